@@ -1,0 +1,3 @@
+//! The program `unstick`.
+
+fn main() {}

@@ -1,0 +1,153 @@
+//! What can go wrong between a spec, a message and its bytes, said so that a user can act on it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Text of an error: mostly fixed, sometimes made.
+pub(crate) type Text = Cow<'static, str>;
+
+/// A framing spec that means nothing, or something that cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecError {
+    what: Text,
+    hint: Option<Text>,
+}
+
+impl SpecError {
+    pub(crate) fn new(what: impl Into<Text>) -> Self {
+        Self { what: what.into(), hint: None }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<Text>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What to do about it, where something is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+/// The bytes of a stream that are not what its framing says. The stream's boundaries are lost: it has to be closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeError {
+    pub(crate) kind: DecodeErrorKind,
+    pub(crate) hint: Option<Text>,
+    pub(crate) offset: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DecodeErrorKind {
+    /// A message over `max`; `None` where its length is not known yet.
+    TooLong { length: Option<u64>, limit: usize },
+    /// Bytes that no frame of this framing holds.
+    Broken(Text),
+    /// The stream ended inside a frame.
+    Incomplete { got: usize, of: Option<u64> },
+    /// The frame's deadline passed.
+    TimedOut { got: usize, after: std::time::Duration },
+}
+
+impl DecodeError {
+    /// A hint at what the peer may really be speaking, where its bytes are recognised.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Where in the stream the broken frame begins, in bytes from its start.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The message is longer than `max`.
+    pub fn is_too_long(&self) -> bool {
+        matches!(self.kind, DecodeErrorKind::TooLong { .. })
+    }
+
+    /// The stream ended inside a frame.
+    pub fn is_incomplete(&self) -> bool {
+        matches!(self.kind, DecodeErrorKind::Incomplete { .. })
+    }
+
+    /// The frame did not end within the frame timeout.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.kind, DecodeErrorKind::TimedOut { .. })
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            DecodeErrorKind::TooLong { length: Some(length), limit } => {
+                write!(f, "length {length} is over the limit of {}", crate::quantity::size(*limit as u64))?;
+            }
+            DecodeErrorKind::TooLong { length: None, limit } => {
+                write!(f, "the message is over the limit of {}", crate::quantity::size(*limit as u64))?;
+            }
+            DecodeErrorKind::Broken(what) => f.write_str(what)?,
+            DecodeErrorKind::Incomplete { got, of: Some(of) } => {
+                write!(f, "the stream ended {got} bytes into a {of}-byte frame")?;
+            }
+            DecodeErrorKind::Incomplete { got, of: None } => {
+                write!(f, "the stream ended inside a frame, after {got} bytes of it")?;
+            }
+            DecodeErrorKind::TimedOut { got, after } => {
+                write!(f, "a frame did not end within {after:?}: {got} bytes of it arrived")?;
+            }
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// A message that this framing cannot carry unchanged. Nothing of it was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The message is over `max`.
+    #[error("the message has {length} bytes, over the limit of {}", crate::quantity::size(*limit as u64))]
+    TooLong {
+        /// Bytes in the message.
+        length: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The message is longer than the length field can say.
+    #[error("the message has {length} bytes, more than its length field can say (at most {largest})")]
+    DoesNotFit {
+        /// Bytes in the message.
+        length: usize,
+        /// The longest message that fits, in bytes.
+        largest: u64,
+    },
+    /// The message contains what ends a message, and would arrive as two.
+    #[error("the message contains its own delimiter ({delimiter}) at byte {at}, and would arrive in pieces")]
+    ContainsDelimiter {
+        /// The delimiter, named.
+        delimiter: String,
+        /// Its place in the message, in bytes.
+        at: usize,
+    },
+    /// The message is not one that frames of this kind can hold.
+    #[error("{0}")]
+    Unfit(Cow<'static, str>),
+}
+
+impl EncodeError {
+    pub(crate) fn unfit(what: impl Into<Text>) -> Self {
+        Self::Unfit(what.into())
+    }
+}

@@ -1,0 +1,192 @@
+//! The table of framings, and what each of them has to be able to do.
+//!
+//! A framing is one file below this one and one line in [`codecs!`]. The line feeds the parser, `unstick framings`,
+//! the reference and the test suite.
+
+mod delimited;
+mod length;
+mod unframed;
+
+use crate::error::{EncodeError, SpecError, Text};
+use crate::spec::Args;
+
+/// Where a frame was found in the input, or what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// No whole frame yet.
+    Need,
+    /// `input[start..end]` is a message; its frame takes up `input[..total]`.
+    Frame { start: usize, end: usize, total: usize },
+    /// The message was written to the scratch buffer (its bytes do not stand in the input as they are); its frame
+    /// takes up `input[..total]`.
+    Built { total: usize },
+}
+
+/// Why no message can be had from the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Over the limit. `skip` bytes of input, beyond what is there maybe, hold the frame; `None` where only reading
+    /// on can tell.
+    TooLong { length: Option<u64>, skip: Option<u64> },
+    /// Bytes that no frame of this framing holds.
+    Broken(Text),
+}
+
+impl Fault {
+    pub(crate) fn broken(what: impl Into<Text>) -> Self {
+        Self::Broken(what.into())
+    }
+}
+
+/// What a codec is given besides the input.
+pub(crate) struct Cx<'a> {
+    /// The longest message, in bytes.
+    pub(crate) max: usize,
+    /// The peer has been quiet for as long as `gap` asks.
+    pub(crate) quiet: bool,
+    /// For messages whose bytes do not stand in the input as they are. Cleared by who writes.
+    pub(crate) scratch: &'a mut Vec<u8>,
+}
+
+/// How much of an over-long frame can be thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Discard {
+    /// These bytes belong to it, and more to come do too.
+    More(usize),
+    /// These bytes are its last.
+    Done(usize),
+}
+
+/// One framing's rules, with the state of one direction of one stream.
+///
+/// `decode` is called with everything that has arrived from a boundary on, again and again with a longer `input` until
+/// it finds a frame; it remembers how far it has looked, so that the whole is linear. State is reset by the frame found.
+pub(crate) trait Codec: Clone + std::fmt::Debug {
+    /// Looks for the frame that starts at `input[0]`. `input` is not empty.
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault>;
+
+    /// The stream has ended and `decode` needs more: is the rest a message? (`Need`: no.)
+    fn finish(&mut self, _input: &[u8], _cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        Ok(Step::Need)
+    }
+
+    /// Appends `message` (not over `max`) as a frame. On failure the caller restores `out`.
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError>;
+
+    /// Why nothing can be sent with this spec, if so.
+    fn unsendable(&self) -> Option<SpecError> {
+        None
+    }
+
+    /// Bytes in the frame that `input` begins, once its header tells.
+    fn announced(&self, _input: &[u8]) -> Option<u64> {
+        None
+    }
+
+    /// Whether a frame that is too long can be passed over without losing the next boundary.
+    fn can_discard(&self) -> bool {
+        false
+    }
+
+    /// Passes over a frame that is too long, where only its end tells how long it is.
+    fn discard(&mut self, input: &[u8]) -> Discard {
+        Discard::More(input.len())
+    }
+
+    /// What its headers look like, for recognising what a peer really speaks.
+    fn shape(&self) -> Shape {
+        Shape::Other
+    }
+}
+
+/// The outward look of a framing, for [`crate::recognise`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A binary length of `width` bytes at `offset`.
+    Binary { offset: usize, width: usize, little: bool },
+    /// A length, or a header, in text.
+    TextHeader,
+    /// Messages that end in LF or CRLF.
+    Line { crlf: bool },
+    /// Anything else.
+    Other,
+}
+
+/// One line of the table of framings: its spec, what it is, and its parser.
+#[derive(Debug)]
+pub struct Entry {
+    /// The name, or the pattern of names, as the reference shows it.
+    pub name: &'static str,
+    /// How it is written, arguments included.
+    pub syntax: &'static str,
+    /// What a frame is, in half a sentence.
+    pub frame: &'static str,
+    /// Specs that parse: the first is shown, all are tested.
+    pub examples: &'static [&'static str],
+    /// Whether boundaries are kept: false for `raw` and `gap`.
+    pub keeps_boundaries: bool,
+    pub(crate) matches: fn(&str) -> bool,
+    pub(crate) parse: fn(&mut Args<'_>) -> Result<Machine, SpecError>,
+}
+
+/// Makes the one enum that dispatches to the codecs, so that hot loops are inlined rather than called through pointers.
+macro_rules! codecs {
+    ($($variant:ident($type:ty)),* $(,)?) => {
+        /// Any codec.
+        #[derive(Debug, Clone)]
+        pub(crate) enum Machine { $($variant($type)),* }
+
+        $(impl From<$type> for Machine {
+            fn from(codec: $type) -> Self { Self::$variant(codec) }
+        })*
+
+        impl Codec for Machine {
+            #[inline]
+            fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+                match self { $(Self::$variant(codec) => codec.decode(input, cx)),* }
+            }
+            fn finish(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+                match self { $(Self::$variant(codec) => codec.finish(input, cx)),* }
+            }
+            #[inline]
+            fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+                match self { $(Self::$variant(codec) => codec.encode(message, out)),* }
+            }
+            fn unsendable(&self) -> Option<SpecError> {
+                match self { $(Self::$variant(codec) => codec.unsendable()),* }
+            }
+            fn announced(&self, input: &[u8]) -> Option<u64> {
+                match self { $(Self::$variant(codec) => codec.announced(input)),* }
+            }
+            fn can_discard(&self) -> bool {
+                match self { $(Self::$variant(codec) => codec.can_discard()),* }
+            }
+            fn discard(&mut self, input: &[u8]) -> Discard {
+                match self { $(Self::$variant(codec) => codec.discard(input)),* }
+            }
+            fn shape(&self) -> Shape {
+                match self { $(Self::$variant(codec) => codec.shape()),* }
+            }
+        }
+    };
+}
+
+codecs! {
+    Raw(unframed::Raw),
+    Gap(unframed::Gap),
+    Line(delimited::Line),
+    Delimited(delimited::Delimited),
+    Length(length::Length),
+}
+
+/// All framings, in the order in which the reference shows them.
+pub const ENTRIES: &[Entry] = &[
+    unframed::RAW,
+    unframed::GAP,
+    delimited::LINE,
+    delimited::CRLF,
+    delimited::DELIM,
+    delimited::NULL,
+    length::INTEGERS,
+    length::GENERAL,
+];

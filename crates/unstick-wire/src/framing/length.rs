@@ -1,0 +1,356 @@
+//! `u32be` and its kin, and `length:...`: a header with a binary length in it.
+//!
+//! Bytes after the length field = (value & mask) × unit + adj, trailer included, align padding not.
+
+use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step};
+use crate::error::{EncodeError, SpecError};
+use crate::limits;
+use crate::spec::Args;
+
+pub(super) const INTEGERS: Entry = Entry {
+    name: "[ui]{8..64}{be,le,ne}",
+    syntax: "u8 u16be u24le i32ne u48be u64le ...",
+    frame: "an integer length, then so many bytes",
+    examples: &[
+        "u32be",
+        "u8",
+        "i8",
+        "u16le",
+        "u24be",
+        "i32le",
+        "i32ne",
+        "u40le",
+        "u48be",
+        "u56be",
+        "u64be",
+        "i64le",
+        "u16be,max=64,oversize=discard",
+    ],
+    keeps_boundaries: true,
+    matches: is_integer,
+    parse: parse_integer,
+};
+
+pub(super) const GENERAL: Entry = Entry {
+    name: "length",
+    syntax: "length:[off=N,]width=N[,endian=be|le|ne][,adj=N][,unit=N][,mask=HEX][,align=N][,trailer=HEX][,header=keep|strip][,head=HEX][,sign=yes]",
+    frame: "a header with a length in it, then (value & mask) × unit + adj bytes",
+    examples: &[
+        "length:off=1,width=4,adj=-4",
+        "length:width=2",
+        "length:off=2,width=2,endian=le,adj=20,header=keep",
+        "length:off=3,width=4,adj=1,trailer=ce",
+        "length:off=2,width=2,adj=-4,unit=4",
+        "length:off=1,width=3,mask=01ffff,header=strip,head=00000000",
+        "length:off=2,width=2,align=4",
+        "length:width=4,adj=-4,header=keep",
+    ],
+    keeps_boundaries: true,
+    matches: |name| name == "length",
+    parse: parse_general,
+};
+
+/// The order of a length's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endian {
+    Big,
+    Little,
+}
+
+impl Endian {
+    pub(crate) const NATIVE: Self = if cfg!(target_endian = "little") { Self::Little } else { Self::Big };
+}
+
+/// A header with a length in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Length {
+    /// Bytes before the length field.
+    pub(crate) offset: usize,
+    /// Bytes of the length field, 1 to 8.
+    pub(crate) width: usize,
+    pub(crate) endian: Endian,
+    pub(crate) signed: bool,
+    /// What is added to the value to get the bytes after the length field.
+    pub(crate) adjust: i64,
+    pub(crate) unit: u64,
+    pub(crate) mask: u64,
+    /// Frames are padded to a multiple of this many bytes.
+    pub(crate) align: usize,
+    pub(crate) trailer: Box<[u8]>,
+    /// The message holds the header.
+    pub(crate) keep: bool,
+    /// The whole header as it is sent, its length field not yet filled in; where it is not kept.
+    pub(crate) head: Box<[u8]>,
+    /// `head` is what the user said, or holds nothing but the length.
+    pub(crate) head_known: bool,
+}
+
+impl Length {
+    /// A length and nothing else before the message.
+    pub(crate) fn plain(width: usize, endian: Endian, signed: bool) -> Self {
+        Self {
+            offset: 0,
+            width,
+            endian,
+            signed,
+            adjust: 0,
+            unit: 1,
+            mask: u64::MAX,
+            align: 1,
+            trailer: Box::default(),
+            keep: false,
+            head: vec![0; width].into(),
+            head_known: true,
+        }
+    }
+
+    fn field_end(&self) -> usize {
+        self.offset + self.width
+    }
+
+    /// Bytes at the front of a frame that are not of the message.
+    fn stripped(&self) -> usize {
+        if self.keep { 0 } else { self.head.len() }
+    }
+
+    /// The largest value that the field can hold.
+    fn largest_value(&self) -> u64 {
+        let bits = self.width as u32 * 8 - u32::from(self.signed);
+        (u64::MAX >> (64 - bits)) & self.mask
+    }
+
+    #[inline]
+    fn value(&self, field: &[u8]) -> u64 {
+        match (field, self.endian) {
+            (&[a, b, c, d], Endian::Big) => u64::from(u32::from_be_bytes([a, b, c, d])),
+            (&[a, b, c, d], Endian::Little) => u64::from(u32::from_le_bytes([a, b, c, d])),
+            (bytes, Endian::Big) => bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            (bytes, Endian::Little) => bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        }
+    }
+
+    /// Bytes from the frame's start to the end of its trailer.
+    #[inline]
+    fn frame_length(&self, field: &[u8]) -> Result<u64, Fault> {
+        let value = self.value(field);
+        if self.signed && value >> (self.width * 8 - 1) != 0 {
+            let shift = 64 - self.width * 8;
+            return Err(Fault::broken(format!("length {} is negative", (value << shift) as i64 >> shift)));
+        }
+        let total = (value & self.mask)
+            .checked_mul(self.unit)
+            .and_then(|body| body.checked_add_signed(self.adjust))
+            .filter(|body| *body >= (self.stripped().saturating_sub(self.field_end()) + self.trailer.len()) as u64)
+            .and_then(|body| body.checked_add(self.field_end() as u64));
+        total.ok_or_else(|| self.implausible(value))
+    }
+
+    #[cold]
+    fn implausible(&self, value: u64) -> Fault {
+        if self.adjust < 0 && value < self.adjust.unsigned_abs() {
+            return Fault::broken(format!(
+                "length {value} is less than the {} bytes that it counts itself",
+                -self.adjust
+            ));
+        }
+        Fault::broken(format!("length {value} makes no frame here"))
+    }
+
+    fn check_trailer(&self, found: &[u8]) -> Result<(), Fault> {
+        if found == &self.trailer[..] {
+            return Ok(());
+        }
+        Err(Fault::broken(format!(
+            "the frame ends in {} where {} belongs: its length is wrong, or this is another framing",
+            super::delimited::name_of(found),
+            super::delimited::name_of(&self.trailer)
+        )))
+    }
+
+    /// Puts `value` into the length field of a header.
+    fn put(&self, value: u64, head: &mut [u8]) {
+        let field = &mut head[self.offset..self.offset + self.width];
+        let keep = self.value(field) & !self.mask;
+        let bytes = (value | keep).to_be_bytes();
+        field.copy_from_slice(&bytes[8 - self.width..]);
+        if self.endian == Endian::Little {
+            field.reverse();
+        }
+    }
+
+    fn pad(&self, frame: usize, out: &mut Vec<u8>) {
+        out.resize(out.len() + frame.next_multiple_of(self.align) - frame, 0);
+    }
+
+    fn encode_kept(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let Some(field) = message.get(self.offset..self.field_end()) else {
+            return Err(EncodeError::unfit(format!(
+                "the message has {} bytes, less than its own header of {}",
+                message.len(),
+                self.field_end()
+            )));
+        };
+        let total = message.len() + self.trailer.len();
+        if self.frame_length(field) != Ok(total as u64) {
+            return Err(EncodeError::unfit(format!(
+                "the length in the message's header is {}, which is not right for a message of {} bytes",
+                self.value(field),
+                message.len()
+            )));
+        }
+        out.extend_from_slice(message);
+        out.extend_from_slice(&self.trailer);
+        self.pad(total, out);
+        Ok(())
+    }
+}
+
+impl Codec for Length {
+    #[inline]
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let Some(field) = input.get(self.offset..self.field_end()) else {
+            return Ok(Step::Need);
+        };
+        let length = self.frame_length(field)?;
+        let start = self.stripped();
+        let overhead = start + self.trailer.len();
+        let padded = if self.align == 1 {
+            length
+        } else {
+            length.saturating_add(self.align as u64 - 1) / self.align as u64 * self.align as u64
+        };
+        if length - overhead as u64 > cx.max as u64 {
+            return Err(Fault::TooLong { length: Some(length - overhead as u64), skip: Some(padded) });
+        }
+        if (input.len() as u64) < padded {
+            return Ok(Step::Need);
+        }
+        let end = length as usize - self.trailer.len();
+        if !self.trailer.is_empty() {
+            self.check_trailer(&input[end..length as usize])?;
+        }
+        Ok(Step::Frame { start, end, total: padded as usize })
+    }
+
+    #[inline]
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if self.keep {
+            return self.encode_kept(message, out);
+        }
+        let body = (self.head.len() - self.field_end() + message.len() + self.trailer.len()) as i128;
+        let scaled = body - i128::from(self.adjust);
+        let value = scaled / i128::from(self.unit);
+        if value > i128::from(self.largest_value()) || value as u64 & !self.mask != 0 {
+            let largest = i128::from(self.largest_value()) * i128::from(self.unit) + i128::from(self.adjust);
+            let largest = largest - (body - message.len() as i128);
+            return Err(EncodeError::DoesNotFit {
+                length: message.len(),
+                largest: largest.clamp(0, u64::MAX.into()) as u64,
+            });
+        }
+        if scaled < 0 || scaled % i128::from(self.unit) != 0 {
+            return Err(EncodeError::unfit(format!(
+                "a message of {} bytes cannot be said in units of {} with adj={}",
+                message.len(),
+                self.unit,
+                self.adjust
+            )));
+        }
+        let from = out.len();
+        out.reserve(self.head.len() + message.len() + self.trailer.len());
+        out.extend_from_slice(&self.head);
+        self.put(value as u64, &mut out[from..]);
+        out.extend_from_slice(message);
+        out.extend_from_slice(&self.trailer);
+        self.pad(out.len() - from, out);
+        Ok(())
+    }
+
+    fn unsendable(&self) -> Option<SpecError> {
+        (!self.keep && !self.head_known).then(|| {
+            SpecError::new("this framing cannot send: the header bytes around the length are unknown")
+                .with_hint("give them with head=HEX, or keep the header in the message with header=keep")
+        })
+    }
+
+    fn announced(&self, input: &[u8]) -> Option<u64> {
+        self.frame_length(input.get(self.offset..self.field_end())?).ok()
+    }
+
+    fn can_discard(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Binary { offset: self.offset, width: self.width, little: self.endian == Endian::Little }
+    }
+}
+
+/// `u16`, `i48le`, ... without a look at whether the width exists.
+fn is_integer(name: &str) -> bool {
+    let digits = name.strip_prefix(['u', 'i']).unwrap_or("");
+    let digits =
+        digits.strip_suffix("be").or(digits.strip_suffix("le")).or(digits.strip_suffix("ne")).unwrap_or(digits);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn parse_integer(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+    let name = args.name();
+    let (bits, order) = name[1..].split_at(name[1..].bytes().take_while(u8::is_ascii_digit).count());
+    let width = match bits.parse() {
+        Ok(bits @ (8 | 16 | 24 | 32 | 40 | 48 | 56 | 64)) => bits / 8,
+        _ => {
+            return Err(SpecError::new(format!("`{name}`: a length has 8, 16, 24, 32, 40, 48, 56 or 64 bits")));
+        }
+    };
+    let endian = match order {
+        "be" => Endian::Big,
+        "le" => Endian::Little,
+        "ne" => Endian::NATIVE,
+        _ if width == 1 => Endian::Big,
+        _ => {
+            return Err(SpecError::new(format!("`{name}` does not say in which order its bytes come"))
+                .with_hint(format!("write {name}be (network order), {name}le, or {name}ne (this machine's own)")));
+        }
+    };
+    Ok(Length::plain(width, endian, name.starts_with('i')).into())
+}
+
+fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+    let offset = args.number("off", 0..=limits::MAX_LENGTH_OFFSET as u64)?.unwrap_or(0) as usize;
+    let width = args.number("width", 1..=8)?.ok_or_else(|| {
+        SpecError::new("`length` needs the width of its length field in bytes")
+            .with_hint("such as length:off=1,width=4")
+    })?;
+    let endian = match args.value("endian") {
+        None | Some("be") => Endian::Big,
+        Some("le") => Endian::Little,
+        Some("ne") => Endian::NATIVE,
+        Some(other) => return Err(SpecError::new(format!("endian={other}: be, le or ne"))),
+    };
+    let mut length = Length::plain(width as usize, endian, args.flag("sign")?);
+    length.offset = offset;
+    length.adjust = args.signed("adj")?.unwrap_or(0);
+    length.unit = args.number("unit", 1..=1 << 20)?.unwrap_or(1);
+    length.mask = args.mask("mask")?.unwrap_or(u64::MAX);
+    length.align = args.number("align", 1..=4096)?.unwrap_or(1) as usize;
+    length.trailer = args.bytes("trailer", limits::MAX_DELIMITER)?.unwrap_or_default().into();
+    length.keep = match args.value("header") {
+        // Bytes before the length carry meaning, so they are kept unless the user says otherwise.
+        None => offset > 0 && !args.has("head"),
+        Some("keep") => true,
+        Some("strip") => false,
+        Some(other) => return Err(SpecError::new(format!("header={other}: keep or strip"))),
+    };
+    let head = args.bytes("head", limits::MAX_LENGTH_OFFSET)?;
+    length.head_known = head.is_some() || offset == 0;
+    length.head = head.unwrap_or_else(|| vec![0; length.field_end()]).into();
+    if length.head.len() < length.field_end() {
+        return Err(SpecError::new(format!(
+            "head={} bytes: the length field ends at byte {}",
+            length.head.len(),
+            length.field_end()
+        )));
+    }
+    Ok(length.into())
+}

@@ -1,0 +1,35 @@
+//! Every limit of the decoders and encoders, each with its unit and its reason.
+//!
+//! None of them is ever reserved up front: memory follows what has arrived, never what a header announced.
+
+/// Default of `max=`: bytes in one message as the user sees it, both ways. Large enough for what protocols really
+/// send, small enough that a thousand peers cannot fill a machine's memory with one frame each.
+pub const MAX_MESSAGE: usize = 16 << 20;
+
+/// The largest `max=` that can be asked for, in bytes: positions inside a frame stay far from overflow.
+pub const LARGEST_MAX: usize = 1 << 40;
+
+/// Bytes in a block of header lines (`headers`) up to and with its empty line. Content-Length and Content-Type need
+/// under 200; web servers commonly stop at 8 KiB.
+pub const MAX_HEADER_BLOCK: usize = 8 << 10;
+
+/// Decimal digits of a length in text: `u64::MAX` has 20.
+pub const MAX_DECIMAL_DIGITS: usize = 20;
+
+/// Hexadecimal digits of a length in text: `u64::MAX` has 16.
+pub const MAX_HEX_DIGITS: usize = 16;
+
+/// Bytes of a LEB128 length: ten sevens of bits hold a `u64`.
+pub const MAX_VARINT: usize = 10;
+
+/// Nesting of a JSON value: one bit is kept for each level, and real data stays under a few dozen.
+pub const MAX_JSON_DEPTH: usize = 512;
+
+/// Bytes before the end of a header in `length:off=...,width=...`: real headers end before 64.
+pub const MAX_LENGTH_OFFSET: usize = 4096;
+
+/// Bytes in a delimiter: longer ones are typing errors.
+pub const MAX_DELIMITER: usize = 256;
+
+/// Phases in one spec, and with it the length of what a user can mistype.
+pub const MAX_PHASES: usize = 16;

@@ -1,0 +1,54 @@
+//! Sizes and durations as users write and read them: `16M`, `100ms`.
+
+use std::time::Duration;
+
+/// Reads a size in bytes: digits and, if need be, `K`, `M` or `G` (powers of 1024; `KB`, `KiB` and lower case too).
+///
+/// ```
+/// assert_eq!(unstick_wire::quantity::parse_size("16M"), Some(16 << 20));
+/// assert_eq!(unstick_wire::quantity::parse_size("1.5M"), None);
+/// ```
+pub fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().ok()?;
+    let shift = match text[digits..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)
+}
+
+/// Writes a size for people: whole binary units where they are exact.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        b if b % (1 << 30) == 0 => format!("{} GiB", b >> 30),
+        b if b % (1 << 20) == 0 => format!("{} MiB", b >> 20),
+        b if b % (1 << 10) == 0 => format!("{} KiB", b >> 10),
+        b => format!("{b} bytes"),
+    }
+}
+
+/// Reads a duration: a number with `us`, `ms`, `s`, `m` or `h` behind it; a bare number is seconds.
+///
+/// ```
+/// use std::time::Duration;
+/// assert_eq!(unstick_wire::quantity::parse_duration("1.5s"), Some(Duration::from_millis(1500)));
+/// assert_eq!(unstick_wire::quantity::parse_duration("3 parsecs"), None);
+/// ```
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let end = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+    let number: f64 = text[..end].parse().ok()?;
+    let seconds = match &text[end..] {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number * seconds).ok()
+}

@@ -1,0 +1,308 @@
+//! Framing specs: `NAME[:ARGUMENT ...][,key=value ...]`, phases joined by `/`, parsed into a [`Framing`].
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::SpecError;
+use crate::framing::{Codec, ENTRIES, Machine};
+use crate::{Decoder, Encoder, limits, quantity};
+
+/// How messages become frames and back: a parsed framing spec.
+///
+/// Cheap to clone; holds no state of any stream.
+///
+/// # Specs
+///
+/// `NAME[:ARGUMENT ...][,key=value ...]`. Every framing takes `max=SIZE` (the longest message as the user sees it, both
+/// ways; 16 MiB) and `oversize=close|discard`. Phases are joined by `/`: every phase but the last holds for one frame,
+/// or for `times=N`. The names are those of [`crate::ENTRIES`].
+#[derive(Clone)]
+pub struct Framing {
+    text: Arc<str>,
+    pub(crate) phases: Arc<[Phase]>,
+}
+
+/// One phase of a stream: a codec in its first state, and its limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Phase {
+    pub(crate) codec: Machine,
+    pub(crate) max: usize,
+    pub(crate) discard: bool,
+    /// Frames that this phase holds for; the last phase's does not count.
+    pub(crate) times: u64,
+    pub(crate) keeps_boundaries: bool,
+}
+
+impl Framing {
+    /// Reads a spec.
+    ///
+    /// # Errors
+    ///
+    /// Where the spec means nothing, with a hint at what was probably meant.
+    pub fn parse(spec: &str) -> Result<Self, SpecError> {
+        let texts: Vec<&str> = spec.split('/').collect();
+        if texts.len() > limits::MAX_PHASES {
+            return Err(SpecError::new(format!("a framing has at most {} phases", limits::MAX_PHASES)));
+        }
+        let last = texts.len() - 1;
+        let phases =
+            texts.iter().enumerate().map(|(i, text)| parse_phase(text, i == last)).collect::<Result<_, _>>()?;
+        Ok(Self { text: spec.into(), phases })
+    }
+
+    /// A decoder in its first state, for one direction of one stream.
+    pub fn decoder(&self) -> Decoder {
+        Decoder::new(self)
+    }
+
+    /// An encoder in its first state, for one direction of one stream.
+    ///
+    /// # Errors
+    ///
+    /// Where the spec can only be read: a header whose bytes around the length are unknown.
+    pub fn encoder(&self) -> Result<Encoder, SpecError> {
+        match self.phases.iter().find_map(|phase| phase.codec.unsendable()) {
+            Some(error) => Err(error),
+            None => Ok(Encoder::new(self)),
+        }
+    }
+
+    /// Whether messages arrive as they were sent: not so for `raw` and `gap`.
+    pub fn keeps_boundaries(&self) -> bool {
+        self.phases.iter().all(|phase| phase.keeps_boundaries)
+    }
+
+    /// Whether this is `raw` and nothing else.
+    pub fn is_raw(&self) -> bool {
+        matches!(&self.phases[..], [Phase { codec: Machine::Raw(_), .. }])
+    }
+}
+
+impl FromStr for Framing {
+    type Err = SpecError;
+
+    fn from_str(spec: &str) -> Result<Self, SpecError> {
+        Self::parse(spec)
+    }
+}
+
+impl fmt::Display for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Framing({})", self.text)
+    }
+}
+
+impl PartialEq for Framing {
+    /// Framings are equal when they are written the same.
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Framing {}
+
+fn parse_phase(text: &str, last: bool) -> Result<Phase, SpecError> {
+    let mut args = Args::split(text)?;
+    let Some(entry) = ENTRIES.iter().find(|entry| (entry.matches)(args.name)) else {
+        return Err(unknown(args.name));
+    };
+    let max = match args.value("max") {
+        None => limits::MAX_MESSAGE,
+        Some(size) => quantity::parse_size(size)
+            .filter(|size| *size <= limits::LARGEST_MAX as u64)
+            .ok_or_else(|| SpecError::new(format!("max={size}: a size such as 64K or 16M, at most 1024G")))?
+            as usize,
+    };
+    let discard = match args.value("oversize") {
+        None | Some("close") => false,
+        Some("discard") => true,
+        Some(other) => return Err(SpecError::new(format!("oversize={other}: close or discard"))),
+    };
+    let times = args.number("times", 1..=u64::MAX)?;
+    if last && times.is_some() {
+        return Err(SpecError::new("times= is for a phase that another follows, as in fixed:8,times=2/u32be"));
+    }
+    let codec = (entry.parse)(&mut args)?;
+    args.nothing_left()?;
+    if discard && !codec.can_discard() {
+        return Err(SpecError::new(format!(
+            "`{}` cannot pass over a message that is too long: the next boundary would be lost",
+            args.name
+        )));
+    }
+    Ok(Phase { codec, max, discard, times: times.unwrap_or(1), keeps_boundaries: entry.keeps_boundaries })
+}
+
+#[cold]
+fn unknown(name: &str) -> SpecError {
+    let error = SpecError::new(format!("there is no framing `{name}`"));
+    let wanted = name.to_ascii_lowercase();
+    let known = ENTRIES.iter().map(|entry| entry.name).filter(|known| known.chars().all(|c| c.is_ascii_alphabetic()));
+    match known.map(|known| (distance(&wanted, known), known)).min() {
+        Some((far, known)) if far <= 2 => error.with_hint(format!("did you mean `{known}`?")),
+        _ => error.with_hint("`unstick framings` lists them"),
+    }
+}
+
+/// How many letters differ: insertions, deletions, replacements.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The words of one phase, taken one by one; what nobody took is an error.
+pub(crate) struct Args<'a> {
+    name: &'a str,
+    positional: std::vec::IntoIter<&'a str>,
+    keys: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Args<'a> {
+    fn split(text: &'a str) -> Result<Self, SpecError> {
+        let (name, rest) = text.split_at(text.find([':', ',']).unwrap_or(text.len()));
+        if name.is_empty() {
+            return Err(SpecError::new("a framing is missing").with_hint("such as `line`, `u32be` or `struct:i`"));
+        }
+        let mut positional = Vec::new();
+        let mut keys = Vec::new();
+        for (i, word) in rest.split(',').enumerate() {
+            // The first word holds the arguments; but `length:off=1` begins with a key.
+            let word = if i == 0 { word.strip_prefix(':').unwrap_or(word) } else { word };
+            match word.split_once('=') {
+                // `struct:=I` is an argument whose first letter is `=`, not a key without a name.
+                Some((key, value)) if !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic()) => {
+                    keys.push((key, value))
+                }
+                _ if i == 0 => positional = rest.split(',').next().unwrap_or("").split(':').skip(1).collect(),
+                _ => return Err(SpecError::new(format!("`{word}` in `{text}` is not a key=value"))),
+            }
+        }
+        Ok(Self { name, positional: positional.into_iter(), keys })
+    }
+
+    /// The framing's name as written.
+    pub(crate) fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The next argument behind a colon.
+    pub(crate) fn argument(&mut self) -> Option<&'a str> {
+        self.positional.next()
+    }
+
+    /// The next argument, which has to be there.
+    pub(crate) fn required(&mut self, what: &str) -> Result<&'a str, SpecError> {
+        let name = self.name;
+        self.argument().filter(|word| !word.is_empty()).ok_or_else(|| SpecError::new(format!("`{name}` needs {what}")))
+    }
+
+    /// A whole number within bounds as the next argument.
+    pub(crate) fn count(&mut self, bounds: RangeInclusive<u64>, what: &str) -> Result<u64, SpecError> {
+        let name = self.name;
+        let word = self.required(what)?;
+        word.parse().ok().filter(|n| bounds.contains(n)).ok_or_else(|| {
+            SpecError::new(format!("`{name}:{word}`: a number from {} to {}", bounds.start(), bounds.end()))
+        })
+    }
+
+    /// Bytes written in hexadecimal as the next argument.
+    pub(crate) fn hex(&mut self, most: usize, what: &str) -> Result<Vec<u8>, SpecError> {
+        let word = self.required(what)?;
+        parse_hex(word, most).ok_or_else(|| not_hex(word, most))
+    }
+
+    pub(crate) fn duration(&mut self, what: &str) -> Result<Duration, SpecError> {
+        let word = self.required(what)?;
+        quantity::parse_duration(word)
+            .filter(|duration| !duration.is_zero())
+            .ok_or_else(|| SpecError::new(format!("`{word}` is not a duration such as 100ms or 2s")))
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|(k, _)| *k == key)
+    }
+
+    /// Takes a key's value.
+    pub(crate) fn value(&mut self, key: &str) -> Option<&'a str> {
+        let at = self.keys.iter().position(|(k, _)| *k == key)?;
+        Some(self.keys.remove(at).1)
+    }
+
+    pub(crate) fn number(&mut self, key: &str, bounds: RangeInclusive<u64>) -> Result<Option<u64>, SpecError> {
+        let Some(text) = self.value(key) else { return Ok(None) };
+        let number = text.parse().ok().filter(|n| bounds.contains(n));
+        number.map(Some).ok_or_else(|| {
+            SpecError::new(format!("{key}={text}: a number from {} to {}", bounds.start(), bounds.end()))
+        })
+    }
+
+    pub(crate) fn signed(&mut self, key: &str) -> Result<Option<i64>, SpecError> {
+        let Some(text) = self.value(key) else { return Ok(None) };
+        let number = text.parse::<i64>().ok().filter(|n| n.unsigned_abs() <= limits::LARGEST_MAX as u64);
+        number.map(Some).ok_or_else(|| SpecError::new(format!("{key}={text}: a number such as -4 or 20")))
+    }
+
+    pub(crate) fn mask(&mut self, key: &str) -> Result<Option<u64>, SpecError> {
+        let Some(text) = self.value(key) else { return Ok(None) };
+        let mask = u64::from_str_radix(text, 16).ok().filter(|mask| *mask != 0);
+        mask.map(Some).ok_or_else(|| SpecError::new(format!("{key}={text}: hexadecimal digits, such as 7fffffff")))
+    }
+
+    pub(crate) fn bytes(&mut self, key: &str, most: usize) -> Result<Option<Vec<u8>>, SpecError> {
+        let Some(text) = self.value(key) else { return Ok(None) };
+        parse_hex(text, most).map(Some).ok_or_else(|| not_hex(text, most))
+    }
+
+    pub(crate) fn flag(&mut self, key: &str) -> Result<bool, SpecError> {
+        match self.value(key) {
+            None | Some("no") => Ok(false),
+            Some("yes") => Ok(true),
+            Some(other) => Err(SpecError::new(format!("{key}={other}: yes or no"))),
+        }
+    }
+
+    fn nothing_left(&mut self) -> Result<(), SpecError> {
+        let name = self.name;
+        if let Some(word) = self.positional.next() {
+            return Err(SpecError::new(format!("`{name}` takes no further argument `{word}`")));
+        }
+        match self.keys.first() {
+            None => Ok(()),
+            Some((key, _)) => {
+                Err(SpecError::new(format!("`{name}` does not know the key `{key}`, or it was given twice")))
+            }
+        }
+    }
+}
+
+fn not_hex(word: &str, most: usize) -> SpecError {
+    SpecError::new(format!("`{word}` is not 1 to {most} bytes in hexadecimal, such as 0d0a"))
+}
+
+/// Bytes from pairs of hexadecimal digits.
+fn parse_hex(text: &str, most: usize) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if digits.is_empty() || digits.len() % 2 != 0 || digits.len() / 2 > most {
+        return None;
+    }
+    let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+    digits.chunks(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?)).collect()
+}

@@ -1,0 +1,3 @@
+//! Whole messages over any socket.
+
+pub use unstick_wire as wire;
