@@ -1,0 +1,221 @@
+//! Addresses as users write them: `tcp://HOST:PORT`, `udp://...`, `mem:NAME`, `-`, `PORT`, with a framing in front.
+
+use std::fmt;
+use std::str::FromStr;
+
+use unstick_wire::Framing;
+
+use crate::error::{Error, Result};
+
+/// Where an endpoint is, or is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Address {
+    /// A TCP host and port.
+    Tcp(HostPort),
+    /// A UDP host and port.
+    Udp(HostPort),
+    /// A name inside this process.
+    Mem(String),
+    /// Standard input and output.
+    Stdio,
+}
+
+/// A host, by name or number, and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPort {
+    /// Without brackets; `None` where only a port was given, which means loopback.
+    pub host: Option<String>,
+    /// 0 lets the system pick one when listening.
+    pub port: u16,
+}
+
+impl HostPort {
+    /// The host to look up.
+    pub fn host(&self) -> &str {
+        self.host.as_deref().unwrap_or("localhost")
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host() {
+            host if host.contains(':') => write!(f, "[{host}]:{}", self.port),
+            host => write!(f, "{host}:{}", self.port),
+        }
+    }
+}
+
+impl Address {
+    /// Whether the transport is a stream, which needs a framing; the others carry messages.
+    pub fn is_stream(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Mem(_) | Self::Stdio => true,
+            Self::Udp(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(at) => write!(f, "tcp://{at}"),
+            Self::Udp(at) => write!(f, "udp://{at}"),
+            Self::Mem(name) => write!(f, "mem:{name}"),
+            Self::Stdio => f.write_str("-"),
+        }
+    }
+}
+
+/// Schemes of the design that have no endpoint yet, so that their users get a true sentence.
+const NOT_YET: &[&str] = &["unix:", "unix-dgram:", "unix-seqpacket:", "tls://", "ws://", "wss://", "exec:"];
+
+/// Schemes that have one.
+const SCHEMES: &[&str] = &["tcp://", "udp://", "mem:"];
+
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "-" {
+            return Ok(Self::Stdio);
+        }
+        if let Some(rest) = text.strip_prefix("tcp://") {
+            return host_port(rest).map(Self::Tcp);
+        }
+        if let Some(rest) = text.strip_prefix("udp://") {
+            return host_port(rest).map(Self::Udp);
+        }
+        if let Some(name) = text.strip_prefix("mem:") {
+            return match name {
+                "" => Err(Error::usage("mem: needs a name").with_hint("such as mem:test")),
+                name => Ok(Self::Mem(name.to_owned())),
+            };
+        }
+        if let Some(scheme) = NOT_YET.iter().find(|scheme| text.starts_with(**scheme)) {
+            return Err(Error::usage(format!("{scheme} is not built yet")).with_hint("tcp://, udp://, mem: and - are"));
+        }
+        if let Some((scheme, _)) = text.split_once("://") {
+            return Err(Error::usage(format!("`{scheme}://` is no transport")).with_hint("tcp:// or udp://"));
+        }
+        host_port(text).map(Self::Tcp)
+    }
+}
+
+/// `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`.
+fn host_port(text: &str) -> Result<HostPort> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, port),
+        None if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() => ("", text),
+        None => {
+            return Err(
+                Error::usage(format!("`{text}` has no port")).with_hint(format!("write {text}:PORT, or just PORT"))
+            );
+        }
+    };
+    let host = match host.strip_prefix('[').map(|inner| inner.strip_suffix(']')) {
+        Some(Some(inner)) => inner,
+        Some(None) => return Err(Error::usage(format!("`{text}` has a `[` without its `]`"))),
+        None if host.contains(':') => {
+            return Err(Error::usage(format!("`{text}` has more than one `:`"))
+                .with_hint("an IPv6 address goes in brackets: [::1]:8080"));
+        }
+        None => host,
+    };
+    let port = port
+        .parse()
+        .map_err(|_| Error::usage(format!("`{port}` is not a port")).with_hint("a port is a number from 0 to 65535"))?;
+    Ok(HostPort { host: (!host.is_empty()).then(|| host.to_owned()), port })
+}
+
+/// The framings of a stream's two directions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Framings {
+    /// How the peer's messages are framed.
+    pub inbound: Framing,
+    /// How ours are.
+    pub outbound: Framing,
+}
+
+impl Framings {
+    /// The same framing both ways.
+    pub fn both(framing: Framing) -> Self {
+        Self { inbound: framing.clone(), outbound: framing }
+    }
+}
+
+impl From<Framing> for Framings {
+    fn from(framing: Framing) -> Self {
+        Self::both(framing)
+    }
+}
+
+/// An address with the framing that was written in front of it, if any: `u32be+tcp://:7000`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FramedAddress {
+    /// Where.
+    pub address: Address,
+    /// In what frames; only ever on a stream.
+    pub framing: Option<Framing>,
+}
+
+impl FromStr for FramedAddress {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = SCHEMES.iter().chain(NOT_YET);
+        let plus = known.filter_map(|scheme| text.rfind(&format!("+{scheme}"))).max();
+        let (framing, address) = match plus {
+            Some(at) => (Some(Framing::parse(&text[..at])?), text[at + 1..].parse::<Address>()?),
+            None => (None, text.parse::<Address>()?),
+        };
+        if framing.is_some() && !address.is_stream() {
+            return Err(Error::usage(format!("a framing in front of {address} means nothing"))
+                .with_hint("a datagram already is a whole message"));
+        }
+        Ok(Self { address, framing })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        match text.parse::<Address>() {
+            Ok(address) => address.to_string(),
+            Err(error) => format!("{error} ({})", error.hint().unwrap_or("")),
+        }
+    }
+
+    #[test]
+    fn short_forms_mean_tcp_on_loopback() {
+        assert_eq!(shown("8080"), "tcp://localhost:8080");
+        assert_eq!(shown(":8080"), "tcp://localhost:8080");
+        assert_eq!(shown("example.test:80"), "tcp://example.test:80");
+        assert_eq!(shown("[::1]:80"), "tcp://[::1]:80");
+        assert_eq!(shown("udp://:53"), "udp://localhost:53");
+        assert_eq!(shown("-"), "-");
+    }
+
+    #[test]
+    fn wrong_addresses_say_what_is_wrong() {
+        assert_eq!(shown("localhost"), "`localhost` has no port (write localhost:PORT, or just PORT)");
+        assert_eq!(shown("::1:80"), "`::1:80` has more than one `:` (an IPv6 address goes in brackets: [::1]:8080)");
+        assert_eq!(shown("host:http"), "`http` is not a port (a port is a number from 0 to 65535)");
+        assert_eq!(shown("70000"), "`70000` is not a port (a port is a number from 0 to 65535)");
+        assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp:// or udp://)");
+        assert_eq!(shown("[::1:80"), "`[::1:80` has a `[` without its `]` ()");
+        assert_eq!(shown("tls://x:1"), "tls:// is not built yet (tcp://, udp://, mem: and - are)");
+    }
+
+    #[test]
+    fn a_framing_goes_in_front_of_a_stream_only() {
+        let framed: FramedAddress = "u32be+tcp://:7000".parse().unwrap();
+        assert_eq!(framed.framing, Some(Framing::parse("u32be").unwrap()));
+        assert_eq!(framed.address.to_string(), "tcp://localhost:7000");
+        let error = "line+udp://:7000".parse::<FramedAddress>().unwrap_err();
+        assert!(error.is_usage());
+        assert_eq!(error.hint(), Some("a datagram already is a whole message"));
+    }
+}

@@ -1,0 +1,240 @@
+//! Endpoints: one file a transport. Streams and datagrams are different types: a framing wraps a stream, a datagram
+//! already is a message.
+//!
+//! Not here: framings. What an endpoint hands out is put into frames by [`crate::link`].
+
+mod holder;
+mod mem;
+mod stdio;
+mod tcp;
+mod udp;
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+
+use crate::address::{Address, HostPort};
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// What can be asked of an endpoint when it is opened.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long connecting may take, all addresses together. 10 s.
+    pub connect_timeout: Duration,
+    /// Keep trying to connect for so long after a refusal.
+    pub retry: Option<Duration>,
+    /// The address and port to connect from.
+    pub source: Option<SocketAddr>,
+    /// Send small segments at once instead of waiting to fill one (`TCP_NODELAY`). True.
+    pub nodelay: bool,
+    /// Ask a silent TCP peer whether it is still there, so often.
+    pub keepalive: Option<Duration>,
+    /// Listen on a port whose earlier connections still linger in the kernel (`SO_REUSEADDR`). True.
+    pub reuse_address: bool,
+    /// The longest time from a frame's first byte to its last.
+    pub frame_timeout: Option<Duration>,
+    /// What is asked of UDP sockets.
+    pub udp: UdpOptions,
+    /// Is told of names resolved, addresses tried and times taken.
+    pub trace: Option<Trace>,
+}
+
+/// A listener to what happens while an endpoint is opened.
+pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What is asked of UDP sockets.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct UdpOptions {
+    /// Allow sending to broadcast addresses.
+    pub broadcast: bool,
+    /// Multicast groups to join when listening.
+    pub join: Vec<IpAddr>,
+    /// Hops that multicast datagrams may take.
+    pub ttl: Option<u32>,
+    /// The interface for multicast, by name, number or address.
+    pub interface: Option<String>,
+    /// How long a session lives without a datagram. 300 s.
+    pub session_idle: Duration,
+    /// Sessions at once. 10,000.
+    pub max_sessions: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connect_timeout: limits::CONNECT_TIMEOUT,
+            retry: None,
+            source: None,
+            nodelay: true,
+            keepalive: None,
+            reuse_address: true,
+            frame_timeout: None,
+            udp: UdpOptions::default(),
+            trace: None,
+        }
+    }
+}
+
+impl Default for UdpOptions {
+    fn default() -> Self {
+        Self {
+            broadcast: false,
+            join: Vec::new(),
+            ttl: None,
+            interface: None,
+            session_idle: limits::SESSION_IDLE,
+            max_sessions: limits::MAX_SESSIONS,
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("connect_timeout", &self.connect_timeout).finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// Tells the trace, if there is one. The text is only made where somebody listens.
+    pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
+        if let Some(trace) = &self.trace {
+            trace(&what());
+        }
+    }
+}
+
+/// Who is at either end, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The peer: `127.0.0.1:51234`.
+    pub remote: String,
+    /// This side.
+    pub local: String,
+}
+
+/// The receiving half of a stream.
+pub(crate) trait StreamRead: AsyncRead + Send + Unpin {}
+
+/// The sending half of a stream. Shutting it down half-closes, where the transport can.
+pub(crate) trait StreamWrite: AsyncWrite + Send + Unpin {
+    /// Makes the connection end in a reset instead of an orderly end, where the transport can.
+    fn reset(&mut self) {}
+
+    /// The socket itself, for moving bytes without looking at them.
+    #[cfg(unix)]
+    fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// One open end of a stream.
+pub struct StreamEnd {
+    pub(crate) reader: Box<dyn StreamRead>,
+    pub(crate) writer: Box<dyn StreamWrite>,
+    pub(crate) names: Names,
+}
+
+/// One end of a conversation in datagrams.
+pub struct DatagramEnd {
+    pub(crate) incoming: mpsc::Receiver<Datagram>,
+    pub(crate) outgoing: Arc<dyn SendDatagram>,
+    /// Datagrams that arrived while `incoming` was full.
+    pub(crate) dropped: Arc<AtomicU64>,
+    pub(crate) names: Names,
+}
+
+/// One datagram that arrived.
+#[derive(Debug)]
+pub(crate) struct Datagram {
+    pub(crate) bytes: Bytes,
+    /// It was longer than what could be received.
+    pub(crate) cut_short: bool,
+}
+
+/// The sending side of a datagram session.
+pub(crate) trait SendDatagram: Send + Sync {
+    /// Sends at once, or says `WouldBlock`.
+    fn try_send(&self, message: &[u8]) -> io::Result<()>;
+
+    /// Resolves when sending may work again.
+    fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>>;
+}
+
+/// One open end of any transport.
+pub enum End {
+    /// Bytes, to be framed.
+    Stream(StreamEnd),
+    /// Messages already.
+    Datagram(DatagramEnd),
+}
+
+/// A bound endpoint that others connect to.
+pub(crate) trait Accept: Send {
+    /// The next one who comes. Cancel safe.
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>>;
+
+    /// The addresses that it is really bound to, as `tcp://127.0.0.1:8080`.
+    fn addresses(&self) -> &[String];
+}
+
+/// Opens a connection.
+///
+/// # Errors
+///
+/// [`Error::is_unreachable`] where nobody answers or a name does not resolve; [`Error::is_timeout`] after
+/// `connect_timeout`.
+///
+/// Cancel safe: nothing remains open.
+pub async fn connect(address: &Address, options: &Options) -> Result<End> {
+    match address {
+        Address::Tcp(at) => tcp::connect(at, options).await.map(End::Stream),
+        Address::Udp(at) => udp::connect(at, options).await.map(End::Datagram),
+        Address::Mem(name) => mem::connect(name).map(End::Stream),
+        Address::Stdio => stdio::open().map(End::Stream),
+    }
+}
+
+/// Binds an address to be connected to.
+pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<dyn Accept>> {
+    Ok(match address {
+        Address::Tcp(at) => Box::new(tcp::listen(at, options).await?),
+        Address::Udp(at) => Box::new(udp::listen(at, options).await?),
+        Address::Mem(name) => Box::new(mem::listen(name)?),
+        Address::Stdio => return Err(Error::usage("nobody can connect to standard input").with_hint("use connect -")),
+    })
+}
+
+/// Resolves a host and port; numbers need no resolver.
+pub(crate) async fn resolve(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>> {
+    if let Ok(ip) = at.host().parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, at.port)]);
+    }
+    if at.host.is_none() {
+        return Ok(vec![
+            SocketAddr::from(([127, 0, 0, 1], at.port)),
+            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], at.port)),
+        ]);
+    }
+    let begun = std::time::Instant::now();
+    let found = tokio::net::lookup_host((at.host(), at.port)).await;
+    let found: Vec<_> = found.map_err(|e| Error::unreachable(format!("cannot resolve {}", at.host()), e))?.collect();
+    if found.is_empty() {
+        return Err(Error::unreachable(format!("{} has no address", at.host()), None));
+    }
+    options.tell(|| {
+        let list: Vec<_> = found.iter().map(|a| a.ip().to_string()).collect();
+        format!("{} is {} ({:.1?})", at.host(), list.join(", "), begun.elapsed())
+    });
+    Ok(found)
+}

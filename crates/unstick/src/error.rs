@@ -1,0 +1,163 @@
+//! What can go wrong on the way of a message, and the questions that callers ask of it.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use unstick_wire::{DecodeError, EncodeError, SpecError};
+
+/// Why something could not be done, in one sentence, with a hint where one is known.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    hint: Option<String>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Usage(String),
+    Unreachable { what: String, source: Option<io::Error> },
+    TimedOut { what: String, after: Duration },
+    Decode(DecodeError),
+    Encode(EncodeError),
+    Io { what: &'static str, source: io::Error },
+    Closed,
+}
+
+/// What callers get from everything that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Something written that means nothing.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage(what.into()), hint: None }
+    }
+
+    /// A name that does not resolve, an address that cannot be bound or connected to.
+    pub(crate) fn unreachable(what: impl Into<String>, source: impl Into<Option<io::Error>>) -> Self {
+        Self { kind: Kind::Unreachable { what: what.into(), source: source.into() }, hint: None }
+    }
+
+    pub(crate) fn timed_out(what: impl Into<String>, after: Duration) -> Self {
+        Self { kind: Kind::TimedOut { what: what.into(), after }, hint: None }
+    }
+
+    pub(crate) fn io(what: &'static str, source: io::Error) -> Self {
+        Self { kind: Kind::Io { what, source }, hint: None }
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self { kind: Kind::Closed, hint: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What to do about it, where something is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// What was written means nothing.
+    pub fn is_usage(&self) -> bool {
+        matches!(self.kind, Kind::Usage(_))
+    }
+
+    /// Could not connect, bind or resolve.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self.kind, Kind::Unreachable { .. })
+    }
+
+    /// A time limit passed: while connecting, or within a frame.
+    pub fn is_timeout(&self) -> bool {
+        match &self.kind {
+            Kind::TimedOut { .. } => true,
+            Kind::Decode(error) => error.is_timeout(),
+            _ => false,
+        }
+    }
+
+    /// The peer broke the framing, or ended inside a frame.
+    pub fn is_framing(&self) -> bool {
+        matches!(&self.kind, Kind::Decode(error) if !error.is_timeout())
+    }
+
+    /// The message cannot be sent as it is; the link goes on.
+    pub fn is_message(&self) -> bool {
+        matches!(self.kind, Kind::Encode(_))
+    }
+
+    /// The connection was reset or aborted by the peer.
+    pub fn is_reset(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        self.io_kind().is_some_and(|kind| matches!(kind, ConnectionReset | ConnectionAborted | BrokenPipe))
+    }
+
+    /// The sending side was already ended.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.kind, Kind::Closed)
+    }
+
+    /// The kind of the operating system's error, if it was one.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        match &self.kind {
+            Kind::Io { source, .. } | Kind::Unreachable { source: Some(source), .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Usage(what) => f.write_str(what),
+            Kind::Unreachable { what, source: None } => f.write_str(what),
+            Kind::Unreachable { what, source: Some(source) } => write!(f, "{what}: {}", plain(source)),
+            Kind::TimedOut { what, after } => write!(f, "{what} timed out after {after:?}"),
+            Kind::Decode(error) => error.fmt(f),
+            Kind::Encode(error) => error.fmt(f),
+            Kind::Io { what, source } => write!(f, "{what}: {}", plain(source)),
+            Kind::Closed => f.write_str("the sending side has already ended"),
+        }
+    }
+}
+
+/// The system's words without the number behind them, beginning small as the rest of the sentence does.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            Kind::Unreachable { source: Some(source), .. } | Kind::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<SpecError> for Error {
+    fn from(error: SpecError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self { kind: Kind::Usage(error.to_string()), hint }
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self { kind: Kind::Decode(error), hint: None }
+    }
+}
+
+impl From<EncodeError> for Error {
+    fn from(error: EncodeError) -> Self {
+        Self { kind: Kind::Encode(error), hint: None }
+    }
+}

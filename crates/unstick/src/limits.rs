@@ -1,0 +1,55 @@
+//! Every limit of endpoints and links, each with its unit and its reason; and the number of open files.
+
+use std::time::Duration;
+
+/// Bytes of frames that wait in a link's queue before senders wait. The same again may be with the kernel's writer, so
+/// that a slow reader costs a connection at most twice this and one message. Large enough that one system call
+/// carries thousands of small messages.
+pub const MAX_QUEUE: usize = 256 << 10;
+
+/// Bytes of the first read of a connection: most conversations are short.
+pub const FIRST_READ: usize = 8 << 10;
+
+/// Bytes of the largest read: beyond it, fewer system calls do not pay for the cache that is lost.
+pub const LARGEST_READ: usize = 256 << 10;
+
+/// Bytes of the largest datagram that can arrive: a UDP length is 16 bits.
+pub const LARGEST_DATAGRAM: usize = 65_535;
+
+/// Datagrams that wait for the reader of one session; later ones are dropped and counted, as the kernel does.
+pub const MAX_SESSION_QUEUE: usize = 4096;
+
+/// UDP sessions at once: each costs memory, and a source address costs its sender nothing.
+pub const MAX_SESSIONS: usize = 10_000;
+
+/// How long a UDP session lives without a datagram.
+pub const SESSION_IDLE: Duration = Duration::from_secs(300);
+
+/// How long connecting may take, all addresses together.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long between two tries of `--retry`.
+pub const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Connections that the kernel holds before they are accepted.
+pub const BACKLOG: i32 = 1024;
+
+/// Raises the number of files that this process may open to what the machine allows, and returns it.
+///
+/// A server of many connections is otherwise stopped by the shell's default of 1,024.
+#[cfg(unix)]
+pub fn raise_open_files() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Refused only where a sandbox forbids it: the old limit then stays, and running out is said when it happens.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+    getrlimit(Resource::Nofile).current
+}
+
+/// There is no such limit here.
+#[cfg(not(unix))]
+pub fn raise_open_files() -> Option<u64> {
+    None
+}

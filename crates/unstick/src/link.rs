@@ -1,0 +1,143 @@
+//! The waist: an endpoint with a framing, which sends and receives whole messages.
+//!
+//! Not here: what a frame looks like (`wire`), and what a socket is ([`crate::endpoint`]). Services see only this.
+
+mod receiver;
+mod sender;
+
+pub use receiver::Receiver;
+pub use sender::Sender;
+
+use crate::address::{Address, Framings};
+use crate::endpoint::{self, Accept, End, Names, Options, StreamEnd};
+use crate::error::{Error, Result};
+
+/// A conversation with one peer, in messages.
+#[derive(Debug)]
+pub struct Link {
+    names: Names,
+    sender: Sender,
+    receiver: Receiver,
+}
+
+impl Link {
+    /// Puts a framing around a stream. A task is started that writes what is sent.
+    ///
+    /// # Errors
+    ///
+    /// Where the outbound framing can only be read.
+    pub fn framed(end: StreamEnd, framings: &Framings, options: &Options) -> Result<Self> {
+        let encoder = framings.outbound.encoder()?;
+        let mut decoder = framings.inbound.decoder();
+        decoder.set_frame_timeout(options.frame_timeout);
+        Ok(Self {
+            names: end.names,
+            sender: Sender::stream(end.writer, encoder),
+            receiver: Receiver::stream(end.reader, decoder),
+        })
+    }
+
+    /// A link over any end: a stream is put in frames, a datagram already is a message.
+    ///
+    /// # Errors
+    ///
+    /// A usage error where a stream comes without a framing.
+    pub fn new(end: End, framings: Option<&Framings>, options: &Options) -> Result<Self> {
+        match (end, framings) {
+            (End::Stream(end), Some(framings)) => Self::framed(end, framings, options),
+            (End::Stream(_), None) => Err(Error::usage("a stream needs a framing").with_hint("such as line or u32be")),
+            (End::Datagram(end), _) => Ok(Self {
+                names: end.names,
+                sender: Sender::datagram(end.outgoing),
+                receiver: Receiver::datagram(end.incoming, end.dropped),
+            }),
+        }
+    }
+
+    /// Who is at either end.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The two directions, to be used by two tasks.
+    pub fn split(self) -> (Sender, Receiver) {
+        (self.sender, self.receiver)
+    }
+
+    /// Sends one message; see [`Sender::send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    pub async fn send(&self, message: &[u8]) -> Result<()> {
+        self.sender.send(message).await
+    }
+
+    /// Receives one message; see [`Receiver::recv`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::recv`].
+    pub async fn recv(&mut self) -> Result<Option<bytes::Bytes>> {
+        self.receiver.recv().await
+    }
+}
+
+/// Opens a link to an address. `framings` is for streams; a datagram needs none.
+///
+/// # Errors
+///
+/// As [`endpoint::connect`] and [`Link::new`].
+///
+/// Cancel safe: nothing remains open.
+pub async fn connect(address: &Address, framings: Option<&Framings>, options: &Options) -> Result<Link> {
+    Link::new(endpoint::connect(address, options).await?, framings, options)
+}
+
+/// Binds an address to be connected to.
+///
+/// # Errors
+///
+/// [`Error::is_unreachable`] where the address cannot be bound; the hint says who holds it, where that can be known.
+pub async fn listen(address: &Address, framings: Option<&Framings>, options: &Options) -> Result<Listener> {
+    if address.is_stream() && framings.is_none() {
+        return Err(Error::usage("a stream needs a framing").with_hint("such as line or u32be"));
+    }
+    let endpoint = endpoint::listen(address, options).await?;
+    Ok(Listener { endpoint, framings: framings.cloned(), options: options.clone() })
+}
+
+/// A bound address that peers connect to.
+pub struct Listener {
+    endpoint: Box<dyn Accept>,
+    framings: Option<Framings>,
+    options: Options,
+}
+
+impl Listener {
+    /// The next peer's link.
+    ///
+    /// # Errors
+    ///
+    /// What concerns one connection, or a lack of open files; the listener can go on.
+    ///
+    /// Cancel safe: no connection is lost.
+    pub async fn accept(&mut self) -> Result<Link> {
+        let end = self.endpoint.accept().await?;
+        Link::new(end, self.framings.as_ref(), &self.options)
+    }
+
+    /// The same before it is put in frames: for whoever moves bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub async fn accept_end(&mut self) -> Result<End> {
+        self.endpoint.accept().await
+    }
+
+    /// The addresses that it is really bound to, as `tcp://127.0.0.1:8080`.
+    pub fn addresses(&self) -> &[String] {
+        self.endpoint.addresses()
+    }
+}

@@ -1,0 +1,216 @@
+//! The receiving half of a link.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+use unstick_wire::Decoder;
+
+use crate::endpoint::{Datagram, StreamRead};
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// Receives whole messages.
+///
+/// [`recv`](Self::recv) is all that most need. Hot loops wait with [`arrival`](Self::arrival) and then take what there is
+/// with [`try_next`](Self::try_next), borrowed from the read buffer.
+#[derive(Debug)]
+pub struct Receiver {
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Stream(Stream),
+    Datagrams(Datagrams),
+}
+
+struct Stream {
+    reader: Box<dyn StreamRead>,
+    decoder: Decoder,
+    /// Bytes of the next read; grows while reads fill it.
+    read_size: usize,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Datagrams {
+    incoming: mpsc::Receiver<Datagram>,
+    dropped: Arc<AtomicU64>,
+    cut_short: u64,
+    /// Arrived and not yet taken, the next one last.
+    batch: Vec<Datagram>,
+    current: Bytes,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("decoder", &self.decoder).field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+impl Receiver {
+    pub(crate) fn stream(reader: Box<dyn StreamRead>, decoder: Decoder) -> Self {
+        Self { source: Source::Stream(Stream { reader, decoder, read_size: limits::FIRST_READ, ended: false }) }
+    }
+
+    pub(crate) fn datagram(incoming: mpsc::Receiver<Datagram>, dropped: Arc<AtomicU64>) -> Self {
+        let batch = Vec::new();
+        Self { source: Source::Datagrams(Datagrams { incoming, dropped, cut_short: 0, batch, current: Bytes::new() }) }
+    }
+
+    /// The next message; `None` when the peer has ended.
+    ///
+    /// # Errors
+    ///
+    /// Where the peer breaks the framing, ends inside a frame, or the connection is reset.
+    ///
+    /// Cancel safe: no byte is lost.
+    pub async fn recv(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let message = match &mut self.source {
+                Source::Stream(stream) => stream.decoder.next_bytes()?,
+                Source::Datagrams(datagrams) => datagrams.next(),
+            };
+            if message.is_some() {
+                return Ok(message);
+            }
+            if !self.arrival().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits until something has arrived: take it with [`try_next`](Self::try_next). False when the peer has ended and
+    /// everything has been taken.
+    ///
+    /// # Errors
+    ///
+    /// Where the connection is reset, or a frame's deadline passed.
+    ///
+    /// Cancel safe: no byte is lost.
+    pub async fn arrival(&mut self) -> Result<bool> {
+        match &mut self.source {
+            Source::Stream(stream) => stream.fill().await,
+            Source::Datagrams(datagrams) => Ok(datagrams.fill().await),
+        }
+    }
+
+    /// The next message of those that have arrived, borrowed; `None` when another [`arrival`](Self::arrival) is needed.
+    ///
+    /// # Errors
+    ///
+    /// Where the peer breaks the framing or ended inside a frame.
+    #[inline]
+    pub fn try_next(&mut self) -> Result<Option<&[u8]>> {
+        match &mut self.source {
+            Source::Stream(stream) => Ok(stream.decoder.next()?),
+            Source::Datagrams(datagrams) => {
+                let Some(message) = datagrams.next() else { return Ok(None) };
+                datagrams.current = message;
+                Ok(Some(&datagrams.current))
+            }
+        }
+    }
+
+    /// What has arrived of a frame that has not ended.
+    pub fn pending(&self) -> &[u8] {
+        match &self.source {
+            Source::Stream(stream) => stream.decoder.pending(),
+            Source::Datagrams(_) => &[],
+        }
+    }
+
+    /// Messages that were lost on the way in: over-long ones passed over (`oversize=discard`), datagrams that arrived
+    /// faster than they were taken.
+    pub fn lost(&self) -> u64 {
+        match &self.source {
+            Source::Stream(stream) => stream.decoder.discarded(),
+            Source::Datagrams(datagrams) => datagrams.dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Datagrams that arrived cut short.
+    pub fn cut_short(&self) -> u64 {
+        match &self.source {
+            Source::Stream(_) => 0,
+            Source::Datagrams(datagrams) => datagrams.cut_short,
+        }
+    }
+}
+
+impl Stream {
+    async fn fill(&mut self) -> Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        let now = tokio::time::Instant::now().into_std();
+        self.decoder.tick(now)?;
+        let arrived = match self.decoder.deadline() {
+            None => self.read().await?,
+            Some(deadline) => match tokio::time::timeout_at(deadline.into(), self.read()).await {
+                Ok(arrived) => arrived?,
+                Err(_) => {
+                    self.decoder.tick(deadline)?;
+                    return Ok(true);
+                }
+            },
+        };
+        if arrived == 0 {
+            self.ended = true;
+            self.decoder.end();
+        } else if arrived == self.read_size {
+            self.read_size = (self.read_size * 2).min(limits::LARGEST_READ);
+        }
+        Ok(true)
+    }
+
+    /// One read into the decoder's buffer. While there is nothing to read and nothing under way, no buffer is held:
+    /// idle connections are to cost next to nothing.
+    async fn read(&mut self) -> Result<usize> {
+        let Self { reader, decoder, read_size, .. } = self;
+        let read = poll_fn(|cx| {
+            let space: &mut BytesMut = decoder.space(*read_size);
+            let before = space.len();
+            let mut limited = bytes::BufMut::limit(space, *read_size);
+            let polled = pin!(reader.read_buf(&mut limited)).poll(cx);
+            match polled {
+                Poll::Ready(result) => Poll::Ready(result.map(|_| limited.into_inner().len() - before)),
+                Poll::Pending => {
+                    decoder.release();
+                    Poll::Pending
+                }
+            }
+        });
+        read.await.map_err(|e| Error::io("receiving", e))
+    }
+}
+
+impl Datagrams {
+    fn next(&mut self) -> Option<Bytes> {
+        let datagram = match self.batch.pop() {
+            Some(datagram) => datagram,
+            None => self.incoming.try_recv().ok()?,
+        };
+        self.cut_short += u64::from(datagram.cut_short);
+        Some(datagram.bytes)
+    }
+
+    async fn fill(&mut self) -> bool {
+        if !self.batch.is_empty() {
+            return true;
+        }
+        match self.incoming.recv().await {
+            Some(datagram) => {
+                self.batch.push(datagram);
+                true
+            }
+            None => false,
+        }
+    }
+}
