@@ -1,0 +1,8 @@
+//! Tests of the program from outside: it runs as users run it, and real programs are at the other end.
+//!
+//! One binary, one room a subject; `rig` starts the programs.
+
+mod netcats;
+mod python;
+mod rig;
+mod servers;

@@ -1,0 +1,29 @@
+//! Starts `unstick` and the programs it talks to, on free ports, ready when handed out, gone when dropped.
+
+mod peers;
+mod process;
+
+use std::ffi::OsStr;
+use std::process::Command;
+
+pub(crate) use peers::{Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_server, socat_server};
+pub(crate) use process::Process;
+
+/// The program under test, with these arguments and its standard input open.
+pub(crate) fn unstick<S: AsRef<OsStr>>(arguments: &[S]) -> Process {
+    Process::start(Command::new(env!("CARGO_BIN_EXE_unstick")).args(arguments))
+}
+
+/// `unstick listen` with these arguments, the address among them, and the port it says it listens on.
+pub(crate) fn unstick_listen<S: AsRef<OsStr>>(arguments: &[S]) -> (Process, u16) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_unstick"));
+    let mut process = Process::start(command.arg("listen").args(arguments));
+    let line = process.error_line_with("listening on ");
+    let port = port_at_end(&line).unwrap_or_else(|| panic!("no port at the end of {line:?}"));
+    (process, port)
+}
+
+/// The port of an address that a line ends with.
+fn port_at_end(line: &str) -> Option<u16> {
+    line.trim_end().rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}

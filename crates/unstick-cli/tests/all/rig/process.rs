@@ -1,0 +1,265 @@
+//! A child process as a test sees it: fed, read with deadlines, ended by its id when dropped.
+//!
+//! Not here: which program to start, and how to know that it is ready (`peers`).
+
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+/// How long any one thing may take before a test fails: generous, for a machine that is busy with other things.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a program may take to end when told to, before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A running program with its standard streams in the test's hands.
+pub(crate) struct Process {
+    name: String,
+    stdin: Option<ChildStdin>,
+    shared: Arc<Shared>,
+    taken: [usize; 2],
+    ending: Signal,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    child: Child,
+    status: Option<ExitStatus>,
+    streams: [Stream; 2],
+}
+
+#[derive(Default)]
+struct Stream {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+const OUT: usize = 0;
+const ERR: usize = 1;
+
+impl Process {
+    /// Starts the program; everything it writes is collected from now on.
+    pub(crate) fn start(command: &mut Command) -> Process {
+        let name = format!("{command:?}");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let state = State { child, status: None, streams: Default::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        collect(&shared, OUT, stdout);
+        collect(&shared, ERR, stderr);
+        reap(&shared);
+        Process { name, stdin, shared, taken: [0; 2], ending: Signal::TERM }
+    }
+
+    /// The signal that ends it on drop, where that is not SIGTERM.
+    pub(crate) fn ended_by(mut self, signal: Signal) -> Process {
+        self.ending = signal;
+        self
+    }
+
+    /// Writes bytes to its standard input.
+    pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) {
+        let name = &self.name;
+        let stdin = self.stdin.as_mut().expect("the input was ended before");
+        stdin
+            .write_all(bytes.as_ref())
+            .and_then(|()| stdin.flush())
+            .unwrap_or_else(|error| panic!("{name} does not take its input: {error}"));
+    }
+
+    /// Closes its standard input.
+    pub(crate) fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let state = self.shared.lock();
+        assert!(state.status.is_none(), "{} has ended already", self.name);
+        kill_process(state.pid(), signal).expect("an unreaped child can be signalled");
+    }
+
+    /// The next line of its standard output, without its LF.
+    pub(crate) fn line(&mut self) -> String {
+        self.take(OUT, "a line on stdout", |rest, _| rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1))
+            .trim_end_matches('\n')
+            .to_owned()
+    }
+
+    /// Waits for this text on standard output and takes everything up to its end.
+    pub(crate) fn expect(&mut self, text: &str) -> String {
+        self.take(OUT, &format!("{text:?} on stdout"), |rest, _| end_of(rest, text))
+    }
+
+    /// The next line of standard error that holds this text, whole.
+    pub(crate) fn error_line_with(&mut self, text: &str) -> String {
+        let taken = self.take(ERR, &format!("a line with {text:?} on stderr"), |rest, _| {
+            let found = end_of(rest, text)?;
+            let more = rest[found..].iter().position(|byte| *byte == b'\n')?;
+            Some(found + more + 1)
+        });
+        taken.lines().last().unwrap_or_default().to_owned()
+    }
+
+    /// What is left of its standard output, once that has ended.
+    pub(crate) fn rest(&mut self) -> String {
+        self.take(OUT, "the end of stdout", |rest, ended| ended.then_some(rest.len()))
+    }
+
+    /// What is left of its standard error, once that has ended.
+    pub(crate) fn errors(&mut self) -> String {
+        self.take(ERR, "the end of stderr", |rest, ended| ended.then_some(rest.len()))
+    }
+
+    /// Waits for its end: the exit status, or 128 and the signal as a shell counts it.
+    pub(crate) fn code(&mut self) -> i32 {
+        let status = self.wait("its end", |state| state.status);
+        status.code().unwrap_or_else(|| 128 + status.signal().expect("no code means a signal"))
+    }
+
+    /// Waits until it has written this text anywhere (true) or has ended without (false).
+    pub(super) fn ready(&self, text: &str) -> bool {
+        self.wait(&format!("{text:?}, or its end"), |state| {
+            let said = state.streams.iter().any(|stream| end_of(&stream.bytes, text).is_some());
+            let ended = state.status.is_some() && state.streams.iter().all(|stream| stream.ended);
+            if said { Some(true) } else { ended.then_some(false) }
+        })
+    }
+
+    /// Takes as many bytes of a stream as `find` says, as soon as it says so.
+    fn take(&mut self, which: usize, what: &str, find: impl Fn(&[u8], bool) -> Option<usize>) -> String {
+        let from = self.taken[which];
+        let bytes = self.wait(what, |state| {
+            let stream = &state.streams[which];
+            let rest = &stream.bytes[from..];
+            find(rest, stream.ended).map(|length| rest[..length].to_vec())
+        });
+        self.taken[which] += bytes.len();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn wait<T>(&self, what: &str, look: impl Fn(&State) -> Option<T>) -> T {
+        let deadline = Instant::now() + LIMIT;
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(found) = look(&state) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let over = state.status.is_some() && state.streams.iter().all(|stream| stream.ended);
+            if left.is_zero() || over {
+                let story = state.story();
+                drop(state);
+                panic!("{}: waited in vain for {what}\n{story}", self.name);
+            }
+            state = self.shared.wait(state, left);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stdin = None;
+        for signal in [self.ending, Signal::KILL] {
+            let deadline = Instant::now() + GRACE;
+            let mut state = self.shared.lock();
+            if state.status.is_none() {
+                // An unreaped child still owns its id, and reaping needs the lock that is held here.
+                let _ = kill_process(state.pid(), signal);
+            }
+            while state.status.is_none() && Instant::now() < deadline {
+                state = self.shared.wait(state, deadline.saturating_duration_since(Instant::now()));
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, limit).expect("no holder of this lock panics").0
+    }
+}
+
+impl State {
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// What a failing test prints of the process.
+    fn story(&self) -> String {
+        let end = self.status.map_or("still running".to_owned(), |status| status.to_string());
+        let [out, err] = &self.streams;
+        format!("{end}\nstdout: {:?}\nstderr: {}", Text(&out.bytes), Text(&err.bytes))
+    }
+}
+
+/// Bytes for a failure's message.
+struct Text<'a>(&'a [u8]);
+
+impl std::fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl std::fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.0))
+    }
+}
+
+/// Where the first occurrence of a text ends.
+fn end_of(bytes: &[u8], text: &str) -> Option<usize> {
+    bytes.windows(text.len()).position(|window| window == text.as_bytes()).map(|at| at + text.len())
+}
+
+fn collect(shared: &Arc<Shared>, which: usize, mut pipe: impl Read + Send + 'static) {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || {
+        let mut buffer = [0; 64 * 1024];
+        loop {
+            let count = pipe.read(&mut buffer).unwrap_or(0);
+            let stream = &mut shared.lock().streams[which];
+            stream.bytes.extend_from_slice(&buffer[..count]);
+            stream.ended = count == 0;
+            shared.changed.notify_all();
+            if count == 0 {
+                return;
+            }
+        }
+    });
+}
+
+/// Waits for the child without the lock and without reaping it, then reaps it under the lock: whoever holds the lock
+/// and finds no status may signal the child's id.
+fn reap(shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    let pid = shared.lock().pid();
+    thread::spawn(move || {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+        let mut state = shared.lock();
+        state.status = Some(state.child.wait().expect("an ended child can be waited for"));
+        shared.changed.notify_all();
+    });
+}
