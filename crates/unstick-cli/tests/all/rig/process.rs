@@ -49,7 +49,7 @@ const ERR: usize = 1;
 impl Process {
     /// Starts the program; everything it writes is collected from now on.
     pub(crate) fn start(command: &mut Command) -> Process {
-        let name = format!("{command:?}");
+        let name = format!("{:?} {:?}", command.get_program(), command.get_args());
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -75,12 +75,11 @@ impl Process {
 
     /// Writes bytes to its standard input.
     pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) {
-        let name = &self.name;
         let stdin = self.stdin.as_mut().expect("the input was ended before");
-        stdin
-            .write_all(bytes.as_ref())
-            .and_then(|()| stdin.flush())
-            .unwrap_or_else(|error| panic!("{name} does not take its input: {error}"));
+        if let Err(error) = stdin.write_all(bytes.as_ref()).and_then(|()| stdin.flush()) {
+            let story = self.shared.lock().story();
+            panic!("{} does not take its input: {error}\n{story}", self.name);
+        }
     }
 
     /// Closes its standard input.
