@@ -22,6 +22,7 @@ enum Kind {
     Encode(EncodeError),
     Io { what: &'static str, source: io::Error },
     Closed,
+    Command(String),
 }
 
 /// What callers get from everything that can fail.
@@ -48,6 +49,15 @@ impl Error {
 
     pub(crate) fn closed() -> Self {
         Self { kind: Kind::Closed, hint: None }
+    }
+
+    pub(crate) fn command_failed(command: &str, status: std::process::ExitStatus) -> Self {
+        Self { kind: Kind::Command(format!("`{command}` failed ({status}): its message has no reply")), hint: None }
+    }
+
+    /// The output is closed: nobody reads any more.
+    pub fn output_closed() -> Self {
+        Self::closed()
     }
 
     /// Adds what to do about it.
@@ -121,6 +131,7 @@ impl fmt::Display for Error {
             Kind::Decode(error) => error.fmt(f),
             Kind::Encode(error) => error.fmt(f),
             Kind::Io { what, source } => write!(f, "{what}: {}", plain(source)),
+            Kind::Command(what) => f.write_str(what),
             Kind::Closed => f.write_str("the sending side has already ended"),
         }
     }

@@ -26,6 +26,7 @@ pub mod endpoint;
 mod error;
 pub mod limits;
 pub mod link;
+pub mod service;
 
 pub use address::{Address, FramedAddress, Framings};
 pub use endpoint::Options;

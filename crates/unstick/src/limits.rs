@@ -34,6 +34,12 @@ pub const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Connections that the kernel holds before they are accepted.
 pub const BACKLOG: i32 = 1024;
 
+/// How long a listener that cannot accept (no more open files) waits before it tries again.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a run that is over waits for what was sent to be written: a peer that does not read holds it back no longer.
+pub const WIND_UP: Duration = Duration::from_secs(5);
+
 /// Raises the number of files that this process may open to what the machine allows, and returns it.
 ///
 /// A server of many connections is otherwise stopped by the shell's default of 1,024.

@@ -143,27 +143,51 @@ impl Sender {
     #[inline]
     pub fn try_send(&self, message: &[u8]) -> Result<bool> {
         match &self.path {
-            Path::Stream(handle) => {
-                let outbox = &handle.outbox;
-                let mut queue = outbox.lock();
-                queue.check_open()?;
-                if queue.frames.len() >= limits::MAX_QUEUE {
-                    return Ok(false);
-                }
-                let first = queue.frames.is_empty() && !queue.writing;
-                let Queue { encoder, frames, .. } = &mut *queue;
-                encoder.encode(message, frames)?;
-                drop(queue);
-                if first {
-                    outbox.work.notify_one();
-                }
-                Ok(true)
-            }
+            Path::Stream(handle) => handle.outbox.push(message, limits::MAX_QUEUE),
             Path::Datagram(outgoing) => match outgoing.try_send(message) {
                 Ok(()) => Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
                 Err(error) => Err(datagram_error(message, error)),
             },
+        }
+    }
+
+    /// Whether messages go out as datagrams: they cannot be half-closed.
+    pub fn is_datagram(&self) -> bool {
+        matches!(self.path, Path::Datagram(_))
+    }
+
+    /// Whether senders have to wait.
+    pub fn is_full(&self) -> bool {
+        match &self.path {
+            Path::Stream(handle) => handle.outbox.lock().frames.len() >= limits::MAX_QUEUE,
+            Path::Datagram(_) => false,
+        }
+    }
+
+    /// Waits until the queue has room: for callers that may put a little more into it than its limit.
+    ///
+    /// Cancel safe.
+    pub async fn room(&self) {
+        if let Path::Stream(handle) = &self.path {
+            handle
+                .outbox
+                .wait(|queue| (queue.frames.len() < limits::MAX_QUEUE || queue.ended.is_some()).then_some(()))
+                .await;
+        }
+    }
+
+    /// Queues a message though the queue may be full: for callers that wait for [`room`](Self::room) before the next
+    /// batch of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn push(&self, message: &[u8]) -> Result<()> {
+        match &self.path {
+            Path::Stream(handle) => handle.outbox.push(message, usize::MAX).map(|_| ()),
+            Path::Datagram(_) => self.try_send(message).map(|_| ()),
         }
     }
 
@@ -227,6 +251,24 @@ fn datagram_error(message: &[u8], error: io::Error) -> Error {
 }
 
 impl Outbox {
+    /// Queues a message unless so many bytes wait already.
+    #[inline]
+    fn push(&self, message: &[u8], most: usize) -> Result<bool> {
+        let mut queue = self.lock();
+        queue.check_open()?;
+        if queue.frames.len() >= most {
+            return Ok(false);
+        }
+        let first = queue.frames.is_empty() && !queue.writing;
+        let Queue { encoder, frames, .. } = &mut *queue;
+        encoder.encode(message, frames)?;
+        drop(queue);
+        if first {
+            self.work.notify_one();
+        }
+        Ok(true)
+    }
+
     async fn wait<T>(&self, mut ready: impl FnMut(&Queue) -> Option<T>) -> T {
         loop {
             let progress = self.progress.notified();

@@ -1,0 +1,3 @@
+//! Services: each drives links, and none imports another.
+
+pub mod talk;

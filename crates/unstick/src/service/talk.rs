@@ -1,0 +1,264 @@
+//! A conversation in messages: this end's input and output on one side, one peer or many on the other.
+//!
+//! Not here: prompts, pipes and JSON. They are an [`Input`] and an [`Output`] of the program's.
+
+mod answer;
+mod hub;
+mod peer;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::link::{Link, Listener};
+use hub::Hub;
+
+/// A peer's number: 1, 2, 3 ... in order of arrival, never reused in a run.
+pub type PeerId = u64;
+
+/// Who is at the other end.
+pub enum Party {
+    /// One peer, already there.
+    One(Link),
+    /// Whoever connects.
+    Many(Listener),
+}
+
+/// How the conversation goes on, and when it ends.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Rules {
+    /// Sent to each peer as it opens.
+    pub greeting: Vec<Bytes>,
+    /// What answers each message without a hand on it.
+    pub answer: Answer,
+    /// The sending side of a peer ends after the greeting (it does once the input has ended, in any case).
+    pub finish_after_greeting: bool,
+    /// End after so many received messages, over the whole run.
+    pub count: Option<u64>,
+    /// A message equal to this, letter case aside, sent or received, ends that conversation.
+    pub until: Option<Bytes>,
+    /// End when no message has passed for so long.
+    pub idle: Option<Duration>,
+    /// End after so long.
+    pub deadline: Option<Duration>,
+    /// Serve one conversation.
+    pub once: bool,
+    /// When the input has ended, wait for the peer's end.
+    pub wait: bool,
+    /// How long a peer that can still be written to, or a datagram peer, is waited for.
+    pub linger: Duration,
+    /// A peer's end is the end of its conversation even if it may still be listening: for people, who see it go.
+    pub leave_at_end: bool,
+    /// A message that cannot be sent or shown ends the run: for scripts, which would not see it.
+    pub strict: bool,
+    /// Peers at once; later ones wait to be accepted.
+    pub max_peers: Option<usize>,
+    /// How long a frame may be under way before it is shown as pending.
+    pub pending_after: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            greeting: Vec::new(),
+            answer: Answer::Nothing,
+            finish_after_greeting: false,
+            count: None,
+            until: None,
+            idle: None,
+            deadline: None,
+            once: false,
+            wait: true,
+            linger: Duration::from_secs(1),
+            leave_at_end: false,
+            strict: true,
+            max_peers: None,
+            pending_after: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What answers a message by itself.
+#[derive(Debug, Clone, Default)]
+pub enum Answer {
+    /// Nothing does: the input may.
+    #[default]
+    Nothing,
+    /// The message comes back.
+    Echo,
+    /// Always the same.
+    Reply(Bytes),
+    /// A process for each message, through `sh -c`: the message is its standard input, its standard output the reply.
+    Each(String),
+}
+
+/// What is asked of the conversation from this end.
+#[derive(Debug)]
+pub enum Command {
+    /// A message to be sent.
+    Send {
+        /// To whom.
+        to: Target,
+        /// The message.
+        message: Bytes,
+    },
+    /// The conversation with one peer is to end, after what was sent has been written.
+    Close(PeerId),
+    /// The run is to end.
+    Quit,
+}
+
+/// To whom a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Who sent last, else all; waits for a first peer.
+    Latest,
+    /// One peer.
+    Peer(PeerId),
+    /// Every peer.
+    All,
+}
+
+/// What has happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Peers can connect.
+    Listening {
+        /// The addresses really bound to.
+        addresses: &'a [String],
+    },
+    /// A peer is there.
+    Open {
+        /// Its number.
+        peer: PeerId,
+        /// Who is at either end.
+        names: &'a crate::endpoint::Names,
+    },
+    /// A message has arrived.
+    Message {
+        /// From whom.
+        peer: PeerId,
+        /// Who that is, as `127.0.0.1:51234`.
+        from: &'a str,
+        /// The message.
+        message: &'a [u8],
+    },
+    /// A frame has not ended for a while.
+    Pending {
+        /// From whom.
+        peer: PeerId,
+        /// What has arrived of it.
+        so_far: &'a [u8],
+    },
+    /// Messages were lost on the way in, or cut short.
+    Lost {
+        /// From whom.
+        peer: PeerId,
+        /// Over-long messages passed over, or datagrams that came faster than they were taken.
+        lost: u64,
+        /// Datagrams cut short.
+        cut_short: u64,
+    },
+    /// A peer has gone.
+    Close {
+        /// Its number.
+        peer: PeerId,
+        /// Who that was.
+        from: &'a str,
+        /// Why.
+        reason: &'a Reason,
+    },
+    /// Something failed that ends nothing.
+    Error {
+        /// With whom, if with one.
+        peer: Option<PeerId>,
+        /// What.
+        error: &'a Error,
+    },
+}
+
+/// Why a conversation with one peer ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The peer ended it.
+    Ended,
+    /// This end did.
+    Closed,
+    /// A message equal to `--until`.
+    Until,
+    /// It failed.
+    Failed(Error),
+}
+
+/// How the run ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// As it should: the peer's end, or the input's.
+    Ended,
+    /// `count` or `until` was reached.
+    Reached,
+    /// It ended before `count` or `until` was reached.
+    Short {
+        /// Messages received.
+        received: u64,
+    },
+    /// Nothing passed for so long.
+    Idle(Duration),
+    /// The deadline passed.
+    Deadline(Duration),
+    /// The output is closed: nobody reads any more.
+    OutputClosed,
+    /// It failed.
+    Failed(Error),
+}
+
+/// Where commands come from.
+pub trait Input: Send {
+    /// The next command; `None` when the input has ended.
+    ///
+    /// Must be cancel safe.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Command>>> + Send;
+
+    /// Another command, if that needs no waiting.
+    fn try_next(&mut self) -> Result<Option<Command>> {
+        Ok(None)
+    }
+}
+
+/// No input at all: it never ends either.
+pub struct Silence;
+
+impl Input for Silence {
+    async fn next(&mut self) -> Result<Option<Command>> {
+        std::future::pending().await
+    }
+}
+
+/// Where events go. Called in their order; must not block.
+pub trait Output: Send + 'static {
+    /// Takes an event.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be shown as it is, or [`Error::is_closed`] where nobody reads any more: this ends the run.
+    fn event(&mut self, event: Event<'_>) -> Result<()>;
+
+    /// What to wait for before more events are given: a slow reader of the output slows the peers down.
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        None
+    }
+}
+
+/// Holds a conversation until it ends.
+///
+/// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
+pub async fn talk(party: Party, input: impl Input, output: impl Output, rules: Rules) -> Outcome {
+    Hub::new(output, rules).run(party, input).await
+}
