@@ -18,45 +18,49 @@ use crate::spec::Framing;
 /// After an error the boundaries are lost, and every later call returns the same error.
 #[derive(Debug)]
 pub struct Decoder {
-    framing: Framing,
     codec: Machine,
+    /// The longest message of this phase, in bytes.
     max: usize,
     /// What has arrived, from `pos` on not yet taken. Empty while `shared` is not.
     buf: BytesMut,
     /// The same, once owned messages have been sliced off it.
     shared: Bytes,
     pos: usize,
+    /// Bytes of the stream before the buffer's first.
+    before: u64,
     scratch: Vec<u8>,
-    phase: usize,
     /// Frames left in this phase; 0 in the last one.
     left: u64,
-    /// Bytes of the stream already taken.
-    taken: u64,
+    phase: usize,
+    /// The stream has ended, or failed, or an over-long frame is being passed over.
+    unusual: bool,
     ended: bool,
-    /// An over-long frame is being passed over.
-    discarding: Option<Skip>,
+    failed: Option<DecodeError>,
+    skip: Option<Skip>,
     discarded: u64,
     clock: Clock,
-    failed: Option<Box<DecodeError>>,
+    /// How much of the stream had arrived when no further message could be had.
+    drained: u64,
+    framing: Framing,
 }
 
-/// How far an over-long frame goes.
+/// An over-long frame that is being passed over.
 #[derive(Debug, Clone, Copy)]
-enum Skip {
-    Bytes(u64),
-    ToItsEnd,
+struct Skip {
+    /// Bytes of it still to come; `None` where only its end tells.
+    left: Option<u64>,
+    /// Bytes of it gone by.
+    gone: u64,
 }
 
 /// What is known of time: it is passed in.
 #[derive(Debug, Default)]
 struct Clock {
     frame_timeout: Option<Duration>,
-    /// When the frame under way was first seen.
-    started: Option<Instant>,
-    last_arrival: Option<Instant>,
-    /// Bytes of the stream seen by the last tick.
-    seen: u64,
-    quiet: bool,
+    /// When the frame under way was first seen, and where in the stream it begins.
+    started: Option<(Instant, u64)>,
+    /// When more was last found to have arrived, and how much had by then.
+    arrival: Option<(Instant, u64)>,
 }
 
 /// Where a message lies.
@@ -75,15 +79,17 @@ impl Decoder {
             buf: BytesMut::new(),
             shared: Bytes::new(),
             pos: 0,
+            before: 0,
             scratch: Vec::new(),
-            phase: 0,
             left: if framing.phases.len() > 1 { first.times } else { 0 },
-            taken: 0,
+            phase: 0,
+            unusual: false,
             ended: false,
-            discarding: None,
+            failed: None,
+            skip: None,
             discarded: 0,
             clock: Clock::default(),
-            failed: None,
+            drained: 0,
             framing: framing.clone(),
         }
     }
@@ -100,12 +106,14 @@ impl Decoder {
     }
 
     /// The read buffer with room for `room` more bytes, to be appended to by whoever reads the stream.
+    ///
+    /// What is in it already belongs to frames under way: only append.
     #[inline]
     pub fn space(&mut self, room: usize) -> &mut BytesMut {
+        self.before += self.pos as u64;
         if !self.shared.is_empty() {
-            self.unshare();
-        }
-        if self.pos == self.buf.len() {
+            self.unshare(room);
+        } else if self.pos == self.buf.len() {
             self.buf.clear();
         } else {
             self.buf.advance(self.pos);
@@ -118,27 +126,33 @@ impl Decoder {
     /// Gives the read buffer's memory back where nothing is in it: for streams that may be idle for long.
     pub fn release(&mut self) {
         if self.pending().is_empty() {
+            self.before += self.pos as u64;
+            self.pos = 0;
             self.buf = BytesMut::new();
             self.shared = Bytes::new();
             self.scratch = Vec::new();
-            self.pos = 0;
         }
     }
 
-    /// Takes the rest back from the buffer that messages were sliced off.
-    fn unshare(&mut self) {
+    /// Takes the rest back from the buffer that messages were sliced off: the whole buffer where no message is held
+    /// any more, else a copy of the rest.
+    fn unshare(&mut self, room: usize) {
         let mut rest = std::mem::take(&mut self.shared);
         rest.advance(self.pos);
-        self.pos = 0;
         self.buf = match rest.try_into_mut() {
             Ok(buf) => buf,
-            Err(rest) => BytesMut::from(&rest[..]),
+            Err(rest) => {
+                let mut buf = BytesMut::with_capacity(rest.len() + room);
+                buf.extend_from_slice(&rest);
+                buf
+            }
         };
     }
 
     /// Says that the stream has ended: what [`next`](Self::next) finds from now on is its rest.
     pub fn end(&mut self) {
         self.ended = true;
+        self.unusual = true;
     }
 
     /// What has arrived of the frame that is not whole yet.
@@ -170,6 +184,8 @@ impl Decoder {
 
     /// The next message, owned: a slice of the read buffer that keeps it alive.
     ///
+    /// Whoever holds small messages for long should copy them, or each may hold a whole buffer.
+    ///
     /// # Errors
     ///
     /// As [`next`](Self::next).
@@ -180,7 +196,7 @@ impl Decoder {
             Some(Span::Scratch) => Some(Bytes::copy_from_slice(&self.scratch)),
             Some(Span::Input(start, end)) => {
                 if self.shared.is_empty() {
-                    self.shared = self.buf.split().freeze();
+                    self.shared = std::mem::take(&mut self.buf).freeze();
                 }
                 Some(self.shared.slice(start..end))
             }
@@ -189,28 +205,35 @@ impl Decoder {
 
     /// Tells the time, after messages have been taken and whenever [`deadline`](Self::deadline) comes.
     ///
+    /// As long as messages wait to be taken no time is counted: a slow reader is not the peer's fault.
+    ///
     /// # Errors
     ///
     /// Where a frame is not whole after the frame timeout.
     pub fn tick(&mut self, now: Instant) -> Result<(), DecodeError> {
-        let arrived = self.taken + self.pending().len() as u64;
+        let start = self.frame_start();
+        let arrived = self.taken() + self.pending().len() as u64;
         let clock = &mut self.clock;
-        if arrived != clock.seen {
-            clock.seen = arrived;
-            clock.last_arrival = Some(now);
+        if clock.arrival.is_none_or(|(_, seen)| seen != arrived) {
+            clock.arrival = Some((now, arrived));
         }
-        if arrived == self.taken {
+        if arrived == start || arrived != self.drained {
             clock.started = None;
             return Ok(());
         }
-        let started = *clock.started.get_or_insert(now);
-        if let (Machine::Gap(gap), Some(last)) = (&self.codec, clock.last_arrival) {
-            clock.quiet = now.duration_since(last) >= gap.quiet;
+        let (began, _) = *match &mut clock.started {
+            Some(frame) if frame.1 == start => frame,
+            other => other.insert((now, start)),
+        };
+        if let (Machine::Gap(gap), Some((last, _))) = (&mut self.codec, clock.arrival) {
+            gap.quiet = now.duration_since(last) >= gap.silence;
+            if gap.quiet {
+                return Ok(());
+            }
         }
         match clock.frame_timeout {
-            Some(after) if now.duration_since(started) >= after && !clock.quiet => {
-                let got = self.pending().len();
-                Err(self.fail(DecodeErrorKind::TimedOut { got, after }))
+            Some(after) if now.duration_since(began) >= after => {
+                Err(self.fail(DecodeErrorKind::TimedOut { got: arrived - start, after }))
             }
             _ => Ok(()),
         }
@@ -218,29 +241,41 @@ impl Decoder {
 
     /// When [`tick`](Self::tick) has to be called next; `None`: not before more has been fed.
     pub fn deadline(&self) -> Option<Instant> {
-        if self.pending().is_empty() {
+        if self.pending().is_empty() && self.skip.is_none() || self.failed.is_some() {
             return None;
         }
-        let timeout = self.clock.frame_timeout.zip(self.clock.started).map(|(after, started)| started + after);
-        let gap = match (&self.codec, self.clock.last_arrival) {
-            (Machine::Gap(gap), Some(last)) => Some(last + gap.quiet),
+        let began = self.clock.started.filter(|(_, at)| *at == self.frame_start()).map(|(began, _)| began);
+        let timeout = self.clock.frame_timeout.zip(began).map(|(after, began)| began + after);
+        let gap = match (&self.codec, self.clock.arrival) {
+            (Machine::Gap(gap), Some((last, _))) if !gap.quiet => Some(last + gap.silence),
             _ => None,
         };
         timeout.into_iter().chain(gap).min()
+    }
+
+    /// Bytes of the stream already taken.
+    fn taken(&self) -> u64 {
+        self.before + self.pos as u64
+    }
+
+    /// Where in the stream the frame under way begins.
+    fn frame_start(&self) -> u64 {
+        self.taken() - self.skip.map_or(0, |skip| skip.gone)
     }
 
     /// Finds the next frame and takes it.
     #[inline]
     fn step(&mut self) -> Result<Option<Span>, DecodeError> {
         loop {
-            if (self.discarding.is_some() || self.failed.is_some()) && !self.pass_over()? {
+            if self.unusual && !self.pass_over()? {
                 return Ok(None);
             }
             let input = if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] };
             if input.is_empty() {
+                self.drained = self.taken();
                 return Ok(None);
             }
-            let mut cx = Cx { max: self.max, quiet: self.clock.quiet, scratch: &mut self.scratch };
+            let mut cx = Cx { max: self.max, scratch: &mut self.scratch };
             let found = match self.codec.decode(input, &mut cx) {
                 Ok(Step::Need) if self.ended => self.codec.finish(input, &mut cx),
                 other => other,
@@ -255,8 +290,12 @@ impl Decoder {
                     self.take(total);
                     return Ok(Some(Span::Scratch));
                 }
+                Ok(Step::Blank { total }) => self.pos += total,
                 Ok(Step::Need) if self.ended => return Err(self.fail_incomplete()),
-                Ok(Step::Need) => return Ok(None),
+                Ok(Step::Need) => {
+                    self.drained = self.before + (self.pos + input.len()) as u64;
+                    return Ok(None);
+                }
                 Err(fault) => self.refuse(fault)?,
             }
         }
@@ -266,9 +305,6 @@ impl Decoder {
     #[inline]
     fn take(&mut self, total: usize) {
         self.pos += total;
-        self.taken += total as u64;
-        self.clock.started = None;
-        self.clock.quiet = false;
         if self.left > 0 {
             self.count_down();
         }
@@ -290,7 +326,8 @@ impl Decoder {
     fn refuse(&mut self, fault: Fault) -> Result<(), DecodeError> {
         match fault {
             Fault::TooLong { skip, .. } if self.framing.phases[self.phase].discard => {
-                self.discarding = Some(skip.map_or(Skip::ToItsEnd, Skip::Bytes));
+                self.skip = Some(Skip { left: skip, gone: 0 });
+                self.unusual = true;
                 Ok(())
             }
             Fault::TooLong { length, .. } => Err(self.fail(DecodeErrorKind::TooLong { length, limit: self.max })),
@@ -298,54 +335,55 @@ impl Decoder {
         }
     }
 
-    /// Throws away what has arrived of an over-long frame; true when it has wholly gone by.
+    /// Throws away what has arrived of an over-long frame; true when none is under way any more.
     #[cold]
     fn pass_over(&mut self) -> Result<bool, DecodeError> {
         if let Some(error) = &self.failed {
-            return Err((**error).clone());
+            return Err(error.clone());
         }
-        let have = self.pending().len();
-        let (gone, done) = match self.discarding {
-            None => return Ok(true),
-            Some(Skip::Bytes(left)) => {
-                let gone = have.min(usize::try_from(left).unwrap_or(usize::MAX));
-                self.discarding = Some(Skip::Bytes(left - gone as u64));
-                (gone, gone as u64 == left)
-            }
-            Some(Skip::ToItsEnd) => {
-                let input = if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] };
-                match self.codec.discard(input) {
-                    Discard::More(gone) => (gone, false),
-                    Discard::Done(gone) => (gone, true),
-                }
-            }
+        let Some(skip) = self.skip else { return Ok(true) };
+        let input = if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] };
+        let passed = match skip.left {
+            Some(left) if input.len() as u64 >= left => Ok(Discard::Done(left as usize)),
+            Some(_) => Ok(Discard::More(input.len())),
+            None => self.codec.discard(input, self.ended),
         };
-        if done {
-            self.discarding = None;
-            self.discarded += 1;
-            self.take(gone);
-        } else {
-            self.pos += gone;
-            self.taken += gone as u64;
-            if self.ended {
-                return Err(self.fail_incomplete());
+        match passed {
+            Ok(Discard::Done(gone)) => {
+                self.skip = None;
+                self.unusual = self.ended;
+                self.discarded += 1;
+                self.take(gone);
+                Ok(true)
             }
+            Ok(Discard::More(gone)) => {
+                self.pos += gone;
+                let (left, gone) = (skip.left.map(|left| left - gone as u64), skip.gone + gone as u64);
+                self.skip = Some(Skip { left, gone });
+                self.drained = self.taken() + self.pending().len() as u64;
+                if self.ended { Err(self.fail_incomplete()) } else { Ok(false) }
+            }
+            Err(fault) => self.refuse(fault).map(|()| false),
         }
-        Ok(done)
     }
 
     #[cold]
     fn fail_incomplete(&mut self) -> DecodeError {
-        let (got, of) = (self.pending().len(), self.codec.announced(self.pending()));
+        let got = self.taken() + self.pending().len() as u64 - self.frame_start();
+        let of = match self.skip {
+            Some(skip) => skip.left.map(|left| skip.gone.saturating_add(left)),
+            None => self.codec.announced(self.pending()),
+        };
         self.fail(DecodeErrorKind::Incomplete { got, of })
     }
 
     #[cold]
     fn fail(&mut self, kind: DecodeErrorKind) -> DecodeError {
-        let head = self.pending();
-        let hint = recognise(&head[..head.len().min(64)], self.codec.shape());
-        let error = DecodeError { kind, hint, offset: self.taken };
-        self.failed = Some(Box::new(error.clone()));
+        let head: &[u8] = if self.skip.is_some() { b"" } else { self.pending() };
+        let hint = recognise(&kind, &head[..head.len().min(64)], self.codec.shape());
+        let error = DecodeError::new(kind, hint, self.frame_start());
+        self.failed = Some(error.clone());
+        self.unusual = true;
         error
     }
 }

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
+
+use crate::quantity::size;
 
 /// Text of an error: mostly fixed, sometimes made.
 pub(crate) type Text = Cow<'static, str>;
@@ -39,10 +42,14 @@ impl std::error::Error for SpecError {}
 
 /// The bytes of a stream that are not what its framing says. The stream's boundaries are lost: it has to be closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecodeError {
-    pub(crate) kind: DecodeErrorKind,
-    pub(crate) hint: Option<Text>,
-    pub(crate) offset: u64,
+pub struct DecodeError(Box<Details>);
+
+/// Boxed, so that what a decoder returns for each message stays small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Details {
+    kind: DecodeErrorKind,
+    hint: Option<Text>,
+    offset: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,59 +59,74 @@ pub(crate) enum DecodeErrorKind {
     /// Bytes that no frame of this framing holds.
     Broken(Text),
     /// The stream ended inside a frame.
-    Incomplete { got: usize, of: Option<u64> },
+    Incomplete { got: u64, of: Option<u64> },
     /// The frame's deadline passed.
-    TimedOut { got: usize, after: std::time::Duration },
+    TimedOut { got: u64, after: Duration },
 }
 
 impl DecodeError {
-    /// A hint at what the peer may really be speaking, where its bytes are recognised.
+    pub(crate) fn new(kind: DecodeErrorKind, hint: Option<Text>, offset: u64) -> Self {
+        Self(Box::new(Details { kind, hint, offset }))
+    }
+
+    /// A hint at what the peer may really be speaking, where its bytes are recognised. It is in the text too.
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.0.hint.as_deref()
     }
 
     /// Where in the stream the broken frame begins, in bytes from its start.
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.0.offset
     }
 
     /// The message is longer than `max`.
     pub fn is_too_long(&self) -> bool {
-        matches!(self.kind, DecodeErrorKind::TooLong { .. })
+        matches!(self.0.kind, DecodeErrorKind::TooLong { .. })
+    }
+
+    /// The bytes are none that a frame of this framing holds.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.0.kind, DecodeErrorKind::Broken(_))
     }
 
     /// The stream ended inside a frame.
     pub fn is_incomplete(&self) -> bool {
-        matches!(self.kind, DecodeErrorKind::Incomplete { .. })
+        matches!(self.0.kind, DecodeErrorKind::Incomplete { .. })
     }
 
     /// The frame did not end within the frame timeout.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.kind, DecodeErrorKind::TimedOut { .. })
+        matches!(self.0.kind, DecodeErrorKind::TimedOut { .. })
+    }
+}
+
+impl fmt::Display for DecodeErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { length: Some(length), limit } => {
+                write!(f, "length {length} is over the limit of {}", size(*limit as u64))
+            }
+            Self::TooLong { length: None, limit } => {
+                write!(f, "the message is over the limit of {}", size(*limit as u64))
+            }
+            Self::Broken(what) => f.write_str(what),
+            Self::Incomplete { got, of: Some(of) } => {
+                write!(f, "the stream ended {got} bytes into a {of}-byte frame")
+            }
+            Self::Incomplete { got, of: None } => {
+                write!(f, "the stream ended inside a frame, after {got} bytes of it")
+            }
+            Self::TimedOut { got, after } => {
+                write!(f, "a frame did not end within {after:?}: {got} bytes of it arrived")
+            }
+        }
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            DecodeErrorKind::TooLong { length: Some(length), limit } => {
-                write!(f, "length {length} is over the limit of {}", crate::quantity::size(*limit as u64))?;
-            }
-            DecodeErrorKind::TooLong { length: None, limit } => {
-                write!(f, "the message is over the limit of {}", crate::quantity::size(*limit as u64))?;
-            }
-            DecodeErrorKind::Broken(what) => f.write_str(what)?,
-            DecodeErrorKind::Incomplete { got, of: Some(of) } => {
-                write!(f, "the stream ended {got} bytes into a {of}-byte frame")?;
-            }
-            DecodeErrorKind::Incomplete { got, of: None } => {
-                write!(f, "the stream ended inside a frame, after {got} bytes of it")?;
-            }
-            DecodeErrorKind::TimedOut { got, after } => {
-                write!(f, "a frame did not end within {after:?}: {got} bytes of it arrived")?;
-            }
-        }
-        match &self.hint {
+        self.0.kind.fmt(f)?;
+        match &self.0.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
         }
@@ -118,7 +140,7 @@ impl std::error::Error for DecodeError {}
 #[non_exhaustive]
 pub enum EncodeError {
     /// The message is over `max`.
-    #[error("the message has {length} bytes, over the limit of {}", crate::quantity::size(*limit as u64))]
+    #[error("the message has {length} bytes, over the limit of {}", size(*limit as u64))]
     TooLong {
         /// Bytes in the message.
         length: usize,

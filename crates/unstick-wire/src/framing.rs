@@ -1,11 +1,22 @@
 //! The table of framings, and what each of them has to be able to do.
 //!
-//! A framing is one file below this one and one line in [`codecs!`]. The line feeds the parser, `unstick framings`,
-//! the reference and the test suite.
+//! A framing is one file below this one and one line in [`ENTRIES`], which feeds the parser, `unstick framings`, the
+//! reference and the test suite; where it needs rules of its own, they are one line in `codecs!` too.
 
+mod ber;
+mod between;
+mod cobs;
 mod delimited;
+mod digits;
+mod fixed;
+mod headers;
+mod json;
 mod length;
+mod prefixed;
+mod python_struct;
+mod slip;
 mod unframed;
+mod varint;
 
 use crate::error::{EncodeError, SpecError, Text};
 use crate::spec::Args;
@@ -20,6 +31,8 @@ pub(crate) enum Step {
     /// The message was written to the scratch buffer (its bytes do not stand in the input as they are); its frame
     /// takes up `input[..total]`.
     Built { total: usize },
+    /// `input[..total]` stands between frames and belongs to none.
+    Blank { total: usize },
 }
 
 /// Why no message can be had from the input.
@@ -42,10 +55,20 @@ impl Fault {
 pub(crate) struct Cx<'a> {
     /// The longest message, in bytes.
     pub(crate) max: usize,
-    /// The peer has been quiet for as long as `gap` asks.
-    pub(crate) quiet: bool,
     /// For messages whose bytes do not stand in the input as they are. Cleared by who writes.
     pub(crate) scratch: &'a mut Vec<u8>,
+}
+
+/// Bytes as an error names them.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    match bytes {
+        b"\n" => "LF".into(),
+        b"\r" => "CR".into(),
+        b"\r\n" => "CRLF".into(),
+        b"\0" => "a zero byte".into(),
+        text if text.iter().all(|b| (b' '..=b'~').contains(b)) => format!("\"{}\"", String::from_utf8_lossy(text)),
+        other => other.iter().map(|b| format!("{b:02x}")).collect(),
+    }
 }
 
 /// How much of an over-long frame can be thrown away.
@@ -88,9 +111,15 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
         false
     }
 
-    /// Passes over a frame that is too long, where only its end tells how long it is.
-    fn discard(&mut self, input: &[u8]) -> Discard {
-        Discard::More(input.len())
+    /// Passes over a frame that is too long, where only its end tells how long it is. The first call gets the input
+    /// that `decode` refused, later ones what has arrived since. `ended`: nothing will follow `input`.
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+        Ok(Discard::More(input.len()))
+    }
+
+    /// Why no other phase can follow, if so: where a frame ends is not a matter of its bytes alone.
+    fn unfollowable(&self) -> Option<&'static str> {
+        None
     }
 
     /// What its headers look like, for recognising what a peer really speaks.
@@ -161,8 +190,11 @@ macro_rules! codecs {
             fn can_discard(&self) -> bool {
                 match self { $(Self::$variant(codec) => codec.can_discard()),* }
             }
-            fn discard(&mut self, input: &[u8]) -> Discard {
-                match self { $(Self::$variant(codec) => codec.discard(input)),* }
+            fn discard(&mut self, input: &[u8], ended: bool) -> Result<Discard, Fault> {
+                match self { $(Self::$variant(codec) => codec.discard(input, ended)),* }
+            }
+            fn unfollowable(&self) -> Option<&'static str> {
+                match self { $(Self::$variant(codec) => codec.unfollowable()),* }
             }
             fn shape(&self) -> Shape {
                 match self { $(Self::$variant(codec) => codec.shape()),* }
@@ -176,7 +208,17 @@ codecs! {
     Gap(unframed::Gap),
     Line(delimited::Line),
     Delimited(delimited::Delimited),
+    Between(between::Between),
     Length(length::Length),
+    Varint(prefixed::Prefixed<varint::Varint>),
+    Field(prefixed::Prefixed<digits::Field>),
+    Count(prefixed::Prefixed<digits::Count>),
+    Ber(ber::Ber),
+    Headers(headers::Headers),
+    Slip(slip::Slip),
+    Cobs(cobs::Cobs),
+    Fixed(fixed::Fixed),
+    Json(json::Json),
 }
 
 /// All framings, in the order in which the reference shows them.
@@ -187,6 +229,21 @@ pub const ENTRIES: &[Entry] = &[
     delimited::CRLF,
     delimited::DELIM,
     delimited::NULL,
+    between::BETWEEN,
+    between::MLLP,
     length::INTEGERS,
+    python_struct::STRUCT,
     length::GENERAL,
+    varint::VARINT,
+    ber::BER,
+    digits::ASCII,
+    digits::HEX,
+    digits::DECIMAL,
+    digits::NETSTRING,
+    digits::OCTET_COUNT,
+    headers::HEADERS,
+    slip::SLIP,
+    cobs::COBS,
+    fixed::FIXED,
+    json::JSON,
 ];

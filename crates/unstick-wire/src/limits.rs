@@ -19,6 +19,12 @@ pub const MAX_DECIMAL_DIGITS: usize = 20;
 /// Hexadecimal digits of a length in text: `u64::MAX` has 16.
 pub const MAX_HEX_DIGITS: usize = 16;
 
+/// Characters of a decimal length in a field of fixed width. Tutorials pad theirs with blanks to 10 or 64.
+pub const MAX_TEXT_LENGTH: usize = 128;
+
+/// Bytes of an ASN.1 tag: six hold tag numbers up to 35 bits, and real ones stay under 31.
+pub const MAX_BER_TAG: usize = 6;
+
 /// Bytes of a LEB128 length: ten sevens of bits hold a `u64`.
 pub const MAX_VARINT: usize = 10;
 

@@ -64,9 +64,19 @@ impl Framing {
     ///
     /// Where the spec can only be read: a header whose bytes around the length are unknown.
     pub fn encoder(&self) -> Result<Encoder, SpecError> {
+        self.sendable()?;
+        Ok(Encoder::new(self))
+    }
+
+    /// Whether messages can be sent with this spec; checks what [`encoder`](Self::encoder) would.
+    ///
+    /// # Errors
+    ///
+    /// Where the spec can only be read, with a hint at what would make it whole.
+    pub fn sendable(&self) -> Result<(), SpecError> {
         match self.phases.iter().find_map(|phase| phase.codec.unsendable()) {
             Some(error) => Err(error),
-            None => Ok(Encoder::new(self)),
+            None => Ok(()),
         }
     }
 
@@ -118,8 +128,8 @@ fn parse_phase(text: &str, last: bool) -> Result<Phase, SpecError> {
     let max = match args.value("max") {
         None => limits::MAX_MESSAGE,
         Some(size) => quantity::parse_size(size)
-            .filter(|size| *size <= limits::LARGEST_MAX as u64)
-            .ok_or_else(|| SpecError::new(format!("max={size}: a size such as 64K or 16M, at most 1024G")))?
+            .filter(|size| (1..=limits::LARGEST_MAX as u64).contains(size))
+            .ok_or_else(|| SpecError::new(format!("max={size}: a size such as 64K or 16M, from 1 byte to 1024G")))?
             as usize,
     };
     let discard = match args.value("oversize") {
@@ -131,8 +141,12 @@ fn parse_phase(text: &str, last: bool) -> Result<Phase, SpecError> {
     if last && times.is_some() {
         return Err(SpecError::new("times= is for a phase that another follows, as in fixed:8,times=2/u32be"));
     }
+    args.max = max;
     let codec = (entry.parse)(&mut args)?;
     args.nothing_left()?;
+    if let (false, Some(why)) = (last, codec.unfollowable()) {
+        return Err(SpecError::new(format!("no phase can follow `{text}`: {why}")));
+    }
     if discard && !codec.can_discard() {
         return Err(SpecError::new(format!(
             "`{}` cannot pass over a message that is too long: the next boundary would be lost",
@@ -173,6 +187,8 @@ pub(crate) struct Args<'a> {
     name: &'a str,
     positional: std::vec::IntoIter<&'a str>,
     keys: Vec<(&'a str, &'a str)>,
+    /// The longest message in bytes, as `max=` says.
+    pub(crate) max: usize,
 }
 
 impl<'a> Args<'a> {
@@ -195,7 +211,7 @@ impl<'a> Args<'a> {
                 _ => return Err(SpecError::new(format!("`{word}` in `{text}` is not a key=value"))),
             }
         }
-        Ok(Self { name, positional: positional.into_iter(), keys })
+        Ok(Self { name, positional: positional.into_iter(), keys, max: limits::MAX_MESSAGE })
     }
 
     /// The framing's name as written.
@@ -300,7 +316,7 @@ fn not_hex(word: &str, most: usize) -> SpecError {
 /// Bytes from pairs of hexadecimal digits.
 fn parse_hex(text: &str, most: usize) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.is_empty() || digits.len() % 2 != 0 || digits.len() / 2 > most {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) || digits.len() / 2 > most {
         return None;
     }
     let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);

@@ -1,8 +1,10 @@
 //! `line`, `crlf`, `delim`, `null`: frames that end in given bytes. A scan resumes where it stopped.
 
+use std::sync::Arc;
+
 use memchr::{memchr, memmem};
 
-use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step};
+use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step, shown};
 use crate::error::EncodeError;
 use crate::limits;
 
@@ -67,21 +69,22 @@ impl Codec for Line {
         };
         let lf = self.scanned + found;
         let end = if lf > 0 && input[lf - 1] == b'\r' { lf - 1 } else { lf };
-        if end > cx.max {
-            return Err(Fault::TooLong { length: Some(end as u64), skip: Some(lf as u64 + 1) });
-        }
         self.scanned = 0;
+        if end > cx.max {
+            return Err(Fault::TooLong { length: None, skip: Some(lf as u64 + 1) });
+        }
         Ok(Step::Frame { start: 0, end, total: lf + 1 })
     }
 
     fn finish(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
-        if input.len() > cx.max {
-            return Err(Fault::TooLong { length: Some(input.len() as u64), skip: Some(input.len() as u64) });
-        }
         self.scanned = 0;
+        if input.len() > cx.max {
+            return Err(Fault::TooLong { length: None, skip: Some(input.len() as u64) });
+        }
         Ok(Step::Frame { start: 0, end: input.len(), total: input.len() })
     }
 
+    #[inline]
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         if let Some(at) = memchr(b'\n', message) {
             return Err(EncodeError::ContainsDelimiter { delimiter: "LF".into(), at });
@@ -99,12 +102,13 @@ impl Codec for Line {
         true
     }
 
-    fn discard(&mut self, input: &[u8]) -> Discard {
-        self.scanned = 0;
-        match memchr(b'\n', input) {
-            Some(lf) => Discard::Done(lf + 1),
+    fn discard(&mut self, input: &[u8], ended: bool) -> Result<Discard, Fault> {
+        let from = std::mem::take(&mut self.scanned);
+        Ok(match memchr(b'\n', &input[from..]) {
+            Some(lf) => Discard::Done(from + lf + 1),
+            None if ended => Discard::Done(input.len()),
             None => Discard::More(input.len()),
-        }
+        })
     }
 
     fn shape(&self) -> Shape {
@@ -112,83 +116,124 @@ impl Codec for Line {
     }
 }
 
+/// The bytes that end a message, ready to be searched for.
+#[derive(Debug, Clone)]
+pub(super) enum Needle {
+    One(u8),
+    /// Far quicker to find by hand than by a searcher, and CRLF is one.
+    Two([u8; 2]),
+    More(Arc<memmem::Finder<'static>>),
+}
+
+impl Needle {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        match *bytes {
+            [byte] => Self::One(byte),
+            [first, second] => Self::Two([first, second]),
+            _ => Self::More(Arc::new(memmem::Finder::new(bytes).into_owned())),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::One(byte) => std::slice::from_ref(byte),
+            Self::Two(bytes) => bytes,
+            Self::More(finder) => finder.needle(),
+        }
+    }
+
+    /// Where in `haystack` it stands first.
+    #[inline]
+    pub(super) fn find(&self, haystack: &[u8]) -> Option<usize> {
+        match self {
+            Self::One(byte) => memchr(*byte, haystack),
+            Self::Two([first, second]) => {
+                let mut from = 1;
+                loop {
+                    let at = from + memchr(*second, haystack.get(from..)?)?;
+                    if haystack[at - 1] == *first {
+                        return Some(at - 1);
+                    }
+                    from = at + 1;
+                }
+            }
+            Self::More(finder) => finder.find(haystack),
+        }
+    }
+
+    /// How many of the last bytes of `haystack`, in which it does not stand, may be its first.
+    #[inline]
+    pub(super) fn keep(&self, haystack: &[u8]) -> usize {
+        haystack.len().min(self.bytes().len() - 1)
+    }
+
+    /// Appends it to `out`, whose bytes from `from` on are a message.
+    ///
+    /// Searched with itself behind the message: the message's last bytes may make one with the needle's first.
+    pub(super) fn put(&self, from: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(self.bytes());
+        match self.find(&out[from..]) {
+            Some(at) if from + at + self.bytes().len() < out.len() => {
+                Err(EncodeError::ContainsDelimiter { delimiter: shown(self.bytes()), at })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Messages that end in a fixed run of bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Delimited {
-    delimiter: Box<[u8]>,
+    needle: Needle,
     /// Where in the input the delimiter may begin: before it, it does not.
     scanned: usize,
 }
 
 impl Delimited {
-    pub(crate) fn new(delimiter: &[u8]) -> Self {
-        Self { delimiter: delimiter.into(), scanned: 0 }
-    }
-
-    fn find(&self, haystack: &[u8]) -> Option<usize> {
-        match self.delimiter[..] {
-            [byte] => memchr(byte, haystack),
-            _ => memmem::find(haystack, &self.delimiter),
-        }
-    }
-}
-
-/// A delimiter as an error names it.
-pub(crate) fn name_of(delimiter: &[u8]) -> String {
-    match delimiter {
-        b"\n" => "LF".into(),
-        b"\r\n" => "CRLF".into(),
-        b"\0" => "a zero byte".into(),
-        other => other.iter().map(|b| format!("{b:02x}")).collect(),
+    fn new(delimiter: &[u8]) -> Self {
+        Self { needle: Needle::new(delimiter), scanned: 0 }
     }
 }
 
 impl Codec for Delimited {
     #[inline]
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
-        let Some(found) = self.find(&input[self.scanned..]) else {
-            // The input's last bytes may be the delimiter's first.
-            self.scanned = input.len().saturating_sub(self.delimiter.len() - 1);
+        let Some(found) = self.needle.find(&input[self.scanned..]) else {
+            self.scanned = input.len() - self.needle.keep(input);
             let over = self.scanned > cx.max;
             return if over { Err(Fault::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
         };
         let end = self.scanned + found;
-        let total = end + self.delimiter.len();
-        if end > cx.max {
-            return Err(Fault::TooLong { length: Some(end as u64), skip: Some(total as u64) });
-        }
+        let total = end + self.needle.bytes().len();
         self.scanned = 0;
+        if end > cx.max {
+            return Err(Fault::TooLong { length: None, skip: Some(total as u64) });
+        }
         Ok(Step::Frame { start: 0, end, total })
     }
 
+    #[inline]
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let from = out.len();
-        out.reserve(message.len() + self.delimiter.len());
+        out.reserve(message.len() + self.needle.bytes().len());
         out.extend_from_slice(message);
-        out.extend_from_slice(&self.delimiter);
-        // Searched with the delimiter behind it: the message's last bytes may make one with the delimiter's first.
-        match self.find(&out[from..]) {
-            Some(at) if at < message.len() => {
-                Err(EncodeError::ContainsDelimiter { delimiter: name_of(&self.delimiter), at })
-            }
-            _ => Ok(()),
-        }
+        self.needle.put(from, out)
     }
 
     fn can_discard(&self) -> bool {
         true
     }
 
-    fn discard(&mut self, input: &[u8]) -> Discard {
-        self.scanned = 0;
-        match self.find(input) {
-            Some(at) => Discard::Done(at + self.delimiter.len()),
-            None => Discard::More(input.len().saturating_sub(self.delimiter.len() - 1)),
-        }
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+        let from = std::mem::take(&mut self.scanned);
+        Ok(match self.needle.find(&input[from..]) {
+            Some(at) => Discard::Done(from + at + self.needle.bytes().len()),
+            None => Discard::More(input.len() - self.needle.keep(input)),
+        })
     }
 
     fn shape(&self) -> Shape {
-        match &self.delimiter[..] {
+        match self.needle.bytes() {
             b"\r\n" => Shape::Line { crlf: true },
             _ => Shape::Other,
         }

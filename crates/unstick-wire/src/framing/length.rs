@@ -2,15 +2,15 @@
 //!
 //! Bytes after the length field = (value & mask) × unit + adj, trailer included, align padding not.
 
-use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step};
+use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
 use crate::error::{EncodeError, SpecError};
 use crate::limits;
 use crate::spec::Args;
 
 pub(super) const INTEGERS: Entry = Entry {
     name: "[ui]{8..64}{be,le,ne}",
-    syntax: "u8 u16be u24le i32ne u48be u64le ...",
-    frame: "an integer length, then so many bytes",
+    syntax: "u8 u16be u24le i32ne u48be u64le ...[,adj=N]",
+    frame: "an integer length, then so many bytes (and adj more)",
     examples: &[
         "u32be",
         "u8",
@@ -24,6 +24,7 @@ pub(super) const INTEGERS: Entry = Entry {
         "u56be",
         "u64be",
         "i64le",
+        "u32be,adj=-4",
         "u16be,max=64,oversize=discard",
     ],
     keeps_boundaries: true,
@@ -137,12 +138,17 @@ impl Length {
             let shift = 64 - self.width * 8;
             return Err(Fault::broken(format!("length {} is negative", (value << shift) as i64 >> shift)));
         }
-        let total = (value & self.mask)
-            .checked_mul(self.unit)
-            .and_then(|body| body.checked_add_signed(self.adjust))
-            .filter(|body| *body >= (self.stripped().saturating_sub(self.field_end()) + self.trailer.len()) as u64)
-            .and_then(|body| body.checked_add(self.field_end() as u64));
-        total.ok_or_else(|| self.implausible(value))
+        // What is more than a u64 can say is over any limit too.
+        let body = (value & self.mask).saturating_mul(self.unit);
+        let body = match self.adjust {
+            0.. => Some(body.saturating_add(self.adjust.unsigned_abs())),
+            _ => body.checked_sub(self.adjust.unsigned_abs()),
+        };
+        let least = (self.stripped().saturating_sub(self.field_end()) + self.trailer.len()) as u64;
+        match body {
+            Some(body) if body >= least => Ok(body.saturating_add(self.field_end() as u64)),
+            _ => Err(self.implausible(value)),
+        }
     }
 
     #[cold]
@@ -162,8 +168,8 @@ impl Length {
         }
         Err(Fault::broken(format!(
             "the frame ends in {} where {} belongs: its length is wrong, or this is another framing",
-            super::delimited::name_of(found),
-            super::delimited::name_of(&self.trailer)
+            shown(found),
+            shown(&self.trailer)
         )))
     }
 
@@ -313,7 +319,9 @@ fn parse_integer(args: &mut Args<'_>) -> Result<Machine, SpecError> {
                 .with_hint(format!("write {name}be (network order), {name}le, or {name}ne (this machine's own)")));
         }
     };
-    Ok(Length::plain(width, endian, name.starts_with('i')).into())
+    let mut length = Length::plain(width, endian, name.starts_with('i'));
+    length.adjust = args.signed("adj")?.unwrap_or(0);
+    Ok(length.into())
 }
 
 fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
@@ -343,6 +351,9 @@ fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
         Some(other) => return Err(SpecError::new(format!("header={other}: keep or strip"))),
     };
     let head = args.bytes("head", limits::MAX_LENGTH_OFFSET)?;
+    if length.keep && head.is_some() {
+        return Err(SpecError::new("head= is what is sent with header=strip; a kept header is in the message"));
+    }
     length.head_known = head.is_some() || offset == 0;
     length.head = head.unwrap_or_else(|| vec![0; length.field_end()]).into();
     if length.head.len() < length.field_end() {

@@ -22,7 +22,10 @@ pub(super) const GAP: Entry = Entry {
     examples: &["gap:100ms"],
     keeps_boundaries: false,
     matches: |name| name == "gap",
-    parse: |args| Ok(Gap { quiet: args.duration("how long the peer must be quiet, such as gap:100ms")? }.into()),
+    parse: |args| {
+        let silence = args.duration("how long the peer must be quiet, such as gap:100ms")?;
+        Ok(Gap { silence, quiet: false }.into())
+    },
 };
 
 /// What one read returns.
@@ -30,20 +33,29 @@ pub(super) const GAP: Entry = Entry {
 pub(crate) struct Raw;
 
 impl Codec for Raw {
-    fn decode(&mut self, input: &[u8], _: &mut Cx<'_>) -> Result<Step, Fault> {
-        Ok(Step::Frame { start: 0, end: input.len(), total: input.len() })
+    #[inline]
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let end = input.len().min(cx.max);
+        Ok(Step::Frame { start: 0, end, total: end })
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(message);
         Ok(())
     }
+
+    fn unfollowable(&self) -> Option<&'static str> {
+        Some("`raw` does not end")
+    }
 }
 
 /// What arrives before a silence.
 #[derive(Debug, Clone)]
 pub(crate) struct Gap {
-    pub(crate) quiet: Duration,
+    /// How long the silence must be.
+    pub(crate) silence: Duration,
+    /// It has been silent for so long. Set by whoever knows the time.
+    pub(crate) quiet: bool,
 }
 
 impl Codec for Gap {
@@ -51,15 +63,20 @@ impl Codec for Gap {
         if input.len() > cx.max {
             return Err(Fault::TooLong { length: None, skip: None });
         }
-        if cx.quiet { self.finish(input, cx) } else { Ok(Step::Need) }
+        if self.quiet { self.finish(input, cx) } else { Ok(Step::Need) }
     }
 
     fn finish(&mut self, input: &[u8], _: &mut Cx<'_>) -> Result<Step, Fault> {
+        self.quiet = false;
         Ok(Step::Frame { start: 0, end: input.len(), total: input.len() })
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(message);
         Ok(())
+    }
+
+    fn unfollowable(&self) -> Option<&'static str> {
+        Some("`gap` only guesses where a message ends")
     }
 }

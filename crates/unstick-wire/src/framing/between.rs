@@ -1,0 +1,106 @@
+//! `between` and `mllp`: frames that start and end with given bytes, with nothing between two frames.
+
+use super::delimited::Needle;
+use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use crate::error::EncodeError;
+use crate::limits;
+
+pub(super) const BETWEEN: Entry = Entry {
+    name: "between",
+    syntax: "between:HEX:HEX",
+    frame: "starts with the first bytes and ends with the second; the start bytes may stand in the message too",
+    examples: &["between:02:03", "between:1e:0a", "between:2424:0d0a,max=100,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "between",
+    parse: |args| {
+        let start = args.hex(limits::MAX_DELIMITER, "the bytes that start a frame, such as between:02:03")?;
+        let end = args.hex(limits::MAX_DELIMITER, "the bytes that end a frame, such as between:02:03")?;
+        Ok(Between::new(&start, &end).into())
+    },
+};
+
+/// HL7's Minimal Lower Layer Protocol, release 1: VT, message, FS CR.
+pub(super) const MLLP: Entry = Entry {
+    name: "mllp",
+    syntax: "mllp",
+    frame: "HL7's lower layer: between:0b:1c0d",
+    examples: &["mllp"],
+    keeps_boundaries: true,
+    matches: |name| name == "mllp",
+    parse: |_| Ok(Between::new(b"\x0b", b"\x1c\r").into()),
+};
+
+/// Messages between a start and an end.
+#[derive(Debug, Clone)]
+pub(crate) struct Between {
+    start: Box<[u8]>,
+    end: Needle,
+    /// Where in the input the end may begin; 0 until the start has been seen.
+    scanned: usize,
+}
+
+impl Between {
+    fn new(start: &[u8], end: &[u8]) -> Self {
+        Self { start: start.into(), end: Needle::new(end), scanned: 0 }
+    }
+
+    /// The start's bytes, as far as they have arrived, are the start's.
+    fn check_start(&self, input: &[u8]) -> Result<(), Fault> {
+        let wrong = input.iter().zip(&self.start).position(|(found, wanted)| found != wanted);
+        match wrong {
+            None => Ok(()),
+            Some(at) => Err(Fault::broken(format!(
+                "a frame starts with {}, not with {}",
+                shown(&self.start),
+                shown(&input[..=at])
+            ))),
+        }
+    }
+}
+
+impl Codec for Between {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let start = self.start.len();
+        if self.scanned == 0 {
+            self.check_start(input)?;
+            if input.len() < start {
+                return Ok(Step::Need);
+            }
+            self.scanned = start;
+        }
+        let rest = &input[self.scanned..];
+        let Some(found) = self.end.find(rest) else {
+            self.scanned = input.len() - self.end.keep(&input[start..]);
+            let over = self.scanned - start > cx.max;
+            return if over { Err(Fault::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
+        };
+        let end = self.scanned + found;
+        let total = end + self.end.bytes().len();
+        self.scanned = 0;
+        if end - start > cx.max {
+            return Err(Fault::TooLong { length: None, skip: Some(total as u64) });
+        }
+        Ok(Step::Frame { start, end, total })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.reserve(self.start.len() + message.len() + self.end.bytes().len());
+        out.extend_from_slice(&self.start);
+        let from = out.len();
+        out.extend_from_slice(message);
+        self.end.put(from, out)
+    }
+
+    fn can_discard(&self) -> bool {
+        true
+    }
+
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+        let from = std::mem::take(&mut self.scanned);
+        let rest = &input[from..];
+        Ok(match self.end.find(rest) {
+            Some(at) => Discard::Done(from + at + self.end.bytes().len()),
+            None => Discard::More(input.len() - self.end.keep(rest)),
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! `cobs`: consistent overhead byte stuffing (Cheshire and Baker, 1999): no zero byte inside a frame, one behind it.
+
+use memchr::memchr;
+
+use super::{Codec, Cx, Discard, Entry, Fault, Step};
+use crate::error::EncodeError;
+
+pub(super) const COBS: Entry = Entry {
+    name: "cobs",
+    syntax: "cobs",
+    frame: "consistent overhead byte stuffing: zero bytes are coded away, and one ends a frame",
+    examples: &["cobs", "cobs,max=300,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "cobs",
+    parse: |_| Ok(Cobs::default().into()),
+};
+
+/// The longest run that one code byte stands for: 254 bytes and no zero behind them.
+const LONGEST: usize = 254;
+
+/// Frames between zero bytes. Zero bytes with nothing between them are passed over: senders use them to bring a reader
+/// into step, and no message, not even the empty one, is coded so.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cobs {
+    /// Bytes of the input known to hold no zero.
+    scanned: usize,
+}
+
+/// The most bytes that a message of `max` bytes is coded in, the closing zero not counted.
+fn longest_code(max: usize) -> usize {
+    max + max / LONGEST + 1
+}
+
+fn decode(code: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    out.clear();
+    out.reserve(code.len());
+    let mut at = 0;
+    while at < code.len() {
+        let run = usize::from(code[at]);
+        let Some(bytes) = code.get(at + 1..at + run) else {
+            return Err(Fault::broken(format!(
+                "the frame ends {} bytes into a run of {}",
+                code.len() - at - 1,
+                run - 1
+            )));
+        };
+        out.extend_from_slice(bytes);
+        at += run;
+        if run < 0xff && at < code.len() {
+            out.push(0);
+        }
+    }
+    Ok(())
+}
+
+impl Codec for Cobs {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        if input[0] == 0 {
+            let total = input.iter().take_while(|byte| **byte == 0).count();
+            return Ok(Step::Blank { total });
+        }
+        let longest = longest_code(cx.max);
+        let Some(found) = memchr(0, &input[self.scanned..]) else {
+            self.scanned = input.len();
+            let over = input.len() > longest;
+            return if over { Err(Fault::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
+        };
+        let end = std::mem::take(&mut self.scanned) + found;
+        let too_long = Fault::TooLong { length: None, skip: Some(end as u64 + 1) };
+        if end > longest {
+            return Err(too_long);
+        }
+        decode(&input[..end], cx.scratch)?;
+        if cx.scratch.len() > cx.max {
+            return Err(too_long);
+        }
+        Ok(Step::Built { total: end + 1 })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.reserve(longest_code(message.len()) + 1);
+        let mut runs = message.split(|byte| *byte == 0).peekable();
+        while let Some(mut run) = runs.next() {
+            let full = run.len() >= LONGEST;
+            while run.len() >= LONGEST {
+                out.push(0xff);
+                out.extend_from_slice(&run[..LONGEST]);
+                run = &run[LONGEST..];
+            }
+            // Nothing need follow a full run that is the message's last; elsewhere the zero behind it must be coded.
+            if !(full && run.is_empty() && runs.peek().is_none()) {
+                out.push(run.len() as u8 + 1);
+                out.extend_from_slice(run);
+            }
+        }
+        out.push(0);
+        Ok(())
+    }
+
+    fn can_discard(&self) -> bool {
+        true
+    }
+
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+        let from = std::mem::take(&mut self.scanned);
+        Ok(match memchr(0, &input[from..]) {
+            Some(at) => Discard::Done(from + at + 1),
+            None => Discard::More(input.len()),
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! `ascii`, `hex`, `decimal`, `netstring`, `octet-count`: lengths written in digits.
+
+use super::prefixed::{Prefix, Prefixed};
+use super::{Entry, Fault, shown};
+use crate::error::{EncodeError, SpecError};
+use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_TEXT_LENGTH};
+
+pub(super) const ASCII: Entry = Entry {
+    name: "ascii",
+    syntax: "ascii:N",
+    frame: "a decimal length in N characters, zero-padded (blanks on either side are read), then so many bytes",
+    examples: &["ascii:4", "ascii:10", "ascii:64", "ascii:1", "ascii:4,max=100,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "ascii",
+    parse: |args| {
+        let width = args.count(1..=MAX_TEXT_LENGTH as u64, "how many characters the length has, as in ascii:4")?;
+        Ok(Prefixed(Field { width: width as usize, radix: 10 }).into())
+    },
+};
+
+pub(super) const HEX: Entry = Entry {
+    name: "hex",
+    syntax: "hex:N",
+    frame: "a length in N hexadecimal digits, then so many bytes",
+    examples: &["hex:4", "hex:8", "hex:2"],
+    keeps_boundaries: true,
+    matches: |name| name == "hex",
+    parse: |args| {
+        let width = args.count(1..=MAX_HEX_DIGITS as u64, "how many digits the length has, as in hex:4")?;
+        Ok(Prefixed(Field { width: width as usize, radix: 16 }).into())
+    },
+};
+
+pub(super) const DECIMAL: Entry = Entry {
+    name: "decimal",
+    syntax: "decimal:N[,end=HEX]",
+    frame: "a length of at most N decimal digits, LF (or another end byte), then so many bytes",
+    examples: &["decimal:20", "decimal:5,end=20", "decimal:3,end=3a", "decimal:20,max=100,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "decimal",
+    parse: |args| {
+        let most = args.count(1..=MAX_DECIMAL_DIGITS as u64, "the most digits a length has, as in decimal:20")?;
+        let end = match args.bytes("end", 1)?.as_deref() {
+            None => b'\n',
+            Some([digit]) if digit.is_ascii_digit() => {
+                return Err(SpecError::new("the byte that ends a decimal length cannot be a digit"));
+            }
+            Some(byte) => byte[0],
+        };
+        Ok(Prefixed(Count { most: most as usize, end, padded: true, zero: true, trailer: b"" }).into())
+    },
+};
+
+/// D. J. Bernstein's netstrings, <https://cr.yp.to/proto/netstrings.txt>.
+pub(super) const NETSTRING: Entry = Entry {
+    name: "netstring",
+    syntax: "netstring",
+    frame: "a decimal length without leading zeros, a colon, so many bytes, a comma",
+    examples: &["netstring", "netstring,max=10,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "netstring",
+    parse: |_| {
+        Ok(Prefixed(Count { most: MAX_DECIMAL_DIGITS, end: b':', padded: false, zero: true, trailer: b"," }).into())
+    },
+};
+
+/// Syslog over TCP, RFC 6587 section 3.4.1.
+pub(super) const OCTET_COUNT: Entry = Entry {
+    name: "octet-count",
+    syntax: "octet-count",
+    frame: "syslog's: a decimal length without leading zeros, a space, so many bytes (at least one)",
+    examples: &["octet-count"],
+    keeps_boundaries: true,
+    matches: |name| name == "octet-count",
+    parse: |_| {
+        Ok(Prefixed(Count { most: MAX_DECIMAL_DIGITS, end: b' ', padded: false, zero: false, trailer: b"" }).into())
+    },
+};
+
+/// A length in a field of so many characters.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    width: usize,
+    /// 10 or 16.
+    radix: u32,
+}
+
+impl Field {
+    /// The digits in a field: Python's `f"{n:<10}"` puts blanks behind them, C's `sprintf` into a cleared array puts
+    /// zero bytes there.
+    fn digits<'a>(&self, field: &'a [u8]) -> &'a [u8] {
+        let padding: &[u8] = if self.radix == 10 { b" \0" } else { b"" };
+        let end = field.iter().rposition(|byte| !padding.contains(byte)).map_or(0, |last| last + 1);
+        let start = if self.radix == 10 { field[..end].iter().take_while(|byte| **byte == b' ').count() } else { 0 };
+        &field[start..end]
+    }
+
+    /// The longest message that can be announced.
+    fn largest(&self) -> u64 {
+        u64::from(self.radix).checked_pow(self.width as u32).map_or(u64::MAX, |n| n - 1)
+    }
+}
+
+impl Prefix for Field {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+        let Some(field) = input.get(..self.width) else {
+            return Ok(None);
+        };
+        let mut value = Some(0u64);
+        let digits = self.digits(field);
+        for &byte in digits {
+            let digit = char::from(byte).to_digit(self.radix).ok_or_else(|| self.not_a_number(field))?;
+            value = value.and_then(|v| v.checked_mul(self.radix.into())?.checked_add(digit.into()));
+        }
+        if digits.is_empty() {
+            return Err(self.not_a_number(field));
+        }
+        let value = value.ok_or_else(|| Fault::broken("the length is over 64 bits"))?;
+        Ok(Some((self.width, value)))
+    }
+
+    fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if length as u64 > self.largest() {
+            return Err(EncodeError::DoesNotFit { length, largest: self.largest() });
+        }
+        let text = if self.radix == 10 { length.to_string() } else { format!("{length:x}") };
+        out.resize(out.len() + self.width - text.len(), b'0');
+        out.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Field {
+    #[cold]
+    fn not_a_number(&self, field: &[u8]) -> Fault {
+        let kind = if self.radix == 10 { "decimal" } else { "hexadecimal" };
+        Fault::broken(format!("{} is not a {kind} length", shown(field)))
+    }
+}
+
+/// A length of as many decimal digits as it needs, and a byte that ends it.
+#[derive(Debug, Clone)]
+pub(crate) struct Count {
+    /// The most digits.
+    most: usize,
+    end: u8,
+    /// Leading zeros are read (they are never written).
+    padded: bool,
+    /// A message may be empty.
+    zero: bool,
+    trailer: &'static [u8],
+}
+
+impl Prefix for Count {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+        let mut value = 0u64;
+        for (at, &byte) in input.iter().enumerate() {
+            if byte == self.end && at > 0 {
+                return Ok(Some((at + 1, value)));
+            }
+            if !byte.is_ascii_digit() || at == self.most {
+                return Err(self.unexpected(at, byte));
+            }
+            if at > 0 && input[0] == b'0' && !self.padded || byte == b'0' && at == 0 && !self.zero {
+                return Err(Fault::broken("the length begins with a zero, which this framing forbids"));
+            }
+            value = value
+                .checked_mul(10)
+                .and_then(|value| value.checked_add(u64::from(byte - b'0')))
+                .ok_or_else(|| Fault::broken("the length is over 64 bits"))?;
+        }
+        Ok(None)
+    }
+
+    fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let text = length.to_string();
+        if text.len() > self.most {
+            return Err(EncodeError::DoesNotFit { length, largest: 10u64.pow(self.most as u32) - 1 });
+        }
+        if length == 0 && !self.zero {
+            return Err(EncodeError::unfit("this framing has no empty messages"));
+        }
+        out.reserve(text.len() + 1 + length + self.trailer.len());
+        out.extend_from_slice(text.as_bytes());
+        out.push(self.end);
+        Ok(())
+    }
+
+    fn trailer(&self) -> &'static [u8] {
+        self.trailer
+    }
+}
+
+impl Count {
+    #[cold]
+    fn unexpected(&self, at: usize, byte: u8) -> Fault {
+        Fault::broken(match at {
+            0 => format!("{} stands where a length in digits belongs", shown(&[byte])),
+            _ if at == self.most => format!(
+                "{} stands behind {at} digits of a length, where {} belongs",
+                shown(&[byte]),
+                shown(&[self.end])
+            ),
+            _ => format!("{} stands in a length that ends with {}", shown(&[byte]), shown(&[self.end])),
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! `fixed`: frames of so many bytes each.
+
+use super::{Codec, Cx, Entry, Fault, Machine, Step};
+use crate::error::{EncodeError, SpecError};
+use crate::quantity;
+use crate::spec::Args;
+
+pub(super) const FIXED: Entry = Entry {
+    name: "fixed",
+    syntax: "fixed:SIZE",
+    frame: "so many bytes each",
+    examples: &["fixed:512", "fixed:1", "fixed:3,max=3"],
+    keeps_boundaries: true,
+    matches: |name| name == "fixed",
+    parse: parse_fixed,
+};
+
+fn parse_fixed(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+    let word = args.required("how many bytes each message has, as in fixed:512")?;
+    let length = quantity::parse_size(word).filter(|length| *length > 0);
+    let length = length.ok_or_else(|| SpecError::new(format!("`fixed:{word}`: a size of at least one byte")))?;
+    if length > args.max as u64 {
+        let limit = quantity::size(args.max as u64);
+        return Err(SpecError::new(format!("`fixed:{word}` is over the limit of {limit} a message"))
+            .with_hint(format!("raise it: fixed:{word},max={word}")));
+    }
+    Ok(Fixed { length: length as usize }.into())
+}
+
+/// Messages that are all of one length.
+#[derive(Debug, Clone)]
+pub(crate) struct Fixed {
+    /// In bytes, at least 1, at most `max`.
+    length: usize,
+}
+
+impl Codec for Fixed {
+    #[inline]
+    fn decode(&mut self, input: &[u8], _: &mut Cx<'_>) -> Result<Step, Fault> {
+        if input.len() < self.length {
+            return Ok(Step::Need);
+        }
+        Ok(Step::Frame { start: 0, end: self.length, total: self.length })
+    }
+
+    #[inline]
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if message.len() != self.length {
+            return Err(EncodeError::unfit(format!(
+                "the message has {} bytes, and every frame has {}",
+                message.len(),
+                self.length
+            )));
+        }
+        out.extend_from_slice(message);
+        Ok(())
+    }
+
+    fn announced(&self, _input: &[u8]) -> Option<u64> {
+        Some(self.length as u64)
+    }
+}

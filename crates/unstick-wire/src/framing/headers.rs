@@ -1,0 +1,159 @@
+//! `headers`: a block of header lines with a Content-Length, an empty line, the body, as LSP and DAP speak it.
+//!
+//! Not here: HTTP, whose bodies end in more ways than one.
+
+use memchr::memchr;
+
+use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
+use crate::error::{EncodeError, SpecError};
+use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEADER_BLOCK};
+use crate::spec::Args;
+
+/// The base protocol of the Language Server Protocol 3.17, "Header Part"; the Debug Adapter Protocol's is the same.
+pub(super) const HEADERS: Entry = Entry {
+    name: "headers",
+    syntax: "headers[,header=keep|strip]",
+    frame: "header lines with Content-Length, an empty line, so many bytes (LSP, DAP)",
+    examples: &["headers", "headers,header=keep", "headers,max=100,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "headers",
+    parse: parse_headers,
+};
+
+fn parse_headers(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+    let keep = match args.value("header") {
+        None | Some("strip") => false,
+        Some("keep") => true,
+        Some(other) => return Err(SpecError::new(format!("header={other}: keep or strip"))),
+    };
+    Ok(Headers { keep, ..Headers::default() }.into())
+}
+
+/// A header block and a body.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Headers {
+    /// The message holds the block.
+    keep: bool,
+    /// Where the line under way begins.
+    line: usize,
+    /// Bytes known to hold no end of that line.
+    scanned: usize,
+    /// What the lines so far say.
+    length: Option<u64>,
+    /// Bytes in the block with its empty line; 0 until that has come.
+    block: usize,
+}
+
+impl Headers {
+    /// Reads the lines that have arrived; true when the block is whole.
+    fn read_block(&mut self, input: &[u8]) -> Result<bool, Fault> {
+        while let Some(found) = memchr(b'\n', &input[self.scanned..]) {
+            let lf = self.scanned + found;
+            if lf >= MAX_HEADER_BLOCK {
+                return Err(block_too_long());
+            }
+            let Some(line) = input[self.line..lf].strip_suffix(b"\r") else {
+                return Err(Fault::broken("a header line ends in LF alone, where CRLF belongs"));
+            };
+            self.scanned = lf + 1;
+            self.line = lf + 1;
+            if line.is_empty() {
+                self.block = lf + 1;
+                return Ok(true);
+            }
+            self.read_line(line)?;
+        }
+        self.scanned = input.len();
+        if input.len() >= MAX_HEADER_BLOCK { Err(block_too_long()) } else { Ok(false) }
+    }
+
+    fn read_line(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let colon = memchr(b':', line).filter(|colon| *colon > 0 && line[..*colon].iter().all(u8::is_ascii_graphic));
+        let Some(colon) = colon else {
+            return Err(Fault::broken(format!("{} is not a header line", shown(&line[..line.len().min(40)]))));
+        };
+        if !line[..colon].eq_ignore_ascii_case(b"content-length") {
+            return Ok(());
+        }
+        let value = line[colon + 1..].trim_ascii();
+        let length = parse_length(value).ok_or_else(|| {
+            Fault::broken(format!("Content-Length {} is no length", shown(&value[..value.len().min(40)])))
+        })?;
+        if self.length.is_some_and(|before| before != length) {
+            return Err(Fault::broken("Content-Length is given twice, and differs"));
+        }
+        self.length = Some(length);
+        Ok(())
+    }
+
+    /// Bytes in the body, once the block is whole.
+    fn body(&self) -> Result<u64, Fault> {
+        self.length.ok_or_else(|| Fault::broken("the header block has no Content-Length"))
+    }
+}
+
+#[cold]
+fn block_too_long() -> Fault {
+    Fault::broken(format!("the header block is over {MAX_HEADER_BLOCK} bytes"))
+}
+
+fn parse_length(text: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(text).ok()?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && digits.len() <= MAX_DECIMAL_DIGITS;
+    digits.parse().ok().filter(|_| plain)
+}
+
+impl Codec for Headers {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        if self.block == 0 && !self.read_block(input)? {
+            return Ok(Step::Need);
+        }
+        let total = self.body()?.saturating_add(self.block as u64);
+        let start = if self.keep { 0 } else { self.block };
+        if total - start as u64 > cx.max as u64 {
+            *self = Self { keep: self.keep, ..Self::default() };
+            return Err(Fault::TooLong { length: Some(total - start as u64), skip: Some(total) });
+        }
+        let total = total as usize;
+        if input.len() < total {
+            return Ok(Step::Need);
+        }
+        *self = Self { keep: self.keep, ..Self::default() };
+        Ok(Step::Frame { start, end: total, total })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if !self.keep {
+            out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", message.len()).as_bytes());
+            out.extend_from_slice(message);
+            return Ok(());
+        }
+        let mut own = Self::default();
+        match own.read_block(message) {
+            Ok(true) if own.body() == Ok((message.len() - own.block) as u64) => {
+                out.extend_from_slice(message);
+                Ok(())
+            }
+            Ok(true) => Err(EncodeError::unfit(match own.length {
+                Some(said) => format!(
+                    "the message's Content-Length is {said}, and its body has {} bytes",
+                    message.len() - own.block
+                ),
+                None => "the message's header block has no Content-Length".into(),
+            })),
+            _ => Err(EncodeError::unfit("the message does not begin with a header block and an empty line")),
+        }
+    }
+
+    fn announced(&self, _input: &[u8]) -> Option<u64> {
+        if self.block == 0 { None } else { self.length?.checked_add(self.block as u64) }
+    }
+
+    fn can_discard(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::TextHeader
+    }
+}

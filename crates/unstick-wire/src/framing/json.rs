@@ -1,0 +1,316 @@
+//! `json`: values that delimit themselves (RFC 8259), with any blanks between them.
+//!
+//! Every byte is checked as it arrives, so that a stream that is not JSON is found out at once. Not here: whether
+//! strings are UTF-8, which is for who reads them.
+
+use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use crate::error::EncodeError;
+use crate::limits::MAX_JSON_DEPTH;
+
+pub(super) const JSON: Entry = Entry {
+    name: "json",
+    syntax: "json",
+    frame: "one JSON value; blanks between values are passed over, LF is sent behind each",
+    examples: &["json", "json,max=20,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "json",
+    parse: |_| Ok(Json::default().into()),
+};
+
+/// JSON values one behind the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Json {
+    scanner: Scanner,
+    /// Bytes of the input that the scanner has seen.
+    scanned: usize,
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// What may stand behind a number that is a whole value: without a blank, only what cannot go on with it.
+fn ends_number(byte: u8) -> bool {
+    is_blank(byte) || matches!(byte, b'{' | b'[' | b'"')
+}
+
+impl Json {
+    /// Where the value ends, looking at no byte twice and at none from `reach` on.
+    fn find_end(&mut self, input: &[u8], reach: usize) -> Result<Option<usize>, Fault> {
+        let found = self.scanner.scan(&input[self.scanned..reach], self.scanned)?;
+        let end = found.map(|end| self.scanned + end);
+        self.scanned = reach;
+        Ok(end)
+    }
+
+    fn take(&mut self, end: usize) -> Step {
+        *self = Self::default();
+        Step::Frame { start: 0, end, total: end }
+    }
+}
+
+impl Codec for Json {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        if is_blank(input[0]) {
+            let total = input.iter().take_while(|byte| is_blank(**byte)).count();
+            return Ok(Step::Blank { total });
+        }
+        if let Some(end) = self.find_end(input, input.len().min(cx.max))? {
+            return Ok(self.take(end));
+        }
+        match input.get(cx.max) {
+            None => Ok(Step::Need),
+            Some(next) if self.scanner.is_whole_number() && ends_number(*next) => Ok(self.take(cx.max)),
+            Some(_) => Err(Fault::TooLong { length: None, skip: None }),
+        }
+    }
+
+    fn finish(&mut self, input: &[u8], _: &mut Cx<'_>) -> Result<Step, Fault> {
+        Ok(if self.scanner.is_whole_number() { self.take(input.len()) } else { Step::Need })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let mut own = Self::default();
+        match own.find_end(message, message.len()) {
+            Ok(Some(end)) if end == message.len() => {}
+            Ok(None) if own.scanner.is_whole_number() => {}
+            Ok(Some(end)) => {
+                return Err(EncodeError::unfit(format!(
+                    "the message's JSON value ends at byte {end}, and more follows"
+                )));
+            }
+            Ok(None) => return Err(EncodeError::unfit("the message is not a whole JSON value")),
+            Err(Fault::Broken(what)) => return Err(EncodeError::unfit(format!("the message is not JSON: {what}"))),
+            Err(Fault::TooLong { .. }) => return Err(EncodeError::unfit("the message is not JSON")),
+        }
+        out.reserve(message.len() + 1);
+        out.extend_from_slice(message);
+        out.push(b'\n');
+        Ok(())
+    }
+
+    fn can_discard(&self) -> bool {
+        true
+    }
+
+    fn discard(&mut self, input: &[u8], ended: bool) -> Result<Discard, Fault> {
+        let end = self.find_end(input, input.len())?;
+        let whole = end.or_else(|| (ended && self.scanner.is_whole_number()).then_some(input.len()));
+        self.scanned = 0;
+        Ok(match whole {
+            Some(end) => {
+                self.scanner = Scanner::default();
+                Discard::Done(end)
+            }
+            None => Discard::More(input.len()),
+        })
+    }
+
+    fn unfollowable(&self) -> Option<&'static str> {
+        Some("the blank behind a JSON value may come or not")
+    }
+}
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum At {
+    #[default]
+    Value,
+    /// A value, or the end of an array that is empty so far.
+    FirstItem,
+    /// A member's name, or the end of an object that is empty so far.
+    FirstName,
+    Name,
+    Colon,
+    /// A comma or the end of what is open.
+    Behind,
+    String,
+    Escape,
+    /// So many hexadecimal digits of `\u....`.
+    Unicode(u8),
+    /// The rest of `true`, `false` or `null`.
+    Literal(&'static [u8]),
+    Number(Number),
+}
+
+/// How far a number has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Number {
+    Minus,
+    Zero,
+    Whole,
+    Point,
+    Fraction,
+    E,
+    ESign,
+    Exponent,
+}
+
+impl Number {
+    fn next(self, byte: u8) -> Option<Self> {
+        use Number::{E, ESign, Exponent, Fraction, Minus, Point, Whole, Zero};
+        Some(match (self, byte) {
+            (Minus, b'0') => Zero,
+            (Minus, b'1'..=b'9') | (Whole, b'0'..=b'9') => Whole,
+            (Zero | Whole, b'.') => Point,
+            (Point | Fraction, b'0'..=b'9') => Fraction,
+            (Zero | Whole | Fraction, b'e' | b'E') => E,
+            (E, b'+' | b'-') => ESign,
+            (E | ESign | Exponent, b'0'..=b'9') => Exponent,
+            _ => return None,
+        })
+    }
+
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Zero | Self::Whole | Self::Fraction | Self::Exponent)
+    }
+}
+
+/// Reads one value, byte by byte.
+#[derive(Debug, Clone, Default)]
+struct Scanner {
+    at: At,
+    /// The string under way is a member's name.
+    name: bool,
+    depth: usize,
+    /// One bit a level: set where it is an object.
+    objects: [u64; MAX_JSON_DEPTH / 64],
+}
+
+impl Scanner {
+    /// Reads `bytes` on, which begin `offset` bytes into the value; where in them the value ends, if it does.
+    fn scan(&mut self, bytes: &[u8], offset: usize) -> Result<Option<usize>, Fault> {
+        let mut i = 0;
+        while let Some(&byte) = bytes.get(i) {
+            if self.at == At::String {
+                i += bytes[i..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count();
+                let Some(&byte) = bytes.get(i) else { break };
+                self.at = match byte {
+                    b'"' if self.name => At::Colon,
+                    b'"' => At::Behind,
+                    b'\\' => At::Escape,
+                    _ => return Err(unexpected(byte, offset + i, "inside a string, where it has to be escaped")),
+                };
+            } else if let At::Number(number) = self.at {
+                match number.next(byte) {
+                    Some(number) => self.at = At::Number(number),
+                    None if !number.is_whole() => return Err(unexpected(byte, offset + i, "inside a number")),
+                    None if self.depth > 0 => {
+                        self.at = At::Behind;
+                        continue; // The byte is not the number's.
+                    }
+                    None if ends_number(byte) => return Ok(Some(i)),
+                    None => return Err(unexpected(byte, offset + i, "inside a number")),
+                }
+            } else {
+                self.step(byte, offset + i)?;
+            }
+            i += 1;
+            if self.at == At::Behind && self.depth == 0 {
+                return Ok(Some(i));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One byte outside of strings and numbers.
+    fn step(&mut self, byte: u8, offset: usize) -> Result<(), Fault> {
+        let in_object = self.in_object();
+        self.at = match (self.at, byte) {
+            (At::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => At::String,
+            (At::Escape, b'u') => At::Unicode(4),
+            (At::Escape, _) => return Err(unexpected(byte, offset, "inside an escape")),
+            (At::Unicode(left), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                if left > 1 {
+                    At::Unicode(left - 1)
+                } else {
+                    At::String
+                }
+            }
+            (At::Unicode(_), _) => return Err(unexpected(byte, offset, "inside an escape")),
+            (At::Literal([wanted]), byte) if byte == *wanted => At::Behind,
+            (At::Literal([wanted, rest @ ..]), byte) if byte == *wanted => At::Literal(rest),
+            (At::Literal(_), _) => return Err(unexpected(byte, offset, "inside true, false or null")),
+            (at, byte) if is_blank(byte) => at,
+            (At::FirstItem, b']') | (At::FirstName, b'}') => self.close(),
+            (At::Behind, b']') if !in_object => self.close(),
+            (At::Behind, b'}') if in_object => self.close(),
+            (At::Behind, b',') => {
+                if in_object {
+                    At::Name
+                } else {
+                    At::Value
+                }
+            }
+            (At::FirstName | At::Name, b'"') => {
+                self.name = true;
+                At::String
+            }
+            (At::Colon, b':') => At::Value,
+            (At::Value | At::FirstItem, byte) => self.begin(byte, offset)?,
+            (at, byte) => return Err(unexpected(byte, offset, wanted(at, in_object))),
+        };
+        Ok(())
+    }
+
+    /// The first byte of a value.
+    fn begin(&mut self, byte: u8, offset: usize) -> Result<At, Fault> {
+        Ok(match byte {
+            b'{' => self.open(true)?,
+            b'[' => self.open(false)?,
+            b'"' => {
+                self.name = false;
+                At::String
+            }
+            b't' => At::Literal(b"rue"),
+            b'f' => At::Literal(b"alse"),
+            b'n' => At::Literal(b"ull"),
+            b'-' => At::Number(Number::Minus),
+            b'0' => At::Number(Number::Zero),
+            b'1'..=b'9' => At::Number(Number::Whole),
+            _ => return Err(unexpected(byte, offset, "where a value belongs")),
+        })
+    }
+
+    fn open(&mut self, object: bool) -> Result<At, Fault> {
+        if self.depth == MAX_JSON_DEPTH {
+            return Err(Fault::broken(format!("a JSON value nested more than {MAX_JSON_DEPTH} deep")));
+        }
+        let bit = 1 << (self.depth % 64);
+        let word = &mut self.objects[self.depth / 64];
+        *word = if object { *word | bit } else { *word & !bit };
+        self.depth += 1;
+        Ok(if object { At::FirstName } else { At::FirstItem })
+    }
+
+    fn close(&mut self) -> At {
+        self.depth -= 1;
+        At::Behind
+    }
+
+    fn in_object(&self) -> bool {
+        let Some(level) = self.depth.checked_sub(1) else { return false };
+        self.objects[level / 64] >> (level % 64) & 1 == 1
+    }
+
+    /// What has been read is a number and all of the value, if nothing more of it follows.
+    fn is_whole_number(&self) -> bool {
+        self.depth == 0 && matches!(self.at, At::Number(number) if number.is_whole())
+    }
+}
+
+/// What belongs in a place, for an error.
+fn wanted(at: At, in_object: bool) -> &'static str {
+    match at {
+        At::FirstName | At::Name => "where a member's name in quotes belongs",
+        At::Colon => "where a colon belongs",
+        At::Behind if in_object => "where `,` or `}` belongs",
+        At::Behind => "where `,` or `]` belongs",
+        _ => "where a value belongs",
+    }
+}
+
+#[cold]
+fn unexpected(byte: u8, offset: usize, place: &str) -> Fault {
+    Fault::broken(format!("{} at byte {offset} of a JSON value, {place}", shown(&[byte])))
+}

@@ -1,0 +1,80 @@
+//! What framings with a length in front of each message share, however that length is written.
+//!
+//! Not here: how it is written (`varint`, `digits`), and binary integers of fixed width inside a larger header
+//! (`length`).
+
+use std::fmt::Debug;
+
+use super::{Codec, Cx, Fault, Shape, Step, shown};
+use crate::error::EncodeError;
+
+/// One way to write a length.
+pub(crate) trait Prefix: Clone + Debug {
+    /// The bytes that the length takes up, and the length; `None` until it is whole.
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault>;
+
+    /// Appends the length of a message.
+    fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError>;
+
+    /// What stands behind each message.
+    fn trailer(&self) -> &'static [u8] {
+        b""
+    }
+
+    /// What it looks like to a recogniser.
+    fn shape(&self) -> Shape {
+        Shape::TextHeader
+    }
+}
+
+/// A length, then so many bytes, then the trailer if there is one.
+#[derive(Debug, Clone)]
+pub(crate) struct Prefixed<P>(pub(crate) P);
+
+impl<P: Prefix> Codec for Prefixed<P> {
+    #[inline]
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let Some((start, length)) = self.0.read(input)? else {
+            return Ok(Step::Need);
+        };
+        let trailer = self.0.trailer();
+        let total = length.saturating_add((start + trailer.len()) as u64);
+        if length > cx.max as u64 {
+            return Err(Fault::TooLong { length: Some(length), skip: Some(total) });
+        }
+        if (input.len() as u64) < total {
+            return Ok(Step::Need);
+        }
+        let end = start + length as usize;
+        let total = total as usize;
+        if input[end..total] != *trailer {
+            return Err(Fault::broken(format!(
+                "a message of {length} bytes is followed by {} where {} belongs",
+                shown(&input[end..total]),
+                shown(trailer)
+            )));
+        }
+        Ok(Step::Frame { start, end, total })
+    }
+
+    #[inline]
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.0.write(message.len(), out)?;
+        out.extend_from_slice(message);
+        out.extend_from_slice(self.0.trailer());
+        Ok(())
+    }
+
+    fn announced(&self, input: &[u8]) -> Option<u64> {
+        let (start, length) = self.0.read(input).ok()??;
+        length.checked_add((start + self.0.trailer().len()) as u64)
+    }
+
+    fn can_discard(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Shape {
+        self.0.shape()
+    }
+}
