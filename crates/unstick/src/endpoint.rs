@@ -3,6 +3,7 @@
 //!
 //! Not here: framings. What an endpoint hands out is put into frames by [`crate::link`].
 
+mod datagrams;
 mod holder;
 mod mem;
 mod stdio;
@@ -14,16 +15,15 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
 
 use crate::address::{Address, HostPort};
 use crate::error::{Error, Result};
 use crate::limits;
+
+pub(crate) use datagrams::{Batch, RecvDatagrams};
 
 /// What can be asked of an endpoint when it is opened.
 #[derive(Clone)]
@@ -66,8 +66,10 @@ pub struct UdpOptions {
     pub interface: Option<String>,
     /// How long a session lives without a datagram. 300 s.
     pub session_idle: Duration,
-    /// Sessions at once. 10,000.
+    /// Sessions at once; the datagrams of further peers are dropped and counted. 10,000.
     pub max_sessions: usize,
+    /// Bytes of the largest datagram that is received whole; longer ones are cut short and counted. 65,535.
+    pub largest: usize,
 }
 
 impl Default for Options {
@@ -95,6 +97,7 @@ impl Default for UdpOptions {
             interface: None,
             session_idle: limits::SESSION_IDLE,
             max_sessions: limits::MAX_SESSIONS,
+            largest: limits::LARGEST_DATAGRAM,
         }
     }
 }
@@ -147,19 +150,9 @@ pub struct StreamEnd {
 
 /// One end of a conversation in datagrams.
 pub struct DatagramEnd {
-    pub(crate) incoming: mpsc::Receiver<Datagram>,
+    pub(crate) incoming: Box<dyn RecvDatagrams>,
     pub(crate) outgoing: Arc<dyn SendDatagram>,
-    /// Datagrams that arrived while `incoming` was full.
-    pub(crate) dropped: Arc<AtomicU64>,
     pub(crate) names: Names,
-}
-
-/// One datagram that arrived.
-#[derive(Debug)]
-pub(crate) struct Datagram {
-    pub(crate) bytes: Bytes,
-    /// It was longer than what could be received.
-    pub(crate) cut_short: bool,
 }
 
 /// The sending side of a datagram session.
@@ -186,6 +179,11 @@ pub(crate) trait Accept: Send {
 
     /// The addresses that it is really bound to, as `tcp://127.0.0.1:8080`.
     fn addresses(&self) -> &[String];
+
+    /// Messages of peers that were not let in.
+    fn refused(&self) -> u64 {
+        0
+    }
 }
 
 /// Opens a connection.
@@ -237,4 +235,28 @@ pub(crate) async fn resolve(at: &HostPort, options: &Options) -> Result<Vec<Sock
         format!("{} is {} ({:.1?})", at.host(), list.join(", "), begun.elapsed())
     });
     Ok(found)
+}
+
+/// Whether a listener can do without an address that it could not be bound to: this machine does not speak that family,
+/// or another program holds, on one family, the port that was picked on the other.
+fn may_be_missing(at: &HostPort, error: &io::Error, have_another: bool) -> bool {
+    if at.port == 0 && have_another {
+        return true;
+    }
+    let missing = matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    missing && (at.host.is_none() || have_another)
+}
+
+/// Adds to a failed bind what to do about it.
+fn bind_hint(error: Error, kind: io::ErrorKind, port: u16, holder: impl Fn(u16) -> Option<String>) -> Error {
+    match kind {
+        io::ErrorKind::AddrInUse => error.with_hint(match holder(port) {
+            Some(who) => format!("port {port} is held by {who}"),
+            None => format!("port {port} is held by another program; port 0 picks a free one"),
+        }),
+        io::ErrorKind::PermissionDenied => error.with_hint("ports under 1024 need more rights on most systems"),
+        io::ErrorKind::AddrNotAvailable => error.with_hint("that address is not of this machine"),
+        _ => error,
+    }
 }

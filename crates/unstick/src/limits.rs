@@ -13,11 +13,18 @@ pub const FIRST_READ: usize = 8 << 10;
 /// Bytes of the largest read: beyond it, fewer system calls do not pay for the cache that is lost.
 pub const LARGEST_READ: usize = 256 << 10;
 
-/// Bytes of the largest datagram that can arrive: a UDP length is 16 bits.
+/// Bytes of the largest datagram that is received whole, unless told otherwise: a UDP length is 16 bits.
 pub const LARGEST_DATAGRAM: usize = 65_535;
 
 /// Datagrams that wait for the reader of one session; later ones are dropped and counted, as the kernel does.
 pub const MAX_SESSION_QUEUE: usize = 4096;
+
+/// Bytes of datagrams that wait for the reader of one session: what the kernel holds for a whole socket, several times.
+pub const MAX_SESSION_BYTES: usize = 1 << 20;
+
+/// Bytes of datagrams that wait for readers, all sessions of a listener together: without it, many sessions that nobody
+/// reads could each fill their own queue.
+pub const MAX_UNREAD: usize = 64 << 20;
 
 /// UDP sessions at once: each costs memory, and a source address costs its sender nothing.
 pub const MAX_SESSIONS: usize = 10_000;

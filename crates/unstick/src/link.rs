@@ -49,7 +49,7 @@ impl Link {
             (End::Datagram(end), _) => Ok(Self {
                 names: end.names,
                 sender: Sender::datagram(end.outgoing),
-                receiver: Receiver::datagram(end.incoming, end.dropped),
+                receiver: Receiver::datagram(end.incoming),
             }),
         }
     }
@@ -139,5 +139,10 @@ impl Listener {
     /// The addresses that it is really bound to, as `tcp://127.0.0.1:8080`.
     pub fn addresses(&self) -> &[String] {
         self.endpoint.addresses()
+    }
+
+    /// Messages of peers that were not let in: on UDP, those beyond `max_sessions` at once.
+    pub fn refused(&self) -> u64 {
+        self.endpoint.refused()
     }
 }

@@ -115,11 +115,9 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
                 port = socket.local_addr().map_or(port, |bound| bound.port());
                 sockets.push(socket);
             }
-            Err(error) if missing_family(&error) && (at.host.is_none() || !sockets.is_empty()) => {
+            Err(error) if super::may_be_missing(at, &error, !sockets.is_empty()) => {
                 options.tell(|| format!("{address}: {error}"));
             }
-            // Another program may hold a picked port on the other family: one of them is enough.
-            Err(error) if at.port == 0 && !sockets.is_empty() => options.tell(|| format!("{address}: {error}")),
             Err(error) => return Err(cannot_bind(at, address, error)),
         }
     }
@@ -128,12 +126,6 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
     }
     let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("tcp://{a}")).collect();
     Ok(Listener { sockets, addresses, options: options.clone() })
-}
-
-/// This machine does not speak that family.
-fn missing_family(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
-        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
 fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
@@ -151,15 +143,7 @@ fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
 fn cannot_bind(at: &HostPort, address: SocketAddr, error: io::Error) -> Error {
     let kind = error.kind();
     let what = Error::unreachable(format!("cannot listen on tcp://{address}"), error);
-    match kind {
-        io::ErrorKind::AddrInUse => what.with_hint(match super::holder::of_tcp_port(at.port) {
-            Some(who) => format!("port {} is held by {who}", at.port),
-            None => format!("port {} is held by another program; port 0 picks a free one", at.port),
-        }),
-        io::ErrorKind::PermissionDenied => what.with_hint("ports under 1024 need more rights on most systems"),
-        io::ErrorKind::AddrNotAvailable => what.with_hint("that address is not of this machine"),
-        _ => what,
-    }
+    super::bind_hint(what, kind, at.port, super::holder::of_tcp_port)
 }
 
 pub(super) struct Listener {

@@ -1,28 +1,100 @@
-//! `udp://HOST:PORT`: every peer its own session.
+//! `udp://HOST:PORT`: every peer its own session, and datagrams as they are.
+//!
+//! Not here: streams, and reliability: a datagram may be lost, repeated or overtaken.
+
+mod client;
+mod packets;
+mod session;
+mod sessions;
+mod socket;
 
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use super::{Accept, DatagramEnd, End, Options};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+
+use super::{Accept, DatagramEnd, End, Options, resolve};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 
-pub(super) async fn connect(_at: &HostPort, _options: &Options) -> Result<DatagramEnd> {
-    Err(Error::usage("not yet"))
+pub(super) use client::connect;
+
+/// Binds every address of the host: without a host, loopback of both families on one port.
+pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener> {
+    let sockets = bind_all(at, options).await?;
+    let (room, incoming) = sessions::Room::new(options);
+    let failed = |error| Error::io("the socket", error);
+    let ports = sockets.into_iter().map(|socket| sessions::Port::new(socket, &room));
+    let ports = ports.collect::<io::Result<Vec<_>>>().map_err(failed)?;
+    let addresses = ports.iter().map(|port| format!("udp://{}", port.address)).collect();
+    for port in &ports {
+        tokio::spawn(Arc::clone(port).serve());
+    }
+    Ok(Listener { room, ports, incoming, addresses })
 }
 
-pub(super) async fn listen(_at: &HostPort, _options: &Options) -> Result<Listener> {
-    Err(Error::usage("not yet"))
+async fn bind_all(at: &HostPort, options: &Options) -> Result<Vec<UdpSocket>> {
+    let mut sockets: Vec<UdpSocket> = Vec::new();
+    let mut port = at.port;
+    for mut address in resolve(at, options).await? {
+        address.set_port(port);
+        match socket::bind(address, options) {
+            Ok(socket) => {
+                // Port 0 is picked once, and is then the same for the other family.
+                port = socket.local_addr().map_or(port, |bound| bound.port());
+                sockets.push(socket);
+            }
+            Err(error) if super::may_be_missing(at, &error, !sockets.is_empty()) => {
+                options.tell(|| format!("{address}: {error}"));
+            }
+            Err(error) => return Err(cannot_bind(at, address, error)),
+        }
+    }
+    if sockets.is_empty() {
+        return Err(Error::unreachable(format!("udp://{at} has no address of this machine"), None));
+    }
+    Ok(sockets)
 }
 
-pub(super) struct Listener;
+fn cannot_bind(at: &HostPort, address: SocketAddr, error: io::Error) -> Error {
+    let kind = error.kind();
+    let what = Error::unreachable(format!("cannot listen on udp://{address}"), error);
+    super::bind_hint(what, kind, at.port, super::holder::of_udp_port)
+}
+
+pub(super) struct Listener {
+    room: Arc<sessions::Room>,
+    ports: Vec<Arc<sessions::Port>>,
+    incoming: mpsc::UnboundedReceiver<Result<DatagramEnd>>,
+    addresses: Vec<String>,
+}
 
 impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
-        Box::pin(async { Err(Error::usage("not yet")) })
+        Box::pin(async {
+            // The room holds a sender for as long as this listener stands.
+            self.incoming.recv().await.ok_or_else(Error::closed)?.map(End::Datagram)
+        })
     }
 
     fn addresses(&self) -> &[String] {
-        &[]
+        &self.addresses
+    }
+
+    fn refused(&self) -> u64 {
+        self.room.refused()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.incoming.close();
+        for port in &self.ports {
+            port.close();
+        }
     }
 }

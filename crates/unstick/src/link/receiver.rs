@@ -2,16 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
-use tokio::sync::mpsc;
 use unstick_wire::Decoder;
 
-use crate::endpoint::{Datagram, StreamRead};
+use crate::endpoint::{Batch, RecvDatagrams, StreamRead};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -25,6 +22,7 @@ pub struct Receiver {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the larger one is the common one, and hot loops go through it")]
 enum Source {
     Stream(Stream),
     Datagrams(Datagrams),
@@ -38,14 +36,16 @@ struct Stream {
     ended: bool,
 }
 
-#[derive(Debug)]
 struct Datagrams {
-    incoming: mpsc::Receiver<Datagram>,
-    dropped: Arc<AtomicU64>,
-    cut_short: u64,
-    /// Arrived and not yet taken, the next one last.
-    batch: Vec<Datagram>,
-    current: Bytes,
+    incoming: Box<dyn RecvDatagrams>,
+    /// Arrived and not yet taken.
+    batch: Batch,
+}
+
+impl std::fmt::Debug for Datagrams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Datagrams").field("batch", &self.batch).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Stream {
@@ -59,23 +59,23 @@ impl Receiver {
         Self { source: Source::Stream(Stream { reader, decoder, read_size: limits::FIRST_READ, ended: false }) }
     }
 
-    pub(crate) fn datagram(incoming: mpsc::Receiver<Datagram>, dropped: Arc<AtomicU64>) -> Self {
-        let batch = Vec::new();
-        Self { source: Source::Datagrams(Datagrams { incoming, dropped, cut_short: 0, batch, current: Bytes::new() }) }
+    pub(crate) fn datagram(incoming: Box<dyn RecvDatagrams>) -> Self {
+        Self { source: Source::Datagrams(Datagrams { incoming, batch: Batch::default() }) }
     }
 
     /// The next message; `None` when the peer has ended.
     ///
     /// # Errors
     ///
-    /// Where the peer breaks the framing, ends inside a frame, or the connection is reset.
+    /// Where the peer breaks the framing, ends inside a frame, or the connection is reset. On UDP,
+    /// [`Error::is_unreachable`] where a datagram that was sent found nobody: this can be called again.
     ///
     /// Cancel safe: no byte is lost.
     pub async fn recv(&mut self) -> Result<Option<Bytes>> {
         loop {
             let message = match &mut self.source {
                 Source::Stream(stream) => stream.decoder.next_bytes()?,
-                Source::Datagrams(datagrams) => datagrams.next(),
+                Source::Datagrams(datagrams) => datagrams.batch.next_bytes(),
             };
             if message.is_some() {
                 return Ok(message);
@@ -91,13 +91,14 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// Where the connection is reset, or a frame's deadline passed.
+    /// Where the connection is reset, or a frame's deadline passed; on UDP, where a datagram that was sent found nobody,
+    /// after which this can be called again.
     ///
     /// Cancel safe: no byte is lost.
     pub async fn arrival(&mut self) -> Result<bool> {
         match &mut self.source {
             Source::Stream(stream) => stream.fill().await,
-            Source::Datagrams(datagrams) => Ok(datagrams.fill().await),
+            Source::Datagrams(datagrams) => datagrams.fill().await,
         }
     }
 
@@ -110,11 +111,7 @@ impl Receiver {
     pub fn try_next(&mut self) -> Result<Option<&[u8]>> {
         match &mut self.source {
             Source::Stream(stream) => Ok(stream.decoder.next()?),
-            Source::Datagrams(datagrams) => {
-                let Some(message) = datagrams.next() else { return Ok(None) };
-                datagrams.current = message;
-                Ok(Some(&datagrams.current))
-            }
+            Source::Datagrams(datagrams) => Ok(datagrams.batch.next()),
         }
     }
 
@@ -131,7 +128,7 @@ impl Receiver {
     pub fn lost(&self) -> u64 {
         match &self.source {
             Source::Stream(stream) => stream.decoder.discarded(),
-            Source::Datagrams(datagrams) => datagrams.dropped.load(Ordering::Relaxed),
+            Source::Datagrams(datagrams) => datagrams.incoming.dropped(),
         }
     }
 
@@ -139,7 +136,7 @@ impl Receiver {
     pub fn cut_short(&self) -> u64 {
         match &self.source {
             Source::Stream(_) => 0,
-            Source::Datagrams(datagrams) => datagrams.cut_short,
+            Source::Datagrams(datagrams) => datagrams.batch.cut_short(),
         }
     }
 }
@@ -192,25 +189,10 @@ impl Stream {
 }
 
 impl Datagrams {
-    fn next(&mut self) -> Option<Bytes> {
-        let datagram = match self.batch.pop() {
-            Some(datagram) => datagram,
-            None => self.incoming.try_recv().ok()?,
-        };
-        self.cut_short += u64::from(datagram.cut_short);
-        Some(datagram.bytes)
-    }
-
-    async fn fill(&mut self) -> bool {
+    async fn fill(&mut self) -> Result<bool> {
         if !self.batch.is_empty() {
-            return true;
+            return Ok(true);
         }
-        match self.incoming.recv().await {
-            Some(datagram) => {
-                self.batch.push(datagram);
-                true
-            }
-            None => false,
-        }
+        poll_fn(|cx| self.incoming.poll_fill(cx, &mut self.batch)).await
     }
 }

@@ -1,0 +1,217 @@
+//! Datagrams off and onto a socket, with the address of this machine that each was sent to.
+//!
+//! All that is Linux's alone is here: many datagrams for one system call, and answers from the address that was asked.
+//! Elsewhere datagrams come one by one, and the system picks the address that answers carry.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::UdpSocket;
+
+/// One datagram that arrived.
+#[derive(Debug)]
+pub(super) struct Packet<'a> {
+    pub(super) bytes: &'a [u8],
+    /// It was longer than what could be received.
+    pub(super) cut_short: bool,
+    pub(super) peer: SocketAddr,
+    pub(super) local: Option<Local>,
+}
+
+/// The address of this machine that a datagram was sent to, or where that was everybody's, the one to answer from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Local {
+    pub(super) ip: IpAddr,
+    /// The interface, where the address does not say it: `fe80::` is on every one.
+    pub(super) interface: u32,
+}
+
+pub(super) use system::{learn_local, receive, send_from};
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::cell::RefCell;
+    use std::io::{IoSlice, IoSliceMut};
+    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+    use std::os::fd::AsRawFd;
+
+    use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
+    use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
+    use nix::sys::socket::{
+        ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn, SockaddrIn6, SockaddrLike,
+        recvmmsg, sendmsg, setsockopt,
+    };
+    use tokio::io::Interest;
+
+    use super::{IpAddr, Local, Packet, SocketAddr, UdpSocket, io};
+
+    /// Datagrams for one system call: beyond it, sharing the call's cost gains nothing more.
+    const AT_ONCE: usize = 32;
+
+    thread_local! {
+        /// Where datagrams land before they are handed on: one for each thread, however many sockets it serves. Only
+        /// the pages that datagrams reach are ever touched.
+        static LANDING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Asks the kernel to say which address each datagram was sent to.
+    pub(in super::super) fn learn_local(socket: &socket2::Socket, ipv4: bool) -> io::Result<()> {
+        if ipv4 {
+            setsockopt(socket, Ipv4PacketInfo, &true)?;
+        } else {
+            setsockopt(socket, Ipv6RecvPacketInfo, &true)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what has arrived off the socket with one system call, without waiting. `WouldBlock` where nothing has.
+    pub(in super::super) fn receive(
+        socket: &UdpSocket,
+        ipv4: bool,
+        largest: usize,
+        each: impl FnMut(Packet<'_>),
+    ) -> io::Result<()> {
+        if ipv4 { take::<SockaddrIn>(socket, largest, each) } else { take::<SockaddrIn6>(socket, largest, each) }
+    }
+
+    /// An address of either family, as the kernel writes it.
+    trait Name: SockaddrLike + Copy {
+        fn socket_addr(&self) -> SocketAddr;
+    }
+
+    impl Name for SockaddrIn {
+        fn socket_addr(&self) -> SocketAddr {
+            SocketAddrV4::new(self.ip(), self.port()).into()
+        }
+    }
+
+    impl Name for SockaddrIn6 {
+        fn socket_addr(&self) -> SocketAddr {
+            SocketAddrV6::new(self.ip(), self.port(), self.flowinfo(), self.scope_id()).into()
+        }
+    }
+
+    fn take<S: Name>(socket: &UdpSocket, largest: usize, mut each: impl FnMut(Packet<'_>)) -> io::Result<()> {
+        LANDING.with_borrow_mut(|landing| {
+            let slot = largest.max(1);
+            if landing.len() < AT_ONCE * slot {
+                *landing = vec![0; AT_ONCE * slot];
+            }
+            let mut came = 0;
+            let tried = socket.try_io(Interest::READABLE, || {
+                let mut slots: [[IoSliceMut<'_>; 1]; AT_ONCE] = {
+                    let mut parts = landing.chunks_exact_mut(slot);
+                    std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())])
+                };
+                let mut headers = MultiHeaders::<S>::preallocate(AT_ONCE, Some(nix::cmsg_space!(in6_pktinfo)));
+                let flags = MsgFlags::MSG_DONTWAIT;
+                for message in recvmmsg(socket.as_raw_fd(), &mut headers, &mut slots, flags, None)? {
+                    came += 1;
+                    hand_on(&message, &mut each);
+                }
+                // Fewer than there was room for: the socket is empty, which need not be asked for again.
+                if came < AT_ONCE { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            if came > 0 { Ok(()) } else { tried }
+        })
+    }
+
+    fn hand_on<S: Name>(message: &RecvMsg<'_, '_, S>, each: &mut impl FnMut(Packet<'_>)) {
+        let Some(peer) = message.address.map(|address| address.socket_addr()) else { return };
+        let bytes = message.iovs().next().unwrap_or_default();
+        let cut_short = message.flags.contains(MsgFlags::MSG_TRUNC);
+        each(Packet { bytes, cut_short, peer, local: local(message) });
+    }
+
+    fn local<S>(message: &RecvMsg<'_, '_, S>) -> Option<Local> {
+        message.cmsgs().ok()?.find_map(|control| match control {
+            ControlMessageOwned::Ipv4PacketInfo(info) => {
+                // `ipi_spec_dst`, unlike `ipi_addr`, is an address of this machine even where a group was sent to.
+                let ip = Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes());
+                Some(Local { ip: ip.into(), interface: 0 })
+            }
+            ControlMessageOwned::Ipv6PacketInfo(info) => {
+                let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                let everybody = ip.is_multicast();
+                let interface = if everybody || ip.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
+                let ip = if everybody { Ipv6Addr::UNSPECIFIED } else { ip };
+                Some(Local { ip: ip.into(), interface })
+            }
+            _ => None,
+        })
+    }
+
+    /// Sends one datagram from an address of this machine, without waiting.
+    pub(in super::super) fn send_from(
+        socket: &UdpSocket,
+        local: Option<Local>,
+        peer: SocketAddr,
+        datagram: &[u8],
+    ) -> io::Result<()> {
+        let Some(local) = local else { return socket.try_send_to(datagram, peer).map(|_| ()) };
+        socket.try_io(Interest::WRITABLE, || {
+            let fd = socket.as_raw_fd();
+            let parts = [IoSlice::new(datagram)];
+            let flags = MsgFlags::MSG_DONTWAIT;
+            match (local.ip, peer) {
+                (IpAddr::V4(ip), SocketAddr::V4(peer)) => {
+                    let s_addr = u32::from_ne_bytes(ip.octets());
+                    let info = in_pktinfo {
+                        ipi_ifindex: 0,
+                        ipi_spec_dst: in_addr { s_addr },
+                        ipi_addr: in_addr { s_addr: 0 },
+                    };
+                    sendmsg(
+                        fd,
+                        &parts,
+                        &[ControlMessage::Ipv4PacketInfo(&info)],
+                        flags,
+                        Some(&SockaddrIn::from(peer)),
+                    )?;
+                }
+                (IpAddr::V6(ip), SocketAddr::V6(peer)) => {
+                    let ipi6_addr = in6_addr { s6_addr: ip.octets() };
+                    let info = in6_pktinfo { ipi6_addr, ipi6_ifindex: local.interface };
+                    let to = SockaddrIn6::from(peer);
+                    sendmsg(fd, &parts, &[ControlMessage::Ipv6PacketInfo(&info)], flags, Some(&to))?;
+                }
+                _ => return Err(io::ErrorKind::InvalidInput.into()),
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::{Local, Packet, SocketAddr, UdpSocket, io};
+
+    /// Not known how.
+    pub(in super::super) fn learn_local(_: &socket2::Socket, _ipv4: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes one datagram off the socket, without waiting. `WouldBlock` where none has arrived.
+    pub(in super::super) fn receive(
+        socket: &UdpSocket,
+        _ipv4: bool,
+        largest: usize,
+        mut each: impl FnMut(Packet<'_>),
+    ) -> io::Result<()> {
+        // One byte more than is wanted shows that a datagram was longer.
+        let mut landing = vec![0; largest + 1];
+        let (length, peer) = socket.try_recv_from(&mut landing)?;
+        each(Packet { bytes: &landing[..length.min(largest)], cut_short: length > largest, peer, local: None });
+        Ok(())
+    }
+
+    /// Sends one datagram, without waiting.
+    pub(in super::super) fn send_from(
+        socket: &UdpSocket,
+        _local: Option<Local>,
+        peer: SocketAddr,
+        datagram: &[u8],
+    ) -> io::Result<()> {
+        socket.try_send_to(datagram, peer).map(|_| ())
+    }
+}

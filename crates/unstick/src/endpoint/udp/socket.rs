@@ -1,0 +1,184 @@
+//! UDP sockets with what was asked of them: broadcast, multicast, datagrams of any size.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+
+use super::super::{Options, UdpOptions};
+use super::packets;
+use crate::error::{Error, Result};
+
+/// A socket of the address's family, not yet bound.
+pub(super) fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    fragment(&socket, address.is_ipv4())?;
+    if options.udp.broadcast && address.is_ipv4() {
+        socket.set_broadcast(true)?;
+    }
+    Ok(socket)
+}
+
+/// Lets datagrams that are larger than the path's MTU go in fragments.
+#[cfg(target_os = "linux")]
+fn fragment(socket: &Socket, ipv4: bool) -> io::Result<()> {
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    };
+    if ipv4 {
+        set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
+    } else {
+        set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
+    }
+    Ok(())
+}
+
+/// What other systems do unasked.
+#[cfg(not(target_os = "linux"))]
+fn fragment(_: &Socket, _ipv4: bool) -> io::Result<()> {
+    Ok(())
+}
+
+/// Binds a socket that peers send to. Where the address is a multicast group, it is joined.
+pub(super) fn bind(address: SocketAddr, options: &Options) -> io::Result<UdpSocket> {
+    let socket = open(address, options)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    let own = address.ip().is_multicast().then(|| address.ip());
+    let groups = || options.udp.join.iter().copied().chain(own).filter(|group| group.is_ipv4() == address.is_ipv4());
+    if groups().next().is_some() {
+        // A group has many members, on one machine too. Never otherwise: one program would take another's datagrams.
+        socket.set_reuse_address(true)?;
+    }
+    packets::learn_local(&socket, address.is_ipv4())?;
+    socket.bind(&address.into())?;
+    let interface = Interface::of(&options.udp)?;
+    multicast(&socket, address.is_ipv4(), &interface, &options.udp)?;
+    for group in groups() {
+        join(&socket, group, &interface)?;
+    }
+    UdpSocket::from_std(socket.into())
+}
+
+/// How datagrams to multicast groups leave.
+pub(super) fn multicast(socket: &Socket, ipv4: bool, interface: &Interface, options: &UdpOptions) -> io::Result<()> {
+    match (options.ttl, ipv4) {
+        (Some(ttl), true) => socket.set_multicast_ttl_v4(ttl)?,
+        (Some(ttl), false) => socket.set_multicast_hops_v6(ttl)?,
+        (None, _) => {}
+    }
+    match (interface, ipv4) {
+        (Interface::Any, _) => {}
+        (Interface::Of { index, .. }, false) => socket.set_multicast_if_v6(*index)?,
+        (Interface::Of { ipv4: Some(address), .. }, true) => socket.set_multicast_if_v4(address)?,
+        (Interface::Of { ipv4: None, .. }, true) => return Err(io::ErrorKind::AddrNotAvailable.into()),
+    }
+    Ok(())
+}
+
+fn join(socket: &Socket, group: IpAddr, interface: &Interface) -> io::Result<()> {
+    let index = match interface {
+        Interface::Any => 0,
+        Interface::Of { index, .. } => *index,
+    };
+    match group {
+        IpAddr::V4(group) => {
+            // Without this a socket bound to every address hears the groups that other programs joined.
+            #[cfg(target_os = "linux")]
+            socket.set_multicast_all_v4(false)?;
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
+        }
+        IpAddr::V6(group) => {
+            #[cfg(target_os = "linux")]
+            socket.set_multicast_all_v6(false)?;
+            socket.join_multicast_v6(&group, index)
+        }
+    }
+}
+
+/// The interface for multicast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Interface {
+    /// The system picks one.
+    Any,
+    /// This one.
+    Of { index: u32, ipv4: Option<std::net::Ipv4Addr> },
+}
+
+impl Interface {
+    /// Finds an interface by name, number or address.
+    pub(super) fn of(options: &UdpOptions) -> io::Result<Self> {
+        match &options.interface {
+            None => Ok(Self::Any),
+            Some(wanted) => Self::find(wanted).ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("no interface has the name, number or address {wanted}"),
+                )
+            }),
+        }
+    }
+
+    #[cfg(unix)]
+    fn find(wanted: &str) -> Option<Self> {
+        let number: Option<u32> = wanted.parse().ok();
+        let ip: Option<IpAddr> = wanted.parse().ok();
+        let mut found = None;
+        let all: Vec<_> = nix::ifaddrs::getifaddrs().ok()?.collect();
+        for entry in &all {
+            let index = nix::net::if_::if_nametoindex(entry.interface_name.as_str()).ok()?;
+            let at = entry.address.as_ref();
+            let v4 = at.and_then(|a| a.as_sockaddr_in()).map(|a| a.ip());
+            let v6 = at.and_then(|a| a.as_sockaddr_in6()).map(|a| a.ip());
+            let named = entry.interface_name == wanted || number == Some(index);
+            let addressed = ip.is_some() && (ip == v4.map(IpAddr::V4) || ip == v6.map(IpAddr::V6));
+            if named || addressed {
+                found = Some(index);
+            }
+        }
+        let index = found?;
+        let ipv4 = all.iter().find_map(|entry| {
+            let own = nix::net::if_::if_nametoindex(entry.interface_name.as_str()).ok()? == index;
+            own.then(|| entry.address.as_ref()?.as_sockaddr_in().map(|a| a.ip())).flatten()
+        });
+        Some(Self::Of { index, ipv4 })
+    }
+
+    /// Only numbers and IPv4 addresses, which need no list of the interfaces.
+    #[cfg(not(unix))]
+    fn find(wanted: &str) -> Option<Self> {
+        match wanted.parse() {
+            Ok(index) => Some(Self::Of { index, ipv4: None }),
+            Err(_) => Some(Self::Of { index: 0, ipv4: Some(wanted.parse().ok()?) }),
+        }
+    }
+}
+
+/// A socket that speaks to one address: connected, unless the address is many peers', who answer from their own.
+pub(super) fn connect(address: SocketAddr, options: &Options) -> Result<(UdpSocket, bool)> {
+    let failed = |error: io::Error| {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let what = Error::unreachable(format!("cannot reach udp://{address}"), error);
+        if denied { what.with_hint("a broadcast address needs --broadcast") } else { what }
+    };
+    let opened = || {
+        let socket = open(address, options)?;
+        multicast(&socket, address.is_ipv4(), &Interface::of(&options.udp)?, &options.udp)?;
+        if let Some(source) = options.source {
+            socket.bind(&source.into())?;
+        }
+        let many = address.ip().is_multicast() || options.udp.broadcast;
+        if many && options.source.is_none() {
+            let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
+            socket.bind(&any.into())?;
+        }
+        if !many {
+            socket.connect(&address.into())?;
+        }
+        UdpSocket::from_std(socket.into()).map(|socket| (socket, many))
+    };
+    opened().map_err(failed)
+}
