@@ -70,6 +70,9 @@ impl Codec for Json {
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if message.first().is_some_and(|byte| is_blank(*byte)) {
+            return Err(EncodeError::unfit("the message begins with a blank, which a reader would pass over"));
+        }
         let mut own = Self::default();
         match own.find_end(message, message.len()) {
             Ok(Some(end)) if end == message.len() => {}

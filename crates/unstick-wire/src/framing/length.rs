@@ -130,9 +130,9 @@ impl Length {
         }
     }
 
-    /// Bytes from the frame's start to the end of its trailer.
+    /// Bytes after the length field, with the trailer.
     #[inline]
-    fn frame_length(&self, field: &[u8]) -> Result<u64, Fault> {
+    fn body(&self, field: &[u8]) -> Result<u64, Fault> {
         let value = self.value(field);
         if self.signed && value >> (self.width * 8 - 1) != 0 {
             let shift = 64 - self.width * 8;
@@ -146,7 +146,7 @@ impl Length {
         };
         let least = (self.stripped().saturating_sub(self.field_end()) + self.trailer.len()) as u64;
         match body {
-            Some(body) if body >= least => Ok(body.saturating_add(self.field_end() as u64)),
+            Some(body) if body >= least => Ok(body),
             _ => Err(self.implausible(value)),
         }
     }
@@ -160,6 +160,13 @@ impl Length {
             ));
         }
         Fault::broken(format!("length {value} makes no frame here"))
+    }
+
+    /// Bytes in a frame with so many after its length field, the padding behind it included.
+    #[inline]
+    fn padded(&self, body: u64) -> u64 {
+        let (length, align) = (body.saturating_add(self.field_end() as u64), self.align as u64);
+        if align == 1 { length } else { length.saturating_add(align - 1) / align * align }
     }
 
     fn check_trailer(&self, found: &[u8]) -> Result<(), Fault> {
@@ -197,7 +204,7 @@ impl Length {
             )));
         };
         let total = message.len() + self.trailer.len();
-        if self.frame_length(field) != Ok(total as u64) {
+        if self.body(field) != Ok((total - self.field_end()) as u64) {
             return Err(EncodeError::unfit(format!(
                 "the length in the message's header is {}, which is not right for a message of {} bytes",
                 self.value(field),
@@ -217,23 +224,20 @@ impl Codec for Length {
         let Some(field) = input.get(self.offset..self.field_end()) else {
             return Ok(Step::Need);
         };
-        let length = self.frame_length(field)?;
+        let body = self.body(field)?;
         let start = self.stripped();
-        let overhead = start + self.trailer.len();
-        let padded = if self.align == 1 {
-            length
-        } else {
-            length.saturating_add(self.align as u64 - 1) / self.align as u64 * self.align as u64
-        };
-        if length - overhead as u64 > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(length - overhead as u64), skip: Some(padded) });
+        let outside = (start + self.trailer.len()) as i64 - self.field_end() as i64;
+        let message = body.saturating_add_signed(-outside);
+        let padded = self.padded(body);
+        if message > cx.max as u64 {
+            return Err(Fault::TooLong { length: Some(message), skip: Some(padded) });
         }
         if (input.len() as u64) < padded {
             return Ok(Step::Need);
         }
-        let end = length as usize - self.trailer.len();
+        let end = start + message as usize;
         if !self.trailer.is_empty() {
-            self.check_trailer(&input[end..length as usize])?;
+            self.check_trailer(&input[end..end + self.trailer.len()])?;
         }
         Ok(Step::Frame { start, end, total: padded as usize })
     }
@@ -280,7 +284,7 @@ impl Codec for Length {
     }
 
     fn announced(&self, input: &[u8]) -> Option<u64> {
-        self.frame_length(input.get(self.offset..self.field_end())?).ok()
+        self.body(input.get(self.offset..self.field_end())?).ok().map(|body| self.padded(body))
     }
 
     fn can_discard(&self) -> bool {

@@ -1,0 +1,104 @@
+//! The stream's end, its buffer, and what is left when a decoder is let alone.
+
+use bytes::BufMut;
+
+use crate::drive::{Told, framing, plain, whole};
+
+#[test]
+fn nothing_is_no_message_and_no_error() {
+    for entry in unstick_wire::ENTRIES {
+        for spec in entry.examples {
+            assert_eq!(whole(&framing(spec), b""), Told { messages: vec![], discarded: 0, error: None }, "{spec}");
+        }
+    }
+}
+
+#[test]
+fn three_bytes_into_a_frame_of_nine() {
+    let mut decoder = framing("u32be").decoder();
+    decoder.feed(b"\0\0\0\x05hel");
+    decoder.end();
+    let error = decoder.next().unwrap_err();
+    assert!(error.is_incomplete());
+    assert_eq!(plain(&error), "the stream ended 7 bytes into a 9-byte frame");
+
+    let mut decoder = framing("u32be").decoder();
+    decoder.feed(b"\0\0\0");
+    decoder.end();
+    assert_eq!(plain(&decoder.next().unwrap_err()), "the stream ended inside a frame, after 3 bytes of it");
+}
+
+#[test]
+fn an_end_inside_a_message_that_is_passed_over_is_told() {
+    let mut decoder = framing("u8,max=2,oversize=discard").decoder();
+    decoder.feed(b"\x01a\x09123");
+    assert_eq!(decoder.next(), Ok(Some(&b"a"[..])));
+    assert_eq!(decoder.next(), Ok(None));
+    assert_eq!((decoder.pending(), decoder.discarded()), (&b""[..], 0));
+    decoder.end();
+    let error = decoder.next().unwrap_err();
+    assert_eq!((plain(&error).as_str(), error.offset()), ("the stream ended 4 bytes into a 10-byte frame", 2));
+}
+
+#[test]
+fn the_rest_of_a_long_last_line_is_passed_over_too() {
+    let told = whole(&framing("line,max=2,oversize=discard"), b"ok\ntoo long and no end");
+    assert_eq!(told, Told { messages: vec![b"ok".to_vec()], discarded: 1, error: None });
+}
+
+#[test]
+fn messages_can_be_taken_after_the_end() {
+    let mut decoder = framing("line").decoder();
+    decoder.feed(b"a\nb");
+    decoder.end();
+    assert_eq!(decoder.next(), Ok(Some(&b"a"[..])));
+    assert_eq!(decoder.next(), Ok(Some(&b"b"[..])));
+    assert_eq!(decoder.next(), Ok(None));
+    assert_eq!(decoder.next_bytes(), Ok(None));
+}
+
+#[test]
+fn bytes_can_be_read_straight_into_the_buffer() {
+    let mut decoder = framing("line").decoder();
+    decoder.space(1024).put_slice(b"a\nb");
+    assert_eq!(decoder.next_bytes().unwrap().unwrap(), "a");
+    assert_eq!(decoder.pending(), b"b");
+    let space = decoder.space(10);
+    assert!(space.capacity() - space.len() >= 10);
+    space.put_slice(b"c\n");
+    assert_eq!(decoder.next(), Ok(Some(&b"bc"[..])));
+}
+
+#[test]
+fn a_buffer_that_nobody_holds_is_used_again() {
+    let mut decoder = framing("line").decoder();
+    decoder.space(4096).put_slice(b"one\nrest");
+    let first = decoder.pending().as_ptr();
+    drop(decoder.next_bytes());
+    decoder.space(1000).put_slice(b"\n");
+    assert!(decoder.next_bytes().unwrap().unwrap().as_ptr() <= first.wrapping_add(8));
+    let held = {
+        decoder.space(1000).put_slice(b"held\nrest");
+        decoder.next_bytes().unwrap().unwrap()
+    };
+    decoder.feed(b"\n");
+    assert_eq!(decoder.next(), Ok(Some(&b"rest"[..])));
+    assert_eq!(held, "held");
+}
+
+#[test]
+fn memory_is_given_back_only_between_frames() {
+    let mut decoder = framing("line").decoder();
+    decoder.feed(b"a\nb");
+    assert_eq!(decoder.next(), Ok(Some(&b"a"[..])));
+    decoder.release();
+    assert_eq!(decoder.pending(), b"b");
+    decoder.feed(b"\n");
+    assert_eq!(decoder.next_bytes().unwrap().unwrap(), "b");
+    decoder.release();
+    assert_eq!(decoder.space(0).capacity(), 0);
+    decoder.feed(b"no\nend");
+    assert_eq!(decoder.next(), Ok(Some(&b"no"[..])));
+    decoder.end();
+    assert_eq!(decoder.next(), Ok(Some(&b"end"[..])));
+}

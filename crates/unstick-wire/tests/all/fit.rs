@@ -1,0 +1,130 @@
+//! Makes messages that a framing can carry out of any bytes: one function a kind of framing.
+
+/// Turns any bytes into a message that `spec` can carry.
+pub(crate) type Fit = fn(&str, &[u8]) -> Vec<u8>;
+
+/// The value of a key in a spec.
+pub(crate) fn key<'a>(spec: &'a str, name: &str) -> Option<&'a str> {
+    spec.split([',', ':']).find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn number(spec: &str, name: &str, default: i64) -> i64 {
+    key(spec, name).map_or(default, |value| value.parse().unwrap())
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+}
+
+pub(crate) fn anything(_: &str, bytes: &[u8]) -> Vec<u8> {
+    bytes.to_vec()
+}
+
+pub(crate) fn not_empty(_: &str, bytes: &[u8]) -> Vec<u8> {
+    if bytes.is_empty() { vec![0xc0] } else { bytes.to_vec() }
+}
+
+pub(crate) fn line(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut line: Vec<u8> = bytes.iter().map(|b| if *b == b'\n' { b'_' } else { *b }).collect();
+    if let Some(last @ b'\r') = line.last_mut() {
+        *last = b'_';
+    }
+    line
+}
+
+/// What holds none of the bytes that a frame ends in.
+pub(crate) fn undelimited(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let delimiter = match spec.split(',').next().unwrap().split(':').collect::<Vec<_>>()[..] {
+        ["crlf"] => b"\r\n".to_vec(),
+        ["null"] => b"\0".to_vec(),
+        ["mllp"] => b"\x1c\r".to_vec(),
+        [.., hex] => unhex(hex),
+        [] => unreachable!("a spec has a name"),
+    };
+    // Its other bytes may stand in the message: that they do not end it is what a scan can get wrong.
+    let last = delimiter[delimiter.len() - 1];
+    let other = if last == b'_' { b'-' } else { b'_' };
+    bytes.iter().map(|b| if *b == last { other } else { *b }).collect()
+}
+
+/// At most as many bytes as the field can say.
+pub(crate) fn short(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let most = match spec.split(',').next().unwrap() {
+        "ascii:1" => 9,
+        "i8" | "struct:>b3x" => 127,
+        _ => 255,
+    };
+    bytes[..bytes.len().min(most)].to_vec()
+}
+
+pub(crate) fn fixed(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let length = spec[6..].split(',').next().unwrap().parse().unwrap();
+    let mut message = bytes.to_vec();
+    message.resize(length, b'.');
+    message
+}
+
+/// What `length:...` can carry: with its header in front where that is kept, and a multiple of its unit.
+pub(crate) fn general(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let (off, width) = (number(spec, "off", 0) as usize, number(spec, "width", 4) as usize);
+    let (adj, unit) = (number(spec, "adj", 0), number(spec, "unit", 1));
+    let trailer = key(spec, "trailer").map_or(0, |hex| hex.len() / 2);
+    let head = key(spec, "head").map(|hex| hex.len() / 2);
+    let keep = key(spec, "header").map_or(off > 0 && head.is_none(), |header| header == "keep");
+    let mut message = if keep { vec![0xee; off + width] } else { Vec::new() };
+    message.extend_from_slice(bytes);
+    let outside = if keep { 0 } else { head.unwrap_or(off + width) } + trailer;
+    loop {
+        let counted = (outside + message.len() - off - width) as i64 - adj;
+        if counted >= 0 && counted % unit == 0 {
+            if keep {
+                let value = (counted / unit).to_be_bytes();
+                let field = &mut message[off..off + width];
+                field.copy_from_slice(&value[8 - width..]);
+                if key(spec, "endian") == Some("le") {
+                    field.reverse();
+                }
+            }
+            return message;
+        }
+        message.push(b'.');
+    }
+}
+
+pub(crate) fn ber(_: &str, bytes: &[u8]) -> Vec<u8> {
+    // The tag is short or long, the length short or longer than it need be.
+    let mut value = if bytes.len() % 3 == 1 { vec![0x3f, 0x81, 0x01] } else { vec![0x30] };
+    match bytes.len() {
+        short @ 0..128 if short % 2 == 0 => value.push(short as u8),
+        long => value.extend_from_slice(&[0x82, (long >> 8) as u8, long as u8]),
+    }
+    value.extend_from_slice(bytes);
+    value
+}
+
+pub(crate) fn headers(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    if key(spec, "header") != Some("keep") {
+        return bytes.to_vec();
+    }
+    let mut message = format!("content-LENGTH:  {}\r\nContent-Type: x:y\r\n\r\n", bytes.len()).into_bytes();
+    message.extend_from_slice(bytes);
+    message
+}
+
+/// A JSON value of one kind or another.
+pub(crate) fn json(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let tight = key(spec, "max").is_some();
+    let text: String = bytes.iter().map(|b| if b.is_ascii_alphanumeric() { *b as char } else { '_' }).collect();
+    match bytes.first().copied().unwrap_or(0) % 8 {
+        _ if tight => format!("\"{}\"", &text[..text.len().min(18)]),
+        0 => format!("-{}.5e+{}", bytes.len(), bytes.len() % 10),
+        1 => "true".into(),
+        2 => format!("[{}]", vec!["null"; bytes.len()].join(" , ")),
+        3 => format!("{{\"{text}\":{{\"a\\\"}}\": [1,\t{{}},[]]}} }}"),
+        4 => format!("{}{}", "[".repeat(bytes.len() + 1), "]".repeat(bytes.len() + 1)),
+        5 => format!("\"\\u00e9\\\\{text}\\\"{{[\""),
+        6 => bytes.len().to_string(),
+        _ => format!("\"{text}\""),
+    }
+    .into_bytes()
+}

@@ -1,0 +1,112 @@
+//! Every named limit is held, and one more is refused: by a peer that sends it, or a user who writes it.
+
+use unstick_wire::{EncodeError, Framing, limits};
+
+use crate::drive::{Told, encode, framing, whole};
+
+#[track_caller]
+fn refused(told: Told, reason: &str) {
+    let (text, _) = told.error.expect("it crossed a limit");
+    assert!(text.contains(reason), "{text}");
+    assert_eq!(told.messages, Vec::<Vec<u8>>::new());
+}
+
+#[track_caller]
+fn taken(told: Told) {
+    assert_eq!((told.messages.len(), told.error), (1, None));
+}
+
+#[test]
+fn all_are_crossed_here() {
+    let named = include_str!("../../src/limits.rs");
+    let names = named.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    let mut count = 0;
+    for name in names {
+        let crossed = format!("limits::{name}");
+        assert!(include_str!("limits.rs").contains(&crossed), "no test crosses {crossed}");
+        count += 1;
+    }
+    assert!(count > 10);
+}
+
+#[test]
+fn a_message_has_at_most_16_mib_unless_asked_otherwise() {
+    let framing = framing("u32be");
+    let message = vec![0; limits::MAX_MESSAGE];
+    taken(whole(&framing, &encode(&framing, [&message])));
+    refused(
+        whole(&framing, &(limits::MAX_MESSAGE as u32 + 1).to_be_bytes()),
+        "length 16777217 is over the limit of 16 MiB",
+    );
+    let error = framing.encoder().unwrap().encode(&[message, vec![0]].concat(), &mut Vec::new());
+    assert_eq!(error, Err(EncodeError::TooLong { length: limits::MAX_MESSAGE + 1, limit: limits::MAX_MESSAGE }));
+}
+
+#[test]
+fn what_can_be_asked_for_is_limited_too() {
+    assert!(Framing::parse(&format!("line,max={}", limits::LARGEST_MAX)).is_ok());
+    assert!(Framing::parse(&format!("line,max={}", limits::LARGEST_MAX + 1)).is_err());
+    assert!(Framing::parse(&format!("length:width=1,adj={}", limits::LARGEST_MAX)).is_ok());
+    assert!(Framing::parse(&format!("length:width=1,adj=-{}", limits::LARGEST_MAX + 1)).is_err());
+}
+
+#[test]
+fn a_header_block() {
+    let block = |size: usize| {
+        let rest = "Content-Length: 0\r\nX:\r\n\r\n".len();
+        format!("Content-Length: 0\r\nX:{}\r\n\r\n", "x".repeat(size - rest)).into_bytes()
+    };
+    let framing = framing("headers");
+    taken(whole(&framing, &block(limits::MAX_HEADER_BLOCK)));
+    refused(whole(&framing, &block(limits::MAX_HEADER_BLOCK + 1)), "the header block is over 8192 bytes");
+    refused(whole(&framing, &block(100 * limits::MAX_HEADER_BLOCK)), "the header block is over 8192 bytes");
+    refused(whole(&framing, &vec![b'x'; limits::MAX_HEADER_BLOCK]), "the header block is over 8192 bytes");
+}
+
+#[test]
+fn digits_of_a_length() {
+    let zeros = "0".repeat(limits::MAX_DECIMAL_DIGITS);
+    taken(whole(&framing("decimal:20"), format!("{zeros}\n").as_bytes()));
+    refused(whole(&framing("decimal:20"), format!("{zeros}0\n").as_bytes()), "stands behind 20 digits");
+    refused(whole(&framing("netstring"), "1".repeat(limits::MAX_DECIMAL_DIGITS + 1).as_bytes()), "behind 20 digits");
+    let block = format!("Content-Length: {zeros}0\r\n\r\n");
+    refused(whole(&framing("headers"), block.as_bytes()), "is no length");
+    assert!(Framing::parse(&format!("decimal:{}", limits::MAX_DECIMAL_DIGITS + 1)).is_err());
+    assert!(Framing::parse(&format!("hex:{}", limits::MAX_HEX_DIGITS)).is_ok());
+    assert!(Framing::parse(&format!("hex:{}", limits::MAX_HEX_DIGITS + 1)).is_err());
+    assert!(Framing::parse(&format!("ascii:{}", limits::MAX_TEXT_LENGTH)).is_ok());
+    assert!(Framing::parse(&format!("ascii:{}", limits::MAX_TEXT_LENGTH + 1)).is_err());
+}
+
+#[test]
+fn bytes_of_a_binary_length() {
+    let mut longest = vec![0x80; limits::MAX_VARINT - 1];
+    taken(whole(&framing("varint"), &[&longest[..], b"\0"].concat()));
+    longest.push(0x80);
+    refused(whole(&framing("varint"), &[&longest[..], b"\0"].concat()), "over 64 bits");
+
+    let mut tag = vec![0xff; limits::MAX_BER_TAG - 1];
+    taken(whole(&framing("ber"), &[&tag[..], b"\0\0"].concat()));
+    tag.push(0xff);
+    refused(whole(&framing("ber"), &[&tag[..], b"\0\0"].concat()), "tag of over 6 bytes");
+}
+
+#[test]
+fn depth_of_json() {
+    let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+    let framing = framing("json");
+    taken(whole(&framing, &nested(limits::MAX_JSON_DEPTH)));
+    refused(whole(&framing, &nested(limits::MAX_JSON_DEPTH + 1)), "nested more than 512 deep");
+    let error = framing.encoder().unwrap().encode(&nested(limits::MAX_JSON_DEPTH + 1), &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("nested more than 512 deep"), "{error}");
+}
+
+#[test]
+fn what_a_spec_holds() {
+    assert!(Framing::parse(&format!("length:off={},width=1", limits::MAX_LENGTH_OFFSET)).is_ok());
+    assert!(Framing::parse(&format!("length:off={},width=1", limits::MAX_LENGTH_OFFSET + 1)).is_err());
+    assert!(Framing::parse(&format!("delim:{}", "0a".repeat(limits::MAX_DELIMITER))).is_ok());
+    assert!(Framing::parse(&format!("delim:{}", "0a".repeat(limits::MAX_DELIMITER + 1))).is_err());
+    assert!(Framing::parse(&vec!["line"; limits::MAX_PHASES].join("/")).is_ok());
+    assert!(Framing::parse(&vec!["line"; limits::MAX_PHASES + 1].join("/")).is_err());
+}

@@ -1,0 +1,18 @@
+//! All tests of the wire crate that need no allocator of their own, in one binary.
+//!
+//! `suite` earns every framing the same tests with one line; the other rooms hold what belongs to one framing, one
+//! limit, or one moment in time.
+
+// clippy.toml allows it in tests, and does not see that what tests call is test code too.
+#![allow(clippy::unwrap_used)]
+
+mod drive;
+mod endings;
+mod fit;
+mod house;
+mod limits;
+mod phases;
+mod specs;
+mod suite;
+mod times;
+mod vectors;

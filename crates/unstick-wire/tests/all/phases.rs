@@ -1,0 +1,76 @@
+//! Streams whose framing changes: each phase but the last holds for so many frames.
+
+use crate::drive::{Told, WAYS, bytewise, cut, decode, encode, framing, whole};
+
+/// Any two cuts of the stream give these messages.
+#[track_caller]
+fn carries(spec: &str, messages: &[&[u8]]) {
+    let framing = framing(spec);
+    let stream = encode(&framing, messages);
+    let told = Told { messages: messages.iter().map(|m| m.to_vec()).collect(), discarded: 0, error: None };
+    for first in 0..=stream.len() {
+        for second in first..=stream.len() {
+            let way = WAYS[(first + second) % 4];
+            assert_eq!(
+                decode(&framing, cut(&stream, [first, second]), way),
+                told,
+                "{spec} cut at {first} and {second}"
+            );
+        }
+    }
+    assert_eq!(bytewise(&framing, &stream), told, "{spec}");
+}
+
+#[test]
+fn each_holds_for_its_frames() {
+    carries("fixed:3/u32be", &[b"abc", b"", b"hello"]);
+    carries("u16be,times=2/line", &[b"a\nb", b"", b"line", b"", b"line"]);
+    carries("fixed:2/line/ascii:4/slip,times=3/cobs", &[b"ab", b"hi", b"x\n", b"\xc0", b"\xdb", b"q", b"\0", b""]);
+    carries("line,times=3/u8", &[b"only", b"two"]);
+    carries("struct:>H/json", &[b"{", b"{}", b"[1]"]);
+    carries("headers/netstring/between:02:03/delim:2d2d", &[b"{}", b"a,", b"\x02", b"end"]);
+}
+
+#[test]
+fn what_follows_the_first_message_may_be_unframed() {
+    let framing = framing("struct:>i/raw");
+    let stream = encode(&framing, [&b"hello"[..], b"and so", b"on\0"]);
+    assert_eq!(stream, b"\0\0\0\x05helloand soon\0");
+    for first in 0..=stream.len() {
+        for second in first..=stream.len() {
+            let told = decode(&framing, cut(&stream, [first, second]), WAYS[(first + second) % 4]);
+            assert_eq!((&told.messages[0][..], &told.messages[1..].concat()[..]), (&b"hello"[..], &stream[9..]));
+            assert_eq!(told.error, None);
+        }
+    }
+}
+
+#[test]
+fn each_has_its_own_max() {
+    let framing = framing("line,max=3/u8,max=5/raw");
+    let told = whole(&framing, b"abc\n\x05helloworld");
+    assert_eq!(told.messages, [&b"abc"[..], b"hello", b"world"]);
+    assert!(whole(&framing, b"abcd\n").error.is_some());
+    assert!(whole(&framing, b"abc\n\x06").error.is_some());
+    let mut encoder = framing.encoder().unwrap();
+    let mut out = Vec::new();
+    assert!(encoder.encode(b"abcd", &mut out).is_err(), "and a refused message is no frame of its phase");
+    encoder.encode(b"abc", &mut out).unwrap();
+    assert!(encoder.encode(b"123456", &mut out).is_err());
+    encoder.encode(b"12345", &mut out).unwrap();
+    encoder.encode(b"6", &mut out).unwrap();
+    assert_eq!(out, b"abc\n\x05123456");
+}
+
+#[test]
+fn a_message_passed_over_counts() {
+    let framing = framing("line,max=3,oversize=discard/u8");
+    let told = whole(&framing, b"too long\n\x02ab");
+    assert_eq!(told, Told { messages: vec![b"ab".to_vec()], discarded: 1, error: None });
+}
+
+#[test]
+fn an_offset_counts_from_the_first_phase() {
+    let told = whole(&framing("line/netstring"), b"hello\n3:abc,x");
+    assert_eq!(told.error.unwrap().1, 12);
+}

@@ -1,0 +1,327 @@
+//! Frames as others write them: from the RFCs, from Python, from the papers.
+
+use crate::drive::{Told, bytewise, encode, framing, plain, whole};
+
+fn unhex(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+/// The message is written as these bytes, and they are read as this message.
+#[track_caller]
+fn both_ways(spec: &str, message: &[u8], frame: &[u8]) {
+    let framing = framing(spec);
+    assert_eq!(encode(&framing, [message]), frame, "{spec}");
+    reads(spec, frame, &[message]);
+}
+
+#[track_caller]
+fn reads<M: AsRef<[u8]>>(spec: &str, stream: &[u8], messages: &[M]) {
+    let messages = messages.iter().map(|message| message.as_ref().to_vec()).collect();
+    let told = Told { messages, discarded: 0, error: None };
+    assert_eq!(whole(&framing(spec), stream), told, "{spec}");
+    assert_eq!(bytewise(&framing(spec), stream), told, "{spec}");
+}
+
+/// These bytes are refused for this reason.
+#[track_caller]
+fn refuses(spec: &str, stream: &[u8], reason: &str) {
+    let told = whole(&framing(spec), stream);
+    let (text, _) = told.error.clone().unwrap_or_else(|| panic!("{spec} took {:?}", told.messages));
+    assert!(text.contains(reason), "{spec}: {text}");
+    assert_eq!(bytewise(&framing(spec), stream), told, "{spec}");
+}
+
+#[track_caller]
+fn cannot_send(spec: &str, message: &[u8], reason: &str) {
+    let error = framing(spec).encoder().unwrap().encode(message, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains(reason), "{spec}: {error}");
+}
+
+#[test]
+fn lines() {
+    both_ways("line", b"hi", b"hi\n");
+    reads("line", b"a\r\nb\n\n\r\n\r\r\nrest", &["a", "b", "", "", "\r", "rest"]);
+    cannot_send("line", b"a\nb", "contains its own delimiter (LF) at byte 1");
+    cannot_send("line", b"a\r", "ends in CR");
+    both_ways("crlf", b"a\nb\rc", b"a\nb\rc\r\n");
+    cannot_send("crlf", b"a\r\nb", "delimiter (CRLF) at byte 1");
+    refuses("crlf", b"a\r\nrest\r", "ended inside a frame, after 5 bytes");
+}
+
+#[test]
+fn delimiters_may_overlap_themselves() {
+    both_ways("delim:616162", b"aa_a", b"aa_aaab");
+    reads("delim:616162", b"aaaabaab", &["aa", ""]);
+    cannot_send("delim:616161", b"xa", "at byte 1");
+    cannot_send("delim:0d0a0d0a", b"x\r\n", "at byte 1");
+    both_ways("delim:0d0a0d0a", b"x\r\n\r", b"x\r\n\r\r\n\r\n");
+    both_ways("null", b"a", b"a\0");
+}
+
+#[test]
+fn betweens() {
+    both_ways("mllp", b"MSH|x\rPID\r", b"\x0bMSH|x\rPID\r\x1c\r");
+    both_ways("between:02:03", b"\x02", b"\x02\x02\x03");
+    reads("between:2424:0d0a", b"$$a\r\n$$\r\n", &["a", ""]);
+    refuses("mllp", b"\x0ba\x1c\rMSH", "a frame starts with 0b, not with \"M\"");
+    refuses("between:2424:03", b"$x", "a frame starts with \"$$\", not with \"$x\"");
+    cannot_send("between:02:0303", b"\x03", "delimiter (0303) at byte 0");
+}
+
+#[test]
+fn integers() {
+    both_ways("u32be", b"hi", b"\0\0\0\x02hi");
+    both_ways("u24le", b"hi", b"\x02\0\0hi");
+    both_ways("u48be", b"", b"\0\0\0\0\0\0");
+    both_ways("u32be,adj=-4", b"hi", b"\0\0\0\x06hi");
+    refuses("i16be", b"\xff\xfe", "length -2 is negative");
+    refuses("u32be,adj=-4", b"\0\0\0\x03", "length 3 is less than the 4 bytes that it counts itself");
+    refuses("u64be", &[0xff; 8], "length 18446744073709551615 is over the limit of 16 MiB");
+    refuses("u64be,adj=5", &[0xff; 8], "over the limit of 16 MiB");
+    cannot_send("u8", &[0; 256], "256 bytes, more than its length field can say (at most 255)");
+    cannot_send("i8", &[0; 128], "at most 127");
+    cannot_send("u8,adj=-4", &[0; 252], "at most 251");
+}
+
+#[test]
+fn general_lengths() {
+    // PostgreSQL's simple query: the length counts itself, and the type byte stands in front of it.
+    both_ways("length:off=1,width=4,adj=-4", b"Q\0\0\0\x0bselect;", b"Q\0\0\0\x0bselect;");
+    cannot_send("length:off=1,width=4,adj=-4", b"Q\0\0\0\x0cselect;", "the length in the message's header is 12");
+    cannot_send("length:off=1,width=4,adj=-4", b"Q\0", "less than its own header of 5");
+    // AMQP 0-9-1's empty heartbeat frame.
+    both_ways("length:off=3,width=4,adj=1,trailer=ce", b"\x08\0\0\0\0\0\0", b"\x08\0\0\0\0\0\0\xce");
+    refuses("length:off=3,width=4,adj=1,trailer=ce", b"\x08\0\0\0\0\0\0\0", "ends in a zero byte where ce belongs");
+    // TURN's channel data: padded to four bytes, which the length does not count.
+    both_ways("length:off=2,width=2,align=4", b"\x40\0\0\x05hello", b"\x40\0\0\x05hello\0\0\0");
+    // ONC RPC's record mark, the last fragment's bit set.
+    both_ways("length:width=4,mask=7fffffff,head=80000000", b"hi", b"\x80\0\0\x02hi");
+    reads("length:width=4,mask=7fffffff,head=80000000", b"\0\0\0\x02hi", &["hi"]);
+    // HTTP/2: a length in front of six more header bytes.
+    both_ways("length:width=3,adj=6,header=strip,head=000000000000000001", b"hi", b"\0\0\x02\0\0\0\0\0\x01hi");
+}
+
+#[test]
+fn lengths_as_python_packs_them() {
+    let everywhere = [
+        ("struct:B", "05"),
+        ("struct:b", "05"),
+        ("struct:!I", "00000005"),
+        ("struct:net:I", "00000005"),
+        ("struct:!H", "0005"),
+        ("struct:<H", "0500"),
+        ("struct:le:H", "0500"),
+        ("struct:>q", "0000000000000005"),
+        ("struct:be:q", "0000000000000005"),
+        ("struct:<l", "05000000"),
+        ("struct:>b3x", "05000000"),
+        ("struct:!2x1I2x", "0000000000050000"),
+        ("struct:! I", "00000005"),
+        ("struct:<xq", "000500000000000000"),
+        ("struct:>xI2x", "00000000050000"),
+    ];
+    let native_little_64 = [
+        ("struct:i", "05000000"),
+        ("struct:H", "0500"),
+        ("struct:q", "0500000000000000"),
+        ("struct:l", "0500000000000000"),
+        ("struct:@l", "0500000000000000"),
+        ("struct:native:L", "0500000000000000"),
+        ("struct:n", "0500000000000000"),
+        ("struct:N", "0500000000000000"),
+        ("struct:=I", "05000000"),
+        ("struct:=l", "05000000"),
+        ("struct:ne:L", "05000000"),
+        ("struct:xh", "00000500"),
+        ("struct:xi", "0000000005000000"),
+        ("struct:2xq", "00000000000000000500000000000000"),
+        ("struct:x3xI", "0000000005000000"),
+        ("struct:ix", "0500000000"),
+        ("struct:i3x", "05000000000000"),
+        ("struct:2x1I2x", "00000000050000000000"),
+        ("struct:B0q", "0500000000000000"),
+        ("struct:H 2x", "05000000"),
+        ("struct:xxxxl", "00000000000000000500000000000000"),
+    ];
+    let here = cfg!(all(unix, target_endian = "little", target_pointer_width = "64"));
+    for (spec, header) in everywhere.into_iter().chain(native_little_64.into_iter().filter(|_| here)) {
+        let mut frame = unhex(header);
+        frame.extend_from_slice(b"hello");
+        both_ways(spec, b"hello", &frame);
+    }
+    // What Python packs as padding is zero; what it reads there may be anything.
+    reads("struct:>b3x", b"\x02???hi", &["hi"]);
+}
+
+#[test]
+fn varints() {
+    // The protobuf encoding guide's 150.
+    both_ways("varint", &[b'x'; 150], &[&b"\x96\x01"[..], &[b'x'; 150]].concat());
+    both_ways("varint", b"", b"\0");
+    reads("varint", b"\x82\x80\x00hi\x80\x00", &["hi", ""]);
+    refuses("varint", &[&[0xff; 9][..], b"\x01"].concat(), "length 18446744073709551615 is over the limit");
+    refuses("varint", &[&[0xff; 9][..], b"\x02"].concat(), "the varint length is over 64 bits");
+    refuses("varint", &[0x80; 10], "the varint length is over 64 bits");
+}
+
+#[test]
+fn asn1() {
+    // An LDAP unbind request, and an octet string with a long tag and a longer length than it needs.
+    both_ways("ber", &unhex("3005 0201 0342 00"), &unhex("3005 0201 0342 00"));
+    both_ways("ber", &unhex("3f8148 820002 6869"), &unhex("3f8148 820002 6869"));
+    refuses("ber", &unhex("3080"), "indefinite length");
+    refuses("ber", &unhex("3089"), "an ASN.1 length of 9 bytes");
+    refuses("ber", &unhex("3fffffffffff7f"), "tag of over 6 bytes");
+    refuses("ber", &unhex("3088ffffffffffffffff"), "over the limit of 16 MiB");
+    cannot_send("ber", b"", "not exactly one ASN.1 value");
+    cannot_send("ber", &unhex("0500 00"), "not exactly one ASN.1 value");
+}
+
+#[test]
+fn digits_in_a_field() {
+    both_ways("ascii:4", b"hello", b"0005hello");
+    reads("ascii:10", b"5         hello         5hello    5     hello", &["hello", "hello", "hello"]);
+    reads("ascii:4", b"5\0\0\0hello0000", &["hello", ""]);
+    refuses("ascii:4", b"    ", "\"    \" is not a decimal length");
+    refuses("ascii:4", b"1 2 ", "\"1 2 \" is not a decimal length");
+    refuses("ascii:4", b"-001", "is not a decimal length");
+    refuses("ascii:64", &[b'9'; 64], "over 64 bits");
+    cannot_send("ascii:1", b"0123456789", "at most 9");
+    both_ways("hex:4", b"host:version", b"000chost:version");
+    reads("hex:4", b"000Ahost:track", &["host:track"]);
+    refuses("hex:4", b" 00c", "is not a hexadecimal length");
+    cannot_send("hex:2", &[0; 256], "at most 255");
+}
+
+#[test]
+fn digits_up_to_an_end() {
+    both_ways("decimal:20", b"hello", b"5\nhello");
+    both_ways("decimal:5,end=20", b"", b"0 ");
+    reads("decimal:4", b"0005\nhello", &["hello"]);
+    refuses("decimal:4", b"00005\nhello", "\"5\" stands behind 4 digits of a length, where LF belongs");
+    refuses("decimal:4", b"\n", "LF stands where a length in digits belongs");
+    refuses("decimal:4", b"5\r\n", "CR stands in a length that ends with LF");
+    refuses("decimal:20", b"99999999999999999999\n", "over 64 bits");
+    cannot_send("decimal:1", b"0123456789", "at most 9");
+}
+
+#[test]
+fn netstrings() {
+    both_ways("netstring", b"hello world!", b"12:hello world!,");
+    both_ways("netstring", b"", b"0:,");
+    refuses("netstring", b"00:,", "begins with a zero");
+    refuses("netstring", b"05:hello,", "begins with a zero");
+    refuses("netstring", b":,", "where a length in digits belongs");
+    refuses("netstring", b"5:hello.", "a message of 5 bytes is followed by \".\" where \",\" belongs");
+}
+
+#[test]
+fn octet_counts() {
+    both_ways("octet-count", b"<34>1 - - -", b"11 <34>1 - - -");
+    refuses("octet-count", b"0 ", "begins with a zero");
+    refuses("octet-count", b"<34>1 - - -\n", "\"<\" stands where a length in digits belongs");
+    cannot_send("octet-count", b"", "no empty messages");
+}
+
+#[test]
+fn header_blocks() {
+    both_ways("headers", b"{}", b"Content-Length: 2\r\n\r\n{}");
+    let other = b"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\ncontent-length:2  \r\n\r\n{}";
+    reads("headers", other, &["{}"]);
+    both_ways("headers,header=keep", other, other);
+    reads("headers", b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n", &[""]);
+    refuses("headers", b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", "given twice, and differs");
+    refuses("headers", b"Content-Length: 2\n\n{}", "ends in LF alone");
+    refuses("headers", b"X: y\r\n\r\n", "has no Content-Length");
+    refuses("headers", b"\r\n", "has no Content-Length");
+    refuses("headers", b"Content-Length: +2\r\n\r\n", "Content-Length \"+2\" is no length");
+    refuses("headers", b"Content-Length: 99999999999999999999\r\n\r\n", "is no length");
+    refuses("headers", b"Content-Length : 2\r\n\r\n", "is not a header line");
+    refuses("headers", b"hello\r\n", "\"hello\" is not a header line");
+    refuses("headers", b"Content-Length: 16777217\r\n\r\n", "length 16777217 is over the limit of 16 MiB");
+    cannot_send("headers,header=keep", b"Content-Length: 3\r\n\r\n{}", "is 3, and its body has 2 bytes");
+    cannot_send("headers,header=keep", b"A: b\r\n\r\n{}", "has no Content-Length");
+    cannot_send("headers,header=keep", b"{}", "does not begin with a header block");
+}
+
+#[test]
+fn slip() {
+    both_ways("slip", b"\xc0a\xdb", b"\xdb\xdca\xdb\xdd\xc0");
+    reads("slip", b"\xc0\xc0a\xc0\xc0\xc0b\xc0\xc0", &["a", "b"]);
+    refuses("slip", b"a\xdbb\xc0", "ESC is followed by \"b\"");
+    refuses("slip", b"a\xdb\xc0", "ESC is followed by c0");
+    cannot_send("slip", b"", "no empty messages");
+}
+
+#[test]
+fn cobs() {
+    let run: Vec<u8> = (1..=255).collect();
+    // The examples that everyone tests with, after Cheshire and Baker.
+    both_ways("cobs", b"", b"\x01\0");
+    both_ways("cobs", b"\0", b"\x01\x01\0");
+    both_ways("cobs", b"\0\0", b"\x01\x01\x01\0");
+    both_ways("cobs", b"\0\x11\0", b"\x01\x02\x11\x01\0");
+    both_ways("cobs", &unhex("11220033"), &unhex("031122023300"));
+    both_ways("cobs", &unhex("11220000 00"), &unhex("0311220101 0100"));
+    both_ways("cobs", &run[..254], &[b"\xff", &run[..254], b"\0"].concat());
+    both_ways("cobs", &[b"\0", &run[..254]].concat(), &[b"\x01\xff", &run[..254], b"\0"].concat());
+    both_ways("cobs", &run, &[b"\xff", &run[..254], b"\x02\xff\0"].concat());
+    both_ways("cobs", &[&run[..254], b"\0"].concat(), &[b"\xff", &run[..254], b"\x01\x01\0"].concat());
+    // Some coders write one byte more than there need be.
+    reads("cobs", &[b"\xff", &run[..254], b"\x01\0"].concat(), &[&run[..254]]);
+    reads("cobs", b"\0\0\x02a\0\0", &["a"]);
+    refuses("cobs", b"\x05ab\0", "ends 2 bytes into a run of 4");
+}
+
+#[test]
+fn json() {
+    both_ways("json", b"{\"a\":[1,true,null,\"}\\\"\"]}", b"{\"a\":[1,true,null,\"}\\\"\"]}\n");
+    let stream = b" {}\r\n[]\"a\"\"b\"1 -2.5e-3\ttruefalse0{\"x\" : 1}12[3]4";
+    let values = ["{}", "[]", "\"a\"", "\"b\"", "1", "-2.5e-3", "true", "false", "0", "{\"x\" : 1}", "12", "[3]", "4"];
+    reads("json", stream, &values);
+    reads("json", "\"\u{e9}\" \"\\u00e9\"".as_bytes(), &["\"\u{e9}\"", "\"\\u00e9\""]);
+    refuses("json", b"{]", "\"]\" at byte 1 of a JSON value, where a member's name in quotes belongs");
+    refuses("json", b"[1}", "\"}\" at byte 2 of a JSON value, where `,` or `]` belongs");
+    refuses("json", b"{\"a\",", "\",\" at byte 4 of a JSON value, where a colon belongs");
+    refuses("json", b"{\"a\":1]", "where `,` or `}` belongs");
+    refuses("json", b"[1,]", "where a value belongs");
+    refuses("json", b"{\"a\":1,}", "where a member's name in quotes belongs");
+    refuses("json", b"\"a\nb\"", "LF at byte 2 of a JSON value, inside a string");
+    refuses("json", b"\"\\x\"", "inside an escape");
+    refuses("json", b"\"\\u12g4\"", "inside an escape");
+    refuses("json", b"nul ", "inside true, false or null");
+    refuses("json", b"01", "\"1\" at byte 1 of a JSON value, inside a number");
+    refuses("json", b"1.e", "inside a number");
+    refuses("json", b"1,2", "inside a number");
+    refuses("json", b"1x", "inside a number");
+    refuses("json", b"- ", "inside a number");
+    refuses("json", b"hello", "\"h\" at byte 0 of a JSON value, where a value belongs");
+    refuses("json", b"[1", "ended inside a frame, after 2 bytes");
+    refuses("json", b"-", "ended inside a frame, after 1 bytes");
+    cannot_send("json", b" 1", "begins with a blank");
+    cannot_send("json", b"x", "is not JSON");
+    cannot_send("json", b"1 ", "ends at byte 1, and more follows");
+    cannot_send("json", b"{}{}", "ends at byte 2, and more follows");
+    cannot_send("json", b"[", "is not a whole JSON value");
+    cannot_send("json", b"", "is not a whole JSON value");
+}
+
+#[test]
+fn fixed_lengths() {
+    both_ways("fixed:3", b"abc", b"abc");
+    reads("fixed:1K", &[b'x'; 2048], &[[b'x'; 1024], [b'x'; 1024]]);
+    refuses("fixed:3", b"abcd", "the stream ended 1 bytes into a 3-byte frame");
+    cannot_send("fixed:3", b"ab", "2 bytes, and every frame has 3");
+}
+
+#[test]
+fn an_error_says_where_it_is() {
+    let mut decoder = framing("netstring").decoder();
+    decoder.feed(b"3:abc,x");
+    assert_eq!(decoder.next(), Ok(Some(&b"abc"[..])));
+    let error = decoder.next().unwrap_err();
+    assert_eq!(error.offset(), 6);
+    assert!(error.is_broken() && !error.is_too_long() && !error.is_incomplete() && !error.is_timeout());
+    assert_eq!(plain(&error), "\"x\" stands where a length in digits belongs");
+}
