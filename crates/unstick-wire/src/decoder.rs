@@ -107,9 +107,12 @@ impl Decoder {
 
     /// The read buffer with room for `room` more bytes, to be appended to by whoever reads the stream.
     ///
-    /// What is in it already belongs to frames under way: only append.
+    /// What is in it already belongs to frames under way: only append. After an error nothing is kept in it.
     #[inline]
     pub fn space(&mut self, room: usize) -> &mut BytesMut {
+        if self.failed.is_some() {
+            self.pos += self.pending().len();
+        }
         self.before += self.pos as u64;
         if !self.shared.is_empty() {
             self.unshare(room);

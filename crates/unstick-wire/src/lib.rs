@@ -22,6 +22,8 @@
 //!
 //! Not here: sockets, clocks, randomness and the environment. Time is passed in; the crate `unstick` moves the bytes.
 
+#![forbid(unsafe_code)]
+
 mod decoder;
 mod encoder;
 mod error;

@@ -11,6 +11,7 @@ mod endings;
 mod fit;
 mod house;
 mod limits;
+mod linear;
 mod phases;
 mod specs;
 mod suite;

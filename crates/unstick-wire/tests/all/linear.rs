@@ -1,0 +1,75 @@
+//! Time grows with what has arrived, however small its segments: no byte of a long message is looked at again and again.
+
+use std::time::{Duration, Instant};
+
+use crate::drive::{encode, framing};
+
+const MESSAGE: usize = 4 << 20;
+const SEGMENT: usize = 64;
+
+/// How long it takes to decode a stream that comes in segments of so many bytes.
+#[allow(clippy::disallowed_methods)] // What it costs is what is tested.
+fn time(spec: &str, stream: &[u8], segment: usize) -> Duration {
+    let mut decoder = framing(spec).decoder();
+    let mut messages = 0;
+    let start = Instant::now();
+    for segment in stream.chunks(segment) {
+        decoder.feed(segment);
+        while decoder.next().unwrap().is_some() {
+            messages += 1;
+        }
+    }
+    let taken = start.elapsed();
+    assert_eq!(messages, 1, "{spec}");
+    taken
+}
+
+/// 65,536 segments, each looking at all before it, would take 30,000 times as long as one look at the whole; so the
+/// bound can be as wide as a busy machine needs.
+#[track_caller]
+fn linear(spec: &str, message: &[u8]) {
+    let stream = encode(&framing(spec), [message]);
+    let once = time(spec, &stream, stream.len());
+    let cut = time(spec, &stream, SEGMENT);
+    let bound = 50 * once + Duration::from_secs(1);
+    assert!(cut < bound, "{spec}: {cut:?} in segments of {SEGMENT}, {once:?} at once");
+}
+
+#[test]
+fn a_long_message_in_small_segments() {
+    let letters = vec![b'a'; MESSAGE];
+    for spec in [
+        "line",
+        "crlf",
+        "null",
+        "between:02:03",
+        "mllp",
+        "u32be",
+        "struct:>I",
+        "length:off=1,width=4,header=strip,head=5100000000",
+        "varint",
+        "ascii:10",
+        "hex:8",
+        "decimal:20",
+        "netstring",
+        "octet-count",
+        "headers",
+        "slip",
+        "cobs",
+        "fixed:4M",
+    ] {
+        linear(spec, &letters);
+    }
+}
+
+#[test]
+fn a_long_message_of_what_is_slowest() {
+    linear("delim:61616162", &vec![b'a'; MESSAGE - 1]);
+    linear("crlf", &vec![b'\n'; MESSAGE]);
+    linear("crlf", &vec![b'\r'; MESSAGE - 1]);
+    linear("slip", &vec![0xdb; MESSAGE]);
+    linear("cobs", &vec![0; MESSAGE]);
+    linear("json", &[&b"[\""[..], &vec![b'a'; MESSAGE], b"\"]"].concat());
+    linear("json", &[&b"["[..], &b"1,".repeat(MESSAGE / 2), b"1]"].concat());
+    linear("ber", &[&b"\x30\x84\x00\x40\x00\x00"[..], &vec![b'a'; MESSAGE]].concat());
+}
