@@ -16,13 +16,27 @@ pub struct Error {
 #[derive(Debug)]
 enum Kind {
     Usage(String),
-    Unreachable { what: String, source: Option<io::Error> },
-    TimedOut { what: String, after: Duration },
+    Unreachable {
+        what: String,
+        source: Option<io::Error>,
+    },
+    TimedOut {
+        what: String,
+        after: Duration,
+    },
     Decode(DecodeError),
     Encode(EncodeError),
-    Io { what: &'static str, source: io::Error },
+    /// A datagram that is larger than any can be.
+    TooLarge {
+        length: usize,
+        source: io::Error,
+    },
+    Io {
+        what: &'static str,
+        source: io::Error,
+    },
     Closed,
-    Command(String),
+    Other(String),
 }
 
 /// What callers get from everything that can fail.
@@ -47,12 +61,27 @@ impl Error {
         Self { kind: Kind::Io { what, source }, hint: None }
     }
 
+    /// A datagram that could not be sent.
+    #[cold]
+    pub(crate) fn datagram(length: usize, source: io::Error) -> Self {
+        if !too_large(&source) {
+            return Self::io("sending a datagram", source);
+        }
+        let error = Self { kind: Kind::TooLarge { length, source }, hint: None };
+        error.with_hint(format!("a UDP datagram carries at most {} bytes", crate::limits::LARGEST_PAYLOAD))
+    }
+
     pub(crate) fn closed() -> Self {
         Self { kind: Kind::Closed, hint: None }
     }
 
+    /// Anything else that went wrong, in one sentence.
+    pub fn other(what: impl Into<String>) -> Self {
+        Self { kind: Kind::Other(what.into()), hint: None }
+    }
+
     pub(crate) fn command_failed(command: &str, status: std::process::ExitStatus) -> Self {
-        Self { kind: Kind::Command(format!("`{command}` failed ({status}): its message has no reply")), hint: None }
+        Self { kind: Kind::Other(format!("`{command}` failed ({status}): its message has no reply")), hint: None }
     }
 
     /// The output is closed: nobody reads any more.
@@ -98,7 +127,7 @@ impl Error {
 
     /// The message cannot be sent as it is; the link goes on.
     pub fn is_message(&self) -> bool {
-        matches!(self.kind, Kind::Encode(_))
+        matches!(self.kind, Kind::Encode(_) | Kind::TooLarge { .. })
     }
 
     /// The connection was reset or aborted by the peer.
@@ -130,11 +159,20 @@ impl fmt::Display for Error {
             Kind::TimedOut { what, after } => write!(f, "{what} timed out after {after:?}"),
             Kind::Decode(error) => error.fmt(f),
             Kind::Encode(error) => error.fmt(f),
+            Kind::TooLarge { length, .. } => write!(f, "a message of {length} bytes is too long for a datagram"),
             Kind::Io { what, source } => write!(f, "{what}: {}", plain(source)),
-            Kind::Command(what) => f.write_str(what),
+            Kind::Other(what) => f.write_str(what),
             Kind::Closed => f.write_str("the sending side has already ended"),
         }
     }
+}
+
+/// The system's way to say that no datagram can be so long.
+fn too_large(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
+    #[cfg(not(unix))]
+    return error.raw_os_error() == Some(10_040); // WSAEMSGSIZE
 }
 
 /// The system's words without the number behind them, beginning small as the rest of the sentence does.
@@ -148,7 +186,9 @@ fn plain(error: &io::Error) -> String {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
-            Kind::Unreachable { source: Some(source), .. } | Kind::Io { source, .. } => Some(source),
+            Kind::Unreachable { source: Some(source), .. }
+            | Kind::TooLarge { source, .. }
+            | Kind::Io { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -1,3 +1,4 @@
-//! Services: each drives links, and none imports another.
+//! Services: each drives links, or the bytes under them, and none imports another.
 
+pub mod pipe;
 pub mod talk;

@@ -73,10 +73,7 @@ impl Receiver {
     /// Cancel safe: no byte is lost.
     pub async fn recv(&mut self) -> Result<Option<Bytes>> {
         loop {
-            let message = match &mut self.source {
-                Source::Stream(stream) => stream.decoder.next_bytes()?,
-                Source::Datagrams(datagrams) => datagrams.batch.next_bytes(),
-            };
+            let message = self.try_next_bytes()?;
             if message.is_some() {
                 return Ok(message);
             }
@@ -112,6 +109,19 @@ impl Receiver {
         match &mut self.source {
             Source::Stream(stream) => Ok(stream.decoder.next()?),
             Source::Datagrams(datagrams) => Ok(datagrams.batch.next()),
+        }
+    }
+
+    /// As [`try_next`](Self::try_next), owned.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_next`](Self::try_next).
+    #[inline]
+    pub fn try_next_bytes(&mut self) -> Result<Option<Bytes>> {
+        match &mut self.source {
+            Source::Stream(stream) => Ok(stream.decoder.next_bytes()?),
+            Source::Datagrams(datagrams) => Ok(datagrams.batch.next_bytes()),
         }
     }
 

@@ -1,0 +1,297 @@
+//! What can be typed: the verbs and their options, as clap reads them.
+//!
+//! Not here: what it means. That is [`crate::plan`].
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use unstick::wire::quantity::parse_duration;
+
+/// Whole messages over any socket.
+///
+/// TCP hands a program a stream of bytes: two sends may arrive as one read, and one send as two. unstick sends and receives whole
+/// messages, in a framing chosen by a short spec.
+#[derive(Debug, Parser)]
+#[command(name = "unstick", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Wait for peers on an address, and talk with all of them
+    #[command(after_help = LISTEN_EXAMPLES)]
+    Listen(Listen),
+    /// Connect to an address, and talk with who is there
+    #[command(after_help = CONNECT_EXAMPLES)]
+    Connect(Connect),
+    /// Send one message, print its reply
+    #[command(after_help = ASK_EXAMPLES)]
+    Ask(Ask),
+    /// List the framings, or show one spec's bytes
+    Framings(Framings),
+    /// Print the man page, shell completions or the reference
+    Generate(Generate),
+}
+
+const LISTEN_EXAMPLES: &str = "\
+Examples:
+  unstick listen 8080                      a prompt that talks in lines with everyone who connects
+  unstick listen -f u32be 8080 --echo      every message comes back, a 4-byte length before each
+  unstick listen udp://:9005 --reply pong  every datagram gets this answer
+  unstick listen 8080 > file               nc's pipe: the bytes of one connection, as they are
+  unstick listen --json 8080               one JSON object a line, both ways, for many peers at once";
+
+const CONNECT_EXAMPLES: &str = "\
+Examples:
+  unstick connect 127.0.0.1 8080                    a prompt that talks in lines
+  unstick connect -f struct:i host:7000             a 4-byte length as Python's struct packs it
+  unstick connect -f crlf :6379 --send PING         one message, and what comes back
+  generate | unstick connect -f u32be :7000 --io line   each line a message";
+
+const ASK_EXAMPLES: &str = "\
+Examples:
+  unstick ask udp://127.0.0.1:9005 Hello
+  unstick ask -f crlf :6379 PING";
+
+/// `listen`.
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Where to listen: PORT, HOST:PORT, tcp://HOST:PORT or udp://HOST:PORT; without a host: loopback. Port 0 picks one
+    #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
+    pub address: Vec<String>,
+    /// Serve one conversation, then end
+    #[arg(long)]
+    pub once: bool,
+    /// Peers at once; later ones wait in the backlog
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_peers: Option<u64>,
+    /// Leave later clients in the backlog until the first has gone
+    #[arg(long, conflicts_with = "max_peers")]
+    pub one_at_a_time: bool,
+    /// Do not listen on a port whose earlier connections still linger in the kernel
+    #[arg(long)]
+    pub no_reuseaddr: bool,
+    /// What is said.
+    #[command(flatten)]
+    pub talk: Talk,
+    /// How it lies on the wire.
+    #[command(flatten)]
+    pub wire: Wire,
+    /// UDP.
+    #[command(flatten)]
+    pub udp: Udp,
+}
+
+/// `connect`.
+#[derive(Debug, Args)]
+pub struct Connect {
+    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://HOST:PORT, udp://HOST:PORT or - (standard input and output)
+    #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
+    pub address: Vec<String>,
+    /// How to get there.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// What is said.
+    #[command(flatten)]
+    pub talk: Talk,
+    /// How it lies on the wire.
+    #[command(flatten)]
+    pub wire: Wire,
+    /// UDP.
+    #[command(flatten)]
+    pub udp: Udp,
+}
+
+/// `ask`.
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// Whom to ask: PORT, HOST:PORT, tcp://HOST:PORT or udp://HOST:PORT
+    #[arg(value_name = "ADDRESS")]
+    pub address: String,
+    /// The message; - reads it from standard input
+    #[arg(value_name = "MESSAGE", allow_hyphen_values = true, required_unless_present_any = ["send_hex", "send_file"])]
+    pub message: Option<String>,
+    /// The message, as bytes in hexadecimal
+    #[arg(long, value_name = "HEX", conflicts_with = "message")]
+    pub send_hex: Option<String>,
+    /// The message, out of a file
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["message", "send_hex"])]
+    pub send_file: Option<std::path::PathBuf>,
+    /// Give up when no reply has come for so long [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub deadline: Option<Duration>,
+    /// How the reply is printed: line, hex, escaped, json, raw or a framing spec
+    #[arg(long, value_name = "FORMAT")]
+    pub io: Option<String>,
+    /// How to get there.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// How it lies on the wire.
+    #[command(flatten)]
+    pub wire: Wire,
+    /// UDP.
+    #[command(flatten)]
+    pub udp: Udp,
+}
+
+/// `framings`.
+#[derive(Debug, Args)]
+pub struct Framings {
+    /// A spec to explain: what its frames look like for a sample message
+    #[arg(value_name = "SPEC")]
+    pub spec: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `generate`.
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// What to print.
+    #[command(subcommand)]
+    pub what: Generated,
+}
+
+/// What can be generated.
+#[derive(Debug, Subcommand)]
+pub enum Generated {
+    /// The man page, in roff
+    Man,
+    /// Completions for a shell
+    Completions {
+        /// Which shell
+        shell: String,
+    },
+    /// The reference tables of the README, in Markdown
+    Reference,
+}
+
+/// What is said, and until when.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Messages")]
+pub struct Talk {
+    /// Send this to each peer as it opens (again and again)
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub send: Vec<String>,
+    /// Send these bytes, in hexadecimal
+    #[arg(long, value_name = "HEX")]
+    pub send_hex: Vec<String>,
+    /// Send a file as one message
+    #[arg(long, value_name = "PATH")]
+    pub send_file: Vec<std::path::PathBuf>,
+    /// Answer every message with this
+    #[arg(long, value_name = "TEXT", group = "answer", allow_hyphen_values = true)]
+    pub reply: Option<String>,
+    /// Answer every message with itself
+    #[arg(long, group = "answer")]
+    pub echo: bool,
+    /// Answer every message with what this command prints; the message is its standard input, UNSTICK_PEER and
+    /// UNSTICK_FROM say who asked
+    #[arg(long, value_name = "COMMAND", group = "answer")]
+    pub each: Option<String>,
+    /// How messages stand in standard input and output: line, hex, escaped, json, raw or a framing spec
+    #[arg(long, value_name = "FORMAT")]
+    pub io: Option<String>,
+    /// One JSON object a line, both ways
+    #[arg(long, conflicts_with = "io")]
+    pub json: bool,
+    /// Show messages as hexadecimal dumps at the prompt
+    #[arg(long)]
+    pub hex: bool,
+    /// Show when messages arrive
+    #[arg(long)]
+    pub time: bool,
+    /// End after so many received messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "End")]
+    pub count: Option<u64>,
+    /// A message equal to this, letter case aside, sent or received, ends the conversation
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "End")]
+    pub until: Option<String>,
+    /// End when no message has passed for so long
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
+    pub idle: Option<Duration>,
+    /// End after so long
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
+    pub deadline: Option<Duration>,
+    /// Do not wait for the peer when the input has ended
+    #[arg(long, help_heading = "End")]
+    pub no_wait: bool,
+    /// How long to wait for datagrams, and for a peer that has half-closed, once nothing moves [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
+    pub linger: Option<Duration>,
+}
+
+/// How messages lie on the wire.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Framing and connection")]
+pub struct Wire {
+    /// The framing of streams, such as line, u32be or struct:i (see `unstick framings`)
+    #[arg(short = 'f', long = "frame", value_name = "SPEC")]
+    pub frame: Option<String>,
+    /// The framing of what is received, where the directions differ
+    #[arg(long, value_name = "SPEC")]
+    pub frame_in: Option<String>,
+    /// The framing of what is sent
+    #[arg(long, value_name = "SPEC")]
+    pub frame_out: Option<String>,
+    /// The longest time from a frame's first byte to its last
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub frame_timeout: Option<Duration>,
+    /// Ask a silent TCP peer whether it is still there, so often
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub keepalive: Option<Duration>,
+    /// Let the kernel gather small segments (Nagle's algorithm)
+    #[arg(long)]
+    pub no_nodelay: bool,
+    /// Tell names resolved, addresses tried, times taken
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// How to get to a peer.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connecting")]
+pub struct Reach {
+    /// How long connecting may take [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub connect_timeout: Option<Duration>,
+    /// Keep trying for so long when nothing listens there yet
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub retry: Option<Duration>,
+    /// The address, port or both to connect from: IP, :PORT or IP:PORT
+    #[arg(long, value_name = "ADDRESS")]
+    pub source: Option<String>,
+}
+
+/// What is asked of UDP sockets.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "UDP")]
+pub struct Udp {
+    /// Allow sending to broadcast addresses
+    #[arg(long)]
+    pub broadcast: bool,
+    /// Join a multicast group when listening
+    #[arg(long, value_name = "GROUP")]
+    pub join: Vec<std::net::IpAddr>,
+    /// Hops that multicast datagrams may take
+    #[arg(long, value_name = "N")]
+    pub ttl: Option<u32>,
+    /// The interface for multicast: name, number or address
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+    /// How long a UDP peer is remembered without a datagram [default: 300s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub session_idle: Option<Duration>,
+    /// UDP peers at once [default: 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_sessions: Option<u64>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "a time is written 500ms, 10s or 2m".to_owned())
+}

@@ -1,0 +1,249 @@
+//! `--json`: one object a line, both ways. The format is version 1, said in the `listening` or first `open` event.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use unstick::service::talk::{Command, Event, Input, Output, Reason, Target};
+use unstick::wire::Framing;
+use unstick::{Address, Error, Options, Receiver, Result, Sender};
+
+/// Version of the events and commands: it goes up when a script written for the last one would break.
+pub const VERSION: u64 = 1;
+
+/// Standard input as commands.
+pub struct JsonInput {
+    receiver: Receiver,
+    errors: Sender,
+}
+
+/// Events on standard output.
+pub struct JsonOutput {
+    sender: Sender,
+    versioned: bool,
+}
+
+/// Opens standard input and output as JSON lines.
+pub async fn open() -> Result<(JsonInput, JsonOutput)> {
+    let framings = Framing::parse("line,max=1G")?.into();
+    let link = unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?;
+    let (sender, receiver) = link.split();
+    Ok((JsonInput { receiver, errors: sender.clone() }, JsonOutput { sender, versioned: false }))
+}
+
+/// A message as a JSON string, or as an object with base64 where it is not UTF-8.
+pub fn text_or_base64(message: &[u8]) -> Value {
+    match std::str::from_utf8(message) {
+        Ok(text) => Value::from(text),
+        Err(_) => json!({ "base64": BASE64.encode(message) }),
+    }
+}
+
+/// The reverse; `None` where it is neither.
+pub fn from_text_or_base64(written: &[u8]) -> Option<Bytes> {
+    match serde_json::from_slice(written).ok()? {
+        Value::String(text) => Some(text.into()),
+        Value::Object(object) => message_of(&object).ok().flatten(),
+        _ => None,
+    }
+}
+
+/// The message in an object: `text` or `base64`.
+fn message_of(object: &Map<String, Value>) -> Result<Option<Bytes>, String> {
+    match (object.get("text"), object.get("base64")) {
+        (Some(Value::String(text)), None) => Ok(Some(text.clone().into())),
+        (None, Some(Value::String(encoded))) => {
+            BASE64.decode(encoded).map(|bytes| Some(bytes.into())).map_err(|error| format!("base64: {error}"))
+        }
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err("`text` and `base64` exclude each other".into()),
+        _ => Err("`text` and `base64` are strings".into()),
+    }
+}
+
+/// One line of standard input.
+fn command(line: &[u8]) -> Result<Command, String> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
+    let Value::Object(object) = value else { return Err("not an object".into()) };
+    if let Some(unknown) = object.keys().find(|key| !["to", "text", "base64", "close", "quit"].contains(&key.as_str()))
+    {
+        return Err(format!("unknown key `{unknown}`"));
+    }
+    if let Some(close) = object.get("close") {
+        return close.as_u64().map(Command::Close).ok_or_else(|| "`close` takes a peer's number".into());
+    }
+    if object.get("quit") == Some(&Value::Bool(true)) {
+        return Ok(Command::Quit);
+    }
+    let to = match object.get("to") {
+        None => Target::Latest,
+        Some(Value::String(all)) if all == "all" => Target::All,
+        Some(number) => Target::Peer(number.as_u64().ok_or("`to` takes a peer's number or \"all\"")?),
+    };
+    let message = message_of(&object)?.ok_or("neither `text`, `base64` nor `close`")?;
+    Ok(Command::Send { to, message })
+}
+
+impl JsonInput {
+    /// A line that makes no sense is an error event: a script's one bad line does not end its server.
+    fn read(&self, line: &[u8]) -> Result<Option<Command>> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(None);
+        }
+        match command(line) {
+            Ok(command) => Ok(Some(command)),
+            Err(what) => {
+                let event = json!({ "event": "error", "error": format!("standard input: {what}"), "time": now() });
+                push(&self.errors, &event)?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Input for JsonInput {
+    async fn next(&mut self) -> Result<Option<Command>> {
+        while let Some(line) = self.receiver.recv().await? {
+            if let Some(command) = self.read(&line)? {
+                return Ok(Some(command));
+            }
+        }
+        Ok(None)
+    }
+
+    fn try_next(&mut self) -> Result<Option<Command>> {
+        while let Some(line) = self.receiver.try_next_bytes()? {
+            if let Some(command) = self.read(&line)? {
+                return Ok(Some(command));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn push(sender: &Sender, event: &Value) -> Result<()> {
+    sender.push(event.to_string().as_bytes()).map_err(|error| match error.io_kind() {
+        Some(std::io::ErrorKind::BrokenPipe) => Error::output_closed(),
+        _ => error,
+    })
+}
+
+/// Now, in RFC 3339 with milliseconds, in UTC.
+fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
+impl JsonOutput {
+    /// What is written to standard output, to be waited for at the end.
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+}
+
+/// An event as an object, without its time.
+fn object(event: &Event<'_>) -> Option<Value> {
+    Some(match event {
+        Event::Listening { addresses } => json!({
+            "event": "listening", "address": addresses.first(), "addresses": addresses,
+        }),
+        Event::Open { peer, names } => json!({
+            "event": "open", "peer": peer, "from": names.remote, "local": names.local,
+        }),
+        Event::Message { peer, from, message } => {
+            let mut object = json!({ "event": "message", "peer": peer, "from": from });
+            match std::str::from_utf8(message) {
+                Ok(text) => object["text"] = text.into(),
+                Err(_) => object["base64"] = BASE64.encode(message).into(),
+            }
+            object
+        }
+        Event::Pending { peer, so_far } => json!({
+            "event": "pending", "peer": peer, "bytes": so_far.len(), "text": String::from_utf8_lossy(so_far),
+        }),
+        Event::Lost { peer, lost, cut_short } => json!({
+            "event": "lost", "peer": peer, "messages": lost, "cut_short": cut_short,
+        }),
+        Event::Close { peer, from, reason } => {
+            let mut object = json!({ "event": "close", "peer": peer, "from": from, "reason": reason_name(reason) });
+            if let Reason::Failed(error) = reason {
+                object["error"] = error.to_string().into();
+            }
+            object
+        }
+        Event::Error { peer, error } => json!({
+            "event": "error", "peer": peer, "error": error.to_string(), "hint": error.hint(),
+        }),
+        _ => return None,
+    })
+}
+
+/// The reason of a `close` event, in one word.
+fn reason_name(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Ended => "ended",
+        Reason::Closed => "closed",
+        Reason::Until => "until",
+        Reason::Failed(error) if error.is_framing() => "framing",
+        Reason::Failed(error) if error.is_timeout() => "timeout",
+        Reason::Failed(error) if error.is_reset() => "reset",
+        _ => "error",
+    }
+}
+
+impl Output for JsonOutput {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        if let Event::Listening { addresses } = &event {
+            crate::output::notice(&crate::terminal::listening(addresses));
+        }
+        let Some(mut object) = object(&event) else { return Ok(()) };
+        object["time"] = now().into();
+        if !std::mem::replace(&mut self.versioned, true) {
+            object["version"] = VERSION.into();
+        }
+        push(&self.sender, &object)
+    }
+
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        if !self.sender.is_full() {
+            return None;
+        }
+        let sender = self.sender.clone();
+        Some(Box::pin(async move { sender.room().await }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read() {
+        let read = |text: &str| format!("{:?}", command(text.as_bytes()));
+        assert_eq!(read(r#"{"to":2,"text":"hi"}"#), r#"Ok(Send { to: Peer(2), message: b"hi" })"#);
+        assert_eq!(read(r#"{"to":"all","base64":"/w=="}"#), r#"Ok(Send { to: All, message: b"\xff" })"#);
+        assert_eq!(read(r#"{"text":""}"#), r#"Ok(Send { to: Latest, message: b"" })"#);
+        assert_eq!(read(r#"{"close":2}"#), "Ok(Close(2))");
+        assert_eq!(read(r#"{"quit":true}"#), "Ok(Quit)");
+    }
+
+    #[test]
+    fn wrong_commands_say_what_is_wrong() {
+        let wrong = |text: &str| command(text.as_bytes()).unwrap_err();
+        assert!(wrong("hello").starts_with("not JSON"));
+        assert_eq!(wrong("[1]"), "not an object");
+        assert_eq!(wrong(r#"{"tu":2}"#), "unknown key `tu`");
+        assert_eq!(wrong(r#"{"to":"bob","text":"x"}"#), "`to` takes a peer's number or \"all\"");
+        assert_eq!(wrong(r#"{"to":1}"#), "neither `text`, `base64` nor `close`");
+        assert_eq!(wrong(r#"{"to":1,"text":1}"#), "`text` and `base64` are strings");
+        assert_eq!(wrong(r#"{"to":1,"text":"","base64":""}"#), "`text` and `base64` exclude each other");
+    }
+
+    #[test]
+    fn messages_that_are_not_utf8_are_base64() {
+        let event = Event::Message { peer: 2, from: "127.0.0.1:5", message: &[0xff] };
+        assert_eq!(object(&event).unwrap()["base64"], "/w==");
+    }
+}

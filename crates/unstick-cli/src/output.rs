@@ -1,0 +1,70 @@
+//! The one module that prints: notices and errors on standard error, and the end of the process.
+
+#![allow(clippy::print_stderr, clippy::exit)]
+
+use std::io::{IsTerminal, Write};
+
+use unstick::Error;
+
+use crate::report::Status;
+
+/// Whether a stream gets colour: only a terminal does, and only if the user has not said no.
+pub fn colour_on(stream: &impl IsTerminal) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Writes a line to standard error; a closed one is nothing that could be reported.
+fn line(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Something worth knowing that is no message.
+pub fn notice(text: &str) {
+    line(&format!("unstick: {text}"));
+}
+
+/// Something that went wrong.
+pub fn problem(text: &str) {
+    if colour_on(&std::io::stderr()) {
+        line(&format!("\x1b[31munstick: {text}\x1b[0m"));
+    } else {
+        line(&format!("unstick: {text}"));
+    }
+}
+
+/// An error, with its hint on a line of its own.
+pub fn error(error: &Error) {
+    problem(&crate::visible::line(&error.to_string()));
+    if let Some(hint) = error.hint() {
+        line(&format!("  hint: {}", crate::visible::line(hint)));
+    }
+}
+
+/// Prints a whole text to standard output; a reader that has gone is no error.
+pub fn print(text: &str) -> Status {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Status::Done,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Status::Done,
+        Err(error) => {
+            problem(&format!("standard output: {error}"));
+            Status::Failed
+        }
+    }
+}
+
+/// Makes a panic leave the terminal as it was.
+pub fn restore_on_panic() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        crate::prompt::restore();
+        usual(panic);
+    }));
+}
+
+/// Ends the process with a status, the terminal as it was.
+pub fn exit(status: Status) -> ! {
+    crate::prompt::restore();
+    std::process::exit(status as i32)
+}

@@ -1,0 +1,296 @@
+//! What was typed → what it means: every default chosen, every contradiction refused.
+
+use std::io::IsTerminal;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::ArgMatches;
+use unstick::service::talk::{Answer, Rules};
+use unstick::wire::{Framing, limits::MAX_MESSAGE};
+use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
+
+use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
+use crate::output;
+use crate::pipe::Format;
+use crate::terminal::Look;
+
+/// A conversation to be held.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where.
+    pub address: Address,
+    /// In what frames; `None` on datagrams.
+    pub framings: Option<Framings>,
+    /// How the endpoint is opened.
+    pub options: Options,
+    /// Listen rather than connect.
+    pub listening: bool,
+    /// How the conversation goes.
+    pub rules: Rules,
+    /// What stands at this end.
+    pub front: Front,
+    /// How a terminal shows it.
+    pub look: Look,
+    /// Standard output is a terminal.
+    pub screen: bool,
+    /// Standard input is left alone.
+    pub input_unread: bool,
+}
+
+/// What stands at this end.
+#[derive(Debug)]
+pub enum Front {
+    /// A prompt.
+    Prompt,
+    /// Standard input and output as bytes: nc's pipe.
+    Raw,
+    /// Messages in standard input and output.
+    Pipe(Format),
+    /// Lines on a terminal without a prompt, because the other side of it is no terminal or is not read.
+    Screen,
+    /// JSON lines.
+    Json,
+}
+
+impl Plan {
+    /// What `listen` means.
+    pub fn listen(args: &Listen, matches: &ArgMatches) -> Result<Self> {
+        let mut plan = Self::talk(&args.address, &args.talk, &args.wire, true, matches)?;
+        plan.rules.once = args.once;
+        plan.rules.max_peers = if args.one_at_a_time { Some(1) } else { args.max_peers.map(|n| n as usize) };
+        plan.options.reuse_address = !args.no_reuseaddr;
+        udp(&args.udp, &plan.address, &mut plan.options)?;
+        Ok(plan)
+    }
+
+    /// What `connect` means.
+    pub fn connect(args: &Connect, matches: &ArgMatches) -> Result<Self> {
+        let mut plan = Self::talk(&args.address, &args.talk, &args.wire, false, matches)?;
+        reach(&args.reach, &mut plan.options)?;
+        udp(&args.udp, &plan.address, &mut plan.options)?;
+        if matches!(plan.address, Address::Stdio) {
+            plan.input_unread = true;
+            if matches!(plan.front, Front::Prompt | Front::Raw) {
+                return Err(Error::usage(
+                    "`connect -` speaks on standard input and output, and needs --send or an answer",
+                )
+                .with_hint("such as --echo, --reply or --each"));
+            }
+        }
+        Ok(plan)
+    }
+
+    fn talk(words: &[String], talk: &Talk, wire: &Wire, listening: bool, matches: &ArgMatches) -> Result<Self> {
+        let target = target(words)?;
+        let person = std::io::stdin().is_terminal();
+        let screen = std::io::stdout().is_terminal();
+        let messages = has_message_option(talk);
+        let default = if person || messages { "line" } else { "raw" };
+        let framings = framings(&target, wire, default)?;
+        let answering = talk.reply.is_some() || talk.echo || talk.each.is_some();
+        let input_unread = answering || (!person && has_greeting(talk));
+        let face = Face { prompt: person && screen && !input_unread, screen, messages: messages || person };
+        let front = front(talk, framings.as_ref(), face)?;
+        let prompt = matches!(front, Front::Prompt);
+        let rules = rules(talk, matches, Manner { prompt, answering, input_unread })?;
+        let look = Look {
+            colour: output::colour_on(&std::io::stdout()),
+            hex: talk.hex,
+            time: talk.time,
+            verbose: wire.verbose,
+        };
+        let options = options(wire);
+        Ok(Self { address: target.address, framings, options, listening, rules, front, look, screen, input_unread })
+    }
+}
+
+/// `ADDRESS` or `HOST PORT`.
+fn target(words: &[String]) -> Result<FramedAddress> {
+    match words {
+        [host, port] if host.contains("://") => {
+            Err(Error::usage(format!("`{host}` needs no second word `{port}`"))
+                .with_hint(format!("write {host}:{port}")))
+        }
+        [host, port] if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}").parse(),
+        [host, port] => format!("{host}:{port}").parse(),
+        [address] => address.parse(),
+        _ => Err(Error::usage("an address is missing")),
+    }
+}
+
+/// Options that speak of messages: with one of them a pipe is framed.
+fn has_message_option(talk: &Talk) -> bool {
+    talk.json
+        || talk.io.is_some()
+        || has_greeting(talk)
+        || talk.reply.is_some()
+        || talk.echo
+        || talk.each.is_some()
+        || talk.count.is_some()
+        || talk.until.is_some()
+}
+
+fn has_greeting(talk: &Talk) -> bool {
+    !(talk.send.is_empty() && talk.send_hex.is_empty() && talk.send_file.is_empty())
+}
+
+/// The framings of a stream; `None` for datagrams.
+pub fn framings(target: &FramedAddress, wire: &Wire, default: &str) -> Result<Option<Framings>> {
+    let spec = |text: &Option<String>| text.as_deref().map(Framing::parse).transpose();
+    let (both, inbound, outbound) = (spec(&wire.frame)?, spec(&wire.frame_in)?, spec(&wire.frame_out)?);
+    if !target.address.is_stream() {
+        if both.is_some() || inbound.is_some() || outbound.is_some() {
+            return Err(Error::usage(format!("{} is not a stream: it takes no framing", target.address))
+                .with_hint("a datagram already is a whole message"));
+        }
+        return Ok(None);
+    }
+    let base = match target.framing.clone().or(both) {
+        Some(framing) => framing,
+        None => Framing::parse(default)?,
+    };
+    let framings = Framings { inbound: inbound.unwrap_or_else(|| base.clone()), outbound: outbound.unwrap_or(base) };
+    // Said before anything is opened rather than when the first message is sent.
+    framings.outbound.encoder()?;
+    Ok(Some(framings))
+}
+
+/// What of this end is a terminal, and what for.
+struct Face {
+    prompt: bool,
+    screen: bool,
+    messages: bool,
+}
+
+fn front(talk: &Talk, framings: Option<&Framings>, face: Face) -> Result<Front> {
+    if talk.json {
+        return Ok(Front::Json);
+    }
+    if let Some(io) = &talk.io {
+        return Ok(Front::Pipe(Format::from_str(io)?));
+    }
+    let raw = framings.is_some_and(|f| f.inbound.is_raw() && f.outbound.is_raw());
+    Ok(match face {
+        Face { prompt: true, .. } => Front::Prompt,
+        Face { messages: false, .. } if raw => Front::Raw,
+        Face { screen: true, .. } => Front::Screen,
+        _ => Front::Pipe(Format::default()),
+    })
+}
+
+/// How this end behaves, as far as the rules depend on it.
+struct Manner {
+    prompt: bool,
+    answering: bool,
+    input_unread: bool,
+}
+
+fn rules(talk: &Talk, matches: &ArgMatches, manner: Manner) -> Result<Rules> {
+    let mut rules = Rules::default();
+    rules.greeting = greeting(talk, matches)?;
+    rules.answer = match (&talk.reply, talk.echo, &talk.each) {
+        (Some(reply), ..) => Answer::Reply(reply.clone().into()),
+        (_, true, _) => Answer::Echo,
+        (.., Some(command)) => Answer::Each(command.clone()),
+        _ => Answer::Nothing,
+    };
+    rules.finish_after_greeting = has_greeting(talk) && manner.input_unread && !manner.answering;
+    rules.count = talk.count;
+    rules.until = talk.until.clone().map(Bytes::from);
+    rules.idle = talk.idle;
+    rules.deadline = talk.deadline;
+    rules.wait = !talk.no_wait;
+    rules.linger = talk.linger.unwrap_or(rules.linger);
+    rules.leave_at_end = manner.prompt;
+    rules.strict = !manner.prompt && !talk.json;
+    Ok(rules)
+}
+
+/// What is sent to each peer, in the order in which it was typed.
+fn greeting(talk: &Talk, matches: &ArgMatches) -> Result<Vec<Bytes>> {
+    let mut parts: Vec<(usize, Bytes)> = Vec::new();
+    let places = |id: &str| matches.indices_of(id).into_iter().flatten().collect::<Vec<_>>();
+    for (at, text) in places("send").into_iter().zip(&talk.send) {
+        parts.push((at, text.clone().into()));
+    }
+    for (at, text) in places("send_hex").into_iter().zip(&talk.send_hex) {
+        parts.push((at, hex(text)?));
+    }
+    for (at, path) in places("send_file").into_iter().zip(&talk.send_file) {
+        parts.push((at, file(path)?));
+    }
+    parts.sort_by_key(|(at, _)| *at);
+    Ok(parts.into_iter().map(|(_, message)| message).collect())
+}
+
+/// Bytes in hexadecimal, blanks allowed between them.
+pub fn hex(text: &str) -> Result<Bytes> {
+    crate::pipe::parse_hex(text.as_bytes()).map(Bytes::from).ok_or_else(|| {
+        Error::usage(format!("`{text}` is not bytes in hexadecimal")).with_hint("such as 00ff10 or 00 ff 10")
+    })
+}
+
+/// A file as one message.
+pub fn file(path: &Path) -> Result<Bytes> {
+    let wrong = |what: String| Error::usage(format!("{}: {what}", path.display()));
+    let size = std::fs::metadata(path).map_err(|e| wrong(e.to_string()))?.len();
+    if size > MAX_MESSAGE as u64 {
+        // The framing's own max= is checked when it is sent; this is about reading it at all.
+        output::notice(&format!("{} has {size} bytes: a framing needs max= for that", path.display()));
+    }
+    std::fs::read(path).map(Bytes::from).map_err(|e| wrong(e.to_string()))
+}
+
+/// What every verb asks of an endpoint.
+pub fn options(wire: &Wire) -> Options {
+    let mut options = Options::default();
+    options.frame_timeout = wire.frame_timeout;
+    options.keepalive = wire.keepalive;
+    options.nodelay = !wire.no_nodelay;
+    if wire.verbose {
+        options.trace = Some(Arc::new(|what: &str| output::notice(&crate::visible::line(what))));
+    }
+    options
+}
+
+/// How to get to a peer.
+pub fn reach(reach: &Reach, options: &mut Options) -> Result<()> {
+    options.connect_timeout = reach.connect_timeout.unwrap_or(options.connect_timeout);
+    options.retry = reach.retry;
+    options.source = reach.source.as_deref().map(source).transpose()?;
+    Ok(())
+}
+
+/// `IP`, `:PORT` or `IP:PORT`.
+fn source(text: &str) -> Result<SocketAddr> {
+    let parsed = text.parse::<SocketAddr>().ok().or_else(|| text.parse::<IpAddr>().ok().map(|ip| (ip, 0).into()));
+    let port = || text.strip_prefix(':').and_then(|port| port.parse().ok()).map(|port| ([0, 0, 0, 0], port).into());
+    parsed.or_else(port).ok_or_else(|| {
+        Error::usage(format!("--source {text}: not an address of this machine")).with_hint("write IP, :PORT or IP:PORT")
+    })
+}
+
+/// What is asked of UDP sockets.
+pub fn udp(udp: &Udp, address: &Address, options: &mut Options) -> Result<()> {
+    let asked = udp.broadcast || !udp.join.is_empty() || udp.ttl.is_some() || udp.interface.is_some();
+    if asked && address.is_stream() {
+        return Err(Error::usage(format!(
+            "--broadcast, --join, --ttl and --interface are for udp://, not for {address}"
+        )));
+    }
+    let default = &mut options.udp;
+    default.broadcast = udp.broadcast;
+    default.join.clone_from(&udp.join);
+    default.ttl = udp.ttl;
+    default.interface.clone_from(&udp.interface);
+    default.session_idle = udp.session_idle.unwrap_or(default.session_idle);
+    default.max_sessions = udp.max_sessions.map_or(default.max_sessions, |n| n as usize);
+    Ok(())
+}
+
+/// How long `ask` waits for its reply when nobody says.
+pub const ASK_DEADLINE: Duration = Duration::from_secs(10);

@@ -1,0 +1,137 @@
+//! A conversation as a person sees it: messages with their peer's number, and what happens besides.
+//!
+//! Not here: the prompt below it (`prompt`), and how an event reads (`paint`).
+
+mod paint;
+
+use std::fmt::Display;
+use std::future::Future;
+use std::io::{self, IsTerminal, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use unstick::service::talk::{Event, Output};
+use unstick::{Error, Result};
+
+use crate::prompt::Board;
+use paint::{Painted, Painter};
+
+/// How a conversation is shown.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Peers are told apart by colour as well, and escapes stand out.
+    pub colour: bool,
+    /// Messages are dumped: offset, bytes, text.
+    pub hex: bool,
+    /// Everything is shown with the local time.
+    pub time: bool,
+    /// This side's addresses are shown as well.
+    pub verbose: bool,
+}
+
+/// `listening on ADDRESS and ADDRESS`: scripts read the port from it.
+pub fn listening(addresses: &[impl AsRef<str> + Display]) -> String {
+    let mut text = "listening on ".to_owned();
+    for (at, address) in addresses.iter().enumerate() {
+        if at > 0 {
+            text.push_str(" and ");
+        }
+        text.push_str(address.as_ref());
+    }
+    text
+}
+
+/// What a pipe cannot say on standard output goes to standard error.
+pub fn notice(event: &Event<'_>, verbose: bool) {
+    let said = match event {
+        Event::Error { error, .. } => return crate::output::error(error),
+        Event::Message { .. } => return,
+        Event::Listening { .. } | Event::Lost { .. } => true,
+        _ => verbose,
+    };
+    if said && let Some(painted) = Painter::of_notices(verbose).paint(event) {
+        for line in painted.text.lines() {
+            crate::output::notice(line);
+        }
+    }
+}
+
+/// Shows a conversation.
+pub struct TerminalOutput {
+    painter: Painter,
+    place: Place,
+}
+
+/// Where it is shown.
+enum Place {
+    /// Above a prompt; what is no message goes to standard error where that is not the terminal.
+    Above { board: Arc<Board>, aside: bool },
+    /// Messages on standard output, the rest on standard error.
+    Streams,
+}
+
+impl TerminalOutput {
+    /// Without a prompt: messages on standard output, everything else on standard error.
+    pub fn plain(look: Look) -> Self {
+        Self { painter: Painter::new(look, false), place: Place::Streams }
+    }
+
+    /// Above a prompt. With a single peer its coming is a connection.
+    pub(crate) fn above(board: Arc<Board>, look: Look, single: bool) -> Self {
+        let aside = !io::stderr().is_terminal();
+        Self { painter: Painter::new(look, single), place: Place::Above { board, aside } }
+    }
+}
+
+impl Output for TerminalOutput {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        if let Place::Above { board, .. } = &self.place {
+            board.note(&event);
+        }
+        let Some(Painted { text, message }) = self.painter.paint(&event) else { return Ok(()) };
+        match &self.place {
+            Place::Above { aside: true, .. } | Place::Streams if !message => {
+                // Nobody reads the notices any more: the messages may still be wanted.
+                let _ = write(&mut io::stderr().lock(), &text);
+                Ok(())
+            }
+            Place::Above { board, .. } => {
+                board.say(&text);
+                Ok(())
+            }
+            Place::Streams => write(&mut io::stdout().lock(), &text).map_err(unwritten),
+        }
+    }
+
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        match &self.place {
+            Place::Above { board, .. } => Board::room(board),
+            Place::Streams => None,
+        }
+    }
+}
+
+fn unwritten(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::output_closed(),
+        _ => Error::other(format!("standard output: {error}")),
+    }
+}
+
+/// The one place here that writes: whole lines, at once.
+pub(crate) fn write(to: &mut impl Write, text: &str) -> io::Result<()> {
+    to.write_all(text.as_bytes())?;
+    to.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_scripts_read() {
+        assert_eq!(listening(&["tcp://127.0.0.1:8080"]), "listening on tcp://127.0.0.1:8080");
+        let two = ["tcp://127.0.0.1:8080", "tcp://[::1]:8080"];
+        assert_eq!(listening(&two), "listening on tcp://127.0.0.1:8080 and tcp://[::1]:8080");
+    }
+}

@@ -1,0 +1,291 @@
+//! What an event reads like.
+
+use std::fmt::Display;
+
+use rustix::termios::tcgetwinsize;
+use unstick::Error;
+use unstick::service::talk::{Event, PeerId, Reason};
+
+use super::{Look, listening};
+use crate::visible::{self, Mark};
+
+/// Bytes of an unfinished message that are shown: about a line.
+const PREVIEW: usize = 48;
+
+/// Columns where the terminal does not say.
+const USUAL_COLUMNS: usize = 80;
+
+/// Colours that peers take turns with: those that are readable on dark and on light.
+const COLOURS: [u8; 6] = [36, 35, 33, 32, 34, 31];
+
+/// An event as text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Painted {
+    /// Whole lines.
+    pub(super) text: String,
+    /// It is a message, and no notice.
+    pub(super) message: bool,
+}
+
+/// Turns events into text.
+pub(super) struct Painter {
+    look: Look,
+    single: bool,
+    /// What to do about a peer that ends no message has been said.
+    hinted: bool,
+    now: fn() -> String,
+    columns: fn() -> usize,
+}
+
+impl Painter {
+    /// With a single peer, its coming is a connection.
+    pub(super) fn new(look: Look, single: bool) -> Self {
+        Self { look, single, hinted: false, now, columns }
+    }
+
+    /// For notices in a pipe.
+    pub(super) fn of_notices(verbose: bool) -> Self {
+        Self::new(Look { colour: false, hex: false, time: false, verbose }, false)
+    }
+
+    /// An event as text, if there is anything to say.
+    pub(super) fn paint(&mut self, event: &Event<'_>) -> Option<Painted> {
+        let notice = match event {
+            Event::Message { peer, message, .. } => {
+                return Some(Painted { text: self.message(*peer, message), message: true });
+            }
+            Event::Listening { addresses } => listening(addresses),
+            Event::Open { peer, names } => self.open(*peer, names),
+            Event::Pending { peer, so_far } => self.pending(*peer, so_far),
+            Event::Lost { peer, lost, cut_short } => losses(*peer, *lost, *cut_short)?,
+            Event::Close { peer, from, reason } => return Some(self.close(*peer, from, reason)),
+            Event::Error { peer, error } => return Some(painted(self.error(*peer, error))),
+            _ => return None,
+        };
+        Some(painted(self.notice(&notice)))
+    }
+
+    fn message(&self, peer: PeerId, message: &[u8]) -> String {
+        let time = self.time();
+        let number = format!("{peer}>");
+        let indent = time.len() + number.len() + 1;
+        let shown = if self.look.hex {
+            let dump = visible::dump(message, (self.columns)().saturating_sub(indent));
+            let size = count(message.len() as u64, "byte");
+            if dump.is_empty() { size } else { format!("{size}\n{dump}") }
+        } else {
+            visible::text_marked(message, self.mark())
+        };
+        let shown = shown.replace('\n', &format!("\n{}", " ".repeat(indent)));
+        format!("{}{} {shown}\n", self.faint(&time), self.peer_coloured(peer, &number))
+    }
+
+    fn open(&self, peer: PeerId, names: &unstick::endpoint::Names) -> String {
+        let remote = visible::line(&names.remote);
+        let local = if self.look.verbose { format!(" (here {})", visible::line(&names.local)) } else { String::new() };
+        if self.single {
+            format!("connected to {remote}{local}")
+        } else {
+            format!("peer {peer} joined: {remote}{local}")
+        }
+    }
+
+    fn pending(&mut self, peer: PeerId, so_far: &[u8]) -> String {
+        let size = count(so_far.len() as u64, "byte");
+        let preview = &so_far[..so_far.len().min(PREVIEW)];
+        let more = if preview.len() < so_far.len() { " ..." } else { "" };
+        let shown = if self.look.hex {
+            preview.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+        } else {
+            format!("\"{}\"", visible::line_of_bytes(preview))
+        };
+        let mut text = format!("peer {peer}: {size} so far, and no end of a message: {shown}{more}");
+        if !std::mem::replace(&mut self.hinted, true) {
+            text.push_str("\n  hint: -f raw shows what arrives as it arrives");
+        }
+        text
+    }
+
+    fn close(&self, peer: PeerId, from: &str, reason: &Reason) -> Painted {
+        let (error, why) = match reason {
+            Reason::Failed(error) => (self.error(Some(peer), error), ""),
+            Reason::Closed => (String::new(), " (closed from here)"),
+            Reason::Until => (String::new(), " (--until)"),
+            _ => (String::new(), ""),
+        };
+        painted(error + &self.notice(&format!("peer {peer} left: {}{why}", visible::line(from))))
+    }
+
+    fn error(&self, peer: Option<PeerId>, error: &Error) -> String {
+        let whose = peer.map(|peer| format!("peer {peer}: ")).unwrap_or_default();
+        let mut text = format!("error: {whose}{}", visible::line(&error.to_string()));
+        if let Some(hint) = error.hint() {
+            text.push_str("\n  hint: ");
+            text.push_str(&visible::line(hint));
+        }
+        self.lines(&text, "\x1b[31m", "\x1b[39m")
+    }
+
+    fn notice(&self, text: &str) -> String {
+        self.lines(text, "\x1b[2m", "\x1b[22m")
+    }
+
+    /// The time, then the text in a colour, line by line.
+    fn lines(&self, text: &str, before: &str, after: &str) -> String {
+        let time = self.time();
+        let mut out = self.faint(&time);
+        for (at, line) in text.lines().enumerate() {
+            if at > 0 {
+                out.extend(std::iter::repeat_n(' ', time.len()));
+            }
+            out.push_str(&self.coloured(line, before, after));
+            out.push('\n');
+        }
+        out
+    }
+
+    /// The local time and a blank, if times are shown.
+    fn time(&self) -> String {
+        if self.look.time { (self.now)() + " " } else { String::new() }
+    }
+
+    fn mark(&self) -> Mark {
+        if self.look.colour { Mark::REVERSED } else { Mark::NONE }
+    }
+
+    fn faint(&self, text: &str) -> String {
+        self.coloured(text, "\x1b[2m", "\x1b[22m")
+    }
+
+    fn peer_coloured(&self, peer: PeerId, text: &str) -> String {
+        let turn = peer.wrapping_sub(1) % COLOURS.len() as u64;
+        let colour = COLOURS[usize::try_from(turn).unwrap_or_default()];
+        self.coloured(text, &format!("\x1b[{colour}m"), "\x1b[39m")
+    }
+
+    fn coloured(&self, text: &str, before: &str, after: &str) -> String {
+        if self.look.colour && !text.is_empty() { format!("{before}{text}{after}") } else { text.to_owned() }
+    }
+}
+
+fn painted(text: String) -> Painted {
+    Painted { text, message: false }
+}
+
+fn losses(peer: PeerId, lost: u64, cut_short: u64) -> Option<String> {
+    let parts = [
+        (lost > 0).then(|| format!("{} lost on the way in", count(lost, "message"))),
+        (cut_short > 0).then(|| format!("{} cut short", count(cut_short, "datagram"))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("peer {peer}: {}", parts.join(", ")))
+}
+
+/// `1 byte`, `2 bytes`.
+fn count(number: impl Into<u64> + Display, what: &str) -> String {
+    let text = format!("{number} {what}");
+    if number.into() == 1 { text } else { text + "s" }
+}
+
+fn now() -> String {
+    jiff::Zoned::now().strftime("%H:%M:%S%.3f").to_string()
+}
+
+fn columns() -> usize {
+    match tcgetwinsize(rustix::stdio::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => USUAL_COLUMNS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unstick::endpoint::Names;
+
+    fn painter() -> Painter {
+        let look = Look { colour: false, hex: false, time: false, verbose: false };
+        Painter { look, single: false, hinted: false, now: || "12:00:00.000".into(), columns: || 60 }
+    }
+
+    fn message(text: &[u8]) -> Event<'_> {
+        Event::Message { peer: 12, from: "127.0.0.1:5", message: text }
+    }
+
+    #[test]
+    fn a_message_stands_behind_its_peers_number() {
+        let mut painter = painter();
+        let painted = painter.paint(&message(b"hello")).unwrap();
+        assert_eq!(painted, Painted { text: "12> hello\n".into(), message: true });
+        assert_eq!(painter.paint(&message(b"one\ntwo\n")).unwrap().text, "12> one\n    two\\n\n");
+        assert_eq!(painter.paint(&message(b"")).unwrap().text, "12> \n");
+    }
+
+    #[test]
+    fn times_are_shown_where_asked() {
+        let mut painter = painter();
+        painter.look.time = true;
+        assert_eq!(painter.paint(&message(b"a\nb")).unwrap().text, "12:00:00.000 12> a\n                 b\n");
+        let error = Error::usage("no").with_hint("yes");
+        let text = painter.paint(&Event::Error { peer: None, error: &error }).unwrap().text;
+        assert_eq!(text, "12:00:00.000 error: no\n               hint: yes\n");
+    }
+
+    #[test]
+    fn no_escape_of_a_peer_passes() {
+        let mut painter = painter();
+        assert_eq!(painter.paint(&message(b"\x1b[2J\xff")).unwrap().text, "12> \\x1b[2J\\xff\n");
+        painter.look.colour = true;
+        let text = painter.paint(&message(b"\x1b[2J")).unwrap().text;
+        assert_eq!(text, "\x1b[31m12>\x1b[39m \x1b[7m\\x1b\x1b[27m[2J\n".replace("31", "31"));
+        painter.look.colour = false;
+        let close = Event::Close { peer: 1, from: "\x1b]0;x\x07", reason: &Reason::Ended };
+        assert_eq!(painter.paint(&close).unwrap().text, "peer 1 left: \\x1b]0;x\\x07\n");
+    }
+
+    #[test]
+    fn a_dump_stands_below_its_size() {
+        let mut painter = painter();
+        painter.look.hex = true;
+        let text = painter.paint(&message(b"0123456789")).unwrap().text;
+        let rows = ["12> 10 bytes", "    0000  30 31 32 33 34 35 36 37  01234567"];
+        assert!(text.starts_with(&rows.join("\n")), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 60), "{text}");
+        assert_eq!(painter.paint(&message(b"")).unwrap().text, "12> 0 bytes\n");
+    }
+
+    #[test]
+    fn joins_and_leaves_have_addresses_and_reasons() {
+        let mut painter = painter();
+        let names = Names { remote: "127.0.0.1:51234".into(), local: "127.0.0.1:80".into() };
+        let open = Event::Open { peer: 1, names: &names };
+        assert_eq!(painter.paint(&open).unwrap().text, "peer 1 joined: 127.0.0.1:51234\n");
+        painter.look.verbose = true;
+        assert_eq!(painter.paint(&open).unwrap().text, "peer 1 joined: 127.0.0.1:51234 (here 127.0.0.1:80)\n");
+        painter.single = true;
+        assert_eq!(painter.paint(&open).unwrap().text, "connected to 127.0.0.1:51234 (here 127.0.0.1:80)\n");
+        let close = |reason| painter.close(1, "127.0.0.1:51234", &reason).text;
+        assert_eq!(close(Reason::Ended), "peer 1 left: 127.0.0.1:51234\n");
+        assert_eq!(close(Reason::Closed), "peer 1 left: 127.0.0.1:51234 (closed from here)\n");
+        let failed = close(Reason::Failed(Error::usage("odd").with_hint("even")));
+        assert_eq!(failed, "error: peer 1: odd\n  hint: even\npeer 1 left: 127.0.0.1:51234\n");
+    }
+
+    #[test]
+    fn what_has_no_end_is_shown_with_a_hint_once() {
+        let mut painter = painter();
+        let mut pending = |so_far| painter.paint(&Event::Pending { peer: 1, so_far }).unwrap().text;
+        let first = "peer 1: 5 bytes so far, and no end of a message: \"hello\"\n";
+        assert_eq!(pending(b"hello"), format!("{first}  hint: -f raw shows what arrives as it arrives\n"));
+        assert_eq!(pending(b"\r"), "peer 1: 1 byte so far, and no end of a message: \"\\r\"\n");
+        let long = pending(&[b'x'; 1000]);
+        assert!(long.starts_with("peer 1: 1000 bytes so far") && long.ends_with("x\" ...\n"), "{long}");
+    }
+
+    #[test]
+    fn losses_are_counted() {
+        assert_eq!(losses(1, 2, 0).as_deref(), Some("peer 1: 2 messages lost on the way in"));
+        assert_eq!(losses(1, 1, 1).as_deref(), Some("peer 1: 1 message lost on the way in, 1 datagram cut short"));
+        assert_eq!(losses(1, 0, 0), None);
+    }
+}
