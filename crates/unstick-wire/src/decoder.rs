@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::framing::{Codec, Cx, Discard, Fault, Machine, Step};
-use crate::recognise::recognise;
+use crate::recognise::{LOOK, Sight, recognise};
 use crate::spec::Framing;
 
 /// Finds the messages in one direction of one stream, however its bytes are cut.
@@ -383,7 +383,8 @@ impl Decoder {
     #[cold]
     fn fail(&mut self, kind: DecodeErrorKind) -> DecodeError {
         let head: &[u8] = if self.skip.is_some() { b"" } else { self.pending() };
-        let hint = recognise(&kind, &head[..head.len().min(64)], self.codec.shape());
+        let head = &head[..head.len().min(LOOK)];
+        let hint = recognise(&Sight { kind: &kind, head, shape: self.codec.shape() });
         let error = DecodeError::new(kind, hint, self.frame_start());
         self.failed = Some(error.clone());
         self.unusual = true;

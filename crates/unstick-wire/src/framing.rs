@@ -132,11 +132,21 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// A binary length of `width` bytes at `offset`.
-    Binary { offset: usize, width: usize, little: bool },
+    Binary {
+        offset: usize,
+        width: usize,
+        little: bool,
+        /// What is added to the value to get the bytes after it.
+        adjust: i64,
+        /// The value is a number of bytes as it stands: no mask, no unit.
+        simple: bool,
+    },
     /// A length, or a header, in text.
     TextHeader,
     /// Messages that end in LF or CRLF.
     Line { crlf: bool },
+    /// JSON values.
+    Json,
     /// Anything else.
     Other,
 }

@@ -3,7 +3,7 @@
 //! Every byte is checked as it arrives, so that a stream that is not JSON is found out at once. Not here: whether
 //! strings are UTF-8, which is for who reads them.
 
-use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step, shown};
 use crate::error::EncodeError;
 use crate::limits::MAX_JSON_DEPTH;
 
@@ -107,6 +107,10 @@ impl Codec for Json {
             }
             None => Discard::More(input.len()),
         })
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Json
     }
 
     fn unfollowable(&self) -> Option<&'static str> {
