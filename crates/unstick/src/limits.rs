@@ -16,6 +16,9 @@ pub const LARGEST_READ: usize = 256 << 10;
 /// Bytes of the largest datagram that is received whole, unless told otherwise: a UDP length is 16 bits.
 pub const LARGEST_DATAGRAM: usize = 65_535;
 
+/// Bytes of the largest message that a datagram carries over IPv4: the length less the headers of IP and UDP.
+pub const LARGEST_PAYLOAD: usize = 65_507;
+
 /// Datagrams that wait for the reader of one session; later ones are dropped and counted, as the kernel does.
 pub const MAX_SESSION_QUEUE: usize = 4096;
 

@@ -2,8 +2,10 @@
 //!
 //! Not here: what a frame looks like (`wire`), and what a socket is ([`crate::endpoint`]). Services see only this.
 
+mod outbox;
 mod receiver;
 mod sender;
+mod spare;
 
 pub use receiver::Receiver;
 pub use sender::Sender;

@@ -1,0 +1,32 @@
+//! Write buffers between two uses: idle connections hold none, and busy ones need not grow theirs anew.
+
+use std::cell::RefCell;
+
+use crate::limits;
+
+/// Buffers that a thread keeps.
+const KEPT: usize = 4;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty buffer, grown already where there is one.
+pub(super) fn take() -> Vec<u8> {
+    // While a thread ends, it has none.
+    SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+}
+
+/// Gives a buffer back.
+pub(super) fn give(mut buffer: Vec<u8>) {
+    if buffer.capacity() == 0 || buffer.capacity() > 2 * limits::MAX_QUEUE {
+        return;
+    }
+    buffer.clear();
+    let _ = SPARE.try_with(|spare| {
+        let mut spare = spare.borrow_mut();
+        if spare.len() < KEPT {
+            spare.push(buffer);
+        }
+    });
+}
