@@ -10,6 +10,7 @@ mod delimited;
 mod digits;
 mod fixed;
 mod headers;
+mod integer;
 mod json;
 mod length;
 mod prefixed;
@@ -219,6 +220,7 @@ codecs! {
     Line(delimited::Line),
     Delimited(delimited::Delimited),
     Between(between::Between),
+    Integer(integer::Integer),
     Length(length::Length),
     Varint(prefixed::Prefixed<varint::Varint>),
     Field(prefixed::Prefixed<digits::Field>),
@@ -241,7 +243,7 @@ pub const ENTRIES: &[Entry] = &[
     delimited::NULL,
     between::BETWEEN,
     between::MLLP,
-    length::INTEGERS,
+    integer::INTEGERS,
     python_struct::STRUCT,
     length::GENERAL,
     varint::VARINT,

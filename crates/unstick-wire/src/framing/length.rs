@@ -1,36 +1,13 @@
-//! `u32be` and its kin, and `length:...`: a header with a binary length in it.
+//! `length:...`: a header with a binary length in it.
 //!
-//! Bytes after the length field = (value & mask) × unit + adj, trailer included, align padding not.
+//! Bytes after the length field = (value & mask) × unit + adj, trailer included, align padding not. Not here: a length
+//! that stands alone and counts the message alone (`integer`), which is most of them and quicker.
 
+use super::integer::{self, Endian, Integer};
 use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
 use crate::error::{EncodeError, SpecError};
 use crate::limits;
 use crate::spec::Args;
-
-pub(super) const INTEGERS: Entry = Entry {
-    name: "[ui]{8..64}{be,le,ne}",
-    syntax: "u8 u16be u24le i32ne u48be u64le ...[,adj=N]",
-    frame: "an integer length, then so many bytes (and adj more)",
-    examples: &[
-        "u32be",
-        "u8",
-        "i8",
-        "u16le",
-        "u24be",
-        "i32le",
-        "i32ne",
-        "u40le",
-        "u48be",
-        "u56be",
-        "u64be",
-        "i64le",
-        "u32be,adj=-4",
-        "u16be,max=64,oversize=discard",
-    ],
-    keeps_boundaries: true,
-    matches: is_integer,
-    parse: parse_integer,
-};
 
 pub(super) const GENERAL: Entry = Entry {
     name: "length",
@@ -50,17 +27,6 @@ pub(super) const GENERAL: Entry = Entry {
     matches: |name| name == "length",
     parse: parse_general,
 };
-
-/// The order of a length's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Endian {
-    Big,
-    Little,
-}
-
-impl Endian {
-    pub(crate) const NATIVE: Self = if cfg!(target_endian = "little") { Self::Little } else { Self::Big };
-}
 
 /// A header with a length in it.
 #[derive(Debug, Clone)]
@@ -105,6 +71,15 @@ impl Length {
         }
     }
 
+    /// The codec for it: the quicker one where the length stands alone and counts the message alone.
+    pub(crate) fn into_machine(self) -> Machine {
+        let alone = self.head.len() == self.width && self.trailer.is_empty() && !self.keep;
+        if alone && self.unit == 1 && self.adjust == 0 && self.mask == u64::MAX && self.align == 1 {
+            return Integer::new(self.width, self.endian, self.signed).into();
+        }
+        self.into()
+    }
+
     fn field_end(&self) -> usize {
         self.offset + self.width
     }
@@ -136,7 +111,7 @@ impl Length {
         let value = self.value(field);
         if self.signed && value >> (self.width * 8 - 1) != 0 {
             let shift = 64 - self.width * 8;
-            return Err(Fault::broken(format!("length {} is negative", (value << shift) as i64 >> shift)));
+            return Err(integer::negative((value << shift) as i64 >> shift));
         }
         // What is more than a u64 can say is over any limit too.
         let body = (value & self.mask).saturating_mul(self.unit);
@@ -195,31 +170,6 @@ impl Length {
         out.resize(out.len() + frame.next_multiple_of(self.align) - frame, 0);
     }
 
-    /// A length that is the message's own, and nothing else: the common case, and by far the fastest.
-    #[inline]
-    fn is_plain(&self) -> bool {
-        self.head.len() == self.width
-            && self.unit == 1
-            && self.adjust == 0
-            && self.mask == u64::MAX
-            && self.align == 1
-            && self.trailer.is_empty()
-            && !self.keep
-    }
-
-    #[inline]
-    fn encode_plain(&self, message: &[u8], out: &mut Vec<u8>) {
-        out.reserve(8 + message.len());
-        let length = message.len() as u64;
-        match (self.width, self.endian) {
-            (4, Endian::Big) => out.extend_from_slice(&(length as u32).to_be_bytes()),
-            (4, Endian::Little) => out.extend_from_slice(&(length as u32).to_le_bytes()),
-            (width, Endian::Big) => out.extend_from_slice(&length.to_be_bytes()[8 - width..]),
-            (width, Endian::Little) => out.extend_from_slice(&length.to_le_bytes()[..width]),
-        }
-        out.extend_from_slice(message);
-    }
-
     fn encode_kept(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let Some(field) = message.get(self.offset..self.field_end()) else {
             return Err(EncodeError::unfit(format!(
@@ -269,10 +219,6 @@ impl Codec for Length {
 
     #[inline]
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if self.is_plain() && message.len() as u64 <= self.largest_value() {
-            self.encode_plain(message, out);
-            return Ok(());
-        }
         if self.keep {
             return self.encode_kept(message, out);
         }
@@ -331,38 +277,6 @@ impl Codec for Length {
     }
 }
 
-/// `u16`, `i48le`, ... without a look at whether the width exists.
-fn is_integer(name: &str) -> bool {
-    let digits = name.strip_prefix(['u', 'i']).unwrap_or("");
-    let digits =
-        digits.strip_suffix("be").or(digits.strip_suffix("le")).or(digits.strip_suffix("ne")).unwrap_or(digits);
-    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
-}
-
-fn parse_integer(args: &mut Args<'_>) -> Result<Machine, SpecError> {
-    let name = args.name();
-    let (bits, order) = name[1..].split_at(name[1..].bytes().take_while(u8::is_ascii_digit).count());
-    let width = match bits.parse() {
-        Ok(bits @ (8 | 16 | 24 | 32 | 40 | 48 | 56 | 64)) => bits / 8,
-        _ => {
-            return Err(SpecError::new(format!("`{name}`: a length has 8, 16, 24, 32, 40, 48, 56 or 64 bits")));
-        }
-    };
-    let endian = match order {
-        "be" => Endian::Big,
-        "le" => Endian::Little,
-        "ne" => Endian::NATIVE,
-        _ if width == 1 => Endian::Big,
-        _ => {
-            return Err(SpecError::new(format!("`{name}` does not say in which order its bytes come"))
-                .with_hint(format!("write {name}be (network order), {name}le, or {name}ne (this machine's own)")));
-        }
-    };
-    let mut length = Length::plain(width, endian, name.starts_with('i'));
-    length.adjust = args.signed("adj")?.unwrap_or(0);
-    Ok(length.into())
-}
-
 fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
     let offset = args.number("off", 0..=limits::MAX_LENGTH_OFFSET as u64)?.unwrap_or(0) as usize;
     let width = args.number("width", 1..=8)?.ok_or_else(|| {
@@ -402,5 +316,5 @@ fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
             length.field_end()
         )));
     }
-    Ok(length.into())
+    Ok(length.into_machine())
 }

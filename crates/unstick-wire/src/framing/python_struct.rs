@@ -2,7 +2,8 @@
 
 use std::ffi::{c_int, c_long, c_longlong, c_short};
 
-use super::length::{Endian, Length};
+use super::integer::Endian;
+use super::length::Length;
 use super::{Entry, Machine};
 use crate::error::SpecError;
 use crate::limits::MAX_LENGTH_OFFSET;
@@ -50,7 +51,7 @@ fn parse_struct(args: &mut Args<'_>) -> Result<Machine, SpecError> {
     length.adjust = behind as i64 + args.signed("adj")?.unwrap_or(0);
     // Padding is zero bytes when Python packs it, and anything when it unpacks.
     length.head = vec![0; layout.size].into();
-    Ok(length.into())
+    Ok(length.into_machine())
 }
 
 /// Byte order, and whether sizes and alignment are this machine's.
