@@ -1,0 +1,96 @@
+"""Builds both sides, and installs the peers that are missing: from the distribution, or from crates.io.
+
+Not here: running anything that is measured.
+"""
+
+import os
+import shutil
+import subprocess
+
+# Program -> the Debian package that has it.
+PACKAGES = {
+    "nc": "netcat-openbsd",
+    "ncat": "ncat",
+    "socat": "socat",
+    "strace": "strace",
+    "cc": "gcc",
+}
+WEBSOCAT = "1.14.0"
+
+
+def do(command, **options):
+    subprocess.run(command, check=True, timeout=1800, **options)
+
+
+def install(missing):
+    """apt is asked only for what is not there."""
+    if not missing:
+        return
+    if os.geteuid() != 0:
+        raise SystemExit(f"bench/run needs {' '.join(missing)}: apt-get install {' '.join(missing)}")
+    do(["apt-get", "update", "-qq"], stdout=subprocess.DEVNULL)
+    do(["apt-get", "install", "-y", "-qq", *missing], stdout=subprocess.DEVNULL)
+
+
+def has_zmq():
+    return subprocess.run(["cc", "-E", "-include", "zmq.h", "-x", "c", "/dev/null"], capture_output=True).returncode == 0
+
+
+def programs():
+    install([package for program, package in PACKAGES.items() if shutil.which(program) is None])
+    if not has_zmq():
+        install(["libzmq3-dev"])
+
+
+def websocat(home):
+    """Without TLS, which the row does not use; not --locked: its lockfile holds a crate that no longer compiles."""
+    root = home / "target/peers"
+    binary = root / "bin/websocat"
+    if not binary.exists():
+        features = "unix_stdio,signal_handler,tokio-process"
+        command = ["cargo", "install", "websocat", "--version", WEBSOCAT, "--no-default-features", "--features", features]
+        target = {**os.environ, "CARGO_TARGET_DIR": str(home / "target/websocat")}
+        do([*command, "--quiet", "--root", str(root)], env=target)
+    return binary
+
+
+def c_programs(home):
+    out = home / "target/c"
+    out.mkdir(parents=True, exist_ok=True)
+    for source in sorted((home / "c").glob("*.c")):
+        binary = out / source.stem
+        if binary.exists() and binary.stat().st_mtime > source.stat().st_mtime:
+            continue
+        libraries = ["-lzmq"] if "#include <zmq.h>" in source.read_text() else []
+        do(["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(binary), str(source), *libraries])
+
+
+def rust(home):
+    do(["cargo", "build", "--release", "--quiet", "--manifest-path", str(home / "Cargo.toml")])
+
+
+def unstick(home):
+    do(["cargo", "build", "--release", "--quiet", "--package", "unstick-cli"], cwd=home.parent)
+    return home.parent / "target/release/unstick"
+
+
+def first_line(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    return (done.stdout + done.stderr).strip().splitlines()
+
+
+def package_version(package):
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return done.stdout or "of unknown version"
+
+
+def versions(home):
+    found = {package: package_version(package) for package in ("netcat-openbsd", "ncat", "socat", "libzmq5")}
+    found["websocat"] = WEBSOCAT
+    found["rustc"] = first_line(["rustc", "--version"])[0].split()[1]
+    lock = (home / "Cargo.lock").read_text().split("[[package]]")
+    for entry in lock:
+        fields = dict(line.split(" = ", 1) for line in entry.strip().splitlines() if " = " in line)
+        if fields.get("name") in ('"tokio-util"', '"tokio"'):
+            found[fields["name"].strip('"')] = fields["version"].strip('"')
+    return found
