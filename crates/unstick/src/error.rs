@@ -9,6 +9,12 @@ use unstick_wire::{DecodeError, EncodeError, SpecError};
 /// Why something could not be done, in one sentence, with a hint where one is known.
 #[derive(Debug)]
 pub struct Error {
+    /// In a box, so that results are small where nothing fails.
+    inner: Box<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     kind: Kind,
     hint: Option<String>,
 }
@@ -43,22 +49,27 @@ enum Kind {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    #[cold]
+    fn new(kind: Kind) -> Self {
+        Self { inner: Box::new(Inner { kind, hint: None }) }
+    }
+
     /// Something written that means nothing.
     pub fn usage(what: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage(what.into()), hint: None }
+        Self::new(Kind::Usage(what.into()))
     }
 
     /// A name that does not resolve, an address that cannot be bound or connected to.
     pub(crate) fn unreachable(what: impl Into<String>, source: impl Into<Option<io::Error>>) -> Self {
-        Self { kind: Kind::Unreachable { what: what.into(), source: source.into() }, hint: None }
+        Self::new(Kind::Unreachable { what: what.into(), source: source.into() })
     }
 
     pub(crate) fn timed_out(what: impl Into<String>, after: Duration) -> Self {
-        Self { kind: Kind::TimedOut { what: what.into(), after }, hint: None }
+        Self::new(Kind::TimedOut { what: what.into(), after })
     }
 
     pub(crate) fn io(what: &'static str, source: io::Error) -> Self {
-        Self { kind: Kind::Io { what, source }, hint: None }
+        Self::new(Kind::Io { what, source })
     }
 
     /// A datagram that could not be sent.
@@ -67,21 +78,21 @@ impl Error {
         if !too_large(&source) {
             return Self::io("sending a datagram", source);
         }
-        let error = Self { kind: Kind::TooLarge { length, source }, hint: None };
+        let error = Self::new(Kind::TooLarge { length, source });
         error.with_hint(format!("a UDP datagram carries at most {} bytes", crate::limits::LARGEST_PAYLOAD))
     }
 
     pub(crate) fn closed() -> Self {
-        Self { kind: Kind::Closed, hint: None }
+        Self::new(Kind::Closed)
     }
 
     /// Anything else that went wrong, in one sentence.
     pub fn other(what: impl Into<String>) -> Self {
-        Self { kind: Kind::Other(what.into()), hint: None }
+        Self::new(Kind::Other(what.into()))
     }
 
     pub(crate) fn command_failed(command: &str, status: std::process::ExitStatus) -> Self {
-        Self { kind: Kind::Other(format!("`{command}` failed ({status}): its message has no reply")), hint: None }
+        Self::new(Kind::Other(format!("`{command}` failed ({status}): its message has no reply")))
     }
 
     /// The output is closed: nobody reads any more.
@@ -92,28 +103,28 @@ impl Error {
     /// Adds what to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.inner.hint = Some(hint.into());
         self
     }
 
     /// What to do about it, where something is known.
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.inner.hint.as_deref()
     }
 
     /// What was written means nothing.
     pub fn is_usage(&self) -> bool {
-        matches!(self.kind, Kind::Usage(_))
+        matches!(self.inner.kind, Kind::Usage(_))
     }
 
     /// Could not connect, bind or resolve.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self.kind, Kind::Unreachable { .. })
+        matches!(self.inner.kind, Kind::Unreachable { .. })
     }
 
     /// A time limit passed: while connecting, or within a frame.
     pub fn is_timeout(&self) -> bool {
-        match &self.kind {
+        match &self.inner.kind {
             Kind::TimedOut { .. } => true,
             Kind::Decode(error) => error.is_timeout(),
             _ => false,
@@ -122,12 +133,12 @@ impl Error {
 
     /// The peer broke the framing, or ended inside a frame.
     pub fn is_framing(&self) -> bool {
-        matches!(&self.kind, Kind::Decode(error) if !error.is_timeout())
+        matches!(&self.inner.kind, Kind::Decode(error) if !error.is_timeout())
     }
 
     /// The message cannot be sent as it is; the link goes on.
     pub fn is_message(&self) -> bool {
-        matches!(self.kind, Kind::Encode(_) | Kind::TooLarge { .. })
+        matches!(self.inner.kind, Kind::Encode(_) | Kind::TooLarge { .. })
     }
 
     /// The connection was reset or aborted by the peer.
@@ -138,12 +149,12 @@ impl Error {
 
     /// The sending side was already ended.
     pub fn is_closed(&self) -> bool {
-        matches!(self.kind, Kind::Closed)
+        matches!(self.inner.kind, Kind::Closed)
     }
 
     /// The kind of the operating system's error, if it was one.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
-        match &self.kind {
+        match &self.inner.kind {
             Kind::Io { source, .. } | Kind::Unreachable { source: Some(source), .. } => Some(source.kind()),
             _ => None,
         }
@@ -152,7 +163,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        match &self.inner.kind {
             Kind::Usage(what) => f.write_str(what),
             Kind::Unreachable { what, source: None } => f.write_str(what),
             Kind::Unreachable { what, source: Some(source) } => write!(f, "{what}: {}", plain(source)),
@@ -185,7 +196,7 @@ fn plain(error: &io::Error) -> String {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
+        match &self.inner.kind {
             Kind::Unreachable { source: Some(source), .. }
             | Kind::TooLarge { source, .. }
             | Kind::Io { source, .. } => Some(source),
@@ -197,18 +208,18 @@ impl std::error::Error for Error {
 impl From<SpecError> for Error {
     fn from(error: SpecError) -> Self {
         let hint = error.hint().map(str::to_owned);
-        Self { kind: Kind::Usage(error.to_string()), hint }
+        Self { inner: Box::new(Inner { kind: Kind::Usage(error.to_string()), hint }) }
     }
 }
 
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
-        Self { kind: Kind::Decode(error), hint: None }
+        Self::new(Kind::Decode(error))
     }
 }
 
 impl From<EncodeError> for Error {
     fn from(error: EncodeError) -> Self {
-        Self { kind: Kind::Encode(error), hint: None }
+        Self::new(Kind::Encode(error))
     }
 }

@@ -32,10 +32,12 @@ impl Link {
         let encoder = framings.outbound.encoder()?;
         let mut decoder = framings.inbound.decoder();
         decoder.set_frame_timeout(options.frame_timeout);
+        // Of the framings that do not keep boundaries, one waits for a silence.
+        let timed = options.frame_timeout.is_some() || !framings.inbound.keeps_boundaries();
         Ok(Self {
             names: end.names,
             sender: Sender::stream(end.writer, encoder),
-            receiver: Receiver::stream(end.reader, decoder),
+            receiver: Receiver::stream(end.reader, decoder, timed),
         })
     }
 

@@ -1,10 +1,13 @@
 //! The queue of a stream's frames and its writer, which drains it and flushes when it is empty.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use unstick_wire::{EncodeError, Encoder};
@@ -22,8 +25,6 @@ pub(super) struct Mailbox {
 /// What senders and the writer share.
 struct Outbox {
     queue: Mutex<Queue>,
-    /// The writer has something to do.
-    work: Notify,
     /// The queue has been taken by the writer, or written, or has failed.
     progress: Notify,
     mailboxes: AtomicUsize,
@@ -35,6 +36,10 @@ pub(super) struct Queue {
     frames: Vec<u8>,
     /// The writer looks at the queue again before it sleeps.
     awake: bool,
+    /// Wakes the writer where it sleeps, or waits for its reader.
+    writer: Option<Waker>,
+    /// Somebody waits for progress.
+    watched: bool,
     /// Nothing more can be sent.
     shut: bool,
     aborting: bool,
@@ -122,6 +127,8 @@ impl Mailbox {
             encoder,
             frames: Vec::new(),
             awake: false,
+            writer: None,
+            watched: false,
             shut: false,
             aborting: false,
             taken: 0,
@@ -129,12 +136,7 @@ impl Mailbox {
             resting: Some((writer, Handle::current())),
             ended: None,
         };
-        let outbox = Outbox {
-            queue: Mutex::new(queue),
-            work: Notify::new(),
-            progress: Notify::new(),
-            mailboxes: AtomicUsize::new(1),
-        };
+        let outbox = Outbox { queue: Mutex::new(queue), progress: Notify::new(), mailboxes: AtomicUsize::new(1) };
         Self { outbox: Arc::new(outbox) }
     }
 
@@ -166,6 +168,7 @@ impl Mailbox {
     fn look<T>(&self, ready: &mut impl FnMut(&mut Queue) -> Option<T>) -> Option<T> {
         let mut queue = self.lock();
         let answer = ready(&mut queue);
+        queue.watched |= answer.is_none();
         self.unlock(queue);
         answer
     }
@@ -193,11 +196,13 @@ impl Mailbox {
     #[inline(never)]
     fn wake(&self, mut queue: MutexGuard<'_, Queue>) {
         queue.awake = true;
-        let resting = queue.resting.take();
+        let (resting, writer) = (queue.resting.take(), queue.writer.take());
         drop(queue);
-        match resting {
-            Some((writer, runtime)) => drop(runtime.spawn(write_all(writer, Arc::clone(&self.outbox)))),
-            None => self.outbox.work.notify_one(),
+        if let Some((writer, runtime)) = resting {
+            runtime.spawn(write_all(writer, Arc::clone(&self.outbox)));
+        }
+        if let Some(writer) = writer {
+            writer.wake();
         }
     }
 }
@@ -223,36 +228,55 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What waits is exchanged for an empty buffer. Where nothing does, all buffers are given back.
-    fn take(&self, batch: &mut Vec<u8>) -> Next {
+    /// Gives the writer its next batch, in exchange for the last one, which has been written. Where there is nothing to
+    /// do, all buffers are given back and the writer sleeps.
+    fn poll_take(&self, cx: &mut Context<'_>, batch: &mut Vec<u8>) -> Poll<Next> {
         batch.clear();
         let mut queue = self.lock();
         queue.written = queue.taken;
         let next = if queue.aborting {
-            Next::Abort
+            Poll::Ready(Next::Abort)
         } else if !queue.frames.is_empty() {
             queue.taken += 1;
             std::mem::swap(&mut queue.frames, batch);
-            Next::Write
+            Poll::Ready(Next::Write)
         } else if queue.shut {
-            Next::Finish
+            Poll::Ready(Next::Finish)
         } else {
             queue.awake = false;
+            queue.writer = Some(cx.waker().clone());
             // Idle connections are to cost next to nothing.
             spare::give(std::mem::take(&mut queue.frames));
             spare::give(std::mem::take(batch));
-            Next::Sleep
+            Poll::Pending
         };
-        drop(queue);
-        self.progress.notify_waiters();
+        self.tell(queue);
         next
+    }
+
+    /// Wakes those who wait for progress.
+    fn tell(&self, mut queue: MutexGuard<'_, Queue>) {
+        let watched = std::mem::take(&mut queue.watched);
+        drop(queue);
+        if watched {
+            self.progress.notify_waiters();
+        }
+    }
+
+    /// Whether the connection is to be thrown away, while a write waits for its reader.
+    fn poll_aborted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut queue = self.lock();
+        if queue.aborting {
+            return Poll::Ready(());
+        }
+        queue.writer = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 
 /// What the writer is to do.
 enum Next {
     Write,
-    Sleep,
     Finish,
     Abort,
 }
@@ -264,20 +288,14 @@ async fn write_all(mut writer: Box<dyn StreamWrite>, outbox: Arc<Outbox>) {
     queue.shut = true;
     queue.frames = Vec::new();
     queue.ended = Some(result);
-    drop(queue);
-    outbox.progress.notify_waiters();
+    outbox.tell(queue);
 }
 
 async fn drain(writer: &mut Box<dyn StreamWrite>, outbox: &Outbox) -> io::Result<()> {
     let mut batch = Vec::new();
     loop {
-        match outbox.take(&mut batch) {
-            Next::Write => tokio::select! {
-                biased;
-                written = write_batch(writer, &batch) => written?,
-                () = aborted(outbox) => {}
-            },
-            Next::Sleep => outbox.work.notified().await,
+        match poll_fn(|cx| outbox.poll_take(cx, &mut batch)).await {
+            Next::Write => write_batch(writer, &batch, outbox).await?,
             Next::Finish => return writer.shutdown().await.map_err(lost),
             Next::Abort => {
                 writer.reset();
@@ -287,22 +305,28 @@ async fn drain(writer: &mut Box<dyn StreamWrite>, outbox: &Outbox) -> io::Result
     }
 }
 
+/// Writes all of a batch, unless the connection is thrown away meanwhile.
+async fn write_batch(writer: &mut Box<dyn StreamWrite>, mut rest: &[u8], outbox: &Outbox) -> io::Result<()> {
+    poll_fn(|cx| {
+        let mut writer = Pin::new(&mut *writer);
+        let mut written = || -> Poll<io::Result<()>> {
+            while !rest.is_empty() {
+                match ready!(writer.as_mut().poll_write(cx, rest))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    count => rest = &rest[count..],
+                }
+            }
+            writer.as_mut().poll_flush(cx)
+        };
+        match written() {
+            Poll::Pending => outbox.poll_aborted(cx).map(Ok),
+            written => written,
+        }
+    })
+    .await
+}
+
 /// Where the peer has reset the connection already, some systems only say that there is none.
 fn lost(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::NotConnected { io::ErrorKind::ConnectionReset.into() } else { error }
-}
-
-async fn write_batch(writer: &mut Box<dyn StreamWrite>, batch: &[u8]) -> io::Result<()> {
-    writer.write_all(batch).await?;
-    writer.flush().await
-}
-
-/// Resolves when the connection is to be thrown away while a write waits for its reader.
-async fn aborted(outbox: &Outbox) {
-    loop {
-        outbox.work.notified().await;
-        if outbox.lock().aborting {
-            return;
-        }
-    }
 }

@@ -1,11 +1,15 @@
 //! The receiving half of a link.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
+use bytes::buf::{BufMut, Limit};
 use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::time::Instant;
 use unstick_wire::Decoder;
 
 use crate::endpoint::{Batch, RecvDatagrams, StreamRead};
@@ -33,7 +37,14 @@ struct Stream {
     decoder: Decoder,
     /// Bytes of the next read; grows while reads fill it.
     read_size: usize,
+    /// Time matters: a frame has a deadline, or its end is a silence.
+    timed: bool,
     ended: bool,
+}
+
+thread_local! {
+    /// Where small reads land: one for each thread.
+    static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; limits::FIRST_READ].into());
 }
 
 struct Datagrams {
@@ -55,8 +66,9 @@ impl std::fmt::Debug for Stream {
 }
 
 impl Receiver {
-    pub(crate) fn stream(reader: Box<dyn StreamRead>, decoder: Decoder) -> Self {
-        Self { source: Source::Stream(Stream { reader, decoder, read_size: limits::FIRST_READ, ended: false }) }
+    pub(crate) fn stream(reader: Box<dyn StreamRead>, decoder: Decoder, timed: bool) -> Self {
+        let read_size = limits::FIRST_READ;
+        Self { source: Source::Stream(Stream { reader, decoder, read_size, timed, ended: false }) }
     }
 
     pub(crate) fn datagram(incoming: Box<dyn RecvDatagrams>) -> Self {
@@ -156,46 +168,73 @@ impl Stream {
         if self.ended {
             return Ok(false);
         }
-        let now = tokio::time::Instant::now().into_std();
-        self.decoder.tick(now)?;
-        let arrived = match self.decoder.deadline() {
-            None => self.read().await?,
-            Some(deadline) => match tokio::time::timeout_at(deadline.into(), self.read()).await {
-                Ok(arrived) => arrived?,
-                Err(_) => {
-                    self.decoder.tick(deadline)?;
-                    return Ok(true);
-                }
-            },
-        };
-        if arrived == 0 {
-            self.ended = true;
-            self.decoder.end();
-        } else if arrived == self.read_size {
-            self.read_size = (self.read_size * 2).min(limits::LARGEST_READ);
+        let arrived = if self.timed { self.read_in_time().await? } else { Some(self.read().await?) };
+        match arrived {
+            // A deadline passed, which may have made what is pending a message.
+            None => {}
+            Some(0) => {
+                self.ended = true;
+                self.decoder.end();
+            }
+            Some(arrived) if arrived == self.read_size => {
+                self.read_size = (self.read_size * 2).min(limits::LARGEST_READ);
+            }
+            Some(arrived) if arrived < self.read_size / 4 => {
+                self.read_size = (self.read_size / 2).max(limits::FIRST_READ);
+            }
+            Some(_) => {}
         }
         Ok(true)
+    }
+
+    /// One read, unless the decoder's deadline comes first.
+    async fn read_in_time(&mut self) -> Result<Option<usize>> {
+        self.decoder.tick(Instant::now().into_std())?;
+        let Some(deadline) = self.decoder.deadline() else { return self.read().await.map(Some) };
+        match tokio::time::timeout_at(deadline.into(), self.read()).await {
+            Ok(arrived) => arrived.map(Some),
+            Err(_) => {
+                self.decoder.tick(deadline)?;
+                Ok(None)
+            }
+        }
     }
 
     /// One read into the decoder's buffer. While there is nothing to read and nothing under way, no buffer is held:
     /// idle connections are to cost next to nothing.
     async fn read(&mut self) -> Result<usize> {
-        let Self { reader, decoder, read_size, .. } = self;
-        let read = poll_fn(|cx| {
-            let space: &mut BytesMut = decoder.space(*read_size);
-            let before = space.len();
-            let mut limited = bytes::BufMut::limit(space, *read_size);
-            let polled = pin!(reader.read_buf(&mut limited)).poll(cx);
-            match polled {
-                Poll::Ready(result) => Poll::Ready(result.map(|_| limited.into_inner().len() - before)),
-                Poll::Pending => {
-                    decoder.release();
-                    Poll::Pending
-                }
-            }
-        });
-        read.await.map_err(|e| Error::io("receiving", e))
+        poll_fn(|cx| self.poll_read(cx)).await.map_err(|e| Error::io("receiving", e))
     }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Self { reader, decoder, read_size, .. } = self;
+        let read = if *read_size <= limits::FIRST_READ {
+            // A small read lands elsewhere first: what it brings is often smaller by far than what it may bring.
+            LANDING.with_borrow_mut(|landing| {
+                let mut landing = ReadBuf::new(landing);
+                let read = Pin::new(reader).poll_read(cx, &mut landing);
+                read.map_ok(|()| {
+                    decoder.feed(landing.filled());
+                    landing.filled().len()
+                })
+            })
+        } else {
+            let mut space = decoder.space(*read_size).limit(*read_size);
+            tokio_read(reader, cx, &mut space)
+        };
+        if read.is_pending() {
+            decoder.release();
+        }
+        read
+    }
+}
+
+fn tokio_read(
+    reader: &mut Box<dyn StreamRead>,
+    cx: &mut Context<'_>,
+    space: &mut Limit<&mut BytesMut>,
+) -> Poll<io::Result<usize>> {
+    pin!(reader.read_buf(space)).poll(cx)
 }
 
 impl Datagrams {
