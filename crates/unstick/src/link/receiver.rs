@@ -4,12 +4,11 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::buf::{BufMut, Limit};
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use unstick_wire::Decoder;
 
 use crate::endpoint::{Batch, RecvDatagrams, StreamRead};
@@ -37,8 +36,8 @@ struct Stream {
     decoder: Decoder,
     /// Bytes of the next read; grows while reads fill it.
     read_size: usize,
-    /// Time matters: a frame has a deadline, or its end is a silence.
-    timed: bool,
+    /// Where time matters: a frame has a deadline, or its end is a silence.
+    timer: Option<Pin<Box<Sleep>>>,
     ended: bool,
 }
 
@@ -68,7 +67,8 @@ impl std::fmt::Debug for Stream {
 impl Receiver {
     pub(crate) fn stream(reader: Box<dyn StreamRead>, decoder: Decoder, timed: bool) -> Self {
         let read_size = limits::FIRST_READ;
-        Self { source: Source::Stream(Stream { reader, decoder, read_size, timed, ended: false }) }
+        let timer = timed.then(|| Box::pin(tokio::time::sleep(std::time::Duration::ZERO)));
+        Self { source: Source::Stream(Stream { reader, decoder, read_size, timer, ended: false }) }
     }
 
     pub(crate) fn datagram(incoming: Box<dyn RecvDatagrams>) -> Self {
@@ -84,13 +84,16 @@ impl Receiver {
     ///
     /// Cancel safe: no byte is lost.
     pub async fn recv(&mut self) -> Result<Option<Bytes>> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         loop {
-            let message = self.try_next_bytes()?;
-            if message.is_some() {
-                return Ok(message);
+            if let Some(message) = self.try_next_bytes()? {
+                return Poll::Ready(Ok(Some(message)));
             }
-            if !self.arrival().await? {
-                return Ok(None);
+            if !ready!(self.poll_arrival(cx))? {
+                return Poll::Ready(Ok(None));
             }
         }
     }
@@ -105,9 +108,16 @@ impl Receiver {
     ///
     /// Cancel safe: no byte is lost.
     pub async fn arrival(&mut self) -> Result<bool> {
+        poll_fn(|cx| self.poll_arrival(cx)).await
+    }
+
+    fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         match &mut self.source {
-            Source::Stream(stream) => stream.fill().await,
-            Source::Datagrams(datagrams) => datagrams.fill().await,
+            Source::Stream(stream) => stream.poll_fill(cx),
+            Source::Datagrams(datagrams) if datagrams.batch.is_empty() => {
+                datagrams.incoming.poll_fill(cx, &mut datagrams.batch)
+            }
+            Source::Datagrams(_) => Poll::Ready(Ok(true)),
         }
     }
 
@@ -164,48 +174,41 @@ impl Receiver {
 }
 
 impl Stream {
-    async fn fill(&mut self) -> Result<bool> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         if self.ended {
-            return Ok(false);
+            return Poll::Ready(Ok(false));
         }
-        let arrived = if self.timed { self.read_in_time().await? } else { Some(self.read().await?) };
-        match arrived {
-            // A deadline passed, which may have made what is pending a message.
-            None => {}
-            Some(0) => {
-                self.ended = true;
-                self.decoder.end();
-            }
-            Some(arrived) if arrived == self.read_size => {
-                self.read_size = (self.read_size * 2).min(limits::LARGEST_READ);
-            }
-            Some(arrived) if arrived < self.read_size / 4 => {
-                self.read_size = (self.read_size / 2).max(limits::FIRST_READ);
-            }
-            Some(_) => {}
+        if self.timer.is_some() {
+            self.decoder.tick(Instant::now().into_std())?;
         }
-        Ok(true)
+        let arrived = match self.poll_read(cx) {
+            Poll::Ready(arrived) => arrived.map_err(|e| Error::io("receiving", e))?,
+            Poll::Pending => return self.poll_deadline(cx).map_ok(|()| true),
+        };
+        if arrived == 0 {
+            self.ended = true;
+            self.decoder.end();
+        } else if arrived == self.read_size {
+            self.read_size = (self.read_size * 2).min(limits::LARGEST_READ);
+        } else if arrived < self.read_size / 4 {
+            self.read_size = (self.read_size / 2).max(limits::FIRST_READ);
+        }
+        Poll::Ready(Ok(true))
     }
 
-    /// One read, unless the decoder's deadline comes first.
-    async fn read_in_time(&mut self) -> Result<Option<usize>> {
-        self.decoder.tick(Instant::now().into_std())?;
-        let Some(deadline) = self.decoder.deadline() else { return self.read().await.map(Some) };
-        match tokio::time::timeout_at(deadline.into(), self.read()).await {
-            Ok(arrived) => arrived.map(Some),
-            Err(_) => {
-                self.decoder.tick(deadline)?;
-                Ok(None)
-            }
+    /// Ready when the decoder's deadline has passed, which may have made what is pending a message.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let Some((timer, deadline)) = self.timer.as_mut().zip(self.decoder.deadline()) else { return Poll::Pending };
+        if timer.deadline() != deadline.into() {
+            timer.as_mut().reset(deadline.into());
         }
+        ready!(timer.as_mut().poll(cx));
+        self.decoder.tick(deadline)?;
+        Poll::Ready(Ok(()))
     }
 
     /// One read into the decoder's buffer. While there is nothing to read and nothing under way, no buffer is held:
     /// idle connections are to cost next to nothing.
-    async fn read(&mut self) -> Result<usize> {
-        poll_fn(|cx| self.poll_read(cx)).await.map_err(|e| Error::io("receiving", e))
-    }
-
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Self { reader, decoder, read_size, .. } = self;
         let read = if *read_size <= limits::FIRST_READ {
@@ -220,28 +223,11 @@ impl Stream {
             })
         } else {
             let mut space = decoder.space(*read_size).limit(*read_size);
-            tokio_read(reader, cx, &mut space)
+            pin!(reader.read_buf(&mut space)).poll(cx)
         };
         if read.is_pending() {
             decoder.release();
         }
         read
-    }
-}
-
-fn tokio_read(
-    reader: &mut Box<dyn StreamRead>,
-    cx: &mut Context<'_>,
-    space: &mut Limit<&mut BytesMut>,
-) -> Poll<io::Result<usize>> {
-    pin!(reader.read_buf(space)).poll(cx)
-}
-
-impl Datagrams {
-    async fn fill(&mut self) -> Result<bool> {
-        if !self.batch.is_empty() {
-            return Ok(true);
-        }
-        poll_fn(|cx| self.incoming.poll_fill(cx, &mut self.batch)).await
     }
 }
