@@ -58,11 +58,7 @@ fn line(length: usize) -> Vec<u8> {
 /// Messages a second: `read` is called with one 64 KiB read after another and tells how many messages it has found.
 ///
 /// Runs for about `millis`, after a tenth of that to warm up, and fails when a message was lost or made up.
-pub fn rate(
-    image: &Image,
-    millis: u64,
-    mut read: impl FnMut(&[u8]) -> Result<u64, Failure>,
-) -> Result<f64, Failure> {
+pub fn rate(image: &Image, millis: u64, mut read: impl FnMut(&[u8]) -> Result<u64, Failure>) -> Result<f64, Failure> {
     let mut run = |span: Duration| -> Result<(u64, f64), Failure> {
         let (start, mut passes, mut messages) = (Instant::now(), 0, 0);
         while start.elapsed() < span {
