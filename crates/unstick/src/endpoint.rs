@@ -134,6 +134,11 @@ pub(crate) trait StreamWrite: AsyncWrite + Send + Unpin {
     /// Makes the connection end in a reset instead of an orderly end, where the transport can.
     fn reset(&mut self) {}
 
+    /// Writes at once as much as goes without waiting, where the transport can.
+    fn try_write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
     /// The socket itself, for moving bytes without looking at them.
     #[cfg(unix)]
     fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {

@@ -34,11 +34,9 @@ impl Link {
         decoder.set_frame_timeout(options.frame_timeout);
         // Of the framings that do not keep boundaries, one waits for a silence.
         let timed = options.frame_timeout.is_some() || !framings.inbound.keeps_boundaries();
-        Ok(Self {
-            names: end.names,
-            sender: Sender::stream(end.writer, encoder),
-            receiver: Receiver::stream(end.reader, decoder, timed),
-        })
+        let sender = Sender::stream(end.writer, encoder);
+        let receiver = Receiver::stream(end.reader, decoder, timed, sender.turn());
+        Ok(Self { names: end.names, sender, receiver })
     }
 
     /// A link over any end: a stream is put in frames, a datagram already is a message.

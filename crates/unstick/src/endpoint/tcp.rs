@@ -24,6 +24,10 @@ impl StreamWrite for OwnedWriteHalf {
         let _ = SockRef::from(self.as_ref()).set_linger(Some(Duration::ZERO));
     }
 
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        OwnedWriteHalf::try_write(self, bytes)
+    }
+
     #[cfg(unix)]
     fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         use std::os::fd::AsFd;

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -22,21 +22,31 @@ pub(super) struct Mailbox {
     outbox: Arc<Outbox>,
 }
 
-/// What senders and the writer share.
+/// A receiver's hold on the queue of the same link.
+pub(super) struct Turn {
+    outbox: Arc<Outbox>,
+}
+
+/// What senders, the writer and the link's receiver share.
 struct Outbox {
     queue: Mutex<Queue>,
     /// The queue has been taken by the writer, or written, or has failed.
     progress: Notify,
     mailboxes: AtomicUsize,
+    /// Something has been received since something was last sent. Who answers is likely to send one message and wait
+    /// for the next: it is written at once, without the detour over a task.
+    turn: AtomicBool,
+    /// Where the writer runs.
+    runtime: Handle,
 }
 
 /// Frames that wait to be written, and what is known of the connection.
 pub(super) struct Queue {
     encoder: Encoder,
     frames: Vec<u8>,
-    /// The writer looks at the queue again before it sleeps.
-    awake: bool,
-    /// Wakes the writer where it sleeps, or waits for its reader.
+    /// The connection, while no task writes to it: the queue is then empty.
+    idle: Option<Box<dyn StreamWrite>>,
+    /// Wakes the writer where it waits for the peer to read.
     writer: Option<Waker>,
     /// Somebody waits for progress.
     watched: bool,
@@ -46,9 +56,6 @@ pub(super) struct Queue {
     /// Batches that the writer has taken, and written.
     taken: u64,
     written: u64,
-    /// The connection, and where its writer is to run, until there is something to write: most peers of a server never
-    /// get a message.
-    resting: Option<(Box<dyn StreamWrite>, Handle)>,
     /// The writer has ended: in order or with an error.
     ended: Option<Result<(), io::Error>>,
 }
@@ -126,18 +133,27 @@ impl Mailbox {
         let queue = Queue {
             encoder,
             frames: Vec::new(),
-            awake: false,
+            idle: Some(writer),
             writer: None,
             watched: false,
             shut: false,
             aborting: false,
             taken: 0,
             written: 0,
-            resting: Some((writer, Handle::current())),
             ended: None,
         };
-        let outbox = Outbox { queue: Mutex::new(queue), progress: Notify::new(), mailboxes: AtomicUsize::new(1) };
+        let outbox = Outbox {
+            queue: Mutex::new(queue),
+            progress: Notify::new(),
+            mailboxes: AtomicUsize::new(1),
+            turn: AtomicBool::new(false),
+            runtime: Handle::current(),
+        };
         Self { outbox: Arc::new(outbox) }
+    }
+
+    pub(super) fn turn(&self) -> Turn {
+        Turn { outbox: Arc::clone(&self.outbox) }
     }
 
     #[inline]
@@ -145,16 +161,18 @@ impl Mailbox {
         self.outbox.lock()
     }
 
-    /// Lets go of the queue, and wakes its writer where there is something to write.
+    /// Lets go of the queue, and sees to it that what is in it is written.
+    ///
+    /// # Errors
+    ///
+    /// Where the connection is lost.
     #[inline]
-    pub(super) fn unlock(&self, queue: MutexGuard<'_, Queue>) {
-        if !queue.awake && !queue.frames.is_empty() {
-            self.wake(queue);
-        }
+    pub(super) fn unlock(&self, queue: MutexGuard<'_, Queue>) -> Result<()> {
+        if queue.idle.is_some() && !queue.frames.is_empty() { self.write(queue) } else { Ok(()) }
     }
 
     /// Looks at the queue after each step of its writer, until there is an answer.
-    pub(super) async fn wait<T>(&self, mut ready: impl FnMut(&mut Queue) -> Option<T>) -> T {
+    pub(super) async fn wait<T>(&self, mut ready: impl FnMut(&mut Queue) -> Option<Result<T>>) -> Result<T> {
         loop {
             // Made before the look, so that no step between the two is missed.
             let progress = self.outbox.progress.notified();
@@ -165,21 +183,18 @@ impl Mailbox {
         }
     }
 
-    fn look<T>(&self, ready: &mut impl FnMut(&mut Queue) -> Option<T>) -> Option<T> {
+    fn look<T>(&self, ready: &mut impl FnMut(&mut Queue) -> Option<Result<T>>) -> Option<Result<T>> {
         let mut queue = self.lock();
         let answer = ready(&mut queue);
         queue.watched |= answer.is_none();
-        self.unlock(queue);
-        answer
+        self.unlock(queue).err().map(Err).or(answer)
     }
 
     /// Nothing more can be sent; what waits is written, and then the sending side ends.
     pub(super) fn finish(&self) {
         let mut queue = self.lock();
         queue.shut = true;
-        if queue.ended.is_none() {
-            self.wake(queue);
-        }
+        self.start(queue);
     }
 
     /// What waits is thrown away.
@@ -187,22 +202,47 @@ impl Mailbox {
         let mut queue = self.lock();
         queue.shut = true;
         queue.aborting = true;
-        if queue.ended.is_none() {
-            self.wake(queue);
+        let writer = queue.writer.take();
+        self.start(queue);
+        if let Some(writer) = writer {
+            writer.wake();
         }
     }
 
-    #[cold]
+    /// Writes what has just been put into an empty queue, or lets a task do it.
     #[inline(never)]
-    fn wake(&self, mut queue: MutexGuard<'_, Queue>) {
-        queue.awake = true;
-        let (resting, writer) = (queue.resting.take(), queue.writer.take());
-        drop(queue);
-        if let Some((writer, runtime)) = resting {
-            runtime.spawn(write_all(writer, Arc::clone(&self.outbox)));
+    fn write(&self, mut queue: MutexGuard<'_, Queue>) -> Result<()> {
+        if !self.outbox.turn.swap(false, Ordering::Relaxed) {
+            self.start(queue);
+            return Ok(());
         }
-        if let Some(writer) = writer {
-            writer.wake();
+        let Queue { idle: Some(writer), frames, .. } = &mut *queue else { return Ok(()) };
+        match writer.try_write(frames) {
+            Ok(written) if written == frames.len() => {
+                queue.taken += 1;
+                queue.rest();
+                self.outbox.tell(queue);
+            }
+            Ok(written) => {
+                frames.drain(..written);
+                self.start(queue);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.start(queue),
+            Err(error) => {
+                queue.idle = None;
+                queue.end(Err(again(&error)));
+                self.outbox.tell(queue);
+                return Err(Error::io("sending", error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the writer, where it does not run and has not ended.
+    fn start(&self, mut queue: MutexGuard<'_, Queue>) {
+        if let Some(writer) = queue.idle.take() {
+            drop(queue);
+            self.outbox.runtime.spawn(write_all(writer, Writing { outbox: Arc::clone(&self.outbox), done: false }));
         }
     }
 }
@@ -222,6 +262,28 @@ impl Drop for Mailbox {
     }
 }
 
+impl Turn {
+    /// Something has been received.
+    #[inline]
+    pub(super) fn comes(&self) {
+        self.outbox.turn.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Queue {
+    /// All has been written. Idle connections are to cost next to nothing: the buffer is given back.
+    fn rest(&mut self) {
+        self.written = self.taken;
+        spare::give(std::mem::take(&mut self.frames));
+    }
+
+    fn end(&mut self, result: io::Result<()>) {
+        self.shut = true;
+        self.frames = Vec::new();
+        self.ended = Some(result);
+    }
+}
+
 impl Outbox {
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -229,26 +291,24 @@ impl Outbox {
     }
 
     /// Gives the writer its next batch, in exchange for the last one, which has been written. Where there is nothing to
-    /// do, all buffers are given back and the writer sleeps.
-    fn poll_take(&self, cx: &mut Context<'_>, batch: &mut Vec<u8>) -> Poll<Next> {
+    /// do, the connection is put back.
+    fn take(&self, writer: &mut Option<Box<dyn StreamWrite>>, batch: &mut Vec<u8>) -> Next {
         batch.clear();
         let mut queue = self.lock();
         queue.written = queue.taken;
+        queue.writer = None;
         let next = if queue.aborting {
-            Poll::Ready(Next::Abort)
+            Next::Abort
         } else if !queue.frames.is_empty() {
             queue.taken += 1;
             std::mem::swap(&mut queue.frames, batch);
-            Poll::Ready(Next::Write)
+            Next::Write
         } else if queue.shut {
-            Poll::Ready(Next::Finish)
+            Next::Finish
         } else {
-            queue.awake = false;
-            queue.writer = Some(cx.waker().clone());
-            // Idle connections are to cost next to nothing.
-            spare::give(std::mem::take(&mut queue.frames));
-            spare::give(std::mem::take(batch));
-            Poll::Pending
+            queue.rest();
+            queue.idle = writer.take();
+            Next::Rest
         };
         self.tell(queue);
         next
@@ -263,7 +323,7 @@ impl Outbox {
         }
     }
 
-    /// Whether the connection is to be thrown away, while a write waits for its reader.
+    /// Whether the connection is to be thrown away, while a write waits for the peer to read.
     fn poll_aborted(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.lock();
         if queue.aborting {
@@ -277,32 +337,58 @@ impl Outbox {
 /// What the writer is to do.
 enum Next {
     Write,
+    Rest,
     Finish,
     Abort,
 }
 
-/// The writer's task: takes all frames that wait, writes them, and again; when none are left the system has them all.
-async fn write_all(mut writer: Box<dyn StreamWrite>, outbox: Arc<Outbox>) {
-    let result = drain(&mut writer, &outbox).await;
-    let mut queue = outbox.lock();
-    queue.shut = true;
-    queue.frames = Vec::new();
-    queue.ended = Some(result);
-    outbox.tell(queue);
+/// A writer's hold on the queue: where its runtime ends before it does, those who wait are told.
+struct Writing {
+    outbox: Arc<Outbox>,
+    done: bool,
 }
 
-async fn drain(writer: &mut Box<dyn StreamWrite>, outbox: &Outbox) -> io::Result<()> {
-    let mut batch = Vec::new();
-    loop {
-        match poll_fn(|cx| outbox.poll_take(cx, &mut batch)).await {
-            Next::Write => write_batch(writer, &batch, outbox).await?,
-            Next::Finish => return writer.shutdown().await.map_err(lost),
-            Next::Abort => {
-                writer.reset();
-                return Err(io::ErrorKind::ConnectionAborted.into());
-            }
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if !self.done {
+            let mut queue = self.outbox.lock();
+            queue.end(Err(io::ErrorKind::ConnectionAborted.into()));
+            self.outbox.tell(queue);
         }
     }
+}
+
+/// The writer's task: takes all frames that wait, writes them, and again; it ends when none are left, and the system has
+/// them all.
+async fn write_all(writer: Box<dyn StreamWrite>, mut writing: Writing) {
+    let outbox = &*writing.outbox;
+    let mut writer = Some(writer);
+    let mut batch = Vec::new();
+    let result = loop {
+        let next = outbox.take(&mut writer, &mut batch);
+        let Some(writer) = &mut writer else { break None };
+        match next {
+            Next::Write => match write_batch(writer, &batch, outbox).await {
+                Ok(()) => {}
+                error => break Some(error),
+            },
+            Next::Finish => break Some(writer.shutdown().await.map_err(lost)),
+            Next::Abort => {
+                writer.reset();
+                break Some(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            Next::Rest => {}
+        }
+    };
+    // Closed before anybody is told: what they do next may depend on it.
+    drop(writer);
+    if let Some(result) = result {
+        let mut queue = outbox.lock();
+        queue.end(result);
+        outbox.tell(queue);
+    }
+    spare::give(batch);
+    writing.done = true;
 }
 
 /// Writes all of a batch, unless the connection is thrown away meanwhile.

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use unstick_wire::Decoder;
 
+use super::outbox::Turn;
 use crate::endpoint::{Batch, RecvDatagrams, StreamRead};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -38,6 +39,8 @@ struct Stream {
     read_size: usize,
     /// Where time matters: a frame has a deadline, or its end is a silence.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Tells the link's sender that something has been received.
+    turn: Option<Turn>,
     ended: bool,
 }
 
@@ -65,10 +68,10 @@ impl std::fmt::Debug for Stream {
 }
 
 impl Receiver {
-    pub(crate) fn stream(reader: Box<dyn StreamRead>, decoder: Decoder, timed: bool) -> Self {
+    pub(super) fn stream(reader: Box<dyn StreamRead>, decoder: Decoder, timed: bool, turn: Option<Turn>) -> Self {
         let read_size = limits::FIRST_READ;
         let timer = timed.then(|| Box::pin(tokio::time::sleep(std::time::Duration::ZERO)));
-        Self { source: Source::Stream(Stream { reader, decoder, read_size, timer, ended: false }) }
+        Self { source: Source::Stream(Stream { reader, decoder, read_size, timer, turn, ended: false }) }
     }
 
     pub(crate) fn datagram(incoming: Box<dyn RecvDatagrams>) -> Self {
@@ -185,6 +188,9 @@ impl Stream {
             Poll::Ready(arrived) => arrived.map_err(|e| Error::io("receiving", e))?,
             Poll::Pending => return self.poll_deadline(cx).map_ok(|()| true),
         };
+        if let Some(turn) = &self.turn {
+            turn.comes();
+        }
         if arrived == 0 {
             self.ended = true;
             self.decoder.end();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use unstick_wire::Encoder;
 
-use super::outbox::{Mailbox, Room};
+use super::outbox::{Mailbox, Room, Turn};
 use crate::endpoint::{SendDatagram, StreamWrite};
 use crate::error::{Error, Result};
 
@@ -42,6 +42,14 @@ impl std::fmt::Debug for Sender {
 impl Sender {
     pub(crate) fn stream(writer: Box<dyn StreamWrite>, encoder: Encoder) -> Self {
         Self { path: Path::Stream(Mailbox::new(writer, encoder)) }
+    }
+
+    /// What the receiver of the same link is to have.
+    pub(super) fn turn(&self) -> Option<Turn> {
+        match &self.path {
+            Path::Stream(mailbox) => Some(mailbox.turn()),
+            Path::Datagram(_) => None,
+        }
     }
 
     pub(crate) fn datagram(outgoing: Arc<dyn SendDatagram>) -> Self {
@@ -94,7 +102,7 @@ impl Sender {
             Path::Stream(mailbox) => {
                 let mut queue = mailbox.lock();
                 let queued = queue.push(message)?.is_some();
-                mailbox.unlock(queue);
+                mailbox.unlock(queue)?;
                 Ok(queued)
             }
             Path::Datagram(datagrams) => datagrams.try_send(message),
@@ -114,8 +122,7 @@ impl Sender {
                 let mut queue = mailbox.lock();
                 queue.room()?;
                 queue.encode(message)?;
-                mailbox.unlock(queue);
-                Ok(())
+                mailbox.unlock(queue)
             }
             Path::Datagram(datagrams) => datagrams.try_send(message).map(|_| ()),
         }
@@ -134,7 +141,7 @@ impl Sender {
     /// Cancel safe.
     pub async fn room(&self) {
         if let Path::Stream(mailbox) = &self.path {
-            mailbox.wait(|queue| (!matches!(queue.room(), Ok(Room::None))).then_some(())).await;
+            let _ = mailbox.wait(|queue| (!matches!(queue.room(), Ok(Room::None))).then_some(Ok(()))).await;
         }
     }
 
