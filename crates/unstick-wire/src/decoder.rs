@@ -200,10 +200,22 @@ impl Decoder {
             Some(Span::Input(start, end)) => {
                 if self.shared.is_empty() {
                     self.shared = std::mem::take(&mut self.buf).freeze();
+                    if self.pos == self.shared.len() && end == self.pos {
+                        return Ok(Some(self.hand_over(start)));
+                    }
                 }
                 Some(self.shared.slice(start..end))
             }
         })
+    }
+
+    /// The whole buffer, which one frame has filled from `start` on: a message that comes alone is shared with nobody.
+    fn hand_over(&mut self, start: usize) -> Bytes {
+        self.before += self.pos as u64;
+        self.pos = 0;
+        let mut message = std::mem::take(&mut self.shared);
+        message.advance(start);
+        message
     }
 
     /// Tells the time, after messages have been taken and whenever [`deadline`](Self::deadline) comes.
