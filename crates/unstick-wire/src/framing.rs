@@ -20,6 +20,7 @@ mod unframed;
 mod varint;
 
 use crate::error::{EncodeError, SpecError, Text};
+use crate::lane::Lane;
 use crate::spec::Args;
 
 /// Where a frame was found in the input, or what is missing.
@@ -86,6 +87,11 @@ pub(crate) enum Discard {
 /// `decode` is called with everything that has arrived from a boundary on, again and again with a longer `input` until
 /// it finds a frame; it remembers how far it has looked, so that the whole is linear. State is reset by the frame found.
 pub(crate) trait Codec: Clone + std::fmt::Debug {
+    /// A quicker way to most of its frames, where they are so simple.
+    fn lane(&self, _max: usize) -> Lane {
+        Lane::Closed
+    }
+
     /// Looks for the frame that starts at `input[0]`. `input` is not empty.
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault>;
 
@@ -181,7 +187,9 @@ macro_rules! codecs {
         })*
 
         impl Codec for Machine {
-            #[inline]
+            fn lane(&self, max: usize) -> Lane {
+                match self { $(Self::$variant(codec) => codec.lane(max)),* }
+            }
             fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
                 match self { $(Self::$variant(codec) => codec.decode(input, cx)),* }
             }

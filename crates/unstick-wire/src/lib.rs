@@ -28,6 +28,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod framing;
+mod lane;
 pub mod limits;
 pub mod quantity;
 mod recognise;

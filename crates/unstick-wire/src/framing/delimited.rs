@@ -6,6 +6,7 @@ use memchr::{memchr, memmem};
 
 use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step, shown};
 use crate::error::EncodeError;
+use crate::lane::Lane;
 use crate::limits;
 
 pub(super) const LINE: Entry = Entry {
@@ -59,7 +60,10 @@ pub(crate) struct Line {
 }
 
 impl Codec for Line {
-    #[inline]
+    fn lane(&self, max: usize) -> Lane {
+        Lane::Line(max)
+    }
+
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some(found) = memchr(b'\n', &input[self.scanned..]) else {
             self.scanned = input.len();
@@ -196,7 +200,6 @@ impl Delimited {
 }
 
 impl Codec for Delimited {
-    #[inline]
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some(found) = self.needle.find(&input[self.scanned..]) else {
             self.scanned = input.len() - self.needle.keep(input);

@@ -3,6 +3,7 @@
 use super::length::Length;
 use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step};
 use crate::error::{EncodeError, SpecError};
+use crate::lane::{self, Lane};
 use crate::spec::Args;
 
 pub(super) const INTEGERS: Entry = Entry {
@@ -58,25 +59,13 @@ impl Integer {
     }
 
     /// The length; `None` until it is whole.
-    #[inline(always)]
     fn value(&self, input: &[u8]) -> Option<u64> {
-        // Nearly always there are eight bytes to load at once, of which the length is the first few.
-        let bytes = match input.first_chunk::<8>() {
-            Some(bytes) => *bytes,
-            None => self.load(input)?,
-        };
-        let unused = 64 - 8 * self.width as u32;
-        Some(match self.endian {
-            Endian::Big => u64::from_be_bytes(bytes) >> unused,
-            Endian::Little => u64::from_le_bytes(bytes) << unused >> unused,
-        })
-    }
-
-    #[cold]
-    fn load(&self, input: &[u8]) -> Option<[u8; 8]> {
         let mut bytes = [0; 8];
         bytes[..self.width].copy_from_slice(input.get(..self.width)?);
-        Some(bytes)
+        Some(match self.endian {
+            Endian::Big => u64::from_be_bytes(bytes) >> (64 - 8 * self.width),
+            Endian::Little => u64::from_le_bytes(bytes),
+        })
     }
 
     #[cold]
@@ -95,7 +84,14 @@ pub(super) fn negative(length: i64) -> Fault {
 }
 
 impl Codec for Integer {
-    #[inline(always)]
+    fn lane(&self, max: usize) -> Lane {
+        let integer = lane::Integer { width: self.width as u32, most: self.largest.min(max as u64) };
+        match self.endian {
+            Endian::Big => Lane::Big(integer),
+            Endian::Little => Lane::Little(integer),
+        }
+    }
+
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some(value) = self.value(input) else { return Ok(Step::Need) };
         if value > self.largest.min(cx.max as u64) {
