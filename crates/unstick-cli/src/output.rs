@@ -14,8 +14,11 @@ pub fn colour_on(stream: &impl IsTerminal) -> bool {
     !refused && stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Writes a line to standard error; a closed one is nothing that could be reported.
+/// Writes a line to standard error, above the prompt if that is there; a closed one is nothing that could be reported.
 fn line(text: &str) {
+    if std::io::stderr().is_terminal() && crate::prompt::say(text) {
+        return;
+    }
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 

@@ -1,33 +1,135 @@
-//! The prompt.
+//! The prompt: lines typed at the bottom of the terminal while what arrives is printed above them.
+//!
+//! One thread reads keys through rustyline, another wakes it when there is something to show. The conversation only
+//! ever touches the [`Board`] between them, and never waits for the terminal.
 
-use std::cell::Cell;
-use std::rc::Rc;
+mod addressee;
+mod board;
+mod editor;
+mod history;
+mod reader;
+mod typed;
 
-use unstick::Result;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::sync::mpsc;
 use unstick::service::talk::{Command, Input};
+use unstick::{Error, Result};
 
-use crate::terminal::{Look, TerminalOutput};
+pub(crate) use board::Board;
+use reader::Reader;
 
-/// Puts the terminal back.
-pub fn restore() {}
+use crate::terminal::{Look, TerminalOutput, write};
+use crate::visible;
 
-/// Input.
-pub struct PromptInput;
+/// Lines typed ahead of a conversation that does not take them: beyond that a line is kept for later.
+const LINES_AHEAD: usize = 1024;
 
-impl PromptInput {
-    /// Whether ^C ended it.
-    pub fn interrupted(&self) -> Rc<Cell<bool>> {
-        Rc::default()
+/// What rustyline switches on, switched off: bracketed paste and synchronized output.
+const USUAL_MODES: &str = "\x1b[?2004l\x1b[?2026l";
+
+/// The terminal that the prompt is on, and how it was before. A process has no more than one.
+static TERMINAL: OnceLock<Terminal> = OnceLock::new();
+
+struct Terminal {
+    board: Arc<Board>,
+    before: Termios,
+}
+
+/// Typed lines as commands.
+pub struct PromptInput {
+    commands: mpsc::Receiver<Command>,
+    board: Arc<Board>,
+    /// Until the first command is asked for: what has happened by then is shown before the first prompt.
+    reader: Option<Reader>,
+}
+
+/// Starts a prompt on standard input and output, which must be terminals. Without listening there is only one peer.
+///
+/// # Errors
+///
+/// Where standard input cannot be used as a terminal.
+pub fn start(look: Look, listening: bool) -> Result<(PromptInput, TerminalOutput)> {
+    let board = Arc::new(Board::new(!listening, look.colour));
+    let before = tcgetattr(rustix::stdio::stdin()).map_err(|e| Error::other(format!("the terminal: {e}")))?;
+    let (sender, commands) = mpsc::channel(LINES_AHEAD);
+    let reader = Reader::new(Arc::clone(&board), sender).map_err(|e| Error::other(format!("the terminal: {e}")))?;
+    if TERMINAL.set(Terminal { board: Arc::clone(&board), before }).is_err() {
+        return Err(Error::other("there is a prompt already"));
+    }
+    let output = TerminalOutput::above(Arc::clone(&board), look, !listening);
+    Ok((PromptInput { commands, board, reader: Some(reader) }, output))
+}
+
+/// Ends the prompt, if there is one: the terminal is as it was, what was waiting is shown, and what was typed but not
+/// sent is said. Returns whether the user ended it with ^C. Calling it again does no harm.
+pub fn finish() -> bool {
+    let Some(terminal) = TERMINAL.get() else { return false };
+    let ended = terminal.board.finish();
+    if !ended.by_itself {
+        terminal.reset();
+        show("\r\n");
+    }
+    show(&ended.text);
+    for message in ended.unsent {
+        show(&format!("not sent: {}\n", visible::line_of_bytes(&message)));
+    }
+    ended.interrupted
+}
+
+/// Puts the terminal back, however the program ends: from a panic hook too, where nothing may be waited for.
+pub fn restore() {
+    if !std::thread::panicking() {
+        finish();
+    } else if let Some(terminal) = TERMINAL.get() {
+        terminal.reset();
+        show("\r\n");
+    }
+}
+
+/// Shows a notice above the prompt, if there is one; false if it has to be written somewhere else.
+pub fn say(line: &str) -> bool {
+    TERMINAL.get().is_some_and(|terminal| terminal.board.say_if_live(&format!("{line}\n")))
+}
+
+impl Terminal {
+    fn reset(&self) {
+        show(USUAL_MODES);
+        // There is nobody left to tell.
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// Writes to the terminal; one that is gone shows nothing anyway.
+fn show(text: &str) {
+    if !text.is_empty() {
+        let _ = write(&mut io::stdout().lock(), text);
     }
 }
 
 impl Input for PromptInput {
     async fn next(&mut self) -> Result<Option<Command>> {
-        std::future::pending().await
+        if let Some(reader) = self.reader.take() {
+            reader.start().map_err(|e| Error::other(format!("no thread for the prompt: {e}")))?;
+        }
+        Ok(self.commands.recv().await)
+    }
+
+    fn try_next(&mut self) -> Result<Option<Command>> {
+        Ok(self.commands.try_recv().ok())
     }
 }
 
-/// Starts.
-pub fn start(look: Look, _listening: bool) -> Result<(PromptInput, TerminalOutput)> {
-    Ok((PromptInput, TerminalOutput::plain(look)))
+impl Drop for PromptInput {
+    /// Nobody will send what was typed ahead: it is said at the end.
+    fn drop(&mut self) {
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::Send { message, .. } = command {
+                self.board.not_sent(message);
+            }
+        }
+    }
 }

@@ -67,10 +67,10 @@ async fn converse(plan: Plan) -> Result<Status> {
     match &plan.front {
         Front::Prompt => {
             let (input, output) = prompt::start(plan.look.clone(), plan.listening)?;
-            let interrupted = input.interrupted();
             let outcome = talk(party, input, output, plan.rules).await;
+            let interrupted = prompt::finish();
             let status = report::outcome(&outcome, true);
-            Ok(if interrupted.get() { Status::Interrupted } else { status })
+            Ok(if interrupted { Status::Interrupted } else { status })
         }
         Front::Pipe(format) => {
             let (input, output) = crate::pipe::open(format.clone(), plan.look.verbose).await?;

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use unstick::service::talk::{Event, Output};
 use unstick::{Error, Result};
 
+use crate::output::colour_on;
 use crate::prompt::Board;
+pub(crate) use paint::coloured_prompt;
 use paint::{Painted, Painter};
 
 /// How a conversation is shown.
@@ -73,13 +75,15 @@ enum Place {
 impl TerminalOutput {
     /// Without a prompt: messages on standard output, everything else on standard error.
     pub fn plain(look: Look) -> Self {
-        Self { painter: Painter::new(look, false), place: Place::Streams }
+        let notice_colour = colour_on(&io::stderr());
+        Self { painter: Painter::new(look, false, notice_colour), place: Place::Streams }
     }
 
     /// Above a prompt. With a single peer its coming is a connection.
     pub(crate) fn above(board: Arc<Board>, look: Look, single: bool) -> Self {
         let aside = !io::stderr().is_terminal();
-        Self { painter: Painter::new(look, single), place: Place::Above { board, aside } }
+        let notice_colour = look.colour && !aside;
+        Self { painter: Painter::new(look, single, notice_colour), place: Place::Above { board, aside } }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use rustix::termios::tcgetwinsize;
 use unstick::Error;
-use unstick::service::talk::{Event, PeerId, Reason};
+use unstick::service::talk::{Event, PeerId, Reason, Target};
 
 use super::{Look, listening};
 use crate::visible::{self, Mark};
@@ -15,8 +15,12 @@ const PREVIEW: usize = 48;
 /// Columns where the terminal does not say.
 const USUAL_COLUMNS: usize = 80;
 
-/// Colours that peers take turns with: those that are readable on dark and on light.
-const COLOURS: [u8; 6] = [36, 35, 33, 32, 34, 31];
+/// Colours that peers take turns with: all that terminals have but red, which is for errors, and black and white.
+const COLOURS: [u8; 5] = [36, 35, 33, 32, 34];
+
+const RED: u8 = 31;
+const FAINT: u8 = 2;
+const BOLD: u8 = 1;
 
 /// An event as text.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +34,9 @@ pub(super) struct Painted {
 /// Turns events into text.
 pub(super) struct Painter {
     look: Look,
+    /// Notices get colour: they may go elsewhere than messages.
+    notice_colour: bool,
+    /// There is one peer, and its coming is a connection.
     single: bool,
     /// What to do about a peer that ends no message has been said.
     hinted: bool,
@@ -38,14 +45,13 @@ pub(super) struct Painter {
 }
 
 impl Painter {
-    /// With a single peer, its coming is a connection.
-    pub(super) fn new(look: Look, single: bool) -> Self {
-        Self { look, single, hinted: false, now, columns }
+    pub(super) fn new(look: Look, single: bool, notice_colour: bool) -> Self {
+        Self { look, notice_colour, single, hinted: false, now, columns }
     }
 
     /// For notices in a pipe.
     pub(super) fn of_notices(verbose: bool) -> Self {
-        Self::new(Look { colour: false, hex: false, time: false, verbose }, false)
+        Self::new(Look { colour: false, hex: false, time: false, verbose }, false, false)
     }
 
     /// An event as text, if there is anything to say.
@@ -77,7 +83,8 @@ impl Painter {
             visible::text_marked(message, self.mark())
         };
         let shown = shown.replace('\n', &format!("\n{}", " ".repeat(indent)));
-        format!("{}{} {shown}\n", self.faint(&time), self.peer_coloured(peer, &number))
+        let colour = self.look.colour;
+        format!("{}{} {shown}\n", coloured(colour, &time, FAINT), coloured(colour, &number, colour_of(peer)))
     }
 
     fn open(&self, peer: PeerId, names: &unstick::endpoint::Names) -> String {
@@ -123,22 +130,22 @@ impl Painter {
             text.push_str("\n  hint: ");
             text.push_str(&visible::line(hint));
         }
-        self.lines(&text, "\x1b[31m", "\x1b[39m")
+        self.lines(&text, RED)
     }
 
     fn notice(&self, text: &str) -> String {
-        self.lines(text, "\x1b[2m", "\x1b[22m")
+        self.lines(text, FAINT)
     }
 
     /// The time, then the text in a colour, line by line.
-    fn lines(&self, text: &str, before: &str, after: &str) -> String {
+    fn lines(&self, text: &str, colour: u8) -> String {
         let time = self.time();
-        let mut out = self.faint(&time);
+        let mut out = coloured(self.notice_colour, &time, FAINT);
         for (at, line) in text.lines().enumerate() {
             if at > 0 {
                 out.extend(std::iter::repeat_n(' ', time.len()));
             }
-            out.push_str(&self.coloured(line, before, after));
+            out.push_str(&coloured(self.notice_colour, line, colour));
             out.push('\n');
         }
         out
@@ -152,20 +159,24 @@ impl Painter {
     fn mark(&self) -> Mark {
         if self.look.colour { Mark::REVERSED } else { Mark::NONE }
     }
+}
 
-    fn faint(&self, text: &str) -> String {
-        self.coloured(text, "\x1b[2m", "\x1b[22m")
-    }
+/// A prompt in the colour of the peer that it names, else in bold.
+pub(crate) fn coloured_prompt(on: bool, text: &str, to: Option<Target>) -> String {
+    let colour = match to {
+        Some(Target::Peer(peer)) => colour_of(peer),
+        _ => BOLD,
+    };
+    coloured(on, text, colour)
+}
 
-    fn peer_coloured(&self, peer: PeerId, text: &str) -> String {
-        let turn = peer.wrapping_sub(1) % COLOURS.len() as u64;
-        let colour = COLOURS[usize::try_from(turn).unwrap_or_default()];
-        self.coloured(text, &format!("\x1b[{colour}m"), "\x1b[39m")
-    }
+fn colour_of(peer: PeerId) -> u8 {
+    let turn = peer.wrapping_sub(1) % COLOURS.len() as u64;
+    COLOURS[usize::try_from(turn).unwrap_or_default()]
+}
 
-    fn coloured(&self, text: &str, before: &str, after: &str) -> String {
-        if self.look.colour && !text.is_empty() { format!("{before}{text}{after}") } else { text.to_owned() }
-    }
+fn coloured(on: bool, text: &str, colour: u8) -> String {
+    if on && !text.is_empty() { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 fn painted(text: String) -> Painted {
@@ -205,7 +216,14 @@ mod tests {
 
     fn painter() -> Painter {
         let look = Look { colour: false, hex: false, time: false, verbose: false };
-        Painter { look, single: false, hinted: false, now: || "12:00:00.000".into(), columns: || 60 }
+        Painter {
+            look,
+            notice_colour: false,
+            single: false,
+            hinted: false,
+            now: || "12:00:00.000".into(),
+            columns: || 60,
+        }
     }
 
     fn message(text: &[u8]) -> Event<'_> {
@@ -237,7 +255,7 @@ mod tests {
         assert_eq!(painter.paint(&message(b"\x1b[2J\xff")).unwrap().text, "12> \\x1b[2J\\xff\n");
         painter.look.colour = true;
         let text = painter.paint(&message(b"\x1b[2J")).unwrap().text;
-        assert_eq!(text, "\x1b[31m12>\x1b[39m \x1b[7m\\x1b\x1b[27m[2J\n".replace("31", "31"));
+        assert_eq!(text, "\x1b[35m12>\x1b[0m \x1b[7m\\x1b\x1b[27m[2J\n");
         painter.look.colour = false;
         let close = Event::Close { peer: 1, from: "\x1b]0;x\x07", reason: &Reason::Ended };
         assert_eq!(painter.paint(&close).unwrap().text, "peer 1 left: \\x1b]0;x\\x07\n");

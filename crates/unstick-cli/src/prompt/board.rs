@@ -1,0 +1,391 @@
+//! What stands between the conversation and the terminal: text to be shown above the prompt, the line being typed, and
+//! to whom it goes.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use unstick::service::talk::Event;
+
+use super::addressee::{Addressees, To};
+use super::show;
+use crate::terminal::coloured_prompt;
+
+/// Text that may wait for the terminal before the peers are slowed down.
+const WAITING: usize = 256 * 1024;
+
+/// How long the reader may take to leave the terminal alone at the end. It is busy for longer only where rustyline
+/// waits for a key and nothing else, as in a search of the history.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// Shared by the conversation, the reader of keys and who wakes it.
+pub(crate) struct Board {
+    state: Mutex<State>,
+    /// The phase or the need to wake the reader has changed.
+    changed: Condvar,
+    /// Text has been taken.
+    room: Notify,
+    colour: bool,
+}
+
+struct State {
+    /// Whole lines for the screen.
+    waiting: String,
+    phase: Phase,
+    wake: Wake,
+    /// What has been typed of the next line.
+    line: String,
+    /// The line was empty when it was last drawn: it takes one row of the screen.
+    drawn_empty: bool,
+    /// To whom the prompt says that the line goes.
+    shown: To,
+    addressees: Addressees,
+    /// The reader is to leave the terminal.
+    finishing: bool,
+    interrupted: bool,
+    unsent: Vec<Bytes>,
+}
+
+/// What the reader of keys is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It has not begun.
+    Ahead,
+    /// It carries out a line.
+    Between,
+    /// It has drawn the prompt, and reads keys.
+    Editing,
+    /// There is none, or no more: text goes to the terminal at once.
+    Away,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    No,
+    Wanted,
+    Sent,
+}
+
+/// What to draw.
+pub(super) enum Draw {
+    /// This, and the prompt below it.
+    Above(String),
+    /// Nothing: reading ends here, for another prompt or for good.
+    Leave,
+}
+
+/// The prompt for a line.
+pub(super) struct Prompt {
+    pub(super) plain: String,
+    pub(super) coloured: String,
+}
+
+/// How the prompt ended.
+pub(super) struct Ended {
+    /// The reader has left the terminal as it was.
+    pub(super) by_itself: bool,
+    /// What was waiting to be shown.
+    pub(super) text: String,
+    /// What was typed, and will not be sent.
+    pub(super) unsent: Vec<Bytes>,
+    pub(super) interrupted: bool,
+}
+
+impl Board {
+    pub(super) fn new(single: bool, colour: bool) -> Self {
+        let state = State {
+            waiting: String::new(),
+            phase: Phase::Ahead,
+            wake: Wake::No,
+            line: String::new(),
+            drawn_empty: true,
+            shown: To::Nobody,
+            addressees: Addressees::new(single),
+            finishing: false,
+            interrupted: false,
+            unsent: Vec::new(),
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new(), room: Notify::new(), colour }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // For the conversation.
+
+    /// Remembers who is there, and who spoke last.
+    pub(crate) fn note(&self, event: &Event<'_>) {
+        let mut state = self.lock();
+        match event {
+            Event::Open { peer, names } => state.addressees.came(*peer, &names.remote),
+            Event::Message { peer, .. } => state.addressees.spoke(*peer),
+            Event::Close { peer, .. } => state.addressees.left(*peer),
+            _ => return,
+        }
+        self.wake_if_needed(&mut state);
+    }
+
+    /// Shows whole lines.
+    pub(crate) fn say(&self, text: &str) {
+        let mut state = self.lock();
+        if state.phase == Phase::Away {
+            show(text);
+        } else {
+            state.waiting.push_str(text);
+            self.wake_if_needed(&mut state);
+        }
+    }
+
+    /// The same while there is a prompt; false where there is none.
+    pub(super) fn say_if_live(&self, text: &str) -> bool {
+        let live = self.lock().phase != Phase::Away;
+        if live {
+            self.say(text);
+        }
+        live
+    }
+
+    /// What to wait for before more is said.
+    pub(crate) fn room(board: &Arc<Self>) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        if board.lock().waiting.len() <= WAITING {
+            return None;
+        }
+        let board = Arc::clone(board);
+        Some(Box::pin(async move {
+            loop {
+                let taken = board.room.notified();
+                if board.lock().waiting.len() <= WAITING {
+                    return;
+                }
+                taken.await;
+            }
+        }))
+    }
+
+    /// A message was typed, and nobody takes it any more.
+    pub(super) fn not_sent(&self, message: Bytes) {
+        self.lock().unsent.push(message);
+    }
+
+    /// Ends the reading of keys, as far as that is possible within the grace.
+    pub(super) fn finish(&self) -> Ended {
+        let mut state = self.lock();
+        state.finishing = true;
+        self.wake_if_needed(&mut state);
+        let busy = |state: &mut State| matches!(state.phase, Phase::Between | Phase::Editing);
+        let waited = self.changed.wait_timeout_while(state, GRACE, busy);
+        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.phase = Phase::Away;
+        self.changed.notify_all();
+        let mut unsent = mem::take(&mut state.unsent);
+        let line = mem::take(&mut state.line);
+        if !line.is_empty() {
+            unsent.push(line.into());
+        }
+        let text = self.take(&mut state);
+        Ended { by_itself: !timeout.timed_out(), text, unsent, interrupted: state.interrupted }
+    }
+
+    // For the reader of keys.
+
+    /// The prompt for the next line, of which this much is there already; `None` where there is to be no next line.
+    pub(super) fn begin(&self, line: &str) -> Option<Prompt> {
+        let mut state = self.lock();
+        line.clone_into(&mut state.line);
+        if state.finishing || state.phase == Phase::Away {
+            return None;
+        }
+        state.phase = Phase::Between;
+        state.drawn_empty = line.is_empty();
+        state.shown = state.addressees.next();
+        let plain = state.addressees.prompt(state.shown);
+        let coloured = coloured_prompt(self.colour, &plain, state.shown.target());
+        Some(Prompt { plain, coloured })
+    }
+
+    /// What to draw, whatever the reason for drawing is.
+    pub(super) fn draw(&self) -> Draw {
+        let mut state = self.lock();
+        if state.phase != Phase::Away {
+            state.phase = Phase::Editing;
+        }
+        state.wake = Wake::No;
+        if state.must_leave() {
+            return Draw::Leave;
+        }
+        state.drawn_empty = state.line.is_empty();
+        let text = self.take(&mut state);
+        self.wake_if_needed(&mut state);
+        Draw::Above(text)
+    }
+
+    /// The line has changed.
+    pub(super) fn typed(&self, line: &str) {
+        let mut state = self.lock();
+        line.clone_into(&mut state.line);
+        self.wake_if_needed(&mut state);
+    }
+
+    /// What has been typed.
+    pub(super) fn line(&self) -> String {
+        self.lock().line.clone()
+    }
+
+    /// Reading has ended, with a line or for a reason; nothing is drawn until it begins again.
+    pub(super) fn pause(&self) {
+        self.lock().phase = Phase::Between;
+    }
+
+    /// What waits to be shown.
+    pub(super) fn take_text(&self) -> String {
+        self.take(&mut self.lock())
+    }
+
+    pub(super) fn interrupt(&self) {
+        self.lock().interrupted = true;
+    }
+
+    /// Nobody reads keys: text goes to the terminal at once from now on.
+    pub(super) fn away(&self) {
+        let mut state = self.lock();
+        state.phase = Phase::Away;
+        show(&self.take(&mut state));
+        self.changed.notify_all();
+    }
+
+    /// Looks at the addressees, and at whom the prompt shows.
+    pub(super) fn addressees<T>(&self, look: impl FnOnce(&mut Addressees, To) -> T) -> T {
+        let state = &mut *self.lock();
+        look(&mut state.addressees, state.shown)
+    }
+
+    // For who wakes the reader.
+
+    /// Waits until the reader of keys is to be woken; false once there is none.
+    pub(super) fn wait_to_wake(&self) -> bool {
+        let mut state = self.lock();
+        loop {
+            match (state.phase, state.wake) {
+                (Phase::Away, _) => return false,
+                (Phase::Editing, Wake::Wanted) => {
+                    state.wake = Wake::Sent;
+                    return true;
+                }
+                _ => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn take(&self, state: &mut State) -> String {
+        self.room.notify_waiters();
+        mem::take(&mut state.waiting)
+    }
+
+    fn wake_if_needed(&self, state: &mut State) {
+        let needed = state.finishing || !state.waiting.is_empty() || (state.line.is_empty() && state.is_stale());
+        // Before the first drawing there is no need: drawing shows everything.
+        if needed && state.phase == Phase::Editing && state.wake == Wake::No {
+            state.wake = Wake::Wanted;
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl State {
+    /// The line goes to somebody else than the prompt says.
+    fn is_stale(&mut self) -> bool {
+        let next = self.addressees.next();
+        next != self.shown && self.addressees.prompt(next) != self.addressees.prompt(self.shown)
+    }
+
+    /// Another prompt is due, and the line is empty on the screen as well; or there is to be none.
+    fn must_leave(&mut self) -> bool {
+        self.finishing || (self.line.is_empty() && self.drawn_empty && self.is_stale())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unstick::endpoint::Names;
+
+    fn open(board: &Board, peer: u64) {
+        let names = Names { remote: "127.0.0.1:5".into(), local: "127.0.0.1:6".into() };
+        board.note(&Event::Open { peer, names: &names });
+    }
+
+    fn above(board: &Board) -> Option<String> {
+        match board.draw() {
+            Draw::Above(text) => Some(text),
+            Draw::Leave => None,
+        }
+    }
+
+    #[test]
+    fn text_waits_for_the_next_drawing_in_its_order() {
+        let board = Board::new(false, false);
+        board.say("one\n");
+        assert_eq!(board.begin("").unwrap().plain, "nobody> ");
+        board.say("two\n");
+        assert_eq!(above(&board).as_deref(), Some("one\ntwo\n"));
+        assert_eq!(above(&board).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn the_prompt_changes_only_while_the_line_is_empty() {
+        let board = Board::new(false, false);
+        board.begin("").unwrap();
+        assert!(above(&board).is_some());
+        board.typed("h");
+        open(&board, 1);
+        assert!(above(&board).is_some(), "a line is being typed");
+        board.typed("");
+        assert!(above(&board).is_some(), "the old line is still on the screen");
+        assert!(above(&board).is_none(), "now the prompt can change");
+        assert_eq!(board.begin("").unwrap().plain, "to 1> ");
+        assert!(above(&board).is_some());
+    }
+
+    #[test]
+    fn a_single_peer_needs_no_other_prompt() {
+        let board = Board::new(true, false);
+        assert_eq!(board.begin("").unwrap().plain, "> ");
+        assert!(above(&board).is_some());
+        open(&board, 1);
+        assert!(above(&board).is_some());
+    }
+
+    #[test]
+    fn the_end_tells_what_was_not_sent() {
+        let board = Board::new(false, false);
+        board.begin("").unwrap();
+        board.typed("half a li");
+        board.not_sent("typed ahead".into());
+        board.say("last words\n");
+        board.state.lock().unwrap().finishing = true;
+        assert!(above(&board).is_none());
+        assert!(board.begin(&board.line()).is_none());
+        board.changed.notify_all();
+        board.state.lock().unwrap().phase = Phase::Ahead;
+        let ended = board.finish();
+        assert!(ended.by_itself && !ended.interrupted);
+        assert_eq!(ended.text, "last words\n");
+        assert_eq!(ended.unsent, ["typed ahead", "half a li"]);
+    }
+
+    #[test]
+    fn a_full_screen_asks_for_patience() {
+        let board = Arc::new(Board::new(false, false));
+        assert!(Board::room(&board).is_none());
+        board.say(&"x".repeat(WAITING + 1));
+        let room = Board::room(&board).expect("there is no room");
+        board.take_text();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(room);
+    }
+}

@@ -1,0 +1,165 @@
+//! rustyline, told to let text in above the line and to leave off when another prompt is due.
+//!
+//! rustyline reads a line with one fixed prompt, and can be asked to print above it, but not to stop. Both come from the
+//! one place that it calls whenever it draws: the prompt's highlighter. What waits to be shown is put in front of the
+//! prompt there, which keeps its order whatever the reason for drawing is; and where reading has to end, it is unwound
+//! from there, as a panic would, but without one: every resource of rustyline's is released as it is on every error.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use rustyline::completion::{Completer, FilenameCompleter, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::MemHistory;
+use rustyline::validate::Validator;
+use rustyline::{
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext,
+    EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+};
+
+use super::board::{Board, Draw, Prompt};
+use super::show;
+use super::typed::COMMANDS;
+
+#[cfg(panic = "abort")]
+compile_error!("the prompt ends reading by unwinding: see the head of this file");
+
+/// Makes rustyline draw, and shows nothing itself: a line up and the line end that rustyline insists on.
+const WAKE: &str = "\x1b[A\n";
+
+/// Ends what the unwinding has cut short: a synchronized drawing, and the row of an empty line.
+const CUT_SHORT: &str = "\x1b[?2026l\r\x1b[K";
+
+/// What came of reading.
+pub(super) enum Read {
+    Line(String),
+    /// Reading was left for another prompt, or for good.
+    Left,
+    /// ^C.
+    Interrupted,
+    /// ^D on an empty line, or the terminal is gone.
+    Ended,
+}
+
+/// The payload that reading is left with.
+struct Leave;
+
+/// An editor of lines with a history.
+pub(super) struct LineEditor {
+    editor: Editor<Assistant, MemHistory>,
+    board: Arc<Board>,
+}
+
+impl LineEditor {
+    /// An editor on standard input and output, and who wakes it.
+    ///
+    /// # Errors
+    ///
+    /// Where these are no terminals, or one that cannot be edited on.
+    pub(super) fn new(
+        board: &Arc<Board>,
+        history: usize,
+    ) -> rustyline::Result<(Self, impl ExternalPrinter + Send + 'static)> {
+        // Forced, because only then is the highlighter asked; whether there is colour is decided elsewhere.
+        let config = Config::builder()
+            .color_mode(ColorMode::Forced)
+            .completion_type(CompletionType::List)
+            .max_history_size(history)?
+            .history_ignore_space(true)
+            .history_ignore_dups(true)?
+            .build();
+        let lines = MemHistory::with_config(&config);
+        let mut editor = Editor::with_history(config, lines)?;
+        editor.set_helper(Some(Assistant { board: Arc::clone(board), files: FilenameCompleter::new() }));
+        editor.bind_sequence(KeyEvent(KeyCode::Tab, Modifiers::NONE), EventHandler::Conditional(Box::new(TabInText)));
+        let printer = editor.create_external_printer()?;
+        Ok((Self { editor, board: Arc::clone(board) }, printer))
+    }
+
+    /// Adds a line to the history; false where it has no place there.
+    pub(super) fn remember(&mut self, line: &str) -> bool {
+        self.editor.add_history_entry(line).unwrap_or(false)
+    }
+
+    /// Reads a line that begins with what is kept of an earlier one.
+    pub(super) fn read(&mut self, prompt: &Prompt, kept: &str) -> Read {
+        let prompt = (prompt.plain.as_str(), prompt.coloured.as_str());
+        let editor = &mut self.editor;
+        let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, (kept, ""))));
+        self.board.pause();
+        match read {
+            Ok(Ok(line)) => Read::Line(line),
+            Ok(Err(ReadlineError::Interrupted)) => Read::Interrupted,
+            Ok(Err(_)) => Read::Ended,
+            Err(payload) if payload.is::<Leave>() => {
+                show(&(CUT_SHORT.to_owned() + &self.board.take_text()));
+                Read::Left
+            }
+            Err(payload) => resume_unwind(payload),
+        }
+    }
+}
+
+/// Makes rustyline draw whenever there is something to show, until nobody reads any more. This waits for rustyline.
+pub(super) fn keep_awake(board: &Board, mut printer: impl ExternalPrinter) {
+    while board.wait_to_wake() {
+        if printer.print(WAKE.to_owned()).is_err() {
+            return;
+        }
+    }
+}
+
+/// What rustyline asks while a line is typed.
+struct Assistant {
+    board: Arc<Board>,
+    files: FilenameCompleter,
+}
+
+impl Highlighter for Assistant {
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
+        match self.board.draw() {
+            Draw::Above(text) if text.is_empty() => Cow::Borrowed(prompt),
+            Draw::Above(text) => Cow::Owned(text + prompt),
+            Draw::Leave => resume_unwind(Box::new(Leave)),
+        }
+    }
+}
+
+impl Hinter for Assistant {
+    type Hint = String;
+
+    /// Hints nothing, but hears of every change of the line.
+    fn hint(&self, line: &str, _pos: usize, _context: &Context<'_>) -> Option<String> {
+        self.board.typed(line);
+        None
+    }
+}
+
+impl Completer for Assistant {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, pos: usize, _context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        if line[..pos].starts_with("/file ") {
+            return self.files.complete_path(line, pos);
+        }
+        let known = COMMANDS.iter().map(|command| format!("/{}", command.name));
+        let fitting = known.filter(|name| name.starts_with(&line[..pos]));
+        Ok((0, fitting.map(|name| Pair { replacement: name.clone() + " ", display: name }).collect()))
+    }
+}
+
+impl Validator for Assistant {}
+impl Helper for Assistant {}
+
+/// A tab completes commands; in a text it is a tab.
+struct TabInText;
+
+impl ConditionalEventHandler for TabInText {
+    fn handle(&self, _event: &Event, n: RepeatCount, _positive: bool, context: &EventContext) -> Option<Cmd> {
+        let command = context.line().starts_with('/') && !context.line().starts_with("//");
+        (!command).then_some(Cmd::SelfInsert(n, '\t'))
+    }
+}

@@ -1,0 +1,141 @@
+//! The lines typed in earlier runs, in a file that only its owner reads.
+//!
+//! It is a convenience: where it cannot be read or written, there is none, and nothing is said about it.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+
+/// Lines kept. The file may hold twice as many before it is cut back.
+pub(super) const LINES: usize = 1000;
+
+/// Bytes of a file that are read: a file that somebody else has blown up is left alone.
+const SIZE: u64 = 4 * 1024 * 1024;
+
+/// The file, if there can be one.
+pub(super) struct HistoryFile {
+    path: Option<PathBuf>,
+}
+
+impl HistoryFile {
+    /// The user's: `unstick/history` in `$XDG_STATE_HOME`, which is `~/.local/state` where it is not set.
+    pub(super) fn of_user() -> Self {
+        let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+        Self { path: state.map(|state| state.join("unstick/history")) }
+    }
+
+    /// The lines in it, oldest first, at most [`LINES`].
+    pub(super) fn load(&self) -> Vec<String> {
+        let Some(text) = self.path.as_ref().and_then(|path| {
+            let small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= SIZE);
+            small.then(|| fs::read_to_string(path).ok())?
+        }) else {
+            return Vec::new();
+        };
+        let lines: Vec<&str> = text.lines().collect();
+        let kept = &lines[lines.len().saturating_sub(LINES)..];
+        if lines.len() > 2 * LINES {
+            // The whole file stays where this fails.
+            let _ = self.replace(kept);
+        }
+        kept.iter().map(|line| unescape(line)).collect()
+    }
+
+    /// Adds a line, at once: other runs may add theirs at the same time.
+    pub(super) fn add(&self, line: &str) {
+        let _ = self.append(&(escape(line) + "\n"));
+    }
+
+    fn append(&self, text: &str) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        if let Some(directory) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        }
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
+        file.write_all(text.as_bytes())
+    }
+
+    fn replace(&self, lines: &[&str]) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let new = path.with_extension(std::process::id().to_string());
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all((lines.join("\n") + "\n").as_bytes())?;
+        fs::rename(new, path)
+    }
+}
+
+/// A pasted line may have lines of its own.
+fn escape(line: &str) -> String {
+    line.replace('\\', "\\\\").replace('\n', "\\n")
+}
+
+fn unescape(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => match letters.next() {
+                Some('n') => out.push('\n'),
+                other => out.extend(other),
+            },
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_new_directory() -> (tempfile::TempDir, HistoryFile) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = Some(directory.path().join("state/unstick/history"));
+        (directory, HistoryFile { path })
+    }
+
+    #[test]
+    fn lines_are_found_again_in_a_file_of_the_owner() {
+        let (_directory, history) = in_new_directory();
+        assert_eq!(history.load(), [""; 0]);
+        for line in ["one", "a\\b", "two\nlines", "\\n"] {
+            history.add(line);
+        }
+        assert_eq!(history.load(), ["one", "a\\b", "two\nlines", "\\n"]);
+        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let path = history.path.as_deref().unwrap();
+        assert_eq!(mode(path), 0o600);
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+        history.add("three");
+        assert_eq!(mode(path), 0o600);
+    }
+
+    #[test]
+    fn a_long_file_is_cut_back() {
+        let (_directory, history) = in_new_directory();
+        history.add("first");
+        let path = history.path.clone().unwrap();
+        let text: String = (0..2 * LINES + 1).map(|number| format!("{number}\n")).collect();
+        fs::write(&path, text).unwrap();
+        let lines = history.load();
+        assert_eq!((lines.len(), lines[0].as_str()), (LINES, "1001"));
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), LINES);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn no_file_is_no_error() {
+        let history = HistoryFile { path: None };
+        history.add("one");
+        assert_eq!(history.load(), [""; 0]);
+        let history = HistoryFile { path: Some("/proc/nowhere/unstick/history".into()) };
+        history.add("one");
+        assert_eq!(history.load(), [""; 0]);
+    }
+}

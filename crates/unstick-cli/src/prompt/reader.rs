@@ -1,0 +1,406 @@
+//! The thread that reads lines and carries them out.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::{self, BufRead};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use bytes::Bytes;
+use rustyline::completion::unescape;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use unstick::service::talk::{Command, PeerId, Target};
+
+use super::addressee::{Addressees, Choice, To};
+use super::board::{Board, Prompt};
+use super::editor::{LineEditor, Read, keep_awake};
+use super::history::{self, HistoryFile};
+use super::typed::{COMMANDS, Typed, Wrong, parse};
+use crate::visible;
+
+/// Bytes of a file that `/file` reads. What the framing takes is said when it is sent; this is about memory.
+const LARGEST_FILE: u64 = 1 << 30;
+
+/// Reads lines and carries them out.
+pub(super) struct Reader {
+    board: Arc<Board>,
+    lines: Lines,
+    commands: mpsc::Sender<Command>,
+    history: HistoryFile,
+    /// How a choice of addressee ends has been said.
+    explained: bool,
+}
+
+/// Where lines come from.
+enum Lines {
+    Edited(Box<LineEditor>),
+    /// As the terminal gives them: one that cannot be edited on.
+    Plain,
+}
+
+/// What came of a line.
+enum Step {
+    /// It was carried out.
+    Done,
+    /// It makes no sense.
+    Wrong,
+    /// Nobody takes it now: it is not lost.
+    Kept,
+    /// It ends the run.
+    Quit,
+}
+
+/// Sets the board on its own when the thread ends, whatever ends it.
+struct AwayAtEnd(Arc<Board>);
+
+impl Drop for AwayAtEnd {
+    fn drop(&mut self) {
+        self.0.away();
+    }
+}
+
+impl Reader {
+    /// A reader of standard input, and who wakes it.
+    pub(super) fn new(board: Arc<Board>, commands: mpsc::Sender<Command>) -> io::Result<Self> {
+        let history = HistoryFile::of_user();
+        let lines = match LineEditor::new(&board, history::LINES) {
+            Ok((mut editor, printer)) => {
+                for line in history.load() {
+                    editor.remember(&line);
+                }
+                let board = Arc::clone(&board);
+                thread::Builder::new().name("waker".into()).spawn(move || keep_awake(&board, printer))?;
+                Lines::Edited(Box::new(editor))
+            }
+            // A terminal that is none for rustyline, such as TERM=dumb.
+            Err(_) => {
+                board.away();
+                Lines::Plain
+            }
+        };
+        Ok(Self { board, lines, commands, history, explained: false })
+    }
+
+    /// Starts the thread.
+    pub(super) fn start(self) -> io::Result<()> {
+        thread::Builder::new().name("prompt".into()).spawn(move || self.run()).map(|_| ())
+    }
+
+    fn run(mut self) {
+        let _away = AwayAtEnd(Arc::clone(&self.board));
+        let mut kept = String::new();
+        while let Some(read) = self.read(&kept) {
+            match read {
+                Read::Line(line) => match self.take(&line) {
+                    Some(rest) => kept = rest,
+                    None => return,
+                },
+                Read::Left => kept = self.board.line(),
+                Read::Interrupted if !self.board.line().is_empty() => kept.clear(),
+                Read::Interrupted => {
+                    self.board.interrupt();
+                    self.command(Command::Quit);
+                    return;
+                }
+                Read::Ended => {
+                    self.board.say("input has ended; ^C ends the program\n");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, kept: &str) -> Option<Read> {
+        match &mut self.lines {
+            Lines::Edited(editor) => {
+                let prompt: Prompt = self.board.begin(kept)?;
+                Some(editor.read(&prompt, kept))
+            }
+            Lines::Plain => {
+                let mut line = String::new();
+                Some(match io::stdin().lock().read_line(&mut line) {
+                    Ok(0) | Err(_) => Read::Ended,
+                    Ok(_) => Read::Line(line.strip_suffix('\n').unwrap_or(&line).to_owned()),
+                })
+            }
+        }
+    }
+
+    /// Carries out what was typed, or pasted: each line of that for itself. Returns what is kept of it, and `None` where
+    /// it ends the run.
+    fn take(&mut self, line: &str) -> Option<String> {
+        if let Lines::Edited(editor) = &mut self.lines
+            && editor.remember(line)
+        {
+            self.history.add(line);
+        }
+        let several = line.contains('\n');
+        let mut rest = if several { line.strip_suffix('\n').unwrap_or(line) } else { line };
+        loop {
+            let (first, more) = match rest.split_once('\n') {
+                Some((first, more)) => (first, Some(more)),
+                None => (rest, None),
+            };
+            match self.carry_out(first) {
+                Step::Quit => return None,
+                Step::Kept => return Some(rest.to_owned()),
+                Step::Wrong if several => return Some(rest.to_owned()),
+                Step::Done | Step::Wrong => match more {
+                    Some(more) => rest = more,
+                    None => return Some(String::new()),
+                },
+            }
+        }
+    }
+
+    fn carry_out(&mut self, line: &str) -> Step {
+        let typed = match parse(line) {
+            Ok(typed) => typed,
+            Err(wrong) => return self.wrong(&wrong),
+        };
+        match typed {
+            Typed::Say { to: None, text } => self.send(text.into()),
+            Typed::Say { to: Some(choice), text } => self.send_to(choice, text.into()),
+            Typed::Bytes(bytes) => self.send(bytes.into()),
+            Typed::File(path) => match read_file(&path) {
+                Ok(content) => self.send(content.into()),
+                Err(wrong) => self.wrong(&wrong),
+            },
+            Typed::To(choice) => self.choose(choice),
+            Typed::Peers => self.reply(&self.board.addressees(|addressees, _| peers(addressees))),
+            Typed::Close(peer) => self.close(peer),
+            Typed::Help => self.reply(&help()),
+            Typed::Quit => {
+                self.command(Command::Quit);
+                Step::Quit
+            }
+        }
+    }
+
+    /// Sends to whom the prompt said.
+    fn send(&self, message: Bytes) -> Step {
+        let edited = matches!(self.lines, Lines::Edited(_));
+        let to = self.board.addressees(|addressees, shown| {
+            // Where nothing is shown, nothing else was meant.
+            let meant = if edited { shown } else { addressees.next() };
+            addressee(addressees, meant)
+        });
+        match to {
+            Ok(target) => self.send_message(target, message),
+            Err(why) => self.kept(&why),
+        }
+    }
+
+    /// Sends to whom the line itself names.
+    fn send_to(&self, choice: Choice, message: Bytes) -> Step {
+        let (to, reached) = self.board.addressees(|addressees, _| {
+            let to = match choice {
+                Choice::Peer(peer) => To::One(peer),
+                Choice::All => To::All,
+                Choice::Latest => addressees.next_latest(),
+            };
+            (to, addressees.reaches(to))
+        });
+        match to.target() {
+            Some(target) if reached => self.send_message(target, message),
+            _ => self.kept(&match to {
+                To::One(peer) => format!("there is no peer {peer} (/peers lists them)"),
+                _ => "nobody is connected".to_owned(),
+            }),
+        }
+    }
+
+    fn send_message(&self, to: Target, message: Bytes) -> Step {
+        if self.command(Command::Send { to, message }) { Step::Done } else { self.kept("too many lines wait already") }
+    }
+
+    /// Gives a command to the conversation; false where that has too many already, or is over.
+    fn command(&self, command: Command) -> bool {
+        match self.commands.try_send(command) {
+            Ok(()) => true,
+            // What ends the run may end it by being dropped.
+            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => false,
+        }
+    }
+
+    fn choose(&mut self, choice: Choice) -> Step {
+        let known = self.board.addressees(|addressees, _| match choice {
+            Choice::Peer(peer) if !addressees.is_here(peer) => Err(peer),
+            _ => {
+                addressees.choose(choice);
+                Ok(())
+            }
+        });
+        if let Err(peer) = known {
+            return self.wrong(&no_such_peer(peer));
+        }
+        if choice != Choice::Latest && !std::mem::replace(&mut self.explained, true) {
+            return self.reply("every line goes there now; /to last: to who sent last\n");
+        }
+        Step::Done
+    }
+
+    fn close(&self, peer: Option<PeerId>) -> Step {
+        let peer = self.board.addressees(|addressees, _| {
+            let mut all = addressees.all();
+            match (peer, all.next(), all.next()) {
+                (Some(peer), ..) if addressees.is_here(peer) => Ok(peer),
+                (Some(peer), ..) => Err(no_such_peer(peer)),
+                (None, Some((only, _)), None) => Ok(only),
+                (None, None, _) => Err(Wrong::new("nobody is connected", "/quit ends the program")),
+                (None, ..) => Err(Wrong::new("/close whom?", "such as /close 2; /peers lists them")),
+            }
+        });
+        match peer {
+            Ok(peer) if self.command(Command::Close(peer)) => Step::Done,
+            Ok(_) => self.kept("too many lines wait already"),
+            Err(wrong) => self.wrong(&wrong),
+        }
+    }
+
+    fn reply(&self, text: &str) -> Step {
+        self.board.say(text);
+        Step::Done
+    }
+
+    fn wrong(&self, wrong: &Wrong) -> Step {
+        self.board.say(&format!("error: {}\n  hint: {}\n", visible::line(&wrong.what), visible::line(&wrong.hint)));
+        Step::Wrong
+    }
+
+    fn kept(&self, why: &str) -> Step {
+        let how = match self.lines {
+            Lines::Edited(_) => "Enter tries again, ^C drops it",
+            Lines::Plain => "type it again",
+        };
+        self.board.say(&format!("not sent: {why}; {how}\n"));
+        Step::Kept
+    }
+}
+
+/// Whom a line reaches that was typed for these; or why it reaches nobody.
+fn addressee(addressees: &Addressees, shown: To) -> Result<Target, String> {
+    let now = addressees.next();
+    match (shown, now) {
+        (shown, _) if addressees.reaches(shown) => shown.target().ok_or_else(String::new),
+        (_, To::Nobody) => Err("nobody is connected".to_owned()),
+        // Somebody has come while the line was typed for whoever comes.
+        (To::Nobody, To::One(peer)) => Ok(Target::Peer(peer)),
+        (To::Nobody, _) => Err("several have come, and it would go to all".to_owned()),
+        (gone, now) => Err(format!("{gone} has left, and it would go to {now}")),
+    }
+}
+
+fn no_such_peer(peer: PeerId) -> Wrong {
+    Wrong::new(format!("there is no peer {peer}"), "/peers lists them")
+}
+
+fn peers(addressees: &Addressees) -> String {
+    let next = addressees.next();
+    let mut text = String::new();
+    for (peer, name) in addressees.all() {
+        let here = if next == To::One(peer) { " (the next line goes here)" } else { "" };
+        text += &format!("peer {peer}: {}{here}\n", visible::line(name));
+    }
+    match next {
+        To::Nobody => "nobody is connected\n".to_owned(),
+        To::All => text + "the next line goes to all\n",
+        To::One(_) => text,
+    }
+}
+
+fn help() -> String {
+    let texts = [
+        ("text", "a message, to whom the prompt says"),
+        ("@2 text", "to peer 2, this once; @all text: to all"),
+        ("//text @@text", "a text that begins with / or @"),
+    ];
+    let commands = COMMANDS.iter().map(|command| (command.written, command.does));
+    let keys = [("^D", "input ends: the other side has its say"), ("^C", "drops the line; ends the program")];
+    texts.into_iter().chain(commands).chain(keys).map(|(written, does)| format!("{written:<15} {does}\n")).collect()
+}
+
+/// A file's content.
+fn read_file(written: &str) -> Result<Vec<u8>, Wrong> {
+    let path = path_of(written);
+    let wrong = |why: &str| Wrong::new(format!("{}: {why}", path.display()), "/file PATH sends a file as one message");
+    let described = |error: io::Error| {
+        let text = error.to_string();
+        wrong(text.split(" (os error").next().unwrap_or(&text))
+    };
+    let metadata = fs::metadata(&path).map_err(described)?;
+    if !metadata.is_file() {
+        return Err(wrong("not a file"));
+    }
+    if metadata.len() > LARGEST_FILE {
+        return Err(wrong("larger than 1 GiB"));
+    }
+    fs::read(&path).map_err(described)
+}
+
+/// A path as it was typed, completed or pasted: with `~/`, quotes or backslashes, unless there is a file of that name.
+fn path_of(written: &str) -> PathBuf {
+    if Path::new(written).exists() {
+        return written.into();
+    }
+    let quoted = ['"', '\''].iter().find_map(|quote| written.strip_prefix(*quote)?.strip_suffix(*quote));
+    let path = quoted.map_or_else(|| unescape(written, Some('\\')), Cow::Borrowed);
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => path.into_owned().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addressees(peers: &[PeerId]) -> Addressees {
+        let mut addressees = Addressees::new(false);
+        for peer in peers {
+            addressees.came(*peer, "127.0.0.1:5");
+        }
+        addressees
+    }
+
+    #[test]
+    fn a_line_goes_where_the_prompt_said_or_nowhere() {
+        let three = addressees(&[1, 2, 3]);
+        assert_eq!(addressee(&three, To::One(2)), Ok(Target::Peer(2)));
+        assert_eq!(addressee(&three, To::All), Ok(Target::All));
+        assert_eq!(addressee(&three, To::One(4)).unwrap_err(), "peer 4 has left, and it would go to all");
+        assert_eq!(addressee(&three, To::Nobody).unwrap_err(), "several have come, and it would go to all");
+        assert_eq!(addressee(&addressees(&[1]), To::Nobody), Ok(Target::Peer(1)));
+        assert_eq!(addressee(&addressees(&[1]), To::One(2)).unwrap_err(), "peer 2 has left, and it would go to peer 1");
+        assert_eq!(addressee(&addressees(&[]), To::All).unwrap_err(), "nobody is connected");
+    }
+
+    #[test]
+    fn who_is_here() {
+        assert_eq!(peers(&addressees(&[])), "nobody is connected\n");
+        assert_eq!(peers(&addressees(&[3])), "peer 3: 127.0.0.1:5 (the next line goes here)\n");
+        let two = "peer 1: 127.0.0.1:5\npeer 2: 127.0.0.1:5\nthe next line goes to all\n";
+        assert_eq!(peers(&addressees(&[1, 2])), two);
+    }
+
+    #[test]
+    fn help_is_narrow() {
+        assert!(help().lines().all(|line| line.len() <= 60), "{}", help());
+    }
+
+    #[test]
+    fn files_are_read_whole_or_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("two words.txt");
+        fs::write(&path, b"one\ntwo\n").unwrap();
+        let path = path.to_str().unwrap();
+        for written in [path.to_owned(), format!("\"{path}\""), path.replace(' ', "\\ ")] {
+            assert_eq!(read_file(&written).unwrap(), b"one\ntwo\n", "{written}");
+        }
+        let what = |path: &str| read_file(path).unwrap_err().what;
+        assert_eq!(what("/nowhere/x"), "/nowhere/x: No such file or directory");
+        assert_eq!(what("/dev/zero"), "/dev/zero: not a file");
+        assert!(what(directory.path().to_str().unwrap()).ends_with(": not a file"));
+    }
+}

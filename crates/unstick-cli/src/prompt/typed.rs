@@ -1,0 +1,222 @@
+//! What a typed line means.
+
+use unstick::service::talk::PeerId;
+
+use super::addressee::Choice;
+
+/// A line, understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Typed {
+    /// A message; to whom the prompt says, where nobody is named.
+    Say { to: Option<Choice>, text: String },
+    /// Bytes, as one message.
+    Bytes(Vec<u8>),
+    /// A file's content, as one message.
+    File(String),
+    /// To whom lines go from now on.
+    To(Choice),
+    /// Who is here.
+    Peers,
+    /// The end of the conversation with a peer, or with the only one.
+    Close(Option<PeerId>),
+    /// What can be typed.
+    Help,
+    /// The end of the run.
+    Quit,
+}
+
+/// A line that means nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) what: String,
+    pub(super) hint: String,
+}
+
+impl Wrong {
+    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: hint.into() }
+    }
+}
+
+/// A command and how it is written, for completion and help.
+pub(super) struct Command {
+    pub(super) name: &'static str,
+    pub(super) written: &'static str,
+    pub(super) does: &'static str,
+}
+
+/// Every command, in the order of the help.
+pub(super) const COMMANDS: [Command; 7] = [
+    Command { name: "to", written: "/to 2", does: "peer 2 from now on; /to all, /to last" },
+    Command { name: "peers", written: "/peers", does: "who is here" },
+    Command { name: "hex", written: "/hex 00 0a ff", does: "these bytes, as one message" },
+    Command { name: "file", written: "/file PATH", does: "a file's content, as one message" },
+    Command { name: "close", written: "/close 2", does: "ends the conversation with peer 2" },
+    Command { name: "help", written: "/help", does: "this" },
+    Command { name: "quit", written: "/quit", does: "ends the program, as ^C does" },
+];
+
+/// Understands a line.
+pub(super) fn parse(line: &str) -> Result<Typed, Wrong> {
+    let say = |to, text: &str| Ok(Typed::Say { to, text: text.to_owned() });
+    if line.starts_with("//") || line.starts_with("@@") {
+        return say(None, &line[1..]);
+    }
+    if let Some(rest) = line.strip_prefix('@') {
+        let (whom, text) = rest.split_once(' ').unwrap_or((rest, ""));
+        let to = whom_of(whom).ok_or_else(|| {
+            let hint = format!("@2 text is for peer 2, @all text for all; a text that begins so is written @{line}");
+            Wrong::new(format!("@{whom} is nobody"), hint)
+        })?;
+        return match text {
+            "" if !rest.ends_with(' ') => {
+                Err(Wrong::new(format!("nothing to say to {whom}"), format!("/to {whom} is for all lines to come")))
+            }
+            text => say(Some(to), text),
+        };
+    }
+    match line.strip_prefix('/') {
+        Some(command) => parse_command(command),
+        None => say(None, line),
+    }
+}
+
+fn parse_command(command: &str) -> Result<Typed, Wrong> {
+    let (name, argument) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let argument = argument.trim();
+    match name {
+        "to" => whom_of(argument)
+            .map(Typed::To)
+            .ok_or_else(|| Wrong::new("/to whom?", "/to 2, /to all, or /to last for who sent last")),
+        "hex" => bytes(argument).map(Typed::Bytes),
+        "file" if argument.is_empty() => Err(Wrong::new("/file needs a path", "such as /file notes.txt")),
+        "file" => Ok(Typed::File(argument.to_owned())),
+        "close" if argument.is_empty() => Ok(Typed::Close(None)),
+        "close" => match argument.parse() {
+            Ok(peer) => Ok(Typed::Close(Some(peer))),
+            Err(_) => Err(Wrong::new(format!("/close {argument}: not a peer's number"), "/peers lists them")),
+        },
+        "peers" | "help" | "quit" if !argument.is_empty() => {
+            Err(Wrong::new(format!("/{name} stands alone"), escaped_hint(command)))
+        }
+        "peers" => Ok(Typed::Peers),
+        "help" | "?" => Ok(Typed::Help),
+        "quit" => Ok(Typed::Quit),
+        _ => Err(Wrong::new(format!("no command /{name}: /help lists them"), escaped_hint(command))),
+    }
+}
+
+fn escaped_hint(command: &str) -> String {
+    format!("a text that begins so is written //{command}")
+}
+
+fn whom_of(text: &str) -> Option<Choice> {
+    match text {
+        "all" => Some(Choice::All),
+        "last" => Some(Choice::Latest),
+        number => number.parse().ok().map(Choice::Peer),
+    }
+}
+
+/// Bytes in hexadecimal, two digits each, with anything usual between them.
+fn bytes(text: &str) -> Result<Vec<u8>, Wrong> {
+    let wrong = |what: String| Wrong::new(what, "such as /hex 00 0a ff");
+    let mut bytes = Vec::new();
+    let between = |c: char| c.is_whitespace() || matches!(c, ':' | ',' | '-');
+    for part in text.split(between).filter(|part| !part.is_empty()) {
+        let digits = part.strip_prefix("0x").or_else(|| part.strip_prefix("\\x")).unwrap_or(part);
+        if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(wrong(format!("/hex {part}: not hexadecimal")));
+        }
+        if !digits.len().is_multiple_of(2) {
+            return Err(wrong(format!("/hex {part}: two digits make a byte")));
+        }
+        for at in (0..digits.len()).step_by(2) {
+            bytes.push(u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits only"));
+        }
+    }
+    if bytes.is_empty() { Err(wrong("/hex needs bytes".to_owned())) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(to: Option<Choice>, text: &str) -> Result<Typed, Wrong> {
+        Ok(Typed::Say { to, text: text.to_owned() })
+    }
+
+    fn wrong(line: &str) -> String {
+        let Err(wrong) = parse(line) else { panic!("{line} means something") };
+        format!("{}; {}", wrong.what, wrong.hint)
+    }
+
+    #[test]
+    fn text_is_a_message_verbatim() {
+        for text in ["", "hello", " leading", "trailing ", "a/b @2", "\ttab", "grüße"] {
+            assert_eq!(parse(text), say(None, text));
+        }
+    }
+
+    #[test]
+    fn a_text_may_begin_like_a_command() {
+        assert_eq!(parse("//etc"), say(None, "/etc"));
+        assert_eq!(parse("///"), say(None, "//"));
+        assert_eq!(parse("@@bob hi"), say(None, "@bob hi"));
+    }
+
+    #[test]
+    fn one_line_may_go_elsewhere() {
+        assert_eq!(parse("@2 hi there"), say(Some(Choice::Peer(2)), "hi there"));
+        assert_eq!(parse("@all  x"), say(Some(Choice::All), " x"));
+        assert_eq!(parse("@last x"), say(Some(Choice::Latest), "x"));
+        assert_eq!(parse("@2 /hex 00"), say(Some(Choice::Peer(2)), "/hex 00"));
+        assert_eq!(parse("@2 "), say(Some(Choice::Peer(2)), ""));
+        assert_eq!(wrong("@2"), "nothing to say to 2; /to 2 is for all lines to come");
+        assert!(wrong("@bob hi").starts_with("@bob is nobody; ") && wrong("@bob hi").ends_with("written @@bob hi"));
+        assert!(wrong("@-1 hi").starts_with("@-1 is nobody"));
+    }
+
+    #[test]
+    fn commands() {
+        assert_eq!(parse("/to 2"), Ok(Typed::To(Choice::Peer(2))));
+        assert_eq!(parse("/to all "), Ok(Typed::To(Choice::All)));
+        assert_eq!(parse("/to last"), Ok(Typed::To(Choice::Latest)));
+        assert_eq!(parse("/peers"), Ok(Typed::Peers));
+        assert_eq!(parse("/file a b.txt"), Ok(Typed::File("a b.txt".into())));
+        assert_eq!(parse("/close"), Ok(Typed::Close(None)));
+        assert_eq!(parse("/close 2"), Ok(Typed::Close(Some(2))));
+        assert_eq!(parse("/help"), Ok(Typed::Help));
+        assert_eq!(parse("/quit"), Ok(Typed::Quit));
+    }
+
+    #[test]
+    fn wrong_commands_say_what_is_right() {
+        assert_eq!(wrong("/to"), "/to whom?; /to 2, /to all, or /to last for who sent last");
+        assert_eq!(wrong("/to bob"), wrong("/to"));
+        assert_eq!(wrong("/file"), "/file needs a path; such as /file notes.txt");
+        assert_eq!(wrong("/close bob"), "/close bob: not a peer's number; /peers lists them");
+        let hint = "a text that begins so is written //etc/passwd is a file";
+        assert_eq!(wrong("/etc/passwd is a file"), format!("no command /etc/passwd: /help lists them; {hint}"));
+        assert_eq!(wrong("/quit now"), "/quit stands alone; a text that begins so is written //quit now");
+        assert_eq!(wrong("/"), "no command /: /help lists them; a text that begins so is written //");
+    }
+
+    #[test]
+    fn bytes_are_written_in_many_ways() {
+        for line in ["/hex 00 0a ff", "/hex 000aff", "/hex 0x00 0x0A 0xFF", "/hex 00:0a:ff", "/hex \\x00,0a,ff"] {
+            assert_eq!(parse(line), Ok(Typed::Bytes(vec![0, 10, 255])), "{line}");
+        }
+        assert_eq!(wrong("/hex"), "/hex needs bytes; such as /hex 00 0a ff");
+        assert_eq!(wrong("/hex 0 0a"), "/hex 0: two digits make a byte; such as /hex 00 0a ff");
+        assert_eq!(wrong("/hex grüß"), "/hex grüß: not hexadecimal; such as /hex 00 0a ff");
+    }
+
+    #[test]
+    fn every_command_of_the_help_is_understood() {
+        for command in COMMANDS {
+            assert!(command.written.starts_with(&format!("/{}", command.name)));
+            assert!(parse(command.written).is_ok(), "{}", command.written);
+        }
+    }
+}
