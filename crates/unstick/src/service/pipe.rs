@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -82,7 +83,6 @@ const COPY: usize = 256 << 10;
 pub async fn pipe(end: StreamEnd, rules: Rules) -> Result<Ended> {
     let socket = end.writer.socket().ok_or_else(|| Error::usage("this transport has no descriptor to pipe through"))?;
     let failed = |error| Error::io("the pipe", error);
-    rustix::io::ioctl_fionbio(socket, false).map_err(|e| failed(e.into()))?;
     let duplicate = || socket.try_clone_to_owned().map(File::from).map_err(failed);
     let moved = Arc::new(AtomicU64::new(0));
     let (report, reports) = mpsc::channel(2);
@@ -203,34 +203,68 @@ fn pump(from: &File, to: &File, moved: &AtomicU64, filter: Option<fn(&[u8]) -> V
 }
 
 /// Lets the kernel move the bytes; false where it cannot, because neither end is a pipe.
+///
+/// The socket stays non-blocking, and is waited for outside the call: while a splice waits for a socket it holds the lock
+/// of its pipe, and whoever reads that pipe would not get what is already in it.
 #[cfg(target_os = "linux")]
 fn splice_all(from: &File, to: &File, moved: &AtomicU64) -> io::Result<bool> {
     use rustix::io::Errno;
     use rustix::pipe::{SpliceFlags, splice};
     loop {
-        match splice(from, None, to, None, CHUNK, SpliceFlags::MOVE | SpliceFlags::MORE) {
+        match splice(from, None, to, None, CHUNK, SpliceFlags::MOVE) {
             Ok(0) => return Ok(true),
-            Ok(n) => moved.fetch_add(n as u64, Ordering::Relaxed),
-            Err(Errno::INTR) => continue,
+            Ok(n) => drop(moved.fetch_add(n as u64, Ordering::Relaxed)),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                wait(from, PollFlags::IN)?;
+                wait(to, PollFlags::OUT)?;
+            }
             Err(Errno::INVAL) => return Ok(false),
             Err(error) => return Err(error.into()),
-        };
+        }
     }
 }
 
-fn copy(mut from: &File, mut to: &File, moved: &AtomicU64, filter: Option<fn(&[u8]) -> Vec<u8>>) -> io::Result<()> {
+/// Waits until a descriptor can be read or written, or has failed.
+fn wait(file: &File, what: PollFlags) -> io::Result<()> {
+    loop {
+        match poll(&mut [PollFd::new(file, what)], None) {
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn copy(mut from: &File, to: &File, moved: &AtomicU64, filter: Option<fn(&[u8]) -> Vec<u8>>) -> io::Result<()> {
     let mut buffer = vec![0; COPY];
     loop {
         let n = match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wait(from, PollFlags::IN)?;
+                continue;
+            }
             Err(error) => return Err(error),
         };
         match filter {
-            Some(filter) => to.write_all(&filter(&buffer[..n]))?,
-            None => to.write_all(&buffer[..n])?,
+            Some(filter) => write_all(to, &filter(&buffer[..n]))?,
+            None => write_all(to, &buffer[..n])?,
         }
         moved.fetch_add(n as u64, Ordering::Relaxed);
     }
+}
+
+fn write_all(mut to: &File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(to, PollFlags::OUT)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
