@@ -23,6 +23,8 @@ pub(crate) struct Json {
     scanner: Scanner,
     /// Bytes of the input that the scanner has seen.
     scanned: usize,
+    /// Bytes of the value that came before the input, of one that is passed over.
+    passed: u64,
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -37,7 +39,7 @@ fn ends_number(byte: u8) -> bool {
 impl Json {
     /// Where the value ends, looking at no byte twice and at none from `reach` on.
     fn find_end(&mut self, input: &[u8], reach: usize) -> Result<Option<usize>, Fault> {
-        let found = self.scanner.scan(&input[self.scanned..reach], self.scanned)?;
+        let found = self.scanner.scan(&input[self.scanned..reach], self.passed + self.scanned as u64)?;
         let end = found.map(|end| self.scanned + end);
         self.scanned = reach;
         Ok(end)
@@ -98,15 +100,14 @@ impl Codec for Json {
 
     fn discard(&mut self, input: &[u8], ended: bool) -> Result<Discard, Fault> {
         let end = self.find_end(input, input.len())?;
-        let whole = end.or_else(|| (ended && self.scanner.is_whole_number()).then_some(input.len()));
+        let end = end.or_else(|| (ended && self.scanner.is_whole_number()).then_some(input.len()));
+        if let Some(end) = end {
+            *self = Self::default();
+            return Ok(Discard::Done(end));
+        }
         self.scanned = 0;
-        Ok(match whole {
-            Some(end) => {
-                self.scanner = Scanner::default();
-                Discard::Done(end)
-            }
-            None => Discard::More(input.len()),
-        })
+        self.passed += input.len() as u64;
+        Ok(Discard::More(input.len()))
     }
 
     fn shape(&self) -> Shape {
@@ -186,7 +187,7 @@ struct Scanner {
 
 impl Scanner {
     /// Reads `bytes` on, which begin `offset` bytes into the value; where in them the value ends, if it does.
-    fn scan(&mut self, bytes: &[u8], offset: usize) -> Result<Option<usize>, Fault> {
+    fn scan(&mut self, bytes: &[u8], offset: u64) -> Result<Option<usize>, Fault> {
         let mut i = 0;
         while let Some(&byte) = bytes.get(i) {
             if self.at == At::String {
@@ -196,21 +197,23 @@ impl Scanner {
                     b'"' if self.name => At::Colon,
                     b'"' => At::Behind,
                     b'\\' => At::Escape,
-                    _ => return Err(unexpected(byte, offset + i, "inside a string, where it has to be escaped")),
+                    _ => {
+                        return Err(unexpected(byte, offset + i as u64, "inside a string, where it has to be escaped"));
+                    }
                 };
             } else if let At::Number(number) = self.at {
                 match number.next(byte) {
                     Some(number) => self.at = At::Number(number),
-                    None if !number.is_whole() => return Err(unexpected(byte, offset + i, "inside a number")),
+                    None if !number.is_whole() => return Err(unexpected(byte, offset + i as u64, "inside a number")),
                     None if self.depth > 0 => {
                         self.at = At::Behind;
                         continue; // The byte is not the number's.
                     }
                     None if ends_number(byte) => return Ok(Some(i)),
-                    None => return Err(unexpected(byte, offset + i, "inside a number")),
+                    None => return Err(unexpected(byte, offset + i as u64, "inside a number")),
                 }
             } else {
-                self.step(byte, offset + i)?;
+                self.step(byte, offset + i as u64)?;
             }
             i += 1;
             if self.at == At::Behind && self.depth == 0 {
@@ -221,7 +224,7 @@ impl Scanner {
     }
 
     /// One byte outside of strings and numbers.
-    fn step(&mut self, byte: u8, offset: usize) -> Result<(), Fault> {
+    fn step(&mut self, byte: u8, offset: u64) -> Result<(), Fault> {
         let in_object = self.in_object();
         self.at = match (self.at, byte) {
             (At::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => At::String,
@@ -261,7 +264,7 @@ impl Scanner {
     }
 
     /// The first byte of a value.
-    fn begin(&mut self, byte: u8, offset: usize) -> Result<At, Fault> {
+    fn begin(&mut self, byte: u8, offset: u64) -> Result<At, Fault> {
         Ok(match byte {
             b'{' => self.open(true)?,
             b'[' => self.open(false)?,
@@ -318,6 +321,6 @@ fn wanted(at: At, in_object: bool) -> &'static str {
 }
 
 #[cold]
-fn unexpected(byte: u8, offset: usize, place: &str) -> Fault {
+fn unexpected(byte: u8, offset: u64, place: &str) -> Fault {
     Fault::broken(format!("{} at byte {offset} of a JSON value, {place}", shown(&[byte])))
 }

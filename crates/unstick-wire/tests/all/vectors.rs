@@ -296,6 +296,7 @@ fn json() {
     refuses("json", b"1,2", "inside a number");
     refuses("json", b"1x", "inside a number");
     refuses("json", b"- ", "inside a number");
+    refuses("json,max=4,oversize=discard", b"\"abcdef\n\"", "LF at byte 7 of a JSON value, inside a string");
     refuses("json", b"hello", "\"h\" at byte 0 of a JSON value, where a value belongs");
     refuses("json", b"[1", "ended inside a frame, after 2 bytes");
     refuses("json", b"-", "ended inside a frame, after 1 bytes");
