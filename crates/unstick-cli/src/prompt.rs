@@ -14,6 +14,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use unstick::service::talk::{Command, Input};
 use unstick::{Error, Result};
@@ -47,6 +48,7 @@ pub struct PromptInput {
 }
 
 /// Starts a prompt on standard input and output, which must be terminals. Without listening there is only one peer.
+/// Within a runtime.
 ///
 /// # Errors
 ///
@@ -59,8 +61,21 @@ pub fn start(look: Look, listening: bool) -> Result<(PromptInput, TerminalOutput
     if TERMINAL.set(Terminal { board: Arc::clone(&board), before }).is_err() {
         return Err(Error::other("there is a prompt already"));
     }
+    notice_resumption(Arc::clone(&board))?;
     let output = TerminalOutput::above(Arc::clone(&board), look, !listening);
     Ok((PromptInput { commands, board, reader: Some(reader) }, output))
+}
+
+/// Begins to read anew whenever the program goes on after it was stopped: a shell leaves the terminal in its own mode.
+fn notice_resumption(board: Arc<Board>) -> Result<()> {
+    let kind = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+    let mut resumed = signal(kind).map_err(|e| Error::other(format!("signals: {e}")))?;
+    tokio::spawn(async move {
+        while resumed.recv().await.is_some() {
+            board.resumed();
+        }
+    });
+    Ok(())
 }
 
 /// Ends the prompt, if there is one: the terminal is as it was, what was waiting is shown, and what was typed but not

@@ -52,9 +52,7 @@ pub fn notice(event: &Event<'_>, verbose: bool) {
         _ => verbose,
     };
     if said && let Some(painted) = Painter::of_notices(verbose).paint(event) {
-        for line in painted.text.lines() {
-            crate::output::notice(line);
-        }
+        crate::output::notice(painted.text.trim_end());
     }
 }
 

@@ -39,13 +39,13 @@ struct State {
     wake: Wake,
     /// What has been typed of the next line.
     line: String,
-    /// The line was empty when it was last drawn: it takes one row of the screen.
-    drawn_empty: bool,
     /// To whom the prompt says that the line goes.
     shown: To,
     addressees: Addressees,
     /// The reader is to leave the terminal.
     finishing: bool,
+    /// The reader is to begin again: the terminal may be in another mode than it thinks.
+    again: bool,
     interrupted: bool,
     unsent: Vec<Bytes>,
 }
@@ -102,10 +102,10 @@ impl Board {
             phase: Phase::Ahead,
             wake: Wake::No,
             line: String::new(),
-            drawn_empty: true,
             shown: To::Nobody,
             addressees: Addressees::new(single),
             finishing: false,
+            again: false,
             interrupted: false,
             unsent: Vec::new(),
         };
@@ -167,6 +167,13 @@ impl Board {
         }))
     }
 
+    /// The program goes on after it was stopped.
+    pub(super) fn resumed(&self) {
+        let mut state = self.lock();
+        state.again = true;
+        self.wake_if_needed(&mut state);
+    }
+
     /// A message was typed, and nobody takes it any more.
     pub(super) fn not_sent(&self, message: Bytes) {
         self.lock().unsent.push(message);
@@ -201,24 +208,23 @@ impl Board {
             return None;
         }
         state.phase = Phase::Between;
-        state.drawn_empty = line.is_empty();
+        state.again = false;
         state.shown = state.addressees.next();
         let plain = state.addressees.prompt(state.shown);
         let coloured = coloured_prompt(self.colour, &plain, state.shown.target());
         Some(Prompt { plain, coloured })
     }
 
-    /// What to draw, whatever the reason for drawing is.
-    pub(super) fn draw(&self) -> Draw {
+    /// What to draw. Reading is only ever left where it was woken: then no keys wait that would be lost.
+    pub(super) fn draw(&self, woken: bool) -> Draw {
         let mut state = self.lock();
         if state.phase != Phase::Away {
             state.phase = Phase::Editing;
         }
         state.wake = Wake::No;
-        if state.must_leave() {
+        if woken && state.must_leave() {
             return Draw::Leave;
         }
-        state.drawn_empty = state.line.is_empty();
         let text = self.take(&mut state);
         self.wake_if_needed(&mut state);
         Draw::Above(text)
@@ -287,7 +293,7 @@ impl Board {
     }
 
     fn wake_if_needed(&self, state: &mut State) {
-        let needed = state.finishing || !state.waiting.is_empty() || (state.line.is_empty() && state.is_stale());
+        let needed = !state.waiting.is_empty() || state.must_leave();
         // Before the first drawing there is no need: drawing shows everything.
         if needed && state.phase == Phase::Editing && state.wake == Wake::No {
             state.wake = Wake::Wanted;
@@ -298,14 +304,14 @@ impl Board {
 
 impl State {
     /// The line goes to somebody else than the prompt says.
-    fn is_stale(&mut self) -> bool {
+    fn is_stale(&self) -> bool {
         let next = self.addressees.next();
         next != self.shown && self.addressees.prompt(next) != self.addressees.prompt(self.shown)
     }
 
-    /// Another prompt is due, and the line is empty on the screen as well; or there is to be none.
-    fn must_leave(&mut self) -> bool {
-        self.finishing || (self.line.is_empty() && self.drawn_empty && self.is_stale())
+    /// Another prompt is due, and the line is empty; or there is to be none.
+    fn must_leave(&self) -> bool {
+        self.finishing || self.again || (self.line.is_empty() && self.is_stale())
     }
 }
 
@@ -319,8 +325,8 @@ mod tests {
         board.note(&Event::Open { peer, names: &names });
     }
 
-    fn above(board: &Board) -> Option<String> {
-        match board.draw() {
+    fn woken(board: &Board) -> Option<String> {
+        match board.draw(true) {
             Draw::Above(text) => Some(text),
             Draw::Leave => None,
         }
@@ -332,50 +338,65 @@ mod tests {
         board.say("one\n");
         assert_eq!(board.begin("").unwrap().plain, "nobody> ");
         board.say("two\n");
-        assert_eq!(above(&board).as_deref(), Some("one\ntwo\n"));
-        assert_eq!(above(&board).as_deref(), Some(""));
+        assert_eq!(woken(&board).as_deref(), Some("one\ntwo\n"));
+        assert_eq!(woken(&board).as_deref(), Some(""));
     }
 
     #[test]
     fn the_prompt_changes_only_while_the_line_is_empty() {
         let board = Board::new(false, false);
         board.begin("").unwrap();
-        assert!(above(&board).is_some());
+        assert!(woken(&board).is_some());
         board.typed("h");
         open(&board, 1);
-        assert!(above(&board).is_some(), "a line is being typed");
+        assert!(woken(&board).is_some(), "a line is being typed");
         board.typed("");
-        assert!(above(&board).is_some(), "the old line is still on the screen");
-        assert!(above(&board).is_none(), "now the prompt can change");
+        assert!(matches!(board.draw(false), Draw::Above(_)), "keys may be waiting");
+        assert!(woken(&board).is_none(), "now the prompt can change");
         assert_eq!(board.begin("").unwrap().plain, "to 1> ");
-        assert!(above(&board).is_some());
+        assert!(woken(&board).is_some());
     }
 
     #[test]
     fn a_single_peer_needs_no_other_prompt() {
         let board = Board::new(true, false);
         assert_eq!(board.begin("").unwrap().plain, "> ");
-        assert!(above(&board).is_some());
+        assert!(woken(&board).is_some());
         open(&board, 1);
-        assert!(above(&board).is_some());
+        assert!(woken(&board).is_some());
     }
 
     #[test]
-    fn the_end_tells_what_was_not_sent() {
-        let board = Board::new(false, false);
+    fn the_end_wakes_the_reader_and_tells_what_was_not_sent() {
+        let board = Arc::new(Board::new(false, false));
         board.begin("").unwrap();
+        assert!(matches!(board.draw(false), Draw::Above(_)));
         board.typed("half a li");
         board.not_sent("typed ahead".into());
-        board.say("last words\n");
-        board.state.lock().unwrap().finishing = true;
-        assert!(above(&board).is_none());
-        assert!(board.begin(&board.line()).is_none());
-        board.changed.notify_all();
-        board.state.lock().unwrap().phase = Phase::Ahead;
+        let reader = Arc::clone(&board);
+        let reader = std::thread::spawn(move || {
+            assert!(reader.wait_to_wake());
+            assert!(matches!(reader.draw(true), Draw::Leave));
+            assert!(reader.begin(&reader.line()).is_none());
+            reader.away();
+            assert!(!reader.wait_to_wake());
+        });
         let ended = board.finish();
+        reader.join().unwrap();
         assert!(ended.by_itself && !ended.interrupted);
-        assert_eq!(ended.text, "last words\n");
         assert_eq!(ended.unsent, ["typed ahead", "half a li"]);
+        assert_eq!(board.finish().unsent, [""; 0]);
+    }
+
+    #[test]
+    fn a_reader_that_does_not_leave_is_not_waited_for() {
+        let board = Board::new(false, false);
+        board.begin("").unwrap();
+        assert!(matches!(board.draw(false), Draw::Above(_)));
+        board.say("last words\n");
+        let ended = board.finish();
+        assert!(!ended.by_itself);
+        assert_eq!(ended.text, "last words\n");
     }
 
     #[test]

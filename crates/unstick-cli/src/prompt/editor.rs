@@ -4,14 +4,17 @@
 //! one place that it calls whenever it draws: the prompt's highlighter. What waits to be shown is put in front of the
 //! prompt there, which keeps its order whatever the reason for drawing is; and where reading has to end, it is unwound
 //! from there, as a panic would, but without one: every resource of rustyline's is released as it is on every error.
+//! That is done only where rustyline has been woken to print: it has cleared the rows of the line then, and holds no
+//! key that it has read and not handled.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
@@ -30,8 +33,8 @@ compile_error!("the prompt ends reading by unwinding: see the head of this file"
 /// Makes rustyline draw, and shows nothing itself: a line up and the line end that rustyline insists on.
 const WAKE: &str = "\x1b[A\n";
 
-/// Ends what the unwinding has cut short: a synchronized drawing, and the row of an empty line.
-const CUT_SHORT: &str = "\x1b[?2026l\r\x1b[K";
+/// Ends what the unwinding has cut short: a synchronized drawing.
+const CUT_SHORT: &str = "\x1b[?2026l";
 
 /// What came of reading.
 pub(super) enum Read {
@@ -73,7 +76,9 @@ impl LineEditor {
             .build();
         let lines = MemHistory::with_config(&config);
         let mut editor = Editor::with_history(config, lines)?;
-        editor.set_helper(Some(Assistant { board: Arc::clone(board), files: FilenameCompleter::new() }));
+        let assistant =
+            Assistant { board: Arc::clone(board), files: FilenameCompleter::new(), keyed: Cell::new(false) };
+        editor.set_helper(Some(assistant));
         editor.bind_sequence(KeyEvent(KeyCode::Tab, Modifiers::NONE), EventHandler::Conditional(Box::new(TabInText)));
         let printer = editor.create_external_printer()?;
         Ok((Self { editor, board: Arc::clone(board) }, printer))
@@ -116,15 +121,24 @@ pub(super) fn keep_awake(board: &Board, mut printer: impl ExternalPrinter) {
 struct Assistant {
     board: Arc<Board>,
     files: FilenameCompleter,
+    /// A key is the reason for the next drawing.
+    keyed: Cell<bool>,
 }
 
 impl Highlighter for Assistant {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        match self.board.draw() {
+        match self.board.draw(!self.keyed.take()) {
             Draw::Above(text) if text.is_empty() => Cow::Borrowed(prompt),
             Draw::Above(text) => Cow::Owned(text + prompt),
             Draw::Leave => resume_unwind(Box::new(Leave)),
         }
+    }
+
+    /// Asked after every key, and only then. True makes rustyline draw, always: this is how a drawing that has
+    /// another reason is known.
+    fn highlight_char(&self, _line: &str, _pos: usize, _kind: CmdKind) -> bool {
+        self.keyed.set(true);
+        true
     }
 }
 
@@ -160,6 +174,6 @@ struct TabInText;
 impl ConditionalEventHandler for TabInText {
     fn handle(&self, _event: &Event, n: RepeatCount, _positive: bool, context: &EventContext) -> Option<Cmd> {
         let command = context.line().starts_with('/') && !context.line().starts_with("//");
-        (!command).then_some(Cmd::SelfInsert(n, '\t'))
+        (!command).then(|| Cmd::Insert(n, "\t".to_owned()))
     }
 }

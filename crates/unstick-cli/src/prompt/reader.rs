@@ -100,7 +100,7 @@ impl Reader {
                 Read::Interrupted if !self.board.line().is_empty() => kept.clear(),
                 Read::Interrupted => {
                     self.board.interrupt();
-                    self.command(Command::Quit);
+                    self.quit();
                     return;
                 }
                 Read::Ended => {
@@ -171,10 +171,7 @@ impl Reader {
             Typed::Peers => self.reply(&self.board.addressees(|addressees, _| peers(addressees))),
             Typed::Close(peer) => self.close(peer),
             Typed::Help => self.reply(&help()),
-            Typed::Quit => {
-                self.command(Command::Quit);
-                Step::Quit
-            }
+            Typed::Quit => self.quit(),
         }
     }
 
@@ -187,7 +184,7 @@ impl Reader {
             addressee(addressees, meant)
         });
         match to {
-            Ok(target) => self.send_message(target, message),
+            Ok(to) => self.command(Command::Send { to, message }),
             Err(why) => self.kept(&why),
         }
     }
@@ -203,7 +200,7 @@ impl Reader {
             (to, addressees.reaches(to))
         });
         match to.target() {
-            Some(target) if reached => self.send_message(target, message),
+            Some(to) if reached => self.command(Command::Send { to, message }),
             _ => self.kept(&match to {
                 To::One(peer) => format!("there is no peer {peer} (/peers lists them)"),
                 _ => "nobody is connected".to_owned(),
@@ -211,17 +208,21 @@ impl Reader {
         }
     }
 
-    fn send_message(&self, to: Target, message: Bytes) -> Step {
-        if self.command(Command::Send { to, message }) { Step::Done } else { self.kept("too many lines wait already") }
+    /// Gives a command to the conversation.
+    fn command(&self, command: Command) -> Step {
+        match self.commands.try_send(command) {
+            Ok(()) => Step::Done,
+            Err(TrySendError::Full(_)) => self.kept("too many lines wait already"),
+            // It is over: that is said at the end.
+            Err(TrySendError::Closed(_)) => Step::Kept,
+        }
     }
 
-    /// Gives a command to the conversation; false where that has too many already, or is over.
-    fn command(&self, command: Command) -> bool {
-        match self.commands.try_send(command) {
-            Ok(()) => true,
-            // What ends the run may end it by being dropped.
-            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => false,
-        }
+    /// Ends the run, after what was typed before has been taken.
+    fn quit(&self) -> Step {
+        // An error is a run that has ended.
+        let _ = self.commands.blocking_send(Command::Quit);
+        Step::Quit
     }
 
     fn choose(&mut self, choice: Choice) -> Step {
@@ -253,8 +254,7 @@ impl Reader {
             }
         });
         match peer {
-            Ok(peer) if self.command(Command::Close(peer)) => Step::Done,
-            Ok(_) => self.kept("too many lines wait already"),
+            Ok(peer) => self.command(Command::Close(peer)),
             Err(wrong) => self.wrong(&wrong),
         }
     }

@@ -3,6 +3,7 @@
 //! One binary, one room a subject; `rig` starts the programs.
 
 mod netcats;
+mod prompt;
 mod python;
 mod rig;
 mod servers;

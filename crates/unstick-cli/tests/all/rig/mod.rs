@@ -2,12 +2,16 @@
 
 mod peers;
 mod process;
+mod terminal;
 
 use std::ffi::OsStr;
 use std::process::Command;
 
-pub(crate) use peers::{Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_server, socat_server};
+pub(crate) use peers::{
+    Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_server, socat_server, temporary,
+};
 pub(crate) use process::Process;
+pub(crate) use terminal::Terminal;
 
 /// The program under test, with these arguments and its standard input open.
 pub(crate) fn unstick<S: AsRef<OsStr>>(arguments: &[S]) -> Process {
@@ -24,6 +28,6 @@ pub(crate) fn unstick_listen<S: AsRef<OsStr>>(arguments: &[S]) -> (Process, u16)
 }
 
 /// The port of an address that a line ends with.
-fn port_at_end(line: &str) -> Option<u16> {
+pub(crate) fn port_at_end(line: &str) -> Option<u16> {
     line.trim_end().rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
