@@ -4,6 +4,7 @@
 //! Not here: framings. What an endpoint hands out is put into frames by [`crate::link`].
 
 mod datagrams;
+mod foreign;
 mod holder;
 mod mem;
 mod stdio;
@@ -24,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 
 pub(crate) use datagrams::{Batch, RecvDatagrams};
+use foreign::Foreign;
 
 /// What can be asked of an endpoint when it is opened.
 #[derive(Clone)]
@@ -151,6 +153,17 @@ pub struct StreamEnd {
     pub(crate) reader: Box<dyn StreamRead>,
     pub(crate) writer: Box<dyn StreamWrite>,
     pub(crate) names: Names,
+}
+
+impl StreamEnd {
+    /// An end of any other stream: a pipe, a child process, a stream that is encrypted or made of something else.
+    pub fn new(
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+        names: Names,
+    ) -> Self {
+        Self { reader: Box::new(Foreign(reader)), writer: Box::new(Foreign(writer)), names }
+    }
 }
 
 /// One end of a conversation in datagrams.

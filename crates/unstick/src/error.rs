@@ -143,8 +143,9 @@ impl Error {
 
     /// The connection was reset or aborted by the peer.
     pub fn is_reset(&self) -> bool {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
-        self.io_kind().is_some_and(|kind| matches!(kind, ConnectionReset | ConnectionAborted | BrokenPipe))
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+        self.io_kind()
+            .is_some_and(|kind| matches!(kind, ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected))
     }
 
     /// The sending side was already ended.

@@ -64,6 +64,12 @@ pub fn raise_open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
+/// How many files this process may open.
+#[cfg(unix)]
+pub(crate) fn open_files() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
 /// There is no such limit here.
 #[cfg(not(unix))]
 pub fn raise_open_files() -> Option<u64> {

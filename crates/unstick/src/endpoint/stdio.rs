@@ -2,13 +2,18 @@
 //!
 //! Not here: the prompt. It belongs to the program.
 
-use tokio::fs::File;
+#[cfg(unix)]
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+#[cfg(unix)]
+use tokio::{fs::File, io::AsyncWrite};
 
 use super::{Names, StreamEnd, StreamRead, StreamWrite};
 use crate::error::{Error, Result};
-
-impl StreamRead for File {}
-impl StreamWrite for File {}
 
 /// Opens duplicates of the process's own descriptors, so that none of the standard library's buffers stand between.
 ///
@@ -21,10 +26,47 @@ pub(super) fn open() -> Result<StreamEnd> {
     let output = duplicate(std::io::stdout().as_fd()).map_err(|e| Error::io("standard output", e))?;
     Ok(StreamEnd {
         reader: Box::new(input),
-        writer: Box::new(output),
+        writer: Box::new(Output(Some(output))),
         names: Names { remote: "-".into(), local: "-".into() },
     })
 }
+
+#[cfg(unix)]
+impl StreamRead for File {}
+
+/// Standard output. Its end is seen by who reads it only when this process has no descriptor of it left.
+#[cfg(unix)]
+struct Output(Option<File>);
+
+#[cfg(unix)]
+impl AsyncWrite for Output {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Some(file) => Pin::new(file).poll_write(cx, buf),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Some(file) => Pin::new(file).poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        if self.0.take().is_some() {
+            // What is printed later goes nowhere, as to a reader that has gone.
+            let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
+            rustix::stdio::dup2_stdout(&nowhere)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(unix)]
+impl StreamWrite for Output {}
 
 /// Standard input and output through tokio's own threads.
 #[cfg(not(unix))]

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -22,6 +22,9 @@ impl StreamWrite for OwnedWriteHalf {
     fn reset(&mut self) {
         // Where it is refused the connection ends in order, which loses nothing.
         let _ = SockRef::from(self.as_ref()).set_linger(Some(Duration::ZERO));
+        // The receiving half may hold the socket open for long: the peer is to know now.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::connect_unspec(self.as_ref());
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -39,11 +42,9 @@ impl StreamWrite for OwnedWriteHalf {
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEnd> {
     let begun = Instant::now();
     loop {
-        let tried = tokio::time::timeout(options.connect_timeout, try_all(at, options)).await;
-        let error = match tried {
-            Ok(Ok(stream)) => return end(stream, options),
-            Ok(Err(error)) => error,
-            Err(_) => Error::timed_out(format!("connecting to tcp://{at}"), options.connect_timeout),
+        let error = match try_all(at, options).await {
+            Ok(stream) => return end(stream, options),
+            Err(error) => error,
         };
         match options.retry {
             Some(retry) if begun.elapsed() + limits::RETRY_PAUSE < retry => {
@@ -55,35 +56,69 @@ pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEn
     }
 }
 
-/// Tries each address in turn, and says of the last what was wrong.
+/// Tries each address in turn, each with its share of the time: one that never answers leaves some for the others. Says
+/// of the first what was wrong: a refusal there tells more than that the second family is missing.
 async fn try_all(at: &HostPort, options: &Options) -> Result<TcpStream> {
+    let (begun, limit) = (Instant::now(), options.connect_timeout);
+    let timed_out = || Error::timed_out(format!("connecting to tcp://{at}"), limit);
+    let resolved = tokio::time::timeout(limit, resolve(at, options)).await;
+    let mut addresses = resolved.unwrap_or_else(|_| Err(timed_out()))?;
+    addresses.retain(|address| source_for(*address, options).is_ok());
+    if addresses.is_empty() {
+        return Err(Error::unreachable(format!("tcp://{at} has no address of the source's family"), None));
+    }
     let mut failure = None;
-    for address in resolve(at, options).await? {
-        let begun = Instant::now();
-        match open(address, options).await {
+    for (index, address) in addresses.iter().enumerate() {
+        let tried = Instant::now();
+        let share = limit.saturating_sub(begun.elapsed()) / (addresses.len() - index) as u32;
+        let outcome = tokio::time::timeout(share, open(*address, options)).await;
+        let error = match outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => {
-                options.tell(|| format!("connected to {address} ({:.1?})", begun.elapsed()));
+                options.tell(|| format!("connected to {address} ({:.1?})", tried.elapsed()));
                 return Ok(stream);
             }
-            Err(error) => {
-                options.tell(|| format!("{address}: {error} ({:.1?})", begun.elapsed()));
-                // A refusal from the first address says more than that the second family is missing.
-                failure.get_or_insert(error);
-            }
-        }
+            Err(error) => error,
+        };
+        options.tell(|| format!("{address}: {error} ({:.1?})", tried.elapsed()));
+        failure.get_or_insert(error);
     }
-    let refused = failure.as_ref().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
-    let error = Error::unreachable(format!("cannot connect to tcp://{at}"), failure);
-    Err(if refused { error.with_hint("nothing listens there; --retry 10s keeps trying") } else { error })
+    Err(match failure {
+        Some(error) if error.kind() == io::ErrorKind::TimedOut => timed_out(),
+        Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            let error = Error::unreachable(format!("cannot connect to tcp://{at}"), error);
+            error.with_hint("nothing listens there; --retry 10s keeps trying")
+        }
+        failure => Error::unreachable(format!("cannot connect to tcp://{at}"), failure),
+    })
+}
+
+/// Where to connect from, if that was said; an error where it is of the other family. Without an address, a source is a
+/// port on either family.
+fn source_for(address: SocketAddr, options: &Options) -> Result<Option<SocketAddr>, ()> {
+    match options.source {
+        Some(source) if source.is_ipv4() == address.is_ipv4() => Ok(Some(source)),
+        Some(source) if source.ip().is_unspecified() && address.is_ipv4() => {
+            Ok(Some(([0, 0, 0, 0], source.port()).into()))
+        }
+        Some(source) if source.ip().is_unspecified() => Ok(Some(([0u16; 8], source.port()).into())),
+        Some(_) => Err(()),
+        None => Ok(None),
+    }
 }
 
 async fn open(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(source) = options.source {
+    if let Ok(Some(source)) = source_for(address, options) {
         socket.set_reuseaddr(true)?;
         socket.bind(source)?;
     }
-    socket.connect(address).await
+    let stream = socket.connect(address).await?;
+    // A port of this machine that nobody listens on can be picked for the connection's own end, and TCP then lets it
+    // connect to itself.
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }
 
 fn end(stream: TcpStream, options: &Options) -> Result<StreamEnd> {
@@ -129,7 +164,7 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
         return Err(Error::unreachable(format!("tcp://{at} has no address of this machine"), None));
     }
     let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("tcp://{a}")).collect();
-    Ok(Listener { sockets, addresses, options: options.clone() })
+    Ok(Listener { sockets, addresses, options: options.clone(), first: 0, pause: None })
 }
 
 fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
@@ -154,20 +189,42 @@ pub(super) struct Listener {
     sockets: Vec<TcpListener>,
     addresses: Vec<String>,
     options: Options,
+    /// The socket that is looked at first: each in turn, so that none starves the others.
+    first: usize,
+    /// Not before, after an error that the next attempt would only meet again.
+    pause: Option<Instant>,
+}
+
+/// How long to wait where the system cannot accept.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Listener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+        for step in 0..self.sockets.len() {
+            let index = (self.first + step) % self.sockets.len();
+            if let Poll::Ready(accepted) = self.sockets[index].poll_accept(cx) {
+                self.first = index + 1;
+                return Poll::Ready(accepted.map(|(stream, _)| stream));
+            }
+        }
+        Poll::Pending
+    }
 }
 
 impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
         Box::pin(async {
-            let accepted = poll_fn(|cx| {
-                for socket in &self.sockets {
-                    if let Poll::Ready(accepted) = socket.poll_accept(cx) {
-                        return Poll::Ready(accepted);
-                    }
+            if let Some(pause) = self.pause {
+                tokio::time::sleep_until(pause.into()).await;
+                self.pause = None;
+            }
+            let stream = match poll_fn(|cx| self.poll_accept(cx)).await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    self.pause = exhausted(&error).then(|| Instant::now() + PAUSE);
+                    return Err(cannot_accept(error));
                 }
-                Poll::Pending
-            });
-            let (stream, _) = accepted.await.map_err(|e| Error::io("accepting", e))?;
+            };
             end(stream, &self.options).map(End::Stream)
         })
     }
@@ -175,4 +232,19 @@ impl Accept for Listener {
     fn addresses(&self) -> &[String] {
         &self.addresses
     }
+}
+
+/// The process or the machine has run out of something, of open files for the most part.
+fn exhausted(error: &io::Error) -> bool {
+    !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+fn cannot_accept(error: io::Error) -> Error {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
+        let limit = limits::open_files().map_or_else(String::new, |limit| format!(" of {limit} open files"));
+        let error = Error::io("a connection cannot be accepted", error);
+        return error.with_hint(format!("this process has reached its limit{limit}; `ulimit -n` raises it"));
+    }
+    Error::io("a connection cannot be accepted", error)
 }

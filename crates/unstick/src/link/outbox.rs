@@ -372,9 +372,11 @@ async fn write_all(writer: Box<dyn StreamWrite>, mut writing: Writing) {
                 Ok(()) => {}
                 error => break Some(error),
             },
-            Next::Finish => break Some(writer.shutdown().await.map_err(lost)),
+            Next::Finish => break Some(writer.shutdown().await),
             Next::Abort => {
                 writer.reset();
+                // Where there is no such thing as a reset, at least an end.
+                poll_fn(|cx| Poll::Ready(Pin::new(&mut *writer).poll_shutdown(cx).is_ready())).await;
                 break Some(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             Next::Rest => {}
@@ -410,9 +412,4 @@ async fn write_batch(writer: &mut Box<dyn StreamWrite>, mut rest: &[u8], outbox:
         }
     })
     .await
-}
-
-/// Where the peer has reset the connection already, some systems only say that there is none.
-fn lost(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::NotConnected { io::ErrorKind::ConnectionReset.into() } else { error }
 }

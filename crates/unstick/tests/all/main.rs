@@ -1,4 +1,17 @@
 //! The library's tests: one program, one room each.
+
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
-mod udp;
+#[macro_use]
+mod suite;
+
+endpoint_suite!(tcp, "tcp://127.0.0.1:0", conversation, stream, listener);
+endpoint_suite!(udp, "udp://127.0.0.1:0", conversation, listener);
+endpoint_suite!(mem, "mem:suite", conversation, stream, listener);
+endpoint_suite!(stdio, "-", conversation, stream);
+
+mod framed;
+mod queue;
+mod standard_streams;
+mod tcp_sockets;
+mod udp_sockets;

@@ -4,8 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::net::UdpSocket;
@@ -44,17 +43,10 @@ pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Resul
 
 fn end(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Result<DatagramEnd> {
     let local = socket.local_addr().map_err(|e| Error::io("the socket", e))?;
-    let client = Arc::new(Client {
-        socket,
-        ipv4: peer.is_ipv4(),
-        peer,
-        many,
-        largest: options.udp.largest,
-        refused: AtomicBool::new(false),
-        reader: Mutex::new(None),
-    });
+    let (largest, told) = (options.udp.largest, Mutex::default());
+    let client = Arc::new(Client { socket, peer, many, largest, told });
     Ok(DatagramEnd {
-        incoming: Box::new(Reader(Arc::clone(&client))),
+        incoming: Box::new(Reader { client: Arc::clone(&client), trouble: None }),
         outgoing: client,
         names: Names { remote: peer.to_string(), local: local.to_string() },
     })
@@ -63,14 +55,39 @@ fn end(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Re
 /// The socket and what its two halves tell each other.
 struct Client {
     socket: UdpSocket,
-    ipv4: bool,
     peer: SocketAddr,
     /// The address is a group's: the socket is not connected, so that its members' answers arrive.
     many: bool,
     largest: usize,
-    /// The sending half has heard that nothing listens there, which the receiving half reports.
-    refused: AtomicBool,
-    reader: Mutex<Option<Waker>>,
+    told: Mutex<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    /// What the sending half has heard of an earlier datagram, for the receiving half to report.
+    trouble: Option<io::Error>,
+    reader: Option<Waker>,
+}
+
+/// What the network says of a datagram that did not arrive.
+fn undelivered(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+}
+
+impl Client {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unreachable(&self, error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => {
+                Error::unreachable(format!("nothing listens on udp://{}", self.peer), error)
+            }
+            _ => Error::unreachable(format!("udp://{} cannot be reached", self.peer), error),
+        }
+    }
 }
 
 impl SendDatagram for Client {
@@ -80,10 +97,12 @@ impl SendDatagram for Client {
             false => self.socket.try_send(message).map(|_| ()),
         };
         match send() {
-            // An earlier datagram's fate, told once; this one has not been tried yet.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                self.refused.store(true, Ordering::Relaxed);
-                let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // An earlier datagram's fate, told once; this one may not have been tried yet.
+            Err(error) if undelivered(&error) => {
+                let mut told = self.told();
+                told.trouble = Some(error);
+                let reader = told.reader.take();
+                drop(told);
                 if let Some(reader) = reader {
                     reader.wake();
                 }
@@ -99,41 +118,82 @@ impl SendDatagram for Client {
 }
 
 /// The receiving half.
-struct Reader(Arc<Client>);
+struct Reader {
+    client: Arc<Client>,
+    /// Ends when the socket has an error to tell, which wakes nobody who waits for datagrams only.
+    trouble: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
 
 impl Reader {
-    fn refusal(&self) -> Error {
-        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-        Error::unreachable(format!("nothing listens on udp://{}", self.0.peer), refused)
+    /// An error that the network has told of a datagram that was sent.
+    fn poll_trouble(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let mut told = self.client.told();
+        if let Some(trouble) = told.trouble.take() {
+            return Poll::Ready(trouble);
+        }
+        if told.reader.as_ref().is_none_or(|reader| !reader.will_wake(cx.waker())) {
+            told.reader = Some(cx.waker().clone());
+        }
+        drop(told);
+        self.poll_error(cx)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn poll_error(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        use tokio::io::Interest;
+        loop {
+            let client = &self.client;
+            let trouble = self.trouble.get_or_insert_with(|| {
+                let client = Arc::clone(client);
+                Box::pin(async move { drop(client.socket.ready(Interest::ERROR).await) })
+            });
+            ready!(trouble.as_mut().poll(cx));
+            self.trouble = None;
+            // Taken from the socket once; asked again, it has none, and waits for the next.
+            let taken = client.socket.try_io(Interest::ERROR, || match client.socket.take_error()? {
+                Some(error) => Ok(error),
+                None => Err(io::ErrorKind::WouldBlock.into()),
+            });
+            match taken {
+                Ok(error) => return Poll::Ready(error),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+    }
+
+    /// Where an error cannot be waited for, the next datagram meets it.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn poll_error(&mut self, _: &mut Context<'_>) -> Poll<io::Error> {
+        let _ = &self.trouble;
+        Poll::Pending
     }
 }
 
 impl RecvDatagrams for Reader {
     fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Result<bool>> {
-        let client = &*self.0;
-        loop {
-            *client.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
-            if client.refused.swap(false, Ordering::Relaxed) {
-                return Poll::Ready(Err(self.refusal()));
-            }
+        let error = loop {
+            let client = &*self.client;
             let polled = client.socket.poll_recv_ready(cx);
             if polled.is_pending() {
                 batch.release();
+                break ready!(self.poll_trouble(cx));
             }
             ready!(polled).map_err(|e| Error::io("receiving", e))?;
             batch.clear();
-            let taken = packets::receive(&client.socket, client.ipv4, client.largest, |packet| {
+            let taken = packets::receive(&client.socket, client.peer.is_ipv4(), client.largest, |packet| {
                 batch.push(packet.bytes, packet.cut_short);
             });
             match taken {
                 Ok(()) => return Poll::Ready(Ok(true)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    return Poll::Ready(Err(self.refusal()));
-                }
-                Err(error) => return Poll::Ready(Err(Error::io("receiving", error))),
+                Err(error) => break error,
             }
-        }
+        };
+        Poll::Ready(Err(match undelivered(&error) {
+            true => self.client.unreachable(error),
+            false => Error::io("receiving", error),
+        }))
     }
 
     /// The kernel drops them, uncounted here.

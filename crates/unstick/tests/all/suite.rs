@@ -1,0 +1,133 @@
+//! What every endpoint must do, whatever its transport: one line in `main.rs` earns an endpoint all of it.
+//!
+//! Not here: what only one transport does.
+
+#[macro_use]
+pub(crate) mod conversation;
+#[macro_use]
+pub(crate) mod listener;
+#[macro_use]
+pub(crate) mod stream;
+
+use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use unstick::wire::Framing;
+use unstick::{Framings, Link, Listener, Options, Receiver, Sender, connect, listen};
+
+/// `endpoint_suite!(NAME, ADDRESS, GROUP, ...)`: the tests of these groups, on pairs of links of this transport.
+macro_rules! endpoint_suite {
+    ($name:ident, $address:literal, $($group:ident),+) => {
+        mod $name {
+            $( $group!($address); )+
+        }
+    };
+}
+
+/// A test for each function of a group.
+macro_rules! tests {
+    ($group:ident, $address:literal: $($test:ident)+) => {
+        $(
+            #[test]
+            fn $test() {
+                crate::suite::run(crate::suite::$group::$test($address));
+            }
+        )+
+    };
+}
+
+/// Two ends of one conversation.
+pub(crate) struct Pair {
+    pub(crate) near: Link,
+    pub(crate) far: Link,
+    /// What has to live as long as they do.
+    pub(crate) keeps: Box<dyn Any>,
+}
+
+/// Longer than anything here takes on the slowest machine: a test that waits so long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a test, which fails instead of hanging.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("the test hangs") });
+    // What reads standard input cannot be interrupted.
+    runtime.shutdown_background();
+}
+
+pub(crate) fn framing(spec: &str) -> Framings {
+    Framing::parse(spec).unwrap().into()
+}
+
+/// Listens. A name inside this process is the test's own, so that tests run side by side.
+pub(crate) async fn listening(address: &str, spec: &str, options: &Options) -> Listener {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let address = match address.strip_prefix("mem:") {
+        Some(name) => format!("mem:{name}-{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
+        None => address.to_owned(),
+    };
+    listen(&address.parse().unwrap(), Some(&framing(spec)), options).await.unwrap()
+}
+
+/// Connects to a listener.
+pub(crate) async fn client(listener: &Listener, spec: &str) -> Link {
+    let address = listener.addresses()[0].parse().unwrap();
+    connect(&address, Some(&framing(spec)), &Options::default()).await.unwrap()
+}
+
+/// Two links that are connected to each other. A datagram listener knows of a peer only when it has sent something,
+/// which is taken.
+pub(crate) async fn pair(address: &str, spec: &str) -> Pair {
+    if address == "-" {
+        return crate::standard_streams::pair(spec).await;
+    }
+    let mut listener = listening(address, spec, &Options::default()).await;
+    let near = client(&listener, spec).await;
+    if address.starts_with("udp:") {
+        near.send(b"here I am").await.unwrap();
+    }
+    let mut far = listener.accept().await.unwrap();
+    if address.starts_with("udp:") {
+        assert_eq!(far.recv().await.unwrap().unwrap(), &b"here I am"[..]);
+    }
+    Pair { near, far, keeps: Box::new(listener) }
+}
+
+/// So many bytes that no other message has.
+pub(crate) fn message(number: u64, length: usize) -> Vec<u8> {
+    let mut state = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// Takes the next message, which must be this one.
+pub(crate) async fn expect(receiver: &mut Receiver, wanted: &[u8]) {
+    let got = receiver.recv().await.unwrap().expect("the peer ended early");
+    // Not assert_eq: it would print a megabyte.
+    assert!(got == wanted, "{} bytes came where {} were sent", got.len(), wanted.len());
+}
+
+/// Sends and receives at once, so that neither waits for the other.
+pub(crate) async fn carry(sender: &Sender, receiver: &mut Receiver, message: &[u8]) {
+    let (sent, ()) = tokio::join!(sender.send(message), expect(receiver, message));
+    sent.unwrap();
+}
+
+/// Ready when it has been polled so many times: what is waited for beside it is then dropped.
+pub(crate) async fn polls(mut count: u64) {
+    std::future::poll_fn(|cx| {
+        if count == 0 {
+            return std::task::Poll::Ready(());
+        }
+        count -= 1;
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,75 @@
+//! What streams can do and datagrams cannot: end, and make a fast writer wait for a slow reader.
+
+use std::time::Duration;
+
+use super::{Pair, expect, message, pair};
+
+macro_rules! stream {
+    ($address:literal) => {
+        tests!(stream, $address:
+            the_end_is_seen
+            a_half_closed_peer_still_listens
+            an_aborted_peer_does_not_send_what_waits
+            a_slow_reader_slows_the_writer
+        );
+    };
+}
+
+pub(crate) async fn the_end_is_seen(address: &str) {
+    let Pair { near, mut far, keeps: _keeps } = pair(address, "u32be").await;
+    near.send(b"goodbye").await.unwrap();
+    drop(near);
+    assert_eq!(far.recv().await.unwrap().unwrap(), &b"goodbye"[..]);
+    assert_eq!(far.recv().await.unwrap(), None);
+    assert_eq!(far.recv().await.unwrap(), None, "the end lasts");
+}
+
+pub(crate) async fn a_half_closed_peer_still_listens(address: &str) {
+    let Pair { near, far, keeps: _keeps } = pair(address, "u32be").await;
+    let ((near, mut near_receiver), (far, mut far_receiver)) = (near.split(), far.split());
+    near.send(b"all I have to say").await.unwrap();
+    near.finish().await.unwrap();
+    expect(&mut far_receiver, b"all I have to say").await;
+    assert_eq!(far_receiver.recv().await.unwrap(), None);
+    for number in 0..100 {
+        far.send(&message(number, 1000)).await.unwrap();
+        expect(&mut near_receiver, &message(number, 1000)).await;
+    }
+    far.finish().await.unwrap();
+    assert_eq!(near_receiver.recv().await.unwrap(), None);
+}
+
+pub(crate) async fn an_aborted_peer_does_not_send_what_waits(address: &str) {
+    let Pair { near, mut far, keeps: _keeps } = pair(address, "u32be").await;
+    let (near, _near_receiver) = near.split();
+    // Far more than fits between the two, so that most of it waits.
+    let sending = async { while near.send(&[0; 100_000]).await.is_ok() {} };
+    let aborting = async {
+        far.recv().await.unwrap().unwrap();
+        near.abort();
+    };
+    tokio::join!(sending, aborting);
+    assert!(near.finish().await.unwrap_err().is_reset(), "who waits is told");
+    // The peer sees the end, or its loss, after a bounded rest.
+    while let Ok(Some(_)) = far.recv().await {}
+}
+
+pub(crate) async fn a_slow_reader_slows_the_writer(address: &str) {
+    const LENGTH: usize = 50_000;
+    let Pair { near, far, keeps: _keeps } = pair(address, "u32be").await;
+    let ((near, _near_receiver), (_, mut far)) = (near.split(), far.split());
+    let mut sent = 0;
+    // The last of these is queued by nobody: a message is queued whole or not at all.
+    while tokio::time::timeout(Duration::from_millis(500), near.send(&message(sent, LENGTH))).await.is_ok() {
+        sent += 1;
+        assert!(sent as usize * LENGTH < 64 << 20, "64 MiB are on their way to somebody who does not read");
+    }
+    assert!(!near.try_send(b"one more").unwrap());
+    let (finished, ()) = tokio::join!(near.finish(), async {
+        for number in 0..sent {
+            expect(&mut far, &message(number, LENGTH)).await;
+        }
+        assert_eq!(far.recv().await.unwrap(), None);
+    });
+    finished.unwrap();
+}
