@@ -50,13 +50,41 @@ impl Lane {
                 integer.frame(value << unused >> unused, input)
             }
             Self::Line(max) => {
-                let lf = memchr(b'\n', input)?;
+                let lf = find_lf(input)?;
                 let end = if lf > 0 && input[lf - 1] == b'\r' { lf - 1 } else { lf };
                 (end <= *max).then_some(Glance { start: 0, end, total: lf + 1 })
             }
             Self::Closed => None,
         }
     }
+}
+
+/// Where the first LF is. Lines are mostly short, and a call of `memchr` costs more than looking through one.
+#[inline(always)]
+fn find_lf(input: &[u8]) -> Option<usize> {
+    const BLOCKS: usize = 8;
+    let (blocks, _) = input.as_chunks::<32>();
+    let blocks = &blocks[..blocks.len().min(BLOCKS)];
+    for (i, block) in blocks.iter().enumerate() {
+        // Without a branch for each byte, so that the compiler makes vector instructions of it.
+        if block.iter().fold(false, |any, byte| any | (*byte == b'\n')) {
+            return Some(32 * i + first_lf(block)?);
+        }
+    }
+    let seen = 32 * blocks.len();
+    Some(seen + memchr(b'\n', &input[seen..])?)
+}
+
+/// Where in a block with an LF the first one is, eight bytes at a time.
+#[inline(always)]
+fn first_lf(block: &[u8; 32]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    block.as_chunks::<8>().0.iter().enumerate().find_map(|(i, word)| {
+        // A byte that was LF is zero now, and the lowest that is shows in its top bit.
+        let word = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\n'));
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        (zeros != 0).then(|| 8 * i + zeros.trailing_zeros() as usize / 8)
+    })
 }
 
 impl Integer {
