@@ -13,6 +13,9 @@ use unstick::{Address, Error, Framings, Options, Receiver, Result, Sender};
 use crate::output;
 use crate::report::Status;
 
+/// Bytes of standard input that are taken as one message (`--io raw`): it is held in memory until the input ends.
+const MAX_WHOLE: usize = 1 << 30;
+
 /// How messages stand in a pipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
@@ -170,6 +173,8 @@ pub struct PipeOutput {
     format: Format,
     sender: Sender,
     verbose: bool,
+    /// Standard output is a terminal.
+    screen: bool,
     scratch: Vec<u8>,
 }
 
@@ -179,7 +184,7 @@ pub async fn open(format: Format, verbose: bool) -> Result<(PipeInput, PipeOutpu
     let (sender, receiver) = link.split();
     let whole = (format == Format::Raw).then(Vec::new);
     let input = PipeInput { format: format.clone(), receiver, whole };
-    Ok((input, PipeOutput { format, sender, verbose, scratch: Vec::new() }))
+    Ok((input, PipeOutput { format, sender, verbose, screen: std::io::stdout().is_terminal(), scratch: Vec::new() }))
 }
 
 impl PipeInput {
@@ -195,6 +200,10 @@ impl PipeInput {
     async fn next_whole(&mut self) -> Result<Option<Command>> {
         let Some(whole) = &mut self.whole else { return Ok(None) };
         while let Some(part) = self.receiver.recv().await? {
+            if whole.len() + part.len() > MAX_WHOLE {
+                return Err(Error::other("standard input is over 1 GiB, which is no message any more")
+                    .with_hint("--io raw takes all of it as one message; without --io it is passed on as it is"));
+            }
             whole.extend_from_slice(&part);
         }
         let message = self.whole.take().filter(|whole| !whole.is_empty());
@@ -233,7 +242,10 @@ impl PipeOutput {
     }
 
     fn message(&mut self, message: &[u8]) -> Result<()> {
-        let written = if self.format.is_verbatim() {
+        let written = if self.format.is_verbatim() && self.screen {
+            // A terminal gets no peer's control characters, whatever was asked for.
+            self.sender.push(crate::visible::text(message).as_bytes())
+        } else if self.format.is_verbatim() {
             self.sender.push(message)
         } else {
             self.scratch.clear();
