@@ -26,9 +26,9 @@ pub struct Receiver {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the larger one is the common one, and hot loops go through it")]
 enum Source {
-    Stream(Stream),
+    /// In a box: it is large, and a link is moved from one future into the next.
+    Stream(Box<Stream>),
     Datagrams(Datagrams),
 }
 
@@ -71,7 +71,7 @@ impl Receiver {
     pub(super) fn stream(reader: Box<dyn StreamRead>, decoder: Decoder, timed: bool, turn: Option<Turn>) -> Self {
         let read_size = limits::FIRST_READ;
         let timer = timed.then(|| Box::pin(tokio::time::sleep(std::time::Duration::ZERO)));
-        Self { source: Source::Stream(Stream { reader, decoder, read_size, timer, turn, ended: false }) }
+        Self { source: Source::Stream(Box::new(Stream { reader, decoder, read_size, timer, turn, ended: false })) }
     }
 
     pub(crate) fn datagram(incoming: Box<dyn RecvDatagrams>) -> Self {
