@@ -266,11 +266,9 @@ impl<O: Output> Hub<O> {
         if over {
             return Outcome::Ended;
         }
-        for sender in &senders {
-            // A peer that has failed is reported by its reader.
-            let _ = sender.finish().await;
-        }
-        if !self.rules.wait && !senders.is_empty() {
+        let some = !senders.is_empty();
+        finish_all(senders).await;
+        if !self.rules.wait && some {
             return Outcome::Ended;
         }
         std::future::pending().await
@@ -289,8 +287,32 @@ impl<O: Output> Hub<O> {
         }
     }
 
+    /// A message of the greeting has been sent.
+    pub(super) fn note_sent(&self, id: PeerId, message: &[u8]) {
+        let mut state = self.lock();
+        state.note_activity();
+        if let Some(peer) = state.peers.get_mut(&id) {
+            peer.sent = Instant::now();
+            if self.is_until(message) {
+                peer.ending.get_or_insert(Reason::Until);
+            }
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// A message cannot be sent as it is: that ends the run where nobody would see it said.
+    pub(super) fn refuse(&self, id: PeerId, error: Error) {
+        if self.rules.strict {
+            self.lock().end(Outcome::Failed(error));
+            self.changed.notify_waiters();
+        } else {
+            self.complain(Some(id), &error);
+        }
+    }
+
     /// Asks a peer's task to end its conversation; false if there is no such peer.
-    fn close(&self, id: PeerId, reason: Reason) -> bool {
+    pub(super) fn close(&self, id: PeerId, reason: Reason) -> bool {
         let found = match self.lock().peers.get_mut(&id) {
             Some(peer) => {
                 peer.ending.get_or_insert(reason);
@@ -398,13 +420,8 @@ impl<O: Output> Hub<O> {
             let (senders, tasks): (Vec<_>, Vec<_>) = peers.into_values().map(|peer| (peer.sender, peer.task)).unzip();
             (senders, tasks.into_iter().flatten().chain(accepting).collect::<Vec<_>>())
         };
-        let finished = async {
-            for sender in &senders {
-                let _ = sender.finish().await;
-            }
-        };
         // A peer that does not read could hold the end back for ever.
-        let _ = tokio::time::timeout(limits::WIND_UP, finished).await;
+        let _ = tokio::time::timeout(limits::WIND_UP, finish_all(senders)).await;
         for task in tasks {
             task.abort();
         }
@@ -436,6 +453,16 @@ pub(super) struct Standing {
     pub(super) ending: Option<Reason>,
     pub(super) sent: Instant,
     pub(super) input_ended: bool,
+}
+
+/// Ends the sending side of all of them at once: one that does not read holds back no other.
+async fn finish_all(senders: Vec<Sender>) {
+    let mut finishing = tokio::task::JoinSet::new();
+    for sender in senders {
+        // A peer that has failed is reported by its reader.
+        finishing.spawn(async move { drop(sender.finish().await) });
+    }
+    while finishing.join_next().await.is_some() {}
 }
 
 fn no_such_peer(id: PeerId) -> Error {

@@ -44,9 +44,7 @@ impl<O: Output> Visit<O> {
     }
 
     async fn converse(&mut self) -> Result<Reason> {
-        if let Some(reason) = self.greet().await? {
-            return Ok(reason);
-        }
+        self.greet();
         let mut pending_shown = false;
         let mut losses = (0, 0);
         let mut arrived = false;
@@ -77,22 +75,14 @@ impl<O: Output> Visit<O> {
         }
     }
 
-    /// Sends what each peer is sent as it opens.
-    async fn greet(&mut self) -> Result<Option<Reason>> {
-        for message in &self.hub.rules.greeting {
-            self.sender.send(message).await?;
-            if self.hub.is_until(message) {
-                return Ok(Some(Reason::Until));
-            }
-        }
+    /// Starts what each peer is sent as it opens. It goes out while messages come in: two ends that greet each other at
+    /// length would else wait for each other.
+    fn greet(&self) {
         let finish = self.hub.rules.finish_after_greeting || self.hub.lock().input_ended;
-        if finish && self.hub.is_silent() {
-            self.sender.finish().await?;
-            if !self.hub.rules.wait {
-                return Ok(Some(Reason::Closed));
-            }
+        if !self.hub.rules.greeting.is_empty() || finish {
+            let greeting = Greeting { hub: Arc::clone(&self.hub), id: self.id, sender: self.sender.clone() };
+            tokio::spawn(greeting.send(finish));
         }
-        Ok(None)
     }
 
     /// Takes what has arrived, under one lock.
@@ -151,7 +141,7 @@ impl<O: Output> Visit<O> {
         let mut until = false;
         if let Some(reply) = reply {
             match self.sender.send(&reply).await {
-                Err(error) if error.is_message() && !self.hub.rules.strict => self.hub.complain(Some(self.id), &error),
+                Err(error) if error.is_message() => self.hub.refuse(self.id, error),
                 other => other?,
             }
             until = self.hub.is_until(&reply);
@@ -242,6 +232,33 @@ impl<O: Output> Visit<O> {
             tokio::select! {
                 () = changed => {}
                 () = tokio::time::sleep_until(quiet_at) => {}
+            }
+        }
+    }
+}
+
+/// What a peer is sent as it opens.
+struct Greeting<O> {
+    hub: Arc<Hub<O>>,
+    id: PeerId,
+    sender: Sender,
+}
+
+impl<O: Output> Greeting<O> {
+    async fn send(self, finish: bool) {
+        let rules = &self.hub.rules;
+        for message in &rules.greeting {
+            match self.sender.send(message).await {
+                Ok(()) => self.hub.note_sent(self.id, message),
+                Err(error) if error.is_message() => return self.hub.refuse(self.id, error),
+                // A lost connection is reported by its reader, with the reason.
+                Err(_) => return,
+            }
+        }
+        if finish && self.hub.is_silent() {
+            let finished = self.sender.finish().await;
+            if finished.is_ok() && !rules.wait {
+                self.hub.close(self.id, Reason::Closed);
             }
         }
     }
