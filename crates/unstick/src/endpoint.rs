@@ -164,6 +164,17 @@ impl StreamEnd {
     ) -> Self {
         Self { reader: Box::new(Foreign(reader)), writer: Box::new(Foreign(writer)), names }
     }
+
+    /// Who is at either end.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The socket itself, where there is one: for what is asked of sockets only.
+    #[cfg(unix)]
+    pub fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.writer.socket()
+    }
 }
 
 /// One end of a conversation in datagrams.

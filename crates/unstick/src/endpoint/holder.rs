@@ -18,9 +18,11 @@ fn holder(tables: &[&str], port: u16, state: Option<&str>) -> Option<String> {
     let inode = tables.iter().find_map(|table| inode(&fs::read_to_string(table).ok()?, port, state))?;
     let wanted = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").ok()?.flatten() {
+        // Beside the processes there are `self` and much else.
+        let Some(number) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         if owns(&process.path(), &wanted) {
             let name = fs::read_to_string(process.path().join("comm")).ok()?;
-            return Some(format!("{} (process {})", name.trim(), process.file_name().to_string_lossy()));
+            return Some(format!("{} (process {number})", name.trim()));
         }
     }
     None
