@@ -192,7 +192,7 @@ fn two_clients_at_once_chat_with_a_udp_script() {
 
 #[test]
 fn raw_loses_nothing_of_two_sends() {
-    let (mut listener, port) = listen_json("127.0.0.1:0", &["-f", "raw"]);
+    let (mut listener, port) = listen_json("127.0.0.1:0", &["-f", "raw", "--linger", "0s"]);
     for run in 0..RUNS {
         let _script = python("two_sends.py", port, &[]);
         assert_eq!(conversation(&mut listener).concat(), "HelloWorld", "run {run}");
@@ -201,7 +201,7 @@ fn raw_loses_nothing_of_two_sends() {
 
 #[test]
 fn two_sends_with_a_length_are_two_messages_always() {
-    let (mut listener, port) = listen_json("127.0.0.1:0", &["-f", "struct:i"]);
+    let (mut listener, port) = listen_json("127.0.0.1:0", &["-f", "struct:i", "--linger", "0s"]);
     for run in 0..RUNS {
         let _script = python("struct_two_sends.py", port, &[]);
         assert_eq!(conversation(&mut listener), ["Hello", "World"], "run {run}");
@@ -260,7 +260,7 @@ const REST: &str = "How are you?Goodbye.";
 
 #[test]
 fn only_the_first_message_has_a_length_in_every_run_of_a_client_script() {
-    let (mut listener, port) = listen_json("127.0.0.1:0", &["-f", "struct:i/raw"]);
+    let (mut listener, port) = listen_json("127.0.0.1:0", &["-f", "struct:i/raw", "--linger", "0s"]);
     for run in 0..RUNS {
         let name = format!("Zoë {run}");
         let _script = python("first_client_sends.py", port, &[&name]);

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
@@ -84,7 +85,20 @@ impl Dns {
 /// A client script of `examples/python`, connected to this port of the loopback.
 pub(crate) fn python(script: &str, port: u16, arguments: &[&str]) -> Process {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/python").join(script);
-    Process::start(program("python3").arg(path).args(["127.0.0.1", &port.to_string()]).args(arguments))
+    // Without `site`, which brings other people's packages and half of the time that a start takes.
+    let mut command = Command::new(python_itself());
+    Process::start(command.arg("-S").arg(path).args(["127.0.0.1", &port.to_string()]).args(arguments))
+}
+
+/// The interpreter, looked up once: what stands first on the PATH may be a script that chooses among several, at many
+/// times the cost of a start.
+fn python_itself() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+        let output = output.expect("python3 is installed");
+        PathBuf::from(String::from_utf8(output.stdout).expect("a path is text").trim_end())
+    })
 }
 
 /// A server script of `examples/python`, and the port it picked.
