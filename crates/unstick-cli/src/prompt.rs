@@ -12,6 +12,7 @@ mod typed;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,6 +46,7 @@ pub struct PromptInput {
     board: Arc<Board>,
     /// Until the first command is asked for: what has happened by then is shown before the first prompt.
     reader: Option<Reader>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// Starts a prompt on standard input and output, which must be terminals. Without listening there is only one peer.
@@ -63,7 +65,7 @@ pub fn start(look: Look, listening: bool) -> Result<(PromptInput, TerminalOutput
     }
     notice_resumption(Arc::clone(&board))?;
     let output = TerminalOutput::above(Arc::clone(&board), look, !listening);
-    Ok((PromptInput { commands, board, reader: Some(reader) }, output))
+    Ok((PromptInput { commands, board, reader: Some(reader), thread: None }, output))
 }
 
 /// Begins to read anew whenever the program goes on after it was stopped: a shell leaves the terminal in its own mode.
@@ -127,9 +129,15 @@ fn show(text: &str) {
 impl Input for PromptInput {
     async fn next(&mut self) -> Result<Option<Command>> {
         if let Some(reader) = self.reader.take() {
-            reader.start().map_err(|e| Error::other(format!("no thread for the prompt: {e}")))?;
+            let thread = reader.start().map_err(|e| Error::other(format!("no thread for the prompt: {e}")))?;
+            self.thread = Some(thread);
         }
-        Ok(self.commands.recv().await)
+        let command = self.commands.recv().await;
+        // Without a sender the thread is at its end: this does not wait.
+        if command.is_none() && self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            return Err(Error::other("the prompt has failed"));
+        }
+        Ok(command)
     }
 
     fn try_next(&mut self) -> Result<Option<Command>> {

@@ -80,7 +80,8 @@ async fn converse(plan: Plan) -> Result<Status> {
             Ok(report::outcome(&outcome, false))
         }
         Front::Screen => {
-            let (input, _) = crate::pipe::open(crate::pipe::Format::default(), false).await?;
+            // Kept until the end: with it standard output would be closed.
+            let (input, _output) = crate::pipe::open(crate::pipe::Format::default(), false).await?;
             let outcome = hold(party, input, TerminalOutput::plain(plan.look.clone()), &plan).await;
             Ok(report::outcome(&outcome, false))
         }

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -98,6 +99,8 @@ impl LineEditor {
         match read {
             Ok(Ok(line)) => Read::Line(line),
             Ok(Err(ReadlineError::Interrupted)) => Read::Interrupted,
+            // A key that is no UTF-8: it is dropped, and the line goes on.
+            Ok(Err(ReadlineError::Io(error))) if error.kind() == io::ErrorKind::InvalidData => Read::Left,
             Ok(Err(_)) => Read::Ended,
             Err(payload) if payload.is::<Leave>() => {
                 show(&(CUT_SHORT.to_owned() + &self.board.take_text()));

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use rustyline::completion::unescape;
@@ -83,8 +83,8 @@ impl Reader {
     }
 
     /// Starts the thread.
-    pub(super) fn start(self) -> io::Result<()> {
-        thread::Builder::new().name("prompt".into()).spawn(move || self.run()).map(|_| ())
+    pub(super) fn start(self) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new().name("prompt".into()).spawn(move || self.run())
     }
 
     fn run(mut self) {

@@ -209,7 +209,7 @@ fn lines_typed_among_messages_all_arrive_in_order() {
     terminal.ends_with(&["to 1>"]);
     for number in 0..COUNT {
         peer.says(format!("from the peer {number}\n"));
-        terminal.types(&format!("typed {number}\r"));
+        terminal.types(format!("typed {number}\r"));
     }
     for number in 0..COUNT {
         assert_eq!(peer.hears(), format!("typed {number}\n"));
@@ -228,7 +228,7 @@ fn no_key_is_lost_while_the_prompt_changes() {
     for number in 0..COUNT {
         let peer = if number % 2 == 0 { &mut one } else { &mut two };
         peer.says("your turn\n");
-        terminal.types(&format!("typed {number}\r"));
+        terminal.types(format!("typed {number}\r"));
     }
     terminal.types("@all over\r");
     let mut heard = Vec::new();
@@ -376,6 +376,15 @@ fn pasted_lines_are_a_message_each_once_entered() {
 }
 
 #[test]
+fn keys_that_are_no_text_are_dropped() {
+    let (mut terminal, mut peer) = connect(&[]);
+    terminal.types(b"caf\xe9 "); // as a Latin-1 terminal would
+    terminal.ends_with(&["> caf", "> caf"]);
+    terminal.types("é\r");
+    assert_eq!(peer.hears(), "café\n");
+}
+
+#[test]
 fn history_is_kept_for_the_owner_alone() {
     let (mut terminal, mut peer) = connect(&[]);
     terminal.types("remembered\r two blanks\r");
@@ -430,7 +439,7 @@ fn commands() {
     fs::write(&path, "from a file").unwrap();
     terminal.types("/to 1\r/hex 68 69\r//slash\r@@at\r");
     assert_eq!((one.hears(), one.hears(), one.hears()), ("hi\n".into(), "/slash\n".into(), "@at\n".into()));
-    terminal.types(&format!("/file {}\r", path.display()));
+    terminal.types(format!("/file {}\r", path.display()));
     assert_eq!(one.hears(), "from a file\n");
     terminal.types("/peers\r");
     terminal.shows("(the next line goes here)");
@@ -525,4 +534,20 @@ fn a_peer_that_ends_its_side_still_hears_nothing_wrong() {
     terminal.shows("peer 1 left");
     terminal.types(CTRL_D);
     assert_eq!(terminal.code(), 0);
+}
+
+#[test]
+fn what_answers_by_itself_is_seen_without_a_prompt() {
+    let mut terminal = Terminal::unstick(&["listen", "127.0.0.1:0", "--echo"], 60);
+    let screen = terminal.shows("listening on tcp://127.0.0.1:");
+    let port = port_at_end(screen.lines().next().unwrap()).unwrap();
+    let [mut peer] = join(&terminal, port);
+    peer.says("\x1b[2Jhi\n");
+    assert_eq!(peer.hears(), "\x1b[2Jhi\n");
+    terminal.shows("1> \\x1b[2Jhi");
+    drop(peer);
+    terminal.shows("peer 1 left: 127.0.0.1:");
+    assert!(terminal.takes_lines());
+    terminal.types(CTRL_C);
+    assert_eq!(terminal.code(), 130);
 }

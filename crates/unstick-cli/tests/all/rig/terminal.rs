@@ -89,8 +89,8 @@ impl Terminal {
     }
 
     /// Types, as fast as the terminal takes it.
-    pub(crate) fn types(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).expect("the terminal takes keys");
+    pub(crate) fn types(&mut self, keys: impl AsRef<[u8]>) {
+        self.master.write_all(keys.as_ref()).expect("the terminal takes keys");
     }
 
     /// Makes the window so many columns wide.
