@@ -122,8 +122,8 @@ async fn raw(plan: &Plan) -> Result<Status> {
     rules.linger = plan.rules.linger;
     rules.idle = plan.rules.idle;
     rules.deadline = plan.rules.deadline;
-    rules.filter = plan.screen.then_some(crate::visible::stream);
-    Ok(match pipe::pipe(end, rules).await? {
+    let filter = plan.screen.then(|| Box::new(crate::visible::stream()) as pipe::Filter);
+    Ok(match pipe::pipe(end, rules, filter).await? {
         Ended::Idle(after) => report::outcome(&Outcome::Idle(after), false),
         Ended::Deadline(after) => report::outcome(&Outcome::Deadline(after), false),
         _ => Status::Done,

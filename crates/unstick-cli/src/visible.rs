@@ -49,9 +49,26 @@ pub fn text_marked(message: &[u8], mark: Mark) -> String {
     write(message, Layout::Lines, mark)
 }
 
-/// A piece of a stream. A character cut in two by the pieces is shown as its bytes.
-pub fn stream(bytes: &[u8]) -> Vec<u8> {
-    write(bytes, Layout::Stream, Mark::NONE).into_bytes()
+/// A stream, piece by piece; an empty piece is its end. A character that two pieces share is shown with the second.
+pub fn stream() -> impl FnMut(&[u8]) -> Vec<u8> + Send {
+    let mut held = Vec::new();
+    move |piece| {
+        held.extend_from_slice(piece);
+        let whole = if piece.is_empty() { held.len() } else { held.len() - unfinished(&held) };
+        let rest = held.split_off(whole);
+        write(&std::mem::replace(&mut held, rest), Layout::Stream, Mark::NONE).into_bytes()
+    }
+}
+
+/// Bytes at the end that may become a character, or the CR of a CRLF, when more comes.
+fn unfinished(bytes: &[u8]) -> usize {
+    if bytes.last() == Some(&b'\r') {
+        return 1;
+    }
+    let start = bytes.iter().rev().take(3).position(|byte| *byte >= 0xc0).map(|back| back + 1);
+    start
+        .filter(|n| matches!(std::str::from_utf8(&bytes[bytes.len() - n..]), Err(e) if e.error_len().is_none()))
+        .unwrap_or(0)
 }
 
 fn write(bytes: &[u8], layout: Layout, mark: Mark) -> String {
@@ -157,7 +174,7 @@ mod tests {
         for plain in ["", "hello", "grüße 世界 עולם", "👩‍🚀 ❤️", "a\\x1b", "\u{301}e"] {
             assert_eq!(line(plain), plain);
             assert_eq!(text(plain.as_bytes()), plain);
-            assert_eq!(stream(plain.as_bytes()), plain.as_bytes());
+            assert_eq!(stream()(plain.as_bytes()), plain.as_bytes());
         }
     }
 
@@ -184,7 +201,7 @@ mod tests {
     #[test]
     fn nothing_unsafe_ever_passes() {
         let every: String = (0..=0x10_ffff).filter_map(char::from_u32).collect();
-        for shown in [line(&every), text(every.as_bytes()), String::from_utf8(stream(every.as_bytes())).unwrap()] {
+        for shown in [line(&every), text(every.as_bytes()), String::from_utf8(stream()(every.as_bytes())).unwrap()] {
             let passed: Vec<char> = shown.chars().filter(|c| is_unsafe(*c) && !matches!(c, '\n' | '\t')).collect();
             assert_eq!(passed, []);
         }
@@ -199,7 +216,20 @@ mod tests {
         assert_eq!(text(b"one\r\ntwo"), "one\\r\ntwo");
         assert_eq!(text(b"one\n\xff"), "one\n\\xff");
         assert_eq!(line("one\ntwo\t"), "one\\ntwo\\t");
-        assert_eq!(stream(b"one\r\ntwo\n\rx"), b"one\r\ntwo\n\\rx");
+        assert_eq!(stream()(b"one\r\ntwo\n\rx"), b"one\r\ntwo\n\\rx");
+    }
+
+    #[test]
+    fn a_stream_is_shown_the_same_however_it_is_cut() {
+        let text = "gr\u{fc}\u{df}e \u{1f600}\u{202e}\r\n\rx\r".as_bytes();
+        for cut in 0..=text.len() {
+            let mut show = stream();
+            let mut shown = show(&text[..cut]);
+            shown.extend(show(&text[cut..]));
+            shown.extend(show(b""));
+            assert_eq!(String::from_utf8(shown).unwrap(), "gr\u{fc}\u{df}e \u{1f600}\\u{202e}\r\n\\rx\\r", "{cut}");
+        }
+        assert_eq!([stream()(b"\xff\xf0\x9f"), stream()(b"\xf0")].concat(), b"\\xff");
     }
 
     #[test]

@@ -31,20 +31,14 @@ pub struct Rules {
     pub idle: Option<Duration>,
     /// End after so long.
     pub deadline: Option<Duration>,
-    /// What arrives passes through this before it is written: for terminals.
-    pub filter: Option<fn(&[u8]) -> Vec<u8>>,
 }
+
+/// What arrives passes through this before it is written, piece by piece; an empty piece is the end. For terminals.
+pub type Filter = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            ends_with_peer: false,
-            wait: true,
-            linger: Duration::from_secs(1),
-            idle: None,
-            deadline: None,
-            filter: None,
-        }
+        Self { ends_with_peer: false, wait: true, linger: Duration::from_secs(1), idle: None, deadline: None }
     }
 }
 
@@ -80,14 +74,14 @@ const COPY: usize = 256 << 10;
 /// # Errors
 ///
 /// Where the connection is reset, or standard input or output fails.
-pub async fn pipe(end: StreamEnd, rules: Rules) -> Result<Ended> {
+pub async fn pipe(end: StreamEnd, rules: Rules, filter: Option<Filter>) -> Result<Ended> {
     let socket = end.writer.socket().ok_or_else(|| Error::usage("this transport has no descriptor to pipe through"))?;
     let failed = |error| Error::io("the pipe", error);
     let duplicate = || socket.try_clone_to_owned().map(File::from).map_err(failed);
     let moved = Arc::new(AtomicU64::new(0));
     let (report, reports) = mpsc::channel(2);
-    start(Direction::Out, duplicate()?, &moved, report.clone(), rules.filter).map_err(failed)?;
-    start(Direction::In, duplicate()?, &moved, report, rules.filter).map_err(failed)?;
+    start(Direction::Out, duplicate()?, &moved, report.clone(), None).map_err(failed)?;
+    start(Direction::In, duplicate()?, &moved, report, filter).map_err(failed)?;
     watch(rules, &moved, reports).await
 }
 
@@ -102,7 +96,7 @@ fn start(
     socket: File,
     moved: &Arc<AtomicU64>,
     report: mpsc::Sender<Done>,
-    filter: Option<fn(&[u8]) -> Vec<u8>>,
+    filter: Option<Filter>,
 ) -> io::Result<()> {
     use std::os::fd::AsFd;
     let moved = Arc::clone(moved);
@@ -194,7 +188,7 @@ fn widen(stdio: &File) {
 }
 
 /// Moves everything from one descriptor to another, until the first ends.
-fn pump(from: &File, to: &File, moved: &AtomicU64, filter: Option<fn(&[u8]) -> Vec<u8>>) -> io::Result<()> {
+fn pump(from: &File, to: &File, moved: &AtomicU64, filter: Option<Filter>) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     if filter.is_none() && splice_all(from, to, moved)? {
         return Ok(());
@@ -236,11 +230,11 @@ fn wait(file: &File, what: PollFlags) -> io::Result<()> {
     }
 }
 
-fn copy(mut from: &File, to: &File, moved: &AtomicU64, filter: Option<fn(&[u8]) -> Vec<u8>>) -> io::Result<()> {
+fn copy(mut from: &File, to: &File, moved: &AtomicU64, mut filter: Option<Filter>) -> io::Result<()> {
     let mut buffer = vec![0; COPY];
     loop {
         let n = match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return filter.map_or(Ok(()), |mut filter| write_all(to, &filter(&[]))),
             Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -249,7 +243,7 @@ fn copy(mut from: &File, to: &File, moved: &AtomicU64, filter: Option<fn(&[u8]) 
             }
             Err(error) => return Err(error),
         };
-        match filter {
+        match &mut filter {
             Some(filter) => write_all(to, &filter(&buffer[..n]))?,
             None => write_all(to, &buffer[..n])?,
         }
