@@ -12,8 +12,8 @@ pub(crate) enum Lane {
     Big(Integer),
     /// A little-endian one.
     Little(Integer),
-    /// A line that ends in LF or CRLF, of at most so many bytes.
-    Line(usize),
+    /// A line of at most so many bytes that ends in LF or CRLF, or where so said in CRLF only.
+    Line { max: usize, crlf: bool },
 }
 
 /// A length that stands alone.
@@ -49,10 +49,11 @@ impl Lane {
                 let unused = 64 - 8 * integer.width;
                 integer.frame(value << unused >> unused, input)
             }
-            Self::Line(max) => {
+            Self::Line { max, crlf } => {
                 let lf = find_lf(input)?;
-                let end = if lf > 0 && input[lf - 1] == b'\r' { lf - 1 } else { lf };
-                (end <= *max).then_some(Glance { start: 0, end, total: lf + 1 })
+                let cr = lf > 0 && input[lf - 1] == b'\r';
+                let end = lf - usize::from(cr);
+                (end <= *max && (cr || !crlf)).then_some(Glance { start: 0, end, total: lf + 1 })
             }
             Self::Closed => None,
         }

@@ -61,7 +61,7 @@ pub(crate) struct Line {
 
 impl Codec for Line {
     fn lane(&self, max: usize) -> Lane {
-        Lane::Line(max)
+        Lane::Line { max, crlf: false }
     }
 
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
@@ -200,6 +200,13 @@ impl Delimited {
 }
 
 impl Codec for Delimited {
+    fn lane(&self, max: usize) -> Lane {
+        match self.needle.bytes() {
+            b"\r\n" => Lane::Line { max, crlf: true },
+            _ => Lane::Closed,
+        }
+    }
+
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some(found) = self.needle.find(&input[self.scanned..]) else {
             self.scanned = input.len() - self.needle.keep(input);

@@ -174,6 +174,16 @@ impl Number {
     }
 }
 
+/// How many bytes go by that mean nothing but themselves inside a string.
+fn plain(bytes: &[u8]) -> usize {
+    // Without a branch for each byte, so that the compiler makes vector instructions of it.
+    let telling = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
+    let (blocks, _) = bytes.as_chunks::<16>();
+    let skipped = blocks.iter().take_while(|block| !block.iter().fold(false, |any, b| any | telling(b))).count();
+    let skipped = 16 * skipped;
+    skipped + bytes[skipped..].iter().take_while(|byte| !telling(byte)).count()
+}
+
 /// Reads one value, byte by byte.
 #[derive(Debug, Clone, Default)]
 struct Scanner {
@@ -191,7 +201,7 @@ impl Scanner {
         let mut i = 0;
         while let Some(&byte) = bytes.get(i) {
             if self.at == At::String {
-                i += bytes[i..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count();
+                i += plain(&bytes[i..]);
                 let Some(&byte) = bytes.get(i) else { break };
                 self.at = match byte {
                     b'"' if self.name => At::Colon,
