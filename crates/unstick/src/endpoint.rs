@@ -289,3 +289,17 @@ fn bind_hint(error: Error, kind: io::ErrorKind, port: u16, holder: impl Fn(u16) 
         _ => error,
     }
 }
+
+/// Where to connect from, if that was said; an error where it is of the other family. Without an address, a source is a
+/// port on either family.
+fn source_for(address: SocketAddr, options: &Options) -> io::Result<Option<SocketAddr>> {
+    match options.source {
+        Some(source) if source.is_ipv4() == address.is_ipv4() => Ok(Some(source)),
+        Some(source) if source.ip().is_unspecified() && address.is_ipv4() => {
+            Ok(Some(([0, 0, 0, 0], source.port()).into()))
+        }
+        Some(source) if source.ip().is_unspecified() => Ok(Some(([0u16; 8], source.port()).into())),
+        Some(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        None => Ok(None),
+    }
+}

@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, resolve};
+use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, resolve, source_for};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -92,23 +92,9 @@ async fn try_all(at: &HostPort, options: &Options) -> Result<TcpStream> {
     })
 }
 
-/// Where to connect from, if that was said; an error where it is of the other family. Without an address, a source is a
-/// port on either family.
-fn source_for(address: SocketAddr, options: &Options) -> Result<Option<SocketAddr>, ()> {
-    match options.source {
-        Some(source) if source.is_ipv4() == address.is_ipv4() => Ok(Some(source)),
-        Some(source) if source.ip().is_unspecified() && address.is_ipv4() => {
-            Ok(Some(([0, 0, 0, 0], source.port()).into()))
-        }
-        Some(source) if source.ip().is_unspecified() => Ok(Some(([0u16; 8], source.port()).into())),
-        Some(_) => Err(()),
-        None => Ok(None),
-    }
-}
-
 async fn open(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Ok(Some(source)) = source_for(address, options) {
+    if let Some(source) = source_for(address, options)? {
         socket.set_reuseaddr(true)?;
         socket.bind(source)?;
     }

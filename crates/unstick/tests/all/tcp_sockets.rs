@@ -209,7 +209,7 @@ async fn an_address_in_use_says_who_holds_it() {
 #[tokio::test]
 async fn a_foreign_address_cannot_be_listened_on() {
     // Reserved for documentation: no machine has it.
-    let address = "tcp://192.0.2.1:0".parse().unwrap();
+    let address = "tcp://203.0.113.77:0".parse().unwrap();
     let Err(error) = listen(&address, Some(&framing("u32be")), &Options::default()).await else {
         panic!("this machine has {address}");
     };

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::super::{Options, UdpOptions};
+use super::super::{Options, UdpOptions, source_for};
 use super::packets;
 use crate::error::{Error, Result};
 
@@ -167,13 +167,10 @@ pub(super) fn connect(address: SocketAddr, options: &Options) -> Result<(UdpSock
     let opened = || {
         let socket = open(address, options)?;
         multicast(&socket, address.is_ipv4(), &Interface::of(&options.udp)?, &options.udp)?;
-        if let Some(source) = options.source {
-            socket.bind(&source.into())?;
-        }
         let many = address.ip().is_multicast() || options.udp.broadcast;
-        if many && options.source.is_none() {
-            let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
-            socket.bind(&any.into())?;
+        let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
+        if let Some(source) = source_for(address, options)?.or(many.then_some(any)) {
+            socket.bind(&source.into())?;
         }
         if !many {
             socket.connect(&address.into())?;
