@@ -71,8 +71,9 @@ impl Link {
     /// # Errors
     ///
     /// As [`Sender::send`].
-    pub async fn send(&self, message: &[u8]) -> Result<()> {
-        self.sender.send(message).await
+    pub fn send<'a>(&'a self, message: &'a [u8]) -> impl Future<Output = Result<()>> + Send + 'a {
+        // Not an async fn: its future would borrow the receiving half too, and no task could be spawned with it.
+        self.sender.send(message)
     }
 
     /// Receives one message; see [`Receiver::recv`].
