@@ -165,7 +165,7 @@ pub enum Generated {
     /// Completions for a shell
     Completions {
         /// Which shell
-        shell: String,
+        shell: clap_complete::Shell,
     },
     /// The reference tables of the README, in Markdown
     Reference,

@@ -1,0 +1,78 @@
+//! The reference tables: framings and exit statuses, in Markdown for the README, and as they are for the man page.
+
+use unstick::wire::{ENTRIES, Entry};
+
+use crate::report::Status;
+
+/// Examples of a framing that a table shows.
+const SHOWN: usize = 3;
+
+/// Characters of a syntax that still stand on a line.
+const LONG: usize = 60;
+
+/// What every framing takes, besides its own words.
+pub(super) const KEYS: &[(&str, &str)] = &[
+    ("max=SIZE", "the longest message as you see it, both ways (16M)"),
+    (
+        "oversize=close|discard",
+        "what a longer message that arrives does: it ends the stream, or is passed over and counted where the framing can find the next one (not raw, gap, fixed)",
+    ),
+    ("times=N", "the frames that a phase holds for, where another follows it behind a / (1)"),
+];
+
+/// Every exit status, with what it means.
+pub(super) const STATUSES: &[(Status, &str)] = &[
+    (
+        Status::Done,
+        "ended as asked: --count or --until was reached, or the peer ended where neither was asked; a closed standard output (| head) too",
+    ),
+    (Status::Failed, "another error, a reset by the peer among them"),
+    (Status::Usage, "wrong use: an option, an address or a framing that means nothing"),
+    (Status::Unreachable, "could not connect, bind or resolve"),
+    (Status::TimedOut, "timed out: connecting, --idle, --deadline, --frame-timeout; ask without a reply in time"),
+    (Status::Framing, "the peer broke the framing, or ended inside a frame"),
+    (Status::Check, "ended before --count or --until was reached; ask: the peer ended without a reply"),
+    (Status::HungUp, "the terminal went away (SIGHUP)"),
+    (Status::Interrupted, "interrupted (^C)"),
+    (Status::Terminated, "terminated (SIGTERM)"),
+];
+
+/// The specs of a framing that are worth showing; the table has more, to be tested.
+pub(super) fn examples(entry: &Entry) -> impl Iterator<Item = &'static str> {
+    let plain = |spec: &&&str| !spec.contains("max=");
+    entry.examples.iter().filter(plain).take(SHOWN).copied()
+}
+
+/// How a framing is written, with blanks where a long one can be broken into lines.
+pub(super) fn syntax(entry: &Entry) -> String {
+    if entry.syntax.len() > LONG { entry.syntax.replace("[,", " [,") } else { entry.syntax.to_owned() }
+}
+
+/// What stands between the markers in the README.
+pub(super) fn markdown() -> String {
+    let mut text = String::from("### Framings\n\n| spec | frame | such as |\n|---|---|---|\n");
+    for entry in ENTRIES {
+        let such_as: Vec<String> = examples(entry).map(code).collect();
+        text += &format!("| {} | {} | {} |\n", code(&syntax(entry)), cell(entry.frame), such_as.join(" "));
+    }
+    text +=
+        "\nEvery framing takes these as well, as in `line,max=1K,oversize=discard`:\n\n| key | meaning |\n|---|---|\n";
+    for (key, meaning) in KEYS {
+        text += &format!("| {} | {} |\n", code(key), cell(meaning));
+    }
+    text += "\n### Exit status\n\n| status | meaning |\n|---|---|\n";
+    for (status, meaning) in STATUSES {
+        text += &format!("| {} | {} |\n", *status as u8, cell(meaning));
+    }
+    text
+}
+
+/// A word in a table's cell, set as code.
+fn code(word: &str) -> String {
+    format!("`{}`", cell(word))
+}
+
+/// A bar would end the cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
