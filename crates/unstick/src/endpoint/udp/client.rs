@@ -182,7 +182,7 @@ impl RecvDatagrams for Reader {
             ready!(polled).map_err(|e| Error::io("receiving", e))?;
             batch.clear();
             let taken = packets::receive(&client.socket, client.peer.is_ipv4(), client.largest, |packet| {
-                batch.push(packet.bytes, packet.cut_short);
+                packet.datagrams().for_each(|(datagram, cut_short)| batch.push(datagram, cut_short));
             });
             match taken {
                 Ok(()) => return Poll::Ready(Ok(true)),

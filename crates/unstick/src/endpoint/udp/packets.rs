@@ -8,14 +8,24 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::UdpSocket;
 
-/// One datagram that arrived.
+/// What arrived at once from one peer: a datagram, or some of one size, the last perhaps shorter.
 #[derive(Debug)]
 pub(super) struct Packet<'a> {
-    pub(super) bytes: &'a [u8],
-    /// It was longer than what could be received.
-    pub(super) cut_short: bool,
+    bytes: &'a [u8],
+    /// Bytes of each datagram.
+    size: usize,
+    cut_short: bool,
     pub(super) peer: SocketAddr,
     pub(super) local: Option<Local>,
+}
+
+impl Packet<'_> {
+    /// The datagrams, and whether each was longer than what could be received.
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        // An empty datagram is one too.
+        let empty = self.bytes.is_empty().then_some(self.bytes);
+        self.bytes.chunks(self.size.max(1)).chain(empty).map(|datagram| (datagram, self.cut_short))
+    }
 }
 
 /// The address of this machine that a datagram was sent to, or where that was everybody's, the one to answer from.
@@ -26,7 +36,7 @@ pub(super) struct Local {
     pub(super) interface: u32,
 }
 
-pub(super) use system::{learn_local, receive, send_from};
+pub(super) use system::{learn_local, receive, receive_joined, send_from};
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -36,7 +46,7 @@ mod system {
     use std::os::fd::AsRawFd;
 
     use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
-    use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
+    use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, UdpGroSegment};
     use nix::sys::socket::{
         ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn, SockaddrIn6, SockaddrLike,
         recvmmsg, sendmsg, setsockopt,
@@ -44,6 +54,7 @@ mod system {
     use tokio::io::Interest;
 
     use super::{IpAddr, Local, Packet, SocketAddr, UdpSocket, io};
+    use crate::limits;
 
     /// Datagrams for one system call: beyond it, sharing the call's cost gains nothing more.
     const AT_ONCE: usize = 32;
@@ -62,6 +73,15 @@ mod system {
             setsockopt(socket, Ipv6RecvPacketInfo, &true)?;
         }
         Ok(())
+    }
+
+    /// Asks the kernel to hand over as one what one sender has sent as one (`UDP_SEGMENT`), or the network card has put
+    /// together: many datagrams of one size for the price of one. Only for buffers that take the largest of them.
+    pub(in super::super) fn receive_joined(socket: &socket2::Socket, largest: usize) {
+        if largest >= limits::LARGEST_DATAGRAM {
+            // An old kernel cannot, and hands them over one by one.
+            let _ = setsockopt(socket, UdpGroSegment, &true);
+        }
     }
 
     /// Takes what has arrived off the socket with one system call, without waiting. `WouldBlock` where nothing has.
@@ -103,7 +123,7 @@ mod system {
                     let mut parts = landing.chunks_exact_mut(slot);
                     std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())])
                 };
-                let mut headers = MultiHeaders::<S>::preallocate(AT_ONCE, Some(nix::cmsg_space!(in6_pktinfo)));
+                let mut headers = MultiHeaders::<S>::preallocate(AT_ONCE, Some(nix::cmsg_space!(in6_pktinfo, i32)));
                 let flags = MsgFlags::MSG_DONTWAIT;
                 for message in recvmmsg(socket.as_raw_fd(), &mut headers, &mut slots, flags, None)? {
                     came += 1;
@@ -120,11 +140,18 @@ mod system {
         let Some(peer) = message.address.map(|address| address.socket_addr()) else { return };
         let bytes = message.iovs().next().unwrap_or_default();
         let cut_short = message.flags.contains(MsgFlags::MSG_TRUNC);
-        each(Packet { bytes, cut_short, peer, local: local(message) });
+        let (mut local, mut size) = (None, bytes.len());
+        for control in message.cmsgs().into_iter().flatten() {
+            match control {
+                ControlMessageOwned::UdpGroSegments(joined) => size = usize::try_from(joined).unwrap_or(size),
+                other => local = local.or(local_of(&other)),
+            }
+        }
+        each(Packet { bytes, size, cut_short, peer, local });
     }
 
-    fn local<S>(message: &RecvMsg<'_, '_, S>) -> Option<Local> {
-        message.cmsgs().ok()?.find_map(|control| match control {
+    fn local_of(control: &ControlMessageOwned) -> Option<Local> {
+        match control {
             ControlMessageOwned::Ipv4PacketInfo(info) => {
                 // `ipi_spec_dst`, unlike `ipi_addr`, is an address of this machine even where a group was sent to.
                 let ip = Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes());
@@ -138,7 +165,7 @@ mod system {
                 Some(Local { ip: ip.into(), interface })
             }
             _ => None,
-        })
+        }
     }
 
     /// Sends one datagram from an address of this machine, without waiting.
@@ -191,6 +218,9 @@ mod system {
         Ok(())
     }
 
+    /// Not known how.
+    pub(in super::super) fn receive_joined(_: &socket2::Socket, _largest: usize) {}
+
     /// Takes one datagram off the socket, without waiting. `WouldBlock` where none has arrived.
     pub(in super::super) fn receive(
         socket: &UdpSocket,
@@ -201,7 +231,8 @@ mod system {
         // One byte more than is wanted shows that a datagram was longer.
         let mut landing = vec![0; largest + 1];
         let (length, peer) = socket.try_recv_from(&mut landing)?;
-        each(Packet { bytes: &landing[..length.min(largest)], cut_short: length > largest, peer, local: None });
+        let bytes = &landing[..length.min(largest)];
+        each(Packet { bytes, size: bytes.len(), cut_short: length > largest, peer, local: None });
         Ok(())
     }
 

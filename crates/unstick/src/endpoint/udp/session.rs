@@ -77,7 +77,7 @@ impl Session {
         }
     }
 
-    /// Queues a datagram for the reader, or drops and counts it where too many wait.
+    /// Queues what has arrived for the reader; what is too much is dropped and counted.
     pub(super) fn deliver(&self, packet: &Packet<'_>) {
         let mut inbox = self.inbox();
         if inbox.unread {
@@ -85,14 +85,15 @@ impl Session {
         }
         let room = &self.port.room;
         let before = inbox.batch.size();
-        let full = inbox.batch.len() >= limits::MAX_SESSION_QUEUE
-            || before + packet.bytes.len() > limits::MAX_SESSION_BYTES
-            || room.unread.load(Ordering::Relaxed) + packet.bytes.len() > limits::MAX_UNREAD;
-        if full {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
+        let most = limits::MAX_UNREAD.saturating_sub(room.unread.load(Ordering::Relaxed)) + before;
+        let most = most.min(limits::MAX_SESSION_BYTES);
+        for (datagram, cut_short) in packet.datagrams() {
+            if inbox.batch.len() < limits::MAX_SESSION_QUEUE && inbox.batch.size() + datagram.len() <= most {
+                inbox.batch.push(datagram, cut_short);
+            } else {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
         }
-        inbox.batch.push(packet.bytes, packet.cut_short);
         room.unread.fetch_add(inbox.batch.size() - before, Ordering::Relaxed);
         // Once it is awake, it takes all there is.
         let reader = inbox.reader.take();

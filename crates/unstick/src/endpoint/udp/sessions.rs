@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::super::{DatagramEnd, Options};
-use super::packets::{self, Local};
+use super::packets::{self, Local, Packet};
 use super::session::Session;
 use crate::error::{Error, Result};
 
@@ -165,7 +165,7 @@ impl Table {
             }
             match &last {
                 Some((_, session)) => session.deliver(&packet),
-                None => self.refuse(packet.peer),
+                None => self.refuse(&packet),
             }
         });
         match result {
@@ -198,9 +198,9 @@ impl Table {
     }
 
     #[cold]
-    fn refuse(&mut self, peer: SocketAddr) {
-        let room = &self.port.room;
-        room.refused.fetch_add(1, Ordering::Relaxed);
+    fn refuse(&mut self, packet: &Packet<'_>) {
+        let (room, peer) = (&self.port.room, packet.peer);
+        room.refused.fetch_add(packet.datagrams().count() as u64, Ordering::Relaxed);
         if !std::mem::replace(&mut self.told, true) {
             room.options.tell(|| match room.open.load(Ordering::Relaxed) {
                 true => format!("{peer} refused: there are {} sessions", room.options.udp.max_sessions),

@@ -15,6 +15,7 @@ pub(super) fn open(address: SocketAddr, options: &Options) -> io::Result<Socket>
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     fragment(&socket, address.is_ipv4())?;
+    packets::receive_joined(&socket, options.udp.largest);
     if options.udp.broadcast && address.is_ipv4() {
         socket.set_broadcast(true)?;
     }
