@@ -5,13 +5,14 @@ Not here: what a row runs (`rows/`), how results look (`report.py`).
 
 import statistics
 import subprocess
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-# No single process of a row may take longer, in seconds: a bench that hangs is a bug.
-PATIENCE = 120
+# A row that has taken so many seconds ends with the rounds that it has, if they are enough for a median.
+ROW_SECONDS = 75
+ENOUGH_ROUNDS = 3
 
 
 @dataclass
@@ -22,6 +23,8 @@ class Bench:
     home: Path
     built: dict = field(default_factory=dict)  # program -> path, of those that were built for the run
     versions: dict = field(default_factory=dict)  # program -> version
+    # Where files are in memory; elsewhere than on Linux they may not be.
+    memory: str | None = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
     @property
     def rounds(self):
@@ -43,6 +46,7 @@ class Side:
 
     name: str
     once: Callable[[Bench], float]
+    tuned: bool = False  # named, but not what the ratio is against: the programs are compared as they come
 
 
 @dataclass
@@ -78,13 +82,17 @@ class Outcome:
     """What the runs of a row came to."""
 
     row: Row
-    medians: dict
-    best: str | None  # the peer that the ratio is against
-    ratio: float | None
-    spread: tuple | None
+    medians: dict = field(default_factory=dict)
+    rounds: int = 0
+    best: str | None = None  # the peer that the ratio is against
+    ratio: float | None = None
+    spread: tuple | None = None
+    failure: str | None = None  # why there is no result
 
     @property
     def met(self):
+        if self.failure:
+            return False
         if self.row.bar.kind == "under":
             return self.medians[self.row.sides[0].name] <= self.row.bar.value
         if self.row.bar.kind == "at_most":
@@ -93,52 +101,39 @@ class Outcome:
 
 
 def run_row(bench, row, say):
-    """Runs the sides of a row in turn (A B A B ...): what slows the machine down for a while meets them all."""
+    """Runs the sides of a row in turn (A B A B ...): what slows the machine down for a while meets them all.
+
+    A side that fails ends its row, and no other.
+    """
     values = {side.name: [] for side in row.sides}
-    for _ in range(row.rounds or bench.rounds):
-        for side in row.sides:
-            values[side.name].append(side.once(bench))
-            say(".")
+    bound = time.monotonic() + ROW_SECONDS
+    try:
+        for turn in range(min(row.rounds or bench.rounds, bench.rounds)):
+            if turn >= ENOUGH_ROUNDS and time.monotonic() > bound:
+                break
+            for side in row.sides:
+                values[side.name].append(side.once(bench))
+                say(".")
+    except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
+        return Outcome(row, failure=f"{side.name}: {error}")
     return judge(row, values)
 
 
 def judge(row, values):
     medians = {name: statistics.median(found) for name, found in values.items()}
-    ours, *peers = [side.name for side in row.sides]
+    ours, *peers = row.sides
+    outcome = Outcome(row, medians, rounds=len(values[ours.name]))
+    peers = [side.name for side in peers if not side.tuned]
     if not peers:
-        return Outcome(row, medians, None, None, None)
-    best = (max if row.more_is_better else min)(peers, key=medians.get)
+        return outcome
+    outcome.best = (max if row.more_is_better else min)(peers, key=medians.get)
     # Each round gives a ratio of neighbours in time; their median is steadier than the ratio of the medians.
-    pairs = sorted(times(row, mine, theirs) for mine, theirs in zip(values[ours], values[best]))
-    return Outcome(row, medians, best, statistics.median(pairs), (pairs[0], pairs[-1]))
+    pairs = sorted(times(row, mine, theirs) for mine, theirs in zip(values[ours.name], values[outcome.best]))
+    outcome.ratio, outcome.spread = statistics.median(pairs), (pairs[0], pairs[-1])
+    return outcome
 
 
 def times(row, mine, theirs):
     """How many times better we are; where the bar is `at most`, how many times worse."""
     better = mine / theirs if row.more_is_better else theirs / mine
     return 1 / better if row.bar.kind == "at_most" else better
-
-
-def output_of(command, **options):
-    """Standard output of a program that has to succeed."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=True, **options)
-    return done.stdout.decode()
-
-
-@contextmanager
-def running(command, **options):
-    """A program beside the measured one: ended by its process when the measurement is over, however it is over."""
-    process = subprocess.Popen(command, **options)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream:
-                stream.close()

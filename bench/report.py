@@ -20,6 +20,8 @@ def number(value):
 def cells(outcome):
     row, medians = outcome.row, outcome.medians
     ours = row.sides[0].name
+    if outcome.failure:
+        return [row.what, "FAILED", outcome.failure, "", str(row.bar), "**no**"]
     if outcome.best is None:
         return [row.what, f"{number(medians[ours])} {row.unit}", "", "", str(row.bar), "yes" if outcome.met else "**no**"]
     low, high = outcome.spread

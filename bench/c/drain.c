@@ -1,22 +1,14 @@
 // The end of a pipe under test: reads standard input to nowhere, counts and times it.
 //
-// Prints "BYTES SECONDS", the seconds running from the first read to the last (start-up is nobody's rate), when the
-// input ends or SIGTERM asks.
-#include <errno.h>
-#include <signal.h>
+//   drain BYTES                        prints "SECONDS" from the first read to the last
+//
+// Ends when so many bytes have come, for not every program under test ends by itself; fails when the input ends before.
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 static char block[256 * 1024];
-static volatile sig_atomic_t asked;
-
-static void on_term(int signal_number)
-{
-	(void)signal_number;
-	asked = 1;
-}
 
 static double now(void)
 {
@@ -25,26 +17,24 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	unsigned long long bytes = 0;
-	double first = 0, last = 0;
-	struct sigaction action;
-
-	memset(&action, 0, sizeof action);
-	action.sa_handler = on_term; // without SA_RESTART, so that a waiting read returns
-	sigaction(SIGTERM, &action, NULL);
-	while (!asked) {
-		ssize_t n = read(0, block, sizeof block);
-		if (n == 0 || (n < 0 && errno != EINTR))
-			break;
-		if (n < 0)
-			continue;
-		last = now();
-		if (bytes == 0)
-			first = last;
-		bytes += (unsigned long long)n;
+	if (argc != 2) {
+		fprintf(stderr, "usage: drain BYTES\n");
+		return 2;
 	}
-	printf("%llu %.6f\n", bytes, last - first);
+	long long wanted = atoll(argv[1]), have = 0;
+	double first = 0;
+	while (have < wanted) {
+		ssize_t n = read(0, block, sizeof block);
+		if (n <= 0) {
+			fprintf(stderr, "drain: the input ended after %lld of %lld bytes\n", have, wanted);
+			return 1;
+		}
+		if (have == 0)
+			first = now();
+		have += n;
+	}
+	printf("%.6f\n", now() - first);
 	return 0;
 }

@@ -1,6 +1,7 @@
 """Decoding in memory, against tokio-util's codecs."""
 
-from measure import Bar, Row, Side, output_of
+from measure import Bar, Row, Side
+from processes import output_of
 
 HOW = (
     "One thread, no I/O: a wire image of 2 MiB is gone through again and again, each 64 KiB of it copied into the "

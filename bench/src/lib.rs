@@ -92,24 +92,29 @@ pub fn decode_arguments() -> Result<(String, bool, u64), Failure> {
 pub enum Role {
     /// Takes so many messages from one client; prints its port, then `MESSAGES SECONDS`.
     Receive(u64),
-    /// Sends so many messages to this port.
+    /// Sends so many messages to this port, one by one.
     Send(u16, u64),
+    /// The same, many at a time.
+    SendAll(u16, u64),
     /// Echoes one client until it ends; prints its port.
     Serve,
     /// Asks this port so many times, one after the other; prints the median round trip in nanoseconds.
     Ask(u16, usize),
 }
 
-/// The command line `receive COUNT | send PORT COUNT | serve | ask PORT ROUNDS`.
+/// The command line `receive COUNT | send PORT COUNT | send-all PORT COUNT | serve | ask PORT ROUNDS`.
 pub fn role() -> Result<Role, Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     Ok(match words.as_slice() {
         ["receive", count] => Role::Receive(count.parse()?),
         ["send", port, count] => Role::Send(port.parse()?, count.parse()?),
+        ["send-all", port, count] => Role::SendAll(port.parse()?, count.parse()?),
         ["serve"] => Role::Serve,
         ["ask", port, rounds] => Role::Ask(port.parse()?, rounds.parse()?),
-        _ => return Err("usage: receive COUNT | send PORT COUNT | serve | ask PORT ROUNDS".into()),
+        _ => {
+            return Err("usage: receive COUNT | send PORT COUNT | send-all PORT COUNT | serve | ask PORT ROUNDS".into());
+        }
     })
 }
 
