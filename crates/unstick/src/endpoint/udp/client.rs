@@ -11,7 +11,8 @@ use tokio::net::UdpSocket;
 
 use super::super::datagrams::{Batch, RecvDatagrams};
 use super::super::{DatagramEnd, Names, Options, SendDatagram, resolve};
-use super::{packets, socket};
+use super::packets::Intake;
+use super::socket;
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 
@@ -43,10 +44,10 @@ pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Resul
 
 fn end(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Result<DatagramEnd> {
     let local = socket.local_addr().map_err(|e| Error::io("the socket", e))?;
-    let (largest, told) = (options.udp.largest, Mutex::default());
-    let client = Arc::new(Client { socket, peer, many, largest, told });
+    let intake = Intake::new(peer.is_ipv4(), options.udp.largest);
+    let client = Arc::new(Client { socket, peer, many, told: Mutex::default() });
     Ok(DatagramEnd {
-        incoming: Box::new(Reader { client: Arc::clone(&client), trouble: None }),
+        incoming: Box::new(Reader { client: Arc::clone(&client), intake, trouble: None }),
         outgoing: client,
         names: Names { remote: peer.to_string(), local: local.to_string() },
     })
@@ -58,7 +59,6 @@ struct Client {
     peer: SocketAddr,
     /// The address is a group's: the socket is not connected, so that its members' answers arrive.
     many: bool,
-    largest: usize,
     told: Mutex<Told>,
 }
 
@@ -120,6 +120,7 @@ impl SendDatagram for Client {
 /// The receiving half.
 struct Reader {
     client: Arc<Client>,
+    intake: Intake,
     /// Ends when the socket has an error to tell, which wakes nobody who waits for datagrams only.
     trouble: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -181,11 +182,11 @@ impl RecvDatagrams for Reader {
             }
             ready!(polled).map_err(|e| Error::io("receiving", e))?;
             batch.clear();
-            let taken = packets::receive(&client.socket, client.peer.is_ipv4(), client.largest, |packet| {
+            let taken = self.intake.receive(&client.socket, |packet| {
                 packet.datagrams().for_each(|(datagram, cut_short)| batch.push(datagram, cut_short));
             });
             match taken {
-                Ok(()) => return Poll::Ready(Ok(true)),
+                Ok(_) => return Poll::Ready(Ok(true)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => break error,
             }

@@ -36,7 +36,7 @@ pub(super) struct Local {
     pub(super) interface: u32,
 }
 
-pub(super) use system::{learn_local, receive, receive_joined, send_from};
+pub(super) use system::{Intake, learn_local, receive_joined, send_from};
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -84,14 +84,55 @@ mod system {
         }
     }
 
-    /// Takes what has arrived off the socket with one system call, without waiting. `WouldBlock` where nothing has.
-    pub(in super::super) fn receive(
-        socket: &UdpSocket,
+    /// What receives from one socket.
+    #[derive(Debug)]
+    pub(in super::super) struct Intake {
         ipv4: bool,
         largest: usize,
-        each: impl FnMut(Packet<'_>),
-    ) -> io::Result<()> {
-        if ipv4 { take::<SockaddrIn>(socket, largest, each) } else { take::<SockaddrIn6>(socket, largest, each) }
+        /// Datagrams that there is room for in the next system call. As many again as came last: preparing for those
+        /// that do not come costs more than a system call for one.
+        room: usize,
+    }
+
+    impl Intake {
+        pub(in super::super) fn new(ipv4: bool, largest: usize) -> Self {
+            Self { ipv4, largest: largest.max(1), room: 2 }
+        }
+
+        /// Takes what has arrived off the socket with one system call, without waiting; true where there may be more.
+        /// `WouldBlock` where nothing has arrived.
+        pub(in super::super) fn receive(
+            &mut self,
+            socket: &UdpSocket,
+            each: impl FnMut(Packet<'_>),
+        ) -> io::Result<bool> {
+            if self.ipv4 { self.take::<SockaddrIn>(socket, each) } else { self.take::<SockaddrIn6>(socket, each) }
+        }
+
+        fn take<S: Name>(&mut self, socket: &UdpSocket, mut each: impl FnMut(Packet<'_>)) -> io::Result<bool> {
+            LANDING.with_borrow_mut(|landing| {
+                if landing.len() < AT_ONCE * self.largest {
+                    *landing = vec![0; AT_ONCE * self.largest];
+                }
+                let (mut came, room) = (0, self.room);
+                let tried = socket.try_io(Interest::READABLE, || {
+                    let mut parts = landing.chunks_exact_mut(self.largest);
+                    let mut slots: [[IoSliceMut<'_>; 1]; AT_ONCE] =
+                        std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())]);
+                    // Anew each time: the kernel writes into it how much of it was used.
+                    let mut headers = MultiHeaders::<S>::preallocate(room, Some(nix::cmsg_space!(in6_pktinfo, i32)));
+                    let flags = MsgFlags::MSG_DONTWAIT;
+                    for message in recvmmsg(socket.as_raw_fd(), &mut headers, &mut slots, flags, None)? {
+                        came += 1;
+                        hand_on(&message, &mut each);
+                    }
+                    // Fewer than there was room for: the socket is empty, which need not be asked for again.
+                    if came < room { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+                });
+                self.room = (2 * came).clamp(2, AT_ONCE);
+                if came > 0 { Ok(came == room) } else { tried.map(|()| false) }
+            })
+        }
     }
 
     /// An address of either family, as the kernel writes it.
@@ -109,31 +150,6 @@ mod system {
         fn socket_addr(&self) -> SocketAddr {
             SocketAddrV6::new(self.ip(), self.port(), self.flowinfo(), self.scope_id()).into()
         }
-    }
-
-    fn take<S: Name>(socket: &UdpSocket, largest: usize, mut each: impl FnMut(Packet<'_>)) -> io::Result<()> {
-        LANDING.with_borrow_mut(|landing| {
-            let slot = largest.max(1);
-            if landing.len() < AT_ONCE * slot {
-                *landing = vec![0; AT_ONCE * slot];
-            }
-            let mut came = 0;
-            let tried = socket.try_io(Interest::READABLE, || {
-                let mut slots: [[IoSliceMut<'_>; 1]; AT_ONCE] = {
-                    let mut parts = landing.chunks_exact_mut(slot);
-                    std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())])
-                };
-                let mut headers = MultiHeaders::<S>::preallocate(AT_ONCE, Some(nix::cmsg_space!(in6_pktinfo, i32)));
-                let flags = MsgFlags::MSG_DONTWAIT;
-                for message in recvmmsg(socket.as_raw_fd(), &mut headers, &mut slots, flags, None)? {
-                    came += 1;
-                    hand_on(&message, &mut each);
-                }
-                // Fewer than there was room for: the socket is empty, which need not be asked for again.
-                if came < AT_ONCE { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-            });
-            if came > 0 { Ok(()) } else { tried }
-        })
     }
 
     fn hand_on<S: Name>(message: &RecvMsg<'_, '_, S>, each: &mut impl FnMut(Packet<'_>)) {
@@ -221,19 +237,31 @@ mod system {
     /// Not known how.
     pub(in super::super) fn receive_joined(_: &socket2::Socket, _largest: usize) {}
 
-    /// Takes one datagram off the socket, without waiting. `WouldBlock` where none has arrived.
-    pub(in super::super) fn receive(
-        socket: &UdpSocket,
-        _ipv4: bool,
-        largest: usize,
-        mut each: impl FnMut(Packet<'_>),
-    ) -> io::Result<()> {
-        // One byte more than is wanted shows that a datagram was longer.
-        let mut landing = vec![0; largest + 1];
-        let (length, peer) = socket.try_recv_from(&mut landing)?;
-        let bytes = &landing[..length.min(largest)];
-        each(Packet { bytes, size: bytes.len(), cut_short: length > largest, peer, local: None });
-        Ok(())
+    /// What receives from one socket.
+    #[derive(Debug)]
+    pub(in super::super) struct Intake {
+        landing: Vec<u8>,
+    }
+
+    impl Intake {
+        pub(in super::super) fn new(_ipv4: bool, largest: usize) -> Self {
+            // One byte more than is wanted shows that a datagram was longer.
+            Self { landing: vec![0; largest + 1] }
+        }
+
+        /// Takes one datagram off the socket, without waiting; there may always be more. `WouldBlock` where none has
+        /// arrived.
+        pub(in super::super) fn receive(
+            &mut self,
+            socket: &UdpSocket,
+            mut each: impl FnMut(Packet<'_>),
+        ) -> io::Result<bool> {
+            let (length, peer) = socket.try_recv_from(&mut self.landing)?;
+            let largest = self.landing.len() - 1;
+            let bytes = &self.landing[..length.min(largest)];
+            each(Packet { bytes, size: bytes.len(), cut_short: length > largest, peer, local: None });
+            Ok(true)
+        }
     }
 
     /// Sends one datagram, without waiting.

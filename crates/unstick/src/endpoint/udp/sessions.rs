@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::super::{DatagramEnd, Options};
-use super::packets::{self, Local, Packet};
+use super::packets::{Intake, Local, Packet};
 use super::session::Session;
 use crate::error::{Error, Result};
 
@@ -101,17 +101,19 @@ impl Port {
     /// The task of a socket: takes what arrives and gives it to the session that it belongs to.
     pub(super) async fn serve(self: Arc<Self>) {
         let mut table = Table::new(Arc::clone(&self));
+        let mut intake = Intake::new(self.address.is_ipv4(), self.room.options.udp.largest);
         let mut idle = pin!(tokio::time::sleep_until(table.next_check()));
         loop {
             tokio::select! {
-                ready = self.socket.readable() => {
-                    if let Err(error) = ready.and_then(|()| table.take_batch()) {
+                ready = self.socket.readable() => match ready.and_then(|()| table.take_batch(&mut intake)) {
+                    Ok(false) => {}
+                    // Readers get their turn before the next batch, so that a flood does not fill their queues.
+                    Ok(true) => tokio::task::yield_now().await,
+                    Err(error) => {
                         let _ = self.room.arrivals.send(Err(Error::io("receiving datagrams", error)));
                         tokio::time::sleep(AFTER_ERROR).await;
                     }
-                    // Readers get their turn before the next batch, so that a flood does not fill their queues.
-                    tokio::task::yield_now().await;
-                }
+                },
                 () = self.changed.notified() => {}
                 () = &mut idle => table.end_idle(),
             }
@@ -150,15 +152,14 @@ impl Table {
         Self { port, sessions: HashMap::new(), checks: BTreeSet::new(), never, told: false }
     }
 
-    /// Takes what one system call brings.
-    fn take_batch(&mut self) -> io::Result<()> {
+    /// Takes what one system call brings; true where there may be more.
+    fn take_batch(&mut self, intake: &mut Intake) -> io::Result<bool> {
         self.forget_gone();
         let age = self.port.age();
         let port = Arc::clone(&self.port);
         // Most batches are one peer's: what belongs together is looked up once.
         let mut last: Option<(Key, Arc<Session>)> = None;
-        let largest = port.room.options.udp.largest;
-        let result = packets::receive(&port.socket, port.address.is_ipv4(), largest, |packet| {
+        let result = intake.receive(&port.socket, |packet| {
             let key = (packet.peer, packet.local);
             if last.as_ref().is_none_or(|(known, _)| *known != key) {
                 last = self.session(key, age).map(|session| (key, session));
@@ -169,7 +170,7 @@ impl Table {
             }
         });
         match result {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             other => other,
         }
     }
