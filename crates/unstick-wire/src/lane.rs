@@ -12,8 +12,8 @@ pub(crate) enum Lane {
     Big(Integer),
     /// A little-endian one.
     Little(Integer),
-    /// A line of at most so many bytes that ends in LF or CRLF, or where so said in CRLF only.
-    Line { max: usize, crlf: bool },
+    /// A line of at most so many bytes: one that ends in CRLF, one that ends in LF alone, or either.
+    Line { max: usize, crlf: bool, lf: bool },
 }
 
 /// A length that stands alone.
@@ -49,11 +49,11 @@ impl Lane {
                 let unused = 64 - 8 * integer.width;
                 integer.frame(value << unused >> unused, input)
             }
-            Self::Line { max, crlf } => {
-                let lf = find_lf(input)?;
-                let cr = lf > 0 && input[lf - 1] == b'\r';
-                let end = lf - usize::from(cr);
-                (end <= *max && (cr || !crlf)).then_some(Glance { start: 0, end, total: lf + 1 })
+            Self::Line { max, crlf, lf } => {
+                let at = find_lf(input)?;
+                let cr = at > 0 && input[at - 1] == b'\r';
+                let end = at - usize::from(cr);
+                (end <= *max && if cr { *crlf } else { *lf }).then_some(Glance { start: 0, end, total: at + 1 })
             }
             Self::Closed => None,
         }

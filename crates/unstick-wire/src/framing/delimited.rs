@@ -5,18 +5,25 @@ use std::sync::Arc;
 use memchr::{memchr, memmem};
 
 use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step, shown};
-use crate::error::EncodeError;
+use crate::error::{EncodeError, SpecError};
 use crate::lane::Lane;
 use crate::limits;
 
 pub(super) const LINE: Entry = Entry {
     name: "line",
-    syntax: "line",
-    frame: "ends in LF; a CR before it is dropped on reading; a rest at the end is a message",
-    examples: &["line", "line,max=1K", "line,max=64,oversize=discard"],
+    syntax: "line[,cr=keep]",
+    frame: "ends in LF; a CR before it is dropped on reading, or kept; a rest at the end is a message",
+    examples: &["line", "line,max=1K", "line,max=64,oversize=discard", "line,cr=keep"],
     keeps_boundaries: true,
     matches: |name| name == "line",
-    parse: |_| Ok(Line::default().into()),
+    parse: |args| {
+        let keep_cr = match args.value("cr") {
+            None | Some("drop") => false,
+            Some("keep") => true,
+            Some(other) => return Err(SpecError::new(format!("cr={other}: keep or drop"))),
+        };
+        Ok(Line { keep_cr, scanned: 0 }.into())
+    },
 };
 
 pub(super) const CRLF: Entry = Entry {
@@ -52,27 +59,30 @@ pub(super) const NULL: Entry = Entry {
     parse: |_| Ok(Delimited::new(b"\0").into()),
 };
 
-/// Lines of text: LF ends one, a CR before it belongs to the end.
-#[derive(Debug, Clone, Default)]
+/// Lines of text: LF ends one, a CR before it belongs to the end unless it is to be kept.
+#[derive(Debug, Clone)]
 pub(crate) struct Line {
+    keep_cr: bool,
     /// Bytes of the input already known to hold no LF.
     scanned: usize,
 }
 
 impl Codec for Line {
     fn lane(&self, max: usize) -> Lane {
-        Lane::Line { max, crlf: false }
+        Lane::Line { max, crlf: !self.keep_cr, lf: true }
     }
 
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some(found) = memchr(b'\n', &input[self.scanned..]) else {
             self.scanned = input.len();
             // One byte of grace: it may be the CR that is dropped.
-            let over = input.len() > cx.max && (input.len() > cx.max + 1 || input.last() != Some(&b'\r'));
+            let grace = usize::from(!self.keep_cr && input.last() == Some(&b'\r'));
+            let over = input.len() > cx.max + grace;
             return if over { Err(Fault::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
         };
         let lf = self.scanned + found;
-        let end = if lf > 0 && input[lf - 1] == b'\r' { lf - 1 } else { lf };
+        let cr = !self.keep_cr && lf > 0 && input[lf - 1] == b'\r';
+        let end = lf - usize::from(cr);
         self.scanned = 0;
         if end > cx.max {
             return Err(Fault::TooLong { length: None, skip: Some(lf as u64 + 1) });
@@ -93,7 +103,7 @@ impl Codec for Line {
         if let Some(at) = memchr(b'\n', message) {
             return Err(EncodeError::ContainsDelimiter { delimiter: "LF".into(), at });
         }
-        if message.last() == Some(&b'\r') {
+        if !self.keep_cr && message.last() == Some(&b'\r') {
             return Err(EncodeError::unfit("the message ends in CR, which a reader of lines would drop"));
         }
         out.reserve(message.len() + 1);
@@ -202,7 +212,7 @@ impl Delimited {
 impl Codec for Delimited {
     fn lane(&self, max: usize) -> Lane {
         match self.needle.bytes() {
-            b"\r\n" => Lane::Line { max, crlf: true },
+            b"\r\n" => Lane::Line { max, crlf: true, lf: false },
             _ => Lane::Closed,
         }
     }

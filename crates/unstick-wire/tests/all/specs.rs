@@ -41,6 +41,7 @@ fn wrong_arguments_are_named() {
     refused("between:02:03:04", "takes no further argument `04`", "");
     refused("line:5", "takes no further argument `5`", "");
     refused("line,foo=1", "does not know the key `foo`", "");
+    refused("line,cr=eat", "cr=eat: keep or drop", "");
     refused("line,max=1,max=2", "given twice", "");
     refused("line,max", "not a key=value", "");
     refused("line,max=0", "max=0", "");

@@ -42,6 +42,8 @@ fn cannot_send(spec: &str, message: &[u8], reason: &str) {
 fn lines() {
     both_ways("line", b"hi", b"hi\n");
     reads("line", b"a\r\nb\n\n\r\n\r\r\nrest", &["a", "b", "", "", "\r", "rest"]);
+    both_ways("line,cr=keep", b"hi\r", b"hi\r\n");
+    reads("line,cr=keep", b"a\r\nb\n\r\nc\r", &["a\r", "b", "\r", "c\r"]);
     cannot_send("line", b"a\nb", "contains its own delimiter (LF) at byte 1");
     cannot_send("line", b"a\r", "ends in CR");
     both_ways("crlf", b"a\nb\rc", b"a\nb\rc\r\n");
