@@ -272,9 +272,12 @@ fn may_be_missing(at: &HostPort, error: &io::Error, have_another: bool) -> bool 
     if at.port == 0 && have_another {
         return true;
     }
-    let missing = matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
-        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
-    missing && (at.host.is_none() || have_another)
+    #[cfg(unix)]
+    let unknown_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    #[cfg(not(unix))]
+    let unknown_family = error.raw_os_error() == Some(10_047); // WSAEAFNOSUPPORT
+    let missing = matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported);
+    (missing || unknown_family) && (at.host.is_none() || have_another)
 }
 
 /// Adds to a failed bind what to do about it.

@@ -124,7 +124,11 @@ impl Sender {
                 queue.encode(message)?;
                 mailbox.unlock(queue)
             }
-            Path::Datagram(datagrams) => datagrams.try_send(message).map(|_| ()),
+            // The kernel's queue has a limit that nobody goes over.
+            Path::Datagram(datagrams) => match datagrams.try_send(message)? {
+                true => Ok(()),
+                false => Err(Error::io("sending", io::ErrorKind::WouldBlock.into())),
+            },
         }
     }
 

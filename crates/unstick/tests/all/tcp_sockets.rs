@@ -79,9 +79,11 @@ async fn a_refusal_is_unreachable_and_says_what_to_do() {
     assert!(error.to_string().starts_with("cannot resolve no-such-host.invalid"), "{error}");
 }
 
-/// `BACKLOG`: crossed by connections that nobody accepts. `connect_timeout`: by the first that has no room.
+/// `BACKLOG`: crossed by connections that nobody accepts. `CONNECT_TIMEOUT`, or what is said instead: by the first that
+/// has no room.
 #[tokio::test]
 async fn connecting_gives_up_in_time_when_nobody_answers() {
+    assert_eq!(Options::default().connect_timeout, limits::CONNECT_TIMEOUT);
     limits::raise_open_files();
     let listener = listening("tcp://127.0.0.1:0", "u32be", &Options::default()).await;
     let at: SocketAddr = listener.addresses()[0].strip_prefix("tcp://").unwrap().parse().unwrap();
