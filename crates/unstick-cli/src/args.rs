@@ -42,7 +42,7 @@ Examples:
   unstick listen 8080                      a prompt that talks in lines with everyone who connects
   unstick listen -f u32be 8080 --echo      every message comes back, a 4-byte length before each
   unstick listen udp://:9005 --reply pong  every datagram gets this answer
-  unstick listen 8080 > file               nc's pipe: the bytes of one connection, as they are
+  unstick listen 8080 < /dev/null > file   nc's pipe: the bytes of one connection, as they are
   unstick listen --json 8080               one JSON object a line, both ways, for many peers at once";
 
 const CONNECT_EXAMPLES: &str = "\
@@ -67,7 +67,7 @@ pub struct Listen {
     #[arg(long)]
     pub once: bool,
     /// Peers at once; later ones wait in the backlog
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_peers: Option<u64>,
     /// Leave later clients in the backlog until the first has gone
     #[arg(long, conflicts_with = "max_peers")]
@@ -112,7 +112,7 @@ pub struct Ask {
     /// Whom to ask: PORT, HOST:PORT, tcp://HOST:PORT or udp://HOST:PORT
     #[arg(value_name = "ADDRESS")]
     pub address: String,
-    /// The message; - reads it from standard input
+    /// The message; - reads it from standard input, less the LF at its end
     #[arg(value_name = "MESSAGE", allow_hyphen_values = true, required_unless_present_any = ["send_hex", "send_file"])]
     pub message: Option<String>,
     /// The message, as bytes in hexadecimal
@@ -200,14 +200,14 @@ pub struct Talk {
     /// One JSON object a line, both ways
     #[arg(long, conflicts_with = "io")]
     pub json: bool,
-    /// Show messages as hexadecimal dumps at the prompt
-    #[arg(long)]
+    /// Show messages as hexadecimal dumps
+    #[arg(long, conflicts_with_all = ["io", "json"])]
     pub hex: bool,
     /// Show when messages arrive
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["io", "json"])]
     pub time: bool,
     /// End after so many received messages
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "End")]
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "End")]
     pub count: Option<u64>,
     /// A message equal to this, letter case aside, sent or received, ends the conversation
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "End")]
@@ -288,8 +288,12 @@ pub struct Udp {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub session_idle: Option<Duration>,
     /// UDP peers at once [default: 10000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_sessions: Option<u64>,
+}
+
+fn at_least_one(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

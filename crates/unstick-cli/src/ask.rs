@@ -1,55 +1,140 @@
 //! `ask`: one message, its reply, done.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
+use std::time::Duration;
 
-use clap::ArgMatches;
-use unstick::{Error, Link, Result};
+use bytes::Bytes;
+use unstick::{Address, Error, FramedAddress, Framings, Link, Options, Result};
 
 use crate::args::Ask;
-use crate::pipe::Format;
+use crate::pipe::{self, Format};
 use crate::report::Status;
-use crate::{output, plan};
+use crate::terminal::Notices;
+use crate::{output, plan, visible};
+
+/// How long the reply is waited for when nobody says.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A question to be asked.
+pub struct Question {
+    address: Address,
+    framings: Option<Framings>,
+    options: Options,
+    message: Bytes,
+    /// How the reply is printed, where that was said.
+    format: Option<Format>,
+    deadline: Option<Duration>,
+}
+
+impl Question {
+    /// What `ask` means. Reads standard input, if that is where the message is.
+    pub fn new(args: &Ask) -> Result<Self> {
+        let target: FramedAddress = args.address.parse().map_err(|error| two_words(error, args))?;
+        if matches!(target.address, Address::Stdio) {
+            return Err(Error::usage("ask prints the reply on standard output, which - is already")
+                .with_hint("connect - --send MESSAGE speaks on standard input and output"));
+        }
+        let framings = plan::framings(&target, &args.wire, "line")?;
+        let mut options = plan::options(&args.wire);
+        plan::reach(&args.reach, &mut options)?;
+        plan::udp(&args.udp, &target.address, &mut options)?;
+        let format: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
+        let message = message(args, format.as_ref())?;
+        plan::check(framings.as_ref(), std::slice::from_ref(&message))?;
+        Ok(Self { address: target.address, framings, options, message, format, deadline: args.deadline })
+    }
+}
+
+/// `ask HOST PORT MESSAGE` is a good guess, and wrong.
+fn two_words(error: Error, args: &Ask) -> Error {
+    let port = args.message.as_deref().filter(|word| word.parse::<u16>().is_ok());
+    match port {
+        Some(port) if error.is_usage() && !args.address.contains(':') => {
+            error.with_hint(format!("ask takes the address in one word: {}:{port}", args.address))
+        }
+        _ => error,
+    }
+}
+
+fn message(args: &Ask, format: Option<&Format>) -> Result<Bytes> {
+    match (&args.message, &args.send_hex, &args.send_file) {
+        (_, Some(hex), _) => plan::hex(hex),
+        (_, _, Some(path)) => plan::file(path),
+        (Some(text), ..) if text == "-" => read_message(format),
+        (Some(text), ..) => Ok(text.clone().into()),
+        (None, None, None) => Err(Error::usage("a message is missing")),
+    }
+}
+
+/// All of standard input. The LF that ends its last line is not content, unless it was said that every byte is.
+fn read_message(format: Option<&Format>) -> Result<Bytes> {
+    let mut whole = Vec::new();
+    std::io::stdin().read_to_end(&mut whole).map_err(|e| Error::other(format!("standard input: {e}")))?;
+    let format = format.unwrap_or(&Format::Line);
+    if !matches!(format, Format::Raw | Format::Framed(_)) && whole.last() == Some(&b'\n') {
+        whole.pop();
+    }
+    format.parse_message(&whole)
+}
 
 /// Sends the message, and prints the reply.
-pub async fn ask(args: &Ask, _: &ArgMatches) -> Result<Status> {
-    let target: unstick::FramedAddress = args.address.parse()?;
-    let framings = plan::framings(&target, &args.wire, "line")?;
-    let mut options = plan::options(&args.wire);
-    plan::reach(&args.reach, &mut options)?;
-    plan::udp(&args.udp, &target.address, &mut options)?;
-    let format: Format = args.io.as_deref().map_or(Ok(Format::default()), str::parse)?;
-    let message = message(args)?;
-    let link = unstick::connect(&target.address, framings.as_ref(), &options).await?;
-    let deadline = args.deadline.unwrap_or(plan::ASK_DEADLINE);
-    match tokio::time::timeout(deadline, converse(link, &message)).await {
-        Ok(Ok(Some(reply))) => crate::pipe::print(&format, &reply).await,
-        Ok(Ok(None)) => {
+pub async fn ask(question: Question) -> Result<Status> {
+    let reply = match question.deadline {
+        // Who names a time means all of it, connecting included.
+        Some(after) => tokio::time::timeout(after, converse(&question)).await.unwrap_or(Ok(Reply::Late)),
+        None => converse(&question).await,
+    };
+    match reply? {
+        Reply::Message(reply) => print(question.format, &reply).await,
+        Reply::Ended => {
             output::problem("the peer ended without a reply");
             Ok(Status::Check)
         }
-        Ok(Err(error)) => Err(error),
-        Err(_) => {
-            output::problem(&format!("no reply within {deadline:?}"));
+        Reply::Late => {
+            output::problem(&format!("no reply within {:?}", question.deadline.unwrap_or(DEADLINE)));
             Ok(Status::TimedOut)
         }
     }
 }
 
-async fn converse(mut link: Link, message: &[u8]) -> Result<Option<bytes::Bytes>> {
+/// What a question came to.
+enum Reply {
+    Message(Bytes),
+    /// The peer ended without one.
+    Ended,
+    /// None came in the usual time.
+    Late,
+}
+
+async fn converse(question: &Question) -> Result<Reply> {
+    let link = unstick::connect(&question.address, question.framings.as_ref(), &question.options).await?;
+    let patience = question.deadline.unwrap_or(DEADLINE);
+    match tokio::time::timeout(patience, exchange(link, &question.message)).await {
+        Ok(Ok(Some(reply))) => Ok(Reply::Message(reply)),
+        Ok(Ok(None)) => Ok(Reply::Ended),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Ok(Reply::Late),
+    }
+}
+
+async fn exchange(mut link: Link, message: &[u8]) -> Result<Option<Bytes>> {
     link.send(message).await?;
     link.recv().await
 }
 
-fn message(args: &Ask) -> Result<bytes::Bytes> {
-    match (&args.message, &args.send_hex, &args.send_file) {
-        (_, Some(hex), _) => plan::hex(hex),
-        (_, _, Some(path)) => plan::file(path),
-        (Some(text), ..) if text == "-" => {
-            let mut whole = Vec::new();
-            std::io::stdin().read_to_end(&mut whole).map_err(|e| Error::usage(format!("standard input: {e}")))?;
-            Ok(whole.into())
-        }
-        (Some(text), ..) => Ok(text.clone().into()),
-        (None, None, None) => Err(Error::usage("a message is missing")),
+/// There is one reply, so its end is the end of the output, however many lines it has. Who names a format gets that.
+async fn print(format: Option<Format>, reply: &[u8]) -> Result<Status> {
+    if format.is_none() && std::io::stdout().is_terminal() {
+        return Ok(output::print(&format!("{}\n", visible::text(reply))));
     }
+    let (format, printed) = match format {
+        Some(format) => (format, reply.to_vec()),
+        None => (Format::Raw, [reply, b"\n"].concat()),
+    };
+    let (_, mut output) = pipe::open(format, Notices::new(false, true)).await?;
+    match output.message(&printed) {
+        Err(error) if error.is_closed() => return Ok(Status::Done),
+        other => other?,
+    }
+    pipe::finish(output.sender()).await.map(|()| Status::Done)
 }

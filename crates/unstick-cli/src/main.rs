@@ -7,6 +7,7 @@ mod ask;
 mod framings;
 mod generate;
 mod json;
+mod misuse;
 mod output;
 mod pipe;
 mod plan;
@@ -16,24 +17,23 @@ mod run;
 mod terminal;
 mod visible;
 
-use std::process::ExitCode;
-
 use clap::{CommandFactory, FromArgMatches};
 
-fn main() -> ExitCode {
+use report::Status;
+
+fn main() {
     output::restore_on_panic();
-    let matches = match args::Cli::command().try_get_matches() {
-        Ok(matches) => matches,
-        Err(error) => return report::arguments(&error),
-    };
-    let result = match args::Cli::from_arg_matches(&matches) {
-        Ok(cli) => run::run(cli, &matches),
-        Err(error) => return report::arguments(&error),
-    };
-    let status = match result {
-        Ok(status) => status,
-        Err(error) => report::failure(&error),
-    };
+    let status = answer();
     // Ends at once: a thread that still reads standard input would hold a return from main back.
     output::exit(status)
+}
+
+fn answer() -> Status {
+    let mut command = args::Cli::command();
+    let typed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = typed.and_then(|matches| args::Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
+    match parsed {
+        Ok((cli, matches)) => run::run(cli, &matches).unwrap_or_else(|error| report::failure(&error)),
+        Err(error) => misuse::report(&error, &command),
+    }
 }

@@ -5,6 +5,7 @@
 use std::io::{IsTerminal, Write};
 
 use unstick::Error;
+use unstick::service::talk::PeerId;
 
 use crate::report::Status;
 
@@ -38,7 +39,16 @@ pub fn problem(text: &str) {
 
 /// An error, with its hint on a line of its own.
 pub fn error(error: &Error) {
-    problem(&crate::visible::line(&error.to_string()));
+    error_with("", error);
+}
+
+/// The same, said of one peer among many.
+pub fn error_of_peer(peer: PeerId, error: &Error) {
+    error_with(&format!("peer {peer}: "), error);
+}
+
+fn error_with(whose: &str, error: &Error) {
+    problem(&format!("{whose}{}", crate::visible::line(&error.to_string())));
     if let Some(hint) = error.hint() {
         line(&format!("  hint: {}", crate::visible::line(hint)));
     }

@@ -10,16 +10,18 @@ use unstick::service::talk::{Command, Event, Input, Output, Target};
 use unstick::wire::Framing;
 use unstick::{Address, Error, Framings, Options, Receiver, Result, Sender};
 
-use crate::output;
-use crate::report::Status;
+use crate::terminal::Notices;
 
 /// Bytes of standard input that are taken as one message (`--io raw`): it is held in memory until the input ends.
 const MAX_WHOLE: usize = 1 << 30;
 
 /// How messages stand in a pipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Frames of a framing, `line` above all: the payload verbatim.
+    /// A line each, verbatim.
+    #[default]
+    Line,
+    /// Frames of another framing: the payload verbatim.
     Framed(Framing),
     /// A line of hexadecimal digits each.
     Hex,
@@ -31,21 +33,12 @@ pub enum Format {
     Raw,
 }
 
-impl Default for Format {
-    fn default() -> Self {
-        Self::Framed(line())
-    }
-}
-
-fn line() -> Framing {
-    Framing::parse("line").expect("`line` is in the table")
-}
-
 impl FromStr for Format {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         Ok(match text {
+            "line" => Self::Line,
             "hex" => Self::Hex,
             "escaped" => Self::Escaped,
             "json" => Self::Json,
@@ -63,6 +56,8 @@ impl Format {
     fn framings(&self) -> Result<Framings> {
         Ok(match self {
             Self::Framed(framing) => framing.clone().into(),
+            // The limit that counts is the peer's framing's. A CR is content: nothing is altered.
+            Self::Line => Framing::parse("line,cr=keep,max=1G")?.into(),
             Self::Hex | Self::Escaped | Self::Json => Framing::parse("line,max=1G")?.into(),
             Self::Raw => Framing::parse("raw")?.into(),
         })
@@ -71,7 +66,7 @@ impl Format {
     /// A message as it is written.
     fn write(&self, message: &[u8], out: &mut Vec<u8>) {
         match self {
-            Self::Framed(_) | Self::Raw => out.extend_from_slice(message),
+            Self::Line | Self::Framed(_) | Self::Raw => out.extend_from_slice(message),
             Self::Hex => out.extend(message.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)])),
             Self::Escaped => escape(message, out),
             Self::Json => out.extend_from_slice(crate::json::text_or_base64(message).to_string().as_bytes()),
@@ -81,16 +76,30 @@ impl Format {
     /// A message as it was written; `None` where it makes no sense.
     fn read(&self, written: &[u8]) -> Option<Bytes> {
         match self {
-            Self::Framed(_) | Self::Raw => Some(Bytes::copy_from_slice(written)),
+            Self::Line | Self::Framed(_) | Self::Raw => Some(Bytes::copy_from_slice(written)),
             Self::Hex => parse_hex(written).map(Bytes::from),
             Self::Escaped => unescape(written).map(Bytes::from),
             Self::Json => crate::json::from_text_or_base64(written),
         }
     }
 
-    fn name(&self) -> &'static str {
+    /// A message as it stands in standard input.
+    pub fn parse_message(&self, written: &[u8]) -> Result<Bytes> {
+        self.read(written).ok_or_else(|| {
+            let shown = crate::visible::line_of_bytes(&written[..written.len().min(60)]);
+            let error = Error::other(format!("standard input: `{shown}` is no message in --io {}", self.name()));
+            error.with_hint(match self {
+                Self::Hex => "a message in hexadecimal is written 00ff10 or 00 ff 10",
+                Self::Escaped => "\\n, \\r, \\t, \\0, \\xHH and \\\\ are what a backslash begins",
+                _ => "a message in JSON is a string, or {\"base64\":\"...\"}",
+            })
+        })
+    }
+
+    fn name(&self) -> &str {
         match self {
-            Self::Framed(_) => "framed",
+            Self::Line => "line",
+            Self::Framed(framing) => framing.as_str(),
             Self::Hex => "hex",
             Self::Escaped => "escaped",
             Self::Json => "json",
@@ -100,7 +109,7 @@ impl Format {
 
     /// Whether messages pass unchanged: then they are not copied on their way.
     fn is_verbatim(&self) -> bool {
-        matches!(self, Self::Framed(_) | Self::Raw)
+        matches!(self, Self::Line | Self::Framed(_) | Self::Raw)
     }
 }
 
@@ -111,7 +120,7 @@ fn digit(value: u8) -> u8 {
 /// Bytes from pairs of hexadecimal digits, blanks between them allowed.
 pub fn parse_hex(text: &[u8]) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let value = |digit: u8| char::from(digit).to_digit(16);
@@ -172,27 +181,24 @@ pub struct PipeInput {
 pub struct PipeOutput {
     format: Format,
     sender: Sender,
-    verbose: bool,
+    notices: Notices,
     /// Standard output is a terminal.
     screen: bool,
     scratch: Vec<u8>,
 }
 
 /// Opens standard input and output as messages.
-pub async fn open(format: Format, verbose: bool) -> Result<(PipeInput, PipeOutput)> {
+pub async fn open(format: Format, notices: Notices) -> Result<(PipeInput, PipeOutput)> {
     let link = unstick::connect(&Address::Stdio, Some(&format.framings()?), &Options::default()).await?;
     let (sender, receiver) = link.split();
     let whole = (format == Format::Raw).then(Vec::new);
     let input = PipeInput { format: format.clone(), receiver, whole };
-    Ok((input, PipeOutput { format, sender, verbose, screen: std::io::stdout().is_terminal(), scratch: Vec::new() }))
+    Ok((input, PipeOutput { format, sender, notices, screen: std::io::stdout().is_terminal(), scratch: Vec::new() }))
 }
 
 impl PipeInput {
     fn command(&self, written: &[u8]) -> Result<Command> {
-        let message = self.format.read(written).ok_or_else(|| {
-            let shown = crate::visible::line(&String::from_utf8_lossy(&written[..written.len().min(60)]));
-            Error::usage(format!("standard input: `{shown}` is no message in --io {}", self.format.name()))
-        })?;
+        let message = self.format.parse_message(written)?;
         Ok(Command::Send { to: Target::Latest, message })
     }
 
@@ -241,7 +247,8 @@ impl PipeOutput {
         self.sender.clone()
     }
 
-    fn message(&mut self, message: &[u8]) -> Result<()> {
+    /// Writes one message; a reader that has gone is [`Error::is_closed`].
+    pub fn message(&mut self, message: &[u8]) -> Result<()> {
         let written = if self.format.is_verbatim() && self.screen {
             // A terminal gets no peer's control characters, whatever was asked for.
             self.sender.push(crate::visible::text(message).as_bytes())
@@ -269,7 +276,7 @@ impl Output for PipeOutput {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         match event {
             Event::Message { message, .. } => return self.message(message),
-            other => crate::terminal::notice(&other, self.verbose),
+            other => self.notices.say(&other),
         }
         Ok(())
     }
@@ -283,28 +290,11 @@ impl Output for PipeOutput {
     }
 }
 
-/// Prints one message, and waits until it is out.
-pub async fn print(format: &Format, message: &[u8]) -> Result<Status> {
-    if std::io::stdout().is_terminal() && matches!(format, Format::Framed(_)) {
-        return Ok(output::print(&format!("{}\n", crate::visible::text(message))));
-    }
-    let (_, mut output) = open(format.clone(), false).await?;
-    match output.message(message) {
-        Err(error) if error.is_closed() => return Ok(Status::Done),
-        other => other?,
-    }
-    finish(output.sender()).await.map(|()| Status::Done)
-}
-
-/// Waits until standard output has everything.
+/// Waits until standard output has everything. A reader that has gone is no error.
 pub async fn finish(sender: Sender) -> Result<()> {
     match sender.flush().await {
         Err(error) if error.io_kind() == Some(std::io::ErrorKind::BrokenPipe) => Ok(()),
-        Err(error) => {
-            output::problem("standard output could not be written");
-            Err(error)
-        }
-        Ok(()) => Ok(()),
+        other => other,
     }
 }
 

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use clap::ArgMatches;
@@ -54,6 +53,8 @@ pub enum Front {
     Screen,
     /// JSON lines.
     Json,
+    /// Nothing: standard input and output are the connection.
+    Aside,
 }
 
 impl Plan {
@@ -73,15 +74,21 @@ impl Plan {
         reach(&args.reach, &mut plan.options)?;
         udp(&args.udp, &plan.address, &mut plan.options)?;
         if matches!(plan.address, Address::Stdio) {
-            plan.input_unread = true;
-            if matches!(plan.front, Front::Prompt | Front::Raw) {
-                return Err(Error::usage(
-                    "`connect -` speaks on standard input and output, and needs --send or an answer",
-                )
-                .with_hint("such as --echo, --reply or --each"));
-            }
+            plan.stand_aside(&args.talk)?;
         }
         Ok(plan)
+    }
+
+    /// The connection is on standard input and output: nothing else can be there.
+    fn stand_aside(&mut self, talk: &Talk) -> Result<()> {
+        let screen = talk.json || talk.io.is_some() || talk.hex || talk.time;
+        if screen || (!has_greeting(talk) && !answers(talk)) {
+            let what = "`connect -` speaks with who is on standard input and output: nothing else can be there";
+            return Err(Error::usage(what).with_hint("it takes --send, --echo, --reply or --each"));
+        }
+        self.front = Front::Aside;
+        self.input_unread = true;
+        Ok(())
     }
 
     fn talk(words: &[String], talk: &Talk, wire: &Wire, listening: bool, matches: &ArgMatches) -> Result<Self> {
@@ -91,12 +98,13 @@ impl Plan {
         let messages = has_message_option(talk);
         let default = if person || messages { "line" } else { "raw" };
         let framings = framings(&target, wire, default)?;
-        let answering = talk.reply.is_some() || talk.echo || talk.each.is_some();
+        let answering = answers(talk);
         let input_unread = answering || (!person && has_greeting(talk));
-        let face = Face { prompt: person && screen && !input_unread, screen, messages: messages || person };
+        let face = Face { prompt: person && screen && !input_unread, screen, messages };
         let front = front(talk, framings.as_ref(), face)?;
         let prompt = matches!(front, Front::Prompt);
         let rules = rules(talk, matches, Manner { prompt, answering, input_unread })?;
+        check(framings.as_ref(), &rules.greeting)?;
         let look = Look {
             colour: output::colour_on(&std::io::stdout()),
             hex: talk.hex,
@@ -127,9 +135,7 @@ fn has_message_option(talk: &Talk) -> bool {
     talk.json
         || talk.io.is_some()
         || has_greeting(talk)
-        || talk.reply.is_some()
-        || talk.echo
-        || talk.each.is_some()
+        || answers(talk)
         || talk.count.is_some()
         || talk.until.is_some()
 }
@@ -137,6 +143,29 @@ fn has_message_option(talk: &Talk) -> bool {
 fn has_greeting(talk: &Talk) -> bool {
     !(talk.send.is_empty() && talk.send_hex.is_empty() && talk.send_file.is_empty())
 }
+
+/// Whether messages are answered without a hand on it.
+fn answers(talk: &Talk) -> bool {
+    talk.reply.is_some() || talk.echo || talk.each.is_some()
+}
+
+/// Says before anything is opened that a message cannot be sent.
+pub fn check(framings: Option<&Framings>, messages: &[Bytes]) -> Result<()> {
+    let Some(framings) = framings else { return Ok(()) };
+    let (mut encoder, mut frames) = (framings.outbound.encoder()?, Vec::new());
+    for message in messages {
+        frames.clear();
+        encoder.encode(message, &mut frames).map_err(|error| {
+            let shown = crate::visible::line_of_bytes(&message[..message.len().min(SHOWN)]);
+            let more = if message.len() > SHOWN { " ..." } else { "" };
+            Error::usage(format!("`{shown}`{more} cannot be sent in {}: {error}", framings.outbound))
+        })?;
+    }
+    Ok(())
+}
+
+/// Bytes of a message that an error shows.
+const SHOWN: usize = 40;
 
 /// The framings of a stream; `None` for datagrams.
 pub fn framings(target: &FramedAddress, wire: &Wire, default: &str) -> Result<Option<Framings>> {
@@ -148,6 +177,10 @@ pub fn framings(target: &FramedAddress, wire: &Wire, default: &str) -> Result<Op
                 .with_hint("a datagram already is a whole message"));
         }
         return Ok(None);
+    }
+    if let (Some(own), Some(both)) = (&target.framing, &both) {
+        return Err(Error::usage(format!("-f {both} is for an address without a framing, and this one has {own}"))
+            .with_hint("name one of them; --frame-in and --frame-out are for directions that differ"));
     }
     let base = match target.framing.clone().or(both) {
         Some(framing) => framing,
@@ -174,10 +207,16 @@ fn front(talk: &Talk, framings: Option<&Framings>, face: Face) -> Result<Front> 
         return Ok(Front::Pipe(Format::from_str(io)?));
     }
     let raw = framings.is_some_and(|f| f.inbound.is_raw() && f.outbound.is_raw());
+    let looked_at = talk.hex || talk.time;
     Ok(match face {
         Face { prompt: true, .. } => Front::Prompt,
+        Face { messages: false, .. } if raw && looked_at => {
+            return Err(Error::usage("--hex and --time show messages, and a pipe of bytes has none")
+                .with_hint("name a framing with -f, or use --count"));
+        }
         Face { messages: false, .. } if raw => Front::Raw,
         Face { screen: true, .. } => Front::Screen,
+        _ if looked_at => Front::Screen,
         _ => Front::Pipe(Format::default()),
     })
 }
@@ -291,6 +330,3 @@ pub fn udp(udp: &Udp, address: &Address, options: &mut Options) -> Result<()> {
     default.max_sessions = udp.max_sessions.map_or(default.max_sessions, |n| n as usize);
     Ok(())
 }
-
-/// How long `ask` waits for its reply when nobody says.
-pub const ASK_DEADLINE: Duration = Duration::from_secs(10);

@@ -1,9 +1,7 @@
 //! Error → hint → exit status, in one place.
 
-use std::process::ExitCode;
-
 use unstick::Error;
-use unstick::service::talk::Outcome;
+use unstick::service::talk::{Outcome, Rules};
 
 use crate::output;
 
@@ -32,18 +30,6 @@ pub enum Status {
     Terminated = 143,
 }
 
-/// Says what was wrong with the arguments; help and version are no error.
-pub fn arguments(error: &clap::Error) -> ExitCode {
-    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
-    // A closed standard output is no error here either.
-    let _ = error.print();
-    match error.kind() {
-        DisplayHelp | DisplayVersion => ExitCode::SUCCESS,
-        DisplayHelpOnMissingArgumentOrSubcommand => ExitCode::from(Status::Usage as u8),
-        _ => ExitCode::from(Status::Usage as u8),
-    }
-}
-
 /// Says what failed, and with what status that ends the program.
 pub fn failure(error: &Error) -> Status {
     output::error(error);
@@ -62,23 +48,49 @@ pub fn status_of(error: &Error) -> Status {
 }
 
 /// Says how a conversation ended where that needs saying.
-pub fn outcome(outcome: &Outcome, said: bool) -> Status {
+pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
     match outcome {
         Outcome::Ended | Outcome::Reached | Outcome::OutputClosed => Status::Done,
         Outcome::Short { received } => {
-            output::problem(&format!("ended before --count or --until was reached: {received} messages came"));
+            output::problem(&short(*received, rules));
             Status::Check
         }
         Outcome::Idle(after) => {
-            output::problem(&format!("no message for {after:?} (--idle)"));
+            output::problem(&format!("nothing passed for {after:?} (--idle)"));
             Status::TimedOut
         }
         Outcome::Deadline(after) => {
-            output::problem(&format!("not over after {after:?} (--deadline)"));
+            output::problem(&format!("not over after {:?} (--deadline)", rules.deadline.unwrap_or(*after)));
             Status::TimedOut
         }
-        Outcome::Failed(error) if said => status_of(error),
+        Outcome::PeerFailed(error) => match peers {
+            Peers::Said => status_of(error),
+            Peers::Unsaid => failure(error),
+        },
         Outcome::Failed(error) => failure(error),
         _ => Status::Failed,
+    }
+}
+
+/// Whether the failure of the only peer has been said as it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peers {
+    Said,
+    Unsaid,
+}
+
+/// What did not come.
+fn short(received: u64, rules: &Rules) -> String {
+    let until = rules.until.as_ref().map(|until| crate::visible::line_of_bytes(until));
+    match (rules.count, until) {
+        (Some(count), None) => format!("ended after {received} of {count} messages (--count)"),
+        (Some(count), Some(until)) => {
+            format!("ended after {received} of {count} messages (--count), and none was `{until}` (--until)")
+        }
+        (None, until) => {
+            let until = until.unwrap_or_default();
+            let plural = if received == 1 { "" } else { "s" };
+            format!("ended after {received} message{plural}, and none was `{until}` (--until)")
+        }
     }
 }

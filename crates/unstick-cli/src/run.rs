@@ -1,17 +1,21 @@
 //! Each verb, from its arguments to its status.
 
+use std::time::{Duration, Instant};
+
 use clap::ArgMatches;
 use tokio::signal::unix::{SignalKind, signal};
-use unstick::endpoint::End;
-use unstick::service::pipe::{self, Ended};
+use unstick::endpoint::{End, StreamEnd};
+use unstick::service;
+use unstick::service::pipe::Ended;
 use unstick::service::talk::{Input, Outcome, Output, Party, Silence, talk};
 use unstick::{Error, Result};
 
 use crate::args::{Cli, Verb};
+use crate::ask::{Question, ask};
 use crate::plan::{Front, Plan};
-use crate::report::Status;
-use crate::terminal::TerminalOutput;
-use crate::{ask, framings, generate, json, output, prompt, report, terminal};
+use crate::report::{Peers, Status};
+use crate::terminal::{Notices, TerminalOutput};
+use crate::{framings, generate, json, output, pipe, prompt, report, terminal};
 
 /// Does what was asked.
 pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
@@ -19,7 +23,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
     match cli.verb {
         Verb::Listen(args) => block_on(converse(Plan::listen(&args, matches)?)),
         Verb::Connect(args) => block_on(converse(Plan::connect(&args, matches)?)),
-        Verb::Ask(args) => block_on(ask::ask(&args, matches)),
+        Verb::Ask(args) => block_on(ask(Question::new(&args)?)),
         Verb::Framings(args) => framings::framings(&args),
         Verb::Generate(args) => generate::generate(&args),
     }
@@ -54,45 +58,67 @@ async fn signalled() -> Result<Status> {
 }
 
 /// Opens the address, and holds the conversation.
-async fn converse(plan: Plan) -> Result<Status> {
+async fn converse(mut plan: Plan) -> Result<Status> {
     if let Front::Raw = plan.front {
         return raw(&plan).await;
     }
-    let party = if plan.listening {
-        unstick::limits::raise_open_files();
-        Party::Many(unstick::listen(&plan.address, plan.framings.as_ref(), &plan.options).await?)
-    } else {
-        Party::One(unstick::connect(&plan.address, plan.framings.as_ref(), &plan.options).await?)
+    let asked = plan.rules.clone();
+    let begun = Instant::now();
+    let Some(party) = within(asked.deadline, open(&plan)).await else {
+        return Ok(report::outcome(&Outcome::Deadline(begun.elapsed()), &asked, Peers::Unsaid));
     };
-    match &plan.front {
+    let party = party?;
+    plan.rules.deadline = asked.deadline.map(|after| after.saturating_sub(begun.elapsed()));
+    let single = !plan.listening || plan.rules.once;
+    let notices = Notices::new(plan.look.verbose, single);
+    let (outcome, peers) = match &plan.front {
         Front::Prompt => {
             let (input, output) = prompt::start(plan.look.clone(), plan.listening)?;
             let outcome = talk(party, input, output, plan.rules).await;
-            let interrupted = prompt::finish();
-            let status = report::outcome(&outcome, true);
-            Ok(if interrupted { Status::Interrupted } else { status })
+            if prompt::finish() {
+                return Ok(Status::Interrupted);
+            }
+            (outcome, Peers::Said)
         }
         Front::Pipe(format) => {
-            let (input, output) = crate::pipe::open(format.clone(), plan.look.verbose).await?;
+            let (input, output) = pipe::open(format.clone(), notices).await?;
             let sender = output.sender();
             let outcome = hold(party, input, output, &plan).await;
-            crate::pipe::finish(sender).await?;
-            Ok(report::outcome(&outcome, false))
+            pipe::finish(sender).await?;
+            (outcome, Peers::Unsaid)
         }
         Front::Screen => {
             // Kept until the end: with it standard output would be closed.
-            let (input, _output) = crate::pipe::open(crate::pipe::Format::default(), false).await?;
-            let outcome = hold(party, input, TerminalOutput::plain(plan.look.clone()), &plan).await;
-            Ok(report::outcome(&outcome, false))
+            let (input, _output) = pipe::open(pipe::Format::default(), notices).await?;
+            (hold(party, input, TerminalOutput::plain(plan.look.clone()), &plan).await, Peers::Said)
         }
         Front::Json => {
             let (input, output) = json::open().await?;
             let sender = output.sender();
             let outcome = hold(party, input, output, &plan).await;
-            crate::pipe::finish(sender).await?;
-            Ok(report::outcome(&outcome, true))
+            pipe::finish(sender).await?;
+            (outcome, Peers::Said)
         }
-        Front::Raw => Ok(Status::Failed),
+        Front::Aside => (talk(party, Silence, notices, plan.rules).await, Peers::Unsaid),
+        Front::Raw => unreachable!("a raw pipe was told apart above"),
+    };
+    Ok(report::outcome(&outcome, &asked, peers))
+}
+
+async fn open(plan: &Plan) -> Result<Party> {
+    let (address, framings, options) = (&plan.address, plan.framings.as_ref(), &plan.options);
+    if plan.listening {
+        unstick::limits::raise_open_files();
+        return unstick::listen(address, framings, options).await.map(Party::Many);
+    }
+    unstick::connect(address, framings, options).await.map(Party::One)
+}
+
+/// What becomes of something in the time that is given; `None` where that was too short.
+async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, doing).await.ok(),
+        None => Some(doing.await),
     }
 }
 
@@ -106,6 +132,29 @@ async fn hold(party: Party, input: impl Input, output: impl Output, plan: &Plan)
 
 /// nc's pipe.
 async fn raw(plan: &Plan) -> Result<Status> {
+    let begun = Instant::now();
+    let limit = plan.rules.deadline.into_iter().chain(plan.rules.idle).min();
+    let outcome = match within(limit, open_end(plan)).await {
+        Some(end) => {
+            let mut rules = service::pipe::Rules::default();
+            rules.wait = plan.rules.wait;
+            rules.linger = plan.rules.linger;
+            rules.idle = plan.rules.idle;
+            rules.deadline = plan.rules.deadline.map(|after| after.saturating_sub(begun.elapsed()));
+            let filter = plan.screen.then(|| Box::new(crate::visible::stream()) as service::pipe::Filter);
+            match service::pipe::pipe(end?, rules, filter).await? {
+                Ended::Idle(after) => Outcome::Idle(after),
+                Ended::Deadline(after) => Outcome::Deadline(after),
+                _ => Outcome::Ended,
+            }
+        }
+        None if limit == plan.rules.deadline => Outcome::Deadline(begun.elapsed()),
+        None => Outcome::Idle(limit.unwrap_or_default()),
+    };
+    Ok(report::outcome(&outcome, &plan.rules, Peers::Unsaid))
+}
+
+async fn open_end(plan: &Plan) -> Result<StreamEnd> {
     let end = if plan.listening {
         let mut listener = unstick::listen(&plan.address, plan.framings.as_ref(), &plan.options).await?;
         output::notice(&terminal::listening(listener.addresses()));
@@ -113,19 +162,8 @@ async fn raw(plan: &Plan) -> Result<Status> {
     } else {
         unstick::endpoint::connect(&plan.address, &plan.options).await?
     };
-    let End::Stream(end) = end else {
-        return Err(Error::usage("a raw pipe is for streams"));
-    };
-    let mut rules = pipe::Rules::default();
-    rules.ends_with_peer = plan.listening;
-    rules.wait = plan.rules.wait;
-    rules.linger = plan.rules.linger;
-    rules.idle = plan.rules.idle;
-    rules.deadline = plan.rules.deadline;
-    let filter = plan.screen.then(|| Box::new(crate::visible::stream()) as pipe::Filter);
-    Ok(match pipe::pipe(end, rules, filter).await? {
-        Ended::Idle(after) => report::outcome(&Outcome::Idle(after), false),
-        Ended::Deadline(after) => report::outcome(&Outcome::Deadline(after), false),
-        _ => Status::Done,
-    })
+    match end {
+        End::Stream(end) => Ok(end),
+        End::Datagram(_) => Err(Error::usage("a raw pipe is for streams")),
+    }
 }

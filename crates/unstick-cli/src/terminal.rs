@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use unstick::service::talk::{Event, Output};
+use unstick::service::talk::{Event, Output, Reason};
 use unstick::{Error, Result};
 
 use crate::output::colour_on;
@@ -44,15 +44,45 @@ pub fn listening(addresses: &[impl AsRef<str> + Display]) -> String {
 }
 
 /// What a pipe cannot say on standard output goes to standard error.
-pub fn notice(event: &Event<'_>, verbose: bool) {
-    let said = match event {
-        Event::Error { error, .. } => return crate::output::error(error),
-        Event::Message { .. } => return,
-        Event::Listening { .. } | Event::Lost { .. } => true,
-        _ => verbose,
-    };
-    if said && let Some(painted) = Painter::of_notices(verbose).paint(event) {
-        crate::output::notice(painted.text.trim_end());
+pub struct Notices {
+    painter: Painter,
+    verbose: bool,
+    /// There is no more than one peer: its failure is the run's, which is said at the end.
+    single: bool,
+}
+
+impl Notices {
+    pub fn new(verbose: bool, single: bool) -> Self {
+        let look = Look { colour: false, hex: false, time: false, verbose };
+        Self { painter: Painter::new(look, single, false), verbose, single }
+    }
+
+    /// Says what has happened, if that has to be said.
+    pub fn say(&mut self, event: &Event<'_>) {
+        let said = match event {
+            Event::Error { peer: Some(peer), error } if !self.single => {
+                return crate::output::error_of_peer(*peer, error);
+            }
+            Event::Error { error, .. } => return crate::output::error(error),
+            Event::Close { reason: Reason::Failed(_), .. } if self.single => return,
+            Event::Close { peer, reason: Reason::Failed(error), .. } => {
+                return crate::output::error_of_peer(*peer, error);
+            }
+            Event::Message { .. } => return,
+            Event::Listening { .. } | Event::Lost { .. } | Event::Pending { .. } => true,
+            _ => self.verbose,
+        };
+        if said && let Some(painted) = self.painter.paint(event) {
+            crate::output::notice(painted.text.trim_end());
+        }
+    }
+}
+
+/// A connection on standard output leaves no room there for messages: they are not shown.
+impl Output for Notices {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        self.say(&event);
+        Ok(())
     }
 }
 

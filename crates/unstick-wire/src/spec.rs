@@ -85,6 +85,11 @@ impl Framing {
         self.phases.iter().all(|phase| phase.keeps_boundaries)
     }
 
+    /// The spec, as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether this is `raw` and nothing else.
     pub fn is_raw(&self) -> bool {
         matches!(&self.phases[..], [Phase { codec: Machine::Raw(_), .. }])

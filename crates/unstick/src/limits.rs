@@ -50,6 +50,13 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a run that is over waits for what was sent to be written: a peer that does not read holds it back no longer.
 pub const WIND_UP: Duration = Duration::from_secs(5);
 
+/// The same where a time limit has passed or nobody reads the output: whoever set it does not want to wait.
+pub const LAST_CALL: Duration = Duration::from_millis(200);
+
+/// How long a message waits for one of many peers to read those before it: the others wait with it. Long enough for a
+/// peer that is busy, short enough for the others.
+pub const STALLED: Duration = Duration::from_secs(10);
+
 /// Raises the number of files that this process may open to what the machine allows, and returns it.
 ///
 /// A server of many connections is otherwise stopped by the shell's default of 1,024.

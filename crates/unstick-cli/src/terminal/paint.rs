@@ -49,11 +49,6 @@ impl Painter {
         Self { look, notice_colour, single, hinted: false, now, columns }
     }
 
-    /// For notices in a pipe.
-    pub(super) fn of_notices(verbose: bool) -> Self {
-        Self::new(Look { colour: false, hex: false, time: false, verbose }, false, false)
-    }
-
     /// An event as text, if there is anything to say.
     pub(super) fn paint(&mut self, event: &Event<'_>) -> Option<Painted> {
         let notice = match event {

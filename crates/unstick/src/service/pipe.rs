@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -20,8 +20,6 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Rules {
-    /// The peer's end is the end, as it is for nc when it listens.
-    pub ends_with_peer: bool,
     /// When standard input has ended, wait for the peer's end.
     pub wait: bool,
     /// A peer that has ended may still be listening: what standard input goes on delivering is sent until it has been
@@ -38,7 +36,7 @@ pub type Filter = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { ends_with_peer: false, wait: true, linger: Duration::from_secs(1), idle: None, deadline: None }
+        Self { wait: true, linger: Duration::from_secs(1), idle: None, deadline: None }
     }
 }
 
@@ -62,6 +60,30 @@ enum Done {
     Peer(io::Result<()>),
 }
 
+/// What the two directions let be seen of their work.
+struct Progress {
+    begun: Instant,
+    /// When a byte was last moved, in milliseconds from the beginning.
+    last: AtomicU64,
+    /// There is input, and the peer does not take it.
+    held_up: AtomicBool,
+}
+
+impl Progress {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { begun: Instant::now(), last: AtomicU64::new(0), held_up: AtomicBool::new(false) })
+    }
+
+    fn note(&self) {
+        let since = self.begun.elapsed().as_millis();
+        self.last.store(since.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn last(&self) -> Instant {
+        self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    }
+}
+
 /// Bytes moved in one call: a few of them fill any socket's buffer.
 const CHUNK: usize = 1 << 20;
 
@@ -78,11 +100,11 @@ pub async fn pipe(end: StreamEnd, rules: Rules, filter: Option<Filter>) -> Resul
     let socket = end.writer.socket().ok_or_else(|| Error::usage("this transport has no descriptor to pipe through"))?;
     let failed = |error| Error::io("the pipe", error);
     let duplicate = || socket.try_clone_to_owned().map(File::from).map_err(failed);
-    let moved = Arc::new(AtomicU64::new(0));
+    let progress = Progress::new();
     let (report, reports) = mpsc::channel(2);
-    start(Direction::Out, duplicate()?, &moved, report.clone(), None).map_err(failed)?;
-    start(Direction::In, duplicate()?, &moved, report, filter).map_err(failed)?;
-    watch(rules, &moved, reports).await
+    start(Direction::Out, duplicate()?, &progress, report.clone(), None).map_err(failed)?;
+    start(Direction::In, duplicate()?, &progress, report, filter).map_err(failed)?;
+    watch(rules, &progress, reports).await
 }
 
 #[derive(Clone, Copy)]
@@ -94,12 +116,12 @@ enum Direction {
 fn start(
     direction: Direction,
     socket: File,
-    moved: &Arc<AtomicU64>,
+    progress: &Arc<Progress>,
     report: mpsc::Sender<Done>,
     filter: Option<Filter>,
 ) -> io::Result<()> {
     use std::os::fd::AsFd;
-    let moved = Arc::clone(moved);
+    let progress = Arc::clone(progress);
     let duplicate = match direction {
         Direction::Out => io::stdin().as_fd().try_clone_to_owned()?,
         Direction::In => io::stdout().as_fd().try_clone_to_owned()?,
@@ -109,14 +131,18 @@ fn start(
     let run = move || {
         let done = match direction {
             Direction::Out => {
-                let result = pump(&stdio, &socket, &moved, None);
+                let pump = Pump { from: &stdio, to: &socket, progress: &progress, held_up: Some(&progress.held_up) };
+                let result = pump.all(None);
                 if result.is_ok() {
                     // A peer that has gone needs no end.
                     let _ = rustix::net::shutdown(&socket, rustix::net::Shutdown::Write);
                 }
                 Done::Input(result)
             }
-            Direction::In => Done::Peer(pump(&socket, &stdio, &moved, filter)),
+            Direction::In => {
+                let pump = Pump { from: &socket, to: &stdio, progress: &progress, held_up: None };
+                Done::Peer(pump.all(filter))
+            }
         };
         // Nobody waits any more: the run is over.
         let _ = report.blocking_send(done);
@@ -125,48 +151,60 @@ fn start(
 }
 
 /// Waits for the ends of both directions, and for the limits of time.
-async fn watch(rules: Rules, moved: &AtomicU64, mut reports: mpsc::Receiver<Done>) -> Result<Ended> {
-    let deadline = rules.deadline.map(|after| Instant::now() + after);
-    let (mut input_done, mut peer_done) = (false, false);
-    let (mut seen, mut since) = (0, Instant::now());
-    while !(input_done && peer_done) {
-        let quiet = [rules.idle, peer_done.then_some(rules.linger)].into_iter().flatten().min();
-        let next = deadline.into_iter().chain(quiet.map(|quiet| since + quiet)).min();
+async fn watch(rules: Rules, progress: &Progress, mut reports: mpsc::Receiver<Done>) -> Result<Ended> {
+    let deadline = rules.deadline.map(|after| (progress.begun + after, after));
+    let (mut input_done, mut peer_done) = (None, None);
+    while input_done.is_none() || peer_done.is_none() {
+        let idle = rules.idle.map(|idle| progress.last() + idle);
+        let quiet = lingers_until(&rules, progress, input_done.as_ref(), peer_done);
+        let next = deadline.map(|(at, _)| at).into_iter().chain(idle).chain(quiet).min();
         tokio::select! {
             done = reports.recv() => match done {
-                Some(Done::Input(result)) => {
-                    result.map_err(|e| Error::io("sending", e))?;
-                    input_done = true;
-                    if !rules.wait {
-                        return Ok(Ended::InOrder);
-                    }
-                }
+                Some(Done::Input(Ok(()))) if !rules.wait => return Ok(Ended::InOrder),
+                Some(Done::Input(result)) => input_done = Some((result, Instant::now())),
                 Some(Done::Peer(Err(error))) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Ended::OutputClosed),
                 Some(Done::Peer(result)) => {
                     result.map_err(|e| Error::io("receiving", e))?;
-                    (peer_done, since) = (true, Instant::now());
-                    if rules.ends_with_peer {
-                        return Ok(Ended::InOrder);
-                    }
+                    peer_done = Some(Instant::now());
                 }
-                None => return Ok(Ended::InOrder),
+                None => break,
             },
             () = sleep_until(next) => {
-                if let (Some(at), Some(after)) = (deadline, rules.deadline) && Instant::now() >= at {
+                let now = Instant::now();
+                if let Some((at, after)) = deadline && now >= at {
                     return Ok(Ended::Deadline(after));
                 }
-                let now = moved.load(Ordering::Relaxed);
-                if now != seen {
-                    (seen, since) = (now, Instant::now());
-                } else if peer_done {
-                    return Ok(Ended::InOrder);
-                } else if let Some(after) = rules.idle {
+                if lingers_until(&rules, progress, input_done.as_ref(), peer_done).is_some_and(|at| now >= at) {
+                    break;
+                }
+                if let Some(after) = rules.idle && now >= progress.last() + after {
                     return Ok(Ended::Idle(after));
                 }
             }
         }
     }
-    Ok(Ended::InOrder)
+    match input_done {
+        Some((Err(error), _)) => Err(Error::io("sending", error)),
+        _ => Ok(Ended::InOrder),
+    }
+}
+
+/// Until when one direction goes on though the other has ended.
+fn lingers_until(
+    rules: &Rules,
+    progress: &Progress,
+    input_done: Option<&(io::Result<()>, Instant)>,
+    peer_done: Option<Instant>,
+) -> Option<Instant> {
+    let since = match (input_done, peer_done) {
+        // What the peer said before it could not be sent to any more is still to be had.
+        (Some((Err(_), since)), None) => *since,
+        // Input that the peer is slow to take is not quiet, though nothing moves.
+        (None, Some(_)) if progress.held_up.load(Ordering::Relaxed) => Instant::now(),
+        (None, Some(since)) => since,
+        _ => return None,
+    };
+    Some(since.max(progress.last()) + rules.linger)
 }
 
 async fn sleep_until(at: Option<Instant>) {
@@ -187,35 +225,95 @@ fn widen(stdio: &File) {
     let _ = stdio;
 }
 
-/// Moves everything from one descriptor to another, until the first ends.
-fn pump(from: &File, to: &File, moved: &AtomicU64, filter: Option<Filter>) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    if filter.is_none() && splice_all(from, to, moved)? {
-        return Ok(());
-    }
-    copy(from, to, moved, filter)
+/// Moves everything from one descriptor to another.
+struct Pump<'a> {
+    from: &'a File,
+    to: &'a File,
+    progress: &'a Progress,
+    /// Is set while there is something to be written that is not taken.
+    held_up: Option<&'a AtomicBool>,
 }
 
-/// Lets the kernel move the bytes; false where it cannot, because neither end is a pipe.
-///
-/// The socket stays non-blocking, and is waited for outside the call: while a splice waits for a socket it holds the lock
-/// of its pipe, and whoever reads that pipe would not get what is already in it.
-#[cfg(target_os = "linux")]
-fn splice_all(from: &File, to: &File, moved: &AtomicU64) -> io::Result<bool> {
-    use rustix::io::Errno;
-    use rustix::pipe::{SpliceFlags, splice};
-    loop {
-        match splice(from, None, to, None, CHUNK, SpliceFlags::MOVE) {
-            Ok(0) => return Ok(true),
-            Ok(n) => drop(moved.fetch_add(n as u64, Ordering::Relaxed)),
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => {
-                wait(from, PollFlags::IN)?;
-                wait(to, PollFlags::OUT)?;
-            }
-            Err(Errno::INVAL) => return Ok(false),
-            Err(error) => return Err(error.into()),
+impl Pump<'_> {
+    /// Until the first ends.
+    fn all(&self, filter: Option<Filter>) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if filter.is_none() && self.splice()? {
+            return Ok(());
         }
+        self.copy(filter)
+    }
+
+    /// Lets the kernel move the bytes; false where it cannot, because neither end is a pipe.
+    ///
+    /// The socket stays non-blocking, and is waited for outside the call: while a splice waits for a socket it holds the
+    /// lock of its pipe, and whoever reads that pipe would not get what is already in it.
+    #[cfg(target_os = "linux")]
+    fn splice(&self) -> io::Result<bool> {
+        use rustix::io::Errno;
+        use rustix::pipe::{SpliceFlags, splice};
+        loop {
+            match splice(self.from, None, self.to, None, CHUNK, SpliceFlags::MOVE) {
+                Ok(0) => return Ok(true),
+                Ok(_) => self.progress.note(),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    wait(self.from, PollFlags::IN)?;
+                    self.wait_to_write()?;
+                }
+                Err(Errno::INVAL) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn copy(&self, mut filter: Option<Filter>) -> io::Result<()> {
+        let mut buffer = vec![0; COPY];
+        let mut from = self.from;
+        loop {
+            let n = match from.read(&mut buffer) {
+                Ok(0) => return filter.map_or(Ok(()), |mut filter| self.write_all(&filter(&[]))),
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    wait(from, PollFlags::IN)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match &mut filter {
+                Some(filter) => self.write_all(&filter(&buffer[..n]))?,
+                None => self.write_all(&buffer[..n])?,
+            }
+        }
+    }
+
+    fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut to = self.to;
+        while !bytes.is_empty() {
+            match to.write(bytes) {
+                Ok(n) => {
+                    bytes = &bytes[n..];
+                    self.progress.note();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_to_write()?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_to_write(&self) -> io::Result<()> {
+        let held_up = |is| {
+            if let Some(held_up) = self.held_up {
+                held_up.store(is, Ordering::Relaxed);
+            }
+        };
+        held_up(true);
+        let waited = wait(self.to, PollFlags::OUT);
+        held_up(false);
+        waited
     }
 }
 
@@ -228,37 +326,4 @@ fn wait(file: &File, what: PollFlags) -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-fn copy(mut from: &File, to: &File, moved: &AtomicU64, mut filter: Option<Filter>) -> io::Result<()> {
-    let mut buffer = vec![0; COPY];
-    loop {
-        let n = match from.read(&mut buffer) {
-            Ok(0) => return filter.map_or(Ok(()), |mut filter| write_all(to, &filter(&[]))),
-            Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wait(from, PollFlags::IN)?;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        match &mut filter {
-            Some(filter) => write_all(to, &filter(&buffer[..n]))?,
-            None => write_all(to, &buffer[..n])?,
-        }
-        moved.fetch_add(n as u64, Ordering::Relaxed);
-    }
-}
-
-fn write_all(mut to: &File, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match to.write(bytes) {
-            Ok(n) => bytes = &bytes[n..],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(to, PollFlags::OUT)?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Not here: prompts, pipes and JSON. They are an [`Input`] and an [`Output`] of the program's.
 
 mod answer;
+mod commands;
 mod hub;
 mod peer;
 
@@ -215,7 +216,9 @@ pub enum Outcome {
     Deadline(Duration),
     /// The output is closed: nobody reads any more.
     OutputClosed,
-    /// It failed.
+    /// The conversation with the only peer failed; its [`Event::Close`] has said why.
+    PeerFailed(Error),
+    /// This end failed: what was to be sent or shown could not be.
     Failed(Error),
 }
 

@@ -3,19 +3,39 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
-use super::hub::Hub;
+use super::hub::{Hub, Standing};
 use super::{Event, Outcome, Output, PeerId, Reason, answer};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::limits;
 use crate::link::{Receiver, Sender};
 
 pub(super) struct Visit<O> {
-    pub(super) hub: Arc<Hub<O>>,
-    pub(super) id: PeerId,
-    pub(super) from: Box<str>,
-    pub(super) sender: Sender,
-    pub(super) receiver: Receiver,
+    hub: Arc<Hub<O>>,
+    id: PeerId,
+    from: Box<str>,
+    /// Its standing has changed.
+    wake: Arc<Notify>,
+    sender: Sender,
+    receiver: Receiver,
+    /// When the frame that is under way was first seen, until it has been shown as pending.
+    pending: Pending,
+    /// When something last arrived.
+    arrived: Option<Instant>,
+    /// Messages lost and cut short that have been reported.
+    losses: (u64, u64),
+    /// Why nothing can be sent to it any more, and since when: what it said before that is still to be taken.
+    failed: Option<(Error, Instant)>,
+}
+
+/// What is known of a frame that has not ended.
+#[derive(Clone, Copy)]
+enum Pending {
+    Nothing,
+    Since(Instant),
+    Shown,
 }
 
 /// How taking a batch of messages ended.
@@ -24,244 +44,10 @@ enum Taken {
     All,
     /// One message, to be answered before the next.
     One(Bytes),
+    /// As many as were asked for, the last of which are being answered.
+    Enough,
     /// The conversation is over.
     Over(Reason),
-}
-
-impl<O: Output> Visit<O> {
-    pub(super) async fn run(mut self) {
-        let reason = match self.converse().await {
-            Ok(reason) => reason,
-            Err(error) => Reason::Failed(error),
-        };
-        if matches!(reason, Reason::Failed(_)) {
-            self.report_losses(&mut (0, 0));
-        } else {
-            // What was sent before is written; a connection that fails now has nothing more to lose.
-            let _ = self.sender.finish().await;
-        }
-        self.hub.gone(self.id, &self.from, reason);
-    }
-
-    async fn converse(&mut self) -> Result<Reason> {
-        self.greet();
-        let mut pending_shown = false;
-        let mut losses = (0, 0);
-        let mut arrived = false;
-        loop {
-            match self.take()? {
-                Taken::Over(reason) => return Ok(reason),
-                Taken::One(message) => {
-                    pending_shown = false;
-                    if self.answer(&message).await? {
-                        return Ok(Reason::Until);
-                    }
-                    continue;
-                }
-                Taken::All => {}
-            }
-            self.report_losses(&mut losses);
-            self.make_room().await;
-            if self.receiver.pending().is_empty() {
-                pending_shown = false;
-            }
-            match self.wait(&mut pending_shown, arrived).await? {
-                Wait::Arrived => arrived = true,
-                Wait::Nothing => {}
-                Wait::Ended if !self.hub.is_silent() => return Ok(Reason::Ended),
-                Wait::Ended => return self.linger().await,
-                Wait::Over(reason) => return Ok(reason),
-            }
-        }
-    }
-
-    /// Starts what each peer is sent as it opens. It goes out while messages come in: two ends that greet each other at
-    /// length would else wait for each other.
-    fn greet(&self) {
-        let finish = self.hub.rules.finish_after_greeting || self.hub.lock().input_ended;
-        if !self.hub.rules.greeting.is_empty() || finish {
-            let greeting = Greeting { hub: Arc::clone(&self.hub), id: self.id, sender: self.sender.clone() };
-            tokio::spawn(greeting.send(finish));
-        }
-    }
-
-    /// Takes what has arrived, under one lock.
-    fn take(&mut self) -> Result<Taken> {
-        let Self { hub, id, from, receiver, .. } = self;
-        let silent = hub.is_silent();
-        let mut state = hub.lock();
-        let mut any = false;
-        loop {
-            if state.is_over() {
-                return Ok(Taken::Over(Reason::Closed));
-            }
-            let message = match receiver.try_next() {
-                Ok(Some(message)) => message,
-                Ok(None) => break,
-                Err(error) => return Err(error),
-            };
-            any = true;
-            state.note_message(*id);
-            state.emit(Event::Message { peer: *id, from, message });
-            if hub.rules.count.is_some_and(|count| state.received >= count) && silent {
-                state.end(Outcome::Reached);
-                drop(state);
-                hub.changed.notify_waiters();
-                return Ok(Taken::Over(Reason::Closed));
-            }
-            if hub.rules.until.is_some() && hub.is_until(message) {
-                return Ok(Taken::Over(Reason::Until));
-            }
-            if !silent {
-                state.note_activity();
-                return Ok(Taken::One(Bytes::copy_from_slice(message)));
-            }
-        }
-        if any {
-            state.note_activity();
-        }
-        let over = state.is_over();
-        drop(state);
-        if over {
-            hub.changed.notify_waiters();
-        }
-        Ok(Taken::All)
-    }
-
-    /// Answers a message; true if the answer ends the conversation.
-    async fn answer(&mut self, message: &Bytes) -> Result<bool> {
-        let asked = answer::Asked { peer: self.id, from: &self.from, message };
-        let reply = match answer::to(&self.hub.rules.answer, asked).await {
-            Ok(reply) => reply,
-            Err(error) => {
-                self.hub.complain(Some(self.id), &error);
-                None
-            }
-        };
-        let mut until = false;
-        if let Some(reply) = reply {
-            match self.sender.send(&reply).await {
-                Err(error) if error.is_message() => self.hub.refuse(self.id, error),
-                other => other?,
-            }
-            until = self.hub.is_until(&reply);
-        }
-        let mut state = self.hub.lock();
-        state.note_activity();
-        if self.hub.rules.count.is_some_and(|count| state.received >= count) {
-            state.end(Outcome::Reached);
-            drop(state);
-            self.hub.changed.notify_waiters();
-        }
-        Ok(until)
-    }
-
-    /// Waits while the output is full.
-    async fn make_room(&mut self) {
-        let room = self.hub.lock().output.room();
-        if let Some(room) = room {
-            room.await;
-        }
-    }
-
-    fn report_losses(&self, known: &mut (u64, u64)) {
-        let now = (self.receiver.lost(), self.receiver.cut_short());
-        if now != *known {
-            let (lost, cut_short) = (now.0 - known.0, now.1 - known.1);
-            *known = now;
-            self.hub.lock().emit(Event::Lost { peer: self.id, lost, cut_short });
-        }
-    }
-
-    /// Waits for something to take, or for a change that ends the conversation.
-    async fn wait(&mut self, pending_shown: &mut bool, arrived: bool) -> Result<Wait> {
-        let hub = Arc::clone(&self.hub);
-        let changed = hub.changed.notified();
-        let standing = hub.standing(self.id);
-        if let Some(reason) = standing.ending {
-            return Ok(Wait::Over(reason));
-        }
-        let pending = !self.receiver.pending().is_empty() && !*pending_shown;
-        let silent_for = if pending {
-            Some(hub.rules.pending_after)
-        } else if self.sender.is_datagram() && arrived && self.has_no_more_to_say(standing.input_ended) {
-            hub.datagram_linger()
-        } else {
-            None
-        };
-        tokio::select! {
-            arrival = self.receiver.arrival() => Ok(if arrival? { Wait::Arrived } else { Wait::Ended }),
-            () = changed => Ok(Wait::Nothing),
-            () = sleep(silent_for) => {
-                if pending {
-                    *pending_shown = true;
-                    hub.lock().emit(Event::Pending { peer: self.id, so_far: self.receiver.pending() });
-                    Ok(Wait::Nothing)
-                } else {
-                    Ok(Wait::Over(Reason::Ended))
-                }
-            }
-        }
-    }
-
-    fn has_no_more_to_say(&self, input_ended: bool) -> bool {
-        self.hub.is_silent() && (input_ended || self.hub.rules.finish_after_greeting)
-    }
-
-    /// The peer has ended its side and may still be listening: what this end has to say goes on being sent until it
-    /// has been quiet for a while. People see a peer go at once.
-    async fn linger(&mut self) -> Result<Reason> {
-        let hub = Arc::clone(&self.hub);
-        if hub.rules.leave_at_end {
-            return Ok(Reason::Ended);
-        }
-        let ended = Instant::now();
-        loop {
-            let changed = hub.changed.notified();
-            let standing = hub.standing(self.id);
-            if let Some(reason) = standing.ending {
-                return Ok(reason);
-            }
-            if self.has_no_more_to_say(standing.input_ended) {
-                return Ok(Reason::Ended);
-            }
-            let quiet_at = standing.sent.max(ended) + hub.rules.linger;
-            if Instant::now() >= quiet_at {
-                return Ok(Reason::Ended);
-            }
-            tokio::select! {
-                () = changed => {}
-                () = tokio::time::sleep_until(quiet_at) => {}
-            }
-        }
-    }
-}
-
-/// What a peer is sent as it opens.
-struct Greeting<O> {
-    hub: Arc<Hub<O>>,
-    id: PeerId,
-    sender: Sender,
-}
-
-impl<O: Output> Greeting<O> {
-    async fn send(self, finish: bool) {
-        let rules = &self.hub.rules;
-        for message in &rules.greeting {
-            match self.sender.send(message).await {
-                Ok(()) => self.hub.note_sent(self.id, message),
-                Err(error) if error.is_message() => return self.hub.refuse(self.id, error),
-                // A lost connection is reported by its reader, with the reason.
-                Err(_) => return,
-            }
-        }
-        if finish && self.hub.is_silent() {
-            let finished = self.sender.finish().await;
-            if finished.is_ok() && !rules.wait {
-                self.hub.close(self.id, Reason::Closed);
-            }
-        }
-    }
 }
 
 /// What waiting came to.
@@ -272,9 +58,275 @@ enum Wait {
     Over(Reason),
 }
 
-async fn sleep(after: Option<std::time::Duration>) {
-    match after {
-        Some(after) => tokio::time::sleep(after).await,
+/// What is to happen when nothing else does for a while.
+#[derive(Clone, Copy)]
+enum Alarm {
+    /// The frame under way is shown as pending.
+    Pending,
+    /// A datagram peer has been waited for long enough.
+    Quiet,
+    /// A peer that cannot be written to has said nothing more.
+    Failed,
+}
+
+impl<O: Output> Visit<O> {
+    pub(super) fn new(
+        hub: Arc<Hub<O>>,
+        id: PeerId,
+        from: Box<str>,
+        wake: Arc<Notify>,
+        sender: Sender,
+        receiver: Receiver,
+    ) -> Self {
+        let (pending, arrived, losses, failed) = (Pending::Nothing, None, (0, 0), None);
+        Self { hub, id, from, wake, sender, receiver, pending, arrived, losses, failed }
+    }
+
+    pub(super) async fn run(mut self) {
+        let hub = Arc::clone(&self.hub);
+        let reason = tokio::select! {
+            reason = self.converse() => reason.unwrap_or_else(Reason::Failed),
+            () = hub.signals.over.notified() => Reason::Closed,
+        };
+        self.report_losses();
+        self.leave(&reason).await;
+        self.hub.gone(self.id, &self.from, reason);
+    }
+
+    /// Sees to it that what was sent before is written.
+    async fn leave(&mut self, reason: &Reason) {
+        let sent = self.hub.standing(self.id).sent.is_some();
+        match reason {
+            Reason::Failed(_) => return,
+            // What it has not read by then it will not read.
+            Reason::Closed => {
+                if timeout(limits::WIND_UP, self.sender.finish()).await.is_err() {
+                    return self.sender.abort();
+                }
+            }
+            // A connection that fails now has nothing more to lose.
+            _ => drop(self.sender.finish().await),
+        }
+        // To close a connection with bytes unread is to reset it, and a reset can overtake what was sent last.
+        let unread = sent && !self.sender.is_datagram() && !matches!(reason, Reason::Ended);
+        if unread {
+            let _ = timeout(limits::LAST_CALL, self.ignore_the_rest()).await;
+        }
+    }
+
+    async fn ignore_the_rest(&mut self) {
+        while let Ok(true) = self.receiver.arrival().await {
+            while let Ok(Some(_)) = self.receiver.try_next() {}
+        }
+    }
+
+    async fn converse(&mut self) -> Result<Reason> {
+        loop {
+            match self.take()? {
+                Taken::Over(reason) => return Ok(reason),
+                Taken::One(message) => {
+                    if self.answer(&message).await? {
+                        return Ok(Reason::Until);
+                    }
+                    continue;
+                }
+                Taken::Enough => std::future::pending().await,
+                Taken::All => {}
+            }
+            self.report_losses();
+            self.make_room().await;
+            match self.wait().await? {
+                Wait::Arrived => self.arrived = Some(Instant::now()),
+                Wait::Nothing => {}
+                Wait::Ended => return self.linger().await,
+                Wait::Over(reason) => return Ok(reason),
+            }
+        }
+    }
+
+    /// Takes what has arrived, under one lock.
+    fn take(&mut self) -> Result<Taken> {
+        let Self { hub, id, from, receiver, pending, .. } = self;
+        let silent = hub.is_silent();
+        let mut state = hub.lock();
+        let mut any = false;
+        loop {
+            if state.is_over() {
+                return Ok(Taken::Over(Reason::Closed));
+            }
+            if hub.has_enough(&state) {
+                return Ok(Taken::Enough);
+            }
+            let Some(message) = receiver.try_next()? else { break };
+            any = true;
+            *pending = Pending::Nothing;
+            state.take(*id, from, message);
+            if silent && hub.has_enough(&state) {
+                state.end(Outcome::Reached);
+                return Ok(Taken::Over(Reason::Closed));
+            }
+            if hub.rules.until.is_some() && hub.is_until(message) {
+                return Ok(Taken::Over(Reason::Until));
+            }
+            if !silent {
+                state.note_question();
+                state.note_activity();
+                return Ok(Taken::One(Bytes::copy_from_slice(message)));
+            }
+        }
+        if any {
+            state.note_activity();
+        }
+        Ok(Taken::All)
+    }
+
+    /// Answers a message; true if the answer ends the conversation.
+    async fn answer(&mut self, message: &Bytes) -> Result<bool> {
+        let until = self.reply(message).await;
+        self.hub.answered();
+        until
+    }
+
+    async fn reply(&mut self, message: &Bytes) -> Result<bool> {
+        let asked = answer::Asked { peer: self.id, from: &self.from, message };
+        let reply = match answer::to(&self.hub.rules.answer, asked).await {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                self.hub.complain(Some(self.id), &error);
+                return Ok(false);
+            }
+        };
+        // What it is sent as it opens comes first.
+        while self.hub.is_greeting(self.id) {
+            self.wake.notified().await;
+        }
+        match self.sender.send(&reply).await {
+            Err(error) if error.is_message() => self.hub.refuse(self.id, error),
+            other => other?,
+        }
+        Ok(self.hub.is_until(&reply))
+    }
+
+    /// Waits while the output is full.
+    async fn make_room(&mut self) {
+        let room = self.hub.lock().output.room();
+        if let Some(room) = room {
+            room.await;
+        }
+    }
+
+    fn report_losses(&mut self) {
+        let now = (self.receiver.lost(), self.receiver.cut_short());
+        let known = std::mem::replace(&mut self.losses, now);
+        if now != known {
+            let (lost, cut_short) = (now.0 - known.0, now.1 - known.1);
+            self.hub.lock().emit(Event::Lost { peer: self.id, lost, cut_short });
+        }
+    }
+
+    /// Waits for something to take, or for a change that ends the conversation.
+    async fn wait(&mut self) -> Result<Wait> {
+        let mut standing = self.hub.standing(self.id);
+        match standing.ending.take() {
+            Some(Reason::Failed(error)) if !self.sender.is_datagram() => {
+                self.failed.get_or_insert((error, Instant::now()));
+            }
+            Some(reason) => return Ok(Wait::Over(reason)),
+            None => {}
+        }
+        let alarm = self.alarm(&standing);
+        tokio::select! {
+            arrival = self.receiver.arrival() => match arrival {
+                Ok(true) => Ok(Wait::Arrived),
+                Ok(false) => Ok(Wait::Ended),
+                // A datagram that found nobody: the next may find somebody, and people see it said.
+                Err(error) if error.is_unreachable() && !self.hub.rules.strict => {
+                    self.hub.complain(Some(self.id), &error);
+                    Ok(Wait::Nothing)
+                }
+                Err(error) => Err(error),
+            },
+            () = self.wake.notified() => Ok(Wait::Nothing),
+            () = sleep_until(alarm.map(|(at, _)| at)) => self.ring(alarm.map(|(_, alarm)| alarm)),
+        }
+    }
+
+    /// What is to happen next if nothing else does, and when.
+    fn alarm(&mut self, standing: &Standing) -> Option<(Instant, Alarm)> {
+        if let Some((_, since)) = &self.failed {
+            return Some((*since + self.hub.rules.linger, Alarm::Failed));
+        }
+        if !self.receiver.pending().is_empty() {
+            if let Pending::Nothing = self.pending {
+                self.pending = Pending::Since(Instant::now());
+            }
+            if let Pending::Since(since) = self.pending {
+                return Some((since + self.hub.rules.pending_after, Alarm::Pending));
+            }
+        } else {
+            self.pending = Pending::Nothing;
+        }
+        let arrived = self.arrived.filter(|_| self.sender.is_datagram() && self.has_no_more_to_say(standing))?;
+        let linger = self.hub.datagram_linger()?;
+        Some((arrived.max(standing.sent.unwrap_or(arrived)) + linger, Alarm::Quiet))
+    }
+
+    fn ring(&mut self, alarm: Option<Alarm>) -> Result<Wait> {
+        match alarm {
+            Some(Alarm::Pending) => {
+                self.pending = Pending::Shown;
+                self.hub.lock().emit(Event::Pending { peer: self.id, so_far: self.receiver.pending() });
+            }
+            Some(Alarm::Quiet) => return Ok(Wait::Over(Reason::Ended)),
+            Some(Alarm::Failed) => {
+                if let Some((error, _)) = self.failed.take() {
+                    return Err(error);
+                }
+            }
+            None => {}
+        }
+        Ok(Wait::Nothing)
+    }
+
+    fn has_no_more_to_say(&self, standing: &Standing) -> bool {
+        let said = standing.input_ended || self.hub.rules.finish_after_greeting;
+        said && self.hub.is_silent() && !standing.sending
+    }
+
+    /// The peer has ended its side and may still be listening: what this end has to say goes on being sent until it
+    /// has been quiet for a while. People see a peer go at once.
+    async fn linger(&mut self) -> Result<Reason> {
+        if let Some((error, _)) = self.failed.take() {
+            return Err(error);
+        }
+        let ended = Instant::now();
+        loop {
+            let standing = self.hub.standing(self.id);
+            match standing.ending {
+                Some(Reason::Failed(error)) => return Err(error),
+                Some(reason) => return Ok(reason),
+                None => {}
+            }
+            let done = !self.hub.is_silent() || self.sender.is_datagram() || self.has_no_more_to_say(&standing);
+            let quiet_at = match self.hub.rules.leave_at_end {
+                true => ended,
+                false => standing.sent.unwrap_or(ended).max(ended) + self.hub.rules.linger,
+            };
+            if !standing.sending && (done || Instant::now() >= quiet_at) {
+                return Ok(Reason::Ended);
+            }
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = sleep_until((!standing.sending).then_some(quiet_at)) => {}
+            }
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

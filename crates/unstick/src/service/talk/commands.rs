@@ -1,0 +1,287 @@
+//! What this end says: commands carried out in their order, each message to whom it goes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::hub::{Hub, Peer, finish_all};
+use super::{Command, Input, Outcome, Output, PeerId, Reason, Target};
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::link::Sender;
+
+/// What became of a message.
+enum Delivery {
+    Done,
+    /// Nobody is there yet.
+    Wait,
+    /// The queues of these peers are full.
+    Full(Vec<(PeerId, Sender)>),
+}
+
+/// Commands taken in one go before others have their turn.
+const BURST: usize = 1024;
+
+impl<O: Output> Hub<O> {
+    /// Carries out commands until there are no more; then waits for what ends the run.
+    pub(super) async fn take_input(self: &Arc<Self>, mut input: impl Input) -> Outcome {
+        loop {
+            match input.next().await {
+                Ok(Some(command)) => {
+                    if let Err(outcome) = self.carry_out_burst(command, &mut input).await {
+                        return outcome;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return Outcome::Failed(error),
+            }
+        }
+        self.end_input().await
+    }
+
+    async fn carry_out_burst(self: &Arc<Self>, first: Command, input: &mut impl Input) -> Result<(), Outcome> {
+        self.carry_out(first).await?;
+        for _ in 0..BURST {
+            match input.try_next() {
+                Ok(Some(command)) => self.carry_out(command).await?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(Outcome::Failed(error)),
+            }
+        }
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    /// The input has ended: half-closes every peer, now and as they come.
+    async fn end_input(&self) -> Outcome {
+        let (senders, over) = {
+            let mut state = self.lock();
+            state.input_ended = true;
+            state.wake_all();
+            // A greeting that is on its way ends its side itself.
+            let said = state.peers.values().filter(|peer| !peer.greeting);
+            let senders: Vec<_> = said.map(|peer| peer.sender.clone()).collect();
+            let deserted = state.listening && state.peers.is_empty() && state.came > 0 && !self.rules.once;
+            (senders, deserted && !self.has_another_end())
+        };
+        if over {
+            return Outcome::Ended;
+        }
+        let some = !senders.is_empty();
+        finish_all(senders).await;
+        if !self.rules.wait && some {
+            return Outcome::Ended;
+        }
+        std::future::pending().await
+    }
+
+    async fn carry_out(self: &Arc<Self>, command: Command) -> Result<(), Outcome> {
+        match command {
+            Command::Send { to, message } => self.send(to, message).await,
+            Command::Close(id) => {
+                if !self.close(id, Reason::Closed) {
+                    self.complain(Some(id), &no_such_peer(id));
+                }
+                Ok(())
+            }
+            Command::Quit => Err(Outcome::Ended),
+        }
+    }
+
+    /// Asks a peer's visit to end its conversation; false if there is no such peer.
+    pub(super) fn close(&self, id: PeerId, reason: Reason) -> bool {
+        match self.lock().peers.get_mut(&id) {
+            Some(peer) => {
+                peer.end(reason);
+                true
+            }
+            None => false,
+        }
+    }
+
+    async fn send(self: &Arc<Self>, to: Target, message: Bytes) -> Result<(), Outcome> {
+        let delivery = loop {
+            let changed = self.signals.changed.notified();
+            match self.deliver(to, &message) {
+                Ok(Delivery::Wait) => changed.await,
+                other => break other,
+            }
+        };
+        let result = match delivery {
+            Ok(Delivery::Full(peers)) => self.send_slowly(peers, message).await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match result {
+            Err(error) if error.is_message() && self.rules.strict => return Err(Outcome::Failed(error)),
+            Err(error) if error.is_message() || error.is_usage() => self.complain(None, &error),
+            // A lost connection is reported by its visit, with the reason.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Sends at once what can be sent at once.
+    fn deliver(&self, to: Target, message: &Bytes) -> Result<Delivery> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let one = match to {
+            Target::Peer(id) => Some(id),
+            Target::All => None,
+            Target::Latest if state.peers.is_empty() => return Ok(Delivery::Wait),
+            Target::Latest => state.latest,
+        };
+        let until = self.rules.until.is_some() && self.is_until(message);
+        let mut full = Vec::new();
+        let now = Instant::now();
+        match one {
+            Some(id) => {
+                let peer = state.peers.get_mut(&id).ok_or_else(|| no_such_peer(id))?;
+                peer.deliver(id, message, now, until, &mut full)?;
+            }
+            None => {
+                if state.peers.is_empty() {
+                    return Err(Error::usage("nobody is connected"));
+                }
+                for (id, peer) in &mut state.peers {
+                    peer.deliver(*id, message, now, until, &mut full)?;
+                }
+            }
+        }
+        state.note_activity();
+        Ok(if full.is_empty() { Delivery::Done } else { Delivery::Full(full) })
+    }
+
+    /// Sends to those whose queues were full, to each as it empties.
+    async fn send_slowly(self: &Arc<Self>, peers: Vec<(PeerId, Sender)>, message: Bytes) -> Result<()> {
+        let mut sending = JoinSet::new();
+        for (id, sender) in peers {
+            sending.spawn(Arc::clone(self).send_to_slow(id, sender, message.clone()));
+        }
+        let mut refused = Ok(());
+        while let Some(sent) = sending.join_next().await {
+            match sent {
+                Ok(Err(error)) if error.is_message() => refused = Err(error),
+                _ => {}
+            }
+        }
+        refused
+    }
+
+    /// Waits for one peer's queue. Where there are others, a peer that does not read must not hold them up for ever.
+    async fn send_to_slow(self: Arc<Self>, id: PeerId, sender: Sender, message: Bytes) -> Result<()> {
+        let single = self.rules.once || !self.lock().listening;
+        let sent = match single {
+            true => Ok(sender.send(&message).await),
+            false => timeout(limits::STALLED, sender.send(&message)).await,
+        };
+        let mut state = self.lock();
+        state.note_activity();
+        if let Some(peer) = state.peers.get_mut(&id) {
+            peer.waiting -= 1;
+            peer.sent = Some(Instant::now());
+            peer.wake.notify_one();
+            match &sent {
+                Ok(_) if self.is_until(&message) => peer.end(Reason::Until),
+                Ok(_) => {}
+                Err(_) => {
+                    peer.end(Reason::Failed(Error::timed_out(
+                        "a message that the peer does not read",
+                        limits::STALLED,
+                    )));
+                    sender.abort();
+                }
+            }
+        }
+        sent.unwrap_or(Ok(()))
+    }
+
+    /// Whether this message ends its conversation.
+    pub(super) fn is_until(&self, message: &[u8]) -> bool {
+        let Some(until) = &self.rules.until else { return false };
+        match (std::str::from_utf8(until), std::str::from_utf8(message)) {
+            (Ok(until), Ok(message)) => until.to_lowercase() == message.to_lowercase(),
+            _ => until[..] == *message,
+        }
+    }
+
+    /// Sends a peer what each is sent as it opens, and ends that side where nothing else will be said.
+    pub(super) async fn greet(self: Arc<Self>, id: PeerId, sender: Sender) {
+        for message in &self.rules.greeting {
+            match sender.send(message).await {
+                Ok(()) => self.note_sent(id, message),
+                Err(error) if error.is_message() => {
+                    self.refuse(id, error);
+                    break;
+                }
+                // A lost connection is reported by its visit, with the reason.
+                Err(_) => break,
+            }
+        }
+        let finish = {
+            let mut state = self.lock();
+            let finish = self.rules.finish_after_greeting || state.input_ended;
+            if let Some(peer) = state.peers.get_mut(&id) {
+                peer.greeting = false;
+                peer.wake.notify_one();
+            }
+            finish && self.is_silent()
+        };
+        if finish && sender.finish().await.is_ok() && !self.rules.wait {
+            self.close(id, Reason::Closed);
+        }
+    }
+
+    /// A message of the greeting has been sent.
+    fn note_sent(&self, id: PeerId, message: &[u8]) {
+        let mut state = self.lock();
+        state.note_activity();
+        if let Some(peer) = state.peers.get_mut(&id) {
+            peer.sent = Some(Instant::now());
+            if self.is_until(message) {
+                peer.end(Reason::Until);
+            }
+        }
+    }
+}
+
+impl Peer {
+    fn deliver(
+        &mut self,
+        id: PeerId,
+        message: &[u8],
+        now: Instant,
+        until: bool,
+        full: &mut Vec<(PeerId, Sender)>,
+    ) -> Result<()> {
+        match self.sender.try_send(message) {
+            Ok(true) => {
+                self.sent = Some(now);
+                if until {
+                    self.end(Reason::Until);
+                }
+            }
+            Ok(false) => {
+                self.waiting += 1;
+                full.push((id, self.sender.clone()));
+            }
+            Err(error) if error.is_message() => return Err(error),
+            // Its side was ended from here, and it is about to go.
+            Err(error) if error.is_closed() => {}
+            Err(error) => self.end(Reason::Failed(error)),
+        }
+        Ok(())
+    }
+
+    /// Asks its visit to end. The first reason counts.
+    fn end(&mut self, reason: Reason) {
+        self.ending.get_or_insert(reason);
+        self.wake.notify_one();
+    }
+}
+
+fn no_such_peer(id: PeerId) -> Error {
+    Error::usage(format!("there is no peer {id}"))
+}
