@@ -97,13 +97,15 @@ pub(crate) async fn pair(address: &str, spec: &str) -> Pair {
 /// So many bytes that no other message has.
 pub(crate) fn message(number: u64, length: usize) -> Vec<u8> {
     let mut state = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut next = || {
+    let mut message = Vec::with_capacity(length + 8);
+    while message.len() < length {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state as u8
-    };
-    (0..length).map(|_| next()).collect()
+        message.extend_from_slice(&state.to_be_bytes());
+    }
+    message.truncate(length);
+    message
 }
 
 /// Takes the next message, which must be this one.

@@ -171,23 +171,35 @@ async fn an_idle_session_ends_and_its_peer_may_come_again() {
     assert_eq!(again.names(), far.names());
 }
 
+/// Speaks in one direction for several times as long as a session may be idle; the longest pause that the machine made
+/// meanwhile, and whether the session was ended and begun anew.
+async fn speaks_on(outward: bool, options: &Options) -> (Duration, bool) {
+    let (mut listener, mut near, mut far) = session(options).await;
+    let (begun, mut last, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
+    let mut ended = false;
+    while !ended && begun.elapsed() < 3 * options.udp.session_idle {
+        let (from, to) = if outward { (&mut far, &mut near) } else { (&mut near, &mut far) };
+        let sent = from.send(b"still here").await;
+        ended = tokio::select! {
+            got = to.recv(), if sent.is_ok() => !matches!(got, Ok(Some(_))),
+            _ = listener.accept() => true,
+            else => true,
+        };
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+    }
+    (longest, ended)
+}
+
 #[tokio::test]
 async fn a_session_is_kept_by_what_is_sent_as_by_what_arrives() {
     let mut options = Options::default();
-    options.udp.session_idle = Duration::from_millis(150);
-    let (mut listener, mut near, mut far) = session(&options).await;
+    options.udp.session_idle = Duration::from_millis(200);
     for outward in [true, false] {
-        let begun = Instant::now();
-        while begun.elapsed() < 3 * options.udp.session_idle {
-            let (from, to) = if outward { (&mut far, &mut near) } else { (&mut near, &mut far) };
-            from.send(b"still here").await.unwrap();
-            assert_eq!(to.recv().await.unwrap().unwrap(), &b"still here"[..]);
+        // On a machine that is busy with something else, the pause may itself have been too long.
+        while let (longest, true) = speaks_on(outward, &options).await {
+            assert!(longest > options.udp.session_idle / 2, "it ended though nothing paused for more than {longest:?}");
         }
-    }
-    tokio::select! {
-        biased;
-        _ = listener.accept() => panic!("the session was ended and begun anew"),
-        () = let_it_take() => {}
     }
 }
 

@@ -147,7 +147,7 @@ pub(crate) async fn after_the_end_nothing_is_sent(address: &str) {
 /// Sends messages of many sizes, few of them under way at once, while they are received by something that gives up again
 /// and again.
 async fn with_a_stuttering_reader(address: &str, mut receive: impl AsyncFnMut(&mut unstick::Receiver) -> Vec<Vec<u8>>) {
-    const COUNT: u64 = 2000;
+    const COUNT: u64 = 500;
     let Pair { near, far, keeps: _keeps } = pair(address, "u32be").await;
     let ((near, _near_receiver), (_, mut far)) = (near.split(), far.split());
     let length = |number: u64| (number * 7919 % 20_000) as usize;
