@@ -256,11 +256,11 @@ impl Decoder {
             Some(frame) if frame.1 == start => frame,
             other => other.insert((now, start)),
         };
-        if let (Machine::Gap(gap), Some((last, _))) = (&mut self.codec, clock.arrival) {
-            gap.quiet = now.duration_since(last) >= gap.silence;
-            if gap.quiet {
-                return Ok(());
-            }
+        if let (Machine::Gap(gap), Some((last, _))) = (&mut self.codec, clock.arrival)
+            && now.duration_since(last) >= gap.silence
+        {
+            gap.quiet = (arrived - start) as usize;
+            return Ok(());
         }
         match clock.frame_timeout {
             Some(after) if now.duration_since(began) >= after => {
@@ -278,7 +278,7 @@ impl Decoder {
         let began = self.clock.started.filter(|(_, at)| *at == self.frame_start()).map(|(began, _)| began);
         let timeout = self.clock.frame_timeout.zip(began).map(|(after, began)| began + after);
         let gap = match (&self.codec, self.clock.arrival) {
-            (Machine::Gap(gap), Some((last, _))) if !gap.quiet => Some(last + gap.silence),
+            (Machine::Gap(gap), Some((last, _))) if gap.quiet == 0 => Some(last + gap.silence),
             _ => None,
         };
         timeout.into_iter().chain(gap).min()

@@ -100,6 +100,18 @@ impl DecodeError {
     }
 }
 
+/// An exact number of bytes, in words.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 byte"),
+            many => write!(f, "{many} bytes"),
+        }
+    }
+}
+
 impl fmt::Display for DecodeErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -111,13 +123,13 @@ impl fmt::Display for DecodeErrorKind {
             }
             Self::Broken(what) => f.write_str(what),
             Self::Incomplete { got, of: Some(of) } => {
-                write!(f, "the stream ended {got} bytes into a {of}-byte frame")
+                write!(f, "the stream ended {} into a {of}-byte frame", Bytes(*got))
             }
             Self::Incomplete { got, of: None } => {
-                write!(f, "the stream ended inside a frame, after {got} bytes of it")
+                write!(f, "the stream ended inside a frame, after {} of it", Bytes(*got))
             }
             Self::TimedOut { got, after } => {
-                write!(f, "a frame did not end within {after:?}: {got} bytes of it arrived")
+                write!(f, "a frame did not end within {after:?}: {} of it arrived", Bytes(*got))
             }
         }
     }
@@ -140,7 +152,7 @@ impl std::error::Error for DecodeError {}
 #[non_exhaustive]
 pub enum EncodeError {
     /// The message is over `max`.
-    #[error("the message has {length} bytes, over the limit of {}", size(*limit as u64))]
+    #[error("the message has {}, over the limit of {}", Bytes(*length as u64), size(*limit as u64))]
     TooLong {
         /// Bytes in the message.
         length: usize,
@@ -148,7 +160,7 @@ pub enum EncodeError {
         limit: usize,
     },
     /// The message is longer than the length field can say.
-    #[error("the message has {length} bytes, more than its length field can say (at most {largest})")]
+    #[error("the message has {}, more than its length field can say (at most {largest})", Bytes(*length as u64))]
     DoesNotFit {
         /// Bytes in the message.
         length: usize,

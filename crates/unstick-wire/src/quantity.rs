@@ -21,9 +21,10 @@ pub fn parse_size(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// Writes a size for people: whole binary units where they are exact.
+/// Writes a size for people: whole binary units where they are exact, `1 byte` and `1025 bytes` where they are not.
 pub fn size(bytes: u64) -> String {
     match bytes {
+        1 => "1 byte".into(),
         0..1024 => format!("{bytes} bytes"),
         b if b % (1 << 30) == 0 => format!("{} GiB", b >> 30),
         b if b % (1 << 20) == 0 => format!("{} MiB", b >> 20),

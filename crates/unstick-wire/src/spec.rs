@@ -161,11 +161,33 @@ fn parse_phase(text: &str, last: bool) -> Result<Phase, SpecError> {
     Ok(Phase { codec, max, discard, times: times.unwrap_or(1), keeps_boundaries: entry.keeps_boundaries })
 }
 
+/// What others call some framings.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("lf", "line"),
+    ("newline", "line"),
+    ("ndjson", "line"),
+    ("jsonl", "line"),
+    ("nul", "null"),
+    ("lsp", "headers"),
+    ("dap", "headers"),
+    ("content-length", "headers"),
+    ("protobuf", "varint"),
+    ("leb128", "varint"),
+    ("asn1", "ber"),
+    ("syslog", "octet-count"),
+    ("hl7", "mllp"),
+    ("lengthprefixed", "u32be"),
+];
+
 #[cold]
 fn unknown(name: &str) -> SpecError {
     let error = SpecError::new(format!("there is no framing `{name}`"));
     let wanted = name.to_ascii_lowercase();
-    let known = ENTRIES.iter().map(|entry| entry.name).filter(|known| known.chars().all(|c| c.is_ascii_alphabetic()));
+    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == wanted) {
+        return error.with_hint(format!("did you mean `{ours}`?"));
+    }
+    let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    let known = ENTRIES.iter().map(|entry| entry.name).filter(plain);
     match known.map(|known| (distance(&wanted, known), known)).min() {
         Some((far, known)) if far <= 2 => error.with_hint(format!("did you mean `{known}`?")),
         _ => error.with_hint("`unstick framings` lists them"),

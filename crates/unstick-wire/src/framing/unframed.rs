@@ -24,7 +24,7 @@ pub(super) const GAP: Entry = Entry {
     matches: |name| name == "gap",
     parse: |args| {
         let silence = args.duration("how long the peer must be quiet, such as gap:100ms")?;
-        Ok(Gap { silence, quiet: false }.into())
+        Ok(Gap { silence, quiet: 0 }.into())
     },
 };
 
@@ -54,20 +54,22 @@ impl Codec for Raw {
 pub(crate) struct Gap {
     /// How long the silence must be.
     pub(crate) silence: Duration,
-    /// It has been silent for so long. Set by whoever knows the time.
-    pub(crate) quiet: bool,
+    /// Bytes that had arrived when it had been silent for so long, else 0. Set by whoever knows the time.
+    pub(crate) quiet: usize,
 }
 
 impl Codec for Gap {
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
-        if input.len() > cx.max {
-            return Err(Fault::TooLong { length: None, skip: None });
+        // What came behind the silence, if anything has by now, is the next message's.
+        let end = std::mem::take(&mut self.quiet);
+        match end {
+            0 if input.len() > cx.max => Err(Fault::TooLong { length: None, skip: None }),
+            0 => Ok(Step::Need),
+            _ => Ok(Step::Frame { start: 0, end, total: end }),
         }
-        if self.quiet { self.finish(input, cx) } else { Ok(Step::Need) }
     }
 
     fn finish(&mut self, input: &[u8], _: &mut Cx<'_>) -> Result<Step, Fault> {
-        self.quiet = false;
         Ok(Step::Frame { start: 0, end: input.len(), total: input.len() })
     }
 

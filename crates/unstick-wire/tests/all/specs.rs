@@ -23,6 +23,8 @@ fn every_example_parses_and_is_written_back_as_it_was() {
 fn wrong_names_are_met_with_the_nearest() {
     refused("lines", "there is no framing `lines`", "did you mean `line`?");
     refused("JSON", "there is no framing `JSON`", "did you mean `json`?");
+    refused("octet_count", "there is no framing", "did you mean `octet-count`?");
+    refused("ndjson", "there is no framing", "did you mean `line`?");
     refused("nonsense", "there is no framing", "`unstick framings` lists them");
     refused("", "a framing is missing", "such as");
     refused("line/", "a framing is missing", "such as");
@@ -119,6 +121,24 @@ fn phases_are_checked_too() {
     refused("json/line", "no phase can follow `json`", "");
     refused(&["line"; limits::MAX_PHASES + 1].join("/"), "at most 16 phases", "");
     assert!(Framing::parse(&["line"; limits::MAX_PHASES].join("/")).is_ok());
+}
+
+#[test]
+fn sizes_and_durations_are_what_they_say_or_nothing() {
+    use unstick_wire::quantity::{parse_duration, parse_size, size};
+    for (text, bytes) in [("0", 0), ("64", 64), ("64K", 65536), ("1kib", 1024), ("2MB", 2 << 20), ("3g", 3 << 30)] {
+        assert_eq!(parse_size(text), Some(bytes), "{text}");
+    }
+    for text in ["", "K", "-1", "1T", "1 K", "99999999999G", "0x10"] {
+        assert_eq!(parse_size(text), None, "{text}");
+    }
+    assert_eq!([size(1), size(1023), size(1024), size(1025)], ["1 byte", "1023 bytes", "1 KiB", "1025 bytes"]);
+    for (text, millis) in [("100ms", 100), ("2s", 2000), ("0.5", 500), ("1m", 60_000), ("1h", 3_600_000)] {
+        assert_eq!(parse_duration(text).map(|d| d.as_millis()), Some(millis), "{text}");
+    }
+    for text in ["", "s", "-1s", "1 s", "1.2.3s", "1e3s", "99999999999999999999999h"] {
+        assert_eq!(parse_duration(text), None, "{text}");
+    }
 }
 
 #[test]

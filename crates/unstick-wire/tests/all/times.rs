@@ -103,8 +103,13 @@ fn a_gap_ends_what_came_before_it() {
     assert_eq!(decoder.next(), Ok(None));
     decoder.tick(t + 3 * SECOND).unwrap();
     assert_eq!(decoder.next(), Ok(Some(&b"abc"[..])));
-    // The next one needs its own silence.
+    // The next one needs its own silence, and is not swallowed by one that has been noticed and not taken yet.
     decoder.feed(b"d");
+    assert_eq!(decoder.next(), Ok(None));
+    decoder.tick(t + 4 * SECOND).unwrap();
+    decoder.tick(t + 6 * SECOND).unwrap();
+    decoder.feed(b"e");
+    assert_eq!(decoder.next(), Ok(Some(&b"d"[..])));
     assert_eq!(decoder.next(), Ok(None));
     decoder.tick(t + 9 * SECOND).unwrap();
     assert_eq!(decoder.next(), Ok(None));

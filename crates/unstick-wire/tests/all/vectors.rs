@@ -273,6 +273,7 @@ fn cobs() {
     // Some coders write one byte more than there need be.
     reads("cobs", &[b"\xff", &run[..254], b"\x01\0"].concat(), &[&run[..254]]);
     reads("cobs", b"\0\0\x02a\0\0", &["a"]);
+    refuses("cobs,max=3", b"\x09abcdef\0", "over the limit of 3 bytes");
     refuses("cobs", b"\x05ab\0", "ends 2 bytes into a run of 4");
 }
 
@@ -283,6 +284,9 @@ fn json() {
     let values = ["{}", "[]", "\"a\"", "\"b\"", "1", "-2.5e-3", "true", "false", "0", "{\"x\" : 1}", "12", "[3]", "4"];
     reads("json", stream, &values);
     reads("json", "\"\u{e9}\" \"\\u00e9\"".as_bytes(), &["\"\u{e9}\"", "\"\\u00e9\""]);
+    reads("json,max=3", b"123\n456[7]890", &["123", "456", "[7]", "890"]);
+    refuses("json,max=3", b"1234", "over the limit of 3 bytes");
+    refuses("json,max=3", b"123x", "over the limit of 3 bytes");
     refuses("json", b"{]", "\"]\" at byte 1 of a JSON value, where a member's name in quotes belongs");
     refuses("json", b"[1}", "\"}\" at byte 2 of a JSON value, where `,` or `]` belongs");
     refuses("json", b"{\"a\",", "\",\" at byte 4 of a JSON value, where a colon belongs");
@@ -301,7 +305,7 @@ fn json() {
     refuses("json,max=4,oversize=discard", b"\"abcdef\n\"", "LF at byte 7 of a JSON value, inside a string");
     refuses("json", b"hello", "\"h\" at byte 0 of a JSON value, where a value belongs");
     refuses("json", b"[1", "ended inside a frame, after 2 bytes");
-    refuses("json", b"-", "ended inside a frame, after 1 bytes");
+    refuses("json", b"-", "ended inside a frame, after 1 byte");
     cannot_send("json", b" 1", "begins with a blank");
     cannot_send("json", b"x", "is not JSON");
     cannot_send("json", b"1 ", "ends at byte 1, and more follows");
@@ -314,7 +318,7 @@ fn json() {
 fn fixed_lengths() {
     both_ways("fixed:3", b"abc", b"abc");
     reads("fixed:1K", &[b'x'; 2048], &[[b'x'; 1024], [b'x'; 1024]]);
-    refuses("fixed:3", b"abcd", "the stream ended 1 bytes into a 3-byte frame");
+    refuses("fixed:3", b"abcd", "the stream ended 1 byte into a 3-byte frame");
     cannot_send("fixed:3", b"ab", "2 bytes, and every frame has 3");
 }
 
