@@ -23,11 +23,33 @@ pub struct Link {
 }
 
 impl Link {
-    /// Puts a framing around a stream. A task is started that writes what is sent.
+    /// Puts a framing around a stream.
+    ///
+    /// ```
+    /// use unstick::endpoint::{Names, StreamEnd};
+    /// use unstick::{Link, Options, wire::Framing};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> unstick::Result<()> {
+    /// let (ours, theirs) = tokio::io::duplex(1024);
+    /// let (reader, writer) = tokio::io::split(ours);
+    /// let names = Names { remote: "a pipe".into(), local: "here".into() };
+    /// let end = StreamEnd::new(reader, writer, names);
+    /// let link = Link::framed(end, &Framing::parse("netstring")?.into(), &Options::default())?;
+    /// link.send(b"hello").await?;
+    /// # let mut theirs = theirs;
+    /// # let mut bytes = [0; 8];
+    /// # tokio::io::AsyncReadExt::read_exact(&mut theirs, &mut bytes).await.unwrap();
+    /// # assert_eq!(&bytes, b"5:hello,");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
     /// Where the outbound framing can only be read.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime: a task of it writes what is sent.
     pub fn framed(end: StreamEnd, framings: &Framings, options: &Options) -> Result<Self> {
         let encoder = framings.outbound.encoder()?;
         let mut decoder = framings.inbound.decoder();
@@ -43,7 +65,11 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// A usage error where a stream comes without a framing.
+    /// A usage error where a stream comes without a framing, or its framing can only be read.
+    ///
+    /// # Panics
+    ///
+    /// As [`framed`](Self::framed).
     pub fn new(end: End, framings: Option<&Framings>, options: &Options) -> Result<Self> {
         match (end, framings) {
             (End::Stream(end), Some(framings)) => Self::framed(end, framings, options),
@@ -66,7 +92,7 @@ impl Link {
         (self.sender, self.receiver)
     }
 
-    /// Sends one message; see [`Sender::send`].
+    /// Sends one message; see [`Sender::send`]. Cancel safe.
     ///
     /// # Errors
     ///
@@ -76,7 +102,7 @@ impl Link {
         self.sender.send(message)
     }
 
-    /// Receives one message; see [`Receiver::recv`].
+    /// Receives one message; see [`Receiver::recv`]. Cancel safe.
     ///
     /// # Errors
     ///
@@ -101,7 +127,10 @@ pub async fn connect(address: &Address, framings: Option<&Framings>, options: &O
 ///
 /// # Errors
 ///
-/// [`Error::is_unreachable`] where the address cannot be bound; the hint says who holds it, where that can be known.
+/// [`Error::is_unreachable`] where the address cannot be bound; the hint says who holds it, where that can be known. A
+/// usage error where a stream comes without a framing.
+///
+/// Cancel safe: nothing remains bound.
 pub async fn listen(address: &Address, framings: Option<&Framings>, options: &Options) -> Result<Listener> {
     if address.is_stream() && framings.is_none() {
         return Err(Error::usage("a stream needs a framing").with_hint("such as line or u32be"));
@@ -110,7 +139,8 @@ pub async fn listen(address: &Address, framings: Option<&Framings>, options: &Op
     Ok(Listener { endpoint, framings: framings.cloned(), options: options.clone() })
 }
 
-/// A bound address that peers connect to.
+/// A bound address that peers connect to. Dropping it lets nobody in any more; the links that it has accepted go on. On
+/// UDP the address is free again when the last of them has gone.
 pub struct Listener {
     endpoint: Box<dyn Accept>,
     framings: Option<Framings>,
@@ -130,7 +160,7 @@ impl Listener {
         Link::new(end, self.framings.as_ref(), &self.options)
     }
 
-    /// The same before it is put in frames: for whoever moves bytes.
+    /// The same before it is put in frames: for whoever moves bytes. Cancel safe.
     ///
     /// # Errors
     ///

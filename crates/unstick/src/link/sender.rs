@@ -91,7 +91,7 @@ impl Sender {
         }
     }
 
-    /// Sends one message if that needs no waiting; false if it does.
+    /// Sends one message if that needs no waiting; false if it does. Needs no runtime around it: any thread can.
     ///
     /// # Errors
     ///
