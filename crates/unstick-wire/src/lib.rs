@@ -20,6 +20,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! However a stream is cut into segments, its messages are the same; memory grows with what has arrived, never with what
+//! a header announced; every bound stands in [`limits`]. What a peer sends that is no frame is an error that says what
+//! it looks like:
+//!
+//! ```
+//! let mut decoder = unstick_wire::Framing::parse("u32be")?.decoder();
+//! decoder.feed(b"GET / HTTP/1.1\r\n");
+//! let error = decoder.next().unwrap_err();
+//! assert_eq!(error.hint(), Some("its bytes are the text \"GET \": is the peer speaking HTTP?"));
+//! # Ok::<(), unstick_wire::SpecError>(())
+//! ```
+//!
+//! [`ENTRIES`] is the table of all framings.
+//!
 //! Not here: sockets, clocks, randomness and the environment. Time is passed in; the crate `unstick` moves the bytes.
 
 #![forbid(unsafe_code)]

@@ -1,6 +1,11 @@
-//! Whole messages over any socket: addresses, endpoints, links and the services that drive them.
+//! Whole messages over any socket: addresses, endpoints, links and the services that drive them, on tokio.
 //!
-//! A *link* is an endpoint with a framing: the thing that sends and receives messages.
+//! * An [`Address`] says where: `tcp://HOST:PORT`, `udp://HOST:PORT`, `mem:NAME`, `-`.
+//! * A framing, [`wire::Framing`], says how messages lie in a stream: `line`, `u32be`, `struct:i`. A datagram already is
+//!   a message and takes none.
+//! * A [`Link`] is an endpoint with a framing: it sends and receives whole messages. [`connect`] opens one, a
+//!   [`Listener`] one for each peer. It splits into a [`Sender`], which many tasks may hold, and a [`Receiver`].
+//! * [`service`]s hold whole conversations over links: what the program `unstick` does is there to be used.
 //!
 //! ```
 //! use unstick::wire::Framing;
@@ -19,7 +24,13 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A sender waits while its queue is full, so that a slow reader slows its writer; [`limits`] names every bound. What
+//! can be cancelled without loss says so. [`Error`] answers the questions that callers have: [`Error::is_framing`],
+//! [`Error::is_timeout`], [`Error::is_unreachable`] ...
+//!
 //! Not here: how messages lie in bytes (the crate `unstick-wire`, re-exported as [`wire`]), and the program's screens.
+
+#![forbid(unsafe_code)]
 
 pub mod address;
 pub mod endpoint;
@@ -33,3 +44,8 @@ pub use endpoint::Options;
 pub use error::{Error, Result};
 pub use link::{Link, Listener, Receiver, Sender, connect, listen};
 pub use unstick_wire as wire;
+
+/// The README's example is compiled and run with the other doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

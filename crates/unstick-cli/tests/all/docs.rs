@@ -1,0 +1,217 @@
+//! What the documents say, held against what the program and the tables say.
+
+#![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use unstick::wire::ENTRIES;
+
+use crate::rig::{Process, Terminal, python, unstick};
+
+/// The workspace.
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn text(path: &str) -> String {
+    fs::read_to_string(home().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn printed(arguments: &[&str]) -> String {
+    let mut program = unstick(arguments);
+    let text = program.rest();
+    assert_eq!(program.code(), 0, "{arguments:?}");
+    text
+}
+
+// ---- the reference ----
+
+const BEGIN: &str = "<!-- reference:begin -->\n";
+const END: &str = "<!-- reference:end -->";
+
+#[test]
+fn the_reference_in_the_readme_is_fresh() {
+    let readme = text("README.md");
+    let (_, behind) = readme.split_once(BEGIN).expect("the README marks where the reference begins");
+    let (found, _) = behind.split_once(END).expect("and where it ends");
+    let fresh = printed(&["generate", "reference"]);
+    assert!(found == fresh, "README.md is stale: CONTRIBUTING.md has the command that renews it");
+}
+
+#[test]
+fn the_reference_has_every_framing_of_the_table() {
+    let reference = printed(&["generate", "reference"]);
+    let rows: Vec<&str> = reference.lines().filter(|line| line.starts_with("| `")).collect();
+    for entry in ENTRIES {
+        let frame = entry.frame.replace('|', "\\|");
+        let first = format!("`{}`", entry.examples[0]);
+        let row = rows.iter().find(|row| row.contains(&frame)).unwrap_or_else(|| panic!("{} has no row", entry.name));
+        assert!(row.contains(&first), "{row}");
+    }
+}
+
+#[test]
+fn the_reference_has_every_exit_status() {
+    let reference = printed(&["generate", "reference"]);
+    let source = text("crates/unstick-cli/src/report.rs");
+    let body = source.split("pub enum Status {").nth(1).and_then(|rest| rest.split('}').next()).expect("the statuses");
+    let values: Vec<&str> =
+        body.lines().filter_map(|line| Some(line.split_once(" = ")?.1.trim_end_matches(','))).collect();
+    assert!(values.len() >= 10, "{values:?}");
+    for value in values {
+        assert!(reference.contains(&format!("\n| {value} | ")), "status {value} is not in the reference");
+    }
+}
+
+// ---- the man page ----
+
+#[test]
+fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
+    let page = printed(&["generate", "man"]).replace("\\-", "-");
+    for verb in ["listen", "connect", "ask", "framings", "generate"] {
+        let help = printed(&[verb, "--help"]);
+        let words = help.split([' ', '\n', ',', '`']).filter(|word| word.starts_with("--") && *word != "--help");
+        for option in words {
+            assert!(page.contains(option), "{option} of {verb} is not in the man page");
+        }
+    }
+    for entry in ENTRIES {
+        assert!(page.contains(entry.name) || page.contains(entry.examples[0]), "{}", entry.name);
+    }
+    let commands = text("crates/unstick-cli/src/prompt/typed.rs");
+    let names: Vec<&str> =
+        commands.split("Command { name: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(names.len() >= 7, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("/{name}")), "/{name} is not in the man page");
+    }
+}
+
+#[test]
+fn completions_are_there_for_each_shell_and_know_the_verbs() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = printed(&["generate", "completions", shell]);
+        for word in ["listen", "connect", "framings", "frame-timeout"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+// ---- JSON ----
+
+#[test]
+fn every_event_and_key_of_json_is_in_its_document() {
+    let document = text("docs/json.md");
+    let version = text("crates/unstick-cli/src/json.rs");
+    let version = version.split("const VERSION: u64 = ").nth(1).and_then(|rest| rest.split(';').next());
+    assert!(document.contains(&format!("\n## Version {}\n", version.expect("a version"))));
+    let mut listener = unstick(&["listen", "127.0.0.1:0", "--json", "-f", "line,max=9,oversize=discard"]);
+    let mut seen = BTreeSet::new();
+    let listening = event(&mut listener, "listening", &document, &mut seen);
+    assert_eq!(listening["version"].to_string(), version.unwrap_or_default());
+    let address = listening["address"].as_str().and_then(|address| address.strip_prefix("tcp://")).expect("an address");
+    let mut peer = TcpStream::connect(address).unwrap();
+    event(&mut listener, "open", &document, &mut seen);
+    peer.write_all(b"hello\n\xff\nfar too long a line\n").unwrap();
+    assert!(event(&mut listener, "message", &document, &mut seen)["text"] == "hello");
+    assert!(event(&mut listener, "message", &document, &mut seen)["base64"] == "/w==");
+    event(&mut listener, "lost", &document, &mut seen);
+    peer.write_all(b"no end").unwrap();
+    event(&mut listener, "pending", &document, &mut seen);
+    listener.feed("{\"to\":1,\"text\":\"two\\nlines\"}\n");
+    event(&mut listener, "error", &document, &mut seen);
+    listener.feed("{\"close\":1}\n");
+    event(&mut listener, "close", &document, &mut seen);
+    listener.feed("{\"quit\":true}\n");
+    assert_eq!(listener.code(), 0);
+    let source = text("crates/unstick-cli/src/json.rs");
+    let known = source.split("\"event\": \"").skip(1).filter_map(|rest| rest.split('"').next());
+    assert_eq!(
+        known.collect::<BTreeSet<_>>(),
+        seen.iter().map(String::as_str).collect(),
+        "an event was not tried here"
+    );
+}
+
+/// The next event, which is of this kind and described with all its keys.
+fn event(listener: &mut Process, kind: &str, document: &str, seen: &mut BTreeSet<String>) -> Value {
+    let line = listener.line();
+    let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    assert_eq!(event["event"], kind, "{line}");
+    assert!(document.contains(&format!("\n| `{kind}` |")), "{kind} has no row");
+    for key in event.as_object().expect("an object").keys() {
+        assert!(document.contains(&format!("`{key}`")), "the key {key} of {kind} is not described");
+    }
+    seen.insert(kind.to_owned());
+    event
+}
+
+// ---- the rest of the paper ----
+
+const PAPERS: [&str; 6] =
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/json.md", "examples/README.md"];
+
+#[test]
+fn links_and_paths_lead_somewhere() {
+    for paper in PAPERS {
+        let text = text(paper);
+        let folder = home().join(paper).parent().expect("a file is in a folder").to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !path.contains("://") {
+                assert!(folder.join(path).exists(), "{paper} links to {link}");
+            }
+        }
+        let quoted = text.split('`').skip(1).step_by(2);
+        for path in quoted.filter(|word| word.starts_with("crates/") && !word.contains([' ', '*', '<', '{'])) {
+            assert!(home().join(path).exists(), "{paper} speaks of {path}");
+        }
+    }
+}
+
+#[test]
+fn every_example_is_introduced_and_short() {
+    let introduction = text("examples/README.md");
+    for folder in ["examples/python", "crates/unstick/examples", "crates/unstick-wire/examples"] {
+        let files: Vec<PathBuf> = fs::read_dir(home().join(folder)).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(!files.is_empty(), "{folder}");
+        for file in files.iter().filter(|file| file.is_file()) {
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap();
+            assert!(introduction.contains(name), "examples/README.md says nothing of {name}");
+            assert!(fs::read_to_string(file).unwrap().lines().count() <= 60, "{name} is over 60 lines");
+        }
+    }
+}
+
+#[test]
+fn the_demonstration_of_the_readme_happens() {
+    let readme = text("README.md");
+    let mut listener = Terminal::unstick(&["listen", "127.0.0.1:0", "-f", "struct:i"], 100);
+    let screen = listener.shows("listening on tcp://127.0.0.1:");
+    let port =
+        screen.split("127.0.0.1:").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+    let port = port.and_then(|port| port.parse().ok()).expect("it names its port");
+    let mut two_sends = python("struct_two_sends.py", port, &[]);
+    assert_eq!(two_sends.code(), 0);
+    listener.shows("1> World");
+    let mut script = python("struct_client.py", port, &["Grüße aus Python"]);
+    listener.shows("2> Grüße aus Python");
+    listener.types("and greetings back\r");
+    assert_eq!(script.rest(), "answer: and greetings back\n");
+    let screen = listener.shows("peer 2 left: 127.0.0.1:");
+    let without_ports = |text: &str| {
+        text.lines().map(|line| line.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()).collect::<Vec<_>>()
+    };
+    for line in without_ports(&screen).iter().skip(1).filter(|line| !line.is_empty()) {
+        let known = without_ports(&readme).iter().any(|known| known.trim_end() == line.trim_end());
+        assert!(known, "the README does not show the line {line:?}");
+    }
+    for line in ["1> Hello", "1> World", "2> Grüße aus Python", "to 2> and greetings back"] {
+        assert!(screen.contains(line), "{line}");
+    }
+}

@@ -1,0 +1,84 @@
+//! The Rust examples of both libraries, each run once with `unstick` at the other end, and a script in front of many.
+
+use std::process::Command;
+
+use crate::rig::{Process, port_at_end, unstick, unstick_listen};
+
+/// An example of a package, built by the cargo that runs this test.
+fn example(package: &str, name: &str, arguments: &[&str]) -> Process {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["run", "--quiet", "--package", package, "--example", name]);
+    Process::start(command.arg("--").args(arguments))
+}
+
+#[test]
+fn echo_server() {
+    let mut server = example("unstick", "echo_server", &["127.0.0.1:0", "u32be"]);
+    let port = port_at_end(&server.expect("\n")).expect("it names its port");
+    for question in ["one", "two\nlines"] {
+        let mut client = unstick(&["ask", &format!("127.0.0.1:{port}"), "-f", "u32be", "--io", "raw", question]);
+        assert_eq!(client.rest(), question);
+        server.expect(": 1 messages, and it has ended\n");
+    }
+    let mut wrong = unstick(&["connect", &format!("127.0.0.1:{port}"), "-f", "raw", "--send", "GET / HTTP/1.1"]);
+    server.expect("is the peer speaking HTTP?\n");
+    assert_eq!(wrong.rest(), "");
+}
+
+#[test]
+fn ask() {
+    let (_listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "struct:i", "--each", "tr a-z A-Z"]);
+    let mut client = example("unstick", "ask", &[&format!("127.0.0.1:{port}"), "struct:i", "hello"]);
+    assert_eq!(client.rest(), "HELLO\n");
+    assert_eq!(client.code(), 0);
+}
+
+#[test]
+fn chat_client() {
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "u32be"]);
+    let mut client = example("unstick", "chat_client", &[&format!("127.0.0.1:{port}"), "u32be"]);
+    client.feed("hello\n");
+    assert_eq!(listener.line(), "hello");
+    client.end_input();
+    listener.feed("still here\n");
+    client.expect("still here\n");
+    listener.end_input();
+    assert_eq!(client.code(), 0);
+}
+
+#[test]
+fn udp_question() {
+    let (_listener, port) = unstick_listen(&["udp://127.0.0.1:0", "--reply", "noon"]);
+    let mut client = example("unstick", "udp_question", &[&format!("udp://127.0.0.1:{port}"), "what time is it?"]);
+    assert_eq!(client.rest(), "noon\n");
+    assert_eq!(client.code(), 0);
+}
+
+#[test]
+fn decode() {
+    let mut example = example("unstick-wire", "decode", &[]);
+    let text = example.rest();
+    assert_eq!(text.matches(r#"["Hello", "Grüße"]"#).count(), 3, "{text}");
+    assert!(text.ends_with("is the peer speaking HTTP?\n"), "{text}");
+}
+
+#[test]
+fn a_script_runs_a_room_through_json() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/python/json_room.py");
+    let mut command = Command::new("python3");
+    command.args([script, env!("CARGO_BIN_EXE_unstick"), "listen", "--json", "127.0.0.1:0"]);
+    let mut room = Process::start(&mut command);
+    let port = port_at_end(&room.error_line_with("listening on ")).expect("it names its port");
+    let join = || unstick(&["connect", &format!("127.0.0.1:{port}"), "-f", "line"]);
+    let (mut one, mut two, mut three) = (join(), join(), join());
+    let mut seats = [&mut one, &mut two, &mut three].map(|peer| {
+        let welcome = peer.line();
+        welcome.split_whitespace().nth(3).expect("it says who one is").to_owned()
+    });
+    one.feed("hello, all\n");
+    for peer in [&mut two, &mut three] {
+        assert_eq!(peer.line(), format!("{}: hello, all", seats[0]));
+    }
+    seats.sort();
+    assert_eq!(seats, ["1", "2", "3"]);
+}
