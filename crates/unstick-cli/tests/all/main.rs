@@ -2,8 +2,11 @@
 //!
 //! One binary, one room a subject; `rig` starts the programs.
 
+mod docs;
+mod examples;
 mod netcats;
 mod prompt;
 mod python;
 mod rig;
 mod servers;
+mod tree;
