@@ -220,6 +220,8 @@ impl Reader {
 
     /// Ends the run, after what was typed before has been taken.
     fn quit(&self) -> Step {
+        // The line has been carried out: it is none that was typed and not sent.
+        self.board.typed("");
         // An error is a run that has ended.
         let _ = self.commands.blocking_send(Command::Quit);
         Step::Quit

@@ -285,6 +285,17 @@ fn ctrl_c_drops_the_line_then_ends_the_program() {
 }
 
 #[test]
+fn quit_ends_the_program_and_is_no_message_that_was_not_sent() {
+    let (mut terminal, port) = listen(&[]);
+    let [mut peer] = join(&terminal, port);
+    terminal.ends_with(&["to 1>"]);
+    terminal.types("/quit\r");
+    assert_eq!(terminal.code(), 0);
+    assert!(!terminal.shows("/quit").contains("not sent"));
+    peer.hears_nothing_more();
+}
+
+#[test]
 fn ctrl_d_ends_the_input_and_the_peer_has_its_say() {
     let (mut terminal, mut peer) = connect(&[]);
     terminal.types("last words\r");
