@@ -280,6 +280,14 @@ fn may_be_missing(at: &HostPort, error: &io::Error, have_another: bool) -> bool 
     (missing || unknown_family) && (at.host.is_none() || have_another)
 }
 
+/// An address as users know it: a socket of both families sees those of the older one in the newer one's form.
+fn shown(address: SocketAddr) -> String {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())).to_string(),
+        IpAddr::V6(_) => address.to_string(),
+    }
+}
+
 /// Adds to a failed bind what to do about it.
 fn bind_hint(error: Error, kind: io::ErrorKind, port: u16, holder: impl Fn(u16) -> Option<String>) -> Error {
     match kind {

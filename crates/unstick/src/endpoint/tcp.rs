@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, resolve, source_for};
+use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, resolve, shown, source_for};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -111,8 +111,8 @@ fn end(stream: TcpStream, options: &Options) -> Result<StreamEnd> {
     let failed = |e| Error::io("the connection", e);
     prepare(&stream, options).map_err(failed)?;
     let names = Names {
-        remote: stream.peer_addr().map_err(failed)?.to_string(),
-        local: stream.local_addr().map_err(failed)?.to_string(),
+        remote: shown(stream.peer_addr().map_err(failed)?),
+        local: shown(stream.local_addr().map_err(failed)?),
     };
     let (reader, writer) = stream.into_split();
     Ok(StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names })
@@ -156,8 +156,9 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
 fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(options.reuse_address)?;
-    if address.is_ipv6() && !address.ip().is_unspecified() {
-        socket.set_only_v6(true)?;
+    if address.is_ipv6() {
+        // `[::]` is every address of both families.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -200,18 +201,25 @@ impl Listener {
 impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
         Box::pin(async {
-            if let Some(pause) = self.pause {
-                tokio::time::sleep_until(pause.into()).await;
-                self.pause = None;
-            }
-            let stream = match poll_fn(|cx| self.poll_accept(cx)).await {
-                Ok(stream) => stream,
-                Err(error) => {
-                    self.pause = exhausted(&error).then(|| Instant::now() + PAUSE);
-                    return Err(cannot_accept(error));
+            loop {
+                if let Some(pause) = self.pause {
+                    tokio::time::sleep_until(pause.into()).await;
+                    self.pause = None;
                 }
-            };
-            end(stream, &self.options).map(End::Stream)
+                let stream = match poll_fn(|cx| self.poll_accept(cx)).await {
+                    Ok(stream) => stream,
+                    Err(error) => {
+                        self.pause = exhausted(&error).then(|| Instant::now() + PAUSE);
+                        return Err(cannot_accept(error));
+                    }
+                };
+                match end(stream, &self.options) {
+                    Err(error) if error.io_kind() == Some(io::ErrorKind::NotConnected) => {
+                        self.options.tell(|| "a connection was reset before it was accepted".to_owned());
+                    }
+                    other => return other.map(End::Stream),
+                }
+            }
         })
     }
 

@@ -44,6 +44,17 @@ async fn without_a_host_both_families_listen_on_one_port() {
 }
 
 #[tokio::test]
+async fn a_socket_of_both_families_knows_the_older_ones_peers_by_their_own_names() {
+    let mut listener = listening("tcp://[::]:0", "u32be", &Options::default()).await;
+    let port = listener.addresses()[0].rsplit_once(':').unwrap().1.to_owned();
+    for asked in [format!("127.0.0.2:{port}"), format!("[::1]:{port}")] {
+        let near = open(&format!("tcp://{asked}"), &Options::default()).await.unwrap();
+        let far = listener.accept().await.unwrap();
+        assert_eq!((&far.names().local, &far.names().remote), (&asked, &near.names().local));
+    }
+}
+
+#[tokio::test]
 async fn every_address_is_tried() {
     // Without a host both families are tried, and one of them only is listened on.
     for only in ["127.0.0.1:0", "[::1]:0"] {

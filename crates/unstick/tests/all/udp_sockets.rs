@@ -99,6 +99,21 @@ async fn a_peer_that_asks_two_addresses_has_two_sessions() {
 }
 
 #[tokio::test]
+async fn a_socket_of_both_families_answers_the_older_one_in_its_own_name() {
+    let mut listener = listener("udp://[::]:0", &Options::default()).await;
+    let port = port(&listener);
+    for asked in [format!("127.0.0.2:{port}"), format!("[::1]:{port}")] {
+        let mut near = client(&format!("udp://{asked}"), &Options::default()).await.unwrap();
+        near.send(b"who are you?").await.unwrap();
+        let mut far = listener.accept().await.unwrap();
+        assert_eq!((&far.names().local, &far.names().remote), (&asked, &near.names().local));
+        assert_eq!(far.recv().await.unwrap().unwrap(), &b"who are you?"[..]);
+        far.send(&vec![b'x'; 60_000]).await.unwrap();
+        assert_eq!(near.recv().await.unwrap().unwrap().len(), 60_000);
+    }
+}
+
+#[tokio::test]
 async fn without_a_host_both_families_listen_on_one_port() {
     let mut listener = listener("udp://:0", &Options::default()).await;
     let addresses: Vec<SocketAddr> =

@@ -175,7 +175,10 @@ mod system {
             }
             ControlMessageOwned::Ipv6PacketInfo(info) => {
                 let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-                let everybody = ip.is_multicast();
+                let everybody = match ip.to_canonical() {
+                    IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
+                    IpAddr::V6(ip) => ip.is_multicast(),
+                };
                 let interface = if everybody || ip.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
                 let ip = if everybody { Ipv6Addr::UNSPECIFIED } else { ip };
                 Some(Local { ip: ip.into(), interface })

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::super::datagrams::{Batch, RecvDatagrams};
-use super::super::{DatagramEnd, Names, SendDatagram};
+use super::super::{DatagramEnd, Names, SendDatagram, shown};
 use super::packets::{self, Packet};
 use super::sessions::{Key, Port};
 use crate::error::Result;
@@ -52,7 +52,7 @@ impl Session {
         DatagramEnd {
             incoming: Box::new(Reader(Arc::clone(session))),
             outgoing: Arc::clone(session) as Arc<dyn SendDatagram>,
-            names: Names { remote: peer.to_string(), local: local.to_string() },
+            names: Names { remote: shown(peer), local: shown(local) },
         }
     }
 

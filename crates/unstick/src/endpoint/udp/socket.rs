@@ -28,9 +28,9 @@ fn fragment(socket: &Socket, ipv4: bool) -> io::Result<()> {
     use rustix::net::sockopt::{
         Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
     };
-    if ipv4 {
-        set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
-    } else {
+    // A socket of both families has both.
+    set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
+    if !ipv4 {
         set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
     }
     Ok(())
@@ -46,7 +46,8 @@ fn fragment(_: &Socket, _ipv4: bool) -> io::Result<()> {
 pub(super) fn bind(address: SocketAddr, options: &Options) -> io::Result<UdpSocket> {
     let socket = open(address, options)?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        // `[::]` is every address of both families.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     let own = address.ip().is_multicast().then(|| address.ip());
     let groups = || options.udp.join.iter().copied().chain(own).filter(|group| group.is_ipv4() == address.is_ipv4());
