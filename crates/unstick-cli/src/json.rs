@@ -9,7 +9,9 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use unstick::service::talk::{Command, Event, Input, Output, Reason, Target};
 use unstick::wire::Framing;
-use unstick::{Address, Error, Options, Receiver, Result, Sender};
+use unstick::{Address, Options, Receiver, Result, Sender};
+
+use crate::pipe::{unread, unwritten};
 
 /// Version of the events and commands: it goes up when a script written for the last one would break.
 pub const VERSION: u64 = 1;
@@ -106,7 +108,7 @@ impl JsonInput {
 
 impl Input for JsonInput {
     async fn next(&mut self) -> Result<Option<Command>> {
-        while let Some(line) = self.receiver.recv().await? {
+        while let Some(line) = self.receiver.recv().await.map_err(unread)? {
             if let Some(command) = self.read(&line)? {
                 return Ok(Some(command));
             }
@@ -115,7 +117,7 @@ impl Input for JsonInput {
     }
 
     fn try_next(&mut self) -> Result<Option<Command>> {
-        while let Some(line) = self.receiver.try_next_bytes()? {
+        while let Some(line) = self.receiver.try_next_bytes().map_err(unread)? {
             if let Some(command) = self.read(&line)? {
                 return Ok(Some(command));
             }
@@ -125,10 +127,7 @@ impl Input for JsonInput {
 }
 
 fn push(sender: &Sender, event: &Value) -> Result<()> {
-    sender.push(event.to_string().as_bytes()).map_err(|error| match error.io_kind() {
-        Some(std::io::ErrorKind::BrokenPipe) => Error::output_closed(),
-        _ => error,
-    })
+    sender.push(event.to_string().as_bytes()).map_err(unwritten)
 }
 
 /// Now, in RFC 3339 with milliseconds, in UTC.

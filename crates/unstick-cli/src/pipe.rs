@@ -205,7 +205,7 @@ impl PipeInput {
     /// The rest of a whole input.
     async fn next_whole(&mut self) -> Result<Option<Command>> {
         let Some(whole) = &mut self.whole else { return Ok(None) };
-        while let Some(part) = self.receiver.recv().await? {
+        while let Some(part) = self.receiver.recv().await.map_err(unread)? {
             if whole.len() + part.len() > MAX_WHOLE {
                 return Err(Error::other("standard input is over 1 GiB, which is no message any more")
                     .with_hint("--io raw takes all of it as one message; without --io it is passed on as it is"));
@@ -222,7 +222,7 @@ impl Input for PipeInput {
         if self.format == Format::Raw {
             return self.next_whole().await;
         }
-        match self.receiver.recv().await? {
+        match self.receiver.recv().await.map_err(unread)? {
             Some(message) if self.format.is_verbatim() => Ok(Some(Command::Send { to: Target::Latest, message })),
             Some(written) => self.command(&written).map(Some),
             None => Ok(None),
@@ -233,7 +233,7 @@ impl Input for PipeInput {
         if self.format == Format::Raw {
             return Ok(None);
         }
-        match self.receiver.try_next_bytes()? {
+        match self.receiver.try_next_bytes().map_err(unread)? {
             Some(message) if self.format.is_verbatim() => Ok(Some(Command::Send { to: Target::Latest, message })),
             Some(written) => self.command(&written).map(Some),
             None => Ok(None),
@@ -269,7 +269,20 @@ fn output_error(error: Error, format: &Format) -> Error {
         let what = format!("a message does not fit standard output as --io {}: {error}", format.name());
         return Error::other(what).with_hint("--io hex, escaped or json shows any message on one line");
     }
-    if error.io_kind() == Some(std::io::ErrorKind::BrokenPipe) { Error::output_closed() } else { error }
+    unwritten(error)
+}
+
+/// Standard output took no more: where its reader has gone, that is [`Error::is_closed`].
+pub fn unwritten(error: Error) -> Error {
+    match error.io_kind() {
+        Some(std::io::ErrorKind::BrokenPipe) => Error::output_closed(),
+        _ => error.of("standard output"),
+    }
+}
+
+/// Standard input could not be read. What is wrong with it is no peer's fault.
+pub fn unread(error: Error) -> Error {
+    if error.is_framing() { Error::other(format!("standard input: {error}")) } else { error.of("standard input") }
 }
 
 impl Output for PipeOutput {
@@ -293,8 +306,11 @@ impl Output for PipeOutput {
 /// Waits until standard output has everything. A reader that has gone is no error.
 pub async fn finish(sender: Sender) -> Result<()> {
     match sender.flush().await {
-        Err(error) if error.io_kind() == Some(std::io::ErrorKind::BrokenPipe) => Ok(()),
-        other => other,
+        Err(error) => match unwritten(error) {
+            error if error.is_closed() => Ok(()),
+            error => Err(error),
+        },
+        Ok(()) => Ok(()),
     }
 }
 

@@ -107,6 +107,16 @@ impl Error {
         self
     }
 
+    /// Says what it was that the system refused, where that is known better than here: `sending: broken pipe` becomes
+    /// `standard output: broken pipe`.
+    #[must_use]
+    pub fn of(mut self, what: &'static str) -> Self {
+        if let Kind::Io { what: was, .. } = &mut self.inner.kind {
+            *was = what;
+        }
+        self
+    }
+
     /// What to do about it, where something is known.
     pub fn hint(&self) -> Option<&str> {
         self.inner.hint.as_deref()
@@ -190,6 +200,8 @@ fn too_large(error: &io::Error) -> bool {
 /// The system's words without the number behind them, beginning small as the rest of the sentence does.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
+    // What the standard library says before the resolver's own words, which suffice.
+    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()

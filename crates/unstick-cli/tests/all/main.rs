@@ -3,8 +3,10 @@
 //! One binary, one room a subject; `rig` starts the programs.
 
 mod docs;
+mod ends;
 mod examples;
 mod netcats;
+mod pipes;
 mod prompt;
 mod python;
 mod rig;

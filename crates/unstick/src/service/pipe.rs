@@ -56,8 +56,14 @@ pub enum Ended {
 
 /// One direction has ended.
 enum Done {
-    Input(io::Result<()>),
-    Peer(io::Result<()>),
+    Input(Result<(), Failure>),
+    Peer(Result<(), Failure>),
+}
+
+/// Which side of a pump failed, and how.
+enum Failure {
+    Reading(io::Error),
+    Writing(io::Error),
 }
 
 /// What the two directions let be seen of their work.
@@ -162,11 +168,8 @@ async fn watch(rules: Rules, progress: &Progress, mut reports: mpsc::Receiver<Do
             done = reports.recv() => match done {
                 Some(Done::Input(Ok(()))) if !rules.wait => return Ok(Ended::InOrder),
                 Some(Done::Input(result)) => input_done = Some((result, Instant::now())),
-                Some(Done::Peer(Err(error))) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Ended::OutputClosed),
-                Some(Done::Peer(result)) => {
-                    result.map_err(|e| Error::io("receiving", e))?;
-                    peer_done = Some(Instant::now());
-                }
+                Some(Done::Peer(Ok(()))) => peer_done = Some(Instant::now()),
+                Some(Done::Peer(Err(failure))) => return ended_by(failure),
                 None => break,
             },
             () = sleep_until(next) => {
@@ -184,8 +187,18 @@ async fn watch(rules: Rules, progress: &Progress, mut reports: mpsc::Receiver<Do
         }
     }
     match input_done {
-        Some((Err(error), _)) => Err(Error::io("sending", error)),
+        Some((Err(Failure::Reading(error)), _)) => Err(Error::io("standard input", error)),
+        Some((Err(Failure::Writing(error)), _)) => Err(Error::io("sending", error)),
         _ => Ok(Ended::InOrder),
+    }
+}
+
+/// What it means that the peer's direction has failed.
+fn ended_by(failure: Failure) -> Result<Ended> {
+    match failure {
+        Failure::Writing(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Ended::OutputClosed),
+        Failure::Writing(error) => Err(Error::io("standard output", error)),
+        Failure::Reading(error) => Err(Error::io("receiving", error)),
     }
 }
 
@@ -193,7 +206,7 @@ async fn watch(rules: Rules, progress: &Progress, mut reports: mpsc::Receiver<Do
 fn lingers_until(
     rules: &Rules,
     progress: &Progress,
-    input_done: Option<&(io::Result<()>, Instant)>,
+    input_done: Option<&(Result<(), Failure>, Instant)>,
     peer_done: Option<Instant>,
 ) -> Option<Instant> {
     let since = match (input_done, peer_done) {
@@ -236,7 +249,7 @@ struct Pump<'a> {
 
 impl Pump<'_> {
     /// Until the first ends.
-    fn all(&self, filter: Option<Filter>) -> io::Result<()> {
+    fn all(&self, filter: Option<Filter>) -> Result<(), Failure> {
         #[cfg(target_os = "linux")]
         if filter.is_none() && self.splice()? {
             return Ok(());
@@ -249,7 +262,7 @@ impl Pump<'_> {
     /// The socket stays non-blocking, and is waited for outside the call: while a splice waits for a socket it holds the
     /// lock of its pipe, and whoever reads that pipe would not get what is already in it.
     #[cfg(target_os = "linux")]
-    fn splice(&self) -> io::Result<bool> {
+    fn splice(&self) -> Result<bool, Failure> {
         use rustix::io::Errno;
         use rustix::pipe::{SpliceFlags, splice};
         loop {
@@ -258,32 +271,40 @@ impl Pump<'_> {
                 Ok(_) => self.progress.note(),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    wait(self.from, PollFlags::IN)?;
-                    self.wait_to_write()?;
+                    wait(self.from, PollFlags::IN).map_err(Failure::Reading)?;
+                    self.wait_to_write().map_err(Failure::Writing)?;
                 }
                 Err(Errno::INVAL) => return Ok(false),
-                Err(error) => return Err(error.into()),
+                Err(Errno::PIPE) => return Err(Failure::Writing(Errno::PIPE.into())),
+                // One side is a pipe, which has no other way to fail: this is the socket's.
+                Err(error) if self.held_up.is_some() => return Err(Failure::Writing(error.into())),
+                Err(error) => return Err(Failure::Reading(error.into())),
             }
         }
     }
 
-    fn copy(&self, mut filter: Option<Filter>) -> io::Result<()> {
+    fn copy(&self, mut filter: Option<Filter>) -> Result<(), Failure> {
         let mut buffer = vec![0; COPY];
+        loop {
+            let n = self.read(&mut buffer).map_err(Failure::Reading)?;
+            let written = match &mut filter {
+                Some(filter) => self.write_all(&filter(&buffer[..n])),
+                None => self.write_all(&buffer[..n]),
+            };
+            written.map_err(Failure::Writing)?;
+            if n == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut from = self.from;
         loop {
-            let n = match from.read(&mut buffer) {
-                Ok(0) => return filter.map_or(Ok(()), |mut filter| self.write_all(&filter(&[]))),
-                Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wait(from, PollFlags::IN)?;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            match &mut filter {
-                Some(filter) => self.write_all(&filter(&buffer[..n]))?,
-                None => self.write_all(&buffer[..n])?,
+            match from.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(from, PollFlags::IN)?,
+                other => return other,
             }
         }
     }

@@ -1,16 +1,20 @@
 //! Starts `unstick` and the programs it talks to, on free ports, ready when handed out, gone when dropped.
 
+mod peer;
 mod peers;
 mod process;
+mod talk;
 mod terminal;
 
 use std::ffi::OsStr;
 use std::process::Command;
 
+pub(crate) use peer::{Peer, listener};
 pub(crate) use peers::{
     Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_server, socat_server, temporary,
 };
 pub(crate) use process::Process;
+pub(crate) use talk::{ask, connect, listen};
 pub(crate) use terminal::Terminal;
 
 /// The program under test, with these arguments and its standard input open.

@@ -49,19 +49,27 @@ const ERR: usize = 1;
 impl Process {
     /// Starts the program; everything it writes is collected from now on.
     pub(crate) fn start(command: &mut Command) -> Process {
+        Process::start_into(command, Stdio::piped())
+    }
+
+    /// The same with its standard output where the test wants it.
+    pub(crate) fn start_into(command: &mut Command, output: Stdio) -> Process {
         let name = format!("{:?} {:?}", command.get_program(), command.get_args());
         let mut child = command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(output)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let stdin = child.stdin.take();
-        let stdout = child.stdout.take().expect("stdout is piped");
+        let stdout = child.stdout.take();
         let stderr = child.stderr.take().expect("stderr is piped");
         let state = State { child, status: None, streams: Default::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        collect(&shared, OUT, stdout);
+        match stdout {
+            Some(stdout) => collect(&shared, OUT, stdout),
+            None => shared.lock().streams[OUT].ended = true,
+        }
         collect(&shared, ERR, stderr);
         reap(&shared);
         Process { name, stdin, shared, taken: [0; 2], ending: Signal::TERM }
@@ -82,6 +90,11 @@ impl Process {
         }
     }
 
+    /// Its standard input, for another thread to write to.
+    pub(crate) fn take_input(&mut self) -> ChildStdin {
+        self.stdin.take().expect("the input was ended before")
+    }
+
     /// Closes its standard input.
     pub(crate) fn end_input(&mut self) {
         self.stdin = None;
@@ -90,8 +103,13 @@ impl Process {
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let state = self.shared.lock();
-        assert!(state.status.is_none(), "{} has ended already", self.name);
-        kill_process(state.pid(), signal).expect("an unreaped child can be signalled");
+        let ended = state.status.is_some();
+        if !ended {
+            kill_process(state.pid(), signal).expect("an unreaped child can be signalled");
+        }
+        let story = state.story();
+        drop(state);
+        assert!(!ended, "{} has ended already\n{story}", self.name);
     }
 
     /// The next line of its standard output, without its LF.
@@ -132,6 +150,19 @@ impl Process {
         status.code().unwrap_or_else(|| 128 + status.signal().expect("no code means a signal"))
     }
 
+    /// What is left of its standard output as bytes, once that has ended.
+    pub(crate) fn rest_bytes(&mut self) -> Vec<u8> {
+        self.take_bytes(OUT, "the end of stdout", |rest, ended| ended.then_some(rest.len()))
+    }
+
+    /// Bytes of memory that it holds at this moment.
+    pub(crate) fn memory(&self) -> usize {
+        let pid = self.shared.lock().pid().as_raw_nonzero();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the status has its memory");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("memory is a number") * 1024
+    }
+
     /// Waits until it has written this text anywhere (true) or has ended without (false).
     pub(super) fn ready(&self, text: &str) -> bool {
         self.wait(&format!("{text:?}, or its end"), |state| {
@@ -143,6 +174,10 @@ impl Process {
 
     /// Takes as many bytes of a stream as `find` says, as soon as it says so.
     fn take(&mut self, which: usize, what: &str, find: impl Fn(&[u8], bool) -> Option<usize>) -> String {
+        String::from_utf8_lossy(&self.take_bytes(which, what, find)).into_owned()
+    }
+
+    fn take_bytes(&mut self, which: usize, what: &str, find: impl Fn(&[u8], bool) -> Option<usize>) -> Vec<u8> {
         let from = self.taken[which];
         let bytes = self.wait(what, |state| {
             let stream = &state.streams[which];
@@ -150,7 +185,7 @@ impl Process {
             find(rest, stream.ended).map(|length| rest[..length].to_vec())
         });
         self.taken[which] += bytes.len();
-        String::from_utf8_lossy(&bytes).into_owned()
+        bytes
     }
 
     fn wait<T>(&self, what: &str, look: impl Fn(&State) -> Option<T>) -> T {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::hub::{Hub, Peer, finish_all};
+use super::hub::{Hub, Peer, State, finish_all};
 use super::{Command, Input, Outcome, Output, PeerId, Reason, Target};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -127,25 +127,28 @@ impl<O: Output> Hub<O> {
     fn deliver(&self, to: Target, message: &Bytes) -> Result<Delivery> {
         let mut guard = self.lock();
         let state = &mut *guard;
+        let listening = state.listening;
+        let anybody = |state: &State<O>| state.peers.values().any(|peer| !peer.leaving);
         let one = match to {
             Target::Peer(id) => Some(id),
             Target::All => None,
-            Target::Latest if state.peers.is_empty() => return Ok(Delivery::Wait),
-            Target::Latest => state.latest,
+            Target::Latest if anybody(state) => state.latest.filter(|id| state.is_here(*id)),
+            // Who is to come may be meant; a single peer that has gone is the end of the run.
+            Target::Latest => return Ok(if listening { Delivery::Wait } else { Delivery::Done }),
         };
+        if one.is_none() && !anybody(state) {
+            return Err(Error::usage("nobody is connected"));
+        }
         let until = self.rules.until.is_some() && self.is_until(message);
         let mut full = Vec::new();
         let now = Instant::now();
         match one {
             Some(id) => {
-                let peer = state.peers.get_mut(&id).ok_or_else(|| no_such_peer(id))?;
-                peer.deliver(id, message, now, until, &mut full)?;
+                let peer = state.peers.get_mut(&id).filter(|peer| !peer.leaving);
+                peer.ok_or_else(|| no_such_peer(id))?.deliver(id, message, now, until, &mut full)?;
             }
             None => {
-                if state.peers.is_empty() {
-                    return Err(Error::usage("nobody is connected"));
-                }
-                for (id, peer) in &mut state.peers {
+                for (id, peer) in state.peers.iter_mut().filter(|(_, peer)| !peer.leaving) {
                     peer.deliver(*id, message, now, until, &mut full)?;
                 }
             }
@@ -277,6 +280,7 @@ impl Peer {
 
     /// Asks its visit to end. The first reason counts.
     fn end(&mut self, reason: Reason) {
+        self.leaving = true;
         self.ending.get_or_insert(reason);
         self.wake.notify_one();
     }

@@ -61,8 +61,10 @@ pub(super) struct Peer {
     pub(super) greeting: bool,
     /// Messages that wait for room in its queue.
     pub(super) waiting: usize,
-    /// Its conversation is to end, and why.
+    /// Its conversation is to end, and why; taken by its visit.
     pub(super) ending: Option<Reason>,
+    /// It is not spoken to any more.
+    pub(super) leaving: bool,
     task: AbortHandle,
 }
 
@@ -212,7 +214,7 @@ impl<O: Output> Hub<O> {
         let (hub, woken) = (Arc::clone(self), Arc::clone(&wake));
         let visit = peer::Visit::new(hub, id, names.remote.into(), woken, sender.clone(), receiver);
         let task = tokio::spawn(visit.run()).abort_handle();
-        let peer = Peer { sender, wake, sent: None, greeting, waiting: 0, ending: None, task };
+        let peer = Peer { sender, wake, sent: None, greeting, waiting: 0, ending: None, leaving: false, task };
         state.peers.insert(id, peer);
         drop(state);
         self.signals.changed.notify_waiters();
@@ -298,6 +300,13 @@ impl<O: Output> Hub<O> {
         self.lock().peers.get(&id).is_some_and(|peer| peer.greeting)
     }
 
+    /// A peer's conversation has ended: what is said from now on is for others.
+    pub(super) fn leaves(&self, id: PeerId) {
+        if let Some(peer) = self.lock().peers.get_mut(&id) {
+            peer.leaving = true;
+        }
+    }
+
     /// Whether nothing answers by itself, so that messages can be taken as fast as they come.
     pub(super) fn is_silent(&self) -> bool {
         matches!(self.rules.answer, Answer::Nothing)
@@ -360,6 +369,11 @@ impl<O: Output> State<O> {
             self.signals.changed.notify_waiters();
             self.signals.over.notify_waiters();
         }
+    }
+
+    /// Whether a peer is there to be spoken to.
+    pub(super) fn is_here(&self, id: PeerId) -> bool {
+        self.peers.get(&id).is_some_and(|peer| !peer.leaving)
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -88,6 +88,7 @@ impl<O: Output> Visit<O> {
             reason = self.converse() => reason.unwrap_or_else(Reason::Failed),
             () = hub.signals.over.notified() => Reason::Closed,
         };
+        self.hub.leaves(self.id);
         self.report_losses();
         self.leave(&reason).await;
         self.hub.gone(self.id, &self.from, reason);
