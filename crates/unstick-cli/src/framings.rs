@@ -4,6 +4,7 @@ use unstick::Result;
 use unstick::wire::{ENTRIES, Framing};
 
 use crate::args::Framings;
+use crate::generate::reference;
 use crate::output;
 use crate::report::Status;
 
@@ -15,13 +16,33 @@ pub fn framings(args: &Framings) -> Result<Status> {
     }
 }
 
+/// Each framing with what it is, specs to copy, and a frame to compare with what a peer sends.
 fn list() -> String {
     let mut text = String::new();
     for entry in ENTRIES {
-        text += &format!("{}\n    {}\n    such as {}\n", entry.syntax, entry.frame, entry.examples.join("  "));
+        let such_as: Vec<_> = reference::examples(entry).collect();
+        text += &format!("{}\n    {}\n    such as {}\n", reference::syntax(entry), entry.frame, such_as.join("  "));
+        if let Some((spec, frame)) = such_as.first().and_then(|spec| Some((spec, sample(spec)?))) {
+            text += &format!("    `hello` in {spec}: {frame}\n");
+        }
     }
-    text += "\nEvery framing takes max=SIZE (16M) and oversize=close|discard. Phases are joined by /: struct:i/raw\n";
+    text += "\nEvery framing takes these as well:\n";
+    for (key, meaning) in reference::KEYS {
+        text += &format!("{key}\n    {meaning}\n");
+    }
+    text += "\nPhases are joined by a slash: struct:i/raw. `unstick framings SPEC` shows the bytes of a spec.\n";
     text
+}
+
+/// `hello` in a frame; `None` where this framing cannot carry it.
+fn sample(spec: &str) -> Option<String> {
+    let mut frame = Vec::new();
+    Framing::parse(spec).ok()?.encoder().ok()?.encode(b"hello", &mut frame).ok()?;
+    Some(bytes(&frame))
+}
+
+fn bytes(frame: &[u8]) -> String {
+    frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
 fn list_json() -> String {
@@ -34,22 +55,23 @@ fn list_json() -> String {
     ENTRIES.iter().map(|entry| format!("{}\n", line(entry))).collect()
 }
 
-/// A few messages, and their frames.
+/// A few messages, and their frames, one after the other: phases show.
 fn explain(spec: &str, json: bool) -> Result<Status> {
     let framing = Framing::parse(spec)?;
+    let mut encoder = framing.encoder()?;
     let mut text = String::new();
-    for message in [&b"hello"[..], b"", b"{}"] {
-        let mut encoder = framing.encoder()?;
+    for message in ["hello", "", "{}"] {
         let mut frame = Vec::new();
-        let shown = String::from_utf8_lossy(message);
-        let outcome = match encoder.encode(message, &mut frame) {
-            Ok(()) => frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
-            Err(error) => format!("cannot: {error}"),
-        };
+        let result = encoder.encode(message.as_bytes(), &mut frame);
         if json {
-            text += &format!("{}\n", serde_json::json!({ "spec": spec, "message": shown, "frame": outcome }));
+            let error = result.err().map(|error| error.to_string());
+            text += &format!(
+                "{}\n",
+                serde_json::json!({ "spec": spec, "message": message, "frame": bytes(&frame), "error": error })
+            );
         } else {
-            text += &format!("{:<8} {outcome}\n", format!("`{shown}`"));
+            let shown = result.map_or_else(|error| format!("cannot be sent: {error}"), |()| bytes(&frame));
+            text += &format!("{:<8} {shown}\n", format!("`{message}`"));
         }
     }
     Ok(output::print(&text))

@@ -1,7 +1,7 @@
 //! `generate`: the man page, shell completions and the reference tables, all out of the tables the program runs on.
 
 mod man;
-mod reference;
+pub(crate) mod reference;
 
 use clap::CommandFactory;
 use unstick::Result;

@@ -11,7 +11,7 @@ const SHOWN: usize = 3;
 const LONG: usize = 60;
 
 /// What every framing takes, besides its own words.
-pub(super) const KEYS: &[(&str, &str)] = &[
+pub(crate) const KEYS: &[(&str, &str)] = &[
     ("max=SIZE", "the longest message as you see it, both ways (16M)"),
     (
         "oversize=close|discard",
@@ -38,13 +38,13 @@ pub(super) const STATUSES: &[(Status, &str)] = &[
 ];
 
 /// The specs of a framing that are worth showing; the table has more, to be tested.
-pub(super) fn examples(entry: &Entry) -> impl Iterator<Item = &'static str> {
+pub(crate) fn examples(entry: &Entry) -> impl Iterator<Item = &'static str> {
     let plain = |spec: &&&str| !spec.contains("max=");
     entry.examples.iter().filter(plain).take(SHOWN).copied()
 }
 
 /// How a framing is written, with blanks where a long one can be broken into lines.
-pub(super) fn syntax(entry: &Entry) -> String {
+pub(crate) fn syntax(entry: &Entry) -> String {
     if entry.syntax.len() > LONG { entry.syntax.replace("[,", " [,") } else { entry.syntax.to_owned() }
 }
 
