@@ -239,6 +239,17 @@ impl Input for PipeInput {
             None => Ok(None),
         }
     }
+
+    fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
+        if self.format.is_verbatim() && self.format != Format::Raw {
+            while let Some(message) = self.receiver.try_next().map_err(unread)? {
+                if !take(message) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl PipeOutput {

@@ -15,20 +15,89 @@ use tokio::{fs::File, io::AsyncWrite};
 use super::{Names, StreamEnd, StreamRead, StreamWrite};
 use crate::error::{Error, Result};
 
-/// Opens duplicates of the process's own descriptors, so that none of the standard library's buffers stand between.
+/// Opens descriptors of its own, so that none of the standard library's buffers stand between.
 ///
-/// A read under way when the runtime is dropped blocks it: shut the runtime down in the background.
+/// Where they are files or terminals, a read under way when the runtime is dropped blocks it: shut the runtime down in
+/// the background.
 #[cfg(unix)]
 pub(super) fn open() -> Result<StreamEnd> {
+    let reader = reader().map_err(|e| Error::io("standard input", e))?;
+    let writer = writer().map_err(|e| Error::io("standard output", e))?;
+    Ok(StreamEnd { reader, writer, names: Names { remote: "-".into(), local: "-".into() } })
+}
+
+#[cfg(unix)]
+fn reader() -> io::Result<Box<dyn StreamRead>> {
     use std::os::fd::AsFd;
-    let duplicate = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map(|fd| File::from_std(fd.into()));
-    let input = duplicate(std::io::stdin().as_fd()).map_err(|e| Error::io("standard input", e))?;
-    let output = duplicate(std::io::stdout().as_fd()).map_err(|e| Error::io("standard output", e))?;
-    Ok(StreamEnd {
-        reader: Box::new(input),
-        writer: Box::new(Output(Some(output))),
-        names: Names { remote: "-".into(), local: "-".into() },
-    })
+    #[cfg(target_os = "linux")]
+    if let Some(pipe) = pipes::input() {
+        return Ok(Box::new(pipe));
+    }
+    Ok(Box::new(File::from_std(io::stdin().as_fd().try_clone_to_owned()?.into())))
+}
+
+#[cfg(unix)]
+fn writer() -> io::Result<Box<dyn StreamWrite>> {
+    use std::os::fd::AsFd;
+    #[cfg(target_os = "linux")]
+    if let Some(pipe) = pipes::output() {
+        return Ok(Box::new(Output(Some(pipe))));
+    }
+    Ok(Box::new(Output(Some(File::from_std(io::stdout().as_fd().try_clone_to_owned()?.into())))))
+}
+
+/// Pipes are waited for as sockets are, without a thread and a buffer in between.
+///
+/// A descriptor that is shared with other programs shares its being non-blocking with them; the same pipe opened anew has
+/// a state of its own. That goes for pipes without a name: one with a name that has lost all its writers would not tell a
+/// reader who opens it anew.
+#[cfg(target_os = "linux")]
+mod pipes {
+    use std::io;
+    use std::os::fd::AsFd;
+
+    use tokio::net::unix::pipe::{OpenOptions, Receiver, Sender};
+
+    use super::super::{StreamRead, StreamWrite};
+    use crate::limits;
+
+    impl StreamRead for Receiver {}
+
+    impl StreamWrite for super::Output<Sender> {
+        fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            match &self.0 {
+                Some(pipe) => pipe.try_write(bytes),
+                None => Err(io::ErrorKind::BrokenPipe.into()),
+            }
+        }
+    }
+
+    pub(super) fn input() -> Option<Receiver> {
+        let path = "/proc/self/fd/0";
+        let pipe = is_unnamed(path).then(|| OpenOptions::new().open_receiver(path).ok()).flatten()?;
+        widen(&pipe);
+        Some(pipe)
+    }
+
+    pub(super) fn output() -> Option<Sender> {
+        let path = "/proc/self/fd/1";
+        let pipe = is_unnamed(path).then(|| OpenOptions::new().open_sender(path).ok()).flatten()?;
+        widen(&pipe);
+        Some(pipe)
+    }
+
+    fn is_unnamed(path: &str) -> bool {
+        std::fs::read_link(path).is_ok_and(|target| target.as_os_str().as_encoded_bytes().starts_with(b"pipe:["))
+    }
+
+    /// Makes a pipe hold a whole read, so that its two ends wake each other less often.
+    fn widen(pipe: impl AsFd) {
+        let small = rustix::pipe::fcntl_getpipe_size(&pipe).is_ok_and(|size| size < limits::LARGEST_READ);
+        if small {
+            // Refused beyond the user's share: the pipe then stays as it is.
+            let _ = rustix::pipe::fcntl_setpipe_size(&pipe, limits::LARGEST_READ);
+        }
+    }
 }
 
 #[cfg(unix)]
@@ -36,20 +105,20 @@ impl StreamRead for File {}
 
 /// Standard output. Its end is seen by who reads it only when this process has no descriptor of it left.
 #[cfg(unix)]
-struct Output(Option<File>);
+struct Output<W>(Option<W>);
 
 #[cfg(unix)]
-impl AsyncWrite for Output {
+impl<W: AsyncWrite + Unpin> AsyncWrite for Output<W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.0 {
-            Some(file) => Pin::new(file).poll_write(cx, buf),
+            Some(output) => Pin::new(output).poll_write(cx, buf),
             None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
-            Some(file) => Pin::new(file).poll_flush(cx),
+            Some(output) => Pin::new(output).poll_flush(cx),
             None => Poll::Ready(Ok(())),
         }
     }
@@ -66,7 +135,7 @@ impl AsyncWrite for Output {
 }
 
 #[cfg(unix)]
-impl StreamWrite for Output {}
+impl StreamWrite for Output<File> {}
 
 /// Standard input and output through tokio's own threads.
 #[cfg(not(unix))]

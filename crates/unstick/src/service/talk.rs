@@ -233,6 +233,13 @@ pub trait Input: Send {
     fn try_next(&mut self) -> Result<Option<Command>> {
         Ok(None)
     }
+
+    /// Hands over messages for [`Target::Latest`], in their order and without waiting, until there are no more or `take`
+    /// wants no more. For inputs that bring many: none is copied on its way. What is handed over counts as taken.
+    fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
+        let _ = take;
+        Ok(())
+    }
 }
 
 /// No input at all: it never ends either.

@@ -376,6 +376,12 @@ impl<O: Output> State<O> {
         self.peers.get(&id).is_some_and(|peer| !peer.leaving)
     }
 
+    /// The one peer that [`Target::Latest`](super::Target::Latest) means, where it means one.
+    pub(super) fn latest_peer(&mut self) -> Option<&mut Peer> {
+        let id = self.latest.or_else(|| self.peers.keys().next().copied().filter(|_| self.peers.len() == 1))?;
+        self.peers.get_mut(&id).filter(|peer| !peer.leaving)
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.over
     }
