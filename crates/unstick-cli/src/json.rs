@@ -75,17 +75,19 @@ fn command(line: &[u8]) -> Result<Command, String> {
         return Err(format!("unknown key `{unknown}`"));
     }
     if let Some(close) = object.get("close") {
-        return close.as_u64().map(Command::Close).ok_or_else(|| "`close` takes a peer's number".into());
+        let peer = close.as_u64().ok_or("`close` takes a peer's number")?;
+        return if object.len() == 1 { Ok(Command::Close(peer)) } else { Err("`close` stands alone".into()) };
     }
-    if object.get("quit") == Some(&Value::Bool(true)) {
-        return Ok(Command::Quit);
+    if let Some(quit) = object.get("quit") {
+        let alone = *quit == Value::Bool(true) && object.len() == 1;
+        return if alone { Ok(Command::Quit) } else { Err("`quit` is true, and stands alone".into()) };
     }
     let to = match object.get("to") {
         None => Target::Latest,
         Some(Value::String(all)) if all == "all" => Target::All,
         Some(number) => Target::Peer(number.as_u64().ok_or("`to` takes a peer's number or \"all\"")?),
     };
-    let message = message_of(&object)?.ok_or("neither `text`, `base64` nor `close`")?;
+    let message = message_of(&object)?.ok_or("neither `text`, `base64`, `close` nor `quit`")?;
     Ok(Command::Send { to, message })
 }
 
@@ -235,7 +237,7 @@ mod tests {
         assert_eq!(wrong("[1]"), "not an object");
         assert_eq!(wrong(r#"{"tu":2}"#), "unknown key `tu`");
         assert_eq!(wrong(r#"{"to":"bob","text":"x"}"#), "`to` takes a peer's number or \"all\"");
-        assert_eq!(wrong(r#"{"to":1}"#), "neither `text`, `base64` nor `close`");
+        assert_eq!(wrong(r#"{"to":1}"#), "neither `text`, `base64`, `close` nor `quit`");
         assert_eq!(wrong(r#"{"to":1,"text":1}"#), "`text` and `base64` are strings");
         assert_eq!(wrong(r#"{"to":1,"text":"","base64":""}"#), "`text` and `base64` exclude each other");
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Signal;
 
-use crate::rig::{Peer, Process, ask, connect, listen, listener, temporary, unstick, unstick_listen};
+use crate::rig::{Gate, Peer, Process, ask, connect, listen, listener, unstick, unstick_listen};
 
 const RESET: &str = "unstick: receiving: connection reset by peer\n";
 
@@ -339,16 +339,14 @@ fn a_count_is_over_all_peers() {
 
 #[test]
 fn no_message_is_taken_beyond_a_count_that_is_being_answered() {
-    let directory = temporary();
-    let gate = directory.path().join("gate").to_str().unwrap().to_owned();
-    assert_eq!(Process::start(Command::new("mkfifo").arg(&gate)).code(), 0);
+    let gate = Gate::new();
     let (mut listener, port) =
-        unstick_listen(&["127.0.0.1:0", "--count", "1", "--each", &format!("read _ < {gate}; cat")]);
+        unstick_listen(&["127.0.0.1:0", "--count", "1", "--each", &format!("read _ < {}; cat", gate.path())]);
     let (mut asks, mut other) = (Peer::connect(port), Peer::connect(port));
     asks.says("mine\n");
     assert_eq!(listener.line(), "mine");
     other.says("not mine\n");
-    std::fs::write(&gate, "open\n").unwrap();
+    gate.open();
     asks.hears("mine\n");
     assert_eq!((listener.code(), &*listener.rest()), (0, ""));
 }

@@ -5,6 +5,8 @@
 mod docs;
 mod ends;
 mod examples;
+mod hands_free;
+mod json;
 mod netcats;
 mod pipes;
 mod prompt;

@@ -1,5 +1,6 @@
 //! Starts `unstick` and the programs it talks to, on free ports, ready when handed out, gone when dropped.
 
+mod gate;
 mod peer;
 mod peers;
 mod process;
@@ -9,6 +10,7 @@ mod terminal;
 use std::ffi::OsStr;
 use std::process::Command;
 
+pub(crate) use gate::Gate;
 pub(crate) use peer::{Peer, listener};
 pub(crate) use peers::{
     Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_server, socat_server, temporary,
