@@ -21,11 +21,11 @@ def row(case, way, what, bar):
     lines = case.startswith("line")
     ours = {"borrowed": "next", "owned": "next_bytes"}[way]
     if lines and way == "owned":
-        ours = "next, str::from_utf8, to_owned"
+        ours = "next, to_vec, String::from_utf8"
     how = HOW.format(
         ours=ours,
         peer="LinesCodec" if lines else "LengthDelimitedCodec",
-        given="a `String`" if lines else "a `BytesMut` split off the buffer",
+        given="a `String`" if lines else "a `BytesMut` split off the buffer" + (", frozen" if way == "owned" else ""),
     )
     return Row(
         name=f"decode-{case}-{way}",
