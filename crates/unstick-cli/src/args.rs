@@ -276,10 +276,10 @@ pub struct Udp {
     #[arg(long)]
     pub broadcast: bool,
     /// Join a multicast group when listening
-    #[arg(long, value_name = "GROUP")]
+    #[arg(long, value_name = "GROUP", value_parser = group)]
     pub join: Vec<std::net::IpAddr>,
     /// Hops that multicast datagrams may take
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = hops)]
     pub ttl: Option<u32>,
     /// The interface for multicast: name, number or address
     #[arg(long, value_name = "NAME")]
@@ -290,6 +290,14 @@ pub struct Udp {
     /// UDP peers at once [default: 10000]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_sessions: Option<u64>,
+}
+
+fn group(text: &str) -> Result<std::net::IpAddr, String> {
+    text.parse().map_err(|_| "a multicast group is an IP address such as 239.1.2.3".to_owned())
+}
+
+fn hops(text: &str) -> Result<u32, String> {
+    text.parse::<u8>().map(u32::from).map_err(|_| "a number from 0 to 255".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<u64, String> {

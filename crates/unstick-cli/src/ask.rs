@@ -69,7 +69,9 @@ fn message(args: &Ask, format: Option<&Format>) -> Result<Bytes> {
 /// All of standard input. The LF that ends its last line is not content, unless it was said that every byte is.
 fn read_message(format: Option<&Format>) -> Result<Bytes> {
     let mut whole = Vec::new();
-    std::io::stdin().read_to_end(&mut whole).map_err(|e| Error::other(format!("standard input: {e}")))?;
+    std::io::stdin()
+        .read_to_end(&mut whole)
+        .map_err(|e| Error::other(format!("standard input: {}", output::reason(&e))))?;
     let format = format.unwrap_or(&Format::Line);
     if !matches!(format, Format::Raw | Format::Framed(_)) && whole.last() == Some(&b'\n') {
         whole.pop();

@@ -18,23 +18,22 @@ pub fn report(error: &clap::Error, command: &Command) -> Status {
             let _ = error.print();
             Status::Usage
         }
-        _ => report::failure(&explain(error, &verb(command))),
+        _ => report::failure(&explain(error, verb(command))),
     }
 }
 
-/// The verb that was typed, for `unstick VERB --help`.
-fn verb(command: &Command) -> String {
-    let typed = std::env::args().nth(1).unwrap_or_default();
-    match command.find_subcommand(&typed) {
-        Some(verb) => format!("unstick {}", verb.get_name()),
-        None => "unstick".to_owned(),
-    }
+/// The verb that was typed.
+fn verb(command: &Command) -> Option<&str> {
+    let typed = std::env::args_os().nth(1)?;
+    command.find_subcommand(&typed).map(Command::get_name)
 }
 
-fn explain(error: &clap::Error, verb: &str) -> Error {
+fn explain(error: &clap::Error, typed: Option<&str>) -> Error {
     let arg = text(error, ContextKind::InvalidArg);
     let value = text(error, ContextKind::InvalidValue);
-    let help = format!("{verb} --help tells what it takes");
+    let verb = typed.unwrap_or("unstick");
+    let help =
+        format!("unstick{} --help tells what it takes", typed.map(|verb| format!(" {verb}")).unwrap_or_default());
     let (what, hint) = match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let name = text(error, ContextKind::InvalidSubcommand);
@@ -43,7 +42,8 @@ fn explain(error: &clap::Error, verb: &str) -> Error {
         ErrorKind::UnknownArgument if arg.starts_with('-') => {
             (format!("{verb} has no option {arg}"), suggestion(error, ContextKind::SuggestedArg))
         }
-        ErrorKind::UnknownArgument => (format!("`{arg}` is one word too many for {verb}"), None),
+        ErrorKind::UnknownArgument => (too_many(&arg, verb), None),
+        ErrorKind::TooManyValues => (too_many(&value, verb), None),
         ErrorKind::InvalidValue if value.is_empty() => (format!("{} needs a value", option(&arg)), None),
         ErrorKind::InvalidValue => {
             let valid = list(error, ContextKind::ValidValue, ", ");
@@ -54,8 +54,7 @@ fn explain(error: &clap::Error, verb: &str) -> Error {
             (format!("{} cannot be `{value}`", option(&arg)), why)
         }
         ErrorKind::MissingRequiredArgument => {
-            let missing = list(error, ContextKind::InvalidArg, " and ").replace(['<', '>'], "").replace("...", "");
-            (format!("{verb} needs {missing}"), None)
+            (format!("{verb} needs {}", bare(&list(error, ContextKind::InvalidArg, " and "))), None)
         }
         ErrorKind::ArgumentConflict => {
             let prior = list(error, ContextKind::PriorArg, " and ");
@@ -68,8 +67,16 @@ fn explain(error: &clap::Error, verb: &str) -> Error {
 
 /// An argument as clap names it, without the name of its value: `--count <N>` is `--count`.
 fn option(arg: &str) -> String {
-    let end = arg.find(" <").unwrap_or(arg.len());
-    arg[..end].replace(['<', '>'], "").replace("...", "")
+    bare(&arg[..arg.find(" <").unwrap_or(arg.len())])
+}
+
+/// Without the signs for what may be left out or come again.
+fn bare(arg: &str) -> String {
+    arg.replace(['<', '>', '[', ']'], "").replace("...", "")
+}
+
+fn too_many(word: &str, verb: &str) -> String {
+    format!("`{word}` is one word too many for {verb}")
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> String {

@@ -54,6 +54,14 @@ fn error_with(whose: &str, error: &Error) {
     }
 }
 
+/// The system's reason as a part of a sentence: without its number, beginning small.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// Prints a whole text to standard output; a reader that has gone is no error.
 pub fn print(text: &str) -> Status {
     let mut stdout = std::io::stdout().lock();
@@ -61,7 +69,7 @@ pub fn print(text: &str) -> Status {
         Ok(()) => Status::Done,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Status::Done,
         Err(error) => {
-            problem(&format!("standard output: {error}"));
+            problem(&format!("standard output: {}", reason(&error)));
             Status::Failed
         }
     }

@@ -1,7 +1,7 @@
 //! What was typed → what it means: every default chosen, every contradiction refused.
 
 use std::io::IsTerminal;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -123,7 +123,10 @@ fn target(words: &[String]) -> Result<FramedAddress> {
             Err(Error::usage(format!("`{host}` needs no second word `{port}`"))
                 .with_hint(format!("write {host}:{port}")))
         }
-        [host, port] if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}").parse(),
+        [host, port] if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}").parse(),
+        [host, port] if host.contains(':') && !host.starts_with('[') => {
+            Err(Error::usage(format!("`{host} {port}` is no address")).with_hint("write HOST:PORT or HOST PORT"))
+        }
         [host, port] => format!("{host}:{port}").parse(),
         [address] => address.parse(),
         _ => Err(Error::usage("an address is missing")),
@@ -212,7 +215,7 @@ fn front(talk: &Talk, framings: Option<&Framings>, face: Face) -> Result<Front> 
         Face { prompt: true, .. } => Front::Prompt,
         Face { messages: false, .. } if raw && looked_at => {
             return Err(Error::usage("--hex and --time show messages, and a pipe of bytes has none")
-                .with_hint("name a framing with -f, or use --count"));
+                .with_hint("name a framing with -f; --io hex writes messages in hexadecimal"));
         }
         Face { messages: false, .. } if raw => Front::Raw,
         Face { screen: true, .. } => Front::Screen,
@@ -276,12 +279,12 @@ pub fn hex(text: &str) -> Result<Bytes> {
 /// A file as one message.
 pub fn file(path: &Path) -> Result<Bytes> {
     let wrong = |what: String| Error::usage(format!("{}: {what}", path.display()));
-    let size = std::fs::metadata(path).map_err(|e| wrong(e.to_string()))?.len();
+    let size = std::fs::metadata(path).map_err(|e| wrong(output::reason(&e)))?.len();
     if size > MAX_MESSAGE as u64 {
         // The framing's own max= is checked when it is sent; this is about reading it at all.
         output::notice(&format!("{} has {size} bytes: a framing needs max= for that", path.display()));
     }
-    std::fs::read(path).map(Bytes::from).map_err(|e| wrong(e.to_string()))
+    std::fs::read(path).map(Bytes::from).map_err(|e| wrong(output::reason(&e)))
 }
 
 /// What every verb asks of an endpoint.
@@ -317,9 +320,8 @@ fn source(text: &str) -> Result<SocketAddr> {
 pub fn udp(udp: &Udp, address: &Address, options: &mut Options) -> Result<()> {
     let asked = udp.broadcast || !udp.join.is_empty() || udp.ttl.is_some() || udp.interface.is_some();
     if asked && address.is_stream() {
-        return Err(Error::usage(format!(
-            "--broadcast, --join, --ttl and --interface are for udp://, not for {address}"
-        )));
+        let what = format!("--broadcast, --join, --ttl and --interface are for udp://, not for {address}");
+        return Err(Error::usage(what).with_hint("write udp:// in front of the host"));
     }
     let default = &mut options.udp;
     default.broadcast = udp.broadcast;

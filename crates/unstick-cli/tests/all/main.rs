@@ -14,3 +14,5 @@ mod python;
 mod rig;
 mod servers;
 mod tree;
+mod udp;
+mod wrong_use;

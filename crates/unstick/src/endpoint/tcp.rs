@@ -79,7 +79,7 @@ async fn try_all(at: &HostPort, options: &Options) -> Result<TcpStream> {
             }
             Err(error) => error,
         };
-        options.tell(|| format!("{address}: {error} ({:.1?})", tried.elapsed()));
+        options.tell(|| format!("{address}: {} ({:.1?})", crate::error::plain(&error), tried.elapsed()));
         failure.get_or_insert(error);
     }
     Err(match failure {
@@ -141,7 +141,7 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
                 sockets.push(socket);
             }
             Err(error) if super::may_be_missing(at, &error, !sockets.is_empty()) => {
-                options.tell(|| format!("{address}: {error}"));
+                options.tell(|| format!("{address}: {}", crate::error::plain(&error)));
             }
             Err(error) => return Err(cannot_bind(at, address, error)),
         }

@@ -49,7 +49,7 @@ async fn bind_all(at: &HostPort, options: &Options) -> Result<Vec<UdpSocket>> {
                 sockets.push(socket);
             }
             Err(error) if super::may_be_missing(at, &error, !sockets.is_empty()) => {
-                options.tell(|| format!("{address}: {error}"));
+                options.tell(|| format!("{address}: {}", crate::error::plain(&error)));
             }
             Err(error) => return Err(cannot_bind(at, address, error)),
         }

@@ -155,6 +155,10 @@ impl Process {
         self.take_bytes(OUT, "the end of stdout", |rest, ended| ended.then_some(rest.len()))
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.shared.lock().child.id()
+    }
+
     /// Bytes of memory that it holds at this moment.
     pub(crate) fn memory(&self) -> usize {
         let pid = self.shared.lock().pid().as_raw_nonzero();

@@ -1,0 +1,272 @@
+//! Wrong use gets one clear sentence and a hint; and what `-v` tells of right use.
+
+use std::net::TcpListener;
+
+use crate::rig::{Peer, Terminal, listener, unstick, unstick_listen};
+
+const HELP: &str = "unstick connect --help tells what it takes";
+const DATAGRAM: &str = "a datagram already is a whole message";
+const PIECES: &str = "and would arrive in pieces";
+
+/// What was typed, the sentence, the hint: all of them end the program with 2 before anything is opened.
+const WRONG: &[(&[&str], &str, &str)] = &[
+    // Verbs and words.
+    (&["lisen", ":1"], "`lisen` is nothing that unstick does", "did you mean `listen`?"),
+    (&["8080"], "`8080` is nothing that unstick does", "unstick --help tells what it takes"),
+    (&["connect"], "connect needs ADDRESS", HELP),
+    (&["connect", "a", "b", "c"], "`c` is one word too many for connect", HELP),
+    (&["ask", ":1"], "ask needs MESSAGE", "unstick ask --help tells what it takes"),
+    (&["ask"], "ask needs ADDRESS and MESSAGE", "unstick ask --help tells what it takes"),
+    (&["ask", "host", "80", "hi"], "`hi` is one word too many for ask", "unstick ask --help tells what it takes"),
+    (&["ask", "host", "80"], "`host` has no port", "ask takes the address in one word: host:80"),
+    // Addresses.
+    (&["connect", "localhost"], "`localhost` has no port", "write localhost:PORT, or just PORT"),
+    (&["connect", "99999"], "`99999` is not a port", "a port is a number from 0 to 65535"),
+    (&["connect", "host:http"], "`http` is not a port", "a port is a number from 0 to 65535"),
+    (&["connect", "host", "http"], "`http` is not a port", "a port is a number from 0 to 65535"),
+    (
+        &["connect", "::1:80"],
+        "`::1:80` has more than one `:`",
+        concat!("an IPv6 address goes in brackets: [::1]", ":8080"),
+    ),
+    (&["connect", "http://x:1"], "`http://` is no transport", "tcp:// or udp://"),
+    (&["connect", "tls://x:1"], "tls:// is not built yet", "tcp://, udp://, mem: and - are"),
+    (&["connect", "tcp://x", "80"], "`tcp://x` needs no second word `80`", "write tcp://x:80"),
+    (&["connect", ":80", ":81"], "`:80 :81` is no address", "write HOST:PORT or HOST PORT"),
+    (&["listen", "-"], "nobody can connect to standard input", "use connect -"),
+    (&["connect", "-"], ASIDE, "it takes --send, --echo, --reply or --each"),
+    (&["connect", "-", "--echo", "--json"], ASIDE, "it takes --send, --echo, --reply or --each"),
+    (
+        &["ask", "-", "hi"],
+        "ask prints the reply on standard output, which - is already",
+        "connect - --send MESSAGE speaks on standard input and output",
+    ),
+    // Framings.
+    (&["connect", ":1", "-f", "lines"], "there is no framing `lines`", "did you mean `line`?"),
+    (&["connect", ":1", "-f", "zzz"], "there is no framing `zzz`", "`unstick framings` lists them"),
+    (&["connect", "nul+tcp://:1"], "there is no framing `nul`", "did you mean `null`?"),
+    (&["framings", "u33be"], "`u33be`: a length has 8, 16, 24, 32, 40, 48, 56 or 64 bits", ""),
+    (&["connect", "udp://:1", "-f", "u8"], "udp://localhost:1 is not a stream: it takes no framing", DATAGRAM),
+    (&["listen", "udp://:0", "--frame-in", "u8"], "udp://localhost:0 is not a stream: it takes no framing", DATAGRAM),
+    (&["ask", "udp://:1", "hi", "-f", "u8"], "udp://localhost:1 is not a stream: it takes no framing", DATAGRAM),
+    (&["connect", "u8+udp://:1"], "a framing in front of udp://localhost:1 means nothing", DATAGRAM),
+    (
+        &["connect", "line+tcp://:1", "-f", "u8"],
+        "-f u8 is for an address without a framing, and this one has line",
+        "name one of them; --frame-in and --frame-out are for directions that differ",
+    ),
+    // Options and their values.
+    (&["connect", ":1", "--fram", "u8"], "connect has no option --fram", "did you mean `--frame`?"),
+    (&["connect", ":1", "--xyzzy"], "connect has no option --xyzzy", HELP),
+    (&["connect", ":1", "--count"], "--count needs a value", HELP),
+    (&["connect", ":1", "--count", "0"], "--count cannot be `0`", "a number from 1 on"),
+    (&["connect", ":1", "--count", "few"], "--count cannot be `few`", "a number from 1 on"),
+    (&["listen", ":0", "--max-peers", "0"], "--max-peers cannot be `0`", "a number from 1 on"),
+    (&["connect", ":1", "--idle", "3parsecs"], "--idle cannot be `3parsecs`", "a time is written 500ms, 10s or 2m"),
+    (&["ask", ":1", "x", "--deadline", "-1s"], "--deadline cannot be `-1s`", "a time is written 500ms, 10s or 2m"),
+    (&["connect", ":1", "--json", "--io", "hex"], "--json and --io exclude each other", HELP),
+    (&["connect", ":1", "--json", "--hex"], "--json and --hex exclude each other", HELP),
+    (&["connect", ":1", "--echo", "--reply", "x"], "--echo and --reply exclude each other", HELP),
+    (
+        &["ask", ":1", "hi", "--send-hex", "00"],
+        "MESSAGE and --send-hex exclude each other",
+        "unstick ask --help tells what it takes",
+    ),
+    (
+        &["connect", ":1", "--io", "lien"],
+        "--io lien: there is no framing `lien`",
+        "--io takes line, hex, escaped, json, raw or a framing spec",
+    ),
+    (
+        &["connect", ":1", "--hex"],
+        "--hex and --time show messages, and a pipe of bytes has none",
+        "name a framing with -f; --io hex writes messages in hexadecimal",
+    ),
+    (
+        &["connect", ":1", "--source", "here"],
+        "--source here: not an address of this machine",
+        "write IP, :PORT or IP:PORT",
+    ),
+    (
+        &["connect", ":1", "--broadcast"],
+        "--broadcast, --join, --ttl and --interface are for udp://, not for tcp://localhost:1",
+        "write udp:// in front of the host",
+    ),
+    (
+        &["listen", "udp://:0", "--join", "everybody"],
+        "--join cannot be `everybody`",
+        "a multicast group is an IP address such as 239.1.2.3",
+    ),
+    (&["connect", "udp://:1", "--ttl", "256"], "--ttl cannot be `256`", "a number from 0 to 255"),
+    (
+        &["generate", "completions", "tcsh"],
+        "SHELL cannot be `tcsh`",
+        "it is one of bash, elvish, fish, powershell, zsh",
+    ),
+    // Messages.
+    (&["connect", ":1", "--send-hex", "0"], "`0` is not bytes in hexadecimal", "such as 00ff10 or 00 ff 10"),
+    (&["ask", ":1", "--send-hex", "0g"], "`0g` is not bytes in hexadecimal", "such as 00ff10 or 00 ff 10"),
+    (&["connect", ":1", "--send-file", "/none/such"], "/none/such: no such file or directory", ""),
+    (&["ask", ":1", "--send-file", "/"], "/: is a directory", ""),
+];
+
+const ASIDE: &str = "`connect -` speaks with who is on standard input and output: nothing else can be there";
+
+#[test]
+fn every_wrong_use_has_its_sentence_and_its_hint() {
+    for (arguments, sentence, hint) in WRONG {
+        let hint = if hint.is_empty() { String::new() } else { format!("  hint: {hint}\n") };
+        let mut process = unstick(arguments);
+        process.end_input();
+        assert_eq!(process.errors(), format!("unstick: {sentence}\n{hint}"), "{arguments:?}");
+        assert_eq!((process.code(), &*process.rest()), (2, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_is_said_before_anything_is_opened() {
+    let (listener, address) = listener();
+    for (arguments, sentence) in [
+        (
+            &["--send", "a\nb"][..],
+            format!("`a\\nb` cannot be sent in line: the message contains its own delimiter (LF) at byte 1, {PIECES}"),
+        ),
+        (
+            &["--send", "ok", "--send-hex", "00", "-f", "null"],
+            format!(
+                "`\\x00` cannot be sent in null: the message contains its own delimiter (a zero byte) at byte 0, {PIECES}"
+            ),
+        ),
+        (
+            &["--send", "four", "-f", "u8,max=3"],
+            "`four` cannot be sent in u8,max=3: the message has 4 bytes, over the limit of 3 bytes".into(),
+        ),
+    ] {
+        let mut process = unstick(&[&["connect", &*address], arguments].concat());
+        assert_eq!((process.code(), process.errors()), (2, format!("unstick: {sentence}\n")));
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody has come");
+}
+
+#[test]
+fn without_a_verb_there_is_help() {
+    let mut process = unstick::<&str>(&[]);
+    assert_eq!((process.code(), &*process.rest()), (2, ""));
+    assert!(process.errors().contains("Usage: unstick <COMMAND>"));
+    let mut process = unstick(&["--help"]);
+    assert!(process.rest().contains("Usage: unstick <COMMAND>"));
+    assert_eq!((process.code(), &*process.errors()), (0, ""));
+}
+
+#[test]
+fn help_fits_a_narrow_terminal() {
+    for verb in ["listen", "connect", "ask", "framings", "generate"] {
+        let mut terminal = Terminal::unstick(&[verb, "--help"], 60);
+        assert_eq!(terminal.code(), 0);
+        let written = terminal.written_up_to("Print help");
+        let text = written.replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[4m", "");
+        let options = text.split("Examples:").next().unwrap_or_default();
+        for line in options.lines() {
+            assert!(line.trim_end().chars().count() <= 60, "{verb}: {line:?}");
+        }
+    }
+}
+
+#[test]
+fn an_address_in_use_names_its_holder() {
+    let (listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "line"]);
+    let holder = format!("port {port} is held by unstick (process {})", listener.id());
+    for verb in [&["-f", "line"][..], &[]] {
+        let mut second = unstick(&[&["listen", &*format!("127.0.0.1:{port}")], verb].concat());
+        let said =
+            format!("unstick: cannot listen on tcp://127.0.0.1:{port}: address already in use\n  hint: {holder}\n");
+        assert_eq!((second.code(), second.errors()), (3, said));
+    }
+    let (listener, port) = unstick_listen(&["udp://127.0.0.1:0"]);
+    let mut second = unstick(&["listen", &format!("udp://127.0.0.1:{port}")]);
+    let said = format!(
+        "unstick: cannot listen on udp://127.0.0.1:{port}: address already in use\n  hint: port {port} is held by unstick (process {})\n",
+        listener.id()
+    );
+    assert_eq!((second.code(), second.errors()), (3, said));
+}
+
+#[test]
+fn an_address_that_is_not_here_or_nowhere() {
+    let mut process = unstick(&["listen", "192.0.2.1:0"]);
+    let said = "unstick: cannot listen on tcp://192.0.2.1:0: cannot assign requested address\n  hint: that address is not of this machine\n";
+    assert_eq!((process.code(), &*process.errors()), (3, said));
+    for verb in ["connect", "listen"] {
+        // No resolver is asked for a name that cannot be one.
+        let mut process = unstick(&[verb, &format!("{}.test:80", "x".repeat(64))]);
+        assert_eq!(process.code(), 3);
+        assert!(process.errors().starts_with("unstick: cannot resolve xxx"));
+    }
+}
+
+#[test]
+fn a_port_that_is_picked_is_announced_for_both_families() {
+    for scheme in ["tcp", "udp"] {
+        let mut process = unstick(&["listen", &format!("{scheme}://:0"), "--echo"]);
+        let line = process.error_line_with("listening on ");
+        let words: Vec<&str> = line.split(' ').collect();
+        let port = |address: &str| address.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+        assert_eq!(&words[..3], ["unstick:", "listening", "on"]);
+        assert!(words[3].starts_with(&format!("{scheme}://127.0.0.1:")), "{line}");
+        assert_ne!(port(words[3]), Some(0));
+        if let Some(second) = words.get(5) {
+            assert_eq!((words[4], port(second)), ("and", port(words[3])), "{line}");
+            assert!(second.starts_with(&format!("{scheme}://[::1]:")), "{line}");
+        }
+    }
+}
+
+#[test]
+fn ipv6_in_two_words_and_in_brackets() {
+    let listener = TcpListener::bind("[::1]:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    for address in
+        [&["::1", &*port][..], &["[::1]", &port], &[&format!("[::1]:{port}")], &[&format!("tcp://[::1]:{port}")]]
+    {
+        let mut process = unstick(&[&["connect"], address, &["--send", "hi"]].concat());
+        let mut peer = Peer::accept(&listener);
+        peer.hears("hi\n");
+        drop(peer);
+        assert_eq!((process.code(), &*process.errors()), (0, ""));
+    }
+}
+
+// ---- -v ----
+
+#[test]
+fn verbose_tells_names_addresses_and_times() {
+    let (listener, address) = listener();
+    let port = listener.local_addr().unwrap().port();
+    let mut process = unstick(&["connect", "-v", &format!("localhost:{port}"), "-f", "line", "--count", "1"]);
+    let mut peer = Peer::accept(&listener);
+    let resolved = process.error_line_with("localhost is ");
+    assert!(resolved.contains("127.0.0.1") && resolved.ends_with("s)"), "{resolved}");
+    let connected = process.error_line_with(&format!("connected to {address} ("));
+    assert!(connected.starts_with("unstick: ") && connected.ends_with("s)"), "{connected}");
+    peer.says("hi\n");
+    assert_eq!((process.code(), &*process.rest()), (0, "hi\n"));
+    drop(listener);
+    let mut process = unstick(&["connect", "-v", &address]);
+    assert_eq!(process.code(), 3);
+    let errors = process.errors();
+    assert!(errors.starts_with(&format!("unstick: {address}: connection refused (")), "{errors}");
+}
+
+#[test]
+fn verbose_tells_who_comes_and_goes() {
+    let (mut process, port) = unstick_listen(&["127.0.0.1:0", "-v", "-f", "line", "--linger", "0s"]);
+    let peer = Peer::connect(port);
+    let from = peer.stream().local_addr().unwrap();
+    let here = format!("(here 127.0.0.1:{port})");
+    assert_eq!(process.error_line_with("joined"), format!("unstick: peer 1 joined: {from} {here}"));
+    drop(peer);
+    assert_eq!(process.error_line_with("left"), format!("unstick: peer 1 left: {from}"));
+    process.end_input();
+    assert_eq!(process.code(), 0);
+}
