@@ -63,7 +63,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["connect", ":1", "--count", "few"], "--count cannot be `few`", "a number from 1 on"),
     (&["listen", ":0", "--max-peers", "0"], "--max-peers cannot be `0`", "a number from 1 on"),
     (&["connect", ":1", "--idle", "3parsecs"], "--idle cannot be `3parsecs`", "a time is written 500ms, 10s or 2m"),
-    (&["ask", ":1", "x", "--deadline", "-1s"], "--deadline cannot be `-1s`", "a time is written 500ms, 10s or 2m"),
+    (&["ask", ":1", "x", "--deadline=-1s"], "--deadline cannot be `-1s`", "a time is written 500ms, 10s or 2m"),
     (&["connect", ":1", "--json", "--io", "hex"], "--json and --io exclude each other", HELP),
     (&["connect", ":1", "--json", "--hex"], "--json and --hex exclude each other", HELP),
     (&["connect", ":1", "--echo", "--reply", "x"], "--echo and --reply exclude each other", HELP),
