@@ -47,6 +47,9 @@ pub const BACKLOG: i32 = 1024;
 /// How long a listener that cannot accept (no more open files) waits before it tries again.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a listener does not repeat that it cannot accept: at the limit of open files it would be said for each peer.
+pub const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
+
 /// How long a run that is over waits for what was sent to be written: a peer that does not read holds it back no longer.
 pub const WIND_UP: Duration = Duration::from_secs(5);
 

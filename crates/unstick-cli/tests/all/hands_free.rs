@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, test_kill_process};
 
-use crate::rig::{Gate, Peer, ask, connect, listen, temporary, unstick, unstick_listen};
+use crate::rig::{Gate, Peer, Process, ask, connect, listen, port_at_end, temporary, unstick, unstick_listen};
 
 // ---- --send ----
 
@@ -222,6 +223,25 @@ fn as_many_peers_as_are_allowed_and_no_more() {
     three.hears("2\n");
     two.says("still here\n");
     two.hears("still here\n");
+}
+
+/// `ACCEPT_PAUSE` and `COMPLAINT_PAUSE`: it is tried again until it is over, and said once.
+#[test]
+fn a_listener_that_runs_out_of_open_files_says_so_and_serves_on() {
+    let script = "ulimit -n 24; exec \"$0\" listen 127.0.0.1:0 --echo";
+    let mut listener = Process::start(Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_unstick")]));
+    let port = port_at_end(&listener.error_line_with("listening on ")).unwrap();
+    let peers: Vec<Peer> = (0..40).map(|_| Peer::connect(port)).collect();
+    let said = listener.error_line_with("cannot be accepted");
+    assert_eq!(said, "unstick: a connection cannot be accepted: too many open files");
+    let hint = listener.error_line_with("hint");
+    assert_eq!(hint, "  hint: this process has reached its limit of 24 open files; `ulimit -n` raises it");
+    for (number, mut peer) in peers.into_iter().enumerate() {
+        peer.says(format!("{number}\n"));
+        peer.hears(format!("{number}\n"));
+    }
+    listener.signal(Signal::TERM);
+    assert_eq!((listener.code(), &*listener.errors()), (143, ""));
 }
 
 #[test]

@@ -10,6 +10,7 @@ endpoint_suite!(udp, "udp://127.0.0.1:0", conversation, listener);
 endpoint_suite!(mem, "mem:suite", conversation, stream, listener);
 endpoint_suite!(stdio, "-", conversation, stream);
 
+mod conversations;
 mod framed;
 mod queue;
 mod standard_streams;

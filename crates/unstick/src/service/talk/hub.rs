@@ -162,20 +162,19 @@ impl<O: Output> Hub<O> {
 
     async fn accept(self: Arc<Self>, mut listener: Listener) {
         let most = if self.rules.once { 1 } else { self.rules.max_peers.unwrap_or(usize::MAX) };
-        let mut complained = false;
+        let mut complained: Option<Instant> = None;
         loop {
             self.until(|state| state.peers.len() < most).await;
             match listener.accept().await {
                 Ok(link) => {
-                    complained = false;
                     self.open(link);
                     if self.rules.once {
                         return;
                     }
                 }
                 Err(error) => {
-                    // Said once: a lack of open files lasts, and would be said a hundred times a second.
-                    if !std::mem::replace(&mut complained, true) {
+                    if complained.is_none_or(|at| at.elapsed() > limits::COMPLAINT_PAUSE) {
+                        complained = Some(Instant::now());
                         self.complain(None, &error);
                     }
                     tokio::time::sleep(limits::ACCEPT_PAUSE).await;

@@ -1,0 +1,230 @@
+//! Conversations of many inside this process, while time is paused: who is waited for, and for how long.
+//!
+//! Not here: the program, whose tests see the same from outside.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use unstick::limits::{LAST_CALL, MAX_QUEUE, STALLED, WIND_UP};
+use unstick::service::talk::{Command, Event, Input, Outcome, Output, Party, Reason, Rules, Target, talk};
+use unstick::wire::Framing;
+use unstick::{Address, Framings, Link, Options, Result};
+
+/// Commands as the test gives them; the input ends with the sender.
+struct Script(mpsc::UnboundedReceiver<Command>);
+
+impl Input for Script {
+    async fn next(&mut self) -> Result<Option<Command>> {
+        Ok(self.0.recv().await)
+    }
+
+    fn try_next(&mut self) -> Result<Option<Command>> {
+        Ok(self.0.try_recv().ok())
+    }
+}
+
+/// What has happened, as a line each.
+struct Told(mpsc::UnboundedSender<String>);
+
+impl Output for Told {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        let line = match event {
+            Event::Listening { .. } => "listening".to_owned(),
+            Event::Open { peer, .. } => format!("open {peer}"),
+            Event::Message { peer, message, .. } => format!("{peer}: {}", String::from_utf8_lossy(message)),
+            Event::Pending { peer, so_far } => format!("pending {peer}: {}", String::from_utf8_lossy(so_far)),
+            Event::Close { peer, reason: Reason::Failed(error), .. } => format!("close {peer}: {error}"),
+            Event::Close { peer, reason, .. } => format!("close {peer}: {reason:?}"),
+            other => format!("{other:?}"),
+        };
+        // The test may have heard enough.
+        let _ = self.0.send(line);
+        Ok(())
+    }
+}
+
+/// Messages of `MAX_QUEUE` bytes: one is with the writer, one waits, one finds no room.
+const MUCH: usize = 3;
+
+/// A listener's run.
+struct Run {
+    address: Address,
+    framings: Framings,
+    commands: Option<mpsc::UnboundedSender<Command>>,
+    told: mpsc::UnboundedReceiver<String>,
+    outcome: JoinHandle<Outcome>,
+}
+
+impl Run {
+    async fn begin(name: &str, rules: Rules) -> Run {
+        let address: Address = name.parse().unwrap();
+        let framings: Framings = Framing::parse("line").unwrap().into();
+        let listener = unstick::listen(&address, Some(&framings), &Options::default()).await.unwrap();
+        let (commands, script) = mpsc::unbounded_channel();
+        let (tell, told) = mpsc::unbounded_channel();
+        let outcome = tokio::spawn(talk(Party::Many(listener), Script(script), Told(tell), rules));
+        let mut run = Run { address, framings, commands: Some(commands), told, outcome };
+        run.tells("listening").await;
+        run
+    }
+
+    async fn join(&mut self, number: u64) -> Link {
+        let link = unstick::connect(&self.address, Some(&self.framings), &Options::default()).await.unwrap();
+        self.tells(&format!("open {number}")).await;
+        link
+    }
+
+    /// This is the next thing that happens.
+    async fn tells(&mut self, line: &str) {
+        assert_eq!(self.told.recv().await.as_deref(), Some(line));
+    }
+
+    fn command(&self, command: Command) {
+        self.commands.as_ref().unwrap().send(command).unwrap();
+    }
+
+    fn send(&self, to: Target, message: impl Into<Bytes>) {
+        self.command(Command::Send { to, message: message.into() });
+    }
+
+    /// More than a peer that does not read can be sent.
+    fn send_much(&self, to: Target) {
+        for _ in 0..MUCH {
+            self.send(to, vec![b'x'; MAX_QUEUE]);
+        }
+    }
+
+    async fn ends(self) -> Outcome {
+        drop(self.commands);
+        self.outcome.await.unwrap()
+    }
+}
+
+fn rules(change: impl FnOnce(&mut Rules)) -> Rules {
+    let mut rules = Rules::default();
+    change(&mut rules);
+    rules
+}
+
+/// `STALLED`: long enough for a peer that is busy, no longer for one that never reads.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_holds_up_the_others_for_a_bounded_time() {
+    let mut run = Run::begin("mem:stalled", Rules::default()).await;
+    let (_deaf, mut other) = (run.join(1).await, run.join(2).await);
+    let begun = Instant::now();
+    run.send_much(Target::Peer(1));
+    run.send(Target::Peer(2), "at last");
+    assert_eq!(other.recv().await.unwrap().unwrap(), "at last");
+    let waited = begun.elapsed();
+    assert!(waited >= STALLED && waited < STALLED + Duration::from_secs(1), "{waited:?}");
+    run.tells("close 1: a message that the peer does not read timed out after 10s").await;
+    run.send(Target::All, "to all that are left");
+    assert_eq!(other.recv().await.unwrap().unwrap(), "to all that are left");
+}
+
+/// `STALLED`: a peer that is only slow gets everything, and stays.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_slow_to_read_stays() {
+    let mut run = Run::begin("mem:slow", Rules::default()).await;
+    let (mut slow, mut other) = (run.join(1).await, run.join(2).await);
+    for round in 0..3 {
+        run.send_much(Target::All);
+        tokio::time::sleep(STALLED / 2).await;
+        let read = async |peer: &mut Link| {
+            for _ in 0..MUCH {
+                assert_eq!(peer.recv().await.unwrap().unwrap().len(), MAX_QUEUE, "round {round}");
+            }
+        };
+        tokio::join!(read(&mut slow), read(&mut other));
+    }
+}
+
+/// `WIND_UP`: a run that is over does not wait for ever for a peer that does not read.
+#[tokio::test(start_paused = true)]
+async fn an_end_waits_for_a_peer_that_does_not_read_for_a_bounded_time() {
+    let mut run = Run::begin("mem:wind-up", Rules::default()).await;
+    let _deaf = run.join(1).await;
+    run.send(Target::All, vec![b'x'; 4 * MAX_QUEUE]);
+    run.command(Command::Quit);
+    let begun = Instant::now();
+    let outcome = run.outcome.await.unwrap();
+    assert!(matches!(outcome, Outcome::Ended), "{outcome:?}");
+    assert_eq!(begun.elapsed().as_secs(), WIND_UP.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_gives_a_peer_that_reads_everything() {
+    let mut run = Run::begin("mem:all-of-it", Rules::default()).await;
+    let mut peer = run.join(1).await;
+    run.send(Target::All, vec![b'x'; 4 * MAX_QUEUE]);
+    run.command(Command::Quit);
+    tokio::time::sleep(WIND_UP / 2).await;
+    assert_eq!(peer.recv().await.unwrap().unwrap().len(), 4 * MAX_QUEUE);
+    assert!(peer.recv().await.unwrap().is_none());
+    assert!(matches!(run.outcome.await.unwrap(), Outcome::Ended));
+}
+
+/// `LAST_CALL`: who sets a deadline does not want to wait longer.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_is_kept_though_a_peer_does_not_read() {
+    let deadline = Duration::from_secs(3);
+    let begun = Instant::now();
+    let mut run = Run::begin("mem:deadline", rules(|rules| rules.deadline = Some(deadline))).await;
+    let _deaf = run.join(1).await;
+    run.send_much(Target::All);
+    let outcome = run.ends().await;
+    assert!(matches!(outcome, Outcome::Deadline(after) if after == deadline), "{outcome:?}");
+    let took = begun.elapsed();
+    assert!(took >= deadline && took <= deadline + LAST_CALL + Duration::from_millis(1), "{took:?}");
+}
+
+/// `LAST_CALL`: what a peer goes on saying after the end is not waited for any longer. In real time: a peer that never
+/// pauses would let no other time pass.
+#[tokio::test]
+async fn a_peer_that_goes_on_talking_after_the_end_is_ignored_for_a_bounded_time() {
+    let mut run = Run::begin("mem:talkative", rules(|rules| rules.count = Some(1))).await;
+    let peer = run.join(1).await;
+    run.send(Target::All, "a word before the end");
+    let talks = tokio::spawn(async move { while peer.send(b"and another thing").await.is_ok() {} });
+    run.tells("1: and another thing").await;
+    let begun = Instant::now();
+    let outcome = run.outcome.await.unwrap();
+    assert!(matches!(outcome, Outcome::Reached), "{outcome:?}");
+    assert!(begun.elapsed() < LAST_CALL + Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(run.told.recv().await, None, "nothing is shown beyond the count");
+    talks.await.unwrap();
+}
+
+/// A frame is pending for as long as it is, however often others make themselves heard.
+#[tokio::test(start_paused = true)]
+async fn what_is_pending_is_said_in_time_and_once_though_others_are_busy() {
+    let mut run = Run::begin("mem:pending", Rules::default()).await;
+    let address: Address = "mem:pending".parse().unwrap();
+    let raw: Framings = Framing::parse("raw").unwrap().into();
+    let half = unstick::connect(&address, Some(&raw), &Options::default()).await.unwrap();
+    run.tells("open 1").await;
+    let busy = run.join(2).await;
+    half.send(b"half ").await.unwrap();
+    let begun = Instant::now();
+    loop {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        busy.send(b"x").await.unwrap();
+        half.send(b".").await.unwrap();
+        match run.told.recv().await.unwrap().as_str() {
+            "2: x" => assert!(begun.elapsed() < Duration::from_secs(2), "it is late"),
+            pending => break assert_eq!(pending, "pending 1: half ..."),
+        }
+    }
+    run.tells("2: x").await;
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        half.send(b".").await.unwrap();
+        busy.send(b"x").await.unwrap();
+        run.tells("2: x").await;
+    }
+    half.send(b"\n").await.unwrap();
+    run.tells("1: half .........").await;
+}
