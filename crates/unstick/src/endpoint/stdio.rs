@@ -43,7 +43,11 @@ fn writer() -> io::Result<Box<dyn StreamWrite>> {
     if let Some(pipe) = pipes::output() {
         return Ok(Box::new(Output(Some(pipe))));
     }
-    Ok(Box::new(Output(Some(File::from_std(io::stdout().as_fd().try_clone_to_owned()?.into())))))
+    let output = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if is_prompt(&output) {
+        return Ok(Box::new(Output(Some(Direct(output)))));
+    }
+    Ok(Box::new(Output(Some(File::from_std(output)))))
 }
 
 /// Pipes are waited for as sockets are, without a thread and a buffer in between.
@@ -136,6 +140,36 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for Output<W> {
 
 #[cfg(unix)]
 impl StreamWrite for Output<File> {}
+
+/// A file, written to where it is: the system takes what it is given into its memory, for which no thread is needed.
+#[cfg(unix)]
+struct Direct(std::fs::File);
+
+/// Whether what is written is taken at once: by a file, or by nobody (`/dev/null`).
+#[cfg(unix)]
+fn is_prompt(output: &std::fs::File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let null = || std::fs::metadata("/dev/null").map(|null| null.rdev());
+    output.metadata().is_ok_and(|output| output.is_file() || null().is_ok_and(|null| null == output.rdev()))
+}
+
+#[cfg(unix)]
+impl AsyncWrite for Direct {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(io::Write::write(&mut self.0, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(unix)]
+impl StreamWrite for Output<Direct> {}
 
 /// Standard input and output through tokio's own threads.
 #[cfg(not(unix))]
