@@ -46,12 +46,12 @@ class Side:
 
     name: str
     once: Callable[[Bench], float]
-    tuned: bool = False  # named, but not what the ratio is against: the programs are compared as they come
+    aside: bool = False  # named, but not what the ratio is made of
 
 
 @dataclass
 class Bar:
-    """The floor: `at_least` so many times better than the best peer, `at_most` so many times worse, or `under` a number."""
+    """The floor: `at_least` so many times better than the best peer, `at_most` so many times worse, `under` a number."""
 
     kind: str
     value: float
@@ -123,7 +123,7 @@ def judge(row, values):
     medians = {name: statistics.median(found) for name, found in values.items()}
     ours, *peers = row.sides
     outcome = Outcome(row, medians, rounds=len(values[ours.name]))
-    peers = [side.name for side in peers if not side.tuned]
+    peers = [side.name for side in peers if not side.aside]
     if not peers:
         return outcome
     outcome.best = (max if row.more_is_better else min)(peers, key=medians.get)

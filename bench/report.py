@@ -20,10 +20,11 @@ def number(value):
 def cells(outcome):
     row, medians = outcome.row, outcome.medians
     ours = row.sides[0].name
+    met = "yes" if outcome.met else "**no**"
     if outcome.failure:
-        return [row.what, "FAILED", outcome.failure, "", str(row.bar), "**no**"]
+        return [row.what, "FAILED", outcome.failure, "", str(row.bar), met]
     if outcome.best is None:
-        return [row.what, f"{number(medians[ours])} {row.unit}", "", "", str(row.bar), "yes" if outcome.met else "**no**"]
+        return [row.what, f"{number(medians[ours])} {row.unit}", "", "", str(row.bar), met]
     low, high = outcome.spread
     return [
         row.what,
@@ -31,13 +32,13 @@ def cells(outcome):
         ", ".join(f"{name} {number(medians[name])}" for name in medians if name != ours),
         f"{outcome.ratio:.2f}× ({low:.2f} to {high:.2f})",
         str(row.bar),
-        "yes" if outcome.met else "**no**",
+        met,
     ]
 
 
 def line(outcome):
-    what, ours, peers, ratio, bar, met = cells(outcome)
-    return f"{outcome.row.name:24} {ours:>16}  {peers}  {ratio}  bar {bar}: {met.strip('*')}"
+    _, ours, peers, ratio, bar, met = cells(outcome)
+    return f"{outcome.row.name:26} {ours:>17}  {peers}  {ratio}  bar {bar}: {met.strip('*')}"
 
 
 def processor():
@@ -47,18 +48,32 @@ def processor():
     return platform.machine()
 
 
+READING = """\
+# unstick beside its peers
+
+Written by `bench/run`; `bench/run --list` names the rows, `bench/run NAME` measures one.
+
+**How to read it.** Each row runs its sides in turn (A B A B ...), so that what slows the machine for a while meets them
+all. *unstick* and *peers* are the medians of a side's rounds; read them as what this machine does, no more. *ratio* is
+the median of the rounds' own ratios, each of two neighbours in time, with the least and the greatest round behind it:
+where these lie far apart the machine was busy with something else. It is taken against the best of the peers as they
+come; a side that says how it was tuned is there to be compared, and is not what the ratio is made of. "At least 2×" asks
+for twice the peer's rate, "at most 2×" allows twice its time, and a bar is a floor that is not lowered. What each side is,
+its API, its buffers and what is counted at both ends stands below the table, under the row's name.
+
+Time is noise on a shared machine. What must not get worse unseen is counted in instructions on every change
+(`.ci/instructions`).
+"""
+
+
 def write(path, bench, outcomes, load):
     """Writes the file that the docs quote."""
     today = datetime.date.today().isoformat()
     versions = ", ".join(f"{name} {version}" for name, version in sorted(bench.versions.items()))
     lines = [
-        "# unstick beside its peers",
-        "",
-        "Written by `bench/run`. Every row is one run of all its sides in turn (A B A B ...); figures are medians, the",
-        "ratio is the median of the rounds' ratios (their least and greatest behind it), taken against the best peer.",
-        "",
+        READING,
         f"{today}, {processor()}, {os.cpu_count()} cores, Linux {platform.release()}; load when it began {load[0]:.2f},",
-        f"when it ended {load[1]:.2f} (over 1 is the bench itself, or a neighbour). {bench.rounds} rounds where the row says nothing else.",
+        f"when it ended {load[1]:.2f}: over 2 there was a neighbour besides the bench itself.",
         f"{versions}.",
         "",
         "| what | unstick | peers | ratio | bar | met |",
@@ -67,5 +82,6 @@ def write(path, bench, outcomes, load):
     lines += ["| " + " | ".join(cells(outcome)) + " |" for outcome in outcomes]
     lines += ["", "## What each row runs", ""]
     for outcome in outcomes:
-        lines += [f"**{outcome.row.name}** ({outcome.row.what}). {outcome.row.how}", ""]
+        rounds = f"{outcome.rounds} rounds." if outcome.rounds else ""
+        lines += [f"**{outcome.row.name}**: {outcome.row.what}. {rounds} {outcome.row.how}", ""]
     path.write_text("\n".join(lines))

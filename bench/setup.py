@@ -33,7 +33,8 @@ def install(missing):
 
 
 def has_zmq():
-    return subprocess.run(["cc", "-E", "-include", "zmq.h", "-x", "c", "/dev/null"], capture_output=True).returncode == 0
+    preprocess = ["cc", "-E", "-include", "zmq.h", "-x", "c", "/dev/null"]
+    return subprocess.run(preprocess, capture_output=True).returncode == 0
 
 
 def programs():
@@ -48,9 +49,9 @@ def websocat(home):
     binary = root / "bin/websocat"
     if not binary.exists():
         features = "unix_stdio,signal_handler,tokio-process"
-        command = ["cargo", "install", "websocat", "--version", WEBSOCAT, "--no-default-features", "--features", features]
+        command = ["cargo", "install", "websocat", "--version", WEBSOCAT, "--no-default-features"]
         target = {**os.environ, "CARGO_TARGET_DIR": str(home / "target/websocat")}
-        do([*command, "--quiet", "--root", str(root)], env=target)
+        do([*command, "--features", features, "--quiet", "--root", str(root)], env=target)
     return binary
 
 

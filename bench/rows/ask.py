@@ -6,9 +6,9 @@ from measure import Bar, Row, Side
 from processes import line_of, output_of, running
 
 HOW = (
-    "`start_to_exit` in C starts the command 100 times, one after the other, without a shell, takes the time from `posix_spawn` to "
-    "`waitpid`, and checks what was printed; the median. The echo is a process in C that closes when its client has ended. "
-    "`unstick ask 127.0.0.1:PORT hello`; `nc -N 127.0.0.1 PORT` with `hello` and LF on standard input."
+    "`start_to_exit` in C starts the command 100 times, one after the other, without a shell, takes the time from "
+    "`posix_spawn` to `waitpid`, and checks what was printed; the median. The echo is a process in C that closes when its "
+    "client has ended. `unstick ask 127.0.0.1:PORT hello`; `nc -N 127.0.0.1 PORT` with `hello` and LF on standard input."
 )
 LINE = "hello\n"
 
@@ -25,6 +25,10 @@ def start_to_exit(command):
     return once
 
 
+def ask(bench, port):
+    return [bench.built["unstick"], "ask", f"127.0.0.1:{port}", LINE.strip()]
+
+
 ROWS = [
     Row(
         name="ask",
@@ -32,7 +36,7 @@ ROWS = [
         unit="ms",
         more_is_better=False,
         sides=[
-            Side("unstick", start_to_exit(lambda bench, port: [bench.built["unstick"], "ask", f"127.0.0.1:{port}", "hello"])),
+            Side("unstick", start_to_exit(ask)),
             Side("netcat-openbsd", start_to_exit(lambda _, port: ["nc", "-N", "127.0.0.1", port])),
         ],
         bar=Bar("at_most", 2),

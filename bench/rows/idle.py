@@ -9,9 +9,9 @@ from processes import PATIENCE, line_of, open_files, port_of, resident, running
 CLIENTS = 10_000
 
 HOW = (
-    f"`unstick listen --io line` (framing `line`), and one process in C that opens {CLIENTS:,} connections and holds them. What is in "
-    "memory of the listener (`Rss` of its `smaps_rollup`) when all are accepted, less what was before the first, divided by "
-    "their number. The kernel's own memory for sockets is not in it."
+    f"`unstick listen --io line` (framing `line`), and one process in C that opens {CLIENTS:,} connections and holds them. "
+    "What is in memory of the listener (`Rss` of its `smaps_rollup`) when all are accepted, less what was before the first, "
+    "divided by their number. The kernel's own memory for sockets is not in it."
 )
 
 
