@@ -23,7 +23,8 @@ pub(super) async fn to(answer: &Answer, asked: Asked<'_>) -> Result<Option<Bytes
         Answer::Nothing => Ok(None),
         Answer::Echo => Ok(Some(asked.message.clone())),
         Answer::Reply(reply) => Ok(Some(reply.clone())),
-        Answer::Each(command) => each(command, asked).await,
+        // Apart from the visit that waits for it: what only this needs would be held by every peer.
+        Answer::Each(command) => Box::pin(each(command, asked)).await,
     }
 }
 

@@ -90,7 +90,7 @@ impl<O: Output> Visit<O> {
         };
         self.hub.leaves(self.id);
         self.report_losses();
-        self.leave(&reason).await;
+        Box::pin(self.leave(&reason)).await;
         self.hub.gone(self.id, &self.from, reason);
     }
 
@@ -139,7 +139,8 @@ impl<O: Output> Visit<O> {
             match self.wait().await? {
                 Wait::Arrived => self.arrived = Some(Instant::now()),
                 Wait::Nothing => {}
-                Wait::Ended => return self.linger().await,
+                // In boxes, as all that comes once: idle visits are many, and to cost next to nothing.
+                Wait::Ended => return Box::pin(self.linger()).await,
                 Wait::Over(reason) => return Ok(reason),
             }
         }
