@@ -8,7 +8,7 @@ use unstick::endpoint::{End, StreamEnd};
 use unstick::service;
 use unstick::service::pipe::Ended;
 use unstick::service::talk::{Input, Outcome, Output, Party, Silence, talk};
-use unstick::{Error, Result};
+use unstick::{Error, Result, Sender};
 
 use crate::args::{Cli, Verb};
 use crate::ask::{Question, ask};
@@ -84,19 +84,19 @@ async fn converse(mut plan: Plan) -> Result<Status> {
             let (input, output) = pipe::open(format.clone(), notices).await?;
             let sender = output.sender();
             let outcome = hold(party, input, output, &plan).await;
-            pipe::finish(sender).await?;
+            written(sender, &outcome).await?;
             (outcome, Peers::Unsaid)
         }
         Front::Screen => {
             // Kept until the end: with it standard output would be closed.
             let (input, _output) = pipe::open(pipe::Format::default(), notices).await?;
-            (hold(party, input, TerminalOutput::plain(plan.look.clone()), &plan).await, Peers::Said)
+            (hold(party, input, TerminalOutput::plain(plan.look.clone(), !plan.listening), &plan).await, Peers::Said)
         }
         Front::Json => {
             let (input, output) = json::open().await?;
             let sender = output.sender();
             let outcome = hold(party, input, output, &plan).await;
-            pipe::finish(sender).await?;
+            written(sender, &outcome).await?;
             (outcome, Peers::Said)
         }
         Front::Aside => (talk(party, Silence, notices, plan.rules).await, Peers::Unsaid),
@@ -128,6 +128,12 @@ async fn hold(party: Party, input: impl Input, output: impl Output, plan: &Plan)
         return talk(party, Silence, output, plan.rules.clone()).await;
     }
     talk(party, input, output, plan.rules.clone()).await
+}
+
+/// Waits until standard output has everything; not for long where the time is over.
+async fn written(sender: Sender, outcome: &Outcome) -> Result<()> {
+    let limit = matches!(outcome, Outcome::Idle(_) | Outcome::Deadline(_)).then_some(unstick::limits::LAST_CALL);
+    within(limit, pipe::finish(sender)).await.unwrap_or(Ok(()))
 }
 
 /// nc's pipe.

@@ -102,9 +102,9 @@ enum Place {
 
 impl TerminalOutput {
     /// Without a prompt: messages on standard output, everything else on standard error.
-    pub fn plain(look: Look) -> Self {
+    pub fn plain(look: Look, single: bool) -> Self {
         let notice_colour = colour_on(&io::stderr());
-        Self { painter: Painter::new(look, false, notice_colour), place: Place::Streams }
+        Self { painter: Painter::new(look, single, notice_colour), place: Place::Streams }
     }
 
     /// Above a prompt. With a single peer its coming is a connection.

@@ -167,6 +167,21 @@ fn a_deadline_holds_while_connecting() {
 }
 
 #[test]
+fn a_deadline_holds_though_nobody_reads_the_output() {
+    for arguments in [&["-f", "line"][..], &[], &["--json"]] {
+        let (listener, address) = listener();
+        let (_unread, output) = std::io::pipe().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_unstick"));
+        command.args([&["connect", &*address, "--deadline", "500ms"], arguments].concat());
+        let mut process = Process::start_into(&mut command, Stdio::from(output));
+        let peer = Peer::accept(&listener);
+        // More than any buffer holds, until nobody takes it any more.
+        while std::io::Write::write(&mut peer.stream(), &[b'\n'; 4096]).is_ok() {}
+        assert_eq!((process.code(), &*process.errors()), (4, "unstick: not over after 500ms (--deadline)\n"));
+    }
+}
+
+#[test]
 fn a_connection_that_nobody_accepts() {
     let (_full, address) = full_backlog();
     let late = format!("unstick: connecting to tcp://{address} timed out after 50ms\n");

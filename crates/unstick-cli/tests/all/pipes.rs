@@ -222,6 +222,17 @@ fn a_frame_without_an_end_is_said_once_and_not_in_a_raw_pipe() {
     assert_eq!((client.code(), &*client.errors()), (0, ""));
 }
 
+#[test]
+fn what_is_lost_is_said() {
+    let says = |mut peer: Peer| {
+        peer.says("far too long\nok\nmuch too long\nfar too long\nok\n");
+        peer
+    };
+    let end = connect(&["-f", "line,max=4,oversize=discard", "--count", "2"]).meets(says);
+    assert_eq!((end.code, &*end.out), (0, "ok\nok\n"));
+    assert_eq!(end.err, "unstick: peer 1: 3 messages lost on the way in\n");
+}
+
 // ---- half-closes ----
 
 #[test]

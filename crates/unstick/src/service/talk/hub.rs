@@ -352,9 +352,9 @@ pub(super) async fn finish_all(senders: Vec<Sender>) {
 }
 
 impl<O: Output> State<O> {
-    /// Gives an event to the output; where that fails the run is over.
+    /// Gives an event to the output; where that fails the run is over. Once it is over, only losses are still told.
     pub(super) fn emit(&mut self, event: Event<'_>) {
-        if self.over {
+        if self.over && !matches!(event, Event::Lost { .. }) {
             return;
         }
         if let Err(error) = self.output.event(event) {
