@@ -5,6 +5,7 @@
 mod docs;
 mod ends;
 mod examples;
+mod generate;
 mod hands_free;
 mod json;
 mod netcats;

@@ -1,0 +1,65 @@
+//! What is printed from the tables: framings and their frames, completions that a shell can read.
+//!
+//! Not here: the man page, the reference and the documents made of it (`docs`).
+
+use std::process::Command;
+
+use serde_json::Value;
+use unstick::wire::ENTRIES;
+
+use crate::rig::{Process, unstick};
+
+fn printed(arguments: &[&str]) -> String {
+    let mut program = unstick(arguments);
+    let text = program.rest();
+    assert_eq!((program.code(), &*program.errors()), (0, ""), "{arguments:?}");
+    text
+}
+
+#[test]
+fn bash_reads_its_completions_and_completes_a_verb() {
+    let script = printed(&["generate", "completions", "bash"]);
+    let mut bash = Process::start(Command::new("bash").args(["--norc", "-e"]));
+    bash.feed(script);
+    bash.feed("\nCOMP_WORDS=(unstick lis) COMP_CWORD=1\n_unstick unstick lis unstick\necho \"${COMPREPLY[@]}\"\n");
+    bash.end_input();
+    assert_eq!((&*bash.rest(), bash.code(), &*bash.errors()), ("listen\n", 0, ""));
+}
+
+#[test]
+fn every_framing_is_listed_for_people_and_for_scripts() {
+    let text = printed(&["framings"]);
+    let rows: Vec<Value> =
+        printed(&["framings", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), ENTRIES.len());
+    for (entry, row) in ENTRIES.iter().zip(rows) {
+        assert!(text.contains(entry.frame) && text.contains(entry.examples[0]), "{}", entry.name);
+        assert_eq!((&row["name"], &row["frame"]), (&entry.name.into(), &entry.frame.into()));
+        assert_eq!(row["keeps_boundaries"], entry.keeps_boundaries);
+    }
+}
+
+#[test]
+fn a_spec_is_shown_by_its_frames() {
+    for (spec, frame) in [
+        ("u16be", "00 05 68 65 6c 6c 6f"),
+        ("line", "68 65 6c 6c 6f 0a"),
+        ("struct:i/raw", "05 00 00 00 68 65 6c 6c 6f"),
+        ("netstring", "35 3a 68 65 6c 6c 6f 2c"),
+    ] {
+        let text = printed(&["framings", spec]);
+        assert_eq!(text.lines().next(), Some(&*format!("`hello`  {frame}")));
+        let row: Value = serde_json::from_str(printed(&["framings", spec, "--json"]).lines().next().unwrap()).unwrap();
+        assert_eq!((&row["spec"], &row["frame"]), (&spec.into(), &frame.into()));
+    }
+    assert!(printed(&["framings", "json"]).starts_with("`hello`  cannot be sent: "));
+}
+
+#[test]
+fn a_closed_pipe_ends_a_list_quietly() {
+    for what in ["framings", "generate man", "generate reference", "--help"] {
+        let script = format!("{{ \"$0\" {what}; echo status $? >&2; }} | head -c 1 >/dev/null");
+        let mut shell = Process::start(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_unstick")]));
+        assert_eq!(shell.errors(), "status 0\n", "{what}");
+    }
+}
