@@ -58,7 +58,15 @@ fn explain(error: &clap::Error, typed: Option<&str>) -> Error {
         }
         ErrorKind::ArgumentConflict => {
             let prior = list(error, ContextKind::PriorArg, " and ");
-            (format!("{} and {} exclude each other", option(&arg), option(&prior)), None)
+            let what = match prior == arg {
+                true => format!("{} is given twice", option(&arg)),
+                false => format!("{} and {} exclude each other", option(&arg), option(&prior)),
+            };
+            (what, None)
+        }
+        ErrorKind::InvalidUtf8 => {
+            let hint = "--send-hex and --send-file send any bytes".to_owned();
+            ("an argument is not text in UTF-8".to_owned(), Some(hint))
         }
         _ => (first_line(error), None),
     };

@@ -1,6 +1,8 @@
 //! Wrong use gets one clear sentence and a hint; and what `-v` tells of right use.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::rig::{Peer, Terminal, listener, unstick, unstick_listen};
 
@@ -59,6 +61,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["connect", ":1", "--fram", "u8"], "connect has no option --fram", "did you mean `--frame`?"),
     (&["connect", ":1", "--xyzzy"], "connect has no option --xyzzy", HELP),
     (&["connect", ":1", "--count"], "--count needs a value", HELP),
+    (&["connect", ":1", "--count", "1", "--count", "2"], "--count is given twice", HELP),
     (&["connect", ":1", "--count", "0"], "--count cannot be `0`", "a number from 1 on"),
     (&["connect", ":1", "--count", "few"], "--count cannot be `few`", "a number from 1 on"),
     (&["listen", ":0", "--max-peers", "0"], "--max-peers cannot be `0`", "a number from 1 on"),
@@ -121,6 +124,14 @@ fn every_wrong_use_has_its_sentence_and_its_hint() {
         assert_eq!(process.errors(), format!("unstick: {sentence}\n{hint}"), "{arguments:?}");
         assert_eq!((process.code(), &*process.rest()), (2, ""), "{arguments:?}");
     }
+}
+
+#[test]
+fn bytes_that_are_no_text_have_their_own_options() {
+    let words = [b"connect", &b":1"[..], b"--send", b"\xff"].map(OsStr::from_bytes);
+    let mut process = unstick(&words);
+    let said = "unstick: an argument is not text in UTF-8\n  hint: --send-hex and --send-file send any bytes\n";
+    assert_eq!((process.code(), &*process.errors()), (2, said));
 }
 
 #[test]
