@@ -1,6 +1,7 @@
 //! `--json`: one object a line, both ways. The format is version 1, said in the `listening` or first `open` event.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::pin::Pin;
 
 use base64::Engine;
@@ -12,6 +13,7 @@ use unstick::wire::Framing;
 use unstick::{Address, Options, Receiver, Result, Sender};
 
 use crate::pipe::{unread, unwritten};
+use crate::visible;
 
 /// Version of the events and commands: it goes up when a script written for the last one would break.
 pub const VERSION: u64 = 1;
@@ -19,13 +21,29 @@ pub const VERSION: u64 = 1;
 /// Standard input as commands.
 pub struct JsonInput {
     receiver: Receiver,
-    errors: Sender,
+    errors: Lines,
 }
 
 /// Events on standard output.
 pub struct JsonOutput {
-    sender: Sender,
+    lines: Lines,
     versioned: bool,
+}
+
+/// Standard output, an object a line.
+#[derive(Clone)]
+struct Lines {
+    sender: Sender,
+    /// It is a terminal.
+    screen: bool,
+}
+
+impl Lines {
+    fn push(&self, event: &Value) -> Result<()> {
+        let text = event.to_string();
+        let text = if self.screen { visible::json(&text) } else { text.into() };
+        self.sender.push(text.as_bytes()).map_err(unwritten)
+    }
 }
 
 /// Opens standard input and output as JSON lines.
@@ -33,7 +51,8 @@ pub async fn open() -> Result<(JsonInput, JsonOutput)> {
     let framings = Framing::parse("line,max=1G")?.into();
     let link = unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?;
     let (sender, receiver) = link.split();
-    Ok((JsonInput { receiver, errors: sender.clone() }, JsonOutput { sender, versioned: false }))
+    let lines = Lines { sender, screen: std::io::stdout().is_terminal() };
+    Ok((JsonInput { receiver, errors: lines.clone() }, JsonOutput { lines, versioned: false }))
 }
 
 /// A message as a JSON string, or as an object with base64 where it is not UTF-8.
@@ -100,8 +119,9 @@ impl JsonInput {
         match command(line) {
             Ok(command) => Ok(Some(command)),
             Err(what) => {
-                let event = json!({ "event": "error", "error": format!("standard input: {what}"), "time": now() });
-                push(&self.errors, &event)?;
+                let error = format!("standard input: {what}");
+                let event = json!({ "event": "error", "peer": null, "error": error, "hint": null, "time": now() });
+                self.errors.push(&event)?;
                 Ok(None)
             }
         }
@@ -128,10 +148,6 @@ impl Input for JsonInput {
     }
 }
 
-fn push(sender: &Sender, event: &Value) -> Result<()> {
-    sender.push(event.to_string().as_bytes()).map_err(unwritten)
-}
-
 /// Now, in RFC 3339 with milliseconds, in UTC.
 fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
@@ -140,7 +156,7 @@ fn now() -> String {
 impl JsonOutput {
     /// What is written to standard output, to be waited for at the end.
     pub fn sender(&self) -> Sender {
-        self.sender.clone()
+        self.lines.sender.clone()
     }
 }
 
@@ -204,14 +220,14 @@ impl Output for JsonOutput {
         if !std::mem::replace(&mut self.versioned, true) {
             object["version"] = VERSION.into();
         }
-        push(&self.sender, &object)
+        self.lines.push(&object)
     }
 
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        if !self.sender.is_full() {
+        if !self.lines.sender.is_full() {
             return None;
         }
-        let sender = self.sender.clone();
+        let sender = self.sender();
         Some(Box::pin(async move { sender.room().await }))
     }
 }

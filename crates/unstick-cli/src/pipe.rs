@@ -10,7 +10,9 @@ use unstick::service::talk::{Command, Event, Input, Output, Target};
 use unstick::wire::Framing;
 use unstick::{Address, Error, Framings, Options, Receiver, Result, Sender};
 
+use crate::json::text_or_base64;
 use crate::terminal::Notices;
+use crate::visible::{self, is_unsafe};
 
 /// Bytes of standard input that are taken as one message (`--io raw`): it is held in memory until the input ends.
 const MAX_WHOLE: usize = 1 << 30;
@@ -69,7 +71,7 @@ impl Format {
             Self::Line | Self::Framed(_) | Self::Raw => out.extend_from_slice(message),
             Self::Hex => out.extend(message.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)])),
             Self::Escaped => escape(message, out),
-            Self::Json => out.extend_from_slice(crate::json::text_or_base64(message).to_string().as_bytes()),
+            Self::Json => out.extend_from_slice(text_or_base64(message).to_string().as_bytes()),
         }
     }
 
@@ -86,7 +88,7 @@ impl Format {
     /// A message as it stands in standard input.
     pub fn parse_message(&self, written: &[u8]) -> Result<Bytes> {
         self.read(written).ok_or_else(|| {
-            let shown = crate::visible::line_of_bytes(&written[..written.len().min(60)]);
+            let shown = visible::line_of_bytes(&written[..written.len().min(60)]);
             let error = Error::other(format!("standard input: `{shown}` is no message in --io {}", self.name()));
             error.with_hint(match self {
                 Self::Hex => "a message in hexadecimal is written 00ff10 or 00 ff 10",
@@ -136,7 +138,7 @@ fn escape(message: &[u8], out: &mut Vec<u8>) {
                 '\n' => out.extend_from_slice(b"\\n"),
                 '\r' => out.extend_from_slice(b"\\r"),
                 '\t' => out.extend_from_slice(b"\\t"),
-                c if c.is_control() && c.is_ascii() => escape_byte(c as u8, out),
+                c if is_unsafe(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| escape_byte(byte, out)),
                 c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
@@ -262,9 +264,11 @@ impl PipeOutput {
     pub fn message(&mut self, message: &[u8]) -> Result<()> {
         let written = if self.format.is_verbatim() && self.screen {
             // A terminal gets no peer's control characters, whatever was asked for.
-            self.sender.push(crate::visible::text(message).as_bytes())
+            self.sender.push(visible::text(message).as_bytes())
         } else if self.format.is_verbatim() {
             self.sender.push(message)
+        } else if self.format == Format::Json && self.screen {
+            self.sender.push(visible::json(&text_or_base64(message).to_string()).as_bytes())
         } else {
             self.scratch.clear();
             self.format.write(message, &mut self.scratch);

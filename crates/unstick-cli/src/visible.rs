@@ -2,6 +2,7 @@
 //!
 //! Not here: `--io escaped`, which can be read back. A backslash that a peer wrote stays one backslash; `--hex` is exact.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// How much of a text is laid out as it stands.
@@ -71,6 +72,22 @@ fn unfinished(bytes: &[u8]) -> usize {
         .unwrap_or(0)
 }
 
+/// JSON that means the same: in it, only strings hold what could move the cursor, hide text or reorder it.
+pub fn json(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unsafe(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| push(&mut out, format_args!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out.into()
+}
+
 fn write(bytes: &[u8], layout: Layout, mark: Mark) -> String {
     let mut out = String::with_capacity(bytes.len());
     let mut left = bytes.len();
@@ -110,7 +127,7 @@ fn is_laid_out(c: char, last: bool, ahead: Option<&u8>, layout: Layout) -> bool 
 }
 
 /// Whether a terminal would do something else with it than show it.
-fn is_unsafe(c: char) -> bool {
+pub fn is_unsafe(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
@@ -168,6 +185,16 @@ pub fn dump(bytes: &[u8], columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_means_the_same_and_moves_no_cursor() {
+        let text = "\"a\u{9b}2J\u{202e}\u{7f}\u{e0041}ü\\u001b\"";
+        let safe = json(text);
+        assert_eq!(safe, "\"a\\u009b2J\\u202e\\u007f\\udb40\\udc41ü\\u001b\"");
+        let read = |text: &str| serde_json::from_str::<String>(text).unwrap();
+        assert_eq!(read(&safe), read(text));
+        assert!(matches!(json("\"usual\""), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn plain_text_of_any_script_stays_as_it_is() {
