@@ -2,15 +2,13 @@
 //!
 //! Not here: datagrams (`udp`), and arguments that are wrong (`wrong_use`).
 
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Signal;
 
-use crate::rig::{Gate, Peer, Process, ask, connect, listen, listener, unstick, unstick_listen};
+use crate::rig::{Gate, Peer, Process, Vacancy, ask, connect, listen, listener, unstick, unstick_listen};
 
 const RESET: &str = "unstick: receiving: connection reset by peer\n";
 
@@ -271,22 +269,22 @@ fn a_frame_that_takes_too_long() {
 
 #[test]
 fn nobody_listens() {
-    let address = free_address();
+    let vacancy = Vacancy::new();
+    let Vacancy { address, .. } = &vacancy;
     let refused = format!(
         "unstick: cannot connect to tcp://{address}: connection refused\n  hint: nothing listens there; --retry 10s keeps trying\n"
     );
-    fails(&["connect", &address], 3, &refused);
-    fails(&["connect", &address, "-f", "line"], 3, &refused);
-    fails(&["ask", &address, "hi"], 3, &refused);
+    fails(&["connect", address], 3, &refused);
+    fails(&["connect", address, "-f", "line"], 3, &refused);
+    fails(&["ask", address, "hi"], 3, &refused);
 }
 
 #[test]
 fn trying_again_finds_who_comes_late() {
-    let address = free_address();
-    let mut client = unstick(&["connect", &address, "--retry", LONG, "-v", "-f", "line", "--count", "1"]);
+    let vacancy = Vacancy::new();
+    let mut client = unstick(&["connect", &vacancy.address, "--retry", LONG, "-v", "-f", "line", "--count", "1"]);
     client.error_line_with("trying again");
-    let listener = TcpListener::bind(&address).unwrap();
-    Peer::accept(&listener).says("at last\n");
+    Peer::accept(&vacancy.listens(1)).says("at last\n");
     assert_eq!((client.rest(), client.code()), ("at last\n".into(), 0));
 }
 
@@ -530,20 +528,11 @@ fn fails(arguments: &[&str], code: i32, err: &str) {
     assert_eq!(process.rest(), "");
 }
 
-/// An address of this machine on which nobody listens.
-fn free_address() -> String {
-    listener().1
-}
-
 /// A listener that accepts nobody and has no room for more, and its address.
 fn full_backlog() -> (impl Sized, String) {
-    let full = |socket: OwnedFd| {
-        rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
-        rustix::net::listen(&socket, 0)?;
-        let listener = TcpListener::from(socket);
-        let address = listener.local_addr()?;
-        Ok::<_, std::io::Error>(((listener, TcpStream::connect(address)?), address.to_string()))
-    };
-    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
-    socket.map_err(Into::into).and_then(full).expect("the loopback takes one connection")
+    let vacancy = Vacancy::new();
+    let address = vacancy.address.clone();
+    let listener = vacancy.listens(0);
+    let first = TcpStream::connect(&address).expect("there is room for one");
+    ((listener, first), address)
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rig::{Peer, Process, listener, unstick};
+use crate::rig::{Peer, Process, Vacancy, listener, unstick};
 
 /// A listener that speaks JSON, and its port; the first event is passed over.
 fn listen(arguments: &[&str]) -> (Process, u16) {
@@ -234,9 +234,8 @@ fn what_is_pending_and_what_is_lost() {
 
 #[test]
 fn a_run_that_fails_says_so_to_people() {
-    let (listener, address) = listener();
-    drop(listener);
-    let mut process = unstick(&["connect", &address, "--json"]);
+    let vacancy = Vacancy::new();
+    let mut process = unstick(&["connect", &vacancy.address, "--json"]);
     assert_eq!((process.code(), &*process.rest()), (3, ""));
     assert!(process.errors().starts_with("unstick: cannot connect to"));
 }

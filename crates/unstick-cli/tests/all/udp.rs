@@ -31,6 +31,13 @@ impl Peer {
         peer
     }
 
+    /// Hears itself alone, so that nobody listens at this address, and nobody else can.
+    fn deafen(&self) -> String {
+        let own = self.socket.local_addr().expect("a bound socket has an address");
+        self.socket.connect(own).expect("a socket can be connected to itself");
+        self.address.clone()
+    }
+
     /// This datagram comes next; from now on its sender is talked to.
     #[track_caller]
     fn hears(&self, bytes: impl AsRef<[u8]>) {
@@ -247,9 +254,8 @@ fn silence_and_deadlines() {
 
 #[test]
 fn nobody_listens() {
-    let gone = Peer::new();
-    let address = gone.address.clone();
-    drop(gone);
+    let deaf = Peer::new();
+    let address = deaf.deafen();
     let refused = format!("unstick: nothing listens on {address}: connection refused\n");
     for arguments in [&["ask", &*address, "hi"][..], &["connect", &address, "--send", "hi"]] {
         let mut client = unstick(arguments);
@@ -262,10 +268,11 @@ fn nobody_listens() {
 
 #[test]
 fn a_script_that_sees_its_errors_goes_on_when_nobody_listens_yet() {
-    let gone = Peer::new();
-    let address = gone.address.clone();
-    drop(gone);
+    let deaf = Peer::new();
+    let address = deaf.deafen();
     let mut client = unstick(&["connect", &address, "--json"]);
+    let open: serde_json::Value = serde_json::from_str(&client.line()).unwrap();
+    let local = open["local"].as_str().unwrap();
     client.feed("{\"text\":\"anybody?\"}\n");
     let refused = loop {
         let line = client.line();
@@ -274,10 +281,7 @@ fn a_script_that_sees_its_errors_goes_on_when_nobody_listens_yet() {
         }
     };
     assert!(refused.contains(&format!("nothing listens on {address}: connection refused")), "{refused}");
-    let here = UdpSocket::bind(address.trim_start_matches("udp://")).unwrap();
-    here.set_read_timeout(Some(LIMIT)).unwrap();
+    deaf.socket.connect(local).unwrap();
     client.feed("{\"text\":\"and now?\"}\n");
-    let mut heard = [0; 100];
-    let count = here.recv(&mut heard).unwrap();
-    assert_eq!(&heard[..count], b"and now?");
+    deaf.hears("and now?");
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::rig::{Peer, Terminal, listener, unstick, unstick_listen};
+use crate::rig::{Peer, Terminal, Vacancy, listener, unstick, unstick_listen};
 
 const HELP: &str = "unstick connect --help tells what it takes";
 const DATAGRAM: &str = "a datagram already is a whole message";
@@ -262,11 +262,11 @@ fn verbose_tells_names_addresses_and_times() {
     assert!(connected.starts_with("unstick: ") && connected.ends_with("s)"), "{connected}");
     peer.says("hi\n");
     assert_eq!((process.code(), &*process.rest()), (0, "hi\n"));
-    drop(listener);
-    let mut process = unstick(&["connect", "-v", &address]);
+    let vacancy = Vacancy::new();
+    let mut process = unstick(&["connect", "-v", &vacancy.address]);
     assert_eq!(process.code(), 3);
     let errors = process.errors();
-    assert!(errors.starts_with(&format!("unstick: {address}: connection refused (")), "{errors}");
+    assert!(errors.starts_with(&format!("unstick: {}: connection refused (", vacancy.address)), "{errors}");
 }
 
 #[test]

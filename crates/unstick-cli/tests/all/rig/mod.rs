@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 pub(crate) use gate::Gate;
-pub(crate) use peer::{Peer, listener};
+pub(crate) use peer::{Peer, Vacancy, listener};
 pub(crate) use peers::{
     Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_server, socat_server, temporary,
 };

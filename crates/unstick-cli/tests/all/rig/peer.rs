@@ -1,11 +1,12 @@
 //! A TCP peer in the test's own hands: says bytes, hears bytes, ends as peers end.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 /// How long anything may take before a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -15,6 +16,29 @@ pub(crate) fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
     let address = listener.local_addr().expect("a bound socket has an address").to_string();
     (listener, address)
+}
+
+/// An address where nobody listens, and nobody else can: it is taken.
+pub(crate) struct Vacancy {
+    socket: OwnedFd,
+    pub(crate) address: String,
+}
+
+impl Vacancy {
+    pub(crate) fn new() -> Vacancy {
+        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+        let socket = socket.expect("a socket can be had");
+        rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("the loopback has a free port");
+        let name = rustix::net::getsockname(&socket).expect("a bound socket has an address");
+        let name = SocketAddrV4::try_from(name).expect("it is an address of IPv4");
+        Vacancy { socket, address: name.to_string() }
+    }
+
+    /// Somebody listens there from now on, with room for so many who wait.
+    pub(crate) fn listens(self, backlog: i32) -> TcpListener {
+        rustix::net::listen(&self.socket, backlog).expect("a bound socket can listen");
+        TcpListener::from(self.socket)
+    }
 }
 
 /// A peer, connected.

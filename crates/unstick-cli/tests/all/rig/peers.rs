@@ -195,7 +195,7 @@ fn on_a_free_port(ready: &str, start: impl Fn(u16) -> Process) -> (Process, u16)
     panic!("a server never became ready: {}{}", process.rest(), process.errors());
 }
 
-pub(crate) fn free_port() -> u16 {
+fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
     listener.local_addr().expect("a bound socket has an address").port()
 }
