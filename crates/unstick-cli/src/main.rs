@@ -14,6 +14,7 @@ mod plan;
 mod prompt;
 mod report;
 mod run;
+mod signals;
 mod terminal;
 mod visible;
 

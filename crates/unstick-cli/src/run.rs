@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
-use tokio::signal::unix::{SignalKind, signal};
 use unstick::endpoint::{End, StreamEnd};
 use unstick::service;
 use unstick::service::pipe::Ended;
@@ -14,6 +13,7 @@ use crate::args::{Cli, Verb};
 use crate::ask::{Question, ask};
 use crate::plan::{Front, Plan};
 use crate::report::{Peers, Status};
+use crate::signals::Signals;
 use crate::terminal::{Notices, TerminalOutput};
 use crate::{framings, generate, json, output, pipe, prompt, report, terminal};
 
@@ -34,27 +34,16 @@ fn block_on(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::other(format!("cannot start: {e}")))?;
     let result = runtime.block_on(async {
+        // Before the verb says that it is there to be ended.
+        let mut signals = Signals::catch()?;
         tokio::select! {
             result = verb => result,
-            status = signalled() => status,
+            status = signals.come() => Ok(status),
         }
     });
     // A thread may still wait for standard input: it is not waited for.
     runtime.shutdown_background();
     result
-}
-
-/// Resolves when the program is to end from outside.
-async fn signalled() -> Result<Status> {
-    let listen = |kind| signal(kind).map_err(|e| Error::other(format!("signals: {e}")));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => Ok(Status::Interrupted),
-        _ = terminate.recv() => Ok(Status::Terminated),
-        _ = hangup.recv() => Ok(Status::HungUp),
-    }
 }
 
 /// Opens the address, and holds the conversation.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::rig::{Gate, Peer, Process, Vacancy, ask, connect, listen, listener, unstick, unstick_listen};
+use crate::rig::{Gate, Peer, Process, Vacancy, ask, connect, listen, listener, port_at_end, unstick, unstick_listen};
 
 const RESET: &str = "unstick: receiving: connection reset by peer\n";
 
@@ -469,6 +469,21 @@ fn signals() {
         });
         assert_eq!(asked.code, code, "ask");
     }
+}
+
+#[test]
+fn signals_that_are_switched_off_end_nothing() {
+    let script = "trap '' INT HUP; exec \"$0\" listen 127.0.0.1:0 --echo"; // as nohup does
+    let mut listener = Process::start(Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_unstick")]));
+    let port = port_at_end(&listener.error_line_with("listening on ")).unwrap();
+    let mut peer = Peer::connect(port);
+    for signal in [Signal::INT, Signal::HUP] {
+        listener.signal(signal);
+        peer.says("still there?\n");
+        peer.hears("still there?\n");
+    }
+    listener.signal(Signal::TERM);
+    assert_eq!(listener.code(), 143);
 }
 
 #[test]

@@ -301,7 +301,7 @@ fn megabytes_through_every_format_both_ways() {
     let json: Vec<u8> =
         text.split_inclusive(|b| *b == b'\n').flat_map(|l| [b"\"", &l[..l.len() - 1], b"\"\n"].concat()).collect();
     let netstrings: Vec<u8> =
-        text.split_inclusive(|b| *b == b'\n').flat_map(|l| [b"15:", &l[..l.len() - 1], b","].concat()).collect();
+        text.split_inclusive(|b| *b == b'\n').flat_map(|l| [b"127:", &l[..l.len() - 1], b","].concat()).collect();
     for (arguments, input) in [
         (&[][..], &text),
         (&["-f", "line"], &text),
@@ -393,9 +393,9 @@ fn a_peer_that_is_slow_to_read_slows_the_input() {
 
 // ---- what the rooms above need ----
 
-/// Some megabytes, in lines of 16 bytes.
+/// Four megabytes, in lines of 128 bytes.
 fn lines() -> Vec<u8> {
-    (0..4 << 16).map(|number| format!("{number:015}\n")).collect::<String>().into_bytes()
+    (0..4 << 13).map(|number| format!("{number:0127}\n")).collect::<String>().into_bytes()
 }
 
 fn hex_line(line: &[u8]) -> Vec<u8> {

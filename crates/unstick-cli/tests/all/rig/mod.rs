@@ -19,15 +19,23 @@ pub(crate) use process::Process;
 pub(crate) use talk::{ask, connect, listen};
 pub(crate) use terminal::Terminal;
 
+/// The command that starts the program under test.
+///
+/// A shell that runs these tests in its background has switched ^C off for all of them: `env` switches it on again.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,HUP", env!("CARGO_BIN_EXE_unstick")]);
+    command
+}
+
 /// The program under test, with these arguments and its standard input open.
 pub(crate) fn unstick<S: AsRef<OsStr>>(arguments: &[S]) -> Process {
-    Process::start(Command::new(env!("CARGO_BIN_EXE_unstick")).args(arguments))
+    Process::start(program().args(arguments))
 }
 
 /// `unstick listen` with these arguments, the address among them, and the port it says it listens on.
 pub(crate) fn unstick_listen<S: AsRef<OsStr>>(arguments: &[S]) -> (Process, u16) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_unstick"));
-    let mut process = Process::start(command.arg("listen").args(arguments));
+    let mut process = Process::start(program().arg("listen").args(arguments));
     let line = process.error_line_with("listening on ");
     let port = port_at_end(&line).unwrap_or_else(|| panic!("no port at the end of {line:?}"));
     (process, port)
