@@ -38,6 +38,7 @@
 
 #![forbid(unsafe_code)]
 
+mod args;
 mod decoder;
 mod encoder;
 mod error;

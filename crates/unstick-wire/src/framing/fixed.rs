@@ -1,9 +1,9 @@
 //! `fixed`: frames of so many bytes each.
 
 use super::{Codec, Cx, Entry, Fault, Machine, Step};
+use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
 use crate::quantity;
-use crate::spec::Args;
 
 pub(super) const FIXED: Entry = Entry {
     name: "fixed",

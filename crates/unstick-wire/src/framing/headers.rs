@@ -5,9 +5,9 @@
 use memchr::memchr;
 
 use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
+use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEADER_BLOCK};
-use crate::spec::Args;
 
 /// The base protocol of the Language Server Protocol 3.17, "Header Part"; the Debug Adapter Protocol's is the same.
 pub(super) const HEADERS: Entry = Entry {

@@ -2,9 +2,9 @@
 
 use super::length::Length;
 use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step};
+use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
 use crate::lane::{self, Lane};
-use crate::spec::Args;
 
 pub(super) const INTEGERS: Entry = Entry {
     name: "[ui]{8..64}{be,le,ne}",

@@ -5,9 +5,9 @@
 
 use super::integer::{self, Endian, Integer};
 use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
+use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
 use crate::limits;
-use crate::spec::Args;
 
 pub(super) const GENERAL: Entry = Entry {
     name: "length",

@@ -5,9 +5,9 @@ use std::ffi::{c_int, c_long, c_longlong, c_short};
 use super::integer::Endian;
 use super::length::Length;
 use super::{Entry, Machine};
+use crate::args::Args;
 use crate::error::SpecError;
 use crate::limits::MAX_LENGTH_OFFSET;
-use crate::spec::Args;
 
 /// The format strings of Python's `struct`, as far as they hold exactly one integer.
 pub(super) const STRUCT: Entry = Entry {
