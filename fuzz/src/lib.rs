@@ -22,13 +22,27 @@ const MORE: &[&str] = &[
     "netstring/headers/json",
 ];
 
+/// All specs to choose from.
+pub fn specs() -> Vec<&'static str> {
+    ENTRIES.iter().flat_map(|entry| entry.examples).chain(MORE).copied().collect()
+}
+
 /// The framing that a byte stands for.
 pub fn framing(choice: u8) -> Framing {
-    let specs = ENTRIES.iter().flat_map(|entry| entry.examples).chain(MORE);
-    let count = specs.clone().count();
-    assert!(count <= 256, "a byte no longer chooses among all specs");
-    let spec = specs.clone().nth(usize::from(choice) % count).expect("the remainder is below the count");
-    Framing::parse(spec).expect("the specs here parse")
+    let specs = specs();
+    assert!(specs.len() <= 256, "a byte no longer chooses among all specs");
+    Framing::parse(specs[usize::from(choice) % specs.len()]).expect("the specs here parse")
+}
+
+/// Messages out of an input: a byte says how long each is, the last takes what is left.
+pub fn messages(mut input: &[u8]) -> Vec<&[u8]> {
+    let mut messages = Vec::new();
+    while let Some((length, rest)) = input.split_first() {
+        let (message, behind) = rest.split_at(rest.len().min(usize::from(*length)));
+        messages.push(message);
+        input = behind;
+    }
+    messages
 }
 
 /// What a decoder says of a stream: its messages, how many were passed over, and the error that ended it with its

@@ -1,0 +1,65 @@
+//! Writes what the fuzz targets begin with, into a folder a target: whole streams of every framing, so that a short run
+//! does not have to find out what a header looks like.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use unstick_fuzz::{decode, framing, specs};
+
+/// Messages of all kinds: every framing carries some of them. A byte says how long each is in an input.
+const MESSAGES: &[&[u8]] = &[
+    b"",
+    b"hi",
+    b"hello",
+    b"{\"a\":[1,true,\"\\\"\"]}",
+    b"0\n~}\xc0\xdb\r\0",
+    b"0123456789abcdef",
+    b"\x30\x03\x02\x01\x03",
+    b"Q\0\0\0\x09abcde",
+    b"\x82\0\x40\x05\0hello",
+    b"\x08\0\0\0\0\0\0",
+    b"ab\0\x0012345678901234567890",
+    b"ab\0\x02wxyz",
+    b"ab\x05\0\0xyz",
+    b"Content-Length: 2\r\n\r\n{}",
+    &[b'x'; 68],
+    &[b'7'; 200],
+];
+
+fn main() {
+    let folder: PathBuf = std::env::args_os().nth(1).expect("a folder to write to").into();
+    let specs = specs();
+    let (count, mut bare) = (specs.len(), 0);
+    for (at, spec) in specs.into_iter().enumerate() {
+        let choice = u8::try_from(at).expect("a byte chooses among all specs");
+        write(&folder, "spec", at, "", spec.as_bytes());
+        let (stream, list) = stream(choice);
+        let told = decode(&framing(choice), &stream, None);
+        assert!(told.error.is_none(), "{spec}: {told:?}");
+        bare += usize::from(told.messages.is_empty());
+        write(&folder, "decode", at, "whole", &[&[choice, 3][..], &stream].concat());
+        write(&folder, "decode", at, "cut", &[&[choice, 0][..], &stream[..stream.len().saturating_sub(1)]].concat());
+        write(&folder, "roundtrip", at, "", &[&[choice, 5][..], &list].concat());
+    }
+    assert!(bare * 10 <= count, "{bare} of {count} framings carry none of the messages here");
+}
+
+/// What a framing can carry of the messages: as a stream, and as the list that `roundtrip` takes.
+fn stream(choice: u8) -> (Vec<u8>, Vec<u8>) {
+    let mut encoder = framing(choice).encoder().expect("the specs here can be sent");
+    let (mut stream, mut list) = (Vec::new(), Vec::new());
+    let fixed: Vec<Vec<u8>> = [2, 16, 512].iter().map(|length| vec![b'.'; *length]).collect();
+    for message in MESSAGES.iter().copied().chain(fixed.iter().map(Vec::as_slice)) {
+        if encoder.encode(message, &mut stream).is_ok() {
+            list.push(u8::try_from(message.len()).unwrap_or(u8::MAX));
+            list.extend_from_slice(message);
+        }
+    }
+    (stream, list)
+}
+
+fn write(folder: &Path, target: &str, at: usize, kind: &str, input: &[u8]) {
+    let folder = folder.join(target);
+    fs::create_dir_all(&folder).expect("the folder can be written to");
+    fs::write(folder.join(format!("{at:03}{kind}")), input).expect("the folder can be written to");
+}
