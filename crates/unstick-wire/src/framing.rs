@@ -9,6 +9,7 @@ mod cobs;
 mod delimited;
 mod digits;
 mod fixed;
+mod hdlc;
 mod headers;
 mod integer;
 mod json;
@@ -19,9 +20,9 @@ mod slip;
 mod unframed;
 mod varint;
 
+use crate::args::Args;
 use crate::error::{EncodeError, SpecError, Text};
 use crate::lane::Lane;
-use crate::spec::Args;
 
 /// Where a frame was found in the input, or what is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +238,7 @@ codecs! {
     Headers(headers::Headers),
     Slip(slip::Slip),
     Cobs(cobs::Cobs),
+    Hdlc(hdlc::Hdlc),
     Fixed(fixed::Fixed),
     Json(json::Json),
 }
@@ -264,6 +266,7 @@ pub const ENTRIES: &[Entry] = &[
     headers::HEADERS,
     slip::SLIP,
     cobs::COBS,
+    hdlc::HDLC,
     fixed::FIXED,
     json::JSON,
 ];

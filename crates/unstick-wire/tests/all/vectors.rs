@@ -278,6 +278,28 @@ fn cobs() {
 }
 
 #[test]
+fn hdlc() {
+    // The check values of CRC-16/X-25 and CRC-32/ISO-HDLC.
+    both_ways("hdlc", b"123456789", b"~123456789\x6e\x90~");
+    both_ways("hdlc,fcs=32", b"123456789", b"~123456789\x26\x39\xf4\xcb~");
+    both_ways("hdlc,fcs=none", b"}~ }", b"~}]}^ }]~");
+    both_ways("hdlc", b"", b"~\0\0~");
+    // A checksum that has to be escaped itself.
+    both_ways("hdlc", b"Bw", b"~Bw\xa9}]~");
+    // Flags between frames, shared or not; octets that need not have been escaped, as PPP escapes controls.
+    reads("hdlc", b"~~123456789\x6e\x90~}\x1123456789\x6e\x90~~~", &["123456789", "123456789"]);
+    // A frame that its sender has given up.
+    reads("hdlc", b"~1234}~123456789\x6e\x90~", &["123456789"]);
+    refuses("hdlc", b"~123456789\x6e\x91~", "a frame ends in the FCS-16 6e91, and its bytes make 6e90");
+    refuses("hdlc", b"~123456789\x26\x39\xf4\xcb~", "it would be right with fcs=32");
+    refuses("hdlc,fcs=32", b"~123456789\x6e\x90~", "it would be right with fcs=16");
+    refuses("hdlc", b"~a~", "a frame of 1 byte is shorter than its checksum");
+    refuses("hdlc,max=3,fcs=none", b"~}1}2}3}4", "over the limit of 3 bytes");
+    refuses("hdlc", b"~abc}", "ended inside a frame, after 4 bytes");
+    cannot_send("hdlc,fcs=none", b"", "no empty messages");
+}
+
+#[test]
 fn json() {
     both_ways("json", b"{\"a\":[1,true,null,\"}\\\"\"]}", b"{\"a\":[1,true,null,\"}\\\"\"]}\n");
     let stream = b" {}\r\n[]\"a\"\"b\"1 -2.5e-3\ttruefalse0{\"x\" : 1}12[3]4";
