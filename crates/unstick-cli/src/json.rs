@@ -1,4 +1,4 @@
-//! `--json`: one object a line, both ways. The format is version 1, said in the `listening` or first `open` event.
+//! `--json`: one object a line, both ways. The format is version 1, said in the first event.
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -10,13 +10,17 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use unstick::service::talk::{Command, Event, Input, Output, Reason, Target};
 use unstick::wire::Framing;
-use unstick::{Address, Options, Receiver, Result, Sender};
+use unstick::{Address, Error, Options, Receiver, Result, Sender};
 
+use crate::output;
 use crate::pipe::{unread, unwritten};
 use crate::visible;
 
 /// Version of the events and commands: it goes up when a script written for the last one would break.
 pub const VERSION: u64 = 1;
+
+/// What a line of standard input can be.
+const COMMANDS: &str = r#"{"to":2,"text":"hi"}, {"to":"all","base64":"aGk="}, {"close":2} or {"quit":true}"#;
 
 /// Standard input as commands.
 pub struct JsonInput {
@@ -110,6 +114,21 @@ fn command(line: &[u8]) -> Result<Command, String> {
     Ok(Command::Send { to, message })
 }
 
+/// The peer that a line names, whatever else is wrong with it.
+fn named(line: &[u8]) -> Option<u64> {
+    let value: Value = serde_json::from_slice(line).ok()?;
+    value.get("to").or_else(|| value.get("close"))?.as_u64()
+}
+
+/// Says on standard output too that a run has not begun, for a script that reads nothing else.
+pub fn not_begun(error: &Error) {
+    let mut event = object(&Event::Error { peer: None, error }).unwrap_or_default();
+    event["time"] = now().into();
+    event["version"] = VERSION.into();
+    // Who reads nothing has the exit status.
+    let _ = output::print(&format!("{event}\n"));
+}
+
 impl JsonInput {
     /// A line that makes no sense is an error event: a script's one bad line does not end its server.
     fn read(&self, line: &[u8]) -> Result<Option<Command>> {
@@ -120,7 +139,9 @@ impl JsonInput {
             Ok(command) => Ok(Some(command)),
             Err(what) => {
                 let error = format!("standard input: {what}");
-                let event = json!({ "event": "error", "peer": null, "error": error, "hint": null, "time": now() });
+                let event = json!({
+                    "event": "error", "peer": named(line), "error": error, "hint": COMMANDS, "time": now(),
+                });
                 self.errors.push(&event)?;
                 Ok(None)
             }
@@ -166,7 +187,7 @@ fn object(event: &Event<'_>) -> Option<Value> {
         Event::Listening { addresses } => json!({
             "event": "listening", "address": addresses.first(), "addresses": addresses,
         }),
-        Event::Open { peer, names } => json!({
+        Event::Open { peer, names, .. } => json!({
             "event": "open", "peer": peer, "from": names.remote, "local": names.local,
         }),
         Event::Message { peer, from, message } => {
@@ -213,7 +234,7 @@ fn reason_name(reason: &Reason) -> &'static str {
 impl Output for JsonOutput {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         if let Event::Listening { addresses } = &event {
-            crate::output::notice(&crate::terminal::listening(addresses));
+            output::notice(&crate::terminal::listening(addresses));
         }
         let Some(mut object) = object(&event) else { return Ok(()) };
         object["time"] = now().into();

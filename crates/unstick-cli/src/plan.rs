@@ -161,7 +161,11 @@ pub fn check(framings: Option<&Framings>, messages: &[Bytes]) -> Result<()> {
         encoder.encode(message, &mut frames).map_err(|error| {
             let shown = crate::visible::line_of_bytes(&message[..message.len().min(SHOWN)]);
             let more = if message.len() > SHOWN { " ..." } else { "" };
-            Error::usage(format!("`{shown}`{more} cannot be sent in {}: {error}", framings.outbound))
+            let wrong = Error::usage(format!("`{shown}`{more} cannot be sent in {}: {error}", framings.outbound));
+            match error.hint() {
+                Some(hint) => wrong.with_hint(hint),
+                None => wrong,
+            }
         })?;
     }
     Ok(())

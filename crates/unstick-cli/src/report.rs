@@ -1,5 +1,7 @@
 //! Error → hint → exit status, in one place.
 
+use std::time::Duration;
+
 use unstick::Error;
 use unstick::service::talk::{Outcome, Rules};
 
@@ -60,7 +62,7 @@ pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
             Status::TimedOut
         }
         Outcome::Deadline(after) => {
-            output::problem(&format!("not over after {:?} (--deadline)", rules.deadline.unwrap_or(*after)));
+            output::problem(&late(rules.deadline.or(Some(*after))));
             Status::TimedOut
         }
         Outcome::PeerFailed(error) => match peers {
@@ -77,6 +79,11 @@ pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
 pub enum Peers {
     Said,
     Unsaid,
+}
+
+/// What passed.
+pub fn late(deadline: Option<Duration>) -> String {
+    format!("not over after {:?} (--deadline)", deadline.unwrap_or_default())
 }
 
 /// What did not come.

@@ -52,12 +52,19 @@ async fn converse(mut plan: Plan) -> Result<Status> {
         return raw(&plan).await;
     }
     let asked = plan.rules.clone();
-    let begun = Instant::now();
+    let start = Instant::now();
     let Some(party) = within(asked.deadline, open(&plan)).await else {
-        return Ok(report::outcome(&Outcome::Deadline(begun.elapsed()), &asked, Peers::Unsaid));
+        let late = Outcome::Deadline(start.elapsed());
+        if let Front::Json = plan.front {
+            json::not_begun(&Error::other(report::late(asked.deadline)));
+        }
+        return Ok(report::outcome(&late, &asked, Peers::Unsaid));
     };
+    if let (Front::Json, Err(error)) = (&plan.front, &party) {
+        json::not_begun(error);
+    }
     let party = party?;
-    plan.rules.deadline = asked.deadline.map(|after| after.saturating_sub(begun.elapsed()));
+    plan.rules.deadline = asked.deadline.map(|after| after.saturating_sub(start.elapsed()));
     let single = !plan.listening || plan.rules.once;
     let notices = Notices::new(plan.look.verbose, single);
     let (outcome, peers) = match &plan.front {

@@ -176,12 +176,34 @@ pub enum EncodeError {
         at: usize,
     },
     /// The message is not one that frames of this kind can hold.
-    #[error("{0}")]
-    Unfit(Cow<'static, str>),
+    #[error("{what}")]
+    Unfit {
+        /// Why not.
+        what: Cow<'static, str>,
+        /// What to do about it, where something is known.
+        hint: Option<&'static str>,
+    },
 }
 
 impl EncodeError {
     pub(crate) fn unfit(what: impl Into<Text>) -> Self {
-        Self::Unfit(what.into())
+        Self::Unfit { what: what.into(), hint: None }
+    }
+
+    /// The same with what to do about it.
+    pub(crate) fn unfit_but(what: impl Into<Text>, hint: &'static str) -> Self {
+        Self::Unfit { what: what.into(), hint: Some(hint) }
+    }
+
+    /// What to do about it, where something is known. Not part of the text.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong { .. } => Some("max= raises the limit at this end, as in line,max=64M"),
+            Self::DoesNotFit { .. } => Some("a framing with a wider length carries it, if the peer speaks that too"),
+            Self::ContainsDelimiter { .. } => {
+                Some("a framing with a length, such as u32be, carries any bytes, if the peer speaks that too")
+            }
+            Self::Unfit { hint, .. } => *hint,
+        }
     }
 }

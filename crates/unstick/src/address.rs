@@ -93,7 +93,7 @@ impl FromStr for Address {
             };
         }
         if let Some(scheme) = NOT_YET.iter().find(|scheme| text.starts_with(**scheme)) {
-            return Err(Error::usage(format!("{scheme} is not built yet")).with_hint("tcp://, udp://, mem: and - are"));
+            return Err(Error::usage(format!("{scheme} is not built yet")).with_hint("tcp://, udp:// and - are"));
         }
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(Error::usage(format!("`{scheme}://` is no transport")).with_hint("tcp:// or udp://"));
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(shown("70000"), "`70000` is not a port (a port is a number from 0 to 65535)");
         assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp:// or udp://)");
         assert_eq!(shown("[::1:80"), "`[::1:80` has a `[` without its `]` ()");
-        assert_eq!(shown("tls://x:1"), "tls:// is not built yet (tcp://, udp://, mem: and - are)");
+        assert_eq!(shown("tls://x:1"), "tls:// is not built yet (tcp://, udp:// and - are)");
     }
 
     #[test]

@@ -233,6 +233,7 @@ impl From<DecodeError> for Error {
 
 impl From<EncodeError> for Error {
     fn from(error: EncodeError) -> Self {
-        Self::new(Kind::Encode(error))
+        let hint = error.hint().map(str::to_owned);
+        Self { inner: Box::new(Inner { kind: Kind::Encode(error), hint }) }
     }
 }

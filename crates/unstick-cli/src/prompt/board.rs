@@ -122,7 +122,7 @@ impl Board {
     pub(crate) fn note(&self, event: &Event<'_>) {
         let mut state = self.lock();
         match event {
-            Event::Open { peer, names } => state.addressees.came(*peer, &names.remote),
+            Event::Open { peer, names, .. } => state.addressees.came(*peer, &names.remote),
             Event::Message { peer, .. } => state.addressees.spoke(*peer),
             Event::Close { peer, .. } => state.addressees.left(*peer),
             _ => return,
@@ -322,7 +322,7 @@ mod tests {
 
     fn open(board: &Board, peer: u64) {
         let names = Names { remote: "127.0.0.1:5".into(), local: "127.0.0.1:6".into() };
-        board.note(&Event::Open { peer, names: &names });
+        board.note(&Event::Open { peer, names: &names, datagram: false });
     }
 
     fn woken(board: &Board) -> Option<String> {

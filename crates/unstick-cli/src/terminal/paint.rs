@@ -1,5 +1,6 @@
 //! What an event reads like.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use rustix::termios::tcgetwinsize;
@@ -38,6 +39,8 @@ pub(super) struct Painter {
     notice_colour: bool,
     /// There is one peer, and its coming is a connection.
     single: bool,
+    /// Peers that are spoken to in datagrams.
+    datagrams: BTreeSet<PeerId>,
     /// What to do about a peer that ends no message has been said.
     hinted: bool,
     now: fn() -> String,
@@ -46,7 +49,7 @@ pub(super) struct Painter {
 
 impl Painter {
     pub(super) fn new(look: Look, single: bool, notice_colour: bool) -> Self {
-        Self { look, notice_colour, single, hinted: false, now, columns }
+        Self { look, notice_colour, single, datagrams: BTreeSet::new(), hinted: false, now, columns }
     }
 
     /// An event as text, if there is anything to say.
@@ -56,7 +59,7 @@ impl Painter {
                 return Some(Painted { text: self.message(*peer, message), message: true });
             }
             Event::Listening { addresses } => listening(addresses),
-            Event::Open { peer, names } => self.open(*peer, names),
+            Event::Open { peer, names, datagram } => self.open(*peer, names, *datagram),
             Event::Pending { peer, so_far } => self.pending(*peer, so_far),
             Event::Lost { peer, lost, cut_short } => losses(*peer, *lost, *cut_short)?,
             Event::Close { peer, from, reason } => return Some(self.close(*peer, from, reason)),
@@ -82,10 +85,15 @@ impl Painter {
         format!("{}{} {shown}\n", coloured(colour, &time, FAINT), coloured(colour, &number, colour_of(peer)))
     }
 
-    fn open(&self, peer: PeerId, names: &unstick::endpoint::Names) -> String {
+    fn open(&mut self, peer: PeerId, names: &unstick::endpoint::Names, datagram: bool) -> String {
+        if datagram {
+            self.datagrams.insert(peer);
+        }
         let remote = visible::line(&names.remote);
         let local = if self.look.verbose { format!(" (here {})", visible::line(&names.local)) } else { String::new() };
-        if self.single {
+        if self.single && datagram {
+            format!("datagrams go to {remote}{local}")
+        } else if self.single {
             format!("connected to {remote}{local}")
         } else {
             format!("peer {peer} joined: {remote}{local}")
@@ -108,14 +116,22 @@ impl Painter {
         text
     }
 
-    fn close(&self, peer: PeerId, from: &str, reason: &Reason) -> Painted {
+    /// Datagrams do not tell that a peer has left, only that none came for as long as they were waited for.
+    fn close(&mut self, peer: PeerId, from: &str, reason: &Reason) -> Painted {
+        let datagrams = self.datagrams.remove(&peer);
+        let from = visible::line(from);
         let (error, why) = match reason {
             Reason::Failed(error) => (self.error(Some(peer), error), ""),
             Reason::Closed => (String::new(), " (closed from here)"),
             Reason::Until => (String::new(), " (--until)"),
             _ => (String::new(), ""),
         };
-        painted(error + &self.notice(&format!("peer {peer} left: {}{why}", visible::line(from))))
+        let gone = match reason {
+            Reason::Ended if datagrams => format!("peer {peer} has been quiet, and is waited for no longer: {from}"),
+            _ if datagrams => format!("no more datagrams with peer {peer}: {from}{why}"),
+            _ => format!("peer {peer} left: {from}{why}"),
+        };
+        painted(error + &self.notice(&gone))
     }
 
     fn error(&self, peer: Option<PeerId>, error: &Error) -> String {
@@ -215,6 +231,7 @@ mod tests {
             look,
             notice_colour: false,
             single: false,
+            datagrams: BTreeSet::new(),
             hinted: false,
             now: || "12:00:00.000".into(),
             columns: || 60,
@@ -271,17 +288,33 @@ mod tests {
     fn joins_and_leaves_have_addresses_and_reasons() {
         let mut painter = painter();
         let names = Names { remote: "127.0.0.1:51234".into(), local: "127.0.0.1:80".into() };
-        let open = Event::Open { peer: 1, names: &names };
+        let open = Event::Open { peer: 1, names: &names, datagram: false };
         assert_eq!(painter.paint(&open).unwrap().text, "peer 1 joined: 127.0.0.1:51234\n");
         painter.look.verbose = true;
         assert_eq!(painter.paint(&open).unwrap().text, "peer 1 joined: 127.0.0.1:51234 (here 127.0.0.1:80)\n");
         painter.single = true;
         assert_eq!(painter.paint(&open).unwrap().text, "connected to 127.0.0.1:51234 (here 127.0.0.1:80)\n");
-        let close = |reason| painter.close(1, "127.0.0.1:51234", &reason).text;
+        let mut close = |reason| painter.close(1, "127.0.0.1:51234", &reason).text;
         assert_eq!(close(Reason::Ended), "peer 1 left: 127.0.0.1:51234\n");
         assert_eq!(close(Reason::Closed), "peer 1 left: 127.0.0.1:51234 (closed from here)\n");
         let failed = close(Reason::Failed(Error::usage("odd").with_hint("even")));
         assert_eq!(failed, "error: peer 1: odd\n  hint: even\npeer 1 left: 127.0.0.1:51234\n");
+    }
+
+    #[test]
+    fn datagrams_are_no_connection() {
+        let mut painter = painter();
+        painter.single = true;
+        let names = Names { remote: "127.0.0.1:51234".into(), local: "127.0.0.1:80".into() };
+        let mut comes_and_goes = |reason| {
+            let open = painter.paint(&Event::Open { peer: 1, names: &names, datagram: true }).unwrap().text;
+            assert_eq!(open, "datagrams go to 127.0.0.1:51234\n");
+            painter.close(1, "127.0.0.1:51234", &reason).text
+        };
+        let quiet = "peer 1 has been quiet, and is waited for no longer: 127.0.0.1:51234\n";
+        assert_eq!(comes_and_goes(Reason::Ended), quiet);
+        let closed = "no more datagrams with peer 1: 127.0.0.1:51234 (closed from here)\n";
+        assert_eq!(comes_and_goes(Reason::Closed), closed);
     }
 
     #[test]

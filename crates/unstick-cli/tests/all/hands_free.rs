@@ -130,7 +130,8 @@ fn an_answer_that_the_framing_cannot_carry() {
         peer.says("hi\0");
         peer.is_dropped();
     };
-    let cannot = "the message contains its own delimiter (a zero byte) at byte 1, and would arrive in pieces\n";
+    let cannot = "the message contains its own delimiter (a zero byte) at byte 1, and would arrive in pieces\n  \
+                  hint: a framing with a length, such as u32be, carries any bytes, if the peer speaks that too\n";
     listen(&["-f", "null", "--each", "printf 'a\\0b'"]).meets(asks).is(1, "hi\n", &format!("unstick: {cannot}"));
 }
 

@@ -153,21 +153,55 @@ fn a_line_that_makes_no_sense_is_an_error_and_the_run_goes_on() {
         ("{\"close\":\"all\"}", "standard input: `close` takes a peer's number"),
         ("{\"close\":1,\"text\":\"bye\"}", "standard input: `close` stands alone"),
         ("{\"quit\":1}", "standard input: `quit` is true, and stands alone"),
-        ("{\"to\":9,\"text\":\"hi\"}", "there is no peer 9"),
-        ("{\"close\":9}", "there is no peer 9"),
     ] {
         process.feed(format!("{line}\n"));
         let event = event(&mut process);
         assert_eq!((&event["event"], &event["error"]), (&"error".into(), &error.into()), "{line}");
+        let known = ["{\"to\":1}", "{\"close\":1,\"text\":\"bye\"}"].contains(&line);
+        let named = if known { json!(1) } else { json!(null) };
+        assert_eq!(event["peer"], named, "{line}");
+        assert!(event["hint"].as_str().is_some_and(|hint| hint.contains("{\"close\":2}")), "{event}");
+    }
+    let hint = "a number is a peer's from its coming until it leaves";
+    for line in ["{\"to\":9,\"text\":\"hi\"}", "{\"close\":9}"] {
+        process.feed(format!("{line}\n"));
+        let gone = json!({ "event": "error", "peer": 9, "error": "there is no such peer", "hint": hint });
+        assert_eq!(event(&mut process), gone, "{line}");
     }
     process.feed("{\"to\":1,\"text\":\"a\\u0000b\"}\n");
     let refused = event(&mut process);
+    assert_eq!(refused["peer"], 1);
+    assert!(refused["hint"].as_str().is_some_and(|hint| hint.contains("u32be")), "{refused}");
     assert_eq!(
         refused["error"],
         "the message contains its own delimiter (a zero byte) at byte 1, and would arrive in pieces"
     );
     process.feed("  \n\n{\"to\":1,\"text\":\"still here\"}\n");
     peer.hears("still here\0");
+}
+
+#[test]
+fn a_peer_that_has_left_is_told_from_one_that_never_came() {
+    let (mut process, port) = listen(&[]);
+    drop(join(&mut process, port, 1));
+    expect(&mut process, json!({ "event": "close", "peer": 1, "reason": "ended" }));
+    tell(&mut process, json!({ "to": 1, "text": "too late" }));
+    let event = event(&mut process);
+    assert_eq!((&event["peer"], &event["error"]), (&1.into(), &"it has left".into()));
+}
+
+#[test]
+fn a_run_that_does_not_begin_says_so_as_an_event_and_on_standard_error() {
+    let vacancy = Vacancy::new();
+    let nobody = &*vacancy.address;
+    for (arguments, code, error) in [(vec!["connect", nobody], 3, "refused"), (vec!["listen", nobody], 3, "in use")] {
+        let mut process = unstick(&[arguments, vec!["--json"]].concat());
+        let event: Value = serde_json::from_str(&process.line()).unwrap();
+        assert_eq!((&event["event"], &event["peer"], &event["version"]), (&"error".into(), &json!(null), &1.into()));
+        assert!(event["error"].as_str().is_some_and(|said| said.contains(error)), "{event}");
+        assert_eq!((process.code(), &*process.rest()), (code, ""));
+        assert!(process.errors().contains(error));
+    }
 }
 
 #[test]
@@ -230,14 +264,6 @@ fn what_is_pending_and_what_is_lost() {
     expect(&mut process, json!({ "event": "pending", "peer": 1, "bytes": 4, "text": "rest" }));
     peer.says("\n");
     expect(&mut process, json!({ "event": "message", "peer": 1, "text": "rest" }));
-}
-
-#[test]
-fn a_run_that_fails_says_so_to_people() {
-    let vacancy = Vacancy::new();
-    let mut process = unstick(&["connect", &vacancy.address, "--json"]);
-    assert_eq!((process.code(), &*process.rest()), (3, ""));
-    assert!(process.errors().starts_with("unstick: cannot connect to"));
 }
 
 #[test]

@@ -99,7 +99,8 @@ fn a_message_that_the_framing_cannot_carry_stops_the_run() {
         assert_eq!(peer.hears_all(), b"fine\0");
         peer
     };
-    let err = "unstick: the message contains its own delimiter (a zero byte) at byte 1, and would arrive in pieces\n";
+    let err = "unstick: the message contains its own delimiter (a zero byte) at byte 1, and would arrive in pieces\n  \
+               hint: a framing with a length, such as u32be, carries any bytes, if the peer speaks that too\n";
     connect(&["-f", "null"]).input("fine\nn\0t fine\nunsent\n").meets(hears).is(1, "", err);
     listen(&["-f", "null"]).input("fine\nn\0t fine\nunsent\n").meets(hears).is(1, "", err);
 }

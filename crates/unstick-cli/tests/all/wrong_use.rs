@@ -32,7 +32,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         concat!("an IPv6 address goes in brackets: [::1]", ":8080"),
     ),
     (&["connect", "http://x:1"], "`http://` is no transport", "tcp:// or udp://"),
-    (&["connect", "tls://x:1"], "tls:// is not built yet", "tcp://, udp://, mem: and - are"),
+    (&["connect", "tls://x:1"], "tls:// is not built yet", "tcp://, udp:// and - are"),
     (&["connect", "tcp://x", "80"], "`tcp://x` needs no second word `80`", "write tcp://x:80"),
     (&["connect", ":80", ":81"], "`:80 :81` is no address", "write HOST:PORT or HOST PORT"),
     (&["listen", "-"], "nobody can connect to standard input", "use connect -"),
@@ -137,24 +137,28 @@ fn bytes_that_are_no_text_have_their_own_options() {
 #[test]
 fn a_message_that_cannot_be_sent_is_said_before_anything_is_opened() {
     let (listener, address) = listener();
-    for (arguments, sentence) in [
+    let any = "a framing with a length, such as u32be, carries any bytes, if the peer speaks that too";
+    for (arguments, sentence, hint) in [
         (
             &["--send", "a\nb"][..],
             format!("`a\\nb` cannot be sent in line: the message contains its own delimiter (LF) at byte 1, {PIECES}"),
+            any,
         ),
         (
             &["--send", "ok", "--send-hex", "00", "-f", "null"],
             format!(
                 "`\\x00` cannot be sent in null: the message contains its own delimiter (a zero byte) at byte 0, {PIECES}"
             ),
+            any,
         ),
         (
             &["--send", "four", "-f", "u8,max=3"],
             "`four` cannot be sent in u8,max=3: the message has 4 bytes, over the limit of 3 bytes".into(),
+            "max= raises the limit at this end, as in line,max=64M",
         ),
     ] {
         let mut process = unstick(&[&["connect", &*address], arguments].concat());
-        assert_eq!((process.code(), process.errors()), (2, format!("unstick: {sentence}\n")));
+        assert_eq!((process.code(), process.errors()), (2, format!("unstick: {sentence}\n  hint: {hint}\n")));
     }
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "nobody has come");

@@ -104,7 +104,10 @@ impl Codec for Line {
             return Err(EncodeError::ContainsDelimiter { delimiter: "LF".into(), at });
         }
         if !self.keep_cr && message.last() == Some(&b'\r') {
-            return Err(EncodeError::unfit("the message ends in CR, which a reader of lines would drop"));
+            return Err(EncodeError::unfit_but(
+                "the message ends in CR, which a reader of lines would drop",
+                "line,cr=keep sends it, and a peer that keeps it too reads it",
+            ));
         }
         out.reserve(message.len() + 1);
         out.extend_from_slice(message);

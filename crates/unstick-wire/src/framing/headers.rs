@@ -141,7 +141,10 @@ impl Codec for Headers {
                 ),
                 None => "the message's header block has no Content-Length".into(),
             })),
-            _ => Err(EncodeError::unfit("the message does not begin with a header block and an empty line")),
+            _ => Err(EncodeError::unfit_but(
+                "the message does not begin with a header block and an empty line",
+                "with header=strip the header is written for it",
+            )),
         }
     }
 

@@ -51,6 +51,9 @@ impl Json {
     }
 }
 
+/// What to do about a text.
+const AS_JSON: &str = "a text is a JSON value in quotes: \"hello\"";
+
 impl Codec for Json {
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         if is_blank(input[0]) {
@@ -84,9 +87,11 @@ impl Codec for Json {
                     "the message's JSON value ends at byte {end}, and more follows"
                 )));
             }
-            Ok(None) => return Err(EncodeError::unfit("the message is not a whole JSON value")),
-            Err(Fault::Broken(what)) => return Err(EncodeError::unfit(format!("the message is not JSON: {what}"))),
-            Err(Fault::TooLong { .. }) => return Err(EncodeError::unfit("the message is not JSON")),
+            Ok(None) => return Err(EncodeError::unfit_but("the message is not a whole JSON value", AS_JSON)),
+            Err(Fault::Broken(what)) => {
+                return Err(EncodeError::unfit_but(format!("the message is not JSON: {what}"), AS_JSON));
+            }
+            Err(Fault::TooLong { .. }) => return Err(EncodeError::unfit_but("the message is not JSON", AS_JSON)),
         }
         out.reserve(message.len() + 1);
         out.extend_from_slice(message);

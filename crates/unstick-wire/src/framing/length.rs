@@ -172,19 +172,17 @@ impl Length {
 
     fn encode_kept(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let Some(field) = message.get(self.offset..self.field_end()) else {
-            return Err(EncodeError::unfit(format!(
-                "the message has {} bytes, less than its own header of {}",
-                message.len(),
-                self.field_end()
-            )));
+            let (length, header) = (message.len(), self.field_end());
+            let what = format!("the message has {length} bytes, less than its own header of {header}");
+            return Err(EncodeError::unfit_but(what, OWN_HEADER));
         };
         let total = message.len() + self.trailer.len();
         if self.body(field) != Ok((total - self.field_end()) as u64) {
-            return Err(EncodeError::unfit(format!(
-                "the length in the message's header is {}, which is not right for a message of {} bytes",
-                self.value(field),
-                message.len()
-            )));
+            let (said, length) = (self.value(field), message.len());
+            let what = format!(
+                "the length in the message's header is {said}, which is not right for a message of {length} bytes"
+            );
+            return Err(EncodeError::unfit_but(what, OWN_HEADER));
         }
         out.extend_from_slice(message);
         out.extend_from_slice(&self.trailer);
@@ -192,6 +190,9 @@ impl Length {
         Ok(())
     }
 }
+
+/// What to do about a message that is not its own header's.
+const OWN_HEADER: &str = "a message begins with its header here; with header=strip,head=HEX that is written for it";
 
 impl Codec for Length {
     #[inline]

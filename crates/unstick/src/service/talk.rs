@@ -139,6 +139,8 @@ pub enum Event<'a> {
         peer: PeerId,
         /// Who is at either end.
         names: &'a crate::endpoint::Names,
+        /// It is spoken to in datagrams, which tell neither whether somebody is there nor that somebody has gone.
+        datagram: bool,
     },
     /// A message has arrived.
     Message {

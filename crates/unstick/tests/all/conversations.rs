@@ -2,6 +2,7 @@
 //!
 //! Not here: the program, whose tests see the same from outside.
 
+use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -49,6 +50,24 @@ impl Output for Told {
 /// Messages of `MAX_QUEUE` bytes: one is with the writer, one waits, one finds no room.
 const MUCH: usize = 3;
 
+/// How long a test may take in real time. Under paused time a task that is always ready would hold the clock for ever,
+/// and no limit of the runtime's own would pass: then a thread ends the process, and says why.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Held by a run for as long as it lasts.
+fn guarded(name: &str) -> std::sync::mpsc::Sender<()> {
+    let (held, over) = std::sync::mpsc::channel();
+    let name = name.to_owned();
+    std::thread::spawn(move || {
+        if over.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            // Past the capture of test output, which would be lost.
+            let _ = writeln!(std::io::stderr(), "the run of {name} goes on and on");
+            std::process::abort();
+        }
+    });
+    held
+}
+
 /// A listener's run.
 struct Run {
     address: Address,
@@ -56,6 +75,7 @@ struct Run {
     commands: Option<mpsc::UnboundedSender<Command>>,
     told: mpsc::UnboundedReceiver<String>,
     outcome: JoinHandle<Outcome>,
+    _guard: std::sync::mpsc::Sender<()>,
 }
 
 impl Run {
@@ -66,7 +86,7 @@ impl Run {
         let (commands, script) = mpsc::unbounded_channel();
         let (tell, told) = mpsc::unbounded_channel();
         let outcome = tokio::spawn(talk(Party::Many(listener), Script(script), Told(tell), rules));
-        let mut run = Run { address, framings, commands: Some(commands), told, outcome };
+        let mut run = Run { address, framings, commands: Some(commands), told, outcome, _guard: guarded(name) };
         run.tells("listening").await;
         run
     }

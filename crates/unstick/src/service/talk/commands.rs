@@ -109,7 +109,8 @@ impl<O: Output> Hub<O> {
             Command::Send { to, message } => self.send(to, message).await,
             Command::Close(id) => {
                 if !self.close(id, Reason::Closed) {
-                    self.complain(Some(id), &no_such_peer(id));
+                    let gone = no_such_peer(&self.lock(), id);
+                    self.complain(Some(id), &gone);
                 }
                 Ok(())
             }
@@ -143,7 +144,10 @@ impl<O: Output> Hub<O> {
         };
         match result {
             Err(error) if error.is_message() && self.rules.strict => return Err(Outcome::Failed(error)),
-            Err(error) if error.is_message() || error.is_usage() => self.complain(None, &error),
+            Err(error) if error.is_message() || error.is_usage() => {
+                let named = if let Target::Peer(id) = to { Some(id) } else { None };
+                self.complain(named, &error);
+            }
             // A lost connection is reported by its visit, with the reason.
             _ => {}
         }
@@ -171,8 +175,11 @@ impl<O: Output> Hub<O> {
         let now = Instant::now();
         match one {
             Some(id) => {
-                let peer = state.peers.get_mut(&id).filter(|peer| !peer.leaving);
-                peer.ok_or_else(|| no_such_peer(id))?.deliver(id, message, now, until, &mut full)?;
+                if !state.is_here(id) {
+                    return Err(no_such_peer(state, id));
+                }
+                let peer = state.peers.get_mut(&id).expect("it is here");
+                peer.deliver(id, message, now, until, &mut full)?;
             }
             None => {
                 for (id, peer) in state.peers.iter_mut().filter(|(_, peer)| !peer.leaving) {
@@ -313,6 +320,8 @@ impl Peer {
     }
 }
 
-fn no_such_peer(id: PeerId) -> Error {
-    Error::usage(format!("there is no peer {id}"))
+/// Said of a peer by its number, which stands in front.
+fn no_such_peer<O>(state: &State<O>, id: PeerId) -> Error {
+    let what = if (1..=state.came).contains(&id) { "it has left" } else { "there is no such peer" };
+    Error::usage(what).with_hint("a number is a peer's from its coming until it leaves")
 }

@@ -204,7 +204,7 @@ impl<O: Output> Hub<O> {
         state.came += 1;
         let id = state.came;
         state.last_activity = Instant::now();
-        state.emit(Event::Open { peer: id, names: &names });
+        state.emit(Event::Open { peer: id, names: &names, datagram: sender.is_datagram() });
         let greeting = !self.rules.greeting.is_empty() || state.input_ended;
         if greeting {
             tokio::spawn(Arc::clone(self).greet(id, sender.clone()));
