@@ -60,7 +60,8 @@ Examples:
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where to listen: PORT, HOST:PORT, tcp://HOST:PORT or udp://HOST:PORT; without a host: loopback. Port 0 picks one
+    /// Where to listen: PORT, HOST:PORT, tcp://HOST:PORT, udp://HOST:PORT or unix:PATH; without a host: loopback. Port 0
+    /// picks one
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
     /// Serve one conversation, then end
@@ -75,6 +76,9 @@ pub struct Listen {
     /// Do not listen on a port whose earlier connections still linger in the kernel
     #[arg(long)]
     pub no_reuseaddr: bool,
+    /// The permissions of a unix: socket's file, as chmod takes them: 600, 660
+    #[arg(long, value_name = "OCTAL", value_parser = mode)]
+    pub mode: Option<u32>,
     /// What is said.
     #[command(flatten)]
     pub talk: Talk,
@@ -89,7 +93,8 @@ pub struct Listen {
 /// `connect`.
 #[derive(Debug, Args)]
 pub struct Connect {
-    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://HOST:PORT, udp://HOST:PORT or - (standard input and output)
+    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://HOST:PORT, udp://HOST:PORT, unix:PATH or - (standard input
+    /// and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
     /// How to get there.
@@ -109,7 +114,7 @@ pub struct Connect {
 /// `ask`.
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// Whom to ask: PORT, HOST:PORT, tcp://HOST:PORT or udp://HOST:PORT
+    /// Whom to ask: PORT, HOST:PORT, tcp://HOST:PORT, udp://HOST:PORT or unix:PATH
     #[arg(value_name = "ADDRESS")]
     pub address: String,
     /// The message; - reads it from standard input, less the LF at its end
@@ -284,10 +289,10 @@ pub struct Udp {
     /// The interface for multicast: name, number or address
     #[arg(long, value_name = "NAME")]
     pub interface: Option<String>,
-    /// How long a UDP peer is remembered without a datagram [default: 300s]
+    /// How long a peer of udp:// or unix-dgram: is remembered without a datagram [default: 300s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub session_idle: Option<Duration>,
-    /// UDP peers at once [default: 10000]
+    /// Peers of udp:// or unix-dgram: at once [default: 10000]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_sessions: Option<u64>,
 }
@@ -298,6 +303,12 @@ fn group(text: &str) -> Result<std::net::IpAddr, String> {
 
 fn hops(text: &str) -> Result<u32, String> {
     text.parse::<u8>().map(u32::from).map_err(|_| "a number from 0 to 255".to_owned())
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    let digits = text.len() <= 4 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| digits && *mode <= 0o777);
+    mode.ok_or_else(|| "permissions are three octal digits, such as 600".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<u64, String> {

@@ -64,6 +64,14 @@ impl Plan {
         plan.rules.once = args.once;
         plan.rules.max_peers = if args.one_at_a_time { Some(1) } else { args.max_peers.map(|n| n as usize) };
         plan.options.reuse_address = !args.no_reuseaddr;
+        plan.options.mode = args.mode;
+        let has_file = matches!(plan.address, Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_));
+        if args.mode.is_some() && !has_file {
+            return Err(Error::usage(format!(
+                "--mode is for the file of a unix: socket, and {} has none",
+                plan.address
+            )));
+        }
         udp(&args.udp, &plan.address, &mut plan.options)?;
         Ok(plan)
     }
@@ -323,7 +331,7 @@ fn source(text: &str) -> Result<SocketAddr> {
 /// What is asked of UDP sockets.
 pub fn udp(udp: &Udp, address: &Address, options: &mut Options) -> Result<()> {
     let asked = udp.broadcast || !udp.join.is_empty() || udp.ttl.is_some() || udp.interface.is_some();
-    if asked && address.is_stream() {
+    if asked && !matches!(address, Address::Udp(_)) {
         let what = format!("--broadcast, --join, --ttl and --interface are for udp://, not for {address}");
         return Err(Error::usage(what).with_hint("write udp:// in front of the host"));
     }

@@ -1,6 +1,7 @@
-//! Addresses as users write them: `tcp://HOST:PORT`, `udp://...`, `mem:NAME`, `-`, `PORT`, with a framing in front.
+//! Addresses as users write them: `tcp://HOST:PORT`, `udp://...`, `unix:PATH`, `-`, `PORT`, with a framing in front.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use unstick_wire::Framing;
@@ -15,6 +16,12 @@ pub enum Address {
     Tcp(HostPort),
     /// A UDP host and port.
     Udp(HostPort),
+    /// A stream socket of this machine.
+    Unix(SocketName),
+    /// A datagram socket of this machine.
+    UnixDgram(SocketName),
+    /// A socket of this machine that carries messages over a connection.
+    UnixSeqpacket(SocketName),
     /// A name inside this process.
     Mem(String),
     /// Standard input and output.
@@ -46,12 +53,30 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// What a socket of this machine is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketName {
+    /// A file.
+    Path(PathBuf),
+    /// A name without a file, written `@NAME`; Linux has them.
+    Abstract(String),
+}
+
+impl fmt::Display for SocketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Abstract(name) => write!(f, "@{name}"),
+        }
+    }
+}
+
 impl Address {
     /// Whether the transport is a stream, which needs a framing; the others carry messages.
     pub fn is_stream(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::Mem(_) | Self::Stdio => true,
-            Self::Udp(_) => false,
+            Self::Tcp(_) | Self::Unix(_) | Self::Mem(_) | Self::Stdio => true,
+            Self::Udp(_) | Self::UnixDgram(_) | Self::UnixSeqpacket(_) => false,
         }
     }
 }
@@ -61,6 +86,9 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp(at) => write!(f, "tcp://{at}"),
             Self::Udp(at) => write!(f, "udp://{at}"),
+            Self::Unix(name) => write!(f, "unix:{name}"),
+            Self::UnixDgram(name) => write!(f, "unix-dgram:{name}"),
+            Self::UnixSeqpacket(name) => write!(f, "unix-seqpacket:{name}"),
             Self::Mem(name) => write!(f, "mem:{name}"),
             Self::Stdio => f.write_str("-"),
         }
@@ -68,10 +96,10 @@ impl fmt::Display for Address {
 }
 
 /// Schemes of the design that have no endpoint yet, so that their users get a true sentence.
-const NOT_YET: &[&str] = &["unix:", "unix-dgram:", "unix-seqpacket:", "tls://", "ws://", "wss://", "exec:"];
+const NOT_YET: &[&str] = &["tls://", "ws://", "wss://", "exec:"];
 
 /// Schemes that have one.
-const SCHEMES: &[&str] = &["tcp://", "udp://", "mem:"];
+const SCHEMES: &[&str] = &["tcp://", "udp://", "unix:", "unix-dgram:", "unix-seqpacket:", "mem:"];
 
 impl FromStr for Address {
     type Err = Error;
@@ -86,6 +114,15 @@ impl FromStr for Address {
         if let Some(rest) = text.strip_prefix("udp://") {
             return host_port(rest).map(Self::Udp);
         }
+        if let Some(name) = text.strip_prefix("unix:") {
+            return socket_name(name).map(Self::Unix);
+        }
+        if let Some(name) = text.strip_prefix("unix-dgram:") {
+            return socket_name(name).map(Self::UnixDgram);
+        }
+        if let Some(name) = text.strip_prefix("unix-seqpacket:") {
+            return socket_name(name).map(Self::UnixSeqpacket);
+        }
         if let Some(name) = text.strip_prefix("mem:") {
             return match name {
                 "" => Err(Error::usage("mem: needs a name").with_hint("such as mem:test")),
@@ -93,7 +130,7 @@ impl FromStr for Address {
             };
         }
         if let Some(scheme) = NOT_YET.iter().find(|scheme| text.starts_with(**scheme)) {
-            return Err(Error::usage(format!("{scheme} is not built yet")).with_hint("tcp://, udp:// and - are"));
+            return Err(Error::usage(format!("{scheme} is not built yet")).with_hint("tcp://, udp://, unix: and - are"));
         }
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(Error::usage(format!("`{scheme}://` is no transport")).with_hint("tcp:// or udp://"));
@@ -102,8 +139,24 @@ impl FromStr for Address {
     }
 }
 
+/// A path, or `@NAME`. `unix:///path`, as URLs have it, is the same as `unix:/path`.
+fn socket_name(text: &str) -> Result<SocketName> {
+    match text.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(text) {
+        "" | "@" => Err(Error::usage("a socket of this machine needs a path or a name")
+            .with_hint("such as unix:/tmp/it.sock, or unix:@name for one without a file")),
+        text => Ok(match text.strip_prefix('@') {
+            Some(name) => SocketName::Abstract(name.to_owned()),
+            None => SocketName::Path(text.into()),
+        }),
+    }
+}
+
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`.
 fn host_port(text: &str) -> Result<HostPort> {
+    if text.contains('/') {
+        let error = Error::usage(format!("`{text}` is no host and port"));
+        return Err(error.with_hint(format!("a socket's path is written unix:{text}")));
+    }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, port),
         None if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() => ("", text),
@@ -206,7 +259,25 @@ mod tests {
         assert_eq!(shown("70000"), "`70000` is not a port (a port is a number from 0 to 65535)");
         assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp:// or udp://)");
         assert_eq!(shown("[::1:80"), "`[::1:80` has a `[` without its `]` ()");
-        assert_eq!(shown("tls://x:1"), "tls:// is not built yet (tcp://, udp:// and - are)");
+        assert_eq!(shown("tls://x:1"), "tls:// is not built yet (tcp://, udp://, unix: and - are)");
+        assert_eq!(shown("/tmp/it"), "`/tmp/it` is no host and port (a socket's path is written unix:/tmp/it)");
+        let nameless = "a socket of this machine needs a path or a name \
+                        (such as unix:/tmp/it.sock, or unix:@name for one without a file)";
+        assert_eq!(shown("unix:"), nameless);
+        assert_eq!(shown("unix-dgram:@"), nameless);
+    }
+
+    #[test]
+    fn sockets_of_this_machine_have_paths_or_names() {
+        assert_eq!(shown("unix:/tmp/it.sock"), "unix:/tmp/it.sock");
+        assert_eq!(shown("unix:///tmp/it.sock"), "unix:/tmp/it.sock");
+        assert_eq!(shown("unix-dgram:here"), "unix-dgram:here");
+        let named: Address = "unix-seqpacket:@it".parse().unwrap();
+        assert_eq!(named, Address::UnixSeqpacket(SocketName::Abstract("it".to_owned())));
+        assert_eq!(named.to_string(), "unix-seqpacket:@it");
+        let framed: FramedAddress = "u32be+unix:/tmp/it".parse().unwrap();
+        assert_eq!(framed.address.to_string(), "unix:/tmp/it");
+        assert!("line+unix-seqpacket:/tmp/it".parse::<FramedAddress>().unwrap_err().is_usage());
     }
 
     #[test]

@@ -3,13 +3,25 @@
 //!
 //! Not here: framings. What an endpoint hands out is put into frames by [`crate::link`].
 
+mod accepting;
 mod datagrams;
 mod foreign;
 mod holder;
+mod inbox;
 mod mem;
+#[cfg(unix)]
+mod socket_file;
 mod stdio;
 mod tcp;
 mod udp;
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+mod unix_dgram;
+#[cfg(unix)]
+mod unix_packets;
+#[cfg(unix)]
+mod unix_seqpacket;
 
 use std::future::Future;
 use std::io;
@@ -45,6 +57,9 @@ pub struct Options {
     pub reuse_address: bool,
     /// The longest time from a frame's first byte to its last.
     pub frame_timeout: Option<Duration>,
+    /// The permissions of the file of a `unix:` socket that is listened on, as chmod takes them; what umask leaves where
+    /// nothing is said.
+    pub mode: Option<u32>,
     /// What is asked of UDP sockets.
     pub udp: UdpOptions,
     /// Is told of names resolved, addresses tried and times taken.
@@ -84,6 +99,7 @@ impl Default for Options {
             keepalive: None,
             reuse_address: true,
             frame_timeout: None,
+            mode: None,
             udp: UdpOptions::default(),
             trace: None,
         }
@@ -191,6 +207,19 @@ pub(crate) trait SendDatagram: Send + Sync {
 
     /// Resolves when sending may work again.
     fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>>;
+
+    /// Whether the peer sees the end of what is sent, and its own end is seen.
+    fn ends(&self) -> bool {
+        false
+    }
+
+    /// Ends the sending side, where the peer sees that.
+    fn finish(&self) {}
+
+    /// What to do about a message that is too large for the transport.
+    fn too_large(&self) -> String {
+        format!("a UDP datagram carries at most {} bytes", limits::LARGEST_PAYLOAD)
+    }
 }
 
 /// One open end of any transport.
@@ -227,6 +256,14 @@ pub async fn connect(address: &Address, options: &Options) -> Result<End> {
     match address {
         Address::Tcp(at) => tcp::connect(at, options).await.map(End::Stream),
         Address::Udp(at) => udp::connect(at, options).await.map(End::Datagram),
+        #[cfg(unix)]
+        Address::Unix(name) => unix::connect(name, options).await.map(End::Stream),
+        #[cfg(unix)]
+        Address::UnixDgram(name) => unix_dgram::connect(name, options).await.map(End::Datagram),
+        #[cfg(unix)]
+        Address::UnixSeqpacket(name) => unix_seqpacket::connect(name, options).await.map(End::Datagram),
+        #[cfg(not(unix))]
+        Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => Err(not_here(address)),
         Address::Mem(name) => mem::connect(name).map(End::Stream),
         Address::Stdio => stdio::open().map(End::Stream),
     }
@@ -237,9 +274,41 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
     Ok(match address {
         Address::Tcp(at) => Box::new(tcp::listen(at, options).await?),
         Address::Udp(at) => Box::new(udp::listen(at, options).await?),
+        #[cfg(unix)]
+        Address::Unix(name) => Box::new(unix::listen(name, options)?),
+        #[cfg(unix)]
+        Address::UnixDgram(name) => Box::new(unix_dgram::listen(name, options)?),
+        #[cfg(unix)]
+        Address::UnixSeqpacket(name) => Box::new(unix_seqpacket::listen(name, options)?),
+        #[cfg(not(unix))]
+        Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => return Err(not_here(address)),
         Address::Mem(name) => Box::new(mem::listen(name)?),
         Address::Stdio => return Err(Error::usage("nobody can connect to standard input").with_hint("use connect -")),
     })
+}
+
+/// A transport that this system does not have.
+#[cfg(not(unix))]
+fn not_here(address: &Address) -> Error {
+    Error::usage(format!("{address} is for systems that have such sockets"))
+}
+
+/// Tries something, and again until `retry` is over: what is connected to may not be there yet.
+async fn retrying<T>(options: &Options, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let begun = std::time::Instant::now();
+    loop {
+        match attempt().await {
+            Err(error) if !error.is_usage() && retries(options, begun) => {
+                options.tell(|| format!("{error}; trying again"));
+                tokio::time::sleep(limits::RETRY_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+fn retries(options: &Options, begun: std::time::Instant) -> bool {
+    options.retry.is_some_and(|retry| begun.elapsed() + limits::RETRY_PAUSE < retry)
 }
 
 /// Resolves a host and port; numbers need no resolver.

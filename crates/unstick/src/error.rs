@@ -74,12 +74,11 @@ impl Error {
 
     /// A datagram that could not be sent.
     #[cold]
-    pub(crate) fn datagram(length: usize, source: io::Error) -> Self {
-        if !too_large(&source) {
+    pub(crate) fn datagram(length: usize, source: io::Error, too_large: impl FnOnce() -> String) -> Self {
+        if !is_too_large(&source) {
             return Self::io("sending a datagram", source);
         }
-        let error = Self::new(Kind::TooLarge { length, source });
-        error.with_hint(format!("a UDP datagram carries at most {} bytes", crate::limits::LARGEST_PAYLOAD))
+        Self::new(Kind::TooLarge { length, source }).with_hint(too_large())
     }
 
     pub(crate) fn closed() -> Self {
@@ -190,7 +189,7 @@ impl fmt::Display for Error {
 }
 
 /// The system's way to say that no datagram can be so long.
-fn too_large(error: &io::Error) -> bool {
+fn is_too_large(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
     #[cfg(not(unix))]

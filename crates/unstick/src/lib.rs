@@ -1,6 +1,6 @@
 //! Whole messages over any socket: addresses, endpoints, links and the services that drive them, on tokio.
 //!
-//! * An [`Address`] says where: `tcp://HOST:PORT`, `udp://HOST:PORT`, `mem:NAME`, `-`.
+//! * An [`Address`] says where: `tcp://HOST:PORT`, `udp://HOST:PORT`, `unix:PATH`, `mem:NAME`, `-`.
 //! * A framing, [`wire::Framing`], says how messages lie in a stream: `line`, `u32be`, `struct:i`. A datagram already is
 //!   a message and takes none.
 //! * A [`Link`] is an endpoint with a framing: it sends and receives whole messages. [`connect`] opens one, a

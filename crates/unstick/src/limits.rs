@@ -19,6 +19,10 @@ pub const LARGEST_DATAGRAM: usize = 65_535;
 /// Bytes of the largest message that a datagram carries over IPv4: the length less the headers of IP and UDP.
 pub const LARGEST_PAYLOAD: usize = 65_507;
 
+/// Bytes of the largest message that a unix-dgram: or unix-seqpacket: socket receives whole: more than Linux lets a sender
+/// send unless told otherwise (212,992).
+pub const LARGEST_PACKET: usize = 256 << 10;
+
 /// Datagrams that wait for the reader of one session; later ones are dropped and counted, as the kernel does.
 pub const MAX_SESSION_QUEUE: usize = 4096;
 

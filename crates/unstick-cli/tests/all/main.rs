@@ -16,4 +16,5 @@ mod rig;
 mod servers;
 mod tree;
 mod udp;
+mod unix;
 mod wrong_use;

@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use super::accepting::Patience;
 use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, resolve, shown, source_for};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
@@ -40,20 +41,7 @@ impl StreamWrite for OwnedWriteHalf {
 
 /// Connects, trying again until `retry` is over.
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEnd> {
-    let begun = Instant::now();
-    loop {
-        let error = match try_all(at, options).await {
-            Ok(stream) => return end(stream, options),
-            Err(error) => error,
-        };
-        match options.retry {
-            Some(retry) if begun.elapsed() + limits::RETRY_PAUSE < retry => {
-                options.tell(|| format!("{error}; trying again"));
-                tokio::time::sleep(limits::RETRY_PAUSE).await;
-            }
-            _ => return Err(error),
-        }
-    }
+    end(super::retrying(options, || try_all(at, options)).await?, options)
 }
 
 /// Tries each address in turn, each with its share of the time: one that never answers leaves some for the others. Says
@@ -150,7 +138,7 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
         return Err(Error::unreachable(format!("tcp://{at} has no address of this machine"), None));
     }
     let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("tcp://{a}")).collect();
-    Ok(Listener { sockets, addresses, options: options.clone(), first: 0, pause: None })
+    Ok(Listener { sockets, addresses, options: options.clone(), first: 0, patience: Patience::default() })
 }
 
 fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
@@ -178,12 +166,8 @@ pub(super) struct Listener {
     options: Options,
     /// The socket that is looked at first: each in turn, so that none starves the others.
     first: usize,
-    /// Not before, after an error that the next attempt would only meet again.
-    pause: Option<Instant>,
+    patience: Patience,
 }
-
-/// How long to wait where the system cannot accept.
-const PAUSE: Duration = Duration::from_millis(50);
 
 impl Listener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
@@ -202,16 +186,10 @@ impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
         Box::pin(async {
             loop {
-                if let Some(pause) = self.pause {
-                    tokio::time::sleep_until(pause.into()).await;
-                    self.pause = None;
-                }
+                self.patience.wait().await;
                 let stream = match poll_fn(|cx| self.poll_accept(cx)).await {
                     Ok(stream) => stream,
-                    Err(error) => {
-                        self.pause = exhausted(&error).then(|| Instant::now() + PAUSE);
-                        return Err(cannot_accept(error));
-                    }
+                    Err(error) => return Err(self.patience.failed(error)),
                 };
                 match end(stream, &self.options) {
                     Err(error) if error.io_kind() == Some(io::ErrorKind::NotConnected) => {
@@ -226,19 +204,4 @@ impl Accept for Listener {
     fn addresses(&self) -> &[String] {
         &self.addresses
     }
-}
-
-/// The process or the machine has run out of something, of open files for the most part.
-fn exhausted(error: &io::Error) -> bool {
-    !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
-}
-
-fn cannot_accept(error: io::Error) -> Error {
-    #[cfg(unix)]
-    if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
-        let limit = limits::open_files().map_or_else(String::new, |limit| format!(" of {limit} open files"));
-        let error = Error::io("a connection cannot be accepted", error);
-        return error.with_hint(format!("this process has reached its limit{limit}; `ulimit -n` raises it"));
-    }
-    Error::io("a connection cannot be accepted", error)
 }

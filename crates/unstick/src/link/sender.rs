@@ -58,7 +58,7 @@ impl Sender {
 
     /// Whether each message is a datagram: it may be lost, and there is no end that the peer could see.
     pub fn is_datagram(&self) -> bool {
-        matches!(self.path, Path::Datagram(_))
+        matches!(&self.path, Path::Datagram(datagrams) if !datagrams.outgoing.ends())
     }
 
     /// Sends one message: on a stream it is queued, and written as soon as the connection takes it; waits while the queue
@@ -214,7 +214,7 @@ impl Sender {
                 mailbox.wait(|queue| queue.outcome()).await
             }
             Path::Datagram(datagrams) => {
-                datagrams.finished.store(true, Ordering::Relaxed);
+                datagrams.finish();
                 Ok(())
             }
         }
@@ -224,12 +224,24 @@ impl Sender {
     pub fn abort(&self) {
         match &self.path {
             Path::Stream(mailbox) => mailbox.abort(),
-            Path::Datagram(datagrams) => datagrams.finished.store(true, Ordering::Relaxed),
+            Path::Datagram(datagrams) => datagrams.finish(),
         }
     }
 }
 
+impl Drop for Datagrams {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
 impl Datagrams {
+    fn finish(&self) {
+        if !self.finished.swap(true, Ordering::Relaxed) {
+            self.outgoing.finish();
+        }
+    }
+
     fn try_send(&self, message: &[u8]) -> Result<bool> {
         if self.finished.load(Ordering::Relaxed) {
             return Err(Error::closed());
@@ -237,7 +249,7 @@ impl Datagrams {
         match self.outgoing.try_send(message) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(Error::datagram(message.len(), error)),
+            Err(error) => Err(Error::datagram(message.len(), error, || self.outgoing.too_large())),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use unstick::wire::Framing;
-use unstick::{Framings, Link, Listener, Options, Receiver, Sender, connect, listen};
+use unstick::{Address, Framings, Link, Listener, Options, Receiver, Sender, connect, listen};
 
 /// `endpoint_suite!(NAME, ADDRESS, GROUP, ...)`: the tests of these groups, on pairs of links of this transport.
 macro_rules! endpoint_suite {
@@ -60,12 +60,32 @@ pub(crate) fn framing(spec: &str) -> Framings {
     Framing::parse(spec).unwrap().into()
 }
 
-/// Listens. A name inside this process is the test's own, so that tests run side by side.
+/// Whether messages go as they are, without a framing.
+pub(crate) fn is_stream(address: &str) -> bool {
+    address.parse::<Address>().unwrap().is_stream()
+}
+
+/// Whether a peer is known only when it has sent something.
+pub(crate) fn is_connectionless(address: &str) -> bool {
+    address.starts_with("udp:") || address.starts_with("unix-dgram:")
+}
+
+/// Whether all peers have the same name, as those of one process have.
+pub(crate) fn is_anonymous(address: &str) -> bool {
+    ["mem:", "unix:", "unix-seqpacket:"].iter().any(|scheme| address.starts_with(scheme))
+}
+
+/// Listens. A name inside this process, or a file, is the test's own, so that tests run side by side.
 pub(crate) async fn listening(address: &str, spec: &str, options: &Options) -> Listener {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let address = match address.strip_prefix("mem:") {
-        Some(name) => format!("mem:{name}-{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
-        None => address.to_owned(),
+    let own = || NUMBER.fetch_add(1, Ordering::Relaxed);
+    let address = match address.split_once(':') {
+        Some(("mem", name)) => format!("mem:{name}-{}", own()),
+        Some((scheme, name)) if scheme.starts_with("unix") => {
+            let file = format!("unstick-{name}-{}-{}", std::process::id(), own());
+            format!("{scheme}:{}", std::env::temp_dir().join(file).display())
+        }
+        _ => address.to_owned(),
     };
     listen(&address.parse().unwrap(), Some(&framing(spec)), options).await.unwrap()
 }
@@ -84,11 +104,11 @@ pub(crate) async fn pair(address: &str, spec: &str) -> Pair {
     }
     let mut listener = listening(address, spec, &Options::default()).await;
     let near = client(&listener, spec).await;
-    if address.starts_with("udp:") {
+    if is_connectionless(address) {
         near.send(b"here I am").await.unwrap();
     }
     let mut far = listener.accept().await.unwrap();
-    if address.starts_with("udp:") {
+    if is_connectionless(address) {
         assert_eq!(far.recv().await.unwrap().unwrap(), &b"here I am"[..]);
     }
     Pair { near, far, keeps: Box::new(listener) }

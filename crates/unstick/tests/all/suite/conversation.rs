@@ -3,7 +3,7 @@
 use tokio::sync::Semaphore;
 use unstick::Sender;
 
-use super::{Pair, carry, expect, message, pair, polls};
+use super::{Pair, carry, expect, is_stream, message, pair, polls};
 
 macro_rules! conversation {
     ($address:literal) => {
@@ -48,7 +48,7 @@ pub(crate) async fn many_in_order(address: &str) {
 
 pub(crate) async fn every_size_is_whole(address: &str) {
     let Pair { near, far, keeps: _keeps } = pair(address, "u32be").await;
-    let larger: &[usize] = if address.starts_with("udp:") { &[] } else { &[65_508, 1 << 20, 3 << 20] };
+    let larger: &[usize] = if is_stream(address) { &[65_508, 1 << 20, 3 << 20] } else { &[] };
     let ((near, mut near_receiver), (far, mut far_receiver)) = (near.split(), far.split());
     for &size in [0, 1, 64, 1500, 8191, 8192, 8193, 65_507].iter().chain(larger) {
         carry(&near, &mut far_receiver, &message(1, size)).await;

@@ -2,7 +2,7 @@
 
 use unstick::{Address, Link, Options, connect, listen};
 
-use super::{client, framing, listening, pair, polls};
+use super::{client, framing, is_anonymous, listening, pair, polls};
 
 macro_rules! listener {
     ($address:literal) => {
@@ -100,8 +100,8 @@ pub(crate) async fn accepting_can_be_cancelled(address: &str) {
             accepted = listener.accept() => {
                 let mut far = accepted.unwrap();
                 assert_eq!(far.recv().await.unwrap().unwrap(), &b"knock"[..]);
-                peers.retain(|near| near.names().local != far.names().remote || address.starts_with("mem:"));
-                if address.starts_with("mem:") {
+                peers.retain(|near| near.names().local != far.names().remote || is_anonymous(address));
+                if is_anonymous(address) {
                     peers.pop();
                 }
             }

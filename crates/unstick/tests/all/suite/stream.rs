@@ -15,6 +15,17 @@ macro_rules! stream {
     };
 }
 
+/// What a connection that carries messages has of it.
+macro_rules! connection {
+    ($address:literal) => {
+        tests!(stream, $address:
+            the_end_is_seen
+            a_half_closed_peer_still_listens
+            a_slow_reader_slows_the_writer
+        );
+    };
+}
+
 pub(crate) async fn the_end_is_seen(address: &str) {
     let Pair { near, mut far, keeps: _keeps } = pair(address, "u32be").await;
     near.send(b"goodbye").await.unwrap();

@@ -1,0 +1,47 @@
+//! Where the system cannot accept a connection: what is said, and when it is tried again.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::limits;
+
+/// How long to wait where the next attempt would only meet the same error.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Keeps a listener from trying again and again what cannot succeed.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    not_before: Option<Instant>,
+}
+
+impl Patience {
+    /// Resolves when it makes sense to accept. Cancel safe.
+    pub(super) async fn wait(&mut self) {
+        if let Some(at) = self.not_before {
+            tokio::time::sleep_until(at.into()).await;
+            self.not_before = None;
+        }
+    }
+
+    /// Accepting has failed: notes it, and says it.
+    pub(super) fn failed(&mut self, error: io::Error) -> Error {
+        self.not_before = exhausted(&error).then(|| Instant::now() + PAUSE);
+        cannot_accept(error)
+    }
+}
+
+/// The process or the machine has run out of something, of open files for the most part.
+fn exhausted(error: &io::Error) -> bool {
+    !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+fn cannot_accept(error: io::Error) -> Error {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
+        let limit = limits::open_files().map_or_else(String::new, |limit| format!(" of {limit} open files"));
+        let error = Error::io("a connection cannot be accepted", error);
+        return error.with_hint(format!("this process has reached its limit{limit}; `ulimit -n` raises it"));
+    }
+    Error::io("a connection cannot be accepted", error)
+}

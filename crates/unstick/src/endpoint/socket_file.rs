@@ -1,0 +1,254 @@
+//! Sockets of this machine: their names and files, whose permissions they have, and which files are left behind.
+//!
+//! Not here: what goes through them (`unix`, `unix_dgram`, `unix_seqpacket`).
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::net::SocketAddrUnix;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::Options;
+use crate::address::{Address, SocketName};
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// How long until a listener whose backlog is full is asked again: the system tells nobody when it has room.
+const FULL: Duration = Duration::from_millis(5);
+
+/// The file of a socket that is listened on. It goes when the listener does.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and number: a file that has taken its place is somebody else's.
+    identity: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity) {
+            // Where it cannot be removed, the next listener finds it stale.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A socket that does not block.
+fn open(kind: Type) -> Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, kind, None).map_err(|e| Error::io("the socket", e))?;
+    socket.set_nonblocking(true).map_err(|e| Error::io("the socket", e))?;
+    Ok(socket)
+}
+
+/// The name as the system takes it.
+fn system_name(name: &SocketName) -> Result<SockAddr> {
+    let too_long = |length: usize| {
+        let error = Error::usage(format!("a socket's name of {length} bytes is too long"));
+        error.with_hint("most systems take about 100; a path may be relative to where unstick runs")
+    };
+    match name {
+        SocketName::Path(path) => SockAddr::unix(path).map_err(|_| too_long(path.as_os_str().len())),
+        SocketName::Abstract(name) if cfg!(target_os = "linux") => {
+            SockAddr::unix(format!("\0{name}")).map_err(|_| too_long(name.len()))
+        }
+        SocketName::Abstract(_) => {
+            Err(Error::usage("this system has no sockets without a file")
+                .with_hint("write a path, such as unix:/tmp/it"))
+        }
+    }
+}
+
+/// Binds a socket to a name. A file that a listener which is gone has left behind is removed first.
+pub(super) fn bind(
+    kind: Type,
+    at: &Address,
+    name: &SocketName,
+    options: &Options,
+) -> Result<(Socket, Option<SocketFile>)> {
+    let socket = open(kind)?;
+    let wanted = system_name(name)?;
+    let failed = |error: io::Error| cannot_bind(at, name, error);
+    let SocketName::Path(path) = name else {
+        if options.mode.is_some() {
+            let error = Error::usage(format!("{at} has no file whose permissions could be set"));
+            return Err(error.with_hint("--mode is for sockets with a path"));
+        }
+        socket.bind(&wanted).map_err(failed)?;
+        return Ok((socket, None));
+    };
+    let mode = options.mode.map(Mode::from_raw_mode);
+    if let Some(mode) = mode {
+        // Before there is a file, so that it is never open to more than those; what umask takes away is given back below.
+        #[cfg(target_os = "linux")]
+        rustix::fs::fchmod(&socket, mode).map_err(|e| failed(e.into()))?;
+    }
+    match socket.bind(&wanted) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && remove_stale(path, &wanted, options)? => {
+            socket.bind(&wanted).map_err(failed)?;
+        }
+        other => other.map_err(failed)?,
+    }
+    if let Some(mode) = mode {
+        rustix::fs::chmod(path, mode).map_err(|e| failed(e.into()))?;
+    }
+    let found = fs::symlink_metadata(path).map_err(failed)?;
+    Ok((socket, Some(SocketFile { path: path.clone(), identity: (found.dev(), found.ino()) })))
+}
+
+/// Removes the socket file of a listener that has gone; false where the path is in use.
+///
+/// Asked with a datagram socket: connecting one tells nobody anything, and where a listener of another kind is there, the
+/// system says so without troubling it.
+fn remove_stale(path: &Path, wanted: &SockAddr, options: &Options) -> Result<bool> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(false) };
+    if !found.file_type().is_socket() {
+        return Ok(false);
+    }
+    let asked = open(Type::DGRAM)?.connect(wanted);
+    if !asked.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        return Ok(false);
+    }
+    let now = fs::symlink_metadata(path);
+    if now.is_ok_and(|now| (now.dev(), now.ino()) == (found.dev(), found.ino())) {
+        options.tell(|| format!("{} was left behind by a listener that is gone: removed", path.display()));
+        // Where that is refused, binding says why.
+        let _ = fs::remove_file(path);
+    }
+    Ok(true)
+}
+
+fn cannot_bind(at: &Address, name: &SocketName, error: io::Error) -> Error {
+    let kind = error.kind();
+    let what = Error::unreachable(format!("cannot listen on {at}"), error);
+    match (kind, name) {
+        (io::ErrorKind::AddrInUse, SocketName::Path(path)) => match kind_of_file(path) {
+            Some(other) => what.with_hint(format!("{} is {other}: it is left as it is", path.display())),
+            None => what.with_hint("another program listens there"),
+        },
+        (io::ErrorKind::AddrInUse, SocketName::Abstract(_)) => what.with_hint("another program listens there"),
+        (io::ErrorKind::NotFound, SocketName::Path(path)) => {
+            let folder = path.parent().unwrap_or(Path::new("")).display();
+            what.with_hint(format!("there is no directory {folder}"))
+        }
+        _ => what,
+    }
+}
+
+/// What is at a path, where that is no socket.
+fn kind_of_file(path: &Path) -> Option<&'static str> {
+    let kind = fs::symlink_metadata(path).ok()?.file_type();
+    match kind {
+        kind if kind.is_socket() => None,
+        kind if kind.is_dir() => Some("a directory"),
+        kind if kind.is_file() => Some("a regular file"),
+        _ => Some("no socket"),
+    }
+}
+
+/// Connects a socket to a name, and again while its backlog is full.
+pub(super) async fn connect(kind: Type, at: &Address, name: &SocketName, options: &Options) -> Result<Socket> {
+    let wanted = system_name(name)?;
+    let begun = Instant::now();
+    loop {
+        let socket = open(kind)?;
+        if kind == Type::DGRAM {
+            name_itself(&socket)?;
+        }
+        match socket.connect(&wanted) {
+            Ok(()) => {
+                options.tell(|| format!("connected to {at} ({:.1?})", begun.elapsed()));
+                return Ok(socket);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if begun.elapsed() + FULL > options.connect_timeout {
+                    let error = Error::timed_out(format!("connecting to {at}"), options.connect_timeout);
+                    return Err(error.with_hint("its listener accepts nobody"));
+                }
+                tokio::time::sleep(FULL).await;
+            }
+            Err(error) => return Err(cannot_connect(at, name, error)),
+        }
+    }
+}
+
+/// Gives a datagram socket a name of its own, without a file where the system can: only who has one gets answers.
+fn name_itself(socket: &Socket) -> Result<()> {
+    if cfg!(target_os = "linux") {
+        // Bound to no name, it gets a free one from the system.
+        let unnamed = SockAddr::unix("").map_err(|e| Error::io("the socket", e))?;
+        socket.bind(&unnamed).map_err(|e| Error::io("the socket", e))?;
+    }
+    Ok(())
+}
+
+fn cannot_connect(at: &Address, name: &SocketName, error: io::Error) -> Error {
+    let kind = error.kind();
+    let other_kind = error.raw_os_error() == Some(Errno::PROTOTYPE.raw_os_error());
+    let what = Error::unreachable(format!("cannot connect to {at}"), error);
+    let file = match name {
+        SocketName::Path(path) => kind_of_file(path).map(|kind| format!("{} is {kind}", path.display())),
+        SocketName::Abstract(_) => None,
+    };
+    match kind {
+        _ if other_kind => what.with_hint("a socket of another kind is there: unix:, unix-dgram: or unix-seqpacket:"),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+            what.with_hint(file.unwrap_or_else(|| "nothing listens there; --retry 10s keeps trying".to_owned()))
+        }
+        io::ErrorKind::PermissionDenied => what.with_hint("who may connect is said by the permissions of its file"),
+        _ => what,
+    }
+}
+
+/// A socket's name as users write it; `None` where it has none.
+pub(super) fn shown(name: &SockAddr) -> Option<String> {
+    if let Some(path) = name.as_pathname() {
+        return Some(path.display().to_string());
+    }
+    let name = name.as_abstract_namespace()?;
+    Some(format!("@{}", String::from_utf8_lossy(name)))
+}
+
+/// The same of who has sent a datagram.
+pub(super) fn shown_sender(name: &SocketAddrUnix) -> Option<String> {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = name.abstract_name() {
+        return Some(format!("@{}", String::from_utf8_lossy(name)));
+    }
+    let path = name.path_bytes()?;
+    Some(String::from_utf8_lossy(path.strip_suffix(b"\0").unwrap_or(path)).into_owned())
+}
+
+/// Who is at the other end of a connected socket: its name, else its process.
+pub(super) fn remote(socket: &impl AsFd) -> String {
+    let named = socket2::SockRef::from(socket).peer_addr().ok().as_ref().and_then(shown);
+    named.or_else(|| process(socket)).unwrap_or_else(|| "a process".to_owned())
+}
+
+/// Who this end is: its name, else this process.
+pub(super) fn local(socket: &impl AsFd) -> String {
+    let named = socket2::SockRef::from(socket).local_addr().ok().as_ref().and_then(shown);
+    named.unwrap_or_else(|| format!("process {}", std::process::id()))
+}
+
+/// The process that opened the other end.
+#[cfg(target_os = "linux")]
+fn process(socket: &impl AsFd) -> Option<String> {
+    let credentials = rustix::net::sockopt::socket_peercred(socket).ok()?;
+    Some(format!("process {}", credentials.pid))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn process(_: &impl AsFd) -> Option<String> {
+    None
+}
+
+/// Backlog and all: makes a bound socket one that can be connected to.
+pub(super) fn listen(socket: &Socket) -> Result<()> {
+    socket.listen(limits::BACKLOG).map_err(|e| Error::io("the socket", e))
+}

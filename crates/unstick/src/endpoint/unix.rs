@@ -1,0 +1,74 @@
+//! `unix:PATH` and `unix:@NAME`: stream sockets of this machine.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use socket2::Type;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::accepting::Patience;
+use super::socket_file::{self, SocketFile};
+use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite};
+use crate::address::{Address, SocketName};
+use crate::error::{Error, Result};
+
+impl StreamRead for OwnedReadHalf {}
+
+impl StreamWrite for OwnedWriteHalf {
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        OwnedWriteHalf::try_write(self, bytes)
+    }
+
+    fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        Some(self.as_ref().as_fd())
+    }
+}
+
+/// Connects, trying again until `retry` is over.
+pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<StreamEnd> {
+    let at = Address::Unix(name.clone());
+    let socket = super::retrying(options, || socket_file::connect(Type::STREAM, &at, name, options)).await?;
+    let stream = UnixStream::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
+    Ok(end(stream))
+}
+
+fn end(stream: UnixStream) -> StreamEnd {
+    let names = Names { remote: socket_file::remote(&stream), local: socket_file::local(&stream) };
+    let (reader, writer) = stream.into_split();
+    StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names }
+}
+
+/// Binds the name.
+pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
+    let at = Address::Unix(name.clone());
+    let (socket, file) = socket_file::bind(Type::STREAM, &at, name, options)?;
+    socket_file::listen(&socket)?;
+    let socket = UnixListener::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
+    Ok(Listener { socket, addresses: [at.to_string()], patience: Patience::default(), _file: file })
+}
+
+pub(super) struct Listener {
+    socket: UnixListener,
+    addresses: [String; 1],
+    patience: Patience,
+    _file: Option<SocketFile>,
+}
+
+impl Accept for Listener {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+        Box::pin(async {
+            self.patience.wait().await;
+            match self.socket.accept().await {
+                Ok((stream, _)) => Ok(End::Stream(end(stream))),
+                Err(error) => Err(self.patience.failed(error)),
+            }
+        })
+    }
+
+    fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+}

@@ -1,0 +1,266 @@
+//! `unix-dgram:PATH` and `unix-dgram:@NAME`: datagrams on this machine. Every peer with a name is a session of its own.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::net::{SendFlags, SocketAddrUnix, sendto};
+use socket2::Type;
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::datagrams::{Batch, RecvDatagrams};
+use super::inbox::Inbox;
+use super::socket_file::{self, SocketFile};
+use super::{Accept, DatagramEnd, End, Names, Options, SendDatagram, unix_packets};
+use crate::address::{Address, SocketName};
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// How long until a datagram that found its peer's queue full is tried again: the system tells nobody when there is room.
+const FULL: Duration = Duration::from_millis(1);
+
+/// Opens a socket with a name of its own, so that it gets answers, and connects it.
+pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramEnd> {
+    let at = Address::UnixDgram(name.clone());
+    let socket = super::retrying(options, || socket_file::connect(Type::DGRAM, &at, name, options)).await?;
+    unix_packets::end(socket, false).map_err(|e| Error::io("the socket", e))
+}
+
+/// Binds the name.
+pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
+    let at = Address::UnixDgram(name.clone());
+    let (socket, file) = socket_file::bind(Type::DGRAM, &at, name, options)?;
+    let socket = unix_packets::readied(socket).map_err(|e| Error::io("the socket", e))?;
+    // Not bounded by itself: what waits in it are sessions, which are counted.
+    let (arrivals, incoming) = mpsc::unbounded_channel();
+    let room = Arc::new(Room {
+        socket,
+        name: name.to_string(),
+        options: options.clone(),
+        begun: Instant::now(),
+        sessions: Mutex::default(),
+        unread: AtomicUsize::new(0),
+        refused: AtomicU64::new(0),
+        open: AtomicBool::new(true),
+        changed: Notify::new(),
+        _file: file,
+    });
+    tokio::spawn(Arc::clone(&room).serve(arrivals));
+    Ok(Listener { room, incoming, addresses: [at.to_string()] })
+}
+
+/// The socket and who speaks on it.
+struct Room {
+    socket: UnixDatagram,
+    name: String,
+    options: Options,
+    begun: Instant,
+    /// By the peer's name; those without one share a session, which cannot be answered.
+    sessions: Mutex<HashMap<Option<String>, Weak<Session>>>,
+    /// Bytes that no reader has taken yet, of all sessions.
+    unread: AtomicUsize,
+    /// Datagrams of peers that found no room.
+    refused: AtomicU64,
+    /// The listener still stands.
+    open: AtomicBool,
+    /// A session has gone, or the listener has.
+    changed: Notify,
+    _file: Option<SocketFile>,
+}
+
+type Arrivals = mpsc::UnboundedSender<Result<DatagramEnd>>;
+
+impl Room {
+    /// Milliseconds of this room's life.
+    fn age(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Option<String>, Weak<Session>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The socket's task: takes what arrives and gives it to the session that it belongs to. The socket closes when the
+    /// listener and the last session have gone.
+    async fn serve(self: Arc<Self>, arrivals: Arrivals) {
+        // Often enough that a session ends in time, by a quarter.
+        let mut sweep = tokio::time::interval((self.options.udp.session_idle / 4).max(Duration::from_millis(1)));
+        loop {
+            tokio::select! {
+                ready = self.socket.readable() => {
+                    match ready.and_then(|()| self.socket.try_io(Interest::READABLE, || self.take(&arrivals))) {
+                        // Readers get their turn before the next batch, so that a flood does not fill their queues.
+                        Ok(()) => tokio::task::yield_now().await,
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(error) => {
+                            let _ = arrivals.send(Err(Error::io("receiving datagrams", error)));
+                            tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                        }
+                    }
+                }
+                () = self.changed.notified() => {}
+                _ = sweep.tick() => self.end_idle(),
+            }
+            let mut sessions = self.sessions();
+            sessions.retain(|_, session| session.strong_count() > 0);
+            if sessions.is_empty() && !self.open.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    }
+
+    /// Takes one datagram: who sent it differs from one to the next.
+    fn take(self: &Arc<Self>, arrivals: &Arrivals) -> io::Result<()> {
+        unix_packets::take_from(&self.socket, |message, cut_short, from| match self.session(from, arrivals) {
+            Some(session) => {
+                session.last.store(self.age(), Ordering::Relaxed);
+                session.inbox.deliver(&self.unread, std::iter::once((message, cut_short)));
+            }
+            None => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    }
+
+    /// The session of a peer, perhaps a new one; `None` where there is no room for it.
+    fn session(self: &Arc<Self>, from: SocketAddrUnix, arrivals: &Arrivals) -> Option<Arc<Session>> {
+        let name = socket_file::shown_sender(&from);
+        let mut sessions = self.sessions();
+        if let Some(session) = sessions.get(&name).and_then(Weak::upgrade) {
+            return Some(session);
+        }
+        if !self.open.load(Ordering::Relaxed) || sessions.len() >= self.options.udp.max_sessions {
+            return None;
+        }
+        let (inbox, last) = (Inbox::default(), AtomicU64::new(self.age()));
+        let named = name.is_some();
+        let remote = name.clone().unwrap_or_else(|| "a peer without a name".to_owned());
+        let session = Arc::new(Session { room: Arc::clone(self), peer: named.then_some(from), inbox, last });
+        sessions.insert(name, Arc::downgrade(&session));
+        let names = Names { remote, local: self.name.clone() };
+        let outgoing = Arc::clone(&session) as Arc<dyn SendDatagram>;
+        let end = DatagramEnd { incoming: Box::new(Reader(Arc::clone(&session))), outgoing, names };
+        // Nobody listens any more: the session ends with its last holder.
+        let _ = arrivals.send(Ok(end));
+        Some(session)
+    }
+
+    /// Ends the sessions that no datagram has come to or gone from for so long.
+    fn end_idle(&self) {
+        let idle = u64::try_from(self.options.udp.session_idle.as_millis()).unwrap_or(u64::MAX);
+        let now = self.age();
+        self.sessions().retain(|_, session| {
+            let Some(session) = session.upgrade() else { return false };
+            let stays = session.last.load(Ordering::Relaxed).saturating_add(idle) > now;
+            if !stays {
+                session.inbox.close();
+            }
+            stays
+        });
+    }
+}
+
+pub(super) struct Listener {
+    room: Arc<Room>,
+    incoming: mpsc::UnboundedReceiver<Result<DatagramEnd>>,
+    addresses: [String; 1],
+}
+
+impl Accept for Listener {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+        Box::pin(async { self.incoming.recv().await.ok_or_else(Error::closed)?.map(End::Datagram) })
+    }
+
+    fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    fn refused(&self) -> u64 {
+        self.room.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.incoming.close();
+        self.room.open.store(false, Ordering::Relaxed);
+        self.room.changed.notify_one();
+    }
+}
+
+/// One peer's conversation.
+struct Session {
+    room: Arc<Room>,
+    /// Where it is answered; a peer without a name cannot be.
+    peer: Option<SocketAddrUnix>,
+    inbox: Inbox,
+    /// When a datagram last came or went, in milliseconds of the room's life.
+    last: AtomicU64,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.room.changed.notify_one();
+    }
+}
+
+impl SendDatagram for Session {
+    fn try_send(&self, message: &[u8]) -> io::Result<()> {
+        if self.inbox.is_closed() {
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "the session is over"));
+        }
+        let Some(peer) = &self.peer else {
+            let what = "the peer has no name of its own, so it cannot be answered";
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, what));
+        };
+        self.last.store(self.room.age(), Ordering::Relaxed);
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let sent = sendto(&self.room.socket, message, flags, peer).map(|_| ()).map_err(io::Error::from);
+        if sent.as_ref().is_err_and(is_gone) {
+            self.inbox.close();
+        }
+        sent
+    }
+
+    fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
+        Box::pin(async {
+            tokio::time::sleep(FULL).await;
+            Ok(())
+        })
+    }
+
+    fn too_large(&self) -> String {
+        unix_packets::too_large()
+    }
+}
+
+/// Whether the peer's socket is there no more.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+}
+
+struct Reader(Arc<Session>);
+
+impl RecvDatagrams for Reader {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Result<bool>> {
+        self.0.inbox.poll_fill(&self.0.room.unread, cx, batch).map(Ok)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.0.inbox.dropped()
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.inbox.abandon(&self.0.room.unread);
+    }
+}

@@ -1,0 +1,187 @@
+//! Messages off and onto a connected socket of this machine that keeps their boundaries.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, IoSliceMut};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use nix::sys::socket::{MsgFlags, recvmsg};
+use rustix::net::{RecvFlags, SendFlags, SocketAddrUnix, recvfrom, send};
+use socket2::Socket;
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
+
+use super::datagrams::{Batch, RecvDatagrams};
+use super::{DatagramEnd, Names, SendDatagram, socket_file};
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// Messages taken at once: beyond it, others wait for longer than system calls are worth.
+const AT_ONCE: usize = 32;
+
+thread_local! {
+    /// Where messages land: one for each thread. Only the pages that messages reach are ever touched.
+    static LANDING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One message that was taken off a socket.
+pub(super) struct Taken<'a> {
+    pub(super) message: &'a [u8],
+    pub(super) cut_short: bool,
+    /// Nothing was taken: the peer has ended. Only where the system was asked to tell the two apart.
+    pub(super) ended: bool,
+}
+
+/// Takes messages until there are none, or `take` wants no more.
+///
+/// # Errors
+///
+/// `WouldBlock` where there is nothing at all; others come after what could be taken.
+pub(super) fn take_all(socket: &UnixDatagram, ends: bool, mut take: impl FnMut(Taken<'_>)) -> io::Result<()> {
+    LANDING.with_borrow_mut(|landing| {
+        landing.resize(limits::LARGEST_PACKET, 0);
+        for number in 0..AT_ONCE {
+            match take_one(socket, landing, ends) {
+                Ok(taken) => {
+                    let ended = taken.ended;
+                    take(taken);
+                    if ended {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && number > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    })
+}
+
+/// An empty message and the end look alike, but a message brings its sender's credentials, where they are asked for.
+fn take_one<'a>(socket: &UnixDatagram, landing: &'a mut [u8], ends: bool) -> io::Result<Taken<'a>> {
+    let mut control = nix::cmsg_space!([u8; 64]);
+    let (length, flags, from_somebody) = {
+        let mut slices = [IoSliceMut::new(landing)];
+        let control = ends.then_some(&mut control[..]);
+        let got = recvmsg::<()>(socket.as_raw_fd(), &mut slices, control, MsgFlags::MSG_DONTWAIT)?;
+        (got.bytes, got.flags, ends && got.cmsgs().is_ok_and(|mut messages| messages.next().is_some()))
+    };
+    let ended = ends && length == 0 && !from_somebody;
+    Ok(Taken { message: &landing[..length], cut_short: flags.contains(MsgFlags::MSG_TRUNC), ended })
+}
+
+/// Takes one message off a socket that many send to, with its sender's name.
+pub(super) fn take_from(socket: &UnixDatagram, take: impl FnOnce(&[u8], bool, SocketAddrUnix)) -> io::Result<()> {
+    LANDING.with_borrow_mut(|landing| {
+        landing.resize(limits::LARGEST_PACKET, 0);
+        let (_, length, from) = recvfrom(socket, &mut landing[..], RecvFlags::TRUNC | RecvFlags::DONTWAIT)?;
+        let from = from.and_then(|from| SocketAddrUnix::try_from(from).ok());
+        let kept = length.min(limits::LARGEST_PACKET);
+        take(&landing[..kept], length > kept, from.unwrap_or_else(SocketAddrUnix::new_unnamed));
+        Ok(())
+    })
+}
+
+/// Registers a socket of any kind with the runtime, which then says when it is ready. tokio has a type for datagram
+/// sockets only; what is done here through its descriptor goes for every kind.
+pub(super) fn readied(socket: Socket) -> io::Result<UnixDatagram> {
+    UnixDatagram::from_std(std::os::fd::OwnedFd::from(socket).into())
+}
+
+/// The two halves of a connected socket. `ends`: its peer's end can be seen.
+pub(super) fn end(socket: Socket, ends: bool) -> io::Result<DatagramEnd> {
+    let names = Names { remote: socket_file::remote(&socket), local: socket_file::local(&socket) };
+    let socket = Arc::new(Packets { socket: readied(socket)?, ends });
+    let incoming = Box::new(Reader { socket: Arc::clone(&socket), ended: false });
+    Ok(DatagramEnd { incoming, outgoing: socket, names })
+}
+
+struct Packets {
+    socket: UnixDatagram,
+    ends: bool,
+}
+
+impl SendDatagram for Packets {
+    fn try_send(&self, message: &[u8]) -> io::Result<()> {
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        self.socket
+            .try_io(Interest::WRITABLE, || send(&self.socket, message, flags).map(|_| ()).map_err(io::Error::from))
+    }
+
+    fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
+        Box::pin(self.socket.writable())
+    }
+
+    fn ends(&self) -> bool {
+        self.ends
+    }
+
+    fn finish(&self) {
+        if self.ends {
+            // A peer that has gone needs no end.
+            let _ = self.socket.shutdown(std::net::Shutdown::Write);
+        }
+    }
+
+    fn too_large(&self) -> String {
+        too_large()
+    }
+}
+
+/// What to do about a message that no such socket takes.
+pub(super) fn too_large() -> String {
+    "a socket of this machine takes a message that its send buffer holds: about 200 KiB on Linux, unless \
+     net.core.wmem_default says otherwise"
+        .to_owned()
+}
+
+struct Reader {
+    socket: Arc<Packets>,
+    ended: bool,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // The sending half may live on; nobody reads what the peer says.
+        let _ = self.socket.socket.shutdown(std::net::Shutdown::Read);
+    }
+}
+
+impl RecvDatagrams for Reader {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Result<bool>> {
+        loop {
+            if self.ended {
+                return Poll::Ready(Ok(false));
+            }
+            let Packets { socket, ends } = &*self.socket;
+            let polled = socket.poll_recv_ready(cx);
+            if polled.is_pending() {
+                batch.release();
+            }
+            ready!(polled).map_err(|e| Error::io("receiving", e))?;
+            batch.clear();
+            let taken = socket.try_io(Interest::READABLE, || {
+                take_all(socket, *ends, |taken| match taken.ended {
+                    true => self.ended = true,
+                    false => batch.push(taken.message, taken.cut_short),
+                })
+            });
+            match taken {
+                Ok(()) if !batch.is_empty() => return Poll::Ready(Ok(true)),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(Error::io("receiving", error)));
+                }
+                // The end, or nothing yet.
+                _ => {}
+            }
+        }
+    }
+
+    /// The system makes senders wait.
+    fn dropped(&self) -> u64 {
+        0
+    }
+}

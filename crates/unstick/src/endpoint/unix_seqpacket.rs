@@ -1,0 +1,79 @@
+//! `unix-seqpacket:PATH` and `unix-seqpacket:@NAME`: connections on this machine that carry messages, and end.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use socket2::{Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
+
+use super::accepting::Patience;
+use super::socket_file::{self, SocketFile};
+use super::{Accept, DatagramEnd, End, Options, unix_packets};
+use crate::address::{Address, SocketName};
+use crate::error::{Error, Result};
+
+/// Connects, trying again until `retry` is over.
+pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramEnd> {
+    let at = Address::UnixSeqpacket(name.clone());
+    let socket = super::retrying(options, || socket_file::connect(Type::SEQPACKET, &at, name, options)).await?;
+    end(socket).map_err(|e| Error::io("the socket", e))
+}
+
+fn end(socket: Socket) -> io::Result<DatagramEnd> {
+    #[cfg(target_os = "linux")]
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::PassCred, &true)?;
+    unix_packets::end(socket, cfg!(target_os = "linux"))
+}
+
+/// Binds the name.
+pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
+    let at = Address::UnixSeqpacket(name.clone());
+    let (socket, file) = socket_file::bind(Type::SEQPACKET, &at, name, options)?;
+    socket_file::listen(&socket)?;
+    let socket = unix_packets::readied(socket).map_err(|e| Error::io("the socket", e))?;
+    Ok(Listener { socket, addresses: [at.to_string()], patience: Patience::default(), _file: file })
+}
+
+pub(super) struct Listener {
+    socket: UnixDatagram,
+    addresses: [String; 1],
+    patience: Patience,
+    _file: Option<SocketFile>,
+}
+
+impl Listener {
+    async fn next(&self) -> io::Result<Socket> {
+        loop {
+            self.socket.readable().await?;
+            match self.socket.try_io(Interest::READABLE, || accept(&self.socket)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+fn accept(socket: &UnixDatagram) -> io::Result<Socket> {
+    let accepted = Socket::from(rustix::net::accept(socket)?);
+    accepted.set_nonblocking(true)?;
+    accepted.set_cloexec(true)?;
+    Ok(accepted)
+}
+
+impl Accept for Listener {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+        Box::pin(async {
+            self.patience.wait().await;
+            match self.next().await.and_then(end) {
+                Ok(end) => Ok(End::Datagram(end)),
+                Err(error) => Err(self.patience.failed(error)),
+            }
+        })
+    }
+
+    fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+}
