@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use bytes::Bytes;
+use unstick::wire::Role;
 use unstick::{Address, Error, FramedAddress, Framings, Link, Options, Result};
 
 use crate::args::Ask;
@@ -34,11 +35,13 @@ impl Question {
             return Err(Error::usage("ask prints the reply on standard output, which - is already")
                 .with_hint("connect - --send MESSAGE speaks on standard input and output"));
         }
-        let framings = plan::framings(&target, &args.wire, "line")?;
+        let framings = plan::framings(&target, &args.wire, "line", Role::Client)?;
         let mut options = plan::options(&args.wire);
         plan::reach(&args.reach, &mut options)?;
         plan::udp(&args.udp, &target.address, &mut options)?;
-        let format: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
+        let asked: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
+        // What is text is printed as it is: there is but one reply.
+        let format = asked.or_else(|| plan::format(framings.as_ref()).filter(|format| *format == Format::Hex));
         let message = message(args, format.as_ref())?;
         plan::check(framings.as_ref(), std::slice::from_ref(&message))?;
         Ok(Self { address: target.address, framings, options, message, format, deadline: args.deadline })

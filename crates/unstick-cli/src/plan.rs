@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clap::ArgMatches;
 use unstick::service::talk::{Answer, Rules};
-use unstick::wire::{Framing, limits::MAX_MESSAGE};
+use unstick::wire::{Framing, Role, Written, limits::MAX_MESSAGE};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
 use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
@@ -105,7 +105,8 @@ impl Plan {
         let screen = std::io::stdout().is_terminal();
         let messages = has_message_option(talk);
         let default = if person || messages { "line" } else { "raw" };
-        let framings = framings(&target, wire, default)?;
+        let role = if listening { Role::Server } else { Role::Client };
+        let framings = framings(&target, wire, default, role)?;
         let answering = answers(talk);
         let input_unread = answering || (!person && has_greeting(talk));
         let face = Face { prompt: person && screen && !input_unread, screen, messages };
@@ -115,7 +116,7 @@ impl Plan {
         check(framings.as_ref(), &rules.greeting)?;
         let look = Look {
             colour: output::colour_on(&std::io::stdout()),
-            hex: talk.hex,
+            hex: talk.hex || format(framings.as_ref()) == Some(Format::Hex),
             time: talk.time,
             verbose: wire.verbose,
         };
@@ -182,8 +183,8 @@ pub fn check(framings: Option<&Framings>, messages: &[Bytes]) -> Result<()> {
 /// Bytes of a message that an error shows.
 const SHOWN: usize = 40;
 
-/// The framings of a stream; `None` for datagrams.
-pub fn framings(target: &FramedAddress, wire: &Wire, default: &str) -> Result<Option<Framings>> {
+/// The framings of a stream for whoever has this role; `None` for datagrams.
+pub fn framings(target: &FramedAddress, wire: &Wire, default: &str, role: Role) -> Result<Option<Framings>> {
     let spec = |text: &Option<String>| text.as_deref().map(Framing::parse).transpose();
     let (both, inbound, outbound) = (spec(&wire.frame)?, spec(&wire.frame_in)?, spec(&wire.frame_out)?);
     if !target.address.is_stream() {
@@ -202,6 +203,7 @@ pub fn framings(target: &FramedAddress, wire: &Wire, default: &str) -> Result<Op
         None => Framing::parse(default)?,
     };
     let framings = Framings { inbound: inbound.unwrap_or_else(|| base.clone()), outbound: outbound.unwrap_or(base) };
+    let framings = framings.as_seen_by(role);
     // Said before anything is opened rather than when the first message is sent.
     framings.outbound.encoder()?;
     Ok(Some(framings))
@@ -232,7 +234,16 @@ fn front(talk: &Talk, framings: Option<&Framings>, face: Face) -> Result<Front> 
         Face { messages: false, .. } if raw => Front::Raw,
         Face { screen: true, .. } => Front::Screen,
         _ if looked_at => Front::Screen,
-        _ => Front::Pipe(Format::default()),
+        _ => Front::Pipe(format(framings).unwrap_or_default()),
+    })
+}
+
+/// How the messages of a preset are best written down, where there is one.
+pub fn format(framings: Option<&Framings>) -> Option<Format> {
+    Some(match framings?.inbound.preset()?.written {
+        Written::Hex => Format::Hex,
+        Written::Line => Format::Line,
+        Written::Escaped => Format::Escaped,
     })
 }
 

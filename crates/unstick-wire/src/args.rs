@@ -140,7 +140,7 @@ fn not_hex(word: &str, most: usize) -> SpecError {
 }
 
 /// Bytes from pairs of hexadecimal digits.
-fn parse_hex(text: &str, most: usize) -> Option<Vec<u8>> {
+pub(crate) fn parse_hex(text: &str, most: usize) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     if digits.is_empty() || !digits.len().is_multiple_of(2) || digits.len() / 2 > most {
         return None;

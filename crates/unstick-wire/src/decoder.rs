@@ -1,5 +1,6 @@
 //! Bytes in, messages out: the buffer of one direction of one stream, and where its frames lie.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -7,6 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::framing::{Codec, Cx, Discard, Fault, Machine, Step};
 use crate::lane::Lane;
+use crate::phase::Phase;
 use crate::recognise::{LOOK, Sight, recognise};
 use crate::spec::Framing;
 
@@ -44,7 +46,7 @@ pub struct Decoder {
     clock: Clock,
     /// How much of the stream had arrived when no further message could be had.
     drained: u64,
-    framing: Framing,
+    phases: Arc<[Phase]>,
 }
 
 /// An over-long frame that is being passed over.
@@ -79,7 +81,8 @@ enum Span {
 
 impl Decoder {
     pub(crate) fn new(framing: &Framing) -> Self {
-        let first = &framing.phases[0];
+        let phases = framing.phases.clone();
+        let first = &phases[0];
         Self {
             codec: first.codec.clone(),
             max: first.max,
@@ -88,7 +91,7 @@ impl Decoder {
             pos: 0,
             before: 0,
             scratch: Vec::new(),
-            left: if framing.phases.len() > 1 { first.times } else { 0 },
+            left: first.times,
             phase: 0,
             unusual: false,
             lane: Lane::Closed,
@@ -98,7 +101,7 @@ impl Decoder {
             discarded: 0,
             clock: Clock::default(),
             drained: 0,
-            framing: framing.clone(),
+            phases,
         }
     }
 
@@ -324,6 +327,19 @@ impl Decoder {
                 self.drained = self.taken();
                 return Ok(None);
             }
+            if self.left > 0 && self.phases[self.phase].only.is_some() {
+                match self.holds_for(input) {
+                    Some(true) => {}
+                    Some(false) => {
+                        self.enter(self.phase + 1);
+                        continue;
+                    }
+                    None => {
+                        self.drained = self.before + (self.pos + input.len()) as u64;
+                        return Ok(None);
+                    }
+                }
+            }
             let mut cx = Cx { max: self.max, scratch: &mut self.scratch };
             let found = match self.codec.decode(input, &mut cx) {
                 Ok(Step::Need) if self.ended => self.codec.finish(input, &mut cx),
@@ -331,13 +347,14 @@ impl Decoder {
             };
             match found {
                 Ok(Step::Frame { start, end, total }) => {
-                    let base = self.pos;
-                    self.take(total);
+                    let (base, ends) = (self.pos, self.left > 0 && self.is_last(&input[start..end]));
+                    self.take(total, ends);
                     self.open_lane();
                     return Ok(Some(Span::Input(base + start, base + end)));
                 }
                 Ok(Step::Built { total }) => {
-                    self.take(total);
+                    let ends = self.left > 0 && self.is_last(&self.scratch);
+                    self.take(total, ends);
                     return Ok(Some(Span::Scratch));
                 }
                 Ok(Step::Blank { total }) => self.pos += total,
@@ -351,22 +368,37 @@ impl Decoder {
         }
     }
 
-    /// Moves past a frame.
-    fn take(&mut self, total: usize) {
+    /// Moves past a frame. `ends`: it was the last of its phase.
+    fn take(&mut self, total: usize, ends: bool) {
         self.pos += total;
         if self.left > 0 {
-            self.count_down();
+            self.left = if ends { 0 } else { self.left - 1 };
+            if self.left == 0 {
+                self.enter(self.phase + 1);
+            }
         }
     }
 
-    fn count_down(&mut self) {
-        self.left -= 1;
-        if self.left == 0 {
-            self.phase += 1;
-            let phase = &self.framing.phases[self.phase];
-            self.codec = phase.codec.clone();
-            self.max = phase.max;
-            self.left = if self.phase + 1 < self.framing.phases.len() { phase.times } else { 0 };
+    /// Whether a message is the last of its phase, as `until=` says.
+    fn is_last(&self, message: &[u8]) -> bool {
+        self.phases[self.phase].until.as_ref().is_some_and(|mark| mark.stands_in(message) == Some(true))
+    }
+
+    fn enter(&mut self, at: usize) {
+        let phase = &self.phases[at];
+        self.codec = phase.codec.clone();
+        self.max = phase.max;
+        self.left = phase.times;
+        self.phase = at;
+    }
+
+    /// Whether a frame that begins with `input` is one of this phase; `None` while that cannot be told.
+    #[cold]
+    fn holds_for(&self, input: &[u8]) -> Option<bool> {
+        let only = self.phases[self.phase].only.as_ref();
+        match only.map_or(Some(true), |mark| mark.stands_in(input)) {
+            None if self.ended => Some(false),
+            known => known,
         }
     }
 
@@ -374,7 +406,7 @@ impl Decoder {
     #[cold]
     fn refuse(&mut self, fault: Fault) -> Result<(), DecodeError> {
         match fault {
-            Fault::TooLong { skip, .. } if self.framing.phases[self.phase].discard => {
+            Fault::TooLong { skip, .. } if self.phases[self.phase].discard => {
                 self.skip = Some(Skip { left: skip, gone: 0 });
                 self.unusual = true;
                 Ok(())
@@ -402,7 +434,7 @@ impl Decoder {
                 self.skip = None;
                 self.unusual = self.ended;
                 self.discarded += 1;
-                self.take(gone);
+                self.take(gone, false);
                 Ok(true)
             }
             Ok(Discard::More(gone)) => {

@@ -1,13 +1,16 @@
 //! Messages in, frames out.
 
+use std::sync::Arc;
+
 use crate::error::EncodeError;
 use crate::framing::{Codec, Machine};
+use crate::phase::Phase;
 use crate::spec::Framing;
 
 /// Makes frames for one direction of one stream.
 #[derive(Debug, Clone)]
 pub struct Encoder {
-    framing: Framing,
+    phases: Arc<[Phase]>,
     codec: Machine,
     max: usize,
     phase: usize,
@@ -17,9 +20,9 @@ pub struct Encoder {
 
 impl Encoder {
     pub(crate) fn new(framing: &Framing) -> Self {
-        let first = &framing.phases[0];
-        let left = if framing.phases.len() > 1 { first.times } else { 0 };
-        Self { codec: first.codec.clone(), max: first.max, phase: 0, left, framing: framing.clone() }
+        let phases = framing.phases.clone();
+        let first = &phases[0];
+        Self { codec: first.codec.clone(), max: first.max, phase: 0, left: first.times, phases }
     }
 
     /// Appends `message` as one frame to `out`.
@@ -30,28 +33,55 @@ impl Encoder {
     /// or contains its own delimiter. `out` is then as it was, and the next message can be encoded.
     #[inline]
     pub fn encode(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if message.len() > self.max {
-            return Err(EncodeError::TooLong { length: message.len(), limit: self.max });
-        }
-        let from = out.len();
-        if let Err(error) = self.codec.encode(message, out) {
-            out.truncate(from);
-            return Err(error);
-        }
         if self.left > 0 {
-            self.count_down();
+            return self.encode_in_phases(message, out);
+        }
+        encode(&self.codec, self.max, message, out)
+    }
+
+    /// The same where the framing is still to change.
+    fn encode_in_phases(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let at = self.phase_of(message);
+        let phase = &self.phases[at];
+        encode(&phase.codec, phase.max, message, out)?;
+        if at > self.phase {
+            self.enter(at);
+        }
+        let ends = self.phases[at].until.as_ref().is_some_and(|mark| mark.stands_in(message) == Some(true));
+        if self.left > 0 {
+            self.left = if ends { 0 } else { self.left - 1 };
+            if self.left == 0 {
+                self.enter(at + 1);
+            }
         }
         Ok(())
     }
 
-    fn count_down(&mut self) {
-        self.left -= 1;
-        if self.left == 0 {
-            self.phase += 1;
-            let phase = &self.framing.phases[self.phase];
-            self.codec = phase.codec.clone();
-            self.max = phase.max;
-            self.left = if self.phase + 1 < self.framing.phases.len() { phase.times } else { 0 };
-        }
+    /// The first phase from this one on that holds for a message.
+    fn phase_of(&self, message: &[u8]) -> usize {
+        let passed_over =
+            |phase: &&Phase| phase.only.as_ref().is_some_and(|mark| mark.stands_in(message) != Some(true));
+        self.phase + self.phases[self.phase..].iter().take_while(passed_over).count()
     }
+
+    fn enter(&mut self, at: usize) {
+        let phase = &self.phases[at];
+        self.codec = phase.codec.clone();
+        self.max = phase.max;
+        self.left = phase.times;
+        self.phase = at;
+    }
+}
+
+#[inline(always)]
+fn encode(codec: &Machine, max: usize, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    if message.len() > max {
+        return Err(EncodeError::TooLong { length: message.len(), limit: max });
+    }
+    let from = out.len();
+    let result = codec.encode(message, out);
+    if result.is_err() {
+        out.truncate(from);
+    }
+    result
 }

@@ -16,6 +16,7 @@ mod json;
 mod length;
 mod prefixed;
 mod python_struct;
+mod resp;
 mod slip;
 mod unframed;
 mod varint;
@@ -241,6 +242,7 @@ codecs! {
     Hdlc(hdlc::Hdlc),
     Fixed(fixed::Fixed),
     Json(json::Json),
+    Resp(resp::Resp),
 }
 
 /// All framings, in the order in which the reference shows them.
@@ -269,4 +271,5 @@ pub const ENTRIES: &[Entry] = &[
     hdlc::HDLC,
     fixed::FIXED,
     json::JSON,
+    resp::RESP,
 ];

@@ -32,7 +32,7 @@
 //! # Ok::<(), unstick_wire::SpecError>(())
 //! ```
 //!
-//! [`ENTRIES`] is the table of all framings.
+//! [`ENTRIES`] is the table of all framings, [`PRESETS`] that of the protocols that can be said with them.
 //!
 //! Not here: sockets, clocks, randomness and the environment. Time is passed in; the crate `unstick` moves the bytes.
 
@@ -45,6 +45,8 @@ mod error;
 mod framing;
 mod lane;
 pub mod limits;
+mod phase;
+mod preset;
 pub mod quantity;
 mod recognise;
 mod spec;
@@ -53,4 +55,5 @@ pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, SpecError};
 pub use framing::{ENTRIES, Entry};
+pub use preset::{Family, PRESETS, Preset, Role, UNSAYABLE, Unsayable, Written};
 pub use spec::Framing;

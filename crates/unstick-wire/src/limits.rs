@@ -31,6 +31,9 @@ pub const MAX_VARINT: usize = 10;
 /// Nesting of a JSON value: one bit is kept for each level, and real data stays under a few dozen.
 pub const MAX_JSON_DEPTH: usize = 512;
 
+/// Nesting of a RESP value: a few bytes are kept for each level, and real replies stay under ten.
+pub const MAX_RESP_DEPTH: usize = 128;
+
 /// Bytes before the end of a header in `length:off=...,width=...`: real headers end before 64.
 pub const MAX_LENGTH_OFFSET: usize = 4096;
 

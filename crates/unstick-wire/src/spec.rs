@@ -4,10 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::args::Args;
 use crate::error::SpecError;
 use crate::framing::{Codec, ENTRIES, Machine};
-use crate::{Decoder, Encoder, limits, quantity};
+use crate::phase::Phase;
+use crate::preset::{self, Preset, Role};
+use crate::{Decoder, Encoder, limits};
 
 /// How messages become frames and back: a parsed framing spec.
 ///
@@ -17,22 +18,27 @@ use crate::{Decoder, Encoder, limits, quantity};
 ///
 /// `NAME[:ARGUMENT ...][,key=value ...]`. Every framing takes `max=SIZE` (the longest message as the user sees it, both
 /// ways; 16 MiB) and `oversize=close|discard`. Phases are joined by `/`: every phase but the last holds for one frame,
-/// or for `times=N`. The names are those of [`crate::ENTRIES`].
+/// for `times=N`, while frames begin as `if=HEX` says, or up to the message that begins as `until=HEX` says. The names
+/// are those of [`crate::ENTRIES`], and of the presets of [`crate::PRESETS`].
+///
+/// # Sides
+///
+/// A preset knows that a client and a server do not always send the same frames. What is parsed is what a client sends;
+/// [`sent_by`](Self::sent_by) gives either side's.
 #[derive(Clone)]
 pub struct Framing {
     text: Arc<str>,
     pub(crate) phases: Arc<[Phase]>,
+    preset: Option<Arc<Sides>>,
 }
 
-/// One phase of a stream: a codec in its first state, and its limits.
-#[derive(Debug, Clone)]
-pub(crate) struct Phase {
-    pub(crate) codec: Machine,
-    pub(crate) max: usize,
-    pub(crate) discard: bool,
-    /// Frames that this phase holds for; the last phase's does not count.
-    pub(crate) times: u64,
-    pub(crate) keeps_boundaries: bool,
+/// What a framing with a preset in it knows besides its phases.
+struct Sides {
+    preset: &'static Preset,
+    /// Whose messages it frames, once that has been decided.
+    of: Option<Role>,
+    client: Arc<[Phase]>,
+    server: Arc<[Phase]>,
 }
 
 impl Framing {
@@ -42,14 +48,30 @@ impl Framing {
     ///
     /// Where the spec means nothing, with a hint at what was probably meant.
     pub fn parse(spec: &str) -> Result<Self, SpecError> {
-        let texts: Vec<&str> = spec.split('/').collect();
-        if texts.len() > limits::MAX_PHASES {
-            return Err(SpecError::new(format!("a framing has at most {} phases", limits::MAX_PHASES)));
+        let Some(preset) = preset::named_in(spec) else {
+            return Ok(Self { text: spec.into(), phases: parse_phases(spec)?.into(), preset: None });
+        };
+        let client: Arc<[Phase]> = parse_phases(&preset::written_out(spec, preset, Role::Client)?)?.into();
+        let server = parse_phases(&preset::written_out(spec, preset, Role::Server)?)?.into();
+        let phases = client.clone();
+        Ok(Self { text: spec.into(), phases, preset: Some(Arc::new(Sides { preset, of: None, client, server })) })
+    }
+
+    /// The framing of what this side sends. Not the same for both where the spec names a preset whose sides differ.
+    pub fn sent_by(&self, role: Role) -> Self {
+        let Some(sides) = &self.preset else { return self.clone() };
+        if sides.of.is_some() {
+            return self.clone();
         }
-        let last = texts.len() - 1;
-        let phases =
-            texts.iter().enumerate().map(|(i, text)| parse_phase(text, i == last)).collect::<Result<_, _>>()?;
-        Ok(Self { text: spec.into(), phases })
+        let (client, server) = (sides.client.clone(), sides.server.clone());
+        let phases = if role == Role::Client { client.clone() } else { server.clone() };
+        let sides = Sides { preset: sides.preset, of: Some(role), client, server };
+        Self { text: self.text.clone(), phases, preset: Some(Arc::new(sides)) }
+    }
+
+    /// The preset that the spec names, if it does.
+    pub fn preset(&self) -> Option<&'static Preset> {
+        self.preset.as_ref().map(|sides| sides.preset)
     }
 
     /// A decoder in its first state, for one direction of one stream.
@@ -95,6 +117,16 @@ impl Framing {
     }
 }
 
+/// The phases of a spec that names no preset.
+fn parse_phases(spec: &str) -> Result<Vec<Phase>, SpecError> {
+    let texts: Vec<&str> = spec.split('/').collect();
+    if texts.len() > limits::MAX_PHASES {
+        return Err(SpecError::new(format!("a framing has at most {} phases", limits::MAX_PHASES)));
+    }
+    let last = texts.len() - 1;
+    texts.iter().enumerate().map(|(i, text)| Phase::parse(text, i == last)).collect()
+}
+
 impl FromStr for Framing {
     type Err = SpecError;
 
@@ -116,49 +148,14 @@ impl fmt::Debug for Framing {
 }
 
 impl PartialEq for Framing {
-    /// Framings are equal when they are written the same.
+    /// Framings are equal when they are written the same, and are of the same side.
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        let side = |framing: &Self| framing.preset.as_ref().and_then(|sides| sides.of);
+        self.text == other.text && side(self) == side(other)
     }
 }
 
 impl Eq for Framing {}
-
-fn parse_phase(text: &str, last: bool) -> Result<Phase, SpecError> {
-    let mut args = Args::split(text)?;
-    let Some(entry) = ENTRIES.iter().find(|entry| (entry.matches)(args.name())) else {
-        return Err(unknown(args.name()));
-    };
-    let max = match args.value("max") {
-        None => limits::MAX_MESSAGE,
-        Some(size) => quantity::parse_size(size)
-            .filter(|size| (1..=limits::LARGEST_MAX as u64).contains(size))
-            .ok_or_else(|| SpecError::new(format!("max={size}: a size such as 64K or 16M, from 1 byte to 1024G")))?
-            as usize,
-    };
-    let discard = match args.value("oversize") {
-        None | Some("close") => false,
-        Some("discard") => true,
-        Some(other) => return Err(SpecError::new(format!("oversize={other}: close or discard"))),
-    };
-    let times = args.number("times", 1..=u64::MAX)?;
-    if last && times.is_some() {
-        return Err(SpecError::new("times= is for a phase that another follows, as in fixed:8,times=2/u32be"));
-    }
-    args.max = max;
-    let codec = (entry.parse)(&mut args)?;
-    args.nothing_left()?;
-    if let (false, Some(why)) = (last, codec.unfollowable()) {
-        return Err(SpecError::new(format!("no phase can follow `{text}`: {why}")));
-    }
-    if discard && !codec.can_discard() {
-        return Err(SpecError::new(format!(
-            "`{}` cannot pass over a message that is too long: the next boundary would be lost",
-            args.name()
-        )));
-    }
-    Ok(Phase { codec, max, discard, times: times.unwrap_or(1), keeps_boundaries: entry.keeps_boundaries })
-}
 
 /// What others call some framings.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -167,26 +164,21 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ndjson", "line"),
     ("jsonl", "line"),
     ("nul", "null"),
-    ("lsp", "headers"),
-    ("dap", "headers"),
     ("content-length", "headers"),
-    ("protobuf", "varint"),
     ("leb128", "varint"),
     ("asn1", "ber"),
-    ("syslog", "octet-count"),
-    ("hl7", "mllp"),
     ("lengthprefixed", "u32be"),
 ];
 
 #[cold]
-fn unknown(name: &str) -> SpecError {
+pub(crate) fn unknown(name: &str) -> SpecError {
     let error = SpecError::new(format!("there is no framing `{name}`"));
     let wanted = name.to_ascii_lowercase();
     if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == wanted) {
         return error.with_hint(format!("did you mean `{ours}`?"));
     }
     let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    let known = ENTRIES.iter().map(|entry| entry.name).filter(plain);
+    let known = ENTRIES.iter().map(|entry| entry.name).filter(plain).chain(preset::names());
     match known.map(|known| (distance(&wanted, known), known)).min() {
         Some((far, known)) if far <= 2 => error.with_hint(format!("did you mean `{known}`?")),
         _ => error.with_hint("`unstick framings` lists them"),

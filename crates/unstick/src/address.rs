@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use unstick_wire::Framing;
+use unstick_wire::{Framing, Role};
 
 use crate::error::{Error, Result};
 
@@ -181,7 +181,8 @@ fn host_port(text: &str) -> Result<HostPort> {
     Ok(HostPort { host: (!host.is_empty()).then(|| host.to_owned()), port })
 }
 
-/// The framings of a stream's two directions.
+/// The framings of a stream's two directions. A preset whose client and server send different frames is told apart by
+/// [`as_seen_by`](Self::as_seen_by), which connecting and listening do themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Framings {
     /// How the peer's messages are framed.
@@ -194,6 +195,12 @@ impl Framings {
     /// The same framing both ways.
     pub fn both(framing: Framing) -> Self {
         Self { inbound: framing.clone(), outbound: framing }
+    }
+
+    /// The framings of whoever has this role: what it sends, and what the other side does.
+    #[must_use]
+    pub fn as_seen_by(&self, role: Role) -> Self {
+        Self { inbound: self.inbound.sent_by(role.other()), outbound: self.outbound.sent_by(role) }
     }
 }
 

@@ -10,6 +10,8 @@ mod spare;
 pub use receiver::Receiver;
 pub use sender::Sender;
 
+use unstick_wire::Role;
+
 use crate::address::{Address, Framings};
 use crate::endpoint::{self, Accept, End, Names, Options, StreamEnd};
 use crate::error::{Error, Result};
@@ -23,7 +25,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Puts a framing around a stream.
+    /// Puts a framing around a stream. Of a preset whose sides differ this is the client's, unless the framings are
+    /// somebody else's [already](Framings::as_seen_by).
     ///
     /// ```
     /// use unstick::endpoint::{Names, StreamEnd};
@@ -51,6 +54,7 @@ impl Link {
     ///
     /// Outside of a tokio runtime: a task of it writes what is sent.
     pub fn framed(end: StreamEnd, framings: &Framings, options: &Options) -> Result<Self> {
+        let framings = framings.as_seen_by(Role::Client);
         let encoder = framings.outbound.encoder()?;
         let mut decoder = framings.inbound.decoder();
         decoder.set_frame_timeout(options.frame_timeout);
@@ -120,7 +124,8 @@ impl Link {
 ///
 /// Cancel safe: nothing remains open.
 pub async fn connect(address: &Address, framings: Option<&Framings>, options: &Options) -> Result<Link> {
-    Link::new(endpoint::connect(address, options).await?, framings, options)
+    let framings = framings.map(|framings| framings.as_seen_by(Role::Client));
+    Link::new(endpoint::connect(address, options).await?, framings.as_ref(), options)
 }
 
 /// Binds an address to be connected to.
@@ -136,7 +141,8 @@ pub async fn listen(address: &Address, framings: Option<&Framings>, options: &Op
         return Err(Error::usage("a stream needs a framing").with_hint("such as line or u32be"));
     }
     let endpoint = endpoint::listen(address, options).await?;
-    Ok(Listener { endpoint, framings: framings.cloned(), options: options.clone() })
+    let framings = framings.map(|framings| framings.as_seen_by(Role::Server));
+    Ok(Listener { endpoint, framings, options: options.clone() })
 }
 
 /// A bound address that peers connect to. Dropping it lets nobody in any more; the links that it has accepted go on. On

@@ -2,9 +2,9 @@
 
 use clap::{Arg, Command};
 use roff::{Inline, Roff, bold, italic, roman};
-use unstick::wire::ENTRIES;
+use unstick::wire::{ENTRIES, PRESETS};
 
-use super::reference::{KEYS, STATUSES, examples, syntax};
+use super::reference::{KEYS, STATUSES, about, examples, names, syntax};
 
 const ADDRESSES: &[(&str, &str)] = &[
     (
@@ -195,6 +195,13 @@ fn framings(page: &mut Roff) {
     }
     paragraph(page, "Every framing takes these keys, and phases are joined by /, as in struct:i/raw:");
     KEYS.iter().for_each(|(key, meaning)| entry(page, [bold(*key)], meaning));
+    section(page, "PRESETS");
+    page.text([roman(
+        "Protocols by name; connect speaks as a client, listen as a server. unstick framings NAME tells more.",
+    )]);
+    for preset in PRESETS.iter().flat_map(|family| family.presets) {
+        entry(page, [bold(names(preset).join(" "))], &about(preset));
+    }
 }
 
 /// `Examples:` of a verb's help: a command, and behind two blanks what it does.

@@ -1,6 +1,6 @@
 //! The reference tables: framings and exit statuses, in Markdown for the README, and as they are for the man page.
 
-use unstick::wire::{ENTRIES, Entry};
+use unstick::wire::{ENTRIES, Entry, PRESETS, Preset, UNSAYABLE, Written};
 
 use crate::report::Status;
 
@@ -18,6 +18,11 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
         "what a longer message that arrives does: it ends the stream, or is passed over and counted where the framing can find the next one (not raw, gap, fixed)",
     ),
     ("times=N", "the frames that a phase holds for, where another follows it behind a / (1)"),
+    ("if=HEX[+HEX...]", "such a phase holds only while frames begin with these bytes, or behind so many: if=4:01"),
+    (
+        "until=HEX[+HEX...]",
+        "such a phase holds up to the message that begins with these bytes, or has them: until=1:15",
+    ),
 ];
 
 /// Every exit status, with what it means.
@@ -60,11 +65,58 @@ pub(super) fn markdown() -> String {
     for (key, meaning) in KEYS {
         text += &format!("| {} | {} |\n", code(key), cell(meaning));
     }
+    text += &presets();
     text += "\n### Exit status\n\n| status | meaning |\n|---|---|\n";
     for (status, meaning) in STATUSES {
         text += &format!("| {} | {} |\n", *status as u8, cell(meaning));
     }
     text
+}
+
+/// The presets, family by family, and what cannot be said.
+fn presets() -> String {
+    let mut text = String::from(
+        "\n### Presets\n\nProtocols by name, as in `unstick connect 5432 -f postgres`: `connect` speaks as a client, `listen` as a server. \
+         `max=` and `oversize=` can be given as well. Where `--io` is not said it is as in the table.\n",
+    );
+    for family in PRESETS {
+        text += &format!("\n**{}**\n\n| preset | protocol | frames | --io |\n|---|---|---|---|\n", family.title);
+        for preset in family.presets {
+            let names: Vec<String> = names(preset).into_iter().map(code).collect();
+            let frames = match preset.client == preset.server {
+                true => code(preset.client),
+                false => format!("clients {} servers {}", code(preset.client), code(preset.server)),
+            };
+            text += &format!("| {} | {} | {frames} | {} |\n", names.join(" "), cell(&about(preset)), io(preset));
+        }
+    }
+    if !UNSAYABLE.is_empty() {
+        text += "\n**Not to be said**\n\n| protocol | why |\n|---|---|\n";
+    }
+    for protocol in UNSAYABLE {
+        text += &format!("| {} ({}) | {} |\n", cell(protocol.title), cell(protocol.document), cell(protocol.why));
+    }
+    text
+}
+
+/// All that a preset is called in a spec.
+pub(crate) fn names(preset: &Preset) -> Vec<&'static str> {
+    std::iter::once(preset.name).chain(preset.aliases.iter().copied()).collect()
+}
+
+/// The protocol, its port and its specification.
+pub(crate) fn about(preset: &Preset) -> String {
+    let port = if preset.port > 0 { format!(", port {}", preset.port) } else { String::new() };
+    format!("{}{port} ({})", preset.title, preset.document)
+}
+
+/// The `--io` of a preset when nobody says.
+pub(crate) fn io(preset: &Preset) -> &'static str {
+    match preset.written {
+        Written::Hex => "hex",
+        Written::Line => "line",
+        Written::Escaped => "escaped",
+    }
 }
 
 /// A word in a table's cell, set as code.

@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use unstick::wire::ENTRIES;
+use unstick::wire::{ENTRIES, Preset, UNSAYABLE};
 
 use crate::rig::{Process, unstick};
 
@@ -31,12 +31,31 @@ fn every_framing_is_listed_for_people_and_for_scripts() {
     let text = printed(&["framings"]);
     let rows: Vec<Value> =
         printed(&["framings", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(rows.len(), ENTRIES.len());
-    for (entry, row) in ENTRIES.iter().zip(rows) {
+    assert_eq!(rows.len(), ENTRIES.len() + Preset::all().count() + UNSAYABLE.len());
+    for (entry, row) in ENTRIES.iter().zip(&rows) {
         assert!(text.contains(entry.frame) && text.contains(entry.examples[0]), "{}", entry.name);
         assert_eq!((&row["name"], &row["frame"]), (&entry.name.into(), &entry.frame.into()));
         assert_eq!(row["keeps_boundaries"], entry.keeps_boundaries);
     }
+    for (preset, row) in Preset::all().zip(&rows[ENTRIES.len()..]) {
+        for part in [preset.name, preset.title, preset.document, preset.client, preset.server] {
+            assert!(text.contains(part), "{}: {part}", preset.name);
+        }
+        assert_eq!((&row["preset"], &row["document"]), (&preset.name.into(), &preset.document.into()));
+        assert_eq!((&row["client"], &row["server"]), (&preset.client.into(), &preset.server.into()));
+    }
+    for (protocol, row) in UNSAYABLE.iter().zip(&rows[ENTRIES.len() + Preset::all().count()..]) {
+        assert!(text.contains(protocol.why));
+        assert_eq!((&row["title"], &row["why_not"]), (&protocol.title.into(), &protocol.why.into()));
+    }
+}
+
+#[test]
+fn a_preset_is_shown_with_its_two_sides() {
+    let text = printed(&["framings", "postgres"]);
+    assert!(text.starts_with("postgres, postgresql: PostgreSQL 3.0, port 5432 ("), "{text}");
+    assert!(text.contains("servers send    fixed:1,if="), "{text}");
+    assert!(text.contains("unstick connect 5432 -f postgres"), "{text}");
 }
 
 #[test]

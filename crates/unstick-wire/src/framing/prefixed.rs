@@ -16,6 +16,11 @@ pub(crate) trait Prefix: Clone + Debug {
     /// Appends the length of a message.
     fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError>;
 
+    /// Whether the length, and what else `read` counts to it, is part of the message.
+    fn keeps(&self) -> bool {
+        false
+    }
+
     /// What stands behind each message.
     fn trailer(&self) -> &'static [u8] {
         b""
@@ -34,19 +39,20 @@ pub(crate) struct Prefixed<P>(pub(crate) P);
 impl<P: Prefix> Codec for Prefixed<P> {
     #[inline]
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
-        let Some((start, length)) = self.0.read(input)? else {
+        let Some((header, length)) = self.0.read(input)? else {
             return Ok(Step::Need);
         };
         let trailer = self.0.trailer();
-        let total = length.saturating_add((start + trailer.len()) as u64);
-        if length > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(length), skip: Some(total) });
+        let total = length.saturating_add((header + trailer.len()) as u64);
+        let (start, message) = if self.0.keeps() { (0, total - trailer.len() as u64) } else { (header, length) };
+        if message > cx.max as u64 {
+            return Err(Fault::TooLong { length: Some(message), skip: Some(total) });
         }
         if (input.len() as u64) < total {
             return Ok(Step::Need);
         }
-        let end = start + length as usize;
         let total = total as usize;
+        let end = total - trailer.len();
         if input[end..total] != *trailer {
             return Err(Fault::broken(format!(
                 "a message of {length} bytes is followed by {} where {} belongs",
@@ -59,7 +65,11 @@ impl<P: Prefix> Codec for Prefixed<P> {
 
     #[inline]
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.0.write(message.len(), out)?;
+        if self.0.keeps() {
+            check_kept(&self.0, message)?;
+        } else {
+            self.0.write(message.len(), out)?;
+        }
         out.extend_from_slice(message);
         out.extend_from_slice(self.0.trailer());
         Ok(())
@@ -76,5 +86,19 @@ impl<P: Prefix> Codec for Prefixed<P> {
 
     fn shape(&self) -> Shape {
         self.0.shape()
+    }
+}
+
+/// The message begins with its own length, which is right.
+fn check_kept<P: Prefix>(prefix: &P, message: &[u8]) -> Result<(), EncodeError> {
+    match prefix.read(message) {
+        Ok(Some((header, length))) if length == (message.len() - header) as u64 => Ok(()),
+        Ok(Some((header, length))) => Err(EncodeError::unfit(format!(
+            "the message's own header announces {length} bytes behind it, and {} are there",
+            message.len() - header
+        ))),
+        Ok(None) => Err(EncodeError::unfit("the message ends inside its own header")),
+        Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message's own header is broken: {what}"))),
+        Err(Fault::TooLong { .. }) => Err(EncodeError::unfit("the message's own header announces too much")),
     }
 }

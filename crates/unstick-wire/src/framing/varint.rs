@@ -1,40 +1,69 @@
 //! `varint`: a length in LEB128, seven bits a byte, lowest first, as Protocol Buffers write it before a message.
 
 use super::prefixed::{Prefix, Prefixed};
-use super::{Entry, Fault, Shape};
-use crate::error::EncodeError;
-use crate::limits::MAX_VARINT;
+use super::{Entry, Fault, Machine, Shape};
+use crate::args::Args;
+use crate::error::{EncodeError, SpecError};
+use crate::limits::{MAX_LENGTH_OFFSET, MAX_VARINT};
 
 /// Base 128 varints as in the Protocol Buffers encoding guide; streams of them as `writeDelimitedTo` makes them.
 pub(super) const VARINT: Entry = Entry {
     name: "varint",
-    syntax: "varint",
-    frame: "a LEB128 length of at most 10 bytes, then so many bytes",
-    examples: &["varint", "varint,max=200,oversize=discard"],
+    syntax: "varint[:BYTES][,off=N]",
+    frame: "a LEB128 length of at most 10 bytes, then so many bytes; with off, all of it is the message",
+    examples: &["varint", "varint:4,off=1", "varint,max=200,oversize=discard", "varint:3", "varint:2,off=3,max=60"],
     keeps_boundaries: true,
     matches: |name| name == "varint",
-    parse: |_| Ok(Prefixed(Varint).into()),
+    parse: parse_varint,
 };
 
-/// A length in base 128.
+fn parse_varint(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+    let most = match args.argument() {
+        None => MAX_VARINT,
+        Some(word) => word
+            .parse()
+            .ok()
+            .filter(|n| (1..=MAX_VARINT).contains(n))
+            .ok_or_else(|| SpecError::new(format!("`varint:{word}`: a length has 1 to {MAX_VARINT} bytes")))?,
+    };
+    let offset = args.number("off", 0..=MAX_LENGTH_OFFSET as u64)?.unwrap_or(0) as usize;
+    Ok(Prefixed(Varint { most, offset }).into())
+}
+
+/// A length in base 128, and what stands before it.
 ///
 /// Written as short as it can be. Longer forms (`80 00` for 0) are read: every protobuf reader takes them, and some
 /// writers leave room for a length that they fill in later.
 #[derive(Debug, Clone)]
-pub(crate) struct Varint;
+pub(crate) struct Varint {
+    /// The most bytes of a length.
+    most: usize,
+    /// Bytes before it: those mean something, so that the message holds them.
+    offset: usize,
+}
+
+impl Varint {
+    #[cold]
+    fn too_long(&self) -> Fault {
+        match self.most {
+            MAX_VARINT => Fault::broken("the varint length is over 64 bits"),
+            most => Fault::broken(format!("the varint length does not end within {most} bytes")),
+        }
+    }
+}
 
 impl Prefix for Varint {
     #[inline]
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
         let mut value = 0u64;
-        for (at, &byte) in input.iter().take(MAX_VARINT).enumerate() {
-            // The tenth byte has room for the topmost bit only, and nothing can follow it.
-            if at == MAX_VARINT - 1 && byte > 1 {
-                return Err(Fault::broken("the varint length is over 64 bits"));
+        for (at, &byte) in input.iter().skip(self.offset).take(self.most).enumerate() {
+            // The tenth byte has room for the topmost bit only; and nothing can follow the last.
+            if at == self.most - 1 && (byte >= 0x80 || at == MAX_VARINT - 1 && byte > 1) {
+                return Err(self.too_long());
             }
             value |= u64::from(byte & 0x7f) << (7 * at);
             if byte < 0x80 {
-                return Ok(Some((at + 1, value)));
+                return Ok(Some((self.offset + at + 1, value)));
             }
         }
         Ok(None)
@@ -42,6 +71,10 @@ impl Prefix for Varint {
 
     #[inline]
     fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let largest = u64::MAX >> 64u32.saturating_sub(7 * self.most as u32);
+        if length as u64 > largest {
+            return Err(EncodeError::DoesNotFit { length, largest });
+        }
         let mut left = length;
         while left >= 0x80 {
             out.push(left as u8 | 0x80);
@@ -49,6 +82,10 @@ impl Prefix for Varint {
         }
         out.push(left as u8);
         Ok(())
+    }
+
+    fn keeps(&self) -> bool {
+        self.offset > 0
     }
 
     fn shape(&self) -> Shape {

@@ -128,3 +128,37 @@ pub(crate) fn json(spec: &str, bytes: &[u8]) -> Vec<u8> {
     }
     .into_bytes()
 }
+
+/// A length in front where bytes before it are to be kept, and no more than it can say.
+pub(crate) fn varint(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let most = spec.split(',').next().unwrap().split(':').nth(1).map_or(10, |bytes| bytes.parse().unwrap());
+    let off = number(spec, "off", 0) as usize;
+    let bytes = if most < 3 { &bytes[..bytes.len().min(300)] } else { bytes };
+    if off == 0 {
+        return bytes.to_vec();
+    }
+    let mut message = vec![0xee; off];
+    if bytes.len() < 0x80 {
+        message.push(bytes.len() as u8);
+    } else {
+        message.extend_from_slice(&[bytes.len() as u8 | 0x80, (bytes.len() >> 7) as u8]);
+    }
+    message.extend_from_slice(bytes);
+    message
+}
+
+/// A RESP value of one kind or another, without its last CRLF.
+pub(crate) fn resp(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let text: String = bytes.iter().map(|b| if b.is_ascii_alphanumeric() { *b as char } else { '_' }).collect();
+    let string = |kind: &str| [format!("{kind}{}\r\n", bytes.len()).as_bytes(), bytes].concat();
+    match bytes.first().copied().unwrap_or(0) % 8 {
+        0 => format!("+{text}").into_bytes(),
+        1 if key(spec, "inline").is_some() => format!("GET {text}").into_bytes(),
+        2 => [b"*3\r\n:1\r\n*0\r\n", &string("$")[..]].concat(),
+        3 => [b"%1\r\n$-1\r\n", &string("=")[..]].concat(),
+        4 => [b"|1\r\n+a\r\n,1.5\r\n", &string("!")[..]].concat(),
+        5 => [b"*?\r\n~1\r\n_\r\n", &string("$")[..], b"\r\n."].concat(),
+        6 if !bytes.is_empty() => [b"$?\r\n", &string(";")[..], b"\r\n;0"].concat(),
+        _ => string("$"),
+    }
+}

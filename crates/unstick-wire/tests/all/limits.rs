@@ -102,6 +102,13 @@ fn depth_of_json() {
 }
 
 #[test]
+fn depth_of_resp() {
+    let nested = |depth: usize| ["*1\r\n".repeat(depth), ":1\r\n".into()].concat().into_bytes();
+    taken(whole(&framing("resp"), &nested(limits::MAX_RESP_DEPTH)));
+    refused(whole(&framing("resp"), &nested(limits::MAX_RESP_DEPTH + 1)), "nested more than 128 deep");
+}
+
+#[test]
 fn what_a_spec_holds() {
     assert!(Framing::parse(&format!("length:off={},width=1", limits::MAX_LENGTH_OFFSET)).is_ok());
     assert!(Framing::parse(&format!("length:off={},width=1", limits::MAX_LENGTH_OFFSET + 1)).is_err());

@@ -9,6 +9,7 @@
 mod drive;
 mod endings;
 mod fit;
+mod goldens;
 mod house;
 mod limits;
 mod linear;

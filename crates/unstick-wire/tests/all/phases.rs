@@ -74,3 +74,43 @@ fn an_offset_counts_from_the_first_phase() {
     let told = whole(&framing("line/netstring"), b"hello\n3:abc,x");
     assert_eq!(told.error.unwrap().1, 12);
 }
+
+/// What a decoder makes of a stream, whole and byte by byte.
+#[track_caller]
+fn reads(spec: &str, stream: &[u8], messages: &[&[u8]]) {
+    let framing = framing(spec);
+    let told = Told { messages: messages.iter().map(|m| m.to_vec()).collect(), discarded: 0, error: None };
+    assert_eq!(whole(&framing, stream), told, "{spec}");
+    assert_eq!(bytewise(&framing, stream), told, "{spec}");
+}
+
+#[test]
+fn a_phase_may_be_for_frames_that_begin_so() {
+    let spec = "fixed:1,if=53+4e,times=2/u8";
+    for messages in [&[&b"N"[..], b"hello"][..], &[b"S", b"N", b"SS"], &[b"", b"N"], &[b"hello"]] {
+        carries(spec, messages);
+    }
+    reads(spec, b"NS\x01x", &[b"N", b"S", b"x"]);
+    let told = whole(&self::framing("fixed:2,if=4142/u8"), b"A\0\0");
+    assert_eq!(told.error.unwrap().0, "the stream ended 3 bytes into a 66-byte frame", "AB was still to come");
+}
+
+#[test]
+fn a_phase_may_end_with_a_message_that_begins_so() {
+    carries("line,until=5353482d/u8,until=1:15/line", &[b"banner", b"SSH-2.0-x", b"ab", b"\x15", b"x\x15", b"end"]);
+    carries("slip,until=00/u8", &[b"\xc0", b"\0\xc0", b"\0"]);
+    carries("line,until=78,times=2/u8", &[b"a", b"b", b"c"]);
+}
+
+#[test]
+fn a_message_that_is_refused_changes_no_phase() {
+    let framing = framing("fixed:1,if=4e/u8,max=3/line");
+    let mut encoder = framing.encoder().unwrap();
+    let mut out = Vec::new();
+    assert!(encoder.encode(b"long", &mut out).is_err(), "it is no N, and too long for the phase behind it");
+    encoder.encode(b"N", &mut out).unwrap();
+    assert!(encoder.encode(b"long", &mut out).is_err());
+    encoder.encode(b"abc", &mut out).unwrap();
+    encoder.encode(b"end", &mut out).unwrap();
+    assert_eq!(out, b"N\x03abcend\n");
+}

@@ -114,7 +114,12 @@ fn formats_of_struct_hold_exactly_one_integer() {
 #[test]
 fn phases_are_checked_too() {
     refused("line/foo", "there is no framing `foo`", "");
-    refused("line,times=2", "times= is for a phase that another follows", "");
+    for only_before_another in ["line,times=2", "line,if=00", "line,until=00"] {
+        refused(only_before_another, "times=, if= and until= are for a phase that another follows", "");
+    }
+    for wrong in ["", "0", "zz", "53+", "x:53", "4097:53", "1:"] {
+        refused(&format!("line,if={wrong}/raw"), &format!("if={wrong}: bytes in hexadecimal"), "");
+    }
     refused("line,times=0/raw", "times=0", "");
     refused("raw/line", "no phase can follow `raw`", "");
     refused("gap:1s/line", "no phase can follow `gap:1s`", "");
@@ -152,4 +157,15 @@ fn what_a_framing_is_can_be_asked() {
     assert_eq!(says("gap:1s"), (false, false));
     assert_eq!(says("line"), (false, true));
     assert_eq!(says("struct:i/raw"), (false, false));
+}
+
+#[test]
+fn presets_are_the_last_phase_and_take_the_limits_alone() {
+    refused("kafka/line", "`kafka` is a preset with phases of its own: none can follow", "");
+    refused("kafka/kafka", "none can follow", "");
+    refused("kafka,off=1", "the preset `kafka` takes max= and oversize= alone", "written out as i32be");
+    refused("kafka:4", "takes max= and oversize= alone", "");
+    refused("kafk", "there is no framing `kafk`", "did you mean `kafka`?");
+    refused("postgres,max=0", "max=0", "");
+    assert!(Framing::parse("fixed:8/postgres,max=1G,oversize=discard").is_ok());
 }

@@ -72,7 +72,7 @@ suite! {
     integers: "[ui]{8..64}{be,le,ne}" carries short;
     python_struct: "struct" carries short;
     length: "length" carries general;
-    varint: "varint" carries anything;
+    varint: "varint" carries varint;
     ber: "ber" carries ber;
     ascii: "ascii" carries short;
     hex: "hex" carries short;
@@ -85,6 +85,7 @@ suite! {
     hdlc: "hdlc" carries not_empty;
     fixed: "fixed" carries fixed;
     json: "json" carries json;
+    resp: "resp" carries resp;
 }
 
 impl Row {
@@ -352,7 +353,7 @@ fn discarding(row: &Row) {
         let sizes = around_a_limit(row, &spec);
         let max = sizes.as_ref().map_or(MAX_FIXED, |(_, over)| over.len() - 1);
         let Ok(limited) = Framing::parse(&format!("{spec},max={max},oversize=discard")) else {
-            assert!(["raw", "gap", "fixed"].contains(&row.name), "{spec} could pass over a message");
+            assert!(["raw", "gap", "fixed", "resp"].contains(&row.name), "{spec} could pass over a message");
             continue;
         };
         let (fits, over) = sizes.expect("a framing that discards has messages of different lengths");

@@ -1,0 +1,267 @@
+//! `resp`: Redis's values, RESP2 and RESP3, which hold one another; a server reads plain lines of words too.
+//!
+//! The message is the value as it stands on the wire without its last CRLF. Not here: what a value means, and whether it
+//! is UTF-8.
+
+use memchr::memchr;
+
+use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
+use crate::args::Args;
+use crate::error::{EncodeError, SpecError};
+use crate::limits::{MAX_DECIMAL_DIGITS, MAX_RESP_DEPTH};
+
+/// Redis serialization protocol specification, "RESP protocol description" and "Inline commands".
+pub(super) const RESP: Entry = Entry {
+    name: "resp",
+    syntax: "resp[,inline=yes]",
+    frame: "a RESP value of Redis, whatever it holds, without its last CRLF; inline=yes reads plain lines too",
+    examples: &["resp", "resp,inline=yes"],
+    keeps_boundaries: true,
+    matches: |name| name == "resp",
+    parse: parse_resp,
+};
+
+fn parse_resp(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+    Ok(Resp { inline: args.flag("inline")?, ..Resp::default() }.into())
+}
+
+/// RESP values one behind the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Resp {
+    /// A line that is no value is a message too.
+    inline: bool,
+    /// Bytes of the input that have been understood.
+    at: usize,
+    /// Bytes known to hold no end of the line that begins there.
+    scanned: usize,
+    /// What the value under way stands in, outermost first.
+    open: Vec<Open>,
+}
+
+/// A value that other values belong to.
+#[derive(Debug, Clone, Copy)]
+enum Open {
+    /// So many more.
+    Values(u64),
+    /// So many more; and what they say is about the value behind them.
+    Attributes(u64),
+    /// As many as come before a `.` line.
+    Streamed,
+    /// Parts of a string, up to one without bytes.
+    Parts,
+}
+
+/// What a line comes to.
+enum Seen {
+    /// A whole value, up to here.
+    Value(usize),
+    /// Something that goes on behind here.
+    More(usize),
+    /// More bytes are needed.
+    Nothing,
+}
+
+impl Resp {
+    /// Where the value ends that starts at `input[0]`, its CRLF included.
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+        // A value that fits has ended by here.
+        let most = max.saturating_add(2);
+        loop {
+            let from = self.scanned.max(self.at);
+            let lf = memchr(b'\n', &input[from..]).map(|found| from + found);
+            // The same bytes are looked at however they were cut, so that the same error is found.
+            let seen = lf.unwrap_or(input.len()).min(most.saturating_add(1));
+            self.check_start(&input[self.at..seen.max(self.at)])?;
+            let Some(lf) = lf.filter(|lf| *lf < most) else {
+                self.scanned = input.len();
+                return if input.len() > most { Err(too_long()) } else { Ok(None) };
+            };
+            self.scanned = self.at;
+            let whole = &input[self.at..lf];
+            let (behind, seen) = match self.line(whole, lf + 1, input, most)? {
+                Seen::Nothing => return Ok(None),
+                Seen::Value(behind) => (behind, true),
+                Seen::More(behind) => (behind, false),
+            };
+            self.at = behind;
+            if behind > most {
+                return Err(too_long());
+            }
+            if seen && self.close_value() {
+                return Ok(Some(behind));
+            }
+        }
+    }
+
+    /// Understands the line `input[self.at..lf]`, and what belongs to it behind `next`.
+    fn line(&mut self, whole: &[u8], next: usize, input: &[u8], most: usize) -> Result<Seen, Fault> {
+        let kind = whole.first().copied().unwrap_or(b'\n');
+        if self.inline && self.open.is_empty() && !is_kind(kind) {
+            return Ok(Seen::Value(next));
+        }
+        let Some(line) = whole.strip_suffix(b"\r").filter(|line| !line.is_empty()) else {
+            return Err(Fault::broken("a line ends in LF alone, or is empty, where a RESP value belongs"));
+        };
+        let rest = &line[1..];
+        match (kind, rest) {
+            (b'+' | b'-' | b':' | b',' | b'(', _) | (b'_', b"") | (b'#', b"t" | b"f") => Ok(Seen::Value(next)),
+            (b'$', b"-1") | (b'*', b"-1") => Ok(Seen::Value(next)),
+            (b'$', b"?") => self.enter(Open::Parts, next),
+            (b'*' | b'~' | b'%' | b'>', b"?") => self.enter(Open::Streamed, next),
+            (b'.', b"") if matches!(self.open.last(), Some(Open::Streamed)) => {
+                self.open.pop();
+                Ok(Seen::Value(next))
+            }
+            (b'$' | b'!' | b'=', _) => self.string(count(line)?, next, input, most),
+            (b';', _) if matches!(self.open.last(), Some(Open::Parts)) => match count(line)? {
+                0 => {
+                    self.open.pop();
+                    Ok(Seen::Value(next))
+                }
+                length => Ok(match self.string(length, next, input, most)? {
+                    Seen::Value(behind) => Seen::More(behind),
+                    other => other,
+                }),
+            },
+            (b'*' | b'~' | b'>', _) => match count(line)? {
+                0 => Ok(Seen::Value(next)),
+                values => self.enter(Open::Values(values), next),
+            },
+            (b'%', _) => match count(line)? {
+                0 => Ok(Seen::Value(next)),
+                pairs => self.enter(Open::Values(pairs.saturating_mul(2)), next),
+            },
+            (b'|', _) => match count(line)? {
+                0 => Ok(Seen::More(next)),
+                pairs => self.enter(Open::Attributes(pairs.saturating_mul(2)), next),
+            },
+            _ => Err(Fault::broken(format!("{} is no RESP value", shown(&line[..line.len().min(40)])))),
+        }
+    }
+
+    /// A string of so many bytes, and its CRLF.
+    fn string(&self, length: u64, next: usize, input: &[u8], most: usize) -> Result<Seen, Fault> {
+        if length > most as u64 || next as u64 + length + 2 > most as u64 {
+            return Err(too_long());
+        }
+        let end = next + length as usize;
+        match input.get(end..end + 2) {
+            None => Ok(Seen::Nothing),
+            Some(b"\r\n") => Ok(Seen::Value(end + 2)),
+            Some(other) => Err(Fault::broken(format!(
+                "a string of {length} bytes is followed by {} where CRLF belongs",
+                shown(other)
+            ))),
+        }
+    }
+
+    fn enter(&mut self, open: Open, next: usize) -> Result<Seen, Fault> {
+        if self.open.len() == MAX_RESP_DEPTH {
+            return Err(Fault::broken(format!("RESP values nested more than {MAX_RESP_DEPTH} deep")));
+        }
+        self.open.push(open);
+        Ok(Seen::More(next))
+    }
+
+    /// A value has ended, and with it maybe those that it stands in; true where that was the outermost.
+    fn close_value(&mut self) -> bool {
+        while let Some(open) = self.open.last_mut() {
+            match open {
+                Open::Values(left) | Open::Attributes(left) if *left > 1 => {
+                    *left -= 1;
+                    return false;
+                }
+                Open::Values(_) => drop(self.open.pop()),
+                Open::Attributes(_) => {
+                    self.open.pop();
+                    return false;
+                }
+                Open::Streamed | Open::Parts => return false,
+            }
+        }
+        true
+    }
+
+    /// What begins no value, and a length that does not end, are told before there is more of them.
+    fn check_start(&self, line: &[u8]) -> Result<(), Fault> {
+        let Some(&kind) = line.first() else { return Ok(()) };
+        if !is_kind(kind) {
+            let inline = self.inline && self.open.is_empty();
+            return if inline {
+                Ok(())
+            } else {
+                Err(Fault::broken(format!("{} begins no RESP value", shown(&[kind]))))
+            };
+        }
+        let counted = !b"+-:,(".contains(&kind);
+        if counted && line.len() > MAX_DECIMAL_DIGITS + 2 {
+            return Err(Fault::broken(format!("{} is no RESP length", shown(&line[..MAX_DECIMAL_DIGITS]))));
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        *self = Self { inline: self.inline, ..Self::default() };
+    }
+}
+
+#[cold]
+fn too_long() -> Fault {
+    Fault::TooLong { length: None, skip: None }
+}
+
+fn is_kind(byte: u8) -> bool {
+    b"+-:$*_#,(!=%~>|;.".contains(&byte)
+}
+
+/// The number behind the first byte of a line.
+fn count(line: &[u8]) -> Result<u64, Fault> {
+    let digits = std::str::from_utf8(&line[1..]).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| Fault::broken(format!("{} is no RESP length", shown(&line[..line.len().min(40)]))))
+}
+
+impl Codec for Resp {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let end = match self.find_end(input, cx.max) {
+            Ok(Some(end)) => end,
+            Ok(None) => return Ok(Step::Need),
+            Err(fault) => {
+                self.reset();
+                return Err(fault);
+            }
+        };
+        self.reset();
+        let length = end - if input[..end].ends_with(b"\r\n") { 2 } else { 1 };
+        if length == 0 {
+            // An empty line: a server passes over it.
+            return Ok(Step::Blank { total: end });
+        }
+        if length > cx.max {
+            return Err(too_long());
+        }
+        Ok(Step::Frame { start: 0, end: length, total: end })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let from = out.len();
+        out.extend_from_slice(message);
+        out.extend_from_slice(b"\r\n");
+        let frame = &out[from..];
+        let mut own = Self { inline: self.inline, ..Self::default() };
+        match own.find_end(frame, frame.len()) {
+            _ if message.is_empty() => Err(EncodeError::unfit("an empty message is no RESP value")),
+            Ok(Some(end)) if end == frame.len() => Ok(()),
+            Ok(Some(end)) => {
+                Err(EncodeError::unfit(format!("the message's RESP value ends by byte {end}, and more follows")))
+            }
+            Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message is not RESP: {what}"))),
+            _ => Err(EncodeError::unfit("the message is not a whole RESP value")),
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Other
+    }
+}

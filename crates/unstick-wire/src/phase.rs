@@ -1,0 +1,103 @@
+//! A phase of a stream: a codec in its first state, its limits, and which frames it holds for.
+//!
+//! Every phase but the last holds for one frame; for `times=N`; while frames begin as `if=` says; up to the frame that
+//! begins as `until=` says.
+
+use crate::args::{Args, parse_hex};
+use crate::error::SpecError;
+use crate::framing::{Codec, ENTRIES, Machine};
+use crate::spec::unknown;
+use crate::{limits, quantity};
+
+/// One phase of a stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Phase {
+    pub(crate) codec: Machine,
+    pub(crate) max: usize,
+    pub(crate) discard: bool,
+    /// Frames that this phase holds for; 0 for the last phase, which holds for all that follow.
+    pub(crate) times: u64,
+    pub(crate) keeps_boundaries: bool,
+    /// It holds only for frames that begin so.
+    pub(crate) only: Option<Mark>,
+    /// The message that begins so is its last.
+    pub(crate) until: Option<Mark>,
+}
+
+/// Bytes at a place, of which any one run may stand there.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    offset: usize,
+    runs: Box<[Box<[u8]>]>,
+}
+
+impl Mark {
+    /// `HEX[+HEX ...]`, or `OFFSET:HEX[+HEX ...]`.
+    fn parse(key: &str, text: &str) -> Result<Self, SpecError> {
+        let wrong =
+            || SpecError::new(format!("{key}={text}: bytes in hexadecimal, such as 53+4e, or behind an offset, 1:15"));
+        let (offset, runs) = text.split_once(':').unwrap_or(("0", text));
+        let offset = offset.parse().ok().filter(|offset| *offset <= limits::MAX_LENGTH_OFFSET).ok_or_else(wrong)?;
+        let run = |hex| parse_hex(hex, limits::MAX_DELIMITER).map(Into::into);
+        let runs = runs.split('+').map(run).collect::<Option<_>>().ok_or_else(wrong)?;
+        Ok(Self { offset, runs })
+    }
+
+    /// Whether one of the runs stands in `bytes`; `None` while that depends on bytes that are still to come.
+    pub(crate) fn stands_in(&self, bytes: &[u8]) -> Option<bool> {
+        let at = bytes.get(self.offset..)?;
+        if self.runs.iter().any(|run| at.starts_with(run)) {
+            return Some(true);
+        }
+        let may_come = self.runs.iter().any(|run| run.starts_with(at));
+        if may_come { None } else { Some(false) }
+    }
+}
+
+impl Phase {
+    /// Reads one phase of a spec.
+    pub(crate) fn parse(text: &str, last: bool) -> Result<Self, SpecError> {
+        let mut args = Args::split(text)?;
+        let Some(entry) = ENTRIES.iter().find(|entry| (entry.matches)(args.name())) else {
+            return Err(unknown(args.name()));
+        };
+        let max = match args.value("max") {
+            None => limits::MAX_MESSAGE,
+            Some(size) => quantity::parse_size(size)
+                .filter(|size| (1..=limits::LARGEST_MAX as u64).contains(size))
+                .ok_or_else(|| SpecError::new(format!("max={size}: a size such as 64K or 16M, from 1 byte to 1024G")))?
+                as usize,
+        };
+        let discard = match args.value("oversize") {
+            None | Some("close") => false,
+            Some("discard") => true,
+            Some(other) => return Err(SpecError::new(format!("oversize={other}: close or discard"))),
+        };
+        let times = args.number("times", 1..=u64::MAX)?;
+        let only = args.value("if").map(|text| Mark::parse("if", text)).transpose()?;
+        let until = args.value("until").map(|text| Mark::parse("until", text)).transpose()?;
+        if last && (times.is_some() || only.is_some() || until.is_some()) {
+            return Err(SpecError::new(
+                "times=, if= and until= are for a phase that another follows, as in fixed:8,times=2/u32be",
+            ));
+        }
+        args.max = max;
+        let codec = (entry.parse)(&mut args)?;
+        args.nothing_left()?;
+        if let (false, Some(why)) = (last, codec.unfollowable()) {
+            return Err(SpecError::new(format!("no phase can follow `{text}`: {why}")));
+        }
+        if discard && !codec.can_discard() {
+            return Err(SpecError::new(format!(
+                "`{}` cannot pass over a message that is too long: the next boundary would be lost",
+                args.name()
+            )));
+        }
+        let times = match times {
+            _ if last => 0,
+            None if until.is_some() => u64::MAX,
+            times => times.unwrap_or(1),
+        };
+        Ok(Self { codec, max, discard, times, keeps_boundaries: entry.keeps_boundaries, only, until })
+    }
+}

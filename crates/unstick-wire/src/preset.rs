@@ -1,0 +1,203 @@
+//! Presets: protocols by name, each a framing spec for what its clients send and one for what its servers do.
+//!
+//! A preset is a row of a table, by family in the files below this one, and ships with its golden: bytes of the protocol
+//! that others made (`tests/goldens`). Not here: how frames are found, which is `framing`'s.
+
+mod databases;
+mod messaging;
+mod network;
+
+use std::borrow::Cow;
+
+use crate::error::SpecError;
+
+/// Who sends: a preset's sides may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Who connects.
+    Client,
+    /// Who is connected to.
+    Server,
+}
+
+impl Role {
+    /// Who is at the other end.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+/// How messages of a protocol are best written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// In hexadecimal: they are binary.
+    Hex,
+    /// As lines: they are text, one line each.
+    Line,
+    /// As lines with escapes: they are text mostly, in more than one line.
+    Escaped,
+}
+
+/// A protocol by name: a row of the table.
+#[derive(Debug)]
+pub struct Preset {
+    /// Its name in a spec.
+    pub name: &'static str,
+    /// Other names that mean the same.
+    pub aliases: &'static [&'static str],
+    /// The protocol's own name.
+    pub title: &'static str,
+    /// Where it is specified, with the section.
+    pub document: &'static str,
+    /// The port it is mostly found on; 0 where there is none.
+    pub port: u16,
+    /// How its messages are best written down.
+    pub written: Written,
+    /// The framing of what a client sends.
+    pub client: &'static str,
+    /// The framing of what a server sends.
+    pub server: &'static str,
+}
+
+/// Presets that belong together.
+#[derive(Debug)]
+pub struct Family {
+    /// What they have in common.
+    pub title: &'static str,
+    /// Its rows.
+    pub presets: &'static [Preset],
+}
+
+/// A protocol whose frames cannot be said.
+#[derive(Debug)]
+pub struct Unsayable {
+    /// Its name.
+    pub title: &'static str,
+    /// Where it is specified.
+    pub document: &'static str,
+    /// Why not.
+    pub why: &'static str,
+}
+
+/// All presets, by family.
+pub const PRESETS: &[Family] = &[databases::FAMILY, messaging::FAMILY, network::FAMILY];
+
+/// Protocols that have been looked at, and why there is no preset for them.
+pub const UNSAYABLE: &[Unsayable] = &[];
+
+impl Preset {
+    /// A row whose sides send the same frames.
+    const fn row(
+        name: &'static str,
+        title: &'static str,
+        port: u16,
+        document: &'static str,
+        written: Written,
+        spec: &'static str,
+    ) -> Self {
+        Self { name, aliases: &[], title, document, port, written, client: spec, server: spec }
+    }
+
+    /// Whose messages are binary.
+    const fn binary(
+        name: &'static str,
+        title: &'static str,
+        port: u16,
+        document: &'static str,
+        spec: &'static str,
+    ) -> Self {
+        Self::row(name, title, port, document, Written::Hex, spec)
+    }
+
+    /// Whose messages are text, mostly of more lines than one.
+    const fn text(
+        name: &'static str,
+        title: &'static str,
+        port: u16,
+        document: &'static str,
+        spec: &'static str,
+    ) -> Self {
+        Self::row(name, title, port, document, Written::Escaped, spec)
+    }
+
+    /// What its servers send, where that differs.
+    const fn answers(mut self, spec: &'static str) -> Self {
+        self.server = spec;
+        self
+    }
+
+    /// Other names.
+    const fn also(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// The framing spec of what this side sends.
+    pub fn spec(&self, role: Role) -> &'static str {
+        match role {
+            Role::Client => self.client,
+            Role::Server => self.server,
+        }
+    }
+
+    /// All presets, in the order of the table.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        PRESETS.iter().flat_map(|family| family.presets)
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+}
+
+/// The names of all presets.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    Preset::all().map(|preset| preset.name)
+}
+
+fn name_of(phase: &str) -> &str {
+    phase.split([':', ',']).next().unwrap_or(phase)
+}
+
+/// The preset that a spec names in one of its phases.
+pub(crate) fn named_in(spec: &str) -> Option<&'static Preset> {
+    spec.split('/').find_map(|phase| Preset::all().find(|preset| preset.is_called(name_of(phase))))
+}
+
+/// The spec with the preset's own in its place: it is the last phase, and takes `max` and `oversize`.
+pub(crate) fn written_out<'a>(spec: &'a str, preset: &Preset, role: Role) -> Result<Cow<'a, str>, SpecError> {
+    let (before, phase) = match spec.rsplit_once('/') {
+        Some((before, phase)) => (Some(before), phase),
+        None => (None, spec),
+    };
+    let name = name_of(phase);
+    if !preset.is_called(name) || before.is_some_and(|before| named_in(before).is_some()) {
+        return Err(SpecError::new(format!("`{}` is a preset with phases of its own: none can follow", preset.name)));
+    }
+    let keys: Vec<&str> = phase[name.len()..].split(',').skip(1).collect();
+    let known = |key: &&str| key.starts_with("max=") || key.starts_with("oversize=");
+    if phase[name.len()..].starts_with(':') || !keys.iter().all(known) {
+        return Err(SpecError::new(format!("`{phase}`: the preset `{name}` takes max= and oversize= alone"))
+            .with_hint(format!("{name} is written out as {}", preset.spec(role))));
+    }
+    let own: Vec<&str> = preset.spec(role).split('/').collect();
+    let own = own.iter().enumerate().map(|(i, phase)| with_keys(phase, &keys, i + 1 == own.len()));
+    Ok(before.map(str::to_owned).into_iter().chain(own).collect::<Vec<_>>().join("/").into())
+}
+
+/// A phase of a preset with what the user asked for: a `max` is for every phase whose frames are not of one length
+/// anyway, and passing over is for the last.
+fn with_keys(phase: &str, keys: &[&str], last: bool) -> String {
+    let mut text = phase.to_owned();
+    for key in keys {
+        let fits = if key.starts_with("max=") { !phase.starts_with("fixed:") } else { last };
+        if fits {
+            text = format!("{text},{key}");
+        }
+    }
+    text
+}

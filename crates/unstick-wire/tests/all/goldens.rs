@@ -1,0 +1,308 @@
+//! Presets against bytes that others made: the files in `tests/goldens`, whose format stands in the README there.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use unstick_wire::{Framing, Preset, Role};
+
+use crate::drive::{Told, WAYS, bytewise, cut, decode};
+
+/// One file.
+struct Golden {
+    name: String,
+    text: String,
+}
+
+/// What one side sent.
+#[derive(Default)]
+struct Side {
+    /// Each frame, and whether we would write it so.
+    frames: Vec<(Vec<u8>, bool)>,
+    messages: Vec<Vec<u8>>,
+    /// What came behind the last frame, in no frame.
+    rest: Vec<u8>,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens")
+}
+
+fn goldens() -> Vec<Golden> {
+    let files = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path());
+    let mut goldens: Vec<Golden> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "golden"))
+        .map(|path| Golden {
+            name: path.file_stem().unwrap().to_string_lossy().into_owned(),
+            text: std::fs::read_to_string(path).unwrap(),
+        })
+        .collect();
+    goldens.sort_by(|a, b| a.name.cmp(&b.name));
+    goldens
+}
+
+impl Golden {
+    fn header(&self, key: &str) -> Option<&str> {
+        self.text.lines().find_map(|line| line.strip_prefix("# ")?.strip_prefix(key)?.strip_prefix(": "))
+    }
+
+    fn side(&self, role: Role) -> Side {
+        let mut side = Side::default();
+        let way = if role == Role::Client { '>' } else { '<' };
+        for line in self.text.lines().filter_map(|line| line.strip_prefix(way)) {
+            let (frame, message) = parse_frame(&line[1..]).unwrap_or_else(|| panic!("{}: {line}", self.name));
+            match &line[..1] {
+                "*" => side.rest.extend(frame),
+                mark => {
+                    assert!(mark == " " || mark == "~", "{}: {line}", self.name);
+                    side.frames.push((frame, mark == " "));
+                    side.messages.push(message);
+                }
+            }
+        }
+        side
+    }
+
+    fn preset(&self) -> Option<&'static Preset> {
+        Preset::all().find(|preset| preset.name == self.name)
+    }
+}
+
+/// A frame and its message: what stands in brackets, or all of it.
+fn parse_frame(line: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (mut frame, mut message) = (Vec::new(), Vec::new());
+    let mut rest = line.split(" ; ").next()?;
+    let (mut inside, mut bracketed) = (false, false);
+    while let Some(first) = rest.chars().next() {
+        let (bytes, used) = match first {
+            ' ' | '[' | ']' => (Vec::new(), 1),
+            '"' => quoted(&rest[1..])?,
+            _ => (vec![u8::from_str_radix(rest.get(..2)?, 16).ok()?], 2),
+        };
+        (inside, bracketed) = match first {
+            '[' => (true, true),
+            ']' => (false, true),
+            _ => (inside, bracketed),
+        };
+        if inside {
+            message.extend_from_slice(&bytes);
+        }
+        frame.extend(bytes);
+        rest = &rest[used..];
+    }
+    if !bracketed {
+        message.clone_from(&frame);
+    }
+    Some((frame, message))
+}
+
+/// The bytes of a text, and what it takes up, its quotes included.
+fn quoted(text: &str) -> Option<(Vec<u8>, usize)> {
+    let (mut bytes, mut at) = (Vec::new(), 0);
+    loop {
+        let byte = *text.as_bytes().get(at)?;
+        at += 1;
+        match byte {
+            b'"' => return Some((bytes, at + 1)),
+            b'\\' => {
+                let (byte, used) = match text.as_bytes().get(at)? {
+                    b'r' => (b'\r', 1),
+                    b'n' => (b'\n', 1),
+                    b't' => (b'\t', 1),
+                    b'0' => (0, 1),
+                    b'x' => (u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok()?, 3),
+                    plain => (*plain, 1),
+                };
+                bytes.push(byte);
+                at += used;
+            }
+            plain => bytes.push(plain),
+        }
+    }
+}
+
+/// Runs a test for each side of each preset that its golden has frames of.
+fn for_each_side(test: impl Fn(&str, &Framing, &Side)) {
+    for golden in goldens() {
+        let Some(preset) = golden.preset() else { continue };
+        for role in [Role::Client, Role::Server] {
+            let side = golden.side(role);
+            if !side.frames.is_empty() {
+                let framing = Framing::parse(preset.name).unwrap().sent_by(role);
+                test(&format!("{} of a {role:?} ({})", preset.name, preset.spec(role)), &framing, &side);
+            }
+        }
+    }
+}
+
+impl Side {
+    fn stream(&self) -> Vec<u8> {
+        let frames = self.frames.iter().flat_map(|(frame, _)| frame).copied();
+        frames.chain(self.rest.iter().copied()).collect()
+    }
+
+    /// A decoder said what it should have: the messages, then the rest in whatever pieces it came.
+    #[track_caller]
+    fn is_told(&self, told: &Told, context: &str) {
+        assert_eq!((&told.error, told.discarded), (&None, 0), "{context}");
+        let count = self.messages.len().min(told.messages.len());
+        for (at, (found, wanted)) in told.messages.iter().zip(&self.messages).enumerate() {
+            assert_eq!(found, wanted, "{context}: message {}", at + 1);
+        }
+        assert_eq!(count, self.messages.len(), "{context}: messages are missing");
+        assert_eq!(told.messages[count..].concat(), self.rest, "{context}: behind the last frame");
+    }
+}
+
+#[test]
+fn every_preset_reads_what_others_wrote() {
+    for_each_side(|name, framing, side| {
+        let stream = side.stream();
+        side.is_told(&decode(framing, [&stream[..]], WAYS[0]), name);
+        side.is_told(&bytewise(framing, &stream), name);
+    });
+}
+
+#[test]
+fn every_preset_writes_what_others_wrote() {
+    for_each_side(|name, framing, side| {
+        let Ok(mut encoder) = framing.encoder() else { return };
+        for ((frame, exact), message) in side.frames.iter().zip(&side.messages) {
+            let mut written = Vec::new();
+            encoder.encode(message, &mut written).unwrap_or_else(|error| panic!("{name}: {message:02x?}: {error}"));
+            assert_eq!(&written == frame, *exact, "{name}: {written:02x?} for {frame:02x?}");
+        }
+    });
+}
+
+/// Longest stream of which every pair of cuts is tried.
+const SHORT: usize = 160;
+
+#[test]
+fn any_cut_gives_the_same_messages() {
+    for_each_side(|name, framing, side| {
+        let stream = side.stream();
+        // Every way to cut the start of a stream, and every place inside of a frame that ends it.
+        let start = &stream[..stream.len().min(10)];
+        let told = decode(framing, [start], WAYS[0]);
+        for mask in 0..1u32 << start.len().saturating_sub(1) {
+            let places = (1..start.len()).filter(|place| mask >> (place - 1) & 1 == 1);
+            let again = decode(framing, cut(start, places), WAYS[mask as usize % 4]);
+            assert_eq!(
+                (again.joined(), &again.error),
+                (told.joined(), &told.error),
+                "{name}: its start, cut as {mask:b}"
+            );
+        }
+        let step = stream.len() / SHORT + 1;
+        for first in (0..=stream.len()).step_by(step) {
+            for second in (first..=stream.len()).step_by(1 + stream.len() / 40) {
+                let told = decode(framing, cut(&stream, [first, second]), WAYS[(first + second) % 4]);
+                side.is_told(&told, &format!("{name}, cut at {first} and {second}"));
+            }
+        }
+    });
+}
+
+#[test]
+fn random_cuts_give_the_same_messages() {
+    let mut state = 0x2545_f491_u32;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as usize % below
+    };
+    let seed = std::cell::RefCell::new(&mut random);
+    for_each_side(|name, framing, side| {
+        // Three times the stream where it may be repeated: more than one buffer, and frames next to one another.
+        let stream = side.stream();
+        for round in 0..60 {
+            let mut places: Vec<usize> = (0..1 + round % 12).map(|_| (*seed.borrow_mut())(stream.len() + 1)).collect();
+            places.sort_unstable();
+            let told = decode(framing, cut(&stream, places.iter().copied()), WAYS[round % 4]);
+            side.is_told(&told, &format!("{name}, cut at {places:?}"));
+        }
+    });
+}
+
+#[test]
+fn an_end_inside_a_frame_is_told() {
+    for_each_side(|name, framing, side| {
+        if !side.rest.is_empty() {
+            return; // What is in no frame may end anywhere.
+        }
+        let stream = side.stream();
+        let boundaries: BTreeSet<usize> = side
+            .frames
+            .iter()
+            .scan(0, |end, (frame, _)| {
+                *end += frame.len();
+                Some(*end)
+            })
+            .collect();
+        for end in 1..stream.len() {
+            let told = decode(framing, [&stream[..end]], WAYS[end % 4]);
+            if boundaries.contains(&end) {
+                assert_eq!(told.error, None, "{name}, ended behind byte {end}");
+            } else if !ends_anywhere(framing) {
+                assert!(
+                    told.error.is_some(),
+                    "{name}: ended at byte {end}, and {:02x?} was said",
+                    told.messages.last()
+                );
+            }
+        }
+    });
+}
+
+/// Where the end of the stream ends a message too.
+fn ends_anywhere(framing: &Framing) -> bool {
+    let preset = framing.preset().expect("it was made of one");
+    [preset.client, preset.server].iter().any(|spec| spec.split('/').any(|phase| phase.starts_with("line")))
+}
+
+#[test]
+fn every_golden_says_where_it_is_from() {
+    let goldens = goldens();
+    assert!(goldens.len() >= 5);
+    for Golden { name, .. } in &goldens {
+        let golden = goldens.iter().find(|golden| golden.name == *name).unwrap();
+        let source = golden.header("source").unwrap_or_else(|| panic!("{name}.golden names no source"));
+        assert!(source.len() > 8, "{name}.golden: {source} is no source");
+        let made = golden.header("made").unwrap_or_else(|| panic!("{name}.golden does not say how it was made"));
+        if made.starts_with("by hand") {
+            continue;
+        }
+        let script = made.strip_prefix("by ").and_then(|rest| rest.split_once(" with ")).map(|(script, _)| script);
+        let script = script.unwrap_or_else(|| panic!("{name}.golden: made {made:?} names no script and no library"));
+        let code = std::fs::read_to_string(folder().join(script)).unwrap_or_else(|e| panic!("{name}: {script}: {e}"));
+        assert!(code.contains(&format!("\"{name}\"")), "{script} does not write {name}.golden");
+    }
+}
+
+#[test]
+fn nothing_of_ours_makes_goldens() {
+    let ours = env!("CARGO_PKG_NAME").split('-').next().unwrap();
+    for file in std::fs::read_dir(folder()).unwrap() {
+        let path = file.unwrap().path();
+        let is_golden = path.extension().is_some_and(|extension| extension == "golden");
+        if path.is_file() && (is_golden || path.extension().is_some_and(|extension| extension == "py")) {
+            let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
+            assert!(!text.contains(ours), "{} uses {ours}, or names it", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_side_of_every_preset_has_its_golden() {
+    let goldens = goldens();
+    for preset in Preset::all() {
+        let golden = goldens.iter().find(|golden| golden.name == preset.name);
+        let golden = golden.unwrap_or_else(|| panic!("{} has no golden", preset.name));
+        let [client, server] = [Role::Client, Role::Server].map(|role| golden.side(role).frames.len());
+        assert!(client + server > 1, "{}: one frame shows no boundary", preset.name);
+        if preset.client != preset.server {
+            assert!(client > 0 && server > 0, "{}: a side without a golden", preset.name);
+        }
+    }
+}
