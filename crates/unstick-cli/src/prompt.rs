@@ -7,6 +7,7 @@ mod addressee;
 mod board;
 mod editor;
 mod history;
+mod keys;
 mod reader;
 mod typed;
 
@@ -50,16 +51,18 @@ pub struct PromptInput {
 }
 
 /// Starts a prompt on standard input and output, which must be terminals. Without listening there is only one peer.
+/// `goes_on`: the run has another end than that of its input.
 /// Within a runtime.
 ///
 /// # Errors
 ///
 /// Where standard input cannot be used as a terminal.
-pub fn start(look: Look, listening: bool) -> Result<(PromptInput, TerminalOutput)> {
+pub fn start(look: Look, listening: bool, goes_on: bool) -> Result<(PromptInput, TerminalOutput)> {
     let board = Arc::new(Board::new(!listening, look.colour));
     let before = tcgetattr(rustix::stdio::stdin()).map_err(|e| Error::other(format!("the terminal: {e}")))?;
     let (sender, commands) = mpsc::channel(LINES_AHEAD);
-    let reader = Reader::new(Arc::clone(&board), sender).map_err(|e| Error::other(format!("the terminal: {e}")))?;
+    let reader =
+        Reader::new(Arc::clone(&board), sender, goes_on).map_err(|e| Error::other(format!("the terminal: {e}")))?;
     if TERMINAL.set(Terminal { board: Arc::clone(&board), before }).is_err() {
         return Err(Error::other("there is a prompt already"));
     }

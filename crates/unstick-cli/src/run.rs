@@ -66,10 +66,11 @@ async fn converse(mut plan: Plan) -> Result<Status> {
     let party = party?;
     plan.rules.deadline = asked.deadline.map(|after| after.saturating_sub(start.elapsed()));
     let single = !plan.listening || plan.rules.once;
+    let goes_on = plan.rules.has_another_end() || plan.rules.once;
     let notices = Notices::new(plan.look.verbose, single);
     let (outcome, peers) = match &plan.front {
         Front::Prompt => {
-            let (input, output) = prompt::start(plan.look.clone(), plan.listening)?;
+            let (input, output) = prompt::start(plan.look.clone(), plan.listening, goes_on)?;
             let outcome = talk(party, input, output, plan.rules).await;
             if prompt::finish() {
                 return Ok(Status::Interrupted);

@@ -19,7 +19,7 @@ use crate::terminal::coloured_prompt;
 const WAITING: usize = 256 * 1024;
 
 /// How long the reader may take to leave the terminal alone at the end. It is busy for longer only where rustyline
-/// waits for a key and nothing else, as in a search of the history.
+/// waits for a key and nothing else, as behind ^V.
 const GRACE: Duration = Duration::from_millis(300);
 
 /// Shared by the conversation, the reader of keys and who wakes it.

@@ -20,13 +20,13 @@ use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
 use rustyline::{
-    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext,
-    EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    ColorMode, ConditionalEventHandler, Config, Context, Editor, EventHandler, ExternalPrinter, Helper, KeyCode,
+    KeyEvent, Modifiers,
 };
 
 use super::board::{Board, Draw, Prompt};
+use super::keys::{Complete, DropLine, Earlier, Find};
 use super::show;
-use super::typed::COMMANDS;
 
 #[cfg(panic = "abort")]
 compile_error!("the prompt ends reading by unwinding: see the head of this file");
@@ -42,7 +42,7 @@ pub(super) enum Read {
     Line(String),
     /// Reading was left for another prompt, or for good.
     Left,
-    /// ^C.
+    /// ^C on an empty line.
     Interrupted,
     /// ^D on an empty line, or the terminal is gone.
     Ended,
@@ -55,6 +55,9 @@ struct Leave;
 pub(super) struct LineEditor {
     editor: Editor<Assistant, MemHistory>,
     board: Arc<Board>,
+    earlier: Arc<Earlier>,
+    /// Lines that are remembered.
+    most: usize,
 }
 
 impl LineEditor {
@@ -70,24 +73,33 @@ impl LineEditor {
         // Forced, because only then is the highlighter asked; whether there is colour is decided elsewhere.
         let config = Config::builder()
             .color_mode(ColorMode::Forced)
-            .completion_type(CompletionType::List)
             .max_history_size(history)?
             .history_ignore_space(true)
             .history_ignore_dups(true)?
             .build();
         let lines = MemHistory::with_config(&config);
         let mut editor = Editor::with_history(config, lines)?;
-        let assistant =
-            Assistant { board: Arc::clone(board), files: FilenameCompleter::new(), keyed: Cell::new(false) };
-        editor.set_helper(Some(assistant));
-        editor.bind_sequence(KeyEvent(KeyCode::Tab, Modifiers::NONE), EventHandler::Conditional(Box::new(TabInText)));
+        editor.set_helper(Some(Assistant { board: Arc::clone(board), keyed: Cell::new(false) }));
+        let earlier = Arc::new(Earlier::default());
+        let complete = Complete { board: Arc::clone(board), files: FilenameCompleter::new() };
+        let find = Find::new(Arc::clone(board), Arc::clone(&earlier));
+        let mut bind = |key, handler: Box<dyn ConditionalEventHandler>| {
+            editor.bind_sequence(key, EventHandler::Conditional(handler))
+        };
+        bind(KeyEvent(KeyCode::Tab, Modifiers::NONE), Box::new(complete));
+        bind(KeyEvent::ctrl('R'), Box::new(find));
+        bind(KeyEvent::ctrl('C'), Box::new(DropLine(Arc::clone(board))));
         let printer = editor.create_external_printer()?;
-        Ok((Self { editor, board: Arc::clone(board) }, printer))
+        Ok((Self { editor, board: Arc::clone(board), earlier, most: history }, printer))
     }
 
     /// Adds a line to the history; false where it has no place there.
     pub(super) fn remember(&mut self, line: &str) -> bool {
-        self.editor.add_history_entry(line).unwrap_or(false)
+        let remembered = self.editor.add_history_entry(line).unwrap_or(false);
+        if remembered {
+            self.earlier.add(line, self.most);
+        }
+        remembered
     }
 
     /// Reads a line that begins with what is kept of an earlier one.
@@ -123,7 +135,6 @@ pub(super) fn keep_awake(board: &Board, mut printer: impl ExternalPrinter) {
 /// What rustyline asks while a line is typed.
 struct Assistant {
     board: Arc<Board>,
-    files: FilenameCompleter,
     /// A key is the reason for the next drawing.
     keyed: Cell<bool>,
 }
@@ -155,28 +166,10 @@ impl Hinter for Assistant {
     }
 }
 
+/// Completion is a key's own matter (`keys`).
 impl Completer for Assistant {
     type Candidate = Pair;
-
-    fn complete(&self, line: &str, pos: usize, _context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        if line[..pos].starts_with("/file ") {
-            return self.files.complete_path(line, pos);
-        }
-        let known = COMMANDS.iter().map(|command| format!("/{}", command.name));
-        let fitting = known.filter(|name| name.starts_with(&line[..pos]));
-        Ok((0, fitting.map(|name| Pair { replacement: name.clone() + " ", display: name }).collect()))
-    }
 }
 
 impl Validator for Assistant {}
 impl Helper for Assistant {}
-
-/// A tab completes commands; in a text it is a tab.
-struct TabInText;
-
-impl ConditionalEventHandler for TabInText {
-    fn handle(&self, _event: &Event, n: RepeatCount, _positive: bool, context: &EventContext) -> Option<Cmd> {
-        let command = context.line().starts_with('/') && !context.line().starts_with("//");
-        (!command).then(|| Cmd::Insert(n, "\t".to_owned()))
-    }
-}

@@ -28,6 +28,8 @@ pub(super) struct Reader {
     lines: Lines,
     commands: mpsc::Sender<Command>,
     history: HistoryFile,
+    /// The run has another end than that of its input.
+    goes_on: bool,
     /// How a choice of addressee ends has been said.
     explained: bool,
 }
@@ -62,7 +64,7 @@ impl Drop for AwayAtEnd {
 
 impl Reader {
     /// A reader of standard input, and who wakes it.
-    pub(super) fn new(board: Arc<Board>, commands: mpsc::Sender<Command>) -> io::Result<Self> {
+    pub(super) fn new(board: Arc<Board>, commands: mpsc::Sender<Command>, goes_on: bool) -> io::Result<Self> {
         let history = HistoryFile::of_user();
         let lines = match LineEditor::new(&board, history::LINES) {
             Ok((mut editor, printer)) => {
@@ -79,7 +81,7 @@ impl Reader {
                 Lines::Plain
             }
         };
-        Ok(Self { board, lines, commands, history, explained: false })
+        Ok(Self { board, lines, commands, history, goes_on, explained: false })
     }
 
     /// Starts the thread.
@@ -104,7 +106,11 @@ impl Reader {
                     return;
                 }
                 Read::Ended => {
-                    self.board.say("input has ended; ^C ends the program\n");
+                    // With nobody there, and nothing else that would end it, the run is over by that.
+                    let alone = self.board.addressees(|addressees, _| addressees.all().next().is_none());
+                    if self.goes_on || !alone {
+                        self.board.say("input has ended; ^C ends the program\n");
+                    }
                     return;
                 }
             }
@@ -319,7 +325,11 @@ fn help() -> String {
         ("//text @@text", "a text that begins with / or @"),
     ];
     let commands = COMMANDS.iter().map(|command| (command.written, command.does));
-    let keys = [("^D", "input ends: the other side has its say"), ("^C", "drops the line; ends the program")];
+    let keys = [
+        ("^R", "the last line that has what is typed in it"),
+        ("^D", "input ends: the other side has its say"),
+        ("^C", "drops the line, or ends the program"),
+    ];
     texts.into_iter().chain(commands).chain(keys).map(|(written, does)| format!("{written:<15} {does}\n")).collect()
 }
 

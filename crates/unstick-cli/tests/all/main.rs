@@ -8,6 +8,7 @@ mod examples;
 mod generate;
 mod hands_free;
 mod json;
+mod keys;
 mod netcats;
 mod pipes;
 mod prompt;

@@ -19,32 +19,32 @@ const CTRL_D: &str = "\x04";
 const CTRL_U: &str = "\x15";
 
 /// A peer of the program on the terminal.
-struct Peer {
+pub(crate) struct Peer {
     stream: BufReader<TcpStream>,
 }
 
 impl Peer {
-    fn connect(port: u16) -> Peer {
+    pub(crate) fn connect(port: u16) -> Peer {
         Peer::new(TcpStream::connect(("127.0.0.1", port)).expect("somebody listens"))
     }
 
-    fn new(stream: TcpStream) -> Peer {
+    pub(crate) fn new(stream: TcpStream) -> Peer {
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket has a timeout");
         stream.set_nodelay(true).expect("TCP can do without delay");
         Peer { stream: BufReader::new(stream) }
     }
 
-    fn says(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn says(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.get_mut().write_all(bytes.as_ref()).expect("the program reads");
     }
 
-    fn hears(&mut self) -> String {
+    pub(crate) fn hears(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("a line arrives in time");
         line
     }
 
-    fn hears_nothing_more(&mut self) {
+    pub(crate) fn hears_nothing_more(&mut self) {
         let mut rest = Vec::new();
         self.stream.read_to_end(&mut rest).expect("the end arrives in time");
         assert_eq!(rest.escape_ascii().to_string(), "");
@@ -52,7 +52,7 @@ impl Peer {
 }
 
 /// `unstick listen` at a prompt, and its port.
-fn listen(arguments: &[&str]) -> (Terminal, u16) {
+pub(crate) fn listen(arguments: &[&str]) -> (Terminal, u16) {
     let terminal = Terminal::unstick(&[&["listen", "127.0.0.1:0"], arguments].concat(), 60);
     let port = port_of(&terminal);
     (terminal, port)
@@ -66,7 +66,7 @@ fn port_of(terminal: &Terminal) -> u16 {
 }
 
 /// `unstick connect` at a prompt, and the peer that it found.
-fn connect(arguments: &[&str]) -> (Terminal, Peer) {
+pub(crate) fn connect(arguments: &[&str]) -> (Terminal, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("a bound socket has an address").to_string();
     let terminal = Terminal::unstick(&[&["connect", &address], arguments].concat(), 60);
@@ -77,7 +77,7 @@ fn connect(arguments: &[&str]) -> (Terminal, Peer) {
 }
 
 /// Peers that have joined in this order.
-fn join<const N: usize>(terminal: &Terminal, port: u16) -> [Peer; N] {
+pub(crate) fn join<const N: usize>(terminal: &Terminal, port: u16) -> [Peer; N] {
     std::array::from_fn(|number| {
         let peer = Peer::connect(port);
         terminal.shows(&format!("peer {} joined: 127.0.0.1:", number + 1));
@@ -268,23 +268,6 @@ fn stopped_and_resumed_the_line_goes_on() {
 }
 
 #[test]
-fn ctrl_c_drops_the_line_then_ends_the_program() {
-    let (mut terminal, port) = listen(&[]);
-    let [mut peer] = join(&terminal, port);
-    terminal.ends_with(&["to 1>"]);
-    assert!(!terminal.takes_lines());
-    terminal.types("never mind");
-    terminal.ends_with(&["to 1> never mind"]);
-    terminal.types(CTRL_C);
-    terminal.ends_with(&["to 1> never mind", "to 1>"]);
-    terminal.types(CTRL_C);
-    assert_eq!(terminal.code(), 130);
-    assert!(terminal.takes_lines());
-    assert!(!terminal.shows("listening").contains("not sent"));
-    peer.hears_nothing_more();
-}
-
-#[test]
 fn quit_ends_the_program_and_is_no_message_that_was_not_sent() {
     let (mut terminal, port) = listen(&[]);
     let [mut peer] = join(&terminal, port);
@@ -352,20 +335,6 @@ fn the_terminal_is_as_it_was_after_signals() {
         assert!(terminal.written_up_to("not sent").contains("\x1b[?2004l"), "bracketed paste is off");
         drop(peer);
     }
-}
-
-#[test]
-fn a_search_of_the_history_does_not_keep_the_program_from_ending() {
-    let (mut terminal, mut peer) = connect(&[]);
-    terminal.types("found\r");
-    assert_eq!(peer.hears(), "found\n");
-    terminal.ends_with(&["> found", ">"]);
-    terminal.types("\x12"); // reverse search: rustyline waits for a key and for nothing else
-    terminal.shows("(reverse-i-search)");
-    drop(peer);
-    assert_eq!(terminal.code(), 0);
-    assert!(terminal.takes_lines());
-    terminal.shows("peer 1 left");
 }
 
 #[test]
@@ -465,7 +434,7 @@ fn commands() {
         "to 1>",
     ]);
     terminal.types("/hel\t\r");
-    terminal.shows("drops the line; ends the program");
+    terminal.shows("drops the line, or ends the program");
     terminal.types("a\tb\r");
     assert_eq!(one.hears(), "a\tb\n");
     terminal.types("/quit\r");
@@ -545,6 +514,7 @@ fn a_peer_that_ends_its_side_still_hears_nothing_wrong() {
     terminal.shows("peer 1 left");
     terminal.types(CTRL_D);
     assert_eq!(terminal.code(), 0);
+    assert!(!terminal.written_up_to("left").contains("input has ended"));
 }
 
 #[test]

@@ -83,6 +83,13 @@ impl Default for Rules {
     }
 }
 
+impl Rules {
+    /// Whether the user has said when the run ends: the end of a listener's input is not it then.
+    pub fn has_another_end(&self) -> bool {
+        self.count.is_some() || self.until.is_some() || self.idle.is_some() || self.deadline.is_some()
+    }
+}
+
 /// What answers a message by itself.
 #[derive(Debug, Clone, Default)]
 pub enum Answer {

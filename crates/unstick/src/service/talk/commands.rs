@@ -90,8 +90,10 @@ impl<O: Output> Hub<O> {
             // A greeting that is on its way ends its side itself.
             let said = state.peers.values().filter(|peer| !peer.greeting);
             let senders: Vec<_> = said.map(|peer| peer.sender.clone()).collect();
-            let deserted = state.listening && state.peers.is_empty() && state.came > 0 && !self.rules.once;
-            (senders, deserted && !self.has_another_end())
+            // A script's peers may be yet to come; a person at a prompt has seen that nobody is there.
+            let nobody = state.peers.is_empty() && (state.came > 0 || self.rules.leave_at_end);
+            let deserted = state.listening && nobody && !self.rules.once;
+            (senders, deserted && !self.rules.has_another_end())
         };
         if over {
             return Outcome::Ended;

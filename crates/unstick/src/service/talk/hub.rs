@@ -233,17 +233,11 @@ impl<O: Output> Hub<O> {
                 Reason::Until => Outcome::Reached,
                 Reason::Ended | Reason::Closed => Outcome::Ended,
             });
-        } else if state.input_ended && state.peers.is_empty() && !self.has_another_end() {
+        } else if state.input_ended && state.peers.is_empty() && !self.rules.has_another_end() {
             state.end(Outcome::Ended);
         }
         drop(state);
         self.signals.changed.notify_waiters();
-    }
-
-    /// Whether a listener whose input has ended goes on, because the user said when it ends.
-    pub(super) fn has_another_end(&self) -> bool {
-        let rules = &self.rules;
-        rules.count.is_some() || rules.until.is_some() || rules.idle.is_some() || rules.deadline.is_some()
     }
 
     /// Reports what went wrong where that ends nothing.
