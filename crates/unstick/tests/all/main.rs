@@ -15,6 +15,8 @@ endpoint_suite!(stdio, "-", conversation, stream);
 
 mod conversations;
 mod framed;
+#[cfg(unix)]
+mod lab;
 mod queue;
 mod standard_streams;
 mod tcp_sockets;

@@ -1,0 +1,133 @@
+//! TCP and UDP side by side: what is kept, how long a message may be, how many are lost, how long one takes.
+
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use super::datagrams::Datagrams;
+use super::recorder::{Pair, Recorder, cannot};
+use super::{Act, FLOOD, PATIENCE, Transport, What};
+use crate::{Error, Result};
+
+/// Bytes of a message of the flood, and of one that is timed.
+const SMALL: usize = 64;
+
+/// Messages that are sent before the first read, to see whether they stay apart.
+const APART: u32 = 10;
+
+/// Bytes of the longest message that is tried: enough to see that TCP has no limit of UDP's kind.
+const LONGEST: usize = 16 << 20;
+
+/// Messages that are timed.
+const TIMED: u32 = 1000;
+
+pub(super) fn compare() -> Result<Vec<Act>> {
+    Ok(vec![tcp()?, udp()?])
+}
+
+fn tcp() -> Result<Act> {
+    let pair = Pair::open()?;
+    pair.near.set_nonblocking(true).map_err(cannot)?;
+    pair.far.set_nonblocking(true).map_err(cannot)?;
+    let mut record = Recorder::new("tcp", Transport::Tcp);
+    let apart = u64::from(APART) * SMALL as u64;
+    let (reads, _) = carry(&pair, &mut vec![SMALL; APART as usize].into_iter(), apart)?;
+    record.note(What::Boundaries { sent: APART, reads });
+    let (_, bytes) = carry(&pair, &mut std::iter::once(LONGEST), LONGEST as u64)?;
+    record.note(What::Largest { bytes, refused: None });
+    let flood = u64::from(FLOOD) * SMALL as u64;
+    let (_, bytes) = carry(&pair, &mut std::iter::repeat_n(SMALL, FLOOD as usize), flood)?;
+    record.note(What::Flood { sent: FLOOD, received: (bytes / SMALL as u64) as u32 });
+    let mut times = Vec::new();
+    for _ in 0..TIMED {
+        let begun = Instant::now();
+        carry(&pair, &mut std::iter::once(SMALL), SMALL as u64)?;
+        times.push(begun.elapsed());
+    }
+    record.note(What::Time { messages: TIMED, median: median(times) });
+    let shown = reads < APART;
+    Ok(record.end(shown))
+}
+
+/// Sends messages of these sizes; the reader reads once all are sent, or the sender has to wait. Returns the reads that it
+/// took until so many bytes had arrived, and those bytes: fewer is an error.
+fn carry(pair: &Pair, sizes: &mut dyn Iterator<Item = usize>, expected: u64) -> Result<(u32, u64)> {
+    let begun = Instant::now();
+    let filler = vec![b'.'; 64 << 10];
+    let mut buffer = vec![0; 64 << 10];
+    let (mut left, mut received, mut reads) = (0, 0, 0);
+    while received < expected {
+        if left == 0 {
+            left = sizes.next().unwrap_or(0);
+        }
+        if left > 0 {
+            match (&pair.near).write(&filler[..left.min(filler.len())]) {
+                Ok(count) => {
+                    left -= count;
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(cannot(error)),
+            }
+        }
+        match (&pair.far).read(&mut buffer) {
+            Ok(count) => (received, reads) = (received + count as u64, reads + 1),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
+            Err(error) => return Err(cannot(error)),
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(Error::timed_out("sending on loopback", PATIENCE));
+        }
+    }
+    Ok((reads, received))
+}
+
+fn udp() -> Result<Act> {
+    let mut play = Datagrams::open("udp")?;
+    let mut room = vec![0; 1 << 16];
+    let message = [b'.'; SMALL];
+    let reads = flood(&play, APART, &mut room)?;
+    play.record.note(What::Boundaries { sent: APART, reads });
+    let (bytes, refused) = largest(&play, &mut room)?;
+    play.record.note(What::Largest { bytes, refused });
+    let received = flood(&play, FLOOD, &mut room)?;
+    play.record.note(What::Flood { sent: FLOOD, received });
+    let mut times = Vec::new();
+    for _ in 0..TIMED {
+        let begun = Instant::now();
+        play.give(&message).map_err(cannot)?;
+        play.wait(&mut room)?;
+        times.push(begun.elapsed());
+    }
+    play.record.note(What::Time { messages: TIMED, median: median(times) });
+    Ok(play.record.end(reads == APART && received < FLOOD))
+}
+
+/// Sends so many, then reads what is there: how many that were.
+fn flood(play: &Datagrams, count: u32, room: &mut [u8]) -> Result<u32> {
+    let message = [b'.'; SMALL];
+    for _ in 0..count {
+        play.give(&message).map_err(cannot)?;
+    }
+    let mut reads = 0;
+    while play.take(room)?.is_some() {
+        reads += 1;
+    }
+    Ok(reads)
+}
+
+/// The longest datagram that is sent and arrives whole, and the shortest that is refused.
+fn largest(play: &Datagrams, room: &mut [u8]) -> Result<(u64, Option<u64>)> {
+    let filler = vec![b'.'; room.len()];
+    let (mut goes, mut refused) = (0, filler.len());
+    while refused - goes > 1 {
+        let length = usize::midpoint(goes, refused);
+        let whole = play.give(&filler[..length]).is_ok() && play.wait(room)? == (length, 0);
+        *(if whole { &mut goes } else { &mut refused }) = length;
+    }
+    Ok((goes as u64, Some(refused as u64)))
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}

@@ -1,0 +1,126 @@
+//! A length in front of each message: where the usual way to read it fails, where it does not, and how far it reaches.
+
+use bytes::Bytes;
+
+use super::recorder::Stream;
+use super::stream::USUAL_ROOM;
+use super::{Act, What};
+use crate::Result;
+
+/// Bytes of the length.
+const FIELD: usize = 4;
+
+/// A length as these scenes write it: four bytes, the most significant first, and what does not fit is cut off.
+fn field(length: u64) -> [u8; FIELD] {
+    (length as u32).to_be_bytes()
+}
+
+/// The length is read by `recv(1024)`, by one `recv(4)`, and by as many reads as it takes.
+pub(super) fn length() -> Result<Vec<Act>> {
+    Ok(vec![joined()?, cut()?, exact()?])
+}
+
+/// Length and body arrive together.
+fn joined() -> Result<Act> {
+    let mut play = Stream::direct("joined")?;
+    play.send(&field(5))?;
+    play.send(b"Hello")?;
+    play.arrive(9)?;
+    let read = play.read(USUAL_ROOM)?;
+    Ok(unpacked(play, &read))
+}
+
+/// The length itself arrives in two pieces.
+fn cut() -> Result<Act> {
+    let mut play = Stream::through_a_network("cut")?;
+    play.send(&[&field(5), &b"Hello"[..]].concat())?;
+    play.pass(2)?;
+    play.arrive(2)?;
+    let read = play.read(FIELD)?;
+    Ok(unpacked(play, &read))
+}
+
+/// What becomes of a program that takes one read for one length.
+fn unpacked(mut play: Stream, read: &[u8]) -> Act {
+    let fails = read.len() != FIELD;
+    if fails {
+        play.record.stuck(format!("a length has {FIELD} bytes, and this read returned {}", read.len()));
+    }
+    play.end(fails)
+}
+
+/// The same two deliveries, and a reader that asks for what is missing until nothing is.
+fn exact() -> Result<Act> {
+    let mut play = Stream::through_a_network("exact")?;
+    for (word, pieces) in [(b"Hello", &[9][..]), (b"World", &[2, 7])] {
+        play.send(&field(word.len() as u64))?;
+        play.send(word)?;
+        let mut coming = pieces.iter();
+        let length = exactly(&mut play, FIELD, &mut coming)?;
+        let length = u32::from_be_bytes(length[..].try_into().expect("that many were asked for"));
+        let body = exactly(&mut play, length as usize, &mut coming)?;
+        play.record.took(body);
+    }
+    let messages = play.record.events().filter_map(|what| match what {
+        What::Took { bytes } => Some(&bytes[..]),
+        _ => None,
+    });
+    let shown = messages.eq([&b"Hello"[..], b"World"]);
+    Ok(play.end(shown))
+}
+
+/// Reads until so many bytes are there. The network passes its next piece on when the last has been read.
+fn exactly<'a>(play: &mut Stream, count: usize, coming: &mut impl Iterator<Item = &'a usize>) -> Result<Bytes> {
+    let mut bytes = Vec::new();
+    while bytes.len() < count {
+        if super::recorder::queued(&play.pair.far)? == 0
+            && let Some(piece) = coming.next()
+        {
+            play.pass(*piece)?;
+            play.arrive(*piece as u64)?;
+        }
+        bytes.extend(play.read(count - bytes.len())?);
+    }
+    Ok(bytes.into())
+}
+
+/// Lengths around each end of what four bytes can say.
+const LENGTHS: [u64; 6] = [5, i32::MAX as u64, 1 << 31, u32::MAX as u64, 1 << 32, (1 << 32) + 5];
+
+/// Every length is sent and read; then a message that is 4 GiB longer than its length says.
+pub(super) fn range() -> Result<Vec<Act>> {
+    Ok(vec![fields()?, past()?])
+}
+
+fn fields() -> Result<Act> {
+    let mut play = Stream::direct("fields")?;
+    for length in LENGTHS {
+        play.send(&field(length))?;
+        play.arrive(FIELD as u64)?;
+        let bytes: [u8; FIELD] = play.read(FIELD)?[..].try_into().expect("so much has arrived");
+        let (signed, unsigned) = (i32::from_be_bytes(bytes), u32::from_be_bytes(bytes));
+        play.record.note(What::Length { length, bytes, signed, unsigned });
+    }
+    let wrong = play.record.events().filter(
+        |what| matches!(what, What::Length { length, signed, .. } if u64::try_from(*signed).ok() != Some(*length)),
+    );
+    let shown = wrong.count() > 0;
+    Ok(play.end(shown))
+}
+
+/// The first bytes of a body of 4 GiB and 5 bytes, behind a length that had no room for the 4 GiB.
+fn past() -> Result<Act> {
+    let mut play = Stream::direct("past")?;
+    let announced = (1 << 32) + 5;
+    play.send(&field(announced))?;
+    play.send(b"Hello, World, and 4 GiB more")?;
+    play.arrive(32)?;
+    let length = play.read(FIELD)?;
+    let length = u32::from_be_bytes(length[..].try_into().expect("so much has arrived"));
+    let message = play.read(length as usize)?;
+    play.record.took(message);
+    let next = play.read(FIELD)?;
+    let next = u32::from_be_bytes(next[..].try_into().expect("so much has arrived"));
+    play.record.stuck(format!("4 bytes of the text are taken for the next length, {next}"));
+    Ok(play.end(u64::from(length) != announced))
+}

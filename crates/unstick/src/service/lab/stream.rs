@@ -1,0 +1,78 @@
+//! What a stream does to sends and reads: gathered, joined, split, read in portions.
+
+use super::Act;
+use super::recorder::{Stream, cannot};
+use crate::Result;
+
+/// Room of a reader that has never heard of messages: what tutorials write.
+pub(super) const USUAL_ROOM: usize = 1024;
+
+/// Two sends wait for an acknowledgement that comes late, and go out together.
+///
+/// The receiver is told to acknowledge late, as it does by itself once a conversation goes back and forth.
+pub(super) fn nagle() -> Result<Vec<Act>> {
+    let mut play = Stream::direct("gathered")?;
+    play.pair.near.set_nodelay(false).map_err(cannot)?;
+    acknowledge_late(&play)?;
+    play.send(b"Hello")?;
+    play.arrive(5)?;
+    play.send(b"World")?;
+    play.send(b"again")?;
+    let held_back = play.look()? == 5;
+    play.read(USUAL_ROOM)?;
+    while play.record.read < play.record.sent {
+        play.arrive(1)?;
+        play.read(USUAL_ROOM)?;
+    }
+    let shown = held_back && play.record.joined();
+    Ok(vec![play.end(shown)])
+}
+
+#[cfg(target_os = "linux")]
+fn acknowledge_late(play: &Stream) -> Result<()> {
+    rustix::net::sockopt::set_tcp_quickack(&play.pair.far, false).map_err(|error| cannot(error.into()))
+}
+
+/// Elsewhere it is left to the system, and the scene says whether it happened.
+#[cfg(not(target_os = "linux"))]
+fn acknowledge_late(_: &Stream) -> Result<()> {
+    Ok(())
+}
+
+/// Both sends have arrived before the reader looks.
+pub(super) fn slow_reader() -> Result<Vec<Act>> {
+    let mut play = Stream::direct("joined")?;
+    play.send(b"Hello")?;
+    play.arrive(5)?;
+    play.send(b"World")?;
+    play.arrive(10)?;
+    play.read(USUAL_ROOM)?;
+    let shown = play.record.joined();
+    Ok(vec![play.end(shown)])
+}
+
+/// One send reaches its reader in three segments, each once the one before has been read.
+pub(super) fn split() -> Result<Vec<Act>> {
+    let mut play = Stream::through_a_network("split")?;
+    play.send(b"Hello, World")?;
+    for piece in [3, 5, 4] {
+        play.pass(piece)?;
+        play.arrive(piece as u64)?;
+        play.read(USUAL_ROOM)?;
+    }
+    let shown = play.record.calls() == (1, 3);
+    Ok(vec![play.end(shown)])
+}
+
+/// The message is longer than the reader's buffer: the rest waits for the next read.
+pub(super) fn small_buffer() -> Result<Vec<Act>> {
+    let mut play = Stream::direct("portions")?;
+    let message = b"A message of 30 bytes is long.";
+    play.send(message)?;
+    play.arrive(message.len() as u64)?;
+    while play.record.read < play.record.sent {
+        play.read(8)?;
+    }
+    let (sends, reads) = play.record.calls();
+    Ok(vec![play.end(sends == 1 && reads > 1)])
+}
