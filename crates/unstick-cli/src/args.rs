@@ -31,6 +31,9 @@ pub enum Verb {
     /// Send one message, print its reply
     #[command(after_help = ASK_EXAMPLES)]
     Ask(Ask),
+    /// See what TCP and UDP do to messages, on real sockets
+    #[command(after_help = LAB_EXAMPLES)]
+    Lab(Lab),
     /// List the framings, or show one spec's bytes
     Framings(Framings),
     /// Print the man page, shell completions or the reference
@@ -56,6 +59,12 @@ const ASK_EXAMPLES: &str = "\
 Examples:
   unstick ask udp://127.0.0.1:9005 Hello
   unstick ask -f crlf :6379 PING";
+
+const LAB_EXAMPLES: &str = "\
+Examples:
+  unstick lab              every scene, after a list of their names
+  unstick lab slow-reader  two sends read as one
+  unstick lab --json       what was sent and read, one JSON object a line";
 
 /// `listen`.
 #[derive(Debug, Args)]
@@ -141,6 +150,18 @@ pub struct Ask {
     /// UDP.
     #[command(flatten)]
     pub udp: Udp,
+}
+
+/// `lab`.
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// The scenes to play: nagle, slow-reader, split, small-buffer, length, range, datagrams, cut-short, loss or compare;
+    /// without one, all
+    #[arg(value_name = "NAME")]
+    pub scenes: Vec<String>,
+    /// What happened, as one JSON object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `framings`.

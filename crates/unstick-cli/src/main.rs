@@ -7,6 +7,7 @@ mod ask;
 mod framings;
 mod generate;
 mod json;
+mod lab;
 mod misuse;
 mod output;
 mod pipe;

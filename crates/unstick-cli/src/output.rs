@@ -64,15 +64,22 @@ pub fn reason(error: &std::io::Error) -> String {
 
 /// Prints a whole text to standard output; a reader that has gone is no error.
 pub fn print(text: &str) -> Status {
+    put(text).map_or_else(|error| unprinted(&error), |()| Status::Done)
+}
+
+/// The same for a part of what is to be printed: the error says that nobody needs the rest, see [`unprinted`].
+pub fn put(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Status::Done,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Status::Done,
-        Err(error) => {
-            problem(&format!("standard output: {}", reason(&error)));
-            Status::Failed
-        }
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+}
+
+/// The status of what could not be printed.
+pub fn unprinted(error: &std::io::Error) -> Status {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return Status::Done;
     }
+    problem(&format!("standard output: {}", reason(error)));
+    Status::Failed
 }
 
 /// Makes a panic leave the terminal as it was.

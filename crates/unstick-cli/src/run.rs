@@ -15,7 +15,7 @@ use crate::plan::{Front, Plan};
 use crate::report::{Peers, Status};
 use crate::signals::Signals;
 use crate::terminal::{Notices, TerminalOutput};
-use crate::{framings, generate, json, output, pipe, prompt, report, terminal};
+use crate::{framings, generate, json, lab, output, pipe, prompt, report, terminal};
 
 /// Does what was asked.
 pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
@@ -24,6 +24,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
         Verb::Listen(args) => block_on(converse(Plan::listen(&args, matches)?)),
         Verb::Connect(args) => block_on(converse(Plan::connect(&args, matches)?)),
         Verb::Ask(args) => block_on(ask(Question::new(&args)?)),
+        Verb::Lab(args) => block_on(lab::lab(args)),
         Verb::Framings(args) => framings::framings(&args),
         Verb::Generate(args) => generate::generate(&args),
     }

@@ -1,0 +1,8 @@
+# there and back, as the other side has really had it
+import time
+
+def measure(sock):
+    begun = time.perf_counter()
+    sock.send(bytes(64))
+    sock.recv(64)
+    return time.perf_counter() - begun

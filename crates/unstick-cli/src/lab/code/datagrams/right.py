@@ -1,0 +1,3 @@
+# one read, one message; 65,535 bytes are always enough
+def receive(sock):
+    return [sock.recv(65535)]

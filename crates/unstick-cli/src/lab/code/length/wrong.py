@@ -1,0 +1,7 @@
+# what comes first is the length: is it alone, and whole?
+import struct
+
+def receive(sock):
+    header = sock.recv(1024)
+    (length,) = struct.unpack("!I", header)
+    return [sock.recv(length)]

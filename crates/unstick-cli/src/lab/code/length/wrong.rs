@@ -1,0 +1,15 @@
+//! what comes first is the length: is it alone, and whole?
+use std::io::{Read, Result};
+
+use super::Messages;
+
+pub fn receive(stream: &mut impl Read) -> Result<Messages> {
+    let mut buffer = [0; 1024];
+    let count = stream.read(&mut buffer)?;
+    let header = buffer[..count].try_into();
+    let header = header.expect("a length has 4 bytes");
+    let length = u32::from_be_bytes(header);
+    let mut body = vec![0; length as usize];
+    let count = stream.read(&mut body)?;
+    Ok(vec![body[..count].to_vec()])
+}

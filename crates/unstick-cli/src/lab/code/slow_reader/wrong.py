@@ -1,0 +1,6 @@
+# what one read returns is taken for one message
+def receive(sock):
+    messages = []
+    while data := sock.recv(1024):
+        messages.append(data)
+    return messages

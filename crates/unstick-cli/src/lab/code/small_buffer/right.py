@@ -1,0 +1,6 @@
+# the sender closes behind its message: read to the end
+def receive(sock):
+    message = b""
+    while part := sock.recv(8):
+        message += part
+    return [message]

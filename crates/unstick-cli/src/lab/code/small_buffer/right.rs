@@ -1,0 +1,15 @@
+//! the sender closes behind its message: read to the end
+use std::io::{Read, Result};
+
+use super::Messages;
+
+pub fn receive(stream: &mut impl Read) -> Result<Messages> {
+    let mut message = Vec::new();
+    let mut buffer = [0; 8];
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => return Ok(vec![message]),
+            count => message.extend(&buffer[..count]),
+        }
+    }
+}

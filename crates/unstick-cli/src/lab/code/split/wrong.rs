@@ -1,0 +1,10 @@
+//! one send, so one read will do
+use std::io::{Read, Result};
+
+use super::Messages;
+
+pub fn receive(stream: &mut impl Read) -> Result<Messages> {
+    let mut buffer = [0; 1024];
+    let count = stream.read(&mut buffer)?;
+    Ok(vec![buffer[..count].to_vec()])
+}

@@ -1,0 +1,75 @@
+//! A scene as people see it: why, what happened, the code that does it wrong and right, and the command that shows it.
+
+use unstick::service::lab::{Act, Scene};
+
+use super::paper::{Ink, Paper, padded};
+use super::words::{self, Code, Words};
+use super::{tables, timeline};
+
+/// Blanks in front of what belongs to a headline.
+const INDENT: &str = "    ";
+
+/// The names of all scenes, with what each shows.
+pub(super) fn list(paper: &mut Paper) {
+    paper.line(Ink::Bold, "unstick lab: what TCP and UDP do to messages, on real sockets, now");
+    paper.end();
+    for scene in Scene::ALL {
+        paper.put("  ").ink(Ink::Bold, &padded(scene.name(), 14)).put(words::of(scene).title).end();
+    }
+    paper.end();
+}
+
+/// A whole scene.
+pub(super) fn scene(paper: &mut Paper, scene: Scene, acts: &[Act]) {
+    let words = words::of(scene);
+    headline(paper, scene, &words);
+    for act in acts {
+        paper.ink(Ink::Bold, "  ").ink(Ink::Bold, &words.caption(act.name)).end();
+        match scene {
+            Scene::Range if act.name == "fields" => tables::lengths(paper, act),
+            Scene::Loss => tables::arrivals(paper, act),
+            Scene::Compare => continue,
+            _ => timeline::draw(paper, act),
+        }
+        paper.end();
+    }
+    if scene == Scene::Compare {
+        tables::side_by_side(paper, acts);
+        paper.end();
+    }
+    code(paper, "Python", &words.python);
+    code(paper, "Rust", &words.rust);
+    commands(paper, &words);
+}
+
+/// The name, the title, and why.
+fn headline(paper: &mut Paper, scene: Scene, words: &Words) {
+    let rule = "─".repeat(paper.columns.saturating_sub(scene.name().chars().count() + 4));
+    paper.ink(Ink::Faint, "── ").ink(Ink::Bold, scene.name()).put(" ").ink(Ink::Faint, &rule).end();
+    paper.wrapped(Ink::Bold, "", 0, words.title);
+    paper.wrapped(Ink::Plain, "", 0, words.why);
+    paper.end();
+}
+
+/// What is wrong and what is right in one language.
+fn code(paper: &mut Paper, language: &str, [wrong, right]: &[Code; 2]) {
+    for (code, ink, verdict) in [(wrong, Ink::Bad, "wrong"), (right, Ink::Good, "right")] {
+        let label = format!("  {language}, {verdict}: ");
+        paper.ink(ink, &label).put(&code.caption()).end();
+        for line in code.lines() {
+            paper.put(INDENT).put(&line).end();
+        }
+        paper.end();
+    }
+}
+
+/// What to type, and what it shows.
+fn commands(paper: &mut Paper, words: &Words) {
+    paper.line(Ink::Bold, "  Try it with unstick");
+    for (place, command) in words.commands {
+        paper.put(INDENT).ink(Ink::Faint, &format!("# {place}")).end();
+        paper.put(INDENT).put(command).end();
+    }
+    paper.put(INDENT).ink(Ink::Faint, &format!("# {}", words.shows)).end();
+    paper.end();
+}

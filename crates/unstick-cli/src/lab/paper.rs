@@ -1,0 +1,165 @@
+//! What a scene is drawn on: so many columns, with ink of several colours or of one.
+
+use rustix::termios::tcgetwinsize;
+
+use crate::output::colour_on;
+
+/// Columns where the output is no terminal.
+const USUAL: usize = 80;
+
+/// The fewest and the most columns that are drawn for: with fewer a line is broken by the terminal, with more it would be
+/// long to read.
+const COLUMNS: std::ops::RangeInclusive<usize> = 60..=100;
+
+/// Ink: colours come on top of what the signs say, never instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ink {
+    Plain,
+    Bold,
+    Faint,
+    Good,
+    Bad,
+    /// Of the message of that number.
+    Message(usize),
+}
+
+/// Colours that messages take turns with.
+const MESSAGES: [u8; 4] = [36, 33, 35, 34];
+
+/// Text on its way to standard output.
+#[derive(Debug)]
+pub(super) struct Paper {
+    pub(super) columns: usize,
+    colour: bool,
+    text: String,
+}
+
+impl Paper {
+    pub(super) fn of_standard_output() -> Self {
+        let columns = match tcgetwinsize(rustix::stdio::stdout()) {
+            Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+            _ => USUAL,
+        };
+        Self::new(columns, colour_on(&std::io::stdout()))
+    }
+
+    pub(super) fn new(columns: usize, colour: bool) -> Self {
+        Self { columns: columns.clamp(*COLUMNS.start(), *COLUMNS.end()), colour, text: String::new() }
+    }
+
+    /// Adds text in one ink.
+    pub(super) fn ink(&mut self, ink: Ink, text: &str) -> &mut Self {
+        let code = match ink {
+            Ink::Plain => None,
+            Ink::Bold => Some(1),
+            Ink::Faint => Some(2),
+            Ink::Good => Some(32),
+            Ink::Bad => Some(31),
+            Ink::Message(number) => Some(MESSAGES[number % MESSAGES.len()]),
+        };
+        match code.filter(|_| self.colour && !text.trim().is_empty()) {
+            Some(code) => self.text.push_str(&format!("\x1b[{code}m{text}\x1b[0m")),
+            None => self.text.push_str(text),
+        }
+        self
+    }
+
+    /// Adds text as it is.
+    pub(super) fn put(&mut self, text: &str) -> &mut Self {
+        self.ink(Ink::Plain, text)
+    }
+
+    /// Ends the line; blanks at its end are dropped.
+    pub(super) fn end(&mut self) {
+        self.text.truncate(self.text.trim_end_matches(' ').len());
+        self.text.push('\n');
+    }
+
+    /// A whole line in one ink.
+    pub(super) fn line(&mut self, ink: Ink, text: &str) {
+        self.ink(ink, text).end();
+    }
+
+    /// Text broken at blanks, its lines after the first indented by so much.
+    pub(super) fn wrapped(&mut self, ink: Ink, first: &str, indent: usize, text: &str) {
+        let mut line = first.to_owned();
+        let mut empty = true;
+        for word in text.split_whitespace() {
+            if !empty && width(&line) + 1 + width(word) > self.columns {
+                self.line(ink, &line);
+                line = " ".repeat(indent);
+                empty = true;
+            }
+            if !empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            empty = false;
+        }
+        self.line(ink, &line);
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+}
+
+/// Columns of a text: what is drawn here has no wide signs.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Filled with blanks to so many columns.
+pub(super) fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// A number with commas between its thousands.
+pub(super) fn thousands(number: impl Into<i128>) -> String {
+    let number: i128 = number.into();
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}
+
+/// `1 send`, `2 sends`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{} {what}{}", thousands(number as i128), if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_at_blanks_and_never_too_wide() {
+        let mut paper = Paper::new(60, false);
+        paper.wrapped(Ink::Plain, "", 2, &"seven ".repeat(20));
+        let text = paper.into_text();
+        assert!(text.lines().all(|line| width(line) <= 60), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with("  seven")), "{text}");
+    }
+
+    #[test]
+    fn colour_is_ink_and_nothing_else() {
+        let draw = |colour| {
+            let mut paper = Paper::new(80, colour);
+            paper.ink(Ink::Bad, "no").put(" ").ink(Ink::Message(5), "yes").put("  ").end();
+            paper.into_text()
+        };
+        assert_eq!(draw(false), "no yes\n");
+        assert_eq!(draw(true), "\x1b[31mno\x1b[0m \x1b[33myes\x1b[0m\n");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let shown = [0, 999, 1000, 65_507, 4_294_967_296, -1, -2_147_483_648].map(thousands::<i64>);
+        assert_eq!(shown, ["0", "999", "1,000", "65,507", "4,294,967,296", "-1", "-2,147,483,648"]);
+    }
+}

@@ -1,0 +1,135 @@
+//! What is counted rather than followed: lengths, arrivals, TCP and UDP side by side.
+
+use std::time::Duration;
+
+use unstick::service::lab::{Act, Transport, What};
+
+use super::paper::{Ink, Paper, count, padded, thousands, width};
+use super::timeline::{milliseconds, not_shown};
+
+/// Lengths, the four bytes that they became, and what those say.
+pub(super) fn lengths(paper: &mut Paper, act: &Act) {
+    let right = |text: &str, columns: usize| format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))));
+    let heads = [("length", 15), ("as 4 bytes", 13), ("read signed", 16), ("read unsigned", 15)];
+    for (head, columns) in heads {
+        paper.ink(Ink::Faint, &right(head, columns));
+    }
+    paper.end();
+    let mut wrong = [0, 0];
+    for event in &act.events {
+        let What::Length { length, bytes, signed, unsigned } = event.what else { continue };
+        let hex = bytes.map(|byte| format!("{byte:02x}")).join(" ");
+        paper.put(&right(&thousands(length), 15)).put(&right(&hex, 13));
+        for (at, (value, columns)) in [(i128::from(signed), 16), (i128::from(unsigned), 15)].into_iter().enumerate() {
+            let same = value == i128::from(length);
+            wrong[at] += usize::from(!same);
+            let text = if same { thousands(value) } else { format!("≠ {}", thousands(value)) };
+            paper.ink(if same { Ink::Good } else { Ink::Bad }, &right(&text, columns));
+        }
+        paper.end();
+    }
+    let text =
+        format!("{} come back as something else (≠) where the length is signed, {} where not", wrong[0], wrong[1]);
+    paper.wrapped(Ink::Bold, "  → ", 4, &text);
+    not_shown(paper, act);
+}
+
+/// Bytes of a message in the scene that counts arrivals.
+fn size(act: &Act) -> Option<u64> {
+    act.events.iter().find_map(|event| match &event.what {
+        What::Sent { bytes, .. } => Some(bytes.len() as u64),
+        _ => None,
+    })
+}
+
+/// A sign for every message that was sent, in order: whether it arrived whole.
+pub(super) fn arrivals(paper: &mut Paper, act: &Act) {
+    let Some(size) = size(act) else { return };
+    let sent = act.events.iter().filter(|event| matches!(event.what, What::Sent { .. })).count();
+    let mut arrived = vec![0; sent];
+    let mut waits = 0;
+    for event in &act.events {
+        match &event.what {
+            What::Read { offset, bytes, .. } => {
+                for at in *offset..*offset + bytes.len() as u64 {
+                    arrived[(at / size) as usize] += 1;
+                }
+            }
+            What::Full => waits += 1,
+            _ => {}
+        }
+    }
+    let whole: Vec<bool> = arrived.iter().map(|bytes| *bytes == size).collect();
+    let row = (paper.columns - 10) / 10 * 10;
+    for (at, part) in whole.chunks(row).enumerate() {
+        paper.ink(Ink::Faint, &format!("{:>8}  ", at * row + 1));
+        for run in part.chunk_by(|a, b| a == b) {
+            let (ink, sign) = if run[0] { (Ink::Good, "█") } else { (Ink::Bad, "·") };
+            paper.ink(ink, &sign.repeat(run.len()));
+        }
+        paper.end();
+    }
+    let came = whole.iter().filter(|whole| **whole).count();
+    let time = act.events.last().map(|event| milliseconds(event.at)).unwrap_or_default();
+    let text = match act.transport {
+        Transport::Tcp => format!(
+            "{} sent, {came} arrived (█) in {time} ms: the sender had to wait {} for the reader",
+            thousands(sent as i128),
+            count(waits, "time"),
+        ),
+        _ => format!(
+            "{} sent, {came} arrived (█), {} lost (·) in {time} ms, and every send said that all was well",
+            thousands(sent as i128),
+            sent - came,
+        ),
+    };
+    paper.wrapped(Ink::Bold, "  → ", 4, &text);
+    not_shown(paper, act);
+}
+
+/// The two transports beside each other.
+pub(super) fn side_by_side(paper: &mut Paper, acts: &[Act]) {
+    let columns = [22, (paper.columns - 24) / 2];
+    paper.put("  ").put(&padded("", columns[0]));
+    for act in acts {
+        paper.ink(Ink::Bold, &padded(if act.transport == Transport::Tcp { "TCP" } else { "UDP" }, columns[1]));
+    }
+    paper.end();
+    let rows = acts.first().map(|act| act.events.len()).unwrap_or_default();
+    for row in 0..rows {
+        let cells: Vec<(String, String)> = acts.iter().filter_map(|act| cell(&act.events.get(row)?.what)).collect();
+        let Some((name, _)) = cells.first() else { continue };
+        paper.put("  ").put(&padded(name, columns[0]));
+        for (_, text) in &cells {
+            paper.put(&padded(text, columns[1]));
+        }
+        paper.end();
+    }
+    paper.wrapped(
+        Ink::Faint,
+        "  ",
+        2,
+        "Measured just now, the reader reading only once the sender was done or had to wait.",
+    );
+    acts.iter().for_each(|act| not_shown(paper, act));
+}
+
+/// The name of a row, and what was measured.
+fn cell(what: &What) -> Option<(String, String)> {
+    Some(match what {
+        What::Boundaries { sent, reads } => {
+            let kept = if sent == reads { "yes" } else { "no" };
+            let text = format!("{kept}: {sent} sent, {}", count(*reads as usize, "read"));
+            ("boundaries kept".into(), text)
+        }
+        What::Largest { bytes, refused: Some(_) } => ("largest message".into(), format!("{} bytes", thousands(*bytes))),
+        What::Largest { bytes, .. } => ("largest message".into(), format!("{} MiB, or more", bytes >> 20)),
+        What::Flood { sent, received } => (format!("lost of {}", thousands(*sent)), thousands(sent - received)),
+        What::Time { median, .. } => ("time a message".into(), microseconds(*median)),
+        _ => return None,
+    })
+}
+
+fn microseconds(time: Duration) -> String {
+    format!("{:.1} µs", time.as_secs_f64() * 1e6)
+}

@@ -1,0 +1,288 @@
+//! What was sent against what was received: line by line in time, then to scale with its offsets and boundaries.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use unstick::service::lab::{Act, Transport, What};
+
+use super::paper::{Ink, Paper, count, padded, width};
+
+/// Columns of a time, and of the wire between the two sides.
+const TIME: usize = 8;
+const WIRE: &str = " │ ";
+
+/// Draws an act: its events, its scale, and what that comes to.
+pub(super) fn draw(paper: &mut Paper, act: &Act) {
+    let room = paper.columns - TIME - width(WIRE) - 1;
+    let left = room * 2 / 5;
+    let names = ["sender".to_owned(), "receiver".to_owned()];
+    paper.ink(Ink::Faint, &format!("{:>7} ", "ms")).ink(Ink::Faint, &padded(&names[0], left));
+    paper.ink(Ink::Faint, WIRE).ink(Ink::Faint, &names[1]).end();
+    for event in &act.events {
+        let (here, there, ink) = told(&event.what, left, room - left);
+        paper.ink(Ink::Faint, &format!("{:>7} ", milliseconds(event.at)));
+        paper.ink(ink, &padded(&here, left)).ink(Ink::Faint, WIRE).ink(ink, &there).end();
+    }
+    paper.end();
+    scale(paper, act);
+    verdict(paper, act);
+}
+
+/// Milliseconds with two digits behind the point.
+pub(super) fn milliseconds(time: Duration) -> String {
+    format!("{:.2}", time.as_secs_f64() * 1e3)
+}
+
+/// What an event reads like: on the sender's side, on the receiver's, and in which ink.
+fn told(what: &What, left: usize, right: usize) -> (String, String, Ink) {
+    let both = |here: String, there: String, ink| (here, there, ink);
+    match what {
+        What::Sent { offset, bytes } => both(piece("send ", bytes, *offset, left), String::new(), Ink::Plain),
+        What::Passed { offset, bytes } => both(piece("network ", bytes, *offset, left), String::new(), Ink::Faint),
+        What::Queued { bytes } => both(String::new(), count(*bytes as usize, "byte") + " to be read", Ink::Faint),
+        What::Read { offset, room, bytes, .. } => {
+            both(String::new(), piece(&format!("recv({room}) "), bytes, *offset, right), Ink::Plain)
+        }
+        What::Took { bytes } => {
+            let text = shown(bytes, right.saturating_sub(10));
+            both(String::new(), format!("= message {text}"), Ink::Good)
+        }
+        What::Full => both("has to wait".to_owned(), String::new(), Ink::Faint),
+        _ => both(String::new(), String::new(), Ink::Plain),
+    }
+}
+
+/// A call, what it carried, and from where to where in the stream; what is too long is cut in the middle.
+fn piece(call: &str, bytes: &[u8], offset: u64, room: usize) -> String {
+    let range = format!(" {offset}..{}", offset + bytes.len() as u64);
+    let text = shown(bytes, room.saturating_sub(width(call) + width(&range)));
+    format!("{call}{text}{range}")
+}
+
+/// Bytes as a person reads them: text in quotation marks, other bytes in hexadecimal; shortened to so many columns.
+fn shown(bytes: &[u8], room: usize) -> String {
+    let is_text = |byte: &u8| (b' '..=b'~').contains(byte);
+    let mut parts = Vec::new();
+    for part in bytes.chunk_by(|a, b| is_text(a) == is_text(b)) {
+        parts.push(match is_text(&part[0]) {
+            true => format!("\"{}\"", String::from_utf8_lossy(part)),
+            false => part.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
+        });
+    }
+    let text = if bytes.is_empty() { "\"\"".to_owned() } else { parts.join(" ") };
+    shortened(&text, room)
+}
+
+/// The beginning of a text, with a sign that there is more, and its closing quotation mark.
+fn shortened(text: &str, room: usize) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let quoted = text.ends_with('"');
+    let keep = room.saturating_sub(1 + usize::from(quoted));
+    let start: String = text.chars().take(keep).collect();
+    format!("{start}…{}", if quoted { "\"" } else { "" })
+}
+
+// ---- to scale ----
+
+/// A segment or a datagram on the scale.
+struct Piece {
+    bytes: Range<u64>,
+    text: String,
+    /// Bytes behind it that were thrown away.
+    cut: u64,
+}
+
+/// Columns of a row's name.
+const NAME: usize = 10;
+
+/// Columns a byte takes, at most.
+const WIDEST: f64 = 3.0;
+
+/// Room that an empty datagram takes, in bytes: it has none, and is one all the same.
+const EMPTY: u64 = 3;
+
+/// Where offsets stand.
+struct Scale {
+    /// Offset and column of every boundary.
+    marks: Vec<(u64, usize)>,
+}
+
+impl Scale {
+    /// Wide enough for every offset's digits, and else in proportion.
+    fn new(rows: &[&[Piece]], room: usize) -> Self {
+        let ends = rows.iter().flat_map(|row| row.iter());
+        let mut offsets: Vec<u64> =
+            ends.flat_map(|piece| [piece.bytes.start, piece.bytes.end, piece.bytes.end + piece.cut]).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let whole = offsets.last().copied().unwrap_or(0).max(1);
+        let wide = (room as f64 / whole as f64).min(WIDEST);
+        let mut column = 0;
+        let mut marks: Vec<(u64, usize)> = Vec::new();
+        for offset in offsets {
+            if let Some((before, at)) = marks.last() {
+                let least = before.to_string().len() + 1;
+                column = at + least.max(((offset - before) as f64 * wide) as usize);
+            }
+            marks.push((offset, column));
+        }
+        Self { marks }
+    }
+
+    fn column(&self, offset: u64) -> usize {
+        let at = self.marks.binary_search_by_key(&offset, |mark| mark.0).expect("every boundary has its mark");
+        self.marks[at].1
+    }
+
+    /// The message that a column lies in.
+    fn message(&self, sent: &[Piece], column: usize) -> usize {
+        sent.iter().position(|piece| column < self.column(piece.bytes.end)).unwrap_or(sent.len())
+    }
+}
+
+/// The rows of an act: what was sent, what stood between passed on, what was read.
+fn rows(act: &Act) -> [(&'static str, Vec<Piece>); 3] {
+    let mut rows = [("sent", Vec::new()), ("network", Vec::new()), ("read", Vec::new())];
+    // Empty datagrams move what comes after them, in each row alike.
+    let mut moved = [0; 3];
+    for event in &act.events {
+        let (row, offset, bytes, cut) = match &event.what {
+            What::Sent { offset, bytes } => (0, offset, bytes, 0),
+            What::Passed { offset, bytes } => (1, offset, bytes, 0),
+            What::Read { offset, bytes, cut, .. } => (2, offset, bytes, *cut as u64),
+            _ => continue,
+        };
+        let start = offset + moved[row];
+        let empty = bytes.is_empty();
+        moved[row] += if empty { EMPTY } else { 0 };
+        let length = if empty { EMPTY } else { bytes.len() as u64 };
+        let text = if empty { "empty".to_owned() } else { label(bytes) };
+        rows[row].1.push(Piece { bytes: start..start + length, text, cut });
+    }
+    rows
+}
+
+/// What stands in a piece: its text without quotation marks, so that more of it fits.
+fn label(bytes: &[u8]) -> String {
+    shown(bytes, usize::MAX).replace('"', "")
+}
+
+fn scale(paper: &mut Paper, act: &Act) {
+    let rows = rows(act);
+    let pieces: Vec<&[Piece]> = rows.iter().map(|(_, pieces)| &pieces[..]).collect();
+    let scale = Scale::new(&pieces, paper.columns - NAME - 2 - digits(act));
+    let empties = act.events.iter().any(|event| matches!(&event.what, What::Sent { bytes, .. } if bytes.is_empty()));
+    if !empties {
+        paper.ink(Ink::Faint, &padded("  offset", NAME)).ink(Ink::Faint, &offsets(&scale)).end();
+    }
+    for (name, row) in rows.iter().filter(|(_, row)| !row.is_empty()) {
+        paper.ink(Ink::Faint, &padded(&format!("  {name}"), NAME));
+        let signs = signs(row, &scale);
+        let mut column = 0;
+        while column < signs.len() {
+            let message = scale.message(pieces[0], column);
+            let run = signs[column..].iter().enumerate();
+            let run = run.take_while(|(at, _)| scale.message(pieces[0], column + at) == message).count();
+            let text: String = signs[column..column + run].iter().collect();
+            paper.ink(Ink::Message(message), &text);
+            column += run;
+        }
+        paper.end();
+    }
+}
+
+/// Digits of the last offset, which stand behind its boundary.
+fn digits(act: &Act) -> usize {
+    let sent = act.events.iter().filter_map(|event| match &event.what {
+        What::Sent { offset, bytes } => Some(offset + bytes.len() as u64),
+        _ => None,
+    });
+    sent.max().unwrap_or(0).to_string().len()
+}
+
+fn offsets(scale: &Scale) -> String {
+    let mut line = String::new();
+    for (offset, column) in &scale.marks {
+        line = padded(&line, *column) + &offset.to_string();
+    }
+    line
+}
+
+/// A row's pieces, each between its boundaries.
+fn signs(row: &[Piece], scale: &Scale) -> Vec<char> {
+    let mut signs = Vec::new();
+    for piece in row {
+        let (from, to) = (scale.column(piece.bytes.start), scale.column(piece.bytes.end));
+        signs.resize(from.max(signs.len()), ' ');
+        if signs.len() == from {
+            signs.push('├');
+        } else {
+            signs[from] = '┼';
+        }
+        signs.extend(centred(&piece.text, to - from - 1, '─').chars());
+        signs.push('┤');
+        if piece.cut > 0 {
+            let end = scale.column(piece.bytes.end + piece.cut);
+            signs.extend(centred(&format!(" {} gone ", piece.cut), end - to - 1, '·').chars());
+        }
+    }
+    signs
+}
+
+fn centred(text: &str, room: usize, filler: char) -> String {
+    let text = shortened(text, room);
+    let text = if width(&text) + 4 <= room && filler == '─' { format!(" {text} ") } else { text };
+    let rest = room.saturating_sub(width(&text));
+    let before = rest / 2;
+    let fill = |count| String::from_iter(std::iter::repeat_n(filler, count));
+    format!("{}{text}{}", fill(before), fill(rest - before))
+}
+
+// ---- what it comes to ----
+
+/// What was counted, and what became of the boundaries.
+fn verdict(paper: &mut Paper, act: &Act) {
+    let [(_, sent), _, (_, read)] = rows(act);
+    let ends = |row: &[Piece]| -> Vec<u64> { row.iter().map(|piece| piece.bytes.end).collect() };
+    let inside = |at: &&u64, row: &[Piece]| row.iter().any(|piece| piece.bytes.start < **at && **at < piece.bytes.end);
+    let lost: Vec<u64> = ends(&sent).iter().filter(|at| inside(at, &read)).copied().collect();
+    let new: Vec<u64> = ends(&read).iter().filter(|at| inside(at, &sent)).copied().collect();
+    let mut text = format!("{}, {}: ", count(sent.len(), "send"), count(read.len(), "read"));
+    let cut: u64 = read.iter().map(|piece| piece.cut).sum();
+    text += &match (&lost[..], &new[..]) {
+        ([], _) if cut > 0 => format!("{} are gone, and no error said so", count(cut as usize, "byte")),
+        ([], []) if act.transport == Transport::Udp => "each read returned one message, whole".to_owned(),
+        ([], []) => "this time they agree".to_owned(),
+        (lost, []) => format!("the receiver sees nothing of the boundary at {}", places(lost)),
+        ([], new) => format!("the receiver sees a boundary at {} that nobody sent", places(new)),
+        (lost, new) => format!("the boundary at {} is not seen, and one at {} is", places(lost), places(new)),
+    };
+    let stuck = act.events.iter().find_map(|event| match &event.what {
+        What::Stuck { why } => Some(why),
+        _ => None,
+    });
+    let took = act.events.iter().filter(|event| matches!(event.what, What::Took { .. })).count();
+    if let Some(why) = stuck {
+        paper.wrapped(Ink::Bad, "  ✗ ", 4, why);
+    } else if took > 0 {
+        paper.wrapped(Ink::Good, "  ✓ ", 4, &format!("{}, whole", count(took, "message")));
+    }
+    if stuck.is_none() && took == 0 || act.transport == Transport::Udp && took == 0 {
+        paper.wrapped(Ink::Bold, "  → ", 4, &text);
+    }
+    not_shown(paper, act);
+}
+
+fn places(offsets: &[u64]) -> String {
+    offsets.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+/// What is said of an effect that did not appear.
+pub(super) fn not_shown(paper: &mut Paper, act: &Act) {
+    if !act.shown {
+        let text = "In this run the effect did not appear: this machine's kernel has done something else, which is shown above.";
+        paper.wrapped(Ink::Bad, "  ! ", 4, text);
+    }
+}

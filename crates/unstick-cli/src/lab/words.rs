@@ -1,0 +1,218 @@
+//! What is said about each scene: its title, why it is so, what its acts are called, its code and its commands.
+
+use unstick::service::lab::Scene;
+
+/// The words of a scene.
+pub(super) struct Words {
+    pub(super) title: &'static str,
+    /// Two sentences.
+    pub(super) why: &'static str,
+    acts: &'static [(&'static str, &'static str)],
+    /// Wrong, right.
+    pub(super) python: [Code; 2],
+    pub(super) rust: [Code; 2],
+    /// Where each is typed, and what.
+    pub(super) commands: &'static [(&'static str, &'static str)],
+    /// What is then to be seen.
+    pub(super) shows: &'static str,
+}
+
+impl Words {
+    /// What an act is called on the screen.
+    pub(super) fn caption(&self, act: &str) -> String {
+        self.acts.iter().find(|(name, _)| *name == act).map_or(act, |(_, caption)| caption).to_owned()
+    }
+}
+
+/// A file that does it wrong or right: its first line says what it thinks, and a test runs it.
+pub(super) struct Code(&'static str);
+
+impl Code {
+    /// What the code thinks.
+    pub(super) fn caption(&self) -> String {
+        let first = self.0.lines().next().unwrap_or_default();
+        first.trim_start_matches(['/', '!', '#', ' ']).to_owned()
+    }
+
+    /// The few lines: without what makes a module of them.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        let known = |line: &&str| !line.starts_with("use ") && !line.starts_with("import ");
+        let blank = |line: &&str| line.is_empty();
+        let lines = self.0.lines().skip(1).filter(known).skip_while(blank);
+        lines.map(|line| line.strip_prefix("pub ").unwrap_or(line).to_owned())
+    }
+}
+
+/// The four files of a scene.
+macro_rules! code {
+    ($folder:literal, $language:literal) => {
+        [
+            Code(include_str!(concat!("code/", $folder, "/wrong.", $language))),
+            Code(include_str!(concat!("code/", $folder, "/right.", $language))),
+        ]
+    };
+}
+
+/// The words of a scene.
+pub(super) fn of(scene: Scene) -> Words {
+    match scene {
+        Scene::Nagle => NAGLE,
+        Scene::SlowReader => SLOW_READER,
+        Scene::Split => SPLIT,
+        Scene::SmallBuffer => SMALL_BUFFER,
+        Scene::Length => LENGTH,
+        Scene::Range => RANGE,
+        Scene::Datagrams => DATAGRAMS,
+        Scene::CutShort => CUT_SHORT,
+        Scene::Loss => LOSS,
+        // The last; what a later library adds is told when it is known here.
+        _ => COMPARE,
+    }
+}
+
+const FIRST: &str = "window 1";
+const SECOND: &str = "window 2";
+
+const NAGLE: Words = Words {
+    title: "two sends read as one: the sender gathered them",
+    why: "While a small segment is on its way and not yet acknowledged, the sender's kernel holds further small sends back and \
+        lets them go together (Nagle's algorithm). The receiver gets one segment, and nothing in it says that there were two sends.",
+    acts: &[("gathered", "TCP: three sends, one right after the other, and a late acknowledgement")],
+    python: code!("nagle", "py"),
+    rust: code!("nagle", "rs"),
+    commands: &[
+        (FIRST, "unstick listen 8080 -f line"),
+        (SECOND, "unstick connect 8080 -f line --send Hello --send World"),
+    ],
+    shows: "window 1 shows two messages: 1> Hello, then 1> World",
+};
+
+const SLOW_READER: Words = Words {
+    title: "two sends read as one: the receiver was slow",
+    why: "What arrives waits in the receiver's kernel until the program reads, and one recv takes all that is there. The sender \
+        can do nothing about it: no option and no pause makes a slow reader fast.",
+    acts: &[("joined", "TCP: both sends have arrived before the receiver reads")],
+    python: code!("slow_reader", "py"),
+    rust: code!("slow_reader", "rs"),
+    commands: &[(FIRST, "unstick listen 8080 -f fixed:5"), (SECOND, "printf HelloWorld | unstick connect 8080")],
+    shows: "window 1 shows two messages: 1> Hello, then 1> World",
+};
+
+const SPLIT: Words = Words {
+    title: "one send read as three",
+    why: "A stream is cut wherever the way needs it: at the size of a packet, at a full buffer, in a proxy. Here unstick stands \
+        between, as a network does, and passes each piece on once the one before has been read.",
+    acts: &[("split", "TCP: one send, delivered in three pieces")],
+    python: code!("split", "py"),
+    rust: code!("split", "rs"),
+    commands: &[
+        (FIRST, "unstick listen 8080 -f line"),
+        (SECOND, "(printf Hel; sleep 1; echo 'lo, World') |\n      unstick connect 8080"),
+    ],
+    shows: "window 1 shows one message: 1> Hello, World",
+};
+
+const SMALL_BUFFER: Words = Words {
+    title: "a message longer than the reader's buffer",
+    why: "recv(8) returns at most 8 bytes, and over TCP the rest waits for the next call. A larger buffer only makes it rarer: \
+        there is always a longer message, and a cut before its end.",
+    acts: &[("portions", "TCP: one send of 30 bytes, and a receiver with room for 8")],
+    python: code!("small_buffer", "py"),
+    rust: code!("small_buffer", "rs"),
+    commands: &[
+        (FIRST, "unstick listen 8080 -f u32be --each 'wc -c'"),
+        (SECOND, "seq 10000 | unstick ask 8080 -f u32be -"),
+    ],
+    shows: "window 2 shows 48893: one message of so many bytes",
+};
+
+const LENGTH: Words = Words {
+    title: "the length that arrives with its body, and the cure that works",
+    why: "A length in front of each message is the right cure, but the length is a part of the stream as well: it may arrive \
+        with its body, or in two pieces. Only a reader that asks for exactly what is missing, again and again, gets it right.",
+    acts: &[
+        ("joined", "TCP, wrong: recv(1024) for the length"),
+        ("cut", "TCP, wrong: one recv(4) for the length, and the network cut it"),
+        ("exact", "TCP, right: exactly 4 bytes, then exactly as many as they say"),
+    ],
+    python: code!("length", "py"),
+    rust: code!("length", "rs"),
+    commands: &[
+        (FIRST, "unstick listen 8080 -f u32be"),
+        (SECOND, "unstick connect 8080 -f u32be --send Hello --send World"),
+    ],
+    shows: "window 1 shows two messages: 1> Hello, then 1> World",
+};
+
+const RANGE: Words = Words {
+    title: "how far a 4-byte length reaches, and what happens past it",
+    why: "Four bytes count to 4,294,967,295, or half as far where one bit is a sign; what is above is cut off and reads as a \
+        smaller number. The reader then stops too early, and takes the middle of the message for the next length.",
+    acts: &[
+        ("fields", "TCP: lengths written into 4 bytes (big-endian), sent, and read back"),
+        ("past", "TCP: a message of 4 GiB and 5 bytes, whose length reads 5"),
+    ],
+    python: code!("range", "py"),
+    rust: code!("range", "rs"),
+    commands: &[
+        (FIRST, "unstick listen 8080 -f i32be"),
+        (SECOND, "printf 'GET / HTTP/1.1\\r\\n\\r\\n' | unstick connect 8080"),
+    ],
+    shows: "window 1 shows length 1195725856 is over the limit of 16 MiB",
+};
+
+const DATAGRAMS: Words = Words {
+    title: "the same over UDP: boundaries are kept",
+    why: "One send is one datagram, and one recv returns one datagram, however slow the receiver is. An empty message is one \
+        too: over UDP a read of 0 bytes is not the end.",
+    acts: &[("kept", "UDP: three sends, one of them empty, before the receiver reads")],
+    python: code!("datagrams", "py"),
+    rust: code!("datagrams", "rs"),
+    commands: &[
+        (FIRST, "unstick listen udp://:9005"),
+        (SECOND, "unstick connect udp://:9005 --send Hello --send World"),
+    ],
+    shows: "window 1 shows two messages: 1> Hello, then 1> World",
+};
+
+const CUT_SHORT: Words = Words {
+    title: "a datagram cut short by a small buffer",
+    why: "A recv with too little room returns the beginning of a datagram, and the kernel throws the rest away. There is no \
+        error, and the next recv returns the next datagram.",
+    acts: &[("cut", "UDP: 30 bytes, then 4, and a receiver with room for 8")],
+    python: code!("cut_short", "py"),
+    rust: code!("cut_short", "rs"),
+    commands: &[
+        (FIRST, "unstick listen udp://:9005 --each 'wc -c'"),
+        (SECOND, "seq 10000 | unstick ask udp://:9005 -"),
+    ],
+    shows: "window 2 shows 48893: no buffer of unstick's is too small",
+};
+
+const LOSS: Words = Words {
+    title: "datagrams lost when the receiver is slow",
+    why: "What does not fit into the receiver's queue is dropped, and over UDP nobody is told: every send succeeds. TCP makes \
+        the sender wait instead, which is why it has to be a stream with a memory of what is still to come.",
+    acts: &[
+        ("udp", "UDP: 60 messages, and a receiver that reads one for every three sent"),
+        ("tcp", "TCP: the same messages, the same receiver"),
+    ],
+    python: code!("loss", "py"),
+    rust: code!("loss", "rs"),
+    commands: &[
+        (FIRST, "unstick listen udp://:9005 --count 50000 --idle 2s | wc -l"),
+        (SECOND, "seq 50000 | unstick connect udp://:9005 --no-wait"),
+    ],
+    shows: "window 1 counts what came of 50000",
+};
+
+const COMPARE: Words = Words {
+    title: "TCP and UDP side by side, measured just now",
+    why: "A stream loses boundaries and nothing else; datagrams keep boundaries, and may be lost, and end at a size. Neither is \
+        faster where it matters: measure what you need, on the way that your messages go.",
+    acts: &[("tcp", "TCP"), ("udp", "UDP")],
+    python: code!("compare", "py"),
+    rust: code!("compare", "rs"),
+    commands: &[(FIRST, "unstick listen udp://:9005 --echo"), (SECOND, "time unstick ask udp://:9005 Hello")],
+    shows: "window 2 shows Hello, and how long it took",
+};
