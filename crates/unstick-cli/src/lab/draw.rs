@@ -23,23 +23,25 @@ pub(super) fn list(paper: &mut Paper) {
 pub(super) fn scene(paper: &mut Paper, scene: Scene, acts: &[Act]) {
     let words = words::of(scene);
     headline(paper, scene, &words);
-    for act in acts {
-        paper.ink(Ink::Bold, "  ").ink(Ink::Bold, &words.caption(act.name)).end();
-        match scene {
-            Scene::Range if act.name == "fields" => tables::lengths(paper, act),
-            Scene::Loss => tables::arrivals(paper, act),
-            Scene::Compare => continue,
-            _ => timeline::draw(paper, act),
-        }
-        paper.end();
-    }
     if scene == Scene::Compare {
         tables::side_by_side(paper, acts);
         paper.end();
+    } else {
+        acts.iter().for_each(|act| draw_act(paper, scene, &words, act));
     }
     code(paper, "Python", &words.python);
     code(paper, "Rust", &words.rust);
     commands(paper, &words);
+}
+
+fn draw_act(paper: &mut Paper, scene: Scene, words: &Words, act: &Act) {
+    paper.wrapped(Ink::Bold, "  ", 4, &words.caption(act.name));
+    match scene {
+        Scene::Range if act.name == "fields" => tables::lengths(paper, act),
+        Scene::Loss => tables::arrivals(paper, act),
+        _ => timeline::draw(paper, act),
+    }
+    paper.end();
 }
 
 /// The name, the title, and why.
@@ -65,11 +67,17 @@ fn code(paper: &mut Paper, language: &str, [wrong, right]: &[Code; 2]) {
 
 /// What to type, and what it shows.
 fn commands(paper: &mut Paper, words: &Words) {
-    paper.line(Ink::Bold, "  Try it with unstick");
-    for (place, command) in words.commands {
-        paper.put(INDENT).ink(Ink::Faint, &format!("# {place}")).end();
-        paper.put(INDENT).put(command).end();
+    paper.line(Ink::Bold, "  Try it with unstick, in two windows");
+    for (number, trial) in words.trials.iter().enumerate() {
+        if number > 0 {
+            paper.end();
+        }
+        let shown = trial.shows.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(" and ");
+        paper.put(INDENT).ink(Ink::Faint, &format!("# {}", trial.what)).end();
+        for line in [trial.first, trial.second].iter().flat_map(|command| command.lines()) {
+            paper.put(INDENT).put(line).end();
+        }
+        paper.put(INDENT).ink(Ink::Faint, &format!("# window {} shows {shown}", trial.window)).end();
     }
-    paper.put(INDENT).ink(Ink::Faint, &format!("# {}", words.shows)).end();
     paper.end();
 }

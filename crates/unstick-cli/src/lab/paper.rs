@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn thousands_are_set_apart() {
-        let shown = [0, 999, 1000, 65_507, 4_294_967_296, -1, -2_147_483_648].map(thousands::<i64>);
+        let shown = [0, 999, 1000, 65_507, 4_294_967_296, -1, -2_147_483_648].map(|number: i64| thousands(number));
         assert_eq!(shown, ["0", "999", "1,000", "65,507", "4,294,967,296", "-1", "-2,147,483,648"]);
     }
 }

@@ -10,7 +10,7 @@ use super::timeline::{milliseconds, not_shown};
 /// Lengths, the four bytes that they became, and what those say.
 pub(super) fn lengths(paper: &mut Paper, act: &Act) {
     let right = |text: &str, columns: usize| format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))));
-    let heads = [("length", 15), ("as 4 bytes", 13), ("read signed", 16), ("read unsigned", 15)];
+    let heads = [("length", 14), ("as 4 bytes", 13), ("read signed", 18), ("read unsigned", 15)];
     for (head, columns) in heads {
         paper.ink(Ink::Faint, &right(head, columns));
     }
@@ -19,8 +19,8 @@ pub(super) fn lengths(paper: &mut Paper, act: &Act) {
     for event in &act.events {
         let What::Length { length, bytes, signed, unsigned } = event.what else { continue };
         let hex = bytes.map(|byte| format!("{byte:02x}")).join(" ");
-        paper.put(&right(&thousands(length), 15)).put(&right(&hex, 13));
-        for (at, (value, columns)) in [(i128::from(signed), 16), (i128::from(unsigned), 15)].into_iter().enumerate() {
+        paper.put(&right(&thousands(length), 14)).put(&right(&hex, 13));
+        for (at, (value, columns)) in [(i128::from(signed), 18), (i128::from(unsigned), 15)].into_iter().enumerate() {
             let same = value == i128::from(length);
             wrong[at] += usize::from(!same);
             let text = if same { thousands(value) } else { format!("≠ {}", thousands(value)) };

@@ -14,18 +14,35 @@ const WIRE: &str = " │ ";
 /// Draws an act: its events, its scale, and what that comes to.
 pub(super) fn draw(paper: &mut Paper, act: &Act) {
     let room = paper.columns - TIME - width(WIRE) - 1;
-    let left = room * 2 / 5;
-    let names = ["sender".to_owned(), "receiver".to_owned()];
-    paper.ink(Ink::Faint, &format!("{:>7} ", "ms")).ink(Ink::Faint, &padded(&names[0], left));
-    paper.ink(Ink::Faint, WIRE).ink(Ink::Faint, &names[1]).end();
+    let left = left_side(act, room);
+    let line = |paper: &mut Paper, time: &str, here: &str, there: &str, ink| {
+        paper.ink(Ink::Faint, &format!("{time:>7} "));
+        paper.ink(ink, &padded(here, left)).ink(Ink::Faint, WIRE).ink(ink, there).end();
+    };
+    line(paper, "ms", "sender", "receiver", Ink::Faint);
     for event in &act.events {
-        let (here, there, ink) = told(&event.what, left, room - left);
-        paper.ink(Ink::Faint, &format!("{:>7} ", milliseconds(event.at)));
-        paper.ink(ink, &padded(&here, left)).ink(Ink::Faint, WIRE).ink(ink, &there).end();
+        let (side, text, ink) = told(act, &event.what, [left, room - left]);
+        let (here, there) = if side == Side::Sender { (&*text, "") } else { ("", &*text) };
+        line(paper, &milliseconds(event.at), here, there, ink);
     }
     paper.end();
     scale(paper, act);
     verdict(paper, act);
+}
+
+/// Columns of the sender's side: as many as it needs, if the receiver's has enough.
+fn left_side(act: &Act, room: usize) -> usize {
+    let needs = |which| {
+        let texts = act.events.iter().map(|event| told(act, &event.what, [usize::MAX; 2]));
+        texts.filter(|(side, ..)| *side == which).map(|(_, text, _)| width(&text)).max().unwrap_or(0)
+    };
+    needs(Side::Sender).min((room - room / 3).min(room.saturating_sub(needs(Side::Receiver)).max(room * 2 / 5)))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Sender,
+    Receiver,
 }
 
 /// Milliseconds with two digits behind the point.
@@ -33,22 +50,28 @@ pub(super) fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1e3)
 }
 
-/// What an event reads like: on the sender's side, on the receiver's, and in which ink.
-fn told(what: &What, left: usize, right: usize) -> (String, String, Ink) {
-    let both = |here: String, there: String, ink| (here, there, ink);
+/// What an event reads like, on whose side, and in which ink.
+fn told(act: &Act, what: &What, [left, right]: [usize; 2]) -> (Side, String, Ink) {
     match what {
-        What::Sent { offset, bytes } => both(piece("send ", bytes, *offset, left), String::new(), Ink::Plain),
-        What::Passed { offset, bytes } => both(piece("network ", bytes, *offset, left), String::new(), Ink::Faint),
-        What::Queued { bytes } => both(String::new(), count(*bytes as usize, "byte") + " to be read", Ink::Faint),
+        What::Sent { offset, bytes } => (Side::Sender, piece("send ", bytes, *offset, left), Ink::Plain),
+        What::Passed { offset, bytes } => (Side::Sender, piece("network ", bytes, *offset, left), Ink::Faint),
+        What::Queued { bytes } => {
+            let waiting = match act.transport {
+                Transport::Udp => format!("a datagram of {}", count(*bytes as usize, "byte")),
+                _ => count(*bytes as usize, "byte"),
+            };
+            (Side::Receiver, format!("{waiting} to be read"), Ink::Faint)
+        }
         What::Read { offset, room, bytes, .. } => {
-            both(String::new(), piece(&format!("recv({room}) "), bytes, *offset, right), Ink::Plain)
+            (Side::Receiver, piece(&format!("recv({room}) "), bytes, *offset, right), Ink::Plain)
         }
         What::Took { bytes } => {
-            let text = shown(bytes, right.saturating_sub(10));
-            both(String::new(), format!("= message {text}"), Ink::Good)
+            let ink = if stuck(act).is_some() { Ink::Bad } else { Ink::Good };
+            (Side::Receiver, format!("= message {}", shown(bytes, right.saturating_sub(10))), ink)
         }
-        What::Full => both("has to wait".to_owned(), String::new(), Ink::Faint),
-        _ => both(String::new(), String::new(), Ink::Plain),
+        What::Stuck { .. } => (Side::Receiver, "✗ cannot go on".to_owned(), Ink::Bad),
+        What::Full => (Side::Sender, "has to wait".to_owned(), Ink::Faint),
+        _ => (Side::Sender, String::new(), Ink::Plain),
     }
 }
 
@@ -100,6 +123,9 @@ const NAME: usize = 10;
 /// Columns a byte takes, at most.
 const WIDEST: f64 = 3.0;
 
+/// Columns that a piece has for its text, however few its bytes: four bytes in hexadecimal.
+const LEAST: usize = 12;
+
 /// Room that an empty datagram takes, in bytes: it has none, and is one all the same.
 const EMPTY: u64 = 3;
 
@@ -123,7 +149,10 @@ impl Scale {
         let mut marks: Vec<(u64, usize)> = Vec::new();
         for offset in offsets {
             if let Some((before, at)) = marks.last() {
-                let least = before.to_string().len() + 1;
+                let between = rows.iter().flat_map(|row| row.iter());
+                let between =
+                    between.filter(|piece| piece.bytes == (*before..offset)).map(|piece| width(&piece.text) + 1);
+                let least = between.max().unwrap_or(0).clamp(before.to_string().len() + 1, LEAST);
                 column = at + least.max(((offset - before) as f64 * wide) as usize);
             }
             marks.push((offset, column));
@@ -255,28 +284,41 @@ fn verdict(paper: &mut Paper, act: &Act) {
         ([], _) if cut > 0 => format!("{} are gone, and no error said so", count(cut as usize, "byte")),
         ([], []) if act.transport == Transport::Udp => "each read returned one message, whole".to_owned(),
         ([], []) => "this time they agree".to_owned(),
-        (lost, []) => format!("the receiver sees nothing of the boundary at {}", places(lost)),
-        ([], new) => format!("the receiver sees a boundary at {} that nobody sent", places(new)),
-        (lost, new) => format!("the boundary at {} is not seen, and one at {} is", places(lost), places(new)),
+        (lost, []) => format!("the receiver sees nothing of {}", places(lost)),
+        ([], new) => format!("the receiver sees {} that nobody sent", places(new)),
+        (lost, new) => format!("the receiver sees {}, and not {}", places(new), places(lost)),
     };
-    let stuck = act.events.iter().find_map(|event| match &event.what {
-        What::Stuck { why } => Some(why),
-        _ => None,
-    });
+    let stuck = stuck(act);
     let took = act.events.iter().filter(|event| matches!(event.what, What::Took { .. })).count();
     if let Some(why) = stuck {
         paper.wrapped(Ink::Bad, "  ✗ ", 4, why);
     } else if took > 0 {
         paper.wrapped(Ink::Good, "  ✓ ", 4, &format!("{}, whole", count(took, "message")));
     }
-    if stuck.is_none() && took == 0 || act.transport == Transport::Udp && took == 0 {
+    if stuck.is_none() && took == 0 {
         paper.wrapped(Ink::Bold, "  → ", 4, &text);
     }
     not_shown(paper, act);
 }
 
+/// Why the reading program could not go on, where it could not.
+fn stuck(act: &Act) -> Option<&str> {
+    act.events.iter().find_map(|event| match &event.what {
+        What::Stuck { why } => Some(&why[..]),
+        _ => None,
+    })
+}
+
+/// `the boundary at 5`, `boundaries at 3, 8 and 16`.
 fn places(offsets: &[u64]) -> String {
-    offsets.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ")
+    match offsets {
+        [] => "no boundary".to_owned(),
+        [one] => format!("the boundary at {one}"),
+        [first @ .., last] => {
+            let first = first.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            format!("boundaries at {first} and {last}")
+        }
+    }
 }
 
 /// What is said of an effect that did not appear.

@@ -11,10 +11,17 @@ pub(super) struct Words {
     /// Wrong, right.
     pub(super) python: [Code; 2],
     pub(super) rust: [Code; 2],
-    /// Where each is typed, and what.
-    pub(super) commands: &'static [(&'static str, &'static str)],
-    /// What is then to be seen.
-    pub(super) shows: &'static str,
+    pub(super) trials: &'static [Trial],
+}
+
+/// Two commands, typed in two windows, and what is then to be seen. A test types them.
+pub(super) struct Trial {
+    pub(super) what: &'static str,
+    pub(super) first: &'static str,
+    pub(super) second: &'static str,
+    /// The window that it is seen in.
+    pub(super) window: u8,
+    pub(super) shows: &'static [&'static str],
 }
 
 impl Words {
@@ -70,9 +77,6 @@ pub(super) fn of(scene: Scene) -> Words {
     }
 }
 
-const FIRST: &str = "window 1";
-const SECOND: &str = "window 2";
-
 const NAGLE: Words = Words {
     title: "two sends read as one: the sender gathered them",
     why: "While a small segment is on its way and not yet acknowledged, the sender's kernel holds further small sends back and \
@@ -80,11 +84,22 @@ const NAGLE: Words = Words {
     acts: &[("gathered", "TCP: three sends, one right after the other, and a late acknowledgement")],
     python: code!("nagle", "py"),
     rust: code!("nagle", "rs"),
-    commands: &[
-        (FIRST, "unstick listen 8080 -f line"),
-        (SECOND, "unstick connect 8080 -f line --send Hello --send World"),
+    trials: &[
+        Trial {
+            what: "two sends, one read",
+            first: "unstick listen 8080 -f raw",
+            second: "unstick connect 8080 -f raw --send Hello --send World",
+            window: 1,
+            shows: &["1> HelloWorld"],
+        },
+        Trial {
+            what: "the same in lines, two messages",
+            first: "unstick listen 8080 -f line",
+            second: "unstick connect 8080 -f line --send Hello --send World",
+            window: 1,
+            shows: &["1> Hello", "1> World"],
+        },
     ],
-    shows: "window 1 shows two messages: 1> Hello, then 1> World",
 };
 
 const SLOW_READER: Words = Words {
@@ -94,8 +109,13 @@ const SLOW_READER: Words = Words {
     acts: &[("joined", "TCP: both sends have arrived before the receiver reads")],
     python: code!("slow_reader", "py"),
     rust: code!("slow_reader", "rs"),
-    commands: &[(FIRST, "unstick listen 8080 -f fixed:5"), (SECOND, "printf HelloWorld | unstick connect 8080")],
-    shows: "window 1 shows two messages: 1> Hello, then 1> World",
+    trials: &[Trial {
+        what: "five bytes a message, however they come",
+        first: "unstick listen 8080 -f fixed:5",
+        second: "printf HelloWorld | unstick connect 8080",
+        window: 1,
+        shows: &["1> Hello", "1> World"],
+    }],
 };
 
 const SPLIT: Words = Words {
@@ -105,25 +125,38 @@ const SPLIT: Words = Words {
     acts: &[("split", "TCP: one send, delivered in three pieces")],
     python: code!("split", "py"),
     rust: code!("split", "rs"),
-    commands: &[
-        (FIRST, "unstick listen 8080 -f line"),
-        (SECOND, "(printf Hel; sleep 1; echo 'lo, World') |\n      unstick connect 8080"),
+    trials: &[
+        Trial {
+            what: "in two pieces, as the network may",
+            first: "unstick listen 8080 -f raw",
+            second: "(printf Hel; sleep 1; echo 'lo, World') |\n    unstick connect 8080",
+            window: 1,
+            shows: &["1> Hel", "1> lo, World"],
+        },
+        Trial {
+            what: "the same in lines, one message",
+            first: "unstick listen 8080 -f line",
+            second: "(printf Hel; sleep 1; echo 'lo, World') |\n    unstick connect 8080",
+            window: 1,
+            shows: &["1> Hello, World"],
+        },
     ],
-    shows: "window 1 shows one message: 1> Hello, World",
 };
 
 const SMALL_BUFFER: Words = Words {
     title: "a message longer than the reader's buffer",
     why: "recv(8) returns at most 8 bytes, and over TCP the rest waits for the next call. A larger buffer only makes it rarer: \
         there is always a longer message, and a cut before its end.",
-    acts: &[("portions", "TCP: one send of 30 bytes, and a receiver with room for 8")],
+    acts: &[("portions", "TCP: one send of 27 bytes, and a receiver with room for 8")],
     python: code!("small_buffer", "py"),
     rust: code!("small_buffer", "rs"),
-    commands: &[
-        (FIRST, "unstick listen 8080 -f u32be --each 'wc -c'"),
-        (SECOND, "seq 10000 | unstick ask 8080 -f u32be -"),
-    ],
-    shows: "window 2 shows 48893: one message of so many bytes",
+    trials: &[Trial {
+        what: "a long message, counted by who gets it",
+        first: "unstick listen 8080 -f u32be --each 'wc -c'",
+        second: "seq 10000 | unstick ask 8080 -f u32be --io raw -",
+        window: 2,
+        shows: &["48893"],
+    }],
 };
 
 const LENGTH: Words = Words {
@@ -137,11 +170,22 @@ const LENGTH: Words = Words {
     ],
     python: code!("length", "py"),
     rust: code!("length", "rs"),
-    commands: &[
-        (FIRST, "unstick listen 8080 -f u32be"),
-        (SECOND, "unstick connect 8080 -f u32be --send Hello --send World"),
+    trials: &[
+        Trial {
+            what: "a length in two pieces",
+            first: "unstick listen 8080 -f u32be",
+            second: "(printf '\\0\\0'; sleep 1; printf '\\0\\5Hello') |\n    unstick connect 8080",
+            window: 1,
+            shows: &["1> Hello"],
+        },
+        Trial {
+            what: "and lengths that come with their bodies",
+            first: "unstick listen 8080 -f u32be",
+            second: "unstick connect 8080 -f u32be --send Hello --send World",
+            window: 1,
+            shows: &["1> Hello", "1> World"],
+        },
     ],
-    shows: "window 1 shows two messages: 1> Hello, then 1> World",
 };
 
 const RANGE: Words = Words {
@@ -154,11 +198,22 @@ const RANGE: Words = Words {
     ],
     python: code!("range", "py"),
     rust: code!("range", "rs"),
-    commands: &[
-        (FIRST, "unstick listen 8080 -f i32be"),
-        (SECOND, "printf 'GET / HTTP/1.1\\r\\n\\r\\n' | unstick connect 8080"),
+    trials: &[
+        Trial {
+            what: "text that is taken for a length",
+            first: "unstick listen 8080 -f i32be",
+            second: "printf 'GET / HTTP/1.1' | unstick connect 8080",
+            window: 1,
+            shows: &["length 1195725856 is over the limit of 16 MiB"],
+        },
+        Trial {
+            what: "a message that its length cannot say",
+            first: "unstick listen 8080 -f i8",
+            second: "seq 100 | unstick ask 8080 -f i8 -",
+            window: 2,
+            shows: &["at most 127"],
+        },
     ],
-    shows: "window 1 shows length 1195725856 is over the limit of 16 MiB",
 };
 
 const DATAGRAMS: Words = Words {
@@ -168,25 +223,29 @@ const DATAGRAMS: Words = Words {
     acts: &[("kept", "UDP: three sends, one of them empty, before the receiver reads")],
     python: code!("datagrams", "py"),
     rust: code!("datagrams", "rs"),
-    commands: &[
-        (FIRST, "unstick listen udp://:9005"),
-        (SECOND, "unstick connect udp://:9005 --send Hello --send World"),
-    ],
-    shows: "window 1 shows two messages: 1> Hello, then 1> World",
+    trials: &[Trial {
+        what: "two sends, two messages, no framing",
+        first: "unstick listen udp://:9005",
+        second: "unstick connect udp://:9005 --send Hello --send World",
+        window: 1,
+        shows: &["1> Hello", "1> World"],
+    }],
 };
 
 const CUT_SHORT: Words = Words {
     title: "a datagram cut short by a small buffer",
     why: "A recv with too little room returns the beginning of a datagram, and the kernel throws the rest away. There is no \
         error, and the next recv returns the next datagram.",
-    acts: &[("cut", "UDP: 30 bytes, then 4, and a receiver with room for 8")],
+    acts: &[("cut", "UDP: 27 bytes, then 4, and a receiver with room for 8")],
     python: code!("cut_short", "py"),
     rust: code!("cut_short", "rs"),
-    commands: &[
-        (FIRST, "unstick listen udp://:9005 --each 'wc -c'"),
-        (SECOND, "seq 10000 | unstick ask udp://:9005 -"),
-    ],
-    shows: "window 2 shows 48893: no buffer of unstick's is too small",
+    trials: &[Trial {
+        what: "there is room for every datagram",
+        first: "unstick listen udp://:9005 --each 'wc -c'",
+        second: "seq 10000 | unstick ask udp://:9005 --io raw -",
+        window: 2,
+        shows: &["48893"],
+    }],
 };
 
 const LOSS: Words = Words {
@@ -199,20 +258,27 @@ const LOSS: Words = Words {
     ],
     python: code!("loss", "py"),
     rust: code!("loss", "rs"),
-    commands: &[
-        (FIRST, "unstick listen udp://:9005 --count 50000 --idle 2s | wc -l"),
-        (SECOND, "seq 50000 | unstick connect udp://:9005 --no-wait"),
-    ],
-    shows: "window 1 counts what came of 50000",
+    trials: &[Trial {
+        what: "how many of 50000 arrive",
+        first: "unstick listen udp://:9005 --count 50000 --idle 2s |\n    wc -l",
+        second: "seq 50000 | unstick connect udp://:9005 --no-wait",
+        window: 1,
+        shows: &["[1-9][0-9]*"],
+    }],
 };
 
 const COMPARE: Words = Words {
-    title: "TCP and UDP side by side, measured just now",
+    title: "TCP and UDP side by side",
     why: "A stream loses boundaries and nothing else; datagrams keep boundaries, and may be lost, and end at a size. Neither is \
         faster where it matters: measure what you need, on the way that your messages go.",
     acts: &[("tcp", "TCP"), ("udp", "UDP")],
     python: code!("compare", "py"),
     rust: code!("compare", "rs"),
-    commands: &[(FIRST, "unstick listen udp://:9005 --echo"), (SECOND, "time unstick ask udp://:9005 Hello")],
-    shows: "window 2 shows Hello, and how long it took",
+    trials: &[Trial {
+        what: "there and back, the start of a program included",
+        first: "unstick listen udp://:9005 --echo",
+        second: "time unstick ask udp://:9005 Hello",
+        window: 2,
+        shows: &["Hello", "real"],
+    }],
 };

@@ -73,7 +73,7 @@ fn the_reference_has_every_exit_status() {
 #[test]
 fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
     let page = printed(&["generate", "man"]).replace("\\-", "-");
-    for verb in ["listen", "connect", "ask", "framings", "generate"] {
+    for verb in ["listen", "connect", "ask", "lab", "framings", "generate"] {
         let help = printed(&[verb, "--help"]);
         let words = help.split([' ', '\n', ',', '`']).filter(|word| word.starts_with("--") && *word != "--help");
         for option in words {
@@ -149,6 +149,23 @@ fn event(listener: &mut Process, kind: &str, document: &str, seen: &mut BTreeSet
     }
     seen.insert(kind.to_owned());
     event
+}
+
+#[test]
+fn every_event_and_key_of_the_lab_is_in_its_document() {
+    let document = text("docs/json.md");
+    let (_, part) = document.split_once("\n# `unstick lab --json`").expect("the lab has a part of its own");
+    let documented = part.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let documented: BTreeSet<String> = documented.map(str::to_owned).collect();
+    let mut seen = BTreeSet::new();
+    for line in printed(&["lab", "--json"]).lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        for key in event.as_object().expect("an object").keys() {
+            assert!(part.contains(&format!("`{key}`")), "the key {key} is not described: {line}");
+        }
+        seen.insert(event["event"].as_str().expect("a name").to_owned());
+    }
+    assert_eq!(seen, documented, "seen and documented");
 }
 
 // ---- the rest of the paper ----

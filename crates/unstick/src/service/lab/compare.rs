@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use super::datagrams::Datagrams;
-use super::recorder::{Pair, Recorder, cannot};
+use super::recorder::{Pair, Recorder, cannot, wait_for};
 use super::{Act, FLOOD, PATIENCE, Transport, What};
 use crate::{Error, Result};
 
@@ -29,8 +29,7 @@ fn tcp() -> Result<Act> {
     pair.near.set_nonblocking(true).map_err(cannot)?;
     pair.far.set_nonblocking(true).map_err(cannot)?;
     let mut record = Recorder::new("tcp", Transport::Tcp);
-    let apart = u64::from(APART) * SMALL as u64;
-    let (reads, _) = carry(&pair, &mut vec![SMALL; APART as usize].into_iter(), apart)?;
+    let reads = apart(&pair)?;
     record.note(What::Boundaries { sent: APART, reads });
     let (_, bytes) = carry(&pair, &mut std::iter::once(LONGEST), LONGEST as u64)?;
     record.note(What::Largest { bytes, refused: None });
@@ -46,6 +45,17 @@ fn tcp() -> Result<Act> {
     record.note(What::Time { messages: TIMED, median: median(times) });
     let shown = reads < APART;
     Ok(record.end(shown))
+}
+
+/// Sends some messages, waits until all have arrived, and counts the reads that they take.
+fn apart(pair: &Pair) -> Result<u32> {
+    let whole = u64::from(APART) * SMALL as u64;
+    for _ in 0..APART {
+        (&pair.near).write_all(&[b'.'; SMALL]).map_err(cannot)?;
+    }
+    wait_for(&pair.far, whole)?;
+    let (reads, _) = carry(pair, &mut std::iter::empty(), whole)?;
+    Ok(reads)
 }
 
 /// Sends messages of these sizes; the reader reads once all are sent, or the sender has to wait. Returns the reads that it
@@ -85,7 +95,13 @@ fn udp() -> Result<Act> {
     let mut play = Datagrams::open("udp")?;
     let mut room = vec![0; 1 << 16];
     let message = [b'.'; SMALL];
-    let reads = flood(&play, APART, &mut room)?;
+    for _ in 0..APART {
+        play.give(&message).map_err(cannot)?;
+    }
+    let mut reads = 0;
+    while reads < APART && play.wait(&mut room)? == (SMALL, 0) {
+        reads += 1;
+    }
     play.record.note(What::Boundaries { sent: APART, reads });
     let (bytes, refused) = largest(&play, &mut room)?;
     play.record.note(What::Largest { bytes, refused });

@@ -9,7 +9,7 @@ use rustix::net::RecvFlags;
 use socket2::SockRef;
 
 use super::recorder::{Pair, Recorder, cannot, queued};
-use super::stream::USUAL_ROOM;
+use super::stream::{LONG, USUAL_ROOM};
 use super::{Act, PATIENCE, Transport, What};
 use crate::{Error, Result};
 
@@ -103,12 +103,12 @@ pub(super) fn datagrams() -> Result<Vec<Act>> {
 /// What a small buffer has no room for is gone, and the next read begins with the next datagram.
 pub(super) fn cut_short() -> Result<Vec<Act>> {
     let mut play = Datagrams::open("cut")?;
-    play.send(b"A message of 30 bytes is long.")?;
+    play.send(LONG)?;
     play.send(b"Next")?;
     play.look()?;
     let first = play.read(8)?;
     let second = play.read(8)?;
-    let shown = first == b"A messag"[..] && second == b"Next"[..];
+    let shown = first == LONG[..8] && second == b"Next"[..];
     Ok(vec![play.record.end(shown)])
 }
 

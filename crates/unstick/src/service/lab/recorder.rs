@@ -204,7 +204,7 @@ pub(super) fn queued(socket: &impl AsFd) -> Result<u64> {
 }
 
 /// Waits until a receive queue holds at least so much: the kernel is asked, never guessed at.
-fn wait_for(socket: &impl AsFd, count: u64) -> Result<u64> {
+pub(super) fn wait_for(socket: &impl AsFd, count: u64) -> Result<u64> {
     let begun = Instant::now();
     loop {
         let held = queued(socket)?;

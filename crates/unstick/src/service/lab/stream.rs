@@ -7,6 +7,9 @@ use crate::Result;
 /// Room of a reader that has never heard of messages: what tutorials write.
 pub(super) const USUAL_ROOM: usize = 1024;
 
+/// A message that no buffer of 8 bytes holds.
+pub(super) const LONG: &[u8] = b"Longer than 8 bytes by far.";
+
 /// Two sends wait for an acknowledgement that comes late, and go out together.
 ///
 /// The receiver is told to acknowledge late, as it does by itself once a conversation goes back and forth.
@@ -67,9 +70,8 @@ pub(super) fn split() -> Result<Vec<Act>> {
 /// The message is longer than the reader's buffer: the rest waits for the next read.
 pub(super) fn small_buffer() -> Result<Vec<Act>> {
     let mut play = Stream::direct("portions")?;
-    let message = b"A message of 30 bytes is long.";
-    play.send(message)?;
-    play.arrive(message.len() as u64)?;
+    play.send(LONG)?;
+    play.arrive(LONG.len() as u64)?;
     while play.record.read < play.record.sent {
         play.read(8)?;
     }
