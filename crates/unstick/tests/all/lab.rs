@@ -50,11 +50,11 @@ fn took(act: &Act) -> String {
 }
 
 fn stuck(act: &Act) -> &str {
-    let why = |what| match what {
-        &What::Stuck { ref why } => Some(why.as_str()),
+    let why = act.events.iter().find_map(|event| match &event.what {
+        What::Stuck { why } => Some(&why[..]),
         _ => None,
-    };
-    act.events.iter().find_map(|event| why(&event.what)).expect("this reader gets stuck")
+    });
+    why.expect("this reader gets stuck")
 }
 
 fn queued(act: &Act) -> Vec<u64> {
