@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use unstick::wire::quantity::parse_duration;
 
+use crate::secure::{Show, Tls, Verify};
+
 /// Whole messages over any socket.
 ///
 /// TCP hands a program a stream of bytes: two sends may arrive as one read, and one send as two. unstick sends and receives whole
@@ -69,8 +71,8 @@ Examples:
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where to listen: PORT, HOST:PORT, tcp://HOST:PORT, udp://HOST:PORT or unix:PATH; without a host: loopback. Port 0
-    /// picks one
+    /// Where to listen: PORT, HOST:PORT, tcp://, udp:// or tls://HOST:PORT, or unix:PATH; without a host: loopback.
+    /// Port 0 picks one
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
     /// Serve one conversation, then end
@@ -94,6 +96,12 @@ pub struct Listen {
     /// How it lies on the wire.
     #[command(flatten)]
     pub wire: Wire,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: Tls,
+    /// TLS, as a server.
+    #[command(flatten)]
+    pub show: Show,
     /// UDP.
     #[command(flatten)]
     pub udp: Udp,
@@ -102,7 +110,7 @@ pub struct Listen {
 /// `connect`.
 #[derive(Debug, Args)]
 pub struct Connect {
-    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://HOST:PORT, udp://HOST:PORT, unix:PATH or - (standard input
+    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://, udp:// or tls://HOST:PORT, unix:PATH or - (standard input
     /// and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
@@ -115,6 +123,12 @@ pub struct Connect {
     /// How it lies on the wire.
     #[command(flatten)]
     pub wire: Wire,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: Tls,
+    /// TLS, as a client.
+    #[command(flatten)]
+    pub verify: Verify,
     /// UDP.
     #[command(flatten)]
     pub udp: Udp,
@@ -123,7 +137,7 @@ pub struct Connect {
 /// `ask`.
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// Whom to ask: PORT, HOST:PORT, tcp://HOST:PORT, udp://HOST:PORT or unix:PATH
+    /// Whom to ask: PORT, HOST:PORT, tcp://, udp:// or tls://HOST:PORT, or unix:PATH
     #[arg(value_name = "ADDRESS")]
     pub address: String,
     /// The message; - reads it from standard input, less the LF at its end
@@ -147,6 +161,12 @@ pub struct Ask {
     /// How it lies on the wire.
     #[command(flatten)]
     pub wire: Wire,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: Tls,
+    /// TLS, as a client.
+    #[command(flatten)]
+    pub verify: Verify,
     /// UDP.
     #[command(flatten)]
     pub udp: Udp,

@@ -11,7 +11,7 @@ use crate::args::Ask;
 use crate::pipe::{self, Format};
 use crate::report::Status;
 use crate::terminal::Notices;
-use crate::{output, plan, visible};
+use crate::{output, plan, secure, visible};
 
 /// How long the reply is waited for when nobody says.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -39,6 +39,7 @@ impl Question {
         let mut options = plan::options(&args.wire);
         plan::reach(&args.reach, &mut options)?;
         plan::udp(&args.udp, &target.address, &mut options)?;
+        secure::client(&args.tls, &args.verify, &target.address, &mut options)?;
         let asked: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
         // What is text is printed as it is: there is but one reply.
         let format = asked.or_else(|| plan::format(framings.as_ref()).filter(|format| *format == Format::Hex));

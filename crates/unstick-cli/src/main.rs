@@ -15,6 +15,7 @@ mod plan;
 mod prompt;
 mod report;
 mod run;
+mod secure;
 mod signals;
 mod terminal;
 mod visible;

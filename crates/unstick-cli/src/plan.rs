@@ -15,6 +15,7 @@ use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
 use crate::output;
 use crate::pipe::Format;
+use crate::secure;
 use crate::terminal::Look;
 
 /// A conversation to be held.
@@ -73,6 +74,7 @@ impl Plan {
             )));
         }
         udp(&args.udp, &plan.address, &mut plan.options)?;
+        secure::server(&args.tls, &args.show, &plan.address, &mut plan.options)?;
         Ok(plan)
     }
 
@@ -81,6 +83,7 @@ impl Plan {
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, false, matches)?;
         reach(&args.reach, &mut plan.options)?;
         udp(&args.udp, &plan.address, &mut plan.options)?;
+        secure::client(&args.tls, &args.verify, &plan.address, &mut plan.options)?;
         if matches!(plan.address, Address::Stdio) {
             plan.stand_aside(&args.talk)?;
         }

@@ -162,7 +162,13 @@ async fn open_end(plan: &Plan) -> Result<StreamEnd> {
     let end = if plan.listening {
         let mut listener = unstick::listen(&plan.address, plan.framings.as_ref(), &plan.options).await?;
         output::notice(&terminal::listening(listener.addresses()));
-        listener.accept_end().await?
+        loop {
+            match listener.accept_end().await {
+                // A client that was not let in is not the one that is waited for.
+                Err(error) if error.is_handshake() => output::error(&error),
+                other => break other?,
+            }
+        }
     } else {
         unstick::endpoint::connect(&plan.address, &plan.options).await?
     };

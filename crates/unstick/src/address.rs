@@ -16,6 +16,8 @@ pub enum Address {
     Tcp(HostPort),
     /// A UDP host and port.
     Udp(HostPort),
+    /// A host and port that speak TLS.
+    Tls(HostPort),
     /// A stream socket of this machine.
     Unix(SocketName),
     /// A datagram socket of this machine.
@@ -75,7 +77,7 @@ impl Address {
     /// Whether the transport is a stream, which needs a framing; the others carry messages.
     pub fn is_stream(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::Unix(_) | Self::Mem(_) | Self::Stdio => true,
+            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Mem(_) | Self::Stdio => true,
             Self::Udp(_) | Self::UnixDgram(_) | Self::UnixSeqpacket(_) => false,
         }
     }
@@ -86,6 +88,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp(at) => write!(f, "tcp://{at}"),
             Self::Udp(at) => write!(f, "udp://{at}"),
+            Self::Tls(at) => write!(f, "tls://{at}"),
             Self::Unix(name) => write!(f, "unix:{name}"),
             Self::UnixDgram(name) => write!(f, "unix-dgram:{name}"),
             Self::UnixSeqpacket(name) => write!(f, "unix-seqpacket:{name}"),
@@ -96,10 +99,10 @@ impl fmt::Display for Address {
 }
 
 /// Schemes of the design that have no endpoint yet, so that their users get a true sentence.
-const NOT_YET: &[&str] = &["tls://", "ws://", "wss://", "exec:"];
+const NOT_YET: &[&str] = &["ws://", "wss://", "exec:"];
 
 /// Schemes that have one.
-const SCHEMES: &[&str] = &["tcp://", "udp://", "unix:", "unix-dgram:", "unix-seqpacket:", "mem:"];
+const SCHEMES: &[&str] = &["tcp://", "udp://", "tls://", "unix:", "unix-dgram:", "unix-seqpacket:", "mem:"];
 
 impl FromStr for Address {
     type Err = Error;
@@ -123,6 +126,9 @@ impl FromStr for Address {
         if let Some(name) = text.strip_prefix("unix-seqpacket:") {
             return socket_name(name).map(Self::UnixSeqpacket);
         }
+        if let Some(rest) = text.strip_prefix("tls://") {
+            return host_port(rest).map(Self::Tls);
+        }
         if let Some(name) = text.strip_prefix("mem:") {
             return match name {
                 "" => Err(Error::usage("mem: needs a name").with_hint("such as mem:test")),
@@ -130,10 +136,12 @@ impl FromStr for Address {
             };
         }
         if let Some(scheme) = NOT_YET.iter().find(|scheme| text.starts_with(**scheme)) {
-            return Err(Error::usage(format!("{scheme} is not built yet")).with_hint("tcp://, udp://, unix: and - are"));
+            return Err(
+                Error::usage(format!("{scheme} is not built yet")).with_hint("tcp://, udp://, tls://, unix: and - are")
+            );
         }
         if let Some((scheme, _)) = text.split_once("://") {
-            return Err(Error::usage(format!("`{scheme}://` is no transport")).with_hint("tcp:// or udp://"));
+            return Err(Error::usage(format!("`{scheme}://` is no transport")).with_hint("tcp://, udp:// or tls://"));
         }
         host_port(text).map(Self::Tcp)
     }
@@ -264,9 +272,9 @@ mod tests {
         assert_eq!(shown("::1:80"), "`::1:80` has more than one `:` (an IPv6 address goes in brackets: [::1]:8080)");
         assert_eq!(shown("host:http"), "`http` is not a port (a port is a number from 0 to 65535)");
         assert_eq!(shown("70000"), "`70000` is not a port (a port is a number from 0 to 65535)");
-        assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp:// or udp://)");
+        assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp://, udp:// or tls://)");
         assert_eq!(shown("[::1:80"), "`[::1:80` has a `[` without its `]` ()");
-        assert_eq!(shown("tls://x:1"), "tls:// is not built yet (tcp://, udp://, unix: and - are)");
+        assert_eq!(shown("wss://x:1"), "wss:// is not built yet (tcp://, udp://, tls://, unix: and - are)");
         assert_eq!(shown("/tmp/it"), "`/tmp/it` is no host and port (a socket's path is written unix:/tmp/it)");
         let nameless = "a socket of this machine needs a path or a name \
                         (such as unix:/tmp/it.sock, or unix:@name for one without a file)";

@@ -6,6 +6,7 @@
 mod accepting;
 mod datagrams;
 mod foreign;
+mod handshakes;
 mod holder;
 mod inbox;
 mod mem;
@@ -13,6 +14,7 @@ mod mem;
 mod socket_file;
 mod stdio;
 mod tcp;
+mod tls;
 mod udp;
 #[cfg(unix)]
 mod unix;
@@ -38,6 +40,7 @@ use crate::limits;
 
 pub(crate) use datagrams::{Batch, RecvDatagrams};
 use foreign::Foreign;
+pub use tls::{Authorities, Fingerprint, Identity, TlsOptions};
 
 /// What can be asked of an endpoint when it is opened.
 #[derive(Clone)]
@@ -62,6 +65,8 @@ pub struct Options {
     pub mode: Option<u32>,
     /// What is asked of UDP sockets.
     pub udp: UdpOptions,
+    /// What is asked of TLS.
+    pub tls: TlsOptions,
     /// Is told of names resolved, addresses tried and times taken.
     pub trace: Option<Trace>,
 }
@@ -101,6 +106,7 @@ impl Default for Options {
             frame_timeout: None,
             mode: None,
             udp: UdpOptions::default(),
+            tls: TlsOptions::default(),
             trace: None,
         }
     }
@@ -256,6 +262,7 @@ pub async fn connect(address: &Address, options: &Options) -> Result<End> {
     match address {
         Address::Tcp(at) => tcp::connect(at, options).await.map(End::Stream),
         Address::Udp(at) => udp::connect(at, options).await.map(End::Datagram),
+        Address::Tls(at) => tls::connect(at, options).await.map(End::Stream),
         #[cfg(unix)]
         Address::Unix(name) => unix::connect(name, options).await.map(End::Stream),
         #[cfg(unix)]
@@ -274,6 +281,7 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
     Ok(match address {
         Address::Tcp(at) => Box::new(tcp::listen(at, options).await?),
         Address::Udp(at) => Box::new(udp::listen(at, options).await?),
+        Address::Tls(at) => Box::new(tls::listen(at, options).await?),
         #[cfg(unix)]
         Address::Unix(name) => Box::new(unix::listen(name, options)?),
         #[cfg(unix)]

@@ -30,6 +30,8 @@ enum Kind {
         what: String,
         after: Duration,
     },
+    /// Two ends that have met, and do not come to terms.
+    Handshake(String),
     Decode(DecodeError),
     Encode(EncodeError),
     /// A datagram that is larger than any can be.
@@ -62,6 +64,10 @@ impl Error {
     /// A name that does not resolve, an address that cannot be bound or connected to.
     pub(crate) fn unreachable(what: impl Into<String>, source: impl Into<Option<io::Error>>) -> Self {
         Self::new(Kind::Unreachable { what: what.into(), source: source.into() })
+    }
+
+    pub(crate) fn handshake(what: impl Into<String>) -> Self {
+        Self::new(Kind::Handshake(what.into()))
     }
 
     pub(crate) fn timed_out(what: impl Into<String>, after: Duration) -> Self {
@@ -126,9 +132,14 @@ impl Error {
         matches!(self.inner.kind, Kind::Usage(_))
     }
 
-    /// Could not connect, bind or resolve.
+    /// Could not connect, bind, resolve or verify.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self.inner.kind, Kind::Unreachable { .. })
+        matches!(self.inner.kind, Kind::Unreachable { .. } | Kind::Handshake(_))
+    }
+
+    /// The two ends have met and did not come to terms. A listener that says this of a client goes on at once.
+    pub fn is_handshake(&self) -> bool {
+        matches!(self.inner.kind, Kind::Handshake(_))
     }
 
     /// A time limit passed: while connecting, or within a frame.
@@ -174,7 +185,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.inner.kind {
-            Kind::Usage(what) => f.write_str(what),
+            Kind::Usage(what) | Kind::Handshake(what) => f.write_str(what),
             Kind::Unreachable { what, source: None } => f.write_str(what),
             Kind::Unreachable { what, source: Some(source) } => write!(f, "{what}: {}", plain(source)),
             Kind::TimedOut { what, after } => write!(f, "{what} timed out after {after:?}"),

@@ -48,6 +48,13 @@ pub const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Connections that the kernel holds before they are accepted.
 pub const BACKLOG: i32 = 1024;
 
+/// Handshakes at once of one listener; later clients wait in the kernel. Each is a socket and some 50 KiB that a client
+/// costs before anybody knows who it is.
+pub const MAX_HANDSHAKES: usize = 256;
+
+/// How long a client that has come may take for its handshakes: several times what the slowest honest line takes.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long a listener that cannot accept (no more open files) waits before it tries again.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -13,6 +13,11 @@ const ADDRESSES: &[(&str, &str)] = &[
     ),
     ("tcp://HOST:PORT", "the same, said"),
     ("udp://HOST:PORT", "datagrams: each is a whole message, and takes no framing"),
+    (
+        "tls://HOST:PORT",
+        "TCP inside TLS. The server is verified by the system's authorities, or as --ca, --pin and --sni say; a listener takes \
+         --self-signed or --cert and --key",
+    ),
     ("-", "standard input and output as the connection (connect only)"),
     ("SPEC+tcp://HOST:PORT", "an address with its framing in front, as in u32be+tcp://:7000"),
 ];
@@ -45,6 +50,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR", "no colour, if it is set and not empty"),
     ("TERM=dumb", "no colour, and no editing of lines"),
     ("XDG_STATE_HOME", "where the history of the prompt is kept"),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "where the system's certificate authorities are, if not where they usually are"),
     ("UNSTICK_PEER, UNSTICK_FROM", "given to the command of --each: the peer's number, and its address"),
 ];
 

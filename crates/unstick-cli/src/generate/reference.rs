@@ -33,7 +33,7 @@ pub(super) const STATUSES: &[(Status, &str)] = &[
     ),
     (Status::Failed, "another error, a reset by the peer among them"),
     (Status::Usage, "wrong use: an option, an address or a framing that means nothing"),
-    (Status::Unreachable, "could not connect, bind or resolve"),
+    (Status::Unreachable, "could not connect, bind, resolve or verify"),
     (Status::TimedOut, "timed out: connecting, --idle, --deadline, --frame-timeout; ask without a reply in time"),
     (Status::Framing, "the peer broke the framing, or ended inside a frame"),
     (Status::Check, "ended before --count or --until was reached; ask: the peer ended without a reply"),

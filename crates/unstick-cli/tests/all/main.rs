@@ -15,6 +15,7 @@ mod prompt;
 mod python;
 mod rig;
 mod servers;
+mod tls;
 mod tree;
 mod udp;
 mod unix;

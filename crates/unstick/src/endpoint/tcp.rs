@@ -21,11 +21,7 @@ impl StreamRead for OwnedReadHalf {}
 
 impl StreamWrite for OwnedWriteHalf {
     fn reset(&mut self) {
-        // Where it is refused the connection ends in order, which loses nothing.
-        let _ = SockRef::from(self.as_ref()).set_linger(Some(Duration::ZERO));
-        // The receiving half may hold the socket open for long: the peer is to know now.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::net::connect_unspec(self.as_ref());
+        reset(self.as_ref());
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -39,21 +35,36 @@ impl StreamWrite for OwnedWriteHalf {
     }
 }
 
-/// Connects, trying again until `retry` is over.
+/// Ends a connection in a reset.
+pub(super) fn reset(stream: &TcpStream) {
+    // Where it is refused the connection ends in order, which loses nothing.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    // The receiving half may hold the socket open for long: the peer is to know now.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::connect_unspec(stream);
+}
+
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEnd> {
-    end(super::retrying(options, || try_all(at, options)).await?, options)
+    end(dial(at, "tcp", options).await?)
+}
+
+/// Connects, trying again until `retry` is over. `scheme` is what errors call it.
+pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
+    let stream = super::retrying(options, || try_all(at, scheme, options)).await?;
+    prepare(&stream, options).map_err(|e| Error::io("the connection", e))?;
+    Ok(stream)
 }
 
 /// Tries each address in turn, each with its share of the time: one that never answers leaves some for the others. Says
 /// of the first what was wrong: a refusal there tells more than that the second family is missing.
-async fn try_all(at: &HostPort, options: &Options) -> Result<TcpStream> {
+async fn try_all(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
     let (begun, limit) = (Instant::now(), options.connect_timeout);
-    let timed_out = || Error::timed_out(format!("connecting to tcp://{at}"), limit);
+    let timed_out = || Error::timed_out(format!("connecting to {scheme}://{at}"), limit);
     let resolved = tokio::time::timeout(limit, resolve(at, options)).await;
     let mut addresses = resolved.unwrap_or_else(|_| Err(timed_out()))?;
     addresses.retain(|address| source_for(*address, options).is_ok());
     if addresses.is_empty() {
-        return Err(Error::unreachable(format!("tcp://{at} has no address of the source's family"), None));
+        return Err(Error::unreachable(format!("{scheme}://{at} has no address of the source's family"), None));
     }
     let mut failure = None;
     for (index, address) in addresses.iter().enumerate() {
@@ -73,10 +84,10 @@ async fn try_all(at: &HostPort, options: &Options) -> Result<TcpStream> {
     Err(match failure {
         Some(error) if error.kind() == io::ErrorKind::TimedOut => timed_out(),
         Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            let error = Error::unreachable(format!("cannot connect to tcp://{at}"), error);
+            let error = Error::unreachable(format!("cannot connect to {scheme}://{at}"), error);
             error.with_hint("nothing listens there; --retry 10s keeps trying")
         }
-        failure => Error::unreachable(format!("cannot connect to tcp://{at}"), failure),
+        failure => Error::unreachable(format!("cannot connect to {scheme}://{at}"), failure),
     })
 }
 
@@ -95,13 +106,14 @@ async fn open(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn end(stream: TcpStream, options: &Options) -> Result<StreamEnd> {
+/// Who is at either end.
+pub(super) fn names(stream: &TcpStream) -> Result<Names> {
     let failed = |e| Error::io("the connection", e);
-    prepare(&stream, options).map_err(failed)?;
-    let names = Names {
-        remote: shown(stream.peer_addr().map_err(failed)?),
-        local: shown(stream.local_addr().map_err(failed)?),
-    };
+    Ok(Names { remote: shown(stream.peer_addr().map_err(failed)?), local: shown(stream.local_addr().map_err(failed)?) })
+}
+
+fn end(stream: TcpStream) -> Result<StreamEnd> {
+    let names = names(&stream)?;
     let (reader, writer) = stream.into_split();
     Ok(StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names })
 }
@@ -116,8 +128,13 @@ fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// Binds every address of the host: without a host, loopback of both families on one port.
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener> {
+    bind_all(at, "tcp", options).await
+}
+
+/// Binds every address of the host: without a host, loopback of both families on one port. `scheme` is what they are
+/// called.
+pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> Result<Listener> {
     let mut sockets: Vec<TcpListener> = Vec::new();
     let mut port = at.port;
     for mut address in resolve(at, options).await? {
@@ -131,13 +148,13 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
             Err(error) if super::may_be_missing(at, &error, !sockets.is_empty()) => {
                 options.tell(|| format!("{address}: {}", crate::error::plain(&error)));
             }
-            Err(error) => return Err(cannot_bind(at, address, error)),
+            Err(error) => return Err(cannot_bind(at, scheme, address, error)),
         }
     }
     if sockets.is_empty() {
-        return Err(Error::unreachable(format!("tcp://{at} has no address of this machine"), None));
+        return Err(Error::unreachable(format!("{scheme}://{at} has no address of this machine"), None));
     }
-    let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("tcp://{a}")).collect();
+    let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("{scheme}://{a}")).collect();
     Ok(Listener { sockets, addresses, options: options.clone(), first: 0, patience: Patience::default() })
 }
 
@@ -154,9 +171,9 @@ fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn cannot_bind(at: &HostPort, address: SocketAddr, error: io::Error) -> Error {
+fn cannot_bind(at: &HostPort, scheme: &str, address: SocketAddr, error: io::Error) -> Error {
     let kind = error.kind();
-    let what = Error::unreachable(format!("cannot listen on tcp://{address}"), error);
+    let what = Error::unreachable(format!("cannot listen on {scheme}://{address}"), error);
     super::bind_hint(what, kind, at.port, super::holder::of_tcp_port)
 }
 
@@ -180,25 +197,30 @@ impl Listener {
         }
         Poll::Pending
     }
+
+    /// The next connection, before anything is made of it. Cancel safe.
+    pub(super) async fn accept_stream(&mut self) -> Result<TcpStream> {
+        loop {
+            self.patience.wait().await;
+            let stream = match poll_fn(|cx| self.poll_accept(cx)).await {
+                Ok(stream) => stream,
+                Err(error) => return Err(self.patience.failed(error)),
+            };
+            let prepared = prepare(&stream, &self.options).and_then(|()| stream.peer_addr());
+            match prepared {
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                    self.options.tell(|| "a connection was reset before it was accepted".to_owned());
+                }
+                Err(error) => return Err(Error::io("the connection", error)),
+                Ok(_) => return Ok(stream),
+            }
+        }
+    }
 }
 
 impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
-        Box::pin(async {
-            loop {
-                self.patience.wait().await;
-                let stream = match poll_fn(|cx| self.poll_accept(cx)).await {
-                    Ok(stream) => stream,
-                    Err(error) => return Err(self.patience.failed(error)),
-                };
-                match end(stream, &self.options) {
-                    Err(error) if error.io_kind() == Some(io::ErrorKind::NotConnected) => {
-                        self.options.tell(|| "a connection was reset before it was accepted".to_owned());
-                    }
-                    other => return other.map(End::Stream),
-                }
-            }
-        })
+        Box::pin(async { end(self.accept_stream().await?).map(End::Stream) })
     }
 
     fn addresses(&self) -> &[String] {

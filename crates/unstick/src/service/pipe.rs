@@ -1,7 +1,9 @@
 //! nc's pipe: the bytes of standard input to a peer, the peer's bytes to standard output, as they are.
 //!
 //! Not here: messages. Bytes move from descriptor to descriptor, where the kernel can without passing through this
-//! process.
+//! process; those of a transport that is no socket pass through it ([`streams`]).
+
+mod streams;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -103,11 +105,14 @@ const COPY: usize = 256 << 10;
 ///
 /// Where the connection is reset, or standard input or output fails.
 pub async fn pipe(end: StreamEnd, rules: Rules, filter: Option<Filter>) -> Result<Ended> {
-    let socket = end.writer.socket().ok_or_else(|| Error::usage("this transport has no descriptor to pipe through"))?;
     let failed = |error| Error::io("the pipe", error);
-    let duplicate = || socket.try_clone_to_owned().map(File::from).map_err(failed);
     let progress = Progress::new();
     let (report, reports) = mpsc::channel(2);
+    let Some(socket) = end.writer.socket() else {
+        let _directions = streams::start(end, &progress, report, filter).await?;
+        return watch(rules, &progress, reports).await;
+    };
+    let duplicate = || socket.try_clone_to_owned().map(File::from).map_err(failed);
     start(Direction::Out, duplicate()?, &progress, report.clone(), None).map_err(failed)?;
     start(Direction::In, duplicate()?, &progress, report, filter).map_err(failed)?;
     watch(rules, &progress, reports).await

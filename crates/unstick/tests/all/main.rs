@@ -7,6 +7,7 @@ mod suite;
 
 endpoint_suite!(tcp, "tcp://127.0.0.1:0", conversation, stream, listener);
 endpoint_suite!(udp, "udp://127.0.0.1:0", conversation, listener);
+endpoint_suite!(tls, "tls://127.0.0.1:0", conversation, stream, listener);
 endpoint_suite!(unix, "unix:suite", conversation, stream, listener);
 endpoint_suite!(unix_dgram, "unix-dgram:suite", conversation, listener);
 endpoint_suite!(unix_seqpacket, "unix-seqpacket:suite", conversation, connection, listener);
@@ -20,5 +21,6 @@ mod lab;
 mod queue;
 mod standard_streams;
 mod tcp_sockets;
+mod tls_sockets;
 mod udp_sockets;
 mod unix_sockets;

@@ -10,9 +10,11 @@ pub(crate) mod listener;
 pub(crate) mod stream;
 
 use std::any::Any;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use unstick::endpoint::Identity;
 use unstick::wire::Framing;
 use unstick::{Address, Framings, Link, Listener, Options, Receiver, Sender, connect, listen};
 
@@ -60,6 +62,15 @@ pub(crate) fn framing(spec: &str) -> Framings {
     Framing::parse(spec).unwrap().into()
 }
 
+/// What every endpoint here is opened with: where there is TLS, a certificate, and that alone is trusted.
+pub(crate) fn options() -> Options {
+    static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::self_signed(&[]).unwrap());
+    let mut options = Options::default();
+    options.tls.identity = Some(IDENTITY.clone());
+    options.tls.pins = vec![IDENTITY.fingerprint()];
+    options
+}
+
 /// Whether messages go as they are, without a framing.
 pub(crate) fn is_stream(address: &str) -> bool {
     address.parse::<Address>().unwrap().is_stream()
@@ -93,7 +104,7 @@ pub(crate) async fn listening(address: &str, spec: &str, options: &Options) -> L
 /// Connects to a listener.
 pub(crate) async fn client(listener: &Listener, spec: &str) -> Link {
     let address = listener.addresses()[0].parse().unwrap();
-    connect(&address, Some(&framing(spec)), &Options::default()).await.unwrap()
+    connect(&address, Some(&framing(spec)), &options()).await.unwrap()
 }
 
 /// Two links that are connected to each other. A datagram listener knows of a peer only when it has sent something,
@@ -102,7 +113,7 @@ pub(crate) async fn pair(address: &str, spec: &str) -> Pair {
     if address == "-" {
         return crate::standard_streams::pair(spec).await;
     }
-    let mut listener = listening(address, spec, &Options::default()).await;
+    let mut listener = listening(address, spec, &options()).await;
     let near = client(&listener, spec).await;
     if is_connectionless(address) {
         near.send(b"here I am").await.unwrap();

@@ -13,7 +13,8 @@ use std::process::Command;
 pub(crate) use gate::Gate;
 pub(crate) use peer::{Peer, Vacancy, listener};
 pub(crate) use peers::{
-    Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_server, socat_server, temporary,
+    Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_code, python_server, socat_server,
+    temporary,
 };
 pub(crate) use process::Process;
 pub(crate) use talk::{ask, connect, listen};
@@ -33,9 +34,14 @@ pub(crate) fn unstick<S: AsRef<OsStr>>(arguments: &[S]) -> Process {
     Process::start(program().args(arguments))
 }
 
+/// `unstick listen` with these arguments, before it has said anything.
+pub(crate) fn listening<S: AsRef<OsStr>>(arguments: &[S]) -> Process {
+    Process::start(program().arg("listen").args(arguments))
+}
+
 /// `unstick listen` with these arguments, the address among them, and the port it says it listens on.
 pub(crate) fn unstick_listen<S: AsRef<OsStr>>(arguments: &[S]) -> (Process, u16) {
-    let mut process = Process::start(program().arg("listen").args(arguments));
+    let mut process = listening(arguments);
     let line = process.error_line_with("listening on ");
     let port = port_at_end(&line).unwrap_or_else(|| panic!("no port at the end of {line:?}"));
     (process, port)

@@ -90,6 +90,11 @@ pub(crate) fn python(script: &str, port: u16, arguments: &[&str]) -> Process {
     Process::start(command.arg("-S").arg(path).args(["127.0.0.1", &port.to_string()]).args(arguments))
 }
 
+/// A script given as it stands, for a peer that one test needs.
+pub(crate) fn python_code(code: &str, arguments: &[&str]) -> Process {
+    Process::start(Command::new(python_itself()).args(["-S", "-c", code]).args(arguments))
+}
+
 /// The interpreter, looked up once: what stands first on the PATH may be a script that chooses among several, at many
 /// times the cost of a start.
 fn python_itself() -> &'static Path {

@@ -172,6 +172,8 @@ impl<O: Output> Hub<O> {
                         return;
                     }
                 }
+                // A client that was not let in is no lack of anything: the next is taken at once.
+                Err(error) if error.is_handshake() => self.complain(None, &error),
                 Err(error) => {
                     if complained.is_none_or(|at| at.elapsed() > limits::COMPLAINT_PAUSE) {
                         complained = Some(Instant::now());

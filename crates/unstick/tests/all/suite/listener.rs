@@ -1,8 +1,8 @@
 //! What is bound and connected to.
 
-use unstick::{Address, Link, Options, connect, listen};
+use unstick::{Address, Link, connect, listen};
 
-use super::{client, framing, is_anonymous, listening, pair, polls};
+use super::{client, framing, is_anonymous, listening, options, pair, polls};
 
 macro_rules! listener {
     ($address:literal) => {
@@ -26,13 +26,13 @@ async fn knock(listener: &unstick::Listener) -> Link {
 }
 
 pub(crate) async fn nobody_there_is_unreachable(address: &str) {
-    let listener = listening(address, "u32be", &Options::default()).await;
+    let listener = listening(address, "u32be", &options()).await;
     let nowhere = listener.addresses()[0].parse().unwrap();
     drop(listener);
     becomes_free(&nowhere).await;
     // On datagrams it shows only when something was sent.
     let tried = async {
-        let mut link = connect(&nowhere, Some(&framing("u32be")), &Options::default()).await?;
+        let mut link = connect(&nowhere, Some(&framing("u32be")), &options()).await?;
         link.send(b"anybody?").await?;
         link.recv().await
     };
@@ -48,16 +48,16 @@ pub(crate) async fn each_is_called_what_the_other_calls_itself(address: &str) {
 }
 
 pub(crate) async fn an_address_in_use_is_unreachable(address: &str) {
-    let listener = listening(address, "u32be", &Options::default()).await;
+    let listener = listening(address, "u32be", &options()).await;
     let taken = listener.addresses()[0].parse().unwrap();
-    let Err(error) = listen(&taken, Some(&framing("u32be")), &Options::default()).await else {
+    let Err(error) = listen(&taken, Some(&framing("u32be")), &options()).await else {
         panic!("two listen on {taken}");
     };
     assert!(error.is_unreachable(), "{error}");
 }
 
 pub(crate) async fn an_address_is_free_again_when_its_listener_has_gone(address: &str) {
-    let mut listener = listening(address, "u32be", &Options::default()).await;
+    let mut listener = listening(address, "u32be", &options()).await;
     let again = listener.addresses()[0].parse().unwrap();
     let link = knock(&listener).await;
     drop(listener.accept().await.unwrap());
@@ -68,7 +68,7 @@ pub(crate) async fn an_address_is_free_again_when_its_listener_has_gone(address:
 /// Waits until an address can be listened on, and leaves it free. A socket of datagrams is closed by the task that reads
 /// it, when that has heard that nobody listens any more.
 async fn becomes_free(address: &Address) {
-    while let Err(error) = listen(address, Some(&framing("u32be")), &Options::default()).await.map(drop) {
+    while let Err(error) = listen(address, Some(&framing("u32be")), &options()).await.map(drop) {
         assert_eq!(error.io_kind(), Some(std::io::ErrorKind::AddrInUse), "{error}");
         tokio::task::yield_now().await;
     }
@@ -76,7 +76,7 @@ async fn becomes_free(address: &Address) {
 }
 
 pub(crate) async fn links_outlive_their_listener(address: &str) {
-    let mut listener = listening(address, "u32be", &Options::default()).await;
+    let mut listener = listening(address, "u32be", &options()).await;
     let mut near = knock(&listener).await;
     let mut far = listener.accept().await.unwrap();
     drop(listener);
@@ -90,7 +90,7 @@ pub(crate) async fn links_outlive_their_listener(address: &str) {
 }
 
 pub(crate) async fn accepting_can_be_cancelled(address: &str) {
-    let mut listener = listening(address, "u32be", &Options::default()).await;
+    let mut listener = listening(address, "u32be", &options()).await;
     let mut peers = Vec::new();
     for turn in 0..200 {
         if turn % 4 == 0 {
@@ -117,7 +117,7 @@ pub(crate) async fn accepting_can_be_cancelled(address: &str) {
 
 pub(crate) async fn many_peers_at_once(address: &str) {
     const PEERS: u64 = 100;
-    let mut listener = listening(address, "u32be", &Options::default()).await;
+    let mut listener = listening(address, "u32be", &options()).await;
     let at = listener.addresses()[0].parse().unwrap();
     let serve = async {
         let mut tasks = tokio::task::JoinSet::new();
@@ -136,7 +136,7 @@ pub(crate) async fn many_peers_at_once(address: &str) {
     };
     let mut clients = tokio::task::JoinSet::new();
     for number in 0..PEERS {
-        let link = connect(&at, Some(&framing("u32be")), &Options::default()).await.unwrap();
+        let link = connect(&at, Some(&framing("u32be")), &options()).await.unwrap();
         clients.spawn(async move {
             let (sender, mut receiver) = link.split();
             for turn in 0..20 {

@@ -1,0 +1,167 @@
+//! `tls://HOST:PORT`: TCP inside TLS 1.2 or 1.3, both ways round.
+//!
+//! Not here: what is done once the handshake is over ([`stream`]), and why one failed ([`refusal`]).
+
+mod certificate;
+mod refusal;
+mod settings;
+mod stream;
+mod verify;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::SingleCertAndKey;
+use rustls::{ClientConfig, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::handshakes::Handshakes;
+use super::{End, Names, Options, StreamEnd, tcp};
+use crate::address::HostPort;
+use crate::error::{Error, Result};
+
+pub use certificate::Fingerprint;
+pub use settings::{Authorities, Identity, TlsOptions};
+pub(super) use stream::Tls;
+
+/// The cryptography that all of TLS here is made with.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: std::sync::LazyLock<Arc<CryptoProvider>> =
+        std::sync::LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
+    Arc::clone(&PROVIDER)
+}
+
+/// Connects, and shakes hands.
+pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEnd> {
+    let (stream, names) = dial(at, "tls", options).await?;
+    Ok(stream::end(stream, names))
+}
+
+/// The connection of [`connect`], for protocols inside TLS. `scheme` is what errors call it.
+pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<(Tls, Names)> {
+    let whom = format!("{scheme}://{at}");
+    let name = options.tls.server_name.as_deref().unwrap_or(at.host());
+    let server_name = ServerName::try_from(name.to_owned()).map_err(|_| {
+        Error::usage(format!("`{name}` is not a name that a certificate can be for"))
+            .with_hint("--sni NAME says another")
+    })?;
+    let verifier = Arc::new(verify::Verifier::new(&options.tls)?);
+    let connector = TlsConnector::from(Arc::new(client_config(&options.tls, &verifier)?));
+    let stream = tcp::dial(at, scheme, options).await?;
+    let names = tcp::names(&stream)?;
+    let begun = Instant::now();
+    let mut handshake = connector.connect(server_name, stream::Wire::new(stream)).into_fallible();
+    let outcome = tokio::time::timeout(options.connect_timeout, &mut handshake).await;
+    let stream = match outcome {
+        Ok(Ok(stream)) => stream,
+        Ok(Err((error, wire))) => {
+            let (opening, certificate) = (wire.opening(), verifier.seen());
+            return Err(refusal::of_server(&refusal::Failure { whom: &whom, name, opening, certificate }, &error));
+        }
+        Err(_) => {
+            let error = Error::timed_out(format!("the TLS handshake with {whom}"), options.connect_timeout);
+            return Err(error.with_hint("does the port speak TLS? tcp:// speaks without"));
+        }
+    };
+    let stream = Tls::from(stream);
+    options.tell(|| format!("{} ({:.1?})", agreed(&stream), begun.elapsed()));
+    Ok((stream, names))
+}
+
+fn client_config(options: &TlsOptions, verifier: &Arc<verify::Verifier>) -> Result<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| Error::other(format!("TLS: {error}")))?;
+    let verifier = Arc::clone(verifier);
+    let config = config.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = match &options.identity {
+        Some(identity) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&identity.key)))),
+        None => config.with_no_client_auth(),
+    };
+    config.alpn_protocols = protocols(options);
+    Ok(config)
+}
+
+fn protocols(options: &TlsOptions) -> Vec<Vec<u8>> {
+    options.protocols.iter().map(|name| name.clone().into_bytes()).collect()
+}
+
+/// Listens as TCP does; each client shakes hands on its own, beside all others.
+pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Handshakes> {
+    let (inner, acceptor) = bind(at, "tls", options).await?;
+    let options = options.clone();
+    Ok(Handshakes::new(inner, move |stream| {
+        let (acceptor, options) = (acceptor.clone(), options.clone());
+        async move {
+            let (stream, names) = accept(stream, &acceptor, &options).await?;
+            Ok(End::Stream(stream::end(stream, names)))
+        }
+    }))
+}
+
+/// What a listener inside TLS needs: the port, and what clients shake hands with.
+pub(super) async fn bind(at: &HostPort, scheme: &str, options: &Options) -> Result<(tcp::Listener, TlsAcceptor)> {
+    let config = server_config(&options.tls, scheme)?;
+    Ok((tcp::bind_all(at, scheme, options).await?, TlsAcceptor::from(Arc::new(config))))
+}
+
+fn server_config(options: &TlsOptions, scheme: &str) -> Result<ServerConfig> {
+    let Some(identity) = &options.identity else {
+        let error = Error::usage(format!("listening on {scheme}:// needs a certificate"));
+        return Err(error.with_hint("--self-signed makes one; --cert FILE --key FILE name one"));
+    };
+    let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| Error::other(format!("TLS: {error}")))?;
+    let config = match &options.authorities {
+        Some(authorities) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&authorities.roots), provider());
+            let verifier = verifier.build().map_err(|error| Error::other(format!("the authorities: {error}")))?;
+            config.with_client_cert_verifier(verifier)
+        }
+        None => config.with_no_client_auth(),
+    };
+    let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&identity.key))));
+    config.alpn_protocols = protocols(options);
+    Ok(config)
+}
+
+/// Shakes hands with a client that has come.
+pub(super) async fn accept(stream: TcpStream, acceptor: &TlsAcceptor, options: &Options) -> Result<(Tls, Names)> {
+    let names = tcp::names(&stream)?;
+    match acceptor.accept(stream::Wire::new(stream)).into_fallible().await {
+        Ok(stream) => {
+            let stream = Tls::from(stream);
+            options.tell(|| format!("{}: {}", names.remote, agreed(&stream)));
+            Ok((stream, names))
+        }
+        Err((error, wire)) => {
+            let failure =
+                refusal::Failure { whom: &names.remote, name: "", opening: wire.opening(), certificate: None };
+            Err(refusal::of_client(&failure, &error))
+        }
+    }
+}
+
+/// Version, cipher, protocol, and the peer's certificate.
+fn agreed(stream: &Tls) -> String {
+    let (_, session) = stream.get_ref();
+    let version = session.protocol_version().map(|version| format!("{version:?}").replace("TLSv1_", "TLS 1."));
+    let cipher = session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
+    let protocol = session.alpn_protocol().map(|name| format!("protocol {}", name.escape_ascii()));
+    let certificate = session.peer_certificates().and_then(|chain| chain.first()).map(described);
+    [version, cipher, protocol, certificate].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn described(certificate: &CertificateDer<'_>) -> String {
+    let fingerprint = Fingerprint::of(certificate);
+    match certificate::Facts::of(certificate) {
+        Some(facts) => {
+            let (names, expires) = (facts.names(), facts.expires());
+            format!("a certificate for {names}, expires {expires}, sha256:{fingerprint}")
+        }
+        None => format!("a certificate that cannot be read, sha256:{fingerprint}"),
+    }
+}

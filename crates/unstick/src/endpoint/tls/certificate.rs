@@ -1,0 +1,125 @@
+//! What is said of a certificate: whom it is for, until when, and its fingerprint.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+use crate::error::Error;
+
+/// The SHA-256 of a certificate: who knows it knows the certificate, whoever has signed it.
+///
+/// Written as 64 hexadecimal digits; colons between them, capitals and a `sha256:` in front are read too, which is how
+/// OpenSSL and browsers show it.
+///
+/// ```
+/// use unstick::endpoint::Fingerprint;
+///
+/// let written = "E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55";
+/// let fingerprint: Fingerprint = written.parse()?;
+/// assert!(fingerprint.to_string().starts_with("e3b0c44298fc1c14"));
+/// # Ok::<(), unstick::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    pub(super) fn of(certificate: &CertificateDer<'_>) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
+        Self(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || {
+            let what = format!("`{text}` is not the SHA-256 fingerprint of a certificate");
+            Error::usage(what).with_hint("it has 64 hexadecimal digits, as a listener with --self-signed prints it")
+        };
+        let lower = text.to_ascii_lowercase();
+        let digits = lower.strip_prefix("sha256:").unwrap_or(&lower).replace(':', "");
+        if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(wrong());
+        }
+        let mut fingerprint = [0; 32];
+        for (at, byte) in fingerprint.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(fingerprint))
+    }
+}
+
+/// What a certificate says of itself, where it can be read.
+pub(super) struct Facts {
+    /// Names and addresses it is for; its subject where it has none.
+    names: Vec<String>,
+    /// Since the epoch.
+    not_before: Duration,
+    not_after: Duration,
+    /// The end, as a date.
+    expires: String,
+}
+
+impl Facts {
+    /// `None` for what is no certificate.
+    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let certificate = Certificate::from_der(certificate).ok()?;
+        let content = certificate.tbs_certificate();
+        let alternative = content.get_extension::<SubjectAltName>().ok().flatten();
+        let mut names: Vec<String> =
+            alternative.iter().flat_map(|(_, names)| names.0.iter()).filter_map(shown).collect();
+        if names.is_empty() {
+            names.push(content.subject().to_string());
+        }
+        let validity = content.validity();
+        Some(Self {
+            names,
+            not_before: validity.not_before.to_unix_duration(),
+            not_after: validity.not_after.to_unix_duration(),
+            expires: validity.not_after.to_date_time().to_string(),
+        })
+    }
+
+    /// Whether it holds at a time since the epoch.
+    pub(super) fn holds_at(&self, now: Duration) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+
+    pub(super) fn expired_at(&self, now: Duration) -> bool {
+        now > self.not_after
+    }
+
+    /// The day it ends: `2027-01-31T12:00:00Z`.
+    pub(super) fn expires(&self) -> &str {
+        &self.expires
+    }
+
+    pub(super) fn names(&self) -> String {
+        self.names.join(", ")
+    }
+}
+
+fn shown(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::IpAddress(octets) => match octets.as_bytes().len() {
+            4 => <[u8; 4]>::try_from(octets.as_bytes()).ok().map(|ip| std::net::IpAddr::from(ip).to_string()),
+            16 => <[u8; 16]>::try_from(octets.as_bytes()).ok().map(|ip| std::net::IpAddr::from(ip).to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,176 @@
+//! Why a TLS handshake failed, in a sentence and a hint.
+
+use rustls::pki_types::CertificateDer;
+use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError, PeerIncompatible};
+
+use super::certificate::{Facts, Fingerprint};
+use super::verify::NotPinned;
+use crate::error::Error;
+
+/// What was known when a handshake failed.
+pub(super) struct Failure<'a> {
+    /// The peer: an address that was connected to, or a client's.
+    pub(super) whom: &'a str,
+    /// The name that the certificate was to be for.
+    pub(super) name: &'a str,
+    /// What the peer said first.
+    pub(super) opening: &'a [u8],
+    /// The certificate it showed.
+    pub(super) certificate: Option<CertificateDer<'static>>,
+}
+
+/// Why a server that was connected to is not spoken with.
+pub(super) fn of_server(failure: &Failure<'_>, error: &std::io::Error) -> Error {
+    let whom = failure.whom;
+    let (what, hint) = match tls(error) {
+        Some(TlsError::InvalidMessage(problem)) => plain_server(failure, problem),
+        Some(TlsError::InvalidCertificate(problem)) => certificate(failure, problem),
+        Some(TlsError::AlertReceived(alert)) => {
+            let (what, hint) = of_alert(*alert);
+            (format!("{whom} refused the TLS handshake: {what}"), hint.map(str::to_owned))
+        }
+        Some(TlsError::PeerIncompatible(PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon)) => {
+            (format!("{whom} takes no client certificate of a kind that this end has"), None)
+        }
+        Some(TlsError::PeerIncompatible(problem)) => {
+            let hint = "TLS 1.2 and 1.3 are spoken, with the ciphers that are still held to be safe";
+            (format!("{whom} speaks no TLS that this end does: {problem:?}"), Some(hint.to_owned()))
+        }
+        Some(problem) => (format!("the TLS handshake with {whom} failed: {problem}"), None),
+        None => (format!("the TLS handshake with {whom} failed: {}", ended(error)), ended_hint(error)),
+    };
+    hinted(Error::handshake(what), hint)
+}
+
+/// Why a client that came is not let in.
+pub(super) fn of_client(failure: &Failure<'_>, error: &std::io::Error) -> Error {
+    let whom = failure.whom;
+    let (what, hint) = match tls(error) {
+        Some(TlsError::InvalidMessage(_)) => {
+            let what = format!("{whom} does not speak TLS: it began with {}", shown(failure.opening));
+            (what, Some("a client without TLS needs a listener on tcp://".to_owned()))
+        }
+        Some(TlsError::AlertReceived(alert)) => {
+            let (what, _) = of_alert(*alert);
+            let hint = "a client trusts --self-signed only when it is told to: unstick connect --pin FINGERPRINT";
+            let untrusted = matches!(
+                alert,
+                AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown
+            );
+            (format!("{whom} refused the TLS handshake: {what}"), untrusted.then(|| hint.to_owned()))
+        }
+        Some(TlsError::NoCertificatesPresented) => {
+            (format!("{whom} showed no certificate, and --ca asks clients for one"), None)
+        }
+        Some(TlsError::InvalidCertificate(problem)) => {
+            (format!("the certificate of {whom} is refused: {problem}"), None)
+        }
+        Some(TlsError::NoApplicationProtocol) => (format!("{whom} speaks none of the protocols of --alpn"), None),
+        Some(TlsError::PeerIncompatible(problem)) => {
+            (format!("{whom} speaks no TLS that this end does: {problem:?}"), None)
+        }
+        Some(problem) => (format!("the TLS handshake with {whom} failed: {problem}"), None),
+        None => (format!("the TLS handshake with {whom} failed: {}", ended(error)), None),
+    };
+    hinted(Error::handshake(what), hint)
+}
+
+fn tls(error: &std::io::Error) -> Option<&TlsError> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+fn hinted(error: Error, hint: Option<String>) -> Error {
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+/// The connection's own end, in the middle of a handshake.
+fn ended(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "the peer ended it".to_owned(),
+        _ => crate::error::plain(error),
+    }
+}
+
+fn ended_hint(error: &std::io::Error) -> Option<String> {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let gone = matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe);
+    gone.then(|| "does the port speak TLS? tcp:// speaks without".to_owned())
+}
+
+fn plain_server(failure: &Failure<'_>, problem: &InvalidMessage) -> (String, Option<String>) {
+    let whom = failure.whom;
+    // A TLS record begins with its kind, 20 to 24, and a version 3.x: then it is TLS, and broken.
+    if let [20..=24, 3, ..] = failure.opening {
+        return (format!("{whom} broke the TLS handshake: {problem:?}"), None);
+    }
+    let what = format!("{whom} does not speak TLS: it answered {}", shown(failure.opening));
+    (what, Some("tcp:// speaks without".to_owned()))
+}
+
+/// A peer's first bytes.
+fn shown(opening: &[u8]) -> String {
+    format!("\"{}\"", opening.escape_ascii())
+}
+
+fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> (String, Option<String>) {
+    let Failure { whom, name, .. } = failure;
+    let facts = failure.certificate.as_ref().and_then(Facts::of);
+    let fingerprint = failure.certificate.as_ref().map(|it| Fingerprint::of(it).to_string()).unwrap_or_default();
+    let pin = format!("--pin {fingerprint} accepts this very certificate");
+    let (what, hint) = match problem {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            let when = facts.map(|facts| format!(" on {}", facts.expires())).unwrap_or_default();
+            (format!("the certificate of {whom} expired{when}"), pin)
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            (format!("the certificate of {whom} is not valid yet"), format!("is this machine's clock right? {pin}"))
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            let names = facts.map(|facts| facts.names()).unwrap_or_default();
+            let what = format!("the certificate of {whom} is for {names}, not for {name}");
+            (what, "--sni NAME says which name it is to be for".to_owned())
+        }
+        CertificateError::UnknownIssuer => {
+            let what = format!("nobody who is trusted vouches for the certificate of {whom}");
+            (what, format!("--ca FILE names its authority; {pin}"))
+        }
+        CertificateError::Other(OtherError(inner)) if inner.is::<NotPinned>() => {
+            let what = format!("{whom} has another certificate than the pinned one: {fingerprint}");
+            (
+                what,
+                "if it was renewed, ask its owner for the new fingerprint; if not, somebody is in between".to_owned(),
+            )
+        }
+        CertificateError::BadSignature => {
+            let what = format!("{whom} does not hold the key of the certificate that it shows");
+            (what, "somebody may have copied the certificate".to_owned())
+        }
+        CertificateError::Revoked => (format!("the certificate of {whom} has been revoked"), pin),
+        problem => (format!("the certificate of {whom} cannot be trusted: {problem}"), pin),
+    };
+    (what, Some(hint))
+}
+
+/// What a peer's alert means, and what helps.
+pub(super) fn of_alert(alert: AlertDescription) -> (String, Option<&'static str>) {
+    use AlertDescription as Alert;
+    let (what, hint) = match alert {
+        Alert::HandshakeFailure => {
+            ("no cipher in common, or it wants a client certificate", Some("--cert and --key show one"))
+        }
+        Alert::CertificateRequired => ("it wants a client certificate", Some("--cert and --key show one")),
+        Alert::UnknownCA => ("it does not trust who signed the certificate", None),
+        Alert::BadCertificate => ("it does not accept the certificate", None),
+        Alert::CertificateUnknown => ("it does not accept the certificate", None),
+        Alert::CertificateExpired => ("it holds the certificate to be expired", None),
+        Alert::ProtocolVersion => ("it speaks another version of TLS", Some("TLS 1.2 and 1.3 are spoken")),
+        Alert::NoApplicationProtocol => ("it speaks none of the protocols of --alpn", None),
+        Alert::UnrecognisedName => ("it does not serve that name", Some("--sni NAME asks for another")),
+        Alert::DecryptError => ("a signature in it is wrong", None),
+        other => return (format!("alert {other:?}"), None),
+    };
+    (what.to_owned(), hint)
+}

@@ -1,0 +1,160 @@
+//! What can be asked of TLS: whom to trust, and who this end is.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::certificate::Fingerprint;
+use super::provider;
+use crate::error::{Error, Result};
+
+/// What can be asked of TLS when an endpoint is opened.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct TlsOptions {
+    /// Who vouches for the peer. Connecting: instead of the system's authorities. Listening: clients then need a
+    /// certificate that one of these has signed.
+    pub authorities: Option<Authorities>,
+    /// This end's certificate and key. A listener needs one.
+    pub identity: Option<Identity>,
+    /// Connecting: the server's certificate is one of these, whoever has signed it and whatever it is for.
+    pub pins: Vec<Fingerprint>,
+    /// Connecting: the name that is asked for and that the certificate must be for, if not the address's host.
+    pub server_name: Option<String>,
+    /// Protocols to agree on (ALPN), the best first.
+    pub protocols: Vec<String>,
+    /// Connecting: any certificate will do. Whoever answers may be anybody.
+    pub insecure: bool,
+}
+
+/// Certificates of authorities that are trusted.
+#[derive(Debug, Clone)]
+pub struct Authorities {
+    pub(super) roots: Arc<RootCertStore>,
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Authorities {
+    /// Reads them from a file in PEM form.
+    ///
+    /// # Errors
+    ///
+    /// A usage error where the file cannot be read or has no certificate in it.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::new(certificates(path)?)
+            .map_err(|error| Error::usage(format!("{}: a certificate in it cannot be used: {error}", path.display())))
+    }
+
+    /// The same, of certificates in DER form.
+    ///
+    /// # Errors
+    ///
+    /// A usage error where one of them is no certificate.
+    pub fn from_der<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Result<Self> {
+        let certificates = certificates.into_iter().map(|der| CertificateDer::from(der.to_vec())).collect();
+        Self::new(certificates).map_err(|error| Error::usage(format!("a certificate cannot be used: {error}")))
+    }
+
+    fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots.add(certificate.clone())?;
+        }
+        Ok(Self { roots: Arc::new(roots), certificates })
+    }
+}
+
+/// A certificate with its key.
+#[derive(Clone)]
+pub struct Identity {
+    pub(super) key: Arc<CertifiedKey>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.fingerprint())
+    }
+}
+
+impl Identity {
+    /// Reads a certificate, with those between it and its authority behind it, and its key from files in PEM form. They
+    /// may be the same file.
+    ///
+    /// # Errors
+    ///
+    /// A usage error where a file cannot be read, has not got what it should, or the key is not that certificate's.
+    pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
+        let (path, key_path) = (certificate.as_ref(), key.as_ref());
+        let certificates = certificates(path)?;
+        let key =
+            PrivateKeyDer::from_pem_file(key_path).map_err(|error| unreadable(key_path, "private key", &error))?;
+        let key = CertifiedKey::from_der(certificates, key, &provider()).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => Error::usage(format!(
+                "the key in {} is not the one of the certificate in {}",
+                key_path.display(),
+                path.display()
+            )),
+            error => Error::usage(format!("{} and {}: {error}", path.display(), key_path.display())),
+        })?;
+        Ok(Self { key: Arc::new(key) })
+    }
+
+    /// Makes a new key and a certificate for it that nobody else has signed, for these names and addresses besides
+    /// `localhost` and the loopback addresses. Clients are to be told its [`fingerprint`](Self::fingerprint).
+    ///
+    /// # Errors
+    ///
+    /// A usage error where a name cannot stand in a certificate.
+    pub fn self_signed(names: &[String]) -> Result<Self> {
+        let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+        for name in names {
+            let unspecified = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+            if !unspecified && !all.contains(name) {
+                all.push(name.clone());
+            }
+        }
+        let failed =
+            |error: rcgen::Error| Error::usage(format!("no certificate can be made for {}: {error}", names.join(", ")));
+        let made = rcgen::generate_simple_self_signed(all).map_err(failed)?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &provider());
+        let key = key.map_err(|error| Error::other(format!("a new certificate cannot be used: {error}")))?;
+        Ok(Self { key: Arc::new(key) })
+    }
+
+    /// The certificate's, as it can be given to whoever connects.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.key.cert.first().expect("an identity is made with a certificate"))
+    }
+
+    /// The certificate itself, in DER form: for [`Authorities::from_der`] at the other end.
+    pub fn certificate(&self) -> &[u8] {
+        self.key.cert.first().expect("an identity is made with a certificate")
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let wrong = |error| unreadable(path, "certificate", &error);
+    let found = CertificateDer::pem_file_iter(path).map_err(wrong)?.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    if found.is_empty() {
+        return Err(unreadable(path, "certificate", &rustls::pki_types::pem::Error::NoItemsFound));
+    }
+    Ok(found)
+}
+
+fn unreadable(path: &Path, what: &str, error: &rustls::pki_types::pem::Error) -> Error {
+    use rustls::pki_types::pem::Error as Pem;
+    match error {
+        Pem::Io(error) => Error::usage(format!("{}: {}", path.display(), crate::error::plain(error))),
+        Pem::NoItemsFound => Error::usage(format!("{} has no {what} in it", path.display()))
+            .with_hint("PEM is read: -----BEGIN ... and base64 below it; `openssl x509 -inform der` makes it from DER"),
+        _ => Error::usage(format!("{} is not a {what} in PEM form", path.display())),
+    }
+}

@@ -1,0 +1,154 @@
+//! The two halves of a TLS connection, and the socket below it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+use super::super::{Names, StreamEnd, StreamRead, StreamWrite, tcp};
+
+/// Bytes of what a peer says first that are remembered, to be shown where it is not TLS.
+const OPENING: usize = 16;
+
+/// The socket, which remembers how the peer began.
+#[derive(Debug)]
+pub(in crate::endpoint) struct Wire {
+    stream: TcpStream,
+    opening: [u8; OPENING],
+    /// Bytes of it that have come.
+    known: usize,
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, opening: [0; OPENING], known: 0 }
+    }
+
+    /// What the peer said first.
+    pub(super) fn opening(&self) -> &[u8] {
+        &self.opening[..self.known]
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if self.known < OPENING {
+            let Self { opening, known, .. } = &mut *self;
+            for (place, byte) in opening[*known..].iter_mut().zip(&buf.filled()[before..]) {
+                *place = *byte;
+                *known += 1;
+            }
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A connection whose handshake is over.
+pub(in crate::endpoint) type Tls = TlsStream<Wire>;
+
+/// Makes the two ends of a link of it.
+pub(super) fn end(stream: Tls, names: Names) -> StreamEnd {
+    let stream = Arc::new(Mutex::new(stream));
+    StreamEnd { reader: Box::new(Half(Arc::clone(&stream))), writer: Box::new(Half(stream)), names }
+}
+
+/// One direction. The lock is held for single polls only.
+struct Half(Arc<Mutex<Tls>>);
+
+impl Half {
+    fn lock(&self) -> MutexGuard<'_, Tls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncRead for Half {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut stream = self.lock();
+        let before = buf.filled().len();
+        // A record has at most 16 KiB, and more of them may be there.
+        while buf.remaining() > 0 {
+            let already = buf.filled().len();
+            match Pin::new(&mut *stream).poll_read(cx, buf) {
+                Poll::Ready(Ok(())) if buf.filled().len() > already => {}
+                // What has come is taken first; an error comes again.
+                _ if already > before => break,
+                other => return other.map_err(explained),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Half {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write(cx, bytes).map_err(explained)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_flush(cx).map_err(explained)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_shutdown(cx).map_err(explained)
+    }
+}
+
+impl StreamRead for Half {}
+
+impl StreamWrite for Half {
+    fn reset(&mut self) {
+        tcp::reset(self.lock().get_ref().0.socket());
+    }
+}
+
+/// What rustls says once a conversation is under way, in our words.
+pub(in crate::endpoint) fn explained(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        let what =
+            "the connection was cut: it ended without TLS's own end (close_notify), and what came may not be all";
+        return io::Error::new(io::ErrorKind::UnexpectedEof, what);
+    }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::AlertReceived(alert)) => {
+            io::Error::new(error.kind(), format!("the peer ended TLS: {}", super::refusal::of_alert(*alert).0))
+        }
+        Some(inner) => io::Error::new(error.kind(), format!("TLS: {inner}")),
+        None => error,
+    }
+}
