@@ -293,7 +293,6 @@ fn a_cut_is_no_end() {
         s.close()\n";
     for (framing, out) in [(&["-f", "line", "--once"][..], "first\n"), (&[], "first\n")] {
         let (mut listener, port) = papers.listen(framing);
-        listener.end_input();
         let mut client = python_code(code, &[&port.to_string(), &papers.at("ca.pem")]);
         assert_eq!(client.code(), 0, "{}", client.errors());
         assert_eq!((listener.rest().as_str(), listener.code()), (out, 1));
