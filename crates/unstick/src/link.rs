@@ -142,7 +142,7 @@ pub async fn listen(address: &Address, framings: Option<&Framings>, options: &Op
     }
     let endpoint = endpoint::listen(address, options).await?;
     let framings = framings.map(|framings| framings.as_seen_by(Role::Server));
-    Ok(Listener { endpoint, framings, options: options.clone() })
+    Ok(Listener { endpoint, framings, options: Box::new(options.clone()) })
 }
 
 /// A bound address that peers connect to. Dropping it lets nobody in any more; the links that it has accepted go on. On
@@ -150,7 +150,8 @@ pub async fn listen(address: &Address, framings: Option<&Framings>, options: &Op
 pub struct Listener {
     endpoint: Box<dyn Accept>,
     framings: Option<Framings>,
-    options: Options,
+    /// In a box: they are many.
+    options: Box<Options>,
 }
 
 impl Listener {

@@ -1,5 +1,7 @@
 //! TLS with real programs at the other end: OpenSSL's, Python's and socat's, and what is said when it fails.
 
+#![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
+
 use std::fs;
 use std::path::Path;
 
