@@ -96,6 +96,15 @@ def open_files(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def processor_time(pid):
+    """Seconds that all threads of a process have run, in the kernel and outside."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as line:
+            total += int(line.read().split()[0])
+    return total / 1e9
+
+
 def resident(pid):
     """Bytes of a process that are in memory."""
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
