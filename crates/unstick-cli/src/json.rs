@@ -1,5 +1,6 @@
 //! `--json`: one object a line, both ways. The format is version 1, said in the first event.
 
+use std::fmt::Write;
 use std::future::Future;
 use std::io::IsTerminal;
 use std::pin::Pin;
@@ -44,10 +45,27 @@ struct Lines {
 
 impl Lines {
     fn push(&self, event: &Value) -> Result<()> {
-        let text = event.to_string();
+        let text = written(event);
         let text = if self.screen { visible::json(&text) } else { text.into() };
         self.sender.push(text.as_bytes()).map_err(unwritten)
     }
+}
+
+/// Keys that stand in front, for people who read along: what happened, with whom, when. The rest follows by the alphabet.
+const IN_FRONT: [&str; 5] = ["event", "peer", "from", "local", "time"];
+
+/// An event as a line without its end.
+fn written(event: &Value) -> String {
+    let Value::Object(object) = event else { return event.to_string() };
+    let front = IN_FRONT.iter().filter_map(|key| object.get_key_value(*key));
+    let rest = object.iter().filter(|(key, _)| !IN_FRONT.contains(&key.as_str()));
+    let mut text = String::from("{");
+    for (key, value) in front.chain(rest) {
+        let comma = if text.len() > 1 { "," } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(text, "{comma}\"{key}\":{value}");
+    }
+    text + "}"
 }
 
 /// Opens standard input and output as JSON lines.
@@ -126,7 +144,7 @@ pub fn not_begun(error: &Error) {
     event["time"] = now().into();
     event["version"] = VERSION.into();
     // Who reads nothing has the exit status.
-    let _ = output::print(&format!("{event}\n"));
+    let _ = output::print(&(written(&event) + "\n"));
 }
 
 impl JsonInput {
@@ -256,6 +274,13 @@ impl Output for JsonOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_happened_stands_in_front() {
+        let event = json!({ "text": "a\"b", "time": "now", "from": "x", "event": "message", "peer": 2 });
+        assert_eq!(written(&event), r#"{"event":"message","peer":2,"from":"x","time":"now","text":"a\"b"}"#);
+        assert_eq!(written(&json!({})), "{}");
+    }
 
     #[test]
     fn commands_are_read() {

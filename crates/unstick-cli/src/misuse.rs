@@ -37,7 +37,11 @@ fn explain(error: &clap::Error, typed: Option<&str>) -> Error {
     let (what, hint) = match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let name = text(error, ContextKind::InvalidSubcommand);
-            (format!("`{name}` is nothing that unstick does"), suggestion(error, ContextKind::SuggestedSubcommand))
+            (format!("`{name}` is nothing that {verb} does"), suggestion(error, ContextKind::SuggestedSubcommand))
+        }
+        ErrorKind::UnknownArgument if arg.starts_with('-') && typed.is_none() => {
+            let hint = format!("options stand behind the verb, as in unstick listen {arg}");
+            (format!("{arg} stands where a verb belongs"), Some(hint))
         }
         ErrorKind::UnknownArgument if arg.starts_with('-') => {
             (format!("{verb} has no option {arg}"), suggestion(error, ContextKind::SuggestedArg))

@@ -59,6 +59,11 @@ impl Notices {
 
     /// Says what has happened, if that has to be said.
     pub fn say(&mut self, event: &Event<'_>) {
+        if let Event::Message { .. } = event {
+            return;
+        }
+        // It remembers who is spoken to in datagrams, said or not.
+        let painted = self.painter.paint(event);
         let said = match event {
             Event::Error { peer: Some(peer), error } if !self.single => {
                 return crate::output::error_of_peer(*peer, error);
@@ -68,11 +73,10 @@ impl Notices {
             Event::Close { peer, reason: Reason::Failed(error), .. } => {
                 return crate::output::error_of_peer(*peer, error);
             }
-            Event::Message { .. } => return,
             Event::Listening { .. } | Event::Lost { .. } | Event::Pending { .. } => true,
             _ => self.verbose,
         };
-        if said && let Some(painted) = self.painter.paint(event) {
+        if said && let Some(painted) = painted {
             crate::output::notice(painted.text.trim_end());
         }
     }

@@ -310,8 +310,22 @@ async fn retrying<T>(options: &Options, mut attempt: impl AsyncFnMut() -> Result
                 options.tell(|| format!("{error}; trying again"));
                 tokio::time::sleep(limits::RETRY_PAUSE).await;
             }
-            other => return other,
+            Err(error) => return Err(hint_after(error, options)),
+            done => return done,
         }
+    }
+}
+
+/// What to do where nothing listens.
+const NOTHING_THERE: &str = "nothing listens there; --retry 10s keeps trying";
+
+/// Who has kept trying is not told to.
+fn hint_after(error: Error, options: &Options) -> Error {
+    match options.retry {
+        Some(retry) if error.hint() == Some(NOTHING_THERE) => {
+            error.with_hint(format!("nothing has listened there for {retry:?} (--retry)"))
+        }
+        _ => error,
     }
 }
 

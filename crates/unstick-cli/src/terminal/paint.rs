@@ -61,7 +61,7 @@ impl Painter {
             Event::Listening { addresses } => listening(addresses),
             Event::Open { peer, names, datagram } => self.open(*peer, names, *datagram),
             Event::Pending { peer, so_far } => self.pending(*peer, so_far),
-            Event::Lost { peer, lost, cut_short } => losses(*peer, *lost, *cut_short)?,
+            Event::Lost { peer, lost, cut_short } => losses(*peer, *lost, *cut_short, self.datagrams.contains(peer))?,
             Event::Close { peer, from, reason } => return Some(self.close(*peer, from, reason)),
             Event::Error { peer, error } => return Some(painted(self.error(*peer, error))),
             _ => return None,
@@ -194,9 +194,11 @@ fn painted(text: String) -> Painted {
     Painted { text, message: false }
 }
 
-fn losses(peer: PeerId, lost: u64, cut_short: u64) -> Option<String> {
+/// Of a stream nothing gets lost but what is too long, and passed over.
+fn losses(peer: PeerId, lost: u64, cut_short: u64, datagrams: bool) -> Option<String> {
+    let how = if datagrams { "lost on the way in" } else { "passed over as too long (oversize=discard)" };
     let parts = [
-        (lost > 0).then(|| format!("{} lost on the way in", count(lost, "message"))),
+        (lost > 0).then(|| format!("{} {how}", count(lost, "message"))),
         (cut_short > 0).then(|| format!("{} cut short", count(cut_short, "datagram"))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -330,8 +332,11 @@ mod tests {
 
     #[test]
     fn losses_are_counted() {
-        assert_eq!(losses(1, 2, 0).as_deref(), Some("peer 1: 2 messages lost on the way in"));
-        assert_eq!(losses(1, 1, 1).as_deref(), Some("peer 1: 1 message lost on the way in, 1 datagram cut short"));
-        assert_eq!(losses(1, 0, 0), None);
+        let of_datagrams = |lost, cut_short| losses(1, lost, cut_short, true);
+        assert_eq!(of_datagrams(2, 0).as_deref(), Some("peer 1: 2 messages lost on the way in"));
+        assert_eq!(of_datagrams(1, 1).as_deref(), Some("peer 1: 1 message lost on the way in, 1 datagram cut short"));
+        assert_eq!(of_datagrams(0, 0), None);
+        let long = "peer 1: 1 message passed over as too long (oversize=discard)";
+        assert_eq!(losses(1, 1, 0, false).as_deref(), Some(long));
     }
 }

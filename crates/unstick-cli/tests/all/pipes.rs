@@ -231,7 +231,7 @@ fn what_is_lost_is_said() {
     };
     let end = connect(&["-f", "line,max=4,oversize=discard", "--count", "2"]).meets(says);
     assert_eq!((end.code, &*end.out), (0, "ok\nok\n"));
-    assert_eq!(end.err, "unstick: peer 1: 3 messages lost on the way in\n");
+    assert_eq!(end.err, "unstick: peer 1: 3 messages passed over as too long (oversize=discard)\n");
 }
 
 // ---- half-closes ----

@@ -15,6 +15,12 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     // Verbs and words.
     (&["lisen", ":1"], "`lisen` is nothing that unstick does", "did you mean `listen`?"),
     (&["8080"], "`8080` is nothing that unstick does", "unstick --help tells what it takes"),
+    (&["generate", "pdf"], "`pdf` is nothing that generate does", "unstick generate --help tells what it takes"),
+    (
+        &["-v", "listen", ":1"],
+        "-v stands where a verb belongs",
+        "options stand behind the verb, as in unstick listen -v",
+    ),
     (&["connect"], "connect needs ADDRESS", HELP),
     (&["connect", "a", "b", "c"], "`c` is one word too many for connect", HELP),
     (&["ask", ":1"], "ask needs MESSAGE", "unstick ask --help tells what it takes"),

@@ -198,7 +198,7 @@ fn cannot_connect(at: &Address, name: &SocketName, error: io::Error) -> Error {
     match kind {
         _ if other_kind => what.with_hint("a socket of another kind is there: unix:, unix-dgram: or unix-seqpacket:"),
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-            what.with_hint(file.unwrap_or_else(|| "nothing listens there; --retry 10s keeps trying".to_owned()))
+            what.with_hint(file.unwrap_or_else(|| super::NOTHING_THERE.to_owned()))
         }
         io::ErrorKind::PermissionDenied => what.with_hint("who may connect is said by the permissions of its file"),
         _ => what,

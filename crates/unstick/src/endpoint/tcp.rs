@@ -85,7 +85,7 @@ async fn try_all(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpSt
         Some(error) if error.kind() == io::ErrorKind::TimedOut => timed_out(),
         Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             let error = Error::unreachable(format!("cannot connect to {scheme}://{at}"), error);
-            error.with_hint("nothing listens there; --retry 10s keeps trying")
+            error.with_hint(super::NOTHING_THERE)
         }
         failure => Error::unreachable(format!("cannot connect to {scheme}://{at}"), failure),
     })

@@ -156,6 +156,7 @@ async fn retry_ends_when_its_time_is_over() {
     let begun = Instant::now();
     let error = open(&format!("tcp://127.0.0.1:{}", closed_port()), &options).await.unwrap_err();
     assert!(error.is_unreachable(), "{error}");
+    assert_eq!(error.hint(), Some("nothing has listened there for 550ms (--retry)"));
     assert!(begun.elapsed() >= limits::RETRY_PAUSE);
     let again = told.lock().unwrap().iter().filter(|line| line.contains("trying again")).count();
     assert!((1..=2).contains(&again), "tried again {again} times");
