@@ -48,7 +48,9 @@ Examples:
   unstick listen -f u32be 8080 --echo      every message comes back, a 4-byte length before each
   unstick listen udp://:9005 --reply pong  every datagram gets this answer
   unstick listen 8080 < /dev/null > file   nc's pipe: the bytes of one connection, as they are
-  unstick listen --json 8080               one JSON object a line, both ways, for many peers at once";
+  unstick listen --json 8080               one JSON object a line, both ways, for many peers at once
+  unstick listen 8080 --to db:5432         a bridge: whoever connects here is connected there
+  unstick listen unix:/tmp/x --to :80 --dump   the same, and what passes is shown";
 
 const CONNECT_EXAMPLES: &str = "\
 Examples:
@@ -90,6 +92,12 @@ pub struct Listen {
     /// The permissions of a unix: socket's file, as chmod takes them: 600, 660
     #[arg(long, value_name = "OCTAL", value_parser = mode)]
     pub mode: Option<u32>,
+    /// Another address in place of this end.
+    #[command(flatten)]
+    pub bridge: Bridge,
+    /// How to get to that address.
+    #[command(flatten)]
+    pub reach: Reach,
     /// What is said.
     #[command(flatten)]
     pub talk: Talk,
@@ -114,6 +122,9 @@ pub struct Connect {
     /// and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
+    /// Another address in place of this end.
+    #[command(flatten)]
+    pub bridge: Bridge,
     /// How to get there.
     #[command(flatten)]
     pub reach: Reach,
@@ -270,6 +281,22 @@ pub struct Talk {
     /// How long to wait for datagrams, and for a peer that has half-closed, once nothing moves [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
     pub linger: Option<Duration>,
+}
+
+/// Another address in place of this end.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bridge")]
+pub struct Bridge {
+    /// Connect every peer to this address, and pass on what both say: bytes as they are, or message by message between
+    /// unlike framings
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Option<String>,
+    /// The framing at that end, where it is another than that of -f
+    #[arg(long, value_name = "SPEC", requires = "to")]
+    pub to_frame: Option<String>,
+    /// Show what passes: time, peer, direction (c2s, s2c), length, and text or bytes
+    #[arg(long, requires = "to")]
+    pub dump: bool,
 }
 
 /// How messages lie on the wire.

@@ -188,7 +188,7 @@ impl Input for JsonInput {
 }
 
 /// Now, in RFC 3339 with milliseconds, in UTC.
-fn now() -> String {
+pub fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }
 
@@ -196,6 +196,14 @@ impl JsonOutput {
     /// What is written to standard output, to be waited for at the end.
     pub fn sender(&self) -> Sender {
         self.lines.sender.clone()
+    }
+}
+
+/// Puts a message into an object: as `text`, or as `base64` where it is not UTF-8.
+pub fn put_message(object: &mut Value, message: &[u8]) {
+    match std::str::from_utf8(message) {
+        Ok(text) => object["text"] = text.into(),
+        Err(_) => object["base64"] = BASE64.encode(message).into(),
     }
 }
 
@@ -210,10 +218,7 @@ fn object(event: &Event<'_>) -> Option<Value> {
         }),
         Event::Message { peer, from, message } => {
             let mut object = json!({ "event": "message", "peer": peer, "from": from });
-            match std::str::from_utf8(message) {
-                Ok(text) => object["text"] = text.into(),
-                Err(_) => object["base64"] = BASE64.encode(message).into(),
-            }
+            put_message(&mut object, message);
             object
         }
         Event::Pending { peer, so_far } => json!({
@@ -242,9 +247,17 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::Ended => "ended",
         Reason::Closed => "closed",
         Reason::Until => "until",
-        Reason::Failed(error) if error.is_framing() => "framing",
-        Reason::Failed(error) if error.is_timeout() => "timeout",
-        Reason::Failed(error) if error.is_reset() => "reset",
+        Reason::Failed(error) => failure_name(error),
+        _ => "error",
+    }
+}
+
+/// The same of what failed.
+pub fn failure_name(error: &Error) -> &'static str {
+    match error {
+        error if error.is_framing() => "framing",
+        error if error.is_timeout() => "timeout",
+        error if error.is_reset() => "reset",
         _ => "error",
     }
 }

@@ -4,6 +4,7 @@
 
 mod args;
 mod ask;
+mod bridge;
 mod framings;
 mod generate;
 mod json;
@@ -18,6 +19,7 @@ mod run;
 mod secure;
 mod signals;
 mod terminal;
+mod traffic;
 mod visible;
 
 use clap::{CommandFactory, FromArgMatches};

@@ -23,6 +23,11 @@ fn line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// A line without more: what is shown where standard output is taken.
+pub fn plain(text: &str) {
+    line(text);
+}
+
 /// Something worth knowing that is no message.
 pub fn notice(text: &str) {
     line(&format!("unstick: {text}"));
@@ -45,6 +50,11 @@ pub fn error(error: &Error) {
 /// The same, said of one peer among many.
 pub fn error_of_peer(peer: PeerId, error: &Error) {
     error_with(&format!("peer {peer}: "), error);
+}
+
+/// The same, said of whoever is named in front, as `peer 1, the server: `.
+pub fn error_of(whose: &str, error: &Error) {
+    error_with(whose, error);
 }
 
 fn error_with(whose: &str, error: &Error) {

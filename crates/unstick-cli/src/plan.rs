@@ -63,16 +63,9 @@ impl Plan {
     pub fn listen(args: &Listen, matches: &ArgMatches) -> Result<Self> {
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, true, matches)?;
         plan.rules.once = args.once;
-        plan.rules.max_peers = if args.one_at_a_time { Some(1) } else { args.max_peers.map(|n| n as usize) };
-        plan.options.reuse_address = !args.no_reuseaddr;
-        plan.options.mode = args.mode;
-        let has_file = matches!(plan.address, Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_));
-        if args.mode.is_some() && !has_file {
-            return Err(Error::usage(format!(
-                "--mode is for the file of a unix: socket, and {} has none",
-                plan.address
-            )));
-        }
+        plan.rules.max_peers = max_peers(args);
+        crate::bridge::needs_to(&args.reach)?;
+        listening(args, &plan.address, &mut plan.options)?;
         udp(&args.udp, &plan.address, &mut plan.options)?;
         secure::server(&args.tls, &args.show, &plan.address, &mut plan.options)?;
         Ok(plan)
@@ -129,7 +122,7 @@ impl Plan {
 }
 
 /// `ADDRESS` or `HOST PORT`.
-fn target(words: &[String]) -> Result<FramedAddress> {
+pub fn target(words: &[String]) -> Result<FramedAddress> {
     match words {
         [host, port] if host.contains("://") => {
             Err(Error::usage(format!("`{host}` needs no second word `{port}`"))
@@ -311,6 +304,22 @@ pub fn file(path: &Path) -> Result<Bytes> {
         output::notice(&format!("{} has {size} bytes: a framing needs max= for that", path.display()));
     }
     std::fs::read(path).map(Bytes::from).map_err(|e| wrong(output::reason(&e)))
+}
+
+/// Peers at once.
+pub fn max_peers(args: &Listen) -> Option<usize> {
+    if args.one_at_a_time { Some(1) } else { args.max_peers.map(|n| n as usize) }
+}
+
+/// What is asked of an address that is listened on.
+pub fn listening(args: &Listen, address: &Address, options: &mut Options) -> Result<()> {
+    options.reuse_address = !args.no_reuseaddr;
+    options.mode = args.mode;
+    let has_file = matches!(address, Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_));
+    if args.mode.is_some() && !has_file {
+        return Err(Error::usage(format!("--mode is for the file of a unix: socket, and {address} has none")));
+    }
+    Ok(())
 }
 
 /// What every verb asks of an endpoint.

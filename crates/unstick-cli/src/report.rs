@@ -58,7 +58,7 @@ pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
             Status::Check
         }
         Outcome::Idle(after) => {
-            output::problem(&format!("nothing passed for {after:?} (--idle)"));
+            output::problem(&quiet(*after));
             Status::TimedOut
         }
         Outcome::Deadline(after) => {
@@ -79,6 +79,11 @@ pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
 pub enum Peers {
     Said,
     Unsaid,
+}
+
+/// What did not happen.
+pub fn quiet(after: Duration) -> String {
+    format!("nothing passed for {after:?} (--idle)")
 }
 
 /// What passed.

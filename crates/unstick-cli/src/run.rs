@@ -11,6 +11,7 @@ use unstick::{Error, Result, Sender};
 
 use crate::args::{Cli, Verb};
 use crate::ask::{Question, ask};
+use crate::bridge::Bridge;
 use crate::plan::{Front, Plan};
 use crate::report::{Peers, Status};
 use crate::signals::Signals;
@@ -21,6 +22,8 @@ use crate::{framings, generate, json, lab, output, pipe, prompt, report, termina
 pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
     match cli.verb {
+        Verb::Listen(args) if args.bridge.to.is_some() => block_on(Bridge::listen(&args)?.run()),
+        Verb::Connect(args) if args.bridge.to.is_some() => block_on(Bridge::connect(&args)?.run()),
         Verb::Listen(args) => block_on(converse(Plan::listen(&args, matches)?)),
         Verb::Connect(args) => block_on(converse(Plan::connect(&args, matches)?)),
         Verb::Ask(args) => block_on(ask(Question::new(&args)?)),

@@ -15,8 +15,8 @@ use unstick::{Error, Result};
 
 use crate::output::colour_on;
 use crate::prompt::Board;
-pub(crate) use paint::coloured_prompt;
 use paint::{Painted, Painter};
+pub(crate) use paint::{coloured_prompt, columns, now};
 
 /// How a conversation is shown.
 #[derive(Debug, Clone)]

@@ -11,6 +11,8 @@ mod holder;
 mod inbox;
 mod mem;
 #[cfg(unix)]
+mod ready;
+#[cfg(unix)]
 mod socket_file;
 mod stdio;
 mod tcp;
@@ -40,6 +42,8 @@ use crate::limits;
 
 pub(crate) use datagrams::{Batch, RecvDatagrams};
 use foreign::Foreign;
+#[cfg(unix)]
+pub(crate) use ready::ReadySocket;
 pub use tls::{Authorities, Fingerprint, Identity, TlsOptions};
 
 /// What can be asked of an endpoint when it is opened.
@@ -151,7 +155,13 @@ pub struct Names {
 }
 
 /// The receiving half of a stream.
-pub(crate) trait StreamRead: AsyncRead + Send + Unpin {}
+pub(crate) trait StreamRead: AsyncRead + Send + Unpin {
+    /// The socket itself, where bytes can be taken off it past this half.
+    #[cfg(unix)]
+    fn ready(&self) -> Option<ReadySocket<'_>> {
+        None
+    }
+}
 
 /// The sending half of a stream. Shutting it down half-closes, where the transport can.
 pub(crate) trait StreamWrite: AsyncWrite + Send + Unpin {
@@ -161,6 +171,12 @@ pub(crate) trait StreamWrite: AsyncWrite + Send + Unpin {
     /// Writes at once as much as goes without waiting, where the transport can.
     fn try_write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// The socket itself, where bytes can be put onto it past this half.
+    #[cfg(unix)]
+    fn ready(&self) -> Option<ReadySocket<'_>> {
+        None
     }
 
     /// The socket itself, for moving bytes without looking at them.
@@ -302,7 +318,10 @@ fn not_here(address: &Address) -> Error {
 }
 
 /// Tries something, and again until `retry` is over: what is connected to may not be there yet.
-async fn retrying<T>(options: &Options, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+async fn retrying<T, F>(options: &Options, mut attempt: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
     let begun = std::time::Instant::now();
     loop {
         match attempt().await {

@@ -13,6 +13,10 @@ pub const FIRST_READ: usize = 8 << 10;
 /// Bytes of the largest read: beyond it, fewer system calls do not pay for the cache that is lost.
 pub const LARGEST_READ: usize = 256 << 10;
 
+/// Bytes of one read of a bridge, into memory that all bridges of a thread share: it is quick to fill and stays in the
+/// cache; two full ones in a row show a stream that Linux had better move by itself.
+pub const RELAY_READ: usize = 64 << 10;
+
 /// Bytes of the largest datagram that is received whole, unless told otherwise: a UDP length is 16 bits.
 pub const LARGEST_DATAGRAM: usize = 65_535;
 

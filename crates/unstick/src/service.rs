@@ -3,4 +3,5 @@
 #[cfg(unix)]
 pub mod lab;
 pub mod pipe;
+pub mod relay;
 pub mod talk;

@@ -211,11 +211,11 @@ fn count(number: impl Into<u64> + Display, what: &str) -> String {
     if number.into() == 1 { text } else { text + "s" }
 }
 
-fn now() -> String {
+pub(crate) fn now() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S%.3f").to_string()
 }
 
-fn columns() -> usize {
+pub(crate) fn columns() -> usize {
     match tcgetwinsize(rustix::stdio::stdout()) {
         Ok(size) if size.ws_col > 0 => size.ws_col.into(),
         _ => USUAL_COLUMNS,

@@ -2,6 +2,7 @@
 //!
 //! One binary, one room a subject; `rig` starts the programs.
 
+mod bridges;
 mod docs;
 mod ends;
 mod examples;

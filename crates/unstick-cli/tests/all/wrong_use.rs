@@ -67,6 +67,32 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "ask prints the reply on standard output, which - is already",
         "connect - --send MESSAGE speaks on standard input and output",
     ),
+    // Bridges.
+    (&["listen", ":0", "--to"], "--to needs a value", "unstick listen --help tells what it takes"),
+    (&["listen", ":0", "--dump"], "listen needs --to ADDRESS", "unstick listen --help tells what it takes"),
+    (&["listen", ":0", "--to", "nowhere"], "`nowhere` has no port", "write nowhere:PORT, or just PORT"),
+    (
+        &["listen", ":0", "--to", ":1", "--echo"],
+        "--echo is for a conversation at this end, which --to gives to another address",
+        "leave out one of them",
+    ),
+    (&["listen", ":0", "--to", ":1", "--hex"], "--hex and --time show what passes", "add --dump"),
+    (&["listen", ":0", "--to", "-"], "`--to -` is standard input and output", "without --to they are this end already"),
+    (
+        &["listen", ":0", "--to", "udp://:1", "--to-frame", "u8"],
+        "udp://localhost:1 is not a stream: it takes no --to-frame u8",
+        DATAGRAM,
+    ),
+    (
+        &["listen", ":0", "--to", "line+tcp://:1", "--to-frame", "u8"],
+        "--to-frame u8 is for an address without a framing, and this one has line",
+        "name one of them",
+    ),
+    (
+        &["listen", ":0", "--retry", "1s"],
+        "--connect-timeout, --retry and --source are for connecting, and listen connects to nobody",
+        "--to ADDRESS connects whoever comes to another address",
+    ),
     // Framings.
     (&["connect", ":1", "-f", "lines"], "there is no framing `lines`", "did you mean `line`?"),
     (&["connect", ":1", "-f", "zzz"], "there is no framing `zzz`", "`unstick framings` lists them"),

@@ -11,13 +11,20 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+#[cfg(unix)]
+use super::ReadySocket;
 use super::accepting::Patience;
 use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, resolve, shown, source_for};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
 
-impl StreamRead for OwnedReadHalf {}
+impl StreamRead for OwnedReadHalf {
+    #[cfg(unix)]
+    fn ready(&self) -> Option<ReadySocket<'_>> {
+        Some(ReadySocket::Tcp(self.as_ref()))
+    }
+}
 
 impl StreamWrite for OwnedWriteHalf {
     fn reset(&mut self) {
@@ -26,6 +33,11 @@ impl StreamWrite for OwnedWriteHalf {
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         OwnedWriteHalf::try_write(self, bytes)
+    }
+
+    #[cfg(unix)]
+    fn ready(&self) -> Option<ReadySocket<'_>> {
+        Some(ReadySocket::Tcp(self.as_ref()))
     }
 
     #[cfg(unix)]

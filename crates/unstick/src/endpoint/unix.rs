@@ -10,15 +10,23 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::accepting::Patience;
 use super::socket_file::{self, SocketFile};
-use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite};
+use super::{Accept, End, Names, Options, ReadySocket, StreamEnd, StreamRead, StreamWrite};
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 
-impl StreamRead for OwnedReadHalf {}
+impl StreamRead for OwnedReadHalf {
+    fn ready(&self) -> Option<ReadySocket<'_>> {
+        Some(ReadySocket::Unix(self.as_ref()))
+    }
+}
 
 impl StreamWrite for OwnedWriteHalf {
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         OwnedWriteHalf::try_write(self, bytes)
+    }
+
+    fn ready(&self) -> Option<ReadySocket<'_>> {
+        Some(ReadySocket::Unix(self.as_ref()))
     }
 
     fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {

@@ -14,6 +14,7 @@ endpoint_suite!(unix_seqpacket, "unix-seqpacket:suite", conversation, connection
 endpoint_suite!(mem, "mem:suite", conversation, stream, listener);
 endpoint_suite!(stdio, "-", conversation, stream);
 
+mod bridges;
 mod conversations;
 mod framed;
 #[cfg(unix)]

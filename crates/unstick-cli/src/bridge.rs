@@ -1,0 +1,211 @@
+//! `--to`: what was typed, as a bridge between two addresses, and its run.
+
+use std::io::IsTerminal;
+
+use unstick::service::relay::{Clients, Outcome, Rules, Target, relay};
+use unstick::wire::{Framing, Role};
+use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
+
+use crate::args::{Connect, Listen, Reach, Talk, Wire};
+use crate::report::{self, Status};
+use crate::traffic::{Look, Traffic, failed};
+use crate::{output, pipe, plan, secure};
+
+/// A bridge to be built.
+#[derive(Debug)]
+pub struct Bridge {
+    /// The first address.
+    address: Address,
+    /// How it is opened.
+    options: Options,
+    listening: bool,
+    target: Target,
+    rules: Rules,
+    look: Look,
+}
+
+impl Bridge {
+    /// What `listen A --to B` means.
+    pub fn listen(args: &Listen) -> Result<Self> {
+        let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, true)?;
+        plan::listening(args, &bridge.address, &mut bridge.options)?;
+        plan::udp(&args.udp, &bridge.address, &mut bridge.options)?;
+        plan::reach(&args.reach, &mut bridge.target.options)?;
+        secure::server(&args.tls, &args.show, &bridge.address, &mut bridge.options)?;
+        bridge.rules.once = args.once;
+        bridge.rules.max_peers = plan::max_peers(args);
+        Ok(bridge)
+    }
+
+    /// What `connect A --to B` means.
+    pub fn connect(args: &Connect) -> Result<Self> {
+        let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, false)?;
+        plan::udp(&args.udp, &bridge.address, &mut bridge.options)?;
+        for options in [&mut bridge.options, &mut bridge.target.options] {
+            plan::reach(&args.reach, options)?;
+        }
+        let (address, options) = match &bridge.target.address {
+            Address::Tls(_) => (&bridge.target.address, &mut bridge.target.options),
+            _ => (&bridge.address, &mut bridge.options),
+        };
+        secure::client(&args.tls, &args.verify, address, options)?;
+        Ok(bridge)
+    }
+
+    fn new(words: &[String], talk: &Talk, wire: &Wire, asked: &crate::args::Bridge, listening: bool) -> Result<Self> {
+        let near = plan::target(words)?;
+        let far: FramedAddress = asked.to.as_deref().unwrap_or_default().parse()?;
+        check(talk, asked, &far)?;
+        let role = if listening { Role::Server } else { Role::Client };
+        let client = client_framings(&near, &far, wire, role)?;
+        let server = server_framings(&far, client.as_ref(), wire, asked, near.framing.is_some())?;
+        let options = plan::options(wire);
+        let target = Target { address: far.address, options: options.clone(), client, server };
+        warn(&near.address, &target);
+        let mut rules = Rules::default();
+        rules.dump = asked.dump;
+        rules.idle = talk.idle;
+        rules.deadline = talk.deadline;
+        rules.linger = talk.linger.unwrap_or(rules.linger);
+        let look = Look {
+            json: talk.json,
+            hex: talk.hex,
+            joins: wire.verbose || std::io::stderr().is_terminal(),
+            messages: target.client.as_ref().is_none_or(|framings| framings.inbound.keeps_boundaries()),
+            single: !listening,
+        };
+        Ok(Self { address: near.address, options, listening, target, rules, look })
+    }
+
+    /// Builds it, and waits for its end.
+    pub async fn run(mut self) -> Result<Status> {
+        let taken = matches!(self.address, Address::Stdio);
+        self.look.single |= self.rules.once;
+        let traffic = Traffic::open(self.look, &self.target.address, taken).await?;
+        let sender = traffic.sender();
+        let clients = if self.listening {
+            unstick::limits::raise_open_files();
+            let raw = Framings::both(Framing::parse("raw")?);
+            let framings = self.target.client.as_ref().unwrap_or(&raw);
+            Clients::Many(unstick::listen(&self.address, Some(framings), &self.options).await?)
+        } else {
+            Clients::One(unstick::endpoint::connect(&self.address, &self.options).await?)
+        };
+        let rules = self.rules.clone();
+        let outcome = relay(clients, self.target, traffic, self.rules).await;
+        if let Some(sender) = sender {
+            pipe::finish(sender).await?;
+        }
+        Ok(match outcome {
+            Outcome::Idle(after) => {
+                output::problem(&report::quiet(after));
+                Status::TimedOut
+            }
+            Outcome::Deadline(_) => {
+                output::problem(&report::late(rules.deadline));
+                Status::TimedOut
+            }
+            Outcome::Failed(error) => failed(&error),
+            _ => Status::Done,
+        })
+    }
+}
+
+/// Options that speak for this end, where another address does.
+fn check(talk: &Talk, asked: &crate::args::Bridge, far: &FramedAddress) -> Result<()> {
+    let speaking = [
+        ("--send", !talk.send.is_empty()),
+        ("--send-hex", !talk.send_hex.is_empty()),
+        ("--send-file", !talk.send_file.is_empty()),
+        ("--reply", talk.reply.is_some()),
+        ("--echo", talk.echo),
+        ("--each", talk.each.is_some()),
+        ("--io", talk.io.is_some()),
+        ("--count", talk.count.is_some()),
+        ("--until", talk.until.is_some()),
+        ("--no-wait", talk.no_wait),
+    ];
+    if let Some((option, _)) = speaking.iter().find(|(_, given)| *given) {
+        let error =
+            Error::usage(format!("{option} is for a conversation at this end, which --to gives to another address"));
+        return Err(error.with_hint("leave out one of them"));
+    }
+    if (talk.hex || talk.time) && !asked.dump {
+        return Err(Error::usage("--hex and --time show what passes").with_hint("add --dump"));
+    }
+    if matches!(far.address, Address::Stdio) {
+        let error = Error::usage("`--to -` is standard input and output");
+        return Err(error.with_hint("without --to they are this end already"));
+    }
+    Ok(())
+}
+
+/// The client's framing: its own, or that of `-f`, else none.
+fn client_framings(near: &FramedAddress, far: &FramedAddress, wire: &Wire, role: Role) -> Result<Option<Framings>> {
+    if !near.address.is_stream() && far.address.is_stream() {
+        return Ok(None); // -f is the target's.
+    }
+    plan::framings(near, wire, "raw", role)
+}
+
+/// The target's framing: its own, or that of `--to-frame`, else that of `-f`, seen from the other side.
+fn server_framings(
+    far: &FramedAddress,
+    client: Option<&Framings>,
+    wire: &Wire,
+    asked: &crate::args::Bridge,
+    client_has_its_own: bool,
+) -> Result<Option<Framings>> {
+    let to_frame = asked.to_frame.as_deref().map(Framing::parse).transpose()?;
+    if !far.address.is_stream() {
+        return match to_frame {
+            Some(framing) => {
+                Err(Error::usage(format!("{} is not a stream: it takes no --to-frame {framing}", far.address))
+                    .with_hint("a datagram already is a whole message"))
+            }
+            None => Ok(None),
+        };
+    }
+    if let (Some(own), Some(framing)) = (&far.framing, &to_frame) {
+        return Err(Error::usage(format!(
+            "--to-frame {framing} is for an address without a framing, and this one has {own}"
+        ))
+        .with_hint("name one of them"));
+    }
+    if let Some(framing) = to_frame.or_else(|| far.framing.clone()) {
+        let framings = Framings::both(framing).as_seen_by(Role::Client);
+        framings.outbound.encoder()?;
+        return Ok(Some(framings));
+    }
+    match client {
+        Some(client) if !client_has_its_own => {
+            Ok(Some(Framings { inbound: client.outbound.clone(), outbound: client.inbound.clone() }))
+        }
+        _ => plan::framings(far, wire, "raw", Role::Client),
+    }
+}
+
+/// Says it where messages are made of whatever one read brings.
+fn warn(near: &Address, target: &Target) {
+    let guessed = |framings: &Option<Framings>| framings.as_ref().is_some_and(|framings| framings.inbound.is_raw());
+    if target.passes_bytes() {
+        return;
+    }
+    for (address, framings) in [(near, &target.client), (&target.address, &target.server)] {
+        if guessed(framings) {
+            output::notice(&format!(
+                "{address} has no framing: each read of it becomes a message, wherever it was cut"
+            ));
+        }
+    }
+}
+
+/// What gets nobody anywhere without `--to`.
+pub fn needs_to(reach: &Reach) -> Result<()> {
+    if reach.connect_timeout.is_some() || reach.retry.is_some() || reach.source.is_some() {
+        let error =
+            Error::usage("--connect-timeout, --retry and --source are for connecting, and listen connects to nobody");
+        return Err(error.with_hint("--to ADDRESS connects whoever comes to another address"));
+    }
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! What a bridge shows: who comes and goes, and with `--dump` what passes, as lines or as JSON.
+
+use std::future::Future;
+use std::io::IsTerminal;
+use std::pin::Pin;
+
+use serde_json::{Value, json};
+use unstick::service::relay::{Event, Output, Passed, Reason, Side};
+use unstick::wire::Framing;
+use unstick::{Address, Error, Options, Result, Sender};
+
+use crate::output;
+use crate::{json, pipe, terminal, visible};
+
+/// How it is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// One JSON object a line.
+    pub json: bool,
+    /// What passes is dumped: offset, bytes, text.
+    pub hex: bool,
+    /// People are told who comes and goes.
+    pub joins: bool,
+    /// What passes are messages, and no segments.
+    pub messages: bool,
+    /// Where the bridge leads, as `tcp://127.0.0.1:80`.
+    pub single: bool,
+}
+
+/// Takes what happens on the bridges of a run.
+pub struct Traffic {
+    look: Look,
+    to: String,
+    /// Standard output; none where it is one of the bridge's ends.
+    lines: Option<Sender>,
+    /// Standard output is a terminal.
+    screen: bool,
+    versioned: bool,
+}
+
+impl Traffic {
+    /// Opens standard output, unless it is taken.
+    pub async fn open(look: Look, to: &Address, taken: bool) -> Result<Self> {
+        let lines = match taken {
+            true => None,
+            false => {
+                let framings = Framing::parse("raw,max=1G")?.into();
+                Some(unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?.split().0)
+            }
+        };
+        let screen = std::io::stdout().is_terminal();
+        Ok(Self { look, to: to.to_string(), lines, screen, versioned: false })
+    }
+
+    /// What is written to standard output, to be waited for at the end.
+    pub fn sender(&self) -> Option<Sender> {
+        self.lines.clone()
+    }
+
+    /// Lines of what passes: on standard output, where that is no end of the bridge.
+    fn show(&self, text: &str) -> Result<()> {
+        match &self.lines {
+            Some(lines) => lines.push(text.as_bytes()).map_err(pipe::unwritten),
+            None => {
+                output::plain(text.trim_end());
+                Ok(())
+            }
+        }
+    }
+
+    fn object(&mut self, mut object: Value) -> Result<()> {
+        object["time"] = json::now().into();
+        if !std::mem::replace(&mut self.versioned, true) {
+            object["version"] = json::VERSION.into();
+        }
+        let text = object.to_string();
+        let text = if self.screen { visible::json(&text) } else { text.into() };
+        self.show(&format!("{text}\n"))
+    }
+
+    /// For people, on standard error.
+    fn notice(&self, event: &Event<'_>) {
+        match event {
+            Event::Listening { addresses } => {
+                output::notice(&format!("{} for {}", terminal::listening(addresses), self.to));
+            }
+            Event::Open { peer, client, server } if self.look.joins => {
+                let (client, server) = (visible::line(&client.remote), visible::line(&server.remote));
+                output::notice(&format!("peer {peer} joined: {client}, connected to {server}"));
+            }
+            Event::Close { peer, from, reason, passed, bytes } => {
+                if let Reason::Failed { side, error } = reason {
+                    let who = if *side == Side::Client { "the client" } else { "the server" };
+                    output::error_of(&self.whose(Some(*peer), who), error);
+                }
+                if self.look.joins {
+                    let from = visible::line(from);
+                    output::notice(&format!("peer {peer} left: {from} ({})", counted(*passed, *bytes)));
+                }
+            }
+            Event::Error { peer, error } => output::error_of(&self.whose(*peer, ""), error),
+            _ => {}
+        }
+    }
+
+    /// Of whom an error is said; with one bridge only, nobody needs to be named.
+    fn whose(&self, peer: Option<u64>, who: &str) -> String {
+        let peer = peer.filter(|_| !self.look.single).map(|peer| format!("peer {peer}"));
+        let named: Vec<String> = peer.into_iter().chain((!who.is_empty()).then(|| who.to_owned())).collect();
+        if named.is_empty() { String::new() } else { named.join(", ") + ": " }
+    }
+
+    fn passed(&self, peer: u64, from: Side, data: &[u8]) -> String {
+        let time = terminal::now();
+        let size = if data.len() == 1 { "1 byte".to_owned() } else { format!("{} bytes", data.len()) };
+        let head = format!("{time} {peer} {} {size}", direction(from));
+        let text = std::str::from_utf8(data).ok().filter(|_| !self.look.hex && is_text(data));
+        match text {
+            Some("") => format!("{head}\n"),
+            Some(text) => format!("{head}: {}\n", visible::line(text)),
+            None => {
+                let dump = visible::dump(data, terminal::columns().saturating_sub(INDENT.len()));
+                let dump = dump.trim_end().replace('\n', &format!("\n{INDENT}"));
+                format!("{head}\n{INDENT}{dump}\n")
+            }
+        }
+    }
+}
+
+/// What stands before the rows of a dump.
+const INDENT: &str = "    ";
+
+/// Whether bytes are rather read than dumped: nothing but line ends and tabs among the characters that are not shown.
+fn is_text(data: &[u8]) -> bool {
+    !data.iter().any(|byte| byte.is_ascii_control() && !b"\t\r\n\x1b".contains(byte))
+}
+
+/// Client to server, or back.
+fn direction(from: Side) -> &'static str {
+    if from == Side::Client { "c2s" } else { "s2c" }
+}
+
+fn counted(passed: Passed, bytes: bool) -> String {
+    let what = if bytes { "bytes" } else { "messages" };
+    format!("{} {what} to the server, {} {what} back", passed.up, passed.down)
+}
+
+/// An event as an object, without its time.
+fn object(event: &Event<'_>, messages: bool) -> Option<Value> {
+    Some(match event {
+        Event::Listening { addresses } => json!({
+            "event": "listening", "address": addresses.first(), "addresses": addresses,
+        }),
+        Event::Open { peer, client, server } => json!({
+            "event": "open", "peer": peer, "from": client.remote, "local": client.local, "to": server.remote,
+        }),
+        Event::Passed { peer, from, data } => {
+            let event = if messages { "message" } else { "segment" };
+            let mut object =
+                json!({ "event": event, "peer": peer, "direction": direction(*from), "bytes": data.len() });
+            json::put_message(&mut object, data);
+            object
+        }
+        Event::Close { peer, from, reason, passed, bytes } => {
+            let unit = if *bytes { "bytes" } else { "messages" };
+            let mut object = json!({
+                "event": "close", "peer": peer, "from": from, "reason": reason_name(reason),
+                "unit": unit, "c2s": passed.up, "s2c": passed.down,
+            });
+            if let Reason::Failed { side, error } = reason {
+                object["error"] = error.to_string().into();
+                object["side"] = if *side == Side::Client { "client" } else { "server" }.into();
+            }
+            object
+        }
+        Event::Error { peer, error } => json!({
+            "event": "error", "peer": peer, "error": error.to_string(), "hint": error.hint(),
+        }),
+        _ => return None,
+    })
+}
+
+fn reason_name(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Failed { error, .. } => json::failure_name(error),
+        _ => "ended",
+    }
+}
+
+impl Output for Traffic {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        if let Event::Passed { peer, from, data } = &event
+            && !self.look.json
+        {
+            return self.show(&self.passed(*peer, *from, data));
+        }
+        if !self.look.json {
+            self.notice(&event);
+            return Ok(());
+        }
+        if matches!(event, Event::Listening { .. }) {
+            self.notice(&event);
+        }
+        match object(&event, self.look.messages) {
+            Some(object) => self.object(object),
+            None => Ok(()),
+        }
+    }
+
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let sender = self.lines.clone().filter(Sender::is_full)?;
+        Some(Box::pin(async move { sender.room().await }))
+    }
+}
+
+/// What the error of the only bridge means for the status; it has been said.
+pub fn failed(error: &Error) -> crate::report::Status {
+    crate::report::status_of(error)
+}

@@ -1,0 +1,425 @@
+//! Bridges: whoever connects to one address is connected to another.
+//!
+//! Between streams that are framed alike the bytes pass as they are; else message by message. Half-closes, resets,
+//! back-pressure and the order of ends pass too. Every client has a partner of its own, datagram sessions included.
+//!
+//! Not here: nc's pipe (`pipe`) and conversations (`talk`), which have this end on standard input and output.
+
+mod bytes;
+mod kernel;
+mod lane;
+mod messages;
+mod tap;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::address::{Address, Framings};
+use crate::endpoint::{self, End, Names, Options, StreamEnd};
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::link::{Link, Listener};
+use bytes::Bytes;
+use lane::Lane;
+use messages::Messages;
+use tap::{Tap, Watch};
+
+/// A client's number: 1, 2, 3 ... in order of arrival, never reused in a run.
+pub type PeerId = u64;
+
+/// Who is to be connected to the other address.
+pub enum Clients {
+    /// One, already there.
+    One(End),
+    /// Whoever connects.
+    Many(Listener),
+}
+
+/// Where clients are connected to, and how both ends are framed.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where.
+    pub address: Address,
+    /// How it is connected to.
+    pub options: Options,
+    /// The framings at the client's end, where that is a stream.
+    pub client: Option<Framings>,
+    /// The framings at the target's end, where that is a stream.
+    pub server: Option<Framings>,
+}
+
+impl Target {
+    /// Whether bytes can pass as they are: both ends are streams, framed alike.
+    pub fn passes_bytes(&self) -> bool {
+        match (&self.client, &self.server) {
+            (Some(client), Some(server)) => client.inbound == server.outbound && client.outbound == server.inbound,
+            _ => false,
+        }
+    }
+}
+
+/// How bridges go on, and when the run ends.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Rules {
+    /// Give what passes to the output: [`Event::Passed`].
+    pub dump: bool,
+    /// Serve one client.
+    pub once: bool,
+    /// Clients at once; later ones wait to be accepted.
+    pub max_peers: Option<usize>,
+    /// End when nothing has passed for so long.
+    pub idle: Option<Duration>,
+    /// End after so long.
+    pub deadline: Option<Duration>,
+    /// How long a bridge with a datagram end goes on when one direction has ended, which datagrams cannot tell.
+    pub linger: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let linger = Duration::from_secs(1);
+        Self { dump: false, once: false, max_peers: None, idle: None, deadline: None, linger }
+    }
+}
+
+/// An end of a bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Who connected, or the first address.
+    Client,
+    /// Who was connected to.
+    Server,
+}
+
+impl Side {
+    /// The opposite end.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+/// What has passed through one bridge: bytes where they pass as they are, else messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// From the client to the server.
+    pub up: u64,
+    /// From the server to the client.
+    pub down: u64,
+}
+
+/// What has happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Clients can connect.
+    Listening {
+        /// The addresses really bound to.
+        addresses: &'a [String],
+    },
+    /// A client has its partner.
+    Open {
+        /// Its number.
+        peer: PeerId,
+        /// Who is at either end of the client's connection.
+        client: &'a Names,
+        /// Who is at either end of the partner's.
+        server: &'a Names,
+    },
+    /// Something passes.
+    Passed {
+        /// Through whose bridge.
+        peer: PeerId,
+        /// Who said it.
+        from: Side,
+        /// A message, or a segment where there is no framing.
+        data: &'a [u8],
+    },
+    /// A bridge has ended.
+    Close {
+        /// The client's number.
+        peer: PeerId,
+        /// Who the client was.
+        from: &'a str,
+        /// Why.
+        reason: &'a Reason,
+        /// What has passed.
+        passed: Passed,
+        /// That are bytes, else messages.
+        bytes: bool,
+    },
+    /// Something failed that ends no other bridge.
+    Error {
+        /// With whose bridge, if with one.
+        peer: Option<PeerId>,
+        /// What.
+        error: &'a Error,
+    },
+}
+
+/// Why a bridge ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Both ends did.
+    Ended,
+    /// One end failed; the other has learnt it as a reset, where its transport has such a thing.
+    Failed {
+        /// Which one.
+        side: Side,
+        /// How.
+        error: Error,
+    },
+}
+
+/// How the run ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// As it should.
+    Ended,
+    /// Nothing passed for so long.
+    Idle(Duration),
+    /// The deadline passed.
+    Deadline(Duration),
+    /// Nobody reads the output any more.
+    OutputClosed,
+    /// The only bridge failed; its [`Event::Close`] has said why.
+    Failed(Error),
+}
+
+/// Where events go. Called in their order; must not block.
+pub trait Output: Send + 'static {
+    /// Takes an event.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be shown, or [`Error::is_closed`] where nobody reads any more: this ends the run.
+    fn event(&mut self, event: Event<'_>) -> Result<()>;
+
+    /// What to wait for before more is given: a slow reader of the output slows the bridges down.
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        None
+    }
+}
+
+/// Connects every client to the target, and passes on what they say, until the rules say that it is over.
+///
+/// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
+pub async fn relay(clients: Clients, target: Target, output: impl Output, rules: Rules) -> Outcome {
+    let hub = Arc::new(Hub {
+        deadline: rules.deadline.map(|after| Instant::now() + after),
+        rules,
+        target,
+        begun: Instant::now(),
+        last: AtomicU64::new(0),
+        output: Mutex::new((Box::new(output), None)),
+        over: Notify::new(),
+        failed: AtomicBool::new(false),
+    });
+    tokio::select! {
+        outcome = Arc::clone(&hub).serve(clients) => outcome,
+        outcome = hub.over() => outcome,
+        outcome = hub.timers() => outcome,
+    }
+}
+
+/// Shared by the bridges of one run.
+struct Hub {
+    rules: Rules,
+    target: Target,
+    begun: Instant,
+    deadline: Option<Instant>,
+    /// When something last passed, in milliseconds from the beginning.
+    last: AtomicU64,
+    /// Where events go, and how that ended the run.
+    output: Mutex<(Box<dyn Output>, Option<Outcome>)>,
+    over: Notify,
+    failed: AtomicBool,
+}
+
+impl Hub {
+    fn output(&self) -> MutexGuard<'_, (Box<dyn Output>, Option<Outcome>)> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn emit(&self, event: Event<'_>) {
+        let mut output = self.output();
+        if output.1.is_some() || self.failed.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = output.0.event(event) {
+            output.1 = Some(if error.is_closed() { Outcome::OutputClosed } else { Outcome::Failed(error) });
+            self.failed.store(true, Ordering::Relaxed);
+            self.over.notify_one();
+        }
+    }
+
+    /// Resolves when the output has failed.
+    async fn over(&self) -> Outcome {
+        loop {
+            self.over.notified().await;
+            if let Some(outcome) = self.output().1.take() {
+                return outcome;
+            }
+        }
+    }
+
+    /// Resolves when a time limit has passed.
+    async fn timers(&self) -> Outcome {
+        loop {
+            let idle = self
+                .rules
+                .idle
+                .map(|after| self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed)) + after);
+            let Some(next) = self.deadline.into_iter().chain(idle).min() else { return std::future::pending().await };
+            tokio::time::sleep_until(next).await;
+            let now = Instant::now();
+            if self.deadline.is_some_and(|deadline| now >= deadline) {
+                return Outcome::Deadline(self.rules.deadline.unwrap_or_default());
+            }
+            let last = self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed));
+            if let Some(after) = self.rules.idle.filter(|after| now >= last + *after) {
+                return Outcome::Idle(after);
+            }
+        }
+    }
+
+    async fn serve(self: Arc<Self>, clients: Clients) -> Outcome {
+        let mut listener = match clients {
+            Clients::One(end) => return outcome(self.bridge(1, end).await),
+            Clients::Many(listener) => listener,
+        };
+        self.emit(Event::Listening { addresses: listener.addresses() });
+        let most = self.rules.max_peers.unwrap_or(usize::MAX);
+        let mut bridges = JoinSet::new();
+        let mut came = 0;
+        let mut complained: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                accepted = listener.accept_end(), if bridges.len() < most => match accepted {
+                    Ok(end) => {
+                        came += 1;
+                        if self.rules.once {
+                            return outcome(self.bridge(came, end).await);
+                        }
+                        let hub = Arc::clone(&self);
+                        bridges.spawn(async move { drop(hub.bridge(came, end).await) });
+                    }
+                    Err(error) => {
+                        if complained.is_none_or(|at| at.elapsed() > limits::COMPLAINT_PAUSE) {
+                            complained = Some(Instant::now());
+                            self.emit(Event::Error { peer: None, error: &error });
+                        }
+                        tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(_) = bridges.join_next() => {}
+            }
+        }
+    }
+
+    /// One client's bridge, from its partner's connection to the end of both. The error is of the only bridge there is.
+    async fn bridge(self: Arc<Self>, peer: PeerId, client: End) -> Result<()> {
+        // In a box: it is large, and gone when bytes pass.
+        let connected = Box::pin(endpoint::connect(&self.target.address, &self.target.options)).await;
+        let server = match connected {
+            Ok(server) => server,
+            Err(error) => {
+                self.emit(Event::Error { peer: Some(peer), error: &error });
+                refuse(client);
+                return Err(error);
+            }
+        };
+        let from = names(&client).remote.clone();
+        self.emit(Event::Open { peer, client: names(&client), server: names(&server) });
+        self.note();
+        let bytes = self.target.passes_bytes();
+        let (reason, passed) = match (client, server) {
+            (End::Stream(client), End::Stream(server)) if bytes => self.bytes(peer, client, server).pass(&*self).await,
+            (client, server) => Box::pin(Arc::clone(&self).messages(peer, client, server)).await?,
+        };
+        self.emit(Event::Close { peer, from: &from, reason: &reason, passed, bytes });
+        match reason {
+            Reason::Ended => Ok(()),
+            Reason::Failed { error, .. } => Err(error),
+        }
+    }
+
+    fn bytes(self: &Arc<Self>, peer: PeerId, client: StreamEnd, server: StreamEnd) -> Bytes {
+        let up = Lane::new(client.reader, server.writer, self.tap(peer, Side::Client));
+        let down = Lane::new(server.reader, client.writer, self.tap(peer, Side::Server));
+        Bytes::new(up, down)
+    }
+
+    fn tap(self: &Arc<Self>, peer: PeerId, from: Side) -> Option<Tap> {
+        if !self.rules.dump {
+            return None;
+        }
+        let framings = self.target.client.as_ref();
+        let framing = framings.map(|f| if from == Side::Client { &f.inbound } else { &f.outbound });
+        let decoder = framing.filter(|framing| framing.keeps_boundaries()).map(|framing| framing.decoder());
+        let watch: Arc<dyn Watch> = Arc::clone(self) as Arc<dyn Watch>;
+        Some(Tap::new(watch, peer, from, decoder))
+    }
+
+    async fn messages(self: Arc<Self>, peer: PeerId, client: End, server: End) -> Result<(Reason, Passed)> {
+        let client = Link::new(client, self.target.client.as_ref(), &self.target.options)?;
+        let server = Link::new(server, self.target.server.as_ref(), &self.target.options)?;
+        let (dump, linger) = (self.rules.dump, self.rules.linger);
+        let messages = Messages::new(self, peer, dump, linger);
+        Ok(messages.pass(client, server).await)
+    }
+}
+
+impl Watch for Hub {
+    fn note(&self) {
+        if self.rules.idle.is_some() {
+            let age = self.begun.elapsed().as_millis();
+            self.last.store(age.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+
+    fn passed(&self, peer: PeerId, from: Side, data: &[u8]) {
+        self.emit(Event::Passed { peer, from, data });
+    }
+
+    fn puzzled(&self, peer: PeerId, error: Error) {
+        self.emit(Event::Error { peer: Some(peer), error: &error });
+    }
+
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        self.output().0.room()
+    }
+}
+
+fn names(end: &End) -> &Names {
+    match end {
+        End::Stream(end) => &end.names,
+        End::Datagram(end) => &end.names,
+    }
+}
+
+/// A client that has no partner sees what it would see where nobody listens.
+fn refuse(client: End) {
+    if let End::Stream(mut client) = client {
+        client.writer.reset();
+    }
+}
+
+fn outcome(bridged: Result<()>) -> Outcome {
+    match bridged {
+        Ok(()) => Outcome::Ended,
+        Err(error) => Outcome::Failed(error),
+    }
+}

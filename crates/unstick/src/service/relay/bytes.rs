@@ -1,0 +1,103 @@
+//! A bridge between two streams whose bytes pass as they are: what the end of one direction means for the other.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use super::lane::{Ended, Lane};
+use super::tap::Watch;
+use super::{Passed, Reason, Side};
+use crate::error::Error;
+
+/// Both directions.
+pub(super) struct Bytes {
+    /// From the client to the server.
+    up: Lane,
+    down: Lane,
+    up_done: bool,
+    down_done: bool,
+    /// Who was lost while it was written to, the other direction still going on.
+    lost: Option<(Side, Error)>,
+}
+
+impl Bytes {
+    pub(super) fn new(up: Lane, down: Lane) -> Self {
+        Self { up, down, up_done: false, down_done: false, lost: None }
+    }
+
+    /// Passes everything on until both directions have ended.
+    pub(super) async fn pass(mut self, watch: &dyn Watch) -> (Reason, Passed) {
+        let mut before = 0;
+        let reason = poll_fn(|cx| {
+            let polled = self.poll(cx);
+            let now = self.up.passed() + self.down.passed();
+            if now != before {
+                before = now;
+                watch.note();
+            }
+            polled
+        })
+        .await;
+        (reason, Passed { up: self.up.passed(), down: self.down.passed() })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        if !self.up_done
+            && let Poll::Ready(ended) = self.up.poll(cx)
+            && let Some(reason) = self.direction_ends(cx, Side::Client, ended)
+        {
+            return Poll::Ready(reason);
+        }
+        if !self.down_done
+            && let Poll::Ready(ended) = self.down.poll(cx)
+            && let Some(reason) = self.direction_ends(cx, Side::Server, ended)
+        {
+            return Poll::Ready(reason);
+        }
+        self.poll_end(cx)
+    }
+
+    /// Where one direction has lost its receiver, it is over when the other direction is: what the receiver said before it
+    /// went has then been passed on, and its end too.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        let over = match &self.lost {
+            Some((Side::Server, _)) => self.down_done,
+            Some((Side::Client, _)) => self.up_done,
+            None => self.up_done && self.down_done,
+        };
+        if !over {
+            return Poll::Pending;
+        }
+        Poll::Ready(match self.lost.take() {
+            Some((side, error)) => {
+                // What is left unread would make closing a reset, which throws away what has not left yet.
+                let sinking = if side == Side::Server { &mut self.up } else { &mut self.down };
+                let _ = sinking.poll(cx);
+                Reason::Failed { side, error }
+            }
+            None => Reason::Ended,
+        })
+    }
+
+    /// The direction from one side has ended.
+    fn direction_ends(&mut self, cx: &mut Context<'_>, from: Side, ended: Ended) -> Option<Reason> {
+        let (this, done, other) = match from {
+            Side::Client => (&mut self.up, &mut self.up_done, Side::Server),
+            Side::Server => (&mut self.down, &mut self.down_done, Side::Client),
+        };
+        match ended {
+            Ended::InOrder => *done = true,
+            // Who is lost neither hears nor says any more: the other one learns it as it happened.
+            Ended::Source(error) => {
+                this.reset_target();
+                let reason = Reason::Failed { side: from, error: Error::io("receiving", error) };
+                return Some(reason);
+            }
+            Ended::Target(error) => {
+                this.sink();
+                cx.waker().wake_by_ref();
+                self.lost.get_or_insert((other, Error::io("sending", error)));
+            }
+        }
+        None
+    }
+}

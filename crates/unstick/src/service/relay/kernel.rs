@@ -1,0 +1,235 @@
+//! How Linux moves bytes between two sockets by itself: through a pipe, by `splice`, where there are many of them.
+//!
+//! A pipe is taken when bytes come and given back when there are none, so that idle bridges hold no files. Elsewhere, and
+//! for few bytes, reading and writing is cheaper.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use crate::endpoint::{StreamRead, StreamWrite};
+
+/// What came of an attempt.
+pub(super) enum Moved {
+    /// So many bytes have reached the receiver; none where it goes on by reading and writing.
+    Some(u64),
+    /// The source has ended.
+    End,
+    SourceFailed(io::Error),
+    TargetFailed(io::Error),
+}
+
+pub(super) use system::Kernel;
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::cell::RefCell;
+    use std::os::fd::OwnedFd;
+    use std::task::ready;
+
+    use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+    use tokio::io::Interest;
+
+    use super::{Context, Moved, Poll, StreamRead, StreamWrite, io};
+    use crate::limits;
+
+    /// Full reads in a row before the kernel is asked: fewer bytes are cheaper to read and write.
+    const MANY: u8 = 2;
+
+    /// Bytes that one call has to move for its price; after fewer, `MANY` times, reading and writing goes on.
+    const WORTH: usize = 32 << 10;
+
+    /// Bytes asked for at once: as many as a pipe can be made to hold without privileges.
+    const CHUNK: usize = 1 << 20;
+
+    /// Pipes that a thread keeps for the next who needs one.
+    const KEPT: usize = 16;
+
+    struct Pipe {
+        reader: OwnedFd,
+        writer: OwnedFd,
+    }
+
+    thread_local! {
+        static SPARE: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+    }
+
+    impl Pipe {
+        fn take() -> io::Result<Self> {
+            if let Some(pipe) = SPARE.with_borrow_mut(Vec::pop) {
+                return Ok(pipe);
+            }
+            let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+            // Refused beyond the user's share: the pipe then holds less.
+            let _ = fcntl_setpipe_size(&writer, CHUNK);
+            Ok(Self { reader, writer })
+        }
+
+        /// Gives an empty one back.
+        fn give(self) {
+            SPARE.with_borrow_mut(|spare| {
+                if spare.len() < KEPT {
+                    spare.push(self);
+                }
+            });
+        }
+    }
+
+    /// One direction's way through the kernel.
+    pub(in super::super) struct Kernel {
+        able: bool,
+        on: bool,
+        /// Steps in a row that speak for changing the way.
+        against: u8,
+        pipe: Option<Pipe>,
+        /// Bytes in it.
+        inside: usize,
+    }
+
+    impl Kernel {
+        pub(in super::super) fn new(able: bool) -> Self {
+            Self { able, on: false, against: 0, pipe: None, inside: 0 }
+        }
+
+        pub(in super::super) fn can(reader: &dyn StreamRead, writer: &dyn StreamWrite) -> bool {
+            reader.ready().is_some() && writer.ready().is_some()
+        }
+
+        /// Whether the kernel is to move what comes next: it is what moves on what it holds, in any case.
+        pub(in super::super) fn is_on(&self) -> bool {
+            self.on || self.inside > 0
+        }
+
+        /// So many bytes were read at once.
+        pub(in super::super) fn note(&mut self, read: usize) {
+            if self.able && self.weigh(read == limits::RELAY_READ) {
+                self.on = true;
+            }
+        }
+
+        /// Whether something has been seen so often that the way is to be changed.
+        fn weigh(&mut self, seen: bool) -> bool {
+            self.against = if seen { self.against + 1 } else { 0 };
+            let enough = self.against >= MANY;
+            if enough {
+                self.against = 0;
+            }
+            enough
+        }
+
+        /// Nothing moves: an empty pipe is for others.
+        pub(in super::super) fn rest(&mut self) {
+            if self.inside == 0
+                && let Some(pipe) = self.pipe.take()
+            {
+                pipe.give();
+            }
+        }
+
+        /// Back to reading and writing.
+        fn off(&mut self) -> Moved {
+            self.on = false;
+            self.rest();
+            Moved::Some(0)
+        }
+
+        /// Moves some bytes.
+        pub(in super::super) fn poll(
+            &mut self,
+            cx: &mut Context<'_>,
+            reader: &dyn StreamRead,
+            writer: &dyn StreamWrite,
+        ) -> Poll<Moved> {
+            let (Some(from), Some(to)) = (reader.ready(), writer.ready()) else {
+                return Poll::Ready(self.off());
+            };
+            if self.inside == 0 {
+                match ready!(from.poll_readable(cx)) {
+                    Ok(()) => {}
+                    Err(error) => return Poll::Ready(Moved::SourceFailed(error)),
+                }
+                let pipe = match self.pipe.take().map_or_else(Pipe::take, Ok) {
+                    Ok(pipe) => self.pipe.insert(pipe),
+                    // No more files: bytes can do without.
+                    Err(_) => return Poll::Ready(self.off()),
+                };
+                let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+                let filled =
+                    from.try_io(Interest::READABLE, || Ok(splice(from, None, &pipe.writer, None, CHUNK, flags)?));
+                match filled {
+                    Ok(0) => {
+                        self.rest();
+                        return Poll::Ready(Moved::End);
+                    }
+                    Ok(filled) => {
+                        self.inside = filled;
+                        if self.weigh(filled < WORTH) {
+                            self.on = false;
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Ready(Moved::Some(0)),
+                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                        self.able = false;
+                        return Poll::Ready(self.off());
+                    }
+                    Err(error) => return Poll::Ready(Moved::SourceFailed(error)),
+                }
+            }
+            self.poll_empty(cx, to)
+        }
+
+        /// Moves on what is in the pipe.
+        fn poll_empty(&mut self, cx: &mut Context<'_>, to: crate::endpoint::ReadySocket<'_>) -> Poll<Moved> {
+            let Some(pipe) = &self.pipe else { return Poll::Ready(Moved::Some(0)) };
+            match ready!(to.poll_writable(cx)) {
+                Ok(()) => {}
+                Err(error) => return Poll::Ready(Moved::TargetFailed(error)),
+            }
+            let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+            let emptied =
+                to.try_io(Interest::WRITABLE, || Ok(splice(&pipe.reader, None, to, None, self.inside, flags)?));
+            match emptied {
+                Ok(emptied) => {
+                    self.inside -= emptied;
+                    Poll::Ready(Moved::Some(emptied as u64))
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Ready(Moved::Some(0)),
+                Err(error) => Poll::Ready(Moved::TargetFailed(error)),
+            }
+        }
+    }
+}
+
+/// Elsewhere nothing moves by itself.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::{Context, Moved, Poll, StreamRead, StreamWrite};
+
+    pub(in super::super) struct Kernel;
+
+    impl Kernel {
+        pub(in super::super) fn new(_: bool) -> Self {
+            Self
+        }
+
+        pub(in super::super) fn can(_: &dyn StreamRead, _: &dyn StreamWrite) -> bool {
+            false
+        }
+
+        pub(in super::super) fn is_on(&self) -> bool {
+            false
+        }
+
+        pub(in super::super) fn note(&mut self, _: usize) {}
+
+        pub(in super::super) fn rest(&mut self) {}
+
+        pub(in super::super) fn poll(
+            &mut self,
+            _: &mut Context<'_>,
+            _: &dyn StreamRead,
+            _: &dyn StreamWrite,
+        ) -> Poll<Moved> {
+            Poll::Ready(Moved::Some(0))
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! One direction of a bridge: bytes as they are, from one end to the other.
+//!
+//! Not here: what its end means for the other direction (`bytes`), and how Linux moves them by itself (`kernel`).
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::kernel::{Kernel, Moved};
+use super::tap::Tap;
+use crate::endpoint::{StreamRead, StreamWrite};
+use crate::limits;
+
+/// Bytes moved before others get their turn.
+pub(super) const TURN: u64 = 4 << 20;
+
+thread_local! {
+    /// Where bytes land on their way: one for each thread, however many bridges it serves.
+    static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; limits::RELAY_READ].into());
+}
+
+/// How a direction ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// With the end of who sends, which has been passed on.
+    InOrder,
+    /// Who sends is lost.
+    Source(io::Error),
+    /// Who receives is lost.
+    Target(io::Error),
+}
+
+/// From one end to the other.
+pub(super) struct Lane {
+    reader: Box<dyn StreamRead>,
+    writer: Box<dyn StreamWrite>,
+    state: State,
+    /// Read, and not yet taken by the receiver. Nothing is held while nothing waits.
+    carried: Vec<u8>,
+    /// Of these.
+    sent: usize,
+    kernel: Kernel,
+    tap: Option<Tap>,
+    /// Bytes so far.
+    passed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Passing,
+    /// What was written is to leave, before more is read.
+    Flushing,
+    /// The source has ended; the end is on its way.
+    Ending,
+    /// The receiver is lost: what is still said is for nobody.
+    Sinking,
+    Done,
+}
+
+impl Lane {
+    pub(super) fn new(reader: Box<dyn StreamRead>, writer: Box<dyn StreamWrite>, tap: Option<Tap>) -> Self {
+        // What is to be seen has to pass through this process.
+        let kernel = Kernel::new(tap.is_none() && Kernel::can(&*reader, &*writer));
+        Self { reader, writer, state: State::Passing, carried: Vec::new(), sent: 0, kernel, tap, passed: 0 }
+    }
+
+    /// Bytes that have been passed on.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    /// Makes the receiver see a reset.
+    pub(super) fn reset_target(&mut self) {
+        self.writer.reset();
+    }
+
+    /// From now on the source is read for nobody, so that its end is seen, and that closing it is no reset.
+    pub(super) fn sink(&mut self) {
+        self.state = State::Sinking;
+        self.kernel = Kernel::new(false);
+        self.carried = Vec::new();
+    }
+
+    /// Passes on what there is; ready at the end, once.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let most = self.passed + TURN;
+        loop {
+            if self.passed > most {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let ended = match self.state {
+                State::Passing => match self.poll_pass(cx) {
+                    Poll::Ready(ended) => ended,
+                    Poll::Pending => {
+                        self.rest();
+                        return Poll::Pending;
+                    }
+                },
+                State::Flushing => {
+                    self.state = State::Passing;
+                    match Pin::new(&mut self.writer).poll_flush(cx) {
+                        Poll::Ready(Ok(())) => None,
+                        Poll::Ready(Err(error)) => Some(Ended::Target(error)),
+                        Poll::Pending => {
+                            self.state = State::Flushing;
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                State::Ending => {
+                    // A receiver that has gone needs no end.
+                    let _ = ready!(Pin::new(&mut self.writer).poll_shutdown(cx));
+                    Some(Ended::InOrder)
+                }
+                State::Sinking => Some(ready!(self.poll_sink(cx))),
+                State::Done => return Poll::Pending,
+            };
+            if let Some(ended) = ended {
+                self.state = State::Done;
+                return Poll::Ready(ended);
+            }
+        }
+    }
+
+    /// Nothing moves: nothing is held.
+    fn rest(&mut self) {
+        self.kernel.rest();
+    }
+
+    /// Some bytes; `None` where it goes on.
+    fn poll_pass(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+        if let Some(tap) = &mut self.tap {
+            ready!(tap.poll_room(cx));
+        }
+        if let Some(error) = ready!(self.poll_carried(cx)) {
+            return Poll::Ready(Some(Ended::Target(error)));
+        }
+        if self.kernel.is_on() {
+            return self.poll_kernel(cx);
+        }
+        LANDING.with_borrow_mut(|landing| {
+            let mut read = ReadBuf::new(landing);
+            match ready!(Pin::new(&mut self.reader).poll_read(cx, &mut read)) {
+                Ok(()) => {}
+                Err(error) => return Poll::Ready(Some(Ended::Source(error))),
+            }
+            let bytes = read.filled();
+            self.kernel.note(bytes.len());
+            if let Some(tap) = &mut self.tap {
+                tap.passes(bytes);
+            }
+            if bytes.is_empty() {
+                self.state = State::Ending;
+                return Poll::Ready(None);
+            }
+            self.state = State::Flushing;
+            Poll::Ready(self.write(cx, bytes).err().map(Ended::Target))
+        })
+    }
+
+    /// Writes what the receiver takes at once, and carries the rest.
+    fn write(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match Pin::new(&mut self.writer).poll_write(cx, bytes) {
+                Poll::Ready(written) => {
+                    let written = some(written?)?;
+                    self.passed += written as u64;
+                    bytes = &bytes[written..];
+                }
+                Poll::Pending => {
+                    self.carried.extend_from_slice(bytes);
+                    self.state = State::Passing;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what waits for the receiver; the error where that fails.
+    fn poll_carried(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Error>> {
+        while self.sent < self.carried.len() {
+            let written = ready!(Pin::new(&mut self.writer).poll_write(cx, &self.carried[self.sent..]));
+            match written.and_then(some) {
+                Ok(written) => {
+                    self.passed += written as u64;
+                    self.sent += written;
+                }
+                Err(error) => return Poll::Ready(Some(error)),
+            }
+        }
+        if self.sent > 0 {
+            (self.carried, self.sent) = (Vec::new(), 0);
+            self.state = State::Flushing;
+        }
+        Poll::Ready(None)
+    }
+
+    fn poll_kernel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+        Poll::Ready(match ready!(self.kernel.poll(cx, &*self.reader, &*self.writer)) {
+            Moved::Some(bytes) => {
+                self.passed += bytes;
+                None
+            }
+            Moved::End => {
+                self.state = State::Ending;
+                None
+            }
+            Moved::SourceFailed(error) => Some(Ended::Source(error)),
+            Moved::TargetFailed(error) => Some(Ended::Target(error)),
+        })
+    }
+
+    fn poll_sink(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        LANDING.with_borrow_mut(|landing| {
+            loop {
+                let mut read = ReadBuf::new(landing);
+                match ready!(Pin::new(&mut self.reader).poll_read(cx, &mut read)) {
+                    Ok(()) if read.filled().is_empty() => return Poll::Ready(Ended::InOrder),
+                    Ok(()) => {}
+                    Err(error) => return Poll::Ready(Ended::Source(error)),
+                }
+            }
+        })
+    }
+}
+
+/// Writing nothing is no way to go on.
+fn some(written: usize) -> io::Result<usize> {
+    if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
+}

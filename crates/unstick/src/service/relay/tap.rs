@@ -1,0 +1,84 @@
+//! What is shown of the bytes of one direction of a bridge as they pass: messages where there is a framing, else segments.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use unstick_wire::Decoder;
+
+use super::{PeerId, Side};
+use crate::error::Error;
+
+/// Who looks at what passes.
+pub(super) trait Watch: Send + Sync {
+    /// Something has passed.
+    fn note(&self);
+
+    /// This passes, and is to be shown.
+    fn passed(&self, peer: PeerId, from: Side, data: &[u8]);
+
+    /// What has passed cannot be shown as messages.
+    fn puzzled(&self, peer: PeerId, error: Error);
+
+    /// What to wait for before more is shown.
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
+}
+
+/// One direction of one bridge, watched.
+pub(super) struct Tap {
+    watch: Arc<dyn Watch>,
+    peer: PeerId,
+    from: Side,
+    /// Finds the messages; none where segments are shown.
+    decoder: Option<Decoder>,
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Tap {
+    pub(super) fn new(watch: Arc<dyn Watch>, peer: PeerId, from: Side, decoder: Option<Decoder>) -> Self {
+        Self { watch, peer, from, decoder, waiting: None }
+    }
+
+    /// Ready when more can be shown.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waiting.is_none() {
+            self.waiting = self.watch.room();
+        }
+        if let Some(waiting) = &mut self.waiting {
+            ready!(waiting.as_mut().poll(cx));
+            self.waiting = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// This segment passes; an empty one is the end.
+    pub(super) fn passes(&mut self, segment: &[u8]) {
+        let Some(decoder) = &mut self.decoder else {
+            if !segment.is_empty() {
+                self.watch.passed(self.peer, self.from, segment);
+            }
+            return;
+        };
+        match segment {
+            [] => decoder.end(),
+            segment => decoder.feed(segment),
+        }
+        loop {
+            match decoder.next() {
+                Ok(Some(message)) => self.watch.passed(self.peer, self.from, message),
+                Ok(None) => return,
+                Err(error) => {
+                    // The bytes pass as they are, whatever they look like: from now on they are shown as they come.
+                    let rest = decoder.pending().to_vec();
+                    self.watch.puzzled(self.peer, error.into());
+                    self.decoder = None;
+                    if !rest.is_empty() {
+                        self.watch.passed(self.peer, self.from, &rest);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
