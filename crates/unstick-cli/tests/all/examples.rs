@@ -1,11 +1,19 @@
 //! The Rust examples of both libraries, each run once with `unstick` at the other end, and a script in front of many.
 
 use std::process::Command;
+use std::sync::LazyLock;
 
 use crate::rig::{Process, port_at_end, unstick, unstick_listen};
 
-/// An example of a package, built by the cargo that runs this test.
+/// An example of a package, built by the cargo that runs this test: once for all, and before any time is taken.
 fn example(package: &str, name: &str, arguments: &[&str]) -> Process {
+    static BUILT: LazyLock<()> = LazyLock::new(|| {
+        let both = ["build", "--quiet", "--examples", "--package", "unstick", "--package", "unstick-wire"];
+        let built = Command::new(env!("CARGO")).current_dir(env!("CARGO_MANIFEST_DIR")).args(both).output();
+        let built = built.expect("cargo can be run");
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    });
+    *BUILT;
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["run", "--quiet", "--package", package, "--example", name]);
     Process::start(command.arg("--").args(arguments))
