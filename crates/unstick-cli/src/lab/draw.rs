@@ -11,10 +11,11 @@ const INDENT: &str = "    ";
 
 /// The names of all scenes, with what each shows.
 pub(super) fn list(paper: &mut Paper) {
-    paper.line(Ink::Bold, "unstick lab: what TCP and UDP do to messages, on real sockets, now");
+    paper.wrapped(Ink::Bold, "", 2, "unstick lab: what TCP and UDP do to messages, on real sockets, now");
     paper.end();
     for scene in Scene::ALL {
-        paper.put("  ").ink(Ink::Bold, &padded(scene.name(), 14)).put(words::of(scene).title).end();
+        let name = format!("  {}", padded(scene.name(), 14));
+        paper.labelled(Ink::Bold, &name, Ink::Plain, name.len(), words::of(scene).title);
     }
     paper.end();
 }
@@ -57,7 +58,7 @@ fn headline(paper: &mut Paper, scene: Scene, words: &Words) {
 fn code(paper: &mut Paper, language: &str, [wrong, right]: &[Code; 2]) {
     for (code, ink, verdict) in [(wrong, Ink::Bad, "wrong"), (right, Ink::Good, "right")] {
         let label = format!("  {language}, {verdict}: ");
-        paper.ink(ink, &label).put(&code.caption()).end();
+        paper.labelled(ink, &label, Ink::Plain, INDENT.len(), &code.caption());
         for line in code.lines() {
             paper.put(INDENT).put(&line).end();
         }

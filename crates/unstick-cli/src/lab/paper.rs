@@ -82,21 +82,27 @@ impl Paper {
 
     /// Text broken at blanks, its lines after the first indented by so much.
     pub(super) fn wrapped(&mut self, ink: Ink, first: &str, indent: usize, text: &str) {
-        let mut line = first.to_owned();
-        let mut empty = true;
+        self.labelled(ink, first, ink, indent, text);
+    }
+
+    /// The same behind a label with an ink of its own.
+    pub(super) fn labelled(&mut self, label: Ink, first: &str, ink: Ink, indent: usize, text: &str) {
+        self.ink(label, first);
+        let mut used = width(first);
+        let mut line = String::new();
         for word in text.split_whitespace() {
-            if !empty && width(&line) + 1 + width(word) > self.columns {
-                self.line(ink, &line);
-                line = " ".repeat(indent);
-                empty = true;
+            if !line.is_empty() && used + width(&line) + 1 + width(word) > self.columns {
+                self.ink(ink, &line).end();
+                self.put(&" ".repeat(indent));
+                used = indent;
+                line.clear();
             }
-            if !empty {
+            if !line.is_empty() {
                 line.push(' ');
             }
             line.push_str(word);
-            empty = false;
         }
-        self.line(ink, &line);
+        self.ink(ink, &line).end();
     }
 
     pub(super) fn into_text(self) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unstick::service::lab::{Act, Transport, What};
 
-use super::paper::{Ink, Paper, count, padded, thousands, width};
+use super::paper::{Ink, Paper, count, thousands, width};
 use super::timeline::{milliseconds, not_shown};
 
 /// Lengths, the four bytes that they became, and what those say.
@@ -87,23 +87,20 @@ pub(super) fn arrivals(paper: &mut Paper, act: &Act) {
     not_shown(paper, act);
 }
 
+/// Columns of a row's name in the table of both transports, the margin included.
+const NAME: usize = 20;
+
 /// The two transports beside each other.
 pub(super) fn side_by_side(paper: &mut Paper, acts: &[Act]) {
-    let columns = [22, (paper.columns - 24) / 2];
-    paper.put("  ").put(&padded("", columns[0]));
-    for act in acts {
-        paper.ink(Ink::Bold, &padded(if act.transport == Transport::Tcp { "TCP" } else { "UDP" }, columns[1]));
-    }
-    paper.end();
+    let heads = acts.iter().map(|act| if act.transport == Transport::Tcp { "TCP" } else { "UDP" }.to_owned());
+    row(paper, "", Ink::Bold, &heads.collect::<Vec<_>>());
     let rows = acts.first().map(|act| act.events.len()).unwrap_or_default();
-    for row in 0..rows {
-        let cells: Vec<(String, String)> = acts.iter().filter_map(|act| cell(&act.events.get(row)?.what)).collect();
-        let Some((name, _)) = cells.first() else { continue };
-        paper.put("  ").put(&padded(name, columns[0]));
-        for (_, text) in &cells {
-            paper.put(&padded(text, columns[1]));
+    for at in 0..rows {
+        let cells = acts.iter().filter_map(|act| cell(&act.events.get(at)?.what));
+        let (names, cells): (Vec<String>, Vec<String>) = cells.unzip();
+        if let Some(name) = names.first() {
+            row(paper, name, Ink::Plain, &cells);
         }
-        paper.end();
     }
     paper.wrapped(
         Ink::Faint,
@@ -114,12 +111,23 @@ pub(super) fn side_by_side(paper: &mut Paper, acts: &[Act]) {
     acts.iter().for_each(|act| not_shown(paper, act));
 }
 
+fn row(paper: &mut Paper, name: &str, ink: Ink, cells: &[String]) {
+    let columns = (paper.columns - NAME) / 2;
+    let mut blank = NAME - 2 - width(name);
+    paper.put("  ").put(name);
+    for cell in cells {
+        paper.put(&" ".repeat(blank)).ink(ink, cell);
+        blank = columns.saturating_sub(width(cell));
+    }
+    paper.end();
+}
+
 /// The name of a row, and what was measured.
 fn cell(what: &What) -> Option<(String, String)> {
     Some(match what {
         What::Boundaries { sent, reads } => {
             let kept = if sent == reads { "yes" } else { "no" };
-            let text = format!("{kept}: {sent} sent, {}", count(*reads as usize, "read"));
+            let text = format!("{kept} ({sent} in {})", count(*reads as usize, "read"));
             ("boundaries kept".into(), text)
         }
         What::Largest { bytes, refused: Some(_) } => ("largest message".into(), format!("{} bytes", thousands(*bytes))),

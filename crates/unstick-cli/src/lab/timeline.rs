@@ -17,7 +17,8 @@ pub(super) fn draw(paper: &mut Paper, act: &Act) {
     let left = left_side(act, room);
     let line = |paper: &mut Paper, time: &str, here: &str, there: &str, ink| {
         paper.ink(Ink::Faint, &format!("{time:>7} "));
-        paper.ink(ink, &padded(here, left)).ink(Ink::Faint, WIRE).ink(ink, there).end();
+        let wire = if there.is_empty() { WIRE.trim_end() } else { WIRE };
+        paper.ink(ink, &padded(here, left)).ink(Ink::Faint, wire).ink(ink, there).end();
     };
     line(paper, "ms", "sender", "receiver", Ink::Faint);
     for event in &act.events {
@@ -57,10 +58,10 @@ fn told(act: &Act, what: &What, [left, right]: [usize; 2]) -> (Side, String, Ink
         What::Passed { offset, bytes } => (Side::Sender, piece("network ", bytes, *offset, left), Ink::Faint),
         What::Queued { bytes } => {
             let waiting = match act.transport {
-                Transport::Udp => format!("a datagram of {}", count(*bytes as usize, "byte")),
-                _ => count(*bytes as usize, "byte"),
+                Transport::Udp => format!("next datagram: {}", count(*bytes as usize, "byte")),
+                _ => format!("{} to be read", count(*bytes as usize, "byte")),
             };
-            (Side::Receiver, format!("{waiting} to be read"), Ink::Faint)
+            (Side::Receiver, waiting, Ink::Faint)
         }
         What::Read { offset, room, bytes, .. } => {
             (Side::Receiver, piece(&format!("recv({room}) "), bytes, *offset, right), Ink::Plain)
@@ -101,10 +102,12 @@ fn shortened(text: &str, room: usize) -> String {
     if width(text) <= room {
         return text.to_owned();
     }
-    let quoted = text.ends_with('"');
-    let keep = room.saturating_sub(1 + usize::from(quoted));
-    let start: String = text.chars().take(keep).collect();
-    format!("{start}…{}", if quoted { "\"" } else { "" })
+    let start = |columns| text.chars().take(columns).collect::<String>();
+    let within_quotes = start(room.saturating_sub(2));
+    match within_quotes.matches('"').count() % 2 {
+        1 if !within_quotes.ends_with('"') => format!("{within_quotes}…\""),
+        _ => format!("{}…", start(room.saturating_sub(1)).trim_end_matches([' ', '"'])),
+    }
 }
 
 // ---- to scale ----
@@ -145,17 +148,26 @@ impl Scale {
         offsets.dedup();
         let whole = offsets.last().copied().unwrap_or(0).max(1);
         let wide = (room as f64 / whole as f64).min(WIDEST);
+        // Of each gap between two boundaries: the columns that it needs, and those that it gets.
+        let mut gaps: Vec<(usize, usize)> = Vec::new();
+        for ends in offsets.windows(2) {
+            let pieces = rows.iter().flat_map(|row| row.iter()).filter(|piece| piece.bytes == (ends[0]..ends[1]));
+            let text = pieces.map(|piece| width(&piece.text) + 1).max().unwrap_or(0);
+            let least = text.clamp(ends[0].to_string().len() + 1, LEAST);
+            gaps.push((least, least.max(((ends[1] - ends[0]) as f64 * wide) as usize)));
+        }
+        let mut over = gaps.iter().map(|gap| gap.1).sum::<usize>().saturating_sub(room);
+        while over > 0
+            && let Some(widest) = gaps.iter_mut().filter(|gap| gap.1 > gap.0).max_by_key(|gap| gap.1)
+        {
+            widest.1 -= 1;
+            over -= 1;
+        }
         let mut column = 0;
-        let mut marks: Vec<(u64, usize)> = Vec::new();
-        for offset in offsets {
-            if let Some((before, at)) = marks.last() {
-                let between = rows.iter().flat_map(|row| row.iter());
-                let between =
-                    between.filter(|piece| piece.bytes == (*before..offset)).map(|piece| width(&piece.text) + 1);
-                let least = between.max().unwrap_or(0).clamp(before.to_string().len() + 1, LEAST);
-                column = at + least.max(((offset - before) as f64 * wide) as usize);
-            }
-            marks.push((offset, column));
+        let mut marks = vec![(offsets.first().copied().unwrap_or(0), 0)];
+        for (offset, gap) in offsets.iter().skip(1).zip(gaps) {
+            column += gap.1;
+            marks.push((*offset, column));
         }
         Self { marks }
     }

@@ -232,3 +232,18 @@ fn the_demonstration_of_the_readme_happens() {
         assert!(screen.contains(line), "{line}");
     }
 }
+
+#[test]
+fn the_scene_of_the_readme_is_what_the_lab_draws() {
+    let readme = text("README.md");
+    let (_, behind) = readme.split_once("$ unstick lab slow-reader\n").expect("the README shows a scene");
+    let (shown, _) = behind.split_once("```").expect("and its end");
+    // Times are of the run that the README shows.
+    let timeless =
+        |line: &str| line.trim_start_matches(|c: char| c == ' ' || c == '.' || c.is_ascii_digit()).to_owned();
+    let drawn = printed(&["lab", "slow-reader"]);
+    let drawn: Vec<String> = drawn.lines().map(timeless).collect();
+    let shown: Vec<String> = shown.lines().map(timeless).collect();
+    assert!(shown.len() > 12, "{shown:?}");
+    assert_eq!(shown, drawn[..shown.len()]);
+}

@@ -10,6 +10,7 @@ mod generate;
 mod hands_free;
 mod json;
 mod keys;
+mod lab;
 mod netcats;
 mod pipes;
 mod prompt;

@@ -110,6 +110,14 @@ impl Terminal {
         })
     }
 
+    /// Waits until the text is on the screen, in a row that does not hold the other.
+    pub(crate) fn shows_beside(&self, text: &str, other: &str) {
+        self.until(&format!("{text:?} on the screen, and not beside {other:?}"), |seen| {
+            let found = |row: &String| row.contains(text) && !row.contains(other);
+            seen.rows().iter().any(found).then_some(())
+        });
+    }
+
     /// Waits until these are the last rows up to the cursor's, the row that is typed on.
     pub(crate) fn ends_with(&self, rows: &[&str]) {
         self.until(&format!("{rows:?} up to the cursor"), |seen| {

@@ -2,7 +2,7 @@
 use std::io::Result;
 use std::net::UdpSocket;
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(socket: &UdpSocket) -> Result<Messages> {
     let mut buffer = [0; 8];

@@ -1,7 +1,7 @@
 //! exactly 4 bytes, then exactly as many as they say
 use std::io::{Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut header = [0; 4];

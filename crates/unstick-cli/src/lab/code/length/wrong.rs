@@ -1,7 +1,7 @@
 //! what comes first is the length: is it alone, and whole?
 use std::io::{Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut buffer = [0; 1024];

@@ -1,7 +1,7 @@
 //! each message ends in a newline, and is read up to it
-use std::io::{BufReader, Read, Result};
+use std::io::{BufRead, BufReader, Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let lines = BufReader::new(stream).split(b'\n');

@@ -1,7 +1,7 @@
 //! three reads are taken for three messages
 use std::io::{Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut messages = Vec::new();

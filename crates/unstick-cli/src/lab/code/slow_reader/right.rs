@@ -1,7 +1,7 @@
 //! a message has 5 bytes, and is read until they are there
 use std::io::{Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut messages = Vec::new();

@@ -1,7 +1,7 @@
 //! what one read returns is taken for one message
 use std::io::{Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut messages = Vec::new();

@@ -1,7 +1,7 @@
 //! the sender closes behind its message: read to the end
 use std::io::{Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut message = Vec::new();

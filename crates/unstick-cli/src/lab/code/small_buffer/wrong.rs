@@ -1,7 +1,7 @@
 //! the buffer is as long as most messages
 use std::io::{Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut buffer = [0; 8];

@@ -1,7 +1,7 @@
 //! read on until the newline that ends the message
-use std::io::{self, BufReader, Read, Result};
+use std::io::{self, BufRead, BufReader, Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut message = Vec::new();

@@ -1,7 +1,7 @@
 //! one send, so one read will do
 use std::io::{Read, Result};
 
-use super::Messages;
+type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut buffer = [0; 1024];
