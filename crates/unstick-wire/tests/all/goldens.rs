@@ -76,7 +76,7 @@ fn parse_frame(line: &str) -> Option<(Vec<u8>, Vec<u8>)> {
         let (bytes, used) = match first {
             ' ' | '[' | ']' => (Vec::new(), 1),
             '"' => quoted(&rest[1..])?,
-            _ => (vec![u8::from_str_radix(rest.get(..2)?, 16).ok()?], 2),
+            _ => repeated(rest)?,
         };
         (inside, bracketed) = match first {
             '[' => (true, true),
@@ -93,6 +93,14 @@ fn parse_frame(line: &str) -> Option<(Vec<u8>, Vec<u8>)> {
         message.clone_from(&frame);
     }
     Some((frame, message))
+}
+
+/// `78`, or `78*200`: a byte, and how often it stands there.
+fn repeated(rest: &str) -> Option<(Vec<u8>, usize)> {
+    let byte = u8::from_str_radix(rest.get(..2)?, 16).ok()?;
+    let Some(times) = rest[2..].strip_prefix('*') else { return Some((vec![byte], 2)) };
+    let digits = times.bytes().take_while(u8::is_ascii_digit).count();
+    Some((vec![byte; times[..digits].parse().ok()?], 3 + digits))
 }
 
 /// The bytes of a text, and what it takes up, its quotes included.

@@ -1,6 +1,7 @@
 """Writes goldens: a frame a line, with the message in brackets. Knows no protocol and no framing."""
 
 import importlib.metadata
+import itertools
 import pathlib
 import sys
 
@@ -12,7 +13,7 @@ class Golden:
 
     def __init__(self, name, title, source, *packages):
         self.name = name
-        made = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages) or "struct alone: by hand"
+        made = ", ".join(p if " " in p else f"{p} {importlib.metadata.version(p)}" for p in packages) or "struct alone: by hand"
         script = pathlib.Path(sys.argv[0]).name
         self.lines = [f"# {title}", f"# source: {source}", f"# made: by {script} with {made}"]
 
@@ -38,7 +39,9 @@ class Golden:
 
     @staticmethod
     def _hex(part):
-        return part.hex()
+        # A long run of one byte is written once, with how often it stands there.
+        runs = ((byte, len(list(run))) for byte, run in itertools.groupby(part))
+        return "".join(f"{byte:02x}*{count} " if count >= 40 else f"{byte:02x}" * count for byte, count in runs).strip()
 
     def write(self):
         path = HERE / f"{self.name}.golden"
