@@ -8,10 +8,12 @@ mod between;
 mod cobs;
 mod delimited;
 mod digits;
+mod escape;
 mod fixed;
 mod hdlc;
 mod headers;
 mod integer;
+mod joined;
 mod json;
 mod length;
 mod prefixed;
@@ -232,7 +234,10 @@ codecs! {
     Between(between::Between),
     Integer(integer::Integer),
     Length(length::Length),
+    Joined(joined::Joined),
     Varint(prefixed::Prefixed<varint::Varint>),
+    Escape(prefixed::Prefixed<escape::Escape>),
+    Msgpack(prefixed::Prefixed<escape::Msgpack>),
     Field(prefixed::Prefixed<digits::Field>),
     Count(prefixed::Prefixed<digits::Count>),
     Ber(ber::Ber),
@@ -259,6 +264,8 @@ pub const ENTRIES: &[Entry] = &[
     python_struct::STRUCT,
     length::GENERAL,
     varint::VARINT,
+    escape::ESCAPE,
+    escape::MSGPACK,
     ber::BER,
     digits::ASCII,
     digits::HEX,

@@ -34,6 +34,10 @@ pub const MAX_JSON_DEPTH: usize = 512;
 /// Nesting of a RESP value: a few bytes are kept for each level, and real replies stay under ten.
 pub const MAX_RESP_DEPTH: usize = 128;
 
+/// Bytes that the headers of a message in several parts may take up, beyond the message's own `max`: a peer that sends
+/// parts with nothing in them for ever is refused.
+pub const MAX_PART_HEADERS: usize = 256;
+
 /// Bytes before the end of a header in `length:off=...,width=...`: real headers end before 64.
 pub const MAX_LENGTH_OFFSET: usize = 4096;
 

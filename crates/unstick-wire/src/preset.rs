@@ -3,9 +3,12 @@
 //! A preset is a row of a table, by family in the files below this one, and ships with its golden: bytes of the protocol
 //! that others made (`tests/goldens`). Not here: how frames are found, which is `framing`'s.
 
+mod calls;
 mod databases;
+mod devices;
 mod messaging;
 mod network;
+mod programs;
 
 use std::borrow::Cow;
 
@@ -84,7 +87,8 @@ pub struct Unsayable {
 }
 
 /// All presets, by family.
-pub const PRESETS: &[Family] = &[databases::FAMILY, messaging::FAMILY, network::FAMILY];
+pub const PRESETS: &[Family] =
+    &[databases::FAMILY, messaging::FAMILY, calls::FAMILY, network::FAMILY, devices::FAMILY, programs::FAMILY];
 
 /// Protocols that have been looked at, and why there is no preset for them.
 pub const UNSAYABLE: &[Unsayable] = &[];
@@ -163,9 +167,11 @@ fn name_of(phase: &str) -> &str {
     phase.split([':', ',']).next().unwrap_or(phase)
 }
 
-/// The preset that a spec names in one of its phases.
+/// The preset that a spec names in one of its phases. A protocol that is a framing of its own (`netstring`) is that
+/// framing, which takes more keys.
 pub(crate) fn named_in(spec: &str) -> Option<&'static Preset> {
-    spec.split('/').find_map(|phase| Preset::all().find(|preset| preset.is_called(name_of(phase))))
+    let called = |name: &str| Preset::all().find(|preset| preset.is_called(name) && preset.client != name);
+    spec.split('/').find_map(|phase| called(name_of(phase)))
 }
 
 /// The spec with the preset's own in its place: it is the last phase, and takes `max` and `oversize`.

@@ -14,20 +14,20 @@ pub(super) const ASCII: Entry = Entry {
     matches: |name| name == "ascii",
     parse: |args| {
         let width = args.count(1..=MAX_TEXT_LENGTH as u64, "how many characters the length has, as in ascii:4")?;
-        Ok(Prefixed(Field { width: width as usize, radix: 10 }).into())
+        Ok(Prefixed(Field { width: width as usize, radix: 10, itself: false }).into())
     },
 };
 
 pub(super) const HEX: Entry = Entry {
     name: "hex",
-    syntax: "hex:N",
-    frame: "a length in N hexadecimal digits, then so many bytes",
-    examples: &["hex:4", "hex:8", "hex:2"],
+    syntax: "hex:N[,itself=yes]",
+    frame: "a length in N hexadecimal digits, then so many bytes; itself=yes: it counts and keeps itself, less is it alone (git)",
+    examples: &["hex:4", "hex:8", "hex:2", "hex:4,itself=yes"],
     keeps_boundaries: true,
     matches: |name| name == "hex",
     parse: |args| {
         let width = args.count(1..=MAX_HEX_DIGITS as u64, "how many digits the length has, as in hex:4")?;
-        Ok(Prefixed(Field { width: width as usize, radix: 16 }).into())
+        Ok(Prefixed(Field { width: width as usize, radix: 16, itself: args.flag("itself")? }).into())
     },
 };
 
@@ -83,6 +83,8 @@ pub(crate) struct Field {
     width: usize,
     /// 10 or 16.
     radix: u32,
+    /// It counts itself and is part of the message; what is less than itself announces nothing, as git's flush does.
+    itself: bool,
 }
 
 impl Field {
@@ -116,7 +118,7 @@ impl Prefix for Field {
             return Err(self.not_a_number(field));
         }
         let value = value.ok_or_else(|| Fault::broken("the length is over 64 bits"))?;
-        Ok(Some((self.width, value)))
+        Ok(Some((self.width, if self.itself { value.saturating_sub(self.width as u64) } else { value })))
     }
 
     fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -127,6 +129,10 @@ impl Prefix for Field {
         out.resize(out.len() + self.width - text.len(), b'0');
         out.extend_from_slice(text.as_bytes());
         Ok(())
+    }
+
+    fn keeps(&self) -> bool {
+        self.itself
     }
 }
 

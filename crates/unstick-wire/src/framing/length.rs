@@ -1,9 +1,11 @@
 //! `length:...`: a header with a binary length in it.
 //!
 //! Bytes after the length field = (value & mask) × unit + adj, trailer included, align padding not. Not here: a length
-//! that stands alone and counts the message alone (`integer`), which is most of them and quicker.
+//! that stands alone and counts the message alone (`integer`), which is most of them and quicker; messages in several
+//! frames (`joined`).
 
 use super::integer::{self, Endian, Integer};
+use super::joined::Joined;
 use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
 use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
@@ -11,8 +13,8 @@ use crate::limits;
 
 pub(super) const GENERAL: Entry = Entry {
     name: "length",
-    syntax: "length:[off=N,]width=N[,endian=be|le|ne][,adj=N][,unit=N][,mask=HEX][,align=N][,trailer=HEX][,header=keep|strip][,head=HEX][,sign=yes]",
-    frame: "a header with a length in it, then (value & mask) × unit + adj bytes",
+    syntax: "length:[off=N,]width=N[,endian=be|le|ne|OFF:MASK][,adj=N][,unit=N][,mask=HEX][,align=N][,trailer=HEX][,header=keep|strip][,head=HEX][,sign=yes][,plus=OFF:WIDTH[:UNIT[:ALIGN]]][,last=full|empty|OFF:MASK]",
+    frame: "a header with a length in it, then (value & mask) × unit + adj bytes; endian from a bit, plus a second length, in parts up to the last",
     examples: &[
         "length:off=1,width=4,adj=-4",
         "length:width=2",
@@ -22,6 +24,16 @@ pub(super) const GENERAL: Entry = Entry {
         "length:off=1,width=3,mask=01ffff,header=strip,head=00000000",
         "length:off=2,width=2,align=4",
         "length:width=4,adj=-4,header=keep",
+        "length:off=4,width=4,endian=3:01,header=keep",
+        "length:off=4,width=2,adj=2,plus=6:1",
+        "length:off=5,width=3,adj=40,plus=4:1:4,align=4",
+        "length:width=2,adj=6,header=keep,plus=4:2:1:8",
+        "length:width=4,mask=7fffffff,last=0:80",
+        "length:off=2,width=2,adj=-4,last=1:01",
+        "length:width=1,last=empty",
+        "length:width=1,adj=1,header=keep,last=full",
+        "length:width=1,mask=3f,last=full",
+        "length:width=2,mask=7fff,last=0:80,max=20,oversize=discard",
     ],
     keeps_boundaries: true,
     matches: |name| name == "length",
@@ -50,6 +62,94 @@ pub(crate) struct Length {
     pub(crate) head: Box<[u8]>,
     /// `head` is what the user said, or holds nothing but the length.
     pub(crate) head_known: bool,
+    /// The bit of the header that says the length is little-endian, where one does.
+    pub(crate) little: Option<Bit>,
+    /// A second length, whose bytes come too.
+    pub(crate) plus: Option<Plus>,
+}
+
+/// A bit of a header.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bit {
+    pub(crate) offset: usize,
+    pub(crate) mask: u8,
+}
+
+impl Bit {
+    /// `OFF:MASK`, the mask in hexadecimal.
+    pub(super) fn parse(key: &str, text: &str) -> Result<Self, SpecError> {
+        let wrong = || SpecError::new(format!("{key}={text}: a byte's offset and a mask in hexadecimal, such as 6:01"));
+        let (offset, mask) = text.split_once(':').ok_or_else(wrong)?;
+        let offset = offset.parse().ok().filter(|offset| *offset < limits::MAX_LENGTH_OFFSET).ok_or_else(wrong)?;
+        let mask = u8::from_str_radix(mask, 16).ok().filter(|mask| *mask != 0).ok_or_else(wrong)?;
+        Ok(Self { offset, mask })
+    }
+
+    pub(crate) fn is_set(self, head: &[u8]) -> bool {
+        head[self.offset] & self.mask != 0
+    }
+}
+
+/// A second length in the same header and byte order: so many units, and their padding.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plus {
+    offset: usize,
+    width: usize,
+    unit: u64,
+    align: u64,
+}
+
+impl Plus {
+    /// `OFF:WIDTH[:UNIT[:ALIGN]]`.
+    fn parse(text: &str) -> Result<Self, SpecError> {
+        let wrong = || {
+            SpecError::new(format!(
+                "plus={text}: the second length's offset and width, such as 6:1, then unit and alignment"
+            ))
+        };
+        let numbers =
+            text.split(':').map(|word| word.parse::<u64>().ok()).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
+        let (offset, width, unit, align) = match numbers[..] {
+            [offset, width] => (offset, width, 1, 1),
+            [offset, width, unit] => (offset, width, unit, 1),
+            [offset, width, unit, align] => (offset, width, unit, align),
+            _ => return Err(wrong()),
+        };
+        let most = limits::MAX_LENGTH_OFFSET as u64;
+        let known = (1..=4).contains(&width) && (1..=most).contains(&unit) && (1..=most).contains(&align);
+        if offset + width > most || !known {
+            return Err(wrong());
+        }
+        Ok(Self { offset: offset as usize, width: width as usize, unit, align })
+    }
+
+    fn bytes(self, head: &[u8], endian: Endian) -> u64 {
+        let value = integer_of(&head[self.offset..self.offset + self.width], endian);
+        (value * self.unit).next_multiple_of(self.align)
+    }
+}
+
+/// Where a frame lies that starts at the input's first byte, as its header says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    /// The value of the length field, with what the mask hides.
+    pub(super) value: u64,
+    /// The first byte of the message.
+    pub(super) start: usize,
+    /// Bytes of the message.
+    pub(super) length: u64,
+    /// Bytes of the frame, padding included.
+    pub(super) total: u64,
+}
+
+#[inline]
+fn integer_of(field: &[u8], endian: Endian) -> u64 {
+    match (field, endian) {
+        (&[a, b, c, d], Endian::Big) => u64::from(u32::from_be_bytes([a, b, c, d])),
+        (&[a, b, c, d], Endian::Little) => u64::from(u32::from_le_bytes([a, b, c, d])),
+        (bytes, Endian::Big) => bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        (bytes, Endian::Little) => bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+    }
 }
 
 impl Length {
@@ -68,12 +168,15 @@ impl Length {
             keep: false,
             head: vec![0; width].into(),
             head_known: true,
+            little: None,
+            plus: None,
         }
     }
 
     /// The codec for it: the quicker one where the length stands alone and counts the message alone.
     pub(crate) fn into_machine(self) -> Machine {
         let alone = self.head.len() == self.width && self.trailer.is_empty() && !self.keep;
+        let alone = alone && self.little.is_none() && self.plus.is_none();
         if alone && self.unit == 1 && self.adjust == 0 && self.mask == u64::MAX && self.align == 1 {
             return Integer::new(self.width, self.endian, self.signed).into();
         }
@@ -90,40 +193,65 @@ impl Length {
     }
 
     /// The largest value that the field can hold.
-    fn largest_value(&self) -> u64 {
+    pub(super) fn largest_value(&self) -> u64 {
         let bits = self.width as u32 * 8 - u32::from(self.signed);
         (u64::MAX >> (64 - bits)) & self.mask
     }
 
+    /// Bytes of the header that have to be there before the frame's length is known.
+    pub(super) fn seen(&self) -> usize {
+        let bit = self.little.map_or(0, |bit| bit.offset + 1);
+        let plus = self.plus.map_or(0, |plus| plus.offset + plus.width);
+        self.field_end().max(bit).max(plus)
+    }
+
     #[inline]
-    fn value(&self, field: &[u8]) -> u64 {
-        match (field, self.endian) {
-            (&[a, b, c, d], Endian::Big) => u64::from(u32::from_be_bytes([a, b, c, d])),
-            (&[a, b, c, d], Endian::Little) => u64::from(u32::from_le_bytes([a, b, c, d])),
-            (bytes, Endian::Big) => bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
-            (bytes, Endian::Little) => bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+    fn endian(&self, head: &[u8]) -> Endian {
+        match self.little {
+            None => self.endian,
+            Some(bit) if bit.is_set(head) => Endian::Little,
+            Some(_) => Endian::Big,
         }
     }
 
-    /// Bytes after the length field, with the trailer.
     #[inline]
-    fn body(&self, field: &[u8]) -> Result<u64, Fault> {
-        let value = self.value(field);
+    fn value(&self, head: &[u8]) -> u64 {
+        integer_of(&head[self.offset..self.field_end()], self.endian(head))
+    }
+
+    /// Bytes after the length field, with the trailer. `head` has all that is seen.
+    #[inline]
+    fn body(&self, head: &[u8]) -> Result<u64, Fault> {
+        let value = self.value(head);
         if self.signed && value >> (self.width * 8 - 1) != 0 {
             let shift = 64 - self.width * 8;
             return Err(integer::negative((value << shift) as i64 >> shift));
         }
         // What is more than a u64 can say is over any limit too.
         let body = (value & self.mask).saturating_mul(self.unit);
+        let plus = self.plus.map_or(0, |plus| plus.bytes(head, self.endian(head)));
         let body = match self.adjust {
             0.. => Some(body.saturating_add(self.adjust.unsigned_abs())),
             _ => body.checked_sub(self.adjust.unsigned_abs()),
         };
-        let least = (self.stripped().saturating_sub(self.field_end()) + self.trailer.len()) as u64;
+        let body = body.map(|body| body.saturating_add(plus));
+        let outside = if self.keep { self.seen() } else { self.head.len() };
+        let least = (outside.saturating_sub(self.field_end()) + self.trailer.len()) as u64;
         match body {
             Some(body) if body >= least => Ok(body),
             _ => Err(self.implausible(value)),
         }
+    }
+
+    /// The frame that begins `input`; `None` until its header tells.
+    #[inline]
+    pub(super) fn extent(&self, input: &[u8]) -> Result<Option<Extent>, Fault> {
+        let Some(head) = input.get(..self.seen()) else { return Ok(None) };
+        let body = self.body(head)?;
+        let start = self.stripped();
+        let outside = (start + self.trailer.len()) as i64 - self.field_end() as i64;
+        let length = body.saturating_add_signed(-outside);
+        Ok(Some(Extent { value: self.value(head), start, length, total: self.padded(body) }))
     }
 
     #[cold]
@@ -158,7 +286,7 @@ impl Length {
     /// Puts `value` into the length field of a header.
     fn put(&self, value: u64, head: &mut [u8]) {
         let field = &mut head[self.offset..self.offset + self.width];
-        let keep = self.value(field) & !self.mask;
+        let keep = integer_of(field, self.endian) & !self.mask;
         let bytes = (value | keep).to_be_bytes();
         field.copy_from_slice(&bytes[8 - self.width..]);
         if self.endian == Endian::Little {
@@ -171,14 +299,14 @@ impl Length {
     }
 
     fn encode_kept(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let Some(field) = message.get(self.offset..self.field_end()) else {
-            let (length, header) = (message.len(), self.field_end());
+        let Some(head) = message.get(..self.seen()) else {
+            let (length, header) = (message.len(), self.seen());
             let what = format!("the message has {length} bytes, less than its own header of {header}");
             return Err(EncodeError::unfit_but(what, OWN_HEADER));
         };
         let total = message.len() + self.trailer.len();
-        if self.body(field) != Ok((total - self.field_end()) as u64) {
-            let (said, length) = (self.value(field), message.len());
+        if self.body(head) != Ok((total - self.field_end()) as u64) {
+            let (said, length) = (self.value(head), message.len());
             let what = format!(
                 "the length in the message's header is {said}, which is not right for a message of {length} bytes"
             );
@@ -197,14 +325,9 @@ const OWN_HEADER: &str = "a message begins with its header here; with header=str
 impl Codec for Length {
     #[inline]
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
-        let Some(field) = input.get(self.offset..self.field_end()) else {
+        let Some(Extent { start, length: message, total: padded, .. }) = self.extent(input)? else {
             return Ok(Step::Need);
         };
-        let body = self.body(field)?;
-        let start = self.stripped();
-        let outside = (start + self.trailer.len()) as i64 - self.field_end() as i64;
-        let message = body.saturating_add_signed(-outside);
-        let padded = self.padded(body);
         if message > cx.max as u64 {
             return Err(Fault::TooLong { length: Some(message), skip: Some(padded) });
         }
@@ -260,7 +383,7 @@ impl Codec for Length {
     }
 
     fn announced(&self, input: &[u8]) -> Option<u64> {
-        self.body(input.get(self.offset..self.field_end())?).ok().map(|body| self.padded(body))
+        self.extent(input).ok()?.map(|extent| extent.total)
     }
 
     fn can_discard(&self) -> bool {
@@ -273,7 +396,7 @@ impl Codec for Length {
             width: self.width,
             little: self.endian == Endian::Little,
             adjust: self.adjust,
-            simple: self.unit == 1 && self.mask == u64::MAX,
+            simple: self.unit == 1 && self.mask == u64::MAX && self.little.is_none() && self.plus.is_none(),
         }
     }
 }
@@ -284,14 +407,17 @@ fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
         SpecError::new("`length` needs the width of its length field in bytes")
             .with_hint("such as length:off=1,width=4")
     })?;
-    let endian = match args.value("endian") {
-        None | Some("be") => Endian::Big,
-        Some("le") => Endian::Little,
-        Some("ne") => Endian::NATIVE,
-        Some(other) => return Err(SpecError::new(format!("endian={other}: be, le or ne"))),
+    let (endian, little) = match args.value("endian") {
+        None | Some("be") => (Endian::Big, None),
+        Some("le") => (Endian::Little, None),
+        Some("ne") => (Endian::NATIVE, None),
+        Some(bit) if bit.contains(':') => (Endian::Big, Some(Bit::parse("endian", bit)?)),
+        Some(other) => return Err(SpecError::new(format!("endian={other}: be, le, ne, or a bit such as 6:01"))),
     };
     let mut length = Length::plain(width as usize, endian, args.flag("sign")?);
     length.offset = offset;
+    length.little = little;
+    length.plus = args.value("plus").map(Plus::parse).transpose()?;
     length.adjust = args.signed("adj")?.unwrap_or(0);
     length.unit = args.number("unit", 1..=1 << 20)?.unwrap_or(1);
     length.mask = args.mask("mask")?.unwrap_or(u64::MAX);
@@ -317,5 +443,11 @@ fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
             length.field_end()
         )));
     }
-    Ok(length.into_machine())
+    if !length.keep && (length.little.is_some() || length.plus.is_some()) {
+        return Err(SpecError::new("endian=OFF:MASK and plus= are for headers that the message holds: header=keep"));
+    }
+    match args.value("last") {
+        None => Ok(length.into_machine()),
+        Some(last) => Joined::parse(length, last),
+    }
 }

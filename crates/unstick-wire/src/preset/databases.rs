@@ -5,17 +5,24 @@ use super::{Family, Preset};
 pub(super) const FAMILY: Family = Family {
     title: "Databases and stores",
     presets: &[
+        // A client's first frames have no type byte, up to the StartupMessage; a request to encrypt is answered by one byte.
         Preset::binary(
             "postgres",
             "PostgreSQL 3.0",
             5432,
             "PostgreSQL documentation, Message Flow and Message Formats",
-            // A client's first frames have no type byte, up to the StartupMessage; a request to encrypt is answered by
-            // one bare byte.
             "length:width=4,adj=-4,header=keep,until=4:0003/length:off=1,width=4,adj=-4",
         )
         .answers("fixed:1,if=53+4e+47,times=2/length:off=1,width=4,adj=-4")
         .also(&["postgresql"]),
+        Preset::binary(
+            "mongodb",
+            "MongoDB",
+            27017,
+            "MongoDB manual, Wire Protocol",
+            "length:width=4,endian=le,adj=-4,header=keep",
+        )
+        .also(&["mongo"]),
         Preset::text(
             "redis",
             "Redis, RESP2 and RESP3",
@@ -25,5 +32,40 @@ pub(super) const FAMILY: Family = Family {
         )
         .answers("resp")
         .also(&["valkey"]),
+        Preset::binary(
+            "memcached-binary",
+            "memcached, binary protocol",
+            11211,
+            "memcached BinaryProtocolRevamped, Packet Structure",
+            "length:off=8,width=4,adj=12",
+        ),
+        Preset::binary(
+            "cassandra",
+            "Cassandra native protocol 3 and 4",
+            9042,
+            "native_protocol_v4.spec section 2",
+            "length:off=5,width=4",
+        )
+        .also(&["cql"]),
+        Preset::binary(
+            "elasticsearch",
+            "Elasticsearch transport",
+            9300,
+            "TcpHeader of Elasticsearch",
+            "length:off=2,width=4,sign=yes",
+        ),
+        Preset::binary("zookeeper", "ZooKeeper", 2181, "ZooKeeper jute records, ClientCnxnSocket", "i32be"),
+        Preset::binary("aerospike", "Aerospike", 3000, "Aerospike wire protocol, proto header", "length:off=2,width=6"),
+        Preset::binary("tarantool", "Tarantool IPROTO", 3301, "Tarantool manual, Binary protocol", "msgpack")
+            .answers("fixed:128/msgpack"),
+        Preset::binary("hadoop", "Hadoop IPC", 8020, "org.apache.hadoop.ipc.Server, RpcHeader", "fixed:7/i32be")
+            .answers("i32be"),
+        Preset::binary(
+            "tfrecord",
+            "TFRecord files",
+            0,
+            "TensorFlow guide, TFRecord",
+            "length:width=8,endian=le,adj=8,header=keep",
+        ),
     ],
 };

@@ -1,4 +1,4 @@
-//! Presets of message brokers and queues.
+//! Presets of message brokers, queues and telephony.
 
 use super::{Family, Preset};
 
@@ -7,5 +7,33 @@ pub(super) const FAMILY: Family = Family {
     presets: &[
         Preset::binary("kafka", "Apache Kafka", 9092, "Kafka protocol guide, Protocol", "i32be"),
         Preset::binary("mqtt", "MQTT 3.1.1 and 5", 1883, "OASIS MQTT 5.0, sections 1.5.5 and 2.1.4", "varint:4,off=1"),
+        // Who is refused is told by the protocol header of what would have been taken.
+        Preset::binary(
+            "amqp",
+            "AMQP 0-9-1 (RabbitMQ)",
+            5672,
+            "AMQP 0-9-1 sections 2.2.4 and 2.3.5",
+            "fixed:8,if=414d5150/length:off=3,width=4,adj=1,trailer=ce",
+        )
+        .also(&["rabbitmq"]),
+        Preset::binary(
+            "amqp1",
+            "AMQP 1.0",
+            5672,
+            "OASIS AMQP 1.0 part 2, sections 2.2 and 2.3",
+            "fixed:8,if=414d5150,times=2/length:width=4,adj=-4,header=keep",
+        ),
+        Preset::binary("pulsar", "Apache Pulsar", 6650, "Pulsar binary protocol, Framing", "u32be"),
+        Preset::binary("rocketmq", "Apache RocketMQ remoting", 10911, "RocketMQ, Communication Mechanism", "i32be"),
+        Preset::binary("openwire", "ActiveMQ OpenWire", 61616, "OpenWire Version 2 Specification", "i32be"),
+        Preset::binary(
+            "rabbitmq-stream",
+            "RabbitMQ Streams",
+            5552,
+            "RabbitMQ stream PROTOCOL.adoc, Frame Structure",
+            "u32be",
+        ),
+        Preset::binary("gearman", "Gearman, binary", 4730, "Gearman PROTOCOL, Binary Packet", "length:off=8,width=4"),
+        Preset::binary("smpp", "SMPP 3.4", 2775, "SMPP 3.4 section 3.2", "length:width=4,adj=-4,header=keep"),
     ],
 };

@@ -57,6 +57,16 @@ pub(crate) fn short(spec: &str, bytes: &[u8]) -> Vec<u8> {
     bytes[..bytes.len().min(most)].to_vec()
 }
 
+/// At most as many bytes as two digits can say; behind their own length where they keep it.
+pub(crate) fn hex(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let message = short(spec, bytes);
+    if key(spec, "itself").is_some() {
+        [format!("{:04x}", message.len() + 4).as_bytes(), &message].concat()
+    } else {
+        message
+    }
+}
+
 pub(crate) fn fixed(spec: &str, bytes: &[u8]) -> Vec<u8> {
     let length = spec[6..].split(',').next().unwrap().parse().unwrap();
     let mut message = bytes.to_vec();
@@ -71,7 +81,22 @@ pub(crate) fn general(spec: &str, bytes: &[u8]) -> Vec<u8> {
     let trailer = key(spec, "trailer").map_or(0, |hex| hex.len() / 2);
     let head = key(spec, "head").map(|hex| hex.len() / 2);
     let keep = key(spec, "header").map_or(off > 0 && head.is_none(), |header| header == "keep");
-    let mut message = if keep { vec![0xee; off + width] } else { Vec::new() };
+    if let Some("full") = key(spec, "last") {
+        return in_full_parts(keep, bytes);
+    }
+    // A second length that counts nothing stands in the header too, and a bit that says the part is the last.
+    let seen = key_to_comma(spec, "plus").map_or(off + width, |plus| {
+        let numbers: Vec<usize> = plus.split(':').map(|n| n.parse().unwrap()).collect();
+        (off + width).max(numbers[0] + numbers[1])
+    });
+    let mut message =
+        if keep { vec![if key_to_comma(spec, "plus").is_some() { 0 } else { 0xee }; seen] } else { Vec::new() };
+    if let Some((at, mask)) = key_to_comma(spec, "endian").and_then(|bit| bit.split_once(':')) {
+        message[at.parse::<usize>().unwrap()] &= !u8::from_str_radix(mask, 16).unwrap();
+    }
+    if let (true, Some((at, mask))) = (keep, key_to_comma(spec, "last").and_then(|bit| bit.split_once(':'))) {
+        message[at.parse::<usize>().unwrap()] |= u8::from_str_radix(mask, 16).unwrap();
+    }
     message.extend_from_slice(bytes);
     let outside = if keep { 0 } else { head.unwrap_or(off + width) } + trailer;
     loop {
@@ -89,6 +114,30 @@ pub(crate) fn general(spec: &str, bytes: &[u8]) -> Vec<u8> {
         }
         message.push(b'.');
     }
+}
+
+/// With a length of one byte, where a part that is as long as it can be is followed by another.
+fn in_full_parts(keep: bool, bytes: &[u8]) -> Vec<u8> {
+    if !keep {
+        return bytes.to_vec();
+    }
+    let mut message = Vec::new();
+    let parts = bytes.chunks_exact(0xff);
+    let rest = parts.remainder();
+    for part in parts.chain([rest]) {
+        message.extend_from_slice(&[part.len() as u8, 0xee]);
+        message.extend_from_slice(part);
+    }
+    message
+}
+
+/// The value of a key, colons included.
+fn key_to_comma<'a>(spec: &'a str, name: &str) -> Option<&'a str> {
+    spec.split([','])
+        .find_map(|word| {
+            word.rsplit_once(&format!("{name}=")).filter(|(before, _)| before.is_empty() || before.ends_with(':'))
+        })
+        .map(|(_, value)| value)
 }
 
 pub(crate) fn ber(_: &str, bytes: &[u8]) -> Vec<u8> {

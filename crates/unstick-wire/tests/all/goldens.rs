@@ -182,8 +182,8 @@ fn every_preset_writes_what_others_wrote() {
     });
 }
 
-/// Longest stream of which every pair of cuts is tried.
-const SHORT: usize = 160;
+/// Longest stream that is cut at every place, and about how often a longer one is.
+const SHORT: usize = 100;
 
 #[test]
 fn any_cut_gives_the_same_messages() {
@@ -203,7 +203,7 @@ fn any_cut_gives_the_same_messages() {
         }
         let step = stream.len() / SHORT + 1;
         for first in (0..=stream.len()).step_by(step) {
-            for second in (first..=stream.len()).step_by(1 + stream.len() / 40) {
+            for second in (first..=stream.len()).step_by(1 + stream.len() / 16) {
                 let told = decode(framing, cut(&stream, [first, second]), WAYS[(first + second) % 4]);
                 side.is_told(&told, &format!("{name}, cut at {first} and {second}"));
             }
@@ -222,9 +222,8 @@ fn random_cuts_give_the_same_messages() {
     };
     let seed = std::cell::RefCell::new(&mut random);
     for_each_side(|name, framing, side| {
-        // Three times the stream where it may be repeated: more than one buffer, and frames next to one another.
         let stream = side.stream();
-        for round in 0..60 {
+        for round in 0..24 {
             let mut places: Vec<usize> = (0..1 + round % 12).map(|_| (*seed.borrow_mut())(stream.len() + 1)).collect();
             places.sort_unstable();
             let told = decode(framing, cut(&stream, places.iter().copied()), WAYS[round % 4]);
@@ -248,7 +247,8 @@ fn an_end_inside_a_frame_is_told() {
                 Some(*end)
             })
             .collect();
-        for end in 1..stream.len() {
+        let step = stream.len() / 400 + 1;
+        for end in (1..stream.len()).filter(|end| end % step == 0 || boundaries.contains(end)) {
             let told = decode(framing, [&stream[..end]], WAYS[end % 4]);
             if boundaries.contains(&end) {
                 assert_eq!(told.error, None, "{name}, ended behind byte {end}");
@@ -265,7 +265,7 @@ fn an_end_inside_a_frame_is_told() {
 
 /// Where the end of the stream ends a message too.
 fn ends_anywhere(framing: &Framing) -> bool {
-    let preset = framing.preset().expect("it was made of one");
+    let Some(preset) = framing.preset() else { return false };
     [preset.client, preset.server].iter().any(|spec| spec.split('/').any(|phase| phase.starts_with("line")))
 }
 

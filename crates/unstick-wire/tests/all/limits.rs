@@ -109,6 +109,16 @@ fn depth_of_resp() {
 }
 
 #[test]
+fn headers_of_parts() {
+    // Parts of four bytes with nothing in them, then one of two bytes that is the last.
+    let parts = |size: usize| [b"\0\0\0\0".repeat(size / 4), b"\x80\0\0\x02ab".to_vec()].concat();
+    let framing = framing("length:width=4,mask=7fffffff,last=0:80,max=4");
+    taken(whole(&framing, &parts(limits::MAX_PART_HEADERS)));
+    refused(whole(&framing, &parts(limits::MAX_PART_HEADERS + 4)), "over the limit of 4 bytes");
+    refused(whole(&framing, &parts(100 * limits::MAX_PART_HEADERS)), "over the limit of 4 bytes");
+}
+
+#[test]
 fn what_a_spec_holds() {
     assert!(Framing::parse(&format!("length:off={},width=1", limits::MAX_LENGTH_OFFSET)).is_ok());
     assert!(Framing::parse(&format!("length:off={},width=1", limits::MAX_LENGTH_OFFSET + 1)).is_err());

@@ -70,7 +70,7 @@ fn general_lengths_are_checked_when_they_are_parsed() {
     refused("length:width=4,adj=x", "adj=x", "");
     refused("length:width=4,mask=0", "mask=0", "");
     refused("length:width=4,unit=0", "unit=0", "");
-    refused("length:width=4,endian=xe", "be, le or ne", "");
+    refused("length:width=4,endian=xe", "be, le, ne, or a bit", "");
     refused("length:off=2,width=2,head=0000", "the length field ends at byte 4", "");
     refused("length:off=2,width=2,header=keep,head=00000000", "head= is what is sent with header=strip", "");
 }

@@ -75,7 +75,9 @@ suite! {
     varint: "varint" carries varint;
     ber: "ber" carries ber;
     ascii: "ascii" carries short;
-    hex: "hex" carries short;
+    escape: "escape" carries anything;
+    msgpack: "msgpack" carries anything;
+    hex: "hex" carries hex;
     decimal: "decimal" carries short;
     netstring: "netstring" carries anything;
     octet_count: "octet-count" carries not_empty;

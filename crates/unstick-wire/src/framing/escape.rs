@@ -1,0 +1,134 @@
+//! `escape` and `msgpack`: lengths that are short where they can be, and long where the short form says so.
+
+use super::prefixed::{Prefix, Prefixed};
+use super::{Entry, Fault, Machine, Shape, shown};
+use crate::args::Args;
+use crate::error::{EncodeError, SpecError};
+
+pub(super) const ESCAPE: Entry = Entry {
+    name: "escape",
+    syntax: "escape:WIDTH:LONG[,sign=yes]",
+    frame: "a length of WIDTH bytes, and where all their bits are set (sign=yes: -1) one of LONG bytes behind them; big-endian",
+    examples: &["escape:4:8,sign=yes", "escape:1:8", "escape:1:2,max=300"],
+    keeps_boundaries: true,
+    matches: |name| name == "escape",
+    parse: parse_escape,
+};
+
+/// The MessagePack specification, "int format family": positive fixint, uint 8, 16, 32 and 64.
+pub(super) const MSGPACK: Entry = Entry {
+    name: "msgpack",
+    syntax: "msgpack",
+    frame: "a length as a MessagePack unsigned integer, then so many bytes (Tarantool)",
+    examples: &["msgpack", "msgpack,max=300,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "msgpack",
+    parse: |_| Ok(Prefixed(Msgpack).into()),
+};
+
+fn parse_escape(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+    let width = args.count(1..=4, "how many bytes a short length has, as in escape:4:8")? as usize;
+    let long = args.count(2..=8, "how many bytes a long length has, as in escape:4:8")? as usize;
+    if long <= width {
+        return Err(SpecError::new(format!(
+            "escape:{width}:{long}: the long length has more bytes than the short one"
+        )));
+    }
+    Ok(Prefixed(Escape { width, long, signed: args.flag("sign")? }).into())
+}
+
+/// A short length, or a mark and a long one.
+#[derive(Debug, Clone)]
+pub(crate) struct Escape {
+    width: usize,
+    long: usize,
+    /// A negative short length that is not the mark is no length.
+    signed: bool,
+}
+
+impl Escape {
+    fn mark(&self) -> u64 {
+        u64::MAX >> (64 - 8 * self.width)
+    }
+
+    /// The largest length in the short form.
+    fn largest_short(&self) -> u64 {
+        if self.signed { self.mark() >> 1 } else { self.mark() - 1 }
+    }
+}
+
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+impl Prefix for Escape {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+        let Some(short) = input.get(..self.width) else { return Ok(None) };
+        let value = big_endian(short);
+        if value == self.mark() {
+            let header = self.width + self.long;
+            return Ok(input.get(self.width..header).map(|long| (header, big_endian(long))));
+        }
+        if value > self.largest_short() {
+            return Err(Fault::broken(format!("length {} is negative", value as i64 - self.mark() as i64 - 1)));
+        }
+        Ok(Some((self.width, value)))
+    }
+
+    fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let (length, bits) = (length as u64, 8 * self.long as u32);
+        if length <= self.largest_short() {
+            out.extend_from_slice(&length.to_be_bytes()[8 - self.width..]);
+            return Ok(());
+        }
+        if bits < 64 && length >> bits != 0 {
+            return Err(EncodeError::DoesNotFit { length: length as usize, largest: (1 << bits) - 1 });
+        }
+        out.extend_from_slice(&self.mark().to_be_bytes()[8 - self.width..]);
+        out.extend_from_slice(&length.to_be_bytes()[8 - self.long..]);
+        Ok(())
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Binary { offset: 0, width: self.width, little: false, adjust: 0, simple: true }
+    }
+}
+
+/// A MessagePack integer. Longer forms than need be are read: servers write 32 bits always.
+#[derive(Debug, Clone)]
+pub(crate) struct Msgpack;
+
+impl Prefix for Msgpack {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+        let width = match input[0] {
+            small @ 0..0x80 => return Ok(Some((1, small.into()))),
+            0xcc => 1,
+            0xcd => 2,
+            0xce => 4,
+            0xcf => 8,
+            other => return Err(Fault::broken(format!("{} begins no MessagePack length", shown(&[other])))),
+        };
+        Ok(input.get(1..1 + width).map(|bytes| (1 + width, big_endian(bytes))))
+    }
+
+    fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let bytes = (length as u64).to_be_bytes();
+        let (kind, width) = match length as u64 {
+            small @ 0..0x80 => {
+                out.push(small as u8);
+                return Ok(());
+            }
+            0x80..=0xff => (0xcc, 1),
+            0x100..=0xffff => (0xcd, 2),
+            0x1_0000..=0xffff_ffff => (0xce, 4),
+            _ => (0xcf, 8),
+        };
+        out.push(kind);
+        out.extend_from_slice(&bytes[8 - width..]);
+        Ok(())
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Other
+    }
+}
