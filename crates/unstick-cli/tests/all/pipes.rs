@@ -234,6 +234,19 @@ fn what_is_lost_is_said() {
     assert_eq!(end.err, "unstick: peer 1: 3 messages passed over as too long (oversize=discard)\n");
 }
 
+#[test]
+fn the_failure_of_one_of_many_is_said_and_ends_nothing() {
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "u8"]);
+    let mut broken = Peer::connect(port);
+    broken.says(b"\x05ab");
+    drop(broken);
+    let said = listener.error_line_with("peer 1");
+    assert_eq!(said, "unstick: peer 1: the stream ended 3 bytes into a 6-byte frame");
+    let mut whole = Peer::connect(port);
+    whole.says(b"\x02ok");
+    assert_eq!(listener.line(), "ok");
+}
+
 // ---- half-closes ----
 
 #[test]
