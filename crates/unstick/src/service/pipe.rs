@@ -1,7 +1,7 @@
 //! nc's pipe: the bytes of standard input to a peer, the peer's bytes to standard output, as they are.
 //!
 //! Not here: messages. Bytes move from descriptor to descriptor, where the kernel can without passing through this
-//! process; those of a transport that is no socket pass through it ([`streams`]).
+//! process; those of a transport that is no socket pass through it (`streams`).
 
 mod streams;
 
