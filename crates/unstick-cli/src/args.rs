@@ -36,6 +36,9 @@ pub enum Verb {
     /// See what TCP and UDP do to messages, on real sockets
     #[command(after_help = LAB_EXAMPLES)]
     Lab(Lab),
+    /// Try a program at every boundary: the same bytes, cut and joined at every place
+    #[command(after_help = SHAKE_EXAMPLES)]
+    Shake(Shake),
     /// List the framings, or show one spec's bytes
     Framings(Framings),
     /// Print the man page, shell completions or the reference
@@ -69,6 +72,16 @@ Examples:
   unstick lab              every scene, after a list of their names
   unstick lab slow-reader  two sends read as one
   unstick lab --json       what was sent and read, one JSON object a line";
+
+const SHAKE_EXAMPLES: &str = "\
+Examples:
+  unstick shake --to 127.0.0.1:8080 -- python3 client.py {host} {port}     your client, against a server that runs
+  unstick shake --to 127.0.0.1:8080 --start 'python3 server.py' -- CLIENT  a server started anew for every case
+  unstick shake --to 127.0.0.1:5432 --send-file request.bin                no client: unstick sends these bytes
+  unstick shake -f u32be --to :9000 --send hello --send world
+  unstick shake --stdio --send-file requests.jsonl -- python3 server.py    a program on pipes
+
+Exit status: 0 the same everywhere, 6 broken, 7 inconclusive.";
 
 /// `listen`.
 #[derive(Debug, Args)]
@@ -193,6 +206,68 @@ pub struct Lab {
     /// What happened, as one JSON object a line
     #[arg(long)]
     pub json: bool,
+}
+
+/// `shake`.
+#[derive(Debug, Args)]
+pub struct Shake {
+    /// The client, or with --stdio the program: {host} {port} {address} and UNSTICK_PORT say where to connect to
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+    /// The server: HOST:PORT or PORT; port 0 with --start gives each start a free one
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "stdio")]
+    pub to: Option<String>,
+    /// Start the server with this for every case; {port} and UNSTICK_PORT say where it is to listen
+    #[arg(long, value_name = "COMMAND", conflicts_with = "stdio")]
+    pub start: Option<String>,
+    /// Try a program on pipes: its standard input is cut
+    #[arg(long, conflicts_with = "to", requires = "command")]
+    pub stdio: bool,
+    /// The framing: messages are compared instead of bytes
+    #[arg(short = 'f', long = "frame", value_name = "SPEC")]
+    pub frame: Option<String>,
+    /// Send this, where unstick is the client (again and again)
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub send: Vec<String>,
+    /// Send these bytes, in hexadecimal
+    #[arg(long, value_name = "HEX")]
+    pub send_hex: Vec<String>,
+    /// Send a file: bytes as they are, or with -f one message
+    #[arg(long, value_name = "PATH")]
+    pub send_file: Vec<std::path::PathBuf>,
+    /// Do not end the sending side behind the last byte
+    #[arg(long)]
+    pub no_half_close: bool,
+    /// Compare what the client prints, too
+    #[arg(long)]
+    pub output: bool,
+    /// Bytes of each direction up to which every single cut is tried [default: 4096]
+    #[arg(long, value_name = "BYTES", value_parser = at_least_one, help_heading = "Cases")]
+    pub depth: Option<u64>,
+    /// Try this case only, as a finding prints it (again and again)
+    #[arg(long, value_name = "CASE", help_heading = "Cases")]
+    pub case: Vec<String>,
+    /// End after so long, and until then try random cases
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Cases")]
+    pub time: Option<Duration>,
+    /// Try so many random cases behind the planned ones
+    #[arg(long, value_name = "N", help_heading = "Cases")]
+    pub cases: Option<u64>,
+    /// Where random cases begin [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Cases")]
+    pub seed: Option<u64>,
+    /// Conversations at once [default: what the server allows]
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Cases")]
+    pub jobs: Option<u64>,
+    /// How long a conversation may take before it hangs [default: learnt from runs without cuts]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Cases")]
+    pub timeout: Option<Duration>,
+    /// The report as one JSON object
+    #[arg(long, help_heading = "Report")]
+    pub json: bool,
+    /// Write the report to a file, as JUnit does
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub junit: Option<std::path::PathBuf>,
 }
 
 /// `framings`.

@@ -17,6 +17,7 @@ mod prompt;
 mod report;
 mod run;
 mod secure;
+mod shake;
 mod signals;
 mod terminal;
 mod traffic;

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -273,15 +273,20 @@ fn rules(talk: &Talk, matches: &ArgMatches, manner: Manner) -> Result<Rules> {
 
 /// What is sent to each peer, in the order in which it was typed.
 fn greeting(talk: &Talk, matches: &ArgMatches) -> Result<Vec<Bytes>> {
+    in_order(&talk.send, &talk.send_hex, &talk.send_file, matches)
+}
+
+/// What --send, --send-hex and --send-file name, in the order in which it was typed.
+pub fn in_order(texts: &[String], hexes: &[String], files: &[PathBuf], matches: &ArgMatches) -> Result<Vec<Bytes>> {
     let mut parts: Vec<(usize, Bytes)> = Vec::new();
     let places = |id: &str| matches.indices_of(id).into_iter().flatten().collect::<Vec<_>>();
-    for (at, text) in places("send").into_iter().zip(&talk.send) {
+    for (at, text) in places("send").into_iter().zip(texts) {
         parts.push((at, text.clone().into()));
     }
-    for (at, text) in places("send_hex").into_iter().zip(&talk.send_hex) {
+    for (at, text) in places("send_hex").into_iter().zip(hexes) {
         parts.push((at, hex(text)?));
     }
-    for (at, path) in places("send_file").into_iter().zip(&talk.send_file) {
+    for (at, path) in places("send_file").into_iter().zip(files) {
         parts.push((at, file(path)?));
     }
     parts.sort_by_key(|(at, _)| *at);

@@ -22,8 +22,10 @@ pub enum Status {
     TimedOut = 4,
     /// The peer broke the framing, or ended inside a frame.
     Framing = 5,
-    /// A check failed: ended before `--count` or `--until`, or without a reply.
+    /// A check failed: ended before `--count` or `--until`, or without a reply; a program that `shake` broke.
     Check = 6,
+    /// Nothing can be said for certain.
+    Inconclusive = 7,
     /// The terminal went away.
     HungUp = 129,
     /// ^C.

@@ -14,6 +14,7 @@ use crate::ask::{Question, ask};
 use crate::bridge::Bridge;
 use crate::plan::{Front, Plan};
 use crate::report::{Peers, Status};
+use crate::shake::shake;
 use crate::signals::Signals;
 use crate::terminal::{Notices, TerminalOutput};
 use crate::{framings, generate, json, lab, output, pipe, prompt, report, terminal};
@@ -28,6 +29,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
         Verb::Connect(args) => block_on(converse(Plan::connect(&args, matches)?)),
         Verb::Ask(args) => block_on(ask(Question::new(&args)?)),
         Verb::Lab(args) => block_on(lab::lab(args)),
+        Verb::Shake(args) => block_on(shake(&args, matches)),
         Verb::Framings(args) => framings::framings(&args),
         Verb::Generate(args) => generate::generate(&args),
     }

@@ -49,6 +49,7 @@ mod phase;
 mod preset;
 pub mod quantity;
 mod recognise;
+pub mod shake;
 mod spec;
 
 pub use decoder::Decoder;

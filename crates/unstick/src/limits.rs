@@ -75,6 +75,33 @@ pub const LAST_CALL: Duration = Duration::from_millis(200);
 /// peer that is busy, short enough for the others.
 pub const STALLED: Duration = Duration::from_secs(10);
 
+/// Bytes of each direction of a conversation that `shake` keeps to compare: a boundary that breaks a program does so in the
+/// first few messages.
+pub const MAX_RECORDED: usize = 16 << 20;
+
+/// Bytes that `shake` holds back for a join before it lets them go.
+pub const MAX_JOINED: usize = 1 << 20;
+
+/// Bytes of a program's last words that `shake` keeps, and of its output where that is compared.
+pub const MAX_SAID: usize = 64 << 10;
+
+/// How long `shake` looks without a pause whether a receiver has read: longer than a reader at work takes, shorter than
+/// would be felt.
+pub const EAGER_LOOKS: Duration = Duration::from_micros(500);
+
+/// How long a receiver that cannot be seen is given to read what is before a cut.
+pub const BLIND_CUT: Duration = Duration::from_millis(5);
+
+/// How long a receiver is given to read what is before a cut: one that has not read by then is busy with something
+/// else, and the cut counts as undelivered.
+pub const CUT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a server that `shake` starts may take to listen.
+pub const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a first run without cuts may take; later ones are given a multiple of what it took.
+pub const BASELINE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Raises the number of files that this process may open to what the machine allows, and returns it.
 ///
 /// A server of many connections is otherwise stopped by the shell's default of 1,024.

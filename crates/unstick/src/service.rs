@@ -4,4 +4,5 @@
 pub mod lab;
 pub mod pipe;
 pub mod relay;
+pub mod shake;
 pub mod talk;

@@ -1,0 +1,203 @@
+//! `shake`: what was asked for, progress while it runs, and its report.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::ArgMatches;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use unstick::service::shake::{Direction, Outcome, Progress, Report, Shake, Verdict, resolve};
+use unstick::wire::Framing;
+use unstick::wire::shake::Case;
+use unstick::{Error, FramedAddress, Result};
+
+use crate::args;
+use crate::output;
+use crate::plan;
+use crate::report::Status;
+
+/// Tries the program, and reports.
+pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
+    let bar = bar();
+    let told = bar.clone();
+    let shake = asked(args, matches).await?.on_progress(move |progress| tell(&told, progress));
+    let report = shake.run().await;
+    bar.finish_and_clear();
+    let report = report?;
+    if let Some(path) = &args.junit {
+        write_junit(path, &report)?;
+    }
+    let text = if args.json { format!("{}\n", as_json(&report)) } else { report.to_string() };
+    match output::print(&text) {
+        Status::Done => Ok(match report.verdict {
+            Verdict::Same => Status::Done,
+            Verdict::Broken => Status::Check,
+            _ => Status::Inconclusive,
+        }),
+        other => Ok(other),
+    }
+}
+
+/// What the options mean.
+async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
+    let target = args.to.as_deref().map(str::parse::<FramedAddress>).transpose()?;
+    let own = target.as_ref().and_then(|target| target.framing.clone());
+    let framing = match &args.frame {
+        Some(spec) => Some(Framing::parse(spec)?),
+        None => own,
+    };
+    let bytes = bytes(args, framing.as_ref(), matches)?;
+    let sends = !bytes.is_empty();
+    let mut shake = match &target {
+        None => Shake::pipes(&args.command, bytes),
+        Some(target) => {
+            let address = resolve(&target.address).await?;
+            if address.port() == 0 && args.start.is_none() {
+                return Err(
+                    Error::usage("port 0 is nobody's").with_hint("with --start it gives each start a free port")
+                );
+            }
+            match (args.command.is_empty(), sends) {
+                (false, true) => {
+                    return Err(Error::usage("a client and --send: one of them speaks to the server")
+                        .with_hint("leave out --send, or the command behind --"));
+                }
+                (true, false) => {
+                    return Err(Error::usage("nobody speaks to the server")
+                        .with_hint("give the client's command behind --, or --send TEXT, or --send-file PATH"));
+                }
+                (true, true) => Shake::server(bytes, address),
+                (false, false) => Shake::client(&args.command, address),
+            }
+        }
+    };
+    if let Some(start) = &args.start {
+        shake = shake.start(start);
+    }
+    if let Some(framing) = framing {
+        shake = shake.framing(framing);
+    }
+    let cases: Vec<Case> = args.case.iter().map(|case| case.parse()).collect::<Result<_, _>>()?;
+    shake = shake.only(cases).half_close(!args.no_half_close).compare_output(args.output);
+    shake = shake.seed(args.seed.unwrap_or(0));
+    shake = args.depth.into_iter().fold(shake, Shake::depth);
+    shake = args.time.into_iter().fold(shake, Shake::time);
+    shake = args.cases.into_iter().fold(shake, Shake::random);
+    shake = args.jobs.into_iter().fold(shake, |shake, jobs| shake.jobs(jobs as usize));
+    Ok(args.timeout.into_iter().fold(shake, Shake::timeout))
+}
+
+/// What unstick sends itself, in frames where there is a framing.
+fn bytes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -> Result<Vec<u8>> {
+    let messages = plan::in_order(&args.send, &args.send_hex, &args.send_file, matches)?;
+    let Some(framing) = framing else { return Ok(messages.concat()) };
+    let (mut encoder, mut bytes) = (framing.encoder()?, Vec::new());
+    for message in &messages {
+        encoder
+            .encode(message, &mut bytes)
+            .map_err(|error| Error::usage(format!("cannot be sent in {framing}: {error}")))?;
+    }
+    Ok(bytes)
+}
+
+/// Progress, where there is a terminal to see it.
+fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+    let style = ProgressStyle::with_template("{bar:20} {pos}/{len}  {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message("runs without cuts");
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn tell(bar: &ProgressBar, progress: &Progress) {
+    bar.set_length(progress.planned);
+    bar.set_position(progress.done);
+    let stage = progress.stage.map_or("runs without cuts".to_owned(), |stage| stage.to_string());
+    bar.set_message(match progress.suspects {
+        0 => stage,
+        suspects => format!("{stage}; {suspects} went otherwise"),
+    });
+}
+
+fn as_json(report: &Report) -> Value {
+    let findings = report.findings.iter().map(|finding| {
+        json!({
+            "case": finding.smallest.to_string(),
+            "headline": finding.headline(),
+            "pattern": finding.pattern,
+            "cause": finding.cause,
+            "failing": finding.failing.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "baseline": outcome_json(&finding.baseline),
+            "outcome": outcome_json(&finding.outcome),
+        })
+    });
+    json!({
+        "verdict": match report.verdict {
+            Verdict::Same => "same",
+            Verdict::Broken => "broken",
+            _ => "inconclusive",
+        },
+        "findings": findings.collect::<Vec<_>>(),
+        "cases": report.cases,
+        "planned": report.tally.planned - report.tally.turned,
+        "delivered": report.tally.delivered,
+        "unproven": report.tally.unproven,
+        "unread": report.tally.unread,
+        "notes": report.notes,
+        "seconds": report.took.as_secs_f64(),
+    })
+}
+
+fn outcome_json(outcome: &Outcome) -> Value {
+    let side = |exchange: &unstick::service::shake::Exchange, way| {
+        let side = exchange.of(way);
+        let bytes = &side.recording.bytes;
+        json!({ "bytes": bytes.len(), "ending": side.ending.to_string(), "sent": crate::json::text_or_base64(bytes) })
+    };
+    let connections = outcome.exchanges.iter().map(|exchange| {
+        json!({
+            "c2s": side(exchange, Direction::ClientToServer),
+            "s2c": side(exchange, Direction::ServerToClient),
+        })
+    });
+    json!({
+        "connections": connections.collect::<Vec<_>>(),
+        "exit": outcome.exit.map(|exit| exit.to_string()),
+        "late": outcome.late,
+        "program_said": outcome.client_said,
+        "server_said": outcome.server_said,
+    })
+}
+
+/// One test case a case that ran.
+fn write_junit(path: &Path, report: &Report) -> Result<()> {
+    let failures = report.results.iter().filter(|(_, failed)| *failed).count();
+    let count = report.results.len();
+    let seconds = report.took.as_secs_f64();
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"unstick shake\" tests=\"{count}\" failures=\"{failures}\" time=\"{seconds:.3}\">\n"
+    );
+    for (case, failed) in &report.results {
+        let name = escaped(&case.to_string());
+        xml += &format!("  <testcase classname=\"unstick.shake\" name=\"{name}\"");
+        match report.findings.iter().find(|finding| *failed && finding.failing.contains(case)) {
+            Some(finding) => {
+                let (headline, pattern) = (escaped(&finding.headline()), escaped(&finding.pattern));
+                xml += &format!(">\n    <failure message=\"{headline}\">{pattern}</failure>\n  </testcase>\n");
+            }
+            None if *failed => xml += "><failure message=\"went otherwise than without cuts\"/></testcase>\n",
+            None => xml += "/>\n",
+        }
+    }
+    xml += "</testsuite>\n";
+    std::fs::write(path, xml).map_err(|e| Error::other(format!("{}: {}", path.display(), output::reason(&e))))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,19 @@
+//! Trying a program at every boundary: cases, their order, the machine that cuts and joins, and what findings mean.
+//!
+//! A [`Case`] says where one conversation's bytes are cut and joined, by direction and absolute stream offset: never by
+//! what a read happened to return. A [`Knife`] does that to one direction. [`plan`] lists the cases worth trying for a
+//! recorded [`Conversation`], [`Random`] makes more from a seed, a [`Shrink`] finds which edits of a failing case
+//! matter, and [`words`] says what failing cases have in common.
+//!
+//! Not here: sockets, processes and time. `unstick::service::shake` moves the bytes and judges the outcomes.
+
+mod case;
+mod knife;
+mod plan;
+mod shrink;
+pub mod words;
+
+pub use case::{Case, Direction, Edit};
+pub use knife::{Knife, Proof, Step, Tally};
+pub use plan::{Conversation, Depth, Frame, Planned, Random, Recording, Stage, plan};
+pub use shrink::{Shrink, atoms};

@@ -1,0 +1,366 @@
+//! The machine that cuts and joins one direction of one conversation: bytes in, steps out.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::case::{Case, Direction, Edit};
+
+/// What is to be done next with a direction's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// Write these in one go, then say [`Knife::wrote`].
+    Write(&'a [u8]),
+    /// Wait until the receiver has read all that was written, then say [`Knife::drained`].
+    Drain,
+    /// More input is needed: [`Knife::push`] it, or say that it has ended.
+    Input,
+    /// The same, but bytes are being held back for a join: where no input comes for a while, say [`Knife::quiet`].
+    Hold,
+    /// Pass on the end of the stream, then say [`Knife::closed`].
+    End,
+    /// Nothing is left to do.
+    Done,
+}
+
+/// What is known of a cut: how [`Step::Drain`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The receiver had read all before the cut.
+    Read,
+    /// It had time to, but this cannot be seen from here.
+    Unproven,
+    /// It did not, within the time it was given.
+    Unread,
+    /// It has closed: whoever reads nothing any more cannot be cut.
+    Gone,
+}
+
+/// How many cuts and joins came about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Cuts that lay inside the stream, and joins whose bytes were sent.
+    pub planned: u64,
+    /// Cuts whose first part was read before the second was sent; joins that were written in one go.
+    pub delivered: u64,
+    /// Cuts that cannot be proven from here.
+    pub unproven: u64,
+    /// Cuts whose receiver did not read in time.
+    pub unread: u64,
+    /// Joins that cannot be: the sender waits for an answer in their midst.
+    pub turned: u64,
+}
+
+impl Tally {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            planned: self.planned + other.planned,
+            delivered: self.delivered + other.delivered,
+            unproven: self.unproven + other.unproven,
+            unread: self.unread + other.unread,
+            turned: self.turned + other.turned,
+        }
+    }
+
+    /// Everything that was planned, and could be, was delivered.
+    pub fn is_complete(self) -> bool {
+        self.unproven == 0 && self.unread == 0
+    }
+}
+
+/// A join that is still ahead or under way.
+#[derive(Debug, Clone, Copy)]
+struct Join {
+    from: u64,
+    to: u64,
+}
+
+/// Delivers one direction's bytes as a [`Case`] says.
+///
+/// ```
+/// use unstick_wire::shake::{Case, Direction, Knife, Proof, Step};
+/// let case: Case = "c2s:cut@2".parse()?;
+/// let mut knife = Knife::new(&case, Direction::ClientToServer);
+/// knife.push(b"hello");
+/// assert_eq!(knife.step(), Step::Write(b"he"));
+/// knife.wrote(2);
+/// assert_eq!(knife.step(), Step::Drain);
+/// knife.drained(Proof::Read);
+/// assert_eq!(knife.step(), Step::Write(b"llo"));
+/// # Ok::<(), unstick_wire::SpecError>(())
+/// ```
+#[derive(Debug)]
+pub struct Knife {
+    cuts: BTreeSet<u64>,
+    every: Vec<(u64, u64)>,
+    cut_end: bool,
+    joins: VecDeque<Join>,
+    /// Bytes of the stream that have been written.
+    sent: u64,
+    held: VecDeque<u8>,
+    /// A cut lies at `sent`, and what was written before it has not been drained.
+    at_cut: bool,
+    /// The sender is quiet: a join is given up.
+    quiet: bool,
+    ended: bool,
+    closed: bool,
+    tally: Tally,
+}
+
+impl Knife {
+    /// For one direction of a case.
+    pub fn new(case: &Case, direction: Direction) -> Self {
+        let mut knife = Self {
+            cuts: BTreeSet::new(),
+            every: Vec::new(),
+            cut_end: false,
+            joins: VecDeque::new(),
+            sent: 0,
+            held: VecDeque::new(),
+            at_cut: false,
+            quiet: false,
+            ended: false,
+            closed: false,
+            tally: Tally::default(),
+        };
+        for edit in case.of(direction) {
+            match edit {
+                Edit::Cut(at) => drop(knife.cuts.insert(at)),
+                Edit::Every(step, to) => knife.every.push((step, to.unwrap_or(u64::MAX))),
+                Edit::Join(from, to) => knife.joins.push_back(Join { from, to: to.unwrap_or(u64::MAX) }),
+                Edit::CutEnd => knife.cut_end = true,
+            }
+        }
+        knife.joins.make_contiguous().sort_unstable_by_key(|join| join.from);
+        knife
+    }
+
+    /// Bytes that have come from the sender.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.quiet = false;
+        self.held.extend(bytes);
+    }
+
+    /// The sender has ended.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// The sender has sent nothing for a while: what a join holds back is let go, since the sender may be waiting for
+    /// the answer to it.
+    pub fn quiet(&mut self) {
+        self.quiet = true;
+    }
+
+    /// How a [`Step::Drain`] ended.
+    pub fn drained(&mut self, proof: Proof) {
+        self.at_cut = false;
+        if self.sent == 0 {
+            return;
+        }
+        match proof {
+            Proof::Gone => return,
+            Proof::Read => self.tally.delivered += 1,
+            Proof::Unproven => self.tally.unproven += 1,
+            Proof::Unread => self.tally.unread += 1,
+        }
+        self.tally.planned += 1;
+    }
+
+    /// So many bytes of a [`Step::Write`] have been written.
+    pub fn wrote(&mut self, count: usize) {
+        let begun = self.sent;
+        self.sent += count as u64;
+        self.held.drain(..count);
+        self.at_cut = self.is_cut(self.sent);
+        let over = self.ended && self.held.is_empty();
+        while let Some(join) = self.joins.front_mut().filter(|join| join.from < self.sent) {
+            self.tally.planned += 1;
+            if join.to == u64::MAX {
+                // It joins what comes between two silences, again and again.
+                join.from = self.sent;
+                self.tally.delivered += 1;
+                break;
+            }
+            if begun <= join.from && (self.sent >= join.to || over) {
+                self.tally.delivered += 1;
+            } else {
+                self.tally.turned += 1;
+            }
+            self.joins.pop_front();
+        }
+    }
+
+    /// The end has been passed on.
+    pub fn closed(&mut self) {
+        self.closed = true;
+    }
+
+    /// Bytes written up to now.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// What came about of the case.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// What is to be done next.
+    pub fn step(&mut self) -> Step<'_> {
+        if self.closed {
+            return Step::Done;
+        }
+        if self.held.is_empty() {
+            return match self.ended {
+                false => Step::Input,
+                true if self.cut_end && self.sent > 0 => {
+                    self.cut_end = false;
+                    self.at_cut = true;
+                    Step::Drain
+                }
+                true => Step::End,
+            };
+        }
+        if self.at_cut {
+            return Step::Drain;
+        }
+        let there = self.sent + self.held.len() as u64;
+        let mut until = there;
+        if let Some(join) = self.joins.front() {
+            let whole = there >= join.to || self.ended || self.quiet;
+            if !whole && join.from <= self.sent {
+                return Step::Hold;
+            }
+            if !whole {
+                until = until.min(join.from);
+            }
+        }
+        let until = self.next_cut(until);
+        let count = (until - self.sent) as usize;
+        Step::Write(&self.held.make_contiguous()[..count])
+    }
+
+    fn is_cut(&self, at: u64) -> bool {
+        let asked = self.cuts.contains(&at) || self.every.iter().any(|(step, to)| at <= *to && at % step == 0);
+        asked && !self.joins.iter().any(|join| join.from < at && at < join.to)
+    }
+
+    /// The first cut after what has been sent, or `until`.
+    fn next_cut(&self, until: u64) -> u64 {
+        let mut at = self.sent;
+        loop {
+            let single = self.cuts.range(at + 1..).next().copied();
+            let regular = self.every.iter().map(|(step, to)| ((at / step + 1) * step, to));
+            let regular = regular.filter(|(next, to)| next <= to).map(|(next, _)| next).min();
+            match single.into_iter().chain(regular).min() {
+                Some(next) if next < until && self.is_cut(next) => return next,
+                Some(next) if next < until => at = next,
+                _ => return until,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Runs a case over segments; the writes, `|` where a drain stood between them, `.` for the end.
+    fn run(case: &str, segments: &[&str]) -> (String, Tally) {
+        let mut knife = Knife::new(&case.parse().unwrap(), Direction::ClientToServer);
+        let mut segments = segments.iter();
+        let mut shown = String::new();
+        loop {
+            match knife.step() {
+                Step::Write(bytes) => {
+                    let count = bytes.len();
+                    shown += &format!("[{}]", String::from_utf8_lossy(bytes));
+                    knife.wrote(count);
+                }
+                Step::Drain => {
+                    shown.push('|');
+                    knife.drained(Proof::Read);
+                }
+                Step::Hold if segments.as_slice().first() == Some(&"~") => {
+                    segments.next();
+                    knife.quiet();
+                }
+                Step::Input | Step::Hold => match segments.next() {
+                    Some(&"~") => {}
+                    Some(segment) => knife.push(segment.as_bytes()),
+                    None => knife.end(),
+                },
+                Step::End => {
+                    shown.push('.');
+                    knife.closed();
+                }
+                Step::Done => return (shown, knife.tally()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_waits_for_the_reader_wherever_the_sender_s_segments_lie() {
+        for segments in [&["hello"][..], &["he", "llo"], &["h", "ell", "o"], &["hel", "lo"]] {
+            let (shown, tally) = run("c2s:cut@2", segments);
+            assert_eq!(shown.replace("][", ""), "[he]|[llo].", "{segments:?}");
+            assert_eq!((tally.planned, tally.delivered), (1, 1));
+        }
+    }
+
+    #[test]
+    fn a_cut_at_or_behind_the_end_is_none() {
+        for case in ["c2s:cut@5", "c2s:cut@6", "s2c:cut@2", "uncut"] {
+            assert_eq!(run(case, &["hello"]), ("[hello].".into(), Tally::default()), "{case}");
+        }
+        assert_eq!(run("c2s:cut@end", &["hello"]).0, "[hello]|.");
+        assert_eq!(run("c2s:cut@end", &[]).0, ".");
+    }
+
+    #[test]
+    fn every_byte_and_every_so_many() {
+        assert_eq!(run("c2s:bytes", &["abc", "d"]).0, "[a]|[b]|[c]|[d].");
+        assert_eq!(run("c2s:every@2", &["abcde"]).0, "[ab]|[cd]|[e].");
+        assert_eq!(run("c2s:every@1..2", &["abcde"]).0, "[a]|[b]|[cde].");
+        assert_eq!(run("c2s:every@2,c2s:cut@3", &["abcde"]).0, "[ab]|[c]|[d]|[e].");
+    }
+
+    #[test]
+    fn a_join_gathers_what_was_sent_apart() {
+        let (shown, tally) = run("c2s:join@1..4", &["a", "b", "c", "d", "e"]);
+        assert_eq!((shown.as_str(), tally.delivered), ("[a][bcd][e].", 1));
+        assert_eq!(run("c2s:join@0..9", &["a", "bc"]).0, "[abc].", "the end comes first");
+        assert_eq!(
+            run("c2s:join@0..3,c2s:cut@1,c2s:cut@4", &["ab", "cde"]).0,
+            "[abcd]|[e].",
+            "a join rules out cuts in it"
+        );
+    }
+
+    #[test]
+    fn a_join_lets_go_when_its_sender_waits_for_the_answer() {
+        let (shown, tally) = run("c2s:join@0..4", &["ab", "~", "cd"]);
+        assert_eq!((shown.as_str(), tally.planned, tally.delivered, tally.turned), ("[ab][cd].", 1, 0, 1));
+        let (shown, tally) = run("c2s:join@0..end", &["a", "b", "~", "c", "d"]);
+        assert_eq!((shown.as_str(), tally.delivered, tally.turned), ("[ab][cd].", 2, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_proven_is_counted_as_that() {
+        for (proof, unproven, unread, planned) in
+            [(Proof::Unproven, 1, 0, 1), (Proof::Unread, 0, 1, 1), (Proof::Gone, 0, 0, 0)]
+        {
+            let mut knife = Knife::new(&"c2s:cut@1".parse().unwrap(), Direction::ClientToServer);
+            knife.push(b"ab");
+            knife.wrote(1);
+            assert_eq!(knife.step(), Step::Drain);
+            knife.drained(proof);
+            let tally = knife.tally();
+            assert_eq!((tally.unproven, tally.unread, tally.planned), (unproven, unread, planned));
+            assert_eq!(tally.is_complete(), proof == Proof::Gone);
+        }
+    }
+}

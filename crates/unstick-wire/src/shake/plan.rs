@@ -1,0 +1,405 @@
+//! Which cases are worth trying for a recorded conversation, in which order; and random ones from a seed.
+
+use crate::spec::Framing;
+
+use super::case::{Case, Direction, Edit};
+
+/// The payload of a TCP segment on networks whose path takes 576 bytes, and on Ethernet with time stamps.
+const SEGMENTS: [u64; 2] = [536, 1448];
+
+/// Places inside characters and line ends, and around frames, that are tried beyond the depth, each kind and direction.
+const BEYOND: usize = 256;
+
+/// What was seen of one direction, uncut.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Offsets where the sender began a segment, as far as that could be seen; without 0.
+    pub segments: Vec<u64>,
+    /// Those of them before which the other direction spoke: the sender may have waited for that.
+    pub turns: Vec<u64>,
+    /// Where each frame lies and its message in it, where a framing is known: start, message, end.
+    pub frames: Vec<Frame>,
+}
+
+/// Where a frame lies in its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Its first byte.
+    pub start: u64,
+    /// The first byte behind its header.
+    pub body: u64,
+    /// The first byte behind it.
+    pub end: u64,
+}
+
+impl Recording {
+    /// Finds the frames of a framing in the bytes, as far as they are whole.
+    pub fn find_frames(&mut self, framing: &Framing) {
+        self.frames.clear();
+        let mut decoder = framing.decoder();
+        decoder.feed(&self.bytes);
+        decoder.end();
+        let mut start = 0;
+        loop {
+            let message = match decoder.next() {
+                Ok(Some(message)) => message.to_vec(),
+                _ => return,
+            };
+            let end = self.bytes.len() - decoder.pending().len();
+            let frame = &self.bytes[start..end];
+            let header = memchr::memmem::find(frame, &message).filter(|_| !message.is_empty());
+            let body = start + header.unwrap_or(frame.len().min(8).saturating_sub(message.len()));
+            self.frames.push(Frame { start: start as u64, body: body as u64, end: end as u64 });
+            start = end;
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+}
+
+/// Both directions of a conversation, uncut.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// What the client sent.
+    pub client: Recording,
+    /// What the server sent.
+    pub server: Recording,
+}
+
+impl Conversation {
+    /// One direction.
+    pub fn of(&self, direction: Direction) -> &Recording {
+        match direction {
+            Direction::ClientToServer => &self.client,
+            Direction::ServerToClient => &self.server,
+        }
+    }
+
+    /// One direction.
+    pub fn of_mut(&mut self, direction: Direction) -> &mut Recording {
+        match direction {
+            Direction::ClientToServer => &mut self.client,
+            Direction::ServerToClient => &mut self.server,
+        }
+    }
+}
+
+/// How thoroughly to look.
+#[derive(Debug, Clone)]
+pub struct Depth {
+    /// Bytes of each direction up to which every single cut is tried.
+    pub bytes: u64,
+    /// The directions whose receiver is under test.
+    pub directions: Vec<Direction>,
+}
+
+/// What a case is tried for, in the words of a progress display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// A byte at a time.
+    Bytes,
+    /// Each single cut.
+    Cuts,
+    /// Cuts at frame boundaries, one off, and inside headers, beyond the depth.
+    Frames,
+    /// Two segments or more in one.
+    Joins,
+    /// Segments as real networks cut them.
+    Networks,
+    /// The end of the stream behind its last byte.
+    End,
+    /// Inside characters and line ends, beyond the depth.
+    Characters,
+    /// Drawn by lot.
+    Random,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bytes => "a byte at a time",
+            Self::Cuts => "single cuts",
+            Self::Frames => "cuts around frames",
+            Self::Joins => "joins",
+            Self::Networks => "segments of real networks",
+            Self::End => "the end by itself",
+            Self::Characters => "cuts in characters and line ends",
+            Self::Random => "random cuts and joins",
+        })
+    }
+}
+
+/// A case, and what it is tried for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The case.
+    pub case: Case,
+    /// What it is tried for.
+    pub stage: Stage,
+}
+
+/// The cases worth trying, in order: what finds most comes first.
+pub fn plan(conversation: &Conversation, depth: &Depth) -> Vec<Planned> {
+    let mut list = List { cases: Vec::new(), seen: std::collections::HashSet::new() };
+    let ways: Vec<_> = depth.directions.iter().map(|way| (*way, conversation.of(*way))).collect();
+    for (way, stream) in &ways {
+        if stream.len() > 1 {
+            let to = (stream.len() > depth.bytes).then_some(depth.bytes);
+            list.add(Stage::Bytes, *way, Edit::Every(1, to));
+        }
+    }
+    for (way, stream) in &ways {
+        for at in 1..stream.len().min(depth.bytes + 1) {
+            list.add(Stage::Cuts, *way, Edit::Cut(at));
+        }
+    }
+    for (way, stream) in &ways {
+        for at in around_frames(stream).filter(|at| *at > depth.bytes).take(BEYOND) {
+            list.add(Stage::Frames, *way, Edit::Cut(at));
+        }
+    }
+    for (way, stream) in &ways {
+        for (from, to) in joins(stream) {
+            list.add(Stage::Joins, *way, Edit::Join(from, to));
+        }
+    }
+    for (way, stream) in &ways {
+        for size in SEGMENTS.into_iter().filter(|size| *size < stream.len()) {
+            list.add(Stage::Networks, *way, Edit::Every(size, None));
+        }
+    }
+    for (way, stream) in &ways {
+        if stream.len() > 0 {
+            list.add(Stage::End, *way, Edit::CutEnd);
+        }
+    }
+    for (way, stream) in &ways {
+        for at in inside_characters(&stream.bytes).filter(|at| *at > depth.bytes).take(BEYOND) {
+            list.add(Stage::Characters, *way, Edit::Cut(at));
+        }
+    }
+    list.cases
+}
+
+struct List {
+    cases: Vec<Planned>,
+    seen: std::collections::HashSet<Case>,
+}
+
+impl List {
+    fn add(&mut self, stage: Stage, way: Direction, edit: Edit) {
+        let case = Case::one(way, edit);
+        if self.seen.insert(case.clone()) {
+            self.cases.push(Planned { case, stage });
+        }
+    }
+}
+
+/// Boundaries, one off, and all places inside headers.
+fn around_frames(stream: &Recording) -> impl Iterator<Item = u64> + '_ {
+    let length = stream.len();
+    let frames = stream.frames.iter();
+    let places = frames
+        .flat_map(|frame| (frame.start.saturating_sub(1)..=frame.body.min(frame.start + 32) + 1).chain([frame.end]));
+    places.filter(move |at| (1..length).contains(at))
+}
+
+/// Two messages, three, and all, where messages are known; two segments, three, and all where they are not.
+fn joins(stream: &Recording) -> Vec<(u64, Option<u64>)> {
+    let mut starts: Vec<u64> = std::iter::once(0).chain(stream.segments.iter().copied()).collect();
+    starts.extend(stream.frames.iter().flat_map(|frame| [frame.start, frame.end]));
+    starts.push(stream.len());
+    starts.sort_unstable();
+    starts.dedup();
+    let mut joins = Vec::new();
+    if stream.len() > 1 {
+        joins.push((0, None));
+    }
+    for many in [2, 3] {
+        let ranges = starts.windows(many + 1).map(|window| (window[0], Some(window[many])));
+        joins.extend(ranges.take(BEYOND));
+    }
+    joins
+}
+
+/// Places inside a UTF-8 character, and between CR and LF.
+fn inside_characters(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    let inside = |at: &usize| words_apart(bytes, *at);
+    (1..bytes.len()).filter(inside).map(|at| at as u64)
+}
+
+fn words_apart(bytes: &[u8], at: usize) -> bool {
+    is_inside_character(bytes, at) || is_inside_line_end(bytes, at)
+}
+
+/// Whether a cut here is inside a UTF-8 character.
+pub(super) fn is_inside_character(bytes: &[u8], at: usize) -> bool {
+    let start = bytes[..at].iter().rposition(|byte| byte & 0xC0 != 0x80);
+    start.is_some_and(|start| {
+        let wanted = match bytes[start] {
+            0xC2..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF4 => 4,
+            _ => return false,
+        };
+        at < start + wanted && bytes.get(start..start + wanted).is_some_and(|all| std::str::from_utf8(all).is_ok())
+    })
+}
+
+/// Whether a cut here is between CR and LF.
+pub(super) fn is_inside_line_end(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at - 1..=at) == Some(b"\r\n")
+}
+
+/// Random cases: the same seed and number give the same case, on every machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Random {
+    state: u64,
+}
+
+impl Random {
+    /// The generator of a seed's `number`th case.
+    pub fn new(seed: u64, number: u64) -> Self {
+        let mut random = Self { state: seed };
+        random.state = random.draw() ^ number.wrapping_mul(0xD134_2543_DE82_EF95);
+        random
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood, 2014).
+    fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.draw() % end.max(1)
+    }
+
+    /// A case of some cuts, mostly few and mostly near the begin, and now and then a join.
+    pub fn case(mut self, conversation: &Conversation, depth: &Depth) -> Case {
+        let mut edits = Vec::new();
+        for way in &depth.directions {
+            let length = conversation.of(*way).len();
+            if length < 2 {
+                continue;
+            }
+            let scale = self.below(5);
+            let count = self.below(2 << scale);
+            for _ in 0..count {
+                let reach = if self.below(2) == 0 { length.min(64) } else { length };
+                edits.push((*way, Edit::Cut(1 + self.below(reach - 1))));
+            }
+            if self.below(4) == 0 {
+                let (one, other) = (self.below(length + 1), self.below(length + 1));
+                let (from, to) = (one.min(other), one.max(other));
+                if from + 1 < to {
+                    edits.push((*way, Edit::Join(from, Some(to))));
+                }
+            }
+        }
+        edits.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn both() -> Depth {
+        Depth { bytes: 4096, directions: Direction::BOTH.to_vec() }
+    }
+
+    fn recorded(bytes: &[u8], segments: &[u64]) -> Recording {
+        Recording { bytes: bytes.to_vec(), segments: segments.to_vec(), ..Recording::default() }
+    }
+
+    fn cases(conversation: &Conversation, depth: &Depth) -> Vec<String> {
+        plan(conversation, depth).iter().map(|planned| planned.case.to_string()).collect()
+    }
+
+    #[test]
+    fn bytes_then_cuts_then_joins_then_the_end() {
+        let conversation = Conversation { client: recorded(b"abcd", &[2]), server: recorded(b"xy", &[]) };
+        assert_eq!(
+            cases(&conversation, &both()),
+            [
+                "c2s:bytes",
+                "s2c:bytes",
+                "c2s:cut@1",
+                "c2s:cut@2",
+                "c2s:cut@3",
+                "s2c:cut@1",
+                "c2s:join@0..end",
+                "c2s:join@0..4",
+                "s2c:join@0..end",
+                "c2s:cut@end",
+                "s2c:cut@end"
+            ]
+        );
+    }
+
+    #[test]
+    fn depth_bounds_single_cuts_and_not_what_lies_beyond() {
+        let mut long = recorded(&[b'x'; 3000], &[]);
+        long.bytes[2000..2003].copy_from_slice("€".as_bytes());
+        long.bytes[2500..2502].copy_from_slice(b"\r\n");
+        let conversation = Conversation { client: long, server: Recording::default() };
+        let depth = Depth { bytes: 3, directions: vec![Direction::ClientToServer] };
+        assert_eq!(
+            cases(&conversation, &depth),
+            [
+                "c2s:every@1..3",
+                "c2s:cut@1",
+                "c2s:cut@2",
+                "c2s:cut@3",
+                "c2s:join@0..end",
+                "c2s:every@536",
+                "c2s:every@1448",
+                "c2s:cut@end",
+                "c2s:cut@2001",
+                "c2s:cut@2002",
+                "c2s:cut@2501"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_framing_tells_where_headers_and_boundaries_lie() {
+        let mut stream = recorded(b"\0\0\0\x05hello\0\0\0\x05world", &[]);
+        stream.find_frames(&Framing::parse("u32be").unwrap());
+        assert_eq!(stream.frames, [Frame { start: 0, body: 4, end: 9 }, Frame { start: 9, body: 13, end: 18 }]);
+        let conversation = Conversation { client: stream, server: Recording::default() };
+        let depth = Depth { bytes: 2, directions: vec![Direction::ClientToServer] };
+        let cases = cases(&conversation, &depth);
+        for place in ["c2s:cut@3", "c2s:cut@8", "c2s:cut@9", "c2s:cut@10", "c2s:cut@12", "c2s:join@0..18"] {
+            assert!(cases.iter().any(|case| case == place), "{place} in {cases:?}");
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_cases_everywhere() {
+        let conversation = Conversation { client: recorded(&[0; 100], &[]), server: recorded(&[0; 9], &[]) };
+        let make = |seed, number| Random::new(seed, number).case(&conversation, &both()).to_string();
+        assert_eq!(make(1, 0), make(1, 0));
+        assert_ne!(make(1, 0), make(1, 1));
+        assert_ne!(make(1, 0), make(2, 0));
+        assert!((0..200).any(|number| make(7, number).contains("join")));
+    }
+
+    #[test]
+    fn inside_characters_and_line_ends() {
+        let text = "a€\r\nü".as_bytes();
+        let inside: Vec<u64> = inside_characters(text).collect();
+        assert_eq!(inside, [2, 3, 5, 7]);
+        assert_eq!(inside_characters(b"\x80\x80\xff\xe2\x28").count(), 0, "no characters at all");
+    }
+}

@@ -1,0 +1,253 @@
+//! `shake`: the same conversation again and again, its bytes cut and joined at every place, and what that changes.
+//!
+//! Not here: which cases there are and what findings have in common, which is [`unstick_wire::shake`].
+
+mod child;
+mod conversation;
+mod expect;
+mod findings;
+mod in_process;
+mod judge;
+mod kernel;
+mod outcome;
+mod outlet;
+mod passage;
+mod pattern;
+mod report;
+mod tape;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use unstick_wire::Framing;
+use unstick_wire::shake::Case;
+pub use unstick_wire::shake::{Conversation, Direction, Edit, Stage, Tally};
+
+use crate::Address;
+use crate::error::{Error, Result};
+use conversation::{Server, Subject};
+pub use expect::Difference;
+pub use in_process::Stream;
+pub use outcome::{Ending, Exchange, Exit, Outcome, Side};
+pub use report::{Finding, Report, Verdict};
+
+/// A program to be tried, and how thoroughly.
+///
+/// ```
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use unstick::service::shake::Shake;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> unstick::Result<()> {
+/// // Takes what one read returns for one message.
+/// let hasty = |mut stream: unstick::service::shake::Stream| async move {
+///     let mut buffer = [0; 1024];
+///     let count = stream.read(&mut buffer).await.unwrap_or(0);
+///     let _ = stream.write_all(&buffer[..count]).await;
+/// };
+/// let report = Shake::service(b"hello\n", hasty).run().await?;
+/// assert!(!report.passed());
+/// assert_eq!(report.findings[0].smallest.to_string(), "c2s:cut@1");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Shake {
+    subject: Subject,
+    framing: Option<Framing>,
+    half_close: bool,
+    output: bool,
+    depth: u64,
+    seed: u64,
+    time: Option<Duration>,
+    random: Option<u64>,
+    cases: Vec<Case>,
+    jobs: Option<usize>,
+    timeout: Option<Duration>,
+    progress: Option<Arc<dyn Fn(&Progress) + Send + Sync>>,
+}
+
+/// How far a shaking has come.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What is being tried; `None`: runs without cuts.
+    pub stage: Option<Stage>,
+    /// Cases done.
+    pub done: u64,
+    /// Cases planned up to now.
+    pub planned: u64,
+    /// Cases that went otherwise than without cuts.
+    pub suspects: u64,
+}
+
+/// The address of a server, where a host has several: the first on which this host's table shows a listener, else the
+/// first.
+///
+/// # Errors
+///
+/// Where the address is not TCP, or its host does not resolve.
+pub async fn resolve(address: &Address) -> Result<SocketAddr> {
+    let Address::Tcp(at) = address else {
+        return Err(Error::usage(format!("shake cuts TCP streams, and {address} is none")).with_hint("--to HOST:PORT"));
+    };
+    let found = crate::endpoint::resolve(at, &crate::Options::default()).await?;
+    let table = kernel::Table::open().ok();
+    let listens = |at: &&SocketAddr| table.as_ref().is_some_and(|table| table.is_listening(**at).unwrap_or(false));
+    let first = found.first().copied();
+    found.iter().find(listens).copied().or(first).ok_or_else(|| Error::usage(format!("{address} has no address")))
+}
+
+/// Bytes of each direction up to which every single cut is tried, unless told otherwise.
+pub const DEPTH: u64 = 4096;
+
+impl Shake {
+    fn new(subject: Subject) -> Self {
+        Self {
+            subject,
+            framing: None,
+            half_close: true,
+            output: false,
+            depth: DEPTH,
+            seed: 0,
+            time: None,
+            random: None,
+            cases: Vec::new(),
+            jobs: None,
+            timeout: None,
+            progress: None,
+        }
+    }
+
+    /// A client, started for each case, and the server that it talks to. `{host}`, `{port}` and `{address}` in its words,
+    /// and `UNSTICK_PORT` in its environment, say where it connects to.
+    pub fn client(command: impl IntoIterator<Item = impl Into<String>>, server: SocketAddr) -> Self {
+        let command = command.into_iter().map(Into::into).collect();
+        Self::new(Subject::Client { command, server: Server { address: server, start: None } })
+    }
+
+    /// A server, which is sent these bytes.
+    pub fn server(bytes: impl Into<Vec<u8>>, server: SocketAddr) -> Self {
+        Self::new(Subject::Server { bytes: bytes.into(), server: Server { address: server, start: None } })
+    }
+
+    /// A program that is given these bytes on its standard input.
+    pub fn pipes(command: impl IntoIterator<Item = impl Into<String>>, bytes: impl Into<Vec<u8>>) -> Self {
+        let command = command.into_iter().map(Into::into).collect();
+        Self::new(Subject::Pipes { command, bytes: bytes.into() })
+    }
+
+    /// An async service inside a test: it is called for each case with a stream on which a client has sent these bytes.
+    pub fn service<F, S>(bytes: impl Into<Vec<u8>>, service: S) -> Self
+    where
+        S: Fn(Stream) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let make = Arc::new(move |stream| Box::pin(service(stream)) as _);
+        Self::new(Subject::Service { make, bytes: bytes.into() })
+    }
+
+    /// The command that starts the server, for each case anew. With port 0 in the server's address each start has a free
+    /// port, `{port}` in the command.
+    #[must_use]
+    pub fn start(mut self, command: impl Into<String>) -> Self {
+        if let Subject::Client { server, .. } | Subject::Server { server, .. } = &mut self.subject {
+            server.start = Some(command.into());
+        }
+        self
+    }
+
+    /// The framing of both directions: messages are compared instead of bytes, and boundaries are tried first.
+    #[must_use]
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.framing = Some(framing);
+        self
+    }
+
+    /// Whether the client ends its side behind its last byte, where unstick is the client. On by default.
+    #[must_use]
+    pub fn half_close(mut self, half_close: bool) -> Self {
+        self.half_close = half_close;
+        self
+    }
+
+    /// Compares what the client prints, too. Off by default.
+    #[must_use]
+    pub fn compare_output(mut self, compare: bool) -> Self {
+        self.output = compare;
+        self
+    }
+
+    /// Bytes of each direction up to which every single cut is tried: [`DEPTH`] by default.
+    #[must_use]
+    pub fn depth(mut self, bytes: u64) -> Self {
+        self.depth = bytes;
+        self
+    }
+
+    /// The seed of random cases: 0 by default.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Ends after so long, and until then tries random cases.
+    #[must_use]
+    pub fn time(mut self, time: Duration) -> Self {
+        self.time = Some(time);
+        self
+    }
+
+    /// Tries so many random cases behind the planned ones: none by default.
+    #[must_use]
+    pub fn random(mut self, cases: u64) -> Self {
+        self.random = Some(cases);
+        self
+    }
+
+    /// Tries these cases only.
+    #[must_use]
+    pub fn only(mut self, cases: impl IntoIterator<Item = Case>) -> Self {
+        self.cases.extend(cases);
+        self
+    }
+
+    /// Conversations at once: as many as the server allows by default.
+    #[must_use]
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = Some(jobs.max(1));
+        self
+    }
+
+    /// How long a run may take before it counts as hanging: learnt from runs without cuts by default.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Tells how far it has come, after each case.
+    #[must_use]
+    pub fn on_progress(mut self, progress: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
+        self.progress = Some(Arc::new(progress));
+        self
+    }
+
+    /// Runs the conversation without cuts, then every case, and says what was found.
+    ///
+    /// Cancelled, it ends the programs it has started.
+    ///
+    /// # Errors
+    ///
+    /// Where the conversation cannot be had at all: nothing listens, a command does not start, the client does not
+    /// connect, the runs without cuts do not end.
+    pub async fn run(self) -> Result<Report> {
+        if let Subject::Client { command, .. } | Subject::Pipes { command, .. } = &self.subject
+            && command.is_empty()
+        {
+            return Err(Error::usage("a command is missing"));
+        }
+        judge::judge(self).await
+    }
+}

@@ -1,0 +1,157 @@
+//! The programs under test: started in a process group of their own, listened to, and ended with all that they started.
+
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
+
+use super::outcome::Exit;
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// A program that runs. Dropping it ends it, and whatever it has started.
+pub(super) struct Program {
+    child: Child,
+    #[cfg(unix)]
+    group: Option<rustix::process::Pid>,
+    said: Arc<Mutex<Vec<u8>>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// What becomes of a program's standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// It is kept together with standard error.
+    Said,
+    /// It is handed out, to be read as a stream.
+    Stream,
+}
+
+impl Program {
+    /// Starts a command with these variables in its environment.
+    pub(super) fn start(mut command: Command, what: &str, output: Output) -> Result<Self> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command.spawn().map_err(|error| {
+            let cannot = Error::other(format!("cannot start `{what}`: {}", crate::error::plain(&error)));
+            match error.kind() {
+                std::io::ErrorKind::NotFound => cannot.with_hint("is it spelt right, and on the PATH?"),
+                _ => cannot,
+            }
+        })?;
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let mut readers = Vec::new();
+        if let Some(stderr) = child.stderr.take() {
+            readers.push(tokio::spawn(keep(stderr, Arc::clone(&said))));
+        }
+        if output == Output::Said
+            && let Some(stdout) = child.stdout.take()
+        {
+            readers.push(tokio::spawn(keep(stdout, Arc::clone(&said))));
+        }
+        #[cfg(unix)]
+        let group = child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32));
+        Ok(Self {
+            child,
+            #[cfg(unix)]
+            group,
+            said,
+            readers,
+        })
+    }
+
+    /// Its standard output, once.
+    pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Its standard input, once.
+    pub(super) fn stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Waits for its end.
+    pub(super) async fn exit(&mut self) -> Exit {
+        self.child.wait().await.map_or(Exit::Never, exit)
+    }
+
+    /// Whether it has ended already.
+    pub(super) fn has_ended(&mut self) -> Option<Exit> {
+        self.child.try_wait().ok().flatten().map(exit)
+    }
+
+    /// Ends it, and tells its last words.
+    pub(super) async fn end(mut self) -> String {
+        self.kill();
+        let _ = self.child.wait().await;
+        for reader in std::mem::take(&mut self.readers) {
+            // A process that has left the group may hold the pipe open: nobody waits for it.
+            let abort = reader.abort_handle();
+            if tokio::time::timeout(Duration::from_millis(100), reader).await.is_err() {
+                abort.abort();
+            }
+        }
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    fn kill(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = self.group.take() {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.start_kill();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+        for reader in &self.readers {
+            reader.abort();
+        }
+    }
+}
+
+fn exit(status: ExitStatus) -> Exit {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return Exit::Signal(signal);
+    }
+    Exit::Status(status.code().unwrap_or(-1))
+}
+
+/// Keeps the end of what is said.
+async fn keep(mut from: impl AsyncRead + Unpin, kept: Arc<Mutex<Vec<u8>>>) {
+    let mut buffer = vec![0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(&buffer[..count]);
+        if kept.len() > 2 * limits::MAX_SAID {
+            let surplus = kept.len() - limits::MAX_SAID;
+            kept.drain(..surplus);
+        }
+    }
+}
+
+/// Reads an output to its end, as far as it is compared.
+pub(super) async fn read_output(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
+    let mut whole = Vec::new();
+    let mut buffer = vec![0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let room = limits::MAX_SAID - whole.len();
+        whole.extend_from_slice(&buffer[..count.min(room)]);
+    }
+    whole
+}
+
+/// A command line for the shell.
+pub(super) fn shell(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(line).stdin(Stdio::null());
+    command
+}

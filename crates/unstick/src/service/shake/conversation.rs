@@ -1,0 +1,439 @@
+//! One conversation, run once as a case says.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
+use tokio::task::JoinSet;
+use unstick_wire::shake::{Case, Direction, Knife, Tally};
+
+use super::child::{self, Output, Program};
+use super::in_process::{Make, Stream};
+use super::kernel::Table;
+use super::outcome::{Ending, Exit, Outcome};
+use super::outlet::{Outlet, Wire};
+use super::passage::{Passage, listen};
+use super::tape::{Tape, Tapes};
+use crate::error::{Error, Result};
+use crate::limits;
+
+use Direction::{ClientToServer, ServerToClient};
+
+/// What is tried.
+#[derive(Clone)]
+pub(super) enum Subject {
+    /// A client, started for each case; with a server it talks to.
+    Client { command: Vec<String>, server: Server },
+    /// A server, asked with these bytes.
+    Server { bytes: Vec<u8>, server: Server },
+    /// A program on pipes.
+    Pipes { command: Vec<String>, bytes: Vec<u8> },
+    /// A service inside a test.
+    Service { make: Arc<Make>, bytes: Vec<u8> },
+}
+
+/// The server of a conversation.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    /// The command that starts it, for each case anew.
+    pub(super) start: Option<String>,
+}
+
+/// How long things may take, learnt from runs without cuts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// A whole run.
+    pub(super) total: Duration,
+    /// The silence after which a join is given up.
+    pub(super) quiet: Duration,
+    /// The silence after which a conversation that has no end is over.
+    pub(super) settle: Duration,
+    /// The server ends its side; where it does not, so many bytes are waited for.
+    pub(super) ends: bool,
+    pub(super) expected: usize,
+}
+
+impl Bounds {
+    /// Before anything is known.
+    pub(super) fn unknown(timeout: Option<Duration>) -> Self {
+        Self {
+            total: timeout.unwrap_or(limits::BASELINE_PATIENCE),
+            quiet: Duration::from_millis(100),
+            settle: Duration::from_secs(1),
+            ends: false,
+            expected: 0,
+        }
+    }
+}
+
+/// Runs conversations.
+pub(super) struct Runner {
+    pub(super) subject: Subject,
+    pub(super) table: Option<Arc<Table>>,
+    /// The client ends its side behind its last byte.
+    pub(super) half_close: bool,
+    /// What the client prints is compared.
+    pub(super) output: bool,
+}
+
+impl Runner {
+    /// Runs the conversation once.
+    pub(super) async fn run(&self, case: &Case, bounds: Bounds) -> Result<Outcome> {
+        let begun = Instant::now();
+        let mut outcome = match &self.subject {
+            Subject::Client { command, server } => self.client(case, bounds, command, server).await?,
+            Subject::Server { bytes, server } => self.server(case, bounds, bytes, server).await?,
+            Subject::Pipes { command, bytes } => self.pipes(case, bounds, command, bytes).await?,
+            Subject::Service { make, bytes } => self.service(case, bounds, &**make, bytes).await,
+        };
+        outcome.took = begun.elapsed();
+        Ok(outcome)
+    }
+
+    /// Stands between a client and its server.
+    async fn client(&self, case: &Case, bounds: Bounds, command: &[String], server: &Server) -> Result<Outcome> {
+        let (mut started, to) = self.start(server).await?;
+        let listener =
+            TcpListener::bind(("127.0.0.1", 0)).await.map_err(|e| Error::io("listening for the client", e))?;
+        let at = listener.local_addr().map_err(|e| Error::io("listening for the client", e))?;
+        let mut client = Program::start(filled(command, at), &command.join(" "), Output::Said)?;
+        let stdout = self.output.then(|| client.stdout()).flatten();
+        let reader = stdout.map(|stdout| tokio::spawn(child::read_output(stdout)));
+        let tapes = Tapes::default();
+        let mut meeting = Meeting { tapes: tapes.clone(), relays: JoinSet::new(), failure: None };
+        let mut outcome = Outcome::default();
+        let whole = async {
+            let exit = self.attend(&mut client, &listener, &mut meeting, case, (to, bounds)).await;
+            meeting.wind_up(bounds).await;
+            exit
+        };
+        match tapes.in_time(bounds.total, whole).await {
+            Some(exit) => outcome.exit = Some(exit),
+            None => {
+                outcome.late = true;
+                outcome.exit = Some(client.has_ended().unwrap_or(Exit::Never));
+            }
+        }
+        meeting.relays.shutdown().await;
+        outcome.client_said = client.end().await;
+        if let Some(reader) = reader {
+            outcome.output = Some(reader.await.unwrap_or_default());
+        }
+        if let Some(started) = started.take() {
+            outcome.server_said = started.end().await;
+        }
+        match meeting.failure {
+            Some(failure) => Err(failure),
+            None => Ok(outcome.with(&tapes)),
+        }
+    }
+
+    /// Passes on the client's connections until it has ended.
+    async fn attend(
+        &self,
+        client: &mut Program,
+        listener: &TcpListener,
+        meeting: &mut Meeting,
+        case: &Case,
+        (to, bounds): (SocketAddr, Bounds),
+    ) -> Exit {
+        let mut exit = None;
+        loop {
+            tokio::select! {
+                biased;
+                Ok((stream, _)) = listener.accept() => self.relay(meeting, stream, to, case, bounds),
+                Some(Ok(Err(failure))) = meeting.relays.join_next(), if !meeting.relays.is_empty() => {
+                    meeting.failure.get_or_insert(failure);
+                    return exit.unwrap_or(Exit::Never);
+                }
+                // A connection that the client made just before it ended is in the backlog.
+                () = async {}, if exit.is_some() => return exit.unwrap_or(Exit::Never),
+                ended = client.exit(), if exit.is_none() => exit = Some(ended),
+            }
+        }
+    }
+
+    fn relay(&self, meeting: &mut Meeting, client: TcpStream, to: SocketAddr, case: &Case, bounds: Bounds) {
+        let tape = meeting.tapes.next();
+        let table = self.table.clone();
+        let spare = matches!(&self.subject, Subject::Client { server, .. } if server.start.is_some());
+        let knives = Direction::BOTH.map(|way| Knife::new(case, way));
+        meeting.relays.spawn(async move {
+            let server = connect(to).await?;
+            let lost = |e| Error::io("the connection", e);
+            let (mut from_client, mut to_client) = halves(client, table.as_ref()).map_err(lost)?;
+            let (mut from_server, mut to_server) = halves(server, table.as_ref()).map_err(lost)?;
+            let [forth, back] = knives;
+            let there = Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare };
+            let here = Passage { way: ServerToClient, tape: &tape, quiet: bounds.quiet, spare: false };
+            tokio::join!(
+                there.run(forth, &mut from_client, &mut to_server),
+                here.run(back, &mut from_server, &mut to_client)
+            );
+            Ok(())
+        });
+    }
+
+    /// Asks a server with the bytes that were given.
+    async fn server(&self, case: &Case, bounds: Bounds, bytes: &[u8], server: &Server) -> Result<Outcome> {
+        let (started, to) = self.start(server).await?;
+        let stream = connect(to).await?;
+        let (from, mut outlet) = halves(stream, self.table.as_ref()).map_err(|e| Error::io("the connection", e))?;
+        let tapes = Tapes::default();
+        let tape = tapes.next();
+        let knife = self.loaded(case, bytes, &tape);
+        let spare = server.start.is_some();
+        let passage = Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare };
+        let talk = async {
+            let forth = passage.run(knife, Silent, &mut outlet);
+            let back = listen(&tape, ServerToClient, from);
+            if self.half_close {
+                tokio::join!(forth, back);
+            } else {
+                until_answered(forth, back).await;
+            }
+        };
+        let mut outcome = Outcome { late: !bounded(talk, &tapes, bounds).await, ..Outcome::default() };
+        // A server that has not closed is left in no doubt, and its port is free at once.
+        outlet.reset();
+        if let Some(started) = started {
+            outcome.server_said = started.end().await;
+        }
+        Ok(outcome.with(&tapes))
+    }
+
+    /// A knife that holds all that the client has to say.
+    fn loaded(&self, case: &Case, bytes: &[u8], tape: &Tape) -> Knife {
+        let mut knife = Knife::new(case, ClientToServer);
+        tape.segment(ClientToServer, bytes);
+        knife.push(bytes);
+        if self.half_close {
+            tape.ended(ClientToServer, Ending::Fin);
+            knife.end();
+        }
+        knife
+    }
+
+    /// Gives a program its standard input.
+    async fn pipes(&self, case: &Case, bounds: Bounds, command: &[String], bytes: &[u8]) -> Result<Outcome> {
+        let mut asked = Command::new(&command[0]);
+        asked.args(&command[1..]).stdin(Stdio::piped());
+        let mut program = Program::start(asked, &command.join(" "), Output::Stream)?;
+        let (Some(stdin), Some(stdout)) = (program.stdin(), program.stdout()) else {
+            return Err(Error::other("the program has no pipes"));
+        };
+        let tapes = Tapes::default();
+        let tape = tapes.next();
+        let knife = self.loaded(case, bytes, &tape);
+        let mut outlet = Outlet::Pipe(Some(stdin));
+        let passage = Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare: false };
+        let mut exit = None;
+        let talk = async {
+            let forth = passage.run(knife, Silent, &mut outlet);
+            let back = listen(&tape, ServerToClient, stdout);
+            if self.half_close {
+                tokio::join!(forth, back);
+            } else {
+                until_answered(forth, back).await;
+            }
+            exit = Some(program.exit().await);
+        };
+        let done = bounded(talk, &tapes, bounds).await;
+        let exit = exit.unwrap_or(Exit::Never);
+        let outcome = Outcome { late: !done, exit: Some(exit), client_said: program.end().await, ..Outcome::default() };
+        Ok(outcome.with(&tapes))
+    }
+
+    /// Gives a service a stream.
+    async fn service(&self, case: &Case, bounds: Bounds, make: &Make, bytes: &[u8]) -> Outcome {
+        let tapes = Tapes::default();
+        let stream = Stream::new(Knife::new(case, ClientToServer), bytes, self.half_close, tapes.next());
+        let task = tokio::spawn(make(stream));
+        let abort = task.abort_handle();
+        let ended = tokio::time::timeout(bounds.total, task).await;
+        abort.abort();
+        let exit = match &ended {
+            Ok(Ok(())) => Exit::Status(0),
+            Ok(Err(_)) => Exit::Panic,
+            Err(_) => Exit::Never,
+        };
+        Outcome { late: ended.is_err(), exit: Some(exit), ..Outcome::default() }.with(&tapes)
+    }
+
+    /// Starts the server, if that is asked for, and waits until it listens.
+    async fn start(&self, server: &Server) -> Result<(Option<Program>, SocketAddr)> {
+        let Some(line) = &server.start else { return Ok((None, server.address)) };
+        let mut address = server.address;
+        if address.port() == 0 {
+            // Free now; the server binds it in a moment.
+            let free = std::net::TcpListener::bind(address).and_then(|listener| listener.local_addr());
+            address = free.map_err(|e| Error::io("choosing a port for the server", e))?;
+        }
+        let line = line.replace("{port}", &address.port().to_string()).replace("{host}", &address.ip().to_string());
+        let mut command = child::shell(&line);
+        command.env("UNSTICK_PORT", address.port().to_string());
+        let mut program = Program::start(command, &line, Output::Said)?;
+        let begun = Instant::now();
+        while !self.is_listening(address).await {
+            if let Some(exit) = program.has_ended() {
+                let said = program.end().await;
+                let error = Error::other(format!("the server `{line}` {exit} before it listens on {address}"));
+                return Err(match said.lines().last() {
+                    Some(last) => error.with_hint(format!("it said: {}", super::report::shown(last.as_bytes()))),
+                    None => error,
+                });
+            }
+            if begun.elapsed() > limits::START_PATIENCE {
+                let error = Error::other(format!("the server `{line}` does not listen on {address}"));
+                return Err(error
+                    .with_hint("--to says where it listens; {port} in --start gives it a free one with --to HOST:0"));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok((Some(program), address))
+    }
+
+    /// Read from the kernel's table, never by connecting: a server of one connection would take that for its client.
+    async fn is_listening(&self, address: SocketAddr) -> bool {
+        match self.table.as_ref().map(|table| table.is_listening(address)) {
+            Some(Ok(listening)) => listening,
+            // Nothing can be seen: its first connection is tried until it succeeds.
+            _ => true,
+        }
+    }
+}
+
+/// The connections of one client.
+struct Meeting {
+    tapes: Tapes,
+    relays: JoinSet<Result<()>>,
+    failure: Option<Error>,
+}
+
+impl Meeting {
+    /// The client has ended: waits for what is still under way.
+    async fn wind_up(&mut self, bounds: Bounds) {
+        let tapes = self.tapes.clone();
+        let relays = &mut self.relays;
+        let failure = &mut self.failure;
+        let rest = async {
+            while let Some(ended) = relays.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    failure.get_or_insert(error);
+                }
+            }
+        };
+        if bounds.ends {
+            rest.await;
+        } else {
+            tokio::select! {
+                () = rest => {}
+                () = silence(&tapes, bounds) => {}
+            }
+        }
+    }
+}
+
+/// A client that does not end goes when the server has.
+async fn until_answered(forth: impl Future<Output = ()>, back: impl Future<Output = ()>) {
+    let forth = async {
+        forth.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = forth => {}
+        () = back => {}
+    }
+}
+
+/// Runs a conversation until it ends, or where it has no end until nothing is said any more. False: it was late.
+async fn bounded(talk: impl Future<Output = ()>, tapes: &Tapes, bounds: Bounds) -> bool {
+    let silent = async {
+        if bounds.ends {
+            std::future::pending::<()>().await;
+        }
+        silence(tapes, bounds).await;
+    };
+    let over = async {
+        tokio::select! {
+            () = talk => {}
+            () = silent => {}
+        }
+    };
+    tapes.in_time(bounds.total, over).await.is_some()
+}
+
+/// Resolves when as much as is expected has been said, and nothing more for a while.
+async fn silence(tapes: &Tapes, bounds: Bounds) {
+    let said = || Direction::BOTH.map(|way| tapes.length(way));
+    let mut known = said();
+    loop {
+        tokio::time::sleep(bounds.settle).await;
+        let now = said();
+        if now == known && now[ServerToClient.index()] >= bounds.expected {
+            return;
+        }
+        known = now;
+    }
+}
+
+/// A client that has nothing more to say, and has not ended.
+struct Silent;
+
+impl tokio::io::AsyncRead for Silent {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Pending
+    }
+}
+
+async fn connect(to: SocketAddr) -> Result<TcpStream> {
+    TcpStream::connect(to).await.map_err(|error| {
+        let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
+        let error = Error::unreachable(format!("cannot connect to tcp://{to}"), error);
+        if refused {
+            return error.with_hint(
+                "nothing listens there; a server of one connection needs --start COMMAND, which starts it for each case",
+            );
+        }
+        error
+    })
+}
+
+/// Both halves of a connection, small segments sent at once.
+fn halves(stream: TcpStream, table: Option<&Arc<Table>>) -> std::io::Result<(OwnedReadHalf, Outlet)> {
+    stream.set_nodelay(true)?;
+    let (from, to) = stream.into_split();
+    let wire = Wire::find(table, &to)?;
+    Ok((from, Outlet::Tcp(to, wire)))
+}
+
+/// The client's command, told where to connect to.
+fn filled(command: &[String], at: SocketAddr) -> Command {
+    let (host, port, address) = (at.ip().to_string(), at.port().to_string(), at.to_string());
+    let fill = |word: &String| word.replace("{host}", &host).replace("{port}", &port).replace("{address}", &address);
+    let mut filled = Command::new(fill(&command[0]));
+    filled.args(command[1..].iter().map(fill)).env("UNSTICK_PORT", &port).stdin(Stdio::null());
+    filled
+}
+
+impl Outcome {
+    fn with(mut self, tapes: &Tapes) -> Self {
+        for tape in tapes.all() {
+            let written = tape.open();
+            self.tally = written.tally.iter().fold(self.tally, |sum: Tally, one| sum.plus(*one));
+            self.pause = self.pause.max(written.pause);
+            self.overflowed |= written.overflowed;
+            self.exchanges.push(written.exchange.clone());
+        }
+        self
+    }
+}

@@ -1,0 +1,238 @@
+//! What failing cases come to: those that fail alike together, each with its smallest case, in words.
+
+use std::collections::BTreeMap;
+
+use unstick_wire::shake::words::{Failing, cause, describe};
+use unstick_wire::shake::{Case, Direction, Edit, Shrink, atoms};
+
+use super::expect::Expectation;
+use super::judge::{Judge, Suspect, over};
+use super::outcome::{Exit, Outcome};
+use super::report::Finding;
+use crate::error::Result;
+
+/// Runs that finding a smallest case may take.
+const SHRINKING: usize = 300;
+
+/// Runs that must agree before one is taken for how it should be.
+const STEADY: usize = 5;
+
+/// Puts failing cases together and explains them.
+pub(super) async fn findings(judge: &mut Judge, suspects: Vec<Suspect>) -> Result<Vec<Finding>> {
+    let (simple, compound): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|suspect| is_simple(&suspect.case));
+    let mut groups: BTreeMap<(Direction, bool), Vec<Suspect>> = BTreeMap::new();
+    for suspect in simple {
+        let (way, edit) = suspect.case.edits()[0];
+        groups.entry((way, matches!(edit, Edit::Join(..)))).or_default().push(suspect);
+    }
+    for suspect in compound {
+        let pieces = atoms(&suspect.case, &judge.conversation);
+        // A case that holds a single edit known to fail says nothing new.
+        if pieces.iter().any(|piece| judge.tried.get(&Case::from_iter([*piece])) == Some(&true)) {
+            continue;
+        }
+        let known = groups
+            .values()
+            .flatten()
+            .any(|other| !is_simple(&other.case) && other.case.edits().iter().all(|edit| pieces.contains(edit)));
+        if known {
+            continue;
+        }
+        let shrunk = shrink(judge, suspect, pieces).await?;
+        let (way, edit) = shrunk.case.edits()[0];
+        groups.entry((way, matches!(edit, Edit::Join(..)))).or_default().push(shrunk);
+    }
+    Ok(groups.into_iter().filter_map(|((way, _), group)| finding(judge, way, group)).collect())
+}
+
+/// One cut, one join, or the end by itself.
+fn is_simple(case: &Case) -> bool {
+    matches!(case.edits(), [(_, Edit::Cut(_) | Edit::CutEnd | Edit::Join(..))])
+}
+
+/// Leaves out what does not matter.
+async fn shrink(judge: &mut Judge, suspect: Suspect, pieces: Vec<(Direction, Edit)>) -> Result<Suspect> {
+    let mut shrink = Shrink::new(pieces);
+    let mut smallest = suspect;
+    for _ in 0..SHRINKING {
+        let Some(case) = shrink.next() else { break };
+        let outcome = judge.try_case(&case).await?;
+        let differences = judge.differences(&outcome).await?;
+        shrink.told(!differences.is_empty());
+        if !differences.is_empty() {
+            smallest = Suspect { case, outcome, differences };
+        }
+    }
+    smallest.case = shrink.smallest();
+    Ok(smallest)
+}
+
+fn finding(judge: &Judge, way: Direction, mut group: Vec<Suspect>) -> Option<Finding> {
+    group.sort_by_key(|suspect| (suspect.case.edits().len(), size(&suspect.case), suspect.case.clone()));
+    let cuts = |case: &Case| match case.edits() {
+        [(one, Edit::Cut(at))] if *one == way => Some(*at),
+        _ => None,
+    };
+    let join = |case: &Case| match case.edits() {
+        [(one, Edit::Join(from, to))] if *one == way => Some((*from, *to)),
+        _ => None,
+    };
+    let mut failing: Vec<u64> = group.iter().filter_map(|suspect| cuts(&suspect.case)).collect();
+    failing.sort_unstable();
+    let tried: Vec<u64> = judge.tried.keys().filter_map(cuts).collect();
+    let joins: Vec<_> = group.iter().filter_map(|suspect| join(&suspect.case)).collect();
+    let joins_tried = judge.tried.keys().filter_map(join).count();
+    let words = Failing {
+        direction: way,
+        recording: judge.conversation.of(way),
+        cuts: &failing,
+        tried: &tried,
+        joins: &joins,
+        joins_tried,
+        cuts_fail: judge.tried.iter().any(|(case, failed)| *failed && cuts(case).is_some()),
+    };
+    let first = group.first()?;
+    let together = failing.is_empty() && joins.is_empty();
+    let pattern = match (together, first.case.edits()) {
+        (true, [(way, Edit::CutEnd)]) => format!("fails when the end of {way} comes after its last byte was read"),
+        (true, edits) if edits.len() > 1 => {
+            format!("fails when {} cuts and joins come together; none fails by itself", edits.len())
+        }
+        (true, _) => "fails with this case".into(),
+        _ => describe(&words),
+    };
+    let cause = match (together, first.case.edits()) {
+        (true, [(_, Edit::CutEnd)]) => "the end of the stream is expected in the same read as the last bytes".into(),
+        (true, _) => "a message that arrives in more than two parts is put together wrongly".into(),
+        _ => cause(&words).into(),
+    };
+    let failing = group.iter().map(|suspect| suspect.case.clone()).collect();
+    let first = group.into_iter().next()?;
+    let smallest = over(&judge.base, &first.case);
+    let baseline = judge.baseline.clone();
+    Some(Finding {
+        smallest,
+        differences: first.differences,
+        pattern,
+        cause,
+        baseline,
+        outcome: first.outcome,
+        failing,
+    })
+}
+
+/// Cuts before joins, early before late, short before long.
+fn size(case: &Case) -> (bool, u64) {
+    match case.edits().first() {
+        Some((_, Edit::Cut(at))) => (false, *at),
+        Some((_, Edit::Join(from, to))) => (true, to.map_or(u64::MAX, |to| to - from)),
+        _ => (true, u64::MAX),
+    }
+}
+
+impl Judge {
+    /// Runs without cuts disagree. So the segments are pinned: once as the senders wrote them, once joined. If these
+    /// runs agree with themselves and not with each other, the outcome depends on segmentation.
+    pub(super) async fn pin(&mut self) -> Result<Option<Suspect>> {
+        let disagreement = "runs without cuts disagree: the outcome is not the same each time";
+        let written = self.as_written();
+        let joined: Case = Direction::BOTH.map(|way| (way, Edit::Join(0, None))).into_iter().collect();
+        let (apart, together) = (self.steady(&written).await?, self.steady(&joined).await?);
+        let (base, outcome, expectation) = match (apart, together) {
+            (Some(apart), Some(together)) => {
+                if apart.1.differences(&together.0).is_empty() {
+                    self.notes.push(format!("{disagreement}; with segments pinned they agree"));
+                    (written, apart.0, apart.1)
+                } else if better(&together.0, &apart.0) {
+                    return self.pinned((joined, together), (written, apart), disagreement).await;
+                } else {
+                    return self.pinned((written, apart), (joined, together), disagreement).await;
+                }
+            }
+            (Some((outcome, expectation)), None) => (written, outcome, expectation),
+            (None, Some((outcome, expectation))) => (joined, outcome, expectation),
+            (None, None) => {
+                self.notes.push(format!("{disagreement}, whatever the segments are: it depends on something else"));
+                return Ok(None);
+            }
+        };
+        self.stand_on(base, outcome, expectation);
+        if self.notes.is_empty() {
+            self.notes.push(format!("{disagreement}; segments are pinned ({})", self.base));
+        }
+        self.unsteady = true;
+        Ok(None)
+    }
+
+    /// Without cuts the program fails, and with this case it does not: from now on that is how it should be. `None` where
+    /// that was chance; else what goes wrong when everything is joined, if it does.
+    pub(super) async fn stand_on_case(&mut self, good: Case) -> Result<Option<Option<Suspect>>> {
+        let Some((outcome, expectation)) = self.steady(&good).await? else { return Ok(None) };
+        let joined: Case = Direction::BOTH.map(|way| (way, Edit::Join(0, None))).into_iter().collect();
+        self.tried.clear();
+        let what = "without cuts the program fails";
+        match self.steady(&joined).await? {
+            Some(bad) if !expectation.differences(&bad.0).is_empty() => {
+                self.pinned((good, (outcome, expectation)), (joined, bad), what).await.map(Some)
+            }
+            _ => {
+                self.notes.push(format!("{what}, with {good} it does not: that is taken for how it should be"));
+                self.stand_on(good, outcome, expectation);
+                Ok(Some(None))
+            }
+        }
+    }
+
+    fn stand_on(&mut self, base: Case, outcome: Outcome, expectation: Expectation) {
+        self.base = base;
+        self.baseline = outcome;
+        self.expectation = expectation;
+    }
+
+    /// Two ways to deliver the same bytes have two outcomes.
+    async fn pinned(
+        &mut self,
+        good: (Case, (Outcome, Expectation)),
+        bad: (Case, (Outcome, Expectation)),
+        disagreement: &str,
+    ) -> Result<Option<Suspect>> {
+        let (good, (outcome, expectation)) = good;
+        let (bad, (failed, _)) = bad;
+        self.notes.push(format!("{disagreement}; segments are pinned ({good})"));
+        self.stand_on(good, outcome, expectation);
+        self.unsteady = false;
+        let differences = self.expectation.differences(&failed);
+        let suspect = Suspect { case: bad.clone(), outcome: failed, differences };
+        let shrunk = shrink(self, suspect, bad.edits().to_vec()).await?;
+        self.tried.insert(shrunk.case.clone(), true);
+        Ok(Some(shrunk))
+    }
+
+    /// A cut at each boundary that a sender was seen to make.
+    fn as_written(&self) -> Case {
+        let cuts = |way: Direction| {
+            let places = self.conversation.of(way).segments.clone();
+            places.into_iter().map(move |at| (way, Edit::Cut(at)))
+        };
+        Direction::BOTH.into_iter().flat_map(cuts).collect()
+    }
+
+    /// Whether a case has one outcome each time.
+    async fn steady(&mut self, case: &Case) -> Result<Option<(Outcome, Expectation)>> {
+        let first = self.runner.run(case, self.bounds).await?;
+        let mut expectation = Expectation::new(&first, self.framing());
+        for _ in 1..STEADY {
+            let other = self.runner.run(case, self.bounds).await?;
+            if !expectation.learn(&other) {
+                return Ok(None);
+            }
+        }
+        Ok(Some((first, expectation)))
+    }
+}
+
+/// Which of two outcomes is as the author meant it: the one that ends well, or says more.
+fn better(one: &Outcome, other: &Outcome) -> bool {
+    let well = |outcome: &Outcome| (!outcome.late, outcome.exit.is_none_or(Exit::is_success));
+    (well(one), one.said()) > (well(other), other.said())
+}

@@ -1,0 +1,192 @@
+//! What the kernel knows of a TCP socket of this host: whether it listens, and how much of what arrived has been read.
+//!
+//! Asks `sock_diag(7)` over netlink, one socket at a time by its two addresses, as `ss` does for all. Elsewhere than on
+//! Linux nothing is known.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+/// A socket as the kernel's table shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    state: u8,
+    /// Bytes that have arrived and were not read.
+    pub(super) unread: u32,
+    /// Bytes that have arrived since the connection began.
+    pub(super) received: u64,
+    /// No process holds it: it was not accepted yet, or is closed.
+    pub(super) unheld: bool,
+}
+
+/// States of `include/net/tcp_states.h`.
+const ESTABLISHED: u8 = 1;
+const FIN_WAIT1: u8 = 4;
+const FIN_WAIT2: u8 = 5;
+const CLOSE_WAIT: u8 = 8;
+const LISTEN: u8 = 10;
+
+impl Seen {
+    /// Nobody will read from it any more.
+    pub(super) fn is_deaf(self) -> bool {
+        match self.state {
+            ESTABLISHED | CLOSE_WAIT => false,
+            FIN_WAIT1 | FIN_WAIT2 => self.unheld,
+            _ => true,
+        }
+    }
+}
+
+/// The way to ask.
+#[derive(Debug)]
+pub(super) struct Table {
+    #[cfg(target_os = "linux")]
+    netlink: rustix::fd::OwnedFd,
+}
+
+#[cfg(target_os = "linux")]
+impl Table {
+    /// Opens the way to the table.
+    pub(super) fn open() -> io::Result<Self> {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, netlink, socket_with};
+        let kind = Some(netlink::SOCK_DIAG);
+        Ok(Self { netlink: socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, kind)? })
+    }
+
+    /// The socket at `local` that is connected to `remote`; `None` where this host's table has none.
+    pub(super) fn connected(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Seen>> {
+        // A lookup falls back to the port's listener.
+        Ok(self.ask(local, remote)?.filter(|seen| seen.state != LISTEN))
+    }
+
+    /// Whether a socket listens at an address.
+    pub(super) fn is_listening(&self, at: SocketAddr) -> io::Result<bool> {
+        let nobody = SocketAddr::new(if at.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() }, 0);
+        Ok(self.ask(at, nobody)?.is_some_and(|seen| seen.state == LISTEN))
+    }
+
+    fn ask(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Seen>> {
+        use rustix::net::{RecvFlags, SendFlags, recv, send};
+        let (local, remote) = (plain(local), plain(remote));
+        send(&self.netlink, &request(local, remote), SendFlags::empty())?;
+        let mut reply = [0u8; 1024];
+        // The kernel answers a request for one socket before `send` returns.
+        let (length, _) = recv(&self.netlink, &mut reply[..], RecvFlags::DONTWAIT)?;
+        Ok(parse(&reply[..length]))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Table {
+    pub(super) fn open() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn connected(&self, _local: SocketAddr, _remote: SocketAddr) -> io::Result<Option<Seen>> {
+        Ok(None)
+    }
+
+    pub(super) fn is_listening(&self, _at: SocketAddr) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// An IPv4 address inside IPv6 is IPv4: so the table has it.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// `struct nlmsghdr` and `struct inet_diag_req_v2`.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+fn request(local: SocketAddr, remote: SocketAddr) -> [u8; 72] {
+    const SOCK_DIAG_BY_FAMILY: u16 = 20;
+    const NLM_F_REQUEST: u16 = 1;
+    const AF_INET: u8 = 2;
+    const AF_INET6: u8 = 10;
+    const IPPROTO_TCP: u8 = 6;
+    /// `1 << (INET_DIAG_INFO - 1)`: with the bytes received.
+    const INFO: u8 = 1 << 1;
+    let mut request = [0; 72];
+    request[0..4].copy_from_slice(&72u32.to_ne_bytes());
+    request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    request[6..8].copy_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+    request[16] = if local.is_ipv4() { AF_INET } else { AF_INET6 };
+    request[17] = IPPROTO_TCP;
+    request[18] = INFO;
+    request[20..24].fill(0xff); // every state
+    request[24..26].copy_from_slice(&local.port().to_be_bytes());
+    request[26..28].copy_from_slice(&remote.port().to_be_bytes());
+    for (place, ip) in [(28, local.ip()), (44, remote.ip())] {
+        match ip {
+            IpAddr::V4(ip) => request[place..place + 4].copy_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => request[place..place + 16].copy_from_slice(&ip.octets()),
+        }
+    }
+    request[64..72].fill(0xff); // no cookie
+    request
+}
+
+/// `struct nlmsghdr`, `struct inet_diag_msg` and the attribute that holds a `struct tcp_info`; `None`: an error instead.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+fn parse(reply: &[u8]) -> Option<Seen> {
+    const SOCK_DIAG_BY_FAMILY: u16 = 20;
+    const INET_DIAG_INFO: u16 = 2;
+    /// Of `tcpi_bytes_received` in `struct tcp_info`.
+    const BYTES_RECEIVED: usize = 128;
+    let u16_at = |at: usize| Some(u16::from_ne_bytes(reply.get(at..at + 2)?.try_into().ok()?));
+    let u32_at = |at: usize| Some(u32::from_ne_bytes(reply.get(at..at + 4)?.try_into().ok()?));
+    if u16_at(4)? != SOCK_DIAG_BY_FAMILY {
+        return None;
+    }
+    let mut seen = Seen { state: *reply.get(17)?, unread: u32_at(72)?, received: 0, unheld: u32_at(84)? == 0 };
+    let mut at = 88;
+    while let (Some(length), Some(kind)) = (u16_at(at), u16_at(at + 2)) {
+        if kind == INET_DIAG_INFO {
+            let counter = reply.get(at + 4 + BYTES_RECEIVED..at + 4 + BYTES_RECEIVED + 8)?;
+            seen.received = u64::from_ne_bytes(counter.try_into().ok()?);
+        }
+        at += usize::from(length.max(4)).next_multiple_of(4);
+    }
+    Some(seen)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    fn check(host: &str) {
+        let table = Table::open().unwrap();
+        let listener = TcpListener::bind((host, 0)).unwrap();
+        let at = listener.local_addr().unwrap();
+        let asked = SocketAddr::new(if at.ip().is_unspecified() { [127, 0, 0, 1].into() } else { at.ip() }, at.port());
+        assert!(table.is_listening(asked).unwrap(), "{host}");
+        let mut client = TcpStream::connect(asked).unwrap();
+        let (here, there) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+        let seen = || table.connected(there, here).unwrap();
+        client.write_all(b"hello").unwrap();
+        while seen().unwrap().received < 5 {}
+        assert_eq!((seen().unwrap().unread, seen().unwrap().unheld), (5, true), "nobody has accepted it");
+        let mut server = listener.accept().unwrap().0;
+        server.read_exact(&mut [0; 3]).unwrap();
+        assert_eq!((seen().unwrap().unread, seen().unwrap().unheld, seen().unwrap().is_deaf()), (2, false, false));
+        server.read_exact(&mut [0; 2]).unwrap();
+        assert_eq!((seen().unwrap().unread, seen().unwrap().received), (0, 5));
+        server.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(!seen().unwrap().is_deaf(), "half-closed is not deaf");
+        drop(server);
+        assert!(seen().is_none_or(Seen::is_deaf));
+        drop(listener);
+        assert!(!table.is_listening(asked).unwrap());
+    }
+
+    #[test]
+    fn the_table_tells_what_was_read() {
+        check("127.0.0.1");
+        check("::1");
+        check("::"); // asked for by its IPv4 address
+    }
+}

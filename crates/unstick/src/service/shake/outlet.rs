@@ -1,0 +1,154 @@
+//! Where a direction's bytes are written to, and whether its receiver has read them: the proof that a cut was delivered.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::process::ChildStdin;
+use unstick_wire::shake::Proof;
+
+use super::kernel::{Seen, Table};
+use crate::limits;
+
+/// The receiver's end of a TCP connection, as the kernel's table names it.
+#[derive(Debug, Clone)]
+pub(super) struct Wire {
+    /// `None` where the receiver is not on this host.
+    table: Option<Arc<Table>>,
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
+impl Wire {
+    /// Looks once whether the receiver can be seen from here.
+    pub(super) fn find(table: Option<&Arc<Table>>, half: &OwnedWriteHalf) -> io::Result<Self> {
+        let (local, remote) = (half.peer_addr()?, half.local_addr()?);
+        let seen = |table: &&Arc<Table>| matches!(table.connected(local, remote), Ok(Some(_)));
+        Ok(Self { table: table.filter(seen).cloned(), local, remote })
+    }
+
+    fn seen(&self) -> Option<io::Result<Option<Seen>>> {
+        self.table.as_ref().map(|table| table.connected(self.local, self.remote))
+    }
+
+    /// Nobody will read from it, nor write to it, any more.
+    fn is_deaf(&self) -> bool {
+        matches!(self.seen(), Some(Ok(seen)) if seen.is_none_or(Seen::is_deaf))
+    }
+}
+
+/// Where bytes are written to.
+pub(super) enum Outlet {
+    Tcp(OwnedWriteHalf, Wire),
+    /// A process's standard input; `None` once it is closed.
+    Pipe(Option<ChildStdin>),
+}
+
+/// What can be seen at once.
+enum Look {
+    Read,
+    NotYet,
+    Gone,
+    /// Nothing: the receiver is not on this host.
+    Blind,
+}
+
+impl Outlet {
+    /// Writes some of the bytes in one go.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(half, _) => half.write(bytes).await,
+            Self::Pipe(Some(pipe)) => pipe.write(bytes).await,
+            Self::Pipe(None) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Passes on the end. With `spare`, a receiver that has closed already is reset instead, so that its port is not
+    /// kept for a minute (TIME-WAIT): it loses nothing by that.
+    pub(super) async fn end(&mut self, spare: bool) {
+        match self {
+            Self::Tcp(_, wire) if spare && wire.is_deaf() => self.reset(),
+            Self::Tcp(half, _) => drop(half.shutdown().await),
+            Self::Pipe(pipe) => *pipe = None,
+        }
+    }
+
+    /// Breaks the connection off.
+    pub(super) fn reset(&mut self) {
+        match self {
+            Self::Tcp(half, _) => {
+                let _ = SockRef::from(half.as_ref()).set_linger(Some(Duration::ZERO));
+                #[cfg(target_os = "linux")]
+                let _ = rustix::net::connect_unspec(half.as_ref());
+            }
+            Self::Pipe(pipe) => *pipe = None,
+        }
+    }
+
+    /// Waits until all of `sent` bytes have been read.
+    pub(super) async fn drained(&self, sent: u64) -> Proof {
+        let begun = Instant::now();
+        let mut arrived = false;
+        loop {
+            match self.look(sent, &mut arrived) {
+                Look::Read => return Proof::Read,
+                Look::Gone => return Proof::Gone,
+                Look::Blind => {
+                    tokio::time::sleep(limits::BLIND_CUT).await;
+                    return Proof::Unproven;
+                }
+                Look::NotYet if begun.elapsed() >= limits::CUT_PATIENCE => return Proof::Unread,
+                // A reader that is at work reads within microseconds, which is far less than a timer can wait.
+                Look::NotYet if begun.elapsed() < limits::EAGER_LOOKS => {
+                    std::thread::yield_now();
+                    tokio::task::yield_now().await;
+                }
+                Look::NotYet => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+    }
+
+    fn look(&self, sent: u64, arrived: &mut bool) -> Look {
+        let wire = match self {
+            Self::Tcp(_, wire) => wire,
+            Self::Pipe(pipe) => return look_at_pipe(pipe.as_ref()),
+        };
+        loop {
+            match wire.seen() {
+                None | Some(Err(_)) => return Look::Blind,
+                Some(Ok(None)) => return Look::Gone,
+                Some(Ok(Some(seen))) if seen.is_deaf() => return Look::Gone,
+                // Before they have arrived the queue is empty, too. So the counter is looked at first, and the queue in
+                // a later reply.
+                Some(Ok(Some(seen))) if !*arrived => {
+                    if seen.received < sent {
+                        return Look::NotYet;
+                    }
+                    *arrived = true;
+                }
+                Some(Ok(Some(seen))) => return if seen.unread == 0 { Look::Read } else { Look::NotYet },
+            }
+        }
+    }
+}
+
+/// What was written to a pipe is in it at once.
+#[cfg(unix)]
+fn look_at_pipe(pipe: Option<&ChildStdin>) -> Look {
+    use std::os::fd::AsFd;
+    let Some(pipe) = pipe else { return Look::Gone };
+    match rustix::io::ioctl_fionread(pipe.as_fd()) {
+        Ok(0) => Look::Read,
+        Ok(_) => Look::NotYet,
+        Err(_) => Look::Blind,
+    }
+}
+
+#[cfg(not(unix))]
+fn look_at_pipe(_pipe: Option<&ChildStdin>) -> Look {
+    Look::Blind
+}

@@ -1,0 +1,118 @@
+//! One direction of a connection under test: from its sender, under the knife, to its receiver.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use unstick_wire::shake::{Direction, Knife, Step};
+
+use super::outcome::Ending;
+use super::outlet::Outlet;
+use super::tape::Tape;
+use crate::limits;
+
+/// The bytes of one read.
+const READ: usize = 64 << 10;
+
+/// How one direction is passed on.
+pub(super) struct Passage<'a> {
+    pub(super) way: Direction,
+    pub(super) tape: &'a Tape,
+    /// How long a sender is silent before a join is given up.
+    pub(super) quiet: Duration,
+    /// Spare a server that has closed the wait for its port.
+    pub(super) spare: bool,
+}
+
+impl Passage<'_> {
+    /// Passes bytes on until the sender has ended and the receiver knows, or the receiver has gone.
+    pub(super) async fn run(&self, mut knife: Knife, mut from: impl AsyncRead + Unpin, to: &mut Outlet) {
+        let mut buffer = vec![0; READ];
+        let mut held = 0;
+        loop {
+            match knife.step() {
+                Step::Write(bytes) => match to.write(bytes).await {
+                    Ok(count @ 1..) => {
+                        knife.wrote(count);
+                        held = 0;
+                    }
+                    _ => break,
+                },
+                Step::Drain => {
+                    self.tape.wait(self.way, true);
+                    let proof = to.drained(knife.sent()).await;
+                    self.tape.wait(self.way, false);
+                    knife.drained(proof);
+                }
+                Step::Hold if held > limits::MAX_JOINED => knife.quiet(),
+                step @ (Step::Input | Step::Hold) => {
+                    let holding = step == Step::Hold;
+                    let Some(read) = self.read(&mut from, &mut buffer, holding).await else {
+                        knife.quiet();
+                        continue;
+                    };
+                    match read {
+                        Ok(0) => {
+                            self.tape.ended(self.way, Ending::Fin);
+                            knife.end();
+                        }
+                        Ok(count) => {
+                            self.tape.segment(self.way, &buffer[..count]);
+                            knife.push(&buffer[..count]);
+                            held += count;
+                        }
+                        Err(_) => {
+                            self.tape.ended(self.way, Ending::Reset);
+                            to.reset();
+                            break;
+                        }
+                    }
+                }
+                Step::End => {
+                    // The other direction's end must have been written down before it can be told from this reset.
+                    let spare = self.spare && self.tape.ending(other(self.way)) == Ending::Fin;
+                    to.end(spare).await;
+                    knife.closed();
+                }
+                Step::Done => break,
+            }
+            self.tape.open().tally[self.way.index()] = knife.tally();
+        }
+        self.tape.open().tally[self.way.index()] = knife.tally();
+    }
+
+    /// Reads; `None` where bytes are held back and the sender was silent.
+    async fn read(
+        &self,
+        from: &mut (impl AsyncRead + Unpin),
+        buffer: &mut [u8],
+        holding: bool,
+    ) -> Option<io::Result<usize>> {
+        if !holding {
+            return Some(from.read(buffer).await);
+        }
+        self.tape.wait(self.way, true);
+        let read = tokio::time::timeout(self.quiet, from.read(buffer)).await.ok();
+        self.tape.wait(self.way, false);
+        read
+    }
+}
+
+fn other(way: Direction) -> Direction {
+    match way {
+        Direction::ClientToServer => Direction::ServerToClient,
+        Direction::ServerToClient => Direction::ClientToServer,
+    }
+}
+
+/// Reads a direction that nobody cuts, to its end.
+pub(super) async fn listen(tape: &Tape, way: Direction, mut from: impl AsyncRead + Unpin) {
+    let mut buffer = vec![0; READ];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(0) => return tape.ended(way, Ending::Fin),
+            Ok(count) => tape.segment(way, &buffer[..count]),
+            Err(_) => return tape.ended(way, Ending::Reset),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What is written down while a conversation runs: bytes, segments, turns, ends.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use unstick_wire::shake::{Direction, Tally};
+
+use super::outcome::{Ending, Exchange};
+use crate::limits;
+
+/// The record of one connection, written from both of its directions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tape(Arc<Mutex<Written>>);
+
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) exchange: Exchange,
+    /// What came about in each direction.
+    pub(super) tally: [Tally; 2],
+    /// Who has spoken last, and when.
+    last: Option<(Direction, Instant)>,
+    /// The longest silence of a sender between two of its segments, nobody else having spoken.
+    pub(super) pause: Duration,
+    /// More has been said than is kept.
+    pub(super) overflowed: bool,
+    /// Time that passed in waiting for cuts and joins, which is not the program's.
+    waited: Duration,
+    waiting: [Option<Instant>; 2],
+}
+
+impl Tape {
+    pub(super) fn open(&self) -> MutexGuard<'_, Written> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A segment has come.
+    pub(super) fn segment(&self, way: Direction, bytes: &[u8]) {
+        let mut written = self.open();
+        let now = Instant::now();
+        let last = written.last.replace((way, now));
+        let side = written.exchange.of_mut(way);
+        let at = side.recording.bytes.len() as u64;
+        if at > 0 {
+            side.recording.segments.push(at);
+            if last.is_some_and(|(who, _)| who != way) {
+                side.recording.turns.push(at);
+            }
+        }
+        let room = limits::MAX_RECORDED.saturating_sub(side.recording.bytes.len());
+        side.recording.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if room < bytes.len() {
+            written.overflowed = true;
+        }
+        if let Some((who, when)) = last
+            && who == way
+        {
+            written.pause = written.pause.max(now - when);
+        }
+    }
+
+    /// A direction has ended.
+    pub(super) fn ended(&self, way: Direction, ending: Ending) {
+        self.open().exchange.of_mut(way).ending = ending;
+    }
+
+    /// How a direction has ended up to now.
+    pub(super) fn ending(&self, way: Direction) -> Ending {
+        self.open().exchange.of(way).ending
+    }
+
+    /// Bytes of a direction up to now.
+    pub(super) fn length(&self, way: Direction) -> usize {
+        self.open().exchange.of(way).recording.bytes.len()
+    }
+
+    /// A direction waits for a cut or a join from now on, or no longer.
+    pub(super) fn wait(&self, way: Direction, waits: bool) {
+        let mut written = self.open();
+        let now = Instant::now();
+        if let Some(since) = written.waiting[way.index()].take() {
+            written.waited += now - since;
+        }
+        if waits {
+            written.waiting[way.index()] = Some(now);
+        }
+    }
+
+    /// Time that has passed in waiting for cuts and joins.
+    pub(super) fn waited(&self) -> Duration {
+        let written = self.open();
+        let under_way = written.waiting.iter().flatten().map(Instant::elapsed);
+        written.waited + under_way.sum::<Duration>()
+    }
+}
+
+/// The tapes of a client's connections, in order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tapes(Arc<Mutex<Vec<Tape>>>);
+
+impl Tapes {
+    fn open(&self) -> MutexGuard<'_, Vec<Tape>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A tape for the next connection.
+    pub(super) fn next(&self) -> Tape {
+        let tape = Tape::default();
+        self.open().push(tape.clone());
+        tape
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Tape> {
+        self.open().clone()
+    }
+
+    /// Bytes that have gone one way up to now.
+    pub(super) fn length(&self, way: Direction) -> usize {
+        self.open().iter().map(|tape| tape.length(way)).sum()
+    }
+
+    /// Time that has passed in waiting for cuts and joins.
+    fn waited(&self) -> Duration {
+        self.open().iter().map(Tape::waited).sum()
+    }
+
+    /// Runs something to its end; `None` where that takes longer than `total`, waiting for cuts and joins not counted.
+    pub(super) async fn in_time<T>(&self, total: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let begun = Instant::now();
+        let mut work = std::pin::pin!(work);
+        loop {
+            let left = (total + self.waited()).saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return None;
+            }
+            if let Ok(done) = tokio::time::timeout(left, &mut work).await {
+                return Some(done);
+            }
+        }
+    }
+}
