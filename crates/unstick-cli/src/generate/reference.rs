@@ -36,7 +36,11 @@ pub(super) const STATUSES: &[(Status, &str)] = &[
     (Status::Unreachable, "could not connect, bind, resolve or verify"),
     (Status::TimedOut, "timed out: connecting, --idle, --deadline, --frame-timeout; ask without a reply in time"),
     (Status::Framing, "the peer broke the framing, or ended inside a frame"),
-    (Status::Check, "ended before --count or --until was reached; ask: the peer ended without a reply"),
+    (
+        Status::Check,
+        "ended before --count or --until was reached; ask: the peer ended without a reply; shake: the program is broken",
+    ),
+    (Status::Inconclusive, "shake: no break was found, and not every cut was delivered or tried"),
     (Status::HungUp, "the terminal went away (SIGHUP)"),
     (Status::Interrupted, "interrupted (^C)"),
     (Status::Terminated, "terminated (SIGTERM)"),
