@@ -242,7 +242,8 @@ impl Knife {
     }
 
     fn is_cut(&self, at: u64) -> bool {
-        let asked = self.cuts.contains(&at) || self.every.iter().any(|(step, to)| at <= *to && at % step == 0);
+        let asked =
+            self.cuts.contains(&at) || self.every.iter().any(|(step, to)| at <= *to && at.is_multiple_of(*step));
         asked && !self.joins.iter().any(|join| join.from < at && at < join.to)
     }
 

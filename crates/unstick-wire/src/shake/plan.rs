@@ -144,7 +144,7 @@ pub struct Planned {
 
 /// The cases worth trying, in order: what finds most comes first.
 pub fn plan(conversation: &Conversation, depth: &Depth) -> Vec<Planned> {
-    let mut list = List { cases: Vec::new(), seen: std::collections::HashSet::new() };
+    let mut list = List { cases: Vec::new(), seen: std::collections::BTreeSet::new() };
     let ways: Vec<_> = depth.directions.iter().map(|way| (*way, conversation.of(*way))).collect();
     for (way, stream) in &ways {
         if stream.len() > 1 {
@@ -187,7 +187,7 @@ pub fn plan(conversation: &Conversation, depth: &Depth) -> Vec<Planned> {
 
 struct List {
     cases: Vec<Planned>,
-    seen: std::collections::HashSet<Case>,
+    seen: std::collections::BTreeSet<Case>,
 }
 
 impl List {

@@ -64,8 +64,11 @@ pub struct Shake {
     cases: Vec<Case>,
     jobs: Option<usize>,
     timeout: Option<Duration>,
-    progress: Option<Arc<dyn Fn(&Progress) + Send + Sync>>,
+    progress: Option<Tell>,
 }
+
+/// Is told how far it has come.
+type Tell = Arc<dyn Fn(&Progress) + Send + Sync>;
 
 /// How far a shaking has come.
 #[derive(Debug, Clone, Copy)]

@@ -86,10 +86,10 @@ impl Runner {
     pub(super) async fn run(&self, case: &Case, bounds: Bounds) -> Result<Outcome> {
         let begun = Instant::now();
         let mut outcome = match &self.subject {
-            Subject::Client { command, server } => self.client(case, bounds, command, server).await?,
-            Subject::Server { bytes, server } => self.server(case, bounds, bytes, server).await?,
-            Subject::Pipes { command, bytes } => self.pipes(case, bounds, command, bytes).await?,
-            Subject::Service { make, bytes } => self.service(case, bounds, &**make, bytes).await,
+            Subject::Client { command, server } => Box::pin(self.client(case, bounds, command, server)).await?,
+            Subject::Server { bytes, server } => Box::pin(self.server(case, bounds, bytes, server)).await?,
+            Subject::Pipes { command, bytes } => Box::pin(self.pipes(case, bounds, command, bytes)).await?,
+            Subject::Service { make, bytes } => Box::pin(self.service(case, bounds, &**make, bytes)).await,
         };
         outcome.took = begun.elapsed();
         Ok(outcome)

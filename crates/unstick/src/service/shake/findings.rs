@@ -144,9 +144,9 @@ impl Judge {
                     self.notes.push(format!("{disagreement}; with segments pinned they agree"));
                     (written, apart.0, apart.1)
                 } else if better(&together.0, &apart.0) {
-                    return self.pinned((joined, together), (written, apart), disagreement).await;
+                    return Box::pin(self.pinned((joined, together), (written, apart), disagreement)).await;
                 } else {
-                    return self.pinned((written, apart), (joined, together), disagreement).await;
+                    return Box::pin(self.pinned((written, apart), (joined, together), disagreement)).await;
                 }
             }
             (Some((outcome, expectation)), None) => (written, outcome, expectation),

@@ -332,7 +332,7 @@ impl Judge {
         for suspect in suspects {
             let count = seen.entry(suspect.differences.clone()).or_default();
             *count += 1;
-            if *count > ALIKE && *count % 16 != 0 {
+            if *count > ALIKE && !count.is_multiple_of(16) {
                 certain.push(suspect);
                 continue;
             }
