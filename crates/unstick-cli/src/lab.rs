@@ -41,8 +41,11 @@ pub async fn lab(args: Lab) -> Result<Status> {
         }
         first = false;
     }
-    let foot = if all && !args.json { "`unstick lab NAME` shows one of them again.\n" } else { "" };
-    Ok(output::print(foot))
+    let mut paper = Paper::of_standard_output();
+    if all && !args.json {
+        draw::foot(&mut paper);
+    }
+    Ok(output::print(&paper.into_text()))
 }
 
 /// The scene of that name.

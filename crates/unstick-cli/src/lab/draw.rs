@@ -20,6 +20,13 @@ pub(super) fn list(paper: &mut Paper) {
     paper.end();
 }
 
+/// How to see one of them again, where the list of them has long been scrolled away.
+pub(super) fn foot(paper: &mut Paper) {
+    let names = Scene::ALL.map(Scene::name).join(", ");
+    paper.wrapped(Ink::Plain, "", 2, &format!("That was {names}."));
+    paper.wrapped(Ink::Plain, "", 2, "`unstick lab NAME` shows one of them again.");
+}
+
 /// A whole scene.
 pub(super) fn scene(paper: &mut Paper, scene: Scene, acts: &[Act]) {
     let words = words::of(scene);
@@ -81,4 +88,24 @@ fn commands(paper: &mut Paper, words: &Words) {
         paper.put(INDENT).ink(Ink::Faint, &format!("# window {} shows {shown}", trial.window)).end();
     }
     paper.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_that_did_not_appear_is_said_to_have_not() {
+        for which in [Scene::SlowReader, Scene::Range, Scene::Loss, Scene::Compare] {
+            let draw = |shown| {
+                let mut acts = which.play().unwrap();
+                acts.iter_mut().for_each(|act| act.shown = shown);
+                let mut paper = Paper::new(80, false);
+                scene(&mut paper, which, &acts);
+                paper.into_text().matches("the effect did not appear").count()
+            };
+            let acts = if which == Scene::SlowReader { 1 } else { 2 };
+            assert_eq!((draw(true), draw(false)), (0, acts), "{}", which.name());
+        }
+    }
 }

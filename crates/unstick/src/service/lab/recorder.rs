@@ -205,14 +205,18 @@ pub(super) fn queued(socket: &impl AsFd) -> Result<u64> {
 
 /// Waits until a receive queue holds at least so much: the kernel is asked, never guessed at.
 pub(super) fn wait_for(socket: &impl AsFd, count: u64) -> Result<u64> {
+    wait_within(socket, count, PATIENCE)
+}
+
+fn wait_within(socket: &impl AsFd, count: u64, patience: Duration) -> Result<u64> {
     let begun = Instant::now();
     loop {
         let held = queued(socket)?;
         if held >= count {
             return Ok(held);
         }
-        if begun.elapsed() > PATIENCE {
-            return Err(Error::timed_out(format!("waiting for {count} bytes on loopback"), PATIENCE));
+        if begun.elapsed() > patience {
+            return Err(Error::timed_out(format!("waiting for {count} bytes on loopback"), patience));
         }
         std::thread::sleep(LOOK);
     }
@@ -221,4 +225,20 @@ pub(super) fn wait_for(socket: &impl AsFd, count: u64) -> Result<u64> {
 /// What loopback could not do.
 pub(super) fn cannot(error: io::Error) -> Error {
     Error::io("a scene on 127.0.0.1", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [`PATIENCE`] is that of every scene; here it is short.
+    #[test]
+    fn what_does_not_come_is_not_waited_for_for_ever() {
+        let mut play = Stream::direct("short").unwrap();
+        play.send(b"four").unwrap();
+        assert_eq!(wait_within(&play.pair.far, 4, PATIENCE).unwrap(), 4);
+        let error = wait_within(&play.pair.far, 5, Duration::from_millis(5)).unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        assert_eq!(error.to_string(), "waiting for 5 bytes on loopback timed out after 5ms");
+    }
 }

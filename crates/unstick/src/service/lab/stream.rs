@@ -10,10 +10,24 @@ pub(super) const USUAL_ROOM: usize = 1024;
 /// A message that no buffer of 8 bytes holds.
 pub(super) const LONG: &[u8] = b"Longer than 8 bytes by far.";
 
+/// How often the first scene is played again where the acknowledgement came before the sends that were to wait for it: a busy
+/// machine may stop this thread for the 40 ms that takes.
+const TRIES: usize = 5;
+
 /// Two sends wait for an acknowledgement that comes late, and go out together.
 ///
 /// The receiver is told to acknowledge late, as it does by itself once a conversation goes back and forth.
 pub(super) fn nagle() -> Result<Vec<Act>> {
+    let mut act = gathered()?;
+    for _ in 1..TRIES {
+        if !act.shown {
+            act = gathered()?;
+        }
+    }
+    Ok(vec![act])
+}
+
+fn gathered() -> Result<Act> {
     let mut play = Stream::direct("gathered")?;
     play.pair.near.set_nodelay(false).map_err(cannot)?;
     acknowledge_late(&play)?;
@@ -28,7 +42,7 @@ pub(super) fn nagle() -> Result<Vec<Act>> {
         play.read(USUAL_ROOM)?;
     }
     let shown = held_back && play.record.joined();
-    Ok(vec![play.end(shown)])
+    Ok(play.end(shown))
 }
 
 #[cfg(target_os = "linux")]
