@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use unstick::wire::quantity::parse_duration;
 
 use crate::secure::{Show, Tls, Verify};
+use crate::websocket::{Pages, Request, WebSocket};
 
 /// Whole messages over any socket.
 ///
@@ -86,8 +87,8 @@ Exit status: 0 the same everywhere, 6 broken, 7 inconclusive.";
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where to listen: PORT, HOST:PORT, tcp://, udp:// or tls://HOST:PORT, or unix:PATH; without a host: loopback.
-    /// Port 0 picks one
+    /// Where to listen: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, or unix:PATH; without a
+    /// host: loopback. Port 0 picks one
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
     /// Serve one conversation, then end
@@ -123,6 +124,12 @@ pub struct Listen {
     /// TLS, as a server.
     #[command(flatten)]
     pub show: Show,
+    /// WebSocket.
+    #[command(flatten)]
+    pub web: WebSocket,
+    /// WebSocket, as a server.
+    #[command(flatten)]
+    pub pages: Pages,
     /// UDP.
     #[command(flatten)]
     pub udp: Udp,
@@ -131,8 +138,8 @@ pub struct Listen {
 /// `connect`.
 #[derive(Debug, Args)]
 pub struct Connect {
-    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://, udp:// or tls://HOST:PORT, unix:PATH or - (standard input
-    /// and output)
+    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH
+    /// or - (standard input and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
     /// Another address in place of this end.
@@ -150,9 +157,9 @@ pub struct Connect {
     /// TLS.
     #[command(flatten)]
     pub tls: Tls,
-    /// TLS, as a client.
+    /// WebSocket.
     #[command(flatten)]
-    pub verify: Verify,
+    pub web: WebSocket,
     /// UDP.
     #[command(flatten)]
     pub udp: Udp,
@@ -161,7 +168,7 @@ pub struct Connect {
 /// `ask`.
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// Whom to ask: PORT, HOST:PORT, tcp://, udp:// or tls://HOST:PORT, or unix:PATH
+    /// Whom to ask: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, or unix:PATH
     #[arg(value_name = "ADDRESS")]
     pub address: String,
     /// The message; - reads it from standard input, less the LF at its end
@@ -188,9 +195,9 @@ pub struct Ask {
     /// TLS.
     #[command(flatten)]
     pub tls: Tls,
-    /// TLS, as a client.
+    /// WebSocket.
     #[command(flatten)]
-    pub verify: Verify,
+    pub web: WebSocket,
     /// UDP.
     #[command(flatten)]
     pub udp: Udp,
@@ -414,6 +421,12 @@ pub struct Reach {
     /// The address, port or both to connect from: IP, :PORT or IP:PORT
     #[arg(long, value_name = "ADDRESS")]
     pub source: Option<String>,
+    /// TLS, as a client.
+    #[command(flatten)]
+    pub verify: Verify,
+    /// WebSocket, as a client.
+    #[command(flatten)]
+    pub request: Request,
 }
 
 /// What is asked of UDP sockets.

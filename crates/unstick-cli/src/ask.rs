@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use bytes::Bytes;
+use unstick::limits::LAST_CALL;
 use unstick::wire::Role;
 use unstick::{Address, Error, FramedAddress, Framings, Link, Options, Result};
 
@@ -11,7 +12,7 @@ use crate::args::Ask;
 use crate::pipe::{self, Format};
 use crate::report::Status;
 use crate::terminal::Notices;
-use crate::{output, plan, secure, visible};
+use crate::{output, plan, secure, visible, websocket};
 
 /// How long the reply is waited for when nobody says.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -39,7 +40,9 @@ impl Question {
         let mut options = plan::options(&args.wire);
         plan::reach(&args.reach, &mut options)?;
         plan::udp(&args.udp, &target.address, &mut options)?;
-        secure::client(&args.tls, &args.verify, &target.address, &mut options)?;
+        let mut end = [secure::At { address: &target.address, options: &mut options }];
+        websocket::client(&args.web, &args.reach.request, &mut end)?;
+        secure::client(&args.tls, &args.reach.verify, &mut end)?;
         let asked: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
         // What is text is printed as it is: there is but one reply.
         let format = asked.or_else(|| plan::format(framings.as_ref()).filter(|format| *format == Format::Hex));
@@ -125,7 +128,17 @@ async fn converse(question: &Question) -> Result<Reply> {
 
 async fn exchange(mut link: Link, message: &[u8]) -> Result<Option<Bytes>> {
     link.send(message).await?;
-    link.recv().await
+    let reply = link.recv().await;
+    let (sender, mut receiver) = link.split();
+    if sender.ends_both() {
+        // Such a peer takes an end that is not said for an accident.
+        let goodbye = async {
+            let _ = sender.finish().await;
+            while matches!(receiver.recv().await, Ok(Some(_))) {}
+        };
+        let _ = tokio::time::timeout(LAST_CALL, goodbye).await;
+    }
+    reply
 }
 
 /// There is one reply, so its end is the end of the output, however many lines it has. Who names a format gets that.

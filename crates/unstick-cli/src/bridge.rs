@@ -8,8 +8,9 @@ use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
 use crate::args::{Connect, Listen, Reach, Talk, Wire};
 use crate::report::{self, Status};
+use crate::secure::At;
 use crate::traffic::{Look, Traffic, failed};
-use crate::{output, pipe, plan, secure};
+use crate::{output, pipe, plan, secure, websocket};
 
 /// A bridge to be built.
 #[derive(Debug)]
@@ -31,7 +32,10 @@ impl Bridge {
         plan::listening(args, &bridge.address, &mut bridge.options)?;
         plan::udp(&args.udp, &bridge.address, &mut bridge.options)?;
         plan::reach(&args.reach, &mut bridge.target.options)?;
-        secure::server(&args.tls, &args.show, &bridge.address, &mut bridge.options)?;
+        let (near, far) = bridge.ends();
+        websocket::bridge(&args.web, &args.pages, &args.reach.request, near, far)?;
+        let (near, far) = bridge.ends();
+        secure::bridge(&args.tls, &args.show, &args.reach.verify, near, far)?;
         bridge.rules.once = args.once;
         bridge.rules.max_peers = plan::max_peers(args);
         Ok(bridge)
@@ -44,12 +48,16 @@ impl Bridge {
         for options in [&mut bridge.options, &mut bridge.target.options] {
             plan::reach(&args.reach, options)?;
         }
-        let (address, options) = match &bridge.target.address {
-            Address::Tls(_) => (&bridge.target.address, &mut bridge.target.options),
-            _ => (&bridge.address, &mut bridge.options),
-        };
-        secure::client(&args.tls, &args.verify, address, options)?;
+        let (near, far) = bridge.ends();
+        let mut ends = [near, far];
+        websocket::client(&args.web, &args.reach.request, &mut ends)?;
+        secure::client(&args.tls, &args.reach.verify, &mut ends)?;
         Ok(bridge)
+    }
+
+    fn ends(&mut self) -> (At<'_>, At<'_>) {
+        let far = At { address: &self.target.address, options: &mut self.target.options };
+        (At { address: &self.address, options: &mut self.options }, far)
     }
 
     fn new(words: &[String], talk: &Talk, wire: &Wire, asked: &crate::args::Bridge, listening: bool) -> Result<Self> {
@@ -202,10 +210,15 @@ fn warn(near: &Address, target: &Target) {
 
 /// What gets nobody anywhere without `--to`.
 pub fn needs_to(reach: &Reach) -> Result<()> {
-    if reach.connect_timeout.is_some() || reach.retry.is_some() || reach.source.is_some() {
-        let error =
-            Error::usage("--connect-timeout, --retry and --source are for connecting, and listen connects to nobody");
-        return Err(error.with_hint("--to ADDRESS connects whoever comes to another address"));
-    }
-    Ok(())
+    let names = match reach {
+        reach if reach.connect_timeout.is_some() || reach.retry.is_some() || reach.source.is_some() => {
+            "--connect-timeout, --retry and --source"
+        }
+        reach if reach.verify.is_asked() => "--pin, --sni and --insecure",
+        reach if !reach.request.header.is_empty() => "--header",
+        _ => return Ok(()),
+    };
+    let are = if names.contains(' ') { "are" } else { "is" };
+    let error = Error::usage(format!("{names} {are} for connecting, and listen connects to nobody"));
+    Err(error.with_hint("--to ADDRESS connects whoever comes to another address"))
 }

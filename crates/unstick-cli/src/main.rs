@@ -22,6 +22,7 @@ mod signals;
 mod terminal;
 mod traffic;
 mod visible;
+mod websocket;
 
 use clap::{CommandFactory, FromArgMatches};
 

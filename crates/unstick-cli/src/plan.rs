@@ -17,6 +17,7 @@ use crate::output;
 use crate::pipe::Format;
 use crate::secure;
 use crate::terminal::Look;
+use crate::websocket;
 
 /// A conversation to be held.
 #[derive(Debug)]
@@ -67,7 +68,8 @@ impl Plan {
         crate::bridge::needs_to(&args.reach)?;
         listening(args, &plan.address, &mut plan.options)?;
         udp(&args.udp, &plan.address, &mut plan.options)?;
-        secure::server(&args.tls, &args.show, &plan.address, &mut plan.options)?;
+        websocket::server(&args.web, &args.pages, plan.at())?;
+        secure::server(&args.tls, &args.show, plan.at())?;
         Ok(plan)
     }
 
@@ -76,11 +78,16 @@ impl Plan {
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, false, matches)?;
         reach(&args.reach, &mut plan.options)?;
         udp(&args.udp, &plan.address, &mut plan.options)?;
-        secure::client(&args.tls, &args.verify, &plan.address, &mut plan.options)?;
+        websocket::client(&args.web, &args.reach.request, &mut [plan.at()])?;
+        secure::client(&args.tls, &args.reach.verify, &mut [plan.at()])?;
         if matches!(plan.address, Address::Stdio) {
             plan.stand_aside(&args.talk)?;
         }
         Ok(plan)
+    }
+
+    fn at(&mut self) -> secure::At<'_> {
+        secure::At { address: &self.address, options: &mut self.options }
     }
 
     /// The connection is on standard input and output: nothing else can be there.
@@ -186,7 +193,7 @@ pub fn framings(target: &FramedAddress, wire: &Wire, default: &str, role: Role) 
     if !target.address.is_stream() {
         if both.is_some() || inbound.is_some() || outbound.is_some() {
             return Err(Error::usage(format!("{} is not a stream: it takes no framing", target.address))
-                .with_hint("a datagram already is a whole message"));
+                .with_hint(target.address.why_no_framing()));
         }
         return Ok(None);
     }

@@ -179,6 +179,6 @@ async fn open_end(plan: &Plan) -> Result<StreamEnd> {
     };
     match end {
         End::Stream(end) => Ok(end),
-        End::Datagram(_) => Err(Error::usage("a raw pipe is for streams")),
+        End::Datagram(_) | End::Message(_) => Err(Error::usage("a raw pipe is for streams")),
     }
 }

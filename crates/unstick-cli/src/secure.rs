@@ -53,16 +53,71 @@ pub struct Show {
 
 /// Whether TLS is spoken there.
 fn speaks_tls(address: &Address) -> bool {
-    matches!(address, Address::Tls(_))
+    matches!(address, Address::Tls(_) | Address::Wss(_))
 }
 
-/// What a client asks of TLS.
-pub fn client(tls: &Tls, verify: &Verify, address: &Address, options: &mut Options) -> Result<()> {
-    let own = !verify.pin.is_empty() || verify.sni.is_some() || verify.insecure;
-    if !check(tls, own, "--ca, --cert, --alpn, --pin, --sni and --insecure", address)? {
+/// One end of what is opened, and its address.
+pub struct At<'a> {
+    /// Where.
+    pub address: &'a Address,
+    /// How.
+    pub options: &'a mut Options,
+}
+
+impl Verify {
+    /// Whether any of it was asked for.
+    pub fn is_asked(&self) -> bool {
+        !self.pin.is_empty() || self.sni.is_some() || self.insecure
+    }
+}
+
+/// What clients ask of TLS, at each of these ends that speaks it.
+pub fn client(tls: &Tls, verify: &Verify, ends: &mut [At<'_>]) -> Result<()> {
+    check(tls, verify.is_asked(), "--ca, --cert, --alpn, --pin, --sni and --insecure", ends)?;
+    for end in ends.iter_mut().filter(|end| speaks_tls(end.address)) {
+        both(tls, end.options)?;
+        connecting(verify, end.options)?;
+    }
+    Ok(())
+}
+
+/// What a listener asks of TLS; says its fingerprint.
+pub fn server(tls: &Tls, show: &Show, end: At<'_>) -> Result<()> {
+    let mut ends = [end];
+    check(tls, show.self_signed, "--ca, --cert, --alpn and --self-signed", &ends)?;
+    let [end] = &mut ends;
+    if !speaks_tls(end.address) {
         return Ok(());
     }
-    both(tls, options)?;
+    both(tls, end.options)?;
+    listening(show, end)
+}
+
+/// What a listener and the address that its clients are connected to ask of TLS. Where both speak it, --cert is the
+/// listener's and --ca is for the other's server.
+pub fn bridge(tls: &Tls, show: &Show, verify: &Verify, near: At<'_>, far: At<'_>) -> Result<()> {
+    match (speaks_tls(near.address), speaks_tls(far.address)) {
+        (true, true) => {
+            both(tls, near.options)?;
+            both(tls, far.options)?;
+            (near.options.tls.authorities, far.options.tls.identity) = (None, None);
+            connecting(verify, far.options)?;
+            listening(show, &mut { near })
+        }
+        (true, false) if verify.is_asked() => Err(Error::usage(format!(
+            "--pin, --sni and --insecure are for the server that is connected to, and {} has no TLS",
+            far.address
+        ))),
+        (true, false) => server(tls, show, near),
+        (false, _) if show.self_signed => {
+            let what = format!("--self-signed is for a listener with TLS, and {} has none", near.address);
+            Err(Error::usage(what).with_hint("write tls:// or wss:// in front of the host"))
+        }
+        _ => client(tls, verify, &mut [far]),
+    }
+}
+
+fn connecting(verify: &Verify, options: &mut Options) -> Result<()> {
     options.tls.pins = verify.pin.iter().map(|pin| pin.parse()).collect::<Result<Vec<Fingerprint>>>()?;
     options.tls.server_name.clone_from(&verify.sni);
     options.tls.insecure = verify.insecure;
@@ -72,35 +127,30 @@ pub fn client(tls: &Tls, verify: &Verify, address: &Address, options: &mut Optio
     Ok(())
 }
 
-/// What a listener asks of TLS; says its fingerprint.
-pub fn server(tls: &Tls, show: &Show, address: &Address, options: &mut Options) -> Result<()> {
-    if !check(tls, show.self_signed, "--ca, --cert, --alpn and --self-signed", address)? {
-        return Ok(());
-    }
-    both(tls, options)?;
+fn listening(show: &Show, end: &mut At<'_>) -> Result<()> {
     if show.self_signed {
-        let host = match address {
+        let host = match end.address {
             Address::Tls(at) => at.host.clone(),
+            Address::Wss(address) => address.at.host.clone(),
             _ => None,
         };
-        options.tls.identity = Some(Identity::self_signed(host.as_slice())?);
+        end.options.tls.identity = Some(Identity::self_signed(host.as_slice())?);
     }
-    if let Some(identity) = &options.tls.identity {
+    if let Some(identity) = &end.options.tls.identity {
         output::notice(&format!("the certificate's fingerprint, for --pin: {}", identity.fingerprint()));
     }
     Ok(())
 }
 
-/// Whether there is TLS at all; options of it without it are a mistake.
-fn check(tls: &Tls, own: bool, names: &str, address: &Address) -> Result<bool> {
-    if speaks_tls(address) {
-        return Ok(true);
+/// Options of TLS where none of the ends speaks it are a mistake.
+fn check(tls: &Tls, own: bool, names: &str, ends: &[At<'_>]) -> Result<()> {
+    let asked = own || tls.ca.is_some() || tls.cert.is_some() || !tls.alpn.is_empty();
+    if !asked || ends.iter().any(|end| speaks_tls(end.address)) {
+        return Ok(());
     }
-    if own || tls.ca.is_some() || tls.cert.is_some() || !tls.alpn.is_empty() {
-        return Err(Error::usage(format!("{names} are for tls://, not for {address}"))
-            .with_hint("write tls:// in front of the host"));
-    }
-    Ok(false)
+    let addresses: Vec<_> = ends.iter().map(|end| end.address.to_string()).collect();
+    let what = format!("{names} are for tls:// and wss://, not for {}", addresses.join(" and "));
+    Err(Error::usage(what).with_hint("write tls:// or wss:// in front of the host"))
 }
 
 fn both(tls: &Tls, options: &mut Options) -> Result<()> {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use unstick_wire::{Framing, Role};
 
+use crate::endpoint::{ws, wss};
 use crate::error::{Error, Result};
 
 /// Where an endpoint is, or is to be.
@@ -18,6 +19,10 @@ pub enum Address {
     Udp(HostPort),
     /// A host and port that speak TLS.
     Tls(HostPort),
+    /// A WebSocket.
+    Ws(WsAddress),
+    /// A WebSocket inside TLS.
+    Wss(WsAddress),
     /// A stream socket of this machine.
     Unix(SocketName),
     /// A datagram socket of this machine.
@@ -43,6 +48,33 @@ impl HostPort {
     /// The host to look up.
     pub fn host(&self) -> &str {
         self.host.as_deref().unwrap_or("localhost")
+    }
+}
+
+/// Where a WebSocket is: a host and port, and the place there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WsAddress {
+    /// The host and port.
+    pub at: HostPort,
+    /// The path, and behind a `?` what is asked of it. Empty where none was written: `/` is then asked for, and any path
+    /// listened on.
+    pub path: String,
+}
+
+impl WsAddress {
+    /// What a request asks for.
+    pub(crate) fn target(&self) -> String {
+        match self.path.as_str() {
+            "" => "/".to_owned(),
+            query if query.starts_with('?') => format!("/{query}"),
+            path => path.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for WsAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.at, self.path)
     }
 }
 
@@ -78,7 +110,16 @@ impl Address {
     pub fn is_stream(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Mem(_) | Self::Stdio => true,
+            Self::Ws(_) | Self::Wss(_) => false,
             Self::Udp(_) | Self::UnixDgram(_) | Self::UnixSeqpacket(_) => false,
+        }
+    }
+
+    /// Why a transport that is no stream takes no framing.
+    pub fn why_no_framing(&self) -> &'static str {
+        match self {
+            Self::Ws(_) | Self::Wss(_) => "a WebSocket message already is a whole message",
+            _ => "a datagram already is a whole message",
         }
     }
 }
@@ -89,6 +130,8 @@ impl fmt::Display for Address {
             Self::Tcp(at) => write!(f, "tcp://{at}"),
             Self::Udp(at) => write!(f, "udp://{at}"),
             Self::Tls(at) => write!(f, "tls://{at}"),
+            Self::Ws(at) => write!(f, "ws://{at}"),
+            Self::Wss(at) => write!(f, "wss://{at}"),
             Self::Unix(name) => write!(f, "unix:{name}"),
             Self::UnixDgram(name) => write!(f, "unix-dgram:{name}"),
             Self::UnixSeqpacket(name) => write!(f, "unix-seqpacket:{name}"),
@@ -99,10 +142,11 @@ impl fmt::Display for Address {
 }
 
 /// Schemes of the design that have no endpoint yet, so that their users get a true sentence.
-const NOT_YET: &[&str] = &["ws://", "wss://", "exec:"];
+const NOT_YET: &[&str] = &["exec:"];
 
 /// Schemes that have one.
-const SCHEMES: &[&str] = &["tcp://", "udp://", "tls://", "unix:", "unix-dgram:", "unix-seqpacket:", "mem:"];
+const SCHEMES: &[&str] =
+    &["tcp://", "udp://", "tls://", "ws://", "wss://", "unix:", "unix-dgram:", "unix-seqpacket:", "mem:"];
 
 impl FromStr for Address {
     type Err = Error;
@@ -129,6 +173,12 @@ impl FromStr for Address {
         if let Some(rest) = text.strip_prefix("tls://") {
             return host_port(rest).map(Self::Tls);
         }
+        if let Some(rest) = text.strip_prefix("ws://") {
+            return web_socket(rest, ws::PORT).map(Self::Ws);
+        }
+        if let Some(rest) = text.strip_prefix("wss://") {
+            return web_socket(rest, wss::PORT).map(Self::Wss);
+        }
         if let Some(name) = text.strip_prefix("mem:") {
             return match name {
                 "" => Err(Error::usage("mem: needs a name").with_hint("such as mem:test")),
@@ -136,12 +186,12 @@ impl FromStr for Address {
             };
         }
         if let Some(scheme) = NOT_YET.iter().find(|scheme| text.starts_with(**scheme)) {
-            return Err(
-                Error::usage(format!("{scheme} is not built yet")).with_hint("tcp://, udp://, tls://, unix: and - are")
-            );
+            return Err(Error::usage(format!("{scheme} is not built yet"))
+                .with_hint("tcp://, udp://, tls://, ws://, wss://, unix: and - are"));
         }
         if let Some((scheme, _)) = text.split_once("://") {
-            return Err(Error::usage(format!("`{scheme}://` is no transport")).with_hint("tcp://, udp:// or tls://"));
+            return Err(Error::usage(format!("`{scheme}://` is no transport"))
+                .with_hint("tcp://, udp://, tls://, ws:// or wss://"));
         }
         host_port(text).map(Self::Tcp)
     }
@@ -157,6 +207,27 @@ fn socket_name(text: &str) -> Result<SocketName> {
             None => SocketName::Path(text.into()),
         }),
     }
+}
+
+/// `HOST[:PORT][/PATH][?QUERY]`.
+fn web_socket(text: &str, port: u16) -> Result<WsAddress> {
+    let end = text.find(['/', '?', '#']).unwrap_or(text.len());
+    let (host, path) = text.split_at(end);
+    if path.contains('#') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let error = Error::usage(format!("`{}` is no path of a WebSocket", path.escape_debug()));
+        return Err(error.with_hint("it is written in visible ASCII, others as %XX, and has no #"));
+    }
+    if host.contains('@') {
+        let error = Error::usage(format!("`{host}` has a user in front of the host"));
+        return Err(error.with_hint("--header 'Authorization: Basic ...' says who you are"));
+    }
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+    let number = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_digit());
+    let at = match has_port || number || host.is_empty() {
+        true => host_port(host)?,
+        false => host_port(&format!("{host}:{port}"))?,
+    };
+    Ok(WsAddress { at, path: path.to_owned() })
 }
 
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`.
@@ -239,7 +310,7 @@ impl FromStr for FramedAddress {
         };
         if framing.is_some() && !address.is_stream() {
             return Err(Error::usage(format!("a framing in front of {address} means nothing"))
-                .with_hint("a datagram already is a whole message"));
+                .with_hint(address.why_no_framing()));
         }
         Ok(Self { address, framing })
     }
@@ -272,9 +343,9 @@ mod tests {
         assert_eq!(shown("::1:80"), "`::1:80` has more than one `:` (an IPv6 address goes in brackets: [::1]:8080)");
         assert_eq!(shown("host:http"), "`http` is not a port (a port is a number from 0 to 65535)");
         assert_eq!(shown("70000"), "`70000` is not a port (a port is a number from 0 to 65535)");
-        assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp://, udp:// or tls://)");
+        assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp://, udp://, tls://, ws:// or wss://)");
         assert_eq!(shown("[::1:80"), "`[::1:80` has a `[` without its `]` ()");
-        assert_eq!(shown("wss://x:1"), "wss:// is not built yet (tcp://, udp://, tls://, unix: and - are)");
+        assert_eq!(shown("exec:x"), "exec: is not built yet (tcp://, udp://, tls://, ws://, wss://, unix: and - are)");
         assert_eq!(shown("/tmp/it"), "`/tmp/it` is no host and port (a socket's path is written unix:/tmp/it)");
         let nameless = "a socket of this machine needs a path or a name \
                         (such as unix:/tmp/it.sock, or unix:@name for one without a file)";

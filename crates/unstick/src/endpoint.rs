@@ -26,6 +26,8 @@ mod unix_dgram;
 mod unix_packets;
 #[cfg(unix)]
 mod unix_seqpacket;
+pub(crate) mod ws;
+pub(crate) mod wss;
 
 use std::future::Future;
 use std::io;
@@ -45,6 +47,7 @@ use foreign::Foreign;
 #[cfg(unix)]
 pub(crate) use ready::ReadySocket;
 pub use tls::{Authorities, Fingerprint, Identity, TlsOptions};
+pub use ws::WsOptions;
 
 /// What can be asked of an endpoint when it is opened.
 #[derive(Clone)]
@@ -71,6 +74,8 @@ pub struct Options {
     pub udp: UdpOptions,
     /// What is asked of TLS.
     pub tls: TlsOptions,
+    /// What is asked of WebSocket.
+    pub ws: WsOptions,
     /// Is told of names resolved, addresses tried and times taken.
     pub trace: Option<Trace>,
 }
@@ -111,6 +116,7 @@ impl Default for Options {
             mode: None,
             udp: UdpOptions::default(),
             tls: TlsOptions::default(),
+            ws: WsOptions::default(),
             trace: None,
         }
     }
@@ -222,6 +228,23 @@ pub struct DatagramEnd {
     pub(crate) names: Names,
 }
 
+/// One end of a conversation in messages that arrive all of them, in order, until it ends: for both sides at once, there is
+/// no half-close.
+///
+/// Neither of the others: a stream would need a framing, and what is a datagram may be lost and has no queue.
+pub struct MessageEnd {
+    pub(crate) incoming: Box<dyn RecvDatagrams>,
+    /// Takes records: the length of a message in [`RECORD`] bytes, the highest first, and the message. Never a part of one,
+    /// though many at once. Shutting it down ends the conversation.
+    pub(crate) outgoing: Box<dyn StreamWrite>,
+    /// Bytes of the longest message that can be sent.
+    pub(crate) largest: usize,
+    pub(crate) names: Names,
+}
+
+/// Bytes of the length in front of a message on its way to a [`MessageEnd`].
+pub(crate) const RECORD: usize = 4;
+
 /// The sending side of a datagram session.
 pub(crate) trait SendDatagram: Send + Sync {
     /// Sends at once, or says `WouldBlock`.
@@ -250,6 +273,8 @@ pub enum End {
     Stream(StreamEnd),
     /// Messages already.
     Datagram(DatagramEnd),
+    /// Messages already, none of which is lost.
+    Message(MessageEnd),
 }
 
 /// A bound endpoint that others connect to.
@@ -279,6 +304,8 @@ pub async fn connect(address: &Address, options: &Options) -> Result<End> {
         Address::Tcp(at) => tcp::connect(at, options).await.map(End::Stream),
         Address::Udp(at) => udp::connect(at, options).await.map(End::Datagram),
         Address::Tls(at) => tls::connect(at, options).await.map(End::Stream),
+        Address::Ws(at) => ws::connect(at, options).await.map(End::Message),
+        Address::Wss(at) => wss::connect(at, options).await.map(End::Message),
         #[cfg(unix)]
         Address::Unix(name) => unix::connect(name, options).await.map(End::Stream),
         #[cfg(unix)]
@@ -298,6 +325,8 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
         Address::Tcp(at) => Box::new(tcp::listen(at, options).await?),
         Address::Udp(at) => Box::new(udp::listen(at, options).await?),
         Address::Tls(at) => Box::new(tls::listen(at, options).await?),
+        Address::Ws(at) => Box::new(ws::listen(at, options).await?),
+        Address::Wss(at) => Box::new(wss::listen(at, options).await?),
         #[cfg(unix)]
         Address::Unix(name) => Box::new(unix::listen(name, options)?),
         #[cfg(unix)]

@@ -32,6 +32,8 @@ enum Kind {
     },
     /// Two ends that have met, and do not come to terms.
     Handshake(String),
+    /// The peer broke what its transport makes messages with.
+    Protocol(String),
     Decode(DecodeError),
     Encode(EncodeError),
     /// A datagram that is larger than any can be.
@@ -68,6 +70,10 @@ impl Error {
 
     pub(crate) fn handshake(what: impl Into<String>) -> Self {
         Self::new(Kind::Handshake(what.into()))
+    }
+
+    pub(crate) fn protocol(what: impl Into<String>) -> Self {
+        Self::new(Kind::Protocol(what.into()))
     }
 
     pub(crate) fn timed_out(what: impl Into<String>, after: Duration) -> Self {
@@ -153,7 +159,11 @@ impl Error {
 
     /// The peer broke the framing, or ended inside a frame.
     pub fn is_framing(&self) -> bool {
-        matches!(&self.inner.kind, Kind::Decode(error) if !error.is_timeout())
+        match &self.inner.kind {
+            Kind::Decode(error) => !error.is_timeout(),
+            Kind::Protocol(_) => true,
+            _ => false,
+        }
     }
 
     /// The message cannot be sent as it is; the link goes on.
@@ -185,7 +195,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.inner.kind {
-            Kind::Usage(what) | Kind::Handshake(what) => f.write_str(what),
+            Kind::Usage(what) | Kind::Handshake(what) | Kind::Protocol(what) => f.write_str(what),
             Kind::Unreachable { what, source: None } => f.write_str(what),
             Kind::Unreachable { what, source: Some(source) } => write!(f, "{what}: {}", plain(source)),
             Kind::TimedOut { what, after } => write!(f, "{what} timed out after {after:?}"),

@@ -56,6 +56,13 @@ pub const BACKLOG: i32 = 1024;
 /// costs before anybody knows who it is.
 pub const MAX_HANDSHAKES: usize = 256;
 
+/// Bytes of a request, or of the answer to it, that opens a WebSocket: what browsers with their cookies need, and more than
+/// proxies pass on.
+pub const MAX_OPENING: usize = 16 << 10;
+
+/// Bytes of the longest WebSocket message, unless told otherwise: as framings have it.
+pub const LARGEST_WS_MESSAGE: usize = 16 << 20;
+
 /// How long a client that has come may take for its handshakes: several times what the slowest honest line takes.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 

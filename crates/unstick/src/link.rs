@@ -83,6 +83,11 @@ impl Link {
                 sender: Sender::datagram(end.outgoing),
                 receiver: Receiver::datagram(end.incoming),
             }),
+            (End::Message(end), _) => Ok(Self {
+                names: end.names,
+                sender: Sender::messages(end.outgoing, end.largest),
+                receiver: Receiver::datagram(end.incoming),
+            }),
         }
     }
 

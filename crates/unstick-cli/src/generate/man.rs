@@ -18,6 +18,11 @@ const ADDRESSES: &[(&str, &str)] = &[
         "TCP inside TLS. The server is verified by the system's authorities, or as --ca, --pin and --sni say; a listener takes \
          --self-signed or --cert and --key",
     ),
+    (
+        "ws://HOST:PORT/PATH, wss://HOST:PORT/PATH",
+        "WebSocket, alone or inside TLS: each message is a whole message, and takes no framing. Without a path a listener serves \
+         any",
+    ),
     ("-", "standard input and output as the connection (connect only)"),
     ("SPEC+tcp://HOST:PORT", "an address with its framing in front, as in u32be+tcp://:7000"),
 ];
@@ -59,7 +64,8 @@ const DEFAULTS: &str = "Without -f, a stream is taken in lines, except in a pipe
     --until, moves bytes as they are, as nc(1) does.";
 
 const ENDINGS: &str = "When standard input ends, the sending side is closed and the peer's end is waited for (--no-wait: it is not). \
-    UDP has no end: a run is over when nothing has come for --linger after the first datagram. A listener serves \
+    UDP has no end: a run is over when nothing has come for --linger after the first datagram. WebSocket \
+    is closed when nothing has come for --linger once this end has no more to say. A listener serves \
     whoever comes; once its input has ended, it ends when the last peer has gone, unless --count, --until, --once, \
     --idle or --deadline say when. One peer's error ends a listener only with --once.";
 

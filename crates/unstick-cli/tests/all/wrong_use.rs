@@ -37,8 +37,8 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "`::1:80` has more than one `:`",
         concat!("an IPv6 address goes in brackets: [::1]", ":8080"),
     ),
-    (&["connect", "http://x:1"], "`http://` is no transport", "tcp://, udp:// or tls://"),
-    (&["connect", "wss://x:1"], "wss:// is not built yet", "tcp://, udp://, tls://, unix: and - are"),
+    (&["connect", "http://x:1"], "`http://` is no transport", "tcp://, udp://, tls://, ws:// or wss://"),
+    (&["connect", "exec:x"], "exec: is not built yet", "tcp://, udp://, tls://, ws://, wss://, unix: and - are"),
     (&["listen", "/tmp/x"], "`/tmp/x` is no host and port", "a socket's path is written unix:/tmp/x"),
     (
         &["listen", "unix:"],

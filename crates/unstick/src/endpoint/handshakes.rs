@@ -33,6 +33,12 @@ impl Handshakes {
         let task = tokio::spawn(let_in(inner, shake, sender)).abort_handle();
         Self { addresses, ready, task }
     }
+
+    /// Has the addresses end in a path.
+    pub(super) fn with_path(mut self, path: &str) -> Self {
+        self.addresses.iter_mut().for_each(|address| address.push_str(path));
+        self
+    }
 }
 
 /// Takes connections as long as there is room for another handshake; later ones wait in the kernel.

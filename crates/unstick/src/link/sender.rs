@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use unstick_wire::Encoder;
+use unstick_wire::{Encoder, Framing};
 
 use super::outbox::{Mailbox, Room, Turn};
-use crate::endpoint::{SendDatagram, StreamWrite};
+use crate::endpoint::{RECORD, SendDatagram, StreamWrite};
 use crate::error::{Error, Result};
 
 /// Sends whole messages. Clones send to the same peer; their messages never mix.
@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub struct Sender {
     path: Path,
+    /// The end of what is sent is the end of the conversation.
+    ends_both: bool,
 }
 
 #[derive(Clone)]
@@ -41,7 +43,14 @@ impl std::fmt::Debug for Sender {
 
 impl Sender {
     pub(crate) fn stream(writer: Box<dyn StreamWrite>, encoder: Encoder) -> Self {
-        Self { path: Path::Stream(Mailbox::new(writer, encoder)) }
+        Self { path: Path::Stream(Mailbox::new(writer, encoder)), ends_both: false }
+    }
+
+    /// To an end that takes messages: in its queue they stand as records.
+    pub(super) fn messages(writer: Box<dyn StreamWrite>, largest: usize) -> Self {
+        let record = Framing::parse(&format!("u{}be,max={largest}", RECORD * 8)).expect("a length of whole bytes");
+        let encoder = record.encoder().expect("an integer length can be written");
+        Self { path: Path::Stream(Mailbox::new(writer, encoder)), ends_both: true }
     }
 
     /// What the receiver of the same link is to have.
@@ -53,12 +62,20 @@ impl Sender {
     }
 
     pub(crate) fn datagram(outgoing: Arc<dyn SendDatagram>) -> Self {
-        Self { path: Path::Datagram(Arc::new(Datagrams { outgoing, finished: AtomicBool::new(false) })) }
+        Self {
+            path: Path::Datagram(Arc::new(Datagrams { outgoing, finished: AtomicBool::new(false) })),
+            ends_both: false,
+        }
     }
 
     /// Whether each message is a datagram: it may be lost, and there is no end that the peer could see.
     pub fn is_datagram(&self) -> bool {
         matches!(&self.path, Path::Datagram(datagrams) if !datagrams.outgoing.ends())
+    }
+
+    /// Whether [`finish`](Self::finish) ends the whole conversation: the transport knows no half-close. True of WebSocket.
+    pub fn ends_both(&self) -> bool {
+        self.ends_both
     }
 
     /// Sends one message: on a stream it is queued, and written as soon as the connection takes it; waits while the queue

@@ -316,6 +316,8 @@ impl Hub {
                         let hub = Arc::clone(&self);
                         bridges.spawn(async move { drop(hub.bridge(came, end).await) });
                     }
+                    // A client that was not let in is no lack of anything: the next is taken at once.
+                    Err(error) if error.is_handshake() => self.emit(Event::Error { peer: None, error: &error }),
                     Err(error) => {
                         if complained.is_none_or(|at| at.elapsed() > limits::COMPLAINT_PAUSE) {
                             complained = Some(Instant::now());
@@ -407,13 +409,16 @@ fn names(end: &End) -> &Names {
     match end {
         End::Stream(end) => &end.names,
         End::Datagram(end) => &end.names,
+        End::Message(end) => &end.names,
     }
 }
 
 /// A client that has no partner sees what it would see where nobody listens.
 fn refuse(client: End) {
-    if let End::Stream(mut client) = client {
-        client.writer.reset();
+    match client {
+        End::Stream(mut client) => client.writer.reset(),
+        End::Message(mut client) => client.outgoing.reset(),
+        End::Datagram(_) => {}
     }
 }
 

@@ -33,7 +33,7 @@ impl Wire {
         &self.opening[..self.known]
     }
 
-    pub(super) fn socket(&self) -> &TcpStream {
+    pub(in crate::endpoint) fn socket(&self) -> &TcpStream {
         &self.stream
     }
 }

@@ -109,6 +109,11 @@ impl Messages {
             return std::future::pending().await;
         }
         ended.notified().await;
+        self.until_quiet().await;
+    }
+
+    /// Ready when nothing has passed for `linger`, from now on.
+    async fn until_quiet(&self) {
         let since = Instant::now();
         loop {
             let last = self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed));
@@ -157,6 +162,10 @@ impl Messages {
             let age = self.begun.elapsed().as_millis();
             self.last.store(age.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
             self.watch.note();
+        }
+        if to.ends_both() {
+            // Whom this ends altogether is given time for what it has to say still.
+            self.until_quiet().await;
         }
         match to.finish().await {
             Ok(()) => Ended::InOrder,

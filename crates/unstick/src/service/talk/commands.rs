@@ -87,8 +87,9 @@ impl<O: Output> Hub<O> {
             let mut state = self.lock();
             state.input_ended = true;
             state.wake_all();
-            // A greeting that is on its way ends its side itself.
-            let said = state.peers.values().filter(|peer| !peer.greeting);
+            // A greeting that is on its way ends its side itself; where that would end both, the visit sees to it.
+            let said =
+                state.peers.values().filter(|peer| !peer.greeting && !(self.rules.wait && peer.sender.ends_both()));
             let senders: Vec<_> = said.map(|peer| peer.sender.clone()).collect();
             // A script's peers may be yet to come; a person at a prompt has seen that nobody is there.
             let nobody = state.peers.is_empty() && (state.came > 0 || self.rules.leave_at_end);
@@ -266,7 +267,7 @@ impl<O: Output> Hub<O> {
                 peer.greeting = false;
                 peer.wake.notify_one();
             }
-            finish && self.is_silent()
+            finish && self.is_silent() && !(self.rules.wait && sender.ends_both())
         };
         if finish && sender.finish().await.is_ok() && !self.rules.wait {
             self.close(id, Reason::Closed);

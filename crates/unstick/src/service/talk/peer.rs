@@ -24,6 +24,8 @@ pub(super) struct Visit<O> {
     pending: Pending,
     /// When something last arrived.
     arrived: Option<Instant>,
+    /// Since when this end has no more to say to a peer that is to be given time for the rest.
+    silent_since: Option<Instant>,
     /// Messages lost and cut short that have been reported.
     losses: (u64, u64),
     /// Why nothing can be sent to it any more, and since when: what it said before that is still to be taken.
@@ -78,8 +80,8 @@ impl<O: Output> Visit<O> {
         sender: Sender,
         receiver: Receiver,
     ) -> Self {
-        let (pending, arrived, losses, failed) = (Pending::Nothing, None, (0, 0), None);
-        Self { hub, id, from, wake, sender, receiver, pending, arrived, losses, failed }
+        let (pending, arrived, silent_since, losses, failed) = (Pending::Nothing, None, None, (0, 0), None);
+        Self { hub, id, from, wake, sender, receiver, pending, arrived, silent_since, losses, failed }
     }
 
     pub(super) async fn run(mut self) {
@@ -110,7 +112,8 @@ impl<O: Output> Visit<O> {
         }
         // To close a connection with bytes unread is to reset it, and a reset can overtake what was sent last.
         let unread = sent && !self.sender.is_datagram() && !matches!(reason, Reason::Ended);
-        if unread {
+        // The other side of an end that is both sides' is to answer it.
+        if unread || self.sender.ends_both() {
             let _ = timeout(limits::LAST_CALL, self.ignore_the_rest()).await;
         }
     }
@@ -269,9 +272,15 @@ impl<O: Output> Visit<O> {
         } else {
             self.pending = Pending::Nothing;
         }
-        let arrived = self.arrived.filter(|_| self.sender.is_datagram() && self.has_no_more_to_say(standing))?;
-        let linger = self.hub.datagram_linger()?;
-        Some((arrived.max(standing.sent.unwrap_or(arrived)) + linger, Alarm::Quiet))
+        if !self.has_no_more_to_say(standing) {
+            return None;
+        }
+        let since = match self.sender.ends_both() {
+            true => Some(*self.silent_since.get_or_insert_with(Instant::now)).max(self.arrived),
+            false => self.arrived.filter(|_| self.sender.is_datagram()),
+        };
+        let (since, linger) = (since?, self.hub.datagram_linger()?);
+        Some((since.max(standing.sent.unwrap_or(since)) + linger, Alarm::Quiet))
     }
 
     fn ring(&mut self, alarm: Option<Alarm>) -> Result<Wait> {
@@ -310,7 +319,8 @@ impl<O: Output> Visit<O> {
                 Some(reason) => return Ok(reason),
                 None => {}
             }
-            let done = !self.hub.is_silent() || self.sender.is_datagram() || self.has_no_more_to_say(&standing);
+            let deaf = self.sender.is_datagram() || self.sender.ends_both();
+            let done = !self.hub.is_silent() || deaf || self.has_no_more_to_say(&standing);
             let quiet_at = match self.hub.rules.leave_at_end {
                 true => ended,
                 false => standing.sent.unwrap_or(ended).max(ended) + self.hub.rules.linger,

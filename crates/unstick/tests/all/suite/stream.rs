@@ -26,6 +26,33 @@ macro_rules! connection {
     };
 }
 
+/// What messages of a connection have of it that ends for both sides at once.
+macro_rules! messages {
+    ($address:literal) => {
+        tests!(stream, $address:
+            the_end_is_seen
+            the_end_is_the_end_of_both
+            an_aborted_peer_does_not_send_what_waits
+            a_slow_reader_slows_the_writer
+        );
+    };
+}
+
+/// Its peer hears everything that was said before, answers the end, and both have ended.
+pub(crate) async fn the_end_is_the_end_of_both(address: &str) {
+    let Pair { near, far, keeps: _keeps } = pair(address, "u32be").await;
+    let ((near, mut near_receiver), (far, mut far_receiver)) = (near.split(), far.split());
+    assert!(near.ends_both() && far.ends_both());
+    far.send(b"crosses the end").await.unwrap();
+    far.flush().await.unwrap();
+    near.send(b"all I have to say").await.unwrap();
+    near.finish().await.unwrap();
+    expect(&mut far_receiver, b"all I have to say").await;
+    assert_eq!(far_receiver.recv().await.unwrap(), None);
+    expect(&mut near_receiver, b"crosses the end").await;
+    assert_eq!(near_receiver.recv().await.unwrap(), None);
+}
+
 pub(crate) async fn the_end_is_seen(address: &str) {
     let Pair { near, mut far, keeps: _keeps } = pair(address, "u32be").await;
     near.send(b"goodbye").await.unwrap();

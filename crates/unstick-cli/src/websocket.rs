@@ -1,0 +1,141 @@
+//! What can be typed of WebSocket, and what it means.
+
+use std::time::Duration;
+
+use clap::Args;
+use unstick::wire::quantity::{parse_duration, parse_size};
+use unstick::{Address, Error, Result};
+
+use crate::secure::At;
+
+/// What both sides of a WebSocket can be asked.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "WebSocket")]
+pub struct WebSocket {
+    /// A subprotocol to offer, or to speak (again and again, the best first)
+    #[arg(long, value_name = "NAME", value_parser = token)]
+    pub subprotocol: Vec<String>,
+    /// Send binary messages; without it, what is UTF-8 goes as text
+    #[arg(long)]
+    pub binary: bool,
+    /// Ask a peer so often whether it is still there; one that does not answer has gone
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub ping: Option<Duration>,
+    /// The longest message, both ways [default: 16M]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_message: Option<usize>,
+}
+
+/// What a client can be asked besides.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "WebSocket")]
+pub struct Request {
+    /// A line to add to the request: 'Authorization: Bearer ...' (again and again)
+    #[arg(long, value_name = "LINE")]
+    pub header: Vec<String>,
+}
+
+/// What a listener can be asked besides.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "WebSocket")]
+pub struct Pages {
+    /// Let pages of this origin connect, such as https://example.org; any lets all (again and again)
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    pub origin: Vec<String>,
+}
+
+impl WebSocket {
+    /// What is asked of one end, if it is a WebSocket; whether it is.
+    fn ask(&self, end: &mut At<'_>) -> bool {
+        if !matches!(end.address, Address::Ws(_) | Address::Wss(_)) {
+            return false;
+        }
+        let options = &mut end.options.ws;
+        options.protocols.clone_from(&self.subprotocol);
+        options.binary = self.binary;
+        options.ping = self.ping;
+        options.largest = self.max_message.unwrap_or(options.largest);
+        true
+    }
+
+    fn is_asked(&self) -> bool {
+        !self.subprotocol.is_empty() || self.binary || self.ping.is_some() || self.max_message.is_some()
+    }
+}
+
+/// What clients ask of WebSocket, at each of these ends that speaks it.
+pub fn client(web: &WebSocket, request: &Request, ends: &mut [At<'_>]) -> Result<()> {
+    let mut any = false;
+    for end in ends.iter_mut().filter_map(|end| web.ask(end).then_some(end)) {
+        request.header.iter().try_for_each(|line| end.options.ws.add_header(line))?;
+        any = true;
+    }
+    if any || (request.header.is_empty() && !web.is_asked()) {
+        return Ok(());
+    }
+    Err(misplaced("--subprotocol, --binary, --ping, --max-message and --header", ends))
+}
+
+/// What a listener asks of WebSocket.
+pub fn server(web: &WebSocket, pages: &Pages, mut end: At<'_>) -> Result<()> {
+    if web.ask(&mut end) {
+        end.options.ws.origins.clone_from(&pages.origin);
+        return Ok(());
+    }
+    if pages.origin.is_empty() && !web.is_asked() {
+        return Ok(());
+    }
+    Err(misplaced("--subprotocol, --binary, --ping, --max-message and --origin", &[end]))
+}
+
+/// What a listener and the address that its clients are connected to ask of WebSocket.
+pub fn bridge(web: &WebSocket, pages: &Pages, request: &Request, mut near: At<'_>, mut far: At<'_>) -> Result<()> {
+    let (listens, connects) = (web.ask(&mut near), web.ask(&mut far));
+    near.options.ws.origins.clone_from(&pages.origin);
+    request.header.iter().try_for_each(|line| far.options.ws.add_header(line))?;
+    if !listens && !pages.origin.is_empty() {
+        return Err(misplaced("--origin", &[near]));
+    }
+    if !connects && !request.header.is_empty() {
+        return Err(misplaced("--header", &[far]));
+    }
+    if !listens && !connects && web.is_asked() {
+        return Err(misplaced("--subprotocol, --binary, --ping and --max-message", &[near, far]));
+    }
+    Ok(())
+}
+
+fn misplaced(names: &str, ends: &[At<'_>]) -> Error {
+    let addresses: Vec<_> = ends.iter().map(|end| end.address.to_string()).collect();
+    let are = if names.contains(' ') { "are" } else { "is" };
+    Error::usage(format!("{names} {are} for ws:// and wss://, not for {}", addresses.join(" and ")))
+        .with_hint("write ws:// or wss:// in front of the host")
+}
+
+fn token(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    match !text.is_empty() && text.bytes().all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err("a subprotocol is one word of letters, digits and signs such as - and .".to_owned()),
+    }
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let host = text.split_once("://").map(|(_, host)| host);
+    match text == "any" || text == "null" || host.is_some_and(|host| !host.is_empty() && !host.contains('/')) {
+        true => Ok(text.to_owned()),
+        false => Err("an origin is a scheme and a host, such as https://example.org".to_owned()),
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    parse_duration(text).filter(|time| !time.is_zero()).ok_or_else(|| "a time is written 500ms, 10s or 2m".to_owned())
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let size = parse_size(text).and_then(|size| usize::try_from(size).ok());
+    size.filter(|size| (1..=LARGEST).contains(size)).ok_or_else(|| "a size from 1 to 1G, such as 64K".to_owned())
+}
+
+/// Bytes that one message can be allowed to take.
+const LARGEST: usize = 1 << 30;

@@ -1,0 +1,164 @@
+//! `ws://HOST:PORT/PATH`: messages of WebSocket (RFC 6455) over TCP, both ways round.
+//!
+//! Not here: the same inside TLS ([`super::wss`]).
+
+mod handshake;
+mod messages;
+mod opening;
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tungstenite::protocol::Role;
+
+use super::handshakes::Handshakes;
+use super::{Accept, End, MessageEnd, Names, Options, tcp, tls};
+use crate::address::WsAddress;
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// The port of `ws://` where none is said.
+pub(crate) const PORT: u16 = 80;
+
+/// What can be asked of WebSocket when an endpoint is opened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WsOptions {
+    /// Connecting: more lines of the request, name and value. `Host` stands in place of the address's.
+    pub headers: Vec<(String, String)>,
+    /// Subprotocols: those offered, or those spoken, the best first.
+    pub protocols: Vec<String>,
+    /// Send everything as binary messages. Otherwise what is UTF-8 goes as text.
+    pub binary: bool,
+    /// Ask a peer so often whether it is still there; one that does not answer before the next time has gone.
+    pub ping: Option<Duration>,
+    /// Listening: origins whose pages may connect, as `https://example.org`; `any` is all of them. Programs that are no
+    /// browsers say none, and may.
+    pub origins: Vec<String>,
+    /// Bytes of the longest message, both ways. 16 MiB.
+    pub largest: usize,
+}
+
+impl Default for WsOptions {
+    fn default() -> Self {
+        Self {
+            headers: Vec::new(),
+            protocols: Vec::new(),
+            binary: false,
+            ping: None,
+            origins: Vec::new(),
+            largest: limits::LARGEST_WS_MESSAGE,
+        }
+    }
+}
+
+impl WsOptions {
+    /// Adds a line to the request: `Authorization: Bearer ...`.
+    ///
+    /// # Errors
+    ///
+    /// A usage error for what is no header line, and for those that the handshake writes itself.
+    pub fn add_header(&mut self, line: &str) -> Result<()> {
+        let wrong = |what: String| Error::usage(what).with_hint("such as 'Authorization: Bearer 1234'");
+        let (name, value) = line.split_once(':').ok_or_else(|| wrong(format!("`{line}` is not a header line")))?;
+        let value = value.trim();
+        let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(of_token) || value.chars().any(char::is_control) {
+            return Err(wrong(format!("`{}` is not a header line", line.escape_debug())));
+        }
+        let lower = name.to_ascii_lowercase();
+        if lower == "sec-websocket-protocol" {
+            return Err(Error::usage(format!("`{name}` has an option of its own")).with_hint("--subprotocol NAME"));
+        }
+        if ["upgrade", "connection"].contains(&lower.as_str()) || lower.starts_with("sec-websocket-") {
+            return Err(wrong(format!("the handshake itself writes `{name}`")));
+        }
+        self.headers.push((name.to_owned(), value.to_owned()));
+        Ok(())
+    }
+}
+
+/// What WebSocket can be spoken over.
+pub(super) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// The socket at the bottom of it.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Carrier for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Carrier for tls::Tls {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0.socket()
+    }
+}
+
+/// Connects, and opens a WebSocket.
+pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
+    let stream = tcp::dial(&at.at, "ws", options).await?;
+    let names = tcp::names(&stream)?;
+    open(stream, names, at, "ws", PORT, options).await
+}
+
+/// Opens a WebSocket on a connection.
+pub(super) async fn open<S: Carrier>(
+    stream: S,
+    names: Names,
+    at: &WsAddress,
+    scheme: &str,
+    default_port: u16,
+    options: &Options,
+) -> Result<MessageEnd> {
+    let whom = format!("{scheme}://{}{}", at.at, at.path);
+    let asked = opening::ask(stream, at, default_port, &whom, &options.ws);
+    let opened = tokio::time::timeout(options.connect_timeout, asked).await.unwrap_or_else(|_| {
+        let error = Error::timed_out(format!("the WebSocket handshake with {whom}"), options.connect_timeout);
+        Err(error.with_hint("does the port speak WebSocket? tcp:// speaks without"))
+    })?;
+    Ok(end(opened, Role::Client, names, options).await)
+}
+
+/// Listens as TCP does; each client shakes hands on its own, beside all others.
+pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
+    let inner = tcp::bind_all(&at.at, "ws", options).await?;
+    let local = is_local(&inner);
+    let (own, options) = (at.clone(), options.clone());
+    let handshakes = Handshakes::new(inner, move |stream| {
+        let (at, options) = (own.clone(), options.clone());
+        async move {
+            let names = tcp::names(&stream)?;
+            accept(stream, names, &at, local, &options).await
+        }
+    });
+    Ok(handshakes.with_path(&at.path))
+}
+
+/// Whether a listener can be reached from this machine alone.
+pub(super) fn is_local(listener: &tcp::Listener) -> bool {
+    let ip = |address: &String| address.rsplit("//").next().and_then(|it| it.parse::<std::net::SocketAddr>().ok());
+    listener.addresses().iter().all(|address| ip(address).is_some_and(|at| at.ip().is_loopback()))
+}
+
+/// Answers a client that has come.
+pub(super) async fn accept<S: Carrier>(
+    stream: S,
+    names: Names,
+    at: &WsAddress,
+    local: bool,
+    options: &Options,
+) -> Result<End> {
+    let opened = opening::answer(stream, at, local, &names.remote, &options.ws).await?;
+    Ok(End::Message(end(opened, Role::Server, names, options).await))
+}
+
+async fn end<S: Carrier>(opened: opening::Opened<S>, role: Role, names: Names, options: &Options) -> MessageEnd {
+    options.tell(|| match &opened.protocol {
+        Some(protocol) => format!("{}: a WebSocket with the subprotocol {protocol}", names.remote),
+        None => format!("{}: a WebSocket", names.remote),
+    });
+    messages::end(opened.stream, opened.rest, role, names, options).await
+}

@@ -1,0 +1,337 @@
+//! The two halves of an open WebSocket: messages in, records of messages out, and how it closes.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Sink, Stream};
+use tokio::io::AsyncWrite;
+use tokio::time::{Instant, Sleep};
+use tokio_tungstenite::WebSocketStream;
+use tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tungstenite::{Message, Utf8Bytes};
+
+use super::super::{Batch, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace, tcp};
+use super::Carrier;
+use crate::error::{Error, Result};
+
+/// Bytes read at once, held by every connection for as long as it lives.
+const READ: usize = 16 << 10;
+
+/// Bytes of frames that are gathered before they are written, where more messages wait.
+const GATHER: usize = 64 << 10;
+
+/// Messages taken at once: others wait for their turn.
+const AT_ONCE: usize = 256;
+
+/// Makes the two ends of a link of an open connection. `rest` is what the peer has said already.
+pub(super) async fn end<S: Carrier>(
+    stream: S,
+    rest: Vec<u8>,
+    role: Role,
+    names: Names,
+    options: &Options,
+) -> MessageEnd {
+    let largest = options.ws.largest;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ)
+        .write_buffer_size(GATHER)
+        .max_frame_size(Some(largest))
+        .max_message_size(Some(largest));
+    let stream = WebSocketStream::from_partially_read(stream, rest, role, Some(config)).await;
+    let open = Arc::new(Open(Mutex::new(Shared { stream, writer: None })));
+    let incoming = Incoming {
+        open: Arc::clone(&open),
+        pinging: options.ws.ping.map(Pinging::new),
+        trace: options.trace.clone(),
+        whom: names.remote.clone(),
+        over: None,
+    };
+    let outgoing = Outgoing { open, binary: options.ws.binary };
+    MessageEnd { incoming: Box::new(incoming), outgoing: Box::new(outgoing), largest, names }
+}
+
+/// What both halves hold.
+struct Open<S: Carrier>(Mutex<Shared<S>>);
+
+struct Shared<S> {
+    stream: WebSocketStream<S>,
+    /// Who waits to write. The stream remembers one waker for that, and the reader sends too: answers, pings.
+    writer: Option<Waker>,
+}
+
+impl<S: Carrier> Open<S> {
+    /// Held for single polls only.
+    fn lock(&self) -> MutexGuard<'_, Shared<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is below is ended in order too: TLS has an end of its own.
+impl<S: Carrier> Drop for Open<S> {
+    fn drop(&mut self) {
+        let below = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).stream.get_mut();
+        let _ = Pin::new(below).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+impl<S: Carrier> Shared<S> {
+    /// The stream, for the writer.
+    fn to_write(&mut self, cx: &Context<'_>) -> Pin<&mut WebSocketStream<S>> {
+        if self.writer.as_ref().is_none_or(|writer| !writer.will_wake(cx.waker())) {
+            self.writer = Some(cx.waker().clone());
+        }
+        Pin::new(&mut self.stream)
+    }
+
+    /// Sends from the reader's side, as far as that goes without waiting.
+    fn interject(&mut self, message: Message, cx: &mut Context<'_>) {
+        if Pin::new(&mut self.stream).start_send(message).is_ok() {
+            // Where it cannot be sent, the connection says so when it is read.
+            let _ = Pin::new(&mut self.stream).poll_flush(cx);
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+}
+
+// ---- in ----
+
+struct Incoming<S: Carrier> {
+    open: Arc<Open<S>>,
+    pinging: Option<Pinging>,
+    trace: Option<Trace>,
+    whom: String,
+    /// How the conversation has ended: told when all that came before it has been taken.
+    over: Option<Result<()>>,
+}
+
+/// Asking whether the peer is still there.
+struct Pinging {
+    every: Duration,
+    next: Pin<Box<Sleep>>,
+    /// Something has come since the last time.
+    alive: bool,
+}
+
+impl Pinging {
+    fn new(every: Duration) -> Self {
+        Self { every, next: Box::pin(tokio::time::sleep(every)), alive: true }
+    }
+}
+
+impl<S: Carrier> RecvDatagrams for Incoming<S> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Result<bool>> {
+        batch.clear();
+        if self.over.is_none()
+            && let Poll::Ready(over) = self.poll_messages(cx, batch)
+        {
+            self.over = Some(over);
+        }
+        if !batch.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        batch.release();
+        match &mut self.over {
+            // An error is told once; after it there is nothing more.
+            Some(over) => Poll::Ready(std::mem::replace(over, Ok(())).map(|()| false)),
+            None => Poll::Pending,
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        0
+    }
+}
+
+impl<S: Carrier> Incoming<S> {
+    /// Takes messages; ready when the conversation has ended.
+    fn poll_messages(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Result<()>> {
+        while batch.len() < AT_ONCE {
+            let next = Pin::new(&mut self.open.lock().stream).poll_next(cx);
+            let message = match next {
+                Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(self.fail(error, cx))),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => return self.poll_ping(cx).map(Err),
+            };
+            if let Some(pinging) = &mut self.pinging {
+                pinging.alive = true;
+            }
+            match message {
+                Message::Text(text) => batch.push(text.as_bytes(), false),
+                Message::Binary(bytes) => batch.push(&bytes, false),
+                Message::Close(frame) => return Poll::Ready(self.closed(frame, cx)),
+                // Answered, or an answer.
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+        // More may be there: it is asked for when these have been taken.
+        Poll::Pending
+    }
+
+    /// The peer has closed.
+    fn closed(&self, frame: Option<CloseFrame>, cx: &mut Context<'_>) -> Result<()> {
+        // This sends the answer; nothing more is to come.
+        let _ = Pin::new(&mut self.open.lock().stream).poll_next(cx);
+        let (code, reason) = match frame {
+            Some(frame) => (u16::from(frame.code), frame.reason.to_string()),
+            None => (NO_CODE, String::new()),
+        };
+        let why = described(code, &reason);
+        if let Some(trace) = &self.trace {
+            trace(&format!("{} closed the WebSocket: {why}", self.whom));
+        }
+        match code {
+            1000 | 1001 | NO_CODE => Ok(()),
+            _ => Err(Error::other(format!("the peer closed the WebSocket: {why}"))),
+        }
+    }
+
+    /// What is wrong with what came: tells the peer, and this end.
+    fn fail(&self, error: WsError, cx: &mut Context<'_>) -> Error {
+        let (code, told) = match error {
+            WsError::Io(error) => return Error::io("receiving", error),
+            WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                let what = "the connection was cut: it ended without WebSocket's own end (Close)";
+                return Error::io("receiving", io::Error::new(io::ErrorKind::UnexpectedEof, what));
+            }
+            WsError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+                let what = format!("a WebSocket message of {size} bytes is over the limit of {max_size}");
+                (CloseCode::Size, Error::protocol(what).with_hint("--max-message SIZE allows more"))
+            }
+            WsError::Utf8(_) => {
+                (CloseCode::Invalid, Error::protocol("the peer broke WebSocket: a text message is not UTF-8"))
+            }
+            error => (CloseCode::Protocol, Error::protocol(format!("the peer broke WebSocket: {error}"))),
+        };
+        self.open.lock().interject(Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::default() })), cx);
+        told
+    }
+
+    /// Asks the peer from time to time whether it is there; ready when it has not answered.
+    fn poll_ping(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let Some(pinging) = &mut self.pinging else { return Poll::Pending };
+        loop {
+            ready!(pinging.next.as_mut().poll(cx));
+            if !std::mem::take(&mut pinging.alive) {
+                return Poll::Ready(Error::timed_out("the peer's answer to a ping (--ping)", pinging.every));
+            }
+            pinging.next.as_mut().reset(Instant::now() + pinging.every);
+            self.open.lock().interject(Message::Ping(Bytes::new()), cx);
+        }
+    }
+}
+
+/// That a Close had no code is said by this, which is never sent.
+const NO_CODE: u16 = 1005;
+
+/// A code with its meaning (RFC 6455, section 7.4.1, and IANA's registry), and the peer's own reason.
+fn described(code: u16, reason: &str) -> String {
+    let meaning = match code {
+        1000 => "normal",
+        1001 => "going away",
+        1002 => "protocol error",
+        1003 => "data that it does not take",
+        NO_CODE => "no code",
+        1007 => "data that is not what it says",
+        1008 => "against its policy",
+        1009 => "message too big",
+        1010 => "an extension is missing",
+        1011 => "internal error",
+        1012 => "it restarts",
+        1013 => "try again later",
+        1014 => "bad gateway",
+        3000 => "unauthorized",
+        3003 => "forbidden",
+        3008 => "timeout",
+        _ => "a code of its own",
+    };
+    let code = if code == NO_CODE { String::new() } else { format!("{code}, ") };
+    match reason {
+        "" => format!("{code}{meaning}"),
+        reason => format!("{code}{meaning} (\"{reason}\")"),
+    }
+}
+
+// ---- out ----
+
+struct Outgoing<S: Carrier> {
+    open: Arc<Open<S>>,
+    binary: bool,
+}
+
+impl<S: Carrier> Outgoing<S> {
+    fn message(&self, content: &[u8]) -> Message {
+        match std::str::from_utf8(content) {
+            Ok(text) if !self.binary => Message::Text(text.into()),
+            _ => Message::Binary(Bytes::copy_from_slice(content)),
+        }
+    }
+}
+
+/// The first record of these.
+fn record(records: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = records.split_first_chunk::<RECORD>()?;
+    rest.split_at_checked(u32::from_be_bytes(*length) as usize)
+}
+
+impl<S: Carrier> AsyncWrite for Outgoing<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, records: &[u8]) -> Poll<io::Result<usize>> {
+        let mut open = self.open.lock();
+        let mut stream = open.to_write(cx);
+        let mut rest = records;
+        while let Some((message, behind)) = record(rest) {
+            match stream.as_mut().poll_ready(cx) {
+                Poll::Ready(ready) => ready.map_err(unsent)?,
+                Poll::Pending if rest.len() < records.len() => break,
+                Poll::Pending => return Poll::Pending,
+            }
+            stream.as_mut().start_send(self.message(message)).map_err(unsent)?;
+            rest = behind;
+        }
+        Poll::Ready(Ok(records.len() - rest.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.open.lock().to_write(cx).poll_flush(cx).map_err(unsent)
+    }
+
+    /// Sends a Close with the code for a normal end, unless the peer has sent one.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut open = self.open.lock();
+        let mut stream = open.to_write(cx);
+        let close = Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() }));
+        match stream.as_mut().start_send(close) {
+            // Closed already, by the peer or by an earlier poll.
+            Ok(()) | Err(WsError::Protocol(_) | WsError::ConnectionClosed | WsError::AlreadyClosed) => {}
+            Err(error) => return Poll::Ready(Err(unsent(error))),
+        }
+        match ready!(stream.poll_flush(cx)) {
+            Err(WsError::ConnectionClosed | WsError::AlreadyClosed) | Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(unsent(error))),
+        }
+    }
+}
+
+impl<S: Carrier> StreamWrite for Outgoing<S> {
+    fn reset(&mut self) {
+        tcp::reset(self.open.lock().stream.get_ref().socket());
+    }
+}
+
+/// What could not be sent, as an error of the connection.
+fn unsent(error: WsError) -> io::Error {
+    match error {
+        WsError::Io(error) => error,
+        WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Protocol(_) => io::ErrorKind::BrokenPipe.into(),
+        error => io::Error::other(error.to_string()),
+    }
+}

@@ -1,0 +1,29 @@
+//! `wss://HOST:PORT/PATH`: WebSocket inside TLS.
+
+use super::handshakes::Handshakes;
+use super::{MessageEnd, Options, tls, ws};
+use crate::address::WsAddress;
+use crate::error::Result;
+
+/// The port where none is said.
+pub(crate) const PORT: u16 = 443;
+
+/// Connects, shakes hands twice, and opens a WebSocket.
+pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
+    let (stream, names) = tls::dial(&at.at, "wss", options).await?;
+    ws::open(stream, names, at, "wss", PORT, options).await
+}
+
+pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
+    let (inner, acceptor) = tls::bind(&at.at, "wss", options).await?;
+    let local = ws::is_local(&inner);
+    let (own, options) = (at.clone(), options.clone());
+    let handshakes = Handshakes::new(inner, move |stream| {
+        let (at, options, acceptor) = (own.clone(), options.clone(), acceptor.clone());
+        async move {
+            let (stream, names) = tls::accept(stream, &acceptor, &options).await?;
+            ws::accept(stream, names, &at, local, &options).await
+        }
+    });
+    Ok(handshakes.with_path(&at.path))
+}
