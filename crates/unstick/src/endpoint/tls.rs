@@ -37,7 +37,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// Connects, and shakes hands.
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEnd> {
-    let (stream, names) = dial(at, "tls", options).await?;
+    let (stream, names) = Box::pin(dial(at, "tls", options)).await?;
     Ok(stream::end(stream, names))
 }
 

@@ -101,7 +101,7 @@ impl Carrier for tls::Tls {
 pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
     let stream = tcp::dial(&at.at, "ws", options).await?;
     let names = tcp::names(&stream)?;
-    open(stream, names, at, "ws", PORT, options).await
+    Box::pin(open(stream, names, at, "ws", PORT, options)).await
 }
 
 /// Opens a WebSocket on a connection.

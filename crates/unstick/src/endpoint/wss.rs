@@ -10,8 +10,9 @@ pub(crate) const PORT: u16 = 443;
 
 /// Connects, shakes hands twice, and opens a WebSocket.
 pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
-    let (stream, names) = tls::dial(&at.at, "wss", options).await?;
-    ws::open(stream, names, at, "wss", PORT, options).await
+    // In boxes: they are large, and gone once they are through.
+    let (stream, names) = Box::pin(tls::dial(&at.at, "wss", options)).await?;
+    Box::pin(ws::open(stream, names, at, "wss", PORT, options)).await
 }
 
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {

@@ -83,7 +83,7 @@ impl<S: Carrier> Drop for Open<S> {
 
 impl<S: Carrier> Shared<S> {
     /// The stream, for the writer.
-    fn to_write(&mut self, cx: &Context<'_>) -> Pin<&mut WebSocketStream<S>> {
+    fn writing(&mut self, cx: &Context<'_>) -> Pin<&mut WebSocketStream<S>> {
         if self.writer.as_ref().is_none_or(|writer| !writer.will_wake(cx.waker())) {
             self.writer = Some(cx.waker().clone());
         }
@@ -286,7 +286,7 @@ fn record(records: &[u8]) -> Option<(&[u8], &[u8])> {
 impl<S: Carrier> AsyncWrite for Outgoing<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, records: &[u8]) -> Poll<io::Result<usize>> {
         let mut open = self.open.lock();
-        let mut stream = open.to_write(cx);
+        let mut stream = open.writing(cx);
         let mut rest = records;
         while let Some((message, behind)) = record(rest) {
             match stream.as_mut().poll_ready(cx) {
@@ -301,13 +301,13 @@ impl<S: Carrier> AsyncWrite for Outgoing<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.open.lock().to_write(cx).poll_flush(cx).map_err(unsent)
+        self.open.lock().writing(cx).poll_flush(cx).map_err(unsent)
     }
 
     /// Sends a Close with the code for a normal end, unless the peer has sent one.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut open = self.open.lock();
-        let mut stream = open.to_write(cx);
+        let mut stream = open.writing(cx);
         let close = Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() }));
         match stream.as_mut().start_send(close) {
             // Closed already, by the peer or by an earlier poll.

@@ -75,7 +75,7 @@ fn told(whom: &str, refusal: Refusal) -> Error {
 /// Reads up to the empty line that ends a head, or up to where it is plain that there will be none.
 async fn head<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     let mut head = Vec::new();
-    let mut piece = [0; 1024];
+    let mut piece = vec![0; 1024];
     loop {
         let scanned = head.len();
         let length = stream.read(&mut piece).await?;

@@ -88,8 +88,8 @@ impl<O: Output> Hub<O> {
             state.input_ended = true;
             state.wake_all();
             // A greeting that is on its way ends its side itself; where that would end both, the visit sees to it.
-            let said =
-                state.peers.values().filter(|peer| !peer.greeting && !(self.rules.wait && peer.sender.ends_both()));
+            let held = |peer: &Peer| peer.greeting || (self.rules.wait && peer.sender.ends_both());
+            let said = state.peers.values().filter(|peer| !held(peer));
             let senders: Vec<_> = said.map(|peer| peer.sender.clone()).collect();
             // A script's peers may be yet to come; a person at a prompt has seen that nobody is there.
             let nobody = state.peers.is_empty() && (state.came > 0 || self.rules.leave_at_end);
