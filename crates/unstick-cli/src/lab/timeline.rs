@@ -21,8 +21,14 @@ pub(super) fn draw(paper: &mut Paper, act: &Act) {
         paper.ink(ink, &padded(here, left)).ink(Ink::Faint, wire).ink(ink, there).end();
     };
     line(paper, "ms", "sender", "receiver", Ink::Faint);
+    let mut messages = 0;
     for event in &act.events {
-        let (side, text, ink) = told(act, &event.what, [left, room - left]);
+        let (side, text, mut ink) = told(act, &event.what, [left, room - left]);
+        if let What::Sent { .. } = event.what {
+            // As it is on the scale below.
+            ink = Ink::Message(messages);
+            messages += 1;
+        }
         let (here, there) = if side == Side::Sender { (&*text, "") } else { ("", &*text) };
         line(paper, &milliseconds(event.at), here, there, ink);
     }
@@ -179,7 +185,9 @@ impl Scale {
 
     /// The message that a column lies in.
     fn message(&self, sent: &[Piece], column: usize) -> usize {
-        sent.iter().position(|piece| column < self.column(piece.bytes.end)).unwrap_or(sent.len())
+        let found = sent.iter().position(|piece| column < self.column(piece.bytes.end));
+        // The last boundary is the last message's.
+        found.unwrap_or(sent.len().saturating_sub(1))
     }
 }
 
