@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 
-use unstick::service::relay::{Clients, Outcome, Rules, Target, relay};
+use unstick::service::relay::{Clients, Faults, Outcome, Rules, Target, relay};
+use unstick::wire::faults::Plan;
 use unstick::wire::{Framing, Role};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
@@ -68,7 +69,9 @@ impl Bridge {
         let client = client_framings(&near, &far, wire, role)?;
         let server = server_framings(&far, client.as_ref(), wire, asked, near.framing.is_some())?;
         let options = plan::options(wire);
-        let target = Target { address: far.address, options: options.clone(), client, server };
+        let faults = Faults { plan: Plan::parse(&asked.fault)?, seed: asked.seed.unwrap_or_default() };
+        let target = Target { address: far.address, options: options.clone(), client, server, faults };
+        target.check_faults()?;
         warn(&near.address, &target);
         let mut rules = Rules::default();
         rules.dump = asked.dump;
@@ -78,6 +81,7 @@ impl Bridge {
         let look = Look {
             json: talk.json,
             hex: talk.hex,
+            verbose: wire.verbose,
             joins: wire.verbose || std::io::stderr().is_terminal(),
             messages: target.client.as_ref().is_none_or(|framings| framings.inbound.keeps_boundaries()),
             single: !listening,
@@ -196,7 +200,7 @@ fn server_framings(
 /// Says it where messages are made of whatever one read brings.
 fn warn(near: &Address, target: &Target) {
     let guessed = |framings: &Option<Framings>| framings.as_ref().is_some_and(|framings| framings.inbound.is_raw());
-    if target.passes_bytes() {
+    if target.client == target.server {
         return;
     }
     for (address, framings) in [(near, &target.client), (&target.address, &target.server)] {

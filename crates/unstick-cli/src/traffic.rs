@@ -19,6 +19,8 @@ pub struct Look {
     pub json: bool,
     /// What passes is dumped: offset, bytes, text.
     pub hex: bool,
+    /// What was done to what passed is told.
+    pub verbose: bool,
     /// People are told who comes and goes.
     pub joins: bool,
     /// What passes are messages, and no segments.
@@ -99,6 +101,11 @@ impl Traffic {
                 }
             }
             Event::Error { peer, error } => output::error_of(&self.whose(*peer, ""), error),
+            Event::Faulted { peer, from, taken, counts } if self.look.verbose => {
+                let done: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+                let done = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
+                output::notice(&format!("peer {peer} {}: {done} of {taken} taken", direction(*from)));
+            }
             _ => {}
         }
     }
@@ -173,6 +180,13 @@ fn object(event: &Event<'_>, messages: bool) -> Option<Value> {
             }
             object
         }
+        Event::Faulted { peer, from, taken, counts } => {
+            let done = counts.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count)));
+            json!({
+                "event": "faults", "peer": peer, "direction": direction(*from), "taken": taken,
+                "done": done.collect::<serde_json::Map<_, _>>(),
+            })
+        }
         Event::Error { peer, error } => json!({
             "event": "error", "peer": peer, "error": error.to_string(), "hint": error.hint(),
         }),
@@ -183,6 +197,7 @@ fn object(event: &Event<'_>, messages: bool) -> Option<Value> {
 fn reason_name(reason: &Reason) -> &'static str {
     match reason {
         Reason::Failed { error, .. } => json::failure_name(error),
+        Reason::Fault(_) => "fault",
         _ => "ended",
     }
 }

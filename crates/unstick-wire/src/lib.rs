@@ -42,6 +42,7 @@ mod args;
 mod decoder;
 mod encoder;
 mod error;
+pub mod faults;
 mod framing;
 mod lane;
 pub mod limits;

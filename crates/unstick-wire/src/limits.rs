@@ -46,3 +46,6 @@ pub const MAX_DELIMITER: usize = 256;
 
 /// Phases in one spec, and with it the length of what a user can mistype.
 pub const MAX_PHASES: usize = 16;
+
+/// Bytes that a course of faults holds back before it takes no more: a delay of 50 ms at 80 MB a second.
+pub const MAX_HELD: usize = 4 << 20;

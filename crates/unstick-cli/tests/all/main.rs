@@ -6,6 +6,7 @@ mod bridges;
 mod docs;
 mod ends;
 mod examples;
+mod faults;
 mod generate;
 mod hands_free;
 mod json;

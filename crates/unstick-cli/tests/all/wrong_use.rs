@@ -93,6 +93,12 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "--connect-timeout, --retry and --source are for connecting, and listen connects to nobody",
         "--to ADDRESS connects whoever comes to another address",
     ),
+    (
+        &["listen", ":0", "--to", ":1", "--fault", "loss=5%"],
+        "loss is for messages, and bytes without boundaries pass here",
+        "name their framing with -f",
+    ),
+    (&["listen", ":0", "--to", ":1", "--fault", "loss"], "`loss` does not say how much", "such as loss=5%"),
     // Framings.
     (&["connect", ":1", "-f", "lines"], "there is no framing `lines`", "did you mean `line`?"),
     (&["connect", ":1", "-f", "zzz"], "there is no framing `zzz`", "`unstick framings` lists them"),

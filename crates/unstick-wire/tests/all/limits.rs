@@ -1,6 +1,9 @@
 //! Every named limit is held, and one more is refused: by a peer that sends it, or a user who writes it.
 
-use unstick_wire::{EncodeError, Framing, limits};
+use std::time::Duration;
+
+use unstick_wire::faults::{Next, Plan, Unit};
+use unstick_wire::{EncodeError, Framing, Role, limits};
 
 use crate::drive::{Told, encode, framing, whole};
 
@@ -126,4 +129,19 @@ fn what_a_spec_holds() {
     assert!(Framing::parse(&format!("delim:{}", "0a".repeat(limits::MAX_DELIMITER + 1))).is_err());
     assert!(Framing::parse(&vec!["line"; limits::MAX_PHASES].join("/")).is_ok());
     assert!(Framing::parse(&vec!["line"; limits::MAX_PHASES + 1].join("/")).is_err());
+}
+
+#[test]
+fn what_a_course_of_faults_holds_back() {
+    let (plan, now) = (Plan::parse(&["delay=1h"]).unwrap(), crate::faults::begin());
+    let mut course = plan.course(Role::Client, Unit::Messages, 1);
+    let mut taken = 0;
+    while !course.is_full() {
+        course.take(&[0; 1000], now);
+        taken += 1000;
+    }
+    assert!((limits::MAX_HELD..limits::MAX_HELD + 1000).contains(&taken));
+    let later = now + Duration::from_secs(3600);
+    assert!(matches!(course.next(later), Next::Deliver(_)));
+    assert!(!course.is_full());
 }

@@ -8,6 +8,7 @@
 
 mod drive;
 mod endings;
+mod faults;
 mod fit;
 mod goldens;
 mod house;

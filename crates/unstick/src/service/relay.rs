@@ -20,6 +20,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use unstick_wire::Role;
+use unstick_wire::faults::{Plan, Unit};
 
 use crate::address::{Address, Framings};
 use crate::endpoint::{self, End, Names, Options, StreamEnd};
@@ -53,15 +55,51 @@ pub struct Target {
     pub client: Option<Framings>,
     /// The framings at the target's end, where that is a stream.
     pub server: Option<Framings>,
+    /// What is to happen to what passes, the same for every client.
+    pub faults: Faults,
+}
+
+/// Faults to order.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    /// What is to happen.
+    pub plan: Plan,
+    /// Repeats where chance has its say.
+    pub seed: u64,
 }
 
 impl Target {
     /// Whether bytes can pass as they are: both ends are streams, framed alike.
     pub fn passes_bytes(&self) -> bool {
+        self.faults.plan.is_empty() && self.is_alike()
+    }
+
+    fn is_alike(&self) -> bool {
         match (&self.client, &self.server) {
             (Some(client), Some(server)) => client.inbound == server.outbound && client.outbound == server.inbound,
             _ => false,
         }
+    }
+
+    /// What one side says here: bytes without boundaries, or messages.
+    pub fn unit(&self, from: Side) -> Unit {
+        let framings = if from == Side::Client { &self.client } else { &self.server };
+        match framings {
+            Some(framings) if !framings.inbound.keeps_boundaries() => Unit::Bytes,
+            _ => Unit::Messages,
+        }
+    }
+
+    /// Whether the faults have a meaning for what passes here.
+    ///
+    /// # Errors
+    ///
+    /// A usage error that names the first one without.
+    pub fn check_faults(&self) -> Result<()> {
+        for from in [Side::Client, Side::Server] {
+            self.faults.plan.check(from.role(), self.unit(from))?;
+        }
+        Ok(())
     }
 }
 
@@ -107,6 +145,13 @@ impl Side {
             Self::Server => Self::Client,
         }
     }
+
+    fn role(self) -> Role {
+        match self {
+            Self::Client => Role::Client,
+            Self::Server => Role::Server,
+        }
+    }
 }
 
 /// What has passed through one bridge: bytes where they pass as they are, else messages.
@@ -145,6 +190,17 @@ pub enum Event<'a> {
         /// A message, or a segment where there is no framing.
         data: &'a [u8],
     },
+    /// What has been done to one side's words on a bridge that has ended.
+    Faulted {
+        /// Through whose bridge they went.
+        peer: PeerId,
+        /// Who said them.
+        from: Side,
+        /// Messages, or bytes, that were taken.
+        taken: u64,
+        /// The names of the faults, and how often each was done.
+        counts: &'a [(&'static str, u64)],
+    },
     /// A bridge has ended.
     Close {
         /// The client's number.
@@ -173,6 +229,8 @@ pub enum Event<'a> {
 pub enum Reason {
     /// Both ends did.
     Ended,
+    /// A fault that was ordered ended it: `close` or `reset`.
+    Fault(&'static str),
     /// One end failed; the other has learnt it as a reset, where its transport has such a thing.
     Failed {
         /// Which one.
@@ -353,7 +411,7 @@ impl Hub {
         };
         self.emit(Event::Close { peer, from: &from, reason: &reason, passed, bytes });
         match reason {
-            Reason::Ended => Ok(()),
+            Reason::Ended | Reason::Fault(_) => Ok(()),
             Reason::Failed { error, .. } => Err(error),
         }
     }
@@ -378,9 +436,14 @@ impl Hub {
     async fn messages(self: Arc<Self>, peer: PeerId, client: End, server: End) -> Result<(Reason, Passed)> {
         let client = Link::new(client, self.target.client.as_ref(), &self.target.options)?;
         let server = Link::new(server, self.target.server.as_ref(), &self.target.options)?;
+        let Faults { plan, seed } = &self.target.faults;
+        let course = |from: Side| plan.course(from.role(), self.target.unit(from), *seed);
+        let courses = (!plan.is_empty()).then(|| [course(Side::Client), course(Side::Server)]);
         let (dump, linger) = (self.rules.dump, self.rules.linger);
-        let messages = Messages::new(self, peer, dump, linger);
-        Ok(messages.pass(client, server).await)
+        let messages = Messages::new(Arc::clone(&self) as Arc<dyn Watch>, peer, dump, linger, courses);
+        let passed = messages.pass(client, server).await;
+        messages.tell_faults(|from, taken, counts| self.emit(Event::Faulted { peer, from, taken, counts }));
+        Ok(passed)
     }
 }
 

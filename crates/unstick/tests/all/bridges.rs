@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use unstick::limits::RELAY_READ;
-use unstick::service::relay::{Clients, Event, Outcome, Output, Rules, Side, Target, relay};
+use unstick::service::relay::{Clients, Event, Faults, Outcome, Output, Rules, Side, Target, relay};
 use unstick::{Framings, Options, connect, listen};
 
 use crate::suite::{expect, framing, message, run};
@@ -53,6 +53,7 @@ impl Bridge {
             options,
             client: Some(framing(client)),
             server: Some(framing(server)),
+            faults: Faults::default(),
         };
         let (notes, mut diary) = mpsc::unbounded_channel();
         let run = tokio::spawn(relay(Clients::Many(listener), target, Diary(notes), rules));
@@ -546,6 +547,7 @@ fn bytes_pass_where_both_ends_are_framed_alike() {
         options: Options::default(),
         client,
         server,
+        faults: Faults::default(),
     };
     assert!(target(Some(framing("u32be")), Some(framing("u32be"))).passes_bytes());
     assert!(!target(Some(framing("u32be")), Some(framing("line"))).passes_bytes());
@@ -554,4 +556,40 @@ fn bytes_pass_where_both_ends_are_framed_alike() {
     assert!(!target(Some(unlike.clone()), Some(unlike.clone())).passes_bytes());
     let mirrored = Framings { inbound: unlike.outbound.clone(), outbound: unlike.inbound.clone() };
     assert!(target(Some(unlike), Some(mirrored)).passes_bytes());
+}
+
+// ---- faults to order ----
+
+/// Time passes as it is told: nothing here waits in earnest.
+#[tokio::test(start_paused = true)]
+async fn what_was_ordered_happens_in_its_time() {
+    use unstick::wire::faults::Plan;
+    let mut server =
+        listen(&"mem:faulted-server".parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
+    let listener = listen(&"mem:faulted".parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
+    let target = Target {
+        address: "mem:faulted-server".parse().unwrap(),
+        options: Options::default(),
+        client: Some(framing("line")),
+        server: Some(framing("line")),
+        faults: Faults { plan: Plan::parse(&["c2s:stall=2s,after=1 delay=100ms"]).unwrap(), seed: 0 },
+    };
+    let (notes, _diary) = mpsc::unbounded_channel();
+    tokio::spawn(relay(Clients::Many(listener), target, Diary(notes), Rules::default()));
+    let client = connect(&"mem:faulted".parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
+    let (far, mut far_hears) = server.accept().await.unwrap().split();
+    let (near, mut near_hears) = client.split();
+    let begun = tokio::time::Instant::now();
+    near.send_all(["one", "two", "three"]).await.unwrap();
+    near.finish().await.unwrap();
+    expect(&mut far_hears, b"one").await;
+    assert_eq!(begun.elapsed().as_millis() / 10, 10);
+    expect(&mut far_hears, b"two").await;
+    assert_eq!(begun.elapsed().as_millis() / 10, 200);
+    expect(&mut far_hears, b"three").await;
+    assert_eq!(far_hears.recv().await.unwrap(), None);
+    far.send(b"answer").await.unwrap();
+    let asked = begun.elapsed();
+    expect(&mut near_hears, b"answer").await;
+    assert_eq!((begun.elapsed() - asked).as_millis() / 10, 10);
 }

@@ -1,11 +1,12 @@
 //! A bridge that passes message by message: between unlike framings, between streams and datagrams.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use unstick_wire::faults::{Course, Next};
 
 use super::tap::Watch;
 use super::{Passed, PeerId, Reason, Side};
@@ -26,6 +27,8 @@ pub(super) struct Messages {
     passed: [AtomicU64; 2],
     /// A datagram found nobody: said once.
     told: [AtomicU64; 2],
+    /// What is to happen to either side's words.
+    courses: Option<[Mutex<Course>; 2]>,
 }
 
 /// How one direction ended.
@@ -35,12 +38,30 @@ enum Ended {
     Source(Error),
     /// Who receives is lost, or cannot be sent this.
     Target(Error),
+    /// As was ordered.
+    Fault(&'static str),
 }
 
 impl Messages {
-    pub(super) fn new(watch: Arc<dyn Watch>, peer: PeerId, shown: bool, linger: Duration) -> Self {
+    pub(super) fn new(
+        watch: Arc<dyn Watch>,
+        peer: PeerId,
+        shown: bool,
+        linger: Duration,
+        courses: Option<[Course; 2]>,
+    ) -> Self {
         let (begun, last) = (Instant::now(), AtomicU64::new(0));
-        Self { watch, peer, shown, linger, begun, last, passed: Default::default(), told: Default::default() }
+        let (passed, told) = (Default::default(), Default::default());
+        let courses = courses.map(|courses| courses.map(Mutex::new));
+        Self { watch, peer, shown, linger, begun, last, passed, told, courses }
+    }
+
+    /// What was done to either side's words, for whoever wants to know.
+    pub(super) fn tell_faults(&self, mut tell: impl FnMut(Side, u64, &[(&'static str, u64)])) {
+        for (course, from) in self.courses.iter().flatten().zip([Side::Client, Side::Server]) {
+            let course = lock(course);
+            tell(from, course.taken(), &course.counts().collect::<Vec<_>>());
+        }
     }
 
     /// Passes messages until both directions have ended.
@@ -52,13 +73,8 @@ impl Messages {
             reason = self.both(&client, client_says, &server, server_says, &ended) => reason,
             () = self.quiet(datagrams, &ended) => Reason::Ended,
         };
-        if let Reason::Failed { side, .. } = &reason {
-            // Who is left learns it as it happened.
-            if *side == Side::Client {
-                server.abort()
-            } else {
-                client.abort()
-            }
+        // Who is left learns it as it happened.
+        if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) {
             client.abort();
             server.abort();
         }
@@ -85,6 +101,7 @@ impl Messages {
             ended.notify_one();
             let other = from.other();
             match (from, direction_ended) {
+                (_, Ended::Fault(name)) => return Reason::Fault(name),
                 (_, Ended::Source(error)) => return Reason::Failed { side: from, error },
                 // What cannot be sent on is not passed over: whoever reads the other messages would not know.
                 (_, Ended::Target(error)) if error.is_message() => return Reason::Failed { side: from, error },
@@ -125,16 +142,93 @@ impl Messages {
         }
     }
 
-    async fn direction(&self, from: Side, mut says: Receiver, to: &Sender) -> Ended {
+    async fn direction(&self, from: Side, says: Receiver, to: &Sender) -> Ended {
+        match &self.courses {
+            Some(courses) => self.faulted(from, says, to, &courses[from as usize]).await,
+            None => self.plain(from, says, to).await,
+        }
+    }
+
+    /// One direction to which happens what was ordered.
+    async fn faulted(&self, from: Side, mut says: Receiver, to: &Sender, course: &Mutex<Course>) -> Ended {
+        let mut says_more = true;
+        loop {
+            let now = Instant::now();
+            let next = lock(course).next(now.into_std());
+            let until = match next {
+                Next::Deliver(message) => {
+                    if let Err(error) = self.deliver(from, &message, to).await {
+                        return Ended::Target(error);
+                    }
+                    continue;
+                }
+                Next::Close => return Ended::Fault("close"),
+                Next::Reset => return Ended::Fault("reset"),
+                Next::End => break,
+                Next::Wait(until) => Some(Instant::from_std(until)),
+                Next::Input => None,
+            };
+            let takes_more = says_more && !lock(course).is_full();
+            tokio::select! {
+                arrived = says.arrival(), if takes_more => match arrived {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        says_more = false;
+                        lock(course).end(Instant::now().into_std());
+                        continue;
+                    }
+                    Err(error) if error.is_unreachable() => self.found_nobody(from, error),
+                    Err(error) => return Ended::Source(error),
+                },
+                () = sleep_until(until) => continue,
+            }
+            let now = Instant::now().into_std();
+            loop {
+                match says.try_next() {
+                    Ok(Some(message)) => lock(course).take(message, now),
+                    Ok(None) => break,
+                    Err(error) => return Ended::Source(error),
+                }
+            }
+        }
+        self.finish(to).await
+    }
+
+    /// Sends on what a course lets through.
+    async fn deliver(&self, from: Side, message: &[u8], to: &Sender) -> Result<(), Error> {
+        if self.shown {
+            if let Some(room) = self.watch.room() {
+                room.await;
+            }
+            self.watch.passed(self.peer, from, message);
+        }
+        send(to, message).await?;
+        self.passed[from as usize].fetch_add(1, Ordering::Relaxed);
+        self.note();
+        Ok(())
+    }
+
+    /// Something has passed.
+    fn note(&self) {
+        let age = self.begun.elapsed().as_millis();
+        self.last.store(age.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.watch.note();
+    }
+
+    /// A datagram of ours found nobody: the next may.
+    fn found_nobody(&self, from: Side, error: Error) {
+        if self.told[from as usize].swap(1, Ordering::Relaxed) == 0 {
+            self.watch.puzzled(self.peer, error);
+        }
+    }
+
+    async fn plain(&self, from: Side, mut says: Receiver, to: &Sender) -> Ended {
         loop {
             match says.arrival().await {
                 Ok(true) => {}
                 Ok(false) => break,
-                // A datagram of ours found nobody: the next may.
                 Err(error) if error.is_unreachable() => {
-                    if self.told[from as usize].swap(1, Ordering::Relaxed) == 0 {
-                        self.watch.puzzled(self.peer, error);
-                    }
+                    self.found_nobody(from, error);
                     continue;
                 }
                 Err(error) => return Ended::Source(error),
@@ -159,10 +253,13 @@ impl Messages {
                 }
                 self.passed[from as usize].fetch_add(1, Ordering::Relaxed);
             }
-            let age = self.begun.elapsed().as_millis();
-            self.last.store(age.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
-            self.watch.note();
+            self.note();
         }
+        self.finish(to).await
+    }
+
+    /// Passes the end on.
+    async fn finish(&self, to: &Sender) -> Ended {
         if to.ends_both() {
             // Whom this ends altogether is given time for what it has to say still.
             self.until_quiet().await;
@@ -171,6 +268,17 @@ impl Messages {
             Ok(()) => Ended::InOrder,
             Err(error) => Ended::Target(error),
         }
+    }
+}
+
+fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
+    course.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,0 +1,98 @@
+//! `--fault`: what was ordered happens to what passes a bridge, is repeated by its seed, and is told.
+
+use crate::rig::{Peer, Process, listener, port_at_end, unstick};
+
+/// A bridge in lines with these faults, and its port.
+fn bridge(address: &str, more: &[&str]) -> (Process, u16) {
+    let mut process = unstick(&[&["listen", "127.0.0.1:0", "--to", address], more].concat());
+    let line = process.error_line_with("listening on ");
+    let port = line.split(" for ").next().and_then(port_at_end);
+    (process, port.expect("the bridge names its port"))
+}
+
+/// What a server hears of the lines 0 to 99, through a bridge with these faults.
+fn heard(port: u16, server: &std::net::TcpListener) -> String {
+    let (mut client, mut far) = (Peer::connect(port), Peer::accept(server));
+    client.says((0..100).map(|number| format!("{number}\n")).collect::<String>());
+    client.half_closes();
+    let heard = far.hears_all();
+    String::from_utf8(heard).expect("lines are text")
+}
+
+#[test]
+fn every_client_meets_the_same_faults_and_another_seed_means_others() {
+    let (server, address) = listener();
+    let faults = ["-f", "line", "--fault", "c2s:loss=20% c2s:dup=10%", "--fault", "c2s:reorder=10%,gap=2"];
+    let (_process, port) = bridge(&address, &faults);
+    let first = heard(port, &server);
+    assert_ne!(first, (0..100).map(|number| format!("{number}\n")).collect::<String>());
+    assert_eq!(heard(port, &server), first, "the second client");
+    let (_again, port) = bridge(&address, &[&faults[..], &["--seed", "0"]].concat());
+    assert_eq!(heard(port, &server), first, "another run");
+    let (_other, port) = bridge(&address, &[&faults[..], &["--seed", "1"]].concat());
+    assert_ne!(heard(port, &server), first, "another seed");
+}
+
+#[test]
+fn only_the_direction_that_was_named_is_concerned_and_counts_are_told() {
+    let (server, address) = listener();
+    let (mut process, port) = bridge(&address, &["-f", "line", "-v", "--fault", "s2c:loss=100%"]);
+    let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+    client.says("question\n");
+    far.hears("question\n");
+    far.says("answer\nanother\n");
+    drop(far);
+    client.hears_the_end();
+    drop(client);
+    let line = process.error_line_with("c2s: ");
+    assert!(line.trim_end().ends_with("peer 1 c2s: nothing of 1 taken"), "{line}");
+    let line = process.error_line_with("s2c: ");
+    assert!(line.trim_end().ends_with("peer 1 s2c: loss 2 of 2 taken"), "{line}");
+}
+
+#[test]
+fn a_connection_ends_where_it_was_ordered_to() {
+    let (server, address) = listener();
+    let (_close, port) = bridge(&address, &["--fault", "c2s:close,after=5"]);
+    let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+    client.says("0123456789");
+    assert_eq!(far.hears_all(), b"01234");
+    client.hears_the_end();
+
+    let (_reset, port) = bridge(&address, &["-f", "line", "--fault", "s2c:reset,after=1"]);
+    let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+    far.says("one\n");
+    client.hears("one\n");
+    far.says("two\n");
+    far.is_dropped();
+    client.is_dropped();
+}
+
+#[test]
+fn bytes_are_turned_and_cut_but_none_is_lost() {
+    let (server, address) = listener();
+    let (_process, port) = bridge(&address, &["--fault", "corrupt=1:10", "--fault", "c2s:cut=1"]);
+    let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+    client.says([0; 1000]);
+    client.half_closes();
+    let heard = far.hears_all();
+    assert_eq!(heard.len(), 1000);
+    let turned = heard.iter().filter(|byte| **byte != 0).count();
+    assert!((50..150).contains(&turned), "{turned} of 1000");
+}
+
+#[test]
+fn a_script_is_told_what_was_done() {
+    let (server, address) = listener();
+    let (mut process, port) =
+        bridge(&address, &["-f", "line", "--json", "--once", "--dump", "--fault", "c2s:dup=100%"]);
+    let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+    client.says("x\n");
+    far.hears("x\nx\n");
+    drop((client, far));
+    let lines: Vec<serde_json::Value> =
+        process.rest().lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    let faults = lines.iter().find(|line| line["event"] == "faults").expect("it is told");
+    assert_eq!((&faults["direction"], &faults["taken"], &faults["done"]["dup"]), (&"c2s".into(), &1.into(), &1.into()));
+    assert_eq!(lines.iter().filter(|line| line["event"] == "message").count(), 2, "what is shown is what arrives");
+}

@@ -1,0 +1,272 @@
+//! Faults to order: what is to happen to the messages or bytes of a conversation, as a plan that a seed repeats.
+//!
+//! A [`Plan`] is parsed from specs such as `loss=5%` and `c2s:reset,after=10`. Its [`Course`] through one direction of one
+//! conversation takes what is sent and says what becomes of it: a function of seed, position and the time that is passed
+//! in, and so the same for every conversation.
+//!
+//! ```
+//! use std::time::Instant;
+//! use unstick_wire::Role;
+//! use unstick_wire::faults::{Next, Plan, Unit};
+//!
+//! let plan = Plan::parse(&["c2s:dup=100%"])?;
+//! let mut course = plan.course(Role::Client, Unit::Messages, 7);
+//! # #[allow(clippy::disallowed_methods)]
+//! let now = Instant::now();
+//! course.take(b"hello", now);
+//! assert!(matches!(course.next(now), Next::Deliver(message) if message == "hello"));
+//! assert!(matches!(course.next(now), Next::Deliver(message) if message == "hello"));
+//! assert!(matches!(course.next(now), Next::Input));
+//! # Ok::<(), unstick_wire::SpecError>(())
+//! ```
+
+mod course;
+
+use std::time::Duration;
+
+use crate::error::SpecError;
+use crate::preset::Role;
+use crate::quantity::{parse_duration, parse_size};
+
+pub use course::{Course, Next};
+
+/// What passes in a direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Whole messages: positions count them.
+    Messages,
+    /// Bytes without boundaries: positions are offsets in the stream.
+    Bytes,
+}
+
+/// What is to happen, in either direction.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    faults: Vec<Fault>,
+}
+
+/// One thing that is to happen.
+#[derive(Debug, Clone, PartialEq)]
+struct Fault {
+    /// Whose words it concerns; `None`: both sides'.
+    from: Option<Role>,
+    /// Not before so many messages, or bytes, of that direction.
+    after: u64,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    /// Of so many messages none arrives.
+    Loss(Chance),
+    Duplicate(Chance),
+    /// A message is overtaken by so many.
+    Reorder(Chance, u64),
+    /// Bytes of which one bit is turned.
+    Corrupt(Chance),
+    /// Messages that are cut short; once, where no chance is given.
+    Truncate(Option<Chance>),
+    /// Everything takes between so and so long.
+    Delay(Duration, Duration),
+    /// So many bytes a second.
+    Rate(u64),
+    /// Nothing passes for so long, once.
+    Stall(Duration),
+    /// The conversation ends in order.
+    Close,
+    /// It ends in a reset.
+    Reset,
+    /// Segments of at most so many bytes.
+    Cut(u64),
+}
+
+/// How often: of 2^32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Chance(u64);
+
+/// Names, whether each is for messages and for bytes, and what is written behind.
+const NAMES: &[(&str, bool, bool)] = &[
+    ("loss", true, false),
+    ("dup", true, false),
+    ("reorder", true, false),
+    ("corrupt", true, true),
+    ("truncate", true, false),
+    ("delay", true, true),
+    ("rate", true, true),
+    ("stall", true, true),
+    ("close", true, true),
+    ("reset", true, true),
+    ("cut", false, true),
+];
+
+/// Beyond it a pause is no pause but the end of the test: a day.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+impl Kind {
+    /// Its row of [`NAMES`].
+    fn row(self) -> usize {
+        match self {
+            Self::Loss(_) => 0,
+            Self::Duplicate(_) => 1,
+            Self::Reorder(..) => 2,
+            Self::Corrupt(_) => 3,
+            Self::Truncate(_) => 4,
+            Self::Delay(..) => 5,
+            Self::Rate(_) => 6,
+            Self::Stall(_) => 7,
+            Self::Close => 8,
+            Self::Reset => 9,
+            Self::Cut(_) => 10,
+        }
+    }
+}
+
+impl Plan {
+    /// Reads specs: `loss=5%`, `c2s:stall=2s,after=10`; several in one, with blanks between them, are several.
+    ///
+    /// # Errors
+    ///
+    /// Where one means nothing.
+    pub fn parse(specs: &[impl AsRef<str>]) -> Result<Self, SpecError> {
+        let words = specs.iter().flat_map(|spec| spec.as_ref().split_whitespace());
+        let faults = words.map(fault).collect::<Result<Vec<_>, _>>()?;
+        if faults.is_empty() && !specs.is_empty() {
+            return Err(SpecError::new("a fault is missing").with_hint("such as loss=5%"));
+        }
+        Ok(Self { faults })
+    }
+
+    /// Whether nothing is to happen.
+    pub fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Whether all that is to happen to one side's words has a meaning there.
+    ///
+    /// # Errors
+    ///
+    /// Names the first fault that has none.
+    pub fn check(&self, from: Role, unit: Unit) -> Result<(), SpecError> {
+        for fault in self.of(from) {
+            let (name, messages, bytes) = NAMES[fault.1.kind.row()];
+            match unit {
+                Unit::Bytes if !bytes => {
+                    let error =
+                        SpecError::new(format!("{name} is for messages, and bytes without boundaries pass here"));
+                    return Err(error.with_hint("name their framing with -f"));
+                }
+                Unit::Messages if !messages => {
+                    let error = SpecError::new(format!("{name} is for bytes, and whole messages pass here"));
+                    return Err(error.with_hint("without -f the bytes of streams pass as they come"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The course of one side's words through one conversation.
+    pub fn course(&self, from: Role, unit: Unit, seed: u64) -> Course {
+        Course::new(self.of(from).map(|(number, fault)| (number, fault.clone())).collect(), from, unit, seed)
+    }
+
+    fn of(&self, from: Role) -> impl Iterator<Item = (usize, &Fault)> {
+        let concerns = move |fault: &Fault| fault.from.is_none_or(|side| side == from);
+        self.faults.iter().enumerate().filter(move |(_, fault)| concerns(fault))
+    }
+}
+
+/// `[c2s:|s2c:]NAME[=VALUE][,gap=N][,after=N]`.
+fn fault(word: &str) -> Result<Fault, SpecError> {
+    let (from, rest) = match word.split_once(':') {
+        Some(("c2s", rest)) => (Some(Role::Client), rest),
+        Some(("s2c", rest)) => (Some(Role::Server), rest),
+        _ => (None, word),
+    };
+    let mut parts = rest.split(',');
+    let (name, value) = pair(parts.next().unwrap_or_default());
+    let (mut after, mut gap) = (0, None);
+    for part in parts {
+        match pair(part) {
+            ("after", Some(count)) => after = size(part, count)?,
+            ("gap", Some(count)) if name == "reorder" => gap = Some(size(part, count)?.max(1)),
+            _ => return Err(SpecError::new(format!("`{part}` means nothing in `{word}`")).with_hint(OPTIONS)),
+        }
+    }
+    Ok(Fault { from, after, kind: kind(word, name, value, gap.unwrap_or(1))? })
+}
+
+const OPTIONS: &str = "after=N lets so many messages or bytes pass first; reorder takes gap=N";
+
+fn pair(part: &str) -> (&str, Option<&str>) {
+    part.split_once('=').map_or((part, None), |(name, value)| (name, Some(value)))
+}
+
+fn kind(word: &str, name: &str, value: Option<&str>, gap: u64) -> Result<Kind, SpecError> {
+    let wrong = |such: &str| {
+        let what = SpecError::new(format!("`{word}` does not say how much"));
+        what.with_hint(format!("such as {such}"))
+    };
+    let chance = |such: &str| value.and_then(chance).ok_or_else(|| wrong(such));
+    let time =
+        |value: &str, such: &str| parse_duration(value).filter(|time| *time <= LONGEST).ok_or_else(|| wrong(such));
+    Ok(match (name, value) {
+        ("loss", _) => Kind::Loss(chance("loss=5%")?),
+        ("dup", _) => Kind::Duplicate(chance("dup=1%")?),
+        ("reorder", _) => Kind::Reorder(chance("reorder=2%,gap=3")?, gap),
+        ("corrupt", _) => Kind::Corrupt(chance("corrupt=1:1000")?),
+        ("truncate", None) => Kind::Truncate(None),
+        ("truncate", _) => Kind::Truncate(Some(chance("truncate=1%")?)),
+        ("delay", Some(value)) => {
+            let such = "delay=50ms or delay=50ms..80ms";
+            let (least, most) = value.split_once("..").unwrap_or((value, value));
+            match (time(least, such)?, time(most, such)?) {
+                (least, most) if least <= most => Kind::Delay(least, most),
+                _ => return Err(wrong(such)),
+            }
+        }
+        ("rate", Some(value)) => {
+            Kind::Rate(parse_size(value).filter(|rate| *rate > 0).ok_or_else(|| wrong("rate=1M, in bytes a second"))?)
+        }
+        ("stall", Some(value)) => Kind::Stall(time(value, "stall=2s")?),
+        ("cut", Some(value)) => Kind::Cut(parse_size(value).filter(|size| *size > 0).ok_or_else(|| wrong("cut=1"))?),
+        ("close", None) => Kind::Close,
+        ("reset", None) => Kind::Reset,
+        ("delay" | "rate" | "stall" | "cut", None) => {
+            return Err(wrong(match name {
+                "delay" => "delay=50ms",
+                "rate" => "rate=1M",
+                "stall" => "stall=2s",
+                _ => "cut=1",
+            }));
+        }
+        ("close" | "reset", Some(_)) => {
+            return Err(
+                SpecError::new(format!("`{word}`: {name} takes no value")).with_hint(format!("{name},after=10"))
+            );
+        }
+        _ => return Err(unknown(name)),
+    })
+}
+
+fn unknown(name: &str) -> SpecError {
+    let names: Vec<&str> = NAMES.iter().map(|(name, ..)| *name).collect();
+    SpecError::new(format!("there is no fault `{name}`")).with_hint(format!("there are {}", names.join(", ")))
+}
+
+fn size(part: &str, text: &str) -> Result<u64, SpecError> {
+    parse_size(text).ok_or_else(|| SpecError::new(format!("`{part}` is not a number")).with_hint("such as after=10"))
+}
+
+/// `5%`, `0.1%`, `1:1000`.
+fn chance(text: &str) -> Option<Chance> {
+    const WHOLE: f64 = 4_294_967_296.0;
+    let share = match (text.strip_suffix('%'), text.split_once(':')) {
+        (Some(percent), _) => percent.parse::<f64>().ok()? / 100.0,
+        (None, Some((of, all))) => {
+            of.parse::<u32>().ok()? as f64 / f64::from(all.parse::<u32>().ok().filter(|all| *all > 0)?)
+        }
+        (None, None) => return None,
+    };
+    (0.0..=1.0).contains(&share).then_some(Chance((share * WHOLE) as u64))
+}

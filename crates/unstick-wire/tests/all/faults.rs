@@ -1,0 +1,265 @@
+//! Faults to order: what each does, that a seed repeats it, and what means nothing.
+
+use std::time::{Duration, Instant};
+
+use unstick_wire::Role;
+use unstick_wire::faults::{Course, Next, Plan, Unit};
+
+fn course(specs: &[&str], unit: Unit, seed: u64) -> Course {
+    Plan::parse(specs).unwrap().course(Role::Client, unit, seed)
+}
+
+/// Some moment: what happens depends on what is passed in afterwards.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn begin() -> Instant {
+    Instant::now()
+}
+
+/// What is delivered of so many messages, each saying its number, without any time passing.
+fn delivered(specs: &[&str], seed: u64, count: u32) -> Vec<u32> {
+    let (mut course, now) = (course(specs, Unit::Messages, seed), begin());
+    for number in 0..count {
+        course.take(&number.to_be_bytes(), now);
+    }
+    course.end(now);
+    let mut got = Vec::new();
+    loop {
+        match course.next(now) {
+            Next::Deliver(message) => got.push(u32::from_be_bytes(message[..].try_into().unwrap())),
+            Next::End => return got,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// All bytes that are delivered of a stream that is taken in pieces of this size.
+fn stream(specs: &[&str], data: &[u8], piece: usize) -> (Vec<u8>, Next) {
+    let (mut course, now) = (course(specs, Unit::Bytes, 1), begin());
+    data.chunks(piece).for_each(|piece| course.take(piece, now));
+    course.end(now);
+    let mut got = Vec::new();
+    loop {
+        match course.next(now) {
+            Next::Deliver(bytes) => got.extend_from_slice(&bytes),
+            last => return (got, last),
+        }
+    }
+}
+
+// ---- what each does ----
+
+#[test]
+fn nothing_happens_where_nothing_is_asked() {
+    assert_eq!(delivered(&[], 1, 100), (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn losses_and_doubles_are_as_many_as_asked_and_counted() {
+    let got = delivered(&["loss=10%"], 1, 10_000);
+    assert!((8800..9200).contains(&got.len()), "{}", got.len());
+    assert!(got.is_sorted());
+    let got = delivered(&["dup=10%"], 1, 10_000);
+    assert!((10_800..11_200).contains(&got.len()), "{}", got.len());
+    assert!(got.is_sorted());
+    assert_eq!(delivered(&["loss=100%"], 1, 100).len(), 0);
+    assert_eq!(delivered(&["loss=0%"], 1, 100).len(), 100);
+    assert_eq!(delivered(&["dup=100%"], 1, 2), [0, 0, 1, 1]);
+    let (mut course, now) = (course(&["loss=1:2"], Unit::Messages, 3), begin());
+    (0..100).for_each(|_| course.take(b"x", now));
+    let lost: u64 = course.counts().map(|(name, count)| if name == "loss" { count } else { panic!("{name}") }).sum();
+    let delivered = std::iter::from_fn(|| matches!(course.next(now), Next::Deliver(_)).then_some(())).count() as u64;
+    assert_eq!(lost + delivered, 100);
+}
+
+#[test]
+fn a_message_is_overtaken_by_as_many_as_asked_and_none_is_lost() {
+    assert_eq!(delivered(&["reorder=100%,gap=1,after=0"], 1, 3), [0, 1, 2], "all wait for each other");
+    let got = delivered(&["reorder=20%,gap=3"], 1, 1000);
+    let mut sorted = got.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, (0..1000).collect::<Vec<_>>());
+    assert_ne!(got, sorted);
+    for (place, number) in got.iter().enumerate() {
+        let late = place as i64 - i64::from(*number);
+        assert!((-4..=3).contains(&late), "{number} is at {place}");
+    }
+}
+
+/// Who waits for an answer sends nothing that could overtake the question.
+#[test]
+fn a_message_that_nothing_overtakes_goes_by_itself() {
+    let (mut course, now) = (course(&["reorder=100%"], Unit::Messages, 1), begin());
+    course.take(b"question", now);
+    let Next::Wait(until) = course.next(now) else { panic!("it went at once") };
+    assert_eq!(until - now, Duration::from_secs(1));
+    assert_eq!(course.next(until), Next::Deliver("question".into()));
+}
+
+#[test]
+fn one_bit_of_so_many_bytes_is_turned() {
+    let data = vec![0; 100_000];
+    let (got, last) = stream(&["corrupt=1:1000"], &data, 777);
+    let turned: Vec<&u8> = got.iter().filter(|byte| **byte != 0).collect();
+    assert!((70..130).contains(&turned.len()), "{}", turned.len());
+    assert!(turned.iter().all(|byte| byte.count_ones() == 1));
+    assert_eq!((got.len(), last), (data.len(), Next::End));
+    assert_eq!(stream(&["corrupt=1:1000"], &data, 4000).0, got, "the same bytes, however they were read");
+}
+
+#[test]
+fn a_message_is_cut_short_once_or_as_often_as_asked() {
+    let (mut course, now) = (course(&["truncate,after=2"], Unit::Messages, 5), begin());
+    let lengths: Vec<usize> = (0..5)
+        .map(|_| {
+            course.take(&[7; 100], now);
+            let Next::Deliver(message) = course.next(now) else { panic!("nothing came") };
+            message.len()
+        })
+        .collect();
+    assert!(lengths[2] < 100, "{lengths:?}");
+    assert_eq!([lengths[0], lengths[1], lengths[3], lengths[4]], [100; 4]);
+}
+
+#[test]
+fn delays_lie_between_their_bounds_and_keep_the_order() {
+    let (mut course, now) = (course(&["delay=50ms..80ms"], Unit::Messages, 1), begin());
+    let mut last = now;
+    let mut different = std::collections::BTreeSet::new();
+    for number in 0..100_u8 {
+        let now = now + Duration::from_secs(1) * u32::from(number);
+        course.take(&[number], now);
+        let Next::Wait(due) = course.next(now) else { panic!("it went at once") };
+        assert!((50..=80).contains(&(due - now).as_millis()), "{:?}", due - now);
+        assert!(due >= last);
+        different.insert((due - now).as_millis());
+        last = due;
+        assert_eq!(course.next(due), Next::Deliver(vec![number].into()));
+    }
+    assert!(different.len() > 10, "{different:?}");
+}
+
+#[test]
+fn a_rate_spreads_bytes_over_time() {
+    let (mut course, begun) = (course(&["rate=1000"], Unit::Bytes, 1), begin());
+    course.take(&[0; 2000], begun);
+    let (mut now, mut got) = (begun, 0);
+    while got < 2000 {
+        match course.next(now) {
+            Next::Deliver(bytes) => {
+                assert!(bytes.len() <= 50, "a lump of {}", bytes.len());
+                got += bytes.len();
+            }
+            Next::Wait(until) => now = until,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((now - begun).as_millis(), 2000);
+}
+
+#[test]
+fn a_stall_holds_everything_up_once() {
+    let (mut course, now) = (course(&["stall=2s,after=1"], Unit::Messages, 1), begin());
+    (0..3_u8).for_each(|number| course.take(&[number], now));
+    assert_eq!(course.next(now), Next::Deliver(vec![0].into()));
+    assert_eq!(course.next(now), Next::Wait(now + Duration::from_secs(2)));
+    let later = now + Duration::from_secs(2);
+    assert_eq!(course.next(later), Next::Deliver(vec![1].into()));
+    assert_eq!(course.next(later), Next::Deliver(vec![2].into()));
+    assert_eq!(course.next(later), Next::Input);
+}
+
+#[test]
+fn an_end_comes_at_its_offset_however_the_bytes_were_read() {
+    let data: Vec<u8> = (0..100).collect();
+    for piece in [1, 7, 10, 100] {
+        assert_eq!(stream(&["close,after=42"], &data, piece), (data[..42].to_vec(), Next::Close));
+        assert_eq!(stream(&["reset,after=10"], &data, piece), (data[..10].to_vec(), Next::Reset));
+    }
+    assert_eq!(stream(&["reset,after=100"], &data, 9), (data.clone(), Next::End), "there is no 101st");
+}
+
+#[test]
+fn segments_are_cut_and_nothing_else_changes() {
+    let (mut course, now) = (course(&["cut=3"], Unit::Bytes, 1), begin());
+    course.take(b"abcdefgh", now);
+    for wanted in ["abc", "def", "gh"] {
+        assert_eq!(course.next(now), Next::Deliver(wanted.into()));
+    }
+}
+
+// ---- what repeats ----
+
+#[test]
+fn a_seed_repeats_everything_and_another_does_not() {
+    let specs = ["loss=10%", "dup=10%", "reorder=10%,gap=2"];
+    assert_eq!(delivered(&specs, 1, 1000), delivered(&specs, 1, 1000));
+    assert_ne!(delivered(&specs, 1, 1000), delivered(&specs, 2, 1000));
+    let plan = Plan::parse(&["loss=50%"]).unwrap();
+    let lost = |from| {
+        let (mut course, now) = (plan.course(from, Unit::Messages, 1), begin());
+        (0..64)
+            .map(|_| {
+                course.take(b"x", now);
+                matches!(course.next(now), Next::Deliver(_))
+            })
+            .collect::<Vec<bool>>()
+    };
+    assert_ne!(lost(Role::Client), lost(Role::Server), "the directions have their own luck");
+}
+
+#[test]
+fn a_fault_concerns_its_direction_only() {
+    let plan = Plan::parse(&["s2c:loss=100% dup=100%"]).unwrap();
+    let now = begin();
+    let count = |from| {
+        let mut course = plan.course(from, Unit::Messages, 1);
+        course.take(b"x", now);
+        std::iter::from_fn(|| matches!(course.next(now), Next::Deliver(_)).then_some(())).count()
+    };
+    assert_eq!((count(Role::Client), count(Role::Server)), (2, 0));
+}
+
+// ---- what means nothing ----
+
+#[test]
+fn wrong_specs_say_what_is_wrong() {
+    let wrong = |spec: &str| {
+        let error = Plan::parse(&[spec]).unwrap_err();
+        format!("{error} ({})", error.hint().unwrap_or(""))
+    };
+    let names = "there are loss, dup, reorder, corrupt, truncate, delay, rate, stall, close, reset, cut";
+    assert_eq!(wrong("lose=5%"), format!("there is no fault `lose` ({names})"));
+    assert_eq!(wrong("loss"), "`loss` does not say how much (such as loss=5%)");
+    assert_eq!(wrong("loss=5"), "`loss=5` does not say how much (such as loss=5%)");
+    assert_eq!(wrong("loss=101%"), "`loss=101%` does not say how much (such as loss=5%)");
+    assert_eq!(wrong("corrupt=1:0"), "`corrupt=1:0` does not say how much (such as corrupt=1:1000)");
+    assert_eq!(
+        wrong("delay=80ms..50ms"),
+        "`delay=80ms..50ms` does not say how much (such as delay=50ms or delay=50ms..80ms)"
+    );
+    assert_eq!(
+        wrong("delay=99999999h"),
+        "`delay=99999999h` does not say how much (such as delay=50ms or delay=50ms..80ms)"
+    );
+    assert_eq!(wrong("rate=0"), "`rate=0` does not say how much (such as rate=1M, in bytes a second)");
+    assert_eq!(wrong("stall"), "`stall` does not say how much (such as stall=2s)");
+    assert_eq!(wrong("close=5"), "`close=5`: close takes no value (close,after=10)");
+    assert_eq!(
+        wrong("dup=1%,gap=3"),
+        "`gap=3` means nothing in `dup=1%,gap=3` (after=N lets so many messages or bytes pass first; reorder takes gap=N)"
+    );
+    assert_eq!(wrong("reset,after=soon"), "`after=soon` is not a number (such as after=10)");
+    assert_eq!(wrong(" "), "a fault is missing (such as loss=5%)");
+}
+
+#[test]
+fn faults_are_for_what_passes() {
+    let check = |spec: &str, unit| Plan::parse(&[spec]).unwrap().check(Role::Client, unit).map_err(|e| e.to_string());
+    assert_eq!(check("loss=1%", Unit::Messages), Ok(()));
+    assert_eq!(
+        check("loss=1%", Unit::Bytes),
+        Err("loss is for messages, and bytes without boundaries pass here".into())
+    );
+    assert_eq!(check("s2c:loss=1%", Unit::Bytes), Ok(()), "the other direction's");
+    assert_eq!(check("cut=1", Unit::Messages), Err("cut is for bytes, and whole messages pass here".into()));
+}
