@@ -22,4 +22,5 @@ mod tls;
 mod tree;
 mod udp;
 mod unix;
+mod websocket;
 mod wrong_use;

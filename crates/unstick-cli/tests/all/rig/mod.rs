@@ -13,8 +13,8 @@ use std::process::Command;
 pub(crate) use gate::Gate;
 pub(crate) use peer::{Peer, Vacancy, listener};
 pub(crate) use peers::{
-    Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_code, python_server, socat_server,
-    temporary,
+    Dns, Postgres, Redis, ncat_server, netcat, netcat_server, python, python_code, python_server, python_with_packages,
+    socat_server, temporary,
 };
 pub(crate) use process::Process;
 pub(crate) use talk::{ask, connect, listen};
@@ -43,7 +43,9 @@ pub(crate) fn listening<S: AsRef<OsStr>>(arguments: &[S]) -> Process {
 pub(crate) fn unstick_listen<S: AsRef<OsStr>>(arguments: &[S]) -> (Process, u16) {
     let mut process = listening(arguments);
     let line = process.error_line_with("listening on ");
-    let port = port_at_end(&line).unwrap_or_else(|| panic!("no port at the end of {line:?}"));
+    // A bridge names its target behind its own address.
+    let own = line.split(" for ").next().unwrap_or_default();
+    let port = port_at_end(own).unwrap_or_else(|| panic!("no port at the end of {line:?}"));
     (process, port)
 }
 

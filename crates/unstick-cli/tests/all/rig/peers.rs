@@ -95,6 +95,19 @@ pub(crate) fn python_code(code: &str, arguments: &[&str]) -> Process {
     Process::start(Command::new(python_itself()).args(["-S", "-c", code]).args(arguments))
 }
 
+/// The same with the packages of `.ci/python-peers`, which makes the environment where it is not there yet.
+pub(crate) fn python_with_packages(code: &str, arguments: &[&str]) -> Process {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    let python = FOUND.get_or_init(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci/python-peers");
+        let output = Command::new(script).output().expect("bash is installed");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "the packages cannot be had: {said}");
+        PathBuf::from(String::from_utf8(output.stdout).expect("a path is text").trim_end())
+    });
+    Process::start(Command::new(python).args(["-c", code]).args(arguments))
+}
+
 /// The interpreter, looked up once: what stands first on the PATH may be a script that chooses among several, at many
 /// times the cost of a start.
 fn python_itself() -> &'static Path {

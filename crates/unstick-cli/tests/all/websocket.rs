@@ -1,0 +1,206 @@
+//! WebSocket with Python's `websockets` at the other end, how a run over it ends, and what a bridge makes of it.
+
+use crate::rig::{Process, listening, port_at_end, python_with_packages, unstick, unstick_listen};
+
+/// A server that says its port, and answers each message as it came, with what it was asked by as the first.
+const SERVER: &str = "
+import asyncio, sys
+from websockets.asyncio.server import serve
+
+async def handler(ws):
+    await ws.send(f'{ws.request.path} {ws.subprotocol} {ws.request.headers.get(\"X-Who\")}')
+    async for message in ws:
+        if message == 'ping me':
+            await (await ws.ping())
+        elif message == 'in parts':
+            await ws.send(['in ', 'three ', 'parts'])
+        elif message == 'go away':
+            await ws.close(4000, 'because')
+        elif isinstance(message, bytes):
+            await ws.send(message[::-1])
+        else:
+            await ws.send(message.upper())
+
+async def main():
+    async with serve(handler, '127.0.0.1', 0, subprotocols=['chat'] if len(sys.argv) > 1 else None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await server.wait_closed()
+
+asyncio.run(main())
+";
+
+/// A client that sends each line of its input, and prints what comes, with how it was closed.
+const CLIENT: &str = "
+import asyncio, sys
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+async def main():
+    options = {'origin': sys.argv[2]} if len(sys.argv) > 2 else {}
+    async with connect(sys.argv[1], **options) as ws:
+        loop = asyncio.get_running_loop()
+        async def receive():
+            try:
+                while True:
+                    message = await ws.recv()
+                    print(type(message).__name__, message, flush=True)
+            except ConnectionClosed:
+                print('closed', ws.close_code, ws.close_reason, flush=True)
+        receiving = asyncio.create_task(receive())
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            await ws.send(line.rstrip('\\n'))
+        await ws.close(3000, 'enough')
+        await receiving
+
+asyncio.run(main())
+";
+
+fn server(arguments: &[&str]) -> (Process, String) {
+    let mut server = python_with_packages(SERVER, arguments);
+    let port = port_at_end(&server.line()).expect("the script names its port");
+    (server, format!("ws://127.0.0.1:{port}"))
+}
+
+#[test]
+fn python_listens() {
+    let (_server, address) = server(&["with a subprotocol"]);
+    let mut client = unstick(&[
+        "connect",
+        &format!("{address}/a/path?q"),
+        "--subprotocol",
+        "chat",
+        "--header",
+        "X-Who: a test",
+        "--io",
+        "line",
+        "-v",
+    ]);
+    assert_eq!(client.line(), "/a/path?q chat a test");
+    for (sent, answer) in [("hello", "HELLO"), ("grüße", "GRÜSSE"), ("in parts", "in three parts")] {
+        client.feed(format!("{sent}\n"));
+        assert_eq!(client.line(), answer);
+    }
+    client.feed("ping me\nafter the ping\n");
+    assert_eq!(client.line(), "AFTER THE PING");
+    let much = "x".repeat(1_000_000);
+    client.feed(format!("{much}\n"));
+    assert_eq!(client.line(), much.to_uppercase());
+    client.end_input();
+    assert_eq!(client.code(), 0);
+    let said = client.errors();
+    assert!(said.contains("a WebSocket with the subprotocol chat"), "{said}");
+    assert!(said.contains("closed the WebSocket: 1000, normal"), "{said}");
+}
+
+#[test]
+fn bytes_and_text_are_told_apart_by_their_peer() {
+    let (_server, address) = server(&[]);
+    let run = |more: &[&str]| {
+        let mut client =
+            unstick(&[&["connect", &address, "--io", "escaped", "--count", "2", "--send"][..], more].concat());
+        client.line();
+        (client.line(), client.code())
+    };
+    assert_eq!(run(&["abc"]), ("ABC".to_owned(), 0));
+    assert_eq!(run(&["abc", "--binary"]), ("cba".to_owned(), 0));
+    let mut client = unstick(&["connect", &address, "--io", "hex", "--count", "2", "--send-hex", "00ff"]);
+    client.line();
+    assert_eq!((client.line(), client.code()), ("ff00".to_owned(), 0));
+}
+
+#[test]
+fn the_code_that_a_peer_closed_with_is_in_the_error() {
+    let (_server, address) = server(&[]);
+    let mut client = unstick(&["connect", &address, "--send", "go away"]);
+    assert_eq!(client.code(), 1);
+    let said = client.errors();
+    assert!(said.contains("the peer closed the WebSocket: 4000, a code of its own (\"because\")"), "{said}");
+}
+
+#[test]
+fn python_connects() {
+    let (mut listener, port) = unstick_listen(&["ws://127.0.0.1:0", "--io", "line", "--once", "-v"]);
+    let mut client = python_with_packages(CLIENT, &[&format!("ws://localhost:{port}/here")]);
+    client.feed("from python\n");
+    assert_eq!(listener.line(), "from python");
+    listener.feed("to python\n");
+    assert_eq!(client.line(), "str to python");
+    client.end_input();
+    assert_eq!(client.line(), "closed 3000 enough");
+    assert_eq!(listener.code(), 1);
+    let said = listener.errors();
+    assert!(said.contains("the peer closed the WebSocket: 3000, unauthorized (\"enough\")"), "{said}");
+}
+
+#[test]
+fn this_end_closes_when_it_has_nothing_more_to_say_and_nothing_comes() {
+    let (mut listener, port) = unstick_listen(&["ws://127.0.0.1:0", "--io", "line", "--linger", "200ms"]);
+    let mut client = python_with_packages(CLIENT, &[&format!("ws://localhost:{port}")]);
+    client.feed("hello\n");
+    assert_eq!(listener.line(), "hello");
+    listener.feed("the last\n");
+    listener.end_input();
+    assert_eq!(client.line(), "str the last");
+    assert_eq!(client.line(), "closed 1000 ");
+    assert_eq!((listener.rest().as_str(), listener.code()), ("", 0));
+}
+
+#[test]
+fn a_page_comes_in_only_where_its_origin_may() {
+    let (mut listener, port) = unstick_listen(&["ws://127.0.0.1:0", "--echo", "--origin", "https://good.test"]);
+    let address = format!("ws://localhost:{port}");
+    let mut good = python_with_packages(CLIENT, &[&address, "https://good.test"]);
+    good.feed("hello\n");
+    assert_eq!(good.line(), "str hello");
+    let mut evil = python_with_packages(CLIENT, &[&address, "https://evil.test"]);
+    assert_ne!(evil.code(), 0);
+    assert!(evil.errors().contains("HTTP 403"));
+    listener.error_line_with("came with a page of https://evil.test, which is not allowed to");
+    listener.error_line_with("hint: --origin https://evil.test lets its pages in");
+}
+
+#[test]
+fn wss_is_both() {
+    let mut listener = listening(&["wss://127.0.0.1:0/x", "--self-signed", "--reply", "safe"]);
+    let line = listener.error_line_with("fingerprint");
+    let fingerprint = line.rsplit(' ').next().expect("it ends the line").to_owned();
+    let address = listener.error_line_with("listening on ").rsplit(' ').next().expect("an address").to_owned();
+    assert!(address.starts_with("wss://127.0.0.1:") && address.ends_with("/x"), "{address}");
+    let mut client = unstick(&["ask", &address, "--pin", &fingerprint, "am I?"]);
+    assert_eq!((client.rest().as_str(), client.code()), ("safe\n", 0), "{}", client.errors());
+    let mut plain = unstick(&["ask", &address.replace("wss:", "ws:"), "am I?"]);
+    assert_eq!(plain.code(), 3);
+    let said = plain.errors();
+    assert!(said.contains("speaks TLS, and not WebSocket without it") || said.contains("reset"), "{said}");
+}
+
+#[test]
+fn a_bridge_joins_lines_and_messages() {
+    let (_server, address) = server(&[]);
+    let (_bridge, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--to", &address]);
+    let mut client = unstick(&["connect", &format!("127.0.0.1:{port}"), "-f", "line"]);
+    assert_eq!(client.line(), "/ None None");
+    client.feed("through the bridge\n");
+    assert_eq!(client.line(), "THROUGH THE BRIDGE");
+    // What is still to come when this side ends is waited for.
+    client.feed("in parts\n");
+    client.end_input();
+    assert_eq!(client.line(), "in three parts");
+    assert_eq!((client.rest().as_str(), client.code()), ("", 0));
+    let (_back, port) =
+        unstick_listen(&["ws://127.0.0.1:0", "--to", &format!("127.0.0.1:{port}"), "--to-frame", "line"]);
+    let mut client =
+        unstick(&["connect", &format!("ws://127.0.0.1:{port}"), "--count", "2", "--send", "there and back"]);
+    assert_eq!((client.line().as_str(), client.line().as_str()), ("/ None None", "THERE AND BACK"));
+    assert_eq!(client.code(), 0, "{}", client.errors());
+}
+
+#[test]
+fn a_framing_on_a_websocket_means_nothing() {
+    for arguments in [&["connect", "ws://localhost:1", "-f", "line"][..], &["listen", "line+wss://localhost:1"]] {
+        let mut wrong = unstick(arguments);
+        assert_eq!(wrong.code(), 2);
+        let said = wrong.errors();
+        assert!(said.contains("hint: a WebSocket message already is a whole message"), "{said}");
+    }
+}
