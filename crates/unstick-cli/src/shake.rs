@@ -47,10 +47,12 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
         Some(spec) => Some(Framing::parse(spec)?),
         None => own,
     };
-    let bytes = bytes(args, framing.as_ref(), matches)?;
-    let sends = !bytes.is_empty();
+    let mut writes = writes(args, framing.as_ref(), matches)?.into_iter();
+    let first = writes.next();
+    let sends = first.is_some();
+    let first = first.unwrap_or_default();
     let mut shake = match &target {
-        None => Shake::pipes(&args.command, bytes),
+        None => Shake::pipes(&args.command, first),
         Some(target) => {
             let address = resolve(&target.address).await?;
             if address.port() == 0 && args.start.is_none() {
@@ -67,11 +69,12 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
                     return Err(Error::usage("nobody speaks to the server")
                         .with_hint("give the client's command behind --, or --send TEXT, or --send-file PATH"));
                 }
-                (true, true) => Shake::server(bytes, address),
+                (true, true) => Shake::server(first, address),
                 (false, false) => Shake::client(&args.command, address),
             }
         }
     };
+    shake = writes.fold(shake, Shake::then);
     if let Some(start) = &args.start {
         shake = shake.start(start);
     }
@@ -88,17 +91,20 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
     Ok(args.timeout.into_iter().fold(shake, Shake::timeout))
 }
 
-/// What unstick sends itself, in frames where there is a framing.
-fn bytes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -> Result<Vec<u8>> {
+/// What unstick sends itself, each message by itself, in a frame where there is a framing.
+fn writes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -> Result<Vec<Vec<u8>>> {
     let messages = plan::in_order(&args.send, &args.send_hex, &args.send_file, matches)?;
-    let Some(framing) = framing else { return Ok(messages.concat()) };
-    let (mut encoder, mut bytes) = (framing.encoder()?, Vec::new());
-    for message in &messages {
-        encoder
-            .encode(message, &mut bytes)
-            .map_err(|error| Error::usage(format!("cannot be sent in {framing}: {error}")))?;
-    }
-    Ok(bytes)
+    let Some(framing) = framing else {
+        return Ok(messages.into_iter().filter(|message| !message.is_empty()).map(Vec::from).collect());
+    };
+    let mut encoder = framing.encoder()?;
+    let frame = |message: &bytes::Bytes| {
+        let mut bytes = Vec::new();
+        let encoded = encoder.encode(message, &mut bytes);
+        encoded.map_err(|error| Error::usage(format!("cannot be sent in {framing}: {error}")))?;
+        Ok(bytes)
+    };
+    messages.iter().map(frame).collect()
 }
 
 /// Progress, where there is a terminal to see it.

@@ -14,6 +14,7 @@ mod outlet;
 mod passage;
 mod pattern;
 mod report;
+mod script;
 mod tape;
 
 use std::future::Future;
@@ -129,15 +130,15 @@ impl Shake {
         Self::new(Subject::Client { command, server: Server { address: server, start: None } })
     }
 
-    /// A server, which is sent these bytes.
+    /// A server, which is sent these bytes in one write.
     pub fn server(bytes: impl Into<Vec<u8>>, server: SocketAddr) -> Self {
-        Self::new(Subject::Server { bytes: bytes.into(), server: Server { address: server, start: None } })
+        Self::new(Subject::Server { writes: vec![bytes.into()], server: Server { address: server, start: None } })
     }
 
-    /// A program that is given these bytes on its standard input.
+    /// A program that is given these bytes on its standard input, in one write.
     pub fn pipes(command: impl IntoIterator<Item = impl Into<String>>, bytes: impl Into<Vec<u8>>) -> Self {
         let command = command.into_iter().map(Into::into).collect();
-        Self::new(Subject::Pipes { command, bytes: bytes.into() })
+        Self::new(Subject::Pipes { command, writes: vec![bytes.into()] })
     }
 
     /// An async service inside a test: it is called for each case with a stream on which a client has sent these bytes.
@@ -147,7 +148,19 @@ impl Shake {
         F: Future<Output = ()> + Send + 'static,
     {
         let make = Arc::new(move |stream| Box::pin(service(stream)) as _);
-        Self::new(Subject::Service { make, bytes: bytes.into() })
+        Self::new(Subject::Service { make, writes: vec![bytes.into()] })
+    }
+
+    /// More bytes, where unstick is the client: written by themselves, once those before them have been read (or a
+    /// second has passed), as a client does that takes its time. A join takes them together.
+    #[must_use]
+    pub fn then(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        if let Subject::Server { writes, .. } | Subject::Pipes { writes, .. } | Subject::Service { writes, .. } =
+            &mut self.subject
+        {
+            writes.push(bytes.into());
+        }
+        self
     }
 
     /// The command that starts the server, for each case anew. With port 0 in the server's address each start has a free

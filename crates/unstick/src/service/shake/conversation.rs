@@ -14,10 +14,11 @@ use unstick_wire::shake::{Case, Direction, Knife, Tally};
 use super::child::{self, Output, Program};
 use super::in_process::{Make, Stream};
 use super::kernel::Table;
-use super::outcome::{Ending, Exit, Outcome};
+use super::outcome::{Exit, Outcome};
 use super::outlet::{Outlet, Wire};
 use super::passage::{Passage, listen};
-use super::tape::{Tape, Tapes};
+use super::script::Script;
+use super::tape::Tapes;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -28,12 +29,12 @@ use Direction::{ClientToServer, ServerToClient};
 pub(super) enum Subject {
     /// A client, started for each case; with a server it talks to.
     Client { command: Vec<String>, server: Server },
-    /// A server, asked with these bytes.
-    Server { bytes: Vec<u8>, server: Server },
+    /// A server, asked with these bytes, each by itself.
+    Server { writes: Vec<Vec<u8>>, server: Server },
     /// A program on pipes.
-    Pipes { command: Vec<String>, bytes: Vec<u8> },
+    Pipes { command: Vec<String>, writes: Vec<Vec<u8>> },
     /// A service inside a test.
-    Service { make: Arc<Make>, bytes: Vec<u8> },
+    Service { make: Arc<Make>, writes: Vec<Vec<u8>> },
 }
 
 /// The server of a conversation.
@@ -87,9 +88,9 @@ impl Runner {
         let begun = Instant::now();
         let mut outcome = match &self.subject {
             Subject::Client { command, server } => Box::pin(self.client(case, bounds, command, server)).await?,
-            Subject::Server { bytes, server } => Box::pin(self.server(case, bounds, bytes, server)).await?,
-            Subject::Pipes { command, bytes } => Box::pin(self.pipes(case, bounds, command, bytes)).await?,
-            Subject::Service { make, bytes } => Box::pin(self.service(case, bounds, &**make, bytes)).await,
+            Subject::Server { writes, server } => Box::pin(self.server(case, bounds, writes, server)).await?,
+            Subject::Pipes { command, writes } => Box::pin(self.pipes(case, bounds, command, writes)).await?,
+            Subject::Service { make, writes } => Box::pin(self.service(case, bounds, &**make, writes)).await,
         };
         outcome.took = begun.elapsed();
         Ok(outcome)
@@ -101,8 +102,9 @@ impl Runner {
         let listener =
             TcpListener::bind(("127.0.0.1", 0)).await.map_err(|e| Error::io("listening for the client", e))?;
         let at = listener.local_addr().map_err(|e| Error::io("listening for the client", e))?;
-        let mut client = Program::start(filled(command, at), &command.join(" "), Output::Said)?;
-        let stdout = self.output.then(|| client.stdout()).flatten();
+        let output = if self.output { Output::Stream } else { Output::Said };
+        let mut client = Program::start(filled(command, at), &command.join(" "), output)?;
+        let stdout = client.stdout();
         let reader = stdout.map(|stdout| tokio::spawn(child::read_output(stdout)));
         let tapes = Tapes::default();
         let mut meeting = Meeting { tapes: tapes.clone(), relays: JoinSet::new(), failure: None };
@@ -180,17 +182,18 @@ impl Runner {
     }
 
     /// Asks a server with the bytes that were given.
-    async fn server(&self, case: &Case, bounds: Bounds, bytes: &[u8], server: &Server) -> Result<Outcome> {
+    async fn server(&self, case: &Case, bounds: Bounds, writes: &[Vec<u8>], server: &Server) -> Result<Outcome> {
         let (started, to) = self.start(server).await?;
         let stream = connect(to).await?;
         let (from, mut outlet) = halves(stream, self.table.as_ref()).map_err(|e| Error::io("the connection", e))?;
         let tapes = Tapes::default();
         let tape = tapes.next();
-        let knife = self.loaded(case, bytes, &tape);
+        let knife = Knife::new(case, ClientToServer);
+        let mut script = Script::new(writes, self.half_close);
         let spare = server.start.is_some();
         let passage = Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare };
         let talk = async {
-            let forth = passage.run(knife, Silent, &mut outlet);
+            let forth = passage.run(knife, &mut script, &mut outlet);
             let back = listen(&tape, ServerToClient, from);
             if self.half_close {
                 tokio::join!(forth, back);
@@ -207,20 +210,8 @@ impl Runner {
         Ok(outcome.with(&tapes))
     }
 
-    /// A knife that holds all that the client has to say.
-    fn loaded(&self, case: &Case, bytes: &[u8], tape: &Tape) -> Knife {
-        let mut knife = Knife::new(case, ClientToServer);
-        tape.segment(ClientToServer, bytes);
-        knife.push(bytes);
-        if self.half_close {
-            tape.ended(ClientToServer, Ending::Fin);
-            knife.end();
-        }
-        knife
-    }
-
     /// Gives a program its standard input.
-    async fn pipes(&self, case: &Case, bounds: Bounds, command: &[String], bytes: &[u8]) -> Result<Outcome> {
+    async fn pipes(&self, case: &Case, bounds: Bounds, command: &[String], writes: &[Vec<u8>]) -> Result<Outcome> {
         let mut asked = Command::new(&command[0]);
         asked.args(&command[1..]).stdin(Stdio::piped());
         let mut program = Program::start(asked, &command.join(" "), Output::Stream)?;
@@ -229,12 +220,13 @@ impl Runner {
         };
         let tapes = Tapes::default();
         let tape = tapes.next();
-        let knife = self.loaded(case, bytes, &tape);
+        let knife = Knife::new(case, ClientToServer);
+        let mut script = Script::new(writes, self.half_close);
         let mut outlet = Outlet::Pipe(Some(stdin));
         let passage = Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare: false };
         let mut exit = None;
         let talk = async {
-            let forth = passage.run(knife, Silent, &mut outlet);
+            let forth = passage.run(knife, &mut script, &mut outlet);
             let back = listen(&tape, ServerToClient, stdout);
             if self.half_close {
                 tokio::join!(forth, back);
@@ -250,9 +242,9 @@ impl Runner {
     }
 
     /// Gives a service a stream.
-    async fn service(&self, case: &Case, bounds: Bounds, make: &Make, bytes: &[u8]) -> Outcome {
+    async fn service(&self, case: &Case, bounds: Bounds, make: &Make, writes: &[Vec<u8>]) -> Outcome {
         let tapes = Tapes::default();
-        let stream = Stream::new(Knife::new(case, ClientToServer), bytes, self.half_close, tapes.next());
+        let stream = Stream::new(Knife::new(case, ClientToServer), Script::new(writes, self.half_close), tapes.next());
         let task = tokio::spawn(make(stream));
         let abort = task.abort_handle();
         let ended = tokio::time::timeout(bounds.total, task).await;
@@ -379,19 +371,6 @@ async fn silence(tapes: &Tapes, bounds: Bounds) {
             return;
         }
         known = now;
-    }
-}
-
-/// A client that has nothing more to say, and has not ended.
-struct Silent;
-
-impl tokio::io::AsyncRead for Silent {
-    fn poll_read(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        _: &mut tokio::io::ReadBuf<'_>,
-    ) -> std::task::Poll<std::io::Result<()>> {
-        std::task::Poll::Pending
     }
 }
 

@@ -9,7 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use unstick_wire::shake::{Direction, Knife, Proof, Step};
 
 use super::outcome::Ending;
+use super::script::Script;
 use super::tape::Tape;
+
+/// Bytes that are taken from the script at once.
+const READ: usize = 64 << 10;
 
 /// A service under test, made anew for each case.
 pub(super) type Make = dyn Fn(Stream) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
@@ -18,18 +22,14 @@ pub(super) type Make = dyn Fn(Stream) -> Pin<Box<dyn Future<Output = ()> + Send>
 #[derive(Debug)]
 pub struct Stream {
     knife: Knife,
-    half_close: bool,
+    script: Script,
     tape: Tape,
 }
 
 impl Stream {
-    /// A client that has sent these bytes.
-    pub(super) fn new(mut knife: Knife, bytes: &[u8], half_close: bool, tape: Tape) -> Self {
-        tape.segment(Direction::ClientToServer, bytes);
-        knife.push(bytes);
-        // Nothing more will come: a join need not wait for it.
-        knife.end();
-        Self { knife, half_close, tape }
+    /// A client that sends what stands in this script.
+    pub(super) fn new(knife: Knife, script: Script, tape: Tape) -> Self {
+        Self { knife, script, tape }
     }
 }
 
@@ -46,7 +46,17 @@ impl AsyncRead for Stream {
                     this.knife.wrote(count);
                     break;
                 }
-                _ if this.half_close => break,
+                Step::Input | Step::Hold => {
+                    let mut more = vec![0; READ];
+                    if let Some(count) = this.script.take(&mut more) {
+                        this.tape.segment(Direction::ClientToServer, &more[..count]);
+                        this.knife.push(&more[..count]);
+                    } else {
+                        // Nothing more will come: a join need not wait for it.
+                        this.knife.end();
+                    }
+                }
+                _ if this.script.ends() => break,
                 // The client waits for the service to end.
                 _ => return Poll::Pending,
             }

@@ -187,7 +187,7 @@ impl Judge {
             Subject::Server { server, .. } if server.start.is_none() => MANY,
             _ => processors,
         };
-        self.jobs = self.shake.jobs.unwrap_or(most).min(most);
+        self.jobs = self.shake.jobs.unwrap_or(most).min(most).min(self.backlog());
         if self.jobs == 1 || self.unsteady {
             return Ok(());
         }
@@ -204,6 +204,15 @@ impl Judge {
             self.jobs = 1;
         }
         Ok(())
+    }
+
+    /// Connections that the server's backlog takes: what comes beyond waits a second for its handshake.
+    fn backlog(&self) -> usize {
+        let (Subject::Server { server, .. } | Subject::Client { server, .. }) = &self.runner.subject else {
+            return MANY;
+        };
+        let backlog = self.runner.table.as_ref().and_then(|table| table.backlog(server.address).ok().flatten());
+        backlog.filter(|_| server.start.is_none()).map_or(MANY, |backlog| (backlog as usize).max(1))
     }
 
     /// The cases to try, in order.
@@ -441,7 +450,7 @@ fn check(baseline: &Outcome, subject: &Subject, bounds: Bounds) -> Result<()> {
         let error = Error::other(format!("the conversation is longer than {limit} in one direction"));
         return Err(error.with_hint("a shorter one breaks at the same boundaries"));
     }
-    let silent = matches!(subject, Subject::Server { bytes, .. } | Subject::Pipes { bytes, .. } if bytes.is_empty());
+    let silent = matches!(subject, Subject::Server { writes, .. } | Subject::Pipes { writes, .. } if writes.iter().all(Vec::is_empty));
     if silent {
         return Err(Error::usage("nothing is sent, so nothing can be cut").with_hint("--send TEXT or --send-file PATH"));
     }

@@ -5,6 +5,8 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+#[cfg(target_os = "linux")]
+use std::sync::{Mutex, PoisonError};
 
 /// A socket as the kernel's table shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub(super) struct Seen {
     state: u8,
     /// Bytes that have arrived and were not read.
     pub(super) unread: u32,
+    /// Bytes that were not acknowledged yet; of a listener, its backlog.
+    unsent: u32,
     /// Bytes that have arrived since the connection began.
     pub(super) received: u64,
     /// No process holds it: it was not accepted yet, or is closed.
@@ -20,6 +24,7 @@ pub(super) struct Seen {
 
 /// States of `include/net/tcp_states.h`.
 const ESTABLISHED: u8 = 1;
+const SYN_RECV: u8 = 3;
 const FIN_WAIT1: u8 = 4;
 const FIN_WAIT2: u8 = 5;
 const CLOSE_WAIT: u8 = 8;
@@ -29,7 +34,8 @@ impl Seen {
     /// Nobody will read from it any more.
     pub(super) fn is_deaf(self) -> bool {
         match self.state {
-            ESTABLISHED | CLOSE_WAIT => false,
+            // Where the backlog is full, a connection stays half made until there is room.
+            ESTABLISHED | SYN_RECV | CLOSE_WAIT => false,
             FIN_WAIT1 | FIN_WAIT2 => self.unheld,
             _ => true,
         }
@@ -39,8 +45,9 @@ impl Seen {
 /// The way to ask.
 #[derive(Debug)]
 pub(super) struct Table {
+    /// One question at a time: answers come in the order of questions, to whoever reads first.
     #[cfg(target_os = "linux")]
-    netlink: rustix::fd::OwnedFd,
+    netlink: Mutex<rustix::fd::OwnedFd>,
 }
 
 #[cfg(target_os = "linux")]
@@ -49,7 +56,8 @@ impl Table {
     pub(super) fn open() -> io::Result<Self> {
         use rustix::net::{AddressFamily, SocketFlags, SocketType, netlink, socket_with};
         let kind = Some(netlink::SOCK_DIAG);
-        Ok(Self { netlink: socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, kind)? })
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, kind)?;
+        Ok(Self { netlink: Mutex::new(socket) })
     }
 
     /// The socket at `local` that is connected to `remote`; `None` where this host's table has none.
@@ -60,17 +68,23 @@ impl Table {
 
     /// Whether a socket listens at an address.
     pub(super) fn is_listening(&self, at: SocketAddr) -> io::Result<bool> {
+        Ok(self.backlog(at)?.is_some())
+    }
+
+    /// How many connections wait for a listener to accept them, at most; `None` where nobody listens.
+    pub(super) fn backlog(&self, at: SocketAddr) -> io::Result<Option<u32>> {
         let nobody = SocketAddr::new(if at.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() }, 0);
-        Ok(self.ask(at, nobody)?.is_some_and(|seen| seen.state == LISTEN))
+        Ok(self.ask(at, nobody)?.filter(|seen| seen.state == LISTEN).map(|seen| seen.unsent))
     }
 
     fn ask(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Seen>> {
         use rustix::net::{RecvFlags, SendFlags, recv, send};
         let (local, remote) = (plain(local), plain(remote));
-        send(&self.netlink, &request(local, remote), SendFlags::empty())?;
+        let netlink = self.netlink.lock().unwrap_or_else(PoisonError::into_inner);
+        send(&*netlink, &request(local, remote), SendFlags::empty())?;
         let mut reply = [0u8; 1024];
         // The kernel answers a request for one socket before `send` returns.
-        let (length, _) = recv(&self.netlink, &mut reply[..], RecvFlags::DONTWAIT)?;
+        let (length, _) = recv(&*netlink, &mut reply[..], RecvFlags::DONTWAIT)?;
         Ok(parse(&reply[..length]))
     }
 }
@@ -86,6 +100,10 @@ impl Table {
     }
 
     pub(super) fn is_listening(&self, _at: SocketAddr) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn backlog(&self, _at: SocketAddr) -> io::Result<Option<u32>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -137,7 +155,13 @@ fn parse(reply: &[u8]) -> Option<Seen> {
     if u16_at(4)? != SOCK_DIAG_BY_FAMILY {
         return None;
     }
-    let mut seen = Seen { state: *reply.get(17)?, unread: u32_at(72)?, received: 0, unheld: u32_at(84)? == 0 };
+    let mut seen = Seen {
+        state: *reply.get(17)?,
+        unread: u32_at(72)?,
+        unsent: u32_at(76)?,
+        received: 0,
+        unheld: u32_at(84)? == 0,
+    };
     let mut at = 88;
     while let (Some(length), Some(kind)) = (u16_at(at), u16_at(at + 2)) {
         if kind == INET_DIAG_INFO {
@@ -164,6 +188,7 @@ mod tests {
         let at = listener.local_addr().unwrap();
         let asked = SocketAddr::new(if at.ip().is_unspecified() { [127, 0, 0, 1].into() } else { at.ip() }, at.port());
         assert!(table.is_listening(asked).unwrap(), "{host}");
+        assert_eq!(table.backlog(asked).unwrap(), Some(128), "as the standard library asks for");
         let mut client = TcpStream::connect(asked).unwrap();
         let (here, there) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
         let seen = || table.connected(there, here).unwrap();

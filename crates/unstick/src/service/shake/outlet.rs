@@ -139,8 +139,15 @@ impl Outlet {
 /// What was written to a pipe is in it at once.
 #[cfg(unix)]
 fn look_at_pipe(pipe: Option<&ChildStdin>) -> Look {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use std::os::fd::AsFd;
     let Some(pipe) = pipe else { return Look::Gone };
+    // Of a pipe's writing end, the error says that nobody holds the other.
+    let mut ends = [PollFd::new(pipe, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut ends, Some(&at_once)).is_ok() && ends[0].revents().contains(PollFlags::ERR) {
+        return Look::Gone;
+    }
     match rustix::io::ioctl_fionread(pipe.as_fd()) {
         Ok(0) => Look::Read,
         Ok(_) => Look::NotYet,

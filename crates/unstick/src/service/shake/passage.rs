@@ -8,6 +8,7 @@ use unstick_wire::shake::{Direction, Knife, Step};
 
 use super::outcome::Ending;
 use super::outlet::Outlet;
+use super::script::Sender;
 use super::tape::Tape;
 use crate::limits;
 
@@ -26,7 +27,7 @@ pub(super) struct Passage<'a> {
 
 impl Passage<'_> {
     /// Passes bytes on until the sender has ended and the receiver knows, or the receiver has gone.
-    pub(super) async fn run(&self, mut knife: Knife, mut from: impl AsyncRead + Unpin, to: &mut Outlet) {
+    pub(super) async fn run(&self, mut knife: Knife, from: &mut impl Sender, to: &mut Outlet) {
         let mut buffer = vec![0; READ];
         let mut held = 0;
         loop {
@@ -47,7 +48,12 @@ impl Passage<'_> {
                 Step::Hold if held > limits::MAX_JOINED => knife.quiet(),
                 step @ (Step::Input | Step::Hold) => {
                     let holding = step == Step::Hold;
-                    let Some(read) = self.read(&mut from, &mut buffer, holding).await else {
+                    if !holding && from.waits() && knife.sent() > 0 {
+                        self.tape.wait(self.way, true);
+                        to.drained(knife.sent()).await;
+                        self.tape.wait(self.way, false);
+                    }
+                    let Some(read) = self.read(from, &mut buffer, holding).await else {
                         knife.quiet();
                         continue;
                     };
@@ -82,17 +88,12 @@ impl Passage<'_> {
     }
 
     /// Reads; `None` where bytes are held back and the sender was silent.
-    async fn read(
-        &self,
-        from: &mut (impl AsyncRead + Unpin),
-        buffer: &mut [u8],
-        holding: bool,
-    ) -> Option<io::Result<usize>> {
+    async fn read(&self, from: &mut impl Sender, buffer: &mut [u8], holding: bool) -> Option<io::Result<usize>> {
         if !holding {
-            return Some(from.read(buffer).await);
+            return Some(from.next(buffer).await);
         }
         self.tape.wait(self.way, true);
-        let read = tokio::time::timeout(self.quiet, from.read(buffer)).await.ok();
+        let read = tokio::time::timeout(self.quiet, from.next(buffer)).await.ok();
         self.tape.wait(self.way, false);
         read
     }

@@ -1,0 +1,72 @@
+//! Who speaks in one direction of a conversation: a peer's socket, or unstick itself from a script.
+
+use std::collections::VecDeque;
+use std::io;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+
+/// Where a direction's bytes come from.
+pub(super) trait Sender {
+    /// Some bytes; 0 at the end.
+    async fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// What comes next is said once everything before it has been read.
+    fn waits(&self) -> bool {
+        false
+    }
+}
+
+impl Sender for OwnedReadHalf {
+    async fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read(buffer).await
+    }
+}
+
+/// What unstick says where it is the client: its writes, one after the other, then the end.
+#[derive(Debug)]
+pub(super) struct Script {
+    writes: VecDeque<Vec<u8>>,
+    /// Bytes of the first write that have been said.
+    said: usize,
+    half_close: bool,
+}
+
+impl Script {
+    /// These writes; behind the last the side is ended, or left open.
+    pub(super) fn new(writes: &[Vec<u8>], half_close: bool) -> Self {
+        Self { writes: writes.iter().filter(|bytes| !bytes.is_empty()).cloned().collect(), said: 0, half_close }
+    }
+
+    /// The next bytes, without waiting; `None` when all has been said.
+    pub(super) fn take(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let first = self.writes.front()?;
+        let count = (first.len() - self.said).min(buffer.len());
+        buffer[..count].copy_from_slice(&first[self.said..self.said + count]);
+        self.said += count;
+        if self.said == first.len() {
+            self.writes.pop_front();
+            self.said = 0;
+        }
+        Some(count)
+    }
+
+    /// Whether the side is ended when all has been said.
+    pub(super) fn ends(&self) -> bool {
+        self.half_close
+    }
+}
+
+impl Sender for Script {
+    async fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.take(buffer) {
+            Some(count) => Ok(count),
+            None if self.half_close => Ok(0),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.said == 0 && !self.writes.is_empty()
+    }
+}
