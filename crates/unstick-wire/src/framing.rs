@@ -6,10 +6,14 @@
 mod ber;
 mod between;
 mod cobs;
+mod command;
 mod delimited;
 mod digits;
+mod dnp3;
 mod escape;
+mod fix;
 mod fixed;
+mod flagged;
 mod hdlc;
 mod headers;
 mod integer;
@@ -20,8 +24,10 @@ mod prefixed;
 mod python_struct;
 mod resp;
 mod slip;
+mod stomp;
 mod unframed;
 mod varint;
+mod x11;
 
 use crate::args::Args;
 use crate::error::{EncodeError, SpecError, Text};
@@ -74,6 +80,28 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
         b"\0" => "a zero byte".into(),
         text if text.iter().all(|b| (b' '..=b'~').contains(b)) => format!("\"{}\"", String::from_utf8_lossy(text)),
         other => other.iter().map(|b| format!("{b:02x}")).collect(),
+    }
+}
+
+/// Appends a message that holds its own header, and what ends its frame, if a decoder in its first state finds exactly
+/// that message in it; `wanted` says what it should have been.
+pub(crate) fn encode_as_it_stands(
+    mut codec: impl Codec,
+    message: &[u8],
+    end: &[u8],
+    wanted: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let from = out.len();
+    out.extend_from_slice(message);
+    out.extend_from_slice(end);
+    let frame = &out[from..];
+    let mut cx = Cx { max: message.len(), scratch: &mut Vec::new() };
+    let found = if frame.is_empty() { Ok(Step::Need) } else { codec.decode(frame, &mut cx) };
+    match found {
+        Ok(Step::Frame { start: 0, end, total }) if end == message.len() && total == frame.len() => Ok(()),
+        Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message is not {wanted}: {what}"))),
+        _ => Err(EncodeError::unfit(format!("the message is not {wanted}"))),
     }
 }
 
@@ -248,6 +276,14 @@ codecs! {
     Fixed(fixed::Fixed),
     Json(json::Json),
     Resp(resp::Resp),
+    Command(command::Command),
+    Stomp(stomp::Stomp),
+    Fix(fix::Fix),
+    WebSocket(prefixed::Prefixed<flagged::WebSocket>),
+    Zmtp(prefixed::Prefixed<flagged::Zmtp>),
+    Coap(prefixed::Prefixed<flagged::Coap>),
+    Dnp3(dnp3::Dnp3),
+    X11(x11::X11Stream),
 }
 
 /// All framings, in the order in which the reference shows them.
@@ -279,4 +315,12 @@ pub const ENTRIES: &[Entry] = &[
     fixed::FIXED,
     json::JSON,
     resp::RESP,
+    command::COMMAND,
+    stomp::STOMP,
+    fix::FIX,
+    flagged::WEBSOCKET,
+    flagged::ZMTP,
+    flagged::COAP,
+    dnp3::DNP3,
+    x11::X11,
 ];

@@ -34,6 +34,12 @@ pub const MAX_JSON_DEPTH: usize = 512;
 /// Nesting of a RESP value: a few bytes are kept for each level, and real replies stay under ten.
 pub const MAX_RESP_DEPTH: usize = 128;
 
+/// Verbs of `command`: NATS and memcached have under ten with a payload.
+pub const MAX_COMMANDS: usize = 32;
+
+/// Bytes of each of FIX's first two fields: `8=FIXT.1.1` has ten, `9=` at most twenty digits.
+pub const MAX_FIX_FIELD: usize = 32;
+
 /// Bytes that the headers of a message in several parts may take up, beyond the message's own `max`: a peer that sends
 /// parts with nothing in them for ever is refused.
 pub const MAX_PART_HEADERS: usize = 256;

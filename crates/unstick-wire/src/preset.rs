@@ -91,7 +91,33 @@ pub const PRESETS: &[Family] =
     &[databases::FAMILY, messaging::FAMILY, calls::FAMILY, network::FAMILY, devices::FAMILY, programs::FAMILY];
 
 /// Protocols that have been looked at, and why there is no preset for them.
-pub const UNSAYABLE: &[Unsayable] = &[];
+pub const UNSAYABLE: &[Unsayable] = &[
+    Unsayable {
+        title: "RTMP",
+        document: "Adobe RTMP 1.0 section 5.3",
+        why: "the size of chunks and what their headers leave out are state of the connection, changed by messages inside it",
+    },
+    Unsayable {
+        title: "VNC (RFB)",
+        document: "RFC 6143 section 7",
+        why: "messages have no length: it follows from their type, from the pixel format and from each rectangle's encoding",
+    },
+    Unsayable {
+        title: "Arrow IPC streams",
+        document: "Arrow columnar format, Encapsulated message format",
+        why: "the length of a body stands inside a flatbuffer; its metadata alone is length:off=4,width=4,endian=le",
+    },
+    Unsayable {
+        title: "Cap'n Proto streams",
+        document: "Cap'n Proto encoding spec, Serialization Over a Stream",
+        why: "a table of any number of segment sizes stands in front",
+    },
+    Unsayable {
+        title: "MessagePack and CBOR sequences",
+        document: "MessagePack specification; RFC 8949, RFC 8742",
+        why: "values end where they end, without a length: only their own decoder can tell (for JSON there is `json`)",
+    },
+];
 
 impl Preset {
     /// A row whose sides send the same frames.

@@ -13,8 +13,10 @@ pub(crate) trait Prefix: Clone + Debug {
     /// The bytes that the length takes up, and the length; `None` until it is whole.
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault>;
 
-    /// Appends the length of a message.
-    fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError>;
+    /// Appends the length of a message. Not asked of one that the message keeps.
+    fn write(&self, _length: usize, _out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        Err(EncodeError::unfit("this framing's header is part of the message"))
+    }
 
     /// Whether the length, and what else `read` counts to it, is part of the message.
     fn keeps(&self) -> bool {
@@ -91,12 +93,15 @@ impl<P: Prefix> Codec for Prefixed<P> {
 
 /// The message begins with its own length, which is right.
 fn check_kept<P: Prefix>(prefix: &P, message: &[u8]) -> Result<(), EncodeError> {
-    match prefix.read(message) {
-        Ok(Some((header, length))) if length == (message.len() - header) as u64 => Ok(()),
-        Ok(Some((header, length))) => Err(EncodeError::unfit(format!(
-            "the message's own header announces {length} bytes behind it, and {} are there",
-            message.len() - header
-        ))),
+    let read = if message.is_empty() { Ok(None) } else { prefix.read(message) };
+    match read {
+        Ok(Some((header, length))) => match message.len().checked_sub(header) {
+            Some(here) if here as u64 == length => Ok(()),
+            Some(here) => Err(EncodeError::unfit(format!(
+                "the message's own header announces {length} bytes behind it, and {here} are there"
+            ))),
+            None => Err(EncodeError::unfit("the message ends inside its own header")),
+        },
         Ok(None) => Err(EncodeError::unfit("the message ends inside its own header")),
         Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message's own header is broken: {what}"))),
         Err(Fault::TooLong { .. }) => Err(EncodeError::unfit("the message's own header announces too much")),

@@ -16,6 +16,26 @@ pub(super) const FAMILY: Family = Family {
         .answers("fixed:1,if=53+4e+47,times=2/length:off=1,width=4,adj=-4")
         .also(&["postgresql"]),
         Preset::binary(
+            "mysql",
+            "MySQL and MariaDB",
+            3306,
+            "MySQL internals, page_protocol_basic_packets",
+            "length:width=3,endian=le,adj=1,header=keep,last=full",
+        )
+        .also(&["mariadb"]),
+        Preset::binary("tds", "SQL Server TDS", 1433, "MS-TDS section 2.2.3", "length:off=2,width=2,adj=-4,last=1:01")
+            .also(&["sqlserver"]),
+        // The handshake has no chunks.
+        Preset::binary(
+            "bolt",
+            "Neo4j Bolt",
+            7687,
+            "Bolt handshake and message specifications, Chunking",
+            "fixed:20/length:width=2,last=empty",
+        )
+        .answers("fixed:4/length:width=2,last=empty")
+        .also(&["neo4j"]),
+        Preset::binary(
             "mongodb",
             "MongoDB",
             27017,
@@ -32,6 +52,14 @@ pub(super) const FAMILY: Family = Family {
         )
         .answers("resp")
         .also(&["valkey"]),
+        Preset::text(
+            "memcached",
+            "memcached, text and meta commands",
+            11211,
+            "memcached protocol.txt, Storage, Retrieval and Meta commands",
+            "command:set.4:add.4:replace.4:append.4:prepend.4:cas.4:ms.2",
+        )
+        .answers("command:VALUE.3:VA.1"),
         Preset::binary(
             "memcached-binary",
             "memcached, binary protocol",
@@ -47,6 +75,15 @@ pub(super) const FAMILY: Family = Family {
             "length:off=5,width=4",
         )
         .also(&["cql"]),
+        // Envelopes of version 4 up to STARTUP and its answer; behind them frames with two checksums.
+        Preset::binary(
+            "cassandra5",
+            "Cassandra native protocol 5",
+            9042,
+            "native_protocol_v5.spec sections 2.2 and 2.3.1",
+            "length:off=5,width=4,until=4:01/length:width=3,endian=le,mask=01ffff,adj=7,header=keep",
+        )
+        .answers("length:off=5,width=4,until=4:02+03/length:width=3,endian=le,mask=01ffff,adj=7,header=keep"),
         Preset::binary(
             "elasticsearch",
             "Elasticsearch transport",

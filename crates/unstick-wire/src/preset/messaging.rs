@@ -35,5 +35,14 @@ pub(super) const FAMILY: Family = Family {
         ),
         Preset::binary("gearman", "Gearman, binary", 4730, "Gearman PROTOCOL, Binary Packet", "length:off=8,width=4"),
         Preset::binary("smpp", "SMPP 3.4", 2775, "SMPP 3.4 section 3.2", "length:width=4,adj=-4,header=keep"),
+        Preset::text("nats", "NATS", 4222, "NATS Client Protocol", "command:PUB.last:HPUB.last")
+            .answers("command:MSG.last:HMSG.last"),
+        Preset::text("stomp", "STOMP 1.2", 61613, "STOMP 1.2, Augmented BNF and Body", "stomp-frame"),
+        Preset::text("beanstalkd", "beanstalkd", 11300, "beanstalkd doc/protocol.txt", "command:put.4")
+            .answers("command:RESERVED.2:FOUND.2:OK.1"),
+        Preset::binary("zmtp", "ZMTP 3, ZeroMQ", 0, "ZMTP 3.1, Framing", "fixed:64/zmtp-frame").also(&["zeromq"]),
+        Preset::binary("nanomsg", "nanomsg and nng over TCP", 0, "SP TCP mapping, sections 2 and 3", "fixed:8/u64be")
+            .also(&["nng"]),
+        Preset::text("fix", "FIX 4 and 5", 0, "FIX TagValue Encoding 1.1, Message structure", "fix-message"),
     ],
 };

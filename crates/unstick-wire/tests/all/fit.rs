@@ -211,3 +211,66 @@ pub(crate) fn resp(spec: &str, bytes: &[u8]) -> Vec<u8> {
         _ => string("$"),
     }
 }
+
+/// A line, or a line and the payload that it announces.
+pub(crate) fn command(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let verb = if spec.contains("PUB") { "PUB some.subject" } else { "set some 0 0" };
+    match bytes.first().copied().unwrap_or(1) % 2 {
+        0 => line(spec, bytes),
+        _ => [format!("{verb} {}\r\n", bytes.len()).as_bytes(), bytes].concat(),
+    }
+}
+
+/// A frame with a content-length where its body needs one.
+pub(crate) fn stomp(_: &str, bytes: &[u8]) -> Vec<u8> {
+    match bytes.contains(&0) {
+        true => [format!("SEND\ncontent-length:{}\n\n", bytes.len()).as_bytes(), bytes].concat(),
+        false => [b"MESSAGE\r\nid:1\r\n\r\n", bytes].concat(),
+    }
+}
+
+pub(crate) fn fix(_: &str, bytes: &[u8]) -> Vec<u8> {
+    [format!("8=FIX.4.4\x019={}\x01", bytes.len()).as_bytes(), bytes, b"10=000\x01"].concat()
+}
+
+pub(crate) fn websocket(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let mask = &b"mask"[..if bytes.len() % 2 == 0 { 4 } else { 0 }];
+    let bit = if mask.is_empty() { 0 } else { 0x80 };
+    let head = match bytes.len() {
+        short @ 0..126 => vec![0x82, short as u8 | bit],
+        long => vec![0x82, 126 | bit, (long >> 8) as u8, long as u8],
+    };
+    [&head, mask, bytes].concat()
+}
+
+pub(crate) fn zmtp(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let head = match bytes.len() {
+        short @ 0..200 => vec![1, short as u8],
+        long => [&[2][..], &(long as u64).to_be_bytes()].concat(),
+    };
+    [&head, bytes].concat()
+}
+
+pub(crate) fn coap(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let head = match bytes.len() {
+        short @ 0..13 => vec![(short as u8) << 4 | 1, 0x45, 7],
+        long @ 13..269 => vec![0xd0, (long - 13) as u8, 0x45],
+        long => vec![0xe0, ((long - 269) >> 8) as u8, (long - 269) as u8, 0x45],
+    };
+    [&head, bytes].concat()
+}
+
+pub(crate) fn dnp3(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let data = &bytes[..bytes.len().min(250)];
+    let blocks = data.chunks(16).flat_map(|block| [block, b"cc"].concat());
+    [0x05, 0x64, 5 + data.len() as u8, 0, 1, 0, 2, 0, 0, 0].into_iter().chain(blocks).collect()
+}
+
+/// A connection setup whose protocol version is, taken for a request, its length: each message may be the first.
+pub(crate) fn x11(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let data = bytes.len().next_multiple_of(4);
+    let (words, name) = (((12 + data) / 4) as u16, bytes.len() as u16);
+    let mut message = [&b"l\0"[..], &words.to_le_bytes(), b"\0\0", &name.to_le_bytes(), b"\0\0\0\0", bytes].concat();
+    message.resize(12 + data, 0);
+    message
+}

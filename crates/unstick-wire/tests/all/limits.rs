@@ -112,6 +112,17 @@ fn depth_of_resp() {
 }
 
 #[test]
+fn verbs_and_fields() {
+    let verbs = |count: usize| format!("command{}", ":V.1".repeat(count));
+    assert!(Framing::parse(&verbs(limits::MAX_COMMANDS)).is_ok());
+    assert!(Framing::parse(&verbs(limits::MAX_COMMANDS + 1)).is_err());
+
+    let message = |size: usize| format!("8={}\u{1}9=0\u{1}10=000\u{1}", "x".repeat(size - 3)).into_bytes();
+    taken(whole(&framing("fix-message"), &message(limits::MAX_FIX_FIELD)));
+    refused(whole(&framing("fix-message"), &message(limits::MAX_FIX_FIELD + 1)), "8= does not end within 32 bytes");
+}
+
+#[test]
 fn headers_of_parts() {
     // Parts of four bytes with nothing in them, then one of two bytes that is the last.
     let parts = |size: usize| [b"\0\0\0\0".repeat(size / 4), b"\x80\0\0\x02ab".to_vec()].concat();

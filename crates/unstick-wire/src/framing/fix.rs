@@ -1,0 +1,90 @@
+//! `fix`: FIX's tag=value messages: tag 9 says how many bytes follow it up to tag 10, which ends the message.
+//!
+//! Not here: the checksum, which a tester may want to send wrong.
+
+use memchr::memchr;
+
+use super::{Codec, Cx, Entry, Fault, Shape, Step, shown};
+use crate::error::EncodeError;
+use crate::limits::MAX_FIX_FIELD;
+
+/// FIX TagValue Encoding 1.1, "Message structure": BeginString (8), BodyLength (9), ..., CheckSum (10).
+pub(super) const FIX: Entry = Entry {
+    name: "fix-message",
+    syntax: "fix-message",
+    frame: "a FIX message as it stands, 8=... to 10=nnn and SOH; tag 9 counts what is between",
+    examples: &["fix-message", "fix-message,max=80,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "fix-message",
+    parse: |_| Ok(Fix.into()),
+};
+
+const SOH: u8 = 1;
+
+/// `10=nnn` and SOH.
+const TRAILER: usize = 7;
+
+/// Messages from tag 8 to tag 10.
+#[derive(Debug, Clone)]
+pub(crate) struct Fix;
+
+/// The value of the field that `input` begins with, and what stands behind it; `None` until it has ended.
+fn field<'a>(input: &'a [u8], tag: &str) -> Result<Option<(&'a [u8], &'a [u8])>, Fault> {
+    let wrong = input.iter().zip(tag.as_bytes()).position(|(found, wanted)| found != wanted);
+    if let Some(at) = wrong {
+        return Err(Fault::broken(format!("{} stands where the field {tag} belongs", shown(&input[..=at]))));
+    }
+    let part = &input[..input.len().min(MAX_FIX_FIELD)];
+    match memchr(SOH, part) {
+        Some(end) => Ok(Some((&input[tag.len()..end], &input[end + 1..]))),
+        None if part.len() < MAX_FIX_FIELD => Ok(None),
+        None => Err(Fault::broken(format!("the field {tag} does not end within {MAX_FIX_FIELD} bytes"))),
+    }
+}
+
+/// Bytes from tag 8 to the SOH behind tag 10; `None` until tag 9 tells.
+fn whole(input: &[u8]) -> Result<Option<u64>, Fault> {
+    let Some((_, rest)) = field(input, "8=")? else { return Ok(None) };
+    let Some((digits, rest)) = field(rest, "9=")? else { return Ok(None) };
+    let plain = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    let body: u64 = plain
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| Fault::broken(format!("BodyLength {} is no length", shown(digits))))?;
+    Ok(Some(body.saturating_add((input.len() - rest.len() + TRAILER) as u64)))
+}
+
+impl Codec for Fix {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let Some(length) = whole(input)? else { return Ok(Step::Need) };
+        if length > cx.max as u64 {
+            return Err(Fault::TooLong { length: Some(length), skip: Some(length) });
+        }
+        let Some(frame) = input.get(..length as usize) else { return Ok(Step::Need) };
+        match frame[frame.len() - TRAILER..] {
+            [b'1', b'0', b'=', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', SOH] => {}
+            ref other => {
+                return Err(Fault::broken(format!(
+                    "the message ends in {} where 10= belongs: tag 9 is wrong",
+                    shown(other)
+                )));
+            }
+        }
+        Ok(Step::Frame { start: 0, end: frame.len(), total: frame.len() })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        super::encode_as_it_stands(Self, message, b"", "one FIX message from 8= to 10=nnn, its tag 9 right", out)
+    }
+
+    fn announced(&self, input: &[u8]) -> Option<u64> {
+        whole(input).ok()?
+    }
+
+    fn can_discard(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::TextHeader
+    }
+}

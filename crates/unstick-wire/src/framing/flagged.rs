@@ -1,0 +1,122 @@
+//! `websocket-frame`, `zmtp-frame`, `coap-frame`: headers whose own bits say how long their length is. The message is the
+//! whole frame.
+//!
+//! Not here: what a frame's content is for: WebSocket's masks and fragments are the business of a `ws://` endpoint.
+
+use super::prefixed::{Prefix, Prefixed};
+use super::{Entry, Fault, Shape, shown};
+
+/// RFC 6455, section 5.2.
+pub(super) const WEBSOCKET: Entry = Entry {
+    name: "websocket-frame",
+    syntax: "websocket-frame",
+    frame: "a WebSocket frame as it stands, masked or not (the handshake comes before it: see the preset)",
+    examples: &["websocket-frame", "websocket-frame,max=200,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "websocket-frame",
+    parse: |_| Ok(Prefixed(WebSocket).into()),
+};
+
+/// ZMTP 3.1, "Framing".
+pub(super) const ZMTP: Entry = Entry {
+    name: "zmtp-frame",
+    syntax: "zmtp-frame",
+    frame: "a ZMTP 3 frame as it stands: flags, a length of 1 or 8 bytes, the body",
+    examples: &["zmtp-frame", "zmtp-frame,max=300"],
+    keeps_boundaries: true,
+    matches: |name| name == "zmtp-frame",
+    parse: |_| Ok(Prefixed(Zmtp).into()),
+};
+
+/// RFC 8323, section 3.2.
+pub(super) const COAP: Entry = Entry {
+    name: "coap-frame",
+    syntax: "coap-frame",
+    frame: "a CoAP message over TCP as it stands: four bits of length or an escape, token, options, payload",
+    examples: &["coap-frame", "coap-frame,max=100"],
+    keeps_boundaries: true,
+    matches: |name| name == "coap-frame",
+    parse: |_| Ok(Prefixed(Coap).into()),
+};
+
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct WebSocket;
+
+impl Prefix for WebSocket {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+        let Some(&second) = input.get(1) else { return Ok(None) };
+        let (short, mask) = (second & 0x7f, if second & 0x80 != 0 { 4 } else { 0 });
+        let long = match short {
+            126 => 2,
+            127 => 8,
+            _ => return Ok(Some((2 + mask, short.into()))),
+        };
+        Ok(input.get(2..2 + long).map(|length| (2 + long + mask, big_endian(length))))
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Other
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Zmtp;
+
+/// The length has eight bytes.
+const LONG: u8 = 2;
+
+impl Prefix for Zmtp {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+        let flags = input[0];
+        if flags > 7 {
+            return Err(Fault::broken(format!("{} are no flags of a ZMTP frame", shown(&[flags]))));
+        }
+        let width = if flags & LONG != 0 { 8 } else { 1 };
+        Ok(input.get(1..1 + width).map(|length| (1 + width, big_endian(length))))
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Other
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Coap;
+
+impl Prefix for Coap {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+        let (nibble, token) = (input[0] >> 4, input[0] & 0x0f);
+        if token > 8 {
+            return Err(Fault::broken(format!("a CoAP token has at most 8 bytes, not {token}")));
+        }
+        let (width, base) = match nibble {
+            13 => (1, 13),
+            14 => (2, 269),
+            15 => (4, 65805),
+            _ => (0, u64::from(nibble)),
+        };
+        let Some(extended) = input.get(1..1 + width) else { return Ok(None) };
+        // Behind the length come the code and the token, which it does not count.
+        Ok(Some((1 + width, base + big_endian(extended) + 1 + u64::from(token))))
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Other
+    }
+}

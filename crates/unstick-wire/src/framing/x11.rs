@@ -1,0 +1,142 @@
+//! `x11-message`: what an X client or server sends; the byte order is the client's choice and shows in the first message.
+
+use super::integer::Endian;
+use super::{Codec, Cx, Entry, Fault, Machine, Step, shown};
+use crate::args::Args;
+use crate::error::{EncodeError, SpecError};
+
+/// X Window System Protocol, version 11: chapter 1 (request, reply, error and event format), chapter 8 (connection
+/// setup), appendix B; lengths over 16 bits are those of the Big Requests extension.
+pub(super) const X11: Entry = Entry {
+    name: "x11-message",
+    syntax: "x11-message:client|server",
+    frame: "the connection setup, then requests in words of four bytes, or replies, events and errors of at least 32",
+    examples: &["x11-message:client"],
+    keeps_boundaries: true,
+    matches: |name| name == "x11-message",
+    parse: parse_x11,
+};
+
+fn parse_x11(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+    let server = match args.required("whose messages they are: x11-message:client or x11-message:server")? {
+        "client" => false,
+        "server" => true,
+        other => return Err(SpecError::new(format!("x11-message:{other}: client or server"))),
+    };
+    Ok(X11Stream { server, order: None }.into())
+}
+
+/// One side of an X connection.
+#[derive(Debug, Clone)]
+pub(crate) struct X11Stream {
+    server: bool,
+    /// Of the client's numbers; `None` until the setup has come.
+    order: Option<Endian>,
+}
+
+/// Bytes of a reply, an event or an error without more.
+const ANSWER: u64 = 32;
+/// Bytes in a unit of length.
+const WORD: u64 = 4;
+
+/// An answer is not over 32 bytes but for these two kinds.
+const REPLY: u8 = 1;
+const GENERIC_EVENT: u8 = 35;
+
+fn number(input: &[u8], at: usize, width: usize, order: Endian) -> Option<u64> {
+    let bytes = input.get(at..at + width)?;
+    Some(match order {
+        Endian::Big => bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        Endian::Little => bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+    })
+}
+
+/// Bytes of a client's first message: 12, a name and its proof, each padded to words.
+fn client_setup(input: &[u8]) -> Result<Option<(u64, Endian)>, Fault> {
+    let order = match input[0] {
+        b'B' => Endian::Big,
+        b'l' => Endian::Little,
+        other => return Err(Fault::broken(format!("an X client begins with B or l, not with {}", shown(&[other])))),
+    };
+    let lengths = number(input, 6, 2, order).zip(number(input, 8, 2, order));
+    Ok(lengths.map(|(name, proof)| (12 + name.next_multiple_of(WORD) + proof.next_multiple_of(WORD), order)))
+}
+
+/// Bytes of a server's first message. Its protocol version, 11, shows the order.
+fn server_setup(input: &[u8]) -> Result<Option<(u64, Endian)>, Fault> {
+    let order = match input.get(..4) {
+        None => return Ok(None),
+        Some([0..=2, _, 11, 0]) => Endian::Little,
+        Some([0..=2, _, 0, 11]) => Endian::Big,
+        Some(other) => {
+            return Err(Fault::broken(format!("{} begins no answer of an X server, version 11", shown(other))));
+        }
+    };
+    Ok(number(input, 6, 2, order).map(|words| (8 + words * WORD, order)))
+}
+
+fn request(input: &[u8], order: Endian) -> Result<Option<u64>, Fault> {
+    let words = match number(input, 2, 2, order) {
+        None => return Ok(None),
+        Some(0) => match number(input, 4, 4, order) {
+            None => return Ok(None),
+            Some(words @ 0..2) => return Err(Fault::broken(format!("a big request of {words} words has no header"))),
+            Some(words) => words,
+        },
+        Some(words) => words,
+    };
+    Ok(Some(words * WORD))
+}
+
+fn answer(input: &[u8], order: Endian) -> Option<u64> {
+    match input[0] {
+        REPLY | GENERIC_EVENT => Some(ANSWER + number(input, 4, 4, order)? * WORD),
+        _ => Some(ANSWER),
+    }
+}
+
+impl X11Stream {
+    /// Bytes of the message that `input` begins, and the byte order of what follows.
+    fn whole(&self, input: &[u8]) -> Result<Option<(u64, Endian)>, Fault> {
+        match (self.order, self.server) {
+            (None, false) => client_setup(input),
+            (None, true) => server_setup(input),
+            (Some(order), false) => Ok(request(input, order)?.map(|length| (length, order))),
+            (Some(order), true) => Ok(answer(input, order).map(|length| (length, order))),
+        }
+    }
+}
+
+impl Codec for X11Stream {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let Some((length, order)) = self.whole(input)? else { return Ok(Step::Need) };
+        if length > cx.max as u64 {
+            return Err(Fault::TooLong { length: Some(length), skip: Some(length) });
+        }
+        let total = length as usize;
+        if input.len() < total {
+            return Ok(Step::Need);
+        }
+        self.order = Some(order);
+        Ok(Step::Frame { start: 0, end: total, total })
+    }
+
+    /// Which message of the stream it is, is not known here: it may be right as the first or as a later one, in either
+    /// byte order.
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let orders = [self.order, None, Some(Endian::Little), Some(Endian::Big)];
+        let fits = |order| match (Self { order, ..*self }).whole(message) {
+            Ok(Some((length, _))) => length == message.len() as u64,
+            _ => false,
+        };
+        if message.is_empty() || !orders.into_iter().any(fits) {
+            return Err(EncodeError::unfit("the message is not one message of X with its lengths right"));
+        }
+        out.extend_from_slice(message);
+        Ok(())
+    }
+
+    fn announced(&self, input: &[u8]) -> Option<u64> {
+        self.whole(input).ok()?.map(|(length, _)| length)
+    }
+}
