@@ -28,8 +28,11 @@ const TRAILER: usize = 7;
 #[derive(Debug, Clone)]
 pub(crate) struct Fix;
 
+/// The value of a field, and what stands behind it.
+type Field<'a> = (&'a [u8], &'a [u8]);
+
 /// The value of the field that `input` begins with, and what stands behind it; `None` until it has ended.
-fn field<'a>(input: &'a [u8], tag: &str) -> Result<Option<(&'a [u8], &'a [u8])>, Fault> {
+fn field<'a>(input: &'a [u8], tag: &str) -> Result<Option<Field<'a>>, Fault> {
     let wrong = input.iter().zip(tag.as_bytes()).position(|(found, wanted)| found != wanted);
     if let Some(at) = wrong {
         return Err(Fault::broken(format!("{} stands where the field {tag} belongs", shown(&input[..=at]))));
