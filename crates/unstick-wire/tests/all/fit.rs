@@ -234,7 +234,7 @@ pub(crate) fn fix(_: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn websocket(_: &str, bytes: &[u8]) -> Vec<u8> {
-    let mask = &b"mask"[..if bytes.len() % 2 == 0 { 4 } else { 0 }];
+    let mask = &b"mask"[..if bytes.len().is_multiple_of(2) { 4 } else { 0 }];
     let bit = if mask.is_empty() { 0 } else { 0x80 };
     let head = match bytes.len() {
         short @ 0..126 => vec![0x82, short as u8 | bit],
