@@ -4,7 +4,7 @@
 #   play.py FILE datagrams HEX...  receive(sock): every part is a datagram that has been sent already
 #   play.py FILE lengths           write_length and read_length, for lengths and headers from standard input
 #   play.py FILE send PORT HEX...  send(sock, messages) over UDP to that port
-#   play.py FILE measure PORT      measure(sock) over UDP to that port
+#   play.py FILE measure PORT SECONDS  measure(sock) over UDP to that port; recv gives up after so many seconds
 import array
 import fcntl
 import importlib.util
@@ -91,7 +91,10 @@ def main():
         shown.send(connected(rest[0]), [bytes.fromhex(part) for part in rest[1:]])
         print("sent")
     elif how == "measure":
-        print("measured" if shown.measure(connected(rest[0])) > 0 else "nothing measured")
+        sock = connected(rest[0])
+        sock.settimeout(float(rest[1]))
+        took = attempt(shown.measure, sock)
+        print(took if isinstance(took, str) else "measured" if took > 0 else "nothing measured")
     else:
         parts = [bytes.fromhex(part) for part in rest]
         got = attempt(shown.receive, stream(parts) if how == "stream" else datagrams(parts))

@@ -5,6 +5,7 @@ use std::io::{Read, Result, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
+use std::time::Duration;
 
 use super::code;
 use crate::rig::{Process, python_code};
@@ -229,6 +230,8 @@ fn lossy(socket: &UdpSocket) -> Vec<Vec<u8>> {
 
 fn bound() -> (UdpSocket, String) {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    // So that a test of code that does not send what it should fails, and does not hang.
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
     (socket, port)
 }
@@ -256,10 +259,17 @@ fn what_is_lost_is_sent_again_by_the_right_code_alone() {
 
 #[test]
 fn only_an_answer_tells_how_long_a_message_took() {
+    let python = |kind, port: &str, seconds: &str| {
+        python("compare", kind, "measure", &[port.to_owned(), seconds.to_owned()]).rest()
+    };
     // Nobody answers: the wrong code measures all the same.
     let (_unread, port) = bound();
-    assert!(!code::compare_wrong::measure(&connected(&port)).unwrap().is_zero());
-    assert_eq!(python("compare", "wrong", "measure", &[port]).rest(), "measured\n");
+    let unanswered = connected(&port);
+    unanswered.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+    assert!(!code::compare_wrong::measure(&unanswered).unwrap().is_zero());
+    assert!(code::compare_right::measure(&unanswered).is_err());
+    assert_eq!(python("wrong", &port, "0.01"), "measured\n");
+    assert_eq!(python("right", &port, "0.01"), "TimeoutError: timed out\n");
     let (socket, port) = bound();
     let answers = thread::spawn(move || {
         for _ in 0..2 {
@@ -269,6 +279,6 @@ fn only_an_answer_tells_how_long_a_message_took() {
         }
     });
     assert!(!code::compare_right::measure(&connected(&port)).unwrap().is_zero());
-    assert_eq!(python("compare", "right", "measure", &[port]).rest(), "measured\n");
+    assert_eq!(python("right", &port, "20"), "measured\n");
     answers.join().unwrap();
 }
