@@ -229,6 +229,7 @@ fn object(event: &Event<'_>) -> Option<Value> {
         }),
         Event::Close { peer, from, reason } => {
             let mut object = json!({ "event": "close", "peer": peer, "from": from, "reason": reason_name(reason) });
+            put_status(&mut object, from, reason_name(reason) == "ended", failure(reason));
             if let Reason::Failed(error) = reason {
                 object["error"] = error.to_string().into();
             }
@@ -239,6 +240,22 @@ fn object(event: &Event<'_>) -> Option<Value> {
         }),
         _ => return None,
     })
+}
+
+/// Why a conversation failed, if it did.
+fn failure(reason: &Reason) -> Option<&Error> {
+    match reason {
+        Reason::Failed(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// Puts the exit status of a process that was at the other end into its `close` event, where it has ended by itself.
+pub fn put_status(object: &mut Value, from: &str, ended: bool, failure: Option<&Error>) {
+    let status = failure.and_then(Error::exit_status).or((ended && from.starts_with("exec:")).then_some(0));
+    if let Some(status) = status {
+        object["status"] = status.into();
+    }
 }
 
 /// The reason of a `close` event, in one word.

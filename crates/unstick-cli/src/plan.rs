@@ -135,6 +135,10 @@ pub fn target(words: &[String]) -> Result<FramedAddress> {
             Err(Error::usage(format!("`{host}` needs no second word `{port}`"))
                 .with_hint(format!("write {host}:{port}")))
         }
+        [command, word] if command.contains("exec:") => {
+            Err(Error::usage(format!("`{word}` is not part of the command"))
+                .with_hint("put the whole of it in quotes: 'exec:COMMAND'"))
+        }
         [host, port] if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}").parse(),
         [host, port] if host.contains(':') && !host.starts_with('[') => {
             Err(Error::usage(format!("`{host} {port}` is no address")).with_hint("write HOST:PORT or HOST PORT"))

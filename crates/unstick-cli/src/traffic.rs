@@ -153,7 +153,7 @@ fn counted(passed: Passed, bytes: bool) -> String {
 }
 
 /// An event as an object, without its time.
-fn object(event: &Event<'_>, messages: bool) -> Option<Value> {
+fn object(event: &Event<'_>, messages: bool, to: &str) -> Option<Value> {
     Some(match event {
         Event::Listening { addresses } => json!({
             "event": "listening", "address": addresses.first(), "addresses": addresses,
@@ -174,6 +174,8 @@ fn object(event: &Event<'_>, messages: bool) -> Option<Value> {
                 "event": "close", "peer": peer, "from": from, "reason": reason_name(reason),
                 "unit": unit, "c2s": passed.up, "s2c": passed.down,
             });
+            let failure = if let Reason::Failed { error, .. } = reason { Some(error) } else { None };
+            json::put_status(&mut object, to, matches!(reason, Reason::Ended), failure);
             if let Reason::Failed { side, error } = reason {
                 object["error"] = error.to_string().into();
                 object["side"] = if *side == Side::Client { "client" } else { "server" }.into();
@@ -216,7 +218,7 @@ impl Output for Traffic {
         if matches!(event, Event::Listening { .. }) {
             self.notice(&event);
         }
-        match object(&event, self.look.messages) {
+        match object(&event, self.look.messages, &self.to) {
             Some(object) => self.object(object),
             None => Ok(()),
         }

@@ -29,6 +29,8 @@ pub enum Address {
     UnixDgram(SocketName),
     /// A socket of this machine that carries messages over a connection.
     UnixSeqpacket(SocketName),
+    /// A command, run through `sh -c`: its standard input and output.
+    Exec(String),
     /// A name inside this process.
     Mem(String),
     /// Standard input and output.
@@ -109,7 +111,7 @@ impl Address {
     /// Whether the transport is a stream, which needs a framing; the others carry messages.
     pub fn is_stream(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Mem(_) | Self::Stdio => true,
+            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Exec(_) | Self::Mem(_) | Self::Stdio => true,
             Self::Ws(_) | Self::Wss(_) => false,
             Self::Udp(_) | Self::UnixDgram(_) | Self::UnixSeqpacket(_) => false,
         }
@@ -135,18 +137,16 @@ impl fmt::Display for Address {
             Self::Unix(name) => write!(f, "unix:{name}"),
             Self::UnixDgram(name) => write!(f, "unix-dgram:{name}"),
             Self::UnixSeqpacket(name) => write!(f, "unix-seqpacket:{name}"),
+            Self::Exec(command) => write!(f, "exec:{command}"),
             Self::Mem(name) => write!(f, "mem:{name}"),
             Self::Stdio => f.write_str("-"),
         }
     }
 }
 
-/// Schemes of the design that have no endpoint yet, so that their users get a true sentence.
-const NOT_YET: &[&str] = &["exec:"];
-
-/// Schemes that have one.
+/// Schemes of endpoints.
 const SCHEMES: &[&str] =
-    &["tcp://", "udp://", "tls://", "ws://", "wss://", "unix:", "unix-dgram:", "unix-seqpacket:", "mem:"];
+    &["tcp://", "udp://", "tls://", "ws://", "wss://", "unix:", "unix-dgram:", "unix-seqpacket:", "exec:", "mem:"];
 
 impl FromStr for Address {
     type Err = Error;
@@ -179,15 +179,17 @@ impl FromStr for Address {
         if let Some(rest) = text.strip_prefix("wss://") {
             return web_socket(rest, wss::PORT).map(Self::Wss);
         }
+        if let Some(command) = text.strip_prefix("exec:") {
+            return match command.trim() {
+                "" => Err(Error::usage("exec: needs a command").with_hint("such as exec:cat")),
+                _ => Ok(Self::Exec(command.to_owned())),
+            };
+        }
         if let Some(name) = text.strip_prefix("mem:") {
             return match name {
                 "" => Err(Error::usage("mem: needs a name").with_hint("such as mem:test")),
                 name => Ok(Self::Mem(name.to_owned())),
             };
-        }
-        if let Some(scheme) = NOT_YET.iter().find(|scheme| text.starts_with(**scheme)) {
-            return Err(Error::usage(format!("{scheme} is not built yet"))
-                .with_hint("tcp://, udp://, tls://, ws://, wss://, unix: and - are"));
         }
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(Error::usage(format!("`{scheme}://` is no transport"))
@@ -302,8 +304,13 @@ impl FromStr for FramedAddress {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let known = SCHEMES.iter().chain(NOT_YET);
-        let plus = known.filter_map(|scheme| text.rfind(&format!("+{scheme}"))).max();
+        // A command may hold anything.
+        let (before, exec) = match text.find("exec:") {
+            Some(0) => ("", None),
+            Some(at) if text[..at].ends_with('+') => ("", Some(at - 1)),
+            _ => (text, None),
+        };
+        let plus = exec.or_else(|| SCHEMES.iter().filter_map(|scheme| before.rfind(&format!("+{scheme}"))).max());
         let (framing, address) = match plus {
             Some(at) => (Some(Framing::parse(&text[..at])?), text[at + 1..].parse::<Address>()?),
             None => (None, text.parse::<Address>()?),
@@ -345,7 +352,7 @@ mod tests {
         assert_eq!(shown("70000"), "`70000` is not a port (a port is a number from 0 to 65535)");
         assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp://, udp://, tls://, ws:// or wss://)");
         assert_eq!(shown("[::1:80"), "`[::1:80` has a `[` without its `]` ()");
-        assert_eq!(shown("exec:x"), "exec: is not built yet (tcp://, udp://, tls://, ws://, wss://, unix: and - are)");
+        assert_eq!(shown("exec: "), "exec: needs a command (such as exec:cat)");
         assert_eq!(shown("/tmp/it"), "`/tmp/it` is no host and port (a socket's path is written unix:/tmp/it)");
         let nameless = "a socket of this machine needs a path or a name \
                         (such as unix:/tmp/it.sock, or unix:@name for one without a file)";

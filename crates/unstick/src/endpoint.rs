@@ -5,6 +5,7 @@
 
 mod accepting;
 mod datagrams;
+mod exec;
 mod foreign;
 mod handshakes;
 mod holder;
@@ -70,6 +71,8 @@ pub struct Options {
     /// The permissions of the file of a `unix:` socket that is listened on, as chmod takes them; what umask leaves where
     /// nothing is said.
     pub mode: Option<u32>,
+    /// What an `exec:` command finds in its environment besides this process's own.
+    pub environment: Vec<(String, String)>,
     /// What is asked of UDP sockets.
     pub udp: UdpOptions,
     /// What is asked of TLS.
@@ -114,6 +117,7 @@ impl Default for Options {
             reuse_address: true,
             frame_timeout: None,
             mode: None,
+            environment: Vec::new(),
             udp: UdpOptions::default(),
             tls: TlsOptions::default(),
             ws: WsOptions::default(),
@@ -162,6 +166,11 @@ pub struct Names {
 
 /// The receiving half of a stream.
 pub(crate) trait StreamRead: AsyncRead + Send + Unpin {
+    /// Whether its end is that of both directions: nobody is there any more.
+    fn ends_both(&self) -> bool {
+        false
+    }
+
     /// The socket itself, where bytes can be taken off it past this half.
     #[cfg(unix)]
     fn ready(&self) -> Option<ReadySocket<'_>> {
@@ -314,6 +323,7 @@ pub async fn connect(address: &Address, options: &Options) -> Result<End> {
         Address::UnixSeqpacket(name) => unix_seqpacket::connect(name, options).await.map(End::Datagram),
         #[cfg(not(unix))]
         Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => Err(not_here(address)),
+        Address::Exec(command) => exec::connect(command, options).map(End::Stream),
         Address::Mem(name) => mem::connect(name).map(End::Stream),
         Address::Stdio => stdio::open().map(End::Stream),
     }
@@ -336,6 +346,10 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
         #[cfg(not(unix))]
         Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => return Err(not_here(address)),
         Address::Mem(name) => Box::new(mem::listen(name)?),
+        Address::Exec(_) => {
+            return Err(Error::usage("nobody can connect to a command")
+                .with_hint("connect exec:COMMAND, or listen ADDRESS --to exec:COMMAND"));
+        }
         Address::Stdio => return Err(Error::usage("nobody can connect to standard input").with_hint("use connect -")),
     })
 }

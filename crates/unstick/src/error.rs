@@ -46,8 +46,44 @@ enum Kind {
         source: io::Error,
     },
     Closed,
+    Exited(Exited),
     Other(String),
 }
+
+/// A process that did not end in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Exited {
+    command: String,
+    status: std::process::ExitStatus,
+}
+
+impl Exited {
+    pub(crate) fn new(command: String, status: std::process::ExitStatus) -> Self {
+        Self { command, status }
+    }
+
+    /// Whether that is what an error of the system's kind is about.
+    pub(crate) fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// As a shell counts it: 128 and the signal's number, where it was one.
+    fn code(&self) -> i32 {
+        #[cfg(unix)]
+        if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&self.status) {
+            return 128 + signal;
+        }
+        self.status.code().unwrap_or(1)
+    }
+}
+
+impl fmt::Display for Exited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ended with status {}", self.command, self.code())
+    }
+}
+
+impl std::error::Error for Exited {}
 
 /// What callers get from everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -81,7 +117,10 @@ impl Error {
     }
 
     pub(crate) fn io(what: &'static str, source: io::Error) -> Self {
-        Self::new(Kind::Io { what, source })
+        match Exited::of(&source) {
+            Some(exited) => Self::new(Kind::Exited(exited.clone())),
+            None => Self::new(Kind::Io { what, source }),
+        }
     }
 
     /// A datagram that could not be sent.
@@ -183,6 +222,14 @@ impl Error {
         matches!(self.inner.kind, Kind::Closed)
     }
 
+    /// The status that the process at the other end ended with, where that was not in order: as a shell counts it.
+    pub fn exit_status(&self) -> Option<i32> {
+        match &self.inner.kind {
+            Kind::Exited(exited) => Some(exited.code()),
+            _ => None,
+        }
+    }
+
     /// The kind of the operating system's error, if it was one.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match &self.inner.kind {
@@ -203,6 +250,7 @@ impl fmt::Display for Error {
             Kind::Encode(error) => error.fmt(f),
             Kind::TooLarge { length, .. } => write!(f, "a message of {length} bytes is too long for a datagram"),
             Kind::Io { what, source } => write!(f, "{what}: {}", plain(source)),
+            Kind::Exited(exited) => exited.fmt(f),
             Kind::Other(what) => f.write_str(what),
             Kind::Closed => f.write_str("the sending side has already ended"),
         }

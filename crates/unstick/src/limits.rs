@@ -78,6 +78,9 @@ pub const WIND_UP: Duration = Duration::from_secs(5);
 /// The same where a time limit has passed or nobody reads the output: whoever set it does not want to wait.
 pub const LAST_CALL: Duration = Duration::from_millis(200);
 
+/// How long a process whose connection has gone may take to end by itself, and again once it was told to.
+pub const EXEC_GRACE: Duration = Duration::from_secs(5);
+
 /// How long a message waits for one of many peers to read those before it: the others wait with it. Long enough for a
 /// peer that is busy, short enough for the others.
 pub const STALLED: Duration = Duration::from_secs(10);

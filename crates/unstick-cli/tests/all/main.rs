@@ -3,6 +3,7 @@
 //! One binary, one room a subject; `rig` starts the programs.
 
 mod bridges;
+mod commands;
 mod docs;
 mod ends;
 mod examples;

@@ -38,7 +38,17 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         concat!("an IPv6 address goes in brackets: [::1]", ":8080"),
     ),
     (&["connect", "http://x:1"], "`http://` is no transport", "tcp://, udp://, tls://, ws:// or wss://"),
-    (&["connect", "exec:x"], "exec: is not built yet", "tcp://, udp://, tls://, ws://, wss://, unix: and - are"),
+    (&["connect", "exec:"], "exec: needs a command", "such as exec:cat"),
+    (
+        &["connect", "exec:echo", "hi"],
+        "`hi` is not part of the command",
+        "put the whole of it in quotes: 'exec:COMMAND'",
+    ),
+    (
+        &["listen", "exec:cat"],
+        "nobody can connect to a command",
+        "connect exec:COMMAND, or listen ADDRESS --to exec:COMMAND",
+    ),
     (&["listen", "/tmp/x"], "`/tmp/x` is no host and port", "a socket's path is written unix:/tmp/x"),
     (
         &["listen", "unix:"],

@@ -392,7 +392,7 @@ impl Hub {
     /// One client's bridge, from its partner's connection to the end of both. The error is of the only bridge there is.
     async fn bridge(self: Arc<Self>, peer: PeerId, client: End) -> Result<()> {
         // In a box: it is large, and gone when bytes pass.
-        let connected = Box::pin(endpoint::connect(&self.target.address, &self.target.options)).await;
+        let connected = Box::pin(self.connect(peer, names(&client))).await;
         let server = match connected {
             Ok(server) => server,
             Err(error) => {
@@ -414,6 +414,21 @@ impl Hub {
             Reason::Ended | Reason::Fault(_) => Ok(()),
             Reason::Failed { error, .. } => Err(error),
         }
+    }
+
+    /// The client's partner. A command is told in its environment who is there.
+    async fn connect(&self, peer: PeerId, client: &Names) -> Result<End> {
+        let Target { address, options, .. } = &self.target;
+        if !matches!(address, Address::Exec(_)) {
+            return endpoint::connect(address, options).await;
+        }
+        let mut options = options.clone();
+        for (name, value) in
+            [("PEER", peer.to_string()), ("FROM", client.remote.clone()), ("LOCAL", client.local.clone())]
+        {
+            options.environment.push((format!("UNSTICK_{name}"), value));
+        }
+        endpoint::connect(address, &options).await
     }
 
     fn bytes(self: &Arc<Self>, peer: PeerId, client: StreamEnd, server: StreamEnd) -> Bytes {

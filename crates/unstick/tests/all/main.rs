@@ -13,6 +13,7 @@ endpoint_suite!(wss, "wss://127.0.0.1:0/path", conversation, messages, listener)
 endpoint_suite!(unix, "unix:suite", conversation, stream, listener);
 endpoint_suite!(unix_dgram, "unix-dgram:suite", conversation, listener);
 endpoint_suite!(unix_seqpacket, "unix-seqpacket:suite", conversation, connection, listener);
+endpoint_suite!(exec, "exec:cat", conversation, stream);
 endpoint_suite!(mem, "mem:suite", conversation, stream, listener);
 endpoint_suite!(stdio, "-", conversation, stream);
 
@@ -21,6 +22,7 @@ mod conversations;
 mod framed;
 #[cfg(unix)]
 mod lab;
+mod processes;
 mod queue;
 mod standard_streams;
 mod tcp_sockets;

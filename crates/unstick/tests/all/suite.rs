@@ -110,6 +110,9 @@ pub(crate) async fn client(listener: &Listener, spec: &str) -> Link {
 /// Two links that are connected to each other. A datagram listener knows of a peer only when it has sent something,
 /// which is taken.
 pub(crate) async fn pair(address: &str, spec: &str) -> Pair {
+    if address.starts_with("exec:") {
+        return crate::processes::pair(spec).await;
+    }
     if address == "-" {
         return crate::standard_streams::pair(spec).await;
     }

@@ -64,18 +64,31 @@ impl Bytes {
             Some((Side::Client, _)) => self.up_done,
             None => self.up_done && self.down_done,
         };
-        if !over {
+        let gone = (self.up_done && self.up.ends_both(), self.down_done && self.down.ends_both());
+        if !over && gone == (false, false) {
             return Poll::Pending;
+        }
+        if gone.1 && !self.up_done {
+            // What is left unread would make closing a reset, which throws away what has not left yet.
+            self.up.sink();
+            let _ = self.up.poll(cx);
         }
         Poll::Ready(match self.lost.take() {
             Some((side, error)) => {
-                // What is left unread would make closing a reset, which throws away what has not left yet.
+                // As above.
                 let sinking = if side == Side::Server { &mut self.up } else { &mut self.down };
                 let _ = sinking.poll(cx);
                 Reason::Failed { side, error }
             }
-            None => Reason::Ended,
+            None => self.exit().unwrap_or(Reason::Ended),
         })
+    }
+
+    /// One end was a process that did not end in order.
+    fn exit(&mut self) -> Option<Reason> {
+        let client = self.up.exited().map(|error| (Side::Client, error));
+        let (side, error) = client.or_else(|| self.down.exited().map(|error| (Side::Server, error)))?;
+        Some(Reason::Failed { side, error: Error::io("receiving", error) })
     }
 
     /// The direction from one side has ended.

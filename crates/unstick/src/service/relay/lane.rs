@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::kernel::{Kernel, Moved};
 use super::tap::Tap;
 use crate::endpoint::{StreamRead, StreamWrite};
+use crate::error::Exited;
 use crate::limits;
 
 /// Bytes moved before others get their turn.
@@ -44,6 +45,8 @@ pub(super) struct Lane {
     sent: usize,
     kernel: Kernel,
     tap: Option<Tap>,
+    /// The source was a process that did not end in order: an end like any other, but to be told.
+    exited: Option<io::Error>,
     /// Bytes so far.
     passed: u64,
 }
@@ -64,12 +67,32 @@ impl Lane {
     pub(super) fn new(reader: Box<dyn StreamRead>, writer: Box<dyn StreamWrite>, tap: Option<Tap>) -> Self {
         // What is to be seen has to pass through this process.
         let kernel = Kernel::new(tap.is_none() && Kernel::can(&*reader, &*writer));
-        Self { reader, writer, state: State::Passing, carried: Vec::new(), sent: 0, kernel, tap, passed: 0 }
+        Self {
+            reader,
+            writer,
+            state: State::Passing,
+            carried: Vec::new(),
+            sent: 0,
+            kernel,
+            tap,
+            exited: None,
+            passed: 0,
+        }
     }
 
     /// Bytes that have been passed on.
     pub(super) fn passed(&self) -> u64 {
         self.passed
+    }
+
+    /// How the process ended that spoke here, where that was not in order.
+    pub(super) fn exited(&mut self) -> Option<io::Error> {
+        self.exited.take()
+    }
+
+    /// Whether the end of this direction is that of the other one too: nobody is there who could hear.
+    pub(super) fn ends_both(&self) -> bool {
+        self.reader.ends_both()
     }
 
     /// Makes the receiver see a reset.
@@ -146,6 +169,7 @@ impl Lane {
             let mut read = ReadBuf::new(landing);
             match ready!(Pin::new(&mut self.reader).poll_read(cx, &mut read)) {
                 Ok(()) => {}
+                Err(error) if Exited::of(&error).is_some() => self.exited = Some(error),
                 Err(error) => return Poll::Ready(Some(Ended::Source(error))),
             }
             let bytes = read.filled();

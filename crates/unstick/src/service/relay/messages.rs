@@ -74,7 +74,8 @@ impl Messages {
             () = self.quiet(datagrams, &ended) => Reason::Ended,
         };
         // Who is left learns it as it happened.
-        if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) {
+        let exited = matches!(&reason, Reason::Failed { error, .. } if error.exit_status().is_some());
+        if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) && !exited {
             client.abort();
             server.abort();
         }
@@ -102,6 +103,11 @@ impl Messages {
             let other = from.other();
             match (from, direction_ended) {
                 (_, Ended::Fault(name)) => return Reason::Fault(name),
+                // A process that does not end in order has said all it had to say.
+                (_, Ended::Source(error)) if error.exit_status().is_some() => {
+                    drop(if from == Side::Client { server } else { client }.finish().await);
+                    return Reason::Failed { side: from, error };
+                }
                 (_, Ended::Source(error)) => return Reason::Failed { side: from, error },
                 // What cannot be sent on is not passed over: whoever reads the other messages would not know.
                 (_, Ended::Target(error)) if error.is_message() => return Reason::Failed { side: from, error },

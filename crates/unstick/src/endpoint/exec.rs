@@ -1,0 +1,188 @@
+//! `exec:COMMAND`: a process of one's own, whose standard input and output are the stream.
+//!
+//! It ends with the connection: its input is closed, it is given a moment, then it is told to end, and what it has started
+//! with it. Its last output is read before its end is seen.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{oneshot, watch};
+
+use super::{Names, Options, StreamEnd, StreamRead, StreamWrite};
+use crate::error::{Error, Exited, Result};
+use crate::limits;
+
+/// How often a process is looked at while this one ends.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Starts the command through `sh -c`.
+pub(super) fn connect(command: &str, options: &Options) -> Result<StreamEnd> {
+    let failed = |error| Error::unreachable(format!("cannot run `{command}`"), error);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    shell.envs(options.environment.iter().map(|(name, value)| (name, value)));
+    #[cfg(unix)]
+    shell.process_group(0);
+    let mut child = shell.spawn().map_err(failed)?;
+    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(Error::other("a process has no standard streams"));
+    };
+    options.tell(|| format!("`{command}` is process {}", child.id().unwrap_or_default()));
+    let (gone, connection) = oneshot::channel();
+    let (told, status) = watch::channel(None);
+    tokio::spawn(mind(Group { child, done: false }, connection, told));
+    let hold = Arc::new(Hold { _gone: gone });
+    let exit = Box::pin(exit(command.to_owned(), status));
+    let reader = Output { output, exit, _hold: Arc::clone(&hold) };
+    let names = Names { remote: format!("exec:{command}"), local: "here".to_owned() };
+    Ok(StreamEnd { reader: Box::new(reader), writer: Box::new(Input { input: Some(input), _hold: hold }), names })
+}
+
+/// Held by the halves: when both are dropped, the connection has gone.
+struct Hold {
+    _gone: oneshot::Sender<()>,
+}
+
+/// Waits for the end of the process, or of the connection.
+async fn mind(mut group: Group, connection: oneshot::Receiver<()>, told: watch::Sender<Option<ExitStatus>>) {
+    tokio::select! {
+        status = group.child.wait() => {
+            group.done = true;
+            if let Ok(status) = status {
+                told.send_replace(Some(status));
+            }
+        }
+        _ = connection => group.end().await,
+    }
+}
+
+/// How the process ended; an error where that was not in order.
+async fn exit(command: String, mut status: watch::Receiver<Option<ExitStatus>>) -> io::Result<()> {
+    let lost = || io::Error::other("the process was lost");
+    let status = status.wait_for(Option::is_some).await.map_err(|_| lost())?.ok_or_else(lost)?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(Exited::new(command, status))) }
+}
+
+/// A process and what it has started.
+struct Group {
+    child: Child,
+    done: bool,
+}
+
+impl Group {
+    /// Lets it end by itself, for a while; then it is told to, and at last made to.
+    async fn end(&mut self) {
+        for signal in [Signal::Terminate, Signal::Kill] {
+            if tokio::time::timeout(limits::EXEC_GRACE, self.child.wait()).await.is_ok() {
+                self.done = true;
+                return;
+            }
+            self.signal(signal);
+        }
+        self.done = self.child.wait().await.is_ok();
+    }
+
+    #[cfg(unix)]
+    fn signal(&mut self, signal: Signal) {
+        let leader = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+        if let Some(leader) = leader {
+            let signal = match signal {
+                Signal::Terminate => rustix::process::Signal::TERM,
+                Signal::Kill => rustix::process::Signal::KILL,
+            };
+            // It may have ended meanwhile.
+            let _ = rustix::process::kill_process_group(leader, signal);
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn signal(&mut self, _: Signal) {
+        let _ = self.child.start_kill();
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Signal {
+    Terminate,
+    Kill,
+}
+
+impl Drop for Group {
+    /// The runtime ends before the process: it has a moment still.
+    fn drop(&mut self) {
+        let begun = std::time::Instant::now();
+        while !self.done && begun.elapsed() < limits::LAST_CALL {
+            self.done = !matches!(self.child.try_wait(), Ok(None));
+            if !self.done {
+                std::thread::sleep(LOOK);
+            }
+        }
+        if !self.done {
+            self.signal(Signal::Terminate);
+        }
+    }
+}
+
+/// What the process says, and how it ends.
+struct Output {
+    output: ChildStdout,
+    exit: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
+    _hold: Arc<Hold>,
+}
+
+impl AsyncRead for Output {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.output).poll_read(cx, buf))?;
+        if buf.filled().len() > before || buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        // Nothing more will come; what remains to be known is how it ended.
+        let ended = ready!(self.exit.as_mut().poll(cx));
+        self.exit = Box::pin(std::future::ready(Ok(())));
+        Poll::Ready(ended)
+    }
+}
+
+impl StreamRead for Output {
+    fn ends_both(&self) -> bool {
+        true
+    }
+}
+
+/// What is said to the process. Its end is closing it.
+struct Input {
+    input: Option<ChildStdin>,
+    _hold: Arc<Hold>,
+}
+
+impl AsyncWrite for Input {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.input {
+            Some(input) => Pin::new(input).poll_write(cx, buf),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.input {
+            Some(input) => Pin::new(input).poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        self.input = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl StreamWrite for Input {}
