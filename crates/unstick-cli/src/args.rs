@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use unstick::wire::quantity::parse_duration;
 
+use crate::proxy::Through;
 use crate::secure::{Show, Tls, Verify};
 use crate::websocket::{Pages, Request, WebSocket};
 
@@ -429,6 +430,9 @@ pub struct Reach {
     /// The address, port or both to connect from: IP, :PORT or IP:PORT
     #[arg(long, value_name = "ADDRESS")]
     pub source: Option<String>,
+    /// Through whom.
+    #[command(flatten)]
+    pub through: Through,
     /// TLS, as a client.
     #[command(flatten)]
     pub verify: Verify,

@@ -12,7 +12,7 @@ use crate::args::Ask;
 use crate::pipe::{self, Format};
 use crate::report::Status;
 use crate::terminal::Notices;
-use crate::{output, plan, secure, visible, websocket};
+use crate::{output, plan, proxy, secure, visible, websocket};
 
 /// How long the reply is waited for when nobody says.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -41,6 +41,7 @@ impl Question {
         plan::reach(&args.reach, &mut options)?;
         plan::udp(&args.udp, &target.address, &mut options)?;
         let mut end = [secure::At { address: &target.address, options: &mut options }];
+        proxy::through(&args.reach.through, &mut end)?;
         websocket::client(&args.web, &args.reach.request, &mut end)?;
         secure::client(&args.tls, &args.reach.verify, &mut end)?;
         let asked: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;

@@ -11,7 +11,7 @@ use crate::args::{Connect, Listen, Reach, Talk, Wire};
 use crate::report::{self, Status};
 use crate::secure::At;
 use crate::traffic::{Look, Traffic, failed};
-use crate::{output, pipe, plan, secure, websocket};
+use crate::{output, pipe, plan, proxy, secure, websocket};
 
 /// A bridge to be built.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ impl Bridge {
         plan::listening(args, &bridge.address, &mut bridge.options)?;
         plan::udp(&args.udp, &bridge.address, &mut bridge.options)?;
         plan::reach(&args.reach, &mut bridge.target.options)?;
+        proxy::through(&args.reach.through, &mut [bridge.ends().1])?;
         let (near, far) = bridge.ends();
         websocket::bridge(&args.web, &args.pages, &args.reach.request, near, far)?;
         let (near, far) = bridge.ends();
@@ -51,6 +52,7 @@ impl Bridge {
         }
         let (near, far) = bridge.ends();
         let mut ends = [near, far];
+        proxy::through(&args.reach.through, &mut ends)?;
         websocket::client(&args.web, &args.reach.request, &mut ends)?;
         secure::client(&args.tls, &args.reach.verify, &mut ends)?;
         Ok(bridge)
@@ -218,6 +220,7 @@ pub fn needs_to(reach: &Reach) -> Result<()> {
         reach if reach.connect_timeout.is_some() || reach.retry.is_some() || reach.source.is_some() => {
             "--connect-timeout, --retry and --source"
         }
+        reach if reach.through.proxy.is_some() => "--proxy",
         reach if reach.verify.is_asked() => "--pin, --sni and --insecure",
         reach if !reach.request.header.is_empty() => "--header",
         _ => return Ok(()),

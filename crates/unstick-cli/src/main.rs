@@ -14,6 +14,7 @@ mod output;
 mod pipe;
 mod plan;
 mod prompt;
+mod proxy;
 mod report;
 mod run;
 mod secure;

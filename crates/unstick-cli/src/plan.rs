@@ -15,6 +15,7 @@ use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
 use crate::output;
 use crate::pipe::Format;
+use crate::proxy;
 use crate::secure;
 use crate::terminal::Look;
 use crate::websocket;
@@ -78,6 +79,7 @@ impl Plan {
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, false, matches)?;
         reach(&args.reach, &mut plan.options)?;
         udp(&args.udp, &plan.address, &mut plan.options)?;
+        proxy::through(&args.reach.through, &mut [plan.at()])?;
         websocket::client(&args.web, &args.reach.request, &mut [plan.at()])?;
         secure::client(&args.tls, &args.reach.verify, &mut [plan.at()])?;
         if matches!(plan.address, Address::Stdio) {

@@ -80,6 +80,14 @@ impl fmt::Display for WsAddress {
     }
 }
 
+impl FromStr for HostPort {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        host_port(text)
+    }
+}
+
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host() {

@@ -11,6 +11,7 @@ mod handshakes;
 mod holder;
 mod inbox;
 mod mem;
+mod proxy;
 #[cfg(unix)]
 mod ready;
 #[cfg(unix)]
@@ -45,6 +46,7 @@ use crate::limits;
 
 pub(crate) use datagrams::{Batch, RecvDatagrams};
 use foreign::Foreign;
+pub use proxy::Proxy;
 #[cfg(unix)]
 pub(crate) use ready::ReadySocket;
 pub use tls::{Authorities, Fingerprint, Identity, TlsOptions};
@@ -73,6 +75,8 @@ pub struct Options {
     pub mode: Option<u32>,
     /// What an `exec:` command finds in its environment besides this process's own.
     pub environment: Vec<(String, String)>,
+    /// The proxy through which TCP, and what is spoken over it, is connected.
+    pub proxy: Option<Proxy>,
     /// What is asked of UDP sockets.
     pub udp: UdpOptions,
     /// What is asked of TLS.
@@ -118,6 +122,7 @@ impl Default for Options {
             frame_timeout: None,
             mode: None,
             environment: Vec::new(),
+            proxy: None,
             udp: UdpOptions::default(),
             tls: TlsOptions::default(),
             ws: WsOptions::default(),

@@ -55,6 +55,10 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR", "no colour, if it is set and not empty"),
     ("TERM=dumb", "no colour, and no editing of lines"),
     ("XDG_STATE_HOME", "where the history of the prompt is kept"),
+    (
+        "ALL_PROXY, HTTPS_PROXY, HTTP_PROXY, NO_PROXY",
+        "the proxy, and what it is not for, where --proxy env asks for it",
+    ),
     ("SSL_CERT_FILE, SSL_CERT_DIR", "where the system's certificate authorities are, if not where they usually are"),
     ("UNSTICK_PEER, UNSTICK_FROM", "given to the command of --each: the peer's number, and its address"),
 ];

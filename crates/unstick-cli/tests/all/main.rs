@@ -16,6 +16,7 @@ mod lab;
 mod netcats;
 mod pipes;
 mod prompt;
+mod proxies;
 mod python;
 mod rig;
 mod servers;

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 #[cfg(unix)]
 use super::ReadySocket;
 use super::accepting::Patience;
-use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, resolve, shown, source_for};
+use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, proxy, resolve, shown, source_for};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -62,8 +62,21 @@ pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEn
 
 /// Connects, trying again until `retry` is over. `scheme` is what errors call it.
 pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
-    let stream = super::retrying(options, || try_all(at, scheme, options)).await?;
+    let stream = super::retrying(options, || reach(at, scheme, options)).await?;
     prepare(&stream, options).map_err(|e| Error::io("the connection", e))?;
+    Ok(stream)
+}
+
+/// Connects once, through the proxy if there is one.
+async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
+    let Some(proxy) = &options.proxy else { return try_all(at, scheme, options).await };
+    let mut stream = try_all(proxy.at(), proxy.scheme(), options).await?;
+    let begun = Instant::now();
+    let passed = tokio::time::timeout(options.connect_timeout, proxy::pass(&mut stream, proxy, at)).await;
+    passed.unwrap_or_else(|_| {
+        Err(Error::timed_out(format!("connecting to {scheme}://{at} through {proxy}"), options.connect_timeout))
+    })?;
+    options.tell(|| format!("{proxy} has connected to {at} ({:.1?})", begun.elapsed()));
     Ok(stream)
 }
 

@@ -23,6 +23,7 @@ mod framed;
 #[cfg(unix)]
 mod lab;
 mod processes;
+mod proxy_sockets;
 mod queue;
 mod standard_streams;
 mod tcp_sockets;

@@ -201,7 +201,7 @@ fn server_account() -> Option<(u32, u32)> {
 
 /// Starts a server that cannot be given port 0 on a port that was free a moment ago, and again on another if it ended
 /// instead of becoming ready.
-fn on_a_free_port(ready: &str, start: impl Fn(u16) -> Process) -> (Process, u16) {
+pub(crate) fn on_a_free_port(ready: &str, start: impl Fn(u16) -> Process) -> (Process, u16) {
     for _ in 0..ATTEMPTS {
         let port = free_port();
         let process = start(port);
@@ -213,7 +213,7 @@ fn on_a_free_port(ready: &str, start: impl Fn(u16) -> Process) -> (Process, u16)
     panic!("a server never became ready: {}{}", process.rest(), process.errors());
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
     listener.local_addr().expect("a bound socket has an address").port()
 }

@@ -1,0 +1,202 @@
+//! Reaching an address through a proxy: SOCKS5 (RFC 1928 and 1929) or HTTP's CONNECT (RFC 9110, section 9.3.6).
+//!
+//! Not here: what is said to it. [`socks`] and [`connect`] are machines without a socket.
+
+mod connect;
+mod socks;
+
+use std::fmt;
+use std::str::FromStr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::address::HostPort;
+use crate::error::{Error, Result};
+use crate::limits;
+use socks::Step;
+
+/// A proxy that connections go through: `socks5://[USER:PASSWORD@]HOST:PORT` or `http://[USER:PASSWORD@]HOST:PORT`. Names
+/// are resolved by it.
+///
+/// ```
+/// let proxy: unstick::endpoint::Proxy = "socks5://me:secret@proxy.test:1080".parse()?;
+/// assert_eq!(proxy.to_string(), "socks5://proxy.test:1080"); // without what is nobody's business
+/// # Ok::<(), unstick::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    kind: Kind,
+    at: HostPort,
+    login: Option<Login>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Socks5,
+    Http,
+}
+
+/// Who this end is.
+#[derive(Clone, PartialEq, Eq)]
+struct Login {
+    user: String,
+    password: String,
+}
+
+impl Proxy {
+    /// Where it is.
+    pub(super) fn at(&self) -> &HostPort {
+        &self.at
+    }
+
+    /// What it is called in errors.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.kind {
+            Kind::Socks5 => "socks5",
+            Kind::Http => "http",
+        }
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme(), self.at)
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({self})")
+    }
+}
+
+impl FromStr for Proxy {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        // An error shows what was typed, and a password is no part of that.
+        let shown = text.rsplit('@').next().unwrap_or_default();
+        let wrong = |what: String| Error::usage(what).with_hint("such as socks5://HOST:1080 or http://HOST:3128");
+        let (kind, rest) = match text.split_once("://") {
+            Some(("socks5" | "socks5h", rest)) => (Kind::Socks5, rest),
+            Some(("http", rest)) => (Kind::Http, rest),
+            Some((scheme, _)) => return Err(wrong(format!("`{scheme}://` is no proxy that is known"))),
+            None => return Err(wrong(format!("`{shown}` does not say what kind of proxy it is"))),
+        };
+        let (login, at) = match rest.rsplit_once('@') {
+            Some((login, at)) => (
+                Some(Login::parse(login).ok_or_else(|| {
+                    wrong(
+                        "the user or password in front of the proxy is longer than 255 bytes, or not as URLs write it"
+                            .to_owned(),
+                    )
+                })?),
+                at,
+            ),
+            None => (None, rest),
+        };
+        let at: HostPort = at.trim_end_matches('/').parse()?;
+        if at.host.is_none() || at.port == 0 {
+            return Err(wrong(format!("`{shown}` has no host, or no port")));
+        }
+        Ok(Self { kind, at, login })
+    }
+}
+
+impl Login {
+    /// `USER:PASSWORD`, as they stand in a URL.
+    fn parse(text: &str) -> Option<Self> {
+        let (user, password) = text.split_once(':').unwrap_or((text, ""));
+        let (user, password) = (decoded(user)?, decoded(password)?);
+        let fits = |word: &str| word.len() <= 255 && !word.contains(['\r', '\n']);
+        (!user.is_empty() && !user.contains(':') && fits(&user) && fits(&password)).then_some(Self { user, password })
+    }
+}
+
+/// `%XX` in a URL is a byte.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut parts = text.split('%');
+    bytes.extend_from_slice(parts.next()?.as_bytes());
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Has the proxy connect to `target`. Not a byte of what comes behind its answer is taken.
+pub(super) async fn pass(stream: &mut TcpStream, proxy: &Proxy, target: &HostPort) -> Result<()> {
+    let lost = |error: std::io::Error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => "it ended".to_owned(),
+            _ => crate::error::plain(&error),
+        };
+        Error::handshake(format!("the proxy {proxy} did not connect to {target}: {why}"))
+    };
+    let refused = |refusal: Refusal| {
+        let error = Error::handshake(format!("the proxy {proxy} {}", refusal.what));
+        if refusal.hint.is_empty() { error } else { error.with_hint(refusal.hint) }
+    };
+    match proxy.kind {
+        Kind::Socks5 => {
+            let (mut machine, mut say) = socks::Socks::new(target, proxy.login.as_ref()).map_err(refused)?;
+            loop {
+                stream.write_all(&say).await.map_err(lost)?;
+                say = loop {
+                    let mut answer = vec![0; machine.wants()];
+                    stream.read_exact(&mut answer).await.map_err(lost)?;
+                    match machine.hears(&answer).map_err(refused)? {
+                        Step::Hear => {}
+                        Step::Say(next) => break next,
+                        Step::Done => return Ok(()),
+                    }
+                };
+            }
+        }
+        Kind::Http => {
+            let request = connect::request(target, proxy.login.as_ref());
+            stream.write_all(request.as_bytes()).await.map_err(lost)?;
+            let head = head(stream).await.map_err(lost)?;
+            connect::accepted(&head).map_err(refused)
+        }
+    }
+}
+
+/// Why a proxy is of no use, as the rest of a sentence that begins with it.
+#[derive(Debug, PartialEq, Eq)]
+struct Refusal {
+    what: String,
+    hint: &'static str,
+}
+
+impl Refusal {
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: "" }
+    }
+
+    fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
+    }
+}
+
+/// Reads a head up to its empty line, and nothing behind it: that is the target's.
+async fn head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut seen = vec![0; 1024];
+    loop {
+        let length = stream.peek(&mut seen).await?;
+        let before = head.len();
+        head.extend_from_slice(&seen[..length]);
+        let end = connect::end(&head);
+        head.truncate(end.unwrap_or(head.len()));
+        stream.read_exact(&mut seen[..head.len() - before]).await?;
+        if end.is_some() || length == 0 || !connect::begins_like_http(&head) {
+            return Ok(head);
+        }
+        if head.len() > limits::MAX_OPENING {
+            return Err(std::io::Error::other("its answer does not end"));
+        }
+    }
+}

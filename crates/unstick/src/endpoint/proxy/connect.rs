@@ -1,0 +1,93 @@
+//! What a client says to an HTTP proxy, and hears: CONNECT and the head of its answer, without a socket.
+
+use super::{Login, Refusal};
+use crate::address::HostPort;
+
+/// Header lines that are read at most.
+const MAX_HEADERS: usize = 64;
+
+pub(super) fn request(target: &HostPort, login: Option<&Login>) -> String {
+    let login = login.map(|login| {
+        let words = format!("{}:{}", login.user, login.password);
+        format!("Proxy-Authorization: Basic {}\r\n", data_encoding::BASE64.encode(words.as_bytes()))
+    });
+    format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{}\r\n", login.unwrap_or_default())
+}
+
+/// Where a head ends, if it does.
+pub(super) fn end(head: &[u8]) -> Option<usize> {
+    head.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
+}
+
+/// Whether this can go on to be an answer.
+pub(super) fn begins_like_http(head: &[u8]) -> bool {
+    let start = b"HTTP/1.";
+    head.iter().zip(start).all(|(one, other)| one == other)
+}
+
+/// Whether the proxy has connected.
+pub(super) fn accepted(head: &[u8]) -> Result<(), Refusal> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    if !matches!(response.parse(head), Ok(httparse::Status::Complete(_))) {
+        let begun = &head[..head.len().min(24)];
+        return Err(Refusal::new(match begun {
+            [] => "ended without an answer".to_owned(),
+            begun => format!("does not speak HTTP: it answered \"{}\"", begun.escape_ascii()),
+        })
+        .hint("is it a SOCKS5 proxy (socks5://HOST:PORT)?"));
+    }
+    let (code, reason) = (response.code.unwrap_or_default(), response.reason.unwrap_or_default());
+    let reason: String = reason.chars().filter(|c| !c.is_control()).take(80).collect();
+    match code {
+        200..=299 => Ok(()),
+        407 => Err(Refusal::new("wants a login").hint("--proxy http://USER:PASSWORD@HOST:PORT")),
+        403 | 405 => Err(Refusal::new(format!("does not allow this connection: {code} {reason}"))
+            .hint("many proxies allow CONNECT to port 443 alone")),
+        code => Err(Refusal::new(format!("did not connect: {code} {reason}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_the_target_and_who_asks() {
+        let target: HostPort = "[2001:db8::1]:443".parse().unwrap();
+        assert_eq!(request(&target, None), "CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n");
+        let login = Login { user: "Aladdin".to_owned(), password: "open sesame".to_owned() };
+        // RFC 7617, section 2.
+        assert!(
+            request(&target, Some(&login)).contains("\r\nProxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n")
+        );
+    }
+
+    #[test]
+    fn answers_of_every_kind() {
+        for (head, what) in [
+            ("HTTP/1.1 200 Connection established\r\n\r\n", None),
+            ("HTTP/1.0 204 \r\nX: y\r\n\r\n", None),
+            ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", Some("wants a login")),
+            ("HTTP/1.1 403 Filtered\r\n\r\n", Some("does not allow this connection: 403 Filtered")),
+            ("HTTP/1.1 502 Bad Gateway\r\n\r\n", Some("did not connect: 502 Bad Gateway")),
+            ("HTTP/1.1 101 Switching Protocols\r\n\r\n", Some("did not connect: 101 Switching Protocols")),
+            ("", Some("ended without an answer")),
+            ("HTTP/1.1 200", Some("does not speak HTTP: it answered \"HTTP/1.1 200\"")),
+            ("\x05\x00", Some("does not speak HTTP: it answered \"\\x05\\x00\"")),
+            ("HTTP/9.9 200 OK\r\n\r\n", Some("does not speak HTTP: it answered \"HTTP/9.9 200 OK\\r\\n\\r\\n\"")),
+        ] {
+            assert_eq!(accepted(head.as_bytes()).map_err(|refusal| refusal.what).err().as_deref(), what, "{head}");
+        }
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(MAX_HEADERS + 1));
+        assert!(accepted(many.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_head_ends_at_its_empty_line() {
+        assert_eq!(end(b"HTTP/1.1 200 OK\r\n\r\nSSH-2.0-"), Some(19));
+        assert_eq!(end(b"HTTP/1.1 200 OK\r\n\r"), None);
+        assert!(begins_like_http(b"") && begins_like_http(b"HTT") && begins_like_http(b"HTTP/1.1 200"));
+        assert!(!begins_like_http(b"SSH-") && !begins_like_http(b"\x05"));
+    }
+}
