@@ -20,6 +20,7 @@ mod proxies;
 mod python;
 mod rig;
 mod servers;
+mod shake_finds;
 mod tls;
 mod tree;
 mod udp;

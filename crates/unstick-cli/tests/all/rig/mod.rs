@@ -13,8 +13,8 @@ use std::process::Command;
 pub(crate) use gate::Gate;
 pub(crate) use peer::{Peer, Vacancy, listener};
 pub(crate) use peers::{
-    Dns, Postgres, Redis, free_port, ncat_server, netcat, netcat_server, on_a_free_port, python, python_code,
-    python_server, python_with_packages, socat_server, temporary,
+    Dns, Postgres, Redis, free_port, ncat_server, netcat, netcat_server, node_packages, on_a_free_port, python,
+    python_code, python_itself, python_of_packages, python_server, python_with_packages, socat_server, temporary,
 };
 pub(crate) use process::Process;
 pub(crate) use talk::{ask, connect, listen};

@@ -97,20 +97,33 @@ pub(crate) fn python_code(code: &str, arguments: &[&str]) -> Process {
 
 /// The same with the packages of `.ci/python-peers`, which makes the environment where it is not there yet.
 pub(crate) fn python_with_packages(code: &str, arguments: &[&str]) -> Process {
+    Process::start(Command::new(python_of_packages()).args(["-c", code]).args(arguments))
+}
+
+/// The interpreter that has the packages of `.ci/python-peers`.
+pub(crate) fn python_of_packages() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    let python = FOUND.get_or_init(|| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci/python-peers");
-        let output = Command::new(script).output().expect("bash is installed");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "the packages cannot be had: {said}");
-        PathBuf::from(String::from_utf8(output.stdout).expect("a path is text").trim_end())
-    });
-    Process::start(Command::new(python).args(["-c", code]).args(arguments))
+    FOUND.get_or_init(|| made_by("python-peers"))
+}
+
+/// The packages of `.ci/node-peers`, for `NODE_PATH`.
+pub(crate) fn node_packages() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| made_by("node-peers"))
+}
+
+/// What a script of `.ci` makes where it is not there yet.
+fn made_by(script: &str) -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci").join(script);
+    let output = Command::new(script).output().expect("bash is installed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the packages cannot be had: {said}");
+    PathBuf::from(String::from_utf8(output.stdout).expect("a path is text").trim_end())
 }
 
 /// The interpreter, looked up once: what stands first on the PATH may be a script that chooses among several, at many
 /// times the cost of a start.
-fn python_itself() -> &'static Path {
+pub(crate) fn python_itself() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
         let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();

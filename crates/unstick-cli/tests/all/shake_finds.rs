@@ -1,0 +1,218 @@
+//! `shake` finds what is broken in small programs as beginners write them and in two published packages, says exactly
+//! where, and accuses nothing else. The programs lie beside this file.
+//!
+//! Not here: programs that are not broken, and servers that behave oddly.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::rig::{Process, node_packages, port_at_end, program, python_itself, python_of_packages};
+
+#[test]
+fn a_client_that_reads_the_length_with_recv_1024() {
+    let (_server, to) = started(python("length_server.py").arg("0"));
+    let shaken = Shaken::of_client(&["--to", &to], "length_client.py");
+    let joined = shaken.finding("s2c:join@0..");
+    assert_eq!(joined["headline"], "the program exits 1 (without cuts it exits 0)", "{joined:#}");
+    assert!(text(&joined["pattern"]).contains("server→client"), "{joined:#}");
+    // One byte of the length is no length either. Behind it the client reads in a loop, as it should.
+    let cut = shaken.finding("s2c:cut@1");
+    assert_eq!(cuts(cut, "s2c"), [1, 2, 3], "{cut:#}");
+    assert!(text(&cut["cause"]).contains("exactly n bytes"), "{cut:#}");
+    shaken.accuses_in(2);
+}
+
+#[test]
+fn a_client_that_takes_two_receives_for_two_messages() {
+    let (_server, to) = started(python("two_sends_server.py").arg("0"));
+    let shaken = Shaken::of_client(&["--to", &to, "--output"], "two_receives_client.py");
+    let cut = shaken.finding("s2c:cut@1");
+    assert_eq!(cut["headline"], "the program prints something else", "{cut:#}");
+    assert_eq!(cuts(cut, "s2c"), [1, 2, 3, 4, 6, 7, 8, 9], "where the messages meet it is right: {cut:#}");
+    let joined = shaken.finding("s2c:join@0..");
+    assert_eq!(joined["headline"], "the program prints something else", "{joined:#}");
+    shaken.accuses_in(2);
+}
+
+#[test]
+fn a_server_that_reads_the_length_with_one_recv_4() {
+    // It ends where it breaks, so it is started for each case, on a port that is free then.
+    let start = format!("exec {} {{port}}", shell_words(&python("recv_four_server.py")));
+    let shaken = Shaken::of_server(&["-f", "u32be", "--to", "127.0.0.1:0", "--start", &start, "--send", "hello"]);
+    let cut = shaken.finding("c2s:cut@1");
+    assert_eq!(cuts(cut, "c2s"), [1, 2, 3], "{cut:#}");
+    let pattern = "fails whenever the 4-byte header at offset 0 is cut after byte 1, 2 or 3; passes everywhere else.";
+    assert_eq!(cut["pattern"], pattern);
+    assert!(text(&cut["outcome"]["server_said"]).contains("struct.error"), "{cut:#}");
+    shaken.accuses_in(1);
+}
+
+#[test]
+fn a_server_that_drops_what_follows_the_first_message() {
+    let (_server, to) = started(&mut python("first_line_server.py"));
+    let sends = ["--send", "one", "--send", "two", "--send", "three"];
+    let shaken = Shaken::of_server(&[&["-f", "line", "--to", &to], &sends[..]].concat());
+    let joined = shaken.finding("c2s:join@0..8");
+    let all = ["c2s:join@0..8", "c2s:join@4..14", "c2s:join@0..14", "c2s:join@0..end"];
+    assert_eq!(failing(joined), all, "any join of two messages, and no cut: {joined:#}");
+    assert!(text(&joined["cause"]).contains("what follows is dropped"), "{joined:#}");
+    shaken.accuses_in(1);
+}
+
+#[test]
+fn a_server_that_decodes_text_read_by_read() {
+    let (_server, to) = started(&mut node("text_server.js"));
+    let shaken = Shaken::of_server(&["--to", &to, "--send", "naïve café, 5 €"]);
+    let cut = shaken.finding("c2s:cut@3");
+    assert_eq!(cuts(cut, "c2s"), [3, 11, 17, 18], "inside ï, é and €: {cut:#}");
+    assert!(text(&cut["pattern"]).contains("inside a character"), "{cut:#}");
+    assert!(text(&cut["cause"]).contains("text is decoded read by read"), "{cut:#}");
+    shaken.accuses_in(1);
+}
+
+#[test]
+fn a_server_that_looks_for_a_line_end_read_by_read() {
+    let (_server, to) = started(&mut python("line_end_server.py"));
+    let headers = hex(b"Host: example.org\r\nAccept: text/plain\r\n\r\n");
+    let shaken = Shaken::of_server(&["--to", &to, "--send-hex", &headers]);
+    let cut = shaken.finding("c2s:cut@18");
+    assert_eq!(cuts(cut, "c2s"), [18], "the last line ends are trimmed away: {cut:#}");
+    assert!(text(&cut["pattern"]).contains("between CR and LF"), "{cut:#}");
+    shaken.accuses_in(1);
+}
+
+#[test]
+fn the_parser_of_mqtt_packet_6_6_0() {
+    let (_server, to) = started(node("mqtt_server.js").env("NODE_PATH", node_packages()));
+    let connect = hex(b"\x10\x12\x00\x04MQTT\x04\x02\x00\x3c\x00\x06sensor");
+    let mut publish = b"\x32\xa5\x01\x00\x0broom/window\x00\x07".to_vec();
+    publish.extend([b't'; 150]);
+    let shaken =
+        Shaken::of_server(&["--to", &to, "--send-hex", &connect, "--send-hex", &hex(&publish), "--send-hex", "e000"]);
+    let cut = shaken.finding("c2s:cut@22");
+    assert_eq!(failing(cut), ["c2s:cut@22"], "between the two bytes of the remaining length: {cut:#}");
+    shaken.accuses_in(1);
+}
+
+#[test]
+fn the_server_of_pymodbus_2_1_0() {
+    let (_server, to) = started(Command::new(python_of_packages()).arg(subject("modbus_server.py")));
+    let shaken = Shaken::of_server(&["--to", &to, "--send-hex", "000100000006010300000002"]);
+    let cut = shaken.finding("c2s:cut@1");
+    // Inside the header of seven bytes it answers a request that it has not read; behind it it forgets what it has.
+    assert_eq!(cuts(cut, "c2s"), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], "{cut:#}");
+    shaken.accuses_in(1);
+}
+
+#[test]
+fn a_program_on_pipes_that_takes_each_read_for_a_message() {
+    let requests = [r#"{"id": 1, "text": "hello"}"#, r#"{"id": 2, "text": "world"}"#];
+    let sends = ["--stdio", "-f", "line", "--send", requests[0], "--send", requests[1]];
+    let shaken = Shaken::new(&sends, &words(&python("requests_program.py")));
+    let cut = shaken.finding("c2s:cut@1");
+    let inside: Vec<u64> = (1..54).filter(|at| *at != 27).collect();
+    assert_eq!(cuts(cut, "c2s"), inside, "{cut:#}");
+    assert!(text(&cut["cause"]).contains("one message"), "{cut:#}");
+    assert!(text(&cut["outcome"]["program_said"]).contains("JSONDecodeError"), "{cut:#}");
+    let joined = shaken.finding("c2s:join@0..");
+    assert!(text(&joined["outcome"]["program_said"]).contains("Extra data"), "{joined:#}");
+    shaken.accuses_in(2);
+}
+
+/// What `unstick shake --json` came to.
+struct Shaken {
+    report: Value,
+}
+
+impl Shaken {
+    /// Tries a program that must turn out to be broken, every cut delivered.
+    fn new(arguments: &[&str], command: &[String]) -> Shaken {
+        let mut shake = program();
+        shake.args(["shake", "--json"]).args(arguments).arg("--").args(command);
+        let output = shake.output().expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {said}"));
+        assert_eq!((output.status.code(), text(&report["verdict"])), (Some(6), "broken"), "{report:#}");
+        assert_eq!(report["delivered"], report["planned"], "{report:#}");
+        Shaken { report }
+    }
+
+    /// Tries a server, unstick being the client.
+    fn of_server(arguments: &[&str]) -> Shaken {
+        Shaken::new(arguments, &[])
+    }
+
+    /// Tries a script that is told where to connect to.
+    fn of_client(arguments: &[&str], script: &str) -> Shaken {
+        Shaken::new(arguments, &words(python(script).args(["{host}", "{port}"])))
+    }
+
+    /// The one finding whose smallest case begins so.
+    fn finding(&self, case: &str) -> &Value {
+        let findings = self.report["findings"].as_array().expect("a report has findings");
+        let fits = |finding: &&Value| finding["case"].as_str().is_some_and(|text| text.starts_with(case));
+        findings.iter().find(fits).unwrap_or_else(|| panic!("no finding {case}: {:#}", self.report))
+    }
+
+    /// There are so many findings, and no case has failed that is in none of them.
+    fn accuses_in(&self, findings: usize) {
+        assert_eq!(self.report["findings"].as_array().map(Vec::len), Some(findings), "{:#}", self.report);
+    }
+}
+
+/// The places of single cuts that fail in this way, ascending.
+fn cuts(finding: &Value, way: &str) -> Vec<u64> {
+    let start = format!("{way}:cut@");
+    let mut places: Vec<u64> =
+        failing(finding).iter().filter_map(|case| case.strip_prefix(&start)?.parse().ok()).collect();
+    places.sort_unstable();
+    places
+}
+
+/// The cases that fail in this way.
+fn failing(finding: &Value) -> Vec<&str> {
+    finding["failing"].as_array().expect("a finding has cases").iter().map(text).collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A server that says its port in its first line, and where that is.
+fn started(command: &mut Command) -> (Process, String) {
+    let mut process = Process::start(command);
+    let line = process.line();
+    let port = port_at_end(&line).unwrap_or_else(|| panic!("no port in {line:?}"));
+    (process, format!("127.0.0.1:{port}"))
+}
+
+fn subject(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/shake_finds").join(name)
+}
+
+fn python(script: &str) -> Command {
+    let mut command = Command::new(python_itself());
+    command.arg("-S").arg(subject(script));
+    command
+}
+
+fn node(script: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(subject(script));
+    command
+}
+
+fn words(command: &Command) -> Vec<String> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_str().expect("paths are text").to_owned()).collect()
+}
+
+fn shell_words(command: &Command) -> String {
+    words(command).iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
+}
