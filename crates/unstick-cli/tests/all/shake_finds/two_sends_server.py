@@ -7,7 +7,10 @@ server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 print("listening on port", server.getsockname()[1], flush=True)
 while True:
     connection, address = server.accept()
-    connection.sendall(b"hello")
-    time.sleep(0.02)
-    connection.sendall(b"world")
+    try:
+        connection.sendall(b"hello")
+        time.sleep(0.02)
+        connection.sendall(b"world")
+    except OSError as error:
+        print("a client has gone:", error)
     connection.close()
