@@ -43,6 +43,7 @@ pub use address::{Address, FramedAddress, Framings};
 pub use endpoint::Options;
 pub use error::{Error, Result};
 pub use link::{Link, Listener, Receiver, Sender, connect, listen};
+pub use service::shake;
 pub use unstick_wire as wire;
 
 /// The README's example is compiled and run with the other doctests.

@@ -95,13 +95,6 @@ pub const MAX_JOINED: usize = 1 << 20;
 /// Bytes of a program's last words that `shake` keeps, and of its output where that is compared.
 pub const MAX_SAID: usize = 64 << 10;
 
-/// How long `shake` looks without a pause whether a receiver has read: longer than a reader at work takes, shorter than
-/// would be felt.
-pub const EAGER_LOOKS: Duration = Duration::from_micros(500);
-
-/// How long a receiver that cannot be seen is given to read what is before a cut.
-pub const BLIND_CUT: Duration = Duration::from_millis(5);
-
 /// How long a receiver is given to read what is before a cut: one that has not read by then is busy with something
 /// else, and the cut counts as undelivered.
 pub const CUT_PATIENCE: Duration = Duration::from_secs(1);
@@ -110,7 +103,7 @@ pub const CUT_PATIENCE: Duration = Duration::from_secs(1);
 pub const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a first run without cuts may take; later ones are given a multiple of what it took.
-pub const BASELINE_PATIENCE: Duration = Duration::from_secs(30);
+pub const BASELINE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Raises the number of files that this process may open to what the machine allows, and returns it.
 ///

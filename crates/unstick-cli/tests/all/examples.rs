@@ -71,6 +71,13 @@ fn decode() {
 }
 
 #[test]
+fn shake_decoder() {
+    let report = example("unstick", "shake_decoder", &[]).rest();
+    assert!(report.starts_with("BROKEN: "), "{report}");
+    assert!(report.contains("smallest case  c2s:cut@1\n"), "{report}");
+}
+
+#[test]
 fn a_script_runs_a_room_through_json() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/python/json_room.py");
     let mut command = Command::new("python3");

@@ -11,7 +11,7 @@ const SEGMENTS: [u64; 2] = [536, 1448];
 const BEYOND: usize = 256;
 
 /// What was seen of one direction, uncut.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Recording {
     /// Its bytes.
     pub bytes: Vec<u8>,
@@ -32,6 +32,14 @@ pub struct Frame {
     pub body: u64,
     /// The first byte behind it.
     pub end: u64,
+}
+
+impl std::fmt::Debug for Recording {
+    /// The begin of the bytes only: there may be megabytes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = &self.bytes[..self.bytes.len().min(64)];
+        write!(f, "Recording({} bytes: \"{}\")", self.bytes.len(), shown.escape_ascii())
+    }
 }
 
 impl Recording {

@@ -29,6 +29,8 @@ enum Where {
     Headers(u64, Vec<u64>),
     Characters,
     LineEnds,
+    /// Everywhere but between frames.
+    Inside,
     Everywhere,
     /// At most places, none of them special.
     Most,
@@ -45,6 +47,8 @@ impl Failing<'_> {
             Where::LineEnds
         } else if let Some(found) = self.in_headers() {
             found
+        } else if self.is_inside_frames() {
+            Where::Inside
         } else if self.cuts.len() == self.tried.len() && self.cuts.len() > 1 {
             Where::Everywhere
         } else if self.cuts.len() * 10 >= self.tried.len() * 7 && self.cuts.len() > 8 {
@@ -52,6 +56,13 @@ impl Failing<'_> {
         } else {
             Where::Places
         }
+    }
+
+    /// All places that were tried but the boundaries, of which one was.
+    fn is_inside_frames(&self) -> bool {
+        let boundary = |at: &u64| self.recording.frames.iter().any(|frame| frame.end == *at);
+        let inside = self.tried.iter().filter(|at| !boundary(at));
+        self.tried.iter().any(boundary) && inside.eq(self.cuts)
     }
 
     /// All in headers, which have one length.
@@ -150,7 +161,9 @@ pub fn cause(failing: &Failing<'_>) -> &'static str {
             "`recv(n)` is taken for \"exactly n bytes\": it returns what is there, up to n; read on until the header \
              is whole"
         }
-        _ if !failing.joins.is_empty() || matches!(failing.place(), Where::Everywhere | Where::Most) => {
+        _ if !failing.joins.is_empty()
+            || matches!(failing.place(), Where::Everywhere | Where::Inside | Where::Most) =>
+        {
             "one `recv` is taken for one message, or the decoder is made anew for each read: keep what has arrived in a \
              buffer of the connection, and take messages from that"
         }
@@ -255,6 +268,18 @@ mod tests {
         let all = failing(&recording, &tried, &tried);
         assert_eq!(describe(&all), "fails whenever client→server is cut, at all of the 6 places tried.");
         assert!(cause(&all).contains("one `recv`"));
+    }
+
+    #[test]
+    fn inside_messages_and_not_between_them() {
+        let recording = framed(b"\x02hi\x02ho", "u8");
+        let tried: Vec<u64> = (1..6).collect();
+        let failing = failing(&recording, &[1, 2, 4, 5], &tried);
+        assert_eq!(
+            describe(&failing),
+            "fails whenever client→server is cut anywhere inside a message; passes between messages."
+        );
+        assert!(cause(&failing).contains("one `recv`"));
     }
 
     #[test]

@@ -25,6 +25,8 @@ mod lab;
 mod processes;
 mod proxy_sockets;
 mod queue;
+#[cfg(target_os = "linux")]
+mod shaken;
 mod standard_streams;
 mod tcp_sockets;
 mod tls_sockets;

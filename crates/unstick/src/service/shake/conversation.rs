@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 use unstick_wire::shake::{Case, Direction, Knife, Tally};
@@ -80,11 +80,13 @@ pub(super) struct Runner {
     pub(super) half_close: bool,
     /// What the client prints is compared.
     pub(super) output: bool,
+    /// The connections of the server's last run, which may keep its port.
+    pub(super) last: Mutex<Vec<Wire>>,
 }
 
 impl Runner {
     /// Runs the conversation once.
-    pub(super) async fn run(&self, case: &Case, bounds: Bounds) -> Result<Outcome> {
+    pub(super) async fn run(self: &Arc<Self>, case: &Case, bounds: Bounds) -> Result<Outcome> {
         let begun = Instant::now();
         let mut outcome = match &self.subject {
             Subject::Client { command, server } => Box::pin(self.client(case, bounds, command, server)).await?,
@@ -97,7 +99,13 @@ impl Runner {
     }
 
     /// Stands between a client and its server.
-    async fn client(&self, case: &Case, bounds: Bounds, command: &[String], server: &Server) -> Result<Outcome> {
+    async fn client(
+        self: &Arc<Self>,
+        case: &Case,
+        bounds: Bounds,
+        command: &[String],
+        server: &Server,
+    ) -> Result<Outcome> {
         let (mut started, to) = self.start(server).await?;
         let listener =
             TcpListener::bind(("127.0.0.1", 0)).await.map_err(|e| Error::io("listening for the client", e))?;
@@ -137,7 +145,7 @@ impl Runner {
 
     /// Passes on the client's connections until it has ended.
     async fn attend(
-        &self,
+        self: &Arc<Self>,
         client: &mut Program,
         listener: &TcpListener,
         meeting: &mut Meeting,
@@ -160,11 +168,12 @@ impl Runner {
         }
     }
 
-    fn relay(&self, meeting: &mut Meeting, client: TcpStream, to: SocketAddr, case: &Case, bounds: Bounds) {
+    fn relay(self: &Arc<Self>, meeting: &mut Meeting, client: TcpStream, to: SocketAddr, case: &Case, bounds: Bounds) {
         let tape = meeting.tapes.next();
         let table = self.table.clone();
         let spare = matches!(&self.subject, Subject::Client { server, .. } if server.start.is_some());
         let knives = Direction::BOTH.map(|way| Knife::new(case, way));
+        let runner = Arc::clone(self);
         meeting.relays.spawn(async move {
             let server = connect(to).await?;
             let lost = |e| Error::io("the connection", e);
@@ -177,6 +186,7 @@ impl Runner {
                 there.run(forth, &mut from_client, &mut to_server),
                 here.run(back, &mut from_server, &mut to_client)
             );
+            runner.remember(&to_server);
             Ok(())
         });
     }
@@ -203,6 +213,7 @@ impl Runner {
         };
         let mut outcome = Outcome { late: !bounded(talk, &tapes, bounds).await, ..Outcome::default() };
         // A server that has not closed is left in no doubt, and its port is free at once.
+        self.remember(&outlet);
         outlet.reset();
         if let Some(started) = started {
             outcome.server_said = started.end().await;
@@ -257,6 +268,26 @@ impl Runner {
         Outcome { late: ended.is_err(), exit: Some(exit), ..Outcome::default() }.with(&tapes)
     }
 
+    /// Keeps in mind who may keep the server's port.
+    fn remember(&self, outlet: &Outlet) {
+        if let Some(wire) = outlet.wire() {
+            self.last.lock().unwrap_or_else(PoisonError::into_inner).push(wire.clone());
+        }
+    }
+
+    /// Waits until no earlier connection keeps the server's port: where both sides have ended at the same moment, that
+    /// would be a minute.
+    async fn port_is_free(&self) {
+        let last = std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));
+        for wire in last {
+            while wire.lingers() {
+                // It begins to connect, or cannot: either way the table tells whether that has helped.
+                let _ = wire.end_lingering();
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+    }
+
     /// Starts the server, if that is asked for, and waits until it listens.
     async fn start(&self, server: &Server) -> Result<(Option<Program>, SocketAddr)> {
         let Some(line) = &server.start else { return Ok((None, server.address)) };
@@ -265,6 +296,9 @@ impl Runner {
             // Free now; the server binds it in a moment.
             let free = std::net::TcpListener::bind(address).and_then(|listener| listener.local_addr());
             address = free.map_err(|e| Error::io("choosing a port for the server", e))?;
+        }
+        if server.address.port() != 0 {
+            self.port_is_free().await;
         }
         let line = line.replace("{port}", &address.port().to_string()).replace("{host}", &address.ip().to_string());
         let mut command = child::shell(&line);
@@ -375,7 +409,13 @@ async fn silence(tapes: &Tapes, bounds: Bounds) {
 }
 
 async fn connect(to: SocketAddr) -> Result<TcpStream> {
-    TcpStream::connect(to).await.map_err(|error| {
+    let connected = async {
+        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // So that its port can be had again, should that be needed to free the server's.
+        socket.set_reuseaddr(true)?;
+        socket.connect(to).await
+    };
+    connected.await.map_err(|error: std::io::Error| {
         let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
         let error = Error::unreachable(format!("cannot connect to tcp://{to}"), error);
         if refused {

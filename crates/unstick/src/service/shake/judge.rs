@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -66,7 +66,7 @@ pub(super) async fn judge(shake: Shake) -> Result<Report> {
     let table = Table::open().ok().map(Arc::new);
     let (half_close, output) = (shake.half_close, shake.output);
     let output = output && matches!(shake.subject, Subject::Client { .. });
-    let runner = Arc::new(Runner { subject: shake.subject.clone(), table, half_close, output });
+    let runner = Arc::new(Runner { subject: shake.subject.clone(), table, half_close, output, last: Mutex::default() });
     let mut judge = Judge::begin(shake, runner, begun).await?;
     let mut pinned = Vec::new();
     if judge.unsteady {

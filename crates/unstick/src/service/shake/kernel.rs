@@ -27,10 +27,16 @@ const ESTABLISHED: u8 = 1;
 const SYN_RECV: u8 = 3;
 const FIN_WAIT1: u8 = 4;
 const FIN_WAIT2: u8 = 5;
+const TIME_WAIT: u8 = 6;
 const CLOSE_WAIT: u8 = 8;
 const LISTEN: u8 = 10;
 
 impl Seen {
+    /// It has ended, and its port is kept for a minute.
+    pub(super) fn lingers(self) -> bool {
+        self.state == TIME_WAIT
+    }
+
     /// Nobody will read from it any more.
     pub(super) fn is_deaf(self) -> bool {
         match self.state {

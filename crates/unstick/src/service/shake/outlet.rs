@@ -14,6 +14,13 @@ use unstick_wire::shake::Proof;
 use super::kernel::{Seen, Table};
 use crate::limits;
 
+/// How long it is looked without a pause whether a receiver has read: longer than a reader at work takes, shorter than
+/// would be felt.
+const EAGER_LOOKS: Duration = Duration::from_micros(500);
+
+/// How long a receiver that cannot be seen is given to read what is before a cut.
+const BLIND_CUT: Duration = Duration::from_millis(5);
+
 /// The receiver's end of a TCP connection, as the kernel's table names it.
 #[derive(Debug, Clone)]
 pub(super) struct Wire {
@@ -33,6 +40,23 @@ impl Wire {
 
     fn seen(&self) -> Option<io::Result<Option<Seen>>> {
         self.table.as_ref().map(|table| table.connected(self.local, self.remote))
+    }
+
+    /// It has ended, and keeps the server from listening on its port again.
+    pub(super) fn lingers(&self) -> bool {
+        matches!(self.seen(), Some(Ok(Some(seen))) if seen.lingers())
+    }
+
+    /// Ends that: a connection attempt from the same port, which the old connection answers with its last
+    /// acknowledgement, which is answered with a reset, which removes it (RFC 1337 calls that assassination). To be done
+    /// only while nobody listens there.
+    pub(super) fn end_lingering(&self) -> io::Result<()> {
+        use socket2::{Domain, Protocol, Socket, Type};
+        let socket = Socket::new(Domain::for_address(self.remote), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&self.remote.into())?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&self.local.into())
     }
 
     /// Nobody will read from it, nor write to it, any more.
@@ -67,13 +91,24 @@ impl Outlet {
         }
     }
 
-    /// Passes on the end. With `spare`, a receiver that has closed already is reset instead, so that its port is not
-    /// kept for a minute (TIME-WAIT): it loses nothing by that.
-    pub(super) async fn end(&mut self, spare: bool) {
+    /// Passes on the end.
+    pub(super) async fn end(&mut self) {
         match self {
-            Self::Tcp(_, wire) if spare && wire.is_deaf() => self.reset(),
             Self::Tcp(half, _) => drop(half.shutdown().await),
             Self::Pipe(pipe) => *pipe = None,
+        }
+    }
+
+    /// The receiver has closed: it will not read the end of the stream.
+    pub(super) fn is_deaf(&self) -> bool {
+        matches!(self, Self::Tcp(_, wire) if wire.is_deaf())
+    }
+
+    /// The receiver's end, as the kernel's table names it.
+    pub(super) fn wire(&self) -> Option<&Wire> {
+        match self {
+            Self::Tcp(_, wire) => Some(wire),
+            Self::Pipe(_) => None,
         }
     }
 
@@ -98,12 +133,12 @@ impl Outlet {
                 Look::Read => return Proof::Read,
                 Look::Gone => return Proof::Gone,
                 Look::Blind => {
-                    tokio::time::sleep(limits::BLIND_CUT).await;
+                    tokio::time::sleep(BLIND_CUT).await;
                     return Proof::Unproven;
                 }
                 Look::NotYet if begun.elapsed() >= limits::CUT_PATIENCE => return Proof::Unread,
                 // A reader that is at work reads within microseconds, which is far less than a timer can wait.
-                Look::NotYet if begun.elapsed() < limits::EAGER_LOOKS => {
+                Look::NotYet if begun.elapsed() < EAGER_LOOKS => {
                     std::thread::yield_now();
                     tokio::task::yield_now().await;
                 }

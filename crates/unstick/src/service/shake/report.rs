@@ -109,6 +109,9 @@ impl fmt::Display for Report {
     }
 }
 
+/// Bytes of a line that a program said which are shown.
+const SAID: usize = 200;
+
 impl Finding {
     /// What it comes to, in a few words.
     pub fn headline(&self) -> String {
@@ -149,7 +152,12 @@ impl Finding {
         for (who, said) in [("program", &self.outcome.client_said), ("server", &self.outcome.server_said)] {
             let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
             for line in &lines[lines.len().saturating_sub(3)..] {
-                let _ = writeln!(text, "   {:<14} {}", format!("{who} said"), shown(line.as_bytes()));
+                let _ = writeln!(
+                    text,
+                    "   {:<14} {}",
+                    format!("{who} said"),
+                    shown(&line.as_bytes()[..line.len().min(SAID)])
+                );
             }
         }
         let _ = writeln!(text, "   likely cause   {}", self.cause);

@@ -1,0 +1,37 @@
+//! A decoder that works on every developer's machine, and the cut that breaks it, found without a socket.
+//!
+//! ```text
+//! cargo run -p unstick --example shake_decoder
+//! ```
+//!
+//! In a test: `assert!(report.passed(), "{report}")`.
+
+#![allow(clippy::print_stdout)] // An example is a program of its own.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use unstick::shake::{Shake, Stream};
+use unstick::wire::Framing;
+
+/// Answers each message with its length; a message is a byte that says how long it is, then so many bytes.
+async fn hasty(mut stream: Stream) {
+    let mut buffer = [0; 1024];
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        let mut rest = &buffer[..count];
+        while let Some((&length, after)) = rest.split_first() {
+            let Some(message) = after.get(..length.into()) else { break }; // The bug: what is left of `rest` is lost.
+            let answer = format!("{}\n", message.len());
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+            rest = &after[length.into()..];
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> unstick::Result<()> {
+    let two_messages = b"\x05hello\x05world";
+    let report = Shake::service(two_messages, hasty).framing(Framing::parse("u8")?).run().await?;
+    print!("{report}");
+    Ok(())
+}
