@@ -143,6 +143,7 @@ fn as_json(report: &Report) -> Value {
         })
     });
     json!({
+        "version": 1,
         "verdict": match report.verdict {
             Verdict::Same => "same",
             Verdict::Broken => "broken",

@@ -73,7 +73,7 @@ fn the_reference_has_every_exit_status() {
 #[test]
 fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
     let page = printed(&["generate", "man"]).replace("\\-", "-");
-    for verb in ["listen", "connect", "ask", "lab", "framings", "generate"] {
+    for verb in ["listen", "connect", "ask", "shake", "lab", "framings", "generate"] {
         let help = printed(&[verb, "--help"]);
         let words = help.split([' ', '\n', ',', '`']).filter(|word| word.starts_with("--") && *word != "--help");
         for option in words {
@@ -166,6 +166,34 @@ fn every_event_and_key_of_the_lab_is_in_its_document() {
         seen.insert(event["event"].as_str().expect("a name").to_owned());
     }
     assert_eq!(seen, documented, "seen and documented");
+}
+
+/// All keys of an object and of what is in it.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            found.extend(object.keys().cloned());
+            object.values().for_each(|inner| keys(inner, found));
+        }
+        Value::Array(list) => list.iter().for_each(|inner| keys(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_a_shaking_is_in_its_document() {
+    let document = text("docs/json.md");
+    let (_, part) = document.split_once("\n# `unstick shake --json`").expect("shake has a part of its own");
+    let (part, _) = part.split_once("\n# ").expect("and it ends");
+    let hasty = "import os; print(len(os.read(0, 100)))";
+    let mut shake = unstick(&["shake", "--stdio", "--send", "hello", "--json", "--", "python3", "-c", hasty]);
+    let report: Value = serde_json::from_str(&shake.rest()).unwrap();
+    assert_eq!((shake.code(), report["verdict"].as_str()), (6, Some("broken")));
+    let mut found = BTreeSet::new();
+    keys(&report, &mut found);
+    for key in found {
+        assert!(part.contains(&format!("`{key}`")), "the key {key} is not described");
+    }
 }
 
 // ---- the rest of the paper ----

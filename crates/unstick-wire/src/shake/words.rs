@@ -113,6 +113,7 @@ pub fn describe(failing: &Failing<'_>) -> String {
         }
         Where::Characters => (format!("{way} is cut inside a character (after byte {places})"), elsewhere),
         Where::LineEnds => (format!("{way} is cut between CR and LF (after byte {places})"), elsewhere),
+        Where::Inside => (format!("{way} is cut anywhere inside a message"), "; passes between messages".into()),
         Where::Everywhere => {
             (format!("{way} is cut, at all of the {} places tried", failing.tried.len()), String::new())
         }

@@ -246,7 +246,7 @@ async fn each_start_can_have_a_free_port() {
 
 #[tokio::test]
 async fn a_server_that_is_slow_to_start_is_waited_for_and_one_that_never_listens_is_said() {
-    let slow = format!("import time\ntime.sleep(0.5)\n{ONE_SHOT}");
+    let slow = format!("import threading\nthreading.Event().wait(0.5)\n{ONE_SHOT}");
     let (_folder, start) = python(&slow, "{port}");
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let one = [case("c2s:cut@1")];
