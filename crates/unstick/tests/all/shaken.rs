@@ -327,7 +327,7 @@ async fn of_what_a_program_says_the_end_is_kept() {
 
 #[tokio::test]
 async fn a_conversation_that_does_not_end_is_given_up() {
-    let address = server(|stream| std::mem::forget(stream));
+    let address = server(std::mem::forget);
     let begun = std::time::Instant::now();
     let line = "exec nc.openbsd {host} {port} < /dev/zero > /dev/null";
     let error = Shake::client(["sh", "-c", line], address).run().await.unwrap_err();
