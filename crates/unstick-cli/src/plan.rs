@@ -333,6 +333,10 @@ pub fn max_peers(args: &Listen) -> Option<usize> {
 pub fn listening(args: &Listen, address: &Address, options: &mut Options) -> Result<()> {
     options.reuse_address = !args.no_reuseaddr;
     options.mode = args.mode;
+    #[cfg(unix)]
+    {
+        options.inherited = unstick::endpoint::Inherited::from_environment();
+    }
     let has_file = matches!(address, Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_));
     if args.mode.is_some() && !has_file {
         return Err(Error::usage(format!("--mode is for the file of a unix: socket, and {address} has none")));

@@ -10,6 +10,8 @@ mod foreign;
 mod handshakes;
 mod holder;
 mod inbox;
+#[cfg(unix)]
+mod inherited;
 mod mem;
 mod proxy;
 #[cfg(unix)]
@@ -46,6 +48,8 @@ use crate::limits;
 
 pub(crate) use datagrams::{Batch, RecvDatagrams};
 use foreign::Foreign;
+#[cfg(unix)]
+pub use inherited::Inherited;
 pub use proxy::Proxy;
 #[cfg(unix)]
 pub(crate) use ready::ReadySocket;
@@ -73,6 +77,9 @@ pub struct Options {
     /// The permissions of the file of a `unix:` socket that is listened on, as chmod takes them; what umask leaves where
     /// nothing is said.
     pub mode: Option<u32>,
+    /// Sockets that were handed over: listening takes one of them, and binds none.
+    #[cfg(unix)]
+    pub inherited: Option<Arc<Inherited>>,
     /// What an `exec:` command finds in its environment besides this process's own.
     pub environment: Vec<(String, String)>,
     /// The proxy through which TCP, and what is spoken over it, is connected.
@@ -121,6 +128,8 @@ impl Default for Options {
             reuse_address: true,
             frame_timeout: None,
             mode: None,
+            #[cfg(unix)]
+            inherited: None,
             environment: Vec::new(),
             proxy: None,
             udp: UdpOptions::default(),

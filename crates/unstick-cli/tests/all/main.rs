@@ -2,6 +2,7 @@
 //!
 //! One binary, one room a subject; `rig` starts the programs.
 
+mod activation;
 mod bridges;
 mod commands;
 mod docs;

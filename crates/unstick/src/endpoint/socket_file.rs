@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::Options;
+use super::{Options, inherited};
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -64,13 +64,17 @@ fn system_name(name: &SocketName) -> Result<SockAddr> {
     }
 }
 
-/// Binds a socket to a name. A file that a listener which is gone has left behind is removed first.
+/// Binds a socket to a name. A file that a listener which is gone has left behind is removed first. A socket that was
+/// handed over is taken as it is.
 pub(super) fn bind(
     kind: Type,
     at: &Address,
     name: &SocketName,
     options: &Options,
 ) -> Result<(Socket, Option<SocketFile>)> {
+    if let Some(socket) = inherited::take_named(name, kind, options)? {
+        return Ok((socket, None));
+    }
     let socket = open(kind)?;
     let wanted = system_name(name)?;
     let failed = |error: io::Error| cannot_bind(at, name, error);

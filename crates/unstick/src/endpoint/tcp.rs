@@ -161,6 +161,13 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
 /// called.
 pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> Result<Listener> {
     let mut sockets: Vec<TcpListener> = Vec::new();
+    #[cfg(unix)]
+    for socket in super::inherited::take_ports(at, Type::STREAM, options)? {
+        sockets.push(TcpListener::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?);
+    }
+    if !sockets.is_empty() {
+        return Ok(listener(scheme, sockets, options));
+    }
     let mut port = at.port;
     for mut address in resolve(at, options).await? {
         address.set_port(port);
@@ -179,8 +186,12 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
     if sockets.is_empty() {
         return Err(Error::unreachable(format!("{scheme}://{at} has no address of this machine"), None));
     }
+    Ok(listener(scheme, sockets, options))
+}
+
+fn listener(scheme: &str, sockets: Vec<TcpListener>, options: &Options) -> Listener {
     let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("{scheme}://{a}")).collect();
-    Ok(Listener { sockets, addresses, options: options.clone(), first: 0, patience: Patience::default() })
+    Listener { sockets, addresses, options: options.clone(), first: 0, patience: Patience::default() }
 }
 
 fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {

@@ -39,6 +39,13 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
 
 async fn bind_all(at: &HostPort, options: &Options) -> Result<Vec<UdpSocket>> {
     let mut sockets: Vec<UdpSocket> = Vec::new();
+    #[cfg(unix)]
+    for socket in super::inherited::take_ports(at, socket2::Type::DGRAM, options)? {
+        sockets.push(socket::inherited(socket).map_err(|e| Error::io("the socket", e))?);
+    }
+    if !sockets.is_empty() {
+        return Ok(sockets);
+    }
     let mut port = at.port;
     for mut address in resolve(at, options).await? {
         address.set_port(port);

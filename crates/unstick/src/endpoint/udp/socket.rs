@@ -65,6 +65,14 @@ pub(super) fn bind(address: SocketAddr, options: &Options) -> io::Result<UdpSock
     UdpSocket::from_std(socket.into())
 }
 
+/// A socket that somebody else has bound.
+#[cfg(unix)]
+pub(super) fn inherited(socket: Socket) -> io::Result<UdpSocket> {
+    let ipv4 = socket.local_addr()?.is_ipv4();
+    packets::learn_local(&socket, ipv4)?;
+    UdpSocket::from_std(socket.into())
+}
+
 /// How datagrams to multicast groups leave.
 pub(super) fn multicast(socket: &Socket, ipv4: bool, interface: &Interface, options: &UdpOptions) -> io::Result<()> {
     match (options.ttl, ipv4) {

@@ -1,0 +1,75 @@
+//! Socket activation: sockets that the program is started with, as systemd hands them over.
+
+use crate::rig::{Peer, Process, netcat, temporary};
+
+/// Binds a socket, and becomes unstick with that as descriptor 3; says where it is bound.
+const ACTIVATE: &str = "import os, socket, sys\n\
+    family, kind, address = sys.argv[1:4]\n\
+    s = socket.socket(getattr(socket, family), getattr(socket, kind))\n\
+    s.bind(address if family == 'AF_UNIX' else (address, 0))\n\
+    if kind != 'SOCK_DGRAM': s.listen(5)\n\
+    print(s.getsockname()[1] if family == 'AF_INET' else address, flush=True)\n\
+    os.dup2(s.fileno(), 3) if s.fileno() != 3 else os.set_inheritable(3, True)\n\
+    os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
+    os.execvp(sys.argv[4], sys.argv[4:])";
+
+/// `unstick listen` with these arguments and such a socket, and where that is bound.
+fn activated(socket: [&str; 3], arguments: &[&str]) -> (Process, String) {
+    let program = [env!("CARGO_BIN_EXE_unstick"), "listen"];
+    let mut process = netcat("python3", &[&["-S", "-c", ACTIVATE][..], &socket, &program, arguments].concat());
+    let bound = process.line();
+    (process, bound)
+}
+
+#[test]
+fn a_socket_that_was_handed_over_is_listened_on() {
+    let (mut process, port) =
+        activated(["AF_INET", "SOCK_STREAM", "127.0.0.1"], &["0", "--echo", "-f", "line", "--once"]);
+    // It was listening before the program was there.
+    let mut client = Peer::connect(port.parse().expect("a port is a number"));
+    client.says("hello\n");
+    client.hears("hello\n");
+    let line = process.error_line_with("listening on ");
+    assert!(line.trim_end().ends_with(&format!("tcp://127.0.0.1:{port}")), "{line}");
+    drop(client);
+    assert_eq!(process.code(), 0);
+
+    let folder = temporary();
+    let path = folder.path().join("it.sock");
+    let at = path.to_str().expect("the path is text");
+    for (kind, address) in
+        [("SOCK_STREAM", "unix:"), ("SOCK_DGRAM", "unix-dgram:"), ("SOCK_SEQPACKET", "unix-seqpacket:")]
+    {
+        let address = format!("{address}{at}");
+        let (mut process, _) = activated(["AF_UNIX", kind, at], &[&address, "--reply", "yes", "--count", "1"]);
+        let mut asked = crate::rig::unstick(&["ask", &address, "hello"]);
+        assert_eq!((asked.line(), asked.code(), process.code()), ("yes".to_owned(), 0, 0), "{address}");
+        std::fs::remove_file(at).expect("whoever bound it removes it");
+    }
+}
+
+#[test]
+fn datagrams_come_through_a_socket_that_was_handed_over() {
+    let (mut process, port) =
+        activated(["AF_INET", "SOCK_DGRAM", "127.0.0.1"], &["udp://:0", "--reply", "yes", "--count", "1"]);
+    let mut asked = crate::rig::unstick(&["ask", &format!("udp://127.0.0.1:{port}"), "hello"]);
+    assert_eq!((asked.line(), asked.code(), process.code()), ("yes".to_owned(), 0, 0));
+}
+
+#[test]
+fn a_bridge_can_be_activated() {
+    let (server, address) = crate::rig::listener();
+    let (_process, port) = activated(["AF_INET", "SOCK_STREAM", "127.0.0.1"], &["0", "--to", &address]);
+    let mut client = Peer::connect(port.parse().expect("a port is a number"));
+    client.says("hello");
+    Peer::accept(&server).hears("hello");
+}
+
+#[test]
+fn a_socket_that_does_not_fit_is_told() {
+    let (mut process, port) = activated(["AF_INET", "SOCK_STREAM", "127.0.0.1"], &["udp://:0", "--echo"]);
+    let wanted = format!(
+        "unstick: no socket for localhost:0 was handed over (LISTEN_FDS)\n  hint: what was is 127.0.0.1:{port}\n"
+    );
+    assert_eq!((process.errors(), process.code()), (wanted, 3));
+}

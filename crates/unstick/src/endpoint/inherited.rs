@@ -1,0 +1,111 @@
+//! Sockets that this process was started with: socket activation, as systemd and its like do it (`LISTEN_FDS`).
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use listenfd::ListenFd;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::{Options, socket_file};
+use crate::address::{HostPort, SocketName};
+use crate::error::{Error, Result};
+
+/// Sockets that somebody else has bound for this process, each to be listened on once.
+#[derive(Debug)]
+pub struct Inherited {
+    sockets: Mutex<Vec<Socket>>,
+}
+
+impl Inherited {
+    /// What the environment says was handed over (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)); `None` where nothing was.
+    ///
+    /// Only the first call gets them.
+    pub fn from_environment() -> Option<Arc<Self>> {
+        let mut handed_over = ListenFd::from_env();
+        let kinds = [
+            (Domain::IPV4, Type::STREAM),
+            (Domain::IPV4, Type::DGRAM),
+            (Domain::UNIX, Type::STREAM),
+            (Domain::UNIX, Type::DGRAM),
+            (Domain::UNIX, Type::SEQPACKET),
+        ];
+        let mut sockets = Vec::new();
+        for index in 0..handed_over.len() {
+            // IPv4 stands for both families here.
+            let socket = kinds.iter().find_map(|(domain, kind)| {
+                handed_over.take_custom::<Socket>(index, (*domain).into(), (*kind).into(), "socket").ok().flatten()
+            });
+            sockets.extend(socket);
+        }
+        (!sockets.is_empty()).then(|| Arc::new(Self { sockets: Mutex::new(sockets) }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Socket>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes those of a kind whose address fits.
+    fn take(&self, kind: Type, fits: impl Fn(&SockAddr) -> bool) -> Vec<Socket> {
+        let is_it = |socket: &Socket| {
+            socket.r#type().is_ok_and(|found| found == kind) && socket.local_addr().is_ok_and(|address| fits(&address))
+        };
+        let mut sockets = self.lock();
+        let (taken, left) = std::mem::take(&mut *sockets).into_iter().partition(is_it);
+        *sockets = left;
+        taken
+    }
+
+    /// What has been handed over and nobody has taken.
+    fn names(&self) -> String {
+        let name = |socket: &Socket| {
+            let address = socket.local_addr().ok()?;
+            address.as_socket().map(|address| address.to_string()).or_else(|| socket_file::shown(&address))
+        };
+        let names: Vec<String> = self.lock().iter().filter_map(name).collect();
+        names.join(" and ")
+    }
+}
+
+/// The sockets for a host and port, where any were handed over at all. Without a host every address of that port is meant:
+/// whoever bound it has chosen; so is every port by port 0.
+///
+/// # Errors
+///
+/// Where sockets were handed over and none of them fits: binding another would not be what was meant.
+pub(super) fn take_ports(at: &HostPort, kind: Type, options: &Options) -> Result<Vec<Socket>> {
+    let host: Option<IpAddr> = at.host.as_deref().and_then(|host| host.parse().ok());
+    take(options, kind, &at.to_string(), |address| {
+        let Some(address) = address.as_socket() else { return false };
+        let (ip, any) = (address.ip().to_canonical(), address.ip().is_unspecified());
+        let fits = match host {
+            Some(host) => host == ip || (any && host.is_unspecified()),
+            None => at.host.is_none() || ip.is_loopback() || any,
+        };
+        fits && (at.port == 0 || at.port == address.port())
+    })
+}
+
+/// The socket for a name of this machine, where any were handed over at all.
+///
+/// # Errors
+///
+/// As [`take_ports`].
+pub(super) fn take_named(name: &SocketName, kind: Type, options: &Options) -> Result<Option<Socket>> {
+    let wanted = name.to_string();
+    let found = take(options, kind, &wanted, |address| socket_file::shown(address).is_some_and(|name| name == wanted))?;
+    Ok(found.into_iter().next())
+}
+
+fn take(options: &Options, kind: Type, wanted: &str, fits: impl Fn(&SockAddr) -> bool) -> Result<Vec<Socket>> {
+    let Some(inherited) = &options.inherited else { return Ok(Vec::new()) };
+    let found = inherited.take(kind, fits);
+    if found.is_empty() {
+        let error = Error::unreachable(format!("no socket for {wanted} was handed over (LISTEN_FDS)"), None);
+        return Err(error.with_hint(format!("what was is {}", inherited.names())));
+    }
+    for socket in &found {
+        socket.set_nonblocking(true).map_err(|e| Error::io("the socket", e))?;
+    }
+    options.tell(|| format!("the socket for {wanted} was handed over (LISTEN_FDS)"));
+    Ok(found)
+}
