@@ -14,6 +14,9 @@ PACKAGES = {
     "socat": "socat",
     "strace": "strace",
     "cc": "gcc",
+    "openssl": "openssl",
+    "stunnel": "stunnel4",
+    "websockify": "websockify",
 }
 WEBSOCAT = "1.14.0"
 
@@ -86,7 +89,7 @@ def package_version(package):
 
 
 def versions(home):
-    found = {package: package_version(package) for package in ("netcat-openbsd", "ncat", "socat", "libzmq5")}
+    found = {package: package_version(package) for package in ("netcat-openbsd", "ncat", "socat", "stunnel4", "websockify", "libzmq5")}
     found["websocat"] = WEBSOCAT
     found["rustc"] = first_line(["rustc", "--version"])[0].split()[1]
     lock = (home / "Cargo.lock").read_text().split("[[package]]")

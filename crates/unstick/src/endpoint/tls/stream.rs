@@ -1,10 +1,12 @@
 //! The two halves of a TLS connection, and the socket below it.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -14,10 +16,20 @@ use super::super::{Names, StreamEnd, StreamRead, StreamWrite, tcp};
 /// Bytes of what a peer says first that are remembered, to be shown where it is not TLS.
 const OPENING: usize = 16;
 
-/// The socket, which remembers how the peer began.
+/// Bytes read off the socket at once: rustls asks for 4 KiB at a time, a quarter of a record.
+const AHEAD: usize = 64 << 10;
+
+thread_local! {
+    /// Where reads land: one for each thread.
+    static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; AHEAD].into());
+}
+
+/// The socket, which is read ahead of what is asked for, and remembers how the peer began.
 #[derive(Debug)]
 pub(in crate::endpoint) struct Wire {
     stream: TcpStream,
+    /// Read off the socket and not asked for yet. Without memory while nothing comes: idle connections are to cost little.
+    ahead: BytesMut,
     opening: [u8; OPENING],
     /// Bytes of it that have come.
     known: usize,
@@ -25,7 +37,7 @@ pub(in crate::endpoint) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, opening: [0; OPENING], known: 0 }
+        Self { stream, ahead: BytesMut::new(), opening: [0; OPENING], known: 0 }
     }
 
     /// What the peer said first.
@@ -40,16 +52,31 @@ impl Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if self.known < OPENING {
-            let Self { opening, known, .. } = &mut *self;
-            for (place, byte) in opening[*known..].iter_mut().zip(&buf.filled()[before..]) {
-                *place = *byte;
-                *known += 1;
+        let Self { stream, ahead, opening, known } = &mut *self;
+        if ahead.is_empty() {
+            let arrived = LANDING.with_borrow_mut(|landing| {
+                let mut landing = ReadBuf::new(landing);
+                let read = Pin::new(stream).poll_read(cx, &mut landing);
+                let arrived = landing.filled();
+                if *known < OPENING {
+                    let more = arrived.len().min(OPENING - *known);
+                    opening[*known..*known + more].copy_from_slice(&arrived[..more]);
+                    *known += more;
+                }
+                let (now, later) = arrived.split_at(arrived.len().min(buf.remaining()));
+                buf.put_slice(now);
+                ahead.extend_from_slice(later);
+                read
+            });
+            if arrived.is_pending() {
+                *ahead = BytesMut::new();
             }
+            return arrived;
         }
-        read
+        let length = ahead.len().min(buf.remaining());
+        buf.put_slice(&ahead[..length]);
+        ahead.advance(length);
+        Poll::Ready(Ok(()))
     }
 }
 
