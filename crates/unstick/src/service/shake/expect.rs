@@ -132,11 +132,21 @@ impl Expectation {
         true
     }
 
-    /// Whether runs without cuts differ from each other anywhere.
-    pub(super) fn is_volatile(&self) -> bool {
-        let sides = self.exchanges.iter().flatten();
-        self.output.as_ref().is_some_and(Pattern::is_volatile)
-            || sides.into_iter().any(|(pattern, _)| pattern.is_volatile())
+    /// Where runs without cuts differ from each other, in words; empty: nowhere.
+    pub(super) fn volatile(&self) -> Vec<String> {
+        let mut places = Vec::new();
+        for (index, sides) in self.exchanges.iter().enumerate() {
+            for way in Direction::BOTH {
+                if let Some(at) = sides[way.index()].0.first_gap() {
+                    let connection = if index == 0 { String::new() } else { format!(" of connection {}", index + 1) };
+                    places.push(format!("from byte {at} of {way}{connection}"));
+                }
+            }
+        }
+        places.extend(
+            self.output.as_ref().and_then(Pattern::first_gap).map(|at| format!("from byte {at} of the output")),
+        );
+        places
     }
 
     /// Whether this direction of the first connection was seen to end.

@@ -132,9 +132,10 @@ impl Judge {
     }
 
     fn note_baseline(&mut self) {
-        if self.expectation.is_volatile() {
-            self.notes
-                .push("runs without cuts differ in places (a clock, a random value): these are not compared".into());
+        let places = self.expectation.volatile();
+        if !places.is_empty() {
+            let what = "runs without cuts differ, as by a clock or a random value, which is not held against a case";
+            self.notes.push(format!("{what}: {}", places.join(", ")));
         }
         if let Some(exit) = self.baseline.exit.filter(|exit| !exit.is_success()) {
             self.notes.push(format!("the program {exit} even without cuts"));

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 #[cfg(target_os = "linux")]
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// A socket as the kernel's table shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +15,12 @@ pub(super) struct Seen {
     state: u8,
     /// Bytes that have arrived and were not read.
     pub(super) unread: u32,
-    /// Bytes that were not acknowledged yet; of a listener, its backlog.
-    unsent: u32,
     /// Bytes that have arrived since the connection began.
     pub(super) received: u64,
+    /// Bytes that it has written and that are not acknowledged; of a listener, its backlog.
+    pub(super) unsent: u32,
+    /// The time to its peer and back, as far as it is known.
+    pub(super) round_trip: Duration,
     /// No process holds it: it was not accepted yet, or is closed.
     pub(super) unheld: bool,
 }
@@ -156,6 +159,8 @@ fn parse(reply: &[u8]) -> Option<Seen> {
     const INET_DIAG_INFO: u16 = 2;
     /// Of `tcpi_bytes_received` in `struct tcp_info`.
     const BYTES_RECEIVED: usize = 128;
+    /// Of `tcpi_rtt`, in microseconds.
+    const ROUND_TRIP: usize = 68;
     let u16_at = |at: usize| Some(u16::from_ne_bytes(reply.get(at..at + 2)?.try_into().ok()?));
     let u32_at = |at: usize| Some(u32::from_ne_bytes(reply.get(at..at + 4)?.try_into().ok()?));
     if u16_at(4)? != SOCK_DIAG_BY_FAMILY {
@@ -166,6 +171,7 @@ fn parse(reply: &[u8]) -> Option<Seen> {
         unread: u32_at(72)?,
         unsent: u32_at(76)?,
         received: 0,
+        round_trip: Duration::ZERO,
         unheld: u32_at(84)? == 0,
     };
     let mut at = 88;
@@ -173,6 +179,7 @@ fn parse(reply: &[u8]) -> Option<Seen> {
         if kind == INET_DIAG_INFO {
             let counter = reply.get(at + 4 + BYTES_RECEIVED..at + 4 + BYTES_RECEIVED + 8)?;
             seen.received = u64::from_ne_bytes(counter.try_into().ok()?);
+            seen.round_trip = Duration::from_micros(u32_at(at + 4 + ROUND_TRIP)?.into());
         }
         at += usize::from(length.max(4)).next_multiple_of(4);
     }
@@ -206,6 +213,8 @@ mod tests {
         assert_eq!((seen().unwrap().unread, seen().unwrap().unheld, seen().unwrap().is_deaf()), (2, false, false));
         server.read_exact(&mut [0; 2]).unwrap();
         assert_eq!((seen().unwrap().unread, seen().unwrap().received), (0, 5));
+        let own = table.connected(here, there).unwrap().unwrap();
+        assert!(own.unsent == 0 && own.round_trip > Duration::ZERO, "{own:?}");
         server.shutdown(std::net::Shutdown::Write).unwrap();
         assert!(!seen().unwrap().is_deaf(), "half-closed is not deaf");
         drop(server);

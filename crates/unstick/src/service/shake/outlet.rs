@@ -18,14 +18,16 @@ use crate::limits;
 /// would be felt.
 const EAGER_LOOKS: Duration = Duration::from_micros(500);
 
-/// How long a receiver that cannot be seen is given to read what is before a cut.
+/// How long a receiver that cannot be seen is given at least to read what is before a cut, once it has arrived.
 const BLIND_CUT: Duration = Duration::from_millis(5);
 
 /// The receiver's end of a TCP connection, as the kernel's table names it.
 #[derive(Debug, Clone)]
 pub(super) struct Wire {
-    /// `None` where the receiver is not on this host.
+    /// `None` where there is no table to look into.
     table: Option<Arc<Table>>,
+    /// The table has the receiver: it is on this host.
+    visible: bool,
     local: SocketAddr,
     remote: SocketAddr,
 }
@@ -34,12 +36,26 @@ impl Wire {
     /// Looks once whether the receiver can be seen from here.
     pub(super) fn find(table: Option<&Arc<Table>>, half: &OwnedWriteHalf) -> io::Result<Self> {
         let (local, remote) = (half.peer_addr()?, half.local_addr()?);
-        let seen = |table: &&Arc<Table>| matches!(table.connected(local, remote), Ok(Some(_)));
-        Ok(Self { table: table.filter(seen).cloned(), local, remote })
+        let visible = table.is_some_and(|table| matches!(table.connected(local, remote), Ok(Some(_))));
+        Ok(Self { table: table.cloned(), visible, local, remote })
     }
 
+    /// The receiver's end, where that is on this host.
     fn seen(&self) -> Option<io::Result<Option<Seen>>> {
-        self.table.as_ref().map(|table| table.connected(self.local, self.remote))
+        let table = self.table.as_ref().filter(|_| self.visible)?;
+        Some(table.connected(self.local, self.remote))
+    }
+
+    /// Waits until what was written has arrived at a receiver that cannot be seen, and then as long as it may need to
+    /// read it: a few times what the way there and back takes.
+    async fn give_time(&self) {
+        let own = || self.table.as_ref().and_then(|table| table.connected(self.remote, self.local).ok().flatten());
+        let begun = Instant::now();
+        while own().is_some_and(|own| own.unsent > 0) && begun.elapsed() < limits::CUT_PATIENCE {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let round_trip = own().map_or(Duration::ZERO, |own| own.round_trip);
+        tokio::time::sleep(BLIND_CUT.max(round_trip * 3).min(limits::CUT_PATIENCE)).await;
     }
 
     /// It has ended, and keeps the server from listening on its port again.
@@ -133,7 +149,9 @@ impl Outlet {
                 Look::Read => return Proof::Read,
                 Look::Gone => return Proof::Gone,
                 Look::Blind => {
-                    tokio::time::sleep(BLIND_CUT).await;
+                    if let Self::Tcp(_, wire) = self {
+                        wire.give_time().await;
+                    }
                     return Proof::Unproven;
                 }
                 Look::NotYet if begun.elapsed() >= limits::CUT_PATIENCE => return Proof::Unread,
@@ -193,4 +211,31 @@ fn look_at_pipe(pipe: Option<&ChildStdin>) -> Look {
 #[cfg(not(unix))]
 fn look_at_pipe(_pipe: Option<&ChildStdin>) -> Look {
     Look::Blind
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_receiver_on_another_host_is_given_time_and_its_cut_is_not_called_proven() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (_, half) = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap().into_split();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let mut wire = Wire::find(Some(&Arc::new(Table::open().unwrap())), &half).unwrap();
+        assert!(wire.visible);
+        wire.visible = false; // as one of another host is
+        let mut outlet = Outlet::Tcp(half, wire);
+        outlet.write(b"hello").await.unwrap();
+        let begun = Instant::now();
+        assert_eq!(outlet.drained(5).await, Proof::Unproven);
+        assert!(begun.elapsed() >= BLIND_CUT);
+        let mut arrived = [0; 5];
+        assert_eq!(server.read(&mut arrived).await.unwrap(), 5, "it had arrived by then");
+    }
 }

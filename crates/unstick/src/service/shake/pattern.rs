@@ -79,9 +79,13 @@ impl Pattern {
         if places.contains(&bytes.len()) { None } else { places.last().copied() }
     }
 
-    /// Whether anything differs from run to run.
-    pub(super) fn is_volatile(&self) -> bool {
-        self.exact.is_none()
+    /// Where something differs from run to run: the first offset; `None`: nowhere.
+    pub(super) fn first_gap(&self) -> Option<usize> {
+        if self.exact.is_some() {
+            return None;
+        }
+        let literal = self.tokens.iter().take_while(|token| matches!(token, Token::Literal(_)));
+        Some(literal.map(|token| token.length().0).sum())
     }
 }
 
@@ -154,7 +158,7 @@ mod tests {
     #[test]
     fn without_differences_every_byte_counts() {
         let pattern = learnt(&["hello", "hello"]);
-        assert!(!pattern.is_volatile());
+        assert_eq!(pattern.first_gap(), None);
         assert_eq!(pattern.misfit(b"hello"), None);
         assert_eq!(pattern.misfit(b"help"), Some(3));
         assert_eq!(pattern.misfit(b"hell"), Some(4));
@@ -165,7 +169,7 @@ mod tests {
     #[test]
     fn a_clock_is_a_gap_and_the_rest_still_counts() {
         let pattern = learnt(&["Date: 12:34:56\r\nbody", "Date: 12:34:57\r\nbody"]);
-        assert!(pattern.is_volatile());
+        assert_eq!(pattern.first_gap(), Some(12));
         assert_eq!(pattern.misfit(b"Date: 12:34:01\r\nbody"), None);
         assert!(pattern.misfit(b"Date: 12:35:01\r\nbody").is_some(), "minutes have not been seen to change");
         assert!(pattern.misfit(b"Date: 12:34:01\r\nbod").is_some(), "cut short");
