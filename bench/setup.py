@@ -12,6 +12,7 @@ PACKAGES = {
     "nc": "netcat-openbsd",
     "ncat": "ncat",
     "socat": "socat",
+    "haproxy": "haproxy",
     "strace": "strace",
     "cc": "gcc",
     "openssl": "openssl",
@@ -89,7 +90,8 @@ def package_version(package):
 
 
 def versions(home):
-    found = {package: package_version(package) for package in ("netcat-openbsd", "ncat", "socat", "stunnel4", "websockify", "libzmq5")}
+    packages = ("netcat-openbsd", "ncat", "socat", "haproxy", "stunnel4", "websockify", "libzmq5")
+    found = {package: package_version(package) for package in packages}
     found["websocat"] = WEBSOCAT
     found["rustc"] = first_line(["rustc", "--version"])[0].split()[1]
     lock = (home / "Cargo.lock").read_text().split("[[package]]")

@@ -1,0 +1,84 @@
+// The ends of the bulk rows of a bridge: a sender and a receiver over TCP, blocking, 256 KiB a call.
+//
+//   bulk sink SIZE                     prints its port, takes SIZE bytes of one client, prints the seconds from first to last
+//   bulk source PORT SIZE              sends SIZE bytes, and waits for the end of the other side
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ROOM = 256 * 1024 };
+static unsigned char room[ROOM];
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int sink(long long size)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof at;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) < 0 || listen(listener, 16) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&at, &length) < 0)
+		die("sink");
+	printf("%d\n", ntohs(at.sin_port));
+	fflush(stdout);
+	int client = accept(listener, NULL, NULL);
+	if (client < 0)
+		die("accept");
+	double begun = 0;
+	long long left = size;
+	while (left > 0) {
+		ssize_t got = recv(client, room, ROOM, 0);
+		if (got <= 0)
+			die("recv");
+		if (left == size)
+			begun = now();
+		left -= got;
+	}
+	printf("%.9f\n", now() - begun);
+	return 0;
+}
+
+static int source(int port, long long size)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int server = socket(AF_INET, SOCK_STREAM, 0);
+	if (server < 0 || connect(server, (struct sockaddr *)&to, sizeof to) < 0)
+		die("connect");
+	memset(room, 'x', sizeof room);
+	for (long long left = size; left > 0;) {
+		ssize_t sent = send(server, room, left < ROOM ? (size_t)left : ROOM, 0);
+		if (sent <= 0)
+			die("send");
+		left -= sent;
+	}
+	shutdown(server, SHUT_WR);
+	while (recv(server, room, ROOM, 0) > 0)
+		;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "sink") == 0)
+		return sink(atoll(argv[2]));
+	if (argc == 4 && strcmp(argv[1], "source") == 0)
+		return source(atoi(argv[2]), atoll(argv[3]));
+	fprintf(stderr, "usage: bulk sink SIZE | bulk source PORT SIZE\n");
+	return 2;
+}
