@@ -21,6 +21,7 @@ mod proxies;
 mod python;
 mod rig;
 mod servers;
+mod shake;
 mod shake_finds;
 mod tls;
 mod tree;
