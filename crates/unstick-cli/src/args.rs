@@ -255,6 +255,9 @@ pub struct Shake {
     /// Try this case only, as a finding prints it (again and again)
     #[arg(long, value_name = "CASE", help_heading = "Cases")]
     pub case: Vec<String>,
+    /// Compare with what this case comes to, where the program fails without cuts
+    #[arg(long, value_name = "CASE", help_heading = "Cases")]
+    pub against: Option<String>,
     /// End after so long, and until then try random cases
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Cases")]
     pub time: Option<Duration>,

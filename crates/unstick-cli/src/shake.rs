@@ -1,5 +1,7 @@
 //! `shake`: what was asked for, progress while it runs, and its report.
 
+mod again;
+
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use unstick::service::shake::{Direction, Outcome, Progress, Report, Shake, Verdict, resolve};
+use unstick::service::shake::{Direction, Finding, Outcome, Progress, Report, Shake, Verdict, resolve};
 use unstick::wire::Framing;
 use unstick::wire::shake::Case;
 use unstick::{Error, FramedAddress, Result};
@@ -28,7 +30,12 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     if let Some(path) = &args.junit {
         write_junit(path, &report)?;
     }
-    let text = if args.json { format!("{}\n", as_json(&report)) } else { report.to_string() };
+    let typed: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let again = |finding: &Finding| again::command(&typed, &finding.base, &finding.smallest);
+    let text = match args.json {
+        true => format!("{}\n", as_json(&report, again)),
+        false => report.told(|finding| Some(again(finding))),
+    };
     match output::print(&text) {
         Status::Done => Ok(match report.verdict {
             Verdict::Same => Status::Done,
@@ -83,6 +90,7 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
     }
     let cases: Vec<Case> = args.case.iter().map(|case| case.parse()).collect::<Result<_, _>>()?;
     shake = shake.only(cases).half_close(!args.no_half_close).compare_output(args.output);
+    shake = args.against.iter().try_fold(shake, |shake, case| Ok::<_, Error>(shake.against(case.parse()?)))?;
     shake = shake.seed(args.seed.unwrap_or(0));
     shake = args.depth.into_iter().fold(shake, Shake::depth);
     shake = args.time.into_iter().fold(shake, Shake::time);
@@ -130,13 +138,14 @@ fn tell(bar: &ProgressBar, progress: &Progress) {
     });
 }
 
-fn as_json(report: &Report) -> Value {
+fn as_json(report: &Report, again: impl Fn(&Finding) -> String) -> Value {
     let findings = report.findings.iter().map(|finding| {
         json!({
             "case": finding.smallest.to_string(),
             "headline": finding.headline(),
             "pattern": finding.pattern,
             "cause": finding.cause,
+            "again": again(finding),
             "failing": finding.failing.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "baseline": outcome_json(&finding.baseline),
             "outcome": outcome_json(&finding.outcome),

@@ -51,7 +51,7 @@ impl Failing<'_> {
             Where::Inside
         } else if self.cuts.len() == self.tried.len() && self.cuts.len() > 1 {
             Where::Everywhere
-        } else if self.cuts.len() * 10 >= self.tried.len() * 7 && self.cuts.len() > 8 {
+        } else if self.cuts.len() * 10 >= self.tried.len() * 7 && self.cuts.len() > 5 {
             Where::Most
         } else {
             Where::Places
@@ -79,6 +79,30 @@ impl Failing<'_> {
         Some(Where::Headers(width, within))
     }
 
+    /// Places of cuts that did not fail.
+    fn passing(&self) -> Vec<u64> {
+        self.tried.iter().filter(|at| !self.cuts.contains(at)).copied().collect()
+    }
+
+    /// Where all joins that fail are joins of the same two segments.
+    fn one_boundary(&self) -> Option<String> {
+        let boundary = |(from, to): &(u64, Option<u64>)| Some((*from, self.only_boundary(*from, *to)?));
+        let boundaries = self.joins.iter().map(boundary).collect::<Option<Vec<_>>>()?;
+        let (from, at) = *boundaries.first()?;
+        let same = boundaries.iter().all(|other| *other == (from, at));
+        let first = if from == 0 { "the first".to_owned() } else { format!("from byte {from} on") };
+        let way = self.direction;
+        same.then(|| format!("fails when {first} {} bytes of {way} arrive together with what follows.", at - from))
+    }
+
+    /// The one boundary between two segments inside a join.
+    fn only_boundary(&self, from: u64, to: Option<u64>) -> Option<u64> {
+        let inside = |at: &&u64| from < **at && to.is_none_or(|to| **at < to);
+        let mut boundaries: Vec<u64> = self.recording.segments.iter().filter(inside).copied().collect();
+        boundaries.dedup();
+        if let [only] = boundaries[..] { Some(only) } else { None }
+    }
+
     /// One frame's header only, or all in the stream's first few bytes.
     fn near_start(&self) -> bool {
         self.cuts.last().is_some_and(|last| *last <= 8)
@@ -95,7 +119,7 @@ pub fn describe(failing: &Failing<'_>) -> String {
     let others = failing.tried.len() - failing.cuts.len().min(failing.tried.len());
     let elsewhere = match others {
         0 => String::new(),
-        1 => "; passes at the one other place".into(),
+        1..=3 => format!("; passes after byte {}", list(&failing.passing())),
         _ => format!("; passes at the {others} other places"),
     };
     let (what, elsewhere) = match failing.place() {
@@ -129,6 +153,9 @@ pub fn describe(failing: &Failing<'_>) -> String {
 
 fn joined(failing: &Failing<'_>) -> String {
     let way = failing.direction;
+    if let Some(said) = failing.one_boundary() {
+        return said;
+    }
     let what = match failing.joins {
         [] => return String::new(),
         all if all.len() == failing.joins_tried && all.len() > 1 => {

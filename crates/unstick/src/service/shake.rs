@@ -4,6 +4,7 @@
 
 mod child;
 mod conversation;
+mod excerpt;
 mod expect;
 mod findings;
 mod in_process;
@@ -63,6 +64,7 @@ pub struct Shake {
     time: Option<Duration>,
     random: Option<u64>,
     cases: Vec<Case>,
+    against: Case,
     jobs: Option<usize>,
     timeout: Option<Duration>,
     progress: Option<Tell>,
@@ -117,6 +119,7 @@ impl Shake {
             time: None,
             random: None,
             cases: Vec::new(),
+            against: Case::uncut(),
             jobs: None,
             timeout: None,
             progress: None,
@@ -226,6 +229,14 @@ impl Shake {
     #[must_use]
     pub fn only(mut self, cases: impl IntoIterator<Item = Case>) -> Self {
         self.cases.extend(cases);
+        self
+    }
+
+    /// Compares with what this case comes to, and has every run deliver the bytes so beside its own case: for a program
+    /// that fails without cuts. [`Case::uncut`] by default.
+    #[must_use]
+    pub fn against(mut self, case: Case) -> Self {
+        self.against = case;
         self
     }
 

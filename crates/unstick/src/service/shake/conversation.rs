@@ -310,7 +310,7 @@ impl Runner {
                 let said = program.end().await;
                 let error = Error::other(format!("the server `{line}` {exit} before it listens on {address}"));
                 return Err(match said.lines().last() {
-                    Some(last) => error.with_hint(format!("it said: {}", super::report::shown(last.as_bytes()))),
+                    Some(last) => error.with_hint(format!("it said: {}", super::excerpt::shown(last.as_bytes()))),
                     None => error,
                 });
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use unstick_wire::shake::words::{Failing, cause, describe};
 use unstick_wire::shake::{Case, Direction, Edit, Shrink, atoms};
 
+use super::conversation::Subject;
 use super::expect::Expectation;
 use super::judge::{Judge, Suspect, over};
 use super::outcome::{Exit, Outcome};
@@ -42,7 +43,13 @@ pub(super) async fn findings(judge: &mut Judge, suspects: Vec<Suspect>) -> Resul
         let (way, edit) = shrunk.case.edits()[0];
         groups.entry((way, matches!(edit, Edit::Join(..)))).or_default().push(shrunk);
     }
-    Ok(groups.into_iter().filter_map(|((way, _), group)| finding(judge, way, group)).collect())
+    let mut findings: Vec<Finding> =
+        groups.into_iter().filter_map(|((way, _), group)| finding(judge, way, group)).collect();
+    // Where runs without cuts fail, this is what everybody meets who runs it.
+    if !judge.base.edits().is_empty() {
+        findings.sort_by_key(|finding| !matches!(finding.failing[0].edits(), [(_, Edit::Join(..)), ..]));
+    }
+    Ok(findings)
 }
 
 /// One cut, one join, or the end by itself.
@@ -82,9 +89,14 @@ fn finding(judge: &Judge, way: Direction, mut group: Vec<Suspect>) -> Option<Fin
     let tried: Vec<u64> = judge.tried.keys().filter_map(cuts).collect();
     let joins: Vec<_> = group.iter().filter_map(|suspect| join(&suspect.case)).collect();
     let joins_tried = judge.tried.keys().filter_map(join).count();
+    // Pinned cuts are boundaries that the sender made, as much as those that were seen.
+    let mut recording = judge.conversation.of(way).clone();
+    recording
+        .segments
+        .extend(judge.base.of(way).filter_map(|edit| if let Edit::Cut(at) = edit { Some(at) } else { None }));
     let words = Failing {
         direction: way,
-        recording: judge.conversation.of(way),
+        recording: &recording,
         cuts: &failing,
         tried: &tried,
         joins: &joins,
@@ -111,6 +123,12 @@ fn finding(judge: &Judge, way: Direction, mut group: Vec<Suspect>) -> Option<Fin
     let smallest = over(&judge.base, &first.case);
     let baseline = judge.baseline.clone();
     Some(Finding {
+        server: match judge.runner.subject {
+            Subject::Pipes { .. } => "program",
+            Subject::Service { .. } => "service",
+            _ => "server",
+        },
+        base: judge.base.clone(),
         smallest,
         differences: first.differences,
         pattern,
@@ -170,13 +188,15 @@ impl Judge {
         let Some((outcome, expectation)) = self.steady(&good).await? else { return Ok(None) };
         let joined: Case = Direction::BOTH.map(|way| (way, Edit::Join(0, None))).into_iter().collect();
         self.tried.clear();
-        let what = "without cuts the program fails";
+        let exit = self.baseline.exit.map_or_else(String::new, |exit| exit.to_string());
+        let what = format!("without cuts the program {exit}");
         match self.steady(&joined).await? {
             Some(bad) if !expectation.differences(&bad.0).is_empty() => {
-                self.pinned((good, (outcome, expectation)), (joined, bad), what).await.map(Some)
+                self.pinned((good, (outcome, expectation)), (joined, bad), &what).await.map(Some)
             }
             _ => {
-                self.notes.push(format!("{what}, with {good} it does not: that is taken for how it should be"));
+                self.notes.clear();
+                self.notes.push(format!("{what}; with {good} it does not: that is taken for how it should be"));
                 self.stand_on(good, outcome, expectation);
                 Ok(Some(None))
             }
@@ -198,7 +218,8 @@ impl Judge {
     ) -> Result<Option<Suspect>> {
         let (good, (outcome, expectation)) = good;
         let (bad, (failed, _)) = bad;
-        self.notes.push(format!("{disagreement}; segments are pinned ({good})"));
+        self.notes.clear();
+        self.notes.push(format!("{disagreement}; what it does with {good} is taken for how it should be"));
         self.stand_on(good, outcome, expectation);
         self.unsteady = false;
         let differences = self.expectation.differences(&failed);

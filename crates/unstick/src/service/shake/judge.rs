@@ -95,14 +95,14 @@ impl Judge {
     /// The runs without cuts.
     async fn begin(shake: Shake, runner: Arc<Runner>, begun: Instant) -> Result<Self> {
         let mut bounds = Bounds::unknown(shake.timeout);
-        let baseline = runner.run(&Case::uncut(), bounds).await?;
+        let baseline = runner.run(&shake.against, bounds).await?;
         check(&baseline, &shake.subject, bounds)?;
         let mut expectation = Expectation::new(&baseline, shake.framing.clone());
         let mut outcomes = vec![baseline.clone()];
         bounds.learn(&outcomes, &expectation, &shake);
         let mut unsteady = false;
         for _ in 1..BASELINES {
-            let outcome = runner.run(&Case::uncut(), bounds).await?;
+            let outcome = runner.run(&shake.against, bounds).await?;
             unsteady |= !expectation.learn(&outcome);
             outcomes.push(outcome);
         }
@@ -114,7 +114,7 @@ impl Judge {
             expectation,
             conversation,
             baseline,
-            base: Case::uncut(),
+            base: shake.against.clone(),
             tried: BTreeMap::new(),
             notes: Vec::new(),
             unsteady,
@@ -440,7 +440,7 @@ fn check(baseline: &Outcome, subject: &Subject, bounds: Bounds) -> Result<()> {
         let said = if said.is_empty() {
             String::new()
         } else {
-            format!("; it said: {}", super::report::shown(said.as_bytes()))
+            format!("; it said: {}", super::excerpt::shown(said.as_bytes()))
         };
         return Err(error.with_hint(format!(
             "{{host}}, {{port}} and {{address}} in its command, and UNSTICK_PORT in its environment, say where to connect to{said}"

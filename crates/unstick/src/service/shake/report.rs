@@ -3,10 +3,11 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use unstick_wire::shake::{Case, Conversation, Direction, Edit, Tally};
+use unstick_wire::shake::{Case, Conversation, Direction, Tally};
 
+use super::excerpt::{compared, head, marked, wrapped};
 use super::expect::Difference;
-use super::outcome::{Exit, Outcome};
+use super::outcome::{Exit, Outcome, Side};
 
 /// What can be said of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,11 @@ impl fmt::Display for Verdict {
 /// One distinct way in which the program fails.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// The smallest case that shows it.
+    /// Who answers: a server, a program on pipes, a service.
+    pub(super) server: &'static str,
+    /// What every run had beside its case; empty unless runs without cuts disagreed or failed.
+    pub base: Case,
+    /// The smallest case that shows it, with what every run had.
     pub smallest: Case,
     /// In what the outcome differs.
     pub differences: Vec<Difference>,
@@ -78,167 +83,182 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    /// As text for people, in 80 columns. `again` says how a finding's case is run again, where that is known.
+    pub fn told(&self, again: impl Fn(&Finding) -> Option<String>) -> String {
         let plural = |count: u64, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
-        write!(f, "{}", self.verdict)?;
+        let mut text = self.verdict.to_string();
         if !self.findings.is_empty() {
-            write!(f, ": {}", plural(self.findings.len() as u64, "finding"))?;
+            let _ = write!(text, ": {}", plural(self.findings.len() as u64, "finding"));
         }
-        writeln!(f, " ({} in {:.1} s)", plural(self.cases, "case"), self.took.as_secs_f64())?;
         let lengths = Direction::BOTH.map(|way| self.conversation.of(way).bytes.len() as u64);
-        writeln!(
-            f,
-            "  conversation   {} to the server, {} back",
-            plural(lengths[0], "byte"),
-            plural(lengths[1], "byte")
-        )?;
-        let Tally { planned, delivered, .. } = self.tally;
-        write!(f, "  delivered      {delivered} of {} cuts and joins", planned - self.tally.turned)?;
-        if self.tally.turned > 0 {
-            write!(f, "; {} joins cannot be: the sender waits for an answer", self.tally.turned)?;
+        let (there, back) = (plural(lengths[0], "byte"), lengths[1]);
+        let _ = write!(text, "\n  {} in {:.1} s", plural(self.cases, "case"), self.took.as_secs_f64());
+        let _ = writeln!(text, " of a conversation of {there} to the server, {back} back");
+        let Tally { planned, delivered, turned, .. } = self.tally;
+        let _ = write!(text, "  {delivered} of {} cuts and joins delivered", planned - turned);
+        if turned > 0 {
+            let _ = write!(text, "; {} cannot be: the sender waits for an answer", plural(turned, "join"));
         }
-        writeln!(f)?;
+        text.push('\n');
         for note in &self.notes {
-            writeln!(f, "  note           {note}")?;
+            told(&mut text, "  note", 8, note);
         }
         for (number, finding) in self.findings.iter().enumerate() {
-            write!(f, "\n{}. {}", number + 1, finding.told(&self.conversation))?;
+            text.push('\n');
+            finding.tell(&mut text, number + 1, &self.conversation, again(finding));
         }
-        Ok(())
+        text
     }
 }
 
-/// Bytes of a line that a program said which are shown.
-const SAID: usize = 200;
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told(|_| None))
+    }
+}
+
+/// Columns of a terminal.
+const WIDE: usize = 80;
+
+/// Columns of what stands before a finding's lines.
+const LABEL: usize = 18;
+
+/// A label, and behind it a text in as many lines as it takes.
+fn told(text: &mut String, label: &str, width: usize, what: &str) {
+    for (number, line) in wrapped(what, WIDE - width).iter().enumerate() {
+        let label = if number == 0 { label } else { "" };
+        let _ = writeln!(text, "{label:<width$}{line}");
+    }
+}
 
 impl Finding {
     /// What it comes to, in a few words.
     pub fn headline(&self) -> String {
-        let words: Vec<String> = self.differences.iter().map(|difference| self.said(*difference)).collect();
+        let words: Vec<String> = self.matter().map(|difference| self.said(difference)).collect();
         words.join(", ")
+    }
+
+    /// The differences that say something: how a side ends matters where nothing else differs.
+    fn matter(&self) -> impl Iterator<Item = Difference> + '_ {
+        let is_ending = |difference: &Difference| matches!(difference, Difference::Ending(_));
+        let only_endings = self.differences.iter().all(is_ending);
+        self.differences.iter().filter(move |difference| only_endings || !is_ending(difference)).copied()
     }
 
     fn said(&self, difference: Difference) -> String {
         let ending = |outcome: &Outcome, way| outcome.exchanges.first().map(|exchange| exchange.of(way).ending);
         match (difference, self.outcome.exit, self.baseline.exit) {
             (Difference::Exit, Some(now), Some(before)) if now != before => {
-                format!("the program {now} (without cuts it {before})")
+                format!("the program {now} ({} it {before})", self.otherwise())
             }
-            (Difference::Ending(way), ..) => match ending(&self.outcome, way) {
-                Some(now) => format!("{way} {now}"),
-                None => difference.to_string(),
+            (Difference::Ending(way), ..) => match (ending(&self.outcome, way), ending(&self.baseline, way)) {
+                (Some(now), Some(before)) => format!("{way} {now} ({} it {before})", self.otherwise()),
+                _ => difference.to_string(),
             },
+            (Difference::Late, ..) => {
+                let (now, before) = (self.outcome.took.as_secs_f64(), self.baseline.took.as_secs_f64());
+                format!("it hangs: not over after {now:.1} s ({} {before:.2} s)", self.otherwise())
+            }
+            (Difference::Bytes(Direction::ServerToClient), ..) => format!("the {} answers something else", self.server),
             _ => difference.to_string(),
         }
     }
 
-    fn told(&self, conversation: &Conversation) -> String {
-        let mut text = String::new();
-        let _ = writeln!(text, "{}", self.headline());
-        let _ = writeln!(text, "   when           {}", self.pattern);
-        let _ = writeln!(text, "   smallest case  {}", self.smallest);
+    /// What the baseline is called.
+    fn otherwise(&self) -> String {
+        match self.base.edits() {
+            [] => "without cuts".into(),
+            [_] => format!("with {}", self.base),
+            _ => "as it should".into(),
+        }
+    }
+
+    fn tell(&self, text: &mut String, number: usize, conversation: &Conversation, again: Option<String>) {
+        told(text, &format!("{number}."), 3, &self.headline());
+        told(text, "", 3, &self.pattern);
+        text.push('\n');
+        told(text, "   smallest case", LABEL, &self.smallest.to_string());
         for way in Direction::BOTH {
-            let shown = marked(&conversation.of(way).bytes, &self.smallest, way);
+            let shown = marked(&conversation.of(way).bytes, &self.smallest, way, WIDE - LABEL);
             if !shown.is_empty() {
-                let _ = writeln!(text, "   {way}  {shown}");
+                let _ = writeln!(text, "   {:<1$}{shown}", way.to_string(), LABEL - 3);
             }
         }
-        for (name, outcome) in [("without cuts", &self.baseline), ("in this case", &self.outcome)] {
-            for line in outcome.lines(&self.differences) {
-                let _ = writeln!(text, "   {name}   {line}");
-            }
+        for difference in self.matter() {
+            self.compare(text, difference);
         }
-        for (who, said) in [("program", &self.outcome.client_said), ("server", &self.outcome.server_said)] {
-            let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-            for line in &lines[lines.len().saturating_sub(3)..] {
-                let _ = writeln!(
-                    text,
-                    "   {:<14} {}",
-                    format!("{who} said"),
-                    shown(&line.as_bytes()[..line.len().min(SAID)])
-                );
-            }
+        for (who, said) in [("program said", &self.outcome.client_said), ("server said", &self.outcome.server_said)] {
+            last_words(text, who, said);
         }
-        let _ = writeln!(text, "   likely cause   {}", self.cause);
-        text
+        text.push('\n');
+        told(text, "   likely cause", LABEL, &self.cause);
+        if let Some(again) = again {
+            // Not broken into lines: it is to be copied.
+            let _ = writeln!(text, "   {:<1$}{again}", "run it again", LABEL - 3);
+        }
+    }
+
+    /// What the baseline said and what this case said, one below the other from where they differ.
+    fn compare(&self, text: &mut String, difference: Difference) {
+        let (what, before, now, endings) = match difference {
+            Difference::Bytes(way) => {
+                let pairs = self.baseline.exchanges.iter().zip(&self.outcome.exchanges);
+                let mut sides = pairs.map(|(before, now)| (before.of(way), now.of(way)));
+                let differ = |(before, now): &(&Side, &Side)| before.recording.bytes != now.recording.bytes;
+                let Some((before, now)) = sides.find(differ) else { return };
+                let endings = Some((before.ending, now.ending));
+                (said_by(way, self.server), &before.recording.bytes, &now.recording.bytes, endings)
+            }
+            Difference::Output => match (&self.baseline.output, &self.outcome.output) {
+                (Some(before), Some(now)) => ("what the program prints:".to_owned(), before, now, None),
+                _ => return,
+            },
+            Difference::Connections => {
+                let counts = [&self.baseline, &self.outcome].map(|outcome| outcome.exchanges.len());
+                return told(text, "   connections", LABEL, &format!("{}, not {}", counts[1], counts[0]));
+            }
+            _ => return,
+        };
+        let at = before.iter().zip(now).take_while(|(one, other)| one == other).count();
+        let (one, other, column) = compared(before, now, at, WIDE - LABEL);
+        let mut remark = format!("differs from byte {at}: {} bytes, not {}", now.len(), before.len());
+        if now.len() == before.len() {
+            remark = format!("differs from byte {at}");
+        }
+        if let Some((_, now)) = endings.filter(|(before, now)| before != now) {
+            let _ = write!(remark, "; then it {now}");
+        }
+        let _ = writeln!(text, "\n   {what}");
+        let _ = writeln!(text, "   {:<1$}{one}", self.otherwise(), LABEL - 3);
+        let _ = writeln!(text, "   {:<1$}{other}", "in this case", LABEL - 3);
+        let _ = writeln!(text, "{:1$}^ {remark}", "", LABEL + column);
     }
 }
 
-impl Outcome {
-    /// What is worth comparing of it.
-    fn lines(&self, differences: &[Difference]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for difference in differences {
-            match difference {
-                Difference::Bytes(way) | Difference::Ending(way) => {
-                    for exchange in &self.exchanges {
-                        let side = exchange.of(*way);
-                        let bytes = &side.recording.bytes;
-                        let plural = if bytes.len() == 1 { "" } else { "s" };
-                        let text = excerpt(bytes, 60);
-                        lines.push(format!("{way}: {} byte{plural} {text}, then it {}", bytes.len(), side.ending));
-                    }
-                }
-                Difference::Exit => lines.extend(self.exit.map(|exit| format!("the program {exit}"))),
-                Difference::Output => {
-                    lines.extend(self.output.as_ref().map(|output| format!("it prints {}", excerpt(output, 60))));
-                }
-                Difference::Connections => lines.push(format!("{} connections", self.exchanges.len())),
-                Difference::Late => {
-                    let hangs = if self.late { "it was not over" } else { "it was over" };
-                    lines.push(format!("{hangs} after {:.1} s", self.took.as_secs_f64()));
-                }
-            }
-        }
-        lines.dedup();
-        lines
+fn said_by(way: Direction, server: &str) -> String {
+    match way {
+        Direction::ClientToServer => "what the client sends:".into(),
+        Direction::ServerToClient => format!("what the {server} answers:"),
     }
 }
 
-/// The bytes around a direction's edits, with the cuts marked by `|` and joins by `[` and `]`.
-fn marked(bytes: &[u8], case: &Case, way: Direction) -> String {
-    /// Bytes shown on each side of a mark.
-    const AROUND: usize = 16;
-    let mut marks: Vec<(usize, char)> = Vec::new();
-    for edit in case.of(way) {
-        match edit {
-            Edit::Cut(at) => marks.push((at as usize, '|')),
-            Edit::CutEnd => marks.push((bytes.len(), '|')),
-            Edit::Join(from, to) => {
-                marks.push((from as usize, '['));
-                marks.push((to.map_or(bytes.len(), |to| to as usize), ']'));
-            }
-            Edit::Every(..) => return format!("{edit}"),
-        }
+/// The last lines that a program said.
+fn last_words(text: &mut String, who: &str, said: &str) {
+    /// Lines shown: an error of Python's, and where it was.
+    const LINES: usize = 3;
+    /// Columns of a line that are shown.
+    const SAID: usize = 200;
+    // Python underlines what it means; under a line that is broken here that points nowhere.
+    let underlines = |line: &str| line.chars().all(|c| " ^~".contains(c));
+    let lines: Vec<&str> = said.lines().filter(|line| !underlines(line)).collect();
+    if !lines.is_empty() {
+        text.push('\n');
     }
-    marks.retain(|(at, _)| *at <= bytes.len());
-    let mut text = String::new();
-    let mut done = 0;
-    for (index, (at, mark)) in marks.iter().enumerate().take(8) {
-        let from = at.saturating_sub(AROUND).max(done);
-        if from > done {
-            text.push('…');
-        }
-        let until = marks.get(index + 1).map_or(bytes.len(), |(next, _)| *next).min(at + AROUND).max(*at);
-        let _ = write!(text, "{}{mark}{}", shown(&bytes[from.min(*at)..*at]), shown(&bytes[*at..until]));
-        done = until;
+    for (number, line) in lines[lines.len().saturating_sub(LINES)..].iter().enumerate() {
+        let label = if number == 0 { who } else { "" };
+        told(text, &format!("   {label}"), LABEL, &head(line.as_bytes(), SAID));
     }
-    if done < bytes.len() && !marks.is_empty() {
-        text.push('…');
-    }
-    text
-}
-
-/// The begin of some bytes in quotes.
-fn excerpt(bytes: &[u8], most: usize) -> String {
-    let dots = if bytes.len() > most { "…" } else { "" };
-    format!("\"{}{dots}\"", shown(&bytes[..bytes.len().min(most)]))
-}
-
-/// Bytes made safe for a terminal: printable ASCII as it is, the rest escaped.
-pub(super) fn shown(bytes: &[u8]) -> String {
-    bytes.escape_ascii().to_string()
 }
 
 impl Exit {
