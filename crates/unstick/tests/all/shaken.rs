@@ -74,7 +74,7 @@ async fn a_receiver_that_does_not_read_makes_a_cut_undelivered_and_no_finding() 
     let report = Shake::server([b'x'; 10], address).only([case("c2s:cut@4")]).jobs(1).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Inconclusive, "{report}");
     assert_eq!((report.tally.planned, report.tally.delivered, report.tally.unread), (1, 0, 1));
-    assert!(report.to_string().contains("did not read what was before them within a second"), "{report}");
+    assert!(report.notes[0].contains("did not read what was before them within a second"), "{report}");
 }
 
 // ---- what is found ----
