@@ -27,6 +27,11 @@ LATENCY = (
     "A frame of 4 + 64 bytes to an echo in C and back, 20,000 times: the median round trip through the proxy, less the median "
     "without one taken right before. TCP_NODELAY at both ends; for socat `nodelay` is asked, the others set it unasked."
 )
+REFRAMED = (
+    "A sender in C writes frames of 4 + 64 bytes, 256 KiB a call, a receiver in C takes lines of 64 bytes and LF, with the "
+    "time from its first read to its last. `unstick listen 0 -f u32be --to PORT --to-frame line`; `websocat -u -t "
+    "lengthprefixed:tcp-l: msg2line:tcp:` (a 4-byte big-endian length as well). 5,000,000 messages, and 150,000 for websocat."
+)
 MEMORY = (
     f"One process in C opens {CONNECTIONS:,} connections, another one accepts their partners; nothing is said. What is in "
     "memory of `unstick listen 0 --to PORT` (`Rss` of its `smaps_rollup`) when all are bridged, less what was before the "
@@ -91,6 +96,33 @@ def bulk(through):
                 return size / float(line_of(sink))
 
     return once
+
+
+def reframed(through, full, quick):
+    """Messages a second."""
+
+    def once(bench):
+        count = bench.scale(full, quick)
+        with running([bench.c("bulk"), "sink", str(count * 65)], stdout=subprocess.PIPE) as sink:
+            with through(bench, line_of(sink)) as (_, port):
+                subprocess.run([bench.c("bulk"), "frames", str(port), str(count)], timeout=PATIENCE, check=True)
+                return count / float(line_of(sink))
+
+    return once
+
+
+@contextmanager
+def frames_to_lines(bench, to):
+    command = [bench.built["unstick"], "listen", "127.0.0.1:0", "-f", "u32be", "--to", f"127.0.0.1:{to}"]
+    with running([*command, "--to-frame", "line"]) as bridge:
+        yield bridge, port_of(bridge)
+
+
+@contextmanager
+def websocat(bench, to):
+    ends = ["lengthprefixed:tcp-l:127.0.0.1:0", f"msg2line:tcp:127.0.0.1:{to}"]
+    with running([bench.built["websocat"], "-u", "-t", *ends]) as bridge:
+        yield bridge, port_of(bridge)
 
 
 def round_trip(bench, through=None):
@@ -170,6 +202,19 @@ ROWS = [
         bar=Bar("at_most", 1),
         how=SETUP + LATENCY,
         needs=frozenset({"unstick"}),
+    ),
+    Row(
+        name="bridge-reframed",
+        what="`u32be` to `line`, 64 B messages re-framed",
+        unit="messages/s",
+        more_is_better=True,
+        sides=[
+            Side("unstick", reframed(frames_to_lines, 5_000_000, 500_000)),
+            Side("websocat", reframed(websocat, 150_000, 15_000)),
+        ],
+        bar=Bar("at_least", 20),
+        how=REFRAMED,
+        needs=frozenset({"unstick", "websocat"}),
     ),
     Row(
         name="bridge-memory",
