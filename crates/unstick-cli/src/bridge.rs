@@ -9,9 +9,10 @@ use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
 use crate::args::{Connect, Listen, Reach, Talk, Wire};
 use crate::report::{self, Status};
+use crate::run::within;
 use crate::secure::At;
 use crate::traffic::{Look, Traffic, failed};
-use crate::{output, pipe, plan, proxy, secure, websocket};
+use crate::{json, output, pipe, plan, proxy, secure, websocket};
 
 /// A bridge to be built.
 #[derive(Debug)]
@@ -95,20 +96,22 @@ impl Bridge {
     pub async fn run(mut self) -> Result<Status> {
         let taken = matches!(self.address, Address::Stdio);
         self.look.single |= self.rules.once;
+        let json = self.look.json;
+        let Some(clients) = within(self.rules.deadline, self.open()).await else {
+            output::problem(&report::late(self.rules.deadline));
+            return Ok(Status::TimedOut);
+        };
+        if let (true, Err(error)) = (json, &clients) {
+            json::not_begun(error);
+        }
+        let (clients, rules) = (clients?, self.rules.clone());
         let traffic = Traffic::open(self.look, &self.target.address, taken).await?;
         let sender = traffic.sender();
-        let clients = if self.listening {
-            unstick::limits::raise_open_files();
-            let raw = Framings::both(Framing::parse("raw")?);
-            let framings = self.target.client.as_ref().unwrap_or(&raw);
-            Clients::Many(unstick::listen(&self.address, Some(framings), &self.options).await?)
-        } else {
-            Clients::One(unstick::endpoint::connect(&self.address, &self.options).await?)
-        };
-        let rules = self.rules.clone();
         let outcome = relay(clients, self.target, traffic, self.rules).await;
         if let Some(sender) = sender {
-            pipe::finish(sender).await?;
+            let hurry = matches!(outcome, Outcome::Idle(_) | Outcome::Deadline(_));
+            let limit = hurry.then_some(unstick::limits::LAST_CALL);
+            within(limit, pipe::finish(sender)).await.unwrap_or(Ok(()))?;
         }
         Ok(match outcome {
             Outcome::Idle(after) => {
@@ -120,8 +123,20 @@ impl Bridge {
                 Status::TimedOut
             }
             Outcome::Failed(error) => failed(&error),
+            Outcome::Unshown(error) => report::failure(&error),
             _ => Status::Done,
         })
+    }
+
+    /// Opens the first address.
+    async fn open(&self) -> Result<Clients> {
+        if !self.listening {
+            return unstick::endpoint::connect(&self.address, &self.options).await.map(Clients::One);
+        }
+        unstick::limits::raise_open_files();
+        let raw = Framings::both(Framing::parse("raw")?);
+        let framings = self.target.client.as_ref().unwrap_or(&raw);
+        unstick::listen(&self.address, Some(framings), &self.options).await.map(Clients::Many)
     }
 }
 

@@ -118,7 +118,7 @@ async fn open(plan: &Plan) -> Result<Party> {
 }
 
 /// What becomes of something in the time that is given; `None` where that was too short.
-async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> Option<T> {
+pub async fn within<T>(limit: Option<Duration>, doing: impl Future<Output = T>) -> Option<T> {
     match limit {
         Some(limit) => tokio::time::timeout(limit, doing).await.ok(),
         None => Some(doing.await),

@@ -228,6 +228,16 @@ fn a_script_sees_what_passes() {
 }
 
 #[test]
+fn a_script_is_told_that_a_bridge_has_not_begun() {
+    let (_server, address) = listener();
+    let mut process = unstick(&["listen", &address, "--to", &address, "--json"]);
+    let event: serde_json::Value = serde_json::from_str(&process.line()).expect("a line is JSON");
+    assert_eq!(event["event"], "error");
+    assert!(event["error"].as_str().expect("a sentence").starts_with("cannot listen on tcp://"), "{event}");
+    assert_eq!(process.code(), 3);
+}
+
+#[test]
 fn messages_made_of_reads_are_said_to_be_so() {
     let (_server, address) = listener();
     let (process, _) = unstick_listen(&["127.0.0.1:0", "--to", &address, "--to-frame", "u32be"]);

@@ -252,8 +252,10 @@ pub enum Outcome {
     Deadline(Duration),
     /// Nobody reads the output any more.
     OutputClosed,
-    /// The only bridge failed; its [`Event::Close`] has said why.
+    /// The only bridge failed; an event has said why.
     Failed(Error),
+    /// What happened could not be shown.
+    Unshown(Error),
 }
 
 /// Where events go. Called in their order; must not block.
@@ -317,7 +319,7 @@ impl Hub {
             return;
         }
         if let Err(error) = output.0.event(event) {
-            output.1 = Some(if error.is_closed() { Outcome::OutputClosed } else { Outcome::Failed(error) });
+            output.1 = Some(if error.is_closed() { Outcome::OutputClosed } else { Outcome::Unshown(error) });
             self.failed.store(true, Ordering::Relaxed);
             self.over.notify_one();
         }
