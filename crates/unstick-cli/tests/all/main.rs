@@ -23,6 +23,7 @@ mod rig;
 mod servers;
 mod shake;
 mod shake_finds;
+mod shake_spares;
 mod tls;
 mod tree;
 mod udp;

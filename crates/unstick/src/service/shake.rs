@@ -3,6 +3,7 @@
 //! Not here: which cases there are and what findings have in common, which is [`unstick_wire::shake`].
 
 mod child;
+mod confirm;
 mod conversation;
 mod excerpt;
 mod expect;

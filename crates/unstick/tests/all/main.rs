@@ -27,6 +27,7 @@ mod proxy_sockets;
 mod queue;
 #[cfg(target_os = "linux")]
 mod shaken;
+mod spared;
 mod standard_streams;
 mod tcp_sockets;
 mod tls_sockets;

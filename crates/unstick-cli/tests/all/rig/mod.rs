@@ -1,5 +1,6 @@
 //! Starts `unstick` and the programs it talks to, on free ports, ready when handed out, gone when dropped.
 
+mod daemons;
 mod gate;
 mod peer;
 mod peers;
@@ -10,6 +11,7 @@ mod terminal;
 use std::ffi::OsStr;
 use std::process::Command;
 
+pub(crate) use daemons::{HttpServer, Mosquitto, Nginx, socat_echo};
 pub(crate) use gate::Gate;
 pub(crate) use peer::{Peer, Vacancy, listener};
 pub(crate) use peers::{

@@ -168,7 +168,7 @@ pub(crate) fn socat_server(listen: &str, other: &str) -> (Process, u16) {
 }
 
 /// A command found as an administrator's shell would: Debian keeps servers where a plain user's PATH does not look.
-fn program(name: &str) -> Command {
+pub(super) fn program(name: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
     command.env("PATH", format!("{path}:/usr/sbin:/sbin"));

@@ -24,6 +24,7 @@ pub(crate) struct Process {
     shared: Arc<Shared>,
     taken: [usize; 2],
     ending: Signal,
+    limit: Duration,
 }
 
 struct Shared {
@@ -72,12 +73,18 @@ impl Process {
         }
         collect(&shared, ERR, stderr);
         reap(&shared);
-        Process { name, stdin, shared, taken: [0; 2], ending: Signal::TERM }
+        Process { name, stdin, shared, taken: [0; 2], ending: Signal::TERM, limit: LIMIT }
     }
 
     /// The signal that ends it on drop, where that is not SIGTERM.
     pub(crate) fn ended_by(mut self, signal: Signal) -> Process {
         self.ending = signal;
+        self
+    }
+
+    /// For a program that has more to do than most: any one thing may take so long.
+    pub(crate) fn patient(mut self, limit: Duration) -> Process {
+        self.limit = limit;
         self
     }
 
@@ -193,7 +200,7 @@ impl Process {
     }
 
     fn wait<T>(&self, what: &str, look: impl Fn(&State) -> Option<T>) -> T {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + self.limit;
         let mut state = self.shared.lock();
         loop {
             if let Some(found) = look(&state) {

@@ -94,6 +94,11 @@ impl Runner {
             Subject::Pipes { command, writes } => Box::pin(self.pipes(case, bounds, command, writes)).await?,
             Subject::Service { make, writes } => Box::pin(self.service(case, bounds, &**make, writes)).await,
         };
+        if let Subject::Server { writes, .. } | Subject::Pipes { writes, .. } | Subject::Service { writes, .. } =
+            &self.subject
+        {
+            outcome.scripted(writes, self.half_close);
+        }
         outcome.took = begun.elapsed();
         Ok(outcome)
     }

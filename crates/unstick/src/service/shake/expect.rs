@@ -103,6 +103,21 @@ impl Expectation {
         found.into_iter().collect()
     }
 
+    /// How much of what was said an outcome has in common with what is expected: the least of all streams, from 0 to 1.
+    pub(super) fn likeness(&self, outcome: &Outcome) -> f64 {
+        let mut least: f64 = 1.0;
+        if let (Some(pattern), Some(output)) = (&self.output, &outcome.output) {
+            least = least.min(pattern.likeness(output));
+        }
+        for (exchange, expected) in outcome.exchanges.iter().zip(&self.exchanges) {
+            for way in Direction::BOTH {
+                let content = content(&exchange.of(way).recording.bytes, self.framing.as_ref());
+                least = least.min(expected[way.index()].0.likeness(&content));
+            }
+        }
+        least
+    }
+
     /// Takes in another run without cuts. False where it is not the same conversation: then nothing has been learnt.
     pub(super) fn learn(&mut self, outcome: &Outcome) -> bool {
         let differences = self.differences(outcome);

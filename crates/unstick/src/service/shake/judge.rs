@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 /// Runs without cuts before anything is said.
 const BASELINES: usize = 3;
 
+/// More of them where they differ in places: whatever may differ should have.
+const VOLATILE: usize = 5;
+
 /// Conversations at once with a server that takes many.
 const MANY: usize = 16;
 
@@ -27,7 +30,10 @@ const MANY: usize = 16;
 const HANGING: Duration = Duration::from_secs(20);
 
 /// How long a run without cuts stays fresh: clocks tick in what programs say.
-const FRESH: Duration = Duration::from_secs(1);
+const FRESH: Duration = Duration::from_millis(250);
+
+/// A run without cuts that was late may have met a busy machine: so often it is had again.
+const PUNCTUAL: usize = 3;
 
 /// Everything known while a program is tried.
 pub(super) struct Judge {
@@ -43,10 +49,13 @@ pub(super) struct Judge {
     pub(super) notes: Vec<String>,
     /// Two runs without cuts were two conversations.
     pub(super) unsteady: bool,
+    /// What came about of each case.
+    pub(super) tallies: BTreeMap<Case, Tally>,
+    /// Cases whose cuts the receiver did not read in time.
+    pub(super) undelivered: Vec<Case>,
     shake: Shake,
     begun: Instant,
     refreshed: Instant,
-    tally: Tally,
     done: u64,
     planned: u64,
     skipped: u64,
@@ -101,8 +110,11 @@ impl Judge {
         let mut outcomes = vec![baseline.clone()];
         bounds.learn(&outcomes, &expectation, &shake);
         let mut unsteady = false;
-        for _ in 1..BASELINES {
-            let outcome = runner.run(&shake.against, bounds).await?;
+        for number in 1..BASELINES + VOLATILE {
+            if number >= BASELINES && (unsteady || expectation.volatile().is_empty()) {
+                break;
+            }
+            let outcome = punctual(&runner, &shake.against, bounds).await?;
             unsteady |= !expectation.learn(&outcome);
             outcomes.push(outcome);
         }
@@ -118,9 +130,10 @@ impl Judge {
             tried: BTreeMap::new(),
             notes: Vec::new(),
             unsteady,
+            tallies: BTreeMap::new(),
+            undelivered: Vec::new(),
             begun,
             refreshed: Instant::now(),
-            tally: Tally::default(),
             done: 0,
             planned: 0,
             skipped: 0,
@@ -153,15 +166,16 @@ impl Judge {
     /// first: what differs may be a clock's.
     pub(super) async fn differences(&mut self, outcome: &Outcome) -> Result<Vec<Difference>> {
         let differences = self.expectation.differences(outcome);
-        if differences.is_empty() || self.refreshed.elapsed() < FRESH && self.refreshed > self.begun {
+        if differences.is_empty() || self.refreshed.elapsed() < FRESH {
             return Ok(differences);
         }
         self.refresh().await?;
         Ok(self.expectation.differences(outcome))
     }
 
-    async fn refresh(&mut self) -> Result<()> {
-        let fresh = self.runner.run(&self.base, self.bounds).await?;
+    /// Has another run without cuts, and learns from it.
+    pub(super) async fn refresh(&mut self) -> Result<()> {
+        let fresh = punctual(&self.runner, &self.base, self.bounds).await?;
         self.refreshed = Instant::now();
         if !self.expectation.learn(&fresh) && !self.unsteady {
             self.unsteady = true;
@@ -275,10 +289,10 @@ impl Judge {
                 outcome => outcome?,
             };
             self.done += 1;
-            self.tally = self.tally.plus(outcome.tally);
+            self.note_tally(&case, outcome.tally);
             let differences = self.differences(&outcome).await?;
             if outcome.late {
-                *hanging.entry((stage, ways)).or_default() += outcome.took;
+                *hanging.entry((stage, ways)).or_default() += outcome.took / u32::try_from(self.jobs).unwrap_or(1);
             }
             self.tried.insert(case.clone(), !differences.is_empty());
             if !differences.is_empty() {
@@ -286,6 +300,7 @@ impl Judge {
             }
             self.tell(Some(stage), suspects.len());
         }
+        suspects.extend(self.deliver().await?);
         Ok(suspects)
     }
 
@@ -328,55 +343,19 @@ impl Judge {
         }
     }
 
-    /// Tries each suspect again: what goes as expected then was chance. By itself, so that a busy machine is no finding.
-    async fn confirm(&mut self, suspects: Vec<Suspect>) -> Result<Vec<Suspect>> {
-        /// Suspects that fail alike and are all tried again; of more, every so many.
-        const ALIKE: usize = 24;
-        if suspects.is_empty() || self.notes.iter().any(|note| note.starts_with("the server was gone")) {
-            return Ok(suspects);
-        }
-        self.refresh().await?;
-        let mut seen: BTreeMap<Vec<Difference>, usize> = BTreeMap::new();
-        let mut certain = Vec::new();
-        let mut chance = 0;
-        for suspect in suspects {
-            let count = seen.entry(suspect.differences.clone()).or_default();
-            *count += 1;
-            if *count > ALIKE && !count.is_multiple_of(16) {
-                certain.push(suspect);
-                continue;
-            }
-            let again = self.try_case(&suspect.case).await?;
-            let differences = self.differences(&again).await?;
-            if differences.is_empty() {
-                let third = self.try_case(&suspect.case).await?;
-                chance +=
-                    usize::from(!self.differences(&third).await?.is_empty() || !again.late && suspect.outcome.late);
-                self.tried.insert(suspect.case, false);
-                continue;
-            }
-            certain.push(Suspect { case: suspect.case, outcome: again, differences });
-        }
-        if chance > 0 {
-            let plural = if chance == 1 { "1 case" } else { &format!("{chance} cases") };
-            self.notes.push(format!("{plural} went otherwise once and not again: the outcome is not steady"));
-            self.unsteady = true;
-        }
-        Ok(certain)
-    }
-
     fn report(mut self, findings: Vec<super::Finding>) -> Report {
         if self.skipped > 0 {
             self.notes.push(format!("{} planned cases were not tried: too much time had gone", self.skipped));
         }
-        let undelivered = self.tally.unproven + self.tally.unread;
-        if self.tally.unproven > 0 {
+        let tally = self.tallies.values().fold(Tally::default(), |sum, one| sum.plus(*one));
+        let undelivered = tally.unproven + tally.unread;
+        if tally.unproven > 0 {
             let note = "cuts could not be proven: the receiver is not on this host, or not in this network namespace";
-            self.notes.push(format!("{} {note}", self.tally.unproven));
+            self.notes.push(format!("{} {note}", tally.unproven));
         }
-        if self.tally.unread > 0 {
+        if tally.unread > 0 {
             let note = "cuts were not delivered: the receiver did not read what was before them within a second";
-            self.notes.push(format!("{} {note}", self.tally.unread));
+            self.notes.push(format!("{} {note}", tally.unread));
         }
         let verdict = match findings.is_empty() {
             false => Verdict::Broken,
@@ -387,7 +366,7 @@ impl Judge {
             verdict,
             findings,
             cases: self.done,
-            tally: self.tally,
+            tally,
             notes: self.notes,
             results: self.tried.into_iter().collect(),
             conversation: self.conversation,
@@ -423,6 +402,18 @@ impl Bounds {
         self.total += Duration::from_millis(cuts);
         self
     }
+}
+
+/// A run that is not late, if that can be had.
+async fn punctual(runner: &Arc<Runner>, case: &Case, bounds: Bounds) -> Result<Outcome> {
+    let mut outcome = runner.run(case, bounds).await?;
+    for _ in 1..PUNCTUAL {
+        if !outcome.late {
+            break;
+        }
+        outcome = runner.run(case, bounds).await?;
+    }
+    Ok(outcome)
 }
 
 /// What must hold of a run without cuts before anything can be said.

@@ -40,6 +40,11 @@ impl Seen {
         self.state == TIME_WAIT
     }
 
+    /// Its connection is open in both directions.
+    pub(super) fn is_established(self) -> bool {
+        self.state == ESTABLISHED
+    }
+
     /// Nobody will read from it any more.
     pub(super) fn is_deaf(self) -> bool {
         match self.state {
@@ -228,5 +233,26 @@ mod tests {
         check("127.0.0.1");
         check("::1");
         check("::"); // asked for by its IPv4 address
+    }
+
+    #[test]
+    fn answers_go_to_who_has_asked() {
+        let table = Table::open().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        std::thread::scope(|scope| {
+            for length in 1..=4u32 {
+                let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                let (here, there) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+                client.write_all(&vec![0; length as usize]).unwrap();
+                let table = &table;
+                scope.spawn(move || {
+                    let _held = client;
+                    while table.connected(there, here).unwrap().unwrap().unread < length {}
+                    for _ in 0..5000 {
+                        assert_eq!(table.connected(there, here).unwrap().unwrap().unread, length);
+                    }
+                });
+            }
+        });
     }
 }

@@ -36,7 +36,13 @@ impl Wire {
     /// Looks once whether the receiver can be seen from here.
     pub(super) fn find(table: Option<&Arc<Table>>, half: &OwnedWriteHalf) -> io::Result<Self> {
         let (local, remote) = (half.peer_addr()?, half.local_addr()?);
-        let visible = table.is_some_and(|table| matches!(table.connected(local, remote), Ok(Some(_))));
+        let here = local.ip().is_loopback() || local.ip() == remote.ip();
+        let visible = table.is_some_and(|table| match table.connected(local, remote) {
+            Ok(Some(_)) => true,
+            // Its listener's backlog is full: it comes when there is room.
+            Ok(None) => here && table.is_listening(local).unwrap_or(false),
+            Err(_) => false,
+        });
         Ok(Self { table: table.cloned(), visible, local, remote })
     }
 
@@ -73,6 +79,12 @@ impl Wire {
         socket.bind(&self.remote.into())?;
         socket.set_nonblocking(true)?;
         socket.connect(&self.local.into())
+    }
+
+    /// The receiver's end is not there yet, though this one is: its listener's backlog was full.
+    fn is_to_come(&self) -> bool {
+        let own = self.table.as_ref().and_then(|table| table.connected(self.remote, self.local).ok().flatten());
+        own.is_some_and(Seen::is_established)
     }
 
     /// Nobody will read from it, nor write to it, any more.
@@ -173,6 +185,7 @@ impl Outlet {
         loop {
             match wire.seen() {
                 None | Some(Err(_)) => return Look::Blind,
+                Some(Ok(None)) if wire.is_to_come() => return Look::NotYet,
                 Some(Ok(None)) => return Look::Gone,
                 Some(Ok(Some(seen))) if seen.is_deaf() => return Look::Gone,
                 // Before they have arrived the queue is empty, too. So the counter is looked at first, and the queue in

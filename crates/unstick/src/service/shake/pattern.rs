@@ -25,7 +25,8 @@ impl Pattern {
     }
 
     /// Takes in another run's bytes: where they differ there are gaps from now on. Returns how much they have in common
-    /// with what was known, from 0 to 1.
+    /// with what was known, from 0 to 1. Other digits, and as many other bytes that are no text, count as common: so differ
+    /// a clock and a random value.
     pub(super) fn learn(&mut self, bytes: &[u8]) -> f64 {
         if self.misfit(bytes).is_none() {
             return 1.0;
@@ -33,9 +34,29 @@ impl Pattern {
         if let Some(exact) = self.exact.take() {
             self.tokens = tokens(&exact);
         }
+        let (merged, common, alike) = self.merge(bytes);
+        self.tokens = merged;
+        (common + alike) as f64 / bytes.len().max(1) as f64
+    }
+
+    /// How much of what is the same in all runs is in these bytes too, from 0 to 1; less if they are far longer.
+    pub(super) fn likeness(&self, bytes: &[u8]) -> f64 {
+        let mut known = self.clone();
+        if let Some(exact) = known.exact.take() {
+            known.tokens = tokens(&exact);
+        }
+        let (_, common, _) = known.merge(bytes);
+        let literal = known.tokens.iter().map(|token| if let Token::Literal(one) = token { one.len() } else { 0 });
+        let most: usize = known.tokens.iter().map(|token| token.length().1).sum();
+        let share = |part: usize, whole: usize| if whole == 0 { 1.0 } else { (part as f64 / whole as f64).min(1.0) };
+        share(common, literal.sum()).min(share(most, bytes.len()))
+    }
+
+    /// What is known once these bytes are too; how many of them were, and how many are of the same kind.
+    fn merge(&self, bytes: &[u8]) -> (Vec<Token>, usize, usize) {
         let new = tokens(bytes);
         let mut merged = Merged::default();
-        let mut common = 0;
+        let (mut common, mut alike) = (0, 0);
         for op in capture_diff_slices(Algorithm::Myers, &self.tokens, &new) {
             match op {
                 DiffOp::Equal { old_index, len, .. } => {
@@ -44,11 +65,14 @@ impl Pattern {
                         merged.tokens.push(token.clone());
                     }
                 }
-                other => merged.gap(&self.tokens[other.old_range()], &new[other.new_range()]),
+                other => {
+                    let (old, new) = (&self.tokens[other.old_range()], &new[other.new_range()]);
+                    alike += kindred(old, new);
+                    merged.gap(old, new);
+                }
             }
         }
-        self.tokens = merged.tokens;
-        common as f64 / bytes.len().max(1) as f64
+        (merged.tokens, common, alike)
     }
 
     /// Where these bytes stop being what is known; `None`: nowhere.
@@ -99,6 +123,18 @@ fn after_gap(places: &[usize], bytes: &[u8], (least, most): (usize, usize), lite
     let reach = |found: usize| places.iter().any(|at| (at + least..=at + most).contains(&found));
     let found = (first..last.saturating_sub(literal.len() - 1)).filter(|at| bytes[*at..].starts_with(literal));
     found.filter(|at| reach(*at)).map(|at| at + literal.len()).collect()
+}
+
+/// Bytes of `new` that stand where such bytes always change: in a known gap, digits for digits, or as many bytes where
+/// they are no text.
+fn kindred(old: &[Token], new: &[Token]) -> usize {
+    let sum = |tokens: &[Token]| tokens.iter().map(|token| token.length().1).sum::<usize>();
+    let gaps = old.iter().filter(|token| matches!(token, Token::Gap(..))).map(|token| token.length().1).sum::<usize>();
+    let digits = |token: &Token| matches!(token, Token::Literal(one) if one.iter().all(u8::is_ascii_digit));
+    let text = |token: &Token| matches!(token, Token::Literal(one) if one.iter().all(|byte| byte.is_ascii()));
+    let numbers = !old.is_empty() && old.iter().chain(new).all(digits);
+    let binary = sum(old) == sum(new) && !(old.iter().all(text) && new.iter().all(text));
+    if numbers || binary { sum(new) } else { sum(new).min(gaps) }
 }
 
 impl Token {
@@ -196,9 +232,20 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_not_like_the_whole() {
+        let pattern = learnt(&["Date: 12:34:56\r\nbody", "Date: 12:34:57\r\nbody"]);
+        assert!(pattern.likeness(b"Date: 12:35:01\r\nbody") > 0.8, "another minute");
+        assert!(pattern.likeness(b"Date: 12:34") < 0.8);
+        assert!(pattern.likeness(b"Date: 12:34:56\r\nbodyDate: 12:34:56\r\nbody") < 0.8);
+    }
+
+    #[test]
     fn what_two_runs_have_in_common_is_measured() {
         let mut pattern = Pattern::new(b"Traceback (most recent call last)");
         assert!(pattern.learn(b"hello\nworld\n") < 0.4);
         assert!(Pattern::new(b"Date: 1").learn(b"Date: 2") > 0.8);
+        assert!(Pattern::new(b"1795354867.25").learn(b"1795354868.125") > 0.8, "nothing but a clock");
+        assert!(Pattern::new(b"\x9a\x01q\xff\x1c").learn(b"\x02\xee\x13\x07z") > 0.8, "nothing but a lot");
+        assert!(Pattern::new(b"right").learn(b"wrong") < 0.5);
     }
 }

@@ -5,6 +5,9 @@ use std::io;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
+use unstick_wire::shake::Direction;
+
+use super::outcome::{Ending, Outcome};
 
 /// Where a direction's bytes come from.
 pub(super) trait Sender {
@@ -68,5 +71,17 @@ impl Sender for Script {
 
     fn waits(&self) -> bool {
         self.said == 0 && !self.writes.is_empty()
+    }
+}
+
+impl Outcome {
+    /// Fills in what unstick says, where it is the client: the same in each run, also where the receiver goes before it has
+    /// heard all of it. That is no difference between runs.
+    pub(super) fn scripted(&mut self, writes: &[Vec<u8>], half_close: bool) {
+        let Some(exchange) = self.exchanges.first_mut() else { return };
+        let side = exchange.of_mut(Direction::ClientToServer);
+        side.recording.bytes = writes.concat();
+        side.recording.bytes.truncate(crate::limits::MAX_RECORDED);
+        side.ending = if half_close { Ending::Fin } else { Ending::Open };
     }
 }

@@ -1,0 +1,174 @@
+//! What went otherwise is tried again: a clock, a lot and a busy machine are told from a finding.
+
+use std::collections::BTreeMap;
+
+use unstick_wire::shake::{Case, Tally};
+
+use super::Difference;
+use super::judge::{Judge, Suspect};
+use crate::error::Result;
+
+/// Suspects that fail alike and are all tried again; of more, every so many, as long as all of them fail again.
+const ALIKE: usize = 24;
+const EVERY: usize = 16;
+
+/// How often a suspect is tried again where runs without cuts say something else each time, each beside another run
+/// without cuts: what those have not said in so many runs, and the suspect in each of its own, is no chance.
+const VOLATILE: usize = 4;
+
+/// So many suspects of a kind are tried so often; who fails like them is tried once.
+const EXAMPLES: usize = 6;
+
+/// How often a case that was late is tried again: whoever is in time each time met a busy machine.
+const LATE: usize = 3;
+
+/// Cases whose cuts were not delivered and that are tried again, and how often each.
+const UNDELIVERED: usize = 64;
+const DELIVERIES: usize = 3;
+
+/// This much in common with runs without cuts, and what differs may be what differs there, too.
+const NEARLY: f64 = 0.8;
+
+/// What trying again has shown of a suspect.
+enum Again {
+    Fails(Box<Suspect>),
+    Passes,
+    /// Now this, now that.
+    Both,
+}
+
+impl Judge {
+    /// Tries each suspect again, by itself, so that a busy machine is no finding; returns those that fail again.
+    pub(super) async fn confirm(&mut self, suspects: Vec<Suspect>) -> Result<Vec<Suspect>> {
+        if suspects.is_empty() || self.notes.iter().any(|note| note.starts_with("the server was gone")) {
+            return Ok(suspects);
+        }
+        self.refresh().await?;
+        let mut seen: BTreeMap<Vec<Difference>, (usize, usize)> = BTreeMap::new();
+        let mut certain = Vec::new();
+        let mut chance = 0;
+        for suspect in self.unexplained(suspects) {
+            let kind = suspect.differences.clone();
+            let (met, passed) = *seen.entry(kind.clone()).and_modify(|(met, _)| *met += 1).or_insert((1, 0));
+            if met > ALIKE && passed == 0 && !met.is_multiple_of(EVERY) {
+                certain.push(suspect);
+                continue;
+            }
+            let case = suspect.case.clone();
+            match self.again(suspect, met <= EXAMPLES).await? {
+                Again::Fails(suspect) => {
+                    certain.push(*suspect);
+                    continue;
+                }
+                Again::Passes => {}
+                Again::Both => chance += 1,
+            }
+            seen.entry(kind).and_modify(|(_, passed)| *passed += 1);
+            self.tried.insert(case, false);
+        }
+        if chance > 0 {
+            let plural = if chance == 1 { "1 case" } else { &format!("{chance} cases") };
+            self.notes.push(format!("{plural} went otherwise once and not again: the outcome is not steady"));
+            self.unsteady = true;
+        }
+        if !certain.is_empty() {
+            // A clock may have ticked while they were tried.
+            self.refresh().await?;
+        }
+        Ok(self.unexplained(certain))
+    }
+
+    /// Leaves out what runs without cuts have shown since then.
+    fn unexplained(&mut self, suspects: Vec<Suspect>) -> Vec<Suspect> {
+        let mut left = Vec::with_capacity(suspects.len());
+        for mut suspect in suspects {
+            suspect.differences = self.expectation.differences(&suspect.outcome);
+            if suspect.differences.is_empty() {
+                self.tried.insert(suspect.case, false);
+            } else {
+                left.push(suspect);
+            }
+        }
+        left
+    }
+
+    /// Tries one suspect again, as often as it takes to be certain.
+    async fn again(&mut self, suspect: Suspect, thoroughly: bool) -> Result<Again> {
+        let content = |difference: &Difference| matches!(difference, Difference::Bytes(_) | Difference::Output);
+        let volatile = !self.expectation.volatile().is_empty() && suspect.differences.iter().all(content);
+        let late = suspect.differences.contains(&Difference::Late);
+        let mut suspect = suspect;
+        let mut tries = 0;
+        loop {
+            let again = self.try_case(&suspect.case).await?;
+            tries += 1;
+            self.better_tally(&suspect.case, again.tally);
+            let mut differences = self.expectation.differences(&again);
+            if !differences.is_empty() && volatile && thoroughly {
+                self.refresh().await?;
+                differences = self.expectation.differences(&again);
+            }
+            if differences.is_empty() {
+                break;
+            }
+            suspect = Suspect { case: suspect.case, outcome: again, differences };
+            if !(volatile && thoroughly && tries < VOLATILE) {
+                return Ok(Again::Fails(Box::new(suspect)));
+            }
+        }
+        let alike = || volatile && self.expectation.likeness(&suspect.outcome) >= NEARLY;
+        if self.expectation.differences(&suspect.outcome).is_empty() || alike() {
+            return Ok(Again::Passes);
+        }
+        // It went well once. A case that goes now so, now so, is neither a finding nor a pass.
+        for _ in 1..if late { LATE } else { 2 } {
+            let other = self.try_case(&suspect.case).await?;
+            if !self.differences(&other).await?.is_empty() {
+                return Ok(Again::Both);
+            }
+        }
+        Ok(Again::Passes)
+    }
+
+    /// What came about of a case in its first run.
+    pub(super) fn note_tally(&mut self, case: &Case, tally: Tally) {
+        if !tally.is_complete() {
+            self.undelivered.push(case.clone());
+        }
+        self.tallies.insert(case.clone(), tally);
+    }
+
+    fn better_tally(&mut self, case: &Case, tally: Tally) {
+        if tally.is_complete() {
+            self.tallies.insert(case.clone(), tally);
+        }
+    }
+
+    /// Tries cases whose cuts were not delivered again, by themselves: a busy machine reads late, too. Returns those that
+    /// went otherwise when they were.
+    pub(super) async fn deliver(&mut self) -> Result<Vec<Suspect>> {
+        let mut suspects = Vec::new();
+        for case in std::mem::take(&mut self.undelivered).into_iter().take(UNDELIVERED) {
+            let mut delivered = false;
+            for _ in 0..DELIVERIES {
+                let outcome = self.try_case(&case).await?;
+                if !outcome.tally.is_complete() {
+                    continue;
+                }
+                delivered = true;
+                self.tallies.insert(case.clone(), outcome.tally);
+                let differences = self.differences(&outcome).await?;
+                if !differences.is_empty() {
+                    self.tried.insert(case.clone(), true);
+                    suspects.push(Suspect { case, outcome, differences });
+                }
+                break;
+            }
+            if !delivered {
+                // It is not the machine: the receiver does not read, or cannot be seen.
+                break;
+            }
+        }
+        Ok(suspects)
+    }
+}

@@ -1,0 +1,92 @@
+//! Programs that `shake` must not accuse: whose answers hold a clock or a lot, who are slow once, who go early.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use unstick::service::shake::{Report, Shake, Verdict};
+
+/// A server in a thread, a connection after the other; it is told the number of each.
+fn server(serve: impl Fn(u64, &mut TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for (number, stream) in (0..).zip(listener.incoming()) {
+            serve(number, &mut stream.unwrap());
+        }
+    });
+    address
+}
+
+/// A server that hears its client out, then answers with this.
+fn answering(answer: impl Fn(u64) -> String + Send + 'static) -> SocketAddr {
+    server(move |number, stream| {
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        stream.write_all(answer(number).as_bytes()).unwrap();
+    })
+}
+
+async fn spares(address: SocketAddr) -> Report {
+    let report = Shake::server([b'x'; 100], address).run().await.unwrap();
+    assert_eq!(report.verdict, Verdict::Same, "{report}");
+    assert_eq!(report.tally.delivered, report.tally.planned, "{report}");
+    assert!(report.tally.delivered > 100, "{report}");
+    report
+}
+
+#[tokio::test]
+async fn a_clock_that_ticks_now_and_then() {
+    spares(answering(|number| {
+        format!("HTTP/1.1 200 OK\r\nDate: 12:{:02}:{:02} GMT\r\n\r\nhello", number / 60, number % 60)
+    }))
+    .await;
+    // No two runs without cuts before anything is said differ.
+    spares(answering(|number| format!("it is {:02} past ten, and all is well", number / 45))).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_nothing_but_a_clock() {
+    spares(answering(|number| format!("{}.{:06}", 1_795_354_860 + number / 9, (number + 7) * 7919 % 1_000_000))).await;
+}
+
+#[tokio::test]
+async fn a_number_that_is_seldom_shorter() {
+    // Its length is written before it, as in Redis's answers; of eleven one is short.
+    let answer = |number: u64| if number % 11 == 10 { "$5\r\n91234\r\n" } else { "$6\r\n123456\r\n" };
+    spares(answering(move |number| format!("*2\r\n:{}\r\n{}+OK\r\n", number * 7919 % 1000, answer(number)))).await;
+}
+
+#[tokio::test]
+async fn one_slow_answer() {
+    spares(server(|number, stream| {
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        if number == 60 {
+            std::thread::park_timeout(Duration::from_millis(1500));
+        }
+        // Who has waited too long may have gone.
+        let _ = stream.write_all(b"at last");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn one_slow_reader() {
+    spares(server(|number, stream| {
+        if number == 60 {
+            std::thread::park_timeout(Duration::from_millis(2500));
+        }
+        let _ = stream.read_to_end(&mut Vec::new()).and_then(|_| stream.write_all(b"read"));
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn who_has_heard_enough() {
+    let address = server(|_, stream| {
+        stream.read_exact(&mut [0; 40]).unwrap();
+        stream.write_all(b"enough").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+    });
+    let report = Shake::server([b'x'; 100], address).run().await.unwrap();
+    assert_eq!(report.findings.len(), 0, "{report}");
+}
