@@ -53,6 +53,8 @@ Examples:
   unstick listen -f u32be 8080 --echo      every message comes back, a 4-byte length before each
   unstick listen udp://:9005 --reply pong  every datagram gets this answer
   unstick listen 8080 < /dev/null > file   nc's pipe: the bytes of one connection, as they are
+  unstick listen tls://:8443 --self-signed   a listener inside TLS, and the fingerprint that --pin takes
+  unstick listen ws://:8080 --origin any   messages of WebSocket, from pages in browsers too
   unstick listen --json 8080               one JSON object a line, both ways, for many peers at once
   unstick listen 8080 --to db:5432         a bridge: whoever connects here is connected there
   unstick listen unix:/tmp/x --to :80 --dump   the same, and what passes is shown";
@@ -61,6 +63,7 @@ const CONNECT_EXAMPLES: &str = "\
 Examples:
   unstick connect 127.0.0.1 8080                    a prompt that talks in lines
   unstick connect -f struct:i host:7000             a 4-byte length as Python's struct packs it
+  unstick connect wss://example.test/chat           messages of WebSocket inside TLS
   unstick connect -f crlf :6379 --send PING         one message, and what comes back
   generate | unstick connect -f u32be :7000 --io line   each line a message";
 

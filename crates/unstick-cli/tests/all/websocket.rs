@@ -1,6 +1,6 @@
 //! WebSocket with Python's `websockets` at the other end, how a run over it ends, and what a bridge makes of it.
 
-use crate::rig::{Process, listening, port_at_end, python_with_packages, unstick, unstick_listen};
+use crate::rig::{Peer, Process, listening, port_at_end, python_with_packages, unstick, unstick_listen};
 
 /// A server that says its port, and answers each message as it came, with what it was asked by as the first.
 const SERVER: &str = "
@@ -203,4 +203,35 @@ fn a_framing_on_a_websocket_means_nothing() {
         let said = wrong.errors();
         assert!(said.contains("hint: a WebSocket message already is a whole message"), "{said}");
     }
+}
+
+/// What a frame announces is not held before it has come.
+#[test]
+fn peers_that_announce_much_cost_what_they_send() {
+    const PEERS: usize = 200;
+    const ANNOUNCED: u64 = 16 << 20;
+    let (mut listener, port) = unstick_listen(&["ws://127.0.0.1:0", "--io", "hex"]);
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let joined = |listener: &mut Process, number: usize| {
+        let mut peer = Peer::connect(port);
+        peer.says(request);
+        peer.hears("HTTP/1.1 101 Switching Protocols\r\n");
+        // A whole message says that the peer has been let in and is being read.
+        peer.says([0x82, 0x81, 0, 0, 0, 0, number as u8]);
+        assert_eq!(listener.line(), format!("{:02x}", number as u8));
+        peer
+    };
+    let first = joined(&mut listener, 0);
+    let before = listener.memory();
+    let mut peers = vec![first];
+    for number in 1..PEERS {
+        let mut peer = joined(&mut listener, number);
+        peer.says([&[0x82, 0xff][..], &ANNOUNCED.to_be_bytes(), &[0; 4], &[7; 1000]].concat());
+        peers.push(peer);
+    }
+    // The last has been read when one that came behind it has.
+    peers.push(joined(&mut listener, PEERS));
+    let each = listener.memory().saturating_sub(before) / PEERS;
+    assert!(each < 60 << 10, "{each} bytes for a peer that announced {ANNOUNCED} and sent 1000");
 }
