@@ -16,6 +16,7 @@ mod keys;
 mod lab;
 mod netcats;
 mod pipes;
+mod presets;
 mod prompt;
 mod proxies;
 mod python;

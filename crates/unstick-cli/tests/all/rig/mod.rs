@@ -5,6 +5,7 @@ mod gate;
 mod peer;
 mod peers;
 mod process;
+mod protocols;
 mod talk;
 mod terminal;
 
@@ -19,6 +20,7 @@ pub(crate) use peers::{
     python_code, python_itself, python_of_packages, python_server, python_with_packages, socat_server, temporary,
 };
 pub(crate) use process::Process;
+pub(crate) use protocols::Server;
 pub(crate) use talk::{ask, connect, listen};
 pub(crate) use terminal::Terminal;
 

@@ -1,0 +1,238 @@
+//! Presets against the servers whose protocols they are: whole messages both ways.
+
+use crate::rig::{Dns, Postgres, Process, Redis, Server, python_code, unstick, unstick_listen};
+
+/// `unstick connect` with a preset, its input open.
+fn client(port: u16, preset: &str) -> Process {
+    unstick(&["connect", &format!("127.0.0.1:{port}"), "-f", preset])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+/// Sends a message in hexadecimal.
+fn send(client: &mut Process, message: &[u8]) {
+    client.feed(hex(message) + "\n");
+}
+
+/// The next message, in hexadecimal.
+fn receive(client: &mut Process) -> Vec<u8> {
+    unhex(&client.line())
+}
+
+#[track_caller]
+fn ends_well(mut client: Process) {
+    client.end_input();
+    assert_eq!(client.code(), 0, "{}", client.errors());
+}
+
+#[test]
+fn postgresql_from_the_question_for_tls_to_the_answer() {
+    let postgres = Postgres::start();
+    let mut client = client(postgres.port, "postgres");
+    let message = |kind: &[u8], body: &[u8]| [kind, &(body.len() as u32 + 4).to_be_bytes(), body].concat();
+    send(&mut client, &message(b"", &80_877_103u32.to_be_bytes()));
+    assert_eq!(receive(&mut client), b"N", "no TLS here: one bare byte");
+    send(&mut client, &message(b"", b"\0\x03\0\0user\0postgres\0\0"));
+    send(&mut client, &message(b"Q", b"SELECT 6 * 7\0"));
+    let mut row = receive(&mut client);
+    assert_eq!(row, message(b"R", &[0; 4]), "nobody is asked for a password");
+    while row[0] != b'D' {
+        assert_eq!(row.len(), 1 + u32::from_be_bytes(row[1..5].try_into().unwrap()) as usize, "whole: {row:02x?}");
+        row = receive(&mut client);
+    }
+    assert_eq!(row, message(b"D", b"\0\x01\0\0\0\x0242"));
+    send(&mut client, &message(b"X", b""));
+    ends_well(client);
+}
+
+#[test]
+fn mariadb_from_its_greeting_to_the_answer() {
+    let server = Server::mariadb();
+    let mut client = client(server.port, "mysql");
+    let packet = |number: u8, body: &[u8]| [&(body.len() as u32).to_le_bytes()[..3], &[number], body].concat();
+    let greeting = receive(&mut client);
+    assert_eq!((greeting[3], greeting[4]), (0, 10), "protocol 10: {greeting:02x?}");
+    // Protocol 4.1, plugins, and a long password that is empty.
+    let login =
+        [&0x0008_8201u32.to_le_bytes()[..], &[0, 0, 0, 1, 8], &[0; 23], b"root\0\0mysql_native_password\0"].concat();
+    send(&mut client, &packet(1, &login));
+    assert_eq!(receive(&mut client)[4], 0, "OK");
+    send(&mut client, &packet(0, b"\x03SELECT 6 * 7"));
+    let answer: Vec<Vec<u8>> = (0..5).map(|_| receive(&mut client)).collect();
+    assert_eq!(answer[3], packet(4, b"\x0242"), "{answer:02x?}");
+    send(&mut client, &packet(0, b"\x01"));
+    ends_well(client);
+}
+
+#[test]
+fn redis_in_words_and_in_arrays() {
+    let redis = Redis::start();
+    let mut question = unstick(&["ask", &format!("127.0.0.1:{}", redis.port), "-f", "redis", "PING"]);
+    assert_eq!((question.rest(), question.code()), ("+PONG\n".to_owned(), 0));
+    let mut client = client(redis.port, "redis");
+    client.feed("RPUSH list one \"two\\\\r\\\\nlines\"\n");
+    assert_eq!(client.line(), ":2");
+    client.feed("LRANGE list 0 -1\n");
+    assert_eq!(client.line(), "*2\\r\\n$3\\r\\none\\r\\n$10\\r\\ntwo\\r\\nlines", "one reply, whatever it holds");
+    client.feed("*2\\r\\n$5\\r\\nHELLO\\r\\n$1\\r\\n3\n");
+    assert!(client.line().starts_with("%7\\r\\n$6\\r\\nserver\\r\\n$5\\r\\nredis"), "a map of RESP3");
+    client.feed("SMEMBERS nothing\n");
+    assert_eq!(client.line(), "~0", "a set of RESP3");
+    ends_well(client);
+}
+
+#[test]
+fn memcached_with_payloads_of_more_lines_than_one() {
+    let server = Server::memcached();
+    let mut client = client(server.port, "memcached");
+    client.feed("set greeting 0 60 13\\r\\ntwo\\r\\n lines!!\nget greeting\nget nothing\n");
+    for reply in ["STORED", "VALUE greeting 0 13\\r\\ntwo\\r\\n lines!!", "END", "END"] {
+        assert_eq!(client.line(), reply);
+    }
+    client.feed("quit\n");
+    ends_well(client);
+}
+
+#[test]
+fn mosquitto_sends_back_what_was_published() {
+    let server = Server::mosquitto();
+    let mut client = client(server.port, "mqtt");
+    send(&mut client, b"\x10\x0f\0\x04MQTT\x04\x02\0\x3c\0\x03abc");
+    assert_eq!(receive(&mut client), b"\x20\x02\0\0", "CONNACK");
+    send(&mut client, b"\x82\x08\0\x01\0\x03a/b\0");
+    assert_eq!(receive(&mut client), b"\x90\x03\0\x01\0", "SUBACK");
+    let publish = [b"\x30\xb1\x02\0\x03a/b".to_vec(), vec![b'x'; 300]].concat();
+    send(&mut client, &publish);
+    assert_eq!(receive(&mut client), publish, "a length of two bytes");
+    send(&mut client, b"\xe0\0");
+    ends_well(client);
+}
+
+#[test]
+fn rabbitmq_from_the_protocol_header_to_an_open_connection() {
+    let server = Server::rabbitmq();
+    // It ends a connection that was closed with a reset, which is not waited for.
+    let mut client = unstick(&["connect", &format!("127.0.0.1:{}", server.port), "-f", "amqp", "--count", "4"]);
+    // Without its end byte, which the framing writes and checks.
+    let method = |class: u16, method: u16, arguments: &[u8]| {
+        let payload = [&class.to_be_bytes(), &method.to_be_bytes(), arguments].concat();
+        [&[1, 0, 0], &(payload.len() as u32).to_be_bytes()[..], &payload].concat()
+    };
+    let said = |frame: &[u8]| [frame[7..9].to_vec(), frame[9..11].to_vec()].concat();
+    send(&mut client, b"AMQP\0\0\x09\x01");
+    assert_eq!(said(&receive(&mut client)), b"\0\x0a\0\x0a", "Connection.Start");
+    let start_ok = [&[0, 0, 0, 0][..], b"\x05PLAIN", b"\0\0\0\x0c\0guest\0guest", b"\x05en_US"].concat();
+    send(&mut client, &method(10, 11, &start_ok));
+    assert_eq!(said(&receive(&mut client)), b"\0\x0a\0\x1e", "Connection.Tune");
+    send(&mut client, &method(10, 31, b"\x07\xff\0\x02\0\0\0\x3c"));
+    send(&mut client, &method(10, 40, b"\x01/\0\0"));
+    assert_eq!(said(&receive(&mut client)), b"\0\x0a\0\x29", "Connection.OpenOk");
+    send(&mut client, &method(10, 50, b"\0\xc8\0\0\0\0\0"));
+    assert_eq!(said(&receive(&mut client)), b"\0\x0a\0\x33", "Connection.CloseOk");
+    assert_eq!(client.code(), 0, "{}", client.errors());
+}
+
+#[test]
+fn nats_with_a_payload_that_looks_like_a_command() {
+    let server = Server::nats();
+    let mut client = client(server.port, "nats");
+    assert!(client.line().starts_with("INFO {"));
+    client.feed("CONNECT {\"verbose\":true}\nSUB news 1\nPUB news 12\\r\\nPING\\r\\nPING\\r\\n\nPING\n");
+    for reply in ["+OK", "+OK", "+OK", "MSG news 1 12\\r\\nPING\\r\\nPING\\r\\n", "PONG"] {
+        assert_eq!(client.line(), reply);
+    }
+    ends_well(client);
+}
+
+#[test]
+fn dnsmasq_over_tcp() {
+    let dns = Dns::start();
+    let mut client = client(dns.port, "dns");
+    let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x04test\0\0\x01\0\x01";
+    send(&mut client, query);
+    let answer = receive(&mut client);
+    assert_eq!((&answer[..2], &answer[answer.len() - 4..]), (&query[..2], &[192, 0, 2, 7][..]));
+    ends_well(client);
+}
+
+#[test]
+fn slapd_about_itself() {
+    let server = Server::ldap();
+    let mut client = client(server.port, "ldap");
+    send(&mut client, b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\0\x80\0");
+    assert_eq!(receive(&mut client), b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\0\x04\0\x04\0", "the bind succeeds");
+    let search = b"\x04\0\x0a\x01\0\x0a\x01\0\x02\x01\0\x02\x01\0\x01\x01\0\x87\x0bobjectClass\x30\0";
+    send(&mut client, &[&[0x30, 5 + search.len() as u8, 2, 1, 2, 0x63, search.len() as u8], &search[..]].concat());
+    let entry = receive(&mut client);
+    assert_eq!((entry[1] as usize + 2, entry[5]), (entry.len(), 0x64), "one entry, whole: {entry:02x?}");
+    assert_eq!(receive(&mut client), b"\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\0\x04\0\x04\0", "and no more");
+    send(&mut client, b"\x30\x05\x02\x01\x03\x42\0");
+    ends_well(client);
+}
+
+#[test]
+fn openssh_to_its_key_exchange() {
+    let server = Server::ssh();
+    let mut client = client(server.port, "ssh");
+    send(&mut client, b"SSH-2.0-test");
+    assert!(receive(&mut client).starts_with(b"SSH-2.0-OpenSSH"), "the greeting");
+    let offer = receive(&mut client);
+    assert_eq!(offer[1], 20, "KEXINIT: {offer:02x?}");
+    assert_eq!((offer.len() + 4) % 8, 0, "a whole packet is so many blocks");
+    // The server's own offer suits the server; then a disconnect, by application.
+    send(&mut client, &offer);
+    let disconnect = [&b"\x01\0\0\0\x0b\0\0\0\x03bye\0\0\0\0"[..]].concat();
+    let padding = 8 - (5 + disconnect.len()) % 8 + 8;
+    send(&mut client, &[&[padding as u8], &disconnect[..], &vec![0; padding]].concat());
+    ends_well(client);
+}
+
+#[test]
+fn pythons_multiprocessing_listener_answers() {
+    let code = "from multiprocessing.connection import Listener\n\
+                listener = Listener(('127.0.0.1', 0))\n\
+                print(listener.address[1], flush=True)\n\
+                with listener.accept() as connection:\n    \
+                    while (message := connection.recv_bytes()): connection.send_bytes(message[::-1] * 2)\n";
+    let mut server = python_code(code, &[]);
+    let mut client = client(server.line().parse().unwrap(), "python-multiprocessing");
+    for (message, reply) in [(&b"abc"[..], &b"cbacba"[..]), (b"\0\n\xff", b"\xff\n\0\xff\n\0")] {
+        send(&mut client, message);
+        assert_eq!(receive(&mut client), reply);
+    }
+    send(&mut client, b"");
+    ends_well(client);
+    assert_eq!(server.code(), 0, "{}", server.errors());
+}
+
+#[test]
+fn pythons_logging_both_ways() {
+    // Our end as the server of a real handler, and what it took as the client of a real receiver.
+    let handler = "import logging, logging.handlers, sys\n\
+                   log = logging.getLogger('shop')\n\
+                   log.addHandler(logging.handlers.SocketHandler('127.0.0.1', int(sys.argv[1])))\n\
+                   log.warning('disk %d%% full', 97)\n\
+                   log.error('two\\nlines')\n";
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "python-logging", "--once", "--count", "2"]);
+    let mut sender = python_code(handler, &[&port.to_string()]);
+    let records = [receive(&mut listener), receive(&mut listener)];
+    assert_eq!((listener.code(), sender.code()), (0, 0));
+    let receiver = "import pickle, socket, struct, logging\n\
+                    server = socket.create_server(('127.0.0.1', 0))\n\
+                    print(server.getsockname()[1], flush=True)\n\
+                    stream = server.accept()[0].makefile('rb')\n\
+                    while (head := stream.read(4)):\n    \
+                        record = pickle.loads(stream.read(struct.unpack('>L', head)[0]))\n    \
+                        print(repr(logging.makeLogRecord(record).getMessage()), flush=True)\n";
+    let mut server = python_code(receiver, &[]);
+    let mut client = client(server.line().parse().unwrap(), "python-logging");
+    records.iter().for_each(|record| send(&mut client, record));
+    ends_well(client);
+    assert_eq!(server.rest(), "'disk 97% full'\n'two\\nlines'\n");
+}

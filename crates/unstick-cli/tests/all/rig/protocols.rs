@@ -1,0 +1,128 @@
+//! The servers that presets are tried against, each of one's own on a free port, keeping nothing.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::peers::{on_a_free_port, program, temporary};
+use super::process::Process;
+
+/// A server, its port, and the directory that goes with it.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    _processes: Vec<Process>,
+    _directory: TempDir,
+}
+
+impl Server {
+    /// Starts a program that says it is ready in these words, on a port that it is given.
+    fn start(ready: &str, make: impl Fn(&str, &TempDir) -> Command) -> Server {
+        let directory = temporary();
+        let (process, port) = on_a_free_port(ready, |port| Process::start(&mut make(&port.to_string(), &directory)));
+        Server { port, _processes: vec![process], _directory: directory }
+    }
+
+    /// MariaDB without tables of its own: everybody may log in.
+    pub(crate) fn mariadb() -> Server {
+        Server::start("ready for connections", |port, directory| {
+            let mut command = program("mariadbd");
+            let place = |name: &str| format!("{}/{name}", directory.path().display());
+            command.args(["--no-defaults", "--skip-grant-tables", "--skip-log-bin", "--bind-address=127.0.0.1"]);
+            command.args([format!("--datadir={}", directory.path().display()), format!("--port={port}")]);
+            command.args([format!("--socket={}", place("socket")), format!("--pid-file={}", place("pid"))]);
+            // For root, who has to be named; anybody else may only be themselves.
+            if rustix::process::geteuid().is_root() {
+                command.arg("--user=root");
+            }
+            command
+        })
+    }
+
+    pub(crate) fn memcached() -> Server {
+        Server::start("server listening", |port, _| {
+            let mut command = program("memcached");
+            command.args(["-l", "127.0.0.1", "-p", port, "-U", "0", "-vv"]);
+            if rustix::process::geteuid().is_root() {
+                command.args(["-u", "root"]);
+            }
+            command
+        })
+    }
+
+    /// An MQTT broker; without a file it listens on the loopback and lets everybody in.
+    pub(crate) fn mosquitto() -> Server {
+        Server::start(" running", |port, _| {
+            let mut command = program("mosquitto");
+            command.args(["-v", "-p", port]);
+            command
+        })
+    }
+
+    pub(crate) fn nats() -> Server {
+        Server::start("Server is ready", |port, _| {
+            let mut command = program("nats-server");
+            command.args(["--addr", "127.0.0.1", "--port", port]);
+            command
+        })
+    }
+
+    /// OpenLDAP without a database: it answers questions about itself.
+    pub(crate) fn ldap() -> Server {
+        Server::start("slapd starting", |port, directory| {
+            let file = directory.path().join("slapd.conf");
+            let pid = directory.path().join("pid");
+            std::fs::write(&file, format!("pidfile {}\n", pid.display())).expect("a file can be written");
+            let mut command = program("slapd");
+            // Statistics on standard error keep it in the foreground.
+            command.args(["-d", "256", "-h", &format!("ldap://127.0.0.1:{port}"), "-f"]).arg(file);
+            command
+        })
+    }
+
+    /// OpenSSH's server with a key of its own.
+    pub(crate) fn ssh() -> Server {
+        Server::start("Server listening on 127.0.0.1", |port, directory| {
+            let key = directory.path().join("key");
+            if !key.exists() {
+                let mut keygen = Command::new("ssh-keygen");
+                let mut made = Process::start(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key));
+                assert_eq!(made.code(), 0, "{}", made.errors());
+            }
+            // Where its children are locked in: started as a service it finds that made.
+            if rustix::process::geteuid().is_root() {
+                std::fs::create_dir_all("/run/sshd").expect("root may make a directory");
+            }
+            // It starts itself anew for each connection, by its whole path.
+            let mut command = program("/usr/sbin/sshd");
+            command.args(["-D", "-e", "-f", "/dev/null", "-p", port, "-h"]).arg(key);
+            command.args(["-o", "ListenAddress=127.0.0.1", "-o", "PidFile=none", "-o", "UsePAM=no"]);
+            command
+        })
+    }
+
+    /// RabbitMQ as a node of its own, whose name server is one of its own too.
+    pub(crate) fn rabbitmq() -> Server {
+        let directory = temporary();
+        let place = directory.path().to_owned();
+        let (names, names_port) = on_a_free_port("epmd running", |port| {
+            Process::start(program("epmd").args(["-d", "-port", &port.to_string(), "-address", "127.0.0.1"]))
+        });
+        let (node, port) = on_a_free_port("Server startup complete", |port| {
+            let mut command = program("/usr/lib/rabbitmq/bin/rabbitmq-server");
+            command
+                .env("ERL_EPMD_PORT", names_port.to_string())
+                .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+                .env("HOME", &place);
+            command.env("RABBITMQ_NODENAME", format!("unstick{port}@localhost")).env("RABBITMQ_LOGS", "-");
+            command.env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1").env("RABBITMQ_NODE_PORT", port.to_string());
+            command.env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_listen_min 0 inet_dist_listen_max 0");
+            for (name, file) in
+                [("MNESIA_BASE", ""), ("LOG_BASE", ""), ("ENABLED_PLUGINS_FILE", "plugins"), ("CONF_ENV_FILE", "conf")]
+            {
+                command.env(format!("RABBITMQ_{name}"), place.join(file));
+            }
+            Process::start(&mut command)
+        });
+        Server { port, _processes: vec![node, names], _directory: directory }
+    }
+}
