@@ -4,7 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use unstick_fuzz::{decode, framing, specs};
+use unstick_fuzz::{decode, framing, preset_side, specs};
+use unstick_wire::Role;
+
+#[path = "../../crates/unstick-wire/tests/all/golden_format.rs"]
+mod golden_format;
 
 /// Messages of all kinds: every framing carries some of them. A byte says how long each is in an input.
 const MESSAGES: &[&[u8]] = &[
@@ -41,7 +45,24 @@ fn main() {
         write(&folder, "decode", at, "cut", &[&[choice, 0][..], &stream[..stream.len().saturating_sub(1)]].concat());
         write(&folder, "roundtrip", at, "", &[&[choice, 5][..], &list].concat());
     }
+    presets(&folder);
     assert!(bare * 3 <= count, "{bare} of {count} framings carry none of the messages here");
+}
+
+/// Each side of each golden for `preset`: bytes of real clients and servers.
+fn presets(folder: &Path) {
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/unstick-wire/tests/goldens");
+    for choice in 0..=u8::MAX {
+        let Some((preset, role, _)) = preset_side(choice) else { break };
+        let text = fs::read_to_string(goldens.join(format!("{}.golden", preset.name))).expect("a preset has a golden");
+        let way = if role == Role::Client { '>' } else { '<' };
+        let lines = text.lines().filter_map(|line| line.strip_prefix(way));
+        let frames = lines.map(|line| golden_format::parse_frame(&line[1..]).expect("a golden can be read").0);
+        let stream = frames.collect::<Vec<_>>().concat();
+        // A seed is read again and again: the goldens with messages of 70,000 bytes are cut short.
+        let stream = &stream[..stream.len().min(4096)];
+        write(folder, "preset", usize::from(choice), "whole", &[&[choice, 3][..], stream].concat());
+    }
 }
 
 /// What a framing can carry of the messages: as a stream, and as the list that `roundtrip` takes.

@@ -1,6 +1,6 @@
 //! What the targets share: the specs they choose from, and a decoder's whole account of a stream.
 
-use unstick_wire::{ENTRIES, Framing};
+use unstick_wire::{ENTRIES, Framing, Preset, Role};
 
 /// Specs besides the examples of the table: small limits, and phases.
 const MORE: &[&str] = &[
@@ -43,6 +43,14 @@ pub fn messages(mut input: &[u8]) -> Vec<&[u8]> {
         input = behind;
     }
     messages
+}
+
+/// The side of a preset that a byte stands for; `None` beyond the last.
+pub fn preset_side(choice: u8) -> Option<(&'static Preset, Role, Framing)> {
+    assert!(2 * Preset::all().count() <= 256, "a byte no longer chooses among all sides");
+    let preset = Preset::all().nth(usize::from(choice / 2))?;
+    let role = if choice % 2 == 0 { Role::Client } else { Role::Server };
+    Some((preset, role, Framing::parse(preset.name).expect("presets parse").sent_by(role)))
 }
 
 /// What a decoder says of a stream: its messages, how many were passed over, and the error that ended it with its

@@ -16,13 +16,16 @@ pub struct Encoder {
     phase: usize,
     /// Frames left in this phase; 0 in the last one.
     left: u64,
+    /// The framing is still to change, or depends on what has been sent.
+    unusual: bool,
 }
 
 impl Encoder {
     pub(crate) fn new(framing: &Framing) -> Self {
         let phases = framing.phases.clone();
         let first = &phases[0];
-        Self { codec: first.codec.clone(), max: first.max, phase: 0, left: first.times, phases }
+        let unusual = first.times > 0 || first.codec.remembers();
+        Self { codec: first.codec.clone(), max: first.max, phase: 0, left: first.times, unusual, phases }
     }
 
     /// Appends `message` as one frame to `out`.
@@ -33,20 +36,23 @@ impl Encoder {
     /// or contains its own delimiter. `out` is then as it was, and the next message can be encoded.
     #[inline]
     pub fn encode(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if self.left > 0 {
+        if self.unusual {
             return self.encode_in_phases(message, out);
         }
         encode(&self.codec, self.max, message, out)
     }
 
-    /// The same where the framing is still to change.
+    /// The same where more has to be looked at than this message.
     fn encode_in_phases(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let at = self.phase_of(message);
-        let phase = &self.phases[at];
-        encode(&phase.codec, phase.max, message, out)?;
         if at > self.phase {
+            let phase = &self.phases[at];
+            encode(&phase.codec, phase.max, message, out)?;
             self.enter(at);
+        } else {
+            encode(&self.codec, self.max, message, out)?;
         }
+        self.codec.sent(message);
         let ends = self.phases[at].until.as_ref().is_some_and(|mark| mark.stands_in(message) == Some(true));
         if self.left > 0 {
             self.left = if ends { 0 } else { self.left - 1 };
@@ -54,6 +60,7 @@ impl Encoder {
                 self.enter(at + 1);
             }
         }
+        self.unusual = self.left > 0 || self.codec.remembers();
         Ok(())
     }
 

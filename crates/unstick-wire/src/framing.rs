@@ -135,6 +135,14 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
     /// Appends `message` (not over `max`) as a frame. On failure the caller restores `out`.
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError>;
 
+    /// Whether what can be sent depends on what has been: then `sent` is told of each message.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// A message has been sent.
+    fn sent(&mut self, _message: &[u8]) {}
+
     /// Why nothing can be sent with this spec, if so.
     fn unsendable(&self) -> Option<SpecError> {
         None
@@ -231,6 +239,12 @@ macro_rules! codecs {
             #[inline]
             fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
                 match self { $(Self::$variant(codec) => codec.encode(message, out)),* }
+            }
+            fn remembers(&self) -> bool {
+                match self { $(Self::$variant(codec) => codec.remembers()),* }
+            }
+            fn sent(&mut self, message: &[u8]) {
+                match self { $(Self::$variant(codec) => codec.sent(message)),* }
             }
             fn unsendable(&self) -> Option<SpecError> {
                 match self { $(Self::$variant(codec) => codec.unsendable()),* }

@@ -121,19 +121,26 @@ impl Codec for X11Stream {
         Ok(Step::Frame { start: 0, end: total, total })
     }
 
-    /// Which message of the stream it is, is not known here: it may be right as the first or as a later one, in either
-    /// byte order.
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let orders = [self.order, None, Some(Endian::Little), Some(Endian::Big)];
-        let fits = |order| match (Self { order, ..*self }).whole(message) {
-            Ok(Some((length, _))) => length == message.len() as u64,
-            _ => false,
-        };
-        if message.is_empty() || !orders.into_iter().any(fits) {
-            return Err(EncodeError::unfit("the message is not one message of X with its lengths right"));
+        let whole = if message.is_empty() { Ok(None) } else { self.whole(message) };
+        match whole {
+            Ok(Some((length, _))) if length == message.len() as u64 => {
+                out.extend_from_slice(message);
+                Ok(())
+            }
+            Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message is not one of X: {what}"))),
+            _ => Err(EncodeError::unfit("the message is not one message of X with its lengths right")),
         }
-        out.extend_from_slice(message);
-        Ok(())
+    }
+
+    fn remembers(&self) -> bool {
+        self.order.is_none()
+    }
+
+    fn sent(&mut self, message: &[u8]) {
+        if let (None, Ok(Some((_, order)))) = (self.order, self.whole(message)) {
+            self.order = Some(order);
+        }
     }
 
     fn announced(&self, input: &[u8]) -> Option<u64> {

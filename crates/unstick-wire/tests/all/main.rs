@@ -10,6 +10,7 @@ mod drive;
 mod endings;
 mod faults;
 mod fit;
+mod golden_format;
 mod goldens;
 mod house;
 mod limits;
