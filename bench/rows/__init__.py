@@ -1,5 +1,7 @@
 """The rows, in the order of the table."""
 
-from . import ask, bridge, decode, idle, link, pipe, secure, udp, websocket
+from . import ask, bridge, decode, idle, link, pipe, presets, secure, udp, websocket
 
-ROWS = [*decode.ROWS, *link.ROWS, *pipe.ROWS, *udp.ROWS, *bridge.ROWS, *secure.ROWS, *websocket.ROWS, *idle.ROWS, *ask.ROWS]
+IN_MEMORY = [*decode.ROWS, *presets.ROWS]
+OVER_SOCKETS = [*link.ROWS, *pipe.ROWS, *udp.ROWS, *bridge.ROWS, *secure.ROWS, *websocket.ROWS]
+ROWS = [*IN_MEMORY, *OVER_SOCKETS, *idle.ROWS, *ask.ROWS]

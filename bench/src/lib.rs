@@ -35,8 +35,13 @@ impl Image {
             "line-80" => line(80),
             _ => return Err(format!("no such case: {case}").into()),
         };
+        Ok(Self::repeated(&frame))
+    }
+
+    /// One frame again and again.
+    pub fn repeated(frame: &[u8]) -> Self {
         let messages = (IMAGE / frame.len()) as u64;
-        Ok(Self { bytes: frame.repeat(messages as usize), messages })
+        Self { bytes: frame.repeat(messages as usize), messages }
     }
 }
 

@@ -12,6 +12,10 @@ pub(crate) enum Lane {
     Big(Integer),
     /// A little-endian one.
     Little(Integer),
+    /// A header with a length in it.
+    Header(Header),
+    /// A LEB128 length of one byte or two behind so many bytes, and the longest message; whether it holds all of that.
+    Varint { offset: usize, most: usize, keep: bool },
     /// A line of at most so many bytes: one that ends in CRLF, one that ends in LF alone, or either.
     Line { max: usize, crlf: bool, lf: bool },
 }
@@ -22,6 +26,24 @@ pub(crate) struct Integer {
     /// Bytes of the length, 1 to 8.
     pub(crate) width: u32,
     /// The longest message in bytes.
+    pub(crate) most: u64,
+}
+
+/// A length somewhere in a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// Bytes before the length.
+    pub(crate) offset: u16,
+    /// Bytes of the length, 1 to 8.
+    pub(crate) width: u8,
+    pub(crate) little: bool,
+    /// Bytes in front that are not of the message.
+    pub(crate) start: u16,
+    /// What is added to the length to get the bytes of the frame, modulo 2^64.
+    pub(crate) add: u64,
+    /// The smallest length that a frame can have.
+    pub(crate) least: u64,
+    /// The largest one that is not over the limit.
     pub(crate) most: u64,
 }
 
@@ -48,6 +70,17 @@ impl Lane {
                 let value = u64::from_le_bytes(*input.first_chunk()?);
                 let unused = 64 - 8 * integer.width;
                 integer.frame(value << unused >> unused, input)
+            }
+            Self::Header(header) => header.frame(input),
+            Self::Varint { offset, most, keep } => {
+                let (low, high) = (*input.get(*offset)?, *input.get(offset + 1).unwrap_or(&0x80));
+                let (header, length) = match (low, high) {
+                    (0..0x80, _) => (offset + 1, usize::from(low)),
+                    (_, 0..0x80) => (offset + 2, usize::from(low & 0x7f) + (usize::from(high) << 7)),
+                    _ => return None,
+                };
+                let (start, end) = (if *keep { 0 } else { header }, header + length);
+                (end - start <= *most && end <= input.len()).then_some(Glance { start, end, total: end })
             }
             Self::Line { max, crlf, lf } => {
                 let at = find_lf(input)?;
@@ -98,5 +131,23 @@ impl Integer {
         }
         let end = start + value as usize;
         Some(Glance { start, end, total: end })
+    }
+}
+
+impl Header {
+    #[inline(always)]
+    fn frame(&self, input: &[u8]) -> Option<Glance> {
+        let field = *input.get(usize::from(self.offset)..)?.first_chunk()?;
+        let unused = 64 - 8 * u32::from(self.width);
+        let value = match self.little {
+            false => u64::from_be_bytes(field) >> unused,
+            true => u64::from_le_bytes(field) << unused >> unused,
+        };
+        if value < self.least || value > self.most {
+            return None;
+        }
+        let total = value.wrapping_add(self.add);
+        let start = usize::from(self.start);
+        (total <= input.len() as u64).then_some(Glance { start, end: total as usize, total: total as usize })
     }
 }

@@ -9,6 +9,7 @@ use super::joined::Joined;
 use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
 use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
+use crate::lane::{self, Lane};
 use crate::limits;
 
 pub(super) const GENERAL: Entry = Entry {
@@ -323,6 +324,29 @@ impl Length {
 const OWN_HEADER: &str = "a message begins with its header here; with header=strip,head=HEX that is written for it";
 
 impl Codec for Length {
+    /// Where the length is a plain number, and nothing stands behind the message.
+    fn lane(&self, max: usize) -> Lane {
+        let plain = self.unit == 1 && self.mask == u64::MAX && self.align == 1 && self.trailer.is_empty();
+        let fixed = self.little.is_none() && self.plus.is_none();
+        let (add, start) = (self.field_end() as i64 + self.adjust, self.stripped());
+        // A frame is at least its header, and a message at most the limit; both as values of the length.
+        let least = self.field_end().max(start) as i64 - add;
+        let most = max.saturating_add(start) as i64 - add;
+        if !plain || !fixed || most < 0 {
+            return Lane::Closed;
+        }
+        let bytes = |count: usize| u16::try_from(count).expect("MAX_LENGTH_OFFSET bounds a header");
+        Lane::Header(lane::Header {
+            offset: bytes(self.offset),
+            width: self.width as u8,
+            little: self.endian == Endian::Little,
+            start: bytes(start),
+            add: add as u64,
+            least: least.max(0) as u64,
+            most: self.largest_value().min(most as u64),
+        })
+    }
+
     #[inline]
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some(Extent { start, length: message, total: padded, .. }) = self.extent(input)? else {

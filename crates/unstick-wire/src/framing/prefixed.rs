@@ -7,6 +7,7 @@ use std::fmt::Debug;
 
 use super::{Codec, Cx, Fault, Shape, Step, shown};
 use crate::error::EncodeError;
+use crate::lane::Lane;
 
 /// One way to write a length.
 pub(crate) trait Prefix: Clone + Debug {
@@ -21,6 +22,11 @@ pub(crate) trait Prefix: Clone + Debug {
     /// Whether the length, and what else `read` counts to it, is part of the message.
     fn keeps(&self) -> bool {
         false
+    }
+
+    /// A quicker way to most of its frames.
+    fn lane(&self, _max: usize) -> Lane {
+        Lane::Closed
     }
 
     /// What stands behind each message.
@@ -39,6 +45,10 @@ pub(crate) trait Prefix: Clone + Debug {
 pub(crate) struct Prefixed<P>(pub(crate) P);
 
 impl<P: Prefix> Codec for Prefixed<P> {
+    fn lane(&self, max: usize) -> Lane {
+        self.0.lane(max)
+    }
+
     #[inline]
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some((header, length)) = self.0.read(input)? else {

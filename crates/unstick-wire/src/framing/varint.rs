@@ -4,6 +4,7 @@ use super::prefixed::{Prefix, Prefixed};
 use super::{Entry, Fault, Machine, Shape};
 use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
+use crate::lane::Lane;
 use crate::limits::{MAX_LENGTH_OFFSET, MAX_VARINT};
 
 /// Base 128 varints as in the Protocol Buffers encoding guide; streams of them as `writeDelimitedTo` makes them.
@@ -82,6 +83,13 @@ impl Prefix for Varint {
         }
         out.push(left as u8);
         Ok(())
+    }
+
+    fn lane(&self, max: usize) -> Lane {
+        match self.most {
+            0..2 => Lane::Closed,
+            _ => Lane::Varint { offset: self.offset, most: max, keep: self.keeps() },
+        }
     }
 
     fn keeps(&self) -> bool {
