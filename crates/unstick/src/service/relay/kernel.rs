@@ -90,6 +90,12 @@ mod system {
             Self { able, on: false, against: 0, pipe: None, inside: 0 }
         }
 
+        /// About to be switched off again.
+        #[cfg(test)]
+        pub(super) fn switched_on() -> Self {
+            Self { on: true, against: MANY - 1, ..Self::new(true) }
+        }
+
         pub(in super::super) fn can(reader: &dyn StreamRead, writer: &dyn StreamWrite) -> bool {
             reader.ready().is_some() && writer.ready().is_some()
         }
@@ -231,5 +237,49 @@ mod system {
         ) -> Poll<Moved> {
             Poll::Ready(Moved::Some(0))
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    /// Few bytes speak for reading and writing again, but what is in the pipe comes before what is read later.
+    #[tokio::test]
+    async fn what_it_holds_goes_first_though_it_is_switched_off() {
+        let (source, from) = UnixStream::pair().unwrap();
+        let (to, target) = UnixStream::pair().unwrap();
+        let ((reader, _), (_, writer)) = (from.into_split(), to.into_split());
+        let mut full = 0;
+        while let Ok(written) = writer.try_write(&[0; 4096]) {
+            full += written;
+        }
+        let mut kernel = Kernel::switched_on();
+        assert_eq!(source.try_write(b"first").unwrap(), 5);
+        reader.readable().await.unwrap();
+        let waits = poll_fn(|cx| {
+            while let Poll::Ready(moved) = kernel.poll(cx, &reader, &writer) {
+                assert!(matches!(moved, Moved::Some(0)), "nothing can go");
+            }
+            Poll::Ready(())
+        });
+        waits.await;
+        assert!(kernel.is_on(), "bytes that are read now would overtake those in the pipe");
+        let mut got = Vec::new();
+        while got.len() < full {
+            target.readable().await.unwrap();
+            let _ = target.try_read_buf(&mut got);
+        }
+        while kernel.is_on() {
+            poll_fn(|cx| kernel.poll(cx, &reader, &writer)).await;
+        }
+        got.clear();
+        target.readable().await.unwrap();
+        target.try_read_buf(&mut got).unwrap();
+        assert_eq!(got, b"first");
     }
 }
