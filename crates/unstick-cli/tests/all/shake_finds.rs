@@ -122,6 +122,34 @@ fn a_program_on_pipes_that_takes_each_read_for_a_message() {
     shaken.accuses_in(2);
 }
 
+#[test]
+fn a_report_says_all_of_it_in_80_columns() {
+    let (_server, to) = started(&mut python("first_line_server.py"));
+    let shake = ["shake", "--to", &to, "-f", "line", "--send", "one", "--send", "two", "--send", "three"];
+    let output = program().args(shake).output().expect("the program starts");
+    let told = String::from_utf8(output.stdout).expect("a report is text");
+    let (verdict, finding) = told.split_once("\n\n").expect("the verdict is a paragraph of its own");
+    assert_eq!(verdict.lines().next(), Some("BROKEN: 1 finding"));
+    let expected = r#"
+1. the server answers something else
+   fails whenever segments of client→server are joined; no cut fails.
+
+   smallest case  c2s:join@0..8
+   client→server  ["one\ntwo\n"] "three\n"
+
+   what the server answers:
+   without cuts   "done: one\ndone: two\ndone: three\n"
+   in this case   "done: one\ndone: three\n"
+                                     ^ differs from byte 17: 22 bytes, not 32
+
+   likely cause   a read takes more than was meant for it, and what follows is
+                  dropped (one `recv` is taken for one message, or for a
+                  header): keep the rest for the next message
+   run it again   unstick shake --to ADDRESS -f line --send one --send two --send three --case c2s:join@0..8
+"#;
+    assert_eq!(finding.replace(&to, "ADDRESS"), expected.trim_start());
+}
+
 /// What `unstick shake --json` came to.
 struct Shaken {
     report: Value,
@@ -167,9 +195,15 @@ impl Shaken {
             let output = Command::new("sh").args(["-c", &line]).output().expect("there is a shell");
             let told = String::from_utf8(output.stdout).expect("a report is text");
             assert_eq!(output.status.code(), Some(6), "{line}\n{told}");
+            assert!(told.lines().all(fits_a_terminal), "{told}");
             assert!(told.contains(&format!("smallest case  {}\n", text(&finding["case"]))), "{line}\n{told}");
         }
     }
+}
+
+/// In 80 columns, or it is a command to be copied, or a path that is too long for any.
+fn fits_a_terminal(line: &str) -> bool {
+    line.chars().count() <= 80 || line.starts_with("   run it again") || !line.trim_start().contains(' ')
 }
 
 /// The places of single cuts that fail in this way, ascending.
