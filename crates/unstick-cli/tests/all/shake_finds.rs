@@ -38,6 +38,19 @@ fn a_client_that_takes_two_receives_for_two_messages() {
 }
 
 #[test]
+fn what_depends_on_chance_is_not_taken_for_a_clock() {
+    // Every other client gets both messages at once. Runs without cuts differ, as those of a clock do.
+    let (_server, to) = started(python("two_sends_server.py").args(["0", "2"]));
+    let shaken = Shaken::of_client(&["--to", &to, "--output"], "two_receives_client.py");
+    let cut = shaken.finding("s2c:cut@1,s2c:cut@5");
+    assert_eq!(cuts(cut, "s2c"), [1, 2, 3, 4, 6, 7, 8, 9], "{cut:#}");
+    let joined = shaken.finding("s2c:join@0..");
+    let pattern = "fails when the first 5 bytes of server→client arrive together with what follows.";
+    assert_eq!(joined["pattern"], pattern, "{joined:#}");
+    shaken.accuses_in(2);
+}
+
+#[test]
 fn a_server_that_reads_the_length_with_one_recv_4() {
     // It ends where it breaks, so it is started for each case, on a port that is free then.
     let start = format!("exec {} {{port}}", shell_words(&python("recv_four_server.py")));

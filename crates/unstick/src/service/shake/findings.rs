@@ -182,6 +182,30 @@ impl Judge {
         Ok(None)
     }
 
+    /// Runs without cuts differ in places. A clock does that, and so does a program whose outcome depends on how the system
+    /// happens to cut its bytes: that one does always the same as the senders wrote, and always another thing with all
+    /// joined. Then the segments are pinned; `None` where it does not, and nothing has changed.
+    pub(super) async fn pin_segments(&mut self) -> Result<Option<Suspect>> {
+        let written = over(&self.base, &self.as_written());
+        let joined: Case = Direction::BOTH.map(|way| (way, Edit::Join(0, None))).into_iter().collect();
+        if written.edits().is_empty() {
+            return Ok(None);
+        }
+        let (Some(mut apart), Some(together)) = (self.steady(&written).await?, self.steady(&joined).await?) else {
+            return Ok(None);
+        };
+        // A clock that had ticked in between would show now.
+        let same = apart.1.learn(&self.runner.run(&written, self.bounds).await?);
+        let exact = same && apart.1.volatile().is_empty() && together.1.volatile().is_empty();
+        if !exact || apart.1.differences(&together.0).is_empty() {
+            return Ok(None);
+        }
+        self.tried.clear();
+        let (good, bad) = ((written, apart), (joined, together));
+        let (good, bad) = if better(&bad.1.0, &good.1.0) { (bad, good) } else { (good, bad) };
+        Box::pin(self.pinned(good, bad, "runs without cuts disagree")).await
+    }
+
     /// Without cuts the program fails, and with this case it does not: from now on that is how it should be. `None` where
     /// that was chance; else what goes wrong when everything is joined, if it does.
     pub(super) async fn stand_on_case(&mut self, good: Case) -> Result<Option<Option<Suspect>>> {

@@ -78,20 +78,27 @@ pub(super) async fn judge(shake: Shake) -> Result<Report> {
     let runner = Arc::new(Runner { subject: shake.subject.clone(), table, half_close, output, last: Mutex::default() });
     let mut judge = Judge::begin(shake, runner, begun).await?;
     let mut pinned = Vec::new();
+    let differing = judge.is_differing();
     if judge.unsteady {
         pinned.extend(judge.pin().await?);
+    } else if differing {
+        pinned.extend(judge.pin_segments().await?);
     }
     judge.choose_jobs().await?;
-    let cases = judge.cases();
-    let suspects = judge.run_all(cases).await?;
-    let mut suspects = judge.confirm(suspects).await?;
+    let mut suspects = judge.round().await?;
+    // Runs without cuts have begun to differ on the way: what they did may have been taken for a clock.
+    if !differing
+        && judge.is_differing()
+        && let Some(broken) = judge.pin_segments().await?
+    {
+        pinned.push(broken);
+        suspects = judge.round().await?;
+    }
     // Where they end well, it is not the cases that go wrong: it is what comes without them.
     for good in judge.better(&suspects) {
         let Some(broken) = judge.stand_on_case(good).await? else { continue };
         pinned.extend(broken);
-        let cases = judge.cases();
-        let again = judge.run_all(cases).await?;
-        suspects = judge.confirm(again).await?;
+        suspects = judge.round().await?;
         break;
     }
     pinned.retain(|suspect| suspects.iter().all(|other| other.case != suspect.case));
@@ -142,6 +149,18 @@ impl Judge {
         };
         judge.note_baseline();
         Ok(judge)
+    }
+
+    /// Tries all cases; returns those that fail, again too.
+    async fn round(&mut self) -> Result<Vec<Suspect>> {
+        let cases = self.cases();
+        let suspects = self.run_all(cases).await?;
+        self.confirm(suspects).await
+    }
+
+    /// Runs without cuts differ from each other.
+    fn is_differing(&self) -> bool {
+        self.unsteady || !self.expectation.volatile().is_empty()
     }
 
     fn note_baseline(&mut self) {
