@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use unstick_wire::shake::{Case, Conversation, Direction, Tally};
 
-use super::excerpt::{compared, head, marked, wrapped};
+use super::excerpt::{columns, compared, head, marked, wrapped};
 use super::expect::Difference;
 use super::outcome::{Exit, Outcome, Side};
 
@@ -230,7 +230,8 @@ impl Finding {
             let _ = write!(remark, "; then it {now}");
         }
         let _ = writeln!(text, "\n   {what}");
-        let _ = writeln!(text, "   {:<1$}{one}", self.otherwise(), LABEL - 3);
+        let label = Some(self.otherwise()).filter(|label| columns(label) < LABEL - 3);
+        let _ = writeln!(text, "   {:<1$}{one}", label.as_deref().unwrap_or("as it should"), LABEL - 3);
         let _ = writeln!(text, "   {:<1$}{other}", "in this case", LABEL - 3);
         let _ = writeln!(text, "{:1$}^ {remark}", "", LABEL + column);
     }
