@@ -24,6 +24,7 @@ mod rig;
 mod servers;
 mod shake;
 mod shake_finds;
+mod shake_ours;
 mod shake_spares;
 mod tls;
 mod tree;
