@@ -182,7 +182,13 @@ impl Stream {
             return Poll::Ready(Ok(false));
         }
         if self.timer.is_some() {
-            self.decoder.tick(Instant::now().into_std())?;
+            let now = Instant::now().into_std();
+            let due = self.decoder.deadline().is_some_and(|deadline| deadline <= now);
+            self.decoder.tick(now)?;
+            if due {
+                // What was pending may be a message now, and the timer that has woken this task comes once.
+                return Poll::Ready(Ok(true));
+            }
         }
         let arrived = match self.poll_read(cx) {
             Poll::Ready(arrived) => arrived.map_err(|e| Error::io("receiving", e))?,

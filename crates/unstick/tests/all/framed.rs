@@ -76,6 +76,15 @@ async fn a_gap_ends_a_message() {
     assert_eq!(got, ["abcd", "ef", "ghij"]);
 }
 
+/// Time that passes, since timers come a little late then; the peer says nothing more, and stays.
+#[tokio::test]
+async fn a_gap_ends_a_message_when_nothing_follows() {
+    let (near, mut far) = unlike("raw", "gap:10ms", &Options::default()).await;
+    near.send(b"all").await.unwrap();
+    let got = tokio::time::timeout(Duration::from_secs(10), far.recv()).await;
+    assert_eq!(got.expect("it is not held back").unwrap().unwrap(), &b"all"[..]);
+}
+
 #[tokio::test]
 async fn an_end_inside_a_frame_is_an_error() {
     let (near, mut far) = unlike("raw", "u32be", &Options::default()).await;
