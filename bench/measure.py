@@ -51,7 +51,7 @@ class Side:
 
 @dataclass
 class Bar:
-    """The floor: `at_least` so many times better than the best peer, `at_most` so many times worse, `under` a number."""
+    """The floor: `at_least` so many times better than the best peer, `at_most` so many times worse, `under` or `over` a number."""
 
     kind: str
     value: float
@@ -59,6 +59,8 @@ class Bar:
     def __str__(self):
         if self.kind == "under":
             return f"at most {self.value:g}"
+        if self.kind == "over":
+            return f"at least {self.value:g}"
         return f"{self.kind.replace('_', ' ')} {self.value:g}×"
 
 
@@ -95,6 +97,8 @@ class Outcome:
             return False
         if self.row.bar.kind == "under":
             return self.medians[self.row.sides[0].name] <= self.row.bar.value
+        if self.row.bar.kind == "over":
+            return self.medians[self.row.sides[0].name] >= self.row.bar.value
         if self.row.bar.kind == "at_most":
             return self.ratio <= self.row.bar.value
         return self.ratio >= self.row.bar.value
