@@ -6,7 +6,7 @@ use crate::rig::unstick_listen;
 use crate::shake_spares::spares;
 
 #[path = "../../../unstick-wire/tests/all/fit.rs"]
-#[allow(dead_code)] // Not every word of it is needed here.
+#[allow(dead_code, clippy::unwrap_used)] // It is written for other tests, which need all of it.
 mod fit;
 
 /// A message of these bytes that a framing of the table carries.
