@@ -321,6 +321,29 @@ mod tests {
     }
 
     #[test]
+    fn joins_of_the_same_two_segments() {
+        let recording = Recording { bytes: vec![0; 34], segments: vec![4], ..Recording::default() };
+        let joins = Failing { joins: &[(0, Some(34)), (0, None)], joins_tried: 2, ..failing(&recording, &[], &[1, 2]) };
+        assert_eq!(
+            describe(&joins),
+            "fails when the first 4 bytes of client→server arrive together with what follows."
+        );
+        let three = Recording { segments: vec![4, 9], ..recording.clone() };
+        let joins = Failing { recording: &three, ..joins };
+        assert_eq!(describe(&joins), "fails whenever segments of client→server are joined; no cut fails.");
+    }
+
+    #[test]
+    fn where_it_passes_is_named_if_that_is_few_places() {
+        let recording = Recording { bytes: vec![0; 11], ..Recording::default() };
+        let tried: Vec<u64> = (1..10).collect();
+        let most = [1, 2, 3, 4, 6, 7, 8, 9];
+        let said = describe(&failing(&recording, &most, &tried));
+        assert_eq!(said, "fails whenever client→server is cut after byte 1 to 4 or 6 to 9; passes after byte 5.");
+        assert!(cause(&failing(&recording, &most, &tried)).contains("one `recv`"));
+    }
+
+    #[test]
     fn places_in_words() {
         assert_eq!(list(&[7]), "7");
         assert_eq!(list(&[1, 2, 3]), "1, 2 or 3");
