@@ -28,7 +28,6 @@ pub fn command(typed: &[String], base: &Case, case: &Case) -> String {
     while let Some(word) = typed.next() {
         let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
         if word == "--" {
-            rest.push(word.clone());
             rest.extend(typed.by_ref().cloned());
         } else if LEFT_OUT.contains(&name) {
             if value.is_none() {
@@ -45,7 +44,10 @@ pub fn command(typed: &[String], base: &Case, case: &Case) -> String {
         words.extend(["--against".to_owned(), quoted(&base.to_string())]);
     }
     words.extend(["--case".to_owned(), quoted(&case.to_string())]);
-    words.extend(rest.iter().map(|word| quoted(word)));
+    if !rest.is_empty() {
+        words.push("--".to_owned());
+        words.extend(rest.iter().map(|word| quoted(word)));
+    }
     words.join(" ")
 }
 

@@ -233,7 +233,12 @@ impl Finding {
         let label = Some(self.otherwise()).filter(|label| columns(label) < LABEL - 3);
         let _ = writeln!(text, "   {:<1$}{one}", label.as_deref().unwrap_or("as it should"), LABEL - 3);
         let _ = writeln!(text, "   {:<1$}{other}", "in this case", LABEL - 3);
-        let _ = writeln!(text, "{:1$}^ {remark}", "", LABEL + column);
+        if LABEL + column + 2 + columns(&remark) <= WIDE {
+            let _ = writeln!(text, "{:1$}^ {remark}", "", LABEL + column);
+        } else {
+            let _ = writeln!(text, "{:1$}^", "", LABEL + column);
+            told(text, "", LABEL, &remark);
+        }
     }
 }
 
