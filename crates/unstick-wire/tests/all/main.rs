@@ -13,6 +13,7 @@ mod fit;
 mod golden_format;
 mod goldens;
 mod house;
+mod knife;
 mod limits;
 mod linear;
 mod phases;
