@@ -7,11 +7,12 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 use unstick::wire::ENTRIES;
 
-use crate::rig::{Process, Terminal, python, unstick};
+use crate::rig::{Process, Terminal, python, python_itself, unstick};
 
 /// The workspace.
 fn home() -> PathBuf {
@@ -186,7 +187,8 @@ fn every_key_of_a_shaking_is_in_its_document() {
     let (_, part) = document.split_once("\n# `unstick shake --json`").expect("shake has a part of its own");
     let (part, _) = part.split_once("\n# ").expect("and it ends");
     let hasty = "import os; print(len(os.read(0, 100)))";
-    let mut shake = unstick(&["shake", "--stdio", "--send", "hello", "--json", "--", "python3", "-c", hasty]);
+    let python = python_itself().to_str().unwrap();
+    let mut shake = unstick(&["shake", "--stdio", "--send", "hello", "--json", "--", python, "-c", hasty]);
     let report: Value = serde_json::from_str(&shake.rest()).unwrap();
     assert_eq!((shake.code(), report["verdict"].as_str()), (6, Some("broken")));
     let mut found = BTreeSet::new();
@@ -274,4 +276,29 @@ fn the_scene_of_the_readme_is_what_the_lab_draws() {
     let shown: Vec<String> = shown.lines().map(timeless).collect();
     assert!(shown.len() > 12, "{shown:?}");
     assert_eq!(shown, drawn[..shown.len()]);
+}
+
+#[test]
+fn the_shaking_of_the_readme_is_what_shake_says() {
+    let readme = text("README.md");
+    let (_, behind) = readme.split_once("$ unstick shake --to 127.0.0.1:0 ").expect("the README shows a shaking");
+    let (arguments, behind) = behind.split_once('\n').expect("a line");
+    let (shown, _) = behind.split_once("```").expect("and its end");
+    let mut command = Command::new("sh");
+    let line = format!("exec {} shake --to 127.0.0.1:0 {arguments}", env!("CARGO_BIN_EXE_unstick"));
+    // Many starts: `python3` may be a script that looks for the real one each time.
+    let python = python_itself().parent().expect("it is in a folder").display();
+    let path = format!("{python}:{}", std::env::var("PATH").unwrap());
+    let mut shake = Process::start(command.args(["-c", &line]).current_dir(home()).env("PATH", path));
+    let said = shake.rest();
+    assert_eq!(shake.code(), 6, "{said}");
+    // Of the run that the README shows are its times and paths, how many cuts a server that broke off still read, and
+    // whether the bytes that it left unread made its end a reset.
+    let known = |text: &str| -> Vec<String> {
+        let of_the_run = ["run it again", "File \"", "<module>", " s of a conversation", " cuts and joins delivered"];
+        let lines = text.lines().filter(|line| !of_the_run.iter().any(|part| line.contains(part)));
+        lines.map(|line| line.split("; then it").next().unwrap_or_default().to_owned()).collect()
+    };
+    assert!(known(shown).len() > 12, "{shown}");
+    assert_eq!(known(&said), known(shown));
 }

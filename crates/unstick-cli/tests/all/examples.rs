@@ -1,27 +1,28 @@
 //! The Rust examples of both libraries, each run once with `unstick` at the other end, and a script in front of many.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use crate::rig::{Process, port_at_end, unstick, unstick_listen};
+use crate::rig::{Process, port_at_end, python_itself, unstick, unstick_listen};
 
-/// An example of a package, built by the cargo that runs this test: once for all, and before any time is taken.
-fn example(package: &str, name: &str, arguments: &[&str]) -> Process {
+/// An example, built by the cargo that runs this test: all once, before any time is taken, and with the features that the
+/// whole workspace has, so that nothing is built twice where the whole workspace is tested.
+fn example(name: &str, arguments: &[&str]) -> Process {
     static BUILT: LazyLock<()> = LazyLock::new(|| {
-        let both = ["build", "--quiet", "--examples", "--package", "unstick", "--package", "unstick-wire"];
-        let built = Command::new(env!("CARGO")).current_dir(env!("CARGO_MANIFEST_DIR")).args(both).output();
-        let built = built.expect("cargo can be run");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--workspace", "--examples"]);
+        let built = cargo.output().expect("cargo can be run");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     });
     *BUILT;
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["run", "--quiet", "--package", package, "--example", name]);
-    Process::start(command.arg("--").args(arguments))
+    let program = Path::new(env!("CARGO_BIN_EXE_unstick")).with_file_name("examples").join(name);
+    Process::start(Command::new(program).args(arguments))
 }
 
 #[test]
 fn echo_server() {
-    let mut server = example("unstick", "echo_server", &["127.0.0.1:0", "u32be"]);
+    let mut server = example("echo_server", &["127.0.0.1:0", "u32be"]);
     let port = port_at_end(&server.expect("\n")).expect("it names its port");
     for question in ["one", "two\nlines"] {
         let mut client = unstick(&["ask", &format!("127.0.0.1:{port}"), "-f", "u32be", "--io", "raw", question]);
@@ -36,7 +37,7 @@ fn echo_server() {
 #[test]
 fn ask() {
     let (_listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "struct:i", "--each", "tr a-z A-Z"]);
-    let mut client = example("unstick", "ask", &[&format!("127.0.0.1:{port}"), "struct:i", "hello"]);
+    let mut client = example("ask", &[&format!("127.0.0.1:{port}"), "struct:i", "hello"]);
     assert_eq!(client.rest(), "HELLO\n");
     assert_eq!(client.code(), 0);
 }
@@ -44,7 +45,7 @@ fn ask() {
 #[test]
 fn chat_client() {
     let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "u32be"]);
-    let mut client = example("unstick", "chat_client", &[&format!("127.0.0.1:{port}"), "u32be"]);
+    let mut client = example("chat_client", &[&format!("127.0.0.1:{port}"), "u32be"]);
     client.feed("hello\n");
     assert_eq!(listener.line(), "hello");
     client.end_input();
@@ -57,14 +58,14 @@ fn chat_client() {
 #[test]
 fn udp_question() {
     let (_listener, port) = unstick_listen(&["udp://127.0.0.1:0", "--reply", "noon"]);
-    let mut client = example("unstick", "udp_question", &[&format!("udp://127.0.0.1:{port}"), "what time is it?"]);
+    let mut client = example("udp_question", &[&format!("udp://127.0.0.1:{port}"), "what time is it?"]);
     assert_eq!(client.rest(), "noon\n");
     assert_eq!(client.code(), 0);
 }
 
 #[test]
 fn decode() {
-    let mut example = example("unstick-wire", "decode", &[]);
+    let mut example = example("decode", &[]);
     let text = example.rest();
     assert_eq!(text.matches(r#"["Hello", "Grüße"]"#).count(), 3, "{text}");
     assert!(text.ends_with("is the peer speaking HTTP?\n"), "{text}");
@@ -72,7 +73,7 @@ fn decode() {
 
 #[test]
 fn shake_decoder() {
-    let report = example("unstick", "shake_decoder", &[]).rest();
+    let report = example("shake_decoder", &[]).rest();
     assert!(report.starts_with("BROKEN: "), "{report}");
     assert!(report.contains("smallest case  c2s:cut@1\n"), "{report}");
 }
@@ -80,7 +81,7 @@ fn shake_decoder() {
 #[test]
 fn a_script_runs_a_room_through_json() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/python/json_room.py");
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python_itself());
     command.args([script, env!("CARGO_BIN_EXE_unstick"), "listen", "--json", "127.0.0.1:0"]);
     let mut room = Process::start(&mut command);
     let port = port_at_end(&room.error_line_with("listening on ")).expect("it names its port");
