@@ -10,8 +10,8 @@ use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use unstick::service::shake::{Direction, Finding, Outcome, Progress, Report, Shake, Verdict, resolve};
-use unstick::wire::Framing;
 use unstick::wire::shake::Case;
+use unstick::wire::{Framing, Role};
 use unstick::{Error, FramedAddress, Result};
 
 use crate::args;
@@ -105,7 +105,7 @@ fn writes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -
     let Some(framing) = framing else {
         return Ok(messages.into_iter().filter(|message| !message.is_empty()).map(Vec::from).collect());
     };
-    let mut encoder = framing.encoder()?;
+    let mut encoder = framing.sent_by(Role::Client).encoder()?;
     let frame = |message: &bytes::Bytes| {
         let mut bytes = Vec::new();
         let encoded = encoder.encode(message, &mut bytes);

@@ -2,6 +2,8 @@
 //!
 //! Not here: what it finds (`shake_finds`), and that its cuts are delivered, which the library tests.
 
+#![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
+
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::Role;
 use crate::error::SpecError;
 
 /// Which way bytes go.
@@ -23,6 +24,14 @@ impl Direction {
         match self {
             Self::ClientToServer => "c2s",
             Self::ServerToClient => "s2c",
+        }
+    }
+
+    /// Who sends what goes this way.
+    pub fn sender(self) -> Role {
+        match self {
+            Self::ClientToServer => Role::Client,
+            Self::ServerToClient => Role::Server,
         }
     }
 

@@ -60,7 +60,7 @@ impl Expectation {
     pub(super) fn new(outcome: &Outcome, framing: Option<Framing>) -> Self {
         let side = |exchange: &Exchange, way| {
             let side = exchange.of(way);
-            (Pattern::new(&content(&side.recording.bytes, framing.as_ref())), BTreeSet::from([side.ending]))
+            (Pattern::new(&content(&side.recording.bytes, framing.as_ref(), way)), BTreeSet::from([side.ending]))
         };
         let exchanges =
             outcome.exchanges.iter().map(|exchange| Direction::BOTH.map(|way| side(exchange, way))).collect();
@@ -93,7 +93,7 @@ impl Expectation {
         for (exchange, expected) in outcome.exchanges.iter().zip(&self.exchanges) {
             for way in Direction::BOTH {
                 let (side, (pattern, endings)) = (exchange.of(way), &expected[way.index()]);
-                if pattern.misfit(&content(&side.recording.bytes, self.framing.as_ref())).is_some() {
+                if pattern.misfit(&content(&side.recording.bytes, self.framing.as_ref(), way)).is_some() {
                     found.insert(Difference::Bytes(way));
                 } else if !endings.contains(&side.ending) {
                     found.insert(Difference::Ending(way));
@@ -111,7 +111,7 @@ impl Expectation {
         }
         for (exchange, expected) in outcome.exchanges.iter().zip(&self.exchanges) {
             for way in Direction::BOTH {
-                let content = content(&exchange.of(way).recording.bytes, self.framing.as_ref());
+                let content = content(&exchange.of(way).recording.bytes, self.framing.as_ref(), way);
                 least = least.min(expected[way.index()].0.likeness(&content));
             }
         }
@@ -138,7 +138,7 @@ impl Expectation {
             for way in Direction::BOTH {
                 let (side, (pattern, endings)) = (exchange.of(way), &mut expected[way.index()]);
                 endings.insert(side.ending);
-                if pattern.learn(&content(&side.recording.bytes, learnt.framing.as_ref())) < ALIKE {
+                if pattern.learn(&content(&side.recording.bytes, learnt.framing.as_ref(), way)) < ALIKE {
                     return false;
                 }
             }
@@ -172,9 +172,9 @@ impl Expectation {
 
 /// What is compared of a stream: its messages where a framing is known, and what is left when it no longer holds; else
 /// its bytes.
-fn content(bytes: &[u8], framing: Option<&Framing>) -> Vec<u8> {
+fn content(bytes: &[u8], framing: Option<&Framing>, way: Direction) -> Vec<u8> {
     let Some(framing) = framing else { return bytes.to_vec() };
-    let mut decoder = framing.decoder();
+    let mut decoder = framing.sent_by(way.sender()).decoder();
     decoder.feed(bytes);
     decoder.end();
     let mut content = Vec::with_capacity(bytes.len());

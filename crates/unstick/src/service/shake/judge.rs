@@ -492,7 +492,7 @@ fn recorded(outcomes: &[Outcome], framing: Option<&unstick_wire::Framing>) -> Co
             places.dedup();
         }
         if let Some(framing) = framing {
-            recording.find_frames(framing);
+            recording.find_frames(&framing.sent_by(way.sender()));
         }
     }
     conversation
