@@ -184,10 +184,10 @@ async fn messages_are_compared_where_a_framing_is_known() {
 #[tokio::test]
 async fn a_preset_has_two_sides() {
     let startup = b"\0\0\0\x0e\0\x03\0\0user\0\0";
-    let answer = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    const ANSWER: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
     let server = |mut stream: Stream| async move {
         let _ = stream.read_exact(&mut [0; 14]).await;
-        let _ = stream.write_all(answer).await;
+        let _ = stream.write_all(ANSWER).await;
     };
     let report = Shake::service(startup, server).framing(Framing::parse("postgres").unwrap()).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Same, "{report}");
