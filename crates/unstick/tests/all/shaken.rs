@@ -301,6 +301,24 @@ async fn nothing_there_is_a_clear_error() {
     assert_eq!(error.to_string(), "cannot start `no-such-program`: no such file or directory");
 }
 
+#[tokio::test]
+async fn a_server_that_a_cut_ends_is_a_finding_and_said_to_be_gone() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut buffer) = (stream.unwrap(), [0; 64]);
+            if stream.read(&mut buffer).unwrap() < 5 {
+                return; // and the listener with it
+            }
+            let _ = stream.write_all(b"ok");
+        }
+    });
+    let report = Shake::server(*b"hello", address).jobs(1).run().await.unwrap();
+    assert_eq!(report.verdict, Verdict::Broken, "{report}");
+    assert!(report.to_string().replace("\n", " ").contains("--start COMMAND"), "{report}");
+}
+
 // ---- limits ----
 
 #[tokio::test]

@@ -40,10 +40,13 @@ enum Again {
 impl Judge {
     /// Tries each suspect again, by itself, so that a busy machine is no finding; returns those that fail again.
     pub(super) async fn confirm(&mut self, suspects: Vec<Suspect>) -> Result<Vec<Suspect>> {
-        if suspects.is_empty() || self.notes.iter().any(|note| note.starts_with("the server was gone")) {
+        if suspects.is_empty() || self.gone {
             return Ok(suspects);
         }
         self.refresh().await?;
+        if self.gone {
+            return Ok(suspects);
+        }
         let mut seen: BTreeMap<Vec<Difference>, (usize, usize)> = BTreeMap::new();
         let mut certain = Vec::new();
         let mut chance = 0;

@@ -63,7 +63,13 @@ async fn shrink(judge: &mut Judge, suspect: Suspect, pieces: Vec<(Direction, Edi
     let mut smallest = suspect;
     for _ in 0..SHRINKING {
         let Some(case) = shrink.next() else { break };
-        let outcome = judge.try_case(&case).await?;
+        let outcome = match judge.try_case(&case).await {
+            Err(error) if error.is_unreachable() => {
+                judge.note_gone(&error);
+                return Ok(smallest);
+            }
+            outcome => outcome?,
+        };
         let differences = judge.differences(&outcome).await?;
         shrink.told(!differences.is_empty());
         if !differences.is_empty() {

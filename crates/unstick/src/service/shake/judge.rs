@@ -49,6 +49,8 @@ pub(super) struct Judge {
     pub(super) notes: Vec<String>,
     /// Two runs without cuts were two conversations.
     pub(super) unsteady: bool,
+    /// The server no longer listens.
+    pub(super) gone: bool,
     /// What came about of each case.
     pub(super) tallies: BTreeMap<Case, Tally>,
     /// Cases whose cuts the receiver did not read in time.
@@ -137,6 +139,7 @@ impl Judge {
             tried: BTreeMap::new(),
             notes: Vec::new(),
             unsteady,
+            gone: false,
             tallies: BTreeMap::new(),
             undelivered: Vec::new(),
             begun,
@@ -192,9 +195,15 @@ impl Judge {
         Ok(self.expectation.differences(outcome))
     }
 
-    /// Has another run without cuts, and learns from it.
+    /// Has another run without cuts, and learns from it; where the server is gone, that is noted.
     pub(super) async fn refresh(&mut self) -> Result<()> {
-        let fresh = punctual(&self.runner, &self.base, self.bounds).await?;
+        let fresh = match punctual(&self.runner, &self.base, self.bounds).await {
+            Err(error) if error.is_unreachable() => {
+                self.note_gone(&error);
+                return Ok(());
+            }
+            fresh => fresh?,
+        };
         self.refreshed = Instant::now();
         if !self.expectation.learn(&fresh) && !self.unsteady {
             self.unsteady = true;
@@ -304,7 +313,10 @@ impl Judge {
             let Some(ended) = running.join_next().await else { break };
             let (outcome, case, stage, ways) = ended.map_err(|_| Error::other("a case was broken off"))?;
             let outcome = match outcome {
-                Err(error) if error.is_unreachable() => return self.lost(error, case, suspects),
+                Err(error) if error.is_unreachable() && !suspects.is_empty() => {
+                    self.note_gone(&error);
+                    return Ok(suspects);
+                }
                 outcome => outcome?,
             };
             self.done += 1;
@@ -318,19 +330,21 @@ impl Judge {
                 suspects.push(Suspect { case, outcome, differences });
             }
             self.tell(Some(stage), suspects.len());
+            if self.gone {
+                break;
+            }
         }
         suspects.extend(self.deliver().await?);
         Ok(suspects)
     }
 
     /// The server no longer listens: what came before has ended it, if that went otherwise at all.
-    fn lost(&mut self, error: Error, case: Case, suspects: Vec<Suspect>) -> Result<Vec<Suspect>> {
-        if suspects.is_empty() {
-            return Err(error);
+    pub(super) fn note_gone(&mut self, error: &Error) {
+        if !self.gone {
+            let advice = "--start COMMAND starts it anew for every case";
+            self.notes.push(format!("after the last of these cases the server was gone ({error}): {advice}"));
+            self.gone = true;
         }
-        self.notes.push(format!("the server was gone before {case}: {error}; nothing was tried after that"));
-        self.skipped += 1;
-        Ok(suspects)
     }
 
     /// The next random case, as long as there is time for one, or one is wanted.
