@@ -63,10 +63,11 @@ fn much_that_was_said_before_the_end_is_all_there() {
     });
 }
 
-/// Waits until a process is there no more.
+/// Waits until a process is there no more, or only its status is. (Its command line is empty for a moment at its start, too.)
 async fn is_gone(id: &str) {
-    let path = PathBuf::from(format!("/proc/{}/cmdline", id.trim()));
-    while std::fs::read(&path).is_ok_and(|line| !line.is_empty()) {
+    let path = PathBuf::from(format!("/proc/{}/stat", id.trim()));
+    let runs = || std::fs::read_to_string(&path).is_ok_and(|stat| !stat.contains(") Z "));
+    while runs() {
         tokio::time::timeout(Duration::from_millis(10), std::future::pending::<()>()).await.unwrap_err();
     }
 }
