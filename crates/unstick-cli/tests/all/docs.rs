@@ -200,8 +200,15 @@ fn every_key_of_a_shaking_is_in_its_document() {
 
 // ---- the rest of the paper ----
 
-const PAPERS: [&str; 6] =
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/json.md", "examples/README.md"];
+const PAPERS: [&str; 7] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/decisions.md",
+    "docs/json.md",
+    "examples/README.md",
+];
 
 #[test]
 fn links_and_paths_lead_somewhere() {
