@@ -4,7 +4,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::peers::{on_a_free_port, program, temporary};
+use super::peers::{free_port, on_a_free_port, program, temporary};
 use super::process::Process;
 
 /// A server, its port, and the directory that goes with it.
@@ -109,6 +109,9 @@ impl Server {
         });
         let (node, port) = on_a_free_port("Server startup complete", |port| {
             let mut command = program("/usr/lib/rabbitmq/bin/rabbitmq-server");
+            // Where its port is over 45535 it would pick one over 65535 for other nodes. What is left when it fails to start
+            // goes with its folder.
+            command.env("RABBITMQ_DIST_PORT", free_port().to_string()).current_dir(&place);
             command
                 .env("ERL_EPMD_PORT", names_port.to_string())
                 .env("ERL_EPMD_ADDRESS", "127.0.0.1")
