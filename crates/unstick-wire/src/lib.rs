@@ -46,6 +46,7 @@ pub mod faults;
 mod framing;
 mod lane;
 pub mod limits;
+mod lot;
 mod phase;
 mod preset;
 pub mod quantity;

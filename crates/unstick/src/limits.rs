@@ -89,6 +89,10 @@ pub const STALLED: Duration = Duration::from_secs(10);
 /// first few messages.
 pub const MAX_RECORDED: usize = 16 << 20;
 
+/// Bytes of conversations that went otherwise which `shake` keeps until they have been tried again: what breaks in so many
+/// ways has been understood.
+pub const MAX_SUSPECTED: usize = 64 << 20;
+
 /// Bytes that `shake` holds back for a join before it lets them go.
 pub const MAX_JOINED: usize = 1 << 20;
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Chance, Fault, Kind, Unit};
 use crate::limits::MAX_HELD;
+use crate::lot::mix;
 use crate::preset::Role;
 
 /// What is to be done next.
@@ -314,13 +315,4 @@ impl Course {
 /// Between 0 and 1.
 fn share(roll: u64) -> f64 {
     (roll >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// Spreads the bits of a number over all of it: the finisher of splitmix64 (Steele, Lea, Flood: "Fast splittable
-/// pseudorandom number generators", 2014).
-fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
 }

@@ -98,6 +98,11 @@ impl Case {
         Self::default()
     }
 
+    /// The case that joins whatever comes without a pause, both ways.
+    pub fn joined() -> Self {
+        Direction::BOTH.into_iter().map(|way| (way, Edit::Join(0, None))).collect()
+    }
+
     /// One edit.
     pub fn one(direction: Direction, edit: Edit) -> Self {
         Self { edits: vec![(direction, edit)] }
@@ -111,12 +116,6 @@ impl Case {
     /// The edits of one direction.
     pub fn of(&self, direction: Direction) -> impl Iterator<Item = Edit> + '_ {
         self.edits.iter().filter(move |(way, _)| *way == direction).map(|(_, edit)| *edit)
-    }
-
-    /// This case and another at once.
-    #[must_use]
-    pub fn with(&self, other: &Self) -> Self {
-        self.edits.iter().chain(&other.edits).copied().collect()
     }
 }
 

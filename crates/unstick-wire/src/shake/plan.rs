@@ -1,5 +1,6 @@
 //! Which cases are worth trying for a recorded conversation, in which order; and random ones from a seed.
 
+use crate::lot::{STEP, mix};
 use crate::spec::Framing;
 
 use super::case::{Case, Direction, Edit};
@@ -17,8 +18,6 @@ pub struct Recording {
     pub bytes: Vec<u8>,
     /// Offsets where the sender began a segment, as far as that could be seen; without 0.
     pub segments: Vec<u64>,
-    /// Those of them before which the other direction spoke: the sender may have waited for that.
-    pub turns: Vec<u64>,
     /// Where each frame lies and its message in it, where a framing is known: start, message, end.
     pub frames: Vec<Frame>,
 }
@@ -124,6 +123,8 @@ pub enum Stage {
     Characters,
     /// Drawn by lot.
     Random,
+    /// Named by the user.
+    Named,
 }
 
 impl std::fmt::Display for Stage {
@@ -137,6 +138,7 @@ impl std::fmt::Display for Stage {
             Self::End => "the end by itself",
             Self::Characters => "cuts in characters and line ends",
             Self::Random => "random cuts and joins",
+            Self::Named => "the cases that were named",
         })
     }
 }
@@ -236,18 +238,17 @@ fn joins(stream: &Recording) -> Vec<(u64, Option<u64>)> {
 
 /// Places inside a UTF-8 character, and between CR and LF.
 fn inside_characters(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    let inside = |at: &usize| words_apart(bytes, *at);
+    let inside = |at: &usize| is_inside_character(bytes, *at) || is_inside_line_end(bytes, *at);
     (1..bytes.len()).filter(inside).map(|at| at as u64)
-}
-
-fn words_apart(bytes: &[u8], at: usize) -> bool {
-    is_inside_character(bytes, at) || is_inside_line_end(bytes, at)
 }
 
 /// Whether a cut here is inside a UTF-8 character.
 pub(super) fn is_inside_character(bytes: &[u8], at: usize) -> bool {
-    let start = bytes[..at].iter().rposition(|byte| byte & 0xC0 != 0x80);
+    // Its first byte is at most three before: what is no text may go on like the inside of a character for long.
+    let near = at.saturating_sub(3);
+    let start = bytes[near..at].iter().rposition(|byte| byte & 0xC0 != 0x80);
     start.is_some_and(|start| {
+        let start = near + start;
         let wanted = match bytes[start] {
             0xC2..=0xDF => 2,
             0xE0..=0xEF => 3,
@@ -277,13 +278,10 @@ impl Random {
         random
     }
 
-    /// SplitMix64 (Steele, Lea and Flood, 2014).
     fn draw(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        let drawn = mix(self.state);
+        self.state = self.state.wrapping_add(STEP);
+        drawn
     }
 
     fn below(&mut self, end: u64) -> u64 {
@@ -409,5 +407,7 @@ mod tests {
         let inside: Vec<u64> = inside_characters(text).collect();
         assert_eq!(inside, [2, 3, 5, 7]);
         assert_eq!(inside_characters(b"\x80\x80\xff\xe2\x28").count(), 0, "no characters at all");
+        assert_eq!(inside_characters("🦀".as_bytes()).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(inside_characters(&vec![0x80; 4 << 20]).count(), 0, "and in time that grows with the bytes");
     }
 }

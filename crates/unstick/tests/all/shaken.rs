@@ -337,6 +337,19 @@ async fn a_conversation_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
+async fn of_what_goes_otherwise_at_every_place_enough_is_kept() {
+    const ANSWER: usize = 4 << 20;
+    let service = |mut stream: Stream| async move {
+        let count = stream.read(&mut [0; 64]).await.unwrap();
+        let _ = stream.write_all(&vec![count as u8; ANSWER]).await;
+    };
+    let report = Shake::service([7; 64], service).run().await.unwrap();
+    assert_eq!(report.verdict, Verdict::Broken);
+    assert!(report.results.len() <= limits::MAX_SUSPECTED / ANSWER + 1, "{}", report.results.len());
+    assert!(report.notes.iter().any(|note| note.contains("enough had gone otherwise")), "{:?}", report.notes);
+}
+
+#[tokio::test]
 async fn a_join_lets_go_of_what_is_too_much_to_hold() {
     let (address, told) = reader();
     let bytes = 3 * limits::MAX_JOINED;

@@ -151,6 +151,9 @@ impl Judge {
     /// went otherwise when they were.
     pub(super) async fn deliver(&mut self) -> Result<Vec<Suspect>> {
         let mut suspects = Vec::new();
+        if self.gone {
+            return Ok(suspects);
+        }
         for case in std::mem::take(&mut self.undelivered).into_iter().take(UNDELIVERED) {
             let mut delivered = false;
             for _ in 0..DELIVERIES {

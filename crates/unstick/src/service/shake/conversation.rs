@@ -176,11 +176,12 @@ impl Runner {
     fn relay(self: &Arc<Self>, meeting: &mut Meeting, client: TcpStream, to: SocketAddr, case: &Case, bounds: Bounds) {
         let tape = meeting.tapes.next();
         let table = self.table.clone();
-        let spare = matches!(&self.subject, Subject::Client { server, .. } if server.start.is_some());
+        let spare = self.is_on_one_port();
         let knives = Direction::BOTH.map(|way| Knife::new(case, way));
+        let started = matches!(&self.subject, Subject::Client { server, .. } if server.start.is_some());
         let runner = Arc::clone(self);
         meeting.relays.spawn(async move {
-            let server = connect(to).await?;
+            let server = runner.connect(to, started).await?;
             let lost = |e| Error::io("the connection", e);
             let (mut from_client, mut to_client) = halves(client, table.as_ref()).map_err(lost)?;
             let (mut from_server, mut to_server) = halves(server, table.as_ref()).map_err(lost)?;
@@ -199,22 +200,17 @@ impl Runner {
     /// Asks a server with the bytes that were given.
     async fn server(&self, case: &Case, bounds: Bounds, writes: &[Vec<u8>], server: &Server) -> Result<Outcome> {
         let (started, to) = self.start(server).await?;
-        let stream = connect(to).await?;
+        let stream = self.connect(to, started.is_some()).await?;
         let (from, mut outlet) = halves(stream, self.table.as_ref()).map_err(|e| Error::io("the connection", e))?;
         let tapes = Tapes::default();
         let tape = tapes.next();
         let knife = Knife::new(case, ClientToServer);
         let mut script = Script::new(writes, self.half_close);
-        let spare = server.start.is_some();
+        let spare = self.is_on_one_port();
         let passage = Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare };
         let talk = async {
             let forth = passage.run(knife, &mut script, &mut outlet);
-            let back = listen(&tape, ServerToClient, from);
-            if self.half_close {
-                tokio::join!(forth, back);
-            } else {
-                until_answered(forth, back).await;
-            }
+            self.together(forth, listen(&tape, ServerToClient, from)).await;
         };
         let mut outcome = Outcome { late: !bounded(talk, &tapes, bounds).await, ..Outcome::default() };
         // A server that has not closed is left in no doubt, and its port is free at once.
@@ -243,18 +239,29 @@ impl Runner {
         let mut exit = None;
         let talk = async {
             let forth = passage.run(knife, &mut script, &mut outlet);
-            let back = listen(&tape, ServerToClient, stdout);
-            if self.half_close {
-                tokio::join!(forth, back);
-            } else {
-                until_answered(forth, back).await;
-            }
+            self.together(forth, listen(&tape, ServerToClient, stdout)).await;
             exit = Some(program.exit().await);
         };
         let done = bounded(talk, &tapes, bounds).await;
         let exit = exit.unwrap_or(Exit::Never);
         let outcome = Outcome { late: !done, exit: Some(exit), client_said: program.end().await, ..Outcome::default() };
         Ok(outcome.with(&tapes))
+    }
+
+    /// Both directions where unstick is the client. One that does not end its side goes when the server has.
+    async fn together(&self, forth: impl Future<Output = ()>, back: impl Future<Output = ()>) {
+        if self.half_close {
+            tokio::join!(forth, back);
+            return;
+        }
+        let forth = async {
+            forth.await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = forth => {}
+            () = back => {}
+        }
     }
 
     /// Gives a service a stream.
@@ -273,15 +280,21 @@ impl Runner {
         Outcome { late: ended.is_err(), exit: Some(exit), ..Outcome::default() }.with(&tapes)
     }
 
+    /// A server is started again and again on the same port, which nothing may keep.
+    fn is_on_one_port(&self) -> bool {
+        let (Subject::Client { server, .. } | Subject::Server { server, .. }) = &self.subject else { return false };
+        server.start.is_some() && server.address.port() != 0
+    }
+
     /// Keeps in mind who may keep the server's port.
     fn remember(&self, outlet: &Outlet) {
-        if let Some(wire) = outlet.wire() {
+        if let Some(wire) = outlet.wire().filter(|_| self.is_on_one_port()) {
             self.last.lock().unwrap_or_else(PoisonError::into_inner).push(wire.clone());
         }
     }
 
     /// Waits until no earlier connection keeps the server's port: where both sides have ended at the same moment, that
-    /// would be a minute.
+    /// would be a minute, which the kernel ends if nothing else does.
     async fn port_is_free(&self) {
         let last = std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));
         for wire in last {
@@ -302,9 +315,7 @@ impl Runner {
             let free = std::net::TcpListener::bind(address).and_then(|listener| listener.local_addr());
             address = free.map_err(|e| Error::io("choosing a port for the server", e))?;
         }
-        if server.address.port() != 0 {
-            self.port_is_free().await;
-        }
+        self.port_is_free().await;
         let line = line.replace("{port}", &address.port().to_string()).replace("{host}", &address.ip().to_string());
         let mut command = child::shell(&line);
         command.env("UNSTICK_PORT", address.port().to_string());
@@ -329,11 +340,24 @@ impl Runner {
         Ok((Some(program), address))
     }
 
+    /// Connects. Where nothing can be seen, a server that was just started is tried until it listens.
+    async fn connect(&self, to: SocketAddr, started: bool) -> Result<TcpStream> {
+        let begun = Instant::now();
+        loop {
+            match connect(to).await {
+                Err(_) if started && self.table.is_none() && begun.elapsed() < limits::START_PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Read from the kernel's table, never by connecting: a server of one connection would take that for its client.
     async fn is_listening(&self, address: SocketAddr) -> bool {
         match self.table.as_ref().map(|table| table.is_listening(address)) {
             Some(Ok(listening)) => listening,
-            // Nothing can be seen: its first connection is tried until it succeeds.
+            // Nothing can be seen: its first connection is tried until it succeeds ([`Self::connect`]).
             _ => true,
         }
     }
@@ -367,18 +391,6 @@ impl Meeting {
                 () = silence(&tapes, bounds) => {}
             }
         }
-    }
-}
-
-/// A client that does not end goes when the server has.
-async fn until_answered(forth: impl Future<Output = ()>, back: impl Future<Output = ()>) {
-    let forth = async {
-        forth.await;
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = forth => {}
-        () = back => {}
     }
 }
 

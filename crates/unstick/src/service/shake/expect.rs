@@ -1,5 +1,6 @@
 //! What is expected of a run, learnt from runs without cuts; and where an outcome is not that.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -12,7 +13,8 @@ use super::pattern::Pattern;
 /// What was the same in all runs, and what was not.
 #[derive(Debug, Clone)]
 pub(super) struct Expectation {
-    framing: Option<Framing>,
+    /// What the client sends, and what the server does.
+    framings: Option<[Framing; 2]>,
     exchanges: Vec<[(Pattern, BTreeSet<Ending>); 2]>,
     connections: BTreeSet<usize>,
     exits: BTreeSet<Option<Exit>>,
@@ -58,9 +60,10 @@ const ALIKE: f64 = 0.5;
 impl Expectation {
     /// From a first run.
     pub(super) fn new(outcome: &Outcome, framing: Option<Framing>) -> Self {
+        let framings = framing.map(|framing| Direction::BOTH.map(|way| framing.sent_by(way.sender())));
         let side = |exchange: &Exchange, way| {
             let side = exchange.of(way);
-            (Pattern::new(&content(&side.recording.bytes, framing.as_ref(), way)), BTreeSet::from([side.ending]))
+            (Pattern::new(&content(&side.recording.bytes, framings.as_ref(), way)), BTreeSet::from([side.ending]))
         };
         let exchanges =
             outcome.exchanges.iter().map(|exchange| Direction::BOTH.map(|way| side(exchange, way))).collect();
@@ -69,7 +72,7 @@ impl Expectation {
             connections: BTreeSet::from([outcome.exchanges.len()]),
             exits: BTreeSet::from([outcome.exit]),
             output: outcome.output.as_deref().map(Pattern::new),
-            framing,
+            framings,
         }
     }
 
@@ -93,7 +96,7 @@ impl Expectation {
         for (exchange, expected) in outcome.exchanges.iter().zip(&self.exchanges) {
             for way in Direction::BOTH {
                 let (side, (pattern, endings)) = (exchange.of(way), &expected[way.index()]);
-                if pattern.misfit(&content(&side.recording.bytes, self.framing.as_ref(), way)).is_some() {
+                if pattern.misfit(&content(&side.recording.bytes, self.framings.as_ref(), way)).is_some() {
                     found.insert(Difference::Bytes(way));
                 } else if !endings.contains(&side.ending) {
                     found.insert(Difference::Ending(way));
@@ -111,7 +114,7 @@ impl Expectation {
         }
         for (exchange, expected) in outcome.exchanges.iter().zip(&self.exchanges) {
             for way in Direction::BOTH {
-                let content = content(&exchange.of(way).recording.bytes, self.framing.as_ref(), way);
+                let content = content(&exchange.of(way).recording.bytes, self.framings.as_ref(), way);
                 least = least.min(expected[way.index()].0.likeness(&content));
             }
         }
@@ -138,7 +141,7 @@ impl Expectation {
             for way in Direction::BOTH {
                 let (side, (pattern, endings)) = (exchange.of(way), &mut expected[way.index()]);
                 endings.insert(side.ending);
-                if pattern.learn(&content(&side.recording.bytes, learnt.framing.as_ref(), way)) < ALIKE {
+                if pattern.learn(&content(&side.recording.bytes, learnt.framings.as_ref(), way)) < ALIKE {
                     return false;
                 }
             }
@@ -172,9 +175,9 @@ impl Expectation {
 
 /// What is compared of a stream: its messages where a framing is known, and what is left when it no longer holds; else
 /// its bytes.
-fn content(bytes: &[u8], framing: Option<&Framing>, way: Direction) -> Vec<u8> {
-    let Some(framing) = framing else { return bytes.to_vec() };
-    let mut decoder = framing.sent_by(way.sender()).decoder();
+fn content<'a>(bytes: &'a [u8], framings: Option<&[Framing; 2]>, way: Direction) -> Cow<'a, [u8]> {
+    let Some(framings) = framings else { return bytes.into() };
+    let mut decoder = framings[way.index()].decoder();
     decoder.feed(bytes);
     decoder.end();
     let mut content = Vec::with_capacity(bytes.len());
@@ -185,10 +188,10 @@ fn content(bytes: &[u8], framing: Option<&Framing>, way: Direction) -> Vec<u8> {
                 content.extend_from_slice(message);
                 content.extend_from_slice(b"\xff\n\xfe");
             }
-            Ok(None) => return content,
+            Ok(None) => return content.into(),
             Err(_) => {
                 content.extend_from_slice(&bytes[rest..]);
-                return content;
+                return content.into();
             }
         }
     }

@@ -160,30 +160,27 @@ impl Judge {
     pub(super) async fn pin(&mut self) -> Result<Option<Suspect>> {
         let disagreement = "runs without cuts disagree: the outcome is not the same each time";
         let written = self.as_written();
-        let joined: Case = Direction::BOTH.map(|way| (way, Edit::Join(0, None))).into_iter().collect();
+        let joined = Case::joined();
         let (apart, together) = (self.steady(&written).await?, self.steady(&joined).await?);
-        let (base, outcome, expectation) = match (apart, together) {
+        let (base, (outcome, expectation)) = match (apart, together) {
+            (Some(apart), Some(together)) if apart.1.differences(&together.0).is_empty() => (written, apart),
             (Some(apart), Some(together)) => {
-                if apart.1.differences(&together.0).is_empty() {
-                    self.notes.push(format!("{disagreement}; with segments pinned they agree"));
-                    (written, apart.0, apart.1)
-                } else if better(&together.0, &apart.0) {
-                    return Box::pin(self.pinned((joined, together), (written, apart), disagreement)).await;
+                let (good, bad) = if better(&together.0, &apart.0) {
+                    ((joined, together), (written, apart))
                 } else {
-                    return Box::pin(self.pinned((written, apart), (joined, together), disagreement)).await;
-                }
+                    ((written, apart), (joined, together))
+                };
+                return Box::pin(self.pinned(good, bad, disagreement)).await;
             }
-            (Some((outcome, expectation)), None) => (written, outcome, expectation),
-            (None, Some((outcome, expectation))) => (joined, outcome, expectation),
+            (Some(apart), None) => (written, apart),
+            (None, Some(together)) => (joined, together),
             (None, None) => {
                 self.notes.push(format!("{disagreement}, whatever the segments are: it depends on something else"));
                 return Ok(None);
             }
         };
         self.stand_on(base, outcome, expectation);
-        if self.notes.is_empty() {
-            self.notes.push(format!("{disagreement}; segments are pinned ({})", self.base));
-        }
+        self.notes.push(format!("{disagreement}; with segments pinned they agree ({})", self.base));
         self.unsteady = true;
         Ok(None)
     }
@@ -193,7 +190,7 @@ impl Judge {
     /// joined. Then the segments are pinned; `None` where it does not, and nothing has changed.
     pub(super) async fn pin_segments(&mut self) -> Result<Option<Suspect>> {
         let written = over(&self.base, &self.as_written());
-        let joined: Case = Direction::BOTH.map(|way| (way, Edit::Join(0, None))).into_iter().collect();
+        let joined = Case::joined();
         if written.edits().is_empty() {
             return Ok(None);
         }
@@ -216,7 +213,7 @@ impl Judge {
     /// that was chance; else what goes wrong when everything is joined, if it does.
     pub(super) async fn stand_on_case(&mut self, good: Case) -> Result<Option<Option<Suspect>>> {
         let Some((outcome, expectation)) = self.steady(&good).await? else { return Ok(None) };
-        let joined: Case = Direction::BOTH.map(|way| (way, Edit::Join(0, None))).into_iter().collect();
+        let joined = Case::joined();
         self.tried.clear();
         let exit = self.baseline.exit.map_or_else(String::new, |exit| exit.to_string());
         let what = format!("without cuts the program {exit}");

@@ -16,6 +16,7 @@ use super::outcome::{Exit, Outcome};
 use super::report::{Report, Verdict};
 use super::{Difference, Progress, Shake};
 use crate::error::{Error, Result};
+use crate::limits;
 
 /// Runs without cuts before anything is said.
 const BASELINES: usize = 3;
@@ -261,7 +262,7 @@ impl Judge {
     /// The cases to try, in order.
     fn cases(&self) -> Vec<Planned> {
         if !self.shake.cases.is_empty() {
-            let only = |case: &Case| Planned { case: case.clone(), stage: Stage::Random };
+            let only = |case: &Case| Planned { case: case.clone(), stage: Stage::Named };
             return self.shake.cases.iter().map(only).collect();
         }
         plan(&self.conversation, &self.depth())
@@ -294,7 +295,7 @@ impl Judge {
         let mut hanging: BTreeMap<(Stage, Vec<Direction>), Duration> = BTreeMap::new();
         self.planned = cases.len() as u64 + self.shake.random.unwrap_or(0);
         let mut cases = cases.into_iter();
-        let mut drawn = 0;
+        let (mut drawn, mut kept) = (0, 0);
         let mut running = JoinSet::new();
         loop {
             while running.len() < self.jobs {
@@ -302,8 +303,9 @@ impl Judge {
                 let Some(Planned { case, stage }) = next else { break };
                 let ways = case.edits().iter().map(|(way, _)| *way).collect::<Vec<_>>();
                 let over_time = self.shake.time.is_some_and(|time| self.begun.elapsed() >= time);
-                if over_time || hanging.get(&(stage, ways.clone())).is_some_and(|spent| *spent >= HANGING) {
-                    self.skipped += u64::from(stage != Stage::Random || !self.shake.cases.is_empty());
+                let enough = over_time || kept >= limits::MAX_SUSPECTED;
+                if enough || hanging.get(&(stage, ways.clone())).is_some_and(|spent| *spent >= HANGING) {
+                    self.skipped += u64::from(stage != Stage::Random);
                     continue;
                 }
                 let runner = Arc::clone(&self.runner);
@@ -327,6 +329,7 @@ impl Judge {
             }
             self.tried.insert(case.clone(), !differences.is_empty());
             if !differences.is_empty() {
+                kept += outcome.said();
                 suspects.push(Suspect { case, outcome, differences });
             }
             self.tell(Some(stage), suspects.len());
@@ -378,7 +381,10 @@ impl Judge {
 
     fn report(mut self, findings: Vec<super::Finding>) -> Report {
         if self.skipped > 0 {
-            self.notes.push(format!("{} planned cases were not tried: too much time had gone", self.skipped));
+            self.notes.push(format!(
+                "{} planned cases were not tried: enough had gone otherwise, or too much time had gone",
+                self.skipped
+            ));
         }
         let tally = self.tallies.values().fold(Tally::default(), |sum, one| sum.plus(*one));
         let undelivered = tally.unproven + tally.unread;
@@ -392,7 +398,7 @@ impl Judge {
         }
         let verdict = match findings.is_empty() {
             false => Verdict::Broken,
-            true if undelivered > 0 || self.skipped > 0 || self.unsteady => Verdict::Inconclusive,
+            true if undelivered > 0 || self.skipped > 0 || self.unsteady || self.gone => Verdict::Inconclusive,
             true => Verdict::Same,
         };
         Report {
@@ -471,7 +477,7 @@ fn check(baseline: &Outcome, subject: &Subject, bounds: Bounds) -> Result<()> {
         )));
     }
     if baseline.overflowed {
-        let limit = unstick_wire::quantity::size(crate::limits::MAX_RECORDED as u64);
+        let limit = unstick_wire::quantity::size(limits::MAX_RECORDED as u64);
         let error = Error::other(format!("the conversation is longer than {limit} in one direction"));
         return Err(error.with_hint("a shorter one breaks at the same boundaries"));
     }
@@ -497,14 +503,11 @@ fn recorded(outcomes: &[Outcome], framing: Option<&unstick_wire::Framing>) -> Co
         for outcome in &outcomes[1..] {
             let Some(other) = outcome.exchanges.get(index) else { continue };
             recording.segments.extend(&other.of(way).recording.segments);
-            recording.turns.extend(&other.of(way).recording.turns);
         }
         let length = recording.bytes.len() as u64;
-        for places in [&mut recording.segments, &mut recording.turns] {
-            places.retain(|at| *at < length);
-            places.sort_unstable();
-            places.dedup();
-        }
+        recording.segments.retain(|at| *at < length);
+        recording.segments.sort_unstable();
+        recording.segments.dedup();
         if let Some(framing) = framing {
             recording.find_frames(&framing.sent_by(way.sender()));
         }

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::process::ChildStdin;
 use unstick_wire::shake::Proof;
 
 use super::kernel::{Seen, Table};
+use crate::endpoint::StreamWrite;
 use crate::limits;
 
 /// How long it is looked without a pause whether a receiver has read: longer than a reader at work takes, shorter than
@@ -143,11 +143,7 @@ impl Outlet {
     /// Breaks the connection off.
     pub(super) fn reset(&mut self) {
         match self {
-            Self::Tcp(half, _) => {
-                let _ = SockRef::from(half.as_ref()).set_linger(Some(Duration::ZERO));
-                #[cfg(target_os = "linux")]
-                let _ = rustix::net::connect_unspec(half.as_ref());
-            }
+            Self::Tcp(half, _) => StreamWrite::reset(half),
             Self::Pipe(pipe) => *pipe = None,
         }
     }

@@ -1,6 +1,12 @@
 //! What runs of the same conversation have in common, byte by byte: their literal parts, and gaps where they differ.
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use std::time::{Duration, Instant};
+
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
+
+/// How long two runs are compared before what is left counts as all different: megabytes that have nothing in common would
+/// otherwise take as many steps as both have bytes, multiplied.
+const COMPARING: Duration = Duration::from_secs(1);
 
 /// The parts of a byte string that a difference is reckoned in: a word or a number, or any other byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,7 +63,8 @@ impl Pattern {
         let new = tokens(bytes);
         let mut merged = Merged::default();
         let (mut common, mut alike) = (0, 0);
-        for op in capture_diff_slices(Algorithm::Myers, &self.tokens, &new) {
+        let deadline = Some(Instant::now() + COMPARING);
+        for op in capture_diff_slices_deadline(Algorithm::Myers, &self.tokens, &new, deadline) {
             match op {
                 DiffOp::Equal { old_index, len, .. } => {
                     for token in &self.tokens[old_index..old_index + len] {

@@ -1,4 +1,4 @@
-//! What is written down while a conversation runs: bytes, segments, turns, ends.
+//! What is written down while a conversation runs: bytes, segments, ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,9 +42,6 @@ impl Tape {
         let at = side.recording.bytes.len() as u64;
         if at > 0 {
             side.recording.segments.push(at);
-            if last.is_some_and(|(who, _)| who != way) {
-                side.recording.turns.push(at);
-            }
         }
         let room = limits::MAX_RECORDED.saturating_sub(side.recording.bytes.len());
         side.recording.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
