@@ -37,6 +37,7 @@ pub mod endpoint;
 mod error;
 pub mod limits;
 pub mod link;
+mod process_group;
 pub mod service;
 
 pub use address::{Address, FramedAddress, Framings};

@@ -66,7 +66,7 @@ pub const LARGEST_WS_MESSAGE: usize = 16 << 20;
 /// How long a client that has come may take for its handshakes: several times what the slowest honest line takes.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a listener that cannot accept (no more open files) waits before it tries again.
+/// How long a listener that cannot accept (no more open files), or whose socket fails, waits before it tries again.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a listener does not repeat that it cannot accept: at the limit of open files it would be said for each peer.

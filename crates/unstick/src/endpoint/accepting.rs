@@ -1,13 +1,10 @@
 //! Where the system cannot accept a connection: what is said, and when it is tried again.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::error::Error;
 use crate::limits;
-
-/// How long to wait where the next attempt would only meet the same error.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Keeps a listener from trying again and again what cannot succeed.
 #[derive(Debug, Default)]
@@ -26,7 +23,7 @@ impl Patience {
 
     /// Accepting has failed: notes it, and says it.
     pub(super) fn failed(&mut self, error: io::Error) -> Error {
-        self.not_before = exhausted(&error).then(|| Instant::now() + PAUSE);
+        self.not_before = exhausted(&error).then(|| Instant::now() + limits::ACCEPT_PAUSE);
         cannot_accept(error)
     }
 }

@@ -12,12 +12,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{oneshot, watch};
 
 use super::{Names, Options, StreamEnd, StreamRead, StreamWrite};
 use crate::error::{Error, Exited, Result};
 use crate::limits;
+use crate::process_group::{Group, shell};
 
 /// How often a process is looked at while this one ends.
 const LOOK: Duration = Duration::from_millis(5);
@@ -25,19 +26,17 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Starts the command through `sh -c`.
 pub(super) fn connect(command: &str, options: &Options) -> Result<StreamEnd> {
     let failed = |error| Error::unreachable(format!("cannot run `{command}`"), error);
-    let mut shell = Command::new("sh");
-    shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut shell = shell(command);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped());
     shell.envs(options.environment.iter().map(|(name, value)| (name, value)));
-    #[cfg(unix)]
-    shell.process_group(0);
-    let mut child = shell.spawn().map_err(failed)?;
-    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+    let mut group = Group::start(&mut shell).map_err(failed)?;
+    let (Some(input), Some(output)) = (group.leader.stdin.take(), group.leader.stdout.take()) else {
         return Err(Error::other("a process has no standard streams"));
     };
-    options.tell(|| format!("`{command}` is process {}", child.id().unwrap_or_default()));
+    options.tell(|| format!("`{command}` is process {}", group.leader.id().unwrap_or_default()));
     let (gone, connection) = oneshot::channel();
     let (told, status) = watch::channel(None);
-    tokio::spawn(mind(Group { child, done: false }, connection, told));
+    tokio::spawn(mind(Process { group, done: false }, connection, told));
     let hold = Arc::new(Hold { _gone: gone });
     let exit = Box::pin(exit(command.to_owned(), status));
     let reader = Output { output, exit, _hold: Arc::clone(&hold) };
@@ -51,15 +50,15 @@ struct Hold {
 }
 
 /// Waits for the end of the process, or of the connection.
-async fn mind(mut group: Group, connection: oneshot::Receiver<()>, told: watch::Sender<Option<ExitStatus>>) {
+async fn mind(mut process: Process, connection: oneshot::Receiver<()>, told: watch::Sender<Option<ExitStatus>>) {
     tokio::select! {
-        status = group.child.wait() => {
-            group.done = true;
+        status = process.group.leader.wait() => {
+            process.done = true;
             if let Ok(status) = status {
                 told.send_replace(Some(status));
             }
         }
-        _ = connection => group.end().await,
+        _ = connection => process.end().await,
     }
 }
 
@@ -70,62 +69,38 @@ async fn exit(command: String, mut status: watch::Receiver<Option<ExitStatus>>) 
     if status.success() { Ok(()) } else { Err(io::Error::other(Exited::new(command, status))) }
 }
 
-/// A process and what it has started.
-struct Group {
-    child: Child,
+/// The process, and whether it has ended.
+struct Process {
+    group: Group,
     done: bool,
 }
 
-impl Group {
+impl Process {
     /// Lets it end by itself, for a while; then it is told to, and at last made to.
     async fn end(&mut self) {
-        for signal in [Signal::Terminate, Signal::Kill] {
-            if tokio::time::timeout(limits::EXEC_GRACE, self.child.wait()).await.is_ok() {
+        for signal in [Group::terminate, Group::kill] {
+            if tokio::time::timeout(limits::EXEC_GRACE, self.group.leader.wait()).await.is_ok() {
                 self.done = true;
                 return;
             }
-            self.signal(signal);
+            signal(&mut self.group);
         }
-        self.done = self.child.wait().await.is_ok();
-    }
-
-    #[cfg(unix)]
-    fn signal(&mut self, signal: Signal) {
-        let leader = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
-        if let Some(leader) = leader {
-            let signal = match signal {
-                Signal::Terminate => rustix::process::Signal::TERM,
-                Signal::Kill => rustix::process::Signal::KILL,
-            };
-            // It may have ended meanwhile.
-            let _ = rustix::process::kill_process_group(leader, signal);
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn signal(&mut self, _: Signal) {
-        let _ = self.child.start_kill();
+        self.done = self.group.leader.wait().await.is_ok();
     }
 }
 
-#[derive(Clone, Copy)]
-enum Signal {
-    Terminate,
-    Kill,
-}
-
-impl Drop for Group {
+impl Drop for Process {
     /// The runtime ends before the process: it has a moment still.
     fn drop(&mut self) {
         let begun = std::time::Instant::now();
         while !self.done && begun.elapsed() < limits::LAST_CALL {
-            self.done = !matches!(self.child.try_wait(), Ok(None));
+            self.done = !matches!(self.group.leader.try_wait(), Ok(None));
             if !self.done {
                 std::thread::sleep(LOOK);
             }
         }
         if !self.done {
-            self.signal(Signal::Terminate);
+            self.group.terminate();
         }
     }
 }

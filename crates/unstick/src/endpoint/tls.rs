@@ -92,9 +92,9 @@ fn protocols(options: &TlsOptions) -> Vec<Vec<u8>> {
 /// Listens as TCP does; each client shakes hands on its own, beside all others.
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Handshakes> {
     let (inner, acceptor) = bind(at, "tls", options).await?;
-    let options = options.clone();
+    let options = Arc::new(options.clone());
     Ok(Handshakes::new(inner, move |stream| {
-        let (acceptor, options) = (acceptor.clone(), options.clone());
+        let (acceptor, options) = (acceptor.clone(), Arc::clone(&options));
         async move {
             let (stream, names) = accept(stream, &acceptor, &options).await?;
             Ok(End::Stream(stream::end(stream, names)))

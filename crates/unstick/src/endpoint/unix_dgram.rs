@@ -95,6 +95,10 @@ impl Room {
         let mut sweep = tokio::time::interval((self.options.udp.session_idle / 4).max(Duration::from_millis(1)));
         loop {
             tokio::select! {
+                // Those that have gone first: their places are free for who comes next.
+                biased;
+                () = self.changed.notified() => {}
+                _ = sweep.tick() => self.end_idle(),
                 ready = self.socket.readable() => {
                     match ready.and_then(|()| self.socket.try_io(Interest::READABLE, || self.take(&arrivals))) {
                         // Readers get their turn before the next batch, so that a flood does not fill their queues.
@@ -105,9 +109,9 @@ impl Room {
                             tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                         }
                     }
+                    // A datagram is no reason to look at every session.
+                    continue;
                 }
-                () = self.changed.notified() => {}
-                _ = sweep.tick() => self.end_idle(),
             }
             let mut sessions = self.sessions();
             sessions.retain(|_, session| session.strong_count() > 0);

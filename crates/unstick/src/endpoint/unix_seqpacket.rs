@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 
-use socket2::{Socket, Type};
+use socket2::{SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
@@ -56,9 +56,9 @@ impl Listener {
 }
 
 fn accept(socket: &UnixDatagram) -> io::Result<Socket> {
-    let accepted = Socket::from(rustix::net::accept(socket)?);
+    // Closed in children from the first: one that is started meanwhile would hold the connection open.
+    let (accepted, _) = SockRef::from(socket).accept()?;
     accepted.set_nonblocking(true)?;
-    accepted.set_cloexec(true)?;
     Ok(accepted)
 }
 

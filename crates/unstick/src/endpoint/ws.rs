@@ -6,6 +6,7 @@ mod handshake;
 mod messages;
 mod opening;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -126,12 +127,13 @@ pub(super) async fn open<S: Carrier>(
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
     let inner = tcp::bind_all(&at.at, "ws", options).await?;
     let local = is_local(&inner);
-    let (own, options) = (at.clone(), options.clone());
+    let own = Arc::new((at.clone(), options.clone()));
     let handshakes = Handshakes::new(inner, move |stream| {
-        let (at, options) = (own.clone(), options.clone());
+        let own = Arc::clone(&own);
         async move {
+            let (at, options) = &*own;
             let names = tcp::names(&stream)?;
-            accept(stream, names, &at, local, &options).await
+            accept(stream, names, at, local, options).await
         }
     });
     Ok(handshakes.with_path(&at.path))

@@ -1,5 +1,7 @@
 //! `wss://HOST:PORT/PATH`: WebSocket inside TLS.
 
+use std::sync::Arc;
+
 use super::handshakes::Handshakes;
 use super::{MessageEnd, Options, tls, ws};
 use crate::address::WsAddress;
@@ -18,12 +20,13 @@ pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<Message
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
     let (inner, acceptor) = tls::bind(&at.at, "wss", options).await?;
     let local = ws::is_local(&inner);
-    let (own, options) = (at.clone(), options.clone());
+    let own = Arc::new((at.clone(), options.clone()));
     let handshakes = Handshakes::new(inner, move |stream| {
-        let (at, options, acceptor) = (own.clone(), options.clone(), acceptor.clone());
+        let (own, acceptor) = (Arc::clone(&own), acceptor.clone());
         async move {
-            let (stream, names) = tls::accept(stream, &acceptor, &options).await?;
-            ws::accept(stream, names, &at, local, &options).await
+            let (at, options) = &*own;
+            let (stream, names) = tls::accept(stream, &acceptor, options).await?;
+            ws::accept(stream, names, at, local, options).await
         }
     });
     Ok(handshakes.with_path(&at.path))

@@ -16,9 +16,7 @@ use super::super::{DatagramEnd, Options};
 use super::packets::{Intake, Local, Packet};
 use super::session::Session;
 use crate::error::{Error, Result};
-
-/// How long after an error of the socket itself it is tried again.
-const AFTER_ERROR: Duration = Duration::from_millis(100);
+use crate::limits;
 
 /// What the listener, its sockets' tasks and their sessions share.
 pub(super) struct Room {
@@ -111,7 +109,7 @@ impl Port {
                     Ok(true) => tokio::task::yield_now().await,
                     Err(error) => {
                         let _ = self.room.arrivals.send(Err(Error::io("receiving datagrams", error)));
-                        tokio::time::sleep(AFTER_ERROR).await;
+                        tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                     }
                 },
                 () = self.changed.notified() => {}

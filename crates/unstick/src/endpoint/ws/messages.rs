@@ -270,10 +270,8 @@ struct Outgoing<S: Carrier> {
 
 impl<S: Carrier> Outgoing<S> {
     fn message(&self, content: &[u8]) -> Message {
-        match std::str::from_utf8(content) {
-            Ok(text) if !self.binary => Message::Text(text.into()),
-            _ => Message::Binary(Bytes::copy_from_slice(content)),
-        }
+        let text = (!self.binary).then(|| std::str::from_utf8(content).ok()).flatten();
+        text.map_or_else(|| Message::Binary(Bytes::copy_from_slice(content)), |text| Message::Text(text.into()))
     }
 }
 

@@ -4,10 +4,10 @@ use std::process::Stdio;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
 
 use super::{Answer, PeerId};
 use crate::error::{Error, Result};
+use crate::process_group::{Group, shell};
 use unstick_wire::limits::MAX_MESSAGE;
 
 /// A message to be answered.
@@ -31,13 +31,11 @@ pub(super) async fn to(answer: &Answer, asked: Asked<'_>) -> Result<Option<Bytes
 /// Runs a process for one message. Its output is the reply, without the LF that ends it; no output is no reply.
 async fn each(command: &str, asked: Asked<'_>) -> Result<Option<Bytes>> {
     let failed = |error| Error::io("running the command of --each", error);
-    let mut shell = Command::new("sh");
-    shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut shell = shell(command);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     shell.env("UNSTICK_PEER", asked.peer.to_string()).env("UNSTICK_FROM", asked.from);
-    #[cfg(unix)]
-    shell.process_group(0);
-    let mut child = shell.spawn().map_err(failed)?;
-    let mut group = Group::of(&child);
+    let mut running = Running(Group::start(&mut shell).map_err(failed)?);
+    let child = &mut running.0.leader;
     let input = child.stdin.take();
     let feed = async {
         if let Some(mut input) = input {
@@ -55,7 +53,7 @@ async fn each(command: &str, asked: Asked<'_>) -> Result<Option<Bytes>> {
     let ((), read) = tokio::join!(feed, collect);
     read.map_err(failed)?;
     let status = child.wait().await.map_err(failed)?;
-    group.is_done();
+    running.0.is_over();
     if !status.success() {
         return Err(Error::command_failed(command, status));
     }
@@ -66,35 +64,10 @@ async fn each(command: &str, asked: Asked<'_>) -> Result<Option<Bytes>> {
 }
 
 /// A shell and what it has started, which end with the conversation where they have not ended by themselves.
-struct Group {
-    #[cfg(unix)]
-    leader: Option<rustix::process::Pid>,
-}
+struct Running(Group);
 
-impl Group {
-    fn of(child: &Child) -> Self {
-        #[cfg(not(unix))]
-        let _ = child;
-        Self {
-            #[cfg(unix)]
-            leader: child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())),
-        }
-    }
-
-    fn is_done(&mut self) {
-        #[cfg(unix)]
-        {
-            self.leader = None;
-        }
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Group {
+impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(leader) = self.leader {
-            // The leader has not been waited for, so that its number is nobody else's.
-            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
-        }
+        self.0.kill();
     }
 }
