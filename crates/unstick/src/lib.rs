@@ -32,6 +32,7 @@
 
 #![forbid(unsafe_code)]
 
+mod activity;
 pub mod address;
 pub mod endpoint;
 mod error;

@@ -8,13 +8,14 @@ mod streams;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::activity::{Activity, sleep_until};
 use crate::endpoint::StreamEnd;
 use crate::error::{Error, Result};
 
@@ -70,25 +71,15 @@ enum Failure {
 
 /// What the two directions let be seen of their work.
 struct Progress {
-    begun: Instant,
-    /// When a byte was last moved, in milliseconds from the beginning.
-    last: AtomicU64,
+    /// When a byte was last moved.
+    moved: Activity,
     /// There is input, and the peer does not take it.
     held_up: AtomicBool,
 }
 
 impl Progress {
     fn new() -> Arc<Self> {
-        Arc::new(Self { begun: Instant::now(), last: AtomicU64::new(0), held_up: AtomicBool::new(false) })
-    }
-
-    fn note(&self) {
-        let since = self.begun.elapsed().as_millis();
-        self.last.store(since.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    fn last(&self) -> Instant {
-        self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed))
+        Arc::new(Self { moved: Activity::new(), held_up: AtomicBool::new(false) })
     }
 }
 
@@ -163,10 +154,10 @@ fn start(
 
 /// Waits for the ends of both directions, and for the limits of time.
 async fn watch(rules: Rules, progress: &Progress, mut reports: mpsc::Receiver<Done>) -> Result<Ended> {
-    let deadline = rules.deadline.map(|after| (progress.begun + after, after));
+    let deadline = rules.deadline.map(|after| (progress.moved.begun() + after, after));
     let (mut input_done, mut peer_done) = (None, None);
     while input_done.is_none() || peer_done.is_none() {
-        let idle = rules.idle.map(|idle| progress.last() + idle);
+        let idle = rules.idle.map(|idle| progress.moved.last() + idle);
         let quiet = lingers_until(&rules, progress, input_done.as_ref(), peer_done);
         let next = deadline.map(|(at, _)| at).into_iter().chain(idle).chain(quiet).min();
         tokio::select! {
@@ -185,7 +176,7 @@ async fn watch(rules: Rules, progress: &Progress, mut reports: mpsc::Receiver<Do
                 if lingers_until(&rules, progress, input_done.as_ref(), peer_done).is_some_and(|at| now >= at) {
                     break;
                 }
-                if let Some(after) = rules.idle && now >= progress.last() + after {
+                if let Some(after) = rules.idle && now >= progress.moved.last() + after {
                     return Ok(Ended::Idle(after));
                 }
             }
@@ -222,14 +213,7 @@ fn lingers_until(
         (None, Some(since)) => since,
         _ => return None,
     };
-    Some(since.max(progress.last()) + rules.linger)
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
+    Some(since.max(progress.moved.last()) + rules.linger)
 }
 
 /// Makes a pipe hold more, so that its two ends wake each other less often.
@@ -273,7 +257,7 @@ impl Pump<'_> {
         loop {
             match splice(self.from, None, self.to, None, CHUNK, SpliceFlags::MOVE) {
                 Ok(0) => return Ok(true),
-                Ok(_) => self.progress.note(),
+                Ok(_) => self.progress.moved.note(),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     wait(self.from, PollFlags::IN).map_err(Failure::Reading)?;
@@ -320,7 +304,7 @@ impl Pump<'_> {
             match to.write(bytes) {
                 Ok(n) => {
                     bytes = &bytes[n..];
-                    self.progress.note();
+                    self.progress.moved.note();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_to_write()?,

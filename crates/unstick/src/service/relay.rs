@@ -13,7 +13,6 @@ mod tap;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use tokio::time::Instant;
 use unstick_wire::Role;
 use unstick_wire::faults::{Plan, Unit};
 
+use crate::activity::{Activity, sleep_until};
 use crate::address::{Address, Framings};
 use crate::endpoint::{self, End, Names, Options, StreamEnd};
 use crate::error::{Error, Result};
@@ -278,14 +278,11 @@ pub trait Output: Send + 'static {
 /// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
 pub async fn relay(clients: Clients, target: Target, output: impl Output, rules: Rules) -> Outcome {
     let hub = Arc::new(Hub {
-        deadline: rules.deadline.map(|after| Instant::now() + after),
         rules,
         target,
-        begun: Instant::now(),
-        last: AtomicU64::new(0),
-        output: Mutex::new((Box::new(output), None)),
+        last: Activity::new(),
+        output: Mutex::new(Shown { to: Box::new(output), failed: false, outcome: None }),
         over: Notify::new(),
-        failed: AtomicBool::new(false),
     });
     tokio::select! {
         outcome = Arc::clone(&hub).serve(clients) => outcome,
@@ -298,29 +295,35 @@ pub async fn relay(clients: Clients, target: Target, output: impl Output, rules:
 struct Hub {
     rules: Rules,
     target: Target,
-    begun: Instant,
-    deadline: Option<Instant>,
-    /// When something last passed, in milliseconds from the beginning.
-    last: AtomicU64,
-    /// Where events go, and how that ended the run.
-    output: Mutex<(Box<dyn Output>, Option<Outcome>)>,
+    /// When something last passed.
+    last: Activity,
+    output: Mutex<Shown>,
+    /// The output has failed.
     over: Notify,
-    failed: AtomicBool,
+}
+
+/// Where events go.
+struct Shown {
+    to: Box<dyn Output>,
+    /// Nothing more is shown.
+    failed: bool,
+    /// How that ended the run, until it is taken.
+    outcome: Option<Outcome>,
 }
 
 impl Hub {
-    fn output(&self) -> MutexGuard<'_, (Box<dyn Output>, Option<Outcome>)> {
+    fn output(&self) -> MutexGuard<'_, Shown> {
         self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn emit(&self, event: Event<'_>) {
         let mut output = self.output();
-        if output.1.is_some() || self.failed.load(Ordering::Relaxed) {
+        if output.failed {
             return;
         }
-        if let Err(error) = output.0.event(event) {
-            output.1 = Some(if error.is_closed() { Outcome::OutputClosed } else { Outcome::Unshown(error) });
-            self.failed.store(true, Ordering::Relaxed);
+        if let Err(error) = output.to.event(event) {
+            output.outcome = Some(if error.is_closed() { Outcome::OutputClosed } else { Outcome::Unshown(error) });
+            output.failed = true;
             self.over.notify_one();
         }
     }
@@ -329,7 +332,7 @@ impl Hub {
     async fn over(&self) -> Outcome {
         loop {
             self.over.notified().await;
-            if let Some(outcome) = self.output().1.take() {
+            if let Some(outcome) = self.output().outcome.take() {
                 return outcome;
             }
         }
@@ -337,19 +340,15 @@ impl Hub {
 
     /// Resolves when a time limit has passed.
     async fn timers(&self) -> Outcome {
+        let deadline = self.rules.deadline.map(|after| (self.last.begun() + after, after));
         loop {
-            let idle = self
-                .rules
-                .idle
-                .map(|after| self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed)) + after);
-            let Some(next) = self.deadline.into_iter().chain(idle).min() else { return std::future::pending().await };
-            tokio::time::sleep_until(next).await;
+            let idle = self.rules.idle.map(|after| self.last.last() + after);
+            sleep_until(deadline.map(|(at, _)| at).into_iter().chain(idle).min()).await;
             let now = Instant::now();
-            if self.deadline.is_some_and(|deadline| now >= deadline) {
-                return Outcome::Deadline(self.rules.deadline.unwrap_or_default());
+            if let Some((_, after)) = deadline.filter(|(at, _)| now >= *at) {
+                return Outcome::Deadline(after);
             }
-            let last = self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed));
-            if let Some(after) = self.rules.idle.filter(|after| now >= last + *after) {
+            if let Some(after) = self.rules.idle.filter(|after| now >= self.last.last() + *after) {
                 return Outcome::Idle(after);
             }
         }
@@ -467,8 +466,7 @@ impl Hub {
 impl Watch for Hub {
     fn note(&self) {
         if self.rules.idle.is_some() {
-            let age = self.begun.elapsed().as_millis();
-            self.last.store(age.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.last.note();
         }
     }
 
@@ -481,7 +479,7 @@ impl Watch for Hub {
     }
 
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        self.output().0.room()
+        self.output().to.room()
     }
 }
 

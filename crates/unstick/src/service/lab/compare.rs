@@ -17,6 +17,11 @@ const APART: u32 = 10;
 /// Bytes of the longest message that is tried: enough to see that TCP has no limit of UDP's kind.
 const LONGEST: usize = 16 << 20;
 
+/// Bytes written, and room for reading, a call at most.
+const BLOCK: usize = 64 << 10;
+
+static FILLER: [u8; BLOCK] = [b'.'; BLOCK];
+
 /// Messages that are timed.
 const TIMED: u32 = 1000;
 
@@ -29,17 +34,18 @@ fn tcp() -> Result<Act> {
     pair.near.set_nonblocking(true).map_err(cannot)?;
     pair.far.set_nonblocking(true).map_err(cannot)?;
     let mut record = Recorder::new("tcp", Transport::Tcp);
-    let reads = apart(&pair)?;
+    let mut room = vec![0; BLOCK];
+    let reads = apart(&pair, &mut room)?;
     record.note(What::Boundaries { sent: APART, reads });
-    let (_, bytes) = carry(&pair, &mut std::iter::once(LONGEST), LONGEST as u64)?;
+    let (_, bytes) = carry(&pair, &mut std::iter::once(LONGEST), LONGEST as u64, &mut room)?;
     record.note(What::Largest { bytes, refused: None });
     let flood = u64::from(FLOOD) * SMALL as u64;
-    let (_, bytes) = carry(&pair, &mut std::iter::repeat_n(SMALL, FLOOD as usize), flood)?;
+    let (_, bytes) = carry(&pair, &mut std::iter::repeat_n(SMALL, FLOOD as usize), flood, &mut room)?;
     record.note(What::Flood { sent: FLOOD, received: (bytes / SMALL as u64) as u32 });
     let mut times = Vec::new();
     for _ in 0..TIMED {
         let begun = Instant::now();
-        carry(&pair, &mut std::iter::once(SMALL), SMALL as u64)?;
+        carry(&pair, &mut std::iter::once(SMALL), SMALL as u64, &mut room)?;
         times.push(begun.elapsed());
     }
     record.note(What::Time { messages: TIMED, median: median(times) });
@@ -48,29 +54,27 @@ fn tcp() -> Result<Act> {
 }
 
 /// Sends some messages, waits until all have arrived, and counts the reads that they take.
-fn apart(pair: &Pair) -> Result<u32> {
+fn apart(pair: &Pair, room: &mut [u8]) -> Result<u32> {
     let whole = u64::from(APART) * SMALL as u64;
     for _ in 0..APART {
         (&pair.near).write_all(&[b'.'; SMALL]).map_err(cannot)?;
     }
     wait_for(&pair.far, whole)?;
-    let (reads, _) = carry(pair, &mut std::iter::empty(), whole)?;
+    let (reads, _) = carry(pair, &mut std::iter::empty(), whole, room)?;
     Ok(reads)
 }
 
 /// Sends messages of these sizes; the reader reads once all are sent, or the sender has to wait. Returns the reads that it
-/// took until so many bytes had arrived, and those bytes: fewer is an error.
-fn carry(pair: &Pair, sizes: &mut dyn Iterator<Item = usize>, expected: u64) -> Result<(u32, u64)> {
+/// took until so many bytes had arrived, and those bytes: fewer is an error. It is timed: what it needs is made before.
+fn carry(pair: &Pair, sizes: &mut dyn Iterator<Item = usize>, expected: u64, room: &mut [u8]) -> Result<(u32, u64)> {
     let begun = Instant::now();
-    let filler = vec![b'.'; 64 << 10];
-    let mut buffer = vec![0; 64 << 10];
     let (mut left, mut received, mut reads) = (0, 0, 0);
     while received < expected {
         if left == 0 {
             left = sizes.next().unwrap_or(0);
         }
         if left > 0 {
-            match (&pair.near).write(&filler[..left.min(filler.len())]) {
+            match (&pair.near).write(&FILLER[..left.min(BLOCK)]) {
                 Ok(count) => {
                     left -= count;
                     continue;
@@ -79,7 +83,7 @@ fn carry(pair: &Pair, sizes: &mut dyn Iterator<Item = usize>, expected: u64) -> 
                 Err(error) => return Err(cannot(error)),
             }
         }
-        match (&pair.far).read(&mut buffer) {
+        match (&pair.far).read(room) {
             Ok(count) => (received, reads) = (received + count as u64, reads + 1),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
             Err(error) => return Err(cannot(error)),

@@ -77,7 +77,7 @@ fn poll_write_all(
             0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             count => *rest = &rest[count..],
         }
-        progress.note();
+        progress.moved.note();
     }
     AsyncWrite::poll_flush(peer, cx)
 }
@@ -97,7 +97,7 @@ async fn receive(
         };
         written.map_err(Failure::Writing)?;
         output.flush().await.map_err(Failure::Writing)?;
-        progress.note();
+        progress.moved.note();
         if length == 0 {
             return Ok(());
         }

@@ -119,7 +119,8 @@ impl Lane {
                 State::Passing => match self.poll_pass(cx) {
                     Poll::Ready(ended) => ended,
                     Poll::Pending => {
-                        self.rest();
+                        // Nothing moves: nothing is held.
+                        self.kernel.rest();
                         return Poll::Pending;
                     }
                 },
@@ -147,11 +148,6 @@ impl Lane {
                 return Poll::Ready(ended);
             }
         }
-    }
-
-    /// Nothing moves: nothing is held.
-    fn rest(&mut self) {
-        self.kernel.rest();
     }
 
     /// Some bytes; `None` where it goes on.

@@ -1,6 +1,6 @@
 //! A bridge that passes message by message: between unlike framings, between streams and datagrams.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use unstick_wire::faults::{Course, Next};
 
 use super::tap::Watch;
 use super::{Passed, PeerId, Reason, Side};
+use crate::activity::{Activity, sleep_until};
 use crate::error::Error;
 use crate::link::{Link, Receiver, Sender};
 
 /// One bridge.
 pub(super) struct Messages {
-    pub(super) watch: Arc<dyn Watch>,
-    pub(super) peer: PeerId,
+    watch: Arc<dyn Watch>,
+    peer: PeerId,
     /// What passes is shown.
-    pub(super) shown: bool,
+    shown: bool,
     /// How long the other direction goes on when one has ended and datagrams cannot tell that.
-    pub(super) linger: Duration,
-    begun: Instant,
-    /// When a message last passed, in milliseconds from the beginning.
-    last: AtomicU64,
+    linger: Duration,
+    /// When a message last passed.
+    last: Activity,
     passed: [AtomicU64; 2],
     /// A datagram found nobody: said once.
-    told: [AtomicU64; 2],
+    told: [AtomicBool; 2],
     /// What is to happen to either side's words.
     courses: Option<[Mutex<Course>; 2]>,
 }
@@ -50,10 +50,9 @@ impl Messages {
         linger: Duration,
         courses: Option<[Course; 2]>,
     ) -> Self {
-        let (begun, last) = (Instant::now(), AtomicU64::new(0));
-        let (passed, told) = (Default::default(), Default::default());
+        let (last, passed, told) = (Activity::new(), Default::default(), Default::default());
         let courses = courses.map(|courses| courses.map(Mutex::new));
-        Self { watch, peer, shown, linger, begun, last, passed, told, courses }
+        Self { watch, peer, shown, linger, last, passed, told, courses }
     }
 
     /// What was done to either side's words, for whoever wants to know.
@@ -100,26 +99,21 @@ impl Messages {
                 ended = &mut down, if !down_done => (Side::Server, ended),
             };
             ended.notify_one();
-            let other = from.other();
-            match (from, direction_ended) {
-                (_, Ended::Fault(name)) => return Reason::Fault(name),
+            let done = if from == Side::Client { &mut up_done } else { &mut down_done };
+            match direction_ended {
+                Ended::Fault(name) => return Reason::Fault(name),
                 // A process that does not end in order has said all it had to say.
-                (_, Ended::Source(error)) if error.exit_status().is_some() => {
+                Ended::Source(error) if error.exit_status().is_some() => {
                     drop(if from == Side::Client { server } else { client }.finish().await);
                     return Reason::Failed { side: from, error };
                 }
-                (_, Ended::Source(error)) => return Reason::Failed { side: from, error },
+                Ended::Source(error) => return Reason::Failed { side: from, error },
                 // What cannot be sent on is not passed over: whoever reads the other messages would not know.
-                (_, Ended::Target(error)) if error.is_message() => return Reason::Failed { side: from, error },
-                (Side::Client, Ended::InOrder) => up_done = true,
-                (Side::Server, Ended::InOrder) => down_done = true,
-                (_, Ended::Target(error)) => {
-                    if from == Side::Client {
-                        up_done = true
-                    } else {
-                        down_done = true
-                    }
-                    lost.get_or_insert(Reason::Failed { side: other, error });
+                Ended::Target(error) if error.is_message() => return Reason::Failed { side: from, error },
+                Ended::InOrder => *done = true,
+                Ended::Target(error) => {
+                    *done = true;
+                    lost.get_or_insert(Reason::Failed { side: from.other(), error });
                 }
             }
         }
@@ -139,8 +133,7 @@ impl Messages {
     async fn until_quiet(&self) {
         let since = Instant::now();
         loop {
-            let last = self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed));
-            let until = last.max(since) + self.linger;
+            let until = self.last.last().max(since) + self.linger;
             if Instant::now() >= until {
                 return;
             }
@@ -216,14 +209,13 @@ impl Messages {
 
     /// Something has passed.
     fn note(&self) {
-        let age = self.begun.elapsed().as_millis();
-        self.last.store(age.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.last.note();
         self.watch.note();
     }
 
     /// A datagram of ours found nobody: the next may.
     fn found_nobody(&self, from: Side, error: Error) {
-        if self.told[from as usize].swap(1, Ordering::Relaxed) == 0 {
+        if !self.told[from as usize].swap(true, Ordering::Relaxed) {
             self.watch.puzzled(self.peer, error);
         }
     }
@@ -279,13 +271,6 @@ impl Messages {
 
 fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
     course.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }
 
 async fn send(to: &Sender, message: &[u8]) -> Result<(), Error> {

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::hub::{Hub, Standing};
 use super::{Event, Outcome, Output, PeerId, Reason, answer};
+use crate::activity::sleep_until;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::{Receiver, Sender};
@@ -333,12 +334,5 @@ impl<O: Output> Visit<O> {
                 () = sleep_until((!standing.sending).then_some(quiet_at)) => {}
             }
         }
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

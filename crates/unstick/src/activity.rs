@@ -1,0 +1,42 @@
+//! When something last happened, for the limits of time that others watch; and the wait for a time that may not be set.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// When something last happened: noted by some, looked at by others, without a lock.
+pub(crate) struct Activity {
+    begun: Instant,
+    /// In milliseconds from the beginning.
+    last: AtomicU64,
+}
+
+impl Activity {
+    /// Begins now, which counts as the first.
+    pub(crate) fn new() -> Self {
+        Self { begun: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Something happens.
+    pub(crate) fn note(&self) {
+        let age = self.begun.elapsed().as_millis();
+        self.last.store(age.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn last(&self) -> Instant {
+        self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    }
+}
+
+/// Ready at that time; never where there is none.
+pub(crate) async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
