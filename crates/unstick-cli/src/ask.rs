@@ -10,7 +10,7 @@ use unstick::{Address, Error, FramedAddress, Framings, Link, Options, Result};
 
 use crate::args::Ask;
 use crate::pipe::{self, Format};
-use crate::report::Status;
+use crate::report::{self, Status};
 use crate::terminal::Notices;
 use crate::{output, plan, proxy, secure, visible, websocket};
 
@@ -101,8 +101,8 @@ pub async fn ask(question: Question) -> Result<Status> {
             Ok(Status::Check)
         }
         Reply::Late => {
-            output::problem(&format!("no reply within {:?}", question.deadline.unwrap_or(DEADLINE)));
-            Ok(Status::TimedOut)
+            let what = format!("no reply within {:?}", question.deadline.unwrap_or(DEADLINE));
+            Ok(report::timed_out(&what))
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::args::{Connect, Listen, Reach, Talk, Wire};
 use crate::report::{self, Status};
 use crate::run::within;
 use crate::secure::At;
-use crate::traffic::{Look, Traffic, failed};
+use crate::traffic::{Look, Traffic};
 use crate::{json, output, pipe, plan, proxy, secure, websocket};
 
 /// A bridge to be built.
@@ -98,13 +98,16 @@ impl Bridge {
         self.look.single |= self.rules.once;
         let json = self.look.json;
         let Some(clients) = within(self.rules.deadline, self.open()).await else {
-            output::problem(&report::late(self.rules.deadline));
-            return Ok(Status::TimedOut);
+            let late = report::late(self.rules.deadline);
+            if json {
+                json::not_begun(&Error::other(late.as_str()));
+            }
+            return Ok(report::timed_out(&late));
         };
         if let (true, Err(error)) = (json, &clients) {
             json::not_begun(error);
         }
-        let (clients, rules) = (clients?, self.rules.clone());
+        let (clients, deadline) = (clients?, self.rules.deadline);
         let traffic = Traffic::open(self.look, &self.target.address, taken).await?;
         let sender = traffic.sender();
         let outcome = relay(clients, self.target, traffic, self.rules).await;
@@ -114,15 +117,10 @@ impl Bridge {
             within(limit, pipe::finish(sender)).await.unwrap_or(Ok(()))?;
         }
         Ok(match outcome {
-            Outcome::Idle(after) => {
-                output::problem(&report::quiet(after));
-                Status::TimedOut
-            }
-            Outcome::Deadline(_) => {
-                output::problem(&report::late(rules.deadline));
-                Status::TimedOut
-            }
-            Outcome::Failed(error) => failed(&error),
+            Outcome::Idle(after) => report::timed_out(&report::quiet(after)),
+            Outcome::Deadline(_) => report::timed_out(&report::late(deadline)),
+            // It has been said as it happened.
+            Outcome::Failed(error) => report::status_of(&error),
             Outcome::Unshown(error) => report::failure(&error),
             _ => Status::Done,
         })

@@ -18,7 +18,7 @@ use crate::pipe::{unread, unwritten};
 use crate::visible;
 
 /// Version of the events and commands: it goes up when a script written for the last one would break.
-pub const VERSION: u64 = 1;
+const VERSION: u64 = 1;
 
 /// What a line of standard input can be.
 const COMMANDS: &str = r#"{"to":2,"text":"hi"}, {"to":"all","base64":"aGk="}, {"close":2} or {"quit":true}"#;
@@ -45,16 +45,28 @@ struct Lines {
 
 impl Lines {
     fn push(&self, event: &Value) -> Result<()> {
-        let text = written(event);
-        let text = if self.screen { visible::json(&text) } else { text.into() };
-        self.sender.push(text.as_bytes()).map_err(unwritten)
+        self.sender.push(line(event, self.screen).as_bytes()).map_err(unwritten)
     }
+}
+
+/// Puts the time into an event, and into the first of a run the version.
+pub fn stamp(event: &mut Value, versioned: &mut bool) {
+    event["time"] = now().into();
+    if !std::mem::replace(versioned, true) {
+        event["version"] = VERSION.into();
+    }
+}
+
+/// An event as a line without its end, made safe where it goes to a terminal.
+pub fn line(event: &Value, screen: bool) -> String {
+    let text = written(event);
+    if screen { visible::json(&text).into_owned() } else { text }
 }
 
 /// Keys that stand in front, for people who read along: what happened, with whom, when. The rest follows by the alphabet.
 const IN_FRONT: [&str; 5] = ["event", "peer", "from", "local", "time"];
 
-/// An event as a line without its end.
+/// An event, what stands in front first.
 fn written(event: &Value) -> String {
     let Value::Object(object) = event else { return event.to_string() };
     let front = IN_FRONT.iter().filter_map(|key| object.get_key_value(*key));
@@ -141,8 +153,7 @@ fn named(line: &[u8]) -> Option<u64> {
 /// Says on standard output too that a run has not begun, for a script that reads nothing else.
 pub fn not_begun(error: &Error) {
     let mut event = object(&Event::Error { peer: None, error }).unwrap_or_default();
-    event["time"] = now().into();
-    event["version"] = VERSION.into();
+    stamp(&mut event, &mut false);
     // Who reads nothing has the exit status.
     let _ = output::print(&(written(&event) + "\n"));
 }
@@ -188,7 +199,7 @@ impl Input for JsonInput {
 }
 
 /// Now, in RFC 3339 with milliseconds, in UTC.
-pub fn now() -> String {
+fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }
 
@@ -285,10 +296,7 @@ impl Output for JsonOutput {
             output::notice(&crate::terminal::listening(addresses));
         }
         let Some(mut object) = object(&event) else { return Ok(()) };
-        object["time"] = now().into();
-        if !std::mem::replace(&mut self.versioned, true) {
-            object["version"] = VERSION.into();
-        }
+        stamp(&mut object, &mut self.versioned);
         self.lines.push(&object)
     }
 

@@ -44,20 +44,16 @@ pub fn problem(text: &str) {
 
 /// An error, with its hint on a line of its own.
 pub fn error(error: &Error) {
-    error_with("", error);
+    error_of("", error);
 }
 
 /// The same, said of one peer among many.
 pub fn error_of_peer(peer: PeerId, error: &Error) {
-    error_with(&format!("peer {peer}: "), error);
+    error_of(&format!("peer {peer}: "), error);
 }
 
 /// The same, said of whoever is named in front, as `peer 1, the server: `.
 pub fn error_of(whose: &str, error: &Error) {
-    error_with(whose, error);
-}
-
-fn error_with(whose: &str, error: &Error) {
     problem(&format!("{whose}{}", crate::visible::line(&error.to_string())));
     if let Some(hint) = error.hint() {
         line(&format!("  hint: {}", crate::visible::line(hint)));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clap::ArgMatches;
 use unstick::service::talk::{Answer, Rules};
-use unstick::wire::{Framing, Role, Written, limits::MAX_MESSAGE};
+use unstick::wire::{EncodeError, Framing, Role, Written, limits::MAX_MESSAGE};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
 use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
@@ -176,17 +176,20 @@ pub fn check(framings: Option<&Framings>, messages: &[Bytes]) -> Result<()> {
     let (mut encoder, mut frames) = (framings.outbound.encoder()?, Vec::new());
     for message in messages {
         frames.clear();
-        encoder.encode(message, &mut frames).map_err(|error| {
-            let shown = crate::visible::line_of_bytes(&message[..message.len().min(SHOWN)]);
-            let more = if message.len() > SHOWN { " ..." } else { "" };
-            let wrong = Error::usage(format!("`{shown}`{more} cannot be sent in {}: {error}", framings.outbound));
-            match error.hint() {
-                Some(hint) => wrong.with_hint(hint),
-                None => wrong,
-            }
-        })?;
+        encoder.encode(message, &mut frames).map_err(|error| unsendable(message, &framings.outbound, &error))?;
     }
     Ok(())
+}
+
+/// A message that this framing cannot carry.
+pub fn unsendable(message: &[u8], framing: &Framing, error: &EncodeError) -> Error {
+    let shown = crate::visible::line_of_bytes(&message[..message.len().min(SHOWN)]);
+    let more = if message.len() > SHOWN { " ..." } else { "" };
+    let wrong = Error::usage(format!("`{shown}`{more} cannot be sent in {framing}: {error}"));
+    match error.hint() {
+        Some(hint) => wrong.with_hint(hint),
+        None => wrong,
+    }
 }
 
 /// Bytes of a message that an error shows.

@@ -4,7 +4,7 @@ use clap::Args;
 use unstick::endpoint::Proxy;
 use unstick::{Address, Error, Result};
 
-use crate::secure::At;
+use crate::secure::{At, misplaced};
 
 /// How TCP gets out.
 #[derive(Debug, Args)]
@@ -31,9 +31,7 @@ pub fn through(asked: &Through, ends: &mut [At<'_>]) -> Result<()> {
     if any {
         return Ok(());
     }
-    let addresses: Vec<_> = ends.iter().map(|end| end.address.to_string()).collect();
-    let what = format!("--proxy is for tcp://, tls://, ws:// and wss://, not for {}", addresses.join(" and "));
-    Err(Error::usage(what))
+    Err(misplaced("--proxy", "tcp://, tls://, ws:// and wss://", ends))
 }
 
 /// The host of what a proxy can connect to.

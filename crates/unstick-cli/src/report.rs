@@ -59,14 +59,8 @@ pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
             output::problem(&short(*received, rules));
             Status::Check
         }
-        Outcome::Idle(after) => {
-            output::problem(&quiet(*after));
-            Status::TimedOut
-        }
-        Outcome::Deadline(after) => {
-            output::problem(&late(rules.deadline.or(Some(*after))));
-            Status::TimedOut
-        }
+        Outcome::Idle(after) => timed_out(&quiet(*after)),
+        Outcome::Deadline(after) => timed_out(&late(rules.deadline.or(Some(*after)))),
         Outcome::PeerFailed(error) => match peers {
             Peers::Said => status_of(error),
             Peers::Unsaid => failure(error),
@@ -74,6 +68,12 @@ pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
         Outcome::Failed(error) => failure(error),
         _ => Status::Failed,
     }
+}
+
+/// Says what took too long.
+pub fn timed_out(what: &str) -> Status {
+    output::problem(what);
+    Status::TimedOut
 }
 
 /// Whether the failure of the only peer has been said as it happened.

@@ -148,9 +148,14 @@ fn check(tls: &Tls, own: bool, names: &str, ends: &[At<'_>]) -> Result<()> {
     if !asked || ends.iter().any(|end| speaks_tls(end.address)) {
         return Ok(());
     }
+    Err(misplaced(names, "tls:// and wss://", ends).with_hint("write tls:// or wss:// in front of the host"))
+}
+
+/// Options that mean nothing at any of these ends.
+pub fn misplaced(names: &str, schemes: &str, ends: &[At<'_>]) -> Error {
     let addresses: Vec<_> = ends.iter().map(|end| end.address.to_string()).collect();
-    let what = format!("{names} are for tls:// and wss://, not for {}", addresses.join(" and "));
-    Err(Error::usage(what).with_hint("write tls:// or wss:// in front of the host"))
+    let are = if names.contains(' ') { "are" } else { "is" };
+    Error::usage(format!("{names} {are} for {schemes}, not for {}", addresses.join(" and ")))
 }
 
 fn both(tls: &Tls, options: &mut Options) -> Result<()> {

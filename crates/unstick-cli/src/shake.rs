@@ -108,8 +108,7 @@ fn writes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -
     let mut encoder = framing.sent_by(Role::Client).encoder()?;
     let frame = |message: &bytes::Bytes| {
         let mut bytes = Vec::new();
-        let encoded = encoder.encode(message, &mut bytes);
-        encoded.map_err(|error| Error::usage(format!("cannot be sent in {framing}: {error}")))?;
+        encoder.encode(message, &mut bytes).map_err(|error| plan::unsendable(message, framing, &error))?;
         Ok(bytes)
     };
     messages.iter().map(frame).collect()

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use serde_json::{Value, json};
 use unstick::service::relay::{Event, Output, Passed, Reason, Side};
 use unstick::wire::Framing;
-use unstick::{Address, Error, Options, Result, Sender};
+use unstick::{Address, Options, Result, Sender};
 
 use crate::output;
 use crate::{json, pipe, terminal, visible};
@@ -25,13 +25,14 @@ pub struct Look {
     pub joins: bool,
     /// What passes are messages, and no segments.
     pub messages: bool,
-    /// Where the bridge leads, as `tcp://127.0.0.1:80`.
+    /// There is one bridge, and no need to say which.
     pub single: bool,
 }
 
 /// Takes what happens on the bridges of a run.
 pub struct Traffic {
     look: Look,
+    /// Where the bridges lead, as `tcp://127.0.0.1:80`.
     to: String,
     /// Standard output; none where it is one of the bridge's ends.
     lines: Option<Sender>,
@@ -71,13 +72,8 @@ impl Traffic {
     }
 
     fn object(&mut self, mut object: Value) -> Result<()> {
-        object["time"] = json::now().into();
-        if !std::mem::replace(&mut self.versioned, true) {
-            object["version"] = json::VERSION.into();
-        }
-        let text = object.to_string();
-        let text = if self.screen { visible::json(&text) } else { text.into() };
-        self.show(&format!("{text}\n"))
+        json::stamp(&mut object, &mut self.versioned);
+        self.show(&(json::line(&object, self.screen) + "\n"))
     }
 
     /// For people, on standard error.
@@ -228,9 +224,4 @@ impl Output for Traffic {
         let sender = self.lines.clone().filter(Sender::is_full)?;
         Some(Box::pin(async move { sender.room().await }))
     }
-}
-
-/// What the error of the only bridge means for the status; it has been said.
-pub fn failed(error: &Error) -> crate::report::Status {
-    crate::report::status_of(error)
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use unstick::wire::quantity::{parse_duration, parse_size};
 use unstick::{Address, Error, Result};
 
-use crate::secure::At;
+use crate::secure::{self, At};
 
 /// What both sides of a WebSocket can be asked.
 #[derive(Debug, Args)]
@@ -106,10 +106,7 @@ pub fn bridge(web: &WebSocket, pages: &Pages, request: &Request, mut near: At<'_
 }
 
 fn misplaced(names: &str, ends: &[At<'_>]) -> Error {
-    let addresses: Vec<_> = ends.iter().map(|end| end.address.to_string()).collect();
-    let are = if names.contains(' ') { "are" } else { "is" };
-    Error::usage(format!("{names} {are} for ws:// and wss://, not for {}", addresses.join(" and ")))
-        .with_hint("write ws:// or wss:// in front of the host")
+    secure::misplaced(names, "ws:// and wss://", ends).with_hint("write ws:// or wss:// in front of the host")
 }
 
 fn token(text: &str) -> Result<String, String> {

@@ -23,6 +23,12 @@ const ADDRESSES: &[(&str, &str)] = &[
         "WebSocket, alone or inside TLS: each message is a whole message, and takes no framing. Without a path a listener serves \
          any",
     ),
+    ("unix:PATH, unix:@NAME", "a stream socket of this machine, with a file or without"),
+    (
+        "unix-dgram:PATH, unix-seqpacket:PATH",
+        "messages on this machine: datagrams, or a connection that carries them; no framing",
+    ),
+    ("exec:COMMAND", "a process of one's own through sh -c, its standard input and output: for connect, ask and --to"),
     ("-", "standard input and output as the connection (connect only)"),
     ("SPEC+tcp://HOST:PORT", "an address with its framing in front, as in u32be+tcp://:7000"),
 ];
@@ -60,7 +66,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "the proxy, and what it is not for, where --proxy env asks for it",
     ),
     ("SSL_CERT_FILE, SSL_CERT_DIR", "where the system's certificate authorities are, if not where they usually are"),
-    ("UNSTICK_PEER, UNSTICK_FROM", "given to the command of --each: the peer's number, and its address"),
+    (
+        "UNSTICK_PEER, UNSTICK_FROM",
+        "given to the command of --each, and with --to to that of exec:: the peer's number, and its address",
+    ),
+    ("UNSTICK_LOCAL", "given with --to to the command of exec:: this side's address"),
 ];
 
 const DEFAULTS: &str = "Without -f, a stream is taken in lines, except in a pipe: listen or connect whose standard input is not a \

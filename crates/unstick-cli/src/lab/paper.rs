@@ -1,11 +1,7 @@
 //! What a scene is drawn on: so many columns, with ink of several colours or of one.
 
-use rustix::termios::tcgetwinsize;
-
 use crate::output::colour_on;
-
-/// Columns where the output is no terminal.
-const USUAL: usize = 80;
+use crate::terminal;
 
 /// The fewest and the most columns that are drawn for: with fewer a line is broken by the terminal, with more it would be
 /// long to read.
@@ -36,11 +32,7 @@ pub(super) struct Paper {
 
 impl Paper {
     pub(super) fn of_standard_output() -> Self {
-        let columns = match tcgetwinsize(rustix::stdio::stdout()) {
-            Ok(size) if size.ws_col > 0 => size.ws_col.into(),
-            _ => USUAL,
-        };
-        Self::new(columns, colour_on(&std::io::stdout()))
+        Self::new(terminal::columns(), colour_on(&std::io::stdout()))
     }
 
     pub(super) fn new(columns: usize, colour: bool) -> Self {

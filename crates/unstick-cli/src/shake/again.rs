@@ -6,19 +6,8 @@ use unstick::wire::shake::Case;
 const LEFT_OUT: [&str; 6] = ["--case", "--against", "--cases", "--seed", "--time", "--junit"];
 
 /// Options whose value may look like another option.
-const WITH_VALUE: [&str; 11] = [
-    "--to",
-    "--start",
-    "-f",
-    "--frame",
-    "--send",
-    "--send-hex",
-    "--send-file",
-    "--depth",
-    "--jobs",
-    "--timeout",
-    "--case",
-];
+const WITH_VALUE: [&str; 10] =
+    ["--to", "--start", "-f", "--frame", "--send", "--send-hex", "--send-file", "--depth", "--jobs", "--timeout"];
 
 /// From the words that were typed, the program's name first.
 pub fn command(typed: &[String], base: &Case, case: &Case) -> String {
