@@ -5,18 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 use super::outcome::Exit;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::process_group::{self, Group};
 
 /// A program that runs. Dropping it ends it, and whatever it has started.
 pub(super) struct Program {
-    child: Child,
-    #[cfg(unix)]
-    group: Option<rustix::process::Pid>,
+    group: Group,
     said: Arc<Mutex<Vec<u8>>>,
     readers: Vec<JoinHandle<()>>,
 }
@@ -34,9 +33,7 @@ impl Program {
     /// Starts a command with these variables in its environment.
     pub(super) fn start(mut command: Command, what: &str, output: Output) -> Result<Self> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        #[cfg(unix)]
-        command.process_group(0);
-        let mut child = command.spawn().map_err(|error| {
+        let mut group = Group::start(&mut command).map_err(|error| {
             let cannot = Error::other(format!("cannot start `{what}`: {}", crate::error::plain(&error)));
             match error.kind() {
                 std::io::ErrorKind::NotFound => cannot.with_hint("is it spelt right, and on the PATH?"),
@@ -45,49 +42,41 @@ impl Program {
         })?;
         let said = Arc::new(Mutex::new(Vec::new()));
         let mut readers = Vec::new();
-        if let Some(stderr) = child.stderr.take() {
+        if let Some(stderr) = group.leader.stderr.take() {
             readers.push(tokio::spawn(keep(stderr, Arc::clone(&said))));
         }
         if output == Output::Said
-            && let Some(stdout) = child.stdout.take()
+            && let Some(stdout) = group.leader.stdout.take()
         {
             readers.push(tokio::spawn(keep(stdout, Arc::clone(&said))));
         }
-        #[cfg(unix)]
-        let group = child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32));
-        Ok(Self {
-            child,
-            #[cfg(unix)]
-            group,
-            said,
-            readers,
-        })
+        Ok(Self { group, said, readers })
     }
 
     /// Its standard output, once.
     pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
-        self.child.stdout.take()
+        self.group.leader.stdout.take()
     }
 
     /// Its standard input, once.
     pub(super) fn stdin(&mut self) -> Option<ChildStdin> {
-        self.child.stdin.take()
+        self.group.leader.stdin.take()
     }
 
     /// Waits for its end.
     pub(super) async fn exit(&mut self) -> Exit {
-        self.child.wait().await.map_or(Exit::Never, exit)
+        self.group.leader.wait().await.map_or(Exit::Never, exit)
     }
 
     /// Whether it has ended already.
     pub(super) fn has_ended(&mut self) -> Option<Exit> {
-        self.child.try_wait().ok().flatten().map(exit)
+        self.group.leader.try_wait().ok().flatten().map(exit)
     }
 
     /// Ends it, and tells its last words.
     pub(super) async fn end(mut self) -> String {
         self.kill();
-        let _ = self.child.wait().await;
+        let _ = self.group.leader.wait().await;
         for reader in std::mem::take(&mut self.readers) {
             // A process that has left the group may hold the pipe open: nobody waits for it.
             let abort = reader.abort_handle();
@@ -100,11 +89,8 @@ impl Program {
     }
 
     fn kill(&mut self) {
-        #[cfg(unix)]
-        if let Some(group) = self.group.take() {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.child.start_kill();
+        self.group.kill();
+        self.group.is_over();
     }
 }
 
@@ -151,7 +137,7 @@ pub(super) async fn read_output(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
 
 /// A command line for the shell.
 pub(super) fn shell(line: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(line).stdin(Stdio::null());
+    let mut command = process_group::shell(line);
+    command.stdin(Stdio::null());
     command
 }
