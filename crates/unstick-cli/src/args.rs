@@ -142,8 +142,8 @@ pub struct Listen {
 /// `connect`.
 #[derive(Debug, Args)]
 pub struct Connect {
-    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH
-    /// or - (standard input and output)
+    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH,
+    /// exec:COMMAND or - (standard input and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
     /// Another address in place of this end.
@@ -172,7 +172,7 @@ pub struct Connect {
 /// `ask`.
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// Whom to ask: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, or unix:PATH
+    /// Whom to ask: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH or exec:COMMAND
     #[arg(value_name = "ADDRESS")]
     pub address: String,
     /// The message; - reads it from standard input, less the LF at its end
