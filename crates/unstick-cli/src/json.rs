@@ -13,8 +13,7 @@ use unstick::service::talk::{Command, Event, Input, Output, Reason, Target};
 use unstick::wire::Framing;
 use unstick::{Address, Error, Options, Receiver, Result, Sender};
 
-use crate::output;
-use crate::pipe::{unread, unwritten};
+use crate::output::{self, unread, unwritten};
 use crate::visible;
 
 /// Version of the events and commands: it goes up when a script written for the last one would break.

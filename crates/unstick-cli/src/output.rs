@@ -102,3 +102,16 @@ pub fn exit(status: Status) -> ! {
     crate::prompt::restore();
     std::process::exit(status as i32)
 }
+
+/// Standard output took no more: where its reader has gone, that is [`Error::is_closed`].
+pub fn unwritten(error: Error) -> Error {
+    match error.io_kind() {
+        Some(std::io::ErrorKind::BrokenPipe) => Error::output_closed(),
+        _ => error.of("standard output"),
+    }
+}
+
+/// Standard input could not be read. What is wrong with it is no peer's fault.
+pub fn unread(error: Error) -> Error {
+    if error.is_framing() { Error::other(format!("standard input: {error}")) } else { error.of("standard input") }
+}

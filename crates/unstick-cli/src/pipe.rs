@@ -11,6 +11,7 @@ use unstick::wire::Framing;
 use unstick::{Address, Error, Framings, Options, Receiver, Result, Sender};
 
 use crate::json::text_or_base64;
+use crate::output::{unread, unwritten};
 use crate::terminal::Notices;
 use crate::visible::{self, is_unsafe};
 
@@ -285,19 +286,6 @@ fn output_error(error: Error, format: &Format) -> Error {
         return Error::other(what).with_hint("--io hex, escaped or json shows any message on one line");
     }
     unwritten(error)
-}
-
-/// Standard output took no more: where its reader has gone, that is [`Error::is_closed`].
-pub fn unwritten(error: Error) -> Error {
-    match error.io_kind() {
-        Some(std::io::ErrorKind::BrokenPipe) => Error::output_closed(),
-        _ => error.of("standard output"),
-    }
-}
-
-/// Standard input could not be read. What is wrong with it is no peer's fault.
-pub fn unread(error: Error) -> Error {
-    if error.is_framing() { Error::other(format!("standard input: {error}")) } else { error.of("standard input") }
 }
 
 impl Output for PipeOutput {

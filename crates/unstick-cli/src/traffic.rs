@@ -10,7 +10,7 @@ use unstick::wire::Framing;
 use unstick::{Address, Options, Result, Sender};
 
 use crate::output;
-use crate::{json, pipe, terminal, visible};
+use crate::{json, terminal, visible};
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ impl Traffic {
     /// Lines of what passes: on standard output, where that is no end of the bridge.
     fn show(&self, text: &str) -> Result<()> {
         match &self.lines {
-            Some(lines) => lines.push(text.as_bytes()).map_err(pipe::unwritten),
+            Some(lines) => lines.push(text.as_bytes()).map_err(output::unwritten),
             None => {
                 output::plain(text.trim_end());
                 Ok(())

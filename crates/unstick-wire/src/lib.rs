@@ -53,6 +53,7 @@ pub mod quantity;
 mod recognise;
 pub mod shake;
 mod spec;
+mod suggest;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;

@@ -6,7 +6,7 @@
 use crate::args::{Args, parse_hex};
 use crate::error::SpecError;
 use crate::framing::{Codec, ENTRIES, Machine};
-use crate::spec::unknown;
+use crate::suggest::unknown;
 use crate::{limits, quantity};
 
 /// One phase of a stream.

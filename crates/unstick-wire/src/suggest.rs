@@ -1,0 +1,49 @@
+//! A name that there is not, and the one that was probably meant.
+
+use crate::error::SpecError;
+use crate::framing::ENTRIES;
+use crate::preset;
+
+/// What others call some framings.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("lf", "line"),
+    ("newline", "line"),
+    ("ndjson", "line"),
+    ("jsonl", "line"),
+    ("nul", "null"),
+    ("content-length", "headers"),
+    ("leb128", "varint"),
+    ("asn1", "ber"),
+    ("lengthprefixed", "u32be"),
+];
+
+/// No framing and no preset has this name.
+#[cold]
+pub(crate) fn unknown(name: &str) -> SpecError {
+    let error = SpecError::new(format!("there is no framing `{name}`"));
+    let wanted = name.to_ascii_lowercase();
+    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == wanted) {
+        return error.with_hint(format!("did you mean `{ours}`?"));
+    }
+    let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    let known = ENTRIES.iter().map(|entry| entry.name).filter(plain).chain(preset::names());
+    match known.map(|known| (distance(&wanted, known), known)).min() {
+        Some((far, known)) if far <= 2 => error.with_hint(format!("did you mean `{known}`?")),
+        _ => error.with_hint("`unstick framings` lists them"),
+    }
+}
+
+/// How many letters differ: insertions, deletions, replacements.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
