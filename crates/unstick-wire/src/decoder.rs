@@ -189,7 +189,12 @@ impl Decoder {
     #[inline(always)]
     #[allow(clippy::should_implement_trait)] // It lends, which no Iterator can.
     pub fn next(&mut self) -> Result<Option<&[u8]>, DecodeError> {
-        Ok(match self.step()? {
+        // The lane is tried on the buffer alone: it is empty where messages have been sliced off.
+        if let Some(frame) = self.lane.glance(&self.buf, self.pos) {
+            self.pos = frame.next;
+            return Ok(Some(&self.buf[frame.start..frame.end]));
+        }
+        Ok(match self.search()? {
             None => None,
             Some(Span::Scratch) => Some(&self.scratch),
             Some(Span::Input(start, end)) if self.shared.is_empty() => Some(&self.buf[start..end]),
@@ -300,11 +305,10 @@ impl Decoder {
     /// Finds the next frame and takes it: down the fast lane while that is open.
     #[inline(always)]
     fn step(&mut self) -> Result<Option<Span>, DecodeError> {
-        let input = if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] };
-        if let Some(frame) = self.lane.glance(input) {
-            let base = self.pos;
-            self.pos += frame.total;
-            return Ok(Some(Span::Input(base + frame.start, base + frame.end)));
+        let input = if self.shared.is_empty() { &self.buf[..] } else { &self.shared[..] };
+        if let Some(frame) = self.lane.glance(input, self.pos) {
+            self.pos = frame.next;
+            return Ok(Some(Span::Input(frame.start, frame.end)));
         }
         self.search()
     }

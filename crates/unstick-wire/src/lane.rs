@@ -5,74 +5,77 @@ use memchr::memchr;
 
 /// A quick way to what the codec would find at the start of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)] // A tag of its own: one in a field's niche takes more instructions to read, for every message.
 pub(crate) enum Lane {
     /// There is none.
     Closed,
-    /// A big-endian integer of so many bytes, and the message.
-    Big(Integer),
-    /// A little-endian one.
-    Little(Integer),
-    /// A header with a length in it.
-    Header(Header),
+    /// A header with a big-endian length of two bytes in it.
+    Big16(Header),
+    /// One of four bytes.
+    Big32(Header),
+    /// A little-endian one of four bytes.
+    Little32(Header),
+    /// A length of so many bytes, 1 to 8; whether it is little-endian.
+    Other { header: Header, width: u8, little: bool },
     /// A LEB128 length of one byte or two behind so many bytes, and the longest message; whether it holds all of that.
     Varint { offset: usize, most: usize, keep: bool },
     /// A line of at most so many bytes: one that ends in CRLF, one that ends in LF alone, or either.
     Line { max: usize, crlf: bool, lf: bool },
 }
 
-/// A length that stands alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Integer {
-    /// Bytes of the length, 1 to 8.
-    pub(crate) width: u32,
-    /// The longest message in bytes.
-    pub(crate) most: u64,
-}
-
-/// A length somewhere in a header.
+/// A length in a header, and what it says of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Bytes before the length.
-    pub(crate) offset: u16,
-    /// Bytes of the length, 1 to 8.
-    pub(crate) width: u8,
-    pub(crate) little: bool,
+    pub(crate) offset: usize,
     /// Bytes in front that are not of the message.
-    pub(crate) start: u16,
-    /// What is added to the length to get the bytes of the frame, modulo 2^64.
-    pub(crate) add: u64,
+    pub(crate) start: usize,
+    /// What is added to the length to get the bytes of the frame.
+    pub(crate) add: usize,
     /// The smallest length that a frame can have.
     pub(crate) least: u64,
-    /// The largest one that is not over the limit.
-    pub(crate) most: u64,
+    /// How much larger the largest one is that is not over the limit.
+    pub(crate) span: u64,
 }
 
-/// A whole frame: its message is `input[start..end]`, and it takes up `input[..total]`.
+/// A whole frame in the input: its message is `input[start..end]`, and the next one begins at `next`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Glance {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    pub(crate) total: usize,
+    pub(crate) next: usize,
 }
 
 impl Lane {
-    /// The frame that starts at `input[0]`, if it can be seen to be whole. `None` says nothing.
+    /// The quick way to frames with a length of `width` bytes, 1 to 8, in their header.
+    pub(crate) fn with_length(width: usize, little: bool, header: Header) -> Self {
+        match (width, little) {
+            (2, false) => Self::Big16(header),
+            (4, false) => Self::Big32(header),
+            (4, true) => Self::Little32(header),
+            _ => Self::Other { header, width: width as u8, little },
+        }
+    }
+
+    /// The frame that starts at `input[at]`, if it can be seen to be whole. `None` says nothing.
     #[inline(always)]
-    pub(crate) fn glance(&self, input: &[u8]) -> Option<Glance> {
+    pub(crate) fn glance(&self, input: &[u8], at: usize) -> Option<Glance> {
         match self {
+            Self::Big16(header) => header.frame(u16::from_be_bytes(header.field(input, at)?).into(), input, at),
+            Self::Big32(header) => header.frame(u32::from_be_bytes(header.field(input, at)?).into(), input, at),
+            Self::Little32(header) => header.frame(u32::from_le_bytes(header.field(input, at)?).into(), input, at),
             // Eight bytes are loaded at once, whatever the width. The last messages in a buffer may have fewer before
             // them and behind, and go the long way.
-            Self::Big(integer) => {
-                let value = u64::from_be_bytes(*input.first_chunk()?);
-                integer.frame(value >> (64 - 8 * integer.width), input)
+            Self::Other { header, width, little } => {
+                let unused = 64 - 8 * u32::from(*width);
+                let value = match little {
+                    false => u64::from_be_bytes(header.field(input, at)?) >> unused,
+                    true => u64::from_le_bytes(header.field(input, at)?) << unused >> unused,
+                };
+                header.frame(value, input, at)
             }
-            Self::Little(integer) => {
-                let value = u64::from_le_bytes(*input.first_chunk()?);
-                let unused = 64 - 8 * integer.width;
-                integer.frame(value << unused >> unused, input)
-            }
-            Self::Header(header) => header.frame(input),
             Self::Varint { offset, most, keep } => {
+                let input = input.get(at..)?;
                 let (low, high) = (*input.get(*offset)?, *input.get(offset + 1).unwrap_or(&0x80));
                 let (header, length) = match (low, high) {
                     (0..0x80, _) => (offset + 1, usize::from(low)),
@@ -80,16 +83,41 @@ impl Lane {
                     _ => return None,
                 };
                 let (start, end) = (if *keep { 0 } else { header }, header + length);
-                (end - start <= *most && end <= input.len()).then_some(Glance { start, end, total: end })
+                let whole = end - start <= *most && end <= input.len();
+                whole.then_some(Glance { start: at + start, end: at + end, next: at + end })
             }
             Self::Line { max, crlf, lf } => {
-                let at = find_lf(input)?;
-                let cr = at > 0 && input[at - 1] == b'\r';
-                let end = at - usize::from(cr);
-                (end <= *max && if cr { *crlf } else { *lf }).then_some(Glance { start: 0, end, total: at + 1 })
+                let input = input.get(at..)?;
+                let found = find_lf(input)?;
+                let cr = found > 0 && input[found - 1] == b'\r';
+                let end = found - usize::from(cr);
+                let fits = end <= *max && if cr { *crlf } else { *lf };
+                fits.then_some(Glance { start: at, end: at + end, next: at + found + 1 })
             }
             Self::Closed => None,
         }
+    }
+}
+
+impl Header {
+    /// The bytes of the length.
+    #[inline(always)]
+    fn field<const WIDTH: usize>(&self, input: &[u8], at: usize) -> Option<[u8; WIDTH]> {
+        let from = at + self.offset;
+        input.get(from..from + WIDTH)?.try_into().ok()
+    }
+
+    /// The frame with this length.
+    #[inline(always)]
+    fn frame(&self, value: u64, input: &[u8], at: usize) -> Option<Glance> {
+        if value.wrapping_sub(self.least) > self.span {
+            return None;
+        }
+        // The length last, which the checked sum sees to: where a frame ends is all that the next one waits for.
+        let end = at.checked_add(self.add)?.wrapping_add(value as usize);
+        let start = at + self.start;
+        input.get(start..end)?;
+        Some(Glance { start, end, next: end })
     }
 }
 
@@ -119,35 +147,4 @@ fn first_lf(block: &[u8; 32]) -> Option<usize> {
         let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
         (zeros != 0).then(|| 8 * i + zeros.trailing_zeros() as usize / 8)
     })
-}
-
-impl Integer {
-    #[inline(always)]
-    fn frame(self, value: u64, input: &[u8]) -> Option<Glance> {
-        let start = self.width as usize;
-        // Compared apart, so that a large value cannot overflow the sum.
-        if value > self.most || value > (input.len() - start) as u64 {
-            return None;
-        }
-        let end = start + value as usize;
-        Some(Glance { start, end, total: end })
-    }
-}
-
-impl Header {
-    #[inline(always)]
-    fn frame(&self, input: &[u8]) -> Option<Glance> {
-        let field = *input.get(usize::from(self.offset)..)?.first_chunk()?;
-        let unused = 64 - 8 * u32::from(self.width);
-        let value = match self.little {
-            false => u64::from_be_bytes(field) >> unused,
-            true => u64::from_le_bytes(field) << unused >> unused,
-        };
-        if value < self.least || value > self.most {
-            return None;
-        }
-        let total = value.wrapping_add(self.add);
-        let start = usize::from(self.start);
-        (total <= input.len() as u64).then_some(Glance { start, end: total as usize, total: total as usize })
-    }
 }

@@ -85,11 +85,9 @@ pub(super) fn negative(length: i64) -> Fault {
 
 impl Codec for Integer {
     fn lane(&self, max: usize) -> Lane {
-        let integer = lane::Integer { width: self.width as u32, most: self.largest.min(max as u64) };
-        match self.endian {
-            Endian::Big => Lane::Big(integer),
-            Endian::Little => Lane::Little(integer),
-        }
+        let (start, span) = (self.width, self.largest.min(max as u64));
+        let header = lane::Header { offset: 0, start, add: start, least: 0, span };
+        Lane::with_length(self.width, self.endian == Endian::Little, header)
     }
 
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {

@@ -332,19 +332,13 @@ impl Codec for Length {
         // A frame is at least its header, and a message at most the limit; both as values of the length.
         let least = self.field_end().max(start) as i64 - add;
         let most = max.saturating_add(start) as i64 - add;
-        if !plain || !fixed || most < 0 {
+        if !plain || !fixed || most < 0 || add < 0 {
             return Lane::Closed;
         }
-        let bytes = |count: usize| u16::try_from(count).expect("MAX_LENGTH_OFFSET bounds a header");
-        Lane::Header(lane::Header {
-            offset: bytes(self.offset),
-            width: self.width as u8,
-            little: self.endian == Endian::Little,
-            start: bytes(start),
-            add: add as u64,
-            least: least.max(0) as u64,
-            most: self.largest_value().min(most as u64),
-        })
+        let (least, most) = (least.max(0) as u64, self.largest_value().min(most as u64));
+        let Some(span) = most.checked_sub(least) else { return Lane::Closed };
+        let header = lane::Header { offset: self.offset, start, add: add as usize, least, span };
+        Lane::with_length(self.width, self.endian == Endian::Little, header)
     }
 
     #[inline]
