@@ -190,7 +190,9 @@ impl Decoder {
     #[allow(clippy::should_implement_trait)] // It lends, which no Iterator can.
     pub fn next(&mut self) -> Result<Option<&[u8]>, DecodeError> {
         // The lane is tried on the buffer alone: it is empty where messages have been sliced off.
-        if let Some(frame) = self.lane.glance(&self.buf, self.pos) {
+        if let Some(frame) = self.lane.glance(&self.buf, self.pos)
+            && frame.is_in(&self.buf)
+        {
             self.pos = frame.next;
             return Ok(Some(&self.buf[frame.start..frame.end]));
         }
@@ -210,7 +212,18 @@ impl Decoder {
     /// As [`next`](Self::next).
     #[inline(always)]
     pub fn next_bytes(&mut self) -> Result<Option<Bytes>, DecodeError> {
-        Ok(match self.step()? {
+        let input = if self.shared.is_empty() { &self.buf[..] } else { &self.shared[..] };
+        if let Some(frame) = self.lane.glance(input, self.pos)
+            && frame.is_in(input)
+        {
+            self.pos = frame.next;
+            let message = &input[frame.start..frame.end];
+            if message.len() <= COPIED {
+                return Ok(Some(Bytes::copy_from_slice(message)));
+            }
+            return Ok(Some(self.slice(frame.start, frame.end)));
+        }
+        Ok(match self.search()? {
             None => None,
             Some(Span::Scratch) => Some(Bytes::copy_from_slice(&self.scratch)),
             Some(Span::Input(start, end)) => {
@@ -302,23 +315,13 @@ impl Decoder {
         self.taken() - self.skip.map_or(0, |skip| skip.gone)
     }
 
-    /// Finds the next frame and takes it: down the fast lane while that is open.
-    #[inline(always)]
-    fn step(&mut self) -> Result<Option<Span>, DecodeError> {
-        let input = if self.shared.is_empty() { &self.buf[..] } else { &self.shared[..] };
-        if let Some(frame) = self.lane.glance(input, self.pos) {
-            self.pos = frame.next;
-            return Ok(Some(Span::Input(frame.start, frame.end)));
-        }
-        self.search()
-    }
-
     /// Opens the fast lane where there is one: at the start of a frame, in the last phase, with nothing unusual.
     fn open_lane(&mut self) {
         self.lane = if self.unusual || self.left > 0 { Lane::Closed } else { self.codec.lane(self.max) };
     }
 
     /// Finds the next frame and takes it, whatever it needs.
+    #[cold]
     #[inline(never)]
     fn search(&mut self) -> Result<Option<Span>, DecodeError> {
         self.lane = Lane::Closed;

@@ -26,19 +26,19 @@ pub(crate) enum Lane {
 /// A length in a header, and what it says of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// Bytes before the length.
-    pub(crate) offset: usize,
+    /// Bytes up to the end of the length; for a length of a width of its own, of the eight bytes that are loaded.
+    pub(crate) head: usize,
     /// Bytes in front that are not of the message.
     pub(crate) start: usize,
     /// What is added to the length to get the bytes of the frame.
     pub(crate) add: usize,
     /// The smallest length that a frame can have.
     pub(crate) least: u64,
-    /// How much larger the largest one is that is not over the limit.
-    pub(crate) span: u64,
+    /// The largest one that is not over the limit.
+    pub(crate) most: u64,
 }
 
-/// A whole frame in the input: its message is `input[start..end]`, and the next one begins at `next`.
+/// A frame: its message is `input[start..end]`, where that has arrived, and the next one begins at `next`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Glance {
     pub(crate) start: usize,
@@ -46,33 +46,43 @@ pub(crate) struct Glance {
     pub(crate) next: usize,
 }
 
+impl Glance {
+    /// Whether its message has arrived whole, and with it the frame.
+    #[inline(always)]
+    pub(crate) fn is_in(self, input: &[u8]) -> bool {
+        self.start <= self.end && self.end <= input.len()
+    }
+}
+
 impl Lane {
-    /// The quick way to frames with a length of `width` bytes, 1 to 8, in their header.
-    pub(crate) fn with_length(width: usize, little: bool, header: Header) -> Self {
+    /// The quick way to frames with a length of `width` bytes, 1 to 8, where their header's `head` ends.
+    pub(crate) fn with_length(width: usize, little: bool, mut header: Header) -> Self {
         match (width, little) {
             (2, false) => Self::Big16(header),
             (4, false) => Self::Big32(header),
             (4, true) => Self::Little32(header),
-            _ => Self::Other { header, width: width as u8, little },
+            _ => {
+                header.head += 8 - width;
+                Self::Other { header, width: width as u8, little }
+            }
         }
     }
 
-    /// The frame that starts at `input[at]`, if it can be seen to be whole. `None` says nothing.
+    /// The frame that starts at `input[at]`, if that can be seen. `None` says nothing.
     #[inline(always)]
     pub(crate) fn glance(&self, input: &[u8], at: usize) -> Option<Glance> {
         match self {
-            Self::Big16(header) => header.frame(u16::from_be_bytes(header.field(input, at)?).into(), input, at),
-            Self::Big32(header) => header.frame(u32::from_be_bytes(header.field(input, at)?).into(), input, at),
-            Self::Little32(header) => header.frame(u32::from_le_bytes(header.field(input, at)?).into(), input, at),
+            Self::Big16(header) => header.frame(input, at, |field| u16::from_be_bytes(field).into()),
+            Self::Big32(header) => header.frame(input, at, |field| u32::from_be_bytes(field).into()),
+            Self::Little32(header) => header.frame(input, at, |field| u32::from_le_bytes(field).into()),
             // Eight bytes are loaded at once, whatever the width. The last messages in a buffer may have fewer before
             // them and behind, and go the long way.
             Self::Other { header, width, little } => {
                 let unused = 64 - 8 * u32::from(*width);
-                let value = match little {
-                    false => u64::from_be_bytes(header.field(input, at)?) >> unused,
-                    true => u64::from_le_bytes(header.field(input, at)?) << unused >> unused,
-                };
-                header.frame(value, input, at)
+                header.frame(input, at, |field| match little {
+                    false => u64::from_be_bytes(field) >> unused,
+                    true => u64::from_le_bytes(field) << unused >> unused,
+                })
             }
             Self::Varint { offset, most, keep } => {
                 let input = input.get(at..)?;
@@ -83,8 +93,7 @@ impl Lane {
                     _ => return None,
                 };
                 let (start, end) = (if *keep { 0 } else { header }, header + length);
-                let whole = end - start <= *most && end <= input.len();
-                whole.then_some(Glance { start: at + start, end: at + end, next: at + end })
+                (end - start <= *most).then_some(Glance { start: at + start, end: at + end, next: at + end })
             }
             Self::Line { max, crlf, lf } => {
                 let input = input.get(at..)?;
@@ -100,22 +109,17 @@ impl Lane {
 }
 
 impl Header {
-    /// The bytes of the length.
+    /// The frame whose length `read` takes from its field.
     #[inline(always)]
-    fn field<const WIDTH: usize>(&self, input: &[u8], at: usize) -> Option<[u8; WIDTH]> {
-        let from = at + self.offset;
-        input.get(from..from + WIDTH)?.try_into().ok()
-    }
-
-    /// The frame with this length.
-    #[inline(always)]
-    fn frame(&self, value: u64, input: &[u8], at: usize) -> Option<Glance> {
-        if value.wrapping_sub(self.least) > self.span {
+    fn frame<const WIDTH: usize>(&self, input: &[u8], at: usize, read: impl Fn([u8; WIDTH]) -> u64) -> Option<Glance> {
+        // The sums are in this order because where a frame ends is what the next one waits for: the length comes last.
+        let floor = at.wrapping_add(self.add);
+        let value = read(*input.get(..at + self.head)?.last_chunk()?);
+        if value < self.least || value > self.most {
             return None;
         }
-        // The length last, which the checked sum sees to: where a frame ends is all that the next one waits for.
-        let end = at.checked_add(self.add)?.wrapping_add(value as usize);
-        (end <= input.len()).then_some(Glance { start: at + self.start, end, next: end })
+        let end = floor.wrapping_add(value as usize);
+        Some(Glance { start: at + self.start, end, next: end })
     }
 }
 
