@@ -20,33 +20,34 @@ use crate::spec::Framing;
 ///
 /// After an error the boundaries are lost, and every later call returns the same error.
 #[derive(Debug)]
+#[repr(C)] // What every message needs comes first: small offsets make short instructions.
 pub struct Decoder {
-    codec: Machine,
-    /// The longest message of this phase, in bytes.
-    max: usize,
     /// What has arrived, from `pos` on not yet taken. Empty while `shared` is not.
     buf: BytesMut,
-    /// The same, once owned messages have been sliced off it.
-    shared: Bytes,
     pos: usize,
+    /// Open only at the start of a frame that the codec has not looked at yet.
+    lane: Lane,
+    /// As `buf`, once owned messages have been sliced off it.
+    shared: Bytes,
+    scratch: Vec<u8>,
     /// Bytes of the stream before the buffer's first.
     before: u64,
-    scratch: Vec<u8>,
     /// Frames left in this phase; 0 in the last one.
     left: u64,
     phase: usize,
+    /// The longest message of this phase, in bytes.
+    max: usize,
     /// The stream has ended, or failed, or an over-long frame is being passed over.
     unusual: bool,
-    /// Open only at the start of a frame that the codec has not looked at yet.
-    lane: Lane,
     ended: bool,
     failed: Option<DecodeError>,
     skip: Option<Skip>,
     discarded: u64,
-    clock: Clock,
     /// How much of the stream had arrived when no further message could be had.
     drained: u64,
+    clock: Clock,
     phases: Arc<[Phase]>,
+    codec: Machine,
 }
 
 /// An over-long frame that is being passed over.

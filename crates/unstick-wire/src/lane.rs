@@ -15,8 +15,10 @@ pub(crate) enum Lane {
     Big32(Header),
     /// A little-endian one of four bytes.
     Little32(Header),
-    /// A length of so many bytes, 1 to 8; whether it is little-endian.
-    Other { header: Header, width: u8, little: bool },
+    /// A big-endian one in eight bytes, of which so many bits at the end are not of it.
+    Big(Header, u32),
+    /// A little-endian one.
+    Little(Header, u32),
     /// A LEB128 length of one byte or two behind so many bytes, and the longest message; whether it holds all of that.
     Varint { offset: usize, most: usize, keep: bool },
     /// A line of at most so many bytes: one that ends in CRLF, one that ends in LF alone, or either.
@@ -63,7 +65,8 @@ impl Lane {
             (4, true) => Self::Little32(header),
             _ => {
                 header.head += 8 - width;
-                Self::Other { header, width: width as u8, little }
+                let unused = 64 - 8 * width as u32;
+                if little { Self::Little(header, unused) } else { Self::Big(header, unused) }
             }
         }
     }
@@ -77,12 +80,9 @@ impl Lane {
             Self::Little32(header) => header.frame(input, at, |field| u32::from_le_bytes(field).into()),
             // Eight bytes are loaded at once, whatever the width. The last messages in a buffer may have fewer before
             // them and behind, and go the long way.
-            Self::Other { header, width, little } => {
-                let unused = 64 - 8 * u32::from(*width);
-                header.frame(input, at, |field| match little {
-                    false => u64::from_be_bytes(field) >> unused,
-                    true => u64::from_le_bytes(field) << unused >> unused,
-                })
+            Self::Big(header, unused) => header.frame(input, at, |field| u64::from_be_bytes(field) >> unused),
+            Self::Little(header, unused) => {
+                header.frame(input, at, |field| u64::from_le_bytes(field) << unused >> unused)
             }
             Self::Varint { offset, most, keep } => {
                 let input = input.get(at..)?;
