@@ -15,7 +15,7 @@ pub(crate) enum Lane {
     Big32(Header),
     /// A little-endian one of four bytes.
     Little32(Header),
-    /// A big-endian one in eight bytes, of which so many bits at the end are not of it.
+    /// A big-endian one in the first of eight bytes, of which so many bits are not of it.
     Big(Header, u32),
     /// A little-endian one.
     Little(Header, u32),
@@ -28,8 +28,8 @@ pub(crate) enum Lane {
 /// A length in a header, and what it says of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// Bytes up to the end of the length; for a length of a width of its own, of the eight bytes that are loaded.
-    pub(crate) head: usize,
+    /// Bytes before the length.
+    pub(crate) offset: usize,
     /// Bytes in front that are not of the message.
     pub(crate) start: usize,
     /// What is added to the length to get the bytes of the frame.
@@ -57,17 +57,15 @@ impl Glance {
 }
 
 impl Lane {
-    /// The quick way to frames with a length of `width` bytes, 1 to 8, where their header's `head` ends.
-    pub(crate) fn with_length(width: usize, little: bool, mut header: Header) -> Self {
+    /// The quick way to frames with a length of `width` bytes, 1 to 8, in their header.
+    pub(crate) fn with_length(width: usize, little: bool, header: Header) -> Self {
+        let unused = 64 - 8 * width as u32;
         match (width, little) {
             (2, false) => Self::Big16(header),
             (4, false) => Self::Big32(header),
             (4, true) => Self::Little32(header),
-            _ => {
-                header.head += 8 - width;
-                let unused = 64 - 8 * width as u32;
-                if little { Self::Little(header, unused) } else { Self::Big(header, unused) }
-            }
+            (_, false) => Self::Big(header, unused),
+            (_, true) => Self::Little(header, unused),
         }
     }
 
@@ -112,9 +110,10 @@ impl Header {
     /// The frame whose length `read` takes from its field.
     #[inline(always)]
     fn frame<const WIDTH: usize>(&self, input: &[u8], at: usize, read: impl Fn([u8; WIDTH]) -> u64) -> Option<Glance> {
-        // The sums are in this order because where a frame ends is what the next one waits for: the length comes last.
+        // Where a frame ends is what the next one waits for. So what is known without the length is summed up before it
+        // comes, and the field is looked up in what lies behind the offset: one sum less between `at` and its bytes.
         let floor = at.wrapping_add(self.add);
-        let value = read(*input.get(..at + self.head)?.last_chunk()?);
+        let value = read(*input.get(self.offset..)?.get(at..)?.first_chunk()?);
         if value < self.least || value > self.most {
             return None;
         }

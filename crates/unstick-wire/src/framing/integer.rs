@@ -85,8 +85,8 @@ pub(super) fn negative(length: i64) -> Fault {
 
 impl Codec for Integer {
     fn lane(&self, max: usize) -> Lane {
-        let (head, most) = (self.width, self.largest.min(max as u64));
-        let header = lane::Header { head, start: head, add: head, least: 0, most };
+        let (start, most) = (self.width, self.largest.min(max as u64));
+        let header = lane::Header { offset: 0, start, add: start, least: 0, most };
         Lane::with_length(self.width, self.endian == Endian::Little, header)
     }
 

@@ -335,8 +335,8 @@ impl Codec for Length {
         if !plain || !fixed || most < 0 || add < 0 {
             return Lane::Closed;
         }
-        let (head, least, most) = (self.field_end(), least.max(0) as u64, self.largest_value().min(most as u64));
-        let header = lane::Header { head, start, add: add as usize, least, most };
+        let (least, most) = (least.max(0) as u64, self.largest_value().min(most as u64));
+        let header = lane::Header { offset: self.offset, start, add: add as usize, least, most };
         Lane::with_length(self.width, self.endian == Endian::Little, header)
     }
 
