@@ -83,8 +83,8 @@ impl Lane {
                 header.frame(input, at, |field| u64::from_le_bytes(field) << unused >> unused)
             }
             Self::Varint { offset, most, keep } => {
-                let input = input.get(at..)?;
-                let (low, high) = (*input.get(*offset)?, *input.get(offset + 1).unwrap_or(&0x80));
+                let field = input.get(*offset..)?.get(at..)?;
+                let (low, high) = (*field.first()?, *field.get(1).unwrap_or(&0x80));
                 let (header, length) = match (low, high) {
                     (0..0x80, _) => (offset + 1, usize::from(low)),
                     (_, 0..0x80) => (offset + 2, usize::from(low & 0x7f) + (usize::from(high) << 7)),
