@@ -149,3 +149,63 @@ fn first_lf(block: &[u8; 32]) -> Option<usize> {
         (zeros != 0).then(|| 8 * i + zeros.trailing_zeros() as usize / 8)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Lane;
+    use crate::Framing;
+    use crate::framing::{Codec, Cx, Step};
+    use crate::lot::mix;
+
+    /// Bytes that make lengths around the limits, signs, long varints and ends of lines.
+    const BYTES: [u8; 16] = [0, 0, 0, 0, 0, 0, 1, 2, 4, 9, 12, 0x7f, 0x80, 0xff, b'\r', b'\n'];
+
+    #[test]
+    fn a_glance_sees_nothing_but_what_the_codec_finds() {
+        for spec in [
+            "u8,max=5",
+            "i8",
+            "u16be,max=9",
+            "i16be",
+            "u16le",
+            "u24be",
+            "i32be,max=4",
+            "u32le",
+            "i32le",
+            "u48be",
+            "u64be",
+            "i64le",
+            "length:off=1,width=4,adj=-4",
+            "length:off=1,width=4,adj=-4,max=12",
+            "length:width=4,endian=le,adj=-4,header=keep",
+            "length:width=4,endian=le,adj=-4,header=keep,max=12",
+            "length:width=3,adj=6,header=keep",
+            "length:off=4,width=2",
+            "length:off=2,width=1,adj=3,header=strip",
+            "length:off=3,width=2,endian=le,sign=yes",
+            "varint",
+            "varint:2,max=8",
+            "varint:4,off=1,max=6",
+            "line,max=5",
+            "crlf,max=5",
+        ] {
+            let framing = Framing::parse(spec).unwrap();
+            let phase = &framing.phases[0];
+            let lane = phase.codec.lane(phase.max);
+            assert_ne!(lane, Lane::Closed, "{spec}");
+            let mut seen = 0;
+            for draw in 0..20_000 {
+                let bytes: Vec<u8> =
+                    (0..mix(draw) % 24).map(|i| BYTES[(mix(draw ^ i << 32) % BYTES.len() as u64) as usize]).collect();
+                let at = (mix(!draw) % 3) as usize;
+                let Some(frame) = lane.glance(&bytes, at).filter(|frame| frame.is_in(&bytes)) else { continue };
+                let mut cx = Cx { max: phase.max, scratch: &mut Vec::new() };
+                let found = phase.codec.clone().decode(&bytes[at..], &mut cx);
+                let told = Step::Frame { start: frame.start - at, end: frame.end - at, total: frame.next - at };
+                assert_eq!(found, Ok(told), "{spec}, {bytes:?} from {at} on");
+                seen += 1;
+            }
+            assert!(seen > 0, "{spec}");
+        }
+    }
+}
