@@ -322,7 +322,7 @@ impl Decoder {
     }
 
     /// Finds the next frame and takes it, whatever it needs.
-    #[cold]
+    #[cold] // So that the lane's checks, which lead here, are compiled as branches that are not taken.
     #[inline(never)]
     fn search(&mut self) -> Result<Option<Span>, DecodeError> {
         self.lane = Lane::Closed;
