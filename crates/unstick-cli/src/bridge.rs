@@ -68,8 +68,7 @@ impl Bridge {
         let near = plan::target(words)?;
         let far: FramedAddress = asked.to.as_deref().unwrap_or_default().parse()?;
         check(talk, asked, &far)?;
-        let role = if listening { Role::Server } else { Role::Client };
-        let client = client_framings(&near, &far, wire, role)?;
+        let client = client_framings(&near, &far, wire)?;
         let server = server_framings(&far, client.as_ref(), wire, asked, near.framing.is_some())?;
         let options = plan::options(wire);
         let faults = Faults { plan: Plan::parse(&asked.fault)?, seed: asked.seed.unwrap_or_default() };
@@ -167,12 +166,13 @@ fn check(talk: &Talk, asked: &crate::args::Bridge, far: &FramedAddress) -> Resul
     Ok(())
 }
 
-/// The client's framing: its own, or that of `-f`, else none.
-fn client_framings(near: &FramedAddress, far: &FramedAddress, wire: &Wire, role: Role) -> Result<Option<Framings>> {
+/// The client's framing: its own, or that of `-f`, else none. Who stands at the first address speaks as a client, and we to it
+/// as its server, whoever connected: between two servers nobody would begin.
+fn client_framings(near: &FramedAddress, far: &FramedAddress, wire: &Wire) -> Result<Option<Framings>> {
     if !near.address.is_stream() && far.address.is_stream() {
         return Ok(None); // -f is the target's.
     }
-    plan::framings(near, wire, "raw", role)
+    plan::framings(near, wire, "raw", Role::Server)
 }
 
 /// The target's framing: its own, or that of `--to-frame`, else that of `-f`, seen from the other side.

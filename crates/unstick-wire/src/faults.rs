@@ -46,7 +46,7 @@ pub struct Plan {
 }
 
 /// One thing that is to happen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Fault {
     /// Whose words it concerns; `None`: both sides'.
     from: Option<Role>,
@@ -167,7 +167,7 @@ impl Plan {
 
     /// The course of one side's words through one conversation.
     pub fn course(&self, from: Role, unit: Unit, seed: u64) -> Course {
-        Course::new(self.of(from).map(|(number, fault)| (number, fault.clone())).collect(), from, unit, seed)
+        Course::new(self.of(from).map(|(number, fault)| (number, *fault)).collect(), from, unit, seed)
     }
 
     fn of(&self, from: Role) -> impl Iterator<Item = (usize, &Fault)> {
@@ -181,22 +181,37 @@ fn fault(word: &str) -> Result<Fault, SpecError> {
     let (from, rest) = match word.split_once(':') {
         Some(("c2s", rest)) => (Some(Role::Client), rest),
         Some(("s2c", rest)) => (Some(Role::Server), rest),
+        Some((other, _)) if !other.contains('=') => {
+            let error = SpecError::new(format!("`{other}:` in `{word}` is no direction"));
+            return Err(error.with_hint("c2s: is to the server, s2c: is back, neither is both"));
+        }
         _ => (None, word),
     };
     let mut parts = rest.split(',');
     let (name, value) = pair(parts.next().unwrap_or_default());
-    let (mut after, mut gap) = (0, None);
+    if name.is_empty() {
+        let error = SpecError::new(format!("a fault is missing in `{word}`"));
+        return Err(error.with_hint("such as loss=5% or c2s:loss=5%, without blanks"));
+    }
+    let (mut after, mut gap) = (None, None);
     for part in parts {
         match pair(part) {
-            ("after", Some(count)) => after = size(part, count)?,
-            ("gap", Some(count)) if name == "reorder" => gap = Some(size(part, count)?.max(1)),
-            _ => return Err(SpecError::new(format!("`{part}` means nothing in `{word}`")).with_hint(OPTIONS)),
+            ("after", Some(count)) if after.is_none() => after = Some(size(part, count)?),
+            ("gap", Some(count)) if name == "reorder" && gap.is_none() => gap = Some(size(part, count)?.max(1)),
+            (other, _) => return Err(misplaced(word, part, other)),
         }
     }
-    Ok(Fault { from, after, kind: kind(word, name, value, gap.unwrap_or(1))? })
+    Ok(Fault { from, after: after.unwrap_or(0), kind: kind(word, name, value, gap.unwrap_or(1))? })
 }
 
-const OPTIONS: &str = "after=N lets so many messages or bytes pass first; reorder takes gap=N";
+/// What stands behind a comma and is not, or not again, for this fault.
+fn misplaced(word: &str, part: &str, name: &str) -> SpecError {
+    let error = SpecError::new(format!("`{part}` means nothing in `{word}`"));
+    match NAMES.iter().any(|(fault, ..)| *fault == name) {
+        true => error.with_hint("between two faults stands a blank, or --fault again"),
+        false => error.with_hint("after=N lets so many messages or bytes pass first; reorder takes gap=N; each once"),
+    }
+}
 
 fn pair(part: &str) -> (&str, Option<&str>) {
     part.split_once('=').map_or((part, None), |(name, value)| (name, Some(value)))
@@ -255,7 +270,8 @@ fn unknown(name: &str) -> SpecError {
 }
 
 fn size(part: &str, text: &str) -> Result<u64, SpecError> {
-    parse_size(text).ok_or_else(|| SpecError::new(format!("`{part}` is not a number")).with_hint("such as after=10"))
+    let such = if part.starts_with("gap") { "such as gap=3" } else { "such as after=10" };
+    parse_size(text).ok_or_else(|| SpecError::new(format!("`{part}` is not a number")).with_hint(such))
 }
 
 /// `5%`, `0.1%`, `1:1000`.

@@ -106,6 +106,29 @@ fn two_servers_are_connected_to_each_other() {
     assert_eq!(bridge.code(), 0);
 }
 
+/// `--to` is the server, whatever the verb: a preset's two sides are so taken by both.
+#[test]
+fn whoever_stands_at_the_first_address_speaks_as_the_client() {
+    let (server, address) = listener();
+    let talk = |mut bridge: Process| {
+        let mut far = Peer::accept(&server);
+        far.hears("PING\r\n");
+        far.says("+PONG\r\n");
+        drop(far);
+        let shown = [bridge.line(), bridge.line()].map(|line| line.split_once(' ').unwrap().1.trim_end().to_owned());
+        assert_eq!(shown, ["1 c2s 4 bytes: PING", "1 s2c 5 bytes: +PONG"], "{}", bridge.errors());
+    };
+    // Bytes as they are, and messages put into frames again.
+    for framing in [&["-f", "redis"][..], &["-f", "redis", "--to-frame", "redis", "--fault", "delay=1ms"]] {
+        let command = r"exec:printf 'PING\r\n'; read answer";
+        talk(unstick(&[&["connect", command, "--to", &address, "--dump"], framing].concat()));
+        let (bridge, port) = bridge(port_at_end(&address).unwrap(), &[&["--dump", "--once"], framing].concat());
+        let mut client = Peer::connect(port);
+        client.says("PING\r\n");
+        talk(bridge);
+    }
+}
+
 // ---- ends ----
 
 #[test]

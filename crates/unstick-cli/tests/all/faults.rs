@@ -1,5 +1,7 @@
 //! `--fault`: what was ordered happens to what passes a bridge, is repeated by its seed, and is told.
 
+use std::io::Read;
+
 use crate::rig::{Peer, Process, listener, port_at_end, unstick};
 
 /// A bridge in lines with these faults, and its port.
@@ -31,6 +33,35 @@ fn every_client_meets_the_same_faults_and_another_seed_means_others() {
     assert_eq!(heard(port, &server), first, "another run");
     let (_other, port) = bridge(&address, &[&faults[..], &["--seed", "1"]].concat());
     assert_ne!(heard(port, &server), first, "another seed");
+}
+
+/// Bytes come in other reads every time: what happens to them does not depend on that.
+#[test]
+fn bytes_meet_the_same_faults_however_they_were_read() {
+    let (server, address) = listener();
+    let faults = ["-v", "--fault", "c2s:corrupt=1:20,after=7 c2s:delay=1ms..3ms c2s:cut=100 c2s:stall=5ms,after=1500"];
+    let (mut process, port) = bridge(&address, &faults);
+    let text: Vec<u8> = (0..3000_u16).map(|number| number as u8).collect();
+    let mut pass = |pieces: &[usize]| {
+        let (mut client, far) = (Peer::connect(port), Peer::accept(&server));
+        let (mut rest, mut heard) = (&text[..], Vec::new());
+        for piece in pieces.iter().copied().chain([text.len() - pieces.iter().sum::<usize>()]) {
+            client.says(&rest[..piece]);
+            rest = &rest[piece..];
+            // What is said only when this has been heard is another read.
+            let mut some = vec![0; piece];
+            far.stream().read_exact(&mut some).expect("it comes");
+            heard.extend(some);
+        }
+        drop((client, far));
+        let line = process.error_line_with(" c2s: ");
+        (heard, line.trim_end().split_once(" c2s: ").expect("it says what").1.to_owned())
+    };
+    let whole = pass(&[]);
+    assert!(whole.1.ends_with(", cut 29, delay 3000, stall 1 of 3000 taken"), "{}", whole.1);
+    assert_ne!(whole.0, text);
+    assert!(pass(&[1, 99, 63, 1000, 337, 1]) == whole, "in seven reads");
+    assert!(pass(&[1500]) == whole, "in two reads");
 }
 
 #[test]

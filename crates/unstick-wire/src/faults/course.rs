@@ -53,12 +53,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Pieces of a stream with a rate, a second: fewer would come in lumps.
 const PIECES: u64 = 20;
 
+/// Bytes of a stream that share one draw of a delay: about a short message of a protocol, so that its next one has another.
+const BLOCK: u64 = 64;
+
 #[derive(Debug, Clone)]
 struct Overtaken {
     /// Until more than so many have been taken, or until then.
     until: u64,
     at_last: Instant,
-    data: Bytes,
+    data: Vec<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -69,7 +72,7 @@ struct Waiting {
 
 #[derive(Debug, Clone)]
 enum What {
-    Data(Bytes),
+    Data(Vec<u8>),
     End,
     Close,
     Reset,
@@ -93,12 +96,13 @@ impl Course {
         }
     }
 
-    /// What has been done, by the names of the faults, and how often.
+    /// What has been done, by the names of the faults, and how often: to how many messages, or bytes. `cut`, `stall`, `close`
+    /// and `reset` count how often they happened.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.counts.iter().map(|(name, count)| (*name, *count))
     }
 
-    /// Messages, or bytes, that have been taken.
+    /// Messages, or bytes, that have been taken: those in place of which everything ended are none of them.
     pub fn taken(&self) -> u64 {
         self.taken
     }
@@ -108,6 +112,11 @@ impl Course {
         self.held >= MAX_HELD
     }
 
+    /// Whether segments are cut: then each delivery is to leave by itself, so that no two are joined on their way.
+    pub fn cuts(&self) -> bool {
+        self.faults.iter().any(|(_, fault)| matches!(fault.kind, Kind::Cut(_)))
+    }
+
     /// Takes a message, or the next bytes of a stream.
     pub fn take(&mut self, data: &[u8], now: Instant) {
         if self.ended {
@@ -115,9 +124,8 @@ impl Course {
         }
         match self.unit {
             Unit::Messages => {
-                self.taken += 1;
-                self.one(data, now);
-                self.position = self.position.saturating_add(1);
+                self.one(data, now, false);
+                self.passes(1);
                 self.let_go(now);
             }
             Unit::Bytes => self.bytes(data, now),
@@ -144,7 +152,7 @@ impl Course {
         match self.waiting.pop_front().map(|waiting| waiting.what) {
             Some(What::Data(data)) => {
                 self.held -= data.len();
-                Next::Deliver(data)
+                Next::Deliver(data.into())
             }
             Some(What::Close) => Next::Close,
             Some(What::Reset) => Next::Reset,
@@ -152,44 +160,64 @@ impl Course {
         }
     }
 
-    /// Bytes, cut where something happens at an offset, so that it does not matter how they were read.
+    /// Bytes, in pieces to each of which one thing happens: where they begin and end is a matter of offsets, never of reads.
     fn bytes(&mut self, mut data: &[u8], now: Instant) {
+        let mut joins = false;
         while !data.is_empty() && !self.ended {
-            let happens = |fault: &Fault| matches!(fault.kind, Kind::Stall(_) | Kind::Close | Kind::Reset);
-            let next = self.faults.iter().map(|(_, fault)| fault).filter(|fault| happens(fault));
-            let next = next.map(|fault| fault.after).filter(|at| *at > self.position).min();
-            let cut = self.faults.iter().filter_map(|(_, fault)| match fault.kind {
-                Kind::Cut(most) if self.position >= fault.after => Some(most),
-                Kind::Cut(_) => Some(fault.after - self.position),
-                Kind::Rate(rate) => Some((rate / PIECES).max(1)),
-                _ => None,
-            });
-            let most = cut.chain(next.map(|at| at - self.position)).min().unwrap_or(u64::MAX);
-            let (piece, rest) = data.split_at(usize::try_from(most).unwrap_or(usize::MAX).min(data.len()));
-            if piece.len() < data.len() && self.faults.iter().any(|(_, fault)| matches!(fault.kind, Kind::Cut(_))) {
-                self.count("cut");
+            let length = usize::try_from(self.alike()).unwrap_or(usize::MAX).min(data.len());
+            let (piece, rest) = data.split_at(length);
+            if self.is_cut() {
+                self.count("cut", 1);
+                joins = false;
             }
-            let before = self.position;
-            self.one(piece, now);
-            self.taken = before + piece.len() as u64;
-            self.position = self.taken;
-            data = rest;
+            self.one(piece, now, joins);
+            self.passes(piece.len() as u64);
+            (data, joins) = (rest, true);
         }
     }
 
-    /// One message, or a run of bytes in which nothing begins but at its first.
-    fn one(&mut self, data: &[u8], now: Instant) {
+    /// So much has been taken, unless everything ended with it.
+    fn passes(&mut self, units: u64) {
+        if !self.ended {
+            self.taken += units;
+            self.position += units;
+        }
+    }
+
+    /// Bytes from here on to which the same happens.
+    fn alike(&self) -> u64 {
+        let alike = self.faults.iter().map(|(_, fault)| {
+            let Some(offset) = self.position.checked_sub(fault.after) else { return fault.after - self.position };
+            let step = match fault.kind {
+                Kind::Cut(most) => most,
+                Kind::Rate(rate) => (rate / PIECES).max(1),
+                Kind::Delay(least, most) if least < most => BLOCK,
+                _ => return u64::MAX,
+            };
+            step - offset % step
+        });
+        alike.min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether a segment is to end here.
+    fn is_cut(&self) -> bool {
+        let cuts = |fault: &Fault| match (fault.kind, self.position.checked_sub(fault.after)) {
+            (Kind::Cut(most), Some(offset)) => offset % most == 0,
+            _ => false,
+        };
+        self.position > 0 && self.faults.iter().any(|(_, fault)| cuts(fault))
+    }
+
+    /// One message, or bytes to which the same happens; these may join those before them, where both are due at once.
+    fn one(&mut self, data: &[u8], now: Instant, joins: bool) {
         let mut data = data.to_vec();
+        let units = if self.unit == Unit::Bytes { data.len() as u64 } else { 1 };
         let (mut copies, mut overtaken, mut due) = (1, None, None::<Instant>);
-        for (number, fault) in self.faults.clone() {
-            if self.position < fault.after {
-                continue;
-            }
+        for index in 0..self.faults.len() {
+            let (number, fault) = self.faults[index];
+            let Some(offset) = self.position.checked_sub(fault.after) else { continue };
             match fault.kind {
-                Kind::Loss(chance) if self.happens(number, chance) => {
-                    self.count("loss");
-                    return;
-                }
+                Kind::Loss(chance) if self.happens(number, chance) => return self.count("loss", 1),
                 Kind::Duplicate(chance) if self.happens(number, chance) => copies += 1,
                 Kind::Reorder(chance, gap) if self.happens(number, chance) => {
                     overtaken = Some(self.position + gap);
@@ -197,37 +225,46 @@ impl Course {
                 Kind::Corrupt(chance) => self.corrupt(number, chance, &mut data),
                 Kind::Truncate(chance) => self.truncate(number, &fault, chance, &mut data),
                 Kind::Delay(least, most) => {
-                    let more = (most - least).mul_f64(share(self.roll(number, 0)));
+                    let at = if self.unit == Unit::Bytes { offset / BLOCK } else { self.position };
+                    let more = (most - least).mul_f64(share(self.roll_at(number, at, 0)));
                     due = due.max(Some(now + least + more));
-                    self.count("delay");
+                    self.count("delay", units);
                 }
-                Kind::Rate(rate) => {
-                    let free = self.not_before.map_or(now, |at| at.max(now)).max(due.unwrap_or(now));
-                    due = Some(free + Duration::from_secs_f64(data.len() as f64 / rate as f64));
-                }
-                Kind::Stall(time) if self.position == fault.after => {
-                    self.count("stall");
+                Kind::Stall(time) if offset == 0 => {
+                    self.count("stall", 1);
                     due = due.max(Some(now + time));
                 }
-                Kind::Close if self.position == fault.after => return self.fails("close", What::Close, now),
-                Kind::Reset if self.position == fault.after => return self.fails("reset", What::Reset, now),
+                Kind::Close if offset == 0 => return self.fails("close", What::Close, now),
+                Kind::Reset if offset == 0 => return self.fails("reset", What::Reset, now),
                 _ => {}
             }
         }
-        let data = Bytes::from(data);
+        let due = self.at_rate(data.len(), units, due, now);
         if copies > 1 {
-            self.count("dup");
+            self.count("dup", 1);
         }
+        let Some(until) = overtaken else {
+            (0..copies).for_each(|_| self.send(data.clone(), due, joins));
+            return;
+        };
+        self.count("reorder", 1);
         for _ in 0..copies {
-            match overtaken {
-                Some(until) => {
-                    self.count("reorder");
-                    self.held += data.len();
-                    self.overtaken.push(Overtaken { until, at_last: now + PATIENCE, data: data.clone() });
-                }
-                None => self.queue(What::Data(data.clone()), due),
+            self.held += data.len();
+            self.overtaken.push(Overtaken { until, at_last: now + PATIENCE, data: data.clone() });
+        }
+    }
+
+    /// When so many bytes are due that have a rate to keep, behind those before them and whatever else holds them up.
+    fn at_rate(&mut self, length: usize, units: u64, mut due: Option<Instant>, now: Instant) -> Option<Instant> {
+        for index in 0..self.faults.len() {
+            let (_, Fault { after, kind: Kind::Rate(rate), .. }) = self.faults[index] else { continue };
+            if self.position >= after {
+                let free = due.max(self.not_before).unwrap_or(now).max(now);
+                due = Some(free + Duration::from_secs_f64(length as f64 / rate as f64));
+                self.count("rate", units);
             }
         }
+        due
     }
 
     /// Those that have been overtaken by enough are on their way.
@@ -241,7 +278,17 @@ impl Course {
         self.overtaken = stay;
         for overtaken in gone {
             self.held -= overtaken.data.len();
-            self.queue(What::Data(overtaken.data), Some(now));
+            self.send(overtaken.data, Some(now), false);
+        }
+    }
+
+    /// On its way, and part of what was sent before where it may be and is due with it.
+    fn send(&mut self, data: Vec<u8>, due: Option<Instant>, joins: bool) {
+        self.held += data.len();
+        let due = due.max(self.not_before);
+        match self.waiting.back_mut() {
+            Some(Waiting { due: before, what: What::Data(last) }) if joins && *before == due => last.extend(data),
+            _ => self.queue(What::Data(data), due),
         }
     }
 
@@ -249,14 +296,11 @@ impl Course {
         // What comes later is delivered later: only reordering overtakes.
         let due = due.max(self.not_before);
         self.not_before = due;
-        if let What::Data(data) = &what {
-            self.held += data.len();
-        }
         self.waiting.push_back(Waiting { due, what });
     }
 
     fn fails(&mut self, name: &'static str, what: What, now: Instant) {
-        self.count(name);
+        self.count(name, 1);
         self.position = u64::MAX;
         self.let_go(now);
         self.finish(what, now);
@@ -278,7 +322,7 @@ impl Course {
             }
         }
         if turned > 0 {
-            *self.counts.entry("corrupt").or_default() += turned;
+            self.count("corrupt", turned);
         }
     }
 
@@ -290,12 +334,12 @@ impl Course {
         if now && !data.is_empty() {
             let kept = (data.len() as f64 * share(self.roll(number, 2))) as usize;
             data.truncate(kept);
-            self.count("truncate");
+            self.count("truncate", 1);
         }
     }
 
-    fn count(&mut self, name: &'static str) {
-        *self.counts.entry(name).or_default() += 1;
+    fn count(&mut self, name: &'static str, more: u64) {
+        *self.counts.entry(name).or_default() += more;
     }
 
     fn happens(&self, number: usize, chance: Chance) -> bool {

@@ -1,7 +1,9 @@
 //! Faults to order: what each does, that a seed repeats it, and what means nothing.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
 use unstick_wire::Role;
 use unstick_wire::faults::{Course, Next, Plan, Unit};
 
@@ -219,6 +221,100 @@ fn a_fault_concerns_its_direction_only() {
     assert_eq!((count(Role::Client), count(Role::Server)), (2, 0));
 }
 
+/// What comes of a stream that is taken in these pieces: each byte and when it is due, where segments begin, how it ends, and
+/// what was done.
+#[derive(Debug, PartialEq)]
+struct Fate {
+    bytes: Vec<(u8, Duration)>,
+    begins: Vec<usize>,
+    last: Next,
+    taken: u64,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+fn fate(specs: &[&str], data: &[u8], cuts: &[usize]) -> Fate {
+    let (mut course, begun) = (course(specs, Unit::Bytes, 9), begin());
+    let mut from = 0;
+    for to in cuts.iter().copied().chain([data.len()]) {
+        course.take(&data[from..to], begun);
+        from = to;
+    }
+    course.end(begun);
+    let (mut now, mut bytes, mut begins) = (begun, Vec::new(), Vec::new());
+    let last = loop {
+        match course.next(now) {
+            Next::Deliver(segment) => {
+                begins.push(bytes.len());
+                bytes.extend(segment.iter().map(|byte| (*byte, now - begun)));
+            }
+            Next::Wait(until) => now = until,
+            last => break last,
+        }
+    };
+    Fate { bytes, begins, last, taken: course.taken(), counts: course.counts().collect() }
+}
+
+/// Everything that can happen to bytes, beginning at odd offsets.
+const TO_BYTES: &[&[&str]] = &[
+    &["delay=50ms..80ms"],
+    &["delay=50ms..80ms,after=100 delay=10ms"],
+    &["corrupt=1:10,after=33"],
+    &["rate=1K", "delay=1ms..5ms,after=7"],
+    &["cut=3,after=5 cut=64"],
+    &["stall=2s,after=123", "corrupt=1:5"],
+    &["close,after=300", "delay=1ms..100ms", "cut=7"],
+    &["reset,after=1", "corrupt=1:2"],
+    &["cut=10 delay=1ms..9ms corrupt=1:3 rate=9K stall=1s,after=200"],
+];
+
+proptest! {
+    /// How a stream was read is chance: no plan may make anything of it.
+    #[test]
+    fn what_happens_to_bytes_is_a_matter_of_their_offsets_alone(
+        which in 0..TO_BYTES.len(),
+        data in proptest::collection::vec(any::<u8>(), 0..1000),
+        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..30),
+    ) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(data.len() + 1)).collect();
+        cuts.sort_unstable();
+        let (whole, pieces) = (fate(TO_BYTES[which], &data, &[]), fate(TO_BYTES[which], &data, &cuts));
+        // A rate's piece leaves when the last of its bytes may.
+        let tolerance = Duration::from_millis(if TO_BYTES[which].concat().contains("rate") { 50 } else { 0 });
+        prop_assert_eq!(whole.bytes.len(), pieces.bytes.len());
+        for ((byte, due), (other, then)) in whole.bytes.iter().zip(&pieces.bytes) {
+            prop_assert!(byte == other && due.abs_diff(*then) <= tolerance, "{due:?} {then:?}");
+        }
+        prop_assert_eq!(&whole.counts, &pieces.counts);
+        prop_assert_eq!((&whole.last, whole.taken), (&pieces.last, pieces.taken));
+        let missing: Vec<_> = whole.begins.iter().filter(|begin| !pieces.begins.contains(begin)).collect();
+        prop_assert!(missing.is_empty(), "no segment begins at {missing:?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_due_together_leave_together() {
+    let even = fate(&["delay=50ms"], &[1; 1000], &[]);
+    assert_eq!((even.begins, even.counts), (vec![0], [("delay", 1000)].into()));
+    let uneven = fate(&["delay=50ms..80ms"], &[1; 64_000], &[]);
+    assert!((2..30).contains(&uneven.begins.len()), "{:?}", uneven.begins);
+    assert!(uneven.begins.iter().all(|begin| begin % 64 == 0), "{:?}", uneven.begins);
+    let late: Vec<_> = uneven.bytes.iter().map(|(_, due)| due.as_millis()).collect();
+    assert!(late.is_sorted() && late[0] >= 50 && late[63_999] <= 80);
+}
+
+#[test]
+fn what_is_counted_is_what_happened() {
+    let counts = |specs: &[&str], length| {
+        let fate = fate(specs, &vec![0; length], &[]);
+        (fate.taken, fate.counts.into_iter().collect::<Vec<_>>())
+    };
+    assert_eq!(counts(&["cut=3"], 8), (8, vec![("cut", 2)]));
+    assert_eq!(counts(&["cut=4"], 8), (8, vec![("cut", 1)]));
+    assert_eq!(counts(&["rate=1M,after=2"], 8), (8, vec![("rate", 6)]));
+    assert_eq!(counts(&["close,after=5"], 8), (5, vec![("close", 1)]));
+    assert_eq!(counts(&["stall=1s,after=5 delay=1s,after=6"], 8), (8, vec![("delay", 2), ("stall", 1)]));
+}
+
 // ---- what means nothing ----
 
 #[test]
@@ -246,8 +342,20 @@ fn wrong_specs_say_what_is_wrong() {
     assert_eq!(wrong("close=5"), "`close=5`: close takes no value (close,after=10)");
     assert_eq!(
         wrong("dup=1%,gap=3"),
-        "`gap=3` means nothing in `dup=1%,gap=3` (after=N lets so many messages or bytes pass first; reorder takes gap=N)"
+        "`gap=3` means nothing in `dup=1%,gap=3` (after=N lets so many messages or bytes pass first; reorder takes gap=N; each once)"
     );
+    assert_eq!(
+        wrong("loss=1%,dup=2%"),
+        "`dup=2%` means nothing in `loss=1%,dup=2%` (between two faults stands a blank, or --fault again)"
+    );
+    assert!(wrong("stall=1s,after=1,after=2").starts_with("`after=2` means nothing in "));
+    assert_eq!(wrong("reorder=1%,gap=x"), "`gap=x` is not a number (such as gap=3)");
+    assert_eq!(
+        wrong("c2c:loss=1%"),
+        "`c2c:` in `c2c:loss=1%` is no direction (c2s: is to the server, s2c: is back, neither is both)"
+    );
+    let missing = "a fault is missing in `c2s:` (such as loss=5% or c2s:loss=5%, without blanks)";
+    assert_eq!(wrong("c2s: loss=1%"), missing);
     assert_eq!(wrong("reset,after=soon"), "`after=soon` is not a number (such as after=10)");
     assert_eq!(wrong(" "), "a fault is missing (such as loss=5%)");
 }

@@ -13,7 +13,7 @@ use unstick::{Framings, Options, connect, listen};
 use crate::suite::{expect, framing, message, run};
 
 /// What happens on the bridges, as lines.
-struct Diary(mpsc::UnboundedSender<String>);
+pub(crate) struct Diary(pub(crate) mpsc::UnboundedSender<String>);
 
 impl Output for Diary {
     fn event(&mut self, event: Event<'_>) -> unstick::Result<()> {
@@ -556,40 +556,4 @@ fn bytes_pass_where_both_ends_are_framed_alike() {
     assert!(!target(Some(unlike.clone()), Some(unlike.clone())).passes_bytes());
     let mirrored = Framings { inbound: unlike.outbound.clone(), outbound: unlike.inbound.clone() };
     assert!(target(Some(unlike), Some(mirrored)).passes_bytes());
-}
-
-// ---- faults to order ----
-
-/// Time passes as it is told: nothing here waits in earnest.
-#[tokio::test(start_paused = true)]
-async fn what_was_ordered_happens_in_its_time() {
-    use unstick::wire::faults::Plan;
-    let mut server =
-        listen(&"mem:faulted-server".parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
-    let listener = listen(&"mem:faulted".parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
-    let target = Target {
-        address: "mem:faulted-server".parse().unwrap(),
-        options: Options::default(),
-        client: Some(framing("line")),
-        server: Some(framing("line")),
-        faults: Faults { plan: Plan::parse(&["c2s:stall=2s,after=1 delay=100ms"]).unwrap(), seed: 0 },
-    };
-    let (notes, _diary) = mpsc::unbounded_channel();
-    tokio::spawn(relay(Clients::Many(listener), target, Diary(notes), Rules::default()));
-    let client = connect(&"mem:faulted".parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
-    let (far, mut far_hears) = server.accept().await.unwrap().split();
-    let (near, mut near_hears) = client.split();
-    let begun = tokio::time::Instant::now();
-    near.send_all(["one", "two", "three"]).await.unwrap();
-    near.finish().await.unwrap();
-    expect(&mut far_hears, b"one").await;
-    assert_eq!(begun.elapsed().as_millis() / 10, 10);
-    expect(&mut far_hears, b"two").await;
-    assert_eq!(begun.elapsed().as_millis() / 10, 200);
-    expect(&mut far_hears, b"three").await;
-    assert_eq!(far_hears.recv().await.unwrap(), None);
-    far.send(b"answer").await.unwrap();
-    let asked = begun.elapsed();
-    expect(&mut near_hears, b"answer").await;
-    assert_eq!((begun.elapsed() - asked).as_millis() / 10, 10);
 }

@@ -19,6 +19,7 @@ endpoint_suite!(stdio, "-", conversation, stream);
 
 mod bridges;
 mod conversations;
+mod faulted;
 mod framed;
 #[cfg(unix)]
 mod lab;

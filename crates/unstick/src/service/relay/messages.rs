@@ -151,12 +151,13 @@ impl Messages {
     /// One direction to which happens what was ordered.
     async fn faulted(&self, from: Side, mut says: Receiver, to: &Sender, course: &Mutex<Course>) -> Ended {
         let mut says_more = true;
+        let cuts = lock(course).cuts();
         loop {
             let now = Instant::now();
             let next = lock(course).next(now.into_std());
             let until = match next {
                 Next::Deliver(message) => {
-                    if let Err(error) = self.deliver(from, &message, to).await {
+                    if let Err(error) = self.deliver(from, &message, to, cuts).await {
                         return Ended::Target(error);
                     }
                     continue;
@@ -193,8 +194,8 @@ impl Messages {
         self.finish(to).await
     }
 
-    /// Sends on what a course lets through.
-    async fn deliver(&self, from: Side, message: &[u8], to: &Sender) -> Result<(), Error> {
+    /// Sends on what a course lets through; alone, where segments are to be cut.
+    async fn deliver(&self, from: Side, message: &[u8], to: &Sender, alone: bool) -> Result<(), Error> {
         if self.shown {
             if let Some(room) = self.watch.room() {
                 room.await;
@@ -202,6 +203,9 @@ impl Messages {
             self.watch.passed(self.peer, from, message);
         }
         send(to, message).await?;
+        if alone {
+            to.flush().await?;
+        }
         self.passed[from as usize].fetch_add(1, Ordering::Relaxed);
         self.note();
         Ok(())
