@@ -144,8 +144,13 @@ fn direction(from: Side) -> &'static str {
 }
 
 fn counted(passed: Passed, bytes: bool) -> String {
-    let what = if bytes { "bytes" } else { "messages" };
-    format!("{} {what} to the server, {} {what} back", passed.up, passed.down)
+    let what = |count: u64| match (bytes, count) {
+        (true, 1) => "1 byte".to_owned(),
+        (true, count) => format!("{count} bytes"),
+        (false, 1) => "1 message".to_owned(),
+        (false, count) => format!("{count} messages"),
+    };
+    format!("{} to the server, {} back", what(passed.up), what(passed.down))
 }
 
 /// An event as an object, without its time.

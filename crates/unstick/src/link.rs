@@ -86,7 +86,7 @@ impl Link {
             (End::Message(end), _) => Ok(Self {
                 names: end.names,
                 sender: Sender::messages(end.outgoing, end.largest),
-                receiver: Receiver::datagram(end.incoming),
+                receiver: Receiver::messages(end.incoming),
             }),
         }
     }

@@ -53,6 +53,7 @@ struct Datagrams {
     incoming: Box<dyn RecvDatagrams>,
     /// Arrived and not yet taken.
     batch: Batch,
+    ends_both: bool,
 }
 
 impl std::fmt::Debug for Datagrams {
@@ -75,7 +76,21 @@ impl Receiver {
     }
 
     pub(crate) fn datagram(incoming: Box<dyn RecvDatagrams>) -> Self {
-        Self { source: Source::Datagrams(Datagrams { incoming, batch: Batch::default() }) }
+        Self { source: Source::Datagrams(Datagrams { incoming, batch: Batch::default(), ends_both: false }) }
+    }
+
+    /// From an end that takes messages, whose end is that of both directions.
+    pub(super) fn messages(incoming: Box<dyn RecvDatagrams>) -> Self {
+        Self { source: Source::Datagrams(Datagrams { incoming, batch: Batch::default(), ends_both: true }) }
+    }
+
+    /// Whether the peer's end is that of both directions: nobody is there any more who could be sent to. True of processes
+    /// and of WebSocket.
+    pub fn ends_both(&self) -> bool {
+        match &self.source {
+            Source::Stream(stream) => stream.reader.ends_both(),
+            Source::Datagrams(datagrams) => datagrams.ends_both,
+        }
     }
 
     /// The next message; `None` when the peer has ended.

@@ -452,6 +452,25 @@ fn connections_that_carry_messages_end_on_both_sides() {
     });
 }
 
+/// Its Close ends both directions: the client is told at once, and need not end for the bridge to.
+#[test]
+fn a_bridge_ends_with_its_websocket() {
+    run(async {
+        let mut server = listen(&"ws://127.0.0.1:0".parse().unwrap(), None, &Options::default()).await.unwrap();
+        let mut rules = Rules::default();
+        rules.linger = Duration::from_secs(3600);
+        let mut bridge = Bridge::new("127.0.0.1:0", "line", &server.addresses()[0].clone(), "line", rules).await;
+        let mut client = TcpStream::connect(bridge.at()).await.unwrap();
+        let far = server.accept().await.unwrap();
+        far.send(b"bye").await.unwrap();
+        drop(far);
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "bye\n");
+        assert_eq!([bridge.note().await, bridge.note().await], ["1 opens", "1 Ended 0 1"]);
+    });
+}
+
 // ---- what is shown ----
 
 #[test]

@@ -152,6 +152,32 @@ fn each_client_of_a_bridge_has_a_process_that_knows_who_is_there() {
     });
 }
 
+/// The client goes on, and what it says is for nobody: it sees the end, and the bridge is over, whatever passes there.
+#[test]
+fn a_bridge_ends_with_its_process_though_the_client_goes_on() {
+    run(async {
+        for (server, says) in [("line", "one\n"), ("line,cr=keep", "one\n"), ("line,cr=keep", "one\ntwo\nthree\n")] {
+            let listener =
+                listen(&"127.0.0.1:0".parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
+            let target = Target {
+                address: "exec:read x; echo heard $x".parse().unwrap(),
+                options: Options::default(),
+                client: Some(framing("line")),
+                server: Some(framing(server)),
+                faults: Faults::default(),
+            };
+            let (told, mut ends) = mpsc::unbounded_channel();
+            tokio::spawn(relay(Clients::Many(listener), target, Ends(told), Rules::default()));
+            let at = ends.recv().await.unwrap().strip_prefix("tcp://").unwrap().to_owned();
+            let mut client = TcpStream::connect(&at).await.unwrap();
+            client.write_all(says.as_bytes()).await.unwrap();
+            let mut heard = String::new();
+            client.read_to_string(&mut heard).await.expect("an end in order");
+            assert_eq!((heard.as_str(), ends.recv().await.unwrap().as_str()), ("heard one\n", "ended"), "{server}");
+        }
+    });
+}
+
 #[test]
 fn a_command_may_hold_what_looks_like_an_address() {
     let framed: unstick::FramedAddress = "exec:echo a+tcp://b".parse().unwrap();

@@ -93,9 +93,9 @@ impl Bytes {
 
     /// The direction from one side has ended.
     fn direction_ends(&mut self, cx: &mut Context<'_>, from: Side, ended: Ended) -> Option<Reason> {
-        let (this, done, other) = match from {
-            Side::Client => (&mut self.up, &mut self.up_done, Side::Server),
-            Side::Server => (&mut self.down, &mut self.down_done, Side::Client),
+        let (this, done, back) = match from {
+            Side::Client => (&mut self.up, &mut self.up_done, &self.down),
+            Side::Server => (&mut self.down, &mut self.down_done, &self.up),
         };
         match ended {
             Ended::InOrder => *done = true,
@@ -108,7 +108,10 @@ impl Bytes {
             Ended::Target(error) => {
                 this.sink();
                 cx.waker().wake_by_ref();
-                self.lost.get_or_insert((other, Error::io("sending", error)));
+                // Whose end is that of both directions tells by it how it ended: one that reads no more may end well.
+                if !back.ends_both() {
+                    self.lost.get_or_insert((from.other(), Error::io("sending", error)));
+                }
             }
         }
         None

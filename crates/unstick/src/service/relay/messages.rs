@@ -1,7 +1,10 @@
 //! A bridge that passes message by message: between unlike framings, between streams and datagrams.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -65,11 +68,11 @@ impl Messages {
 
     /// Passes messages until both directions have ended.
     pub(super) async fn pass(&self, client: Link, server: Link) -> (Reason, Passed) {
-        let ((client, client_says), (server, server_says)) = (client.split(), server.split());
+        let ((client, mut client_says), (server, mut server_says)) = (client.split(), server.split());
         let datagrams = client.is_datagram() || server.is_datagram();
         let ended = Notify::new();
         let reason = tokio::select! {
-            reason = self.both(&client, client_says, &server, server_says, &ended) => reason,
+            reason = self.both(&client, &mut client_says, &server, &mut server_says, &ended) => reason,
             () = self.quiet(datagrams, &ended) => Reason::Ended,
         };
         // Who is left learns it as it happened.
@@ -77,6 +80,10 @@ impl Messages {
         if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) && !exited {
             client.abort();
             server.abort();
+        } else {
+            // What is left unread would make closing a reset, which throws away what has not arrived yet.
+            unread(&mut client_says).await;
+            unread(&mut server_says).await;
         }
         (reason, Passed { up: self.passed[0].load(Ordering::Relaxed), down: self.passed[1].load(Ordering::Relaxed) })
     }
@@ -84,22 +91,23 @@ impl Messages {
     async fn both(
         &self,
         client: &Sender,
-        client_says: Receiver,
+        client_says: &mut Receiver,
         server: &Sender,
-        server_says: Receiver,
+        server_says: &mut Receiver,
         ended: &Notify,
     ) -> Reason {
-        let mut up = std::pin::pin!(self.direction(Side::Client, client_says, server));
-        let mut down = std::pin::pin!(self.direction(Side::Server, server_says, client));
-        let (mut up_done, mut down_done) = (false, false);
+        let leaves = [client_says.ends_both(), server_says.ends_both()];
+        let mut up = pin!(self.direction(Side::Client, client_says, server));
+        let mut down = pin!(self.direction(Side::Server, server_says, client));
+        let mut done = [false, false];
         let mut lost = None;
-        while !(up_done && down_done) {
+        while done != [true, true] {
             let (from, direction_ended) = tokio::select! {
-                ended = &mut up, if !up_done => (Side::Client, ended),
-                ended = &mut down, if !down_done => (Side::Server, ended),
+                ended = &mut up, if !done[0] => (Side::Client, ended),
+                ended = &mut down, if !done[1] => (Side::Server, ended),
             };
             ended.notify_one();
-            let done = if from == Side::Client { &mut up_done } else { &mut down_done };
+            done[from as usize] = true;
             match direction_ended {
                 Ended::Fault(name) => return Reason::Fault(name),
                 // A process that does not end in order has said all it had to say.
@@ -110,9 +118,12 @@ impl Messages {
                 Ended::Source(error) => return Reason::Failed { side: from, error },
                 // What cannot be sent on is not passed over: whoever reads the other messages would not know.
                 Ended::Target(error) if error.is_message() => return Reason::Failed { side: from, error },
-                Ended::InOrder => *done = true,
+                // Nobody is there any more who could hear what the other one says.
+                Ended::InOrder if leaves[from as usize] => break,
+                Ended::InOrder => {}
+                // How it ended, its own end tells.
+                Ended::Target(_) if leaves[from.other() as usize] => {}
                 Ended::Target(error) => {
-                    *done = true;
                     lost.get_or_insert(Reason::Failed { side: from.other(), error });
                 }
             }
@@ -141,7 +152,7 @@ impl Messages {
         }
     }
 
-    async fn direction(&self, from: Side, says: Receiver, to: &Sender) -> Ended {
+    async fn direction(&self, from: Side, says: &mut Receiver, to: &Sender) -> Ended {
         match &self.courses {
             Some(courses) => self.faulted(from, says, to, &courses[from as usize]).await,
             None => self.plain(from, says, to).await,
@@ -149,7 +160,7 @@ impl Messages {
     }
 
     /// One direction to which happens what was ordered.
-    async fn faulted(&self, from: Side, mut says: Receiver, to: &Sender, course: &Mutex<Course>) -> Ended {
+    async fn faulted(&self, from: Side, says: &mut Receiver, to: &Sender, course: &Mutex<Course>) -> Ended {
         let mut says_more = true;
         let cuts = lock(course).cuts();
         loop {
@@ -191,7 +202,7 @@ impl Messages {
                 }
             }
         }
-        self.finish(to).await
+        self.finish(to, says.ends_both()).await
     }
 
     /// Sends on what a course lets through; alone, where segments are to be cut.
@@ -224,7 +235,7 @@ impl Messages {
         }
     }
 
-    async fn plain(&self, from: Side, mut says: Receiver, to: &Sender) -> Ended {
+    async fn plain(&self, from: Side, says: &mut Receiver, to: &Sender) -> Ended {
         loop {
             match says.arrival().await {
                 Ok(true) => {}
@@ -257,13 +268,13 @@ impl Messages {
             }
             self.note();
         }
-        self.finish(to).await
+        self.finish(to, says.ends_both()).await
     }
 
-    /// Passes the end on.
-    async fn finish(&self, to: &Sender) -> Ended {
-        if to.ends_both() {
-            // Whom this ends altogether is given time for what it has to say still.
+    /// Passes the end on, of one who has gone altogether or of what it has to say.
+    async fn finish(&self, to: &Sender, gone: bool) -> Ended {
+        if to.ends_both() && !gone {
+            // Whom this ends altogether is given time for what it has to say still, if there is somebody who hears it.
             self.until_quiet().await;
         }
         match to.finish().await {
@@ -275,6 +286,20 @@ impl Messages {
 
 fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
     course.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads of what nobody hears: who goes on speaking is not listened to for ever.
+const LEFT_READS: usize = 256;
+
+/// Takes what has arrived, for nobody.
+async fn unread(says: &mut Receiver) {
+    for _ in 0..LEFT_READS {
+        let arrived = poll_fn(|cx| Poll::Ready(pin!(says.arrival()).poll(cx))).await;
+        if !matches!(arrived, Poll::Ready(Ok(true))) {
+            return;
+        }
+        while let Ok(Some(_)) = says.try_next() {}
+    }
 }
 
 async fn send(to: &Sender, message: &[u8]) -> Result<(), Error> {
