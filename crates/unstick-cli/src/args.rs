@@ -381,18 +381,18 @@ pub struct Bridge {
     #[arg(long, value_name = "ADDRESS")]
     pub to: Option<String>,
     /// The framing at that end, where it is another than that of -f
-    #[arg(long, value_name = "SPEC", requires = "to")]
+    #[arg(long, value_name = "SPEC")]
     pub to_frame: Option<String>,
     /// Show what passes: time, peer, direction (c2s, s2c), length, and text or bytes
-    #[arg(long, requires = "to")]
+    #[arg(long)]
     pub dump: bool,
     /// Do this to what passes (again and again): loss=5%, dup=1%, reorder=2%,gap=3, delay=50ms..80ms, rate=1M,
     /// corrupt=1:1000, truncate, stall=2s, close, reset, cut=1; after=N behind it lets so many messages or bytes pass
     /// first, c2s: or s2c: in front means one direction
-    #[arg(long, value_name = "SPEC", requires = "to")]
+    #[arg(long, value_name = "SPEC")]
     pub fault: Vec<String>,
     /// Another number is another course of chance; the same repeats it [default: 0]
-    #[arg(long, value_name = "N", requires = "fault")]
+    #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 }
 

@@ -39,8 +39,8 @@ impl Question {
         let framings = plan::framings(&target, &args.wire, "line", Role::Client)?;
         let mut options = plan::options(&args.wire);
         plan::reach(&args.reach, &mut options)?;
-        plan::udp(&args.udp, &target.address, &mut options)?;
         let mut end = [secure::At { address: &target.address, options: &mut options }];
+        plan::udp(&args.udp, &mut end)?;
         proxy::through(&args.reach.through, &mut end)?;
         websocket::client(&args.web, &args.reach.request, &mut end)?;
         secure::client(&args.tls, &args.reach.verify, &mut end)?;

@@ -32,7 +32,7 @@ impl Bridge {
     pub fn listen(args: &Listen) -> Result<Self> {
         let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, true)?;
         plan::listening(args, &bridge.address, &mut bridge.options)?;
-        plan::udp(&args.udp, &bridge.address, &mut bridge.options)?;
+        plan::udp(&args.udp, &mut <[At<'_>; 2]>::from(bridge.ends()))?;
         plan::reach(&args.reach, &mut bridge.target.options)?;
         proxy::through(&args.reach.through, &mut [bridge.ends().1])?;
         let (near, far) = bridge.ends();
@@ -47,7 +47,7 @@ impl Bridge {
     /// What `connect A --to B` means.
     pub fn connect(args: &Connect) -> Result<Self> {
         let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, false)?;
-        plan::udp(&args.udp, &bridge.address, &mut bridge.options)?;
+        plan::udp(&args.udp, &mut <[At<'_>; 2]>::from(bridge.ends()))?;
         for options in [&mut bridge.options, &mut bridge.target.options] {
             plan::reach(&args.reach, options)?;
         }
@@ -72,8 +72,14 @@ impl Bridge {
         let server = server_framings(&far, client.as_ref(), wire, asked, near.framing.is_some())?;
         let options = plan::options(wire);
         let faults = Faults { plan: Plan::parse(&asked.fault)?, seed: asked.seed.unwrap_or_default() };
-        let target = Target { address: far.address, options: options.clone(), client, server, faults };
+        let mut target = Target { address: far.address, options: options.clone(), client, server, faults };
         target.check_faults()?;
+        check_times(talk, wire, &near.address, &target)?;
+        if target.is_alike() && !target.passes_bytes() {
+            for framings in [&mut target.client, &mut target.server].into_iter().flatten() {
+                (framings.inbound, framings.outbound) = (verbatim(&framings.inbound)?, verbatim(&framings.outbound)?);
+            }
+        }
         warn(&near.address, &target);
         let mut rules = Rules::default();
         rules.dump = asked.dump;
@@ -159,11 +165,39 @@ fn check(talk: &Talk, asked: &crate::args::Bridge, far: &FramedAddress) -> Resul
     if (talk.hex || talk.time) && !asked.dump {
         return Err(Error::usage("--hex and --time show what passes").with_hint("add --dump"));
     }
+    if asked.seed.is_some() && asked.fault.is_empty() {
+        return Err(Error::usage("--seed repeats faults, and there are none").with_hint("add --fault SPEC"));
+    }
     if matches!(far.address, Address::Stdio) {
         let error = Error::usage("`--to -` is standard input and output");
         return Err(error.with_hint("without --to they are this end already"));
     }
     Ok(())
+}
+
+/// Time limits that nothing here could meet.
+fn check_times(talk: &Talk, wire: &Wire, near: &Address, target: &Target) -> Result<()> {
+    let framings = [&target.client, &target.server].into_iter().flatten();
+    let framed = framings.flat_map(|framings| [&framings.inbound, &framings.outbound]).any(Framing::keeps_boundaries);
+    if wire.frame_timeout.is_some() && !framed {
+        let error = Error::usage("--frame-timeout is for the frames of streams, and none pass here");
+        return Err(error.with_hint("-f names the framing of a stream; --idle ends a run in which nothing passes"));
+    }
+    if talk.linger.is_some() && near.is_stream() && target.address.is_stream() {
+        let error = Error::usage("--linger is for ends that nobody sees, and both of these are streams");
+        return Err(error.with_hint("--idle ends a run in which nothing passes, --deadline ends it anyway"));
+    }
+    Ok(())
+}
+
+/// The same framing, whose frames go out as they came in: a CR before the LF is content.
+fn verbatim(framing: &Framing) -> Result<Framing> {
+    let spec = framing.to_string();
+    let line = spec.strip_prefix("line").is_some_and(|rest| rest.is_empty() || rest.starts_with(','));
+    if !line || spec.contains("/") || spec.contains("cr=") {
+        return Ok(framing.clone());
+    }
+    Ok(Framing::parse(&(spec + ",cr=keep"))?)
 }
 
 /// The client's framing: its own, or that of `-f`, else none. Who stands at the first address speaks as a client, and we to it
@@ -215,7 +249,7 @@ fn server_framings(
 /// Says it where messages are made of whatever one read brings.
 fn warn(near: &Address, target: &Target) {
     let guessed = |framings: &Option<Framings>| framings.as_ref().is_some_and(|framings| framings.inbound.is_raw());
-    if target.client == target.server {
+    if target.is_alike() {
         return;
     }
     for (address, framings) in [(near, &target.client), (&target.address, &target.server)] {
@@ -225,6 +259,19 @@ fn warn(near: &Address, target: &Target) {
             ));
         }
     }
+}
+
+/// What is about bridges only.
+pub fn is_no_bridge(asked: &crate::args::Bridge) -> Result<()> {
+    let (names, does) = match asked {
+        asked if asked.to_frame.is_some() => ("--to-frame", "is the framing at the other end of a bridge"),
+        asked if asked.dump => ("--dump", "shows what passes through a bridge"),
+        asked if !asked.fault.is_empty() => ("--fault", "is for what passes through a bridge"),
+        asked if asked.seed.is_some() => ("--seed", "is for the faults of a bridge"),
+        _ => return Ok(()),
+    };
+    let error = Error::usage(format!("{names} {does}, and this is none"));
+    Err(error.with_hint("--to ADDRESS makes it one: what comes here is passed on there, and back"))
 }
 
 /// What gets nobody anywhere without `--to`.

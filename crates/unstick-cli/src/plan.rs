@@ -63,12 +63,13 @@ pub enum Front {
 impl Plan {
     /// What `listen` means.
     pub fn listen(args: &Listen, matches: &ArgMatches) -> Result<Self> {
+        crate::bridge::is_no_bridge(&args.bridge)?;
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, true, matches)?;
         plan.rules.once = args.once;
         plan.rules.max_peers = max_peers(args);
         crate::bridge::needs_to(&args.reach)?;
         listening(args, &plan.address, &mut plan.options)?;
-        udp(&args.udp, &plan.address, &mut plan.options)?;
+        udp(&args.udp, &mut [plan.at()])?;
         websocket::server(&args.web, &args.pages, plan.at())?;
         secure::server(&args.tls, &args.show, plan.at())?;
         Ok(plan)
@@ -76,9 +77,10 @@ impl Plan {
 
     /// What `connect` means.
     pub fn connect(args: &Connect, matches: &ArgMatches) -> Result<Self> {
+        crate::bridge::is_no_bridge(&args.bridge)?;
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, false, matches)?;
         reach(&args.reach, &mut plan.options)?;
-        udp(&args.udp, &plan.address, &mut plan.options)?;
+        udp(&args.udp, &mut [plan.at()])?;
         proxy::through(&args.reach.through, &mut [plan.at()])?;
         websocket::client(&args.web, &args.reach.request, &mut [plan.at()])?;
         secure::client(&args.tls, &args.reach.verify, &mut [plan.at()])?;
@@ -376,19 +378,26 @@ fn source(text: &str) -> Result<SocketAddr> {
     })
 }
 
-/// What is asked of UDP sockets.
-pub fn udp(udp: &Udp, address: &Address, options: &mut Options) -> Result<()> {
+/// What is asked of UDP sockets, where one of these ends is one.
+pub fn udp(udp: &Udp, ends: &mut [secure::At<'_>]) -> Result<()> {
     let asked = udp.broadcast || !udp.join.is_empty() || udp.ttl.is_some() || udp.interface.is_some();
-    if asked && !matches!(address, Address::Udp(_)) {
-        let what = format!("--broadcast, --join, --ttl and --interface are for udp://, not for {address}");
-        return Err(Error::usage(what).with_hint("write udp:// in front of the host"));
+    if asked && !ends.iter().any(|end| matches!(end.address, Address::Udp(_))) {
+        let wrong = secure::misplaced("--broadcast, --join, --ttl and --interface", "udp://", ends);
+        return Err(wrong.with_hint("write udp:// in front of the host"));
     }
-    let default = &mut options.udp;
-    default.broadcast = udp.broadcast;
-    default.join.clone_from(&udp.join);
-    default.ttl = udp.ttl;
-    default.interface.clone_from(&udp.interface);
-    default.session_idle = udp.session_idle.unwrap_or(default.session_idle);
-    default.max_sessions = udp.max_sessions.map_or(default.max_sessions, |n| n as usize);
+    let sessions = udp.session_idle.is_some() || udp.max_sessions.is_some();
+    if sessions && !ends.iter().any(|end| matches!(end.address, Address::Udp(_) | Address::UnixDgram(_))) {
+        let wrong = secure::misplaced("--session-idle and --max-sessions", "udp:// and unix-dgram:", ends);
+        return Err(wrong.with_hint("what has connections needs no sessions"));
+    }
+    for end in ends {
+        let default = &mut end.options.udp;
+        default.broadcast = udp.broadcast;
+        default.join.clone_from(&udp.join);
+        default.ttl = udp.ttl;
+        default.interface.clone_from(&udp.interface);
+        default.session_idle = udp.session_idle.unwrap_or(default.session_idle);
+        default.max_sessions = udp.max_sessions.map_or(default.max_sessions, |n| n as usize);
+    }
     Ok(())
 }

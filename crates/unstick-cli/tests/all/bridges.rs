@@ -181,6 +181,22 @@ fn a_run_ends_when_it_was_told_to() {
     process.signal(Signal::TERM);
 }
 
+/// The frame's own deadline holds though the bytes could pass as they are, and these come out as they went in.
+#[test]
+fn a_frame_has_its_time_on_a_bridge_too() {
+    let (server, address) = listener();
+    let (mut process, port) =
+        bridge(port_at_end(&address).unwrap(), &["-f", "line", "--frame-timeout", "200ms", "--once"]);
+    let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+    client.says("whole\r\n and\nhalf");
+    far.hears("whole\r\n and\n");
+    assert_eq!(process.code(), 4);
+    let errors = process.errors();
+    assert!(errors.contains("the client: ") && errors.contains("200ms"), "{errors}");
+    far.is_dropped();
+    client.is_dropped();
+}
+
 // ---- what is shown ----
 
 #[test]

@@ -112,6 +112,16 @@ fn bytes_are_turned_and_cut_but_none_is_lost() {
     assert!((50..150).contains(&turned), "{turned} of 1000");
 }
 
+/// A line's CR is not the framing's to drop where both ends have it.
+#[test]
+fn what_no_fault_concerns_passes_as_it_was() {
+    let (server, address) = listener();
+    let (_process, port) = bridge(&address, &["-f", "line", "--fault", "dup=100%,after=1"]);
+    let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+    client.says("PING\r\nQUIT\n");
+    far.hears("PING\r\nQUIT\nQUIT\n");
+}
+
 #[test]
 fn a_script_is_told_what_was_done() {
     let (server, address) = listener();

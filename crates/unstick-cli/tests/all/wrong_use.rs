@@ -79,7 +79,33 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     // Bridges.
     (&["listen", ":0", "--to"], "--to needs a value", "unstick listen --help tells what it takes"),
-    (&["listen", ":0", "--dump"], "listen needs --to ADDRESS", "unstick listen --help tells what it takes"),
+    (&["listen", ":0", "--dump"], "--dump shows what passes through a bridge, and this is none", NO_BRIDGE),
+    (
+        &["connect", ":1", "--fault", "reset"],
+        "--fault is for what passes through a bridge, and this is none",
+        NO_BRIDGE,
+    ),
+    (&["listen", ":0", "--to", ":1", "--seed", "3"], "--seed repeats faults, and there are none", "add --fault SPEC"),
+    (
+        &["listen", ":0", "--to", ":1", "--frame-timeout", "1s"],
+        "--frame-timeout is for the frames of streams, and none pass here",
+        "-f names the framing of a stream; --idle ends a run in which nothing passes",
+    ),
+    (
+        &["listen", ":0", "--to", ":1", "--linger", "1s"],
+        "--linger is for ends that nobody sees, and both of these are streams",
+        "--idle ends a run in which nothing passes, --deadline ends it anyway",
+    ),
+    (
+        &["listen", ":0", "--to", ":1", "--session-idle", "1s"],
+        "--session-idle and --max-sessions are for udp:// and unix-dgram:, not for tcp://localhost:0 and tcp://localhost:1",
+        "what has connections needs no sessions",
+    ),
+    (
+        &["listen", ":0", "--to", ":1", "--fault", "loss=5% c2c:dup=1%"],
+        "`c2c:` in `c2c:dup=1%` is no direction",
+        "c2s: is to the server, s2c: is back, neither is both",
+    ),
     (&["listen", ":0", "--to", "nowhere"], "`nowhere` has no port", "write nowhere:PORT, or just PORT"),
     (
         &["listen", ":0", "--to", ":1", "--echo"],
@@ -182,6 +208,8 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["connect", ":1", "--send-file", "/none/such"], "/none/such: no such file or directory", ""),
     (&["ask", ":1", "--send-file", "/"], "/: is a directory", ""),
 ];
+
+const NO_BRIDGE: &str = "--to ADDRESS makes it one: what comes here is passed on there, and back";
 
 const ASIDE: &str = "`connect -` speaks with who is on standard input and output: nothing else can be there";
 

@@ -69,12 +69,13 @@ pub struct Faults {
 }
 
 impl Target {
-    /// Whether bytes can pass as they are: both ends are streams, framed alike.
+    /// Whether bytes can pass as they are: both ends are streams, framed alike, and nothing is asked of single messages.
     pub fn passes_bytes(&self) -> bool {
-        self.faults.plan.is_empty() && self.is_alike()
+        self.faults.plan.is_empty() && self.options.frame_timeout.is_none() && self.is_alike()
     }
 
-    fn is_alike(&self) -> bool {
+    /// Whether both ends are streams whose frames are the same, or that have none.
+    pub fn is_alike(&self) -> bool {
         match (&self.client, &self.server) {
             (Some(client), Some(server)) => client.inbound == server.outbound && client.outbound == server.inbound,
             _ => false,
