@@ -7,6 +7,7 @@ use std::pin::Pin;
 use serde_json::{Value, json};
 use unstick::service::relay::{Event, Output, Passed, Reason, Side};
 use unstick::wire::Framing;
+use unstick::wire::faults::Unit;
 use unstick::{Address, Options, Result, Sender};
 
 use crate::output;
@@ -97,9 +98,10 @@ impl Traffic {
                 }
             }
             Event::Error { peer, error } => output::error_of(&self.whose(*peer, ""), error),
-            Event::Faulted { peer, from, taken, counts } if self.look.verbose => {
+            Event::Faulted { peer, from, unit, taken, counts } if self.look.verbose => {
                 let done: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
                 let done = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
+                let taken = amount(*taken, *unit == Unit::Bytes);
                 output::notice(&format!("peer {peer} {}: {done} of {taken} taken", direction(*from)));
             }
             _ => {}
@@ -115,7 +117,7 @@ impl Traffic {
 
     fn passed(&self, peer: u64, from: Side, data: &[u8]) -> String {
         let time = terminal::now();
-        let size = if data.len() == 1 { "1 byte".to_owned() } else { format!("{} bytes", data.len()) };
+        let size = amount(data.len() as u64, true);
         let head = format!("{time} {peer} {} {size}", direction(from));
         let text = std::str::from_utf8(data).ok().filter(|_| !self.look.hex && is_text(data));
         match text {
@@ -143,14 +145,14 @@ fn direction(from: Side) -> &'static str {
     if from == Side::Client { "c2s" } else { "s2c" }
 }
 
+/// So many bytes, else messages.
+fn amount(count: u64, bytes: bool) -> String {
+    let what = if bytes { "byte" } else { "message" };
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn counted(passed: Passed, bytes: bool) -> String {
-    let what = |count: u64| match (bytes, count) {
-        (true, 1) => "1 byte".to_owned(),
-        (true, count) => format!("{count} bytes"),
-        (false, 1) => "1 message".to_owned(),
-        (false, count) => format!("{count} messages"),
-    };
-    format!("{} to the server, {} back", what(passed.up), what(passed.down))
+    format!("{} to the server, {} back", amount(passed.up, bytes), amount(passed.down, bytes))
 }
 
 /// An event as an object, without its time.
@@ -183,10 +185,11 @@ fn object(event: &Event<'_>, messages: bool, to: &str) -> Option<Value> {
             }
             object
         }
-        Event::Faulted { peer, from, taken, counts } => {
+        Event::Faulted { peer, from, unit, taken, counts } => {
             let done = counts.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count)));
             json!({
                 "event": "faults", "peer": peer, "direction": direction(*from), "taken": taken,
+                "unit": if *unit == Unit::Bytes { "bytes" } else { "messages" },
                 "done": done.collect::<serde_json::Map<_, _>>(),
             })
         }

@@ -322,7 +322,7 @@ impl Course {
             }
         }
         if turned > 0 {
-            self.count("corrupt", turned);
+            self.count("corrupt", if self.unit == Unit::Bytes { turned } else { 1 });
         }
     }
 

@@ -11,9 +11,10 @@ mod lane;
 mod messages;
 mod tap;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -30,7 +31,7 @@ use crate::limits;
 use crate::link::{Link, Listener};
 use bytes::Bytes;
 use lane::Lane;
-use messages::Messages;
+use messages::{Look, Messages};
 use tap::{Tap, Watch};
 
 /// A client's number: 1, 2, 3 ... in order of arrival, never reused in a run.
@@ -72,6 +73,11 @@ impl Target {
     /// Whether bytes can pass as they are: both ends are streams, framed alike, and nothing is asked of single messages.
     pub fn passes_bytes(&self) -> bool {
         self.faults.plan.is_empty() && self.options.frame_timeout.is_none() && self.is_alike()
+    }
+
+    /// Whether what passes is counted in bytes: no boundaries are known.
+    fn counts_bytes(&self) -> bool {
+        self.passes_bytes() || [Side::Client, Side::Server].iter().all(|side| self.unit(*side) == Unit::Bytes)
     }
 
     /// Whether both ends are streams whose frames are the same, or that have none.
@@ -191,13 +197,15 @@ pub enum Event<'a> {
         /// A message, or a segment where there is no framing.
         data: &'a [u8],
     },
-    /// What has been done to one side's words on a bridge that has ended.
+    /// What has been done to one side's words on a bridge that has ended, or with the run.
     Faulted {
         /// Through whose bridge they went.
         peer: PeerId,
         /// Who said them.
         from: Side,
-        /// Messages, or bytes, that were taken.
+        /// What of them was taken ...
+        unit: Unit,
+        /// ... and how much of that.
         taken: u64,
         /// The names of the faults, and how often each was done.
         counts: &'a [(&'static str, u64)],
@@ -284,7 +292,9 @@ pub async fn relay(clients: Clients, target: Target, output: impl Output, rules:
         last: Activity::new(),
         output: Mutex::new(Shown { to: Box::new(output), failed: false, outcome: None }),
         over: Notify::new(),
+        faulted: Mutex::default(),
     });
+    let _last_words = LastWords(Arc::clone(&hub));
     tokio::select! {
         outcome = Arc::clone(&hub).serve(clients) => outcome,
         outcome = hub.over() => outcome,
@@ -301,6 +311,22 @@ struct Hub {
     output: Mutex<Shown>,
     /// The output has failed.
     over: Notify,
+    /// Bridges on which faults were ordered, while they last.
+    faulted: Mutex<BTreeMap<PeerId, Weak<Messages>>>,
+}
+
+/// However the run ends, what was done until then is told.
+struct LastWords(Arc<Hub>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        let bridges = std::mem::take(&mut *lock(&self.0.faulted));
+        for (peer, messages) in bridges {
+            if let Some(messages) = messages.upgrade() {
+                self.0.tell_faults(peer, &messages);
+            }
+        }
+    }
 }
 
 /// Where events go.
@@ -314,7 +340,7 @@ struct Shown {
 
 impl Hub {
     fn output(&self) -> MutexGuard<'_, Shown> {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.output)
     }
 
     fn emit(&self, event: Event<'_>) {
@@ -406,9 +432,11 @@ impl Hub {
         let from = names(&client).remote.clone();
         self.emit(Event::Open { peer, client: names(&client), server: names(&server) });
         self.note();
-        let bytes = self.target.passes_bytes();
+        let bytes = self.target.counts_bytes();
         let (reason, passed) = match (client, server) {
-            (End::Stream(client), End::Stream(server)) if bytes => self.bytes(peer, client, server).pass(&*self).await,
+            (End::Stream(client), End::Stream(server)) if self.target.passes_bytes() => {
+                self.bytes(peer, client, server).pass(&*self).await
+            }
             (client, server) => Box::pin(Arc::clone(&self).messages(peer, client, server)).await?,
         };
         self.emit(Event::Close { peer, from: &from, reason: &reason, passed, bytes });
@@ -456,12 +484,28 @@ impl Hub {
         let Faults { plan, seed } = &self.target.faults;
         let course = |from: Side| plan.course(from.role(), self.target.unit(from), *seed);
         let courses = (!plan.is_empty()).then(|| [course(Side::Client), course(Side::Server)]);
-        let (dump, linger) = (self.rules.dump, self.rules.linger);
-        let messages = Messages::new(Arc::clone(&self) as Arc<dyn Watch>, peer, dump, linger, courses);
+        let look = Look { shown: self.rules.dump, bytes: self.target.counts_bytes() };
+        let watch = Arc::clone(&self) as Arc<dyn Watch>;
+        let messages = Arc::new(Messages::new(watch, peer, look, self.rules.linger, courses));
+        if !plan.is_empty() {
+            lock(&self.faulted).insert(peer, Arc::downgrade(&messages));
+        }
         let passed = messages.pass(client, server).await;
-        messages.tell_faults(|from, taken, counts| self.emit(Event::Faulted { peer, from, taken, counts }));
+        if lock(&self.faulted).remove(&peer).is_some() {
+            self.tell_faults(peer, &messages);
+        }
         Ok(passed)
     }
+
+    fn tell_faults(&self, peer: PeerId, messages: &Messages) {
+        messages.tell_faults(|from, taken, counts| {
+            self.emit(Event::Faulted { peer, from, unit: self.target.unit(from), taken, counts });
+        });
+    }
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Watch for Hub {

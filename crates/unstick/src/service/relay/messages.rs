@@ -21,8 +21,7 @@ use crate::link::{Link, Receiver, Sender};
 pub(super) struct Messages {
     watch: Arc<dyn Watch>,
     peer: PeerId,
-    /// What passes is shown.
-    shown: bool,
+    look: Look,
     /// How long the other direction goes on when one has ended and datagrams cannot tell that.
     linger: Duration,
     /// When a message last passed.
@@ -32,6 +31,14 @@ pub(super) struct Messages {
     told: [AtomicBool; 2],
     /// What is to happen to either side's words.
     courses: Option<[Mutex<Course>; 2]>,
+}
+
+/// How it is looked at.
+pub(super) struct Look {
+    /// What passes is shown.
+    pub(super) shown: bool,
+    /// What passes is counted in bytes: what looks like messages here is what reads and faults made of them.
+    pub(super) bytes: bool,
 }
 
 /// How one direction ended.
@@ -49,13 +56,13 @@ impl Messages {
     pub(super) fn new(
         watch: Arc<dyn Watch>,
         peer: PeerId,
-        shown: bool,
+        look: Look,
         linger: Duration,
         courses: Option<[Course; 2]>,
     ) -> Self {
         let (last, passed, told) = (Activity::new(), Default::default(), Default::default());
         let courses = courses.map(|courses| courses.map(Mutex::new));
-        Self { watch, peer, shown, linger, last, passed, told, courses }
+        Self { watch, peer, look, linger, last, passed, told, courses }
     }
 
     /// What was done to either side's words, for whoever wants to know.
@@ -174,7 +181,11 @@ impl Messages {
                     continue;
                 }
                 Next::Close => return Ended::Fault("close"),
-                Next::Reset => return Ended::Fault("reset"),
+                Next::Reset => {
+                    // What came before it is to arrive, if anybody takes it.
+                    drop(to.flush().await);
+                    return Ended::Fault("reset");
+                }
                 Next::End => break,
                 Next::Wait(until) => Some(Instant::from_std(until)),
                 Next::Input => None,
@@ -207,7 +218,7 @@ impl Messages {
 
     /// Sends on what a course lets through; alone, where segments are to be cut.
     async fn deliver(&self, from: Side, message: &[u8], to: &Sender, alone: bool) -> Result<(), Error> {
-        if self.shown {
+        if self.look.shown {
             if let Some(room) = self.watch.room() {
                 room.await;
             }
@@ -217,9 +228,15 @@ impl Messages {
         if alone {
             to.flush().await?;
         }
-        self.passed[from as usize].fetch_add(1, Ordering::Relaxed);
+        self.count(from, message);
         self.note();
         Ok(())
+    }
+
+    /// This has been passed on.
+    fn count(&self, from: Side, message: &[u8]) {
+        let more = if self.look.bytes { message.len() as u64 } else { 1 };
+        self.passed[from as usize].fetch_add(more, Ordering::Relaxed);
     }
 
     /// Something has passed.
@@ -246,7 +263,7 @@ impl Messages {
                 }
                 Err(error) => return Ended::Source(error),
             }
-            if self.shown
+            if self.look.shown
                 && let Some(room) = self.watch.room()
             {
                 room.await;
@@ -254,17 +271,17 @@ impl Messages {
             loop {
                 match says.try_next() {
                     Ok(Some(message)) => {
-                        if self.shown {
+                        if self.look.shown {
                             self.watch.passed(self.peer, from, message);
                         }
                         if let Err(error) = send(to, message).await {
                             return Ended::Target(error);
                         }
+                        self.count(from, message);
                     }
                     Ok(None) => break,
                     Err(error) => return Ended::Source(error),
                 }
-                self.passed[from as usize].fetch_add(1, Ordering::Relaxed);
             }
             self.note();
         }
