@@ -124,6 +124,25 @@ fn what_no_fault_concerns_passes_as_it_was() {
     far.hears("PING\r\nQUIT\nQUIT\n");
 }
 
+/// A line with a turned bit may hold an LF, which no line can: it is lost on the way, as on any bad way, and the rest passes.
+#[test]
+fn what_a_fault_leaves_without_a_frame_is_left_out_and_told() {
+    let (server, address) = listener();
+    let (mut process, port) = bridge(&address, &["-f", "line", "-v", "--dump", "--fault", "c2s:corrupt=1:5"]);
+    let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+    client.says("JJJJJJJJ\n".repeat(100)); // One bit from an LF.
+    client.half_closes();
+    let heard = far.hears_all();
+    assert_eq!(heard.len() % 9, 0, "{}", heard.escape_ascii());
+    let lines = heard.len() / 9;
+    drop((client, far));
+    let line = process.error_line_with(" c2s: ");
+    assert!(lines > 50 && line.contains(&format!(", left out {} of 100 messages taken", 100 - lines)), "{line}");
+    process.signal(rustix::process::Signal::TERM);
+    let shown = process.rest().lines().filter(|line| line.contains(" c2s 8 bytes")).count();
+    assert_eq!(shown, lines, "what is shown is what arrives");
+}
+
 #[test]
 fn what_was_done_is_told_when_a_run_ends_before_its_bridges() {
     let (server, address) = listener();

@@ -44,6 +44,8 @@ pub struct Course {
     /// Nothing is delivered before: what came earlier was later.
     not_before: Option<Instant>,
     ended: bool,
+    /// What was last delivered is not what was taken.
+    altered: bool,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -61,7 +63,14 @@ struct Overtaken {
     /// Until more than so many have been taken, or until then.
     until: u64,
     at_last: Instant,
+    words: Words,
+}
+
+#[derive(Debug, Clone)]
+struct Words {
     data: Vec<u8>,
+    /// It is not what was taken.
+    altered: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -72,7 +81,7 @@ struct Waiting {
 
 #[derive(Debug, Clone)]
 enum What {
-    Data(Vec<u8>),
+    Data(Words),
     End,
     Close,
     Reset,
@@ -92,6 +101,7 @@ impl Course {
             overtaken: Vec::new(),
             not_before: None,
             ended: false,
+            altered: false,
             counts: BTreeMap::new(),
         }
     }
@@ -115,6 +125,14 @@ impl Course {
     /// Whether segments are cut: then each delivery is to leave by itself, so that no two are joined on their way.
     pub fn cuts(&self) -> bool {
         self.faults.iter().any(|(_, fault)| matches!(fault.kind, Kind::Cut(_)))
+    }
+
+    /// What was last delivered cannot be sent on. True where a fault is to blame: then it is left out, and counted as that.
+    pub fn leave_out(&mut self) -> bool {
+        if self.altered {
+            self.count("left out", 1);
+        }
+        self.altered
     }
 
     /// Takes a message, or the next bytes of a stream.
@@ -150,8 +168,9 @@ impl Course {
             return Next::Wait(at_last.map_or(due, |at| at.min(due)));
         }
         match self.waiting.pop_front().map(|waiting| waiting.what) {
-            Some(What::Data(data)) => {
+            Some(What::Data(Words { data, altered })) => {
                 self.held -= data.len();
+                self.altered = altered;
                 Next::Deliver(data.into())
             }
             Some(What::Close) => Next::Close,
@@ -210,7 +229,7 @@ impl Course {
 
     /// One message, or bytes to which the same happens; these may join those before them, where both are due at once.
     fn one(&mut self, data: &[u8], now: Instant, joins: bool) {
-        let mut data = data.to_vec();
+        let mut words = Words { data: data.to_vec(), altered: false };
         let units = if self.unit == Unit::Bytes { data.len() as u64 } else { 1 };
         let (mut copies, mut overtaken, mut due) = (1, None, None::<Instant>);
         for index in 0..self.faults.len() {
@@ -222,8 +241,8 @@ impl Course {
                 Kind::Reorder(chance, gap) if self.happens(number, chance) => {
                     overtaken = Some(self.position + gap);
                 }
-                Kind::Corrupt(chance) => self.corrupt(number, chance, &mut data),
-                Kind::Truncate(chance) => self.truncate(number, &fault, chance, &mut data),
+                Kind::Corrupt(chance) => self.corrupt(number, chance, &mut words),
+                Kind::Truncate(chance) => self.truncate(number, &fault, chance, &mut words),
                 Kind::Delay(least, most) => {
                     let at = if self.unit == Unit::Bytes { offset / BLOCK } else { self.position };
                     let more = (most - least).mul_f64(share(self.roll_at(number, at, 0)));
@@ -239,18 +258,18 @@ impl Course {
                 _ => {}
             }
         }
-        let due = self.at_rate(data.len(), units, due, now);
+        let due = self.at_rate(words.data.len(), units, due, now);
         if copies > 1 {
             self.count("dup", 1);
         }
         let Some(until) = overtaken else {
-            (0..copies).for_each(|_| self.send(data.clone(), due, joins));
+            (0..copies).for_each(|_| self.send(words.clone(), due, joins));
             return;
         };
         self.count("reorder", 1);
         for _ in 0..copies {
-            self.held += data.len();
-            self.overtaken.push(Overtaken { until, at_last: now + PATIENCE, data: data.clone() });
+            self.held += words.data.len();
+            self.overtaken.push(Overtaken { until, at_last: now + PATIENCE, words: words.clone() });
         }
     }
 
@@ -277,18 +296,20 @@ impl Course {
         let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut self.overtaken).into_iter().partition(goes);
         self.overtaken = stay;
         for overtaken in gone {
-            self.held -= overtaken.data.len();
-            self.send(overtaken.data, Some(now), false);
+            self.held -= overtaken.words.data.len();
+            self.send(overtaken.words, Some(now), false);
         }
     }
 
     /// On its way, and part of what was sent before where it may be and is due with it.
-    fn send(&mut self, data: Vec<u8>, due: Option<Instant>, joins: bool) {
-        self.held += data.len();
+    fn send(&mut self, words: Words, due: Option<Instant>, joins: bool) {
+        self.held += words.data.len();
         let due = due.max(self.not_before);
         match self.waiting.back_mut() {
-            Some(Waiting { due: before, what: What::Data(last) }) if joins && *before == due => last.extend(data),
-            _ => self.queue(What::Data(data), due),
+            Some(Waiting { due: before, what: What::Data(last) }) if joins && *before == due => {
+                last.data.extend(words.data);
+            }
+            _ => self.queue(What::Data(words), due),
         }
     }
 
@@ -311,10 +332,10 @@ impl Course {
         self.ended = true;
     }
 
-    fn corrupt(&mut self, number: usize, chance: Chance, data: &mut [u8]) {
+    fn corrupt(&mut self, number: usize, chance: Chance, words: &mut Words) {
         let first = if self.unit == Unit::Bytes { self.position } else { self.position << 32 };
         let mut turned = 0;
-        for (offset, byte) in data.iter_mut().enumerate() {
+        for (offset, byte) in words.data.iter_mut().enumerate() {
             let roll = self.roll_at(number, first + offset as u64, 1);
             if (roll >> 32) < chance.0 {
                 *byte ^= 1 << (roll & 7);
@@ -322,18 +343,20 @@ impl Course {
             }
         }
         if turned > 0 {
+            words.altered = true;
             self.count("corrupt", if self.unit == Unit::Bytes { turned } else { 1 });
         }
     }
 
-    fn truncate(&mut self, number: usize, fault: &Fault, chance: Option<Chance>, data: &mut Vec<u8>) {
+    fn truncate(&mut self, number: usize, fault: &Fault, chance: Option<Chance>, words: &mut Words) {
         let now = match chance {
             Some(chance) => self.happens(number, chance),
             None => self.position == fault.after,
         };
-        if now && !data.is_empty() {
-            let kept = (data.len() as f64 * share(self.roll(number, 2))) as usize;
-            data.truncate(kept);
+        if now && !words.data.is_empty() {
+            let kept = (words.data.len() as f64 * share(self.roll(number, 2))) as usize;
+            words.data.truncate(kept);
+            words.altered = true;
             self.count("truncate", 1);
         }
     }
