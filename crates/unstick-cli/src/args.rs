@@ -376,8 +376,8 @@ pub struct Talk {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bridge")]
 pub struct Bridge {
-    /// Connect every peer to this address, and pass on what both say: bytes as they are, or message by message between
-    /// unlike framings
+    /// Connect every peer to this address, which is the server, and pass on what both say: bytes as they are, or message by
+    /// message between unlike framings
     #[arg(long, value_name = "ADDRESS")]
     pub to: Option<String>,
     /// The framing at that end, where it is another than that of -f
@@ -386,9 +386,9 @@ pub struct Bridge {
     /// Show what passes: time, peer, direction (c2s, s2c), length, and text or bytes
     #[arg(long)]
     pub dump: bool,
-    /// Do this to what passes (again and again): loss=5%, dup=1%, reorder=2%,gap=3, delay=50ms..80ms, rate=1M,
-    /// corrupt=1:1000, truncate, stall=2s, close, reset, cut=1; after=N behind it lets so many messages or bytes pass
-    /// first, c2s: or s2c: in front means one direction
+    /// Do this to what passes (again and again). To messages: loss=5%, dup=1%, reorder=2%,gap=3, truncate; to bytes: cut=1;
+    /// to both: delay=50ms..80ms, rate=1M, corrupt=1:1000, stall=2s, close, reset. With ,after=N behind it so many messages
+    /// or bytes pass first; c2s: or s2c: in front means one direction
     #[arg(long, value_name = "SPEC")]
     pub fault: Vec<String>,
     /// Another number is another course of chance; the same repeats it [default: 0]

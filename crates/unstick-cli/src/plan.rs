@@ -145,7 +145,11 @@ pub fn target(words: &[String]) -> Result<FramedAddress> {
         }
         [host, port] if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}").parse(),
         [host, port] if host.contains(':') && !host.starts_with('[') => {
-            Err(Error::usage(format!("`{host} {port}` is no address")).with_hint("write HOST:PORT or HOST PORT"))
+            let hint = match port.contains(':') {
+                true => format!("one address is enough; --to {port} passes on there what comes here"),
+                false => "write HOST:PORT or HOST PORT; behind --to, HOST:PORT".to_owned(),
+            };
+            Err(Error::usage(format!("`{host} {port}` is no address")).with_hint(hint))
         }
         [host, port] => format!("{host}:{port}").parse(),
         [address] => address.parse(),

@@ -157,7 +157,7 @@ impl Plan {
                 }
                 Unit::Messages if !messages => {
                     let error = SpecError::new(format!("{name} is for bytes, and whole messages pass here"));
-                    return Err(error.with_hint("without -f the bytes of streams pass as they come"));
+                    return Err(error.with_hint("truncate is for messages; bytes pass between streams without -f"));
                 }
                 _ => {}
             }
@@ -223,8 +223,11 @@ fn kind(word: &str, name: &str, value: Option<&str>, gap: u64) -> Result<Kind, S
         what.with_hint(format!("such as {such}"))
     };
     let chance = |such: &str| value.and_then(chance).ok_or_else(|| wrong(such));
-    let time =
-        |value: &str, such: &str| parse_duration(value).filter(|time| *time <= LONGEST).ok_or_else(|| wrong(such));
+    // With a unit: half of the world's delays are written in milliseconds.
+    let time = |value: &str, such: &str| {
+        let time = parse_duration(value).filter(|time| *time <= LONGEST && value.ends_with(char::is_alphabetic));
+        time.ok_or_else(|| wrong(such))
+    };
     Ok(match (name, value) {
         ("loss", _) => Kind::Loss(chance("loss=5%")?),
         ("dup", _) => Kind::Duplicate(chance("dup=1%")?),
@@ -235,7 +238,10 @@ fn kind(word: &str, name: &str, value: Option<&str>, gap: u64) -> Result<Kind, S
         ("delay", Some(value)) => {
             let such = "delay=50ms or delay=50ms..80ms";
             let (least, most) = value.split_once("..").unwrap_or((value, value));
-            match (time(least, such)?, time(most, such)?) {
+            // 50..80ms
+            let unit = most.trim_start_matches(|digit: char| digit.is_ascii_digit() || digit == '.');
+            let least = if least.ends_with(char::is_numeric) { least.to_owned() + unit } else { least.to_owned() };
+            match (time(&least, such)?, time(most, such)?) {
                 (least, most) if least <= most => Kind::Delay(least, most),
                 _ => return Err(wrong(such)),
             }

@@ -68,7 +68,16 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["listen", "unix:/x", "--mode", "9"], "--mode cannot be `9`", "permissions are three octal digits, such as 600"),
     (&["connect", "unix-dgram:/x", "-f", "u8"], "unix-dgram:/x is not a stream: it takes no framing", DATAGRAM),
     (&["connect", "tcp://x", "80"], "`tcp://x` needs no second word `80`", "write tcp://x:80"),
-    (&["connect", ":80", ":81"], "`:80 :81` is no address", "write HOST:PORT or HOST PORT"),
+    (
+        &["connect", ":80", ":81"],
+        "`:80 :81` is no address",
+        "one address is enough; --to :81 passes on there what comes here",
+    ),
+    (
+        &["listen", "127.0.0.1:0", "--to", "localhost", "80"],
+        "`127.0.0.1:0 80` is no address",
+        "write HOST:PORT or HOST PORT; behind --to, HOST:PORT",
+    ),
     (&["listen", "-"], "nobody can connect to standard input", "use connect -"),
     (&["connect", "-"], ASIDE, "it takes --send, --echo, --reply or --each"),
     (&["connect", "-", "--echo", "--json"], ASIDE, "it takes --send, --echo, --reply or --each"),

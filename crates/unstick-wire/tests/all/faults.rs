@@ -337,6 +337,10 @@ fn wrong_specs_say_what_is_wrong() {
         wrong("delay=99999999h"),
         "`delay=99999999h` does not say how much (such as delay=50ms or delay=50ms..80ms)"
     );
+    assert_eq!(Plan::parse(&["delay=50..80ms"]), Plan::parse(&["delay=50ms..80ms"]));
+    assert!(wrong("delay=50..80").starts_with("`delay=50..80` does not say how much"));
+    assert!(wrong("delay=50").starts_with("`delay=50` does not say how much"), "of what?");
+    assert!(wrong("stall=2").starts_with("`stall=2` does not say how much"));
     assert_eq!(wrong("rate=0"), "`rate=0` does not say how much (such as rate=1M, in bytes a second)");
     assert_eq!(wrong("stall"), "`stall` does not say how much (such as stall=2s)");
     assert_eq!(wrong("close=5"), "`close=5`: close takes no value (close,after=10)");
