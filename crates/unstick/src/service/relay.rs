@@ -432,12 +432,13 @@ impl Hub {
         let from = names(&client).remote.clone();
         self.emit(Event::Open { peer, client: names(&client), server: names(&server) });
         self.note();
-        let bytes = self.target.counts_bytes();
+        let streams = matches!((&client, &server), (End::Stream(_), End::Stream(_)));
+        let bytes = streams && self.target.counts_bytes();
         let (reason, passed) = match (client, server) {
             (End::Stream(client), End::Stream(server)) if self.target.passes_bytes() => {
                 self.bytes(peer, client, server).pass(&*self).await
             }
-            (client, server) => Box::pin(Arc::clone(&self).messages(peer, client, server)).await?,
+            (client, server) => Box::pin(Arc::clone(&self).messages(peer, bytes, client, server)).await?,
         };
         self.emit(Event::Close { peer, from: &from, reason: &reason, passed, bytes });
         match reason {
@@ -478,13 +479,19 @@ impl Hub {
         Some(Tap::new(watch, peer, from, decoder))
     }
 
-    async fn messages(self: Arc<Self>, peer: PeerId, client: End, server: End) -> Result<(Reason, Passed)> {
+    async fn messages(
+        self: Arc<Self>,
+        peer: PeerId,
+        bytes: bool,
+        client: End,
+        server: End,
+    ) -> Result<(Reason, Passed)> {
         let client = Link::new(client, self.target.client.as_ref(), &self.target.options)?;
         let server = Link::new(server, self.target.server.as_ref(), &self.target.options)?;
         let Faults { plan, seed } = &self.target.faults;
         let course = |from: Side| plan.course(from.role(), self.target.unit(from), *seed);
         let courses = (!plan.is_empty()).then(|| [course(Side::Client), course(Side::Server)]);
-        let look = Look { shown: self.rules.dump, bytes: self.target.counts_bytes() };
+        let look = Look { shown: self.rules.dump, bytes };
         let watch = Arc::clone(&self) as Arc<dyn Watch>;
         let messages = Arc::new(Messages::new(watch, peer, look, self.rules.linger, courses));
         if !plan.is_empty() {

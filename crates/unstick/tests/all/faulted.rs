@@ -57,6 +57,37 @@ fn every_segment_that_is_cut_is_a_write_of_its_own() {
     });
 }
 
+/// A bridge to this process, all of whose words come 100 ms late.
+async fn late(command: &str) -> (unstick::Link, mpsc::UnboundedReceiver<String>) {
+    let here = format!("mem:late {command}").parse().unwrap();
+    let listener = listen(&here, Some(&framing("u8")), &Options::default()).await.unwrap();
+    let target = Target {
+        address: format!("exec:{command}").parse().unwrap(),
+        options: Options::default(),
+        client: Some(framing("u8")),
+        server: Some(framing("u8")),
+        faults: Faults { plan: Plan::parse(&["s2c:delay=100ms"]).unwrap(), seed: 0 },
+    };
+    let (notes, mut diary) = mpsc::unbounded_channel();
+    tokio::spawn(relay(Clients::Many(listener), target, Diary(notes), Rules::default()));
+    let client = connect(&here, Some(&framing("u8")), &Options::default()).await.unwrap();
+    while diary.recv().await.unwrap() != "1 opens" {}
+    (client, diary)
+}
+
+#[test]
+fn what_is_on_its_way_arrives_before_what_ended_it() {
+    run(async {
+        // A process that ends badly, and one that breaks its framing, each behind a whole message.
+        for command in [r"printf '\003bye'; exit 3", r"printf '\003bye\005ab'"] {
+            let (mut client, mut diary) = late(command).await;
+            assert_eq!(client.recv().await.unwrap().unwrap(), &b"bye"[..], "{command}");
+            let note = diary.recv().await.unwrap();
+            assert!(note.contains("Failed { side: Server"), "{note}");
+        }
+    });
+}
+
 /// Time passes as it is told: nothing here waits in earnest.
 #[tokio::test(start_paused = true)]
 async fn what_was_ordered_happens_in_its_time() {

@@ -15,6 +15,7 @@ use super::tap::Watch;
 use super::{Passed, PeerId, Reason, Side};
 use crate::activity::{Activity, sleep_until};
 use crate::error::Error;
+use crate::limits;
 use crate::link::{Link, Receiver, Sender};
 
 /// One bridge.
@@ -85,6 +86,11 @@ impl Messages {
         // Who is left learns it as it happened.
         let exited = matches!(&reason, Reason::Failed { error, .. } if error.exit_status().is_some());
         if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) && !exited {
+            if let Reason::Failed { side, .. } = &reason {
+                // What was said before it happened is to arrive, if anybody takes it.
+                let to = if *side == Side::Client { &server } else { &client };
+                drop(tokio::time::timeout(limits::LAST_CALL, to.flush()).await);
+            }
             client.abort();
             server.abort();
         } else {
@@ -166,9 +172,9 @@ impl Messages {
         }
     }
 
-    /// One direction to which happens what was ordered.
+    /// One direction to which happens what was ordered. What is on its way when its source ends or is lost still arrives first.
     async fn faulted(&self, from: Side, says: &mut Receiver, to: &Sender, course: &Mutex<Course>) -> Ended {
-        let mut says_more = true;
+        let mut said_all: Option<Result<(), Error>> = None;
         let cuts = lock(course).cuts();
         loop {
             let now = Instant::now();
@@ -189,34 +195,27 @@ impl Messages {
                     drop(to.flush().await);
                     return Ended::Fault("reset");
                 }
-                Next::End => break,
+                Next::End => match said_all {
+                    Some(Err(error)) => return Ended::Source(error),
+                    _ => return self.finish(to, says.ends_both()).await,
+                },
                 Next::Wait(until) => Some(Instant::from_std(until)),
                 Next::Input => None,
             };
-            let takes_more = says_more && !lock(course).is_full();
+            let takes_more = said_all.is_none() && !lock(course).is_full();
             tokio::select! {
                 arrived = says.arrival(), if takes_more => match arrived {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        says_more = false;
-                        lock(course).end(Instant::now().into_std());
-                        continue;
-                    }
+                    Ok(true) => said_all = take(says, &mut lock(course)).err().map(Err),
+                    Ok(false) => said_all = Some(Ok(())),
                     Err(error) if error.is_unreachable() => self.found_nobody(from, error),
-                    Err(error) => return Ended::Source(error),
+                    Err(error) => said_all = Some(Err(error)),
                 },
                 () = sleep_until(until) => continue,
             }
-            let now = Instant::now().into_std();
-            loop {
-                match says.try_next() {
-                    Ok(Some(message)) => lock(course).take(message, now),
-                    Ok(None) => break,
-                    Err(error) => return Ended::Source(error),
-                }
+            if said_all.is_some() {
+                lock(course).end(Instant::now().into_std());
             }
         }
-        self.finish(to, says.ends_both()).await
     }
 
     /// Sends on what a course lets through; alone, where segments are to be cut.
@@ -307,6 +306,15 @@ impl Messages {
             Err(error) => Ended::Target(error),
         }
     }
+}
+
+/// What has arrived sets out.
+fn take(says: &mut Receiver, course: &mut Course) -> Result<(), Error> {
+    let now = Instant::now().into_std();
+    while let Some(message) = says.try_next()? {
+        course.take(message, now);
+    }
+    Ok(())
 }
 
 fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
