@@ -197,6 +197,16 @@ fn a_frame_has_its_time_on_a_bridge_too() {
     client.is_dropped();
 }
 
+/// They are asked of whichever end is one.
+#[test]
+fn options_of_udp_reach_a_target() {
+    let more = ["--ttl", "3", "--broadcast", "--max-sessions", "5", "--deadline", "10ms"];
+    for ends in [["127.0.0.1:0", "udp://127.0.0.1:9"], ["udp://127.0.0.1:0", "127.0.0.1:9"]] {
+        let mut process = unstick(&[&["listen", ends[0], "--to", ends[1], "-f", "line"], &more[..]].concat());
+        assert_eq!(process.code(), 4, "{}", process.errors());
+    }
+}
+
 // ---- what is shown ----
 
 #[test]

@@ -239,7 +239,8 @@ impl Course {
                 Kind::Loss(chance) if self.happens(number, chance) => return self.count("loss", 1),
                 Kind::Duplicate(chance) if self.happens(number, chance) => copies += 1,
                 Kind::Reorder(chance, gap) if self.happens(number, chance) => {
-                    overtaken = Some(self.position + gap);
+                    // Below the end of all positions, at which it goes in any case.
+                    overtaken = Some(self.position.saturating_add(gap).min(u64::MAX - 1));
                 }
                 Kind::Corrupt(chance) => self.corrupt(number, chance, &mut words),
                 Kind::Truncate(chance) => self.truncate(number, &fault, chance, &mut words),

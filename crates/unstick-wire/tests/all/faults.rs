@@ -36,13 +36,14 @@ fn delivered(specs: &[&str], seed: u64, count: u32) -> Vec<u32> {
 
 /// All bytes that are delivered of a stream that is taken in pieces of this size.
 fn stream(specs: &[&str], data: &[u8], piece: usize) -> (Vec<u8>, Next) {
-    let (mut course, now) = (course(specs, Unit::Bytes, 1), begin());
+    let (mut course, mut now) = (course(specs, Unit::Bytes, 1), begin());
     data.chunks(piece).for_each(|piece| course.take(piece, now));
     course.end(now);
     let mut got = Vec::new();
     loop {
         match course.next(now) {
             Next::Deliver(bytes) => got.extend_from_slice(&bytes),
+            Next::Wait(until) => now = until,
             last => return (got, last),
         }
     }
@@ -85,6 +86,16 @@ fn a_message_is_overtaken_by_as_many_as_asked_and_none_is_lost() {
         let late = place as i64 - i64::from(*number);
         assert!((-4..=3).contains(&late), "{number} is at {place}");
     }
+}
+
+#[test]
+fn the_largest_numbers_there_are_lose_and_break_nothing() {
+    let most = u64::MAX;
+    assert_eq!(delivered(&[&format!("reorder=100%,gap={most}")], 1, 3), [0, 1, 2]);
+    assert_eq!(delivered(&[&format!("loss=100%,after={most}")], 1, 3), [0, 1, 2]);
+    let specs = [format!("cut={most} cut={most},after=2"), format!("rate={most}")];
+    let (got, last) = stream(&[&specs[0], &specs[1]], b"abc", 2);
+    assert_eq!((&got[..], last), (&b"abc"[..], Next::End));
 }
 
 /// Who waits for an answer sends nothing that could overtake the question.
