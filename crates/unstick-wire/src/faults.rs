@@ -147,20 +147,21 @@ impl Plan {
     ///
     /// Names the first fault that has none.
     pub fn check(&self, from: Role, unit: Unit) -> Result<(), SpecError> {
-        for fault in self.of(from) {
-            let (name, messages, bytes) = NAMES[fault.1.kind.row()];
-            match unit {
+        let (who, other) = match from {
+            Role::Client => ("client", "s2c"),
+            Role::Server => ("server", "c2s"),
+        };
+        for (_, fault) in self.of(from) {
+            let (name, messages, bytes) = NAMES[fault.kind.row()];
+            let (kind, what, hint) = match unit {
                 Unit::Bytes if !bytes => {
-                    let error =
-                        SpecError::new(format!("{name} is for messages, and bytes without boundaries pass here"));
-                    return Err(error.with_hint("name their framing with -f"));
+                    ("messages", "bytes without boundaries", "-f or --to-frame names their framing")
                 }
-                Unit::Messages if !messages => {
-                    let error = SpecError::new(format!("{name} is for bytes, and whole messages pass here"));
-                    return Err(error.with_hint("truncate is for messages; bytes pass between streams without -f"));
-                }
-                _ => {}
-            }
+                Unit::Messages if !messages => ("bytes", "messages", "truncate is for messages"),
+                _ => continue,
+            };
+            let error = SpecError::new(format!("{name} is for {kind}, and what the {who} says are {what}"));
+            return Err(error.with_hint(format!("{hint}; {other}:{name} is for the other direction")));
         }
         Ok(())
     }

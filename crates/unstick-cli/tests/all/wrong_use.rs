@@ -140,8 +140,13 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["listen", ":0", "--to", ":1", "--fault", "loss=5%"],
-        "loss is for messages, and bytes without boundaries pass here",
-        "name their framing with -f",
+        "loss is for messages, and what the client says are bytes without boundaries",
+        "-f or --to-frame names their framing; s2c:loss is for the other direction",
+    ),
+    (
+        &["listen", ":0", "--to", ":1", "-f", "line", "--to-frame", "raw", "--fault", "loss=5%"],
+        "loss is for messages, and what the server says are bytes without boundaries",
+        "-f or --to-frame names their framing; c2s:loss is for the other direction",
     ),
     (&["listen", ":0", "--to", ":1", "--fault", "loss"], "`loss` does not say how much", "such as loss=5%"),
     // Framings.

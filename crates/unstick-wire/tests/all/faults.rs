@@ -381,8 +381,8 @@ fn faults_are_for_what_passes() {
     assert_eq!(check("loss=1%", Unit::Messages), Ok(()));
     assert_eq!(
         check("loss=1%", Unit::Bytes),
-        Err("loss is for messages, and bytes without boundaries pass here".into())
+        Err("loss is for messages, and what the client says are bytes without boundaries".into())
     );
     assert_eq!(check("s2c:loss=1%", Unit::Bytes), Ok(()), "the other direction's");
-    assert_eq!(check("cut=1", Unit::Messages), Err("cut is for bytes, and whole messages pass here".into()));
+    assert_eq!(check("cut=1", Unit::Messages), Err("cut is for bytes, and what the client says are messages".into()));
 }
