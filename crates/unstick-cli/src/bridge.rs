@@ -183,7 +183,8 @@ fn check_times(talk: &Talk, wire: &Wire, near: &Address, target: &Target) -> Res
         let error = Error::usage("--frame-timeout is for the frames of streams, and none pass here");
         return Err(error.with_hint("-f names the framing of a stream; --idle ends a run in which nothing passes"));
     }
-    if talk.linger.is_some() && near.is_stream() && target.address.is_stream() {
+    let leaves = matches!(near, Address::Exec(_));
+    if talk.linger.is_some() && near.is_stream() && !leaves && target.address.is_stream() {
         let error = Error::usage("--linger is for ends that nobody sees, and both of these are streams");
         return Err(error.with_hint("--idle ends a run in which nothing passes, --deadline ends it anyway"));
     }

@@ -124,7 +124,8 @@ pub struct Rules {
     pub idle: Option<Duration>,
     /// End after so long.
     pub deadline: Option<Duration>,
-    /// How long a bridge with a datagram end goes on when one direction has ended, which datagrams cannot tell.
+    /// How long a bridge with a datagram end goes on when one direction has ended, which datagrams cannot tell; and how long a
+    /// server is heard out whose client, a process or a WebSocket, is gone altogether. Counted from when something last passed.
     pub linger: Duration,
 }
 
@@ -465,7 +466,7 @@ impl Hub {
     fn bytes(self: &Arc<Self>, peer: PeerId, client: StreamEnd, server: StreamEnd) -> Bytes {
         let up = Lane::new(client.reader, server.writer, self.tap(peer, Side::Client));
         let down = Lane::new(server.reader, client.writer, self.tap(peer, Side::Server));
-        Bytes::new(up, down)
+        Bytes::new(up, down, self.rules.linger)
     }
 
     fn tap(self: &Arc<Self>, peer: PeerId, from: Side) -> Option<Tap> {

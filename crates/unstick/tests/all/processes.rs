@@ -178,6 +178,42 @@ fn a_bridge_ends_with_its_process_though_the_client_goes_on() {
     });
 }
 
+/// A client that says everything and goes: a server that answers each line is not reset before it has read the last.
+#[test]
+fn what_a_process_said_before_it_went_is_read_by_its_server() {
+    run(async {
+        for server in ["line", "line,cr=keep"] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let target = Target {
+                address: listener.local_addr().unwrap().to_string().parse().unwrap(),
+                options: Options::default(),
+                client: Some(framing("line")),
+                server: Some(framing(server)),
+                faults: Faults::default(),
+            };
+            let address = "exec:seq 50000".parse().unwrap();
+            let client = unstick::endpoint::connect(&address, &Options::default()).await.unwrap();
+            let (told, mut ends) = mpsc::unbounded_channel();
+            let mut rules = Rules::default();
+            rules.linger = Duration::from_secs(3600);
+            tokio::spawn(relay(Clients::One(client), target, Ends(told), rules));
+            let (mut far, _) = listener.accept().await.unwrap();
+            let (mut lines, mut piece) = (0, [0; 100]);
+            loop {
+                let read = far.read(&mut piece).await.expect("nothing is reset");
+                if read == 0 {
+                    break;
+                }
+                lines += piece[..read].iter().filter(|byte| **byte == b'\n').count();
+                far.write_all(b"an answer\n").await.expect("somebody is there still");
+            }
+            assert_eq!(lines, 50_000, "{server}");
+            drop(far);
+            assert_eq!(ends.recv().await.unwrap(), "ended", "its own end is enough");
+        }
+    });
+}
+
 #[test]
 fn a_command_may_hold_what_looks_like_an_address() {
     let framed: unstick::FramedAddress = "exec:echo a+tcp://b".parse().unwrap();

@@ -1,7 +1,11 @@
 //! A bridge between two streams whose bytes pass as they are: what the end of one direction means for the other.
 
-use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::lane::{Ended, Lane};
 use super::tap::Watch;
@@ -17,11 +21,15 @@ pub(super) struct Bytes {
     down_done: bool,
     /// Who was lost while it was written to, the other direction still going on.
     lost: Option<(Side, Error)>,
+    /// How long a server may be quiet that has still to read what a client said who is gone altogether ...
+    linger: Duration,
+    /// ... and until when it may be.
+    heard_out: Option<(Pin<Box<Sleep>>, u64)>,
 }
 
 impl Bytes {
-    pub(super) fn new(up: Lane, down: Lane) -> Self {
-        Self { up, down, up_done: false, down_done: false, lost: None }
+    pub(super) fn new(up: Lane, down: Lane, linger: Duration) -> Self {
+        Self { up, down, up_done: false, down_done: false, lost: None, linger, heard_out: None }
     }
 
     /// Passes everything on until both directions have ended.
@@ -68,6 +76,9 @@ impl Bytes {
         if !over && gone == (false, false) {
             return Poll::Pending;
         }
+        if !over && !gone.1 {
+            ready!(self.poll_heard_out(cx));
+        }
         if gone.1 && !self.up_done {
             // What is left unread would make closing a reset, which throws away what has not left yet.
             self.up.sink();
@@ -82,6 +93,23 @@ impl Bytes {
             }
             None => self.exit().unwrap_or(Reason::Ended),
         })
+    }
+
+    /// The client is gone altogether. Closing on the server at once would be a reset as soon as it answers, and it could lose
+    /// what it has not read yet: it is heard out, for nobody, until it ends or is quiet. A process ends by itself.
+    fn poll_heard_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let sunk = self.down.sunk();
+        let linger = self.linger;
+        if self.heard_out.is_none() {
+            self.down.sink();
+            cx.waker().wake_by_ref();
+        }
+        let (quiet, before) = self.heard_out.get_or_insert_with(|| (Box::pin(sleep(linger)), sunk));
+        if *before != sunk {
+            *before = sunk;
+            quiet.as_mut().reset(Instant::now() + linger);
+        }
+        if self.down.ends_both() { Poll::Pending } else { quiet.as_mut().poll(cx) }
     }
 
     /// One end was a process that did not end in order.
@@ -99,6 +127,8 @@ impl Bytes {
         };
         match ended {
             Ended::InOrder => *done = true,
+            // The client is gone: nobody is left who could learn it.
+            Ended::Source(_) if self.heard_out.is_some() => *done = true,
             // Who is lost neither hears nor says any more: the other one learns it as it happened.
             Ended::Source(error) => {
                 this.reset_target();

@@ -49,6 +49,8 @@ pub(super) struct Lane {
     exited: Option<io::Error>,
     /// Bytes so far.
     passed: u64,
+    /// Bytes that were read for nobody.
+    sunk: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,12 +79,18 @@ impl Lane {
             tap,
             exited: None,
             passed: 0,
+            sunk: 0,
         }
     }
 
     /// Bytes that have been passed on.
     pub(super) fn passed(&self) -> u64 {
         self.passed
+    }
+
+    /// Bytes that were read for nobody.
+    pub(super) fn sunk(&self) -> u64 {
+        self.sunk
     }
 
     /// How the process ended that spoke here, where that was not in order.
@@ -241,7 +249,7 @@ impl Lane {
                 let mut read = ReadBuf::new(landing);
                 match ready!(Pin::new(&mut self.reader).poll_read(cx, &mut read)) {
                     Ok(()) if read.filled().is_empty() => return Poll::Ready(Ended::InOrder),
-                    Ok(()) => {}
+                    Ok(()) => self.sunk += read.filled().len() as u64,
                     Err(error) => return Poll::Ready(Ended::Source(error)),
                 }
             }

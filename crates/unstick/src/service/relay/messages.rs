@@ -1,7 +1,7 @@
 //! A bridge that passes message by message: between unlike framings, between streams and datagrams.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -53,6 +53,9 @@ enum Ended {
     Fault(&'static str),
 }
 
+/// One direction on its way to its end, which gives back who speaks.
+type Direction<'a> = Pin<Box<dyn Future<Output = (Ended, &'a mut Receiver)> + Send + 'a>>;
+
 impl Messages {
     pub(super) fn new(
         watch: Arc<dyn Watch>,
@@ -79,10 +82,14 @@ impl Messages {
         let ((client, mut client_says), (server, mut server_says)) = (client.split(), server.split());
         let datagrams = client.is_datagram() || server.is_datagram();
         let ended = Notify::new();
-        let reason = tokio::select! {
-            reason = self.both(&client, &mut client_says, &server, &mut server_says, &ended) => reason,
-            () = self.quiet(datagrams, &ended) => Reason::Ended,
+        let (reason, gone) = tokio::select! {
+            ended = self.both(&client, &mut client_says, &server, &mut server_says, &ended) => ended,
+            () = self.quiet(datagrams, &ended) => (Reason::Ended, false),
         };
+        if gone {
+            let patient = server_says.ends_both() && !server.ends_both();
+            self.heard_out(&mut server_says, patient).await;
+        }
         // Who is left learns it as it happened.
         let exited = matches!(&reason, Reason::Failed { error, .. } if error.exit_status().is_some());
         if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) && !exited {
@@ -101,6 +108,7 @@ impl Messages {
         (reason, Passed { up: self.passed[0].load(Ordering::Relaxed), down: self.passed[1].load(Ordering::Relaxed) })
     }
 
+    /// Both directions, to the end; and whether the client is gone altogether, while the server may have to read still.
     async fn both(
         &self,
         client: &Sender,
@@ -108,40 +116,68 @@ impl Messages {
         server: &Sender,
         server_says: &mut Receiver,
         ended: &Notify,
-    ) -> Reason {
+    ) -> (Reason, bool) {
         let leaves = [client_says.ends_both(), server_says.ends_both()];
-        let mut up = pin!(self.direction(Side::Client, client_says, server));
-        let mut down = pin!(self.direction(Side::Server, server_says, client));
+        let mut up = self.direction(Side::Client, client_says, server);
+        let mut down = self.direction(Side::Server, server_says, client);
         let mut done = [false, false];
-        let mut lost = None;
-        while done != [true, true] {
-            let (from, direction_ended) = tokio::select! {
+        let mut lost: Option<(Side, Error)> = None;
+        loop {
+            let (from, (direction_ended, says)) = tokio::select! {
                 ended = &mut up, if !done[0] => (Side::Client, ended),
                 ended = &mut down, if !done[1] => (Side::Server, ended),
             };
             ended.notify_one();
-            done[from as usize] = true;
+            let failed = |error| Reason::Failed { side: from, error };
             match direction_ended {
-                Ended::Fault(name) => return Reason::Fault(name),
+                Ended::Fault(name) => return (Reason::Fault(name), false),
                 // A process that does not end in order has said all it had to say.
                 Ended::Source(error) if error.exit_status().is_some() => {
                     drop(if from == Side::Client { server } else { client }.finish().await);
-                    return Reason::Failed { side: from, error };
+                    return (failed(error), from == Side::Client && !done[1]);
                 }
-                Ended::Source(error) => return Reason::Failed { side: from, error },
+                Ended::Source(error) => return (failed(error), false),
                 // What cannot be sent on is not passed over: whoever reads the other messages would not know.
-                Ended::Target(error) if error.is_message() => return Reason::Failed { side: from, error },
-                // Nobody is there any more who could hear what the other one says.
-                Ended::InOrder if leaves[from as usize] => break,
-                Ended::InOrder => {}
-                // How it ended, its own end tells.
-                Ended::Target(_) if leaves[from.other() as usize] => {}
+                Ended::Target(error) if error.is_message() => return (failed(error), false),
                 Ended::Target(error) => {
-                    lost.get_or_insert(Reason::Failed { side: from.other(), error });
+                    // Whose end is that of both directions tells by it how it ended: one that reads no more may end well.
+                    if !leaves[from.other() as usize] {
+                        lost.get_or_insert((from.other(), error));
+                    }
+                    let sinking: Direction<'_> = Box::pin(sunk(says));
+                    *(if from == Side::Client { &mut up } else { &mut down }) = sinking;
+                }
+                Ended::InOrder => {
+                    done[from as usize] = true;
+                    // Nobody is there any more who could hear what the other one says.
+                    let gone = leaves[from as usize];
+                    // What a lost one said before it went has then been passed on, and its end too.
+                    let over = lost.as_ref().map_or(done == [true, true], |(side, _)| done[*side as usize]);
+                    if gone || over {
+                        let reason = lost.map_or(Reason::Ended, |(side, error)| Reason::Failed { side, error });
+                        return (reason, gone && from == Side::Client && !done[1]);
+                    }
                 }
             }
         }
-        lost.unwrap_or(Reason::Ended)
+    }
+
+    /// Closing on a server whose client is gone would be a reset as soon as it answers, and it could lose what it has not read
+    /// yet: what it says is taken for nobody, until it ends or is quiet; a process ends by itself.
+    async fn heard_out(&self, says: &mut Receiver, patient: bool) {
+        loop {
+            let arrived = match patient {
+                true => says.arrival().await,
+                false => match tokio::time::timeout(self.linger, says.arrival()).await {
+                    Ok(arrived) => arrived,
+                    Err(_) => return,
+                },
+            };
+            if !matches!(arrived, Ok(true)) {
+                return;
+            }
+            while let Ok(Some(_)) = says.try_next() {}
+        }
     }
 
     /// Ready when one direction has ended, its receiver could not be told, and the other has been quiet for a while.
@@ -165,11 +201,14 @@ impl Messages {
         }
     }
 
-    async fn direction(&self, from: Side, says: &mut Receiver, to: &Sender) -> Ended {
-        match &self.courses {
-            Some(courses) => self.faulted(from, says, to, &courses[from as usize]).await,
-            None => self.plain(from, says, to).await,
-        }
+    fn direction<'a>(&'a self, from: Side, says: &'a mut Receiver, to: &'a Sender) -> Direction<'a> {
+        Box::pin(async move {
+            let ended = match &self.courses {
+                Some(courses) => self.faulted(from, says, to, &courses[from as usize]).await,
+                None => self.plain(from, says, to).await,
+            };
+            (ended, says)
+        })
     }
 
     /// One direction to which happens what was ordered. What is on its way when its source ends or is lost still arrives first.
@@ -319,6 +358,18 @@ fn take(says: &mut Receiver, course: &mut Course) -> Result<(), Error> {
 
 fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
     course.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is said for nobody, to its end: who could not go on speaking might stop listening too.
+async fn sunk(says: &mut Receiver) -> (Ended, &mut Receiver) {
+    loop {
+        match says.arrival().await {
+            Ok(true) => while let Ok(Some(_)) = says.try_next() {},
+            Ok(false) => return (Ended::InOrder, says),
+            Err(error) if error.is_unreachable() => {}
+            Err(error) => return (Ended::Source(error), says),
+        }
+    }
 }
 
 /// Reads of what nobody hears: who goes on speaking is not listened to for ever.
