@@ -1,9 +1,13 @@
 //! A line of a golden as bytes: the format of `tests/goldens/README.md`. The fuzz targets' seeds are read by it too.
 
-/// A frame and its message: what stands in brackets, or all of it.
+/// A frame and its message: what stands behind an equals sign, or in brackets, or all of it.
 pub(crate) fn parse_frame(line: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let (mut frame, mut message) = (Vec::new(), Vec::new());
-    let mut rest = line.split(" ; ").next()?;
+    let line = line.split(" ; ").next()?;
+    if let Some((frame, message)) = line.rsplit_once(" = ").filter(|_| !line.contains('"')) {
+        return Some((parse_frame(frame)?.0, parse_frame(message)?.0));
+    }
+    let mut rest = line;
     let (mut inside, mut bracketed) = (false, false);
     while let Some(first) = rest.chars().next() {
         let (bytes, used) = match first {
