@@ -3,28 +3,35 @@
 //! A framing is one file below this one and one line in [`ENTRIES`], which feeds the parser, `unstick framings`, the
 //! reference and the test suite; where it needs rules of its own, they are one line in `codecs!` too.
 
+mod adb;
 mod ber;
 mod between;
 mod cobs;
 mod command;
 mod delimited;
 mod digits;
+mod dle;
 mod dnp3;
 mod escape;
+mod event_stream;
 mod fix;
 mod fixed;
 mod flagged;
+mod gdb;
 mod hdlc;
 mod headers;
+mod http;
 mod integer;
 mod joined;
 mod json;
 mod length;
+mod nsq;
 mod prefixed;
 mod python_struct;
 mod resp;
 mod slip;
 mod stomp;
+mod tns;
 mod unframed;
 mod varint;
 mod x11;
@@ -190,6 +197,8 @@ pub(crate) enum Shape {
     },
     /// A length, or a header, in text.
     TextHeader,
+    /// Messages of HTTP itself.
+    Http,
     /// Messages that end in LF or CRLF.
     Line { crlf: bool },
     /// JSON values.
@@ -298,6 +307,13 @@ codecs! {
     Coap(prefixed::Prefixed<flagged::Coap>),
     Dnp3(dnp3::Dnp3),
     X11(x11::X11Stream),
+    Http(http::Message),
+    EventStream(event_stream::EventStream),
+    Dle(dle::Dle),
+    Gdb(gdb::Gdb),
+    Nsq(nsq::Nsq),
+    Tns(tns::Tns),
+    Adb(prefixed::Prefixed<adb::AdbReply>),
 }
 
 /// All framings, in the order in which the reference shows them.
@@ -323,9 +339,14 @@ pub const ENTRIES: &[Entry] = &[
     digits::NETSTRING,
     digits::OCTET_COUNT,
     headers::HEADERS,
+    http::HTTP,
+    http::SIP,
+    http::RTSP,
+    event_stream::EVENT_STREAM,
     slip::SLIP,
     cobs::COBS,
     hdlc::HDLC,
+    dle::DLE,
     fixed::FIXED,
     json::JSON,
     resp::RESP,
@@ -337,4 +358,8 @@ pub const ENTRIES: &[Entry] = &[
     flagged::COAP,
     dnp3::DNP3,
     x11::X11,
+    gdb::GDB,
+    nsq::NSQ,
+    tns::TNS,
+    adb::ADB,
 ];

@@ -13,6 +13,10 @@ pub const LARGEST_MAX: usize = 1 << 40;
 /// under 200; web servers commonly stop at 8 KiB.
 pub const MAX_HEADER_BLOCK: usize = 8 << 10;
 
+/// Bytes in the head of an HTTP, SIP or RTSP message, with its empty line. Servers stop at 8 to 48 KiB, and a head full
+/// of cookies or tokens stays under this.
+pub const MAX_MESSAGE_HEAD: usize = 64 << 10;
+
 /// Decimal digits of a length in text: `u64::MAX` has 20.
 pub const MAX_DECIMAL_DIGITS: usize = 20;
 

@@ -9,6 +9,8 @@ mod devices;
 mod messaging;
 mod network;
 mod programs;
+mod serial;
+mod text;
 
 use std::borrow::Cow;
 
@@ -87,8 +89,16 @@ pub struct Unsayable {
 }
 
 /// All presets, by family.
-pub const PRESETS: &[Family] =
-    &[databases::FAMILY, messaging::FAMILY, calls::FAMILY, network::FAMILY, devices::FAMILY, programs::FAMILY];
+pub const PRESETS: &[Family] = &[
+    databases::FAMILY,
+    messaging::FAMILY,
+    calls::FAMILY,
+    text::FAMILY,
+    network::FAMILY,
+    devices::FAMILY,
+    serial::FAMILY,
+    programs::FAMILY,
+];
 
 /// Protocols that have been looked at, and why there is no preset for them.
 pub const UNSAYABLE: &[Unsayable] = &[
@@ -141,6 +151,17 @@ impl Preset {
         spec: &'static str,
     ) -> Self {
         Self::row(name, title, port, document, Written::Hex, spec)
+    }
+
+    /// Whose messages are lines.
+    const fn lines(
+        name: &'static str,
+        title: &'static str,
+        port: u16,
+        document: &'static str,
+        spec: &'static str,
+    ) -> Self {
+        Self::row(name, title, port, document, Written::Line, spec)
     }
 
     /// Whose messages are text, mostly of more lines than one.

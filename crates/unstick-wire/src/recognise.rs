@@ -29,8 +29,8 @@ struct Recognition {
 
 /// All recognitions; the first that sees something speaks.
 const RECOGNITIONS: &[Recognition] = &[
-    Recognition { name: "an HTTP request", sees: |sight| sight.begins(METHODS, "is the peer speaking HTTP?") },
-    Recognition { name: "an HTTP response", sees: |sight| sight.begins(&["HTTP/"], "is the peer an HTTP server?") },
+    Recognition { name: "an HTTP request", sees: |sight| http(sight, METHODS, "is the peer speaking HTTP?") },
+    Recognition { name: "an HTTP response", sees: |sight| http(sight, &["HTTP/"], "is the peer an HTTP server?") },
     Recognition { name: "HTTP/2", sees: |sight| sight.begins(&["PRI * HTTP/2"], "is the peer speaking HTTP/2?") },
     Recognition { name: "TLS", sees: tls },
     Recognition { name: "SSH", sees: |sight| sight.begins(&["SSH-"], "is the peer speaking SSH?") },
@@ -80,6 +80,11 @@ impl Sight<'_> {
         let backwards = field.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
         Some(if little { (backwards, forwards) } else { (forwards, backwards) })
     }
+}
+
+/// HTTP, where it was not HTTP that was meant.
+fn http(sight: &Sight<'_>, texts: &[&str], question: &str) -> Option<Text> {
+    if sight.shape == Shape::Http { None } else { sight.begins(texts, question) }
 }
 
 /// A handshake or alert record: type, then version 3.x.

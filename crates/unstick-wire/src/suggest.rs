@@ -8,13 +8,14 @@ use crate::preset;
 const ELSEWHERE: &[(&str, &str)] = &[
     ("lf", "line"),
     ("newline", "line"),
-    ("ndjson", "line"),
-    ("jsonl", "line"),
     ("nul", "null"),
     ("content-length", "headers"),
     ("leb128", "varint"),
     ("asn1", "ber"),
     ("lengthprefixed", "u32be"),
+    ("http1.1", "http"),
+    ("stx-etx", "between:02:03"),
+    ("at", "crlf"),
 ];
 
 /// No framing and no preset has this name.

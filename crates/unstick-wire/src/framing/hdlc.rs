@@ -8,12 +8,12 @@ use crate::error::{EncodeError, SpecError};
 
 pub(super) const HDLC: Entry = Entry {
     name: "hdlc",
-    syntax: "hdlc[,fcs=32]",
-    frame: "RFC 1662: between 7E flags, 7E and 7D inside escaped; fcs=16, 32 or none is checked and stripped",
-    examples: &["hdlc", "hdlc,fcs=32", "hdlc,fcs=none", "hdlc,max=10,oversize=discard"],
+    syntax: "hdlc[,fcs=32][,escape=controls]",
+    frame: "RFC 1662: between 7E flags, 7E and 7D inside escaped (written: escape=controls what is under 20 too); fcs=16, 32 or none is checked and stripped",
+    examples: &["hdlc", "hdlc,fcs=32", "hdlc,fcs=none", "hdlc,escape=controls", "hdlc,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "hdlc",
-    parse: |args| Ok(Hdlc { sum: Sum::parse(args)?, ..Hdlc::default() }.into()),
+    parse: |args| Ok(Hdlc { sum: Sum::parse(args)?, controls: parse_escape(args)?, ..Hdlc::default() }.into()),
 };
 
 const FLAG: u8 = 0x7e;
@@ -27,10 +27,13 @@ const FLIP: u8 = 0x20;
 /// A flag may end one frame and begin the next, and there may be any number of them: what is empty between two belongs
 /// to no frame. A frame that ends in ESC and a flag was given up by its sender, and is passed over as the RFC wants; one
 /// whose checksum is wrong is an error, for a stream that is none of a serial line has no noise. A stream begins with a
-/// frame. Written are a flag on both sides, and no escapes but those of flags and escapes.
+/// frame. Written are a flag on both sides, and no escapes but those of flags and escapes, and of controls where that is
+/// asked for: PPP's peers may drop controls that are not escaped until both have agreed (section 7.1).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hdlc {
     sum: Sum,
+    /// Octets under 0x20 are written escaped.
+    controls: bool,
     /// Bytes of the input that hold no flag, and only whole escapes.
     scanned: usize,
     /// Escapes among them.
@@ -124,6 +127,14 @@ impl Sum {
     }
 }
 
+fn parse_escape(args: &mut Args<'_>) -> Result<bool, SpecError> {
+    match args.value("escape") {
+        None | Some("none") => Ok(false),
+        Some("controls") => Ok(true),
+        Some(other) => Err(SpecError::new(format!("escape={other}: controls or none"))),
+    }
+}
+
 /// How a frame ends.
 enum End {
     Flag(usize),
@@ -172,9 +183,13 @@ fn unescape(frame: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+fn escape(bytes: &[u8], controls: bool, out: &mut Vec<u8>) {
     let mut rest = bytes;
-    while let Some(at) = memchr2(FLAG, ESC, rest) {
+    let next = |rest: &[u8]| match controls {
+        false => memchr2(FLAG, ESC, rest),
+        true => rest.iter().position(|octet| *octet < FLIP || matches!(*octet, FLAG | ESC)),
+    };
+    while let Some(at) = next(rest) {
         out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(&[ESC, rest[at] ^ FLIP]);
         rest = &rest[at + 1..];
@@ -218,8 +233,8 @@ impl Codec for Hdlc {
         }
         out.reserve(message.len() + self.sum.width() + 2);
         out.push(FLAG);
-        escape(message, out);
-        escape(&self.sum.of(message)[..self.sum.width()], out);
+        escape(message, self.controls, out);
+        escape(&self.sum.of(message)[..self.sum.width()], self.controls, out);
         out.push(FLAG);
         Ok(())
     }

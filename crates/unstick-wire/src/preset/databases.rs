@@ -104,5 +104,13 @@ pub(super) const FAMILY: Family = Family {
             "TensorFlow guide, TFRecord",
             "length:width=8,endian=le,adj=8,header=keep",
         ),
+        Preset::binary(
+            "tns",
+            "Oracle Net (TNS)",
+            1521,
+            "no public specification; as python-oracledb and Wireshark read it",
+            "tns-packet",
+        )
+        .also(&["oracle"]),
     ],
 };

@@ -44,5 +44,16 @@ pub(super) const FAMILY: Family = Family {
         Preset::binary("nanomsg", "nanomsg and nng over TCP", 0, "SP TCP mapping, sections 2 and 3", "fixed:8/u64be")
             .also(&["nng"]),
         Preset::text("fix", "FIX 4 and 5", 0, "FIX TagValue Encoding 1.1, Message structure", "fix-message"),
+        // The signature of a later version is a frame of this one.
+        Preset::binary("zmtp1", "ZMTP 1, ZeroMQ 2", 0, "ZMTP 1.0 (ZeroMQ RFC 13), Framing", "escape:1:8"),
+        Preset::text("nsq", "NSQ", 4150, "NSQ TCP Protocol Spec", "fixed:4/nsq-command").answers("u32be"),
+        // Most hosts want these two bytes; others `ascii:4`, a length that counts itself, or a TPDU behind it.
+        Preset::binary(
+            "iso8583",
+            "ISO 8583, behind a length of two bytes (some hosts: ascii:4)",
+            0,
+            "ISO 8583:1987; the length is each host's own",
+            "u16be",
+        ),
     ],
 };

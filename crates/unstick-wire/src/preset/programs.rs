@@ -2,6 +2,10 @@
 
 use super::{Family, Preset};
 
+/// A word in the machine's own order holds the opcode and above it the size, which counts the header.
+const WAYLAND: &str =
+    if cfg!(target_endian = "big") { "length:off=4,width=2,adj=-6" } else { "length:off=6,width=2,endian=le,adj=-8" };
+
 pub(super) const FAMILY: Family = Family {
     title: "Programs and games",
     presets: &[
@@ -77,5 +81,20 @@ pub(super) const FAMILY: Family = Family {
         ),
         Preset::binary("rcon", "Valve Source RCON", 27015, "Valve Developer Wiki, Source RCON Protocol", "i32le"),
         Preset::text("json-seq", "JSON text sequences", 0, "RFC 7464 section 2.2", "between:1e:0a"),
+        Preset::text(
+            "adb-host",
+            "Android ADB, its server on this machine",
+            5037,
+            "AOSP adb OVERVIEW.TXT and SERVICES.TXT",
+            "hex:4",
+        )
+        .answers("adb-reply"),
+        Preset::binary(
+            "wayland",
+            "Wayland, without the descriptors beside it",
+            0,
+            "Wayland protocol, chapter 4, Wire Format",
+            WAYLAND,
+        ),
     ],
 };

@@ -274,3 +274,65 @@ pub(crate) fn x11(_: &str, bytes: &[u8]) -> Vec<u8> {
     message.resize(12 + data, 0);
     message
 }
+
+/// A request or a response with a length or, where there are any, in chunks; of RTSP an interleaved frame as well.
+pub(crate) fn http(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let dialect = spec.split('-').next().unwrap();
+    let name = dialect.to_uppercase();
+    match (dialect, bytes.len() % 3) {
+        ("rtsp", 1) => [b"$\x01", &(bytes.len() as u16).to_be_bytes()[..], bytes].concat(),
+        ("http", 1) => {
+            let chunk = format!("PUT /a HTTP/1.1\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n{:X};a=b\r\n", bytes.len());
+            [chunk.as_bytes(), bytes, b"\r\n0\r\nA: b\r\n\r\n"].concat()
+        }
+        (_, 2) => {
+            [format!("{name}/1.1 200 Fine\nA: b\n c\ncontent-LENGTH: {}\n\n", bytes.len()).as_bytes(), bytes].concat()
+        }
+        _ => [format!("ASK * {name}/1.0\r\nContent-Length:{}\r\n\r\n", bytes.len()).as_bytes(), bytes].concat(),
+    }
+}
+
+/// Lines of which none is empty.
+pub(crate) fn event(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut event = b":".to_vec();
+    for byte in bytes {
+        let ended = matches!(event.last(), Some(b'\r' | b'\n'));
+        event.push(if ended && matches!(byte, b'\r' | b'\n') { b'_' } else { *byte });
+    }
+    if let Some(last @ (b'\r' | b'\n')) = event.last_mut() {
+        *last = b'_';
+    }
+    event
+}
+
+/// A packet, or where there is nothing to put into one an acknowledgement.
+pub(crate) fn gdb(_: &str, bytes: &[u8]) -> Vec<u8> {
+    if bytes.is_empty() {
+        return b"+".to_vec();
+    }
+    let data = bytes.iter().map(|byte| if matches!(byte, b'#' | b'$') { b'_' } else { *byte });
+    std::iter::once(b'$').chain(data).collect()
+}
+
+/// A line, or a line and its body.
+pub(crate) fn nsq(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    match bytes.first().copied().unwrap_or(1) % 2 {
+        0 => line(spec, bytes),
+        _ => [b"PUB topic\n", bytes].concat(),
+    }
+}
+
+/// A packet with a length of two bytes; each message may be the first.
+pub(crate) fn tns(_: &str, bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u16 + 8).to_be_bytes()[..], b"\0\0\x06\0\0\0", bytes].concat()
+}
+
+/// A word alone, or a word and why, or data.
+pub(crate) fn adb(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let word: &[u8] = match bytes.len() % 3 {
+        0 if bytes.is_empty() => return b"OKAY".to_vec(),
+        1 => b"FAIL",
+        _ => b"",
+    };
+    [word, format!("{:04x}", bytes.len()).as_bytes(), bytes].concat()
+}

@@ -67,6 +67,23 @@ fn a_header_block() {
 }
 
 #[test]
+fn a_head_of_http() {
+    let head = |size: usize| {
+        let rest = "GET / HTTP/1.1\r\nX:\r\n\r\n".len();
+        format!("GET / HTTP/1.1\r\nX:{}\r\n\r\n", "x".repeat(size - rest)).into_bytes()
+    };
+    let framing = framing("http-message");
+    taken(whole(&framing, &head(limits::MAX_MESSAGE_HEAD)));
+    refused(whole(&framing, &head(limits::MAX_MESSAGE_HEAD + 1)), "the head is over 65536 bytes");
+    refused(whole(&framing, &vec![b'x'; limits::MAX_MESSAGE_HEAD]), "the head is over 65536 bytes");
+    let chunk = |digits: usize| format!("{}\r\n\r\n", "0".repeat(digits));
+    let chunked =
+        |digits| format!("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{}", chunk(digits)).into_bytes();
+    taken(whole(&framing, &chunked(limits::MAX_HEX_DIGITS)));
+    refused(whole(&framing, &chunked(limits::MAX_HEX_DIGITS + 1)), "is not the length of a chunk");
+}
+
+#[test]
 fn digits_of_a_length() {
     let zeros = "0".repeat(limits::MAX_DECIMAL_DIGITS);
     taken(whole(&framing("decimal:20"), format!("{zeros}\n").as_bytes()));

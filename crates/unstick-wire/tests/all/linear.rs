@@ -69,6 +69,16 @@ fn a_long_message_of_what_is_slowest() {
     linear("crlf", &vec![b'\r'; MESSAGE - 1]);
     linear("slip", &vec![0xdb; MESSAGE]);
     linear("cobs", &vec![0; MESSAGE]);
+    let head = |size: usize, lines: &str| format!("PUT / HTTP/1.1\r\n{lines}Content-Length: {size}\r\n\r\n");
+    linear("http-message", &[head(MESSAGE, "").as_bytes(), &vec![b'\n'; MESSAGE]].concat());
+    linear("http-message", head(0, &"a: b\r\n".repeat(10_000)).as_bytes());
+    let chunked = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    linear("http-message", [chunked, &"1\r\na\r\n".repeat(MESSAGE / 6), "0\r\n\r\n"].concat().as_bytes());
+    linear("http-message", [chunked, "0\r\n", &"a: b\r\n".repeat(MESSAGE / 6), "\r\n"].concat().as_bytes());
+    linear("event-stream", &b"a\r".repeat(MESSAGE / 2)[..MESSAGE - 1]);
+    linear("dle", &vec![0x10; MESSAGE]);
+    linear("gdb-packet", &[b"$".to_vec(), vec![b'}'; MESSAGE]].concat());
+    linear("nsq-command", &[b"PUB t\n".to_vec(), vec![b'\n'; MESSAGE]].concat());
     linear("json", &[&b"[\""[..], &vec![b'a'; MESSAGE], b"\"]"].concat());
     linear("json", &[&b"["[..], &b"1,".repeat(MESSAGE / 2), b"1]"].concat());
     linear("ber", &[&b"\x30\x84\x00\x20\x00\x00"[..], &vec![b'a'; MESSAGE]].concat());

@@ -17,6 +17,7 @@ mod knife;
 mod limits;
 mod linear;
 mod phases;
+mod protocols;
 mod specs;
 mod suite;
 mod times;

@@ -24,7 +24,7 @@ fn wrong_names_are_met_with_the_nearest() {
     refused("lines", "there is no framing `lines`", "did you mean `line`?");
     refused("JSON", "there is no framing `JSON`", "did you mean `json`?");
     refused("octet_count", "there is no framing", "did you mean `octet-count`?");
-    refused("ndjson", "there is no framing", "did you mean `line`?");
+    refused("newline", "there is no framing", "did you mean `line`?");
     refused("nonsense", "there is no framing", "`unstick framings` lists them");
     refused("", "a framing is missing", "such as");
     refused("line/", "a framing is missing", "such as");

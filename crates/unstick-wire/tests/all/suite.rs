@@ -82,9 +82,14 @@ suite! {
     netstring: "netstring" carries anything;
     octet_count: "octet-count" carries not_empty;
     headers: "headers" carries headers;
+    http: "http-message" carries http;
+    sip: "sip-message" carries http;
+    rtsp: "rtsp-message" carries http;
+    event_stream: "event-stream" carries event;
     slip: "slip" carries not_empty;
     cobs: "cobs" carries anything;
     hdlc: "hdlc" carries not_empty;
+    dle: "dle" carries anything;
     fixed: "fixed" carries fixed;
     json: "json" carries json;
     resp: "resp" carries resp;
@@ -96,6 +101,10 @@ suite! {
     coap: "coap-frame" carries coap;
     dnp3: "dnp3-frame" carries dnp3;
     x11: "x11-message" carries x11;
+    gdb: "gdb-packet" carries gdb;
+    nsq: "nsq-command" carries nsq;
+    tns: "tns-packet" carries tns;
+    adb: "adb-reply" carries adb;
 }
 
 impl Row {
@@ -363,8 +372,7 @@ fn discarding(row: &Row) {
         let sizes = around_a_limit(row, &spec);
         let max = sizes.as_ref().map_or(MAX_FIXED, |(_, over)| over.len() - 1);
         let Ok(limited) = Framing::parse(&format!("{spec},max={max},oversize=discard")) else {
-            let whole_only = ["raw", "gap", "fixed", "resp", "command", "stomp-frame", "x11-message"];
-            assert!(whole_only.contains(&row.name), "{spec} could pass over a message");
+            assert!(WHOLE_ONLY.contains(&row.name), "{spec} could pass over a message");
             continue;
         };
         let (fits, over) = sizes.expect("a framing that discards has messages of different lengths");
@@ -379,6 +387,23 @@ fn discarding(row: &Row) {
         }
     }
 }
+
+/// Framings that cannot pass over a message that is too long.
+const WHOLE_ONLY: &[&str] = &[
+    "raw",
+    "gap",
+    "fixed",
+    "resp",
+    "command",
+    "stomp-frame",
+    "x11-message",
+    "http-message",
+    "sip-message",
+    "rtsp-message",
+    "event-stream",
+    "gdb-packet",
+    "nsq-command",
+];
 
 /// The longest of the fixed lengths in the table.
 const MAX_FIXED: usize = 512;

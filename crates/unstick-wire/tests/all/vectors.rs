@@ -9,14 +9,14 @@ fn unhex(hex: &str) -> Vec<u8> {
 
 /// The message is written as these bytes, and they are read as this message.
 #[track_caller]
-fn both_ways(spec: &str, message: &[u8], frame: &[u8]) {
+pub(crate) fn both_ways(spec: &str, message: &[u8], frame: &[u8]) {
     let framing = framing(spec);
     assert_eq!(encode(&framing, [message]), frame, "{spec}");
     reads(spec, frame, &[message]);
 }
 
 #[track_caller]
-fn reads<M: AsRef<[u8]>>(spec: &str, stream: &[u8], messages: &[M]) {
+pub(crate) fn reads<M: AsRef<[u8]>>(spec: &str, stream: &[u8], messages: &[M]) {
     let messages = messages.iter().map(|message| message.as_ref().to_vec()).collect();
     let told = Told { messages, discarded: 0, error: None };
     assert_eq!(whole(&framing(spec), stream), told, "{spec}");
@@ -25,7 +25,7 @@ fn reads<M: AsRef<[u8]>>(spec: &str, stream: &[u8], messages: &[M]) {
 
 /// These bytes are refused for this reason.
 #[track_caller]
-fn refuses(spec: &str, stream: &[u8], reason: &str) {
+pub(crate) fn refuses(spec: &str, stream: &[u8], reason: &str) {
     let told = whole(&framing(spec), stream);
     let (text, _) = told.error.clone().unwrap_or_else(|| panic!("{spec} took {:?}", told.messages));
     assert!(text.contains(reason), "{spec}: {text}");
@@ -33,7 +33,7 @@ fn refuses(spec: &str, stream: &[u8], reason: &str) {
 }
 
 #[track_caller]
-fn cannot_send(spec: &str, message: &[u8], reason: &str) {
+pub(crate) fn cannot_send(spec: &str, message: &[u8], reason: &str) {
     let error = framing(spec).encoder().unwrap().encode(message, &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains(reason), "{spec}: {error}");
 }
@@ -284,6 +284,7 @@ fn hdlc() {
     both_ways("hdlc,fcs=32", b"123456789", b"~123456789\x26\x39\xf4\xcb~");
     both_ways("hdlc,fcs=none", b"}~ }", b"~}]}^ }]~");
     both_ways("hdlc", b"", b"~\0\0~");
+    both_ways("hdlc,escape=controls", b"\0 \x1f~", b"~}  }?}^\x45\x73~");
     // A checksum that has to be escaped itself.
     both_ways("hdlc", b"Bw", b"~Bw\xa9}]~");
     // Flags between frames, shared or not; octets that need not have been escaped, as PPP escapes controls.

@@ -29,7 +29,7 @@ ODD = [b"hello", bytes(range(32)), bytes([0x10, 0x10, 0x02, 0x03, 0x7D, 0x7E, 0x
 
 def stuffed():
     for name, title, source, package, encode in [
-        ("slip", "SLIP", "RFC 1055", "sliplib", sliplib.Driver().send),
+        ("slip", "SLIP", "RFC 1055, the protocol", "sliplib", sliplib.Driver().send),
         ("cobs", "COBS", "Cheshire and Baker, Consistent Overhead Byte Stuffing, 1999", "cobs", lambda m: cobs.cobs.encode(m) + b"\0"),
         ("dle", "Serial blocks between DLE STX and DLE ETX", "ISO 2111 (ISO 1745 in its transparent mode)", "dle-encoder", DleEncoder(escape_stx_etx=False).encode),
     ]:

@@ -1,0 +1,48 @@
+//! `adb-reply`: what the server of adb answers: OKAY, FAIL and why, or data behind a length of four hexadecimal digits.
+//!
+//! Not here: what a device sends once a service of its own has been opened, which only its request tells.
+
+use super::prefixed::{Prefix, Prefixed};
+use super::{Entry, Fault, Shape, shown};
+
+/// adb's OVERVIEW.TXT, "Protocol details", and SERVICES.TXT.
+pub(super) const ADB: Entry = Entry {
+    name: "adb-reply",
+    syntax: "adb-reply",
+    frame: "an answer of adb's server as it stands: OKAY, FAIL and hex:4, or hex:4",
+    examples: &["adb-reply", "adb-reply,max=100,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "adb-reply",
+    parse: |_| Ok(Prefixed(AdbReply).into()),
+};
+
+/// Digits of a length, and letters of a word.
+const WIDTH: usize = 4;
+
+#[derive(Debug, Clone)]
+pub(crate) struct AdbReply;
+
+impl Prefix for AdbReply {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+        let (word, digits) = match input.get(..WIDTH) {
+            None => return Ok(None),
+            Some(b"OKAY") => return Ok(Some((WIDTH, 0))),
+            Some(b"FAIL") => (WIDTH, input.get(WIDTH..2 * WIDTH)),
+            digits => (0, digits),
+        };
+        let Some(digits) = digits else { return Ok(None) };
+        let length = digits
+            .iter()
+            .try_fold(0, |length, digit| char::from(*digit).to_digit(16).map(|digit| length << 4 | u64::from(digit)));
+        let wrong = || Fault::broken(format!("{} is neither a length nor OKAY or FAIL", shown(digits)));
+        Ok(Some((word + WIDTH, length.ok_or_else(wrong)?)))
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Other
+    }
+}

@@ -1,0 +1,74 @@
+//! `event-stream`: server-sent events: lines, and an empty one behind them; lines end in LF, CRLF or CR.
+//!
+//! Not here: HTTP, in whose body they come, and what a field means.
+
+use memchr::memchr2;
+
+use super::{Codec, Cx, Entry, Fault, Step};
+use crate::error::EncodeError;
+
+/// WHATWG HTML, section 9.2.5, "Parsing an event stream".
+pub(super) const EVENT_STREAM: Entry = Entry {
+    name: "event-stream",
+    syntax: "event-stream",
+    frame: "server-sent events: lines that end in LF, CRLF or CR, up to an empty one",
+    examples: &["event-stream", "event-stream,max=100"],
+    keeps_boundaries: true,
+    matches: |name| name == "event-stream",
+    parse: |_| Ok(EventStream::default().into()),
+};
+
+/// Events one behind the other. The message is an event's lines, without the end of the last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EventStream {
+    /// Where the line under way begins.
+    line: usize,
+    /// Where the line before it ends, its own end not counted.
+    before: usize,
+    /// Bytes known to hold no end of that line.
+    scanned: usize,
+}
+
+impl EventStream {
+    /// Where the event and its empty line end, if that has come.
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<(usize, usize)>, Fault> {
+        loop {
+            let found = memchr2(b'\r', b'\n', &input[self.scanned..]);
+            let at = self.scanned + found.unwrap_or(input.len() - self.scanned);
+            self.scanned = at;
+            // What ends the last line is no part of the message, nor is the empty one.
+            let least = if at > self.line { at } else { self.before };
+            if least > max {
+                return Err(Fault::TooLong { length: None, skip: None });
+            }
+            if found.is_none() {
+                return Ok(None);
+            }
+            self.scanned = at + 1;
+            if at == self.line && at > 0 && input[at - 1] == b'\r' && input[at] == b'\n' {
+                // The other half of the line's end.
+                self.line = at + 1;
+            } else if at == self.line {
+                return Ok(Some((self.before, at + 1)));
+            } else {
+                (self.before, self.line) = (at, at + 1);
+            }
+        }
+    }
+}
+
+impl Codec for EventStream {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        if matches!(input[0], b'\r' | b'\n') {
+            // Empty lines before an event, or the LF of the one that ended the last.
+            return Ok(Step::Blank { total: 1 });
+        }
+        let Some((end, total)) = self.find_end(input, cx.max)? else { return Ok(Step::Need) };
+        *self = Self::default();
+        Ok(Step::Frame { start: 0, end, total })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        super::encode_as_it_stands(Self::default(), message, b"\n\n", "one event: lines, none of them empty", out)
+    }
+}

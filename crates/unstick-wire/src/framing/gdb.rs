@@ -1,0 +1,103 @@
+//! `gdb-packet`: GDB's remote serial protocol: `$...#cc` and `%...#cc`, acknowledgements, and the interrupt byte.
+//!
+//! The message is a packet with its first byte and without its checksum, or the one byte of what is no packet. Not here:
+//! what `}` escapes and `*` repeats in a packet.
+
+use memchr::memchr2;
+
+use super::{Codec, Cx, Entry, Fault, Step, shown};
+use crate::error::EncodeError;
+
+/// The GDB manual, appendix E: "Overview", "Packet Acknowledgment", "Notification Packets", "Interrupts".
+pub(super) const GDB: Entry = Entry {
+    name: "gdb-packet",
+    syntax: "gdb-packet",
+    frame: "$ and what comes before #, whose checksum is checked and stripped ($g is $g#67); or a +, a -, a 03 alone",
+    examples: &["gdb-packet", "gdb-packet,max=100"],
+    keeps_boundaries: true,
+    matches: |name| name == "gdb-packet",
+    parse: |_| Ok(Gdb::default().into()),
+};
+
+/// Ends a packet's data.
+const END: u8 = b'#';
+
+/// Bytes of `#cc`.
+const TRAILER: usize = 3;
+
+/// Packets and single bytes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gdb {
+    /// Bytes of the input known to hold no end of the packet.
+    scanned: usize,
+}
+
+/// What stands behind the data: its bytes' sum, without its first.
+fn trailer(packet: &[u8]) -> [u8; TRAILER] {
+    let sum = packet[1..].iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
+    [END, digit(sum >> 4), digit(sum & 0x0f)]
+}
+
+fn is_alone(byte: u8) -> bool {
+    matches!(byte, b'+' | b'-' | 0x03)
+}
+
+impl Gdb {
+    /// Where the `#` stands of the packet that `input` begins.
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+        let from = self.scanned.max(1);
+        let found = memchr2(END, b'$', &input[from..]).map(|found| from + found);
+        let seen = found.unwrap_or(input.len());
+        self.scanned = seen;
+        if seen > max {
+            return Err(Fault::TooLong { length: None, skip: None });
+        }
+        match found {
+            Some(at) if input[at] == b'$' => Err(Fault::broken("a packet begins inside another")),
+            found => Ok(found),
+        }
+    }
+}
+
+impl Codec for Gdb {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        match input[0] {
+            byte if is_alone(byte) => return Ok(Step::Frame { start: 0, end: 1, total: 1 }),
+            b'$' | b'%' => {}
+            other => return Err(Fault::broken(format!("{} begins no packet of GDB", shown(&[other])))),
+        }
+        let Some(end) = self.find_end(input, cx.max)? else { return Ok(Step::Need) };
+        let Some(found) = input.get(end..end + TRAILER) else { return Ok(Step::Need) };
+        let right = trailer(&input[..end]);
+        if !found.eq_ignore_ascii_case(&right) {
+            let what = format!("a packet ends in {}, and its bytes make {}", shown(&found[1..]), shown(&right[1..]));
+            return Err(Fault::broken(what));
+        }
+        self.scanned = 0;
+        Ok(Step::Frame { start: 0, end, total: end + TRAILER })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match message {
+            [byte] if is_alone(*byte) => out.push(*byte),
+            [b'$' | b'%', data @ ..] => {
+                if let Some(at) = memchr2(END, b'$', data) {
+                    return Err(EncodeError::unfit_but(
+                        format!("the packet holds {} at byte {}", shown(&data[at..=at]), at + 1),
+                        "inside a packet # and $ are written as } and the byte with bit 20 flipped",
+                    ));
+                }
+                out.extend_from_slice(message);
+                out.extend_from_slice(&trailer(message));
+            }
+            _ => {
+                return Err(EncodeError::unfit_but(
+                    "the message is no packet, which begins with $ or %",
+                    "$g reads the registers; its checksum is written for it",
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,381 @@
+//! `http-message`, `sip-message`, `rtsp-message`: a start line, header lines, an empty line, and the body that they announce.
+//!
+//! The message is all of it as it stands on the wire, chunks included. Not here: what only the other direction knows, as
+//! that a response answers HEAD or CONNECT and has no body, whatever it says; and headers alone, which is `headers`.
+
+use memchr::memchr;
+
+use super::{Codec, Cx, Entry, Fault, Shape, Step, shown};
+use crate::error::EncodeError;
+use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_MESSAGE_HEAD};
+
+/// RFC 9112: sections 2.1 and 2.2 (messages), 6.3 (where a body ends), 7.1 (chunks).
+pub(super) const HTTP: Entry = Entry {
+    name: "http-message",
+    syntax: "http-message",
+    frame: "an HTTP/1 request or response as it stands: head, empty line, then Content-Length bytes, chunks, or all up to the end; a reply to HEAD cannot be told",
+    examples: &["http-message", "http-message,max=200"],
+    keeps_boundaries: true,
+    matches: |name| name == "http-message",
+    parse: |_| Ok(Message::new(Dialect::Http).into()),
+};
+
+/// RFC 3261: sections 7 (messages) and 18.3 (on a stream each says its length); RFC 5626, section 3.5.1 (keep-alives).
+pub(super) const SIP: Entry = Entry {
+    name: "sip-message",
+    syntax: "sip-message",
+    frame: "a SIP request or response as it stands, with Content-Length (or l); empty lines between two are passed over",
+    examples: &["sip-message"],
+    keeps_boundaries: true,
+    matches: |name| name == "sip-message",
+    parse: |_| Ok(Message::new(Dialect::Sip).into()),
+};
+
+/// RFC 2326: sections 4 and 10.12; RFC 7826: sections 5 and 14.
+pub(super) const RTSP: Entry = Entry {
+    name: "rtsp-message",
+    syntax: "rtsp-message",
+    frame: "an RTSP request or response as it stands, or an interleaved frame: $, a channel, a length of 2 bytes, so many bytes",
+    examples: &["rtsp-message"],
+    keeps_boundaries: true,
+    matches: |name| name == "rtsp-message",
+    parse: |_| Ok(Message::new(Dialect::Rtsp).into()),
+};
+
+/// Whose messages they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Http,
+    Sip,
+    Rtsp,
+}
+
+impl Dialect {
+    /// Its name in a start line.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Sip => "SIP",
+            Self::Rtsp => "RTSP",
+        }
+    }
+}
+
+/// Bytes in front of an interleaved frame's data: `$`, its channel, its length.
+const INTERLEAVED: usize = 4;
+
+/// Bytes that an error quotes of a line.
+const QUOTED: usize = 40;
+
+/// A message under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    dialect: Dialect,
+    /// Bytes of the input that have been understood.
+    at: usize,
+    /// Bytes known to hold no end of the line that begins there.
+    scanned: usize,
+    head: Head,
+    stage: Stage,
+}
+
+/// What the head has said so far.
+#[derive(Debug, Clone, Default)]
+struct Head {
+    /// Who sends: `None` until the start line has come.
+    start: Option<Start>,
+    /// Where in the input the field under way begins and ends: lines that begin with a blank continue it.
+    field: Option<(usize, usize)>,
+    length: Option<u64>,
+    coding: Option<Coding>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Request,
+    Response(u16),
+}
+
+/// The last transfer coding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Chunked,
+    Other,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    /// A body that ends with byte so many of the input.
+    Counted(u64),
+    ChunkLine,
+    /// A chunk that ends so, its CRLF included.
+    Chunk(u64),
+    Trailers,
+    /// All that comes before the stream ends.
+    Rest,
+}
+
+fn too_long(length: Option<u64>) -> Fault {
+    Fault::TooLong { length, skip: None }
+}
+
+fn quoted(line: &[u8]) -> String {
+    shown(&line[..line.len().min(QUOTED)])
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(word: &[u8]) -> bool {
+    !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
+fn number(digits: &[u8], radix: u32, most: usize) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let plain = !text.is_empty() && text.len() <= most && text.chars().all(|digit| digit.is_digit(radix));
+    u64::from_str_radix(text, radix).ok().filter(|_| plain)
+}
+
+impl Head {
+    /// Reads the line that says whose message this is.
+    fn read_start(&mut self, line: &[u8], dialect: Dialect) -> Result<(), Fault> {
+        let is_version = |word: &[u8]| {
+            let rest = word.strip_prefix(dialect.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
+            rest.is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+        };
+        let mut words = line.split(|byte| *byte == b' ');
+        let first = words.next().unwrap_or_default();
+        let found = if is_version(first) {
+            let status = words.next().filter(|digits| digits.len() == 3).and_then(|digits| number(digits, 10, 3));
+            status.map(|status| Start::Response(status as u16))
+        } else {
+            let version = words.next_back().filter(|word| is_version(word));
+            (version.is_some() && words.next().is_some() && is_token(first)).then_some(Start::Request)
+        };
+        self.start = found;
+        match found {
+            Some(_) => Ok(()),
+            None => Err(Fault::broken(format!("{} is no start line of {}", quoted(line), dialect.name()))),
+        }
+    }
+
+    /// Reads a field, its continuations included.
+    fn read_field(&mut self, field: &[u8], dialect: Dialect) -> Result<(), Fault> {
+        let name = memchr(b':', field).map(|colon| &field[..colon]);
+        // HTTP forbids blanks before the colon, the others do not.
+        let name = if dialect == Dialect::Http { name } else { name.map(<[u8]>::trim_ascii_end) };
+        let Some(name) = name.filter(|name| is_token(name)) else {
+            return Err(Fault::broken(format!("{} is not a header line", quoted(field))));
+        };
+        let value = field[memchr(b':', field).map_or(0, |colon| colon + 1)..].trim_ascii();
+        let compact = dialect == Dialect::Sip && name.eq_ignore_ascii_case(b"l");
+        if compact || name.eq_ignore_ascii_case(b"content-length") {
+            for part in value.split(|byte| *byte == b',') {
+                self.read_length(part.trim_ascii())?;
+            }
+        } else if dialect == Dialect::Http && name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+            let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+            self.coding = Some(if chunked { Coding::Chunked } else { Coding::Other });
+        }
+        Ok(())
+    }
+
+    fn read_length(&mut self, digits: &[u8]) -> Result<(), Fault> {
+        let length = number(digits, 10, MAX_DECIMAL_DIGITS)
+            .ok_or_else(|| Fault::broken(format!("Content-Length {} is no length", quoted(digits))))?;
+        if self.length.is_some_and(|before| before != length) {
+            return Err(Fault::broken("Content-Length is given twice, and differs"));
+        }
+        self.length = Some(length);
+        Ok(())
+    }
+
+    /// How the body ends that stands behind the head's `at` bytes.
+    fn body(&self, dialect: Dialect, at: usize) -> Result<Stage, Fault> {
+        let counted = |length: u64| Stage::Counted(length.saturating_add(at as u64));
+        match (dialect, self.start, self.coding, self.length) {
+            (Dialect::Http, Some(Start::Response(100..200 | 204 | 304)), _, _) => Ok(counted(0)),
+            (Dialect::Http, _, Some(_), Some(_)) => Err(Fault::broken(
+                "both Transfer-Encoding and Content-Length are there: readers disagree on where the body ends",
+            )),
+            (Dialect::Http, _, Some(Coding::Chunked), _) => Ok(Stage::ChunkLine),
+            (Dialect::Http, Some(Start::Request), Some(Coding::Other), _) => {
+                Err(Fault::broken("the last Transfer-Encoding of a request is not chunked: nothing says where it ends"))
+            }
+            (_, _, _, Some(length)) => Ok(counted(length)),
+            (Dialect::Http, Some(Start::Response(_)), _, None) => Ok(Stage::Rest),
+            (Dialect::Sip, ..) => {
+                Err(Fault::broken("the message has no Content-Length, which SIP wants of each message on a stream"))
+            }
+            (Dialect::Http | Dialect::Rtsp, ..) => Ok(counted(0)),
+        }
+    }
+}
+
+impl Message {
+    fn new(dialect: Dialect) -> Self {
+        Self { dialect, at: 0, scanned: 0, head: Head::default(), stage: Stage::Head }
+    }
+
+    /// The line that begins at `self.at`, without its end; `None` until that has come. All lines end within `bound` bytes.
+    fn line<'a>(&mut self, input: &'a [u8], bound: usize, over: fn() -> Fault) -> Result<Option<&'a [u8]>, Fault> {
+        let part = &input[..input.len().min(bound)];
+        let Some(found) = memchr(b'\n', &part[self.scanned..]) else {
+            self.scanned = part.len();
+            return if part.len() == bound { Err(over()) } else { Ok(None) };
+        };
+        let lf = self.scanned + found;
+        let line = &input[self.at..lf];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if memchr(b'\r', line).is_some() {
+            return Err(Fault::broken(format!("a line holds a CR that is not its end: {}", quoted(line))));
+        }
+        self.at = lf + 1;
+        self.scanned = lf + 1;
+        Ok(Some(line))
+    }
+
+    /// Reads the lines of the head that have arrived; true when they are all there.
+    fn read_head(&mut self, input: &[u8], max: usize) -> Result<bool, Fault> {
+        let over: fn() -> Fault = if max <= MAX_MESSAGE_HEAD {
+            || too_long(None)
+        } else {
+            || Fault::broken(format!("the head is over {MAX_MESSAGE_HEAD} bytes"))
+        };
+        loop {
+            let from = self.at;
+            let Some(line) = self.line(input, max.min(MAX_MESSAGE_HEAD), over)? else { return Ok(false) };
+            if self.head.start.is_none() {
+                self.head.read_start(line, self.dialect)?;
+                continue;
+            }
+            match (line.first(), &mut self.head.field) {
+                (Some(b' ' | b'\t'), Some(field)) => field.1 = from + line.len(),
+                (first, field) => {
+                    let next = first.map(|_| (from, from + line.len()));
+                    if let Some((start, end)) = std::mem::replace(field, next) {
+                        self.head.read_field(&input[start..end], self.dialect)?;
+                    }
+                    if first.is_none() {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where the message ends that starts at `input[0]`.
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+        loop {
+            match self.stage {
+                Stage::Head => {
+                    if !self.read_head(input, max)? {
+                        return Ok(None);
+                    }
+                    self.stage = self.head.body(self.dialect, self.at)?;
+                }
+                Stage::Counted(end) if end > max as u64 => return Err(too_long(Some(end))),
+                Stage::Counted(end) => return Ok(Some(end as usize).filter(|end| input.len() >= *end)),
+                Stage::ChunkLine => {
+                    let Some(line) = self.line(input, max, || too_long(None))? else { return Ok(None) };
+                    self.stage = chunk(line, self.at)?;
+                }
+                Stage::Chunk(end) if end > max as u64 => return Err(too_long(None)),
+                Stage::Chunk(end) => {
+                    let end = end as usize;
+                    let Some(behind) = input.get(end - 2..end) else { return Ok(None) };
+                    if behind != b"\r\n" {
+                        let what = format!("a chunk is followed by {} where CRLF belongs", shown(behind));
+                        return Err(Fault::broken(what));
+                    }
+                    (self.at, self.scanned, self.stage) = (end, end, Stage::ChunkLine);
+                }
+                Stage::Trailers => match self.line(input, max, || too_long(None))? {
+                    None => return Ok(None),
+                    Some(b"") => return Ok(Some(self.at)),
+                    Some(_) => {}
+                },
+                Stage::Rest if input.len() > max => return Err(too_long(None)),
+                Stage::Rest => return Ok(None),
+            }
+        }
+    }
+}
+
+/// What follows a chunk's line: its bytes, or behind the last the trailers.
+fn chunk(line: &[u8], at: usize) -> Result<Stage, Fault> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    match number(digits, 16, MAX_HEX_DIGITS) {
+        Some(0) => Ok(Stage::Trailers),
+        Some(length) => Ok(Stage::Chunk(length.saturating_add(at as u64 + 2))),
+        None => Err(Fault::broken(format!("{} is not the length of a chunk", quoted(line)))),
+    }
+}
+
+/// Bytes of the interleaved frame that `input` begins; `None` until its header has come.
+fn interleaved(input: &[u8]) -> Option<usize> {
+    let header = input.get(..INTERLEAVED)?;
+    Some(INTERLEAVED + usize::from(u16::from_be_bytes([header[2], header[3]])))
+}
+
+impl Codec for Message {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let end = match input {
+            [b'\n', ..] => return Ok(Step::Blank { total: 1 }),
+            [b'\r', b'\n', ..] => return Ok(Step::Blank { total: 2 }),
+            [b'\r'] => return Ok(Step::Need),
+            [b'$', ..] if self.dialect == Dialect::Rtsp => match interleaved(input) {
+                Some(end) if end > cx.max => return Err(too_long(Some(end as u64))),
+                end => end.filter(|end| input.len() >= *end),
+            },
+            [first, ..] if !is_token(&[*first]) => {
+                return Err(Fault::broken(format!(
+                    "{} begins no message of {}",
+                    shown(&[*first]),
+                    self.dialect.name()
+                )));
+            }
+            _ => self.find_end(input, cx.max)?,
+        };
+        let Some(end) = end else { return Ok(Step::Need) };
+        *self = Self::new(self.dialect);
+        Ok(Step::Frame { start: 0, end, total: end })
+    }
+
+    fn finish(&mut self, input: &[u8], _cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        if self.stage != Stage::Rest {
+            return Ok(Step::Need);
+        }
+        *self = Self::new(self.dialect);
+        Ok(Step::Frame { start: 0, end: input.len(), total: input.len() })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let mut own = Self::new(self.dialect);
+        if own.find_end(message, message.len().saturating_add(1)) == Ok(None) && own.stage == Stage::Rest {
+            return Err(EncodeError::unfit_but(
+                "the response has neither Content-Length nor chunks: only the end of the stream would end it",
+                "give it a Content-Length",
+            ));
+        }
+        let what = format!("one whole message of {}, its length right", self.dialect.name());
+        super::encode_as_it_stands(Self::new(self.dialect), message, b"", &what, out)
+    }
+
+    fn announced(&self, input: &[u8]) -> Option<u64> {
+        match self.stage {
+            Stage::Counted(end) => Some(end),
+            _ if self.dialect == Dialect::Rtsp && input.first() == Some(&b'$') => Some(interleaved(input)? as u64),
+            _ => None,
+        }
+    }
+
+    fn unfollowable(&self) -> Option<&'static str> {
+        (self.dialect == Dialect::Http).then_some("a response without a length goes on to the end of the stream")
+    }
+
+    fn shape(&self) -> Shape {
+        if self.dialect == Dialect::Http { Shape::Http } else { Shape::TextHeader }
+    }
+}

@@ -1,0 +1,96 @@
+//! `tns-packet`: Oracle Net's packets, whose length has two bytes, and four from the first on that two cannot say.
+
+use super::{Codec, Cx, Entry, Fault, Step};
+use crate::error::EncodeError;
+
+/// There is no public specification: as python-oracledb writes its packets and Wireshark reads them.
+pub(super) const TNS: Entry = Entry {
+    name: "tns-packet",
+    syntax: "tns-packet",
+    frame: "an Oracle Net packet as it stands; its length, which counts all of it, has 2 bytes, and 4 once both sides are at version 315",
+    examples: &["tns-packet", "tns-packet,max=100,oversize=discard"],
+    keeps_boundaries: true,
+    matches: |name| name == "tns-packet",
+    parse: |_| Ok(Tns { large: false }.into()),
+};
+
+/// Bytes of a packet's header: length, checksum (part of a large length), type, flags, the header's checksum.
+const HEADER: u64 = 8;
+
+/// The type of a data descriptor, and where it says how many bytes follow that its length does not count.
+const DATA_DESCRIPTOR: u8 = 15;
+const UNCOUNTED: usize = 12;
+
+/// Packets of one side.
+///
+/// One side's bytes do not say which version both have agreed on. But a length of two bytes is never under eight, and
+/// the first packet with a length of four is never so large as to look like one.
+#[derive(Debug, Clone)]
+pub(crate) struct Tns {
+    /// Lengths have four bytes.
+    large: bool,
+}
+
+impl Tns {
+    /// Bytes of the packet that `input` begins, and whether its length has four.
+    fn whole(&self, input: &[u8]) -> Result<Option<(u64, bool)>, Fault> {
+        let Some(header) = input.get(..HEADER as usize) else { return Ok(None) };
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        let short = number(&header[..2]);
+        let large = self.large || short < HEADER;
+        let length = if large { number(&header[..4]) } else { short };
+        if length < HEADER {
+            return Err(Fault::broken(format!("length {length} is less than the {HEADER} bytes of a packet's header")));
+        }
+        if large || header[4] != DATA_DESCRIPTOR {
+            return Ok(Some((length, large)));
+        }
+        let uncounted = input.get(UNCOUNTED..UNCOUNTED + 4).map(number);
+        Ok(uncounted.map(|uncounted| (length.max(UNCOUNTED as u64 + 4) + uncounted, false)))
+    }
+}
+
+impl Codec for Tns {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let Some((length, large)) = self.whole(input)? else { return Ok(Step::Need) };
+        if length > cx.max as u64 {
+            self.large = large;
+            return Err(Fault::TooLong { length: Some(length), skip: Some(length) });
+        }
+        let total = length as usize;
+        if input.len() < total {
+            return Ok(Step::Need);
+        }
+        self.large = large;
+        Ok(Step::Frame { start: 0, end: total, total })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match self.whole(message) {
+            Ok(Some((length, _))) if length == message.len() as u64 => {
+                out.extend_from_slice(message);
+                Ok(())
+            }
+            Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message is no packet: {what}"))),
+            _ => Err(EncodeError::unfit("the message is not one packet with its length right")),
+        }
+    }
+
+    fn remembers(&self) -> bool {
+        !self.large
+    }
+
+    fn sent(&mut self, message: &[u8]) {
+        if let Ok(Some((_, large))) = self.whole(message) {
+            self.large = large;
+        }
+    }
+
+    fn announced(&self, input: &[u8]) -> Option<u64> {
+        self.whole(input).ok()?.map(|(length, _)| length)
+    }
+
+    fn can_discard(&self) -> bool {
+        true
+    }
+}

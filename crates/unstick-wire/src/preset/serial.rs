@@ -1,0 +1,28 @@
+//! Presets of what comes from serial lines, and of debuggers behind them.
+
+use super::{Family, Preset};
+
+pub(super) const FAMILY: Family = Family {
+    title: "Serial lines and debuggers",
+    presets: &[
+        Preset::binary("slip", "SLIP", 0, "RFC 1055", "slip"),
+        Preset::binary(
+            "ppp",
+            "PPP in HDLC-like framing",
+            0,
+            "RFC 1662 sections 3.1, 4.2 and 7.1",
+            "hdlc,escape=controls",
+        ),
+        Preset::binary("cobs", "COBS", 0, "Cheshire and Baker, Consistent Overhead Byte Stuffing, 1999", "cobs"),
+        Preset::binary("dle", "Blocks between DLE STX and DLE ETX", 0, "ISO 1745, ISO 2111", "dle"),
+        Preset::lines("nmea", "NMEA 0183 and AIS", 10110, "NMEA 0183 version 4, sentence structure", "crlf")
+            .also(&["ais"]),
+        Preset::text(
+            "gdb",
+            "GDB remote serial protocol",
+            0,
+            "GDB manual, appendix E, Overview and Notification Packets",
+            "gdb-packet",
+        ),
+    ],
+};
