@@ -15,7 +15,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("lengthprefixed", "u32be"),
     ("http1.1", "http"),
     ("stx-etx", "between:02:03"),
-    ("at", "crlf"),
 ];
 
 /// No framing and no preset has this name.

@@ -1,6 +1,6 @@
 //! Presets against the servers whose protocols they are: whole messages both ways.
 
-use crate::rig::{Dns, Postgres, Process, Redis, Server, python_code, unstick, unstick_listen};
+use crate::rig::{Dns, Postgres, Process, Redis, Server, netcat, port_at_end, python_code, unstick, unstick_listen};
 
 /// `unstick connect` with a preset, its input open.
 fn client(port: u16, preset: &str) -> Process {
@@ -236,4 +236,103 @@ fn pythons_logging_both_ways() {
     records.iter().for_each(|record| send(&mut client, record));
     ends_well(client);
     assert_eq!(server.rest(), "'disk 97% full'\n'two\\nlines'\n");
+}
+
+#[test]
+fn pythons_web_server_twice_over_one_connection() {
+    let code = "from http.server import BaseHTTPRequestHandler, HTTPServer\n\
+                class Handler(BaseHTTPRequestHandler):\n    \
+                    protocol_version = 'HTTP/1.1'\n    \
+                    def answer(self, header, value, body):\n        \
+                        self.send_response(200)\n        \
+                        self.send_header(header, value)\n        \
+                        self.end_headers()\n        \
+                        self.wfile.write(body)\n    \
+                    def do_GET(self): self.answer('Content-Length', '14', b'one\\r\\n\\r\\nHTTP/1.')\n    \
+                    def do_PUT(self):\n        \
+                        body = self.rfile.read(int(self.headers['Content-Length']))\n        \
+                        self.answer('Transfer-Encoding', 'chunked', b'%x\\r\\n%s\\r\\n' % (len(body), body))\n        \
+                        self.wfile.write(b'2\\r\\n!!\\r\\n0\\r\\n\\r\\n')\n\
+                server = HTTPServer(('127.0.0.1', 0), Handler)\n\
+                print(server.server_address[1], flush=True)\n\
+                server.handle_request()\n";
+    let mut server = python_code(code, &[]);
+    let mut client = client(server.line().parse().unwrap(), "http");
+    client.feed("GET /a HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n\n");
+    let counted = client.line();
+    assert!(counted.starts_with("HTTP/1.1 200 OK\\r\\n"), "{counted}");
+    assert!(counted.ends_with("\\r\\n\\r\\none\\r\\n\\r\\nHTTP/1."), "as many bytes as it says: {counted}");
+    client.feed("PUT /b HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 4\\r\\n\\r\\n\\r\\n\\r\\n\n");
+    let chunked = client.line();
+    assert!(chunked.ends_with("\\r\\n\\r\\n4\\r\\n\\r\\n\\r\\n\\r\\n2\\r\\n!!\\r\\n0\\r\\n\\r\\n"), "{chunked}");
+    ends_well(client);
+    assert_eq!(server.code(), 0, "{}", server.errors());
+}
+
+#[test]
+fn curl_asks_twice_over_one_connection_and_is_answered() {
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "http", "--once"]);
+    let url = format!("http://127.0.0.1:{port}/");
+    let mut curl = netcat("curl", &["--silent", "--show-error", &url, "--next", "--silent", "--data", "a=b", &url]);
+    let request = listener.line();
+    assert!(request.starts_with("GET / HTTP/1.1\\r\\n") && request.ends_with("\\r\\n\\r\\n"), "{request}");
+    listener.feed("HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n4\\r\\none\\n\\r\\n0\\r\\n\\r\\n\n");
+    let request = listener.line();
+    assert!(request.starts_with("POST / HTTP/1.1\\r\\n") && request.ends_with("\\r\\n\\r\\na=b"), "{request}");
+    listener.feed("HTTP/1.1 200 OK\\r\\nContent-Length: 3\\r\\n\\r\\ntwo\n");
+    assert_eq!((curl.rest(), curl.code()), ("one\ntwo".to_owned(), 0), "{}", curl.errors());
+    listener.end_input();
+    assert_eq!(listener.code(), 0, "{}", listener.errors());
+}
+
+#[test]
+fn gdbserver_without_its_checksums() {
+    let mut server = netcat("gdbserver", &["--once", "127.0.0.1:0", "/bin/true"]);
+    let port = port_at_end(&server.error_line_with("Listening on port")).expect("gdbserver names its port");
+    let mut client = client(port, "gdb");
+    client.feed("$qSupported\n");
+    assert_eq!(client.line(), "+");
+    let features = client.line();
+    assert!(features.starts_with("$PacketSize=") && features.contains(";QStartNoAckMode+;"), "{features}");
+    client.feed("+\n$QStartNoAckMode\n");
+    assert_eq!((client.line(), client.line()), ("+".to_owned(), "$OK".to_owned()));
+    client.feed("+\n$?\n");
+    assert!(client.line().starts_with("$T05"), "the program stands before its first step");
+    client.feed("$k\n");
+    ends_well(client);
+    assert_eq!(server.code(), 0, "{}", server.errors());
+}
+
+#[test]
+fn adb_answers_in_words_and_in_lengths() {
+    let server = Server::adb();
+    let address = format!("127.0.0.1:{}", server.port);
+    let mut client = unstick(&["connect", &address, "-f", "adb-host", "--retry", "10s"]);
+    client.feed("host:version\n");
+    assert_eq!(client.line(), "OKAY");
+    let version = client.line();
+    assert!(version.len() == 8 && version.starts_with("0004"), "{version}");
+    ends_well(client);
+    let mut client = unstick(&["connect", &address, "-f", "adb-host"]);
+    client.feed("host:transport:nothing\n");
+    let refusal = client.line();
+    assert!(refusal.starts_with("FAIL00") && refusal.ends_with("'nothing' not found"), "{refusal}");
+    ends_well(client);
+}
+
+#[test]
+fn ngircd_welcomes_who_has_a_name() {
+    let server = Server::irc();
+    let mut client = client(server.port, "irc");
+    client.feed("NICK guest\nUSER guest 0 * :A guest\n");
+    let mut line = client.line();
+    while !line.contains(" 001 ") {
+        assert!(!line.contains(" 4"), "no error: {line}");
+        line = client.line();
+    }
+    assert!(line.starts_with(":irc.test 001 guest :Welcome"), "{line}");
+    client.feed("PING :still there\n");
+    client.expect("PONG irc.test :still there");
+    client.feed("QUIT\n");
+    ends_well(client);
 }

@@ -1,7 +1,8 @@
 //! `http-message`, `sip-message`, `rtsp-message`: a start line, header lines, an empty line, and the body that they announce.
 //!
 //! The message is all of it as it stands on the wire, chunks included. Not here: what only the other direction knows, as
-//! that a response answers HEAD or CONNECT and has no body, whatever it says; and headers alone, which is `headers`.
+//! that a response answers HEAD or CONNECT and has no body, whatever it says; what follows an upgrade; and headers without
+//! a start line, which are `headers`.
 
 use memchr::memchr;
 
@@ -303,6 +304,28 @@ impl Message {
     }
 }
 
+impl Message {
+    /// Why a message that is to be sent has no end.
+    fn unfinished(&self, length: usize) -> EncodeError {
+        match self.stage {
+            Stage::Head => EncodeError::unfit_but(
+                "the message's head does not end in an empty line",
+                "in a shell: $'GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'",
+            ),
+            Stage::Counted(end) => {
+                EncodeError::unfit(format!("the message's head announces {end} bytes in all, and {length} are there"))
+            }
+            Stage::ChunkLine | Stage::Chunk(_) | Stage::Trailers => {
+                EncodeError::unfit_but("the message's chunks do not end", "the last has length 0 and an empty line")
+            }
+            Stage::Rest => EncodeError::unfit_but(
+                "the response has neither Content-Length nor chunks: only the end of the stream would end it",
+                "give it a Content-Length",
+            ),
+        }
+    }
+}
+
 /// What follows a chunk's line: its bytes, or behind the last the trailers.
 fn chunk(line: &[u8], at: usize) -> Result<Stage, Fault> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
@@ -353,14 +376,32 @@ impl Codec for Message {
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let mut own = Self::new(self.dialect);
-        if own.find_end(message, message.len().saturating_add(1)) == Ok(None) && own.stage == Stage::Rest {
-            return Err(EncodeError::unfit_but(
-                "the response has neither Content-Length nor chunks: only the end of the stream would end it",
-                "give it a Content-Length",
-            ));
+        let found = match message {
+            [b'$', ..] if self.dialect == Dialect::Rtsp => {
+                let end = interleaved(message);
+                if end.is_none_or(|end| end > message.len()) {
+                    let (end, here) = (end.unwrap_or(INTERLEAVED), message.len());
+                    let what = format!("the frame announces {end} bytes in all, and {here} are there");
+                    return Err(EncodeError::unfit(what));
+                }
+                Ok(end)
+            }
+            [first, ..] if is_token(&[*first]) => own.find_end(message, message.len() + 1),
+            _ => return Err(EncodeError::unfit("the message begins with no start line")),
+        };
+        match found {
+            Ok(Some(end)) if end == message.len() => {
+                out.extend_from_slice(message);
+                Ok(())
+            }
+            Ok(Some(end)) if end < message.len() => {
+                Err(EncodeError::unfit(format!("the message ends behind {end} bytes, and more follow")))
+            }
+            Err(Fault::Broken(what)) => {
+                Err(EncodeError::unfit(format!("the message is none of {}: {what}", self.dialect.name())))
+            }
+            _ => Err(own.unfinished(message.len())),
         }
-        let what = format!("one whole message of {}, its length right", self.dialect.name());
-        super::encode_as_it_stands(Self::new(self.dialect), message, b"", &what, out)
     }
 
     fn announced(&self, input: &[u8]) -> Option<u64> {

@@ -74,9 +74,17 @@ fn http_that_readers_would_disagree_on_is_refused() {
     );
     refuses("http-message", b"POST / HTTP/1.1\r\nContent-Length: 16777200\r\n\r\n", "over the limit of 16 MiB");
     refuses("http-message", b"GET / HTTP/1.1\r\nHost:", "ended inside a frame");
-    cannot_send("http-message", b"GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\nhi", "not one whole message of HTTP");
-    cannot_send("http-message", b"GET / HTTP/1.1\r\n\r\nGET", "not one whole message of HTTP");
-    cannot_send("http-message", b"hello", "not one whole message of HTTP");
+    cannot_send(
+        "http-message",
+        b"GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\nhi",
+        "announces 40 bytes in all, and 39 are there",
+    );
+    cannot_send("http-message", b"GET / HTTP/1.1\r\n\r\nGET", "ends behind 18 bytes, and more follow");
+    cannot_send("http-message", b"hello\r\n\r\n", "none of HTTP: \"hello\" is no start line");
+    cannot_send("http-message", b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n", "chunks do not end");
+    cannot_send("http-message", b"\r\nGET / HTTP/1.1\r\n\r\n", "begins with no start line");
+    cannot_send("http-message", b"", "begins with no start line");
+    cannot_send("http-message", b"GET / HTTP/1.1", "head does not end in an empty line");
 }
 
 #[test]
@@ -112,7 +120,7 @@ fn rtsp_messages_and_frames_lie_side_by_side() {
     refuses("rtsp-message,max=100", b"$\x00\x00\x61", "length 101 is over the limit of 100 bytes");
     refuses("rtsp-message", b"$\x00\x00\x05ab", "the stream ended 6 bytes into a 9-byte frame");
     refuses("http-message", b"$\x00\x00\x00\n", "is no start line of HTTP");
-    cannot_send("rtsp-message", b"$\x00\x00\x05ab", "not one whole message of RTSP");
+    cannot_send("rtsp-message", b"$\x00\x00\x05ab", "the frame announces 9 bytes in all, and 6 are there");
 }
 
 #[test]

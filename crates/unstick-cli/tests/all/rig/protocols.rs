@@ -100,6 +100,28 @@ impl Server {
         })
     }
 
+    /// An IRC server for everybody.
+    pub(crate) fn irc() -> Server {
+        Server::start("ready.", |port, directory| {
+            let file = directory.path().join("ngircd.conf");
+            let text = "[Global]\nName = irc.test\nAdminInfo1 = test\nListen = 127.0.0.1\nPorts = ";
+            let options = "\n[Options]\nDNS = no\nIdent = no\nPAM = no\n";
+            std::fs::write(&file, format!("{text}{port}{options}")).expect("a file can be written");
+            let mut command = program("ngircd");
+            command.args(["--nodaemon", "--config"]).arg(file);
+            command
+        })
+    }
+
+    /// The server of adb, which keeps its key in the directory; no device is attached to it.
+    pub(crate) fn adb() -> Server {
+        Server::start("adb_auth_inotify_init", |port, directory| {
+            let mut command = program("adb");
+            command.env("HOME", directory.path()).args(["-L", &format!("tcp:{port}"), "nodaemon", "server"]);
+            command
+        })
+    }
+
     /// RabbitMQ as a node of its own, whose name server is one of its own too.
     pub(crate) fn rabbitmq() -> Server {
         let directory = temporary();
