@@ -17,6 +17,9 @@ pub(super) const FAMILY: Family = Family {
         Preset::binary("dle", "Blocks between DLE STX and DLE ETX", 0, "ISO 1745, ISO 2111", "dle"),
         Preset::lines("nmea", "NMEA 0183 and AIS", 10110, "NMEA 0183 version 4, sentence structure", "crlf")
             .also(&["ais"]),
+        // A modem's echo ends in CR, and the CRLF in front of each response makes an empty line.
+        Preset::lines("at", "AT commands of modems", 0, "ITU-T V.250 sections 5.2.1 and 5.7", "delim:0d")
+            .answers("crlf"),
         Preset::text(
             "gdb",
             "GDB remote serial protocol",
