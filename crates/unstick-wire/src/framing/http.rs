@@ -6,19 +6,20 @@
 
 use memchr::memchr;
 
-use super::{Codec, Cx, Entry, Fault, Shape, Step, shown};
-use crate::error::EncodeError;
+use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
+use crate::args::Args;
+use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_MESSAGE_HEAD};
 
 /// RFC 9112: sections 2.1 and 2.2 (messages), 6.3 (where a body ends), 7.1 (chunks).
 pub(super) const HTTP: Entry = Entry {
     name: "http-message",
-    syntax: "http-message",
-    frame: "an HTTP/1 request or response as it stands: head, empty line, then Content-Length bytes, chunks, or all up to the end; a reply to HEAD cannot be told",
-    examples: &["http-message", "http-message,max=200"],
+    syntax: "http-message[,body=none]",
+    frame: "an HTTP/1 request or response as it stands: head, empty line, then Content-Length bytes, chunks, or all up to the end; body=none: responses are replies to HEAD, which only who asked can know",
+    examples: &["http-message", "http-message,body=none", "http-message,max=200"],
     keeps_boundaries: true,
     matches: |name| name == "http-message",
-    parse: |_| Ok(Message::new(Dialect::Http).into()),
+    parse: parse_http,
 };
 
 /// RFC 3261: sections 7 (messages) and 18.3 (on a stream each says its length); RFC 5626, section 3.5.1 (keep-alives).
@@ -42,6 +43,15 @@ pub(super) const RTSP: Entry = Entry {
     matches: |name| name == "rtsp-message",
     parse: |_| Ok(Message::new(Dialect::Rtsp).into()),
 };
+
+fn parse_http(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+    let bodiless = match args.value("body") {
+        None => false,
+        Some("none") => true,
+        Some(other) => return Err(SpecError::new(format!("body={other}: none, for the replies to HEAD"))),
+    };
+    Ok(Message { bodiless, ..Message::new(Dialect::Http) }.into())
+}
 
 /// Whose messages they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +82,8 @@ const QUOTED: usize = 40;
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     dialect: Dialect,
+    /// Responses have no bodies, whatever they say.
+    bodiless: bool,
     /// Bytes of the input that have been understood.
     at: usize,
     /// Bytes known to hold no end of the line that begins there.
@@ -216,7 +228,12 @@ impl Head {
 
 impl Message {
     fn new(dialect: Dialect) -> Self {
-        Self { dialect, at: 0, scanned: 0, head: Head::default(), stage: Stage::Head }
+        Self { dialect, bodiless: false, at: 0, scanned: 0, head: Head::default(), stage: Stage::Head }
+    }
+
+    /// In front of the next message.
+    fn fresh(&self) -> Self {
+        Self { bodiless: self.bodiless, ..Self::new(self.dialect) }
     }
 
     /// The line that begins at `self.at`, without its end; `None` until that has come. All lines end within `bound` bytes.
@@ -274,7 +291,11 @@ impl Message {
                     if !self.read_head(input, max)? {
                         return Ok(None);
                     }
-                    self.stage = self.head.body(self.dialect, self.at)?;
+                    let bodiless = self.bodiless && matches!(self.head.start, Some(Start::Response(_)));
+                    self.stage = match bodiless {
+                        true => Stage::Counted(self.at as u64),
+                        false => self.head.body(self.dialect, self.at)?,
+                    };
                 }
                 Stage::Counted(end) if end > max as u64 => return Err(too_long(Some(end))),
                 Stage::Counted(end) => return Ok(Some(end as usize).filter(|end| input.len() >= *end)),
@@ -362,7 +383,7 @@ impl Codec for Message {
             _ => self.find_end(input, cx.max)?,
         };
         let Some(end) = end else { return Ok(Step::Need) };
-        *self = Self::new(self.dialect);
+        *self = self.fresh();
         Ok(Step::Frame { start: 0, end, total: end })
     }
 
@@ -370,12 +391,12 @@ impl Codec for Message {
         if self.stage != Stage::Rest {
             return Ok(Step::Need);
         }
-        *self = Self::new(self.dialect);
+        *self = self.fresh();
         Ok(Step::Frame { start: 0, end: input.len(), total: input.len() })
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let mut own = Self::new(self.dialect);
+        let mut own = self.fresh();
         let found = match message {
             [b'$', ..] if self.dialect == Dialect::Rtsp => {
                 let end = interleaved(message);

@@ -285,7 +285,7 @@ pub(crate) fn http(spec: &str, bytes: &[u8]) -> Vec<u8> {
             let chunk = format!("PUT /a HTTP/1.1\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n{:X};a=b\r\n", bytes.len());
             [chunk.as_bytes(), bytes, b"\r\n0\r\nA: b\r\n\r\n"].concat()
         }
-        (_, 2) => {
+        (_, 2) if key(spec, "body").is_none() => {
             [format!("{name}/1.1 200 Fine\nA: b\n c\ncontent-LENGTH: {}\n\n", bytes.len()).as_bytes(), bytes].concat()
         }
         _ => [format!("ASK * {name}/1.0\r\nContent-Length:{}\r\n\r\n", bytes.len()).as_bytes(), bytes].concat(),

@@ -19,6 +19,8 @@ fn http_bodies_end_as_their_heads_say() {
     both_ways("http-message", chunks.as_bytes(), chunks.as_bytes());
     let lists = "PUT / HTTP/1.1\r\nContent-Length: 2, 2\r\nContent-Length: 02\r\nX: folded\r\n over\r\n\r\nhi";
     both_ways("http-message", lists.as_bytes(), lists.as_bytes());
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n";
+    reads("http-message,body=none", head.repeat(2).as_bytes(), &[head, head]);
     for bodiless in
         ["HTTP/1.1 101 Switching\r\n\r\n", "HTTP/1.1 204\r\n\r\n", "HTTP/1.1 304 \r\nContent-Length: 9\r\n\r\n"]
     {
