@@ -31,6 +31,12 @@ fn message(name: &str, spec: &str, bytes: &[u8]) -> Vec<u8> {
         "coap-frame" => fit::coap,
         "dnp3-frame" => fit::dnp3,
         "x11-message" => fit::x11,
+        "http-message" | "sip-message" | "rtsp-message" => fit::http,
+        "event-stream" => fit::event,
+        "gdb-packet" => fit::gdb,
+        "nsq-command" => fit::nsq,
+        "tns-packet" => fit::tns,
+        "adb-reply" => fit::adb,
         _ => fit::anything,
     };
     fit(spec, bytes)
