@@ -4,8 +4,11 @@
 //! reference and the test suite; where it needs rules of its own, they are one line in `codecs!` too.
 
 mod adb;
+mod arrow;
 mod ber;
 mod between;
+mod capnproto;
+mod cbor;
 mod cobs;
 mod command;
 mod delimited;
@@ -25,6 +28,7 @@ mod integer;
 mod joined;
 mod json;
 mod length;
+mod messagepack;
 mod nsq;
 mod prefixed;
 mod python_struct;
@@ -314,6 +318,10 @@ codecs! {
     Nsq(nsq::Nsq),
     Tns(tns::Tns),
     Adb(prefixed::Prefixed<adb::AdbReply>),
+    MessagePack(messagepack::MessagePack),
+    Cbor(cbor::Cbor),
+    CapnProto(prefixed::Prefixed<capnproto::CapnProto>),
+    Arrow(arrow::Arrow),
 }
 
 /// All framings, in the order in which the reference shows them.
@@ -349,6 +357,10 @@ pub const ENTRIES: &[Entry] = &[
     dle::DLE,
     fixed::FIXED,
     json::JSON,
+    messagepack::MESSAGEPACK,
+    cbor::CBOR,
+    capnproto::CAPNPROTO,
+    arrow::ARROW,
     resp::RESP,
     command::COMMAND,
     stomp::STOMP,

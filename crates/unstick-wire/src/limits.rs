@@ -38,6 +38,12 @@ pub const MAX_JSON_DEPTH: usize = 512;
 /// Nesting of a RESP value: a few bytes are kept for each level, and real replies stay under ten.
 pub const MAX_RESP_DEPTH: usize = 128;
 
+/// Nesting of CBOR items of indefinite length: a few bytes are kept for each level, and real data stays under ten.
+pub const MAX_CBOR_DEPTH: usize = 128;
+
+/// Segments of a Cap'n Proto message: its own readers stop there, and the table is read anew with what arrives.
+pub const MAX_CAPNPROTO_SEGMENTS: usize = 512;
+
 /// Verbs of `command`: NATS and memcached have under ten with a payload.
 pub const MAX_COMMANDS: usize = 32;
 

@@ -11,6 +11,7 @@ mod network;
 mod programs;
 mod serial;
 mod text;
+mod values;
 
 use std::borrow::Cow;
 
@@ -97,6 +98,7 @@ pub const PRESETS: &[Family] = &[
     network::FAMILY,
     devices::FAMILY,
     serial::FAMILY,
+    values::FAMILY,
     programs::FAMILY,
 ];
 
@@ -111,21 +113,6 @@ pub const UNSAYABLE: &[Unsayable] = &[
         title: "VNC (RFB)",
         document: "RFC 6143 section 7",
         why: "messages have no length: it follows from their type, from the pixel format and from each rectangle's encoding",
-    },
-    Unsayable {
-        title: "Arrow IPC streams",
-        document: "Arrow columnar format, Encapsulated message format",
-        why: "the length of a body stands inside a flatbuffer; its metadata alone is length:off=4,width=4,endian=le",
-    },
-    Unsayable {
-        title: "Cap'n Proto streams",
-        document: "Cap'n Proto encoding spec, Serialization Over a Stream",
-        why: "a table of any number of segment sizes stands in front",
-    },
-    Unsayable {
-        title: "MessagePack and CBOR sequences",
-        document: "MessagePack specification; RFC 8949, RFC 8742",
-        why: "values end where they end, without a length: only their own decoder can tell (for JSON there is `json`)",
     },
 ];
 

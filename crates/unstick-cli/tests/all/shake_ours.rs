@@ -37,6 +37,10 @@ fn message(name: &str, spec: &str, bytes: &[u8]) -> Vec<u8> {
         "nsq-command" => fit::nsq,
         "tns-packet" => fit::tns,
         "adb-reply" => fit::adb,
+        "messagepack-value" => fit::messagepack,
+        "cbor-item" => fit::cbor,
+        "capnproto-message" => fit::capnproto,
+        "arrow-message" => fit::arrow,
         _ => fit::anything,
     };
     fit(spec, bytes)

@@ -336,3 +336,42 @@ pub(crate) fn adb(_: &str, bytes: &[u8]) -> Vec<u8> {
     };
     [word, format!("{:04x}", bytes.len()).as_bytes(), bytes].concat()
 }
+
+/// A value of one kind or another that these bytes are in.
+pub(crate) fn messagepack(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let (high, low) = ((bytes.len() >> 8) as u8, bytes.len() as u8);
+    match bytes.len() % 4 {
+        0 => [&[0xc5, high, low], bytes].concat(),
+        1 => [&[0x82, 0xa1, b'k', 0xc0, 0xd9, 1, b'k', 0xda, high, low], bytes].concat(),
+        2 => [&[0x93, 0xcd, 1, 2, 0x90, 0xc8, high, low, 5], bytes].concat(),
+        _ => [&[0xdc, high, low][..], &vec![0xff; bytes.len()]].concat(),
+    }
+}
+
+/// An item of one kind or another that these bytes are in.
+pub(crate) fn cbor(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let (high, low) = ((bytes.len() >> 8) as u8, bytes.len() as u8);
+    match bytes.len() % 4 {
+        0 => [&[0x59, high, low], bytes].concat(),
+        1 => [&[0x9f, 0x82, 0xbf, 0x61, b'k', 0xf6, 0xff, 0xc1, 0x79, high, low], bytes, &[0xff]].concat(),
+        2 => [&[0x5f, 0x40, 0x59, high, low], bytes, &[0xff]].concat(),
+        _ => [&[0x99, high, low][..], &vec![0x20; bytes.len()]].concat(),
+    }
+}
+
+/// One segment or two, in whole words.
+pub(crate) fn capnproto(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut data = bytes.to_vec();
+    data.resize(bytes.len().next_multiple_of(8), 0);
+    let words = (data.len() / 8) as u32;
+    let table = if bytes.len().is_multiple_of(2) { vec![0, words] } else { vec![1, words, 0, 0] };
+    table.into_iter().flat_map(u32::to_le_bytes).chain(data).collect()
+}
+
+/// Metadata that says no more than how long its body is: the root, where the fields are, the table.
+pub(crate) fn arrow(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let fields: Vec<u8> = [12, 16, 0, 0, 0, 8].into_iter().flat_map(u16::to_le_bytes).collect();
+    let table = [12_u32, 0, bytes.len() as u32, 0];
+    let numbers = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>();
+    [numbers(&[u32::MAX, 32, 16]), fields, numbers(&table), bytes.to_vec()].concat()
+}

@@ -129,6 +129,26 @@ fn depth_of_resp() {
 }
 
 #[test]
+fn depth_of_cbor() {
+    let nested = |depth: usize| [vec![0x9f; depth], vec![0xff; depth]].concat();
+    taken(whole(&framing("cbor-item"), &nested(limits::MAX_CBOR_DEPTH)));
+    refused(whole(&framing("cbor-item"), &nested(limits::MAX_CBOR_DEPTH + 1)), "nested more than 128 deep");
+    // Where lengths are told nothing is kept of what is around.
+    taken(whole(&framing("cbor-item"), &[vec![0x81; 100_000], vec![0]].concat()));
+}
+
+#[test]
+fn segments_of_capnproto() {
+    let segments = |count: usize| {
+        let table = std::iter::once(count as u32 - 1).chain(std::iter::repeat_n(0, count / 2 * 2 + 1));
+        table.flat_map(u32::to_le_bytes).collect::<Vec<u8>>()
+    };
+    taken(whole(&framing("capnproto-message"), &segments(limits::MAX_CAPNPROTO_SEGMENTS)));
+    let over = segments(limits::MAX_CAPNPROTO_SEGMENTS + 1);
+    refused(whole(&framing("capnproto-message"), &over), "a message of 513 segments");
+}
+
+#[test]
 fn verbs_and_fields() {
     let verbs = |count: usize| format!("command{}", ":V.1".repeat(count));
     assert!(Framing::parse(&verbs(limits::MAX_COMMANDS)).is_ok());

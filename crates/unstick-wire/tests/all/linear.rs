@@ -77,6 +77,9 @@ fn a_long_message_of_what_is_slowest() {
     linear("http-message", [chunked, "0\r\n", &"a: b\r\n".repeat(MESSAGE / 6), "\r\n"].concat().as_bytes());
     linear("event-stream", &b"a\r".repeat(MESSAGE / 2)[..MESSAGE - 1]);
     linear("dle", &vec![0x10; MESSAGE]);
+    linear("messagepack-value", &[&b"\xdd\x00\x20\x00\x00"[..], &vec![0; MESSAGE]].concat());
+    linear("cbor-item", &[vec![0x81; MESSAGE], vec![0]].concat());
+    linear("cbor-item", &[vec![0x9f], vec![0; MESSAGE], vec![0xff]].concat());
     linear("gdb-packet", &[b"$".to_vec(), vec![b'}'; MESSAGE]].concat());
     linear("nsq-command", &[b"PUB t\n".to_vec(), vec![b'\n'; MESSAGE]].concat());
     linear("json", &[&b"[\""[..], &vec![b'a'; MESSAGE], b"\"]"].concat());

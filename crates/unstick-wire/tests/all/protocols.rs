@@ -207,3 +207,62 @@ fn dle_is_written_twice() {
     refuses("dle", b"\x02a", "a block starts with 1002, not with 02");
     refuses("dle,max=1", b"\x10\x02ab", "over the limit of 1 byte");
 }
+
+#[test]
+fn messagepack_values_are_whole_whatever_they_hold() {
+    // The first example of messagepack.org.
+    both_ways("messagepack-value", b"\x82\xa7compact\xc3\xa6schema\x00", b"\x82\xa7compact\xc3\xa6schema\x00");
+    reads(
+        "messagepack-value",
+        b"\x01\x92\x91\x90\xd6\x05abcd\xe0",
+        &[&b"\x01"[..], b"\x92\x91\x90\xd6\x05abcd", b"\xe0"],
+    );
+    refuses("messagepack-value", b"\x91\xc1", "c1 begins no MessagePack value");
+    refuses("messagepack-value", b"\xdf\xff\xff\xff\xff", "over the limit of 16 MiB");
+    refuses("messagepack-value", b"\xc6\xff\xff\xff\xff", "over the limit of 16 MiB");
+    refuses("messagepack-value", b"\x92\x01", "ended inside a frame, after 2 bytes");
+    cannot_send("messagepack-value", b"\x01\x02", "not one whole MessagePack value");
+    cannot_send("messagepack-value", b"\xa2a", "not one whole MessagePack value");
+    cannot_send("messagepack-value", b"", "not one whole MessagePack value");
+}
+
+#[test]
+fn cbor_items_are_whole_whatever_they_hold() {
+    let nested = b"\x82\x9f\x01\xbf\x61a\x5f\x41b\x40\xff\xff\xd8\x20\x80\xff\xf5";
+    both_ways("cbor-item", nested, nested);
+    refuses("cbor-item", b"\x81\xff", "ff begins no CBOR item");
+    refuses("cbor-item", b"\xff", "ff begins no CBOR item");
+    refuses("cbor-item", b"\x1f", "1f begins no CBOR item");
+    refuses("cbor-item", b"\xfc", "fc begins no CBOR item");
+    refuses("cbor-item", b"\xbf\x01\xff", "ff ends a CBOR map behind a key without a value");
+    refuses("cbor-item", b"\x5f\x61a\xff", "\"a\" stands where a piece of a CBOR string belongs");
+    refuses("cbor-item", b"\x5f\x5f\xff\xff", "\"_\" stands where a piece of a CBOR string belongs");
+    refuses("cbor-item", b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff", "over the limit of 16 MiB");
+    refuses("cbor-item", b"\xbb\x80\x00\x00\x00\x00\x00\x00\x00", "over the limit of 16 MiB");
+    refuses("cbor-item", b"\x7b\xff\xff\xff\xff\xff\xff\xff\xff", "over the limit of 16 MiB");
+    refuses("cbor-item", b"\x9f\x01", "ended inside a frame, after 2 bytes");
+    cannot_send("cbor-item", b"\x01\x02", "not one whole CBOR item");
+}
+
+#[test]
+fn capnproto_messages_have_as_many_segments_as_they_say() {
+    let two = b"\x01\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\x0012345678";
+    both_ways("capnproto-message", two, two);
+    refuses("capnproto-message", b"\0\0\0\0\xff\xff\xff\xff", "over the limit of 16 MiB");
+    refuses("capnproto-message", b"\xff\xff\xff\xff", "a message of 4294967296 segments");
+    refuses("capnproto-message", &two[..20], "ended 20 bytes into a 24-byte frame");
+}
+
+#[test]
+fn arrow_messages_have_the_body_that_their_metadata_announces() {
+    reads("arrow-message", b"\xff\xff\xff\xff\0\0\0\0\0\0\0\0", &[&b"\xff\xff\xff\xff\0\0\0\0"[..], b"\0\0\0\0"]);
+    refuses("arrow-message", b"\xff\xff\xff\xff\xff\xff\xff\xff", "the metadata's length -1 is negative");
+    refuses("arrow-message", b"\xff\xff\xff\xff\xff\xff\xff\x7f", "over the limit of 16 MiB");
+    refuses("arrow-message", b"\x04\0\0\0\xff\xff\xff\xff", "the metadata is no message of Arrow");
+    refuses("arrow-message", b"\x08\0\0\0\x04\0\0\0\0\0\0\x80", "the metadata is no message of Arrow");
+    let mut message = crate::fit::arrow("", b"body");
+    message[32 + 7] = 0x7f; // The length's last byte but one word: nearly as long as can be said.
+    refuses("arrow-message", &message, "over the limit of 16 MiB");
+    message[32 + 7] = 0xff;
+    refuses("arrow-message", &message, "the metadata is no message of Arrow");
+}

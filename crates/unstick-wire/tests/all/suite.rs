@@ -105,6 +105,10 @@ suite! {
     nsq: "nsq-command" carries nsq;
     tns: "tns-packet" carries tns;
     adb: "adb-reply" carries adb;
+    messagepack: "messagepack-value" carries messagepack;
+    cbor: "cbor-item" carries cbor;
+    capnproto: "capnproto-message" carries capnproto;
+    arrow: "arrow-message" carries arrow;
 }
 
 impl Row {
@@ -403,6 +407,9 @@ const WHOLE_ONLY: &[&str] = &[
     "event-stream",
     "gdb-packet",
     "nsq-command",
+    "messagepack-value",
+    "cbor-item",
+    "arrow-message",
 ];
 
 /// The longest of the fixed lengths in the table.
