@@ -33,6 +33,7 @@ mod nsq;
 mod prefixed;
 mod python_struct;
 mod resp;
+mod rtmp;
 mod slip;
 mod stomp;
 mod tns;
@@ -322,6 +323,7 @@ codecs! {
     Cbor(cbor::Cbor),
     CapnProto(prefixed::Prefixed<capnproto::CapnProto>),
     Arrow(arrow::Arrow),
+    Rtmp(rtmp::Rtmp),
 }
 
 /// All framings, in the order in which the reference shows them.
@@ -374,4 +376,5 @@ pub const ENTRIES: &[Entry] = &[
     nsq::NSQ,
     tns::TNS,
     adb::ADB,
+    rtmp::RTMP,
 ];

@@ -44,6 +44,9 @@ pub const MAX_CBOR_DEPTH: usize = 128;
 /// Segments of a Cap'n Proto message: its own readers stop there, and the table is read anew with what arrives.
 pub const MAX_CAPNPROTO_SEGMENTS: usize = 512;
 
+/// Chunk streams of one side of an RTMP connection: a few bytes are kept for each, and real ones have under ten.
+pub const MAX_RTMP_STREAMS: usize = 64;
+
 /// Verbs of `command`: NATS and memcached have under ten with a payload.
 pub const MAX_COMMANDS: usize = 32;
 

@@ -103,18 +103,11 @@ pub const PRESETS: &[Family] = &[
 ];
 
 /// Protocols that have been looked at, and why there is no preset for them.
-pub const UNSAYABLE: &[Unsayable] = &[
-    Unsayable {
-        title: "RTMP",
-        document: "Adobe RTMP 1.0 section 5.3",
-        why: "the size of chunks and what their headers leave out are state of the connection, changed by messages inside it",
-    },
-    Unsayable {
-        title: "VNC (RFB)",
-        document: "RFC 6143 section 7",
-        why: "messages have no length: it follows from their type, from the pixel format and from each rectangle's encoding",
-    },
-];
+pub const UNSAYABLE: &[Unsayable] = &[Unsayable {
+    title: "VNC (RFB)",
+    document: "RFC 6143 section 7",
+    why: "messages have no length: it follows from their type, from the pixel format and from each rectangle's encoding",
+}];
 
 impl Preset {
     /// A row whose sides send the same frames.

@@ -41,6 +41,7 @@ fn message(name: &str, spec: &str, bytes: &[u8]) -> Vec<u8> {
         "cbor-item" => fit::cbor,
         "capnproto-message" => fit::capnproto,
         "arrow-message" => fit::arrow,
+        "rtmp-chunk" => fit::rtmp,
         _ => fit::anything,
     };
     fit(spec, bytes)

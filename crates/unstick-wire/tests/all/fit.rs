@@ -375,3 +375,11 @@ pub(crate) fn arrow(_: &str, bytes: &[u8]) -> Vec<u8> {
     let numbers = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>();
     [numbers(&[u32::MAX, 32, 16]), fields, numbers(&table), bytes.to_vec()].concat()
 }
+
+/// A chunk that is a whole message; each may be the first.
+pub(crate) fn rtmp(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let data = &bytes[..bytes.len().min(128)];
+    let kind = if data.len() == 4 { 8 } else { 1 };
+    let stream: &[u8] = if data.len().is_multiple_of(2) { b"\x03" } else { b"\x01\x05\x01" };
+    [stream, b"\0\0\x07\0\0", &[data.len() as u8, kind, 1, 0, 0, 0], data].concat()
+}

@@ -149,6 +149,15 @@ fn segments_of_capnproto() {
 }
 
 #[test]
+fn chunk_streams_of_rtmp() {
+    let chunks =
+        |count: usize| (0..count).flat_map(|id| [0, id as u8, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0]).collect::<Vec<u8>>();
+    assert_eq!(whole(&framing("rtmp-chunk"), &chunks(limits::MAX_RTMP_STREAMS)).error, None);
+    let (text, at) = whole(&framing("rtmp-chunk"), &chunks(limits::MAX_RTMP_STREAMS + 1)).error.unwrap();
+    assert_eq!((&*text, at), ("a peer has more than 64 chunk streams", 13 * limits::MAX_RTMP_STREAMS as u64));
+}
+
+#[test]
 fn verbs_and_fields() {
     let verbs = |count: usize| format!("command{}", ":V.1".repeat(count));
     assert!(Framing::parse(&verbs(limits::MAX_COMMANDS)).is_ok());

@@ -266,3 +266,29 @@ fn arrow_messages_have_the_body_that_their_metadata_announces() {
     message[32 + 7] = 0xff;
     refuses("arrow-message", &message, "the metadata is no message of Arrow");
 }
+
+#[test]
+fn rtmp_chunks_are_as_long_as_was_told_before() {
+    let whole = b"\x03\0\0\0\0\0\x82\x08\0\0\0\0";
+    let first = [&whole[..], &[7; 128]].concat();
+    reads(
+        "rtmp-chunk",
+        &[&first[..], b"\xc3\x07\x07", b"\x83\0\0\x01", &[7; 128]].concat(),
+        &[&first[..], b"\xc3\x07\x07", &[&b"\x83\0\0\x01"[..], &[7; 128]].concat()],
+    );
+    let set = |size: u32| [&b"\x02\0\0\0\0\0\x04\x01\0\0\0\0"[..], &size.to_be_bytes()].concat();
+    let longer = [&whole[..], &[7; 130]].concat();
+    reads("rtmp-chunk", &[set(130), longer.clone()].concat(), &[&set(130)[..], &longer]);
+    // A message that was given up: the next chunk begins another.
+    let abort = b"\x02\0\0\0\0\0\x04\x02\0\0\0\0\0\0\0\x03";
+    let again = [&b"\xc3"[..], &[7; 128]].concat();
+    reads("rtmp-chunk", &[&first[..], abort, &again].concat(), &[&first[..], abort, &again]);
+    refuses("rtmp-chunk", &set(3), "chunks of 3 bytes");
+    refuses("rtmp-chunk", &set(1 << 31), "chunks of 2147483648 bytes");
+    refuses("rtmp-chunk", b"\x83\0\0\x01", "chunk stream 3 begins with a header that leaves out its length");
+    refuses("rtmp-chunk", b"\xc0\x06", "chunk stream 70 begins");
+    refuses("rtmp-chunk", &first[..50], "the stream ended 50 bytes into a 140-byte frame");
+    cannot_send("rtmp-chunk", &longer, "not one chunk of RTMP, as long as its header says");
+    cannot_send("rtmp-chunk", b"\xc3", "chunk stream 3 begins with a header");
+    cannot_send("rtmp-chunk", &set(3), "chunks of 3 bytes");
+}

@@ -109,6 +109,7 @@ suite! {
     cbor: "cbor-item" carries cbor;
     capnproto: "capnproto-message" carries capnproto;
     arrow: "arrow-message" carries arrow;
+    rtmp: "rtmp-chunk" carries rtmp;
 }
 
 impl Row {
@@ -410,6 +411,7 @@ const WHOLE_ONLY: &[&str] = &[
     "messagepack-value",
     "cbor-item",
     "arrow-message",
+    "rtmp-chunk",
 ];
 
 /// The longest of the fixed lengths in the table.

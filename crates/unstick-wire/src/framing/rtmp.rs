@@ -1,0 +1,176 @@
+//! `rtmp-chunk`: RTMP's chunks: what a header leaves out was told before on the same chunk stream. The chunk is the message.
+//!
+//! Not here: messages put together from the chunks of one chunk stream, and the handshake, which is `fixed:1537/fixed:1536`.
+
+use std::collections::BTreeMap;
+
+use super::{Codec, Cx, Entry, Fault, Step};
+use crate::error::EncodeError;
+use crate::limits::MAX_RTMP_STREAMS;
+
+/// Adobe RTMP 1.0: sections 5.3.1 (chunk format) and 5.4.1 (Set Chunk Size).
+pub(super) const RTMP: Entry = Entry {
+    name: "rtmp-chunk",
+    syntax: "rtmp-chunk",
+    frame: "a chunk of RTMP as it stands; its length follows from earlier headers of its chunk stream, and from Set Chunk Size",
+    examples: &["rtmp-chunk", "rtmp-chunk,max=100"],
+    keeps_boundaries: true,
+    matches: |name| name == "rtmp-chunk",
+    parse: |_| Ok(Rtmp { size: 128, streams: BTreeMap::new() }.into()),
+};
+
+/// One side's chunks.
+#[derive(Debug, Clone)]
+pub(crate) struct Rtmp {
+    /// Bytes of a message in a chunk, at most.
+    size: u32,
+    /// What the last header said, by chunk stream.
+    streams: BTreeMap<u32, Stream>,
+}
+
+/// A chunk stream.
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    /// Bytes in a message.
+    length: u32,
+    kind: u8,
+    /// The time stands in four bytes behind each header.
+    extended: bool,
+    /// Bytes of the message under way that are still to come.
+    left: u32,
+}
+
+/// A chunk: where its header and all of it end, and what it says of its stream.
+struct Chunk {
+    id: u32,
+    payload: usize,
+    end: usize,
+    stream: Stream,
+}
+
+/// The type of messages that change how long chunks are, and bytes in one.
+const SET_CHUNK_SIZE: u8 = 1;
+const SIZE_WIDTH: u32 = 4;
+
+/// The type of messages that give another up, whose chunk stream stands in them.
+const ABORT: u8 = 2;
+
+/// A time that stands behind the header.
+const EXTENDED: u32 = 0xff_ffff;
+
+/// Bytes of a message header, by the upper two bits of a chunk's first byte.
+const HEADERS: [usize; 4] = [11, 7, 3, 0];
+
+fn big_endian(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte))
+}
+
+/// The chunk stream, and bytes of the basic header that says which.
+fn basic_header(input: &[u8]) -> Option<(u32, usize)> {
+    match (input[0] & 0x3f, input) {
+        (0, [_, id, ..]) => Some((u32::from(*id) + 64, 2)),
+        (1, [_, low, high, ..]) => Some((u32::from(*high) * 256 + u32::from(*low) + 64, 3)),
+        (0 | 1, _) => None,
+        (id, _) => Some((id.into(), 1)),
+    }
+}
+
+impl Rtmp {
+    /// The chunk that `input` begins; `None` until its header is there.
+    fn chunk(&self, input: &[u8]) -> Result<Option<Chunk>, Fault> {
+        let Some((id, basic)) = basic_header(input) else { return Ok(None) };
+        let form = usize::from(input[0] >> 6);
+        let known = self.streams.get(&id).copied();
+        if known.is_none() && form > 1 {
+            return Err(Fault::broken(format!("chunk stream {id} begins with a header that leaves out its length")));
+        }
+        if known.is_none() && self.streams.len() == MAX_RTMP_STREAMS {
+            return Err(Fault::broken(format!("a peer has more than {MAX_RTMP_STREAMS} chunk streams")));
+        }
+        let end = basic + HEADERS[form];
+        let Some(header) = input.get(basic..end) else { return Ok(None) };
+        let mut stream = known.unwrap_or(Stream { length: 0, kind: 0, extended: false, left: 0 });
+        if form < 3 {
+            stream.extended = big_endian(&header[..3]) == EXTENDED;
+        }
+        if form < 2 {
+            (stream.length, stream.kind) = (big_endian(&header[3..6]), header[6]);
+        }
+        if form < 3 || stream.left == 0 {
+            stream.left = stream.length;
+        }
+        let payload = end + if stream.extended { 4 } else { 0 };
+        let length = stream.left.min(self.size);
+        stream.left -= length;
+        Ok(Some(Chunk { id, payload, end: payload + length as usize, stream }))
+    }
+
+    /// What a whole chunk changes for those behind it.
+    fn take(&mut self, chunk: &Chunk, frame: &[u8]) -> Result<(), Fault> {
+        self.streams.insert(chunk.id, chunk.stream);
+        if chunk.stream.left > 0 || chunk.stream.length != SIZE_WIDTH {
+            return Ok(());
+        }
+        // The size is never so small as to cut these four bytes.
+        let value = big_endian(&frame[chunk.payload..]);
+        match chunk.stream.kind {
+            SET_CHUNK_SIZE if !(SIZE_WIDTH..1 << 31).contains(&value) => {
+                Err(Fault::broken(format!("chunks of {value} bytes: RTMP has at least 128, and less than 2 GiB")))
+            }
+            SET_CHUNK_SIZE => {
+                self.size = value;
+                Ok(())
+            }
+            ABORT => {
+                if let Some(stream) = self.streams.get_mut(&value) {
+                    stream.left = 0;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Codec for Rtmp {
+    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+        let Some(chunk) = self.chunk(input)? else { return Ok(Step::Need) };
+        if chunk.end > cx.max {
+            return Err(Fault::TooLong { length: Some(chunk.end as u64), skip: None });
+        }
+        let Some(frame) = input.get(..chunk.end) else { return Ok(Step::Need) };
+        self.take(&chunk, frame)?;
+        Ok(Step::Frame { start: 0, end: chunk.end, total: chunk.end })
+    }
+
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let chunk = if message.is_empty() { Ok(None) } else { self.chunk(message) };
+        let taken = match chunk {
+            Ok(Some(chunk)) if chunk.end == message.len() => self.clone().take(&chunk, message),
+            Ok(_) => {
+                return Err(EncodeError::unfit("the message is not one chunk of RTMP, as long as its header says"));
+            }
+            Err(fault) => Err(fault),
+        };
+        if let Err(Fault::Broken(what)) = taken {
+            return Err(EncodeError::unfit(format!("the message is no chunk of RTMP: {what}")));
+        }
+        out.extend_from_slice(message);
+        Ok(())
+    }
+
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn sent(&mut self, message: &[u8]) {
+        if let Ok(Some(chunk)) = self.chunk(message) {
+            // It has been taken once, to see whether it can be.
+            let _ = self.take(&chunk, message);
+        }
+    }
+
+    fn announced(&self, input: &[u8]) -> Option<u64> {
+        self.chunk(input).ok()?.map(|chunk| chunk.end as u64)
+    }
+}
