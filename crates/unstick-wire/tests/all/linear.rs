@@ -75,6 +75,8 @@ fn a_long_message_of_what_is_slowest() {
     let chunked = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     linear("http-message", [chunked, &"1\r\na\r\n".repeat(MESSAGE / 6), "0\r\n\r\n"].concat().as_bytes());
     linear("http-message", [chunked, "0\r\n", &"a: b\r\n".repeat(MESSAGE / 6), "\r\n"].concat().as_bytes());
+    let extended = [&b"1;"[..], &vec![b'a'; MESSAGE], b"\r\na\r\n0\r\n\r\n"].concat();
+    linear("http-message", &[chunked.as_bytes(), &extended].concat());
     linear("event-stream", &b"a\r".repeat(MESSAGE / 2)[..MESSAGE - 1]);
     linear("dle", &vec![0x10; MESSAGE]);
     linear("messagepack-value", &[&b"\xdd\x00\x20\x00\x00"[..], &vec![0; MESSAGE]].concat());
