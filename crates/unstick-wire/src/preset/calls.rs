@@ -50,6 +50,13 @@ pub(super) const FAMILY: Family = Family {
         ),
         Preset::binary("9p", "9P2000", 564, "Plan 9 intro(5)", "length:width=4,endian=le,adj=-4,header=keep"),
         Preset::binary(
+            "rtmp",
+            "RTMP, chunk by chunk",
+            1935,
+            "Adobe RTMP 1.0 sections 5.2 and 5.3",
+            "fixed:1537/fixed:1536/rtmp-chunk",
+        ),
+        Preset::binary(
             "iscsi",
             "iSCSI, without digests",
             3260,
@@ -72,12 +79,5 @@ pub(super) const FAMILY: Family = Family {
         Preset::binary("x11", "X11", 6000, "X Window System Protocol, chapters 1 and 8", "x11-message:client").answers("x11-message:server"),
         // Lengths have two bytes in the handshake, up to the reply to a challenge and its acknowledgement.
         Preset::binary("erlang", "Erlang distribution", 4369, "ERTS User's Guide, Distribution Protocol", "u16be,until=72/u32be").answers("u16be,until=61/u32be"),
-        Preset::binary(
-            "rtmp",
-            "RTMP, chunk by chunk",
-            1935,
-            "Adobe RTMP 1.0 sections 5.2 and 5.3",
-            "fixed:1537/fixed:1536/rtmp-chunk",
-        ),
     ],
 };

@@ -72,15 +72,6 @@ pub(super) const FAMILY: Family = Family {
             "length:off=16,width=4,endian=le,adj=4",
         ),
         Preset::binary("bittorrent", "BitTorrent peer wire", 6881, "BEP 3, peer protocol", "fixed:68/u32be"),
-        Preset::binary(
-            "minecraft",
-            "Minecraft Java Edition",
-            25565,
-            "Minecraft protocol documentation, Packet format",
-            "varint:3",
-        ),
-        Preset::binary("rcon", "Valve Source RCON", 27015, "Valve Developer Wiki, Source RCON Protocol", "i32le"),
-        Preset::text("json-seq", "JSON text sequences", 0, "RFC 7464 section 2.2", "between:1e:0a"),
         Preset::text(
             "adb-host",
             "Android ADB, its server on this machine",
@@ -96,5 +87,14 @@ pub(super) const FAMILY: Family = Family {
             "Wayland protocol, chapter 4, Wire Format",
             WAYLAND,
         ),
+        Preset::binary(
+            "minecraft",
+            "Minecraft Java Edition",
+            25565,
+            "Minecraft protocol documentation, Packet format",
+            "varint:3",
+        ),
+        Preset::binary("rcon", "Valve Source RCON", 27015, "Valve Developer Wiki, Source RCON Protocol", "i32le"),
+        Preset::text("json-seq", "JSON text sequences", 0, "RFC 7464 section 2.2", "between:1e:0a"),
     ],
 };
