@@ -27,6 +27,7 @@ mod http;
 mod integer;
 mod joined;
 mod json;
+mod json_seq;
 mod length;
 mod messagepack;
 mod nsq;
@@ -303,6 +304,7 @@ codecs! {
     Hdlc(hdlc::Hdlc),
     Fixed(fixed::Fixed),
     Json(json::Json),
+    JsonSeq(json_seq::JsonSeq),
     Resp(resp::Resp),
     Command(command::Command),
     Stomp(stomp::Stomp),
@@ -363,6 +365,7 @@ pub const ENTRIES: &[Entry] = &[
     capnproto::CAPNPROTO,
     arrow::ARROW,
     json::JSON,
+    json_seq::JSON_SEQ,
     resp::RESP,
     command::COMMAND,
     stomp::STOMP,

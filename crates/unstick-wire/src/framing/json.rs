@@ -27,7 +27,7 @@ pub(crate) struct Json {
     passed: u64,
 }
 
-fn is_blank(byte: u8) -> bool {
+pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
@@ -191,7 +191,7 @@ fn plain(bytes: &[u8]) -> usize {
 
 /// Reads one value, byte by byte.
 #[derive(Debug, Clone, Default)]
-struct Scanner {
+pub(super) struct Scanner {
     at: At,
     /// The string under way is a member's name.
     name: bool,
@@ -202,7 +202,7 @@ struct Scanner {
 
 impl Scanner {
     /// Reads `bytes` on, which begin `offset` bytes into the value; where in them the value ends, if it does.
-    fn scan(&mut self, bytes: &[u8], offset: u64) -> Result<Option<usize>, Fault> {
+    pub(super) fn scan(&mut self, bytes: &[u8], offset: u64) -> Result<Option<usize>, Fault> {
         let mut i = 0;
         while let Some(&byte) = bytes.get(i) {
             if self.at == At::String {

@@ -14,7 +14,7 @@ use crate::limits;
 
 pub(super) const GENERAL: Entry = Entry {
     name: "length",
-    syntax: "length:[off=N,]width=N[,endian=be|le|ne|OFF:MASK][,adj=N][,unit=N][,mask=HEX][,align=N][,trailer=HEX][,header=keep|strip][,head=HEX][,sign=yes][,plus=OFF:WIDTH[:UNIT[:ALIGN]]][,last=full|empty|OFF:MASK]",
+    syntax: "length:[off=N,]width=N[,endian=be|le|ne|OFF:MASK][,adj=N][,unit=N][,mask=HEX][,align=N][,trailer=HEX][,header=keep|strip][,head=HEX][,sign=yes][,none=HEX][,plus=OFF:WIDTH[:UNIT[:ALIGN]]][,last=full|empty|OFF:MASK]",
     frame: "a header with a length in it, then (value & mask) × unit + adj bytes; endian from a bit, plus a second length, in parts up to the last",
     examples: &[
         "length:off=1,width=4,adj=-4",
@@ -35,6 +35,7 @@ pub(super) const GENERAL: Entry = Entry {
         "length:width=1,adj=1,header=keep,last=full",
         "length:width=1,mask=3f,last=full",
         "length:width=2,mask=7fff,last=0:80,max=20,oversize=discard",
+        "length:off=2,width=4,sign=yes,none=ffffffff",
     ],
     keeps_boundaries: true,
     matches: |name| name == "length",
@@ -67,6 +68,8 @@ pub(crate) struct Length {
     pub(crate) little: Option<Bit>,
     /// A second length, whose bytes come too.
     pub(crate) plus: Option<Plus>,
+    /// The value that announces nothing: its frame is the header alone.
+    pub(crate) none: Option<u64>,
 }
 
 /// A bit of a header.
@@ -171,6 +174,7 @@ impl Length {
             head_known: true,
             little: None,
             plus: None,
+            none: None,
         }
     }
 
@@ -224,6 +228,9 @@ impl Length {
     #[inline]
     fn body(&self, head: &[u8]) -> Result<u64, Fault> {
         let value = self.value(head);
+        if self.none == Some(value) {
+            return Ok(0);
+        }
         if self.signed && value >> (self.width * 8 - 1) != 0 {
             let shift = 64 - self.width * 8;
             return Err(integer::negative((value << shift) as i64 >> shift));
@@ -327,7 +334,7 @@ impl Codec for Length {
     /// Where the length is a plain number, and nothing stands behind the message.
     fn lane(&self, max: usize) -> Lane {
         let plain = self.unit == 1 && self.mask == u64::MAX && self.align == 1 && self.trailer.is_empty();
-        let fixed = self.little.is_none() && self.plus.is_none();
+        let fixed = self.little.is_none() && self.plus.is_none() && self.none.is_none();
         let (add, start) = (self.field_end() as i64 + self.adjust, self.stripped());
         // A frame is at least its header, and a message at most the limit; both as values of the length.
         let least = self.field_end().max(start) as i64 - add;
@@ -462,6 +469,11 @@ fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
     }
     if !length.keep && (length.little.is_some() || length.plus.is_some()) {
         return Err(SpecError::new("endian=OFF:MASK and plus= are for headers that the message holds: header=keep"));
+    }
+    length.none = args.mask("none")?;
+    let alone = length.keep && length.seen() == length.field_end() && length.trailer.is_empty();
+    if length.none.is_some_and(|none| !alone || none > u64::MAX >> (64 - 8 * width)) {
+        return Err(SpecError::new("none= is a value of the length field, of a kept header that ends with it"));
     }
     match args.value("last") {
         None => Ok(length.into_machine()),

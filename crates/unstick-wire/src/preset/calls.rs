@@ -78,6 +78,6 @@ pub(super) const FAMILY: Family = Family {
         Preset::binary("dcerpc", "DCE/RPC", 135, "DCE 1.1 Remote Procedure Call, chapter 12", "length:off=8,width=2,endian=4:10,adj=-10").also(&["msrpc"]),
         Preset::binary("x11", "X11", 6000, "X Window System Protocol, chapters 1 and 8", "x11-message:client").answers("x11-message:server"),
         // Lengths have two bytes in the handshake, up to the reply to a challenge and its acknowledgement.
-        Preset::binary("erlang", "Erlang distribution", 4369, "ERTS User's Guide, Distribution Protocol", "u16be,until=72/u32be").answers("u16be,until=61/u32be"),
+        Preset::binary("erlang", "Erlang distribution", 0, "ERTS User's Guide, Distribution Handshake", "u16be,until=72/u32be").answers("u16be,until=61/u32be"),
     ],
 };

@@ -25,15 +25,15 @@ pub(super) const FAMILY: Family = Family {
         .also(&["mariadb"]),
         Preset::binary("tds", "SQL Server TDS", 1433, "MS-TDS section 2.2.3", "length:off=2,width=2,adj=-4,last=1:01")
             .also(&["sqlserver"]),
-        // The handshake has no chunks.
+        // The handshake has no chunks: a version, or since 5.7 a manifest of them, of which the client chooses.
         Preset::binary(
             "bolt",
             "Neo4j Bolt",
             7687,
-            "Bolt handshake and message specifications, Chunking",
-            "fixed:20/length:width=2,last=empty",
+            "Bolt handshake specification, Manifest v1; message specification, Chunking",
+            "fixed:20/fixed:5,if=0000/length:width=2,last=empty",
         )
-        .answers("fixed:4/length:width=2,last=empty")
+        .answers("length:off=4,width=1,unit=4,adj=1,if=000001ff/fixed:4,if=0000/length:width=2,last=empty")
         .also(&["neo4j"]),
         Preset::binary(
             "mongodb",
@@ -78,9 +78,9 @@ pub(super) const FAMILY: Family = Family {
         // Envelopes of version 4 up to STARTUP and its answer; behind them frames with two checksums.
         Preset::binary(
             "cassandra5",
-            "Cassandra native protocol 5",
+            "Cassandra native protocol 5, uncompressed",
             9042,
-            "native_protocol_v5.spec sections 2.2 and 2.3.1",
+            "native_protocol_v5.spec sections 2.1 and 2.3.1",
             "length:off=5,width=4,until=4:01/length:width=3,endian=le,mask=01ffff,adj=7,header=keep",
         )
         .answers("length:off=5,width=4,until=4:02+03/length:width=3,endian=le,mask=01ffff,adj=7,header=keep"),
@@ -88,8 +88,8 @@ pub(super) const FAMILY: Family = Family {
             "elasticsearch",
             "Elasticsearch transport",
             9300,
-            "TcpHeader of Elasticsearch",
-            "length:off=2,width=4,sign=yes",
+            "Elasticsearch's source, TcpHeader and TransportKeepAlive",
+            "length:off=2,width=4,sign=yes,none=ffffffff",
         ),
         Preset::binary("zookeeper", "ZooKeeper", 2181, "ZooKeeper jute records, ClientCnxnSocket", "i32be"),
         Preset::binary("aerospike", "Aerospike", 3000, "Aerospike wire protocol, proto header", "length:off=2,width=6"),

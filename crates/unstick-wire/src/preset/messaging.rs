@@ -16,12 +16,13 @@ pub(super) const FAMILY: Family = Family {
             "fixed:8,if=414d5150/length:off=3,width=4,adj=1,trailer=ce",
         )
         .also(&["rabbitmq"]),
+        // A protocol header, and where that asked for SASL its frames and a header once more.
         Preset::binary(
             "amqp1",
             "AMQP 1.0",
             5672,
-            "OASIS AMQP 1.0 part 2, sections 2.2 and 2.3",
-            "fixed:8,if=414d5150,times=2/length:width=4,adj=-4,header=keep",
+            "OASIS AMQP 1.0 part 2, sections 2.2 and 2.3; part 5, section 5.3.1",
+            "fixed:8,if=414d5150/length:width=4,adj=-4,header=keep,if=4:0201,times=1000/fixed:8,if=414d5150/length:width=4,adj=-4,header=keep",
         ),
         Preset::binary("pulsar", "Apache Pulsar", 6650, "Pulsar binary protocol, Framing", "u32be"),
         Preset::binary("rocketmq", "Apache RocketMQ remoting", 10911, "RocketMQ, Communication Mechanism", "i32be"),

@@ -42,7 +42,7 @@ pub(super) const FAMILY: Family = Family {
             .also(&["graphite"]),
         Preset::binary(
             "docker",
-            "Docker attach and logs without a terminal",
+            "Docker attach without a terminal (logs over HTTP/1.0)",
             2375,
             "Docker Engine API, ContainerAttach",
             "delim:0d0a0d0a/raw",
@@ -95,6 +95,6 @@ pub(super) const FAMILY: Family = Family {
             "varint:3",
         ),
         Preset::binary("rcon", "Valve Source RCON", 27015, "Valve Developer Wiki, Source RCON Protocol", "i32le"),
-        Preset::text("json-seq", "JSON text sequences", 0, "RFC 7464 section 2.2", "between:1e:0a"),
+        Preset::text("json-seq", "JSON text sequences", 0, "RFC 7464 section 2", "json-seq"),
     ],
 };

@@ -1,5 +1,7 @@
 //! Streams whose framing changes: each phase but the last holds for so many frames.
 
+use unstick_wire::Role;
+
 use crate::drive::{Told, WAYS, bytewise, cut, decode, encode, framing, whole};
 
 /// Any two cuts of the stream give these messages.
@@ -29,6 +31,25 @@ fn each_holds_for_its_frames() {
     carries("line,times=3/u8", &[b"only", b"two"]);
     carries("struct:>H/json", &[b"{", b"{}", b"[1]"]);
     carries("headers/netstring/between:02:03/delim:2d2d", &[b"{}", b"a,", b"\x02", b"end"]);
+}
+
+/// The goldens show the longer handshakes; these are the ones that go without.
+#[test]
+fn handshakes_of_presets_may_be_shorter() {
+    let open = b"\0\0\0\x11\x02\0\0\0\0\x53\x10\xc0\x04\x01\xa1\x01c";
+    carries("amqp1", &[b"AMQP\0\x01\0\0", open, b"\0\0\0\x08\x02\0\0\0"]);
+    let versions = b"\x60\x60\xb0\x17\0\0\x04\x05\0\x02\x04\x04\0\0\x01\x04\0\0\0\x03";
+    carries("bolt", &[versions, b"\xb1\x01\xa0", &[7; 300]]);
+    let told = |messages: &[&[u8]]| Told {
+        messages: messages.iter().map(|message| message.to_vec()).collect(),
+        discarded: 0,
+        error: None,
+    };
+    let server = framing("bolt").sent_by(Role::Server);
+    for stream in [&b"\0\0\x04\x05\0\x03\xb1\x70\xa0\0\0"[..], b"\0\0\0\0"] {
+        let messages = [&stream[..4], b"\xb1\x70\xa0"];
+        assert_eq!(bytewise(&server, stream), told(&messages[..stream.len().div_ceil(7)]));
+    }
 }
 
 #[test]

@@ -73,6 +73,10 @@ fn general_lengths_are_checked_when_they_are_parsed() {
     refused("length:width=4,endian=xe", "be, le, ne, or a bit", "");
     refused("length:off=2,width=2,head=0000", "the length field ends at byte 4", "");
     refused("length:off=2,width=2,header=keep,head=00000000", "head= is what is sent with header=strip", "");
+    refused("length:width=4,none=x", "none=x: hexadecimal digits", "");
+    for wrong in ["width=4", "width=4,header=keep,trailer=00", "width=2,header=keep,plus=2:1", "width=2,header=keep"] {
+        refused(&format!("length:{wrong},none=10000"), "none= is a value of the length field", "");
+    }
 }
 
 #[test]

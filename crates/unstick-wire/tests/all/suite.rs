@@ -92,6 +92,7 @@ suite! {
     dle: "dle" carries anything;
     fixed: "fixed" carries fixed;
     json: "json" carries json;
+    json_seq: "json-seq" carries json;
     resp: "resp" carries resp;
     command: "command" carries command;
     stomp: "stomp-frame" carries stomp;

@@ -270,9 +270,15 @@ def gelf():
 
 
 def json_seq():
-    g = Golden("json-seq", "JSON text sequences", "RFC 7464 section 2.2; by hand")
+    g = Golden("json-seq", "JSON text sequences", "RFC 7464 sections 2.1 and 2.2: RS, a JSON text, LF; the texts by Python's json")
     g.client(b'\x1e{"d":"2014-09-22T21:58:35.270Z","value":6}\n', "", head=1, tail=1)
     g.client(b"\x1e[]\n", "", head=1, tail=1)
+    pages = json.dumps({"pages": [1, 2], "title": "two\nlines"}, indent=2).encode()
+    g.client(b"\x1e" + pages + b"\n", "on several lines", head=1, tail=1)
+    g.client(b"\x1e-12.5e3\n", "a number: its LF says that it is whole", head=1, tail=1)
+    g.client(b"\x1e\x1etrue \n\n", "two RS are as good as one, and blanks may follow", parts=[(2, 7)])
+    g.lines[-1] = ">~" + g.lines[-1][2:]
+    g.client(b"\x1enull\n", "", head=1, tail=1)
     g.write()
 
 

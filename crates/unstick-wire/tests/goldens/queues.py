@@ -1,12 +1,13 @@
 """Brokers and queues, from their own client libraries where those let their bytes be had.
 
-pip install pika
+pip install pika python-qpid-proton
 """
 
 import struct
 
 import pika.spec
 from pika.frame import Heartbeat, Method, ProtocolHeader
+from proton import Connection, Transport
 
 from golden import Golden
 
@@ -26,12 +27,32 @@ def amqp():
 
 
 def amqp10():
-    g = Golden("amqp1", "AMQP 1.0", "OASIS AMQP 1.0 part 2, sections 2.2 and 2.3; by hand")
-    opening = bytes([0, 0x53, 0x10, 0xC0, 4, 1, 0xA1, 1]) + b"c"
-    for way in [g.client, g.server]:
-        way(b"AMQP\0\1\0\0", "the protocol header: no frame")
-        way(struct.pack("!IBBH", 8 + len(opening), 2, 0, 0) + opening, "open")
-        way(struct.pack("!IBBH", 8, 2, 0, 0), "an empty frame: idle")
+    g = Golden("amqp1", "AMQP 1.0", "OASIS AMQP 1.0 part 2, sections 2.2 and 2.3; part 5, section 5.3.1 (SASL)", "python-qpid-proton")
+    ends = []
+    for mode, name in [(Transport.CLIENT, "shop"), (Transport.SERVER, "bank")]:
+        end, connection = Transport(mode), Connection()
+        connection.container = name
+        end.sasl().allowed_mechs("ANONYMOUS")
+        end.bind(connection)
+        connection.open()
+        ends.append([end, b""])
+    # Each is given what the other has to say, until both have said all.
+    for _ in range(8):
+        for me, you in [ends, ends[::-1]]:
+            while (count := me[0].pending()) > 0:
+                said = me[0].peek(count)
+                me[0].pop(len(said))
+                me[1] += said
+                you[0].push(said)
+    for way, (_, said) in zip([g.client, g.server], ends):
+        while said:
+            # A protocol header has eight bytes and no length: one before SASL, one behind it.
+            is_header = said.startswith(b"AMQP")
+            length = 8 if is_header else struct.unpack("!I", said[:4])[0]
+            kind = "a protocol header: no frame" if is_header else ["open", "SASL"][said[5]]
+            way(said[:length], kind)
+            said = said[length:]
+        way(struct.pack("!IBBH", 8, 2, 0, 0), "an empty frame: idle; by hand")
     g.write()
 
 

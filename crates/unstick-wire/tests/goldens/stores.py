@@ -68,10 +68,11 @@ def memcached_binary():
 
 
 def elasticsearch():
-    g = Golden("elasticsearch", "Elasticsearch transport", "TcpHeader of Elasticsearch: E S, a length of all behind it; by hand")
+    g = Golden("elasticsearch", "Elasticsearch transport", "TcpHeader and TransportKeepAlive of Elasticsearch: E S, a length of all behind it, or -1; by hand")
     for way, status in [(g.client, 0), (g.client, 0), (g.server, 1), (g.server, 1)]:
         body = struct.pack("!QBi", 1, status, 8500010) + struct.pack("!i", 2) + b"\0\0"
         way(b"ES" + struct.pack("!i", len(body)) + body, "request" if status == 0 else "response")
+        way(b"ES" + struct.pack("!i", -1), "a ping: nothing follows")
     g.write()
 
 

@@ -216,16 +216,17 @@ def tds():
 
 
 def bolt():
-    g = Golden("bolt", "Neo4j Bolt", 'Bolt "Handshake specification" and "Message specification", Chunking; by hand')
-    versions = bytes.fromhex("6060b01700000405000204040000010400000003")
-    g.client(versions, "the handshake: no chunk")
+    g = Golden("bolt", "Neo4j Bolt", 'Bolt "Handshake specification", Manifest v1, and "Message specification", Chunking; by hand')
+    versions = bytes.fromhex("6060b017000001ff000004040000000300000002")
+    g.client(versions, "the handshake: no chunk; the first offer is to be shown a manifest")
+    g.client(bytes.fromhex("0000070508"), "the version that was chosen from it, and the capabilities")
     hello = bytes.fromhex("b101a1") + b"\x8auser_agent\x84shop"
     g.client(struct.pack("!H", len(hello)) + hello + b"\0\0", "HELLO", head=2, tail=2)
     two = struct.pack("!H", 5) + hello[:5] + struct.pack("!H", len(hello) - 5) + hello[5:] + b"\0\0"
     g.client(two, "the same in two chunks", parts=[(2, 7), (9, len(two) - 2)])
     g.lines[-1] = ">~" + g.lines[-1][2:]
     g.client(b"\0\0", "no operation", head=0, tail=2)
-    g.server(bytes.fromhex("00000405"), "the version that was chosen: no chunk")
+    g.server(bytes.fromhex("000001ff" "02" "00020805" "00040404" "09"), "the manifest: two ranges of versions, capabilities")
     success = bytes.fromhex("b170a0")
     g.server(struct.pack("!H", len(success)) + success + b"\0\0", "SUCCESS", head=2, tail=2)
     g.server(struct.pack("!H", len(success)) + success + b"\0\0", "SUCCESS", head=2, tail=2)
