@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use unstick::wire::ENTRIES;
+use unstick::wire::{ENTRIES, Preset};
 
 use crate::rig::{Process, Terminal, python, python_itself, unstick};
 
@@ -67,6 +67,18 @@ fn the_reference_has_every_exit_status() {
     for value in values {
         assert!(reference.contains(&format!("\n| {value} | ")), "status {value} is not in the reference");
     }
+}
+
+// ---- the protocols ----
+
+#[test]
+fn every_preset_has_its_line_in_the_protocols_and_no_line_is_of_none() {
+    let document = text("docs/protocols.md");
+    let rows: Vec<&str> =
+        document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).map(|(name, _)| name).collect();
+    let names: BTreeSet<&str> = Preset::all().map(|preset| preset.name).collect();
+    assert_eq!(rows.len(), rows.iter().collect::<BTreeSet<_>>().len(), "a preset has two lines");
+    assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), names);
 }
 
 // ---- the man page ----

@@ -10,7 +10,7 @@ pub(super) const FAMILY: Family = Family {
             "postgres",
             "PostgreSQL 3.0",
             5432,
-            "PostgreSQL documentation, Message Flow and Message Formats",
+            "PostgreSQL 15 documentation, sections 55.2 and 55.7",
             "length:width=4,adj=-4,header=keep,until=4:0003/length:off=1,width=4,adj=-4",
         )
         .answers("fixed:1,if=53+4e+47,times=2/length:off=1,width=4,adj=-4")
@@ -39,7 +39,7 @@ pub(super) const FAMILY: Family = Family {
             "mongodb",
             "MongoDB",
             27017,
-            "MongoDB manual, Wire Protocol",
+            "MongoDB manual, Wire Protocol, Standard Message Header",
             "length:width=4,endian=le,adj=-4,header=keep",
         )
         .also(&["mongo"]),
@@ -91,9 +91,9 @@ pub(super) const FAMILY: Family = Family {
             "Elasticsearch's source, TcpHeader and TransportKeepAlive",
             "length:off=2,width=4,sign=yes,none=ffffffff",
         ),
-        Preset::binary("zookeeper", "ZooKeeper", 2181, "ZooKeeper jute records, ClientCnxnSocket", "i32be"),
-        Preset::binary("aerospike", "Aerospike", 3000, "Aerospike wire protocol, proto header", "length:off=2,width=6"),
-        Preset::binary("tarantool", "Tarantool IPROTO", 3301, "Tarantool manual, Binary protocol", "msgpack")
+        Preset::binary("zookeeper", "ZooKeeper", 2181, "ZooKeeper's source, ClientCnxnSocket", "i32be"),
+        Preset::binary("aerospike", "Aerospike", 3000, "Aerospike's C client, as_proto.h", "length:off=2,width=6"),
+        Preset::binary("tarantool", "Tarantool IPROTO", 3301, "Tarantool manual, Request and response format, Size", "msgpack")
             .answers("fixed:128/msgpack"),
         Preset::binary("hadoop", "Hadoop IPC", 8020, "org.apache.hadoop.ipc.Server, RpcHeader", "fixed:7/i32be")
             .answers("i32be"),
@@ -101,7 +101,7 @@ pub(super) const FAMILY: Family = Family {
             "tfrecord",
             "TFRecord files",
             0,
-            "TensorFlow guide, TFRecord",
+            "TensorFlow's source, record_writer.h",
             "length:width=8,endian=le,adj=8,header=keep",
         ),
         Preset::binary(

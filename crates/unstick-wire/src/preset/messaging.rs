@@ -5,7 +5,7 @@ use super::{Family, Preset};
 pub(super) const FAMILY: Family = Family {
     title: "Messages and queues",
     presets: &[
-        Preset::binary("kafka", "Apache Kafka", 9092, "Kafka protocol guide, Protocol", "i32be"),
+        Preset::binary("kafka", "Apache Kafka", 9092, "Kafka protocol guide, Common Request and Response Structure", "i32be"),
         Preset::binary("mqtt", "MQTT 3.1.1 and 5", 1883, "OASIS MQTT 5.0, sections 1.5.5 and 2.1.4", "varint:4,off=1"),
         // Who is refused is told by the protocol header of what would have been taken.
         Preset::binary(
@@ -25,7 +25,7 @@ pub(super) const FAMILY: Family = Family {
             "fixed:8,if=414d5150/length:width=4,adj=-4,header=keep,if=4:0201,times=1000/fixed:8,if=414d5150/length:width=4,adj=-4,header=keep",
         ),
         Preset::binary("pulsar", "Apache Pulsar", 6650, "Pulsar binary protocol, Framing", "u32be"),
-        Preset::binary("rocketmq", "Apache RocketMQ remoting", 10911, "RocketMQ, Communication Mechanism", "i32be"),
+        Preset::binary("rocketmq", "Apache RocketMQ remoting", 10911, "RocketMQ's source, NettyDecoder", "i32be"),
         Preset::binary("openwire", "ActiveMQ OpenWire", 61616, "OpenWire Version 2 Specification", "i32be"),
         Preset::binary(
             "rabbitmq-stream",
@@ -38,7 +38,7 @@ pub(super) const FAMILY: Family = Family {
         Preset::binary("smpp", "SMPP 3.4", 2775, "SMPP 3.4 section 3.2", "length:width=4,adj=-4,header=keep"),
         Preset::text("nats", "NATS", 4222, "NATS Client Protocol", "command:PUB.last:HPUB.last")
             .answers("command:MSG.last:HMSG.last"),
-        Preset::text("stomp", "STOMP 1.2", 61613, "STOMP 1.2, Augmented BNF and Body", "stomp-frame"),
+        Preset::text("stomp", "STOMP 1.2", 61613, "STOMP 1.2, STOMP Frames and Augmented BNF", "stomp-frame"),
         Preset::text("beanstalkd", "beanstalkd", 11300, "beanstalkd doc/protocol.txt", "command:put.4")
             .answers("command:RESERVED.2:FOUND.2:OK.1"),
         Preset::binary("zmtp", "ZMTP 3, ZeroMQ", 0, "ZMTP 3.1, Framing", "fixed:64/zmtp-frame").also(&["zeromq"]),

@@ -46,7 +46,7 @@ pub(super) const FAMILY: Family = Family {
             "RFC 4253 sections 4.2 and 6",
             "crlf,until=5353482d/u32be,until=1:15/raw",
         ),
-        Preset::binary("openvpn", "OpenVPN over TCP", 1194, "OpenVPN protocol, TCP encapsulation", "u16be"),
+        Preset::binary("openvpn", "OpenVPN over TCP", 1194, "OpenVPN's source, doc_protocol_overview.h", "u16be"),
         Preset::binary("stun", "STUN over TCP and TLS", 3478, "RFC 8489 section 5", "length:off=2,width=2,adj=16"),
         Preset::binary(
             "turn-channel",
@@ -68,7 +68,7 @@ pub(super) const FAMILY: Family = Family {
             "pcap",
             "pcap over IP, little-endian",
             57012,
-            "draft-ietf-opsawg-pcap sections 4 and 5",
+            "draft-ietf-opsawg-pcap, File Header and Packet Record",
             "fixed:24/length:off=8,width=4,endian=le,adj=4",
         ),
         Preset::text(

@@ -38,7 +38,7 @@ pub(super) const FAMILY: Family = Family {
             "CPython Lib/logging/handlers.py, makePickle",
             "u32be",
         ),
-        Preset::binary("carbon", "Graphite's pickle receiver", 2004, "Graphite, Feeding In Your Data", "u32be")
+        Preset::binary("carbon", "Graphite's pickle receiver", 2004, "Graphite, Feeding In Your Data, The pickle protocol", "u32be")
             .also(&["graphite"]),
         Preset::binary(
             "docker",
@@ -54,7 +54,7 @@ pub(super) const FAMILY: Family = Family {
             "adb",
             "Android ADB transport",
             5555,
-            "AOSP adb protocol.txt",
+            "AOSP adb protocol.txt, protocol overview and basics",
             "length:off=12,width=4,endian=le,adj=8",
         ),
         Preset::binary(
