@@ -93,8 +93,14 @@ pub(super) const FAMILY: Family = Family {
         ),
         Preset::binary("zookeeper", "ZooKeeper", 2181, "ZooKeeper's source, ClientCnxnSocket", "i32be"),
         Preset::binary("aerospike", "Aerospike", 3000, "Aerospike's C client, as_proto.h", "length:off=2,width=6"),
-        Preset::binary("tarantool", "Tarantool IPROTO", 3301, "Tarantool manual, Request and response format, Size", "msgpack")
-            .answers("fixed:128/msgpack"),
+        Preset::binary(
+            "tarantool",
+            "Tarantool IPROTO",
+            3301,
+            "Tarantool manual, Request and response format, Size",
+            "msgpack",
+        )
+        .answers("fixed:128/msgpack"),
         Preset::binary("hadoop", "Hadoop IPC", 8020, "org.apache.hadoop.ipc.Server, RpcHeader", "fixed:7/i32be")
             .answers("i32be"),
         Preset::binary(

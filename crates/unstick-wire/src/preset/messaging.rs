@@ -5,7 +5,13 @@ use super::{Family, Preset};
 pub(super) const FAMILY: Family = Family {
     title: "Messages and queues",
     presets: &[
-        Preset::binary("kafka", "Apache Kafka", 9092, "Kafka protocol guide, Common Request and Response Structure", "i32be"),
+        Preset::binary(
+            "kafka",
+            "Apache Kafka",
+            9092,
+            "Kafka protocol guide, Common Request and Response Structure",
+            "i32be",
+        ),
         Preset::binary("mqtt", "MQTT 3.1.1 and 5", 1883, "OASIS MQTT 5.0, sections 1.5.5 and 2.1.4", "varint:4,off=1"),
         // Who is refused is told by the protocol header of what would have been taken.
         Preset::binary(

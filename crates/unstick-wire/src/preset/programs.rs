@@ -38,8 +38,14 @@ pub(super) const FAMILY: Family = Family {
             "CPython Lib/logging/handlers.py, makePickle",
             "u32be",
         ),
-        Preset::binary("carbon", "Graphite's pickle receiver", 2004, "Graphite, Feeding In Your Data, The pickle protocol", "u32be")
-            .also(&["graphite"]),
+        Preset::binary(
+            "carbon",
+            "Graphite's pickle receiver",
+            2004,
+            "Graphite, Feeding In Your Data, The pickle protocol",
+            "u32be",
+        )
+        .also(&["graphite"]),
         Preset::binary(
             "docker",
             "Docker attach without a terminal (logs over HTTP/1.0)",

@@ -56,13 +56,11 @@ fn json_text_sequences() {
     both_ways("json-seq", b"{\n \"a\": [\n1]}", b"\x1e{\n \"a\": [\n1]}\n");
     both_ways("json-seq", b"-1.5e3", b"\x1e-1.5e3\n");
     // RFC 7464, section 2.1: several RS, blanks behind a text, a text that was cut off, octets that are no JSON.
-    reads("json-seq", b"\x1e\x1e\x1etrue \r\n \n\x1e[1,\x1e123\x1ehello\nyou\n\x1e[]\n", &[
-        "true \r",
-        "[1,",
-        "123",
-        "hello\nyou",
-        "[]",
-    ]);
+    reads(
+        "json-seq",
+        b"\x1e\x1e\x1etrue \r\n \n\x1e[1,\x1e123\x1ehello\nyou\n\x1e[]\n",
+        &["true \r", "[1,", "123", "hello\nyou", "[]"],
+    );
     refuses("json-seq", b"\x1e[]\n[]\n", "\"[\" stands where the separator 1e belongs");
     refuses("json-seq", b"\x1e123", "ended inside a frame, after 4 bytes");
     for message in [&b"1\n2"[..], b"[] []", b"hello", b"\x1e1", b"[1", b""] {
@@ -74,11 +72,11 @@ fn json_text_sequences() {
 fn a_length_that_announces_nothing() {
     let spec = "length:off=2,width=4,sign=yes,none=ffffffff";
     both_ways(spec, b"ES\xff\xff\xff\xff", b"ES\xff\xff\xff\xff");
-    reads(spec, b"ES\0\0\0\x01xES\xff\xff\xff\xffES\0\0\0\0", &[
-        &b"ES\0\0\0\x01x"[..],
-        b"ES\xff\xff\xff\xff",
-        b"ES\0\0\0\0",
-    ]);
+    reads(
+        spec,
+        b"ES\0\0\0\x01xES\xff\xff\xff\xffES\0\0\0\0",
+        &[&b"ES\0\0\0\x01x"[..], b"ES\xff\xff\xff\xff", b"ES\0\0\0\0"],
+    );
     refuses(spec, b"ES\xff\xff\xff\xfe", "length -2 is negative");
     cannot_send(spec, b"ES\xff\xff\xff\xffx", "which is not right for a message of 7 bytes");
 }
