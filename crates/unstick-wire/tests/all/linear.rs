@@ -86,5 +86,6 @@ fn a_long_message_of_what_is_slowest() {
     linear("nsq-command", &[b"PUB t\n".to_vec(), vec![b'\n'; MESSAGE]].concat());
     linear("json", &[&b"[\""[..], &vec![b'a'; MESSAGE], b"\"]"].concat());
     linear("json", &[&b"["[..], &b"1,".repeat(MESSAGE / 2), b"1]"].concat());
+    linear("json-seq", &[&b"["[..], &b"1,\n".repeat(MESSAGE / 3), b"1]"].concat());
     linear("ber", &[&b"\x30\x84\x00\x20\x00\x00"[..], &vec![b'a'; MESSAGE]].concat());
 }
