@@ -170,6 +170,20 @@ impl Decoder {
         self.lane = Lane::Closed;
     }
 
+    /// Says that the stream broke off, where its transport can tell that from an end: what has arrived of a frame is no
+    /// message, not even where an end would have made it one. Take the messages that are whole before.
+    ///
+    /// # Errors
+    ///
+    /// Where a frame is under way.
+    pub fn break_off(&mut self) -> Result<(), DecodeError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        self.end();
+        if self.pending().is_empty() && self.skip.is_none() { Ok(()) } else { Err(self.fail_incomplete()) }
+    }
+
     /// What has arrived of the frame that is not whole yet.
     #[inline]
     pub fn pending(&self) -> &[u8] {

@@ -291,15 +291,22 @@ fn a_cut_is_no_end() {
         context.maximum_version = ssl.TLSVersion.TLSv1_2\n\
         plain = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n\
         s = context.wrap_socket(plain, server_hostname='localhost')\n\
-        s.sendall(b'first\\n')\n\
+        s.sendall(bytes.fromhex(sys.argv[3]))\n\
         s.close()\n";
-    for (framing, out) in [(&["-f", "line", "--once"][..], "first\n"), (&[], "first\n")] {
+    for (framing, sent, out, status) in [
+        (&["-f", "line", "--once"][..], "61620a", "ab\n", 1),
+        (&[], "61620a63", "ab\nc", 1),
+        // Inside a frame it is what it is on TCP; a line that was cut is none.
+        (&["-f", "line", "--once"], "61620a63", "ab\n", 5),
+        (&["-f", "u16be", "--io", "line", "--once"], "0002616200", "ab\n", 5),
+    ] {
         let (mut listener, port) = papers.listen(framing);
-        let mut client = python_code(code, &[&port.to_string(), &papers.at("ca.pem")]);
+        let mut client = python_code(code, &[&port.to_string(), &papers.at("ca.pem"), sent]);
         assert_eq!(client.code(), 0, "{}", client.errors());
-        assert_eq!((listener.rest().as_str(), listener.code()), (out, 1));
+        assert_eq!((listener.rest().as_str(), listener.code()), (out, status), "{framing:?}");
         let said = listener.errors();
         assert!(said.contains("the connection was cut"), "{said}");
+        assert_eq!(said.contains("the stream ended inside a frame, after 1 byte of it"), status == 5, "{said}");
     }
 }
 

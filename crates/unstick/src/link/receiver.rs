@@ -13,7 +13,7 @@ use unstick_wire::Decoder;
 
 use super::outbox::Turn;
 use crate::endpoint::{Batch, RecvDatagrams, StreamRead};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::limits;
 
 /// Receives whole messages.
@@ -82,7 +82,8 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// Where the peer breaks the framing, ends inside a frame, or the connection is reset. On UDP,
+    /// Where the peer breaks the framing, ends inside a frame, or the connection is reset or cut (TLS without its
+    /// `close_notify`). On UDP,
     /// [`Error::is_unreachable`] where a datagram that was sent found nobody: this can be called again.
     ///
     /// Cancel safe: no byte is lost.
@@ -191,7 +192,7 @@ impl Stream {
             }
         }
         let arrived = match self.poll_read(cx) {
-            Poll::Ready(arrived) => arrived.map_err(|e| Error::io("receiving", e))?,
+            Poll::Ready(arrived) => arrived.map_err(|error| self.broke_off(error))?,
             Poll::Pending => return self.poll_deadline(cx).map_ok(|()| true),
         };
         if let Some(turn) = &self.turn {
@@ -206,6 +207,17 @@ impl Stream {
             self.read_size = (self.read_size / 2).max(limits::FIRST_READ);
         }
         Poll::Ready(Ok(true))
+    }
+
+    /// A cut that the transport tells from an end leaves a frame as incomplete as an end does.
+    #[cold]
+    fn broke_off(&mut self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::UnexpectedEof
+            && let Err(incomplete) = self.decoder.break_off()
+        {
+            return Error::from(incomplete).with_hint(plain(&error));
+        }
+        Error::io("receiving", error)
     }
 
     /// Ready when the decoder's deadline has passed, which may have made what is pending a message.
