@@ -127,10 +127,18 @@ async fn converse(question: &Question) -> Result<Reply> {
     }
 }
 
-async fn exchange(mut link: Link, message: &[u8]) -> Result<Option<Bytes>> {
-    link.send(message).await?;
-    let reply = link.recv().await;
+async fn exchange(link: Link, message: &[u8]) -> Result<Option<Bytes>> {
     let (sender, mut receiver) = link.split();
+    sender.send(message).await?;
+    let reply = match receiver.arrival().await {
+        Ok(_) => {
+            if let Some(question) = receiver.odd_opening() {
+                output::error(&question);
+            }
+            receiver.recv().await
+        }
+        Err(error) => Err(error),
+    };
     if sender.ends_both() {
         // Such a peer takes an end that is not said for an accident.
         let goodbye = async {

@@ -1,5 +1,6 @@
 //! Bytes in, messages out: the buffer of one direction of one stream, and where its frames lie.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use crate::error::{DecodeError, DecodeErrorKind};
 use crate::framing::{Codec, Cx, Discard, Fault, Machine, Step};
 use crate::lane::Lane;
 use crate::phase::Phase;
-use crate::recognise::{LOOK, Sight, recognise};
+use crate::recognise::{LOOK, Sight, odd_opening, recognise};
 use crate::spec::Framing;
 
 /// Finds the messages in one direction of one stream, however its bytes are cut.
@@ -188,6 +189,15 @@ impl Decoder {
     #[inline]
     pub fn pending(&self) -> &[u8] {
         if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] }
+    }
+
+    /// A question about what the stream begins with, for as long as no message has been taken: the framing makes messages
+    /// of it, but who sent it most probably speaks something else. Nothing has failed.
+    pub fn odd_opening(&self) -> Option<Cow<'static, str>> {
+        if self.taken() > 0 || self.failed.is_some() {
+            return None;
+        }
+        odd_opening(self.pending(), self.codec.shape())
     }
 
     /// Messages passed over because they were too long (`oversize=discard`).

@@ -283,6 +283,38 @@ fn a_tls_client_of_a_plain_listener_is_told_apart() {
 }
 
 #[test]
+fn where_the_framing_takes_what_tls_says_for_a_message_it_is_asked_about() {
+    // Before the client has given up, and before it has ended what a line takes for its message.
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "line"]);
+    let mut client = unstick(&["ask", &at(port), "x"]);
+    listener.error_line_with("peer 1: its bytes 160301 begin a TLS record: is the peer speaking TLS?");
+    listener.error_line_with("  hint: tls:// in front of the host speaks TLS");
+    drop(listener);
+    assert_eq!(client.code(), 3);
+    // For scripts it is an event, and what came is a message all the same.
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "--json", "--once", "--count", "1"]);
+    let mut client = Peer::connect(port);
+    client.says(b"\x16\x03\x01\x00\x05\x01\n");
+    let events = listener.rest();
+    assert!(events.contains(r#""error":"its bytes 160301 begin a TLS record: is the peer speaking TLS?""#), "{events}");
+    assert!(events.contains(r#""event":"message""#), "{events}");
+    assert_eq!(listener.code(), 0);
+    // And the other way round: what a server that speaks TLS answers.
+    let papers = Papers::new();
+    let (_server, port) = papers.listen(&["-f", "line"]);
+    for verb in [&["ask", "hello"][..], &["connect", "-f", "line", "--send", "hello"]] {
+        let address = format!("127.0.0.1:{port}");
+        let mut client = unstick(&[&verb[..1], &[&*address], &verb[1..]].concat());
+        client.code();
+        let said = client.errors();
+        assert!(
+            said.starts_with("unstick: its bytes 150303 begin a TLS record: is the peer speaking TLS?\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_cut_is_no_end() {
     let papers = Papers::new();
     let code = "import socket, ssl, sys\n\

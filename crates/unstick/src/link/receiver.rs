@@ -159,6 +159,14 @@ impl Receiver {
         }
     }
 
+    /// A question about what has come first, where that is most probably no message at all: what a TLS client says to a
+    /// `line`. To be asked after the first [`arrival`](Self::arrival), before anything is taken. Nothing has failed.
+    pub fn odd_opening(&self) -> Option<Error> {
+        let Source::Stream(stream) = &self.source else { return None };
+        let question = stream.decoder.odd_opening()?;
+        Some(Error::protocol(question).with_hint("tls:// in front of the host speaks TLS"))
+    }
+
     /// Messages that were lost on the way in: over-long ones passed over (`oversize=discard`), datagrams that arrived
     /// faster than they were taken.
     pub fn lost(&self) -> u64 {

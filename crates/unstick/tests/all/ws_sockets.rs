@@ -294,6 +294,7 @@ async fn what_a_server_answers_instead_is_told() {
         ),
         ("HTTP/1.1 401 Unauthorized\r\n\r\n".to_owned(), "answered 401", "it may want a login"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned(), "does not speak HTTP", "tcp:// speaks without WebSocket"),
+        ("\x15\x03\x03\0\x02\x02\x32".to_owned(), "speaks TLS, and not WebSocket without it", "wss:// speaks TLS"),
         (String::new(), "ended without an answer", ""),
         (format!("{wrong_accept}\r\n"), "a Sec-WebSocket-Accept that is not for this connection", "a cache or proxy"),
         (format!("{}\r\n", SWITCH.replace("Upgrade: WebSocket", "Upgrade: h2c")), "but not to WebSocket", ""),

@@ -73,7 +73,11 @@ pub(super) fn accepted(head: &[u8], key: &str, options: &WsOptions) -> Result<Op
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     if !matches!(response.parse(head), Ok(httparse::Status::Complete(_))) {
-        return Err(not_http(head).hint("tcp:// speaks without WebSocket"));
+        let hint = match head {
+            [0x15 | 0x16, 3, ..] => "wss:// speaks TLS",
+            _ => "tcp:// speaks without WebSocket",
+        };
+        return Err(not_http(head).hint(hint));
     }
     let code = response.code.unwrap_or_default();
     let lines = Lines(response.headers);

@@ -141,12 +141,20 @@ impl<O: Output> Visit<O> {
             self.report_losses();
             self.make_room().await;
             match self.wait().await? {
-                Wait::Arrived => self.arrived = Some(Instant::now()),
+                Wait::Arrived => self.arrives(),
                 Wait::Nothing => {}
                 // In boxes, as all that comes once: idle visits are many, and to cost next to nothing.
                 Wait::Ended => return Box::pin(self.linger()).await,
                 Wait::Over(reason) => return Ok(reason),
             }
+        }
+    }
+
+    fn arrives(&mut self) {
+        if self.arrived.replace(Instant::now()).is_none()
+            && let Some(question) = self.receiver.odd_opening()
+        {
+            self.hub.complain(Some(self.id), &question);
         }
     }
 
