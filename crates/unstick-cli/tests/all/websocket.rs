@@ -109,6 +109,46 @@ fn bytes_and_text_are_told_apart_by_their_peer() {
 }
 
 #[test]
+fn what_came_as_a_binary_message_is_told_and_passed_on_as_one() {
+    let (_server, address) = server(&[]);
+    for faults in [&[][..], &["--fault", "s2c:reorder=0%", "--fault", "delay=1ms"]] {
+        let (_bridge, port) = unstick_listen(&[&["ws://127.0.0.1:0", "--to", &address][..], faults].concat());
+        let bridge = format!("ws://127.0.0.1:{port}");
+        for (more, answer, binary) in [(&[][..], "ABC", false), (&["--binary"], "cba", true)] {
+            let arguments = ["connect", &bridge, "--json", "--count", "2", "--send", "abc"];
+            let mut client = unstick(&[&arguments, more].concat());
+            let events = client.rest();
+            assert_eq!(client.code(), 0, "{}", client.errors());
+            assert!(events.contains("\"binary\":false,\"text\":\"/ None None\""), "{events}");
+            assert!(events.contains(&format!("\"binary\":{binary},\"text\":\"{answer}\"")), "{faults:?}: {events}");
+        }
+    }
+    let (_echo, port) = unstick_listen(&["ws://127.0.0.1:0", "--echo"]);
+    for (more, binary) in [(&[][..], false), (&["--binary"], true)] {
+        let address = format!("ws://127.0.0.1:{port}");
+        let mut client = unstick(&[&["connect", &address, "--json", "--count", "1", "--send", "abc"], more].concat());
+        let events = client.rest();
+        assert!(events.contains(&format!("\"binary\":{binary},\"text\":\"abc\"")), "{events}");
+    }
+}
+
+#[test]
+fn only_text_is_sent_where_that_is_asked() {
+    let (_server, address) = server(&[]);
+    let mut client = unstick(&["connect", &address, "--text", "--io", "escaped", "--count", "2"]);
+    assert_eq!(client.line(), "/ None None");
+    client.feed("gr\\xc3\\xbcn\n");
+    assert_eq!((client.line().as_str(), client.code()), ("GR\u{dc}N", 0));
+    let mut client = unstick(&["connect", &address, "--text", "--io", "escaped"]);
+    assert_eq!(client.line(), "/ None None");
+    client.feed("\\xff\n");
+    let code = client.code();
+    let said = client.errors();
+    let told = "unstick: the message is not UTF-8, which text has to be\n  hint: without --text such a message goes as a binary one\n";
+    assert_eq!((code, said.as_str()), (1, told));
+}
+
+#[test]
 fn the_code_that_a_peer_closed_with_is_in_the_error() {
     let (_server, address) = server(&[]);
     let mut client = unstick(&["connect", &address, "--send", "go away"]);

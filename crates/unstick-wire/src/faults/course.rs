@@ -43,6 +43,8 @@ pub struct Course {
     overtaken: Vec<Overtaken>,
     /// Nothing is delivered before: what came earlier was later.
     not_before: Option<Instant>,
+    /// Of what was delivered last.
+    marked: bool,
     ended: bool,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -59,6 +61,7 @@ struct Overtaken {
     until: u64,
     at_last: Instant,
     data: Bytes,
+    mark: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -69,7 +72,7 @@ struct Waiting {
 
 #[derive(Debug, Clone)]
 enum What {
-    Data(Bytes),
+    Data(Bytes, bool),
     End,
     Close,
     Reset,
@@ -88,6 +91,7 @@ impl Course {
             held: 0,
             overtaken: Vec::new(),
             not_before: None,
+            marked: false,
             ended: false,
             counts: BTreeMap::new(),
         }
@@ -110,18 +114,28 @@ impl Course {
 
     /// Takes a message, or the next bytes of a stream.
     pub fn take(&mut self, data: &[u8], now: Instant) {
+        self.take_marked(data, false, now);
+    }
+
+    /// The same of a message with a mark that stays with it, whatever happens to it: what only its transport knows of it.
+    pub fn take_marked(&mut self, data: &[u8], mark: bool, now: Instant) {
         if self.ended {
             return;
         }
         match self.unit {
             Unit::Messages => {
                 self.taken += 1;
-                self.one(data, now);
+                self.one(data, mark, now);
                 self.position = self.position.saturating_add(1);
                 self.let_go(now);
             }
             Unit::Bytes => self.bytes(data, now),
         }
+    }
+
+    /// Whether what was delivered last came with a mark.
+    pub fn is_marked(&self) -> bool {
+        self.marked
     }
 
     /// The side has ended.
@@ -142,8 +156,9 @@ impl Course {
             return Next::Wait(at_last.map_or(due, |at| at.min(due)));
         }
         match self.waiting.pop_front().map(|waiting| waiting.what) {
-            Some(What::Data(data)) => {
+            Some(What::Data(data, mark)) => {
                 self.held -= data.len();
+                self.marked = mark;
                 Next::Deliver(data)
             }
             Some(What::Close) => Next::Close,
@@ -170,7 +185,7 @@ impl Course {
                 self.count("cut");
             }
             let before = self.position;
-            self.one(piece, now);
+            self.one(piece, false, now);
             self.taken = before + piece.len() as u64;
             self.position = self.taken;
             data = rest;
@@ -178,7 +193,7 @@ impl Course {
     }
 
     /// One message, or a run of bytes in which nothing begins but at its first.
-    fn one(&mut self, data: &[u8], now: Instant) {
+    fn one(&mut self, data: &[u8], mark: bool, now: Instant) {
         let mut data = data.to_vec();
         let (mut copies, mut overtaken, mut due) = (1, None, None::<Instant>);
         for (number, fault) in self.faults.clone() {
@@ -223,9 +238,9 @@ impl Course {
                 Some(until) => {
                     self.count("reorder");
                     self.held += data.len();
-                    self.overtaken.push(Overtaken { until, at_last: now + PATIENCE, data: data.clone() });
+                    self.overtaken.push(Overtaken { until, at_last: now + PATIENCE, data: data.clone(), mark });
                 }
-                None => self.queue(What::Data(data.clone()), due),
+                None => self.queue(What::Data(data.clone(), mark), due),
             }
         }
     }
@@ -241,7 +256,7 @@ impl Course {
         self.overtaken = stay;
         for overtaken in gone {
             self.held -= overtaken.data.len();
-            self.queue(What::Data(overtaken.data), Some(now));
+            self.queue(What::Data(overtaken.data, overtaken.mark), Some(now));
         }
     }
 
@@ -249,7 +264,7 @@ impl Course {
         // What comes later is delivered later: only reordering overtakes.
         let due = due.max(self.not_before);
         self.not_before = due;
-        if let What::Data(data) = &what {
+        if let What::Data(data, _) = &what {
             self.held += data.len();
         }
         self.waiting.push_back(Waiting { due, what });

@@ -30,15 +30,27 @@ pub struct WsOptions {
     pub headers: Vec<(String, String)>,
     /// Subprotocols: those offered, or those spoken, the best first.
     pub protocols: Vec<String>,
-    /// Send everything as binary messages. Otherwise what is UTF-8 goes as text.
-    pub binary: bool,
+    /// What messages are sent as.
+    pub kind: MessageKind,
     /// Ask a peer so often whether it is still there; one that does not answer before the next time has gone.
     pub ping: Option<Duration>,
     /// Listening: origins whose pages may connect, as `https://example.org`; `any` is all of them. Programs that are no
     /// browsers say none, and may.
     pub origins: Vec<String>,
-    /// Bytes of the longest message, both ways. 16 MiB.
+    /// Bytes of the longest message, both ways. 16 MiB; 2 GiB at most.
     pub largest: usize,
+}
+
+/// What messages are sent as: WebSocket has two kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MessageKind {
+    /// What is UTF-8 as text, unless it is passed on from a peer that sent it as a binary message; all else as binary.
+    #[default]
+    ByContent,
+    /// As text. What is not UTF-8 is refused before anything of it is sent.
+    Text,
+    /// As binary messages.
+    Binary,
 }
 
 impl Default for WsOptions {
@@ -46,7 +58,7 @@ impl Default for WsOptions {
         Self {
             headers: Vec::new(),
             protocols: Vec::new(),
-            binary: false,
+            kind: MessageKind::default(),
             ping: None,
             origins: Vec::new(),
             largest: limits::LARGEST_WS_MESSAGE,

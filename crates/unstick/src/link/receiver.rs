@@ -151,6 +151,16 @@ impl Receiver {
         }
     }
 
+    /// Whether the message that is to be taken next came as a binary one (true) or as text (false); `None` where there is
+    /// none, and where the transport knows no such thing: it is WebSocket that does.
+    #[inline]
+    pub fn next_is_binary(&self) -> Option<bool> {
+        match &self.source {
+            Source::Stream(_) => None,
+            Source::Datagrams(datagrams) => datagrams.batch.next_is_binary(),
+        }
+    }
+
     /// What has arrived of a frame that has not ended.
     pub fn pending(&self) -> &[u8] {
         match &self.source {

@@ -156,7 +156,8 @@ impl Messages {
             let next = lock(course).next(now.into_std());
             let until = match next {
                 Next::Deliver(message) => {
-                    if let Err(error) = self.deliver(from, &message, to).await {
+                    let binary = lock(course).is_marked();
+                    if let Err(error) = self.deliver(from, &message, binary, to).await {
                         return Ended::Target(error);
                     }
                     continue;
@@ -183,8 +184,9 @@ impl Messages {
             }
             let now = Instant::now().into_std();
             loop {
+                let binary = says.next_is_binary() == Some(true);
                 match says.try_next() {
-                    Ok(Some(message)) => lock(course).take(message, now),
+                    Ok(Some(message)) => lock(course).take_marked(message, binary, now),
                     Ok(None) => break,
                     Err(error) => return Ended::Source(error),
                 }
@@ -194,14 +196,14 @@ impl Messages {
     }
 
     /// Sends on what a course lets through.
-    async fn deliver(&self, from: Side, message: &[u8], to: &Sender) -> Result<(), Error> {
+    async fn deliver(&self, from: Side, message: &[u8], binary: bool, to: &Sender) -> Result<(), Error> {
         if self.shown {
             if let Some(room) = self.watch.room() {
                 room.await;
             }
             self.watch.passed(self.peer, from, message);
         }
-        send(to, message).await?;
+        send(to, message, binary).await?;
         self.passed[from as usize].fetch_add(1, Ordering::Relaxed);
         self.note();
         Ok(())
@@ -237,12 +239,13 @@ impl Messages {
                 room.await;
             }
             loop {
+                let binary = says.next_is_binary() == Some(true);
                 match says.try_next() {
                     Ok(Some(message)) => {
                         if self.shown {
                             self.watch.passed(self.peer, from, message);
                         }
-                        if let Err(error) = send(to, message).await {
+                        if let Err(error) = send(to, message, binary).await {
                             return Ended::Target(error);
                         }
                     }
@@ -273,7 +276,11 @@ fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
     course.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn send(to: &Sender, message: &[u8]) -> Result<(), Error> {
+/// What came as a binary message goes as one, where the other side has such a thing.
+async fn send(to: &Sender, message: &[u8], binary: bool) -> Result<(), Error> {
+    if binary {
+        return to.send_binary(message).await;
+    }
     match to.try_send(message)? {
         true => Ok(()),
         false => to.send(message).await,
