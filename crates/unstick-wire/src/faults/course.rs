@@ -186,6 +186,10 @@ impl Course {
             }
             let before = self.position;
             self.one(piece, false, now);
+            if self.ended {
+                // Nothing of what came at that offset has passed, however much of it was read at once.
+                return;
+            }
             self.taken = before + piece.len() as u64;
             self.position = self.taken;
             data = rest;
@@ -207,7 +211,8 @@ impl Course {
                 }
                 Kind::Duplicate(chance) if self.happens(number, chance) => copies += 1,
                 Kind::Reorder(chance, gap) if self.happens(number, chance) => {
-                    overtaken = Some(self.position + gap);
+                    // Below the position at the end, which lets all of them go.
+                    overtaken = Some(self.position.saturating_add(gap).min(u64::MAX - 1));
                 }
                 Kind::Corrupt(chance) => self.corrupt(number, chance, &mut data),
                 Kind::Truncate(chance) => self.truncate(number, &fault, chance, &mut data),
