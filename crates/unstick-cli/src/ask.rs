@@ -38,6 +38,7 @@ impl Question {
         }
         let framings = plan::framings(&target, &args.wire, "line", Role::Client)?;
         let mut options = plan::options(&args.wire);
+        plan::reach_for(&args.reach, &[&target.address])?;
         plan::reach(&args.reach, &mut options)?;
         plan::udp(&args.udp, &target.address, &mut options)?;
         let mut end = [secure::At { address: &target.address, options: &mut options }];

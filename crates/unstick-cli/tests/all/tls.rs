@@ -350,8 +350,17 @@ fn files_that_are_not_what_they_should_be_are_named() {
     papers.issue("another", &["localhost"], 2090);
     let (ca, key, another) = (papers.at("ca.pem"), papers.at("server.key"), papers.at("another.pem"));
     let missing = papers.at("missing.pem");
+    let encrypted = papers.at("encrypted.key");
+    let mut openssl =
+        netcat("openssl", &["pkey", "-in", &key, "-aes128", "-passout", "pass:secret", "-out", &encrypted]);
+    assert_eq!(openssl.code(), 0, "{}", openssl.errors());
     for (arguments, what) in [
-        (&["--cert", &ca][..], format!("{ca} has no private key in it")),
+        (&["--cert", &ca][..], format!("{ca} has no private key in it\n  hint: --key FILE names another file")),
+        (&["--cert", &another, "--key", &ca], format!("{ca} has no private key in it\n  hint: PEM is read")),
+        (
+            &["--cert", &another, "--key", &encrypted],
+            format!("the key in {encrypted} is encrypted\n  hint: `openssl pkey -in KEY -out PLAIN` asks for"),
+        ),
         (&["--cert", &key], format!("{key} has no certificate in it")),
         (
             &["--cert", &another, "--key", &key],

@@ -98,7 +98,8 @@ impl FromStr for Proxy {
             ),
             None => (None, rest),
         };
-        let at: HostPort = at.trim_end_matches('/').parse()?;
+        let at = at.trim_end_matches('/').parse::<HostPort>();
+        let at = at.map_err(|error| wrong(format!("the address of the proxy: {error}")))?;
         if at.host.is_none() || at.port == 0 {
             return Err(wrong(format!("`{shown}` has no host, or no port")));
         }

@@ -137,6 +137,7 @@ pub(super) async fn open<S: Carrier>(
 
 /// Listens as TCP does; each client shakes hands on its own, beside all others.
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
+    check_path(at, "ws")?;
     let inner = tcp::bind_all(&at.at, "ws", options).await?;
     let local = is_local(&inner);
     let own = Arc::new((at.clone(), options.clone()));
@@ -149,6 +150,13 @@ pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshak
         }
     });
     Ok(handshakes.with_path(&at.path))
+}
+
+/// What clients add behind a `?` is theirs: a listener that named some of it would serve nobody.
+pub(super) fn check_path(at: &WsAddress, scheme: &str) -> Result<()> {
+    let Some((path, query)) = at.path.split_once('?') else { return Ok(()) };
+    let what = format!("a listener has a path alone, and `?{query}` is what a client may add");
+    Err(Error::usage(what).with_hint(format!("such as {scheme}://{}{path}", at.at)))
 }
 
 /// Whether a listener can be reached from this machine alone.
