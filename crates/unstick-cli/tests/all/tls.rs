@@ -275,6 +275,28 @@ fn a_plain_client_of_a_tls_listener_is_told_apart() {
 }
 
 #[test]
+fn a_client_is_told_what_certificate_is_wanted() {
+    let papers = Papers::new();
+    let ca = papers.at("ca.pem");
+    let (mut listener, port) = papers.listen(&["--ca", &ca, "-f", "line"]);
+    let mut client = unstick(&["ask", &at(port), "--ca", &ca, "x"]);
+    client.code();
+    let said = client.errors();
+    assert!(said.contains("it wants a client certificate (--cert and --key show one)"), "{said}");
+    listener.error_line_with("showed no certificate, and --ca asks clients for one");
+    let (certificate, key) = (papers.at("own.pem"), papers.at("own.key"));
+    let make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    let mut openssl =
+        netcat("openssl", &[&make[..], &["-subj", "/CN=me", "-keyout", &key, "-out", &certificate]].concat());
+    assert_eq!(openssl.code(), 0, "{}", openssl.errors());
+    let (mut listener, port) = papers.listen(&["--ca", &certificate, "-f", "line"]);
+    let mut client = unstick(&["ask", &at(port), "--ca", &ca, "--cert", &certificate, "--key", &key, "x"]);
+    assert_ne!(client.code(), 0);
+    listener.error_line_with("is refused: it is an authority's, which vouches for others and not for itself");
+    listener.error_line_with("hint: `openssl req -x509` makes such");
+}
+
+#[test]
 fn a_tls_client_of_a_plain_listener_is_told_apart() {
     let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "u32be", "--reply", "never"]);
     let said = fails(&["ask", &at(port), "x"], "the TLS handshake with tls://localhost");

@@ -1,5 +1,7 @@
 //! WebSocket with Python's `websockets` at the other end, how a run over it ends, and what a bridge makes of it.
 
+use rustix::process::Signal;
+
 use crate::rig::{Peer, Process, listening, port_at_end, python_with_packages, unstick, unstick_listen};
 
 /// A server that says its port, and answers each message as it came, with what it was asked by as the first.
@@ -210,8 +212,41 @@ fn wss_is_both() {
     assert_eq!((client.rest().as_str(), client.code()), ("safe\n", 0), "{}", client.errors());
     let mut plain = unstick(&["ask", &address.replace("wss:", "ws:"), "am I?"]);
     assert_eq!(plain.code(), 3);
+    listener.error_line_with("hint: a client without TLS needs a listener on ws://");
     let said = plain.errors();
     assert!(said.contains("speaks TLS, and not WebSocket without it") || said.contains("reset"), "{said}");
+}
+
+#[test]
+fn a_wss_connection_that_is_cut_and_one_without_tls_are_told() {
+    let mut listener = listening(&["wss://127.0.0.1:0", "--self-signed", "--io", "line"]);
+    let address = listener.error_line_with("listening on ").rsplit(' ').next().expect("an address").to_owned();
+    let mut client = unstick(&["connect", &address, "--insecure", "--io", "line"]).ended_by(Signal::KILL);
+    client.feed("hello\n");
+    assert_eq!(listener.line(), "hello");
+    drop(client); // Which ends it at once.
+    listener
+        .error_line_with("peer 1: receiving: the connection was cut: it ended without TLS's own end (close_notify)");
+    let (_plain, port) = unstick_listen(&["ws://127.0.0.1:0", "--echo"]);
+    let mut client = unstick(&["ask", &format!("wss://127.0.0.1:{port}"), "--insecure", "x"]);
+    assert_eq!(client.code(), 3);
+    let said = client.errors();
+    assert!(said.contains("does not speak TLS") && said.contains("hint: ws:// speaks without"), "{said}");
+}
+
+#[test]
+fn a_message_over_the_limit_and_a_host_that_is_another_have_their_hints() {
+    let (_echo, port) = unstick_listen(&["ws://127.0.0.1:0", "--echo"]);
+    let address = format!("ws://127.0.0.1:{port}");
+    let said = |more: &[&str]| {
+        let mut client = unstick(&[&["ask", &address, "hello"][..], more].concat());
+        (client.code(), client.errors())
+    };
+    let told = "unstick: the message has 5 bytes, over the limit of 4 bytes\n  hint: --max-message SIZE allows more\n";
+    assert_eq!(said(&["--max-message", "4"]), (1, told.to_owned()));
+    let (code, errors) = said(&["--header", "Host: evil.test"]);
+    assert_eq!(code, 3);
+    assert!(errors.contains("hint: it does not go by this name: --header 'Host: NAME' asks for another"), "{errors}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshak
         let (own, acceptor) = (Arc::clone(&own), acceptor.clone());
         async move {
             let (at, options) = &*own;
-            let (stream, names) = tls::accept(stream, &acceptor, options).await?;
+            let (stream, names) = tls::accept(stream, &acceptor, "ws://", options).await?;
             ws::accept(stream, names, at, local, options).await
         }
     });

@@ -109,7 +109,13 @@ impl Queue {
                 hint: Some("without --text such a message goes as a binary one"),
             });
         }
-        self.encoder.encode(message, &mut self.frames)
+        match self.encoder.encode(message, &mut self.frames) {
+            Err(error @ EncodeError::TooLong { .. }) if self.records => {
+                let what = error.to_string().into();
+                Err(EncodeError::Unfit { what, hint: Some("--max-message SIZE allows more") })
+            }
+            encoded => encoded,
+        }
     }
 
     #[cold]

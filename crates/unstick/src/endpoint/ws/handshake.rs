@@ -112,6 +112,7 @@ fn declined(code: u16, reason: &str, lines: &Lines<'_, '_>) -> Refusal {
         }
         401 | 403 => refusal.hint("it may want a login (--header 'Authorization: Bearer ...') or another Origin"),
         404 | 200 => refusal.hint("is there a WebSocket at this path?"),
+        421 => refusal.hint("it does not go by this name: --header 'Host: NAME' asks for another"),
         400 if reason.to_ascii_lowercase().contains("https") => refusal.hint("wss:// speaks TLS"),
         _ => refusal,
     }

@@ -17,7 +17,9 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes};
 
-use super::super::{Batch, LARGEST_RECORD, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace, tcp};
+use super::super::{
+    Batch, LARGEST_RECORD, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace, tcp, tls,
+};
 use super::{Carrier, MessageKind};
 use crate::error::{Error, Result};
 
@@ -200,7 +202,7 @@ impl<S: Carrier> Incoming<S> {
     /// What is wrong with what came: tells the peer, and this end.
     fn fail(&self, error: WsError, cx: &mut Context<'_>) -> Error {
         let (code, told) = match error {
-            WsError::Io(error) => return Error::io("receiving", error),
+            WsError::Io(error) => return Error::io("receiving", tls::explained(error)),
             WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
                 let what = "the connection was cut: it ended without WebSocket's own end (Close)";
                 return Error::io("receiving", io::Error::new(io::ErrorKind::UnexpectedEof, what));
@@ -337,7 +339,7 @@ impl<S: Carrier> StreamWrite for Outgoing<S> {
 /// What could not be sent, as an error of the connection.
 fn unsent(error: WsError) -> io::Error {
     match error {
-        WsError::Io(error) => error,
+        WsError::Io(error) => tls::explained(error),
         WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Protocol(_) => io::ErrorKind::BrokenPipe.into(),
         error => io::Error::other(error.to_string()),
     }
