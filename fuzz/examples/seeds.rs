@@ -63,6 +63,7 @@ fn main() {
         write(&folder, "roundtrip", at, "", &[&[choice, 5][..], &list].concat());
     }
     presets(&folder);
+    faults(&folder);
     assert!(bare * 3 <= count, "{bare} of {count} framings carry none of the messages here");
 }
 
@@ -79,6 +80,28 @@ fn presets(folder: &Path) {
         // A seed is read again and again: the goldens with messages of 70,000 bytes are cut short.
         let stream = &stream[..stream.len().min(4096)];
         write(folder, "preset", usize::from(choice), "whole", &[&[choice, 3][..], stream].concat());
+    }
+}
+
+/// Every fault, alone and with others, on some messages.
+fn faults(folder: &Path) {
+    let all = [
+        "loss=5% dup=1% reorder=2%,gap=3 delay=50ms..80ms",
+        "loss=1:2",
+        "c2s:dup=50% s2c:dup=100% dup=1:3",
+        "reorder=50%,gap=9,after=2",
+        "reorder=100%,gap=18446744073709551615",
+        "corrupt=1:1000",
+        "truncate truncate=9%,after=3",
+        "rate=1K delay=1ms",
+        "stall=2s,after=4 cut=3,after=7",
+        "cut=1 corrupt=1:10 rate=20",
+        "close,after=3",
+        "s2c:reset,after=5 delay=1ms",
+    ];
+    let list: Vec<u8> = MESSAGES.iter().flat_map(|message| [&[message.len() as u8], *message].concat()).collect();
+    for (at, specs) in all.iter().enumerate() {
+        write(folder, "faults", at, "", &[&[7][..], specs.as_bytes(), b"\n", &list].concat());
     }
 }
 

@@ -52,7 +52,7 @@ pub fn messages(mut input: &[u8]) -> Vec<&[u8]> {
 pub fn preset_side(choice: u8) -> Option<(&'static Preset, Role, Framing)> {
     assert!(2 * Preset::all().count() <= 256, "a byte no longer chooses among all sides");
     let preset = Preset::all().nth(usize::from(choice / 2))?;
-    let role = if choice % 2 == 0 { Role::Client } else { Role::Server };
+    let role = if choice.is_multiple_of(2) { Role::Client } else { Role::Server };
     Some((preset, role, Framing::parse(preset.name).expect("presets parse").sent_by(role)))
 }
 

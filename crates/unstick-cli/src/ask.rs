@@ -38,6 +38,7 @@ impl Question {
         }
         let framings = plan::framings(&target, &args.wire, "line", Role::Client)?;
         let mut options = plan::options(&args.wire);
+        plan::reach_for(&args.reach, &[&target.address])?;
         plan::reach(&args.reach, &mut options)?;
         let mut end = [secure::At { address: &target.address, options: &mut options }];
         plan::udp(&args.udp, &mut end)?;
@@ -127,10 +128,18 @@ async fn converse(question: &Question) -> Result<Reply> {
     }
 }
 
-async fn exchange(mut link: Link, message: &[u8]) -> Result<Option<Bytes>> {
-    link.send(message).await?;
-    let reply = link.recv().await;
+async fn exchange(link: Link, message: &[u8]) -> Result<Option<Bytes>> {
     let (sender, mut receiver) = link.split();
+    sender.send(message).await?;
+    let reply = match receiver.arrival().await {
+        Ok(_) => {
+            if let Some(question) = receiver.odd_opening() {
+                output::error(&question);
+            }
+            receiver.recv().await
+        }
+        Err(error) => Err(error),
+    };
     if sender.ends_both() {
         // Such a peer takes an end that is not said for an accident.
         let goodbye = async {

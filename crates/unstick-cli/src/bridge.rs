@@ -33,6 +33,7 @@ impl Bridge {
         let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, true)?;
         plan::listening(args, &bridge.address, &mut bridge.options)?;
         plan::udp(&args.udp, &mut <[At<'_>; 2]>::from(bridge.ends()))?;
+        plan::reach_for(&args.reach, &[&bridge.target.address])?;
         plan::reach(&args.reach, &mut bridge.target.options)?;
         proxy::through(&args.reach.through, &mut [bridge.ends().1])?;
         let (near, far) = bridge.ends();
@@ -48,6 +49,7 @@ impl Bridge {
     pub fn connect(args: &Connect) -> Result<Self> {
         let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, false)?;
         plan::udp(&args.udp, &mut <[At<'_>; 2]>::from(bridge.ends()))?;
+        plan::reach_for(&args.reach, &[&bridge.address, &bridge.target.address])?;
         for options in [&mut bridge.options, &mut bridge.target.options] {
             plan::reach(&args.reach, options)?;
         }

@@ -226,9 +226,12 @@ fn object(event: &Event<'_>) -> Option<Value> {
         Event::Open { peer, names, .. } => json!({
             "event": "open", "peer": peer, "from": names.remote, "local": names.local,
         }),
-        Event::Message { peer, from, message } => {
+        Event::Message { peer, from, message, binary } => {
             let mut object = json!({ "event": "message", "peer": peer, "from": from });
             put_message(&mut object, message);
+            if let Some(binary) = binary {
+                object["binary"] = (*binary).into();
+            }
             object
         }
         Event::Pending { peer, so_far } => json!({
@@ -343,7 +346,12 @@ mod tests {
 
     #[test]
     fn messages_that_are_not_utf8_are_base64() {
-        let event = Event::Message { peer: 2, from: "127.0.0.1:5", message: &[0xff] };
-        assert_eq!(object(&event).unwrap()["base64"], "/w==");
+        let event = |message, binary| {
+            object(&Event::Message { peer: 2, from: "127.0.0.1:5", message, binary }).expect("a message is an object")
+        };
+        assert_eq!(event(&[0xff], None)["base64"], "/w==");
+        assert_eq!(event(&[0xff], None).get("binary"), None, "where there are no kinds, none is told");
+        assert_eq!(event(b"x", Some(true))["binary"], true);
+        assert_eq!(event(b"x", Some(false))["binary"], false);
     }
 }

@@ -18,7 +18,7 @@ pub fn report(error: &clap::Error, command: &Command) -> Status {
             let _ = error.print();
             Status::Usage
         }
-        _ => report::failure(&explain(error, verb(command))),
+        _ => report::failure(&explain(error, verb(command), command)),
     }
 }
 
@@ -28,7 +28,7 @@ fn verb(command: &Command) -> Option<&str> {
     command.find_subcommand(&typed).map(Command::get_name)
 }
 
-fn explain(error: &clap::Error, typed: Option<&str>) -> Error {
+fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error {
     let arg = text(error, ContextKind::InvalidArg);
     let value = text(error, ContextKind::InvalidValue);
     let verb = typed.unwrap_or("unstick");
@@ -44,7 +44,8 @@ fn explain(error: &clap::Error, typed: Option<&str>) -> Error {
             (format!("{arg} stands where a verb belongs"), Some(hint))
         }
         ErrorKind::UnknownArgument if arg.starts_with('-') => {
-            (format!("{verb} has no option {arg}"), suggestion(error, ContextKind::SuggestedArg))
+            let hint = elsewhere(command, &arg).or_else(|| suggestion(error, ContextKind::SuggestedArg));
+            (format!("{verb} has no option {arg}"), hint)
         }
         ErrorKind::UnknownArgument => (too_many(&arg, verb), None),
         ErrorKind::TooManyValues => (too_many(&value, verb), None),
@@ -75,6 +76,14 @@ fn explain(error: &clap::Error, typed: Option<&str>) -> Error {
         _ => (first_line(error), None),
     };
     Error::usage(what).with_hint(hint.unwrap_or(help))
+}
+
+/// The verbs that have this very option.
+fn elsewhere(command: &Command, arg: &str) -> Option<String> {
+    let name = arg.strip_prefix("--")?;
+    let has = |verb: &&Command| verb.get_arguments().any(|known| known.get_long() == Some(name));
+    let verbs: Vec<&str> = command.get_subcommands().filter(has).map(Command::get_name).collect();
+    (!verbs.is_empty()).then(|| format!("it is an option of {}", verbs.join(" and of ")))
 }
 
 /// An argument as clap names it, without the name of its value: `--count <N>` is `--count`.

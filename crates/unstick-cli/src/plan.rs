@@ -79,6 +79,7 @@ impl Plan {
     pub fn connect(args: &Connect, matches: &ArgMatches) -> Result<Self> {
         crate::bridge::is_no_bridge(&args.bridge)?;
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, false, matches)?;
+        reach_for(&args.reach, &[&plan.address])?;
         reach(&args.reach, &mut plan.options)?;
         udp(&args.udp, &mut [plan.at()])?;
         proxy::through(&args.reach.through, &mut [plan.at()])?;
@@ -371,6 +372,28 @@ pub fn reach(reach: &Reach, options: &mut Options) -> Result<()> {
     options.retry = reach.retry;
     options.source = reach.source.as_deref().map(source).transpose()?;
     Ok(())
+}
+
+/// What is asked of connecting is for what can be connected to.
+pub fn reach_for(reach: &Reach, ends: &[&Address]) -> Result<()> {
+    let can_wait = |address: &Address| !matches!(address, Address::Exec(_) | Address::Stdio | Address::Mem(_));
+    let has_host = |address: &Address| {
+        can_wait(address) && !matches!(address, Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_))
+    };
+    let (names, fits) = match reach {
+        reach if reach.source.is_some() => {
+            ("--source is for addresses with a host", ends.iter().any(|at| has_host(at)))
+        }
+        reach if reach.retry.is_some() || reach.connect_timeout.is_some() => {
+            ("--connect-timeout and --retry are for sockets", ends.iter().any(|at| can_wait(at)))
+        }
+        _ => return Ok(()),
+    };
+    if fits {
+        return Ok(());
+    }
+    let shown: Vec<String> = ends.iter().map(ToString::to_string).collect();
+    Err(Error::usage(format!("{names}, not for {}", shown.join(" and "))))
 }
 
 /// `IP`, `:PORT` or `IP:PORT`.

@@ -60,7 +60,13 @@ fn environment(address: &Address, host: &str, variable: impl Fn(&str) -> Option<
     let Some(text) = own.or_else(|| either("all_proxy")) else { return Ok(None) };
     // There it is often written without a scheme, and means HTTP.
     let url = if text.contains("://") { text } else { format!("http://{text}") };
-    url.parse().map(Some).map_err(|error: Error| Error::usage(format!("the environment's proxy: {error}")))
+    url.parse().map(Some).map_err(|error: Error| {
+        let told = Error::usage(format!("the environment's proxy: {error}"));
+        match error.hint() {
+            Some(hint) => told.with_hint(hint),
+            None => told,
+        }
+    })
 }
 
 /// Whether a list of hosts and domains has this host.

@@ -23,8 +23,16 @@ pub struct Tls {
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
     /// Agree on one of these protocols, the best first: h2,http/1.1
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = protocol)]
     pub alpn: Vec<String>,
+}
+
+/// RFC 7301, section 3.1.
+fn protocol(name: &str) -> Result<String, String> {
+    match name.len() {
+        1..=255 => Ok(name.to_owned()),
+        _ => Err("a protocol's name has 1 to 255 bytes, as in h2,http/1.1".to_owned()),
+    }
 }
 
 /// What a client can be asked besides.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use unstick::endpoint::MessageKind;
 use unstick::wire::quantity::{parse_duration, parse_size};
 use unstick::{Address, Error, Result};
 
@@ -15,9 +16,12 @@ pub struct WebSocket {
     /// A subprotocol to offer, or to speak (again and again, the best first)
     #[arg(long, value_name = "NAME", value_parser = token)]
     pub subprotocol: Vec<String>,
-    /// Send binary messages; without it, what is UTF-8 goes as text
+    /// Send binary messages; without it and --text, what is UTF-8 goes as text and all else as binary
     #[arg(long)]
     pub binary: bool,
+    /// Send text; a message that is not UTF-8 is refused
+    #[arg(long, conflicts_with = "binary")]
+    pub text: bool,
     /// Ask a peer so often whether it is still there; one that does not answer has gone
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub ping: Option<Duration>,
@@ -52,14 +56,18 @@ impl WebSocket {
         }
         let options = &mut end.options.ws;
         options.protocols.clone_from(&self.subprotocol);
-        options.binary = self.binary;
+        options.kind = match (self.text, self.binary) {
+            (true, _) => MessageKind::Text,
+            (_, true) => MessageKind::Binary,
+            _ => MessageKind::ByContent,
+        };
         options.ping = self.ping;
         options.largest = self.max_message.unwrap_or(options.largest);
         true
     }
 
     fn is_asked(&self) -> bool {
-        !self.subprotocol.is_empty() || self.binary || self.ping.is_some() || self.max_message.is_some()
+        !self.subprotocol.is_empty() || self.binary || self.text || self.ping.is_some() || self.max_message.is_some()
     }
 }
 
@@ -73,7 +81,7 @@ pub fn client(web: &WebSocket, request: &Request, ends: &mut [At<'_>]) -> Result
     if any || (request.header.is_empty() && !web.is_asked()) {
         return Ok(());
     }
-    Err(misplaced("--subprotocol, --binary, --ping, --max-message and --header", ends))
+    Err(misplaced("--subprotocol, --binary, --text, --ping, --max-message and --header", ends))
 }
 
 /// What a listener asks of WebSocket.
@@ -85,7 +93,7 @@ pub fn server(web: &WebSocket, pages: &Pages, mut end: At<'_>) -> Result<()> {
     if pages.origin.is_empty() && !web.is_asked() {
         return Ok(());
     }
-    Err(misplaced("--subprotocol, --binary, --ping, --max-message and --origin", &[end]))
+    Err(misplaced("--subprotocol, --binary, --text, --ping, --max-message and --origin", &[end]))
 }
 
 /// What a listener and the address that its clients are connected to ask of WebSocket.
@@ -100,7 +108,7 @@ pub fn bridge(web: &WebSocket, pages: &Pages, request: &Request, mut near: At<'_
         return Err(misplaced("--header", &[far]));
     }
     if !listens && !connects && web.is_asked() {
-        return Err(misplaced("--subprotocol, --binary, --ping and --max-message", &[near, far]));
+        return Err(misplaced("--subprotocol, --binary, --text, --ping and --max-message", &[near, far]));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Bytes in, messages out: the buffer of one direction of one stream, and where its frames lie.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use crate::error::{DecodeError, DecodeErrorKind};
 use crate::framing::{Codec, Cx, Discard, Fault, Machine, Step};
 use crate::lane::Lane;
 use crate::phase::Phase;
-use crate::recognise::{LOOK, Sight, recognise};
+use crate::recognise::{LOOK, Sight, odd_opening, recognise};
 use crate::spec::Framing;
 
 /// Finds the messages in one direction of one stream, however its bytes are cut.
@@ -171,10 +172,33 @@ impl Decoder {
         self.lane = Lane::Closed;
     }
 
+    /// Says that the stream broke off, where its transport can tell that from an end: what has arrived of a frame is no
+    /// message, not even where an end would have made it one. Take the messages that are whole before.
+    ///
+    /// # Errors
+    ///
+    /// Where a frame is under way.
+    pub fn break_off(&mut self) -> Result<(), DecodeError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        self.end();
+        if self.pending().is_empty() && self.skip.is_none() { Ok(()) } else { Err(self.fail_incomplete()) }
+    }
+
     /// What has arrived of the frame that is not whole yet.
     #[inline]
     pub fn pending(&self) -> &[u8] {
         if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] }
+    }
+
+    /// A question about what the stream begins with, for as long as no message has been taken: the framing makes messages
+    /// of it, but who sent it most probably speaks something else. Nothing has failed.
+    pub fn odd_opening(&self) -> Option<Cow<'static, str>> {
+        if self.taken() > 0 || self.failed.is_some() {
+            return None;
+        }
+        odd_opening(self.pending(), self.codec.shape())
     }
 
     /// Messages passed over because they were too long (`oversize=discard`).

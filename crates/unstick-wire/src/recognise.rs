@@ -87,12 +87,27 @@ fn http(sight: &Sight<'_>, texts: &[&str], question: &str) -> Option<Text> {
     if sight.shape == Shape::Http { None } else { sight.begins(texts, question) }
 }
 
+/// What a stream's first bytes begin, where a framing of this shape makes messages of them all the same: somebody who greets
+/// with TLS, or refuses what is no TLS, did not mean a line.
+pub(crate) fn odd_opening(head: &[u8], shape: Shape) -> Option<Text> {
+    /// Kinds of a handshake's first message, and levels of an alert (RFC 8446, sections 4 and 6).
+    const HELLOS: std::ops::RangeInclusive<u8> = 1..=2;
+    match *head {
+        [0x16, 3, 0..=4, _, _, kind, ..] | [0x15, 3, 0..=4, 0, 2, kind, _, ..] if HELLOS.contains(&kind) => {}
+        _ => return None,
+    }
+    // Others have failed by now, or are for TLS itself.
+    matches!(shape, Shape::Line { .. } | Shape::Other).then(|| tls_record(head))
+}
+
+fn tls_record(head: &[u8]) -> Text {
+    format!("its bytes {} begin a TLS record: is the peer speaking TLS?", shown(&head[..3])).into()
+}
+
 /// A handshake or alert record: type, then version 3.x.
 fn tls(sight: &Sight<'_>) -> Option<Text> {
     match *sight.head {
-        [0x15 | 0x16, 3, 0..=4, ..] => {
-            Some(format!("its bytes {} begin a TLS record: is the peer speaking TLS?", sight.quote(3)).into())
-        }
+        [0x15 | 0x16, 3, 0..=4, ..] => Some(tls_record(sight.head)),
         _ => None,
     }
 }
@@ -494,6 +509,37 @@ mod tests {
             let text = told(spec, stream);
             assert!(!text.contains(';'), "{spec}: {text}");
         }
+    }
+
+    #[test]
+    fn an_odd_opening_is_asked_about_where_it_would_be_a_message() {
+        let asked = |spec: &str, stream: &[u8]| {
+            let mut decoder = Framing::parse(spec).unwrap().decoder();
+            decoder.feed(stream);
+            decoder.odd_opening().map(|question| question.into_owned())
+        };
+        let hello = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
+        let question = "its bytes 160301 begin a TLS record: is the peer speaking TLS?";
+        for spec in ["line", "crlf", "null", "fixed:4", "raw", "slip"] {
+            assert_eq!(asked(spec, hello).as_deref(), Some(question), "{spec}");
+        }
+        assert_eq!(asked("line", b"\x15\x03\x03\0\x02\x02\x28"), Some(question.replace("160301", "150303")));
+        for (spec, stream) in [
+            ("tls", &hello[..]),
+            ("u32be", hello),
+            ("line", &hello[..5]),
+            ("line", b"\x16\x03\x01\x02\0\x0b"),
+            ("line", b"\x15\x03\x03\0\x03\x02\x28"),
+            ("line", b"hello"),
+            ("line", b""),
+        ] {
+            assert_eq!(asked(spec, stream), None, "{spec} {stream:?}");
+        }
+        let mut decoder = Framing::parse("line").unwrap().decoder();
+        decoder.feed(b"\n");
+        assert_eq!(decoder.next(), Ok(Some(&b""[..])));
+        decoder.feed(hello);
+        assert_eq!(decoder.odd_opening(), None, "who has said something before means what it says");
     }
 
     #[test]

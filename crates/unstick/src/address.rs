@@ -189,6 +189,8 @@ impl FromStr for Address {
         }
         if let Some(command) = text.strip_prefix("exec:") {
             return match command.trim() {
+                url if url.starts_with("//") => Err(Error::usage("exec: takes a command, and no // in front of it")
+                    .with_hint(format!("write exec:{}", url.replacen("//", "", 1)))),
                 "" => Err(Error::usage("exec: needs a command").with_hint("such as exec:cat")),
                 _ => Ok(Self::Exec(command.to_owned())),
             };
@@ -199,12 +201,30 @@ impl FromStr for Address {
                 name => Ok(Self::Mem(name.to_owned())),
             };
         }
-        if let Some((scheme, _)) = text.split_once("://") {
-            return Err(Error::usage(format!("`{scheme}://` is no transport"))
-                .with_hint("tcp://, udp://, tls://, ws:// or wss://"));
-        }
-        host_port(text).map(Self::Tcp)
+        unknown(text).map_or_else(|| host_port(text).map(Self::Tcp), Err)
     }
+}
+
+/// What was meant by a scheme that is none.
+fn unknown(text: &str) -> Option<Error> {
+    if let Some((scheme, _)) = text.split_once("://") {
+        let hint = match scheme {
+            "http" => "tcp:// speaks TCP, ws:// WebSocket",
+            "https" => "tls:// speaks TLS, wss:// WebSocket inside it",
+            "ssl" => "tls:// is what it is called today",
+            _ => "tcp://, udp://, tls://, ws:// or wss://",
+        };
+        return Some(Error::usage(format!("`{scheme}://` is no transport")).with_hint(hint));
+    }
+    let (scheme, rest) = text.split_once(':')?;
+    let hint = match scheme {
+        "tcp" | "udp" | "tls" | "ws" | "wss" if rest.contains([':', '/']) => format!("write {scheme}://{rest}"),
+        _ if rest.starts_with('/') => {
+            "unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path".to_owned()
+        }
+        _ => return None,
+    };
+    Some(Error::usage(format!("`{scheme}:` is no transport")).with_hint(hint))
 }
 
 /// A path, or `@NAME`. `unix:///path`, as URLs have it, is the same as `unix:/path`.
@@ -242,6 +262,9 @@ fn web_socket(text: &str, port: u16) -> Result<WsAddress> {
 
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`.
 fn host_port(text: &str) -> Result<HostPort> {
+    if text.is_empty() {
+        return Err(Error::usage("a host and a port are missing").with_hint("write HOST:PORT, or just PORT"));
+    }
     if text.contains('/') {
         let error = Error::usage(format!("`{text}` is no host and port"));
         return Err(error.with_hint(format!("a socket's path is written unix:{text}")));
@@ -359,6 +382,14 @@ mod tests {
         assert_eq!(shown("host:http"), "`http` is not a port (a port is a number from 0 to 65535)");
         assert_eq!(shown("70000"), "`70000` is not a port (a port is a number from 0 to 65535)");
         assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp://, udp://, tls://, ws:// or wss://)");
+        assert_eq!(shown("tls:localhost:1"), "`tls:` is no transport (write tls://localhost:1)");
+        assert_eq!(shown("tls://"), "a host and a port are missing (write HOST:PORT, or just PORT)");
+        assert_eq!(shown("ws:80"), "tcp://ws:80", "a host may be called that");
+        assert_eq!(
+            shown("unixgram:/x"),
+            "`unixgram:` is no transport (unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path)"
+        );
+        assert_eq!(shown("exec://bin/ls"), "exec: takes a command, and no // in front of it (write exec:bin/ls)");
         assert_eq!(shown("[::1:80"), "`[::1:80` has a `[` without its `]` ()");
         assert_eq!(shown("exec: "), "exec: needs a command (such as exec:cat)");
         assert_eq!(shown("/tmp/it"), "`/tmp/it` is no host and port (a socket's path is written unix:/tmp/it)");

@@ -54,7 +54,7 @@ pub use proxy::Proxy;
 #[cfg(unix)]
 pub(crate) use ready::ReadySocket;
 pub use tls::{Authorities, Fingerprint, Identity, TlsOptions};
-pub use ws::WsOptions;
+pub use ws::{MessageKind, WsOptions};
 
 /// What can be asked of an endpoint when it is opened.
 #[derive(Clone)]
@@ -258,15 +258,21 @@ pub struct DatagramEnd {
 pub struct MessageEnd {
     pub(crate) incoming: Box<dyn RecvDatagrams>,
     /// Takes records: the length of a message in [`RECORD`] bytes, the highest first, and the message. Never a part of one,
-    /// though many at once. Shutting it down ends the conversation.
+    /// though many at once. The length's highest bit says that it is to be a binary message. Shutting it down ends the
+    /// conversation.
     pub(crate) outgoing: Box<dyn StreamWrite>,
     /// Bytes of the longest message that can be sent.
     pub(crate) largest: usize,
+    /// What is not UTF-8 cannot be sent.
+    pub(crate) text_only: bool,
     pub(crate) names: Names,
 }
 
 /// Bytes of the length in front of a message on its way to a [`MessageEnd`].
 pub(crate) const RECORD: usize = 4;
+
+/// The longest message in bytes of which such a record can tell: the highest bit has a meaning of its own.
+pub(crate) const LARGEST_RECORD: u32 = u32::MAX >> 1;
 
 /// The sending side of a datagram session.
 pub(crate) trait SendDatagram: Send + Sync {

@@ -85,7 +85,7 @@ impl Link {
             }),
             (End::Message(end), _) => Ok(Self {
                 names: end.names,
-                sender: Sender::messages(end.outgoing, end.largest),
+                sender: Sender::messages(end.outgoing, end.largest, end.text_only),
                 receiver: Receiver::messages(end.incoming),
             }),
         }

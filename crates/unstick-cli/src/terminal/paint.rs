@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn message(text: &[u8]) -> Event<'_> {
-        Event::Message { peer: 12, from: "127.0.0.1:5", message: text }
+        Event::Message { peer: 12, from: "127.0.0.1:5", message: text, binary: None }
     }
 
     #[test]

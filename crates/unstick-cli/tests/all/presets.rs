@@ -1,6 +1,11 @@
 //! Presets against the servers whose protocols they are: whole messages both ways.
 
-use crate::rig::{Dns, Postgres, Process, Redis, Server, netcat, port_at_end, python_code, unstick, unstick_listen};
+use tempfile::TempDir;
+
+use crate::rig::{
+    Dns, Postgres, Process, Redis, Server, netcat, port_at_end, python_code, python_of_packages, temporary, unstick,
+    unstick_listen,
+};
 
 /// `unstick connect` with a preset, its input open.
 fn client(port: u16, preset: &str) -> Process {
@@ -335,4 +340,52 @@ fn ngircd_welcomes_who_has_a_name() {
     client.expect("PONG irc.test :still there");
     client.feed("QUIT\n");
     ends_well(client);
+}
+
+#[test]
+fn a_language_server_on_pipes_from_initialize_to_exit() {
+    let cache = temporary();
+    let command = language_server(&cache);
+    let mut client = unstick(&["connect", &command, "-f", "lsp"]);
+    let mut says = |message: &str| client.feed(format!("{{\"jsonrpc\":\"2.0\",{message}}}\n"));
+    says(r#""id":1,"method":"initialize","params":{"processId":null,"rootUri":null,"capabilities":{}}"#);
+    says(r#""method":"initialized","params":{}"#);
+    let document = r#""uri":"file:///doc.py""#;
+    let text = r#""languageId":"python","version":1,"text":"import math\nmath.sqr""#;
+    says(&format!(r#""method":"textDocument/didOpen","params":{{"textDocument":{{{document},{text}}}}}"#));
+    let place = format!(r#""textDocument":{{{document}}},"position":{{"line":1,"character":8}}"#);
+    says(&format!(r#""id":2,"method":"textDocument/completion","params":{{{place}}}"#));
+    answered(&mut client, 1, r#""serverInfo":{"name":"pylsp""#);
+    answered(&mut client, 2, r#""insertText":"sqrt""#);
+    client.feed("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"shutdown\"}\n{\"jsonrpc\":\"2.0\",\"method\":\"exit\"}\n");
+    answered(&mut client, 3, r#""result":null"#);
+    ends_well(client);
+}
+
+/// python-lsp-server on pipes, which keeps what it learns there.
+fn language_server(cache: &TempDir) -> String {
+    format!("exec:XDG_CACHE_HOME={} exec {} -m pylsp", cache.path().display(), python_of_packages().display())
+}
+
+/// The next answer, what the server tells without being asked left aside, is the one to this question, and has this in it.
+#[track_caller]
+fn answered(client: &mut Process, question: u32, part: &str) {
+    loop {
+        let line = client.line();
+        if line.contains("\"id\":") {
+            assert!(line.contains(&format!("\"id\":{question},")) && line.contains(part), "{line}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_language_server_is_asked_one_question() {
+    let cache = temporary();
+    let command = language_server(&cache);
+    let question = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}"#;
+    let mut client = unstick(&["ask", "-f", "lsp", &command, question]);
+    let answer = client.rest();
+    assert!(answer.starts_with(r#"{"jsonrpc":"2.0","id":1,"result":{"capabilities":{"#), "{answer}");
+    assert_eq!((answer.lines().count(), client.code()), (1, 0), "{}", client.errors());
 }

@@ -112,7 +112,7 @@ fn a_target_that_is_not_there_is_told_from_a_proxy_that_is_not() {
     fails(&[&nowhere, "--proxy", &proxy, "x"], "was refused by the target: nothing listens there");
     fails(
         &["localhost:9", "--proxy", &format!("socks5://{nowhere}"), "x"],
-        &format!("cannot connect to socks5://{nowhere}"),
+        &format!("cannot connect to the proxy socks5://{nowhere}"),
     );
 }
 

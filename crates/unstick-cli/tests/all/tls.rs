@@ -275,11 +275,65 @@ fn a_plain_client_of_a_tls_listener_is_told_apart() {
 }
 
 #[test]
+fn a_client_is_told_what_certificate_is_wanted() {
+    let papers = Papers::new();
+    let ca = papers.at("ca.pem");
+    let (mut listener, port) = papers.listen(&["--ca", &ca, "-f", "line"]);
+    let mut client = unstick(&["ask", &at(port), "--ca", &ca, "x"]);
+    client.code();
+    let said = client.errors();
+    assert!(said.contains("it wants a client certificate (--cert and --key show one)"), "{said}");
+    listener.error_line_with("showed no certificate, and --ca asks clients for one");
+    let (certificate, key) = (papers.at("own.pem"), papers.at("own.key"));
+    let make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    let mut openssl =
+        netcat("openssl", &[&make[..], &["-subj", "/CN=me", "-keyout", &key, "-out", &certificate]].concat());
+    assert_eq!(openssl.code(), 0, "{}", openssl.errors());
+    let (mut listener, port) = papers.listen(&["--ca", &certificate, "-f", "line"]);
+    let mut client = unstick(&["ask", &at(port), "--ca", &ca, "--cert", &certificate, "--key", &key, "x"]);
+    assert_ne!(client.code(), 0);
+    listener.error_line_with("is refused: it is an authority's, which vouches for others and not for itself");
+    listener.error_line_with("hint: `openssl req -x509` makes such");
+}
+
+#[test]
 fn a_tls_client_of_a_plain_listener_is_told_apart() {
     let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "u32be", "--reply", "never"]);
     let said = fails(&["ask", &at(port), "x"], "the TLS handshake with tls://localhost");
     assert!(said.contains("hint: does the port speak TLS? tcp:// speaks without"), "{said}");
     listener.error_line_with("is the peer speaking TLS?");
+}
+
+#[test]
+fn where_the_framing_takes_what_tls_says_for_a_message_it_is_asked_about() {
+    // Before the client has given up, and before it has ended what a line takes for its message.
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "line"]);
+    let mut client = unstick(&["ask", &at(port), "x"]);
+    listener.error_line_with("peer 1: its bytes 160301 begin a TLS record: is the peer speaking TLS?");
+    listener.error_line_with("  hint: tls:// in front of the host speaks TLS");
+    drop(listener);
+    assert_eq!(client.code(), 3);
+    // For scripts it is an event, and what came is a message all the same.
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "--json", "--once", "--count", "1"]);
+    let mut client = Peer::connect(port);
+    client.says(b"\x16\x03\x01\x00\x05\x01\n");
+    let events = listener.rest();
+    assert!(events.contains(r#""error":"its bytes 160301 begin a TLS record: is the peer speaking TLS?""#), "{events}");
+    assert!(events.contains(r#""event":"message""#), "{events}");
+    assert_eq!(listener.code(), 0);
+    // And the other way round: what a server that speaks TLS answers.
+    let papers = Papers::new();
+    let (_server, port) = papers.listen(&["-f", "line"]);
+    for verb in [&["ask", "hello"][..], &["connect", "-f", "line", "--send", "hello"]] {
+        let address = format!("127.0.0.1:{port}");
+        let mut client = unstick(&[&verb[..1], &[&*address], &verb[1..]].concat());
+        client.code();
+        let said = client.errors();
+        assert!(
+            said.starts_with("unstick: its bytes 150303 begin a TLS record: is the peer speaking TLS?\n"),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -291,15 +345,22 @@ fn a_cut_is_no_end() {
         context.maximum_version = ssl.TLSVersion.TLSv1_2\n\
         plain = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n\
         s = context.wrap_socket(plain, server_hostname='localhost')\n\
-        s.sendall(b'first\\n')\n\
+        s.sendall(bytes.fromhex(sys.argv[3]))\n\
         s.close()\n";
-    for (framing, out) in [(&["-f", "line", "--once"][..], "first\n"), (&[], "first\n")] {
+    for (framing, sent, out, status) in [
+        (&["-f", "line", "--once"][..], "61620a", "ab\n", 1),
+        (&[], "61620a63", "ab\nc", 1),
+        // Inside a frame it is what it is on TCP; a line that was cut is none.
+        (&["-f", "line", "--once"], "61620a63", "ab\n", 5),
+        (&["-f", "u16be", "--io", "line", "--once"], "0002616200", "ab\n", 5),
+    ] {
         let (mut listener, port) = papers.listen(framing);
-        let mut client = python_code(code, &[&port.to_string(), &papers.at("ca.pem")]);
+        let mut client = python_code(code, &[&port.to_string(), &papers.at("ca.pem"), sent]);
         assert_eq!(client.code(), 0, "{}", client.errors());
-        assert_eq!((listener.rest().as_str(), listener.code()), (out, 1));
+        assert_eq!((listener.rest().as_str(), listener.code()), (out, status), "{framing:?}");
         let said = listener.errors();
         assert!(said.contains("the connection was cut"), "{said}");
+        assert_eq!(said.contains("the stream ended inside a frame, after 1 byte of it"), status == 5, "{said}");
     }
 }
 
@@ -311,8 +372,17 @@ fn files_that_are_not_what_they_should_be_are_named() {
     papers.issue("another", &["localhost"], 2090);
     let (ca, key, another) = (papers.at("ca.pem"), papers.at("server.key"), papers.at("another.pem"));
     let missing = papers.at("missing.pem");
+    let encrypted = papers.at("encrypted.key");
+    let mut openssl =
+        netcat("openssl", &["pkey", "-in", &key, "-aes128", "-passout", "pass:secret", "-out", &encrypted]);
+    assert_eq!(openssl.code(), 0, "{}", openssl.errors());
     for (arguments, what) in [
-        (&["--cert", &ca][..], format!("{ca} has no private key in it")),
+        (&["--cert", &ca][..], format!("{ca} has no private key in it\n  hint: --key FILE names another file")),
+        (&["--cert", &another, "--key", &ca], format!("{ca} has no private key in it\n  hint: PEM is read")),
+        (
+            &["--cert", &another, "--key", &encrypted],
+            format!("the key in {encrypted} is encrypted\n  hint: `openssl pkey -in KEY -out PLAIN` asks for"),
+        ),
         (&["--cert", &key], format!("{key} has no certificate in it")),
         (
             &["--cert", &another, "--key", &key],

@@ -1,5 +1,7 @@
 //! WebSocket with Python's `websockets` at the other end, how a run over it ends, and what a bridge makes of it.
 
+use rustix::process::Signal;
+
 use crate::rig::{Peer, Process, listening, port_at_end, python_with_packages, unstick, unstick_listen};
 
 /// A server that says its port, and answers each message as it came, with what it was asked by as the first.
@@ -109,6 +111,46 @@ fn bytes_and_text_are_told_apart_by_their_peer() {
 }
 
 #[test]
+fn what_came_as_a_binary_message_is_told_and_passed_on_as_one() {
+    let (_server, address) = server(&[]);
+    for faults in [&[][..], &["--fault", "s2c:reorder=0%", "--fault", "delay=1ms"]] {
+        let (_bridge, port) = unstick_listen(&[&["ws://127.0.0.1:0", "--to", &address][..], faults].concat());
+        let bridge = format!("ws://127.0.0.1:{port}");
+        for (more, answer, binary) in [(&[][..], "ABC", false), (&["--binary"], "cba", true)] {
+            let arguments = ["connect", &bridge, "--json", "--count", "2", "--send", "abc"];
+            let mut client = unstick(&[&arguments, more].concat());
+            let events = client.rest();
+            assert_eq!(client.code(), 0, "{}", client.errors());
+            assert!(events.contains("\"binary\":false,\"text\":\"/ None None\""), "{events}");
+            assert!(events.contains(&format!("\"binary\":{binary},\"text\":\"{answer}\"")), "{faults:?}: {events}");
+        }
+    }
+    let (_echo, port) = unstick_listen(&["ws://127.0.0.1:0", "--echo"]);
+    for (more, binary) in [(&[][..], false), (&["--binary"], true)] {
+        let address = format!("ws://127.0.0.1:{port}");
+        let mut client = unstick(&[&["connect", &address, "--json", "--count", "1", "--send", "abc"], more].concat());
+        let events = client.rest();
+        assert!(events.contains(&format!("\"binary\":{binary},\"text\":\"abc\"")), "{events}");
+    }
+}
+
+#[test]
+fn only_text_is_sent_where_that_is_asked() {
+    let (_server, address) = server(&[]);
+    let mut client = unstick(&["connect", &address, "--text", "--io", "escaped", "--count", "2"]);
+    assert_eq!(client.line(), "/ None None");
+    client.feed("gr\\xc3\\xbcn\n");
+    assert_eq!((client.line().as_str(), client.code()), ("GR\u{dc}N", 0));
+    let mut client = unstick(&["connect", &address, "--text", "--io", "escaped"]);
+    assert_eq!(client.line(), "/ None None");
+    client.feed("\\xff\n");
+    let code = client.code();
+    let said = client.errors();
+    let told = "unstick: the message is not UTF-8, which text has to be\n  hint: without --text such a message goes as a binary one\n";
+    assert_eq!((code, said.as_str()), (1, told));
+}
+
+#[test]
 fn the_code_that_a_peer_closed_with_is_in_the_error() {
     let (_server, address) = server(&[]);
     let mut client = unstick(&["connect", &address, "--send", "go away"]);
@@ -170,8 +212,41 @@ fn wss_is_both() {
     assert_eq!((client.rest().as_str(), client.code()), ("safe\n", 0), "{}", client.errors());
     let mut plain = unstick(&["ask", &address.replace("wss:", "ws:"), "am I?"]);
     assert_eq!(plain.code(), 3);
+    listener.error_line_with("hint: a client without TLS needs a listener on ws://");
     let said = plain.errors();
     assert!(said.contains("speaks TLS, and not WebSocket without it") || said.contains("reset"), "{said}");
+}
+
+#[test]
+fn a_wss_connection_that_is_cut_and_one_without_tls_are_told() {
+    let mut listener = listening(&["wss://127.0.0.1:0", "--self-signed", "--io", "line"]);
+    let address = listener.error_line_with("listening on ").rsplit(' ').next().expect("an address").to_owned();
+    let mut client = unstick(&["connect", &address, "--insecure", "--io", "line"]).ended_by(Signal::KILL);
+    client.feed("hello\n");
+    assert_eq!(listener.line(), "hello");
+    drop(client); // Which ends it at once.
+    listener
+        .error_line_with("peer 1: receiving: the connection was cut: it ended without TLS's own end (close_notify)");
+    let (_plain, port) = unstick_listen(&["ws://127.0.0.1:0", "--echo"]);
+    let mut client = unstick(&["ask", &format!("wss://127.0.0.1:{port}"), "--insecure", "x"]);
+    assert_eq!(client.code(), 3);
+    let said = client.errors();
+    assert!(said.contains("does not speak TLS") && said.contains("hint: ws:// speaks without"), "{said}");
+}
+
+#[test]
+fn a_message_over_the_limit_and_a_host_that_is_another_have_their_hints() {
+    let (_echo, port) = unstick_listen(&["ws://127.0.0.1:0", "--echo"]);
+    let address = format!("ws://127.0.0.1:{port}");
+    let said = |more: &[&str]| {
+        let mut client = unstick(&[&["ask", &address, "hello"][..], more].concat());
+        (client.code(), client.errors())
+    };
+    let told = "unstick: the message has 5 bytes, over the limit of 4 bytes\n  hint: --max-message SIZE allows more\n";
+    assert_eq!(said(&["--max-message", "4"]), (1, told.to_owned()));
+    let (code, errors) = said(&["--header", "Host: evil.test"]);
+    assert_eq!(code, 3);
+    assert!(errors.contains("hint: it does not go by this name: --header 'Host: NAME' asks for another"), "{errors}");
 }
 
 #[test]

@@ -37,7 +37,28 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "`::1:80` has more than one `:`",
         concat!("an IPv6 address goes in brackets: [::1]", ":8080"),
     ),
-    (&["connect", "http://x:1"], "`http://` is no transport", "tcp://, udp://, tls://, ws:// or wss://"),
+    (&["connect", "http://x:1"], "`http://` is no transport", "tcp:// speaks TCP, ws:// WebSocket"),
+    (&["connect", "https://x:1"], "`https://` is no transport", "tls:// speaks TLS, wss:// WebSocket inside it"),
+    (&["connect", "ssl://x:1"], "`ssl://` is no transport", "tls:// is what it is called today"),
+    (&["connect", "quic://x:1"], "`quic://` is no transport", "tcp://, udp://, tls://, ws:// or wss://"),
+    (&["connect", "tls:localhost:1"], "`tls:` is no transport", "write tls://localhost:1"),
+    (&["connect", "tls://"], "a host and a port are missing", "write HOST:PORT, or just PORT"),
+    (&["connect", "exec://ls"], "exec: takes a command, and no // in front of it", "write exec:ls"),
+    (
+        &["connect", "unixgram:/x"],
+        "`unixgram:` is no transport",
+        "unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path",
+    ),
+    (
+        &["listen", "ws://:0/a?b=c"],
+        "a listener has a path alone, and `?b=c` is what a client may add",
+        "such as ws://localhost:0/a",
+    ),
+    (
+        &["listen", "wss://:0/a?b=c"],
+        "a listener has a path alone, and `?b=c` is what a client may add",
+        "such as wss://localhost:0/a",
+    ),
     (&["connect", "exec:"], "exec: needs a command", "such as exec:cat"),
     (
         &["connect", "exec:echo", "hi"],
@@ -85,6 +106,79 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         &["ask", "-", "hi"],
         "ask prints the reply on standard output, which - is already",
         "connect - --send MESSAGE speaks on standard input and output",
+    ),
+    // TLS, WebSocket, proxies.
+    (
+        &["listen", "tls://:0"],
+        "listening on tls:// needs a certificate",
+        "--self-signed makes one; --cert FILE --key FILE name one",
+    ),
+    (
+        &["listen", ":0", "--self-signed"],
+        "--ca, --cert, --alpn and --self-signed are for tls:// and wss://, not for tcp://localhost:0",
+        "write tls:// or wss:// in front of the host",
+    ),
+    (
+        &["listen", "tls://:0", "--self-signed", "--insecure"],
+        "--pin, --sni and --insecure are for connecting, and listen connects to nobody",
+        TO,
+    ),
+    (&["connect", "tls://:1", "--self-signed"], "connect has no option --self-signed", "it is an option of listen"),
+    (&["connect", "tls://:1", "--insecure", "--pin", "aa"], "--insecure and --pin exclude each other", HELP),
+    (
+        &["connect", "tls://:1", "--pin", "aa"],
+        "`aa` is not the SHA-256 fingerprint of a certificate",
+        "it has 64 hexadecimal digits, as a listener with --self-signed prints it",
+    ),
+    (
+        &["connect", "tls://:1", "--alpn", "h2,"],
+        "--alpn cannot be ``",
+        "a protocol's name has 1 to 255 bytes, as in h2,http/1.1",
+    ),
+    (
+        &["connect", "ws://:1", "--header", "Upgrade: x"],
+        "the handshake itself writes `Upgrade`",
+        "such as 'Authorization: Bearer 1234'",
+    ),
+    (&["connect", "ws://:1", "--origin", "https://x"], "connect has no option --origin", "it is an option of listen"),
+    (
+        &["listen", "ws://:0", "--origin", "x.test"],
+        "--origin cannot be `x.test`",
+        "an origin is a scheme and a host, such as https://example.org",
+    ),
+    (&["listen", "ws://:0", "--header", "A: b"], "--header is for connecting, and listen connects to nobody", TO),
+    (&["connect", "ws://:1", "--text", "--binary"], "--text and --binary exclude each other", HELP),
+    (
+        &["connect", ":1", "--text"],
+        "--subprotocol, --binary, --text, --ping, --max-message and --header are for ws:// and wss://, not for tcp://localhost:1",
+        "write ws:// or wss:// in front of the host",
+    ),
+    (
+        &["connect", ":1", "--proxy", "x:1"],
+        "`x:1` does not say what kind of proxy it is",
+        "such as socks5://HOST:1080 or http://HOST:3128",
+    ),
+    (
+        &["connect", ":1", "--proxy", "socks5://me:secret@x"],
+        "the address of the proxy: `x` has no port",
+        "such as socks5://HOST:1080 or http://HOST:3128",
+    ),
+    (
+        &["connect", "unix:/x", "--proxy", "socks5://x:1"],
+        "--proxy is for tcp://, tls://, ws:// and wss://, not for unix:/x",
+        "",
+    ),
+    (&["connect", "exec:cat", "--retry", "1s"], "--connect-timeout and --retry are for sockets, not for exec:cat", ""),
+    (
+        &["ask", "exec:cat", "x", "--connect-timeout", "1s"],
+        "--connect-timeout and --retry are for sockets, not for exec:cat",
+        "",
+    ),
+    (&["connect", "unix:/x", "--source", "127.0.0.1"], "--source is for addresses with a host, not for unix:/x", ""),
+    (
+        &["listen", ":0", "--to", "exec:cat", "--retry", "1s"],
+        "--connect-timeout and --retry are for sockets, not for exec:cat",
+        "",
     ),
     // Bridges.
     (&["listen", ":0", "--to"], "--to needs a value", "unstick listen --help tells what it takes"),
@@ -224,6 +318,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
 ];
 
 const NO_BRIDGE: &str = "--to ADDRESS makes it one: what comes here is passed on there, and back";
+const TO: &str = "--to ADDRESS connects whoever comes to another address";
 
 const ASIDE: &str = "`connect -` speaks with who is on standard input and output: nothing else can be there";
 

@@ -43,6 +43,8 @@ pub struct Course {
     overtaken: Vec<Overtaken>,
     /// Nothing is delivered before: what came earlier was later.
     not_before: Option<Instant>,
+    /// Of what was delivered last.
+    marked: bool,
     ended: bool,
     /// What was last delivered is not what was taken.
     altered: bool,
@@ -71,6 +73,7 @@ struct Words {
     data: Vec<u8>,
     /// It is not what was taken.
     altered: bool,
+    marked: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -100,6 +103,7 @@ impl Course {
             held: 0,
             overtaken: Vec::new(),
             not_before: None,
+            marked: false,
             ended: false,
             altered: false,
             counts: BTreeMap::new(),
@@ -137,17 +141,27 @@ impl Course {
 
     /// Takes a message, or the next bytes of a stream.
     pub fn take(&mut self, data: &[u8], now: Instant) {
+        self.take_marked(data, false, now);
+    }
+
+    /// The same of a message with a mark that stays with it, whatever happens to it: what only its transport knows of it.
+    pub fn take_marked(&mut self, data: &[u8], mark: bool, now: Instant) {
         if self.ended {
             return;
         }
         match self.unit {
             Unit::Messages => {
-                self.one(data, now, false);
+                self.one(data, mark, now, false);
                 self.passes(1);
                 self.let_go(now);
             }
             Unit::Bytes => self.bytes(data, now),
         }
+    }
+
+    /// Whether what was delivered last came with a mark.
+    pub fn is_marked(&self) -> bool {
+        self.marked
     }
 
     /// The side has ended.
@@ -168,9 +182,9 @@ impl Course {
             return Next::Wait(at_last.map_or(due, |at| at.min(due)));
         }
         match self.waiting.pop_front().map(|waiting| waiting.what) {
-            Some(What::Data(Words { data, altered })) => {
+            Some(What::Data(Words { data, altered, marked })) => {
                 self.held -= data.len();
-                self.altered = altered;
+                (self.altered, self.marked) = (altered, marked);
                 Next::Deliver(data.into())
             }
             Some(What::Close) => Next::Close,
@@ -189,7 +203,7 @@ impl Course {
                 self.count("cut", 1);
                 joins = false;
             }
-            self.one(piece, now, joins);
+            self.one(piece, false, now, joins);
             self.passes(piece.len() as u64);
             (data, joins) = (rest, true);
         }
@@ -228,8 +242,8 @@ impl Course {
     }
 
     /// One message, or bytes to which the same happens; these may join those before them, where both are due at once.
-    fn one(&mut self, data: &[u8], now: Instant, joins: bool) {
-        let mut words = Words { data: data.to_vec(), altered: false };
+    fn one(&mut self, data: &[u8], marked: bool, now: Instant, joins: bool) {
+        let mut words = Words { data: data.to_vec(), altered: false, marked };
         let units = if self.unit == Unit::Bytes { data.len() as u64 } else { 1 };
         let (mut copies, mut overtaken, mut due) = (1, None, None::<Instant>);
         for index in 0..self.faults.len() {

@@ -29,6 +29,29 @@ fn three_bytes_into_a_frame_of_nine() {
 }
 
 #[test]
+fn a_stream_that_breaks_off_makes_no_message_of_a_rest() {
+    for (spec, rest, told) in [
+        ("line", &b"hel"[..], "the stream ended inside a frame, after 3 bytes of it"),
+        ("gap:1s", b"hel", "the stream ended inside a frame, after 3 bytes of it"),
+        ("u32be", b"\0\0\0\x05hel", "the stream ended 7 bytes into a 9-byte frame"),
+        ("u8,max=2,oversize=discard", b"\x09123", "the stream ended 4 bytes into a 10-byte frame"),
+    ] {
+        let mut decoder = framing(spec).decoder();
+        decoder.feed(rest);
+        assert_eq!(decoder.next(), Ok(None), "{spec}");
+        let error = decoder.break_off().unwrap_err();
+        assert_eq!((plain(&error).as_str(), error.is_incomplete()), (told, true), "{spec}");
+        assert_eq!(decoder.break_off(), Err(error.clone()), "{spec}");
+        assert_eq!(decoder.next(), Err(error), "{spec}");
+    }
+    let mut decoder = framing("line").decoder();
+    decoder.feed(b"hello\n");
+    assert_eq!(decoder.next(), Ok(Some(&b"hello"[..])));
+    assert_eq!(decoder.break_off(), Ok(()), "between two frames nothing is missing");
+    assert_eq!(decoder.next(), Ok(None));
+}
+
+#[test]
 fn an_end_inside_a_message_that_is_passed_over_is_told() {
     let mut decoder = framing("u8,max=2,oversize=discard").decoder();
     decoder.feed(b"\x01a\x09123");

@@ -57,6 +57,51 @@ fn nothing_happens_where_nothing_is_asked() {
 }
 
 #[test]
+fn a_gap_of_any_size_ends_with_the_conversation() {
+    for gap in ["1", "3", "100", "18446744073709551614", "18446744073709551615"] {
+        let mut got = delivered(&[&format!("reorder=100%,gap={gap}")], 1, 5);
+        got.sort_unstable();
+        assert_eq!(got, [0, 1, 2, 3, 4], "{gap}");
+    }
+}
+
+#[test]
+fn what_passed_before_an_end_to_order_does_not_depend_on_how_it_was_read() {
+    for piece in [1, 3, 10, 100] {
+        let (mut course, now) = (course(&["close,after=10"], Unit::Bytes, 1), begin());
+        [b'x'; 100].chunks(piece).for_each(|piece| course.take(piece, now));
+        assert_eq!(course.taken(), 10, "read {piece} bytes at a time");
+    }
+}
+
+#[test]
+fn a_mark_stays_with_its_message_whatever_happens_to_that() {
+    let faults = ["dup=20%", "reorder=30%,gap=3", "delay=1ms..9ms", "corrupt=1:50", "loss=10%"];
+    let (mut course, mut now) = (course(&faults, Unit::Messages, 5), begin());
+    for number in 0..500_u32 {
+        // Its last byte says whether it has a mark; what is corrupted is told by the three in front of it.
+        let marked = u8::from(number % 3 == 0);
+        course.take_marked(&[7, 7, 7, marked], marked == 1, now);
+    }
+    course.end(now);
+    let (mut whole, mut marks) = (0, 0);
+    loop {
+        match course.next(now) {
+            Next::Deliver(message) => {
+                marks += u32::from(course.is_marked());
+                if message[..3] == [7, 7, 7] && message[3] < 2 {
+                    whole += u32::from((message[3] == 1) == course.is_marked());
+                }
+            }
+            Next::Wait(until) => now = until,
+            Next::End => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((100..300).contains(&marks) && whole > 400, "{marks} marks, {whole} right");
+}
+
+#[test]
 fn losses_and_doubles_are_as_many_as_asked_and_counted() {
     let got = delivered(&["loss=10%"], 1, 10_000);
     assert!((8800..9200).contains(&got.len()), "{}", got.len());

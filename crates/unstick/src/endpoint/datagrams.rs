@@ -31,14 +31,30 @@ pub(crate) struct Batch {
 struct Entry {
     length: u32,
     cut_short: bool,
+    /// It came as a binary message, or as text; `None` where the transport knows no such thing.
+    binary: Option<bool>,
 }
 
 impl Batch {
     /// Appends one datagram.
     pub(crate) fn push(&mut self, datagram: &[u8], cut_short: bool) {
-        self.bytes.extend_from_slice(datagram);
-        let length = u32::try_from(datagram.len()).expect("a datagram is shorter than 4 GiB");
-        self.waiting.push_back(Entry { length, cut_short });
+        self.append(datagram, cut_short, None);
+    }
+
+    /// Appends a message of a transport that tells binary ones from text.
+    pub(crate) fn push_message(&mut self, message: &[u8], binary: bool) {
+        self.append(message, false, Some(binary));
+    }
+
+    fn append(&mut self, message: &[u8], cut_short: bool, binary: Option<bool>) {
+        self.bytes.extend_from_slice(message);
+        let length = u32::try_from(message.len()).expect("a message is shorter than 4 GiB");
+        self.waiting.push_back(Entry { length, cut_short, binary });
+    }
+
+    /// Whether the next one came as a binary message.
+    pub(crate) fn next_is_binary(&self) -> Option<bool> {
+        self.waiting.front().and_then(|entry| entry.binary)
     }
 
     /// The next datagram, borrowed.

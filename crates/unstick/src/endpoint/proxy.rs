@@ -81,8 +81,10 @@ impl FromStr for Proxy {
         let (kind, rest) = match text.split_once("://") {
             Some(("socks5" | "socks5h", rest)) => (Kind::Socks5, rest),
             Some(("http", rest)) => (Kind::Http, rest),
-            Some((scheme, _)) => return Err(wrong(format!("`{scheme}://` is no proxy that is known"))),
-            None => return Err(wrong(format!("`{shown}` does not say what kind of proxy it is"))),
+            Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+                return Err(wrong(format!("`{scheme}://` is no proxy that is known")));
+            }
+            _ => return Err(wrong(format!("`{shown}` does not say what kind of proxy it is"))),
         };
         let (login, at) = match rest.rsplit_once('@') {
             Some((login, at)) => (
@@ -96,7 +98,8 @@ impl FromStr for Proxy {
             ),
             None => (None, rest),
         };
-        let at: HostPort = at.trim_end_matches('/').parse()?;
+        let at = at.trim_end_matches('/').parse::<HostPort>();
+        let at = at.map_err(|error| wrong(format!("the address of the proxy: {error}")))?;
         if at.host.is_none() || at.port == 0 {
             return Err(wrong(format!("`{shown}` has no host, or no port")));
         }
@@ -197,6 +200,43 @@ async fn head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
         }
         if head.len() > limits::MAX_OPENING {
             return Err(std::io::Error::other("its answer does not end"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// However it is written: what is read can be read again, and a password is in nothing that is said of it.
+        #[test]
+        fn a_password_is_told_to_nobody(
+            scheme in "(socks5|socks5h|http|ftp|me:SECRET)?(://|:/|)",
+            user in "[a-z%]{0,3}",
+            before in "[@:/%]{0,2}",
+            at in "[a-z]{0,3}(:[0-9]{0,6})?/?",
+        ) {
+            let text = format!("{scheme}{user}:{before}SECRET@{at}");
+            match text.parse::<Proxy>() {
+                Ok(proxy) => {
+                    prop_assert!(!format!("{proxy} {proxy:?}").contains("SECRET"), "{proxy:?}");
+                    prop_assert_eq!(proxy.to_string().parse::<Proxy>().unwrap().to_string(), proxy.to_string());
+                }
+                Err(error) => {
+                    let said = format!("{error} {}", error.hint().unwrap_or_default());
+                    prop_assert!(!said.contains("SECRET"), "{text}: {said}");
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_proxy_or_an_error(text: String) {
+            prop_assert!(text.parse::<Proxy>().err().is_none_or(|error| error.is_usage()));
         }
     }
 }

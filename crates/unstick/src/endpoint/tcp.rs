@@ -70,7 +70,7 @@ pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Resu
 /// Connects once, through the proxy if there is one.
 async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
     let Some(proxy) = &options.proxy else { return try_all(at, scheme, options).await };
-    let mut stream = try_all(proxy.at(), proxy.scheme(), options).await?;
+    let mut stream = try_all(proxy.at(), &format!("the proxy {}", proxy.scheme()), options).await?;
     let begun = Instant::now();
     let passed = tokio::time::timeout(options.connect_timeout, proxy::pass(&mut stream, proxy, at)).await;
     passed.unwrap_or_else(|_| {

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 
 pub use certificate::Fingerprint;
 pub use settings::{Authorities, Identity, TlsOptions};
-pub(super) use stream::Tls;
+pub(super) use stream::{Tls, explained};
 
 /// The cryptography that all of TLS here is made with.
 fn provider() -> Arc<CryptoProvider> {
@@ -64,7 +64,7 @@ pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Resu
         }
         Err(_) => {
             let error = Error::timed_out(format!("the TLS handshake with {whom}"), options.connect_timeout);
-            return Err(error.with_hint("does the port speak TLS? tcp:// speaks without"));
+            return Err(error.with_hint(format!("does the port speak TLS? {}", refusal::without(&whom))));
         }
     };
     let stream = Tls::from(stream);
@@ -96,7 +96,7 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Handshake
     Ok(Handshakes::new(inner, move |stream| {
         let (acceptor, options) = (acceptor.clone(), Arc::clone(&options));
         async move {
-            let (stream, names) = accept(stream, &acceptor, &options).await?;
+            let (stream, names) = accept(stream, &acceptor, "tcp://", &options).await?;
             Ok(End::Stream(stream::end(stream, names)))
         }
     }))
@@ -128,8 +128,13 @@ fn server_config(options: &TlsOptions, scheme: &str) -> Result<ServerConfig> {
     Ok(config)
 }
 
-/// Shakes hands with a client that has come.
-pub(super) async fn accept(stream: TcpStream, acceptor: &TlsAcceptor, options: &Options) -> Result<(Tls, Names)> {
+/// Shakes hands with a client that has come. `plain`: the scheme of the same without TLS.
+pub(super) async fn accept(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    plain: &str,
+    options: &Options,
+) -> Result<(Tls, Names)> {
     let names = tcp::names(&stream)?;
     match acceptor.accept(stream::Wire::new(stream)).into_fallible().await {
         Ok(stream) => {
@@ -140,7 +145,7 @@ pub(super) async fn accept(stream: TcpStream, acceptor: &TlsAcceptor, options: &
         Err((error, wire)) => {
             let failure =
                 refusal::Failure { whom: &names.remote, name: "", opening: wire.opening(), certificate: None };
-            Err(refusal::of_client(&failure, &error))
+            Err(refusal::of_client(&failure, plain, &error))
         }
     }
 }

@@ -30,15 +30,27 @@ pub struct WsOptions {
     pub headers: Vec<(String, String)>,
     /// Subprotocols: those offered, or those spoken, the best first.
     pub protocols: Vec<String>,
-    /// Send everything as binary messages. Otherwise what is UTF-8 goes as text.
-    pub binary: bool,
+    /// What messages are sent as.
+    pub kind: MessageKind,
     /// Ask a peer so often whether it is still there; one that does not answer before the next time has gone.
     pub ping: Option<Duration>,
     /// Listening: origins whose pages may connect, as `https://example.org`; `any` is all of them. Programs that are no
     /// browsers say none, and may.
     pub origins: Vec<String>,
-    /// Bytes of the longest message, both ways. 16 MiB.
+    /// Bytes of the longest message, both ways. 16 MiB; 2 GiB at most.
     pub largest: usize,
+}
+
+/// What messages are sent as: WebSocket has two kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MessageKind {
+    /// What is UTF-8 as text, unless it is passed on from a peer that sent it as a binary message; all else as binary.
+    #[default]
+    ByContent,
+    /// As text. What is not UTF-8 is refused before anything of it is sent.
+    Text,
+    /// As binary messages.
+    Binary,
 }
 
 impl Default for WsOptions {
@@ -46,7 +58,7 @@ impl Default for WsOptions {
         Self {
             headers: Vec::new(),
             protocols: Vec::new(),
-            binary: false,
+            kind: MessageKind::default(),
             ping: None,
             origins: Vec::new(),
             largest: limits::LARGEST_WS_MESSAGE,
@@ -125,6 +137,7 @@ pub(super) async fn open<S: Carrier>(
 
 /// Listens as TCP does; each client shakes hands on its own, beside all others.
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
+    check_path(at, "ws")?;
     let inner = tcp::bind_all(&at.at, "ws", options).await?;
     let local = is_local(&inner);
     let own = Arc::new((at.clone(), options.clone()));
@@ -137,6 +150,13 @@ pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshak
         }
     });
     Ok(handshakes.with_path(&at.path))
+}
+
+/// What clients add behind a `?` is theirs: a listener that named some of it would serve nobody.
+pub(super) fn check_path(at: &WsAddress, scheme: &str) -> Result<()> {
+    let Some((path, query)) = at.path.split_once('?') else { return Ok(()) };
+    let what = format!("a listener has a path alone, and `?{query}` is what a client may add");
+    Err(Error::usage(what).with_hint(format!("such as {scheme}://{}{path}", at.at)))
 }
 
 /// Whether a listener can be reached from this machine alone.

@@ -18,6 +18,7 @@ pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<Message
 }
 
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
+    ws::check_path(at, "wss")?;
     let (inner, acceptor) = tls::bind(&at.at, "wss", options).await?;
     let local = ws::is_local(&inner);
     let own = Arc::new((at.clone(), options.clone()));
@@ -25,7 +26,7 @@ pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshak
         let (own, acceptor) = (Arc::clone(&own), acceptor.clone());
         async move {
             let (at, options) = &*own;
-            let (stream, names) = tls::accept(stream, &acceptor, options).await?;
+            let (stream, names) = tls::accept(stream, &acceptor, "ws://", options).await?;
             ws::accept(stream, names, at, local, options).await
         }
     });

@@ -44,6 +44,10 @@ struct Outbox {
 pub(super) struct Queue {
     encoder: Encoder,
     frames: Vec<u8>,
+    /// Frames are records for an end that takes messages.
+    records: bool,
+    /// What is not UTF-8 is refused.
+    text_only: bool,
     /// The connection, while no task writes to it: the queue is then empty.
     idle: Option<Box<dyn StreamWrite>>,
     /// Wakes the writer where it waits for the peer to read.
@@ -76,6 +80,16 @@ impl Queue {
         }
     }
 
+    /// The same of what is to be a binary message, where there is such a thing.
+    pub(super) fn push_binary(&mut self, message: &[u8]) -> Result<Option<()>> {
+        let at = self.frames.len();
+        let queued = self.push(message)?;
+        if self.records && queued.is_some() {
+            self.frames[at] |= 0x80;
+        }
+        Ok(queued)
+    }
+
     #[inline]
     pub(super) fn room(&self) -> Result<Room> {
         if self.shut {
@@ -89,7 +103,19 @@ impl Queue {
         if self.frames.capacity() == 0 {
             self.frames = spare::take();
         }
-        self.encoder.encode(message, &mut self.frames)
+        if self.text_only && std::str::from_utf8(message).is_err() {
+            return Err(EncodeError::Unfit {
+                what: "the message is not UTF-8, which text has to be".into(),
+                hint: Some("without --text such a message goes as a binary one"),
+            });
+        }
+        match self.encoder.encode(message, &mut self.frames) {
+            Err(error @ EncodeError::TooLong { .. }) if self.records => {
+                let what = error.to_string().into();
+                Err(EncodeError::Unfit { what, hint: Some("--max-message SIZE allows more") })
+            }
+            encoded => encoded,
+        }
     }
 
     #[cold]
@@ -133,6 +159,8 @@ impl Mailbox {
         let queue = Queue {
             encoder,
             frames: Vec::new(),
+            records: false,
+            text_only: false,
             idle: Some(writer),
             writer: None,
             watched: false,
@@ -150,6 +178,14 @@ impl Mailbox {
             runtime: Handle::current(),
         };
         Self { outbox: Arc::new(outbox) }
+    }
+
+    /// The same for an end that takes messages.
+    pub(super) fn of_records(self, text_only: bool) -> Self {
+        let mut queue = self.lock();
+        (queue.records, queue.text_only) = (true, text_only);
+        drop(queue);
+        self
     }
 
     pub(super) fn turn(&self) -> Turn {

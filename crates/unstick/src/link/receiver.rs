@@ -13,7 +13,7 @@ use unstick_wire::Decoder;
 
 use super::outbox::Turn;
 use crate::endpoint::{Batch, RecvDatagrams, StreamRead};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::limits;
 
 /// Receives whole messages.
@@ -97,7 +97,8 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// Where the peer breaks the framing, ends inside a frame, or the connection is reset. On UDP,
+    /// Where the peer breaks the framing, ends inside a frame, or the connection is reset or cut (TLS without its
+    /// `close_notify`). On UDP,
     /// [`Error::is_unreachable`] where a datagram that was sent found nobody: this can be called again.
     ///
     /// Cancel safe: no byte is lost.
@@ -165,12 +166,30 @@ impl Receiver {
         }
     }
 
+    /// Whether the message that is to be taken next came as a binary one (true) or as text (false); `None` where there is
+    /// none, and where the transport knows no such thing: it is WebSocket that does.
+    #[inline]
+    pub fn next_is_binary(&self) -> Option<bool> {
+        match &self.source {
+            Source::Stream(_) => None,
+            Source::Datagrams(datagrams) => datagrams.batch.next_is_binary(),
+        }
+    }
+
     /// What has arrived of a frame that has not ended.
     pub fn pending(&self) -> &[u8] {
         match &self.source {
             Source::Stream(stream) => stream.decoder.pending(),
             Source::Datagrams(_) => &[],
         }
+    }
+
+    /// A question about what has come first, where that is most probably no message at all: what a TLS client says to a
+    /// `line`. To be asked after the first [`arrival`](Self::arrival), before anything is taken. Nothing has failed.
+    pub fn odd_opening(&self) -> Option<Error> {
+        let Source::Stream(stream) = &self.source else { return None };
+        let question = stream.decoder.odd_opening()?;
+        Some(Error::protocol(question).with_hint("tls:// in front of the host speaks TLS"))
     }
 
     /// Messages that were lost on the way in: over-long ones passed over (`oversize=discard`), datagrams that arrived
@@ -206,7 +225,7 @@ impl Stream {
             }
         }
         let arrived = match self.poll_read(cx) {
-            Poll::Ready(arrived) => arrived.map_err(|e| Error::io("receiving", e))?,
+            Poll::Ready(arrived) => arrived.map_err(|error| self.broke_off(error))?,
             Poll::Pending => return self.poll_deadline(cx).map_ok(|()| true),
         };
         if let Some(turn) = &self.turn {
@@ -221,6 +240,17 @@ impl Stream {
             self.read_size = (self.read_size / 2).max(limits::FIRST_READ);
         }
         Poll::Ready(Ok(true))
+    }
+
+    /// A cut that the transport tells from an end leaves a frame as incomplete as an end does.
+    #[cold]
+    fn broke_off(&mut self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::UnexpectedEof
+            && let Err(incomplete) = self.decoder.break_off()
+        {
+            return Error::from(incomplete).with_hint(plain(&error));
+        }
+        Error::io("receiving", error)
     }
 
     /// Ready when the decoder's deadline has passed, which may have made what is pending a message.

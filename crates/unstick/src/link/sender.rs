@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use unstick_wire::{Encoder, Framing};
 
 use super::outbox::{Mailbox, Room, Turn};
-use crate::endpoint::{RECORD, SendDatagram, StreamWrite};
+use crate::endpoint::{LARGEST_RECORD, RECORD, SendDatagram, StreamWrite};
 use crate::error::{Error, Result};
 
 /// Sends whole messages. Clones send to the same peer; their messages never mix.
@@ -47,10 +47,12 @@ impl Sender {
     }
 
     /// To an end that takes messages: in its queue they stand as records.
-    pub(super) fn messages(writer: Box<dyn StreamWrite>, largest: usize) -> Self {
+    pub(super) fn messages(writer: Box<dyn StreamWrite>, largest: usize, text_only: bool) -> Self {
+        let largest = largest.min(LARGEST_RECORD as usize);
         let record = Framing::parse(&format!("u{}be,max={largest}", RECORD * 8)).expect("a length of whole bytes");
         let encoder = record.encoder().expect("an integer length can be written");
-        Self { path: Path::Stream(Mailbox::new(writer, encoder)), ends_both: true }
+        let mailbox = Mailbox::new(writer, encoder).of_records(text_only);
+        Self { path: Path::Stream(mailbox), ends_both: true }
     }
 
     /// What the receiver of the same link is to have.
@@ -123,6 +125,19 @@ impl Sender {
                 Ok(queued)
             }
             Path::Datagram(datagrams) => datagrams.try_send(message),
+        }
+    }
+
+    /// As [`send`](Self::send), of what is to go as a binary message where the transport tells these from text (WebSocket),
+    /// even if it is text: what came so is passed on so.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send). Cancel safe: a message is queued whole or not at all.
+    pub async fn send_binary(&self, message: &[u8]) -> Result<()> {
+        match &self.path {
+            Path::Stream(mailbox) => mailbox.wait(|queue| queue.push_binary(message).transpose()).await,
+            Path::Datagram(_) => self.send(message).await,
         }
     }
 

@@ -157,6 +157,8 @@ pub enum Event<'a> {
         from: &'a str,
         /// The message.
         message: &'a [u8],
+        /// It came as a binary message, or as text; `None` where the transport knows no such thing: WebSocket does.
+        binary: Option<bool>,
     },
     /// A frame has not ended for a while.
     Pending {

@@ -81,7 +81,7 @@ async fn a_proxy_that_is_not_there_is_named() {
     let at = holder.local_addr().unwrap();
     options.proxy = Some(format!("socks5://{at}").parse().unwrap());
     let error = connect(&"tls://far.test:1".parse().unwrap(), Some(&framing("line")), &options).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot connect to socks5://{at}: connection refused"));
+    assert_eq!(error.to_string(), format!("cannot connect to the proxy socks5://{at}: connection refused"));
 }
 
 #[test]

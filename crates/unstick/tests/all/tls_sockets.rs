@@ -219,6 +219,16 @@ async fn an_end_that_is_said_is_an_end_and_a_cut_is_an_error() {
     let error = far.recv().await.unwrap_err();
     assert!(error.to_string().contains("the connection was cut"), "{error}");
     assert!(!error.is_framing() && !error.is_unreachable());
+
+    let mut inside = stranger(&listener).await;
+    inside.write_all(b"first\nsec").await.unwrap();
+    inside.get_mut().0.shutdown().await.unwrap();
+    let mut far = listener.accept().await.unwrap();
+    assert_eq!(far.recv().await.unwrap().unwrap(), &b"first"[..]);
+    let error = far.recv().await.unwrap_err();
+    assert!(error.is_framing(), "as on TCP: {error}");
+    assert_eq!(error.to_string(), "the stream ended inside a frame, after 3 bytes of it");
+    assert!(error.hint().is_some_and(|hint| hint.starts_with("the connection was cut")), "{:?}", error.hint());
 }
 
 #[tokio::test]

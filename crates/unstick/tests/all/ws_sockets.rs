@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use unstick::endpoint::MessageKind;
 use unstick::{Error, Link, Listener, Options, connect, limits, listen};
 
 use crate::suite::options;
@@ -294,6 +295,7 @@ async fn what_a_server_answers_instead_is_told() {
         ),
         ("HTTP/1.1 401 Unauthorized\r\n\r\n".to_owned(), "answered 401", "it may want a login"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned(), "does not speak HTTP", "tcp:// speaks without WebSocket"),
+        ("\x15\x03\x03\0\x02\x02\x32".to_owned(), "speaks TLS, and not WebSocket without it", "wss:// speaks TLS"),
         (String::new(), "ended without an answer", ""),
         (format!("{wrong_accept}\r\n"), "a Sec-WebSocket-Accept that is not for this connection", "a cache or proxy"),
         (format!("{}\r\n", SWITCH.replace("Upgrade: WebSocket", "Upgrade: h2c")), "but not to WebSocket", ""),
@@ -348,17 +350,66 @@ async fn fragments_are_one_message_and_what_is_between_them_is_answered() {
 
 #[tokio::test]
 async fn what_is_utf8_goes_as_text_and_all_else_as_binary() {
-    for (binary, sent, first) in
-        [(false, &b"text"[..], 0x81), (false, b"\xff\xfe", 0x82), (true, b"text", 0x82), (false, b"", 0x81)]
-    {
+    use MessageKind::{Binary, ByContent, Text};
+    for (kind, sent, first) in [
+        (ByContent, &b"text"[..], 0x81),
+        (ByContent, b"\xff\xfe", 0x82),
+        (ByContent, b"", 0x81),
+        (Binary, b"text", 0x82),
+        (Text, b"text", 0x81),
+        (Text, b"", 0x81),
+    ] {
         let mut server = options();
-        server.ws.binary = binary;
+        server.ws.kind = kind;
         let mut listener = listening("ws://127.0.0.1:0", &server).await;
         let (mut client, link) = client(&mut listener).await;
         link.send(sent).await.unwrap();
         let mut got = vec![0; 2 + sent.len()];
         client.read_exact(&mut got).await.unwrap();
         assert_eq!(got, [&[first, sent.len() as u8], sent].concat());
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_text_is_refused_where_only_text_is_sent_and_nothing_is_lost() {
+    let mut server = options();
+    server.ws.kind = MessageKind::Text;
+    let mut listener = listening("ws://127.0.0.1:0", &server).await;
+    let (mut client, link) = client(&mut listener).await;
+    link.send(b"before").await.unwrap();
+    let error = link.send(b"\xff\xfe").await.unwrap_err();
+    assert!(error.is_message(), "the link goes on: {error}");
+    assert_eq!(error.to_string(), "the message is not UTF-8, which text has to be");
+    let (sender, _receiver) = link.split();
+    assert!(sender.try_send(b"\xff").unwrap_err().is_message());
+    assert!(sender.push(b"\xff").unwrap_err().is_message());
+    assert!(sender.send_binary(b"\xff").await.unwrap_err().is_message());
+    sender.send_binary(b"behind").await.unwrap();
+    let mut got = [0; 16];
+    client.read_exact(&mut got).await.unwrap();
+    assert_eq!(&got, b"\x81\x06before\x81\x06behind");
+}
+
+#[tokio::test]
+async fn the_kind_of_a_message_is_told_before_it_is_taken_and_can_be_passed_on() {
+    let mut listener = listening("ws://127.0.0.1:0", &options()).await;
+    let (mut client, link) = client(&mut listener).await;
+    let (sender, mut receiver) = link.split();
+    assert_eq!(receiver.next_is_binary(), None);
+    client.write_all(&[frame(0x81, b"text"), frame(0x82, b"too"), frame(0x82, b"\xff")].concat()).await.unwrap();
+    for (binary, message, first) in [(false, &b"text"[..], 0x81), (true, b"too", 0x82), (true, b"\xff", 0x82)] {
+        assert!(receiver.arrival().await.unwrap());
+        assert_eq!(receiver.next_is_binary(), Some(binary));
+        let taken = receiver.try_next_bytes().unwrap().unwrap();
+        assert_eq!(taken, message);
+        if binary {
+            sender.send_binary(&taken).await.unwrap()
+        } else {
+            sender.send(&taken).await.unwrap()
+        }
+        let mut got = vec![0; 2 + message.len()];
+        client.read_exact(&mut got).await.unwrap();
+        assert_eq!(got, [&[first, message.len() as u8], message].concat());
     }
 }
 

@@ -50,6 +50,9 @@ pub(super) fn accepted(head: &[u8]) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -81,6 +84,37 @@ mod tests {
         }
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(MAX_HEADERS + 1));
         assert!(accepted(many.as_bytes()).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
+
+        /// Nearly an answer: what is behind its end is the target's, and only a code of 200 to 299 is taken for a yes.
+        #[test]
+        fn any_answer_has_a_verdict(
+            version in "HTTP/[01]\\.[0-9]|SSH-2\\.0|",
+            code in 0..1000_u32,
+            reason in "[ -~\u{9b}\u{1b}]{0,9}",
+            lines in vec("[A-Za-z -]{0,4}:?[ -~]{0,9}", 0..4),
+            behind in vec(any::<u8>(), 0..9),
+        ) {
+            let lines: String = lines.into_iter().map(|line| line + "\r\n").collect();
+            let head = format!("{version} {code:03} {reason}\r\n{lines}\r\n");
+            let all = [head.as_bytes(), &behind].concat();
+            let end = end(&all).unwrap();
+            prop_assert!(end <= head.len(), "an empty line may come sooner");
+            match accepted(&all[..end]) {
+                Ok(()) => prop_assert!((200..300).contains(&code) && version.starts_with("HTTP/1.")),
+                Err(refusal) => prop_assert!(!refusal.what.chars().any(char::is_control), "{:?}", refusal),
+            }
+        }
+
+        #[test]
+        fn any_bytes_at_all_are_no_answer(head in vec(any::<u8>(), 0..200)) {
+            let refusal = accepted(&head).unwrap_err();
+            prop_assert!(!refusal.what.chars().any(char::is_control), "{:?}", refusal);
+            prop_assert!(end(&head).is_none_or(|end| head[..end].ends_with(b"\r\n\r\n")));
+        }
     }
 
     #[test]

@@ -155,6 +155,9 @@ fn declined(code: u8) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn target(text: &str) -> HostPort {
@@ -230,6 +233,65 @@ mod tests {
         }
         let long = HostPort { host: Some("a".repeat(256)), port: 1 };
         assert!(Socks::new(&long, None).is_err());
+    }
+
+    /// An answer as RFC 1928 has it, with whatever is in it: whether a login is wanted, and the reply.
+    fn answer() -> impl Strategy<Value = (bool, Vec<u8>)> {
+        let address = prop_oneof![
+            vec(any::<u8>(), 4).prop_map(|octets| [vec![V4], octets].concat()),
+            vec(any::<u8>(), 16).prop_map(|octets| [vec![V6], octets].concat()),
+            vec(any::<u8>(), 0..=255).prop_map(|name| [vec![NAME, name.len() as u8], name].concat()),
+        ];
+        (any::<bool>(), address, any::<[u8; 2]>(), any::<u8>()).prop_map(|(login, address, port, reserved)| {
+            (login, [&[VERSION, 0, reserved][..], &address, &port].concat())
+        })
+    }
+
+    /// Plays a stream to a machine, as little at a time as it wants: how much of it was taken, and the error.
+    fn hears(mut machine: Socks, stream: &[u8]) -> (usize, Option<Result<(), Refusal>>) {
+        let mut rest = stream;
+        loop {
+            assert!((1..=257).contains(&machine.wants()), "{machine:?}");
+            let Some((said, behind)) = rest.split_at_checked(machine.wants()) else {
+                return (stream.len() - rest.len(), None);
+            };
+            rest = behind;
+            match machine.hears(said) {
+                Ok(Step::Done) => return (stream.len() - rest.len(), Some(Ok(()))),
+                Ok(_) => {}
+                Err(refusal) => return (stream.len() - rest.len(), Some(Err(refusal))),
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
+
+        /// What comes behind the answer is the target's: not a byte of it is taken.
+        #[test]
+        fn an_answer_is_taken_whole_and_nothing_behind_it((login, reply) in answer(), behind in vec(any::<u8>(), 0..9)) {
+            let machine = Socks::new(&target("a:1"), Some(&me())).unwrap().0;
+            let method = if login { vec![VERSION, PASSWORD, LOGIN_VERSION, 0] } else { vec![VERSION, NO_LOGIN] };
+            let stream = [&method[..], &reply, &behind].concat();
+            let (taken, end) = hears(machine, &stream);
+            prop_assert_eq!((taken, end), (method.len() + reply.len(), Some(Ok(()))));
+        }
+
+        /// Of an answer with a wrong byte, or one that breaks off, no more is taken than of a right one could be.
+        #[test]
+        fn a_wrong_answer_is_refused_or_waited_for((_, reply) in answer(), at in 0..6_usize, byte: u8, cut: bool) {
+            let machine = Socks::new(&target("a:1"), None).unwrap().0;
+            let mut stream = [&[VERSION, NO_LOGIN][..], &reply].concat();
+            stream[at] = byte;
+            stream.truncate(stream.len() - usize::from(cut));
+            let (taken, end) = hears(machine, &stream);
+            prop_assert!(taken <= stream.len());
+            if let Some(Err(refusal)) = &end {
+                prop_assert!(!refusal.what.chars().any(char::is_control), "{:?}", refusal);
+            }
+            let wrong = (at == 0 || at == 2) && byte != VERSION || at == 1 && byte != NO_LOGIN || at == 3 && byte != 0;
+            prop_assert!(!wrong || matches!(end, Some(Err(_))), "{:?}", end);
+        }
     }
 
     /// Whatever comes, a step wants little and the conversation ends.

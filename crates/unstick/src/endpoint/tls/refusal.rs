@@ -37,18 +37,18 @@ pub(super) fn of_server(failure: &Failure<'_>, error: &std::io::Error) -> Error 
             (format!("{whom} speaks no TLS that this end does: {problem:?}"), Some(hint.to_owned()))
         }
         Some(problem) => (format!("the TLS handshake with {whom} failed: {problem}"), None),
-        None => (format!("the TLS handshake with {whom} failed: {}", ended(error)), ended_hint(error)),
+        None => (format!("the TLS handshake with {whom} failed: {}", ended(error)), ended_hint(whom, error)),
     };
     hinted(Error::handshake(what), hint)
 }
 
-/// Why a client that came is not let in.
-pub(super) fn of_client(failure: &Failure<'_>, error: &std::io::Error) -> Error {
+/// Why a client that came is not let in. `plain`: the scheme of the same without TLS.
+pub(super) fn of_client(failure: &Failure<'_>, plain: &str, error: &std::io::Error) -> Error {
     let whom = failure.whom;
     let (what, hint) = match tls(error) {
         Some(TlsError::InvalidMessage(_)) => {
             let what = format!("{whom} does not speak TLS: it began with {}", shown(failure.opening));
-            (what, Some("a client without TLS needs a listener on tcp://".to_owned()))
+            (what, Some(format!("a client without TLS needs a listener on {plain}")))
         }
         Some(TlsError::AlertReceived(alert)) => {
             let (what, _) = of_alert(*alert);
@@ -62,9 +62,7 @@ pub(super) fn of_client(failure: &Failure<'_>, error: &std::io::Error) -> Error 
         Some(TlsError::NoCertificatesPresented) => {
             (format!("{whom} showed no certificate, and --ca asks clients for one"), None)
         }
-        Some(TlsError::InvalidCertificate(problem)) => {
-            (format!("the certificate of {whom} is refused: {problem}"), None)
-        }
+        Some(TlsError::InvalidCertificate(problem)) => refused(whom, problem),
         Some(TlsError::NoApplicationProtocol) => (format!("{whom} speaks none of the protocols of --alpn"), None),
         Some(TlsError::PeerIncompatible(problem)) => {
             (format!("{whom} speaks no TLS that this end does: {problem:?}"), None)
@@ -73,6 +71,20 @@ pub(super) fn of_client(failure: &Failure<'_>, error: &std::io::Error) -> Error 
         None => (format!("the TLS handshake with {whom} failed: {}", ended(error)), None),
     };
     hinted(Error::handshake(what), hint)
+}
+
+fn refused(whom: &str, problem: &CertificateError) -> (String, Option<String>) {
+    let (why, hint) = match problem {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => ("it has expired".to_owned(), None),
+        CertificateError::UnknownIssuer => ("none of the authorities of --ca has signed it".to_owned(), None),
+        // Of what the verifier says beyond these there is but its own name.
+        problem if format!("{problem:?}").contains("CaUsedAsEndEntity") => {
+            let hint = "`openssl req -x509` makes such; -addext basicConstraints=critical,CA:FALSE makes it another";
+            ("it is an authority's, which vouches for others and not for itself".to_owned(), Some(hint.to_owned()))
+        }
+        problem => (problem.to_string(), None),
+    };
+    (format!("the certificate of {whom} is refused: {why}"), hint)
 }
 
 fn tls(error: &std::io::Error) -> Option<&TlsError> {
@@ -94,10 +106,15 @@ fn ended(error: &std::io::Error) -> String {
     }
 }
 
-fn ended_hint(error: &std::io::Error) -> Option<String> {
+/// What speaks without TLS.
+pub(super) fn without(whom: &str) -> &'static str {
+    if whom.starts_with("wss:") { "ws:// speaks without" } else { "tcp:// speaks without" }
+}
+
+fn ended_hint(whom: &str, error: &std::io::Error) -> Option<String> {
     use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     let gone = matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe);
-    gone.then(|| "does the port speak TLS? tcp:// speaks without".to_owned())
+    gone.then(|| format!("does the port speak TLS? {}", without(whom)))
 }
 
 fn plain_server(failure: &Failure<'_>, problem: &InvalidMessage) -> (String, Option<String>) {
@@ -107,7 +124,7 @@ fn plain_server(failure: &Failure<'_>, problem: &InvalidMessage) -> (String, Opt
         return (format!("{whom} broke the TLS handshake: {problem:?}"), None);
     }
     let what = format!("{whom} does not speak TLS: it answered {}", shown(failure.opening));
-    (what, Some("tcp:// speaks without".to_owned()))
+    (what, Some(without(whom).to_owned()))
 }
 
 /// A peer's first bytes.

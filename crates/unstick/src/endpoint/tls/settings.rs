@@ -93,8 +93,7 @@ impl Identity {
     pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
         let (path, key_path) = (certificate.as_ref(), key.as_ref());
         let certificates = certificates(path)?;
-        let key =
-            PrivateKeyDer::from_pem_file(key_path).map_err(|error| unreadable(key_path, "private key", &error))?;
+        let key = PrivateKeyDer::from_pem_file(key_path).map_err(|error| no_key(key_path, key_path == path, &error))?;
         let key = CertifiedKey::from_der(certificates, key, &provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => Error::usage(format!(
                 "the key in {} is not the one of the certificate in {}",
@@ -147,6 +146,24 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
         return Err(unreadable(path, "certificate", &rustls::pki_types::pem::Error::NoItemsFound));
     }
     Ok(found)
+}
+
+/// Why a file has no key that can be used. `lone`: it is the certificate's, no other was named.
+fn no_key(path: &Path, lone: bool, error: &rustls::pki_types::pem::Error) -> Error {
+    use rustls::pki_types::pem::Error as Pem;
+    let text = std::fs::read(path).unwrap_or_default();
+    if text.windows(9).any(|word| word == b"ENCRYPTED") {
+        let error = Error::usage(format!("the key in {} is encrypted", path.display()));
+        return error.with_hint("`openssl pkey -in KEY -out PLAIN` asks for its passphrase and writes it without");
+    }
+    let hint = match lone {
+        true => "--key FILE names another file",
+        false => "PEM is read: -----BEGIN ... and base64 below it; `openssl pkey -inform der` makes it from DER",
+    };
+    match error {
+        Pem::NoItemsFound => Error::usage(format!("{} has no private key in it", path.display())).with_hint(hint),
+        error => unreadable(path, "private key", error),
+    }
 }
 
 fn unreadable(path: &Path, what: &str, error: &rustls::pki_types::pem::Error) -> Error {

@@ -173,7 +173,9 @@ pub(in crate::endpoint) fn explained(error: io::Error) -> io::Error {
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::AlertReceived(alert)) => {
-            io::Error::new(error.kind(), format!("the peer ended TLS: {}", super::refusal::of_alert(*alert).0))
+            let (what, hint) = super::refusal::of_alert(*alert);
+            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            io::Error::new(error.kind(), format!("the peer ended TLS: {what}{hint}"))
         }
         Some(inner) => io::Error::new(error.kind(), format!("TLS: {inner}")),
         None => error,

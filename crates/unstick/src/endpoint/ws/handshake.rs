@@ -73,7 +73,11 @@ pub(super) fn accepted(head: &[u8], key: &str, options: &WsOptions) -> Result<Op
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     if !matches!(response.parse(head), Ok(httparse::Status::Complete(_))) {
-        return Err(not_http(head).hint("tcp:// speaks without WebSocket"));
+        let hint = match head {
+            [0x15 | 0x16, 3, ..] => "wss:// speaks TLS",
+            _ => "tcp:// speaks without WebSocket",
+        };
+        return Err(not_http(head).hint(hint));
     }
     let code = response.code.unwrap_or_default();
     let lines = Lines(response.headers);
@@ -108,6 +112,7 @@ fn declined(code: u16, reason: &str, lines: &Lines<'_, '_>) -> Refusal {
         }
         401 | 403 => refusal.hint("it may want a login (--header 'Authorization: Bearer ...') or another Origin"),
         404 | 200 => refusal.hint("is there a WebSocket at this path?"),
+        421 => refusal.hint("it does not go by this name: --header 'Host: NAME' asks for another"),
         400 if reason.to_ascii_lowercase().contains("https") => refusal.hint("wss:// speaks TLS"),
         _ => refusal,
     }
@@ -264,4 +269,173 @@ fn shown(word: &str) -> String {
         shown += " ...";
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+
+    use super::*;
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    /// Lines that handshakes are made of, right and wrong.
+    const LINES: &[&str] = &[
+        "Host: localhost",
+        "host:127.0.0.1:8080",
+        "Host: evil.test",
+        "Upgrade: WebSocket",
+        "upgrade: h2c, websocket",
+        "Connection: keep-alive, Upgrade",
+        "Connection: close",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Version: 8",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Key: short",
+        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        "Sec-WebSocket-Protocol: chat, superchat",
+        "Sec-WebSocket-Extensions: permessage-deflate",
+        "Origin: https://good.test",
+        "Origin: null",
+        "Location: wss://elsewhere.test/",
+        "X: \u{1b}[31m",
+        " folded",
+        "no colon",
+    ];
+
+    const FIRST: &[&str] = &[
+        "GET / HTTP/1.1",
+        "GET /a?b HTTP/1.1",
+        "POST / HTTP/1.1",
+        "GET / HTTP/1.0",
+        "HTTP/1.1 101 Switching Protocols",
+        "HTTP/1.1 400 plain HTTP to HTTPS",
+        "HTTP/1.1 302 \u{9b}31m",
+        "SSH-2.0-x",
+        "",
+    ];
+
+    /// The lines of a handshake that comes about, from one side or the other.
+    const WHOLE: [&[usize]; 2] = [&[0, 3, 5, 7, 9], &[3, 5, 11]];
+
+    /// Heads that are nearly right: a few lines come or go, a few bytes are others.
+    fn head() -> impl Strategy<Value = Vec<u8>> {
+        let lines = (select(&WHOLE[..]), vec(0..LINES.len(), 0..4), vec(any::<Index>(), 0..2));
+        let flips = vec((any::<Index>(), any::<u8>()), 0..3);
+        (select(FIRST), lines, flips, 0..3_usize).prop_map(|(first, (whole, more, without), flips, cut)| {
+            let mut lines = [whole, &more].concat();
+            for at in without {
+                lines.remove(at.index(lines.len()));
+            }
+            let lines: String = lines.into_iter().map(|line| format!("{}\r\n", LINES[line])).collect();
+            let mut head = format!("{first}\r\n{lines}\r\n").into_bytes();
+            for (at, byte) in flips {
+                let at = at.index(head.len());
+                head[at] = byte;
+            }
+            head.truncate(head.len() - cut.saturating_sub(1));
+            head
+        })
+    }
+
+    fn options() -> WsOptions {
+        let (protocols, origins) = (vec!["superchat".to_owned()], vec!["https://good.test".to_owned()]);
+        WsOptions { protocols, origins, ..WsOptions::default() }
+    }
+
+    fn has(head: &[u8], part: &str) -> bool {
+        head.to_ascii_lowercase().windows(part.len()).any(|window| window == part.to_ascii_lowercase().as_bytes())
+    }
+
+    /// What a peer said is in a sentence, and never in the lines of an answer.
+    fn is_safe(refusal: &Refusal) {
+        let hint = refusal.hint.as_deref().unwrap_or_default();
+        assert!(!refusal.what.chars().chain(hint.chars()).any(char::is_control), "{refusal:?}");
+        assert!(refusal.what.len() < 1000, "{refusal:?}");
+    }
+
+    fn is_whole(answer: &str) {
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer's head ends");
+        let mut lines = head.split("\r\n");
+        assert!(lines.next().is_some_and(|line| line.starts_with("HTTP/1.1 4") || line == SWITCHING), "{answer}");
+        for line in lines {
+            let (name, value) = line.split_once(": ").expect("a header line");
+            let known = ["Upgrade", "Connection", "Content-Type", "Content-Length", "Allow"];
+            assert!(known.contains(&name) || name.starts_with("Sec-WebSocket-"), "{answer}");
+            assert!(name != "Content-Length" || value == body.len().to_string(), "{answer}");
+        }
+    }
+
+    const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols";
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 4000, ..ProptestConfig::default() })]
+
+        /// Whatever a client says: it is let in with all that it takes, or answered in a way that it can read.
+        #[test]
+        fn a_listener_answers_anything(head in head(), local: bool) {
+            let at = "localhost:1".parse().map(|at| WsAddress { at, path: String::new() }).unwrap();
+            match welcome(&head, &at, local, &options()) {
+                Ok(welcome) => {
+                    is_whole(&welcome.answer);
+                    prop_assert!(welcome.answer.starts_with(SWITCHING));
+                    for part in ["get ", "websocket", "sec-websocket-key", "host", "13"] {
+                        prop_assert!(has(&head, part), "{part}");
+                    }
+                    prop_assert!(!local || !has(&head, "evil.test"));
+                    prop_assert!(welcome.protocol.is_none_or(|name| has(&head, &name)));
+                }
+                Err(refusal) => {
+                    is_safe(&refusal);
+                    is_whole(&refusal.answer);
+                }
+            }
+        }
+
+        /// Whatever a server says: only the answer to this very key opens the connection.
+        #[test]
+        fn a_client_takes_nothing_but_the_answer_to_its_key(head in head()) {
+            match accepted(&head, KEY, &options()) {
+                Ok(protocol) => {
+                    prop_assert!(has(&head, &derive_accept_key(KEY.as_bytes())) && has(&head, " 101"));
+                    prop_assert!(protocol.is_none_or(|name| name == "superchat"));
+                }
+                Err(refusal) => is_safe(&refusal),
+            }
+        }
+
+        #[test]
+        fn any_bytes_at_all_are_answered(head in vec(any::<u8>(), 0..200)) {
+            let at = "localhost:1".parse().map(|at| WsAddress { at, path: "/x".to_owned() }).unwrap();
+            let refusal = welcome(&head, &at, true, &options()).unwrap_err();
+            is_safe(&refusal);
+            is_whole(&refusal.answer);
+            is_safe(&accepted(&head, KEY, &options()).unwrap_err());
+        }
+
+        /// Both sides of here come to terms, whatever they are asked for.
+        #[test]
+        fn what_is_asked_here_is_understood_here(
+            path in "((/[A-Za-z0-9._~%!$&'()*+,;=:@-]{0,9}){1,3}(\\?[a-z=&%/?]{0,9})?)?",
+            host in "localhost|127\\.0\\.0\\.1|\\[::1\\]|a\\.test",
+            ours in vec("[a-z.]{1,8}", 0..3),
+            theirs in vec("[a-z.]{1,8}", 0..3),
+            value in "[ -~]{0,20}",
+            default_port: bool,
+        ) {
+            let at = WsAddress { at: format!("{host}:80").parse().unwrap(), path };
+            let mut client = WsOptions { protocols: ours.clone(), ..WsOptions::default() };
+            client.add_header(&format!("X-Value: {value}")).unwrap();
+            let server = WsOptions { protocols: theirs.clone(), ..WsOptions::default() };
+            let asked = request(&at, if default_port { 80 } else { 81 }, KEY, &client);
+            let served = WsAddress { path: String::new(), ..at };
+            let welcome = welcome(asked.as_bytes(), &served, true, &server).unwrap();
+            let common = theirs.iter().find(|name| ours.contains(name));
+            prop_assert_eq!(welcome.protocol.as_ref(), common);
+            let chosen = accepted(welcome.answer.as_bytes(), KEY, &client).unwrap();
+            prop_assert_eq!(chosen.as_ref(), common);
+        }
+    }
 }

@@ -17,8 +17,10 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes};
 
-use super::super::{Batch, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace, tcp};
-use super::Carrier;
+use super::super::{
+    Batch, LARGEST_RECORD, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace, tcp, tls,
+};
+use super::{Carrier, MessageKind};
 use crate::error::{Error, Result};
 
 /// Bytes read at once, held by every connection for as long as it lives.
@@ -53,8 +55,10 @@ pub(super) async fn end<S: Carrier>(
         whom: names.remote.clone(),
         over: None,
     };
-    let outgoing = Outgoing { open, binary: options.ws.binary };
-    MessageEnd { incoming: Box::new(incoming), outgoing: Box::new(outgoing), largest, names }
+    let kind = options.ws.kind;
+    let outgoing = Outgoing { open, kind };
+    let text_only = kind == MessageKind::Text;
+    MessageEnd { incoming: Box::new(incoming), outgoing: Box::new(outgoing), largest, text_only, names }
 }
 
 /// What both halves hold.
@@ -166,8 +170,8 @@ impl<S: Carrier> Incoming<S> {
                 pinging.alive = true;
             }
             match message {
-                Message::Text(text) => batch.push(text.as_bytes(), false),
-                Message::Binary(bytes) => batch.push(&bytes, false),
+                Message::Text(text) => batch.push_message(text.as_bytes(), false),
+                Message::Binary(bytes) => batch.push_message(&bytes, true),
                 Message::Close(frame) => return Poll::Ready(self.closed(frame, cx)),
                 // Answered, or an answer.
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
@@ -198,7 +202,7 @@ impl<S: Carrier> Incoming<S> {
     /// What is wrong with what came: tells the peer, and this end.
     fn fail(&self, error: WsError, cx: &mut Context<'_>) -> Error {
         let (code, told) = match error {
-            WsError::Io(error) => return Error::io("receiving", error),
+            WsError::Io(error) => return Error::io("receiving", tls::explained(error)),
             WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
                 let what = "the connection was cut: it ended without WebSocket's own end (Close)";
                 return Error::io("receiving", io::Error::new(io::ErrorKind::UnexpectedEof, what));
@@ -265,20 +269,27 @@ fn described(code: u16, reason: &str) -> String {
 
 struct Outgoing<S: Carrier> {
     open: Arc<Open<S>>,
-    binary: bool,
+    kind: MessageKind,
 }
 
 impl<S: Carrier> Outgoing<S> {
-    fn message(&self, content: &[u8]) -> Message {
-        let text = (!self.binary).then(|| std::str::from_utf8(content).ok()).flatten();
+    fn message(&self, content: &[u8], binary: bool) -> Message {
+        let text = match self.kind {
+            MessageKind::Binary => None,
+            MessageKind::ByContent if binary => None,
+            // What is not text was not taken.
+            MessageKind::ByContent | MessageKind::Text => std::str::from_utf8(content).ok(),
+        };
         text.map_or_else(|| Message::Binary(Bytes::copy_from_slice(content)), |text| Message::Text(text.into()))
     }
 }
 
-/// The first record of these.
-fn record(records: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The first record of these: its message, whether that is to be a binary one, and what is behind it.
+fn record(records: &[u8]) -> Option<(&[u8], bool, &[u8])> {
     let (length, rest) = records.split_first_chunk::<RECORD>()?;
-    rest.split_at_checked(u32::from_be_bytes(*length) as usize)
+    let length = u32::from_be_bytes(*length);
+    let (message, rest) = rest.split_at_checked((length & LARGEST_RECORD) as usize)?;
+    Some((message, length > LARGEST_RECORD, rest))
 }
 
 impl<S: Carrier> AsyncWrite for Outgoing<S> {
@@ -286,13 +297,13 @@ impl<S: Carrier> AsyncWrite for Outgoing<S> {
         let mut open = self.open.lock();
         let mut stream = open.writing(cx);
         let mut rest = records;
-        while let Some((message, behind)) = record(rest) {
+        while let Some((message, binary, behind)) = record(rest) {
             match stream.as_mut().poll_ready(cx) {
                 Poll::Ready(ready) => ready.map_err(unsent)?,
                 Poll::Pending if rest.len() < records.len() => break,
                 Poll::Pending => return Poll::Pending,
             }
-            stream.as_mut().start_send(self.message(message)).map_err(unsent)?;
+            stream.as_mut().start_send(self.message(message, binary)).map_err(unsent)?;
             rest = behind;
         }
         Poll::Ready(Ok(records.len() - rest.len()))
@@ -328,7 +339,7 @@ impl<S: Carrier> StreamWrite for Outgoing<S> {
 /// What could not be sent, as an error of the connection.
 fn unsent(error: WsError) -> io::Error {
     match error {
-        WsError::Io(error) => error,
+        WsError::Io(error) => tls::explained(error),
         WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Protocol(_) => io::ErrorKind::BrokenPipe.into(),
         error => io::Error::other(error.to_string()),
     }

@@ -220,7 +220,8 @@ impl Messages {
             let next = lock(course).next(now.into_std());
             let until = match next {
                 Next::Deliver(message) => {
-                    match self.deliver(from, &message, to, cuts).await {
+                    let binary = lock(course).is_marked();
+                    match self.deliver(from, &message, binary, to, cuts).await {
                         // What a fault made of it has no frame: a bad way loses it, and goes on.
                         Err(error) if error.is_message() && lock(course).leave_out() => {}
                         Err(error) => return Ended::Target(error),
@@ -258,18 +259,18 @@ impl Messages {
     }
 
     /// Sends on what a course lets through; alone, where segments are to be cut.
-    async fn deliver(&self, from: Side, message: &[u8], to: &Sender, alone: bool) -> Result<(), Error> {
+    async fn deliver(&self, from: Side, message: &[u8], binary: bool, to: &Sender, alone: bool) -> Result<(), Error> {
         if self.look.shown
             && let Some(room) = self.watch.room()
         {
             room.await;
         }
-        let sent = to.try_send(message)?;
+        let sent = !binary && to.try_send(message)?;
         if self.look.shown {
             self.watch.passed(self.peer, from, message);
         }
         if !sent {
-            to.send(message).await?;
+            send(to, message, binary).await?;
         }
         if alone {
             to.flush().await?;
@@ -315,12 +316,13 @@ impl Messages {
                 room.await;
             }
             loop {
+                let binary = says.next_is_binary() == Some(true);
                 match says.try_next() {
                     Ok(Some(message)) => {
                         if self.look.shown {
                             self.watch.passed(self.peer, from, message);
                         }
-                        if let Err(error) = send(to, message).await {
+                        if let Err(error) = send(to, message, binary).await {
                             return Ended::Target(error);
                         }
                         self.count(from, message);
@@ -350,10 +352,13 @@ impl Messages {
 /// What has arrived sets out.
 fn take(says: &mut Receiver, course: &mut Course) -> Result<(), Error> {
     let now = Instant::now().into_std();
-    while let Some(message) = says.try_next()? {
-        course.take(message, now);
+    loop {
+        let binary = says.next_is_binary() == Some(true);
+        match says.try_next()? {
+            Some(message) => course.take_marked(message, binary, now),
+            None => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
@@ -386,7 +391,11 @@ async fn unread(says: &mut Receiver) {
     }
 }
 
-async fn send(to: &Sender, message: &[u8]) -> Result<(), Error> {
+/// What came as a binary message goes as one, where the other side has such a thing.
+async fn send(to: &Sender, message: &[u8], binary: bool) -> Result<(), Error> {
+    if binary {
+        return to.send_binary(message).await;
+    }
     match to.try_send(message)? {
         true => Ok(()),
         false => to.send(message).await,

@@ -388,10 +388,10 @@ impl<O: Output> State<O> {
 
     /// Counts a message that has arrived, and shows it.
     #[inline]
-    pub(super) fn take(&mut self, id: PeerId, from: &str, message: &[u8]) {
+    pub(super) fn take(&mut self, id: PeerId, from: &str, message: &[u8], binary: Option<bool>) {
         self.latest = Some(id);
         self.received += 1;
-        self.emit(Event::Message { peer: id, from, message });
+        self.emit(Event::Message { peer: id, from, message, binary });
     }
 
     /// The message that was taken last is to be answered.

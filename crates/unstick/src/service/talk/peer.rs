@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::hub::{Hub, Standing};
-use super::{Event, Outcome, Output, PeerId, Reason, answer};
+use super::{Answer, Event, Outcome, Output, PeerId, Reason, answer};
 use crate::activity::sleep_until;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -46,11 +46,18 @@ enum Taken {
     /// Everything that has arrived.
     All,
     /// One message, to be answered before the next.
-    One(Bytes),
+    One(Question),
     /// As many as were asked for, the last of which are being answered.
     Enough,
     /// The conversation is over.
     Over(Reason),
+}
+
+/// A message that is to be answered.
+struct Question {
+    message: Bytes,
+    /// It came as a binary message: so is its echo.
+    binary: bool,
 }
 
 /// What waiting came to.
@@ -129,8 +136,8 @@ impl<O: Output> Visit<O> {
         loop {
             match self.take()? {
                 Taken::Over(reason) => return Ok(reason),
-                Taken::One(message) => {
-                    if self.answer(&message).await? {
+                Taken::One(question) => {
+                    if self.answer(&question).await? {
                         return Ok(Reason::Until);
                     }
                     continue;
@@ -141,12 +148,20 @@ impl<O: Output> Visit<O> {
             self.report_losses();
             self.make_room().await;
             match self.wait().await? {
-                Wait::Arrived => self.arrived = Some(Instant::now()),
+                Wait::Arrived => self.arrives(),
                 Wait::Nothing => {}
                 // In boxes, as all that comes once: idle visits are many, and to cost next to nothing.
                 Wait::Ended => return Box::pin(self.linger()).await,
                 Wait::Over(reason) => return Ok(reason),
             }
+        }
+    }
+
+    fn arrives(&mut self) {
+        if self.arrived.replace(Instant::now()).is_none()
+            && let Some(question) = self.receiver.odd_opening()
+        {
+            self.hub.complain(Some(self.id), &question);
         }
     }
 
@@ -163,10 +178,11 @@ impl<O: Output> Visit<O> {
             if hub.has_enough(&state) {
                 return Ok(Taken::Enough);
             }
+            let binary = receiver.next_is_binary();
             let Some(message) = receiver.try_next()? else { break };
             any = true;
             *pending = Pending::Nothing;
-            state.take(*id, from, message);
+            state.take(*id, from, message, binary);
             if silent && hub.has_enough(&state) {
                 state.end(Outcome::Reached);
                 return Ok(Taken::Over(Reason::Closed));
@@ -177,7 +193,8 @@ impl<O: Output> Visit<O> {
             if !silent {
                 state.note_question();
                 state.note_activity();
-                return Ok(Taken::One(Bytes::copy_from_slice(message)));
+                let message = Bytes::copy_from_slice(message);
+                return Ok(Taken::One(Question { message, binary: binary == Some(true) }));
             }
         }
         if any {
@@ -187,13 +204,13 @@ impl<O: Output> Visit<O> {
     }
 
     /// Answers a message; true if the answer ends the conversation.
-    async fn answer(&mut self, message: &Bytes) -> Result<bool> {
-        let until = self.reply(message).await;
+    async fn answer(&mut self, question: &Question) -> Result<bool> {
+        let until = self.reply(question).await;
         self.hub.answered();
         until
     }
 
-    async fn reply(&mut self, message: &Bytes) -> Result<bool> {
+    async fn reply(&mut self, Question { message, binary }: &Question) -> Result<bool> {
         let asked = answer::Asked { peer: self.id, from: &self.from, message };
         let reply = match answer::to(&self.hub.rules.answer, asked).await {
             Ok(Some(reply)) => reply,
@@ -207,7 +224,11 @@ impl<O: Output> Visit<O> {
         while self.hub.is_greeting(self.id) {
             self.wake.notified().await;
         }
-        match self.sender.send(&reply).await {
+        let sent = match self.hub.rules.answer {
+            Answer::Echo if *binary => self.sender.send_binary(&reply).await,
+            _ => self.sender.send(&reply).await,
+        };
+        match sent {
             Err(error) if error.is_message() => self.hub.refuse(self.id, error),
             other => other?,
         }
