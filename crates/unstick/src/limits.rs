@@ -78,6 +78,10 @@ pub const WIND_UP: Duration = Duration::from_secs(5);
 /// The same where a time limit has passed or nobody reads the output: whoever set it does not want to wait.
 pub const LAST_CALL: Duration = Duration::from_millis(200);
 
+/// How long a server is heard out at most whose client is gone altogether, unless `linger` is longer: one that goes on speaking
+/// would be listened to, for nobody, for ever.
+pub const HEARING: Duration = Duration::from_secs(10);
+
 /// How long a process whose connection has gone may take to end by itself, and again once it was told to.
 pub const EXEC_GRACE: Duration = Duration::from_secs(5);
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
+use std::io::Write;
+
 use rustix::process::Signal;
 
 use crate::rig::{
@@ -149,6 +151,26 @@ fn a_target_that_is_not_there_is_told_and_the_bridge_goes_on() {
     let (mut process, port) = bridge(port_at_end(&nowhere.address).unwrap(), &["--once"]);
     Peer::connect(port).is_dropped();
     assert_eq!(process.code(), 3, "the only client's error is the run's");
+}
+
+#[test]
+fn a_server_that_goes_on_speaking_is_not_listened_to_for_ever_once_its_client_is_gone() {
+    // A process that a page of logs has started, say: its reader closes the page.
+    let feed = "exec:while sleep 0.1; do echo tick; done";
+    let mut process = unstick(&["listen", "ws://127.0.0.1:0", "--to", feed, "-f", "line", "--once"]);
+    let line = process.error_line_with("listening on ");
+    let address = line.split(" on ").nth(1).unwrap().split(" for ").next().unwrap().to_owned();
+    let mut page = unstick(&["connect", &address, "--count", "1"]);
+    assert_eq!((page.line(), page.code()), ("tick".to_owned(), 0));
+    // A server that says more and more, and a process that has said all it had to say.
+    let (server, address) = listener();
+    let mut bridge = unstick(&["connect", "exec:echo hello", "--to", &address]);
+    let mut far = Peer::accept(&server);
+    far.hears("hello\n");
+    let mut says = far.stream().try_clone().unwrap();
+    std::thread::spawn(move || while says.write_all(&[b'.'; 4096]).is_ok() {});
+    assert_eq!(bridge.code(), 0, "{}", bridge.errors());
+    assert_eq!(process.code(), 0, "{}", process.errors());
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn message(name: &str, spec: &str, bytes: &[u8]) -> Vec<u8> {
         "hex" => fit::hex,
         "headers" => fit::headers,
         "fixed" => fit::fixed,
-        "json" => fit::json,
+        "json" | "json-seq" => fit::json,
         "resp" => fit::resp,
         "command" => fit::command,
         "stomp-frame" => fit::stomp,

@@ -11,6 +11,7 @@ use super::lane::{Ended, Lane};
 use super::tap::Watch;
 use super::{Passed, Reason, Side};
 use crate::error::Error;
+use crate::limits;
 
 /// Both directions.
 pub(super) struct Bytes {
@@ -21,10 +22,19 @@ pub(super) struct Bytes {
     down_done: bool,
     /// Who was lost while it was written to, the other direction still going on.
     lost: Option<(Side, Error)>,
-    /// How long a server may be quiet that has still to read what a client said who is gone altogether ...
+    /// How long a server may be quiet that has still to read what a client said who is gone altogether.
     linger: Duration,
-    /// ... and until when it may be.
-    heard_out: Option<(Pin<Box<Sleep>>, u64)>,
+    heard_out: Option<HeardOut>,
+}
+
+/// A server that is heard out for nobody.
+struct HeardOut {
+    /// Until when it may be quiet.
+    quiet: Pin<Box<Sleep>>,
+    /// Bytes that it has said.
+    sunk: u64,
+    /// It has had time enough.
+    enough: Instant,
 }
 
 impl Bytes {
@@ -96,7 +106,8 @@ impl Bytes {
     }
 
     /// The client is gone altogether. Closing on the server at once would be a reset as soon as it answers, and it could lose
-    /// what it has not read yet: it is heard out, for nobody, until it ends or is quiet. A process ends by itself.
+    /// what it has not read yet: it is heard out, for nobody, until it ends, is quiet, or has had time enough. A process ends by
+    /// itself.
     fn poll_heard_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let sunk = self.down.sunk();
         let linger = self.linger;
@@ -104,12 +115,17 @@ impl Bytes {
             self.down.sink();
             cx.waker().wake_by_ref();
         }
-        let (quiet, before) = self.heard_out.get_or_insert_with(|| (Box::pin(sleep(linger)), sunk));
-        if *before != sunk {
-            *before = sunk;
-            quiet.as_mut().reset(Instant::now() + linger);
+        let now = Instant::now();
+        let heard = self.heard_out.get_or_insert_with(|| HeardOut {
+            quiet: Box::pin(sleep(linger)),
+            sunk,
+            enough: now + limits::HEARING.max(linger),
+        });
+        if heard.sunk != sunk {
+            heard.sunk = sunk;
+            heard.quiet.as_mut().reset(heard.enough.min(now + linger));
         }
-        if self.down.ends_both() { Poll::Pending } else { quiet.as_mut().poll(cx) }
+        if self.down.ends_both() { Poll::Pending } else { heard.quiet.as_mut().poll(cx) }
     }
 
     /// One end was a process that did not end in order.

@@ -87,7 +87,9 @@ impl Messages {
             () = self.quiet(datagrams, &ended) => (Reason::Ended, false),
         };
         if gone {
-            let patient = server_says.ends_both() && !server.ends_both();
+            // Of two processes the other one ends by itself, as behind a shell's `|`.
+            let process = |sends: &Sender, says: &Receiver| says.ends_both() && !sends.ends_both();
+            let patient = process(&client, &client_says) && process(&server, &server_says);
             self.heard_out(&mut server_says, patient).await;
         }
         // Who is left learns it as it happened.
@@ -163,17 +165,16 @@ impl Messages {
     }
 
     /// Closing on a server whose client is gone would be a reset as soon as it answers, and it could lose what it has not read
-    /// yet: what it says is taken for nobody, until it ends or is quiet; a process ends by itself.
+    /// yet: what it says is taken for nobody, until it ends or is quiet, or has had time enough.
     async fn heard_out(&self, says: &mut Receiver, patient: bool) {
+        let enough = (!patient).then(|| Instant::now() + limits::HEARING.max(self.linger));
         loop {
-            let arrived = match patient {
-                true => says.arrival().await,
-                false => match tokio::time::timeout(self.linger, says.arrival()).await {
-                    Ok(arrived) => arrived,
-                    Err(_) => return,
-                },
+            let quiet = enough.map(|enough| enough.min(Instant::now() + self.linger));
+            let arrived = tokio::select! {
+                arrived = says.arrival() => arrived,
+                () = sleep_until(quiet) => return,
             };
-            if !matches!(arrived, Ok(true)) {
+            if !matches!(arrived, Ok(true)) || enough.is_some_and(|enough| Instant::now() >= enough) {
                 return;
             }
             while let Ok(Some(_)) = says.try_next() {}
