@@ -14,7 +14,7 @@ while True:
     try:
         connection.sendall(b"hello")
         if not known_every or visits % known_every:
-            time.sleep(0.02)
+            time.sleep(0.1)
         connection.sendall(b"world")
     except OSError as error:
         print("a client has gone:", error)
