@@ -38,6 +38,7 @@ mod rtmp;
 mod slip;
 mod stomp;
 mod tns;
+mod turn;
 mod unframed;
 mod varint;
 mod x11;
@@ -320,6 +321,7 @@ codecs! {
     Gdb(gdb::Gdb),
     Nsq(nsq::Nsq),
     Tns(tns::Tns),
+    Turn(turn::Turn),
     Adb(prefixed::Prefixed<adb::AdbReply>),
     MessagePack(messagepack::MessagePack),
     Cbor(cbor::Cbor),
@@ -378,6 +380,7 @@ pub const ENTRIES: &[Entry] = &[
     gdb::GDB,
     nsq::NSQ,
     tns::TNS,
+    turn::TURN,
     adb::ADB,
     rtmp::RTMP,
 ];

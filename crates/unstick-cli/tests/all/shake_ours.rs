@@ -36,6 +36,7 @@ fn message(name: &str, spec: &str, bytes: &[u8]) -> Vec<u8> {
         "gdb-packet" => fit::gdb,
         "nsq-command" => fit::nsq,
         "tns-packet" => fit::tns,
+        "turn-message" => fit::turn,
         "adb-reply" => fit::adb,
         "messagepack-value" => fit::messagepack,
         "cbor-item" => fit::cbor,

@@ -49,12 +49,13 @@ pub(super) const FAMILY: Family = Family {
         Preset::binary("openvpn", "OpenVPN over TCP", 1194, "OpenVPN's source, doc_protocol_overview.h", "u16be"),
         Preset::binary("stun", "STUN over TCP and TLS", 3478, "RFC 8489 section 5", "length:off=2,width=2,adj=16"),
         Preset::binary(
-            "turn-channel",
-            "TURN ChannelData over TCP",
+            "turn",
+            "TURN over TCP and TLS: STUN and ChannelData",
             3478,
-            "RFC 8656 section 12.5",
-            "length:off=2,width=2,align=4",
-        ),
+            "RFC 8656 sections 12.4 and 12.5, RFC 8489 section 5",
+            "turn-message",
+        )
+        .also(&["turn-channel"]),
         Preset::binary("rtp", "RTP and RTCP over TCP", 0, "RFC 4571 section 2", "u16be"),
         Preset::binary(
             "skinny",

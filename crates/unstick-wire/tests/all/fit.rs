@@ -327,6 +327,15 @@ pub(crate) fn tns(_: &str, bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u16 + 8).to_be_bytes()[..], b"\0\0\x06\0\0\0", bytes].concat()
 }
 
+/// ChannelData, or a STUN message.
+pub(crate) fn turn(_: &str, bytes: &[u8]) -> Vec<u8> {
+    let length = (bytes.len() as u16).to_be_bytes();
+    match bytes.len() % 3 {
+        0 => [&[0, 1], &length[..], b"\x21\x12\xa4\x42transaction_", bytes].concat(),
+        _ => [&[0x40, 1], &length[..], bytes].concat(),
+    }
+}
+
 /// A word alone, or a word and why, or data.
 pub(crate) fn adb(_: &str, bytes: &[u8]) -> Vec<u8> {
     let word: &[u8] = match bytes.len() % 3 {

@@ -188,6 +188,25 @@ fn tns_lengths_have_four_bytes_from_the_first_that_does() {
 }
 
 #[test]
+fn turn_mixes_stun_and_channels_and_pads_the_latter_alone() {
+    let stun = b"\x01\x01\0\x04\x21\x12\xa4\x42transaction_abcd";
+    both_ways("turn-message", stun, stun);
+    both_ways("turn-message", b"\x40\0\0\x05hello", b"\x40\0\0\x05hello\0\0\0");
+    both_ways("turn-message", b"\x7f\xff\0\0", b"\x7f\xff\0\0");
+    // What a STUN message of RFC 3489 holds need not be a multiple of four, and what is padding may be anything.
+    let old = b"\0\x01\0\x01transaction_IDs_a";
+    let stream = [&old[..], b"\x40\0\0\x02hi\xff\xff", stun].concat();
+    reads("turn-message", &stream, &[&old[..], b"\x40\0\0\x02hi", stun]);
+    refuses("turn-message", b"\x80\0\0\0", "80 begins neither a STUN message (00 to 3f) nor ChannelData (40 to 7f)");
+    refuses("turn-message", b"\x40\0\0\x02hi", "the stream ended 6 bytes into a");
+    refuses("turn-message,max=10", b"\x40\0\0\x08", "length 12 is over the limit of 10 bytes");
+    cannot_send("turn-message", b"\x40\0\0\x02h", "announces 6 bytes in all, and 5 are there");
+    cannot_send("turn-message", b"\x40\0", "ends inside its own header");
+    cannot_send("turn-message", b"hello", "announces");
+    cannot_send("turn-message", b"\xff\0\0\0", "none of TURN: ff begins neither");
+}
+
+#[test]
 fn adb_answers_in_words_and_lengths() {
     reads("adb-reply", b"OKAY00040029OKAYFAIL0004oops0000", &["OKAY", "00040029", "OKAY", "FAIL0004oops", "0000"]);
     refuses("adb-reply", b"STAT", "\"STAT\" is neither a length nor OKAY or FAIL");

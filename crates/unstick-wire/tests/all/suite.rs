@@ -105,6 +105,7 @@ suite! {
     gdb: "gdb-packet" carries gdb;
     nsq: "nsq-command" carries nsq;
     tns: "tns-packet" carries tns;
+    turn: "turn-message" carries turn;
     adb: "adb-reply" carries adb;
     messagepack: "messagepack-value" carries messagepack;
     cbor: "cbor-item" carries cbor;

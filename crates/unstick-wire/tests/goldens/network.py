@@ -128,15 +128,6 @@ def stun_():
     g.write()
 
 
-def turn():
-    g = Golden("turn-channel", "TURN ChannelData over TCP", "RFC 8656 section 12.5: padded to a multiple of four, by hand")
-    g.client(struct.pack("!HH", 0x4000, 5) + b"hello" + bytes(3), "three bytes of padding", head=0, tail=3)
-    g.client(struct.pack("!HH", 0x4001, 8) + b"four by2", "none")
-    g.server(struct.pack("!HH", 0x4000, 2) + b"hi" + bytes(2), "two", head=0, tail=2)
-    g.server(struct.pack("!HH", 0x4FFF, 0), "no data")
-    g.write()
-
-
 def rtp_():
     g = Golden("rtp", "RTP and RTCP over TCP", "RFC 4571 section 2", "scapy")
     for way, sequence in [(g.client, 1), (g.client, 2), (g.server, 9), (g.server, 10)]:
@@ -245,6 +236,6 @@ def tls():
 
 
 if __name__ == "__main__":
-    NETWORK = [bgp_, ldp_, diameter_, radius_, tacacs, openflow_, rpki, pcep, stun_, turn, rtp_, netbios_]
+    NETWORK = [bgp_, ldp_, diameter_, radius_, tacacs, openflow_, rpki, pcep, stun_, rtp_, netbios_]
     for write in NETWORK + [doip_, someip_, skinny_, openvpn, tls]:
         write()
