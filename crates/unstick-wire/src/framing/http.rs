@@ -33,7 +33,7 @@ pub(super) const SIP: Entry = Entry {
     parse: |_| Ok(Message::new(Dialect::Sip).into()),
 };
 
-/// RFC 2326: sections 4 and 10.12; RFC 7826: sections 5 and 14.
+/// RFC 2326: sections 4 (4.4: where a body ends) and 10.12; RFC 7826: sections 5 and 14.
 pub(super) const RTSP: Entry = Entry {
     name: "rtsp-message",
     syntax: "rtsp-message",
@@ -208,7 +208,7 @@ impl Head {
     fn body(&self, dialect: Dialect, at: usize) -> Result<Stage, Fault> {
         let counted = |length: u64| Stage::Counted(length.saturating_add(at as u64));
         match (dialect, self.start, self.coding, self.length) {
-            (Dialect::Http, Some(Start::Response(100..200 | 204 | 304)), _, _) => Ok(counted(0)),
+            (Dialect::Http | Dialect::Rtsp, Some(Start::Response(100..200 | 204 | 304)), _, _) => Ok(counted(0)),
             (Dialect::Http, _, Some(_), Some(_)) => Err(Fault::broken(
                 "both Transfer-Encoding and Content-Length are there: readers disagree on where the body ends",
             )),

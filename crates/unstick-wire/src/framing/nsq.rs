@@ -29,8 +29,9 @@ pub(crate) struct Nsq {
     scanned: usize,
 }
 
-/// Whether a body follows a line.
+/// Whether a body follows a line. The daemon takes a CR at its end for part of the end.
 fn has_body(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let verb = line.split(|byte| *byte == b' ').next().unwrap_or_default();
     matches!(verb, b"PUB" | b"MPUB" | b"DPUB" | b"IDENTIFY" | b"AUTH")
 }

@@ -119,6 +119,9 @@ fn rtsp_messages_and_frames_lie_side_by_side() {
         b"$\x00\x00\x02\r\nPLAY a RTSP/1.0\r\n\r\n$\x01\x00\x00",
         &["$\0\0\x02\r\n", "PLAY a RTSP/1.0\r\n\r\n", "$\x01\0\0"],
     );
+    // RFC 2326 section 4.4: no body, whatever the head says.
+    let unchanged = "RTSP/1.0 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
+    reads("rtsp-message", unchanged.repeat(2).as_bytes(), &[unchanged, unchanged]);
     refuses("rtsp-message,max=100", b"$\x00\x00\x61", "length 101 is over the limit of 100 bytes");
     refuses("rtsp-message", b"$\x00\x00\x05ab", "the stream ended 6 bytes into a 9-byte frame");
     refuses("http-message", b"$\x00\x00\x00\n", "is no start line of HTTP");
@@ -162,6 +165,8 @@ fn nsq_commands_with_and_without_a_body() {
     both_ways("nsq-command", b"PUB t\na\nb", b"PUB t\n\0\0\0\x03a\nb");
     both_ways("nsq-command", b"AUTH\n", b"AUTH\n\0\0\0\0");
     reads("nsq-command", b"PUBLISH\nIDENTIFY\n\0\0\0\x02{}\n", &["PUBLISH", "IDENTIFY\n{}", ""]);
+    // The daemon takes a CR in front of the LF for part of the line's end.
+    reads("nsq-command", b"NOP\r\nIDENTIFY\r\n\0\0\0\x02{}", &["NOP\r", "IDENTIFY\r\n{}"]);
     refuses("nsq-command", b"PUB t\n\xff\xff\xff\xff", "over the limit of 16 MiB");
     refuses("nsq-command,max=3", b"NOPE\n", "over the limit of 3 bytes");
     refuses("nsq-command", b"PUB t\n\0\0\0\x03ab", "the stream ended 12 bytes into a 13-byte frame");

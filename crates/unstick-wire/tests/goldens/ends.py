@@ -88,7 +88,7 @@ def gdb():
 def adb():
     """The server of adb, to which no device is attached."""
     version = subprocess.run(["adb", "version"], capture_output=True, text=True).stdout.split("\n")[1].split()[-1]
-    g = Golden("adb-host", "Android ADB, its server on this machine", "AOSP adb OVERVIEW.TXT, section III.1, and SERVICES.TXT", f"adb {version}")
+    g = Golden("adb-host", "Android ADB, its server on this machine", "AOSP adb OVERVIEW.TXT, section II.1, and SERVICES.TXT", f"adb {version}")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     home = tempfile.mkdtemp()
