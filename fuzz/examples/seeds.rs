@@ -70,7 +70,7 @@ fn main() {
 /// Each side of each golden for `preset`: bytes of real clients and servers.
 fn presets(folder: &Path) {
     let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/unstick-wire/tests/goldens");
-    for choice in 0..=u8::MAX {
+    for choice in 0..=u16::MAX {
         let Some((preset, role, _)) = preset_side(choice) else { break };
         let text = fs::read_to_string(goldens.join(format!("{}.golden", preset.name))).expect("a preset has a golden");
         let way = if role == Role::Client { '>' } else { '<' };
@@ -79,7 +79,8 @@ fn presets(folder: &Path) {
         let stream = frames.collect::<Vec<_>>().concat();
         // A seed is read again and again: the goldens with messages of 70,000 bytes are cut short.
         let stream = &stream[..stream.len().min(4096)];
-        write(folder, "preset", usize::from(choice), "whole", &[&[choice, 3][..], stream].concat());
+        // The target's choice is read as little-endian, whatever the machine.
+        write(folder, "preset", usize::from(choice), "whole", &[&choice.to_le_bytes()[..], &[3], stream].concat());
     }
 }
 

@@ -4,7 +4,7 @@
 
 use unstick_fuzz::{decode, preset_side};
 
-libfuzzer_sys::fuzz_target!(|input: (u8, u8, &[u8])| {
+libfuzzer_sys::fuzz_target!(|input: (u16, u8, &[u8])| {
     let (choice, seed, stream) = input;
     let Some((preset, role, framing)) = preset_side(choice) else { return };
     let whole = decode(&framing, stream, None);

@@ -48,10 +48,9 @@ pub fn messages(mut input: &[u8]) -> Vec<&[u8]> {
     messages
 }
 
-/// The side of a preset that a byte stands for; `None` beyond the last.
-pub fn preset_side(choice: u8) -> Option<(&'static Preset, Role, Framing)> {
-    assert!(2 * Preset::all().count() <= 256, "a byte no longer chooses among all sides");
-    let preset = Preset::all().nth(usize::from(choice / 2))?;
+/// The side of a preset that two bytes stand for, as one has sides of 128 presets at most; `None` beyond the last.
+pub fn preset_side(choice: u16) -> Option<(&'static Preset, Role, Framing)> {
+    let preset = Preset::all().nth(usize::from(choice) / 2)?;
     let role = if choice.is_multiple_of(2) { Role::Client } else { Role::Server };
     Some((preset, role, Framing::parse(preset.name).expect("presets parse").sent_by(role)))
 }
