@@ -49,6 +49,7 @@ const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
 const MAP: u8 = 5;
 const TAG: u8 = 6;
+const SIMPLE: u8 = 7;
 
 /// The additional information of what has no length, and of the byte that ends it.
 const INDEFINITE: u8 = 31;
@@ -107,6 +108,9 @@ impl Cbor {
             ARRAY => (0, value),
             MAP => (0, value.saturating_mul(2)),
             TAG => (0, 1),
+            SIMPLE if width == 1 && value < 32 => {
+                return Err(Fault::broken(format!("{} is no simple value of CBOR", shown(&rest[..2]))));
+            }
             _ => (0, 0),
         };
         self.at = self.at.saturating_add(1 + width as u64).saturating_add(bytes);

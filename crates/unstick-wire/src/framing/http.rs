@@ -33,7 +33,7 @@ pub(super) const SIP: Entry = Entry {
     parse: |_| Ok(Message::new(Dialect::Sip).into()),
 };
 
-/// RFC 2326: sections 4 (4.4: where a body ends) and 10.12; RFC 7826: sections 5 and 14.
+/// RFC 2326: sections 4 and 10.12; RFC 7826: sections 5 and 14. Where a body ends differs: 4.4 and 5.4.
 pub(super) const RTSP: Entry = Entry {
     name: "rtsp-message",
     syntax: "rtsp-message",
@@ -101,6 +101,8 @@ struct Head {
     field: Option<(usize, usize)>,
     length: Option<u64>,
     coding: Option<Coding>,
+    /// A length that is given holds for every status: RTSP 2.0.
+    length_rules: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,6 +168,7 @@ impl Head {
             (version.is_some() && words.next().is_some() && is_token(first)).then_some(Start::Request)
         };
         self.start = found;
+        self.length_rules = dialect == Dialect::Rtsp && !first.starts_with(b"RTSP/1");
         match found {
             Some(_) => Ok(()),
             None => Err(Fault::broken(format!("{} is no start line of {}", quoted(line), dialect.name()))),
@@ -208,7 +211,11 @@ impl Head {
     fn body(&self, dialect: Dialect, at: usize) -> Result<Stage, Fault> {
         let counted = |length: u64| Stage::Counted(length.saturating_add(at as u64));
         match (dialect, self.start, self.coding, self.length) {
-            (Dialect::Http | Dialect::Rtsp, Some(Start::Response(100..200 | 204 | 304)), _, _) => Ok(counted(0)),
+            (Dialect::Http | Dialect::Rtsp, Some(Start::Response(100..200 | 204 | 304)), _, _)
+                if !self.length_rules =>
+            {
+                Ok(counted(0))
+            }
             (Dialect::Http, _, Some(_), Some(_)) => Err(Fault::broken(
                 "both Transfer-Encoding and Content-Length are there: readers disagree on where the body ends",
             )),

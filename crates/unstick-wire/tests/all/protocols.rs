@@ -119,9 +119,11 @@ fn rtsp_messages_and_frames_lie_side_by_side() {
         b"$\x00\x00\x02\r\nPLAY a RTSP/1.0\r\n\r\n$\x01\x00\x00",
         &["$\0\0\x02\r\n", "PLAY a RTSP/1.0\r\n\r\n", "$\x01\0\0"],
     );
-    // RFC 2326 section 4.4: no body, whatever the head says.
+    // RFC 2326 section 4.4: no body, whatever the head says. RFC 7826 section 5.4: as long as the head says.
     let unchanged = "RTSP/1.0 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
     reads("rtsp-message", unchanged.repeat(2).as_bytes(), &[unchanged, unchanged]);
+    let newer = "RTSP/2.0 304 Not Modified\r\nContent-Length: 2\r\n\r\nhi";
+    reads("rtsp-message", newer.repeat(2).as_bytes(), &[newer, newer]);
     refuses("rtsp-message,max=100", b"$\x00\x00\x61", "length 101 is over the limit of 100 bytes");
     refuses("rtsp-message", b"$\x00\x00\x05ab", "the stream ended 6 bytes into a 9-byte frame");
     refuses("http-message", b"$\x00\x00\x00\n", "is no start line of HTTP");
@@ -258,6 +260,9 @@ fn cbor_items_are_whole_whatever_they_hold() {
     refuses("cbor-item", b"\xff", "ff begins no CBOR item");
     refuses("cbor-item", b"\x1f", "1f begins no CBOR item");
     refuses("cbor-item", b"\xfc", "fc begins no CBOR item");
+    // Appendix C: simple values under 32 have one byte.
+    refuses("cbor-item", b"\xf8\x1f", "f81f is no simple value of CBOR");
+    both_ways("cbor-item", b"\xf8\x20", b"\xf8\x20");
     refuses("cbor-item", b"\xbf\x01\xff", "ff ends a CBOR map behind a key without a value");
     refuses("cbor-item", b"\x5f\x61a\xff", "\"a\" stands where a piece of a CBOR string belongs");
     refuses("cbor-item", b"\x5f\x5f\xff\xff", "\"_\" stands where a piece of a CBOR string belongs");

@@ -59,7 +59,7 @@ def ppp():
 def gdb():
     """gdbserver, asked by hand."""
     version = subprocess.run(["gdbserver", "--version"], capture_output=True, text=True).stdout.split("\n")[0].split()[-1]
-    g = Golden("gdb", "GDB remote serial protocol", "GDB manual, appendix E.1 (Overview) and E.5 (Notification Packets)", f"gdbserver {version}")
+    g = Golden("gdb", "GDB remote serial protocol", "GDB manual, appendix E.1 (Overview) and E.9 (Notification Packets)", f"gdbserver {version}")
     server = subprocess.Popen(["gdbserver", "--once", "127.0.0.1:0", "/bin/true"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     line = b""
     while b"Listening" not in line:

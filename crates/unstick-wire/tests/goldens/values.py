@@ -40,7 +40,7 @@ def cbor():
         ("5f42010243030405ff", "(_ h'0102', h'030405')"),
         ("bf6346756ef563416d7421ff", '{_ "Fun": true, "Amt": -2}'),
         ("826161bf61626163ff", '["a", {_ "b": "c"}]'),
-        ("f818", "a simple value"),
+        ("f8ff", "a simple value"),
         ("fb7e37e43c8800759c", ""),
         ("5fff", "nothing in pieces, by hand"),
         ("c11a514b67b0", ""),
