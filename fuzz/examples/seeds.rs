@@ -36,6 +36,7 @@ const MESSAGES: &[&[u8]] = &[
     b"PUB t\nhello",
     b"\0\x0a\0\0\x06\0\0\0hi",
     b"\0\0\0\x0a\x06\0\0\0hi",
+    b"\x40\0\0\x02hi",
     b"FAIL0002no",
     b"\x03\0\0\0\0\0\x02\x08\0\0\0\0hi",
     b"\x82\xa1a\xc4\x01b\xa0\xcb12345678",

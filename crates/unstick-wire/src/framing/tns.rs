@@ -42,11 +42,11 @@ impl Tns {
         if length < HEADER {
             return Err(Fault::broken(format!("length {length} is less than the {HEADER} bytes of a packet's header")));
         }
-        if large || header[4] != DATA_DESCRIPTOR {
+        if header[4] != DATA_DESCRIPTOR {
             return Ok(Some((length, large)));
         }
         let uncounted = input.get(UNCOUNTED..UNCOUNTED + 4).map(number);
-        Ok(uncounted.map(|uncounted| (length.max(UNCOUNTED as u64 + 4) + uncounted, false)))
+        Ok(uncounted.map(|uncounted| (length.max(UNCOUNTED as u64 + 4) + uncounted, large)))
     }
 }
 

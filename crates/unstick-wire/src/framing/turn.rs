@@ -5,7 +5,7 @@
 use super::{Codec, Cx, Entry, Fault, Step, shown};
 use crate::error::EncodeError;
 
-/// RFC 8656: sections 12.4 and 12.5 (ChannelData, and how it is told from STUN); RFC 8489: section 5 (STUN messages).
+/// RFC 8656: sections 12 (how ChannelData is told from STUN), 12.4 and 12.5; RFC 8489: section 5 (STUN messages).
 pub(super) const TURN: Entry = Entry {
     name: "turn-message",
     syntax: "turn-message",
@@ -68,9 +68,7 @@ impl Codec for Turn {
                 message.len()
             ))),
             Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message is none of TURN: {what}"))),
-            Ok(None) | Err(Fault::TooLong { .. }) => {
-                Err(EncodeError::unfit("the message ends inside its own header"))
-            }
+            Ok(None) | Err(Fault::TooLong { .. }) => Err(EncodeError::unfit("the message ends inside its own header")),
         }
     }
 

@@ -185,6 +185,9 @@ fn tns_lengths_have_four_bytes_from_the_first_that_does() {
     refuses("tns-packet", &[&large[..], small].concat(), "ended 10 bytes into a 655360-byte frame");
     let descriptor = b"\0\x10\0\0\x0f\0\0\0\0\0\0\0\0\0\0\x02ab";
     reads("tns-packet", &[&descriptor[..], small].concat(), &[&descriptor[..], small]);
+    // So does Wireshark with lengths of four bytes.
+    let descriptor = b"\0\0\0\x10\x0f\0\0\0\0\0\0\0\0\0\0\x02ab";
+    reads("tns-packet", &[&descriptor[..], large].concat(), &[&descriptor[..], large]);
     refuses("tns-packet", b"\0\0\0\x07\x06\0\0\0", "length 7 is less than the 8 bytes of a packet's header");
     let mut encoder = framing("tns-packet").encoder().unwrap();
     let mut sent = Vec::new();
