@@ -42,7 +42,7 @@ fn of_messages(specs: &str, course: impl Fn() -> Course, list: &[&[u8]]) {
     let of = |name| counts(&one).get(name).copied().unwrap_or_default();
     // Each fault that doubles may add one, and each that is counted adds one at least.
     let doubling = specs.matches("dup").count() as u64;
-    let whole = one.taken() - of("loss") - of("close") - of("reset");
+    let whole = one.taken() - of("loss");
     let most = whole + of("dup") * doubling.max(1);
     let least = if end == Next::End { whole + of("dup") } else { 0 };
     let count = delivered.len() as u64;
