@@ -112,6 +112,13 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// The article of a number that is read aloud: an 8, an 11, an 18,000.
+fn article(number: u64) -> &'static str {
+    let digits = number.to_string();
+    let eleven = digits.len() % 3 == 2 && (digits.starts_with("11") || digits.starts_with("18"));
+    if digits.starts_with('8') || eleven { "an" } else { "a" }
+}
+
 impl fmt::Display for DecodeErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -123,7 +130,7 @@ impl fmt::Display for DecodeErrorKind {
             }
             Self::Broken(what) => f.write_str(what),
             Self::Incomplete { got, of: Some(of) } => {
-                write!(f, "the stream ended {} into a {of}-byte frame", Bytes(*got))
+                write!(f, "the stream ended {} into {} {of}-byte frame", Bytes(*got), article(*of))
             }
             Self::Incomplete { got, of: None } => {
                 write!(f, "the stream ended inside a frame, after {} of it", Bytes(*got))

@@ -270,7 +270,7 @@ mod tests {
             "an HTTP request",
             "u16be",
             b"GET / HTTP/1.1\r\n\r\n",
-            "the stream ended 18 bytes into a 18247-byte frame; \
+            "the stream ended 18 bytes into an 18247-byte frame; \
              its bytes are the text \"GET \": is the peer speaking HTTP?",
         ),
         (
@@ -350,7 +350,7 @@ mod tests {
             "RESP",
             "u16be",
             b"-ERR unknown command\r\n",
-            "the stream ended 22 bytes into a 11591-byte frame; \
+            "the stream ended 22 bytes into an 11591-byte frame; \
              its bytes are the text \"-ERR unknown command\": is the peer speaking Redis's protocol?",
         ),
         (

@@ -2,7 +2,7 @@
 
 use crate::error::SpecError;
 use crate::framing::ENTRIES;
-use crate::preset;
+use crate::preset::{self, UNSAYABLE};
 
 /// What others call some framings.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -22,6 +22,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
 pub(crate) fn unknown(name: &str) -> SpecError {
     let error = SpecError::new(format!("there is no framing `{name}`"));
     let wanted = name.to_ascii_lowercase();
+    let is_meant =
+        |title: &str| title.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case(&wanted));
+    if let Some(known) = UNSAYABLE.iter().find(|known| is_meant(known.title)) {
+        let what = format!("{} cannot be framed: {}", known.title, known.why);
+        return SpecError::new(what).with_hint("`raw` passes its bytes as they come");
+    }
     if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == wanted) {
         return error.with_hint(format!("did you mean `{ours}`?"));
     }

@@ -34,6 +34,9 @@ fn a_stream_that_breaks_off_makes_no_message_of_a_rest() {
         ("line", &b"hel"[..], "the stream ended inside a frame, after 3 bytes of it"),
         ("gap:1s", b"hel", "the stream ended inside a frame, after 3 bytes of it"),
         ("u32be", b"\0\0\0\x05hel", "the stream ended 7 bytes into a 9-byte frame"),
+        ("u32be", b"\0\0\0\x04hel", "the stream ended 7 bytes into an 8-byte frame"),
+        ("u8", b"\x0aone", "the stream ended 4 bytes into an 11-byte frame"),
+        ("u8", b"\x6done", "the stream ended 4 bytes into a 110-byte frame"),
         ("u8,max=2,oversize=discard", b"\x09123", "the stream ended 4 bytes into a 10-byte frame"),
     ] {
         let mut decoder = framing(spec).decoder();

@@ -25,6 +25,7 @@ fn wrong_names_are_met_with_the_nearest() {
     refused("JSON", "there is no framing `JSON`", "did you mean `json`?");
     refused("octet_count", "there is no framing", "did you mean `octet-count`?");
     refused("newline", "there is no framing", "did you mean `line`?");
+    refused("vnc", "VNC (RFB) cannot be framed: messages have no length", "`raw` passes its bytes as they come");
     refused("nonsense", "there is no framing", "`unstick framings` lists them");
     refused("", "a framing is missing", "such as");
     refused("line/", "a framing is missing", "such as");
