@@ -277,15 +277,16 @@ impl Course {
         if copies > 1 {
             self.count("dup", 1);
         }
+        // The last of them is no copy: mostly there is but one.
+        let words = std::iter::repeat_n(words, copies);
         let Some(until) = overtaken else {
-            (0..copies).for_each(|_| self.send(words.clone(), due, joins));
-            return;
+            return words.for_each(|words| self.send(words, due, joins));
         };
         self.count("reorder", 1);
-        for _ in 0..copies {
+        words.for_each(|words| {
             self.held += words.data.len();
-            self.overtaken.push(Overtaken { until, at_last: now + PATIENCE, words: words.clone() });
-        }
+            self.overtaken.push(Overtaken { until, at_last: now + PATIENCE, words });
+        });
     }
 
     /// When so many bytes are due that have a rate to keep, behind those before them and whatever else holds them up.
