@@ -141,7 +141,11 @@ impl Bridge {
         unstick::limits::raise_open_files();
         let raw = Framings::both(Framing::parse("raw")?);
         let framings = self.target.client.as_ref().unwrap_or(&raw);
-        unstick::listen(&self.address, Some(framings), &self.options).await.map(Clients::Many)
+        let mut listener = unstick::listen(&self.address, Some(framings), &self.options).await?;
+        match listener.serves_one() {
+            true => listener.accept_end().await.map(Clients::One),
+            false => Ok(Clients::Many(listener)),
+        }
     }
 }
 

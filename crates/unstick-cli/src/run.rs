@@ -71,7 +71,7 @@ async fn converse(mut plan: Plan) -> Result<Status> {
     }
     let party = party?;
     plan.rules.deadline = asked.deadline.map(|after| after.saturating_sub(start.elapsed()));
-    let single = !plan.listening || plan.rules.once;
+    let single = matches!(party, Party::One(_)) || plan.rules.once;
     let goes_on = plan.rules.has_another_end() || plan.rules.once;
     let notices = Notices::new(plan.look.verbose, single);
     let (outcome, peers) = match &plan.front {
@@ -112,7 +112,11 @@ async fn open(plan: &Plan) -> Result<Party> {
     let (address, framings, options) = (&plan.address, plan.framings.as_ref(), &plan.options);
     if plan.listening {
         unstick::limits::raise_open_files();
-        return unstick::listen(address, framings, options).await.map(Party::Many);
+        let mut listener = unstick::listen(address, framings, options).await?;
+        return match listener.serves_one() {
+            true => listener.accept().await.map(Party::One),
+            false => Ok(Party::Many(listener)),
+        };
     }
     unstick::connect(address, framings, options).await.map(Party::One)
 }

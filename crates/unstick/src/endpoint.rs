@@ -314,6 +314,11 @@ pub(crate) trait Accept: Send {
     /// The addresses that it is really bound to, as `tcp://127.0.0.1:8080`.
     fn addresses(&self) -> &[String];
 
+    /// Whether there is one connection and no more: it was handed over to this process.
+    fn serves_one(&self) -> bool {
+        false
+    }
+
     /// Messages of peers that were not let in.
     fn refused(&self) -> u64 {
         0

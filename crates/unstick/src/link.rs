@@ -186,6 +186,12 @@ impl Listener {
         self.endpoint.addresses()
     }
 
+    /// Whether one connection was handed over in place of a socket to listen on (systemd's `Accept=yes`):
+    /// [`accept`](Self::accept) returns it once, and nobody else ever connects.
+    pub fn serves_one(&self) -> bool {
+        self.endpoint.serves_one()
+    }
+
     /// Messages of peers that were not let in: on UDP, those beyond `max_sessions` at once.
     pub fn refused(&self) -> u64 {
         self.endpoint.refused()

@@ -1,4 +1,4 @@
-//! Where the system cannot accept a connection: what is said, and when it is tried again.
+//! What listeners share: the pause where the system cannot accept, and the one connection that may have been handed over.
 
 use std::io;
 use std::time::Instant;
@@ -25,6 +25,34 @@ impl Patience {
     pub(super) fn failed(&mut self, error: io::Error) -> Error {
         self.not_before = exhausted(&error).then(|| Instant::now() + limits::ACCEPT_PAUSE);
         cannot_accept(error)
+    }
+}
+
+/// The connection that a listener has in place of a socket, if it does: it is accepted once.
+#[derive(Debug)]
+pub(super) struct One<S> {
+    connection: Option<S>,
+    /// There is or was one.
+    is_all: bool,
+}
+
+impl<S> Default for One<S> {
+    fn default() -> Self {
+        Self { connection: None, is_all: false }
+    }
+}
+
+impl<S> One<S> {
+    pub(super) fn new(connection: S) -> Self {
+        Self { connection: Some(connection), is_all: true }
+    }
+
+    pub(super) fn take(&mut self) -> Option<S> {
+        self.connection.take()
+    }
+
+    pub(super) fn is_all(&self) -> bool {
+        self.is_all
     }
 }
 

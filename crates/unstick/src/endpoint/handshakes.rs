@@ -16,6 +16,7 @@ use crate::limits;
 /// A listener whose clients shake hands.
 pub(super) struct Handshakes {
     addresses: Vec<String>,
+    serves_one: bool,
     ready: mpsc::Receiver<Result<End>>,
     task: AbortHandle,
 }
@@ -27,11 +28,11 @@ impl Handshakes {
         S: Fn(TcpStream) -> F + Send + 'static,
         F: Future<Output = Result<End>> + Send + 'static,
     {
-        let addresses = inner.addresses().to_vec();
+        let (addresses, serves_one) = (inner.addresses().to_vec(), inner.serves_one());
         // Whoever is ready beyond this waits in the place of a handshake: those are bounded.
         let (sender, ready) = mpsc::channel(1);
         let task = tokio::spawn(let_in(inner, shake, sender)).abort_handle();
-        Self { addresses, ready, task }
+        Self { addresses, serves_one, ready, task }
     }
 
     /// Has the addresses end in a path.
@@ -88,5 +89,9 @@ impl Accept for Handshakes {
 
     fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    fn serves_one(&self) -> bool {
+        self.serves_one
     }
 }

@@ -85,6 +85,16 @@ pub(super) fn take_ports(at: &HostPort, kind: Type, options: &Options) -> Result
     })
 }
 
+/// Whether a socket of connections is one itself, and none to listen on: systemd's `Accept=yes`.
+pub(super) fn is_connection(socket: &Socket) -> bool {
+    socket.is_listener().is_ok_and(|listens| !listens)
+}
+
+/// The same of a socket that [`socket_file::bind`] returned, which may have been bound just now.
+pub(super) fn is_handed_over_connection(socket: &Socket, options: &Options) -> bool {
+    options.inherited.is_some() && is_connection(socket)
+}
+
 /// The socket for a name of this machine, where any were handed over at all.
 ///
 /// # Errors

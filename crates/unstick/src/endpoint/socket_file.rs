@@ -99,10 +99,37 @@ pub(super) fn bind(
         other => other.map_err(failed)?,
     }
     if let Some(mode) = mode {
-        rustix::fs::chmod(path, mode).map_err(|e| failed(e.into()))?;
+        give_mode(path, mode).map_err(failed)?;
     }
     let found = fs::symlink_metadata(path).map_err(failed)?;
     Ok((socket, Some(SocketFile { path: path.clone(), identity: (found.dev(), found.ino()) })))
+}
+
+/// Sets the permissions of the socket file that was just bound, where umask took some of them away.
+///
+/// Whoever may write to the directory can put another file in its place, so the file is opened first, without following a
+/// link, then checked, and then changed through that descriptor.
+#[cfg(target_os = "linux")]
+fn give_mode(path: &Path, mode: Mode) -> io::Result<()> {
+    use rustix::fs::{CWD, FileType, OFlags};
+    use std::os::fd::AsRawFd;
+    let file = rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let found = rustix::fs::fstat(&file)?;
+    let ours = found.st_uid == rustix::process::geteuid().as_raw() && found.st_nlink == 1;
+    if FileType::from_raw_mode(found.st_mode) != FileType::Socket || !ours {
+        return Err(io::Error::other("another file has taken its place"));
+    }
+    if Mode::from_raw_mode(found.st_mode) == mode {
+        return Ok(());
+    }
+    // This path leads to the file that was opened, whatever the name means by now: chmod takes no such descriptor.
+    Ok(rustix::fs::chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), mode)?)
+}
+
+/// Sets the permissions of the socket file that was just bound, without following a link.
+#[cfg(not(target_os = "linux"))]
+fn give_mode(path: &Path, mode: Mode) -> io::Result<()> {
+    Ok(rustix::fs::chmodat(rustix::fs::CWD, path, mode, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// Removes the socket file of a listener that has gone; false where the path is in use.
@@ -212,20 +239,26 @@ fn cannot_connect(at: &Address, name: &SocketName, error: io::Error) -> Error {
 /// A socket's name as users write it; `None` where it has none.
 pub(super) fn shown(name: &SockAddr) -> Option<String> {
     if let Some(path) = name.as_pathname() {
-        return Some(path.display().to_string());
+        return Some(readable(path.as_os_str().as_encoded_bytes()));
     }
     let name = name.as_abstract_namespace()?;
-    Some(format!("@{}", String::from_utf8_lossy(name)))
+    Some(format!("@{}", readable(name)))
+}
+
+/// The bytes of a name as text. Bytes that are not UTF-8 are written as `\xff`, so that two names differ here too.
+fn readable(name: &[u8]) -> String {
+    let chunks = name.utf8_chunks();
+    chunks.map(|chunk| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii())).collect()
 }
 
 /// The same of who has sent a datagram.
 pub(super) fn shown_sender(name: &SocketAddrUnix) -> Option<String> {
     #[cfg(target_os = "linux")]
     if let Some(name) = name.abstract_name() {
-        return Some(format!("@{}", String::from_utf8_lossy(name)));
+        return Some(format!("@{}", readable(name)));
     }
     let path = name.path_bytes()?;
-    Some(String::from_utf8_lossy(path.strip_suffix(b"\0").unwrap_or(path)).into_owned())
+    Some(readable(path.strip_suffix(b"\0").unwrap_or(path)))
 }
 
 /// Who is at the other end of a connected socket: its name, else its process.
@@ -255,4 +288,42 @@ fn process(_: &impl AsFd) -> Option<String> {
 /// Backlog and all: makes a bound socket one that can be connected to.
 pub(super) fn listen(socket: &Socket) -> Result<()> {
     socket.listen(limits::BACKLOG).map_err(|e| Error::io("the socket", e))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn the_mode_goes_to_the_socket_that_was_bound_and_to_nothing_else() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| folder.path().join(name);
+        let mode_of = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o7777;
+        let wanted = Mode::from_raw_mode(0o666);
+        let _bound = UnixListener::bind(at("bound")).expect("a socket");
+        give_mode(&at("bound"), wanted).expect("it is ours");
+        assert_eq!(mode_of(&at("bound")), 0o666);
+
+        // What an attacker puts in its place: links to a file and to a socket, a file, another name of a socket.
+        fs::write(at("secret"), "secret").expect("a file");
+        fs::set_permissions(at("secret"), fs::Permissions::from_mode(0o600)).expect("it is ours");
+        let _private = UnixListener::bind(at("private")).expect("a socket");
+        fs::set_permissions(at("private"), fs::Permissions::from_mode(0o600)).expect("it is ours");
+        symlink(at("secret"), at("link")).expect("a link");
+        symlink(at("private"), at("socket-link")).expect("a link");
+        fs::hard_link(at("private"), at("second-name")).expect("a second name");
+        for planted in ["link", "socket-link", "secret", "second-name"] {
+            let error = give_mode(&at(planted), wanted).expect_err(planted);
+            assert_eq!(error.to_string(), "another file has taken its place", "{planted}");
+        }
+        assert_eq!((mode_of(&at("secret")), mode_of(&at("private"))), (0o600, 0o600));
+    }
+
+    #[test]
+    fn names_that_are_not_text_differ_when_they_are_shown() {
+        assert_eq!(readable(b"/tmp/caf\xc3\xa9"), "/tmp/café");
+        assert_eq!((readable(b"\xfe"), readable(b"a\xffb")), (r"\xfe".into(), r"a\xffb".into()));
+    }
 }

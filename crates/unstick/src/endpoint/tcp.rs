@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 #[cfg(unix)]
 use super::ReadySocket;
-use super::accepting::Patience;
+use super::accepting::{One, Patience};
 use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, proxy, resolve, shown, source_for};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
@@ -163,6 +163,10 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
     let mut sockets: Vec<TcpListener> = Vec::new();
     #[cfg(unix)]
     for socket in super::inherited::take_ports(at, Type::STREAM, options)? {
+        if super::inherited::is_connection(&socket) {
+            let connection = TcpStream::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
+            return handed_over(scheme, connection, options);
+        }
         sockets.push(TcpListener::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?);
     }
     if !sockets.is_empty() {
@@ -191,7 +195,17 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
 
 fn listener(scheme: &str, sockets: Vec<TcpListener>, options: &Options) -> Listener {
     let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("{scheme}://{a}")).collect();
-    Listener { sockets, addresses, options: options.clone(), first: 0, patience: Patience::default() }
+    let (first, patience, one) = (0, Patience::default(), One::default());
+    Listener { sockets, addresses, options: options.clone(), first, patience, one }
+}
+
+/// A listener that has one connection to give, and no socket.
+#[cfg(unix)]
+fn handed_over(scheme: &str, connection: TcpStream, options: &Options) -> Result<Listener> {
+    let address = connection.local_addr().map_err(|e| Error::io("the socket", e))?;
+    let (addresses, one) = (vec![format!("{scheme}://{}", shown(address))], One::new(connection));
+    let (sockets, options, patience) = (Vec::new(), options.clone(), Patience::default());
+    Ok(Listener { sockets, addresses, options, first: 0, patience, one })
 }
 
 fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
@@ -220,10 +234,15 @@ pub(super) struct Listener {
     /// The socket that is looked at first: each in turn, so that none starves the others.
     first: usize,
     patience: Patience,
+    /// The connection that was handed over.
+    one: One<TcpStream>,
 }
 
 impl Listener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+        if let Some(connection) = self.one.take() {
+            return Poll::Ready(Ok(connection));
+        }
         for step in 0..self.sockets.len() {
             let index = (self.first + step) % self.sockets.len();
             if let Poll::Ready(accepted) = self.sockets[index].poll_accept(cx) {
@@ -261,5 +280,9 @@ impl Accept for Listener {
 
     fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    fn serves_one(&self) -> bool {
+        self.one.is_all()
     }
 }

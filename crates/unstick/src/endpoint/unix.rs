@@ -8,7 +8,7 @@ use socket2::Type;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::accepting::Patience;
+use super::accepting::{One, Patience};
 use super::socket_file::{self, SocketFile};
 use super::{Accept, End, Names, Options, ReadySocket, StreamEnd, StreamRead, StreamWrite};
 use crate::address::{Address, SocketName};
@@ -53,13 +53,21 @@ fn end(stream: UnixStream) -> StreamEnd {
 pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
     let at = Address::Unix(name.clone());
     let (socket, file) = socket_file::bind(Type::STREAM, &at, name, options)?;
+    let (addresses, patience) = ([at.to_string()], Patience::default());
+    let failed = |error| Error::io("the socket", error);
+    if super::inherited::is_handed_over_connection(&socket, options) {
+        let one = One::new(UnixStream::from_std(socket.into()).map_err(failed)?);
+        return Ok(Listener { socket: None, one, addresses, patience, _file: file });
+    }
     socket_file::listen(&socket)?;
-    let socket = UnixListener::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
-    Ok(Listener { socket, addresses: [at.to_string()], patience: Patience::default(), _file: file })
+    let socket = Some(UnixListener::from_std(socket.into()).map_err(failed)?);
+    Ok(Listener { socket, one: One::default(), addresses, patience, _file: file })
 }
 
 pub(super) struct Listener {
-    socket: UnixListener,
+    /// None where one connection was handed over.
+    socket: Option<UnixListener>,
+    one: One<UnixStream>,
     addresses: [String; 1],
     patience: Patience,
     _file: Option<SocketFile>,
@@ -68,8 +76,12 @@ pub(super) struct Listener {
 impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
         Box::pin(async {
+            if let Some(stream) = self.one.take() {
+                return Ok(End::Stream(end(stream)));
+            }
             self.patience.wait().await;
-            match self.socket.accept().await {
+            let Some(socket) = &self.socket else { return std::future::pending().await };
+            match socket.accept().await {
                 Ok((stream, _)) => Ok(End::Stream(end(stream))),
                 Err(error) => Err(self.patience.failed(error)),
             }
@@ -78,5 +90,9 @@ impl Accept for Listener {
 
     fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    fn serves_one(&self) -> bool {
+        self.one.is_all()
     }
 }

@@ -63,8 +63,9 @@ struct Room {
     name: String,
     options: Options,
     begun: Instant,
-    /// By the peer's name; those without one share a session, which cannot be answered.
-    sessions: Mutex<HashMap<Option<String>, Weak<Session>>>,
+    /// By the bytes of the peer's name; peers without one share a session, which cannot be answered. At most
+    /// `max_sessions`.
+    sessions: Mutex<HashMap<SocketAddrUnix, Weak<Session>>>,
     /// Bytes that no reader has taken yet, of all sessions.
     unread: AtomicUsize,
     /// Datagrams of peers that found no room.
@@ -84,7 +85,7 @@ impl Room {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<Option<String>, Weak<Session>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SocketAddrUnix, Weak<Session>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -136,19 +137,19 @@ impl Room {
 
     /// The session of a peer, perhaps a new one; `None` where there is no room for it.
     fn session(self: &Arc<Self>, from: SocketAddrUnix, arrivals: &Arrivals) -> Option<Arc<Session>> {
-        let name = socket_file::shown_sender(&from);
         let mut sessions = self.sessions();
-        if let Some(session) = sessions.get(&name).and_then(Weak::upgrade) {
+        if let Some(session) = sessions.get(&from).and_then(Weak::upgrade) {
             return Some(session);
         }
         if !self.open.load(Ordering::Relaxed) || sessions.len() >= self.options.udp.max_sessions {
             return None;
         }
         let (inbox, last) = (Inbox::default(), AtomicU64::new(self.age()));
-        let named = name.is_some();
-        let remote = name.clone().unwrap_or_else(|| "a peer without a name".to_owned());
-        let session = Arc::new(Session { room: Arc::clone(self), peer: named.then_some(from), inbox, last });
-        sessions.insert(name, Arc::downgrade(&session));
+        let name = socket_file::shown_sender(&from);
+        let peer = name.is_some().then(|| from.clone());
+        let remote = name.unwrap_or_else(|| "a peer without a name".to_owned());
+        let session = Arc::new(Session { room: Arc::clone(self), peer, inbox, last });
+        sessions.insert(from, Arc::downgrade(&session));
         let names = Names { remote, local: self.name.clone() };
         let outgoing = Arc::clone(&session) as Arc<dyn SendDatagram>;
         let end = DatagramEnd { incoming: Box::new(Reader(Arc::clone(&session))), outgoing, names };

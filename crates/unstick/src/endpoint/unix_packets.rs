@@ -2,13 +2,11 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io::{self, IoSliceMut};
-use std::os::fd::AsRawFd;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use nix::sys::socket::{MsgFlags, recvmsg};
 use rustix::net::{RecvFlags, SendFlags, SocketAddrUnix, recvfrom, send};
 use socket2::Socket;
 use tokio::io::Interest;
@@ -60,17 +58,28 @@ pub(super) fn take_all(socket: &UnixDatagram, ends: bool, mut take: impl FnMut(T
     })
 }
 
-/// An empty message and the end look alike, but a message brings its sender's credentials, where they are asked for.
+/// Takes one message. An empty message and the end look alike, but a message brings its sender's credentials.
+///
+/// The control buffer has room for the credentials alone: the kernel closes file descriptors that find no room in it, so
+/// that none of those that a peer passes is ever opened here. One that were would be closed with `control`.
+#[cfg(target_os = "linux")]
 fn take_one<'a>(socket: &UnixDatagram, landing: &'a mut [u8], ends: bool) -> io::Result<Taken<'a>> {
-    let mut control = nix::cmsg_space!([u8; 64]);
-    let (length, flags, from_somebody) = {
-        let mut slices = [IoSliceMut::new(landing)];
-        let control = ends.then_some(&mut control[..]);
-        let got = recvmsg::<()>(socket.as_raw_fd(), &mut slices, control, MsgFlags::MSG_DONTWAIT)?;
-        (got.bytes, got.flags, ends && got.cmsgs().is_ok_and(|mut messages| messages.next().is_some()))
-    };
-    let ended = ends && length == 0 && !from_somebody;
-    Ok(Taken { message: &landing[..length], cut_short: flags.contains(MsgFlags::MSG_TRUNC), ended })
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, ReturnFlags, recvmsg};
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+    let mut control = if ends { RecvAncillaryBuffer::new(&mut space) } else { RecvAncillaryBuffer::default() };
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let got = recvmsg(socket, &mut [io::IoSliceMut::new(landing)], &mut control, flags)?;
+    let from_somebody = control.drain().any(|control| matches!(control, RecvAncillaryMessage::ScmCredentials(_)));
+    let (message, cut_short) = (&landing[..got.bytes], got.flags.contains(ReturnFlags::TRUNC));
+    Ok(Taken { message, cut_short, ended: ends && got.bytes == 0 && !from_somebody })
+}
+
+/// Takes one message. File descriptors that a peer passes are closed by the system: they are not asked for.
+#[cfg(not(target_os = "linux"))]
+fn take_one<'a>(socket: &UnixDatagram, landing: &'a mut [u8], _ends: bool) -> io::Result<Taken<'a>> {
+    let room = landing.len();
+    let (_, length) = rustix::net::recv(socket, &mut landing[..], RecvFlags::TRUNC | RecvFlags::DONTWAIT)?;
+    Ok(Taken { message: &landing[..length.min(room)], cut_short: length > room, ended: false })
 }
 
 /// Takes one message off a socket that many send to, with its sender's name.

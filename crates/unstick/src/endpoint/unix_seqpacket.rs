@@ -8,7 +8,7 @@ use socket2::{SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
-use super::accepting::Patience;
+use super::accepting::{One, Patience};
 use super::socket_file::{self, SocketFile};
 use super::{Accept, DatagramEnd, End, Options, unix_packets};
 use crate::address::{Address, SocketName};
@@ -31,23 +31,33 @@ fn end(socket: Socket) -> io::Result<DatagramEnd> {
 pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
     let at = Address::UnixSeqpacket(name.clone());
     let (socket, file) = socket_file::bind(Type::SEQPACKET, &at, name, options)?;
+    let (addresses, patience) = ([at.to_string()], Patience::default());
+    if super::inherited::is_handed_over_connection(&socket, options) {
+        return Ok(Listener { socket: None, one: One::new(socket), addresses, patience, _file: file });
+    }
     socket_file::listen(&socket)?;
-    let socket = unix_packets::readied(socket).map_err(|e| Error::io("the socket", e))?;
-    Ok(Listener { socket, addresses: [at.to_string()], patience: Patience::default(), _file: file })
+    let socket = Some(unix_packets::readied(socket).map_err(|e| Error::io("the socket", e))?);
+    Ok(Listener { socket, one: One::default(), addresses, patience, _file: file })
 }
 
 pub(super) struct Listener {
-    socket: UnixDatagram,
+    /// None where one connection was handed over.
+    socket: Option<UnixDatagram>,
+    one: One<Socket>,
     addresses: [String; 1],
     patience: Patience,
     _file: Option<SocketFile>,
 }
 
 impl Listener {
-    async fn next(&self) -> io::Result<Socket> {
+    async fn next(&mut self) -> io::Result<Socket> {
+        if let Some(connection) = self.one.take() {
+            return Ok(connection);
+        }
+        let Some(socket) = &self.socket else { return std::future::pending().await };
         loop {
-            self.socket.readable().await?;
-            match self.socket.try_io(Interest::READABLE, || accept(&self.socket)) {
+            socket.readable().await?;
+            match socket.try_io(Interest::READABLE, || accept(socket)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,
             }
@@ -75,5 +85,9 @@ impl Accept for Listener {
 
     fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    fn serves_one(&self) -> bool {
+        self.one.is_all()
     }
 }
