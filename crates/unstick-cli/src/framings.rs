@@ -7,6 +7,7 @@ use crate::args::Framings;
 use crate::generate::reference;
 use crate::output;
 use crate::report::Status;
+use crate::visible;
 
 /// Lists the framings, or explains one spec.
 pub fn framings(args: &Framings) -> Result<Status> {
@@ -108,16 +109,14 @@ fn explain(spec: &str, json: bool) -> Result<Status> {
         let result = encoder.encode(message.as_bytes(), &mut frame);
         if json {
             let error = result.err().map(|error| error.to_string());
-            text += &format!(
-                "{}\n",
-                serde_json::json!({ "spec": spec, "message": message, "frame": bytes(&frame), "error": error })
-            );
+            let line = serde_json::json!({ "spec": spec, "message": message, "frame": bytes(&frame), "error": error });
+            text += &(crate::json::safe(line.to_string()) + "\n");
         } else {
             let shown = result.map_or_else(|error| format!("cannot be sent: {error}"), |()| bytes(&frame));
             text += &format!("{:<8} {shown}\n", format!("`{message}`"));
         }
     }
-    Ok(output::print(&text))
+    Ok(output::print(&visible::lines(&text)))
 }
 
 fn describe(preset: &Preset) -> String {

@@ -1,8 +1,8 @@
 //! `--json`: one object a line, both ways. The format is version 1, said in the first event.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::future::Future;
-use std::io::IsTerminal;
 use std::pin::Pin;
 
 use base64::Engine;
@@ -38,13 +38,11 @@ pub struct JsonOutput {
 #[derive(Clone)]
 struct Lines {
     sender: Sender,
-    /// It is a terminal.
-    screen: bool,
 }
 
 impl Lines {
     fn push(&self, event: &Value) -> Result<()> {
-        self.sender.push(line(event, self.screen).as_bytes()).map_err(unwritten)
+        self.sender.push(line(event).as_bytes()).map_err(unwritten)
     }
 }
 
@@ -56,10 +54,17 @@ pub fn stamp(event: &mut Value, versioned: &mut bool) {
     }
 }
 
-/// An event as a line without its end, made safe where it goes to a terminal.
-pub fn line(event: &Value, screen: bool) -> String {
-    let text = written(event);
-    if screen { visible::json(&text).into_owned() } else { text }
+/// An event as a line without its end. Wherever it goes, somebody may show it on a terminal.
+pub fn line(event: &Value) -> String {
+    safe(written(event))
+}
+
+/// JSON in which everything that a terminal would not show is escaped.
+pub fn safe(text: String) -> String {
+    match visible::json(&text) {
+        Cow::Owned(safe) => safe,
+        Cow::Borrowed(_) => text,
+    }
 }
 
 /// Keys that stand in front, for people who read along: what happened, with whom, when. The rest follows by the alphabet.
@@ -84,7 +89,7 @@ pub async fn open() -> Result<(JsonInput, JsonOutput)> {
     let framings = Framing::parse("line,max=1G")?.into();
     let link = unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?;
     let (sender, receiver) = link.split();
-    let lines = Lines { sender, screen: std::io::stdout().is_terminal() };
+    let lines = Lines { sender };
     Ok((JsonInput { receiver, errors: lines.clone() }, JsonOutput { lines, versioned: false }))
 }
 
@@ -154,7 +159,7 @@ pub fn not_begun(error: &Error) {
     let mut event = object(&Event::Error { peer: None, error }).unwrap_or_default();
     stamp(&mut event, &mut false);
     // Who reads nothing has the exit status.
-    let _ = output::print(&(written(&event) + "\n"));
+    let _ = output::print(&(line(&event) + "\n"));
 }
 
 impl JsonInput {

@@ -4,18 +4,15 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use unstick::Error;
 
+use crate::output;
 use crate::report::{self, Status};
 
 /// Says what was wrong with the arguments. Help and version come this way too, and are no error.
 pub fn report(error: &clap::Error, command: &Command) -> Status {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A closed standard output is no error here either.
-            let _ = error.print();
-            Status::Done
-        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => output::styled(&error.render()),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            let _ = error.print();
+            output::guide(&error.render());
             Status::Usage
         }
         _ => report::failure(&explain(error, verb(command), command)),

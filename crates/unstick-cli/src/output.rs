@@ -4,10 +4,12 @@
 
 use std::io::{IsTerminal, Write};
 
+use clap::builder::StyledStr;
 use unstick::Error;
 use unstick::service::talk::PeerId;
 
 use crate::report::Status;
+use crate::visible;
 
 /// Whether a stream gets colour: only a terminal does, and only if the user has not said no.
 pub fn colour_on(stream: &impl IsTerminal) -> bool {
@@ -25,16 +27,17 @@ fn line(text: &str) {
 
 /// A line without more: what is shown where standard output is taken.
 pub fn plain(text: &str) {
-    line(text);
+    line(&visible::lines(text));
 }
 
 /// Something worth knowing that is no message.
 pub fn notice(text: &str) {
-    line(&format!("unstick: {text}"));
+    line(&format!("unstick: {}", visible::lines(text)));
 }
 
 /// Something that went wrong.
 pub fn problem(text: &str) {
+    let text = visible::lines(text);
     if colour_on(&std::io::stderr()) {
         line(&format!("\x1b[31munstick: {text}\x1b[0m"));
     } else {
@@ -54,9 +57,9 @@ pub fn error_of_peer(peer: PeerId, error: &Error) {
 
 /// The same, said of whoever is named in front, as `peer 1, the server: `.
 pub fn error_of(whose: &str, error: &Error) {
-    problem(&format!("{whose}{}", crate::visible::line(&error.to_string())));
+    problem(&format!("{whose}{}", visible::line(&error.to_string())));
     if let Some(hint) = error.hint() {
-        line(&format!("  hint: {}", crate::visible::line(hint)));
+        line(&format!("  hint: {}", visible::line(hint)));
     }
 }
 
@@ -77,6 +80,20 @@ pub fn print(text: &str) -> Status {
 pub fn put(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+}
+
+/// Prints help as clap has styled it, in colour where there is to be colour.
+pub fn styled(text: &StyledStr) -> Status {
+    print(&coloured(text, &std::io::stdout()))
+}
+
+/// The same on standard error, where help is the answer to arguments that are missing.
+pub fn guide(text: &StyledStr) {
+    line(coloured(text, &std::io::stderr()).trim_end());
+}
+
+fn coloured(text: &StyledStr, stream: &impl IsTerminal) -> String {
+    if colour_on(stream) { text.ansi().to_string() } else { text.to_string() }
 }
 
 /// The status of what could not be printed.

@@ -72,7 +72,7 @@ impl Format {
             Self::Line | Self::Framed(_) | Self::Raw => out.extend_from_slice(message),
             Self::Hex => out.extend(message.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)])),
             Self::Escaped => escape(message, out),
-            Self::Json => out.extend_from_slice(text_or_base64(message).to_string().as_bytes()),
+            Self::Json => out.extend_from_slice(crate::json::safe(text_or_base64(message).to_string()).as_bytes()),
         }
     }
 
@@ -268,8 +268,6 @@ impl PipeOutput {
             self.sender.push(visible::text(message).as_bytes())
         } else if self.format.is_verbatim() {
             self.sender.push(message)
-        } else if self.format == Format::Json && self.screen {
-            self.sender.push(visible::json(&text_or_base64(message).to_string()).as_bytes())
         } else {
             self.scratch.clear();
             self.format.write(message, &mut self.scratch);

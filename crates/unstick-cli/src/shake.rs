@@ -18,6 +18,7 @@ use crate::args;
 use crate::output;
 use crate::plan;
 use crate::report::Status;
+use crate::visible;
 
 /// Tries the program, and reports.
 pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
@@ -33,8 +34,8 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     let typed: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let again = |finding: &Finding| again::command(&typed, &finding.base, &finding.smallest);
     let text = match args.json {
-        true => format!("{}\n", as_json(&report, again)),
-        false => report.told(|finding| Some(again(finding))),
+        true => crate::json::safe(as_json(&report, again).to_string()) + "\n",
+        false => visible::lines(&report.told(|finding| Some(again(finding)))).into_owned(),
     };
     match output::print(&text) {
         Status::Done => Ok(match report.verdict {
@@ -213,6 +214,7 @@ fn write_junit(path: &Path, report: &Report) -> Result<()> {
     std::fs::write(path, xml).map_err(|e| Error::other(format!("{}: {}", path.display(), output::reason(&e))))
 }
 
+/// What neither XML nor a terminal takes stands as an escape.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    visible::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

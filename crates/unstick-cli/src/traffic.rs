@@ -1,7 +1,6 @@
 //! What a bridge shows: who comes and goes, and with `--dump` what passes, as lines or as JSON.
 
 use std::future::Future;
-use std::io::IsTerminal;
 use std::pin::Pin;
 
 use serde_json::{Value, json};
@@ -37,8 +36,6 @@ pub struct Traffic {
     to: String,
     /// Standard output; none where it is one of the bridge's ends.
     lines: Option<Sender>,
-    /// Standard output is a terminal.
-    screen: bool,
     versioned: bool,
 }
 
@@ -52,8 +49,7 @@ impl Traffic {
                 Some(unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?.split().0)
             }
         };
-        let screen = std::io::stdout().is_terminal();
-        Ok(Self { look, to: to.to_string(), lines, screen, versioned: false })
+        Ok(Self { look, to: to.to_string(), lines, versioned: false })
     }
 
     /// What is written to standard output, to be waited for at the end.
@@ -74,7 +70,7 @@ impl Traffic {
 
     fn object(&mut self, mut object: Value) -> Result<()> {
         json::stamp(&mut object, &mut self.versioned);
-        self.show(&(json::line(&object, self.screen) + "\n"))
+        self.show(&(json::line(&object) + "\n"))
     }
 
     /// For people, on standard error.

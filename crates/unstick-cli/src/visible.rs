@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
 /// How much of a text is laid out as it stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Layout {
@@ -52,12 +54,12 @@ pub fn text_marked(message: &[u8], mark: Mark) -> String {
 
 /// A stream, piece by piece; an empty piece is its end. A character that two pieces share is shown with the second.
 pub fn stream() -> impl FnMut(&[u8]) -> Vec<u8> + Send {
-    let mut held = Vec::new();
+    let (mut held, mut before) = (Vec::new(), None);
     move |piece| {
         held.extend_from_slice(piece);
         let whole = if piece.is_empty() { held.len() } else { held.len() - unfinished(&held) };
         let rest = held.split_off(whole);
-        write(&std::mem::replace(&mut held, rest), Layout::Stream, Mark::NONE).into_bytes()
+        write_behind(&mut before, &std::mem::replace(&mut held, rest), Layout::Stream, Mark::NONE).into_bytes()
     }
 }
 
@@ -72,14 +74,23 @@ fn unfinished(bytes: &[u8]) -> usize {
         .unwrap_or(0)
 }
 
+/// Lines of our own that may quote a peer: each line end separates two lines, everything else that is unsafe is escaped.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    if is_harmless(text) {
+        return text.into();
+    }
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n").into()
+}
+
 /// JSON that means the same: in it, only strings hold what could move the cursor, hide text or reorder it.
 pub fn json(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    let hidden = |c: char| (is_unsafe(c) || is_joining(c)) && c != '\n';
+    if is_harmless(text) || !text.chars().any(hidden) {
         return text.into();
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_unsafe(c) {
+        if hidden(c) {
             c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| push(&mut out, format_args!("\\u{unit:04x}")));
         } else {
             out.push(c);
@@ -89,13 +100,20 @@ pub fn json(text: &str) -> Cow<'_, str> {
 }
 
 fn write(bytes: &[u8], layout: Layout, mark: Mark) -> String {
+    write_behind(&mut None, bytes, layout, mark)
+}
+
+/// The same behind this character.
+fn write_behind(before: &mut Option<char>, bytes: &[u8], layout: Layout, mark: Mark) -> String {
     let mut out = String::with_capacity(bytes.len());
     let mut left = bytes.len();
     for chunk in bytes.utf8_chunks() {
         for (at, c) in chunk.valid().char_indices() {
             let last = at + c.len_utf8() == left;
             let ahead = chunk.valid().as_bytes().get(at + 1);
-            if is_laid_out(c, last, ahead, layout) || !is_unsafe(c) {
+            let hidden = is_hidden(c, *before);
+            *before = Some(c).filter(|_| !hidden);
+            if !hidden || is_laid_out(c, last, ahead, layout) {
                 out.push(c);
             } else {
                 out.push_str(mark.before);
@@ -104,6 +122,7 @@ fn write(bytes: &[u8], layout: Layout, mark: Mark) -> String {
             }
         }
         if !chunk.invalid().is_empty() {
+            *before = None;
             out.push_str(mark.before);
             for byte in chunk.invalid() {
                 push(&mut out, format_args!("\\x{byte:02x}"));
@@ -126,19 +145,58 @@ fn is_laid_out(c: char, last: bool, ahead: Option<&u8>, layout: Layout) -> bool 
     }
 }
 
-/// Whether a terminal would do something else with it than show it.
+/// Printable ASCII and line ends alone, which most texts are: found quickly.
+fn is_harmless(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'))
+}
+
+/// Whether a character is to be escaped that stands behind this one, where that is shown as it is. Joiners and the two selectors that choose between text and
+/// picture are a part of the character before them; a second one in a row, or one behind nothing, only hides something.
+fn is_hidden(c: char, before: Option<char>) -> bool {
+    match before {
+        _ if !is_joining(c) => is_unsafe(c),
+        Some(before) if is_joining(before) => c != '\u{200d}' || before == c || before == '\u{200c}',
+        Some(before) => before.is_whitespace(),
+        None => true,
+    }
+}
+
+/// What scripts and pictures are joined with: zero width joiner and non-joiner, and the selectors of text and picture.
+fn is_joining(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}')
+}
+
+/// Whether a terminal would do something else with it than show it: the one place that decides. Controls, formats (direction,
+/// tags, no width), private use, line and paragraph ends, and what Unicode says may be left out when it is drawn.
 pub fn is_unsafe(c: char) -> bool {
+    use GeneralCategory as Category;
     if c.is_ascii() {
         return c.is_ascii_control();
     }
-    c.is_control()
-        || matches!(c,
-            '\u{061c}' // Arabic letter mark
-            | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' // take no room
-            | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' // direction
-            | '\u{2028}' | '\u{2029}' // line and paragraph ends
-            | '\u{fff9}'..='\u{fffb}' // annotations
-            | '\u{e0000}'..='\u{e007f}') // tags: a second, unseen ASCII
+    if is_joining(c) {
+        return false;
+    }
+    let unseen = matches!(
+        c.general_category(),
+        Category::Control
+            | Category::Format
+            | Category::Surrogate
+            | Category::PrivateUse
+            | Category::LineSeparator
+            | Category::ParagraphSeparator
+    );
+    unseen || is_ignorable(c)
+}
+
+/// The rest of what is drawn as nothing (Default_Ignorable_Code_Point): fillers, selectors, and places that are not assigned
+/// yet. Other places that are not assigned are newer characters than our table knows: they are drawn as a box.
+fn is_ignorable(c: char) -> bool {
+    matches!(c,
+        '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{3164}' | '\u{ffa0}' // joins and fills nothing
+        | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2065}'
+        | '\u{fe00}'..='\u{fe0d}' // variation selectors, of which text and picture are none here
+        | '\u{fdd0}'..='\u{fdef}' | '\u{fff0}'..='\u{fff8}' | '\u{e0000}'..='\u{e0fff}')
+        || u32::from(c) & 0xfffe == 0xfffe // never a character
 }
 
 fn push_escape(out: &mut String, c: char) {
@@ -213,6 +271,61 @@ mod tests {
     }
 
     #[test]
+    fn joiners_stay_where_they_join() {
+        for plain in ["\u{645}\u{6cc}\u{200c}\u{62e}", "1\u{fe0f}\u{20e3}", "👩🏽\u{200d}❤\u{fe0f}\u{200d}👩"] {
+            assert_eq!(line(plain), plain);
+        }
+        assert_eq!(line("\u{200d}a"), "\\u{200d}a");
+        assert_eq!(line("a\u{fe0f}\u{fe0f}\u{fe0f}"), "a\u{fe0f}\\u{fe0f}\\u{fe0f}");
+        assert_eq!(line("a\u{200d}\u{fe0f}\u{200d}b"), "a\u{200d}\\u{fe0f}\\u{200d}b");
+        assert_eq!(line("a \u{200c}b"), "a \\u{200c}b");
+    }
+
+    #[test]
+    fn every_kind_of_unseen_character_is_escaped() {
+        for c in [
+            '\u{9b}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{600}',
+            '\u{70f}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{3164}',
+            '\u{e000}',
+            '\u{f8ff}',
+            '\u{fe00}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{ffff}',
+            '\u{110bd}',
+            '\u{1d173}',
+            '\u{e0001}',
+            '\u{e0041}',
+            '\u{e0100}',
+            '\u{e01ef}',
+            '\u{f0000}',
+            '\u{10fffd}',
+        ] {
+            assert_eq!(line(&format!("a{c}b")), format!("a\\u{{{:x}}}b", u32::from(c)));
+            let quoted = format!("\"a{c}b\"");
+            let safe = json(&quoted).into_owned();
+            assert!(safe.is_ascii(), "{safe}");
+            assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), format!("a{c}b"));
+        }
+    }
+
+    #[test]
+    fn our_own_lines_stay_lines() {
+        assert_eq!(lines("a\n  hint: b"), "a\n  hint: b");
+        assert_eq!(lines("a\u{9b}2J\n\x1b[0m\u{200b}"), "a\\u{9b}2J\n\\x1b[0m\\u{200b}");
+    }
+
+    #[test]
     fn text_cannot_be_reordered_or_hidden() {
         assert_eq!(line("\u{202e}abc\u{2069}"), "\\u{202e}abc\\u{2069}");
         assert_eq!(line("\u{61c}\u{200e}\u{200f}"), "\\u{61c}\\u{200e}\\u{200f}");
@@ -248,13 +361,17 @@ mod tests {
 
     #[test]
     fn a_stream_is_shown_the_same_however_it_is_cut() {
-        let text = "gr\u{fc}\u{df}e \u{1f600}\u{202e}\r\n\rx\r".as_bytes();
+        let text = "gr\u{fc}\u{df}e \u{1f600}\u{200d}\u{202e}\r\n\rx\r".as_bytes();
         for cut in 0..=text.len() {
             let mut show = stream();
             let mut shown = show(&text[..cut]);
             shown.extend(show(&text[cut..]));
             shown.extend(show(b""));
-            assert_eq!(String::from_utf8(shown).unwrap(), "gr\u{fc}\u{df}e \u{1f600}\\u{202e}\r\n\\rx\\r", "{cut}");
+            assert_eq!(
+                String::from_utf8(shown).unwrap(),
+                "gr\u{fc}\u{df}e \u{1f600}\u{200d}\\u{202e}\r\n\\rx\\r",
+                "{cut}"
+            );
         }
         assert_eq!([stream()(b"\xff\xf0\x9f"), stream()(b"\xf0")].concat(), b"\\xff");
     }

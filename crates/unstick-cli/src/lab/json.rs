@@ -15,7 +15,7 @@ pub(super) fn lines(scene: Scene, acts: &[Act], first: bool) -> String {
         let line = |mut object: Value| {
             object["scene"] = scene.name().into();
             object["act"] = act.name.into();
-            format!("{object}\n")
+            crate::json::safe(object.to_string()) + "\n"
         };
         let transport = if act.transport == Transport::Udp { "udp" } else { "tcp" };
         let mut begin = json!({ "event": "begin", "transport": transport });

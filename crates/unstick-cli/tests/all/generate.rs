@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use unstick::wire::{ENTRIES, Preset, UNSAYABLE};
 
-use crate::rig::{Process, unstick};
+use crate::rig::{Process, program, unstick};
 
 fn printed(arguments: &[&str]) -> String {
     let mut program = unstick(arguments);
@@ -80,5 +80,32 @@ fn a_closed_pipe_ends_a_list_quietly() {
         let script = format!("{{ \"$0\" {what}; echo status $? >&2; }} | head -c 1 >/dev/null");
         let mut shell = Process::start(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_unstick")]));
         assert_eq!(shell.errors(), "status 0\n", "{what}");
+    }
+}
+
+#[test]
+fn what_cannot_be_printed_is_an_error_of_every_verb_that_prints() {
+    for what in [
+        &["--help"][..],
+        &["-h"],
+        &["--version"],
+        &["help"],
+        &["help", "listen"],
+        &["connect", "--help"],
+        &["framings"],
+        &["framings", "line"],
+        &["framings", "http"],
+        &["framings", "--json"],
+        &["generate", "man"],
+        &["generate", "completions", "bash"],
+        &["generate", "reference"],
+        &["lab", "range"],
+        &["lab", "range", "--json"],
+        &["shake", "--stdio", "--send", "x", "--case", "c2s:cut@1", "--", "cat"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut process = Process::start_into(program().args(what), full.into());
+        assert_eq!(process.code(), 1, "{what:?}");
+        assert_eq!(process.errors(), "unstick: standard output: no space left on device\n", "{what:?}");
     }
 }

@@ -31,5 +31,6 @@ mod tls;
 mod tree;
 mod udp;
 mod unix;
+mod unsafe_text;
 mod websocket;
 mod wrong_use;
