@@ -349,8 +349,8 @@ pub struct Talk {
     /// Show messages as hexadecimal dumps
     #[arg(long, conflicts_with_all = ["io", "json"])]
     pub hex: bool,
-    /// Show when messages arrive
-    #[arg(long, conflicts_with_all = ["io", "json"])]
+    /// Put the local time in front of every message; in a pipe with its distance from UTC
+    #[arg(long, conflicts_with = "json")]
     pub time: bool,
     /// End after so many received messages
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "End")]

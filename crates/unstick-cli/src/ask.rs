@@ -12,7 +12,7 @@ use crate::args::Ask;
 use crate::pipe::{self, Format};
 use crate::report::{self, Status};
 use crate::terminal::Notices;
-use crate::{output, plan, proxy, secure, visible, websocket};
+use crate::{output, payload, plan, proxy, secure, visible, websocket};
 
 /// How long the reply is waited for when nobody says.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -47,8 +47,9 @@ impl Question {
         secure::client(&args.tls, &args.reach.verify, &mut end)?;
         let asked: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
         // What is text is printed as it is: there is but one reply.
-        let format = asked.or_else(|| plan::format(framings.as_ref()).filter(|format| *format == Format::Hex));
-        let message = message(args, format.as_ref())?;
+        let usual = plan::format(framings.as_ref());
+        let message = message(args, asked.as_ref().or(usual.as_ref()), framings.as_ref())?;
+        let format = asked.or(usual.filter(|format| *format == Format::Hex));
         plan::check(framings.as_ref(), std::slice::from_ref(&message))?;
         Ok(Self { address: target.address, framings, options, message, format, deadline: args.deadline })
     }
@@ -65,10 +66,12 @@ fn two_words(error: Error, args: &Ask) -> Error {
     }
 }
 
-fn message(args: &Ask, format: Option<&Format>) -> Result<Bytes> {
+fn message(args: &Ask, format: Option<&Format>, framings: Option<&Framings>) -> Result<Bytes> {
     match (&args.message, &args.send_hex, &args.send_file) {
-        (_, Some(hex), _) => plan::hex(hex),
-        (_, _, Some(path)) => plan::file(path),
+        (_, Some(hex), _) => payload::hex(hex),
+        (_, _, Some(path)) => {
+            Ok(payload::without_line_end(payload::file(path)?, framings.map(|framings| &framings.outbound)))
+        }
         (Some(text), ..) if text == "-" => read_message(format),
         (Some(text), ..) => Ok(text.clone().into()),
         (None, None, None) => Err(Error::usage("a message is missing")),

@@ -11,6 +11,7 @@ mod json;
 mod lab;
 mod misuse;
 mod output;
+mod payload;
 mod pipe;
 mod plan;
 mod prompt;

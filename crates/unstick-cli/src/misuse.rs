@@ -1,5 +1,7 @@
 //! Wrong arguments → one sentence and a hint, in the words of every other error.
 
+mod netcat;
+
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use unstick::Error;
@@ -29,20 +31,28 @@ fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error
     let arg = text(error, ContextKind::InvalidArg);
     let value = text(error, ContextKind::InvalidValue);
     let verb = typed.unwrap_or("unstick");
-    let help =
-        format!("unstick{} --help tells what it takes", typed.map(|verb| format!(" {verb}")).unwrap_or_default());
+    let help = match typed {
+        Some("help") | None => VERBS.to_owned(),
+        Some(verb) => format!("unstick {verb} --help lists its options"),
+    };
     let (what, hint) = match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let name = text(error, ContextKind::InvalidSubcommand);
-            (format!("`{name}` is nothing that {verb} does"), suggestion(error, ContextKind::SuggestedSubcommand))
+            let meant = netcat::verb(&name).filter(|_| typed.is_none());
+            (no_verb(&name, typed), meant.or_else(|| suggestion(error, ContextKind::SuggestedSubcommand)))
         }
         ErrorKind::UnknownArgument if arg.starts_with('-') && typed.is_none() => {
-            let hint = format!("options stand behind the verb, as in unstick listen {arg}");
-            (format!("{arg} stands where a verb belongs"), Some(hint))
+            let words: Vec<String> = std::env::args().skip(1).collect();
+            let verb = words.iter().find(|word| command.find_subcommand(word).is_some());
+            let hint = match verb {
+                Some(verb) => Some(format!("options stand behind the verb, as in unstick {verb} {arg}")),
+                None => netcat::command(&words).or_else(|| behind_the_verb(command, &arg)),
+            };
+            (format!("{arg} stands where a verb belongs"), Some(hint.unwrap_or(VERBS.to_owned())))
         }
         ErrorKind::UnknownArgument if arg.starts_with('-') => {
-            let hint = elsewhere(command, &arg).or_else(|| suggestion(error, ContextKind::SuggestedArg));
-            (format!("{verb} has no option {arg}"), hint)
+            let hint = elsewhere(command, &arg).or_else(|| netcat::option(&arg, verb));
+            (format!("{verb} has no option {arg}"), hint.or_else(|| suggestion(error, ContextKind::SuggestedArg)))
         }
         ErrorKind::UnknownArgument => (too_many(&arg, verb), None),
         ErrorKind::TooManyValues => (too_many(&value, verb), None),
@@ -73,6 +83,27 @@ fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error
         _ => (first_line(error), None),
     };
     Error::usage(what).with_hint(hint.unwrap_or(help))
+}
+
+/// Where the verbs are listed.
+const VERBS: &str = "unstick --help lists the verbs";
+
+/// A word that stands where a verb, or what a verb is about, belongs.
+fn no_verb(name: &str, verb: Option<&str>) -> String {
+    match verb {
+        None | Some("help") => format!("`{name}` is not a verb of unstick"),
+        Some(verb) => format!("`{name}` is nothing that {verb} does"),
+    }
+}
+
+/// An option in front of its verb: a verb that has it, with the option behind.
+fn behind_the_verb(command: &Command, arg: &str) -> Option<String> {
+    let has = |known: &clap::Arg| match arg.strip_prefix("--") {
+        Some(name) => known.get_long() == Some(name),
+        None => arg.strip_prefix('-').and_then(|letter| letter.chars().next()) == known.get_short(),
+    };
+    let verb = command.get_subcommands().find(|verb| verb.get_arguments().any(has))?;
+    Some(format!("options stand behind the verb, as in unstick {} ADDRESS {arg}", verb.get_name()))
 }
 
 /// The verbs that have this very option.

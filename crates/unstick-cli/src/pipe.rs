@@ -12,7 +12,8 @@ use unstick::{Address, Error, Framings, Options, Receiver, Result, Sender};
 
 use crate::json::text_or_base64;
 use crate::output::{unread, unwritten};
-use crate::terminal::Notices;
+use crate::payload::parse_hex;
+use crate::terminal::{self, Notices};
 use crate::visible::{self, is_unsafe};
 
 /// Bytes of standard input that are taken as one message (`--io raw`): it is held in memory until the input ends.
@@ -62,7 +63,7 @@ impl Format {
             // The limit that counts is the peer's framing's. A CR is content: nothing is altered.
             Self::Line => Framing::parse("line,cr=keep,max=1G")?.into(),
             Self::Hex | Self::Escaped | Self::Json => Framing::parse("line,max=1G")?.into(),
-            Self::Raw => Framing::parse("raw")?.into(),
+            Self::Raw => Framing::parse("raw,max=1G")?.into(),
         })
     }
 
@@ -80,7 +81,7 @@ impl Format {
     fn read(&self, written: &[u8]) -> Option<Bytes> {
         match self {
             Self::Line | Self::Framed(_) | Self::Raw => Some(Bytes::copy_from_slice(written)),
-            Self::Hex => parse_hex(written).map(Bytes::from),
+            Self::Hex => parse_hex(std::str::from_utf8(written).ok()?).map(Bytes::from).ok(),
             Self::Escaped => unescape(written).map(Bytes::from),
             Self::Json => crate::json::from_text_or_base64(written),
         }
@@ -110,6 +111,11 @@ impl Format {
         }
     }
 
+    /// Whether each message is a line of its own.
+    pub fn is_lines(&self) -> bool {
+        matches!(self, Self::Line | Self::Hex | Self::Escaped | Self::Json)
+    }
+
     /// Whether messages pass unchanged: then they are not copied on their way.
     fn is_verbatim(&self) -> bool {
         matches!(self, Self::Line | Self::Framed(_) | Self::Raw)
@@ -118,16 +124,6 @@ impl Format {
 
 fn digit(value: u8) -> u8 {
     b"0123456789abcdef"[usize::from(value)]
-}
-
-/// Bytes from pairs of hexadecimal digits, blanks between them allowed.
-pub fn parse_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let value = |digit: u8| char::from(digit).to_digit(16);
-    digits.chunks(2).map(|pair| Some((value(pair[0])? << 4 | value(pair[1])?) as u8)).collect()
 }
 
 /// Text stays as it is; what is not text, and the backslash, is escaped.
@@ -151,6 +147,10 @@ fn escape_byte(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
 }
 
+fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
 fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.iter().copied();
@@ -165,7 +165,7 @@ fn unescape(text: &[u8]) -> Option<Vec<u8>> {
             b't' => b'\t',
             b'0' => 0,
             b'\\' => b'\\',
-            b'x' => parse_hex(&[rest.next()?, rest.next()?])?.pop()?,
+            b'x' => nibble(rest.next()?)? << 4 | nibble(rest.next()?)?,
             _ => return None,
         });
     }
@@ -187,6 +187,8 @@ pub struct PipeOutput {
     notices: Notices,
     /// Standard output is a terminal.
     screen: bool,
+    /// The local time stands in front of each line.
+    times: bool,
     scratch: Vec<u8>,
 }
 
@@ -196,7 +198,8 @@ pub async fn open(format: Format, notices: Notices) -> Result<(PipeInput, PipeOu
     let (sender, receiver) = link.split();
     let whole = (format == Format::Raw).then(Vec::new);
     let input = PipeInput { format: format.clone(), receiver, whole };
-    Ok((input, PipeOutput { format, sender, notices, screen: std::io::stdout().is_terminal(), scratch: Vec::new() }))
+    let screen = std::io::stdout().is_terminal();
+    Ok((input, PipeOutput { format, sender, notices, screen, times: false, scratch: Vec::new() }))
 }
 
 impl PipeInput {
@@ -261,19 +264,33 @@ impl PipeOutput {
         self.sender.clone()
     }
 
+    /// Puts the local time in front of each line, if that is asked for.
+    pub fn with_times(mut self, times: bool) -> Self {
+        self.times = times;
+        self
+    }
+
     /// Writes one message; a reader that has gone is [`Error::is_closed`].
     pub fn message(&mut self, message: &[u8]) -> Result<()> {
-        let written = if self.format.is_verbatim() && self.screen {
+        if !self.times && self.format.is_verbatim() && !self.screen {
+            return self.push_verbatim(message);
+        }
+        self.scratch.clear();
+        if self.times {
+            self.scratch.extend_from_slice(terminal::now_with_offset().as_bytes());
+            self.scratch.push(b' ');
+        }
+        if self.format.is_verbatim() && self.screen {
             // A terminal gets no peer's control characters, whatever was asked for.
-            self.sender.push(visible::text(message).as_bytes())
-        } else if self.format.is_verbatim() {
-            self.sender.push(message)
+            self.scratch.extend_from_slice(visible::text(message).as_bytes());
         } else {
-            self.scratch.clear();
             self.format.write(message, &mut self.scratch);
-            self.sender.push(&self.scratch)
-        };
-        written.map_err(|error| output_error(error, &self.format))
+        }
+        self.sender.push(&self.scratch).map_err(|error| output_error(error, &self.format))
+    }
+
+    fn push_verbatim(&self, message: &[u8]) -> Result<()> {
+        self.sender.push(message).map_err(|error| output_error(error, &self.format))
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::ArgMatches;
 use unstick::service::talk::{Answer, Rules};
-use unstick::wire::{EncodeError, Framing, Role, Written, limits::MAX_MESSAGE};
+use unstick::wire::{EncodeError, Framing, Role, Written};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
 use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
 use crate::output;
+use crate::payload;
 use crate::pipe::Format;
 use crate::proxy;
 use crate::secure;
@@ -52,8 +52,9 @@ pub enum Front {
     Raw,
     /// Messages in standard input and output.
     Pipe(Format),
-    /// Lines on a terminal without a prompt, because the other side of it is no terminal or is not read.
-    Screen,
+    /// Lines for a person without a prompt, because the other side of it is no terminal or is not read. Standard input is
+    /// messages in this format.
+    Screen(Format),
     /// JSON lines.
     Json,
     /// Nothing: standard input and output are the connection.
@@ -120,7 +121,7 @@ impl Plan {
         let face = Face { prompt: person && screen && !input_unread, screen, messages };
         let front = front(talk, framings.as_ref(), face)?;
         let prompt = matches!(front, Front::Prompt);
-        let rules = rules(talk, matches, Manner { prompt, answering, input_unread })?;
+        let rules = rules(talk, framings.as_ref(), matches, Manner { prompt, answering, input_unread })?;
         check(framings.as_ref(), &rules.greeting)?;
         let look = Look {
             colour: output::colour_on(&std::io::stdout()),
@@ -143,6 +144,10 @@ pub fn target(words: &[String]) -> Result<FramedAddress> {
         [command, word] if command.contains("exec:") => {
             Err(Error::usage(format!("`{word}` is not part of the command"))
                 .with_hint("put the whole of it in quotes: 'exec:COMMAND'"))
+        }
+        [one, other] if [one, other].iter().all(|word| word.bytes().all(|byte| byte.is_ascii_digit())) => {
+            Err(Error::usage(format!("`{one} {other}` is two ports, and a run takes one address"))
+                .with_hint("start unstick once for each port, or write HOST PORT"))
         }
         [host, port] if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}").parse(),
         [host, port] if host.contains(':') && !host.starts_with('[') => {
@@ -240,7 +245,12 @@ fn front(talk: &Talk, framings: Option<&Framings>, face: Face) -> Result<Front> 
         return Ok(Front::Json);
     }
     if let Some(io) = &talk.io {
-        return Ok(Front::Pipe(Format::from_str(io)?));
+        let format = Format::from_str(io)?;
+        if talk.time && !format.is_lines() {
+            let what = format!("--time puts the time in front of lines, and --io {io} writes none");
+            return Err(Error::usage(what).with_hint("--json has the time of every message, with any content"));
+        }
+        return Ok(Front::Pipe(format));
     }
     let raw = framings.is_some_and(|f| f.inbound.is_raw() && f.outbound.is_raw());
     let looked_at = talk.hex || talk.time;
@@ -251,8 +261,8 @@ fn front(talk: &Talk, framings: Option<&Framings>, face: Face) -> Result<Front> 
                 .with_hint("name a framing with -f; --io hex writes messages in hexadecimal"));
         }
         Face { messages: false, .. } if raw => Front::Raw,
-        Face { screen: true, .. } => Front::Screen,
-        _ if looked_at => Front::Screen,
+        Face { screen: true, .. } => Front::Screen(format(framings).unwrap_or_default()),
+        _ if looked_at => Front::Screen(format(framings).unwrap_or_default()),
         _ => Front::Pipe(format(framings).unwrap_or_default()),
     })
 }
@@ -273,9 +283,9 @@ struct Manner {
     input_unread: bool,
 }
 
-fn rules(talk: &Talk, matches: &ArgMatches, manner: Manner) -> Result<Rules> {
+fn rules(talk: &Talk, framings: Option<&Framings>, matches: &ArgMatches, manner: Manner) -> Result<Rules> {
     let mut rules = Rules::default();
-    rules.greeting = greeting(talk, matches)?;
+    rules.greeting = greeting(talk, framings, matches)?;
     rules.answer = match (&talk.reply, talk.echo, &talk.each) {
         (Some(reply), ..) => Answer::Reply(reply.clone().into()),
         (_, true, _) => Answer::Echo,
@@ -295,43 +305,9 @@ fn rules(talk: &Talk, matches: &ArgMatches, manner: Manner) -> Result<Rules> {
 }
 
 /// What is sent to each peer, in the order in which it was typed.
-fn greeting(talk: &Talk, matches: &ArgMatches) -> Result<Vec<Bytes>> {
-    in_order(&talk.send, &talk.send_hex, &talk.send_file, matches)
-}
-
-/// What --send, --send-hex and --send-file name, in the order in which it was typed.
-pub fn in_order(texts: &[String], hexes: &[String], files: &[PathBuf], matches: &ArgMatches) -> Result<Vec<Bytes>> {
-    let mut parts: Vec<(usize, Bytes)> = Vec::new();
-    let places = |id: &str| matches.indices_of(id).into_iter().flatten().collect::<Vec<_>>();
-    for (at, text) in places("send").into_iter().zip(texts) {
-        parts.push((at, text.clone().into()));
-    }
-    for (at, text) in places("send_hex").into_iter().zip(hexes) {
-        parts.push((at, hex(text)?));
-    }
-    for (at, path) in places("send_file").into_iter().zip(files) {
-        parts.push((at, file(path)?));
-    }
-    parts.sort_by_key(|(at, _)| *at);
-    Ok(parts.into_iter().map(|(_, message)| message).collect())
-}
-
-/// Bytes in hexadecimal, blanks allowed between them.
-pub fn hex(text: &str) -> Result<Bytes> {
-    crate::pipe::parse_hex(text.as_bytes()).map(Bytes::from).ok_or_else(|| {
-        Error::usage(format!("`{text}` is not bytes in hexadecimal")).with_hint("such as 00ff10 or 00 ff 10")
-    })
-}
-
-/// A file as one message.
-pub fn file(path: &Path) -> Result<Bytes> {
-    let wrong = |what: String| Error::usage(format!("{}: {what}", path.display()));
-    let size = std::fs::metadata(path).map_err(|e| wrong(output::reason(&e)))?.len();
-    if size > MAX_MESSAGE as u64 {
-        // The framing's own max= is checked when it is sent; this is about reading it at all.
-        output::notice(&format!("{} has {size} bytes: a framing needs max= for that", path.display()));
-    }
-    std::fs::read(path).map(Bytes::from).map_err(|e| wrong(output::reason(&e)))
+fn greeting(talk: &Talk, framings: Option<&Framings>, matches: &ArgMatches) -> Result<Vec<Bytes>> {
+    let framing = framings.map(|framings| &framings.outbound);
+    payload::in_order(&talk.send, &talk.send_hex, &talk.send_file, framing, matches)
 }
 
 /// Peers at once.

@@ -19,6 +19,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use unstick::service::talk::{Command, Input};
+use unstick::wire::Framing;
 use unstick::{Error, Result};
 
 pub(crate) use board::Board;
@@ -57,12 +58,17 @@ pub struct PromptInput {
 /// # Errors
 ///
 /// Where standard input cannot be used as a terminal.
-pub fn start(look: Look, listening: bool, goes_on: bool) -> Result<(PromptInput, TerminalOutput)> {
+pub fn start(
+    look: Look,
+    listening: bool,
+    framing: Option<Framing>,
+    goes_on: bool,
+) -> Result<(PromptInput, TerminalOutput)> {
     let board = Arc::new(Board::new(!listening, look.colour));
     let before = tcgetattr(rustix::stdio::stdin()).map_err(|e| Error::other(format!("the terminal: {e}")))?;
     let (sender, commands) = mpsc::channel(LINES_AHEAD);
-    let reader =
-        Reader::new(Arc::clone(&board), sender, goes_on).map_err(|e| Error::other(format!("the terminal: {e}")))?;
+    let reader = Reader::new(Arc::clone(&board), sender, framing, goes_on);
+    let reader = reader.map_err(|e| Error::other(format!("the terminal: {e}")))?;
     if TERMINAL.set(Terminal { board: Arc::clone(&board), before }).is_err() {
         return Err(Error::other("there is a prompt already"));
     }

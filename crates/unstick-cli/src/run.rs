@@ -76,7 +76,8 @@ async fn converse(mut plan: Plan) -> Result<Status> {
     let notices = Notices::new(plan.look.verbose, single);
     let (outcome, peers) = match &plan.front {
         Front::Prompt => {
-            let (input, output) = prompt::start(plan.look.clone(), plan.listening, goes_on)?;
+            let framing = plan.framings.as_ref().map(|framings| framings.outbound.clone());
+            let (input, output) = prompt::start(plan.look.clone(), plan.listening, framing, goes_on)?;
             let outcome = talk(party, input, output, plan.rules).await;
             if prompt::finish() {
                 return Ok(Status::Interrupted);
@@ -85,14 +86,15 @@ async fn converse(mut plan: Plan) -> Result<Status> {
         }
         Front::Pipe(format) => {
             let (input, output) = pipe::open(format.clone(), notices).await?;
+            let output = output.with_times(plan.look.time);
             let sender = output.sender();
             let outcome = hold(party, input, output, &plan).await;
             written(sender, &outcome).await?;
             (outcome, Peers::Unsaid)
         }
-        Front::Screen => {
+        Front::Screen(format) => {
             // Kept until the end: with it standard output would be closed.
-            let (input, _output) = pipe::open(pipe::Format::default(), notices).await?;
+            let (input, _output) = pipe::open(format.clone(), notices).await?;
             (hold(party, input, TerminalOutput::plain(plan.look.clone(), !plan.listening), &plan).await, Peers::Said)
         }
         Front::Json => {

@@ -16,6 +16,7 @@ use unstick::{Error, FramedAddress, Result};
 
 use crate::args;
 use crate::output;
+use crate::payload;
 use crate::plan;
 use crate::report::Status;
 use crate::visible;
@@ -102,7 +103,7 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
 
 /// What unstick sends itself, each message by itself, in a frame where there is a framing.
 fn writes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -> Result<Vec<Vec<u8>>> {
-    let messages = plan::in_order(&args.send, &args.send_hex, &args.send_file, matches)?;
+    let messages = payload::in_order(&args.send, &args.send_hex, &args.send_file, framing, matches)?;
     let Some(framing) = framing else {
         return Ok(messages.into_iter().filter(|message| !message.is_empty()).map(Vec::from).collect());
     };

@@ -16,7 +16,7 @@ use unstick::{Error, Result};
 use crate::output::colour_on;
 use crate::prompt::Board;
 use paint::{Painted, Painter};
-pub(crate) use paint::{coloured_prompt, columns, now};
+pub(crate) use paint::{coloured_prompt, columns, now, now_with_offset};
 
 /// How a conversation is shown.
 #[derive(Debug, Clone)]

@@ -111,6 +111,21 @@ impl Framing {
         &self.text
     }
 
+    /// The content of a text file that is to be sent as one message: where messages are lines, the LF or CRLF at its end
+    /// ends the last line and is no content. Under any other framing every byte is content.
+    pub fn without_line_end<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        let keeps_cr = match self.phases.last().map(|phase| &phase.codec) {
+            Some(Machine::Line(line)) => line.keeps_cr(),
+            Some(Machine::Delimited(delimited)) if delimited.ends_in_lf() => false,
+            _ => return text,
+        };
+        match text {
+            [content @ .., b'\r', b'\n'] if !keeps_cr => content,
+            [content @ .., b'\n'] => content,
+            _ => text,
+        }
+    }
+
     /// Whether this is `raw` and nothing else.
     pub fn is_raw(&self) -> bool {
         matches!(&self.phases[..], [Phase { codec: Machine::Raw(_), .. }])

@@ -285,6 +285,11 @@ fn host_port(text: &str) -> Result<HostPort> {
             return Err(Error::usage(format!("`{text}` has more than one `:`"))
                 .with_hint("an IPv6 address goes in brackets: [::1]:8080"));
         }
+        // The system would read it as an IPv4 address in one number: 8080 as 0.0.31.144.
+        None if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Err(Error::usage(format!("`{host}` in `{text}` is a number, not a host"))
+                .with_hint("write HOST:PORT with a name or an address such as 127.0.0.1, or just PORT"));
+        }
         None => host,
     };
     let port = port
@@ -380,6 +385,10 @@ mod tests {
         assert_eq!(shown("localhost"), "`localhost` has no port (write localhost:PORT, or just PORT)");
         assert_eq!(shown("::1:80"), "`::1:80` has more than one `:` (an IPv6 address goes in brackets: [::1]:8080)");
         assert_eq!(shown("host:http"), "`http` is not a port (a port is a number from 0 to 65535)");
+        let number = "`8080` in `8080:8081` is a number, not a host \
+                      (write HOST:PORT with a name or an address such as 127.0.0.1, or just PORT)";
+        assert_eq!(shown("8080:8081"), number);
+        assert_eq!(shown("127.1:80"), "tcp://127.1:80");
         assert_eq!(shown("70000"), "`70000` is not a port (a port is a number from 0 to 65535)");
         assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp://, udp://, tls://, ws:// or wss://)");
         assert_eq!(shown("tls:localhost:1"), "`tls:` is no transport (write tls://localhost:1)");

@@ -91,7 +91,6 @@ fn piece(call: &str, bytes: &[u8], offset: u64, room: usize) -> String {
 
 /// Bytes as a person reads them: text in quotation marks, other bytes in hexadecimal; shortened to so many columns.
 fn shown(bytes: &[u8], room: usize) -> String {
-    let is_text = |byte: &u8| (b' '..=b'~').contains(byte);
     let mut parts = Vec::new();
     for part in bytes.chunk_by(|a, b| is_text(a) == is_text(b)) {
         parts.push(match is_text(&part[0]) {
@@ -121,7 +120,8 @@ fn shortened(text: &str, room: usize) -> String {
 /// A segment or a datagram on the scale.
 struct Piece {
     bytes: Range<u64>,
-    text: String,
+    /// What stands in it: each character with the offset of the byte that it shows.
+    text: Vec<(char, u64)>,
     /// Bytes behind it that were thrown away.
     cut: u64,
 }
@@ -158,7 +158,7 @@ impl Scale {
         let mut gaps: Vec<(usize, usize)> = Vec::new();
         for ends in offsets.windows(2) {
             let pieces = rows.iter().flat_map(|row| row.iter()).filter(|piece| piece.bytes == (ends[0]..ends[1]));
-            let text = pieces.map(|piece| width(&piece.text) + 1).max().unwrap_or(0);
+            let text = pieces.map(|piece| piece.text.len() + 1).max().unwrap_or(0);
             let least = text.clamp(ends[0].to_string().len() + 1, LEAST);
             gaps.push((least, least.max(((ends[1] - ends[0]) as f64 * wide) as usize)));
         }
@@ -183,9 +183,12 @@ impl Scale {
         self.marks[at].1
     }
 
-    /// The message that a column lies in.
-    fn message(&self, sent: &[Piece], column: usize) -> usize {
-        let found = sent.iter().position(|piece| column < self.column(piece.bytes.end));
+    /// The message that a sign belongs to: where it shows a byte, that byte's, else the one whose columns it stands in.
+    fn message(&self, sent: &[Piece], column: usize, sign: Sign) -> usize {
+        let found = sent.iter().position(|piece| match sign.byte {
+            Some(byte) => byte < piece.bytes.end,
+            None => column < self.column(piece.bytes.end),
+        });
         // The last boundary is the last message's.
         found.unwrap_or(sent.len().saturating_sub(1))
     }
@@ -207,15 +210,35 @@ fn rows(act: &Act) -> [(&'static str, Vec<Piece>); 3] {
         let empty = bytes.is_empty();
         moved[row] += if empty { EMPTY } else { 0 };
         let length = if empty { EMPTY } else { bytes.len() as u64 };
-        let text = if empty { "empty".to_owned() } else { label(bytes) };
+        let text = if empty { "empty".chars().map(|c| (c, start)).collect() } else { label(bytes, start) };
         rows[row].1.push(Piece { bytes: start..start + length, text, cut });
     }
     rows
 }
 
-/// What stands in a piece: its text without quotation marks, so that more of it fits.
-fn label(bytes: &[u8]) -> String {
-    shown(bytes, usize::MAX).replace('"', "")
+/// What stands in a piece that begins at `start`: text without quotation marks, so that more of it fits, and other bytes in
+/// hexadecimal.
+fn label(bytes: &[u8], start: u64) -> Vec<(char, u64)> {
+    let mut signs: Vec<(char, u64)> = Vec::new();
+    let mut was_text = None;
+    for (at, byte) in (start..).zip(bytes) {
+        let text = is_text(byte);
+        if was_text.is_some_and(|before| !(before && text)) {
+            signs.push((' ', at - 1));
+        }
+        was_text = Some(text);
+        match text {
+            true if *byte == b'"' => {}
+            true => signs.push((char::from(*byte), at)),
+            false => signs.extend(format!("{byte:02x}").chars().map(|digit| (digit, at))),
+        }
+    }
+    signs
+}
+
+/// Whether a byte is shown as the character that it is.
+fn is_text(byte: &u8) -> bool {
+    (b' '..=b'~').contains(byte)
 }
 
 fn scale(paper: &mut Paper, act: &Act) {
@@ -231,10 +254,10 @@ fn scale(paper: &mut Paper, act: &Act) {
         let signs = signs(row, &scale);
         let mut column = 0;
         while column < signs.len() {
-            let message = scale.message(pieces[0], column);
+            let message = scale.message(pieces[0], column, signs[column]);
             let run = signs[column..].iter().enumerate();
-            let run = run.take_while(|(at, _)| scale.message(pieces[0], column + at) == message).count();
-            let text: String = signs[column..column + run].iter().collect();
+            let run = run.take_while(|(at, sign)| scale.message(pieces[0], column + at, **sign) == message).count();
+            let text: String = signs[column..column + run].iter().map(|sign| sign.shown).collect();
             paper.ink(Ink::Message(message), &text);
             column += run;
         }
@@ -259,34 +282,59 @@ fn offsets(scale: &Scale) -> String {
     line
 }
 
+/// A character of a row.
+#[derive(Debug, Clone, Copy)]
+struct Sign {
+    shown: char,
+    /// The offset of the byte that it shows, if it shows one.
+    byte: Option<u64>,
+}
+
+impl Sign {
+    fn line(shown: char) -> Self {
+        Self { shown, byte: None }
+    }
+}
+
 /// A row's pieces, each between its boundaries.
-fn signs(row: &[Piece], scale: &Scale) -> Vec<char> {
+fn signs(row: &[Piece], scale: &Scale) -> Vec<Sign> {
     let mut signs = Vec::new();
     for piece in row {
         let (from, to) = (scale.column(piece.bytes.start), scale.column(piece.bytes.end));
-        signs.resize(from.max(signs.len()), ' ');
+        signs.resize(from.max(signs.len()), Sign::line(' '));
         if signs.len() == from {
-            signs.push('├');
+            signs.push(Sign::line('├'));
         } else {
-            signs[from] = '┼';
+            signs[from] = Sign::line('┼');
         }
-        signs.extend(centred(&piece.text, to - from - 1, '─').chars());
-        signs.push('┤');
+        signs.extend(centred(&piece.text, to - from - 1));
+        signs.push(Sign::line('┤'));
         if piece.cut > 0 {
             let end = scale.column(piece.bytes.end + piece.cut);
-            signs.extend(centred(&format!(" {} gone ", piece.cut), end - to - 1, '·').chars());
+            let gone = format!("{:·^1$}", format!(" {} gone ", piece.cut), end - to - 1);
+            signs.extend(gone.chars().map(Sign::line));
         }
     }
     signs
 }
 
-fn centred(text: &str, room: usize, filler: char) -> String {
-    let text = shortened(text, room);
-    let text = if width(&text) + 4 <= room && filler == '─' { format!(" {text} ") } else { text };
-    let rest = room.saturating_sub(width(&text));
-    let before = rest / 2;
-    let fill = |count| String::from_iter(std::iter::repeat_n(filler, count));
-    format!("{}{text}{}", fill(before), fill(rest - before))
+/// The text of a piece in the middle of its line; what is too long is cut, and says so.
+fn centred(text: &[(char, u64)], room: usize) -> Vec<Sign> {
+    let mut text: Vec<Sign> = text.iter().map(|(shown, byte)| Sign { shown: *shown, byte: Some(*byte) }).collect();
+    if text.len() > room {
+        text.truncate(room.saturating_sub(1));
+        while text.last().is_some_and(|sign| sign.shown == ' ') {
+            text.pop();
+        }
+        text.push(Sign::line('…'));
+    }
+    if text.len() + 4 <= room {
+        text.insert(0, Sign::line(' '));
+        text.push(Sign::line(' '));
+    }
+    let rest = room.saturating_sub(text.len());
+    let line = |count| std::iter::repeat_n(Sign::line('─'), count);
+    line(rest / 2).chain(text).chain(line(rest - rest / 2)).collect()
 }
 
 // ---- what it comes to ----
@@ -346,5 +394,30 @@ pub(super) fn not_shown(paper: &mut Paper, act: &Act) {
     if !act.shown {
         let text = "In this run the effect did not appear: this machine's kernel has done something else, which is shown above.";
         paper.wrapped(Ink::Bad, "  ! ", 4, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_has_the_colour_of_its_message_wherever_it_stands() {
+        let piece = |bytes: &[u8], start: u64| Piece {
+            bytes: start..start + bytes.len() as u64,
+            text: label(bytes, start),
+            cut: 0,
+        };
+        let sent = [piece(b"\0\0\0\x05", 0), piece(b"Hello", 4)];
+        let read = [piece(b"\0\0\0\x05Hello", 0)];
+        let scale = Scale::new(&[&sent, &read], 60);
+        let signs = signs(&read, &scale);
+        let of = |message| {
+            let mine = |(column, sign): &(usize, &Sign)| {
+                sign.byte.is_some() && scale.message(&sent, *column, **sign) == message
+            };
+            signs.iter().enumerate().filter(mine).map(|(_, sign)| sign.shown).collect::<String>()
+        };
+        assert_eq!((of(0).trim(), of(1).trim()), ("00 00 00 05", "Hello"));
     }
 }

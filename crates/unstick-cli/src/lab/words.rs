@@ -76,8 +76,9 @@ pub(super) fn of(scene: Scene) -> Words {
 
 const NAGLE: Words = Words {
     title: "two sends read as one: the sender gathered them",
-    why: "While a small segment is on its way and not yet acknowledged, the sender's kernel holds further small sends back and \
-        lets them go together (Nagle's algorithm). The receiver gets one segment, and nothing in it says that there were two sends.",
+    why: "While a small segment is not yet acknowledged, the sender's kernel holds further small sends back and sends them \
+        together (Nagle's algorithm). The receiver's kernel delays the acknowledgement, on Linux by up to 40 ms, so this is common. \
+        TCP_NODELAY switches Nagle off, which makes joined sends rarer, never impossible: only a framing keeps messages apart.",
     acts: &[("gathered", "TCP: three sends, one right after the other, and a late acknowledgement")],
     python: code!("nagle", "py"),
     rust: code!("nagle", "rs"),
@@ -159,7 +160,7 @@ const SMALL_BUFFER: Words = Words {
 const LENGTH: Words = Words {
     title: "the length that arrives with its body, and the cure that works",
     why: "A length in front of each message is the right cure, but the length is a part of the stream as well: it may arrive \
-        with its body, or in two pieces. Only a reader that asks for exactly what is missing, again and again, gets it right.",
+        with its body, or in two pieces. Only a reader that asks for exactly the bytes that are missing, until all are there, gets it right.",
     acts: &[
         ("joined", "TCP, wrong: recv(1024) for the length"),
         ("cut", "TCP, wrong: one recv(4) for the length, and the network cut it"),

@@ -11,13 +11,14 @@ use bytes::Bytes;
 use rustyline::completion::unescape;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use unstick::service::talk::{Command, PeerId, Target};
+use unstick::wire::Framing;
 
 use super::addressee::{Addressees, Choice, To};
 use super::board::{Board, Prompt};
 use super::editor::{LineEditor, Read, keep_awake};
 use super::history::{self, HistoryFile};
 use super::typed::{COMMANDS, Typed, Wrong, parse};
-use crate::visible;
+use crate::{payload, visible};
 
 /// Bytes of a file that `/file` reads. What the framing takes is said when it is sent; this is about memory.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -28,6 +29,8 @@ pub(super) struct Reader {
     lines: Lines,
     commands: mpsc::Sender<Command>,
     history: HistoryFile,
+    /// How what is sent is framed.
+    framing: Option<Framing>,
     /// The run has another end than that of its input.
     goes_on: bool,
     /// How a choice of addressee ends has been said.
@@ -64,7 +67,12 @@ impl Drop for AwayAtEnd {
 
 impl Reader {
     /// A reader of standard input, and who wakes it.
-    pub(super) fn new(board: Arc<Board>, commands: mpsc::Sender<Command>, goes_on: bool) -> io::Result<Self> {
+    pub(super) fn new(
+        board: Arc<Board>,
+        commands: mpsc::Sender<Command>,
+        framing: Option<Framing>,
+        goes_on: bool,
+    ) -> io::Result<Self> {
         let history = HistoryFile::of_user();
         let lines = match LineEditor::new(&board, history::LINES) {
             Ok((mut editor, printer)) => {
@@ -81,7 +89,7 @@ impl Reader {
                 Lines::Plain
             }
         };
-        Ok(Self { board, lines, commands, history, goes_on, explained: false })
+        Ok(Self { board, lines, commands, history, framing, goes_on, explained: false })
     }
 
     /// Starts the thread.
@@ -170,7 +178,7 @@ impl Reader {
             Typed::Say { to: Some(choice), text } => self.send_to(choice, text.into()),
             Typed::Bytes(bytes) => self.send(bytes.into()),
             Typed::File(path) => match read_file(&path) {
-                Ok(content) => self.send(content.into()),
+                Ok(content) => self.send(payload::without_line_end(content.into(), self.framing.as_ref())),
                 Err(wrong) => self.wrong(&wrong),
             },
             Typed::To(choice) => self.choose(choice),

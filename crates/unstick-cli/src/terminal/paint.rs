@@ -111,7 +111,9 @@ impl Painter {
         };
         let mut text = format!("peer {peer}: {size} so far, and no end of a message: {shown}{more}");
         if !std::mem::replace(&mut self.hinted, true) {
-            text.push_str("\n  hint: -f raw shows what arrives as it arrives");
+            text.push_str(
+                "\n  hint: --frame-in raw shows what arrives as it arrives, and what you type is sent as before",
+            );
         }
         text
     }
@@ -213,6 +215,11 @@ fn count(number: impl Into<u64> + Display, what: &str) -> String {
 
 pub(crate) fn now() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// The local time for a log: with its distance from UTC, since whoever reads it may be elsewhere.
+pub(crate) fn now_with_offset() -> String {
+    jiff::Zoned::now().strftime("%H:%M:%S%.3f%:z").to_string()
 }
 
 pub(crate) fn columns() -> usize {
@@ -324,7 +331,12 @@ mod tests {
         let mut painter = painter();
         let mut pending = |so_far| painter.paint(&Event::Pending { peer: 1, so_far }).unwrap().text;
         let first = "peer 1: 5 bytes so far, and no end of a message: \"hello\"\n";
-        assert_eq!(pending(b"hello"), format!("{first}  hint: -f raw shows what arrives as it arrives\n"));
+        assert_eq!(
+            pending(b"hello"),
+            format!(
+                "{first}  hint: --frame-in raw shows what arrives as it arrives, and what you type is sent as before\n"
+            )
+        );
         assert_eq!(pending(b"\r"), "peer 1: 1 byte so far, and no end of a message: \"\\r\"\n");
         let long = pending(&[b'x'; 1000]);
         assert!(long.starts_with("peer 1: 1000 bytes so far") && long.ends_with("x\" ...\n"), "{long}");

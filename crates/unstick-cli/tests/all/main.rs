@@ -16,6 +16,7 @@ mod json;
 mod keys;
 mod lab;
 mod netcats;
+mod payloads;
 mod pipes;
 mod presets;
 mod prompt;

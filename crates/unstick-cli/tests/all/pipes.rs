@@ -209,7 +209,10 @@ fn a_frame_without_an_end_is_said_once_and_not_in_a_raw_pipe() {
     let (listener, address) = listener();
     let mut client = unstick(&["connect", &address, "-f", "line"]);
     let mut peer = Peer::accept(&listener);
-    for (message, hint) in [("first", "  hint: -f raw shows what arrives as it arrives\n"), ("second", "")] {
+    for (message, hint) in [
+        ("first", "  hint: --frame-in raw shows what arrives as it arrives, and what you type is sent as before\n"),
+        ("second", ""),
+    ] {
         peer.says(message);
         client.error_line_with(&format!("{} bytes so far, and no end of a message: \"{message}\"", message.len()));
         peer.says("\n");

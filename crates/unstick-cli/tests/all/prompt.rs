@@ -404,7 +404,7 @@ fn an_unfinished_message_is_shown_once() {
     let [mut peer] = join(&terminal, port);
     peer.says("no newline");
     terminal.shows("peer 1: 10 bytes so far, and no end of a message: \"no n");
-    terminal.shows("hint: -f raw shows what arrives as it arrives");
+    terminal.shows("hint: --frame-in raw shows what arrives");
     peer.says(" ever\nnext\n");
     terminal.ends_with(&["1> no newline ever", "1> next", "to 1>"]);
     assert_eq!(terminal.written_up_to("next").matches("bytes so far").count(), 1);

@@ -6,26 +6,59 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::rig::{Peer, Terminal, Vacancy, listener, unstick, unstick_listen};
 
-const HELP: &str = "unstick connect --help tells what it takes";
+const HELP: &str = "unstick connect --help lists its options";
 const DATAGRAM: &str = "a datagram already is a whole message";
 const PIECES: &str = "and would arrive in pieces";
 
 /// What was typed, the sentence, the hint: all of them end the program with 2 before anything is opened.
 const WRONG: &[(&[&str], &str, &str)] = &[
     // Verbs and words.
-    (&["lisen", ":1"], "`lisen` is nothing that unstick does", "did you mean `listen`?"),
-    (&["8080"], "`8080` is nothing that unstick does", "unstick --help tells what it takes"),
-    (&["generate", "pdf"], "`pdf` is nothing that generate does", "unstick generate --help tells what it takes"),
+    (&["lisen", ":1"], "`lisen` is not a verb of unstick", "did you mean `listen`?"),
+    (&["8080"], "`8080` is not a verb of unstick", "unstick --help lists the verbs"),
+    (&["generate", "pdf"], "`pdf` is nothing that generate does", "unstick generate --help lists its options"),
     (
         &["-v", "listen", ":1"],
         "-v stands where a verb belongs",
         "options stand behind the verb, as in unstick listen -v",
     ),
+    (&["-l", "8080"], "-l stands where a verb belongs", "write unstick listen 8080"),
+    (&["-u", "host", "53"], "-u stands where a verb belongs", "write unstick connect udp://host:53"),
+    (
+        &["--json", "8080"],
+        "--json stands where a verb belongs",
+        "options stand behind the verb, as in unstick listen ADDRESS --json",
+    ),
+    (&["--bogus"], "--bogus stands where a verb belongs", "unstick --help lists the verbs"),
+    (&["help", "--help"], "`--help` is not a verb of unstick", "unstick --help lists the verbs"),
+    (&["help", "lisen"], "`lisen` is not a verb of unstick", "unstick --help lists the verbs"),
+    (&["proxy", ":1"], "`proxy` is not a verb of unstick", "write unstick listen ADDRESS --to ADDRESS"),
+    (&["serve", ":1"], "`serve` is not a verb of unstick", "write unstick listen ADDRESS"),
+    (&["listen", "-p", "80"], "listen has no option -p", "the port is the address: unstick listen 8080"),
+    (
+        &["listen", "8080", "8081"],
+        "`8080 8081` is two ports, and a run takes one address",
+        "start unstick once for each port, or write HOST PORT",
+    ),
+    (
+        &["connect", "8080:8081"],
+        "`8080` in `8080:8081` is a number, not a host",
+        "write HOST:PORT with a name or an address such as 127.0.0.1, or just PORT",
+    ),
+    (
+        &["connect", ":1", "--io", "raw", "--time"],
+        "--time puts the time in front of lines, and --io raw writes none",
+        "--json has the time of every message, with any content",
+    ),
+    (
+        &["connect", ":1", "--send-hex", "00 0z"],
+        "--send-hex `00 0z`: 0z is not hexadecimal",
+        "such as 00ff10 or 00 ff 10",
+    ),
     (&["connect"], "connect needs ADDRESS", HELP),
     (&["connect", "a", "b", "c"], "`c` is one word too many for connect", HELP),
-    (&["ask", ":1"], "ask needs MESSAGE", "unstick ask --help tells what it takes"),
-    (&["ask"], "ask needs ADDRESS and MESSAGE", "unstick ask --help tells what it takes"),
-    (&["ask", "host", "80", "hi"], "`hi` is one word too many for ask", "unstick ask --help tells what it takes"),
+    (&["ask", ":1"], "ask needs MESSAGE", "unstick ask --help lists its options"),
+    (&["ask"], "ask needs ADDRESS and MESSAGE", "unstick ask --help lists its options"),
+    (&["ask", "host", "80", "hi"], "`hi` is one word too many for ask", "unstick ask --help lists its options"),
     (&["ask", "host", "80"], "`host` has no port", "ask takes the address in one word: host:80"),
     // Addresses.
     (&["connect", "localhost"], "`localhost` has no port", "write localhost:PORT, or just PORT"),
@@ -181,7 +214,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "",
     ),
     // Bridges.
-    (&["listen", ":0", "--to"], "--to needs a value", "unstick listen --help tells what it takes"),
+    (&["listen", ":0", "--to"], "--to needs a value", "unstick listen --help lists its options"),
     (&["listen", ":0", "--dump"], "--dump shows what passes through a bridge, and this is none", NO_BRIDGE),
     (
         &["connect", ":1", "--fault", "reset"],
@@ -277,7 +310,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (
         &["ask", ":1", "hi", "--send-hex", "00"],
         "MESSAGE and --send-hex exclude each other",
-        "unstick ask --help tells what it takes",
+        "unstick ask --help lists its options",
     ),
     (
         &["connect", ":1", "--io", "lien"],
@@ -311,8 +344,12 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "it is one of bash, elvish, fish, powershell, zsh",
     ),
     // Messages.
-    (&["connect", ":1", "--send-hex", "0"], "`0` is not bytes in hexadecimal", "such as 00ff10 or 00 ff 10"),
-    (&["ask", ":1", "--send-hex", "0g"], "`0g` is not bytes in hexadecimal", "such as 00ff10 or 00 ff 10"),
+    (
+        &["connect", ":1", "--send-hex", "0"],
+        "--send-hex `0`: 0 has an odd number of digits, and two make a byte",
+        "such as 00ff10 or 00 ff 10",
+    ),
+    (&["ask", ":1", "--send-hex", "0g"], "--send-hex `0g`: 0g is not hexadecimal", "such as 00ff10 or 00 ff 10"),
     (&["connect", ":1", "--send-file", "/none/such"], "/none/such: no such file or directory", ""),
     (&["ask", ":1", "--send-file", "/"], "/: is a directory", ""),
 ];

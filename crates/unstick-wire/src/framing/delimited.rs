@@ -67,6 +67,13 @@ pub(crate) struct Line {
     scanned: usize,
 }
 
+impl Line {
+    /// Whether a CR before the LF belongs to the message.
+    pub(crate) fn keeps_cr(&self) -> bool {
+        self.keep_cr
+    }
+}
+
 impl Codec for Line {
     fn lane(&self, max: usize) -> Lane {
         Lane::Line { max, crlf: !self.keep_cr, lf: true }
@@ -207,6 +214,11 @@ pub(crate) struct Delimited {
 }
 
 impl Delimited {
+    /// Whether messages end in LF or CRLF: they are lines.
+    pub(crate) fn ends_in_lf(&self) -> bool {
+        matches!(self.needle.bytes(), b"\n" | b"\r\n")
+    }
+
     fn new(delimiter: &[u8]) -> Self {
         Self { needle: Needle::new(delimiter), scanned: 0 }
     }

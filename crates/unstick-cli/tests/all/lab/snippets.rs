@@ -103,7 +103,9 @@ fn three_reads_are_not_three_messages_and_lines_are() {
         Some(&[b"Hello", b"Worldagain", b""]),
     );
     let parts: &[&[u8]] = &[b"Hello\n", b"World\nagain\n"];
-    streamed("nagle", "right", code::nagle_right::receive, parts, Some(&[b"Hello", b"World", b"again"]));
+    let right = code::nagle_right::receive;
+    streamed("nagle", "right", right, parts, Some(&[b"Hello", b"World", b"again"]));
+    streamed("nagle", "right", right, &[b"Hello\nWor"], None);
 }
 
 #[test]
@@ -113,6 +115,7 @@ fn one_read_is_not_one_message_and_five_bytes_are() {
     for parts in [parts, &[b"Hel", b"loWor", b"ld"]] {
         streamed("slow_reader", "right", code::slow_reader_right::receive, parts, Some(&[b"Hello", b"World"]));
     }
+    streamed("slow_reader", "right", code::slow_reader_right::receive, &[b"HelloWor"], None);
 }
 
 #[test]
@@ -137,6 +140,12 @@ fn a_length_is_read_exactly_or_not_at_all() {
         streamed("length", "right", right, parts, Some(&[b"Hello"]));
         let wrong: Option<&[&[u8]]> = if parts[0].len() == 4 { Some(&[b"He"]) } else { None };
         streamed("length", "wrong", code::length_wrong::receive, parts, wrong);
+    }
+    let right = code::length_right::receive;
+    let two: &[&[u8]] = &[b"\0\0\0\x05Hello\0\0", b"\0\x05World"];
+    streamed("length", "right", right, two, Some(&[b"Hello", b"World"]));
+    for cut in [&b"\0\0"[..], b"\0\0\0\x05Hel", b"\0\0\0\x05"] {
+        streamed("length", "right", right, &[cut], None);
     }
 }
 

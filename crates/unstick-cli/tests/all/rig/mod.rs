@@ -21,7 +21,7 @@ pub(crate) use peers::{
 };
 pub(crate) use process::Process;
 pub(crate) use protocols::Server;
-pub(crate) use talk::{ask, connect, listen};
+pub(crate) use talk::{Talk, ask, connect, listen};
 pub(crate) use terminal::Terminal;
 
 /// The command that starts the program under test.

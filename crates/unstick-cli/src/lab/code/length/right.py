@@ -6,10 +6,18 @@ def exactly(sock, count):
     while len(data) < count:
         more = sock.recv(count - len(data))
         if not more:
-            raise EOFError("it ended inside a message")
+            break  # the stream has ended
         data += more
     return data
 
 def receive(sock):
-    (length,) = struct.unpack("!I", exactly(sock, 4))
-    return [exactly(sock, length)]
+    messages = []
+    while header := exactly(sock, 4):
+        if len(header) < 4:
+            raise EOFError("it ended inside a length")
+        (length,) = struct.unpack("!I", header)
+        body = exactly(sock, length)
+        if len(body) < length:
+            raise EOFError("it ended inside a message")
+        messages.append(body)
+    return messages

@@ -1,4 +1,8 @@
 # each message ends in a newline, and is read up to it
 def receive(sock):
-    lines = sock.makefile("rb")
-    return [lines.readline()[:-1] for _ in range(3)]
+    messages = []
+    for line in sock.makefile("rb"):
+        if not line.endswith(b"\n"):
+            raise EOFError("it ended inside a message")
+        messages.append(line[:-1])
+    return messages

@@ -1,13 +1,16 @@
 //! a message has 5 bytes, and is read until they are there
-use std::io::{Read, Result};
+use std::io::{ErrorKind, Read, Result};
 
 type Messages = Vec<Vec<u8>>;
 
 pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut messages = Vec::new();
-    let mut message = [0; 5];
-    while stream.read_exact(&mut message).is_ok() {
-        messages.push(message.to_vec());
+    loop {
+        let mut data = Vec::new();
+        match stream.take(5).read_to_end(&mut data)? {
+            0 => return Ok(messages),
+            5 => messages.push(data),
+            _ => return Err(ErrorKind::UnexpectedEof.into()),
+        }
     }
-    Ok(messages)
 }
