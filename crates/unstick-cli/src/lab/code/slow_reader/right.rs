@@ -7,10 +7,12 @@ pub fn receive(stream: &mut impl Read) -> Result<Messages> {
     let mut messages = Vec::new();
     loop {
         let mut data = Vec::new();
-        match stream.take(5).read_to_end(&mut data)? {
+        stream.take(5).read_to_end(&mut data)?;
+        match data.len() {
             0 => return Ok(messages),
             5 => messages.push(data),
-            _ => return Err(ErrorKind::UnexpectedEof.into()),
+            _ => break, // inside a message
         }
     }
+    Err(ErrorKind::UnexpectedEof.into())
 }
