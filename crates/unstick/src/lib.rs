@@ -36,6 +36,7 @@ mod activity;
 pub mod address;
 pub mod endpoint;
 mod error;
+mod fairness;
 pub mod limits;
 pub mod link;
 mod process_group;

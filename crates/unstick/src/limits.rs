@@ -13,6 +13,13 @@ pub const FIRST_READ: usize = 8 << 10;
 /// Bytes of the largest read: beyond it, fewer system calls do not pay for the cache that is lost.
 pub const LARGEST_READ: usize = 256 << 10;
 
+/// Messages that the task of one peer takes before the tasks of other peers have their turn: enough to pay for the change of
+/// tasks (under a microsecond), few enough that the others wait for microseconds, not for milliseconds.
+pub const TURN_MESSAGES: usize = 256;
+
+/// Bytes of messages that it takes before that: what the processor copies in some ten microseconds.
+pub const TURN_BYTES: usize = 64 << 10;
+
 /// Bytes of one read of a bridge, into memory that all bridges of a thread share: it is quick to fill and stays in the
 /// cache; two full ones in a row show a stream that Linux had better move by itself.
 pub const RELAY_READ: usize = 64 << 10;

@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod generate;
 mod hands_free;
+mod hostile;
 mod hostile_unix;
 mod json;
 mod keys;

@@ -356,6 +356,14 @@ impl Hub {
         }
     }
 
+    /// Waits while the output is full: bridges that come and go, or fail, are events too.
+    async fn make_room(&self) {
+        let room = self.output().to.room();
+        if let Some(room) = room {
+            room.await;
+        }
+    }
+
     /// Resolves when the output has failed.
     async fn over(&self) -> Outcome {
         loop {
@@ -393,6 +401,7 @@ impl Hub {
         let mut came = 0;
         let mut complained: Option<Instant> = None;
         loop {
+            self.make_room().await;
             tokio::select! {
                 accepted = listener.accept_end(), if bridges.len() < most => match accepted {
                     Ok(end) => {
@@ -425,8 +434,9 @@ impl Hub {
         let server = match connected {
             Ok(server) => server,
             Err(error) => {
-                self.emit(Event::Error { peer: Some(peer), error: &error });
                 refuse(client);
+                self.make_room().await;
+                self.emit(Event::Error { peer: Some(peer), error: &error });
                 return Err(error);
             }
         };
@@ -441,6 +451,7 @@ impl Hub {
             }
             (client, server) => Box::pin(Arc::clone(&self).messages(peer, bytes, client, server)).await?,
         };
+        self.make_room().await;
         self.emit(Event::Close { peer, from: &from, reason: &reason, passed, bytes });
         match reason {
             Reason::Ended | Reason::Fault(_) => Ok(()),

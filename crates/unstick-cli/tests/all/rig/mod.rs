@@ -2,6 +2,7 @@
 
 mod daemons;
 mod gate;
+mod hostile;
 mod peer;
 mod peers;
 mod process;
@@ -14,6 +15,7 @@ use std::process::Command;
 
 pub(crate) use daemons::{HttpServer, Mosquitto, Nginx, socat_echo};
 pub(crate) use gate::Gate;
+pub(crate) use hostile::{Arena, trial};
 pub(crate) use peer::{Peer, Vacancy, listener};
 pub(crate) use peers::{
     Dns, Postgres, Redis, free_port, ncat_server, netcat, netcat_server, node_packages, on_a_free_port, python,

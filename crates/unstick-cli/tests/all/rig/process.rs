@@ -168,9 +168,18 @@ impl Process {
 
     /// Bytes of memory that it holds at this moment.
     pub(crate) fn memory(&self) -> usize {
+        self.status_of("VmRSS:")
+    }
+
+    /// The most bytes of memory that it has held so far.
+    pub(crate) fn peak_memory(&self) -> usize {
+        self.status_of("VmHWM:")
+    }
+
+    fn status_of(&self, key: &str) -> usize {
         let pid = self.shared.lock().pid().as_raw_nonzero();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process has a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the status has its memory");
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("the status has its memory");
         line.trim().trim_end_matches(" kB").parse::<usize>().expect("memory is a number") * 1024
     }
 

@@ -15,6 +15,7 @@ use super::tap::Watch;
 use super::{Passed, PeerId, Reason, Side};
 use crate::activity::{Activity, sleep_until};
 use crate::error::Error;
+use crate::fairness::Turn;
 use crate::limits;
 use crate::link::{Link, Receiver, Sender};
 
@@ -178,6 +179,7 @@ impl Messages {
                 return;
             }
             while let Ok(Some(_)) = says.try_next() {}
+            tokio::task::yield_now().await;
         }
     }
 
@@ -216,11 +218,14 @@ impl Messages {
     async fn faulted(&self, from: Side, says: &mut Receiver, to: &Sender, course: &Mutex<Course>) -> Ended {
         let mut said_all: Option<Result<(), Error>> = None;
         let cuts = lock(course).cuts();
+        let mut turn = Turn::new();
         loop {
+            turn.pass().await;
             let now = Instant::now();
             let next = lock(course).next(now.into_std());
             let until = match next {
                 Next::Deliver(message) => {
+                    turn.take(message.len());
                     let binary = lock(course).is_marked();
                     match self.deliver(from, &message, binary, to, cuts).await {
                         // What a fault made of it has no frame: a bad way loses it, and goes on.
@@ -261,11 +266,7 @@ impl Messages {
 
     /// Sends on what a course lets through; alone, where segments are to be cut.
     async fn deliver(&self, from: Side, message: &[u8], binary: bool, to: &Sender, alone: bool) -> Result<(), Error> {
-        if self.look.shown
-            && let Some(room) = self.watch.room()
-        {
-            room.await;
-        }
+        self.make_room().await;
         let sent = !binary && to.try_send(message)?;
         if self.look.shown {
             self.watch.passed(self.peer, from, message);
@@ -279,6 +280,15 @@ impl Messages {
         self.count(from, message);
         self.note();
         Ok(())
+    }
+
+    /// Waits while the output of what passes is full.
+    async fn make_room(&self) {
+        if self.look.shown
+            && let Some(room) = self.watch.room()
+        {
+            room.await;
+        }
     }
 
     /// This has been passed on.
@@ -301,6 +311,7 @@ impl Messages {
     }
 
     async fn plain(&self, from: Side, says: &mut Receiver, to: &Sender) -> Ended {
+        let mut turn = Turn::new();
         loop {
             match says.arrival().await {
                 Ok(true) => {}
@@ -311,11 +322,7 @@ impl Messages {
                 }
                 Err(error) => return Ended::Source(error),
             }
-            if self.look.shown
-                && let Some(room) = self.watch.room()
-            {
-                room.await;
-            }
+            self.make_room().await;
             loop {
                 let binary = says.next_is_binary() == Some(true);
                 match says.try_next() {
@@ -327,9 +334,15 @@ impl Messages {
                             return Ended::Target(error);
                         }
                         self.count(from, message);
+                        turn.take(message.len());
                     }
                     Ok(None) => break,
                     Err(error) => return Ended::Source(error),
+                }
+                if turn.is_over() {
+                    self.note();
+                    self.make_room().await;
+                    turn.pass().await;
                 }
             }
             self.note();
@@ -370,7 +383,10 @@ fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
 async fn sunk(says: &mut Receiver) -> (Ended, &mut Receiver) {
     loop {
         match says.arrival().await {
-            Ok(true) => while let Ok(Some(_)) = says.try_next() {},
+            Ok(true) => {
+                while let Ok(Some(_)) = says.try_next() {}
+                tokio::task::yield_now().await;
+            }
             Ok(false) => return (Ended::InOrder, says),
             Err(error) if error.is_unreachable() => {}
             Err(error) => return (Ended::Source(error), says),

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::hub::{Hub, Peer, State, finish_all};
 use super::{Command, Input, Outcome, Output, PeerId, Reason, Target};
 use crate::error::{Error, Result};
+use crate::fairness::Turn;
 use crate::limits;
 use crate::link::Sender;
 
@@ -20,9 +21,6 @@ enum Delivery {
     /// The queues of these peers are full.
     Full(Vec<(PeerId, Sender)>),
 }
-
-/// Commands taken in one go before others have their turn.
-const BURST: usize = 1024;
 
 impl<O: Output> Hub<O> {
     /// Carries out commands until there are no more; then waits for what ends the run.
@@ -42,9 +40,11 @@ impl<O: Output> Hub<O> {
     }
 
     async fn carry_out_burst(self: &Arc<Self>, first: Command, input: &mut impl Input) -> Result<(), Outcome> {
+        let mut turn = Turn::new();
         self.carry_out(first).await?;
-        for _ in 0..BURST {
-            if let Some(rest) = self.pass_on(input)? {
+        while !turn.is_over() {
+            turn.take(0);
+            if let Some(rest) = self.pass_on(input, &mut turn)? {
                 self.send(Target::Latest, rest).await?;
             }
             match input.try_next() {
@@ -53,13 +53,13 @@ impl<O: Output> Hub<O> {
                 Err(error) => return Err(Outcome::Failed(error)),
             }
         }
-        tokio::task::yield_now().await;
+        turn.pass().await;
         Ok(())
     }
 
     /// Sends the messages that follow to the peer that the last one went to, as long as that needs no waiting: under one
     /// lock, and without a look at the clock for each. Returns the one that has to be sent as usual, if there is one.
-    fn pass_on(&self, input: &mut impl Input) -> Result<Option<Bytes>, Outcome> {
+    fn pass_on(&self, input: &mut impl Input, turn: &mut Turn) -> Result<Option<Bytes>, Outcome> {
         if self.rules.until.is_some() {
             return Ok(None);
         }
@@ -67,7 +67,8 @@ impl<O: Output> Hub<O> {
         let Some(peer) = state.latest_peer() else { return Ok(None) };
         let (mut some, mut rest) = (false, None);
         let passed = input.pass_on(&mut |message| {
-            let sent = matches!(peer.sender.try_send(message), Ok(true));
+            turn.take(message.len());
+            let sent = !turn.is_over() && matches!(peer.sender.try_send(message), Ok(true));
             some |= sent;
             if !sent {
                 rest = Some(Bytes::copy_from_slice(message));

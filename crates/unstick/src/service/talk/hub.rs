@@ -165,6 +165,8 @@ impl<O: Output> Hub<O> {
         let mut complained: Option<Instant> = None;
         loop {
             self.until(|state| state.peers.len() < most).await;
+            // Peers that come and go are events as well.
+            self.make_room().await;
             match listener.accept().await {
                 Ok(link) => {
                     self.open(link);
@@ -193,6 +195,22 @@ impl<O: Output> Hub<O> {
                 return;
             }
             changed.await;
+        }
+    }
+
+    /// Waits while the output is full, unless the run is over: whatever becomes an event waits here before or after it, so
+    /// that a reader of the output that has stopped does not make memory grow.
+    pub(super) async fn make_room(&self) {
+        let over = self.signals.over.notified();
+        let room = {
+            let state = self.lock();
+            if state.over { None } else { state.output.room() }
+        };
+        if let Some(room) = room {
+            tokio::select! {
+                () = room => {}
+                () = over => {}
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use super::hub::{Hub, Standing};
 use super::{Answer, Event, Outcome, Output, PeerId, Reason, answer};
 use crate::activity::sleep_until;
 use crate::error::{Error, Result};
+use crate::fairness::Turn;
 use crate::limits;
 use crate::link::{Receiver, Sender};
 
@@ -31,6 +32,7 @@ pub(super) struct Visit<O> {
     losses: (u64, u64),
     /// Why nothing can be sent to it any more, and since when: what it said before that is still to be taken.
     failed: Option<(Error, Instant)>,
+    turn: Turn,
 }
 
 /// What is known of a frame that has not ended.
@@ -49,6 +51,8 @@ enum Taken {
     One(Question),
     /// As many as were asked for, the last of which are being answered.
     Enough,
+    /// As many as one turn allows: there may be more.
+    Turn,
     /// The conversation is over.
     Over(Reason),
 }
@@ -89,7 +93,8 @@ impl<O: Output> Visit<O> {
         receiver: Receiver,
     ) -> Self {
         let (pending, arrived, silent_since, losses, failed) = (Pending::Nothing, None, None, (0, 0), None);
-        Self { hub, id, from, wake, sender, receiver, pending, arrived, silent_since, losses, failed }
+        let turn = Turn::new();
+        Self { hub, id, from, wake, sender, receiver, pending, arrived, silent_since, losses, failed, turn }
     }
 
     pub(super) async fn run(mut self) {
@@ -101,6 +106,7 @@ impl<O: Output> Visit<O> {
         self.hub.leaves(self.id);
         self.report_losses();
         Box::pin(self.leave(&reason)).await;
+        hub.make_room().await;
         self.hub.gone(self.id, &self.from, reason);
     }
 
@@ -129,11 +135,15 @@ impl<O: Output> Visit<O> {
     async fn ignore_the_rest(&mut self) {
         while let Ok(true) = self.receiver.arrival().await {
             while let Ok(Some(_)) = self.receiver.try_next() {}
+            tokio::task::yield_now().await;
         }
     }
 
     async fn converse(&mut self) -> Result<Reason> {
         loop {
+            // Behind every message that is answered, too: it has been shown.
+            self.hub.make_room().await;
+            self.turn.pass().await;
             match self.take()? {
                 Taken::Over(reason) => return Ok(reason),
                 Taken::One(question) => {
@@ -142,11 +152,11 @@ impl<O: Output> Visit<O> {
                     }
                     continue;
                 }
+                Taken::Turn => continue,
                 Taken::Enough => std::future::pending().await,
                 Taken::All => {}
             }
             self.report_losses();
-            self.make_room().await;
             match self.wait().await? {
                 Wait::Arrived => self.arrives(),
                 Wait::Nothing => {}
@@ -167,7 +177,7 @@ impl<O: Output> Visit<O> {
 
     /// Takes what has arrived, under one lock.
     fn take(&mut self) -> Result<Taken> {
-        let Self { hub, id, from, receiver, pending, .. } = self;
+        let Self { hub, id, from, receiver, pending, turn, .. } = self;
         let silent = hub.is_silent();
         let mut state = hub.lock();
         let mut any = false;
@@ -181,6 +191,7 @@ impl<O: Output> Visit<O> {
             let binary = receiver.next_is_binary();
             let Some(message) = receiver.try_next()? else { break };
             any = true;
+            turn.take(message.len());
             *pending = Pending::Nothing;
             state.take(*id, from, message, binary);
             if silent && hub.has_enough(&state) {
@@ -195,6 +206,10 @@ impl<O: Output> Visit<O> {
                 state.note_activity();
                 let message = Bytes::copy_from_slice(message);
                 return Ok(Taken::One(Question { message, binary: binary == Some(true) }));
+            }
+            if turn.is_over() {
+                state.note_activity();
+                return Ok(Taken::Turn);
             }
         }
         if any {
@@ -233,14 +248,6 @@ impl<O: Output> Visit<O> {
             other => other?,
         }
         Ok(self.hub.is_until(&reply))
-    }
-
-    /// Waits while the output is full.
-    async fn make_room(&mut self) {
-        let room = self.hub.lock().output.room();
-        if let Some(room) = room {
-            room.await;
-        }
     }
 
     fn report_losses(&mut self) {
