@@ -11,8 +11,9 @@ pub fn receive(stream: &mut impl Read) -> Result<Messages> {
         if header.is_empty() {
             return Ok(messages); // ended between two
         }
-        let header = header.try_into();
-        let header = header.map_err(|_| ErrorKind::UnexpectedEof)?;
+        let Ok(header) = header.try_into() else {
+            return Err(ErrorKind::UnexpectedEof.into());
+        };
         let length = u32::from_be_bytes(header).into();
         let mut body = Vec::new();
         stream.take(length).read_to_end(&mut body)?;
