@@ -5,6 +5,7 @@
 mod args;
 mod ask;
 mod bridge;
+mod complaints;
 mod framings;
 mod generate;
 mod json;
@@ -18,6 +19,7 @@ mod prompt;
 mod proxy;
 mod report;
 mod run;
+mod screen;
 mod secure;
 mod shake;
 mod signals;

@@ -1,14 +1,17 @@
 //! The one module that prints: notices and errors on standard error, and the end of the process.
 
-#![allow(clippy::print_stderr, clippy::exit)]
+#![allow(clippy::exit)]
 
 use std::io::{IsTerminal, Write};
 
 use clap::builder::StyledStr;
 use unstick::Error;
+use unstick::limits::LAST_CALL;
 use unstick::service::talk::PeerId;
 
+use crate::complaints;
 use crate::report::Status;
+use crate::screen::{self, To};
 use crate::visible;
 
 /// Whether a stream gets colour: only a terminal does, and only if the user has not said no.
@@ -22,7 +25,7 @@ fn line(text: &str) {
     if std::io::stderr().is_terminal() && crate::prompt::say(text) {
         return;
     }
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    screen::say(To::Errors, format!("{text}\n"));
 }
 
 /// A line without more: what is shown where standard output is taken.
@@ -57,7 +60,11 @@ pub fn error_of_peer(peer: PeerId, error: &Error) {
 
 /// The same, said of whoever is named in front, as `peer 1, the server: `.
 pub fn error_of(whose: &str, error: &Error) {
-    problem(&format!("{whose}{}", visible::line(&error.to_string())));
+    let what = format!("{whose}{}", visible::line(&error.to_string()));
+    if !complaints::is_to_be_said(&what) {
+        return;
+    }
+    problem(&what);
     if let Some(hint) = error.hint() {
         line(&format!("  hint: {}", visible::line(hint)));
     }
@@ -114,10 +121,20 @@ pub fn restore_on_panic() {
     }));
 }
 
-/// Ends the process with a status, the terminal as it was.
+/// Ends the process with a status, the terminal as it was and everything said, if somebody reads it.
 pub fn exit(status: Status) -> ! {
+    complaints::flush();
     crate::prompt::restore();
+    screen::flush(screen::STALLED);
     std::process::exit(status as i32)
+}
+
+/// Ends the process now, whatever any of its threads waits for: nothing is waited for but what was said, for a moment.
+pub fn exit_at_once(status: Status) -> ! {
+    crate::prompt::abandon();
+    screen::flush(LAST_CALL);
+    // Past the handlers of a usual end, which may wait for a lock or a reader.
+    signal_hook::low_level::exit(status as i32)
 }
 
 /// Standard output took no more: where its reader has gone, that is [`Error::is_closed`].

@@ -11,7 +11,6 @@ mod keys;
 mod reader;
 mod typed;
 
-use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -25,7 +24,8 @@ use unstick::{Error, Result};
 pub(crate) use board::Board;
 use reader::Reader;
 
-use crate::terminal::{Look, TerminalOutput, write};
+use crate::screen;
+use crate::terminal::{Look, TerminalOutput};
 use crate::visible;
 
 /// Lines typed ahead of a conversation that does not take them: beyond that a line is kept for later.
@@ -115,6 +115,13 @@ pub fn restore() {
     }
 }
 
+/// Gives the terminal back its modes, and nothing else: for an end that waits for nobody.
+pub fn abandon() {
+    if let Some(terminal) = TERMINAL.get() {
+        terminal.reset();
+    }
+}
+
 /// Shows a notice above the prompt, if there is one; false if it has to be written somewhere else.
 pub fn say(line: &str) -> bool {
     TERMINAL.get().is_some_and(|terminal| terminal.board.say_if_live(&format!("{line}\n")))
@@ -128,10 +135,10 @@ impl Terminal {
     }
 }
 
-/// Writes to the terminal; one that is gone shows nothing anyway.
+/// Writes to the terminal, without waiting for it; one that is gone shows nothing anyway.
 fn show(text: &str) {
     if !text.is_empty() {
-        let _ = write(&mut io::stdout().lock(), text);
+        let _ = screen::show(text.to_owned());
     }
 }
 

@@ -15,7 +15,7 @@ use crate::bridge::Bridge;
 use crate::plan::{Front, Plan};
 use crate::report::{Peers, Status};
 use crate::shake::shake;
-use crate::signals::Signals;
+use crate::signals::Stop;
 use crate::terminal::{Notices, TerminalOutput};
 use crate::{framings, generate, json, lab, output, pipe, prompt, report, terminal};
 
@@ -39,12 +39,12 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
 fn block_on(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::other(format!("cannot start: {e}")))?;
+    // Before the verb says that it is there to be ended.
+    let mut stop = Stop::catch()?;
     let result = runtime.block_on(async {
-        // Before the verb says that it is there to be ended.
-        let mut signals = Signals::catch()?;
         tokio::select! {
             result = verb => result,
-            status = signals.come() => Ok(status),
+            status = stop.comes() => Ok(status),
         }
     });
     // A thread may still wait for standard input: it is not waited for.

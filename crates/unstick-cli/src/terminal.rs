@@ -6,15 +6,17 @@ mod paint;
 
 use std::fmt::Display;
 use std::future::Future;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use unstick::service::talk::{Event, Output, Reason};
 use unstick::{Error, Result};
 
+use crate::complaints;
 use crate::output::colour_on;
 use crate::prompt::Board;
+use crate::screen::{self, To};
 use paint::{Painted, Painter};
 pub(crate) use paint::{coloured_prompt, columns, now, now_with_offset};
 
@@ -125,24 +127,28 @@ impl Output for TerminalOutput {
             board.note(&event);
         }
         let Some(Painted { text, message }) = self.painter.paint(&event) else { return Ok(()) };
+        if let Event::Error { peer, error } = &event
+            && !complaints::is_to_be_said(&format!("peer {}: {error}", peer.unwrap_or_default()))
+        {
+            return Ok(());
+        }
         match &self.place {
             Place::Above { aside: true, .. } | Place::Streams if !message => {
-                // Nobody reads the notices any more: the messages may still be wanted.
-                let _ = write(&mut io::stderr().lock(), &text);
+                screen::say(To::Errors, text);
                 Ok(())
             }
             Place::Above { board, .. } => {
                 board.say(&text);
                 Ok(())
             }
-            Place::Streams => write(&mut io::stdout().lock(), &text).map_err(unwritten),
+            Place::Streams => screen::show(text).map_err(unwritten),
         }
     }
 
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         match &self.place {
             Place::Above { board, .. } => Board::room(board),
-            Place::Streams => None,
+            Place::Streams => screen::room(To::Output),
         }
     }
 }
@@ -152,12 +158,6 @@ fn unwritten(error: io::Error) -> Error {
         io::ErrorKind::BrokenPipe => Error::output_closed(),
         _ => Error::other(format!("standard output: {error}")),
     }
-}
-
-/// The one place here that writes: whole lines, at once.
-pub(crate) fn write(to: &mut impl Write, text: &str) -> io::Result<()> {
-    to.write_all(text.as_bytes())?;
-    to.flush()
 }
 
 #[cfg(test)]

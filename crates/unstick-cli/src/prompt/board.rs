@@ -5,7 +5,7 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -13,14 +13,16 @@ use unstick::service::talk::Event;
 
 use super::addressee::{Addressees, To};
 use super::show;
+use crate::screen::{self, BURST, WAITING};
 use crate::terminal::coloured_prompt;
-
-/// Text that may wait for the terminal before the peers are slowed down.
-const WAITING: usize = 256 * 1024;
 
 /// How long the reader may take to leave the terminal alone at the end. It is busy for longer only where rustyline
 /// waits for a key and nothing else, as behind ^V.
 const GRACE: Duration = Duration::from_millis(300);
+
+/// How long the reader may take nothing before nobody waits for the terminal any more. It takes everything at once, which a
+/// slow line carries for a while.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// Shared by the conversation, the reader of keys and who wakes it.
 pub(crate) struct Board {
@@ -35,6 +37,10 @@ pub(crate) struct Board {
 struct State {
     /// Whole lines for the screen.
     waiting: String,
+    /// Lines that found no room there, because the terminal takes nothing.
+    dropped: u64,
+    /// When text was last taken, or there was none to take.
+    taken: Instant,
     phase: Phase,
     wake: Wake,
     /// What has been typed of the next line.
@@ -99,6 +105,8 @@ impl Board {
     pub(super) fn new(single: bool, colour: bool) -> Self {
         let state = State {
             waiting: String::new(),
+            dropped: 0,
+            taken: Instant::now(),
             phase: Phase::Ahead,
             wake: Wake::No,
             line: String::new(),
@@ -135,7 +143,12 @@ impl Board {
         let mut state = self.lock();
         if state.phase == Phase::Away {
             show(text);
+        } else if !state.has_room() {
+            state.dropped += text.lines().count() as u64;
         } else {
+            if state.waiting.is_empty() {
+                state.taken = Instant::now();
+            }
             state.waiting.push_str(text);
             self.wake_if_needed(&mut state);
         }
@@ -150,19 +163,15 @@ impl Board {
         live
     }
 
-    /// What to wait for before more is said.
+    /// What to wait for before more is said: a terminal that takes nothing slows nobody down.
     pub(crate) fn room(board: &Arc<Self>) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        if board.lock().waiting.len() <= WAITING {
-            return None;
-        }
+        board.lock().patience()?;
         let board = Arc::clone(board);
         Some(Box::pin(async move {
             loop {
                 let taken = board.room.notified();
-                if board.lock().waiting.len() <= WAITING {
-                    return;
-                }
-                taken.await;
+                let Some(left) = board.lock().patience() else { return };
+                let _ = tokio::time::timeout(left, taken).await;
             }
         }))
     }
@@ -289,7 +298,13 @@ impl Board {
 
     fn take(&self, state: &mut State) -> String {
         self.room.notify_waiters();
-        mem::take(&mut state.waiting)
+        state.taken = Instant::now();
+        let mut text = mem::take(&mut state.waiting);
+        match mem::take(&mut state.dropped) {
+            0 => {}
+            count => text.push_str(&screen::dropped(count, "the terminal")),
+        }
+        text
     }
 
     fn wake_if_needed(&self, state: &mut State) {
@@ -303,6 +318,16 @@ impl Board {
 }
 
 impl State {
+    fn has_room(&self) -> bool {
+        self.waiting.len() <= WAITING || (self.patience().is_some() && self.waiting.len() <= WAITING + BURST)
+    }
+
+    /// How long to wait for room, where there is something to wait for.
+    fn patience(&self) -> Option<Duration> {
+        let left = STALLED.saturating_sub(self.taken.elapsed());
+        (self.waiting.len() > WAITING && !left.is_zero()).then_some(left)
+    }
+
     /// The line goes to somebody else than the prompt says.
     fn is_stale(&self) -> bool {
         let next = self.addressees.next();

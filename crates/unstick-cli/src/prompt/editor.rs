@@ -26,7 +26,7 @@ use rustyline::{
 
 use super::board::{Board, Draw, Prompt};
 use super::keys::{Complete, DropLine, Earlier, Find};
-use super::show;
+use crate::screen;
 
 #[cfg(panic = "abort")]
 compile_error!("the prompt ends reading by unwinding: see the head of this file");
@@ -115,7 +115,8 @@ impl LineEditor {
             Ok(Err(ReadlineError::Io(error))) if error.kind() == io::ErrorKind::InvalidData => Read::Left,
             Ok(Err(_)) => Read::Ended,
             Err(payload) if payload.is::<Leave>() => {
-                show(&(CUT_SHORT.to_owned() + &self.board.take_text()));
+                // By this thread, as all drawing: what is drawn next comes behind it.
+                screen::draw(&(CUT_SHORT.to_owned() + &self.board.take_text()));
                 Read::Left
             }
             Err(payload) => resume_unwind(payload),

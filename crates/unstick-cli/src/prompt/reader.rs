@@ -18,7 +18,8 @@ use super::board::{Board, Prompt};
 use super::editor::{LineEditor, Read, keep_awake};
 use super::history::{self, HistoryFile};
 use super::typed::{COMMANDS, Typed, Wrong, parse};
-use crate::{payload, visible};
+use crate::report::Status;
+use crate::{payload, signals, visible};
 
 /// Bytes of a file that `/file` reads. What the framing takes is said when it is sent; this is about memory.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -110,6 +111,8 @@ impl Reader {
                 Read::Interrupted if !self.board.line().is_empty() => kept.clear(),
                 Read::Interrupted => {
                     self.board.interrupt();
+                    // The conversation may be waiting for somebody who does not read.
+                    signals::insist(Status::Interrupted);
                     self.quit();
                     return;
                 }

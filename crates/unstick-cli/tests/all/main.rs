@@ -33,6 +33,7 @@ mod tls;
 mod tree;
 mod udp;
 mod unix;
+mod unread;
 mod unsafe_text;
 mod websocket;
 mod wrong_use;

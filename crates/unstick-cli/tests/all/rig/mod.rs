@@ -9,6 +9,7 @@ mod process;
 mod protocols;
 mod talk;
 mod terminal;
+mod unread;
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -25,6 +26,7 @@ pub(crate) use process::Process;
 pub(crate) use protocols::Server;
 pub(crate) use talk::{Talk, ask, connect, listen};
 pub(crate) use terminal::Terminal;
+pub(crate) use unread::Unread;
 
 /// The command that starts the program under test.
 ///

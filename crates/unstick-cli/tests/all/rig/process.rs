@@ -55,23 +55,31 @@ impl Process {
 
     /// The same with its standard output where the test wants it.
     pub(crate) fn start_into(command: &mut Command, output: Stdio) -> Process {
+        Process::start_on(command, output, Stdio::piped())
+    }
+
+    /// The same with both of its outputs where the test wants them.
+    pub(crate) fn start_on(command: &mut Command, output: Stdio, errors: Stdio) -> Process {
         let name = format!("{:?} {:?}", command.get_program(), command.get_args());
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(output)
-            .stderr(Stdio::piped())
+            .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let stdin = child.stdin.take();
         let stdout = child.stdout.take();
-        let stderr = child.stderr.take().expect("stderr is piped");
+        let stderr = child.stderr.take();
         let state = State { child, status: None, streams: Default::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         match stdout {
             Some(stdout) => collect(&shared, OUT, stdout),
             None => shared.lock().streams[OUT].ended = true,
         }
-        collect(&shared, ERR, stderr);
+        match stderr {
+            Some(stderr) => collect(&shared, ERR, stderr),
+            None => shared.lock().streams[ERR].ended = true,
+        }
         reap(&shared);
         Process { name, stdin, shared, taken: [0; 2], ending: Signal::TERM, limit: LIMIT }
     }

@@ -39,6 +39,8 @@ struct Seen {
     screen: Option<vt100::Parser>,
     bytes: Vec<u8>,
     ended: bool,
+    /// Nobody reads what the program writes.
+    unread: bool,
 }
 
 impl Terminal {
@@ -141,6 +143,18 @@ impl Terminal {
         modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
     }
 
+    /// From now on nobody reads what the program writes, or somebody does again. What has been read by then may be more.
+    pub(crate) fn is_read(&self, read: bool) {
+        self.shared.lock().unread = !read;
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits for its end, whether or not what it wrote is read.
+    pub(crate) fn ends(&mut self) -> i32 {
+        let status = self.child.wait().expect("a child can be waited for");
+        status.code().unwrap_or_else(|| 128 + status.signal().expect("no code means a signal"))
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("an unreaped child can be signalled");
     }
@@ -221,6 +235,9 @@ fn collect(shared: &Arc<Shared>, mut master: File) {
             // An error is the end: nobody has the other side open any more.
             let count = master.read(&mut buffer).unwrap_or(0);
             let mut seen = shared.lock();
+            while seen.unread {
+                seen = shared.changed.wait(seen).expect("no holder of this lock panics");
+            }
             seen.bytes.extend_from_slice(&buffer[..count]);
             if let Some(screen) = &mut seen.screen {
                 screen.process(&buffer[..count]);

@@ -1,0 +1,154 @@
+//! The same complaint about many peers: said a few times, then counted.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::output;
+
+/// Complaints of one kind that are said one by one before they are counted.
+const SAID: u64 = 10;
+
+/// How long complaints of one kind are counted before the number is said; a kind that has been quiet for so long begins anew.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// Kinds of complaint that are told apart. More are not remembered: what then floods the screen is dropped there.
+const KINDS: usize = 32;
+
+/// Complaints that differ in nothing but numbers: peers, ports, sizes.
+struct Kind {
+    key: String,
+    since: Instant,
+    said: u64,
+    /// Not said, and how the last of them read.
+    counted: u64,
+    last: String,
+}
+
+struct Complaints {
+    kinds: Mutex<Vec<Kind>>,
+    /// The first complaint of a kind has been counted.
+    counting: Condvar,
+}
+
+static COMPLAINTS: Complaints = Complaints { kinds: Mutex::new(Vec::new()), counting: Condvar::new() };
+
+/// Whether this complaint is to be said; else it has been counted, and the number will be.
+pub fn is_to_be_said(text: &str) -> bool {
+    let mut kinds = COMPLAINTS.lock();
+    let (said, begins) = note(&mut kinds, text, Instant::now());
+    drop(kinds);
+    if begins {
+        COMPLAINTS.begin();
+    }
+    said
+}
+
+/// Says what has been counted and not been told yet.
+pub fn flush() {
+    let kinds = std::mem::take(&mut *COMPLAINTS.lock());
+    kinds.iter().filter(|kind| kind.counted > 0).for_each(tell);
+}
+
+/// Whether to say it; and whether it is the first of its kind that is counted.
+fn note(kinds: &mut Vec<Kind>, text: &str, now: Instant) -> (bool, bool) {
+    let key = key(text);
+    kinds.retain(|kind| kind.counted > 0 || now.saturating_duration_since(kind.since) < WINDOW);
+    let Some(kind) = kinds.iter_mut().find(|kind| kind.key == key) else {
+        if kinds.len() < KINDS {
+            kinds.push(Kind { key, since: now, said: 1, counted: 0, last: String::new() });
+        }
+        return (true, false);
+    };
+    if kind.said < SAID {
+        kind.said += 1;
+        return (true, false);
+    }
+    kind.counted += 1;
+    text.clone_into(&mut kind.last);
+    (false, kind.counted == 1)
+}
+
+/// Every number is one letter.
+fn key(text: &str) -> String {
+    let mut key = String::with_capacity(text.len());
+    for c in text.chars() {
+        let c = if c.is_ascii_digit() { '0' } else { c };
+        if c != '0' || !key.ends_with('0') {
+            key.push(c);
+        }
+    }
+    key
+}
+
+fn tell(kind: &Kind) {
+    output::problem(&format!("and {} more like this: {}", kind.counted, kind.last));
+}
+
+impl Complaints {
+    fn lock(&self) -> MutexGuard<'_, Vec<Kind>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the thread that tells the numbers, and starts it where it does not run yet.
+    fn begin(&'static self) {
+        static THREAD: std::sync::Once = std::sync::Once::new();
+        THREAD.call_once(|| {
+            // Without a thread the numbers are told at the end.
+            let _ = std::thread::Builder::new().name("complaints".into()).spawn(|| self.tell_all());
+        });
+        self.counting.notify_one();
+    }
+
+    fn tell_all(&self) {
+        let mut kinds = self.lock();
+        loop {
+            let next = kinds.iter().filter(|kind| kind.counted > 0).map(|kind| kind.since + WINDOW).min();
+            let Some(next) = next else {
+                kinds = self.counting.wait(kinds).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let now = Instant::now();
+            if next > now {
+                kinds = self.counting.wait_timeout(kinds, next - now).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            for kind in kinds.iter_mut().filter(|kind| kind.counted > 0 && kind.since + WINDOW <= now) {
+                tell(kind);
+                (kind.since, kind.counted) = (now, 0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_in_numbers_is_the_same() {
+        assert_eq!(key("peer 17: 127.0.0.1:5012: reset"), key("peer 4: 10.0.0.15:1: reset"));
+        assert_ne!(key("peer 17: reset"), key("peer 17: refused"));
+    }
+
+    #[test]
+    fn a_few_are_said_and_the_rest_is_counted_until_it_is_quiet() {
+        let (mut kinds, now) = (Vec::new(), Instant::now());
+        let mut say = |text: &str, now| note(&mut kinds, text, now);
+        assert!((0..SAID).all(|peer| say(&format!("peer {peer}: reset"), now) == (true, false)));
+        assert_eq!(say("peer 10: reset", now), (false, true));
+        assert_eq!(say("peer 11: reset", now), (false, false));
+        assert_eq!(say("peer 11: refused", now), (true, false), "another kind");
+        kinds[0].counted = 0;
+        assert_eq!(note(&mut kinds, "peer 12: reset", now + WINDOW), (true, false));
+    }
+
+    #[test]
+    fn kinds_that_are_too_many_are_said() {
+        let (mut kinds, now) = (Vec::new(), Instant::now());
+        for kind in 0..2 * KINDS {
+            let text = "x".repeat(kind + 1);
+            assert!((0..2 * SAID).all(|_| note(&mut kinds, &text, now).0 || kind < KINDS));
+        }
+        assert_eq!(kinds.len(), KINDS);
+    }
+}

@@ -1,0 +1,32 @@
+//! The reading end of a pipe that a program writes to and nobody reads, until a test does.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+/// Bytes that the pipe holds: one page.
+const PAGE: usize = 4096;
+
+/// A pipe that is soon full.
+pub(crate) struct Unread(BufReader<File>);
+
+impl Unread {
+    /// The pipe, and what a program writes to.
+    pub(crate) fn pipe() -> (Unread, Stdio) {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe can be had");
+        rustix::pipe::fcntl_setpipe_size(&write, PAGE).expect("a pipe can be small");
+        (Unread(BufReader::with_capacity(PAGE, File::from(read))), Stdio::from(write))
+    }
+
+    /// The next line, without its LF.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("it is text");
+        line.trim_end_matches('\n').to_owned()
+    }
+
+    /// Waits for the first of it, and reads no more than that.
+    pub(crate) fn begins(&mut self) {
+        self.0.get_mut().read_exact(&mut [0]).expect("it is written to");
+    }
+}
