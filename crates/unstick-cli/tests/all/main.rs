@@ -28,6 +28,7 @@ mod servers;
 mod shake;
 mod shake_finds;
 mod shake_ours;
+mod shake_sound;
 mod shake_spares;
 mod tls;
 mod tree;

@@ -1,4 +1,4 @@
-//! `shake` finds what is broken in small programs as beginners write them and in two published packages, says exactly
+//! `shake` finds what is broken in small programs as beginners write them and in published packages, says exactly
 //! where, and accuses nothing else. The programs lie beside this file.
 //!
 //! Not here: programs that are not broken, and servers that behave oddly.
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::rig::{Process, node_packages, port_at_end, program, python_itself, python_of_packages};
+use crate::rig::{Process, node_packages, port_at_end, program, python_itself, python_of, python_of_packages};
 
 #[test]
 fn a_client_that_reads_the_length_with_recv_1024() {
@@ -118,6 +118,72 @@ fn the_server_of_pymodbus_2_1_0() {
     // Inside the header of seven bytes it answers a request that it has not read; behind it it forgets what it has.
     assert_eq!(cuts(cut, "c2s"), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], "{cut:#}");
     shaken.accuses_in(1);
+}
+
+/// <https://github.com/pymodbus-dev/pymodbus/issues/1922>
+#[test]
+fn the_server_of_pymodbus_3_5_4() {
+    let (_server, to) = started(Command::new(python_of("pymodbus==3.5.4")).arg(subject("modbus_3_5_server.py")));
+    let shaken = Shaken::of_server(&["--to", &to, "--send-hex", "000100000006010300000002"]);
+    let cut = shaken.finding("c2s:cut@1");
+    assert_eq!(cuts(cut, "c2s"), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], "every cut resets the frame: {cut:#}");
+    shaken.accuses_in(1);
+}
+
+/// <https://github.com/websockets/ws/issues/1493>
+#[test]
+fn the_close_frame_of_ws_6_1_2() {
+    let (_server, to) = started(node("ws_server.js").env("NODE_PATH", node_packages()));
+    let upgrade = hex(b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+    let (hello, close) = (hex(b"\x81\x85\0\0\0\0hello"), hex(b"\x88\x82\0\0\0\0\x03\xe8"));
+    let shaken = Shaken::of_server(&["--to", &to, "--send-hex", &upgrade, "--send-hex", &hello, "--send-hex", &close]);
+    let head = upgrade.len() as u64 / 2 + 11 + 2;
+    let cut = shaken.finding(&format!("c2s:cut@{head}"));
+    let behind: Vec<u64> = (head..head + 6).collect();
+    assert_eq!(cuts(cut, "c2s"), behind, "behind the head of the Close frame, wherever: {cut:#}");
+    shaken.accuses_in(1);
+}
+
+#[test]
+fn the_frames_of_thrift_0_9_1() {
+    let (_server, to) = started(node("thrift_server.js").env("NODE_PATH", node_packages()));
+    let ping = hex(b"\0\0\0\x11\x80\x01\0\x01\0\0\0\x04ping\0\0\0\x07\0");
+    let shaken = Shaken::of_server(&["--to", &to, "--send-hex", &ping, "--send-hex", &ping]);
+    let cut = shaken.finding("c2s:cut@1");
+    assert_eq!(cuts(cut, "c2s"), [1, 2, 3, 22, 23, 24], "inside the length of a frame: {cut:#}");
+    shaken.accuses_in(1);
+}
+
+/// <https://github.com/mcollina/split2/issues/6>
+#[test]
+fn the_lines_of_split2_1_0_0() {
+    let arguments = ["--stdio", "-f", "line", "--send", "naïve", "--send", "café"];
+    let program =
+        format!("NODE_PATH='{}' node '{}'", node_packages().display(), subject("split2_program.js").display());
+    let shaken = Shaken::new(&arguments, &["sh".to_owned(), "-c".to_owned(), format!("exec env {program}")]);
+    let cut = shaken.finding("c2s:cut@3");
+    assert_eq!(cuts(cut, "c2s"), [3, 11], "inside ï and é: {cut:#}");
+    shaken.accuses_in(1);
+}
+
+/// <https://github.com/tomas/needle/issues/374>
+#[test]
+fn the_text_of_needle_3_0_0() {
+    let (_server, to) = started(&mut python("text_page.py"));
+    let program = format!("NODE_PATH='{}' node '{}'", node_packages().display(), subject("needle_client.js").display());
+    let client = ["sh".to_owned(), "-c".to_owned(), format!("exec env {program} {{address}}")];
+    // Node takes long to start: only a few places are tried.
+    let page = shaken_at(&["s2c:cut@20", "s2c:cut@141", "s2c:cut@142", "s2c:cut@143", "s2c:cut@156", "s2c:cut@157"]);
+    let shaken = Shaken::new(&[&["--to", &*to, "--output"], &page[..]].concat(), &client);
+    let cut = shaken.finding("s2c:cut@142");
+    assert_eq!(cuts(cut, "s2c"), [142, 156, 157], "inside ï and €: {cut:#}");
+    shaken.accuses_in(1);
+}
+
+/// Only these cases.
+fn shaken_at<'a>(cases: &[&'a str]) -> Vec<&'a str> {
+    cases.iter().flat_map(|case| ["--case", case]).collect()
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod peer;
 mod peers;
 mod process;
 mod protocols;
+mod sound;
 mod talk;
 mod terminal;
 mod unread;
@@ -20,10 +21,12 @@ pub(crate) use hostile::{Arena, trial};
 pub(crate) use peer::{Peer, Vacancy, listener};
 pub(crate) use peers::{
     Dns, Postgres, Redis, free_port, ncat_server, netcat, netcat_server, node_packages, on_a_free_port, python,
-    python_code, python_itself, python_of_packages, python_server, python_with_packages, socat_server, temporary,
+    python_code, python_itself, python_of, python_of_packages, python_server, python_with_packages, socat_server,
+    temporary,
 };
 pub(crate) use process::Process;
 pub(crate) use protocols::Server;
+pub(crate) use sound::{script, sound};
 pub(crate) use talk::{Talk, ask, connect, listen};
 pub(crate) use terminal::Terminal;
 pub(crate) use unread::Unread;

@@ -103,19 +103,24 @@ pub(crate) fn python_with_packages(code: &str, arguments: &[&str]) -> Process {
 /// The interpreter that has the packages of `.ci/python-peers`.
 pub(crate) fn python_of_packages() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| made_by("python-peers"))
+    FOUND.get_or_init(|| made_by("python-peers", &[]))
+}
+
+/// An interpreter that has this one package, as `.ci/python-peers` makes it: for another version than that of the list.
+pub(crate) fn python_of(package: &str) -> PathBuf {
+    made_by("python-peers", &[package])
 }
 
 /// The packages of `.ci/node-peers`, for `NODE_PATH`.
 pub(crate) fn node_packages() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| made_by("node-peers"))
+    FOUND.get_or_init(|| made_by("node-peers", &[]))
 }
 
 /// What a script of `.ci` makes where it is not there yet.
-fn made_by(script: &str) -> PathBuf {
+fn made_by(script: &str, arguments: &[&str]) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci").join(script);
-    let output = Command::new(script).output().expect("bash is installed");
+    let output = Command::new(script).args(arguments).output().expect("bash is installed");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "the packages cannot be had: {said}");
     PathBuf::from(String::from_utf8(output.stdout).expect("a path is text").trim_end())

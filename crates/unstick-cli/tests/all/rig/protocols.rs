@@ -16,7 +16,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a program that says it is ready in these words, on a port that it is given.
-    fn start(ready: &str, make: impl Fn(&str, &TempDir) -> Command) -> Server {
+    pub(super) fn start(ready: &str, make: impl Fn(&str, &TempDir) -> Command) -> Server {
         let directory = temporary();
         let (process, port) = on_a_free_port(ready, |port| Process::start(&mut make(&port.to_string(), &directory)));
         Server { port, _processes: vec![process], _directory: directory }
