@@ -340,6 +340,9 @@ pub struct Talk {
     /// UNSTICK_FROM say who asked
     #[arg(long, value_name = "COMMAND", group = "answer")]
     pub each: Option<String>,
+    /// Answer at most N datagrams of one peer a second, on average, with --echo, --reply or --each [default: 500]
+    #[arg(long, value_name = "N", value_parser = at_least_one, requires = "answer")]
+    pub max_answers: Option<u64>,
     /// How messages stand in standard input and output: line, hex, escaped, json, raw or a framing spec
     #[arg(long, value_name = "FORMAT")]
     pub io: Option<String>,

@@ -158,6 +158,7 @@ fn check(talk: &Talk, asked: &crate::args::Bridge, far: &FramedAddress) -> Resul
         ("--reply", talk.reply.is_some()),
         ("--echo", talk.echo),
         ("--each", talk.each.is_some()),
+        ("--max-answers", talk.max_answers.is_some()),
         ("--io", talk.io.is_some()),
         ("--count", talk.count.is_some()),
         ("--until", talk.until.is_some()),

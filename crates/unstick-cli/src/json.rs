@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use unstick::endpoint::Notice;
 use unstick::service::talk::{Command, Event, Input, Output, Reason, Target};
 use unstick::wire::Framing;
 use unstick::{Address, Error, Options, Receiver, Result, Sender};
@@ -245,6 +246,8 @@ fn object(event: &Event<'_>) -> Option<Value> {
         Event::Lost { peer, lost, cut_short } => json!({
             "event": "lost", "peer": peer, "messages": lost, "cut_short": cut_short,
         }),
+        Event::Unanswered { peer, messages } => json!({ "event": "unanswered", "peer": peer, "messages": messages }),
+        Event::Notice { notice } => return notice_object(notice),
         Event::Close { peer, from, reason } => {
             let mut object = json!({ "event": "close", "peer": peer, "from": from, "reason": reason_name(reason) });
             put_status(&mut object, from, reason_name(reason) == "ended", failure(reason));
@@ -256,6 +259,16 @@ fn object(event: &Event<'_>) -> Option<Value> {
         Event::Error { peer, error } => json!({
             "event": "error", "peer": peer, "error": error.to_string(), "hint": error.hint(),
         }),
+        _ => return None,
+    })
+}
+
+/// Datagrams that reached no peer.
+fn notice_object(notice: &Notice) -> Option<Value> {
+    Some(match notice {
+        Notice::Lost { datagrams } => json!({ "event": "lost", "peer": null, "messages": datagrams, "cut_short": 0 }),
+        Notice::Refused { datagrams, .. } => json!({ "event": "refused", "messages": datagrams, "why": "sessions" }),
+        Notice::Forged { datagrams } => json!({ "event": "refused", "messages": datagrams, "why": "own address" }),
         _ => return None,
     })
 }

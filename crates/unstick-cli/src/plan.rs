@@ -117,6 +117,10 @@ impl Plan {
         let role = if listening { Role::Server } else { Role::Client };
         let framings = framings(&target, wire, default, role)?;
         let answering = answers(talk);
+        if talk.max_answers.is_some() && !matches!(target.address, Address::Udp(_) | Address::UnixDgram(_)) {
+            let error = Error::usage("--max-answers is for datagrams, whose source can be forged");
+            return Err(error.with_hint("leave it out, or write udp:// in front of the host"));
+        }
         let input_unread = answering || (!person && has_greeting(talk));
         let face = Face { prompt: person && screen && !input_unread, screen, messages };
         let front = front(talk, framings.as_ref(), face)?;
@@ -293,6 +297,7 @@ fn rules(talk: &Talk, framings: Option<&Framings>, matches: &ArgMatches, manner:
         _ => Answer::Nothing,
     };
     rules.finish_after_greeting = has_greeting(talk) && manner.input_unread && !manner.answering;
+    rules.answer_rate = talk.max_answers.unwrap_or(rules.answer_rate);
     rules.count = talk.count;
     rules.until = talk.until.clone().map(Bytes::from);
     rules.idle = talk.idle;

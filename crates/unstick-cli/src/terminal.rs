@@ -76,6 +76,7 @@ impl Notices {
                 return crate::output::error_of_peer(*peer, error);
             }
             Event::Listening { .. } | Event::Lost { .. } | Event::Pending { .. } => true,
+            Event::Unanswered { .. } | Event::Notice { .. } => true,
             _ => self.verbose,
         };
         if said && let Some(painted) = painted {

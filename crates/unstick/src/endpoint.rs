@@ -13,6 +13,7 @@ mod inbox;
 #[cfg(unix)]
 mod inherited;
 mod mem;
+mod notices;
 mod proxy;
 #[cfg(unix)]
 mod ready;
@@ -50,6 +51,7 @@ pub(crate) use datagrams::{Batch, RecvDatagrams};
 use foreign::Foreign;
 #[cfg(unix)]
 pub use inherited::Inherited;
+pub use notices::{Notice, Notices};
 pub use proxy::Proxy;
 #[cfg(unix)]
 pub(crate) use ready::ReadySocket;
@@ -290,6 +292,11 @@ pub(crate) trait SendDatagram: Send + Sync {
     /// Ends the sending side, where the peer sees that.
     fn finish(&self) {}
 
+    /// What the network has said by now of a message that was sent and did not arrive, if anything; told once.
+    fn failure(&self) -> Option<Error> {
+        None
+    }
+
     /// What to do about a message that is too large for the transport.
     fn too_large(&self) -> String {
         format!("a UDP datagram carries at most {} bytes", limits::LARGEST_PAYLOAD)
@@ -322,6 +329,11 @@ pub(crate) trait Accept: Send {
     /// Messages of peers that were not let in.
     fn refused(&self) -> u64 {
         0
+    }
+
+    /// Where datagrams are counted that reached no session.
+    fn notices(&self) -> Option<Arc<Notices>> {
+        None
     }
 }
 

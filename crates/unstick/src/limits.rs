@@ -44,6 +44,17 @@ pub const MAX_SESSION_BYTES: usize = 1 << 20;
 /// reads could each fill their own queue.
 pub const MAX_UNREAD: usize = 64 << 20;
 
+/// How long a listener waits between two notices of datagrams that reached no session: a flood of datagrams is no flood of
+/// notices.
+pub const NOTICE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Datagrams of one peer that are answered by themselves in a second, over a longer time: a datagram with a forged source
+/// makes two such answerers answer each other, and the first one that is left unanswered ends that.
+pub const ANSWER_RATE: u64 = 500;
+
+/// How many seconds' worth of [`ANSWER_RATE`] a peer that has been quiet may ask at once.
+pub const ANSWER_BURST: u64 = 4;
+
 /// UDP sessions at once: each costs memory, and a source address costs its sender nothing.
 pub const MAX_SESSIONS: usize = 10_000;
 

@@ -192,6 +192,12 @@ impl Listener {
         self.endpoint.serves_one()
     }
 
+    /// Where a listener for datagrams reports those that reached no session; `None` on other transports. What it holds goes
+    /// on counting when the listener has gone.
+    pub fn notices(&self) -> Option<std::sync::Arc<endpoint::Notices>> {
+        self.endpoint.notices()
+    }
+
     /// Messages of peers that were not let in: on UDP, those beyond `max_sessions` at once.
     pub fn refused(&self) -> u64 {
         self.endpoint.refused()

@@ -62,6 +62,10 @@ impl Painter {
             Event::Open { peer, names, datagram } => self.open(*peer, names, *datagram),
             Event::Pending { peer, so_far } => self.pending(*peer, so_far),
             Event::Lost { peer, lost, cut_short } => losses(*peer, *lost, *cut_short, self.datagrams.contains(peer))?,
+            Event::Unanswered { peer, messages } => {
+                format!("peer {peer}: {} left unanswered (--max-answers)", count(*messages, "datagram"))
+            }
+            Event::Notice { notice } => notice.to_string(),
             Event::Close { peer, from, reason } => return Some(self.close(*peer, from, reason)),
             Event::Error { peer, error } => return Some(painted(self.error(*peer, error))),
             _ => return None,

@@ -5,14 +5,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 use unstick::wire::{ENTRIES, Preset};
 
-use crate::rig::{Process, Terminal, python, python_itself, unstick};
+use crate::rig::{Process, Terminal, python, python_itself, unstick, unstick_listen};
 
 /// The workspace.
 fn home() -> PathBuf {
@@ -142,6 +142,20 @@ fn every_event_and_key_of_json_is_in_its_document() {
     event(&mut listener, "close", &document, &mut seen);
     listener.feed("{\"quit\":true}\n");
     assert_eq!(listener.code(), 0);
+    let more = ["--echo", "--max-answers=1", "--max-sessions=1"];
+    let (mut listener, port) = unstick_listen(&[&["udp://127.0.0.1:0", "--json"], &more[..]].concat());
+    event(&mut listener, "listening", &document, &mut seen);
+    let peers = [0, 1].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+    for _ in 0..5 {
+        peers[0].send_to(b"hello", ("127.0.0.1", port)).unwrap();
+    }
+    event(&mut listener, "open", &document, &mut seen);
+    for _ in 0..5 {
+        event(&mut listener, "message", &document, &mut seen);
+    }
+    event(&mut listener, "unanswered", &document, &mut seen);
+    peers[1].send_to(b"hello", ("127.0.0.1", port)).unwrap();
+    event(&mut listener, "refused", &document, &mut seen);
     let source = text("crates/unstick-cli/src/json.rs");
     let known = source.split("\"event\": \"").skip(1).filter_map(|rest| rest.split('"').next());
     assert_eq!(

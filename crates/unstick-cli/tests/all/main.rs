@@ -12,6 +12,7 @@ mod faults;
 mod generate;
 mod hands_free;
 mod hostile;
+mod hostile_udp;
 mod hostile_unix;
 mod json;
 mod keys;

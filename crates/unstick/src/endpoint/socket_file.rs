@@ -236,6 +236,17 @@ fn cannot_connect(at: &Address, name: &SocketName, error: io::Error) -> Error {
     }
 }
 
+/// The name that a listener is bound to, as senders' names come.
+pub(super) fn own_name(name: &SocketName) -> Option<SocketAddrUnix> {
+    match name {
+        SocketName::Path(path) => SocketAddrUnix::new(path).ok(),
+        #[cfg(target_os = "linux")]
+        SocketName::Abstract(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()).ok(),
+        #[cfg(not(target_os = "linux"))]
+        SocketName::Abstract(_) => None,
+    }
+}
+
 /// A socket's name as users write it; `None` where it has none.
 pub(super) fn shown(name: &SockAddr) -> Option<String> {
     if let Some(path) = name.as_pathname() {

@@ -3,6 +3,8 @@
 //! Not here: streams, and reliability: a datagram may be lost, repeated or overtaken.
 
 mod client;
+mod kernel_drops;
+mod own;
 mod packets;
 mod session;
 mod sessions;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::{Accept, DatagramEnd, End, Options, resolve};
+use super::{Accept, DatagramEnd, End, Notices, Options, resolve};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 
@@ -94,6 +96,10 @@ impl Accept for Listener {
 
     fn refused(&self) -> u64 {
         self.room.refused()
+    }
+
+    fn notices(&self) -> Option<Arc<Notices>> {
+        Some(Arc::clone(&self.room.notices))
     }
 }
 

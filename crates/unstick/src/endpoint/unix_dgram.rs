@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::datagrams::{Batch, RecvDatagrams};
 use super::inbox::Inbox;
 use super::socket_file::{self, SocketFile};
-use super::{Accept, DatagramEnd, End, Names, Options, SendDatagram, unix_packets};
+use super::{Accept, DatagramEnd, End, Names, Notices, Options, SendDatagram, unix_packets};
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -49,6 +49,8 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
         sessions: Mutex::default(),
         unread: AtomicUsize::new(0),
         refused: AtomicU64::new(0),
+        notices: Arc::new(Notices::new(options.udp.max_sessions)),
+        own: socket_file::own_name(name),
         open: AtomicBool::new(true),
         changed: Notify::new(),
         _file: file,
@@ -70,6 +72,9 @@ struct Room {
     unread: AtomicUsize,
     /// Datagrams of peers that found no room.
     refused: AtomicU64,
+    notices: Arc<Notices>,
+    /// What this socket is bound to: who sends from that name would be answered here.
+    own: Option<SocketAddrUnix>,
     /// The listener still stands.
     open: AtomicBool,
     /// A session has gone, or the listener has.
@@ -124,13 +129,21 @@ impl Room {
 
     /// Takes one datagram: who sent it differs from one to the next.
     fn take(self: &Arc<Self>, arrivals: &Arrivals) -> io::Result<()> {
-        unix_packets::take_from(&self.socket, |message, cut_short, from| match self.session(from, arrivals) {
-            Some(session) => {
-                session.last.store(self.age(), Ordering::Relaxed);
-                session.inbox.deliver(&self.unread, std::iter::once((message, cut_short)));
+        unix_packets::take_from(&self.socket, |message, cut_short, from| {
+            if self.own.as_ref() == Some(&from) {
+                return self.notices.forged(1);
             }
-            None => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
+            match self.session(from, arrivals) {
+                Some(session) => {
+                    session.last.store(self.age(), Ordering::Relaxed);
+                    session.inbox.deliver(&self.unread, std::iter::once((message, cut_short)));
+                }
+                None => {
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    if self.open.load(Ordering::Relaxed) {
+                        self.notices.refused(1);
+                    }
+                }
             }
         })
     }
@@ -190,6 +203,10 @@ impl Accept for Listener {
 
     fn refused(&self) -> u64 {
         self.room.refused.load(Ordering::Relaxed)
+    }
+
+    fn notices(&self) -> Option<Arc<Notices>> {
+        Some(Arc::clone(&self.room.notices))
     }
 }
 

@@ -252,6 +252,15 @@ impl Sender {
         }
     }
 
+    /// What is known by now of a datagram that was sent and did not arrive; told once, here or by the receiver. `None` says
+    /// nothing: a datagram may be lost without a word.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        match &self.path {
+            Path::Stream(_) => None,
+            Path::Datagram(datagrams) => datagrams.outgoing.failure(),
+        }
+    }
+
     /// Ends at once: what waits is thrown away, and a TCP peer sees a reset.
     pub fn abort(&self) {
         match &self.path {

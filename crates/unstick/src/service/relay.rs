@@ -25,7 +25,7 @@ use unstick_wire::faults::{Plan, Unit};
 
 use crate::activity::{Activity, sleep_until};
 use crate::address::{Address, Framings};
-use crate::endpoint::{self, End, Names, Options, StreamEnd};
+use crate::endpoint::{self, End, Names, Notice, Notices, Options, StreamEnd};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::{Link, Listener};
@@ -399,6 +399,7 @@ impl Hub {
         let most = self.rules.max_peers.unwrap_or(usize::MAX);
         let mut bridges = JoinSet::new();
         let mut came = 0;
+        let notices = listener.notices();
         let mut complained: Option<Instant> = None;
         loop {
             self.make_room().await;
@@ -423,6 +424,9 @@ impl Hub {
                     }
                 },
                 Some(_) = bridges.join_next() => {}
+                notice = next(notices.as_deref()) => {
+                    self.emit(Event::Error { peer: None, error: &Error::other(notice.to_string()) });
+                }
             }
         }
     }
@@ -544,6 +548,14 @@ impl Watch for Hub {
 
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         self.output().to.room()
+    }
+}
+
+/// What the listener reports next; never where it reports nothing.
+async fn next(notices: Option<&Notices>) -> Notice {
+    match notices {
+        Some(notices) => notices.next().await,
+        None => std::future::pending().await,
     }
 }
 

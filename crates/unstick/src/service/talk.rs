@@ -2,6 +2,7 @@
 //!
 //! Not here: prompts, pipes and JSON. They are an [`Input`] and an [`Output`] of the program's.
 
+mod allowance;
 mod answer;
 mod commands;
 mod hub;
@@ -58,6 +59,8 @@ pub struct Rules {
     pub strict: bool,
     /// Peers at once; later ones wait to be accepted.
     pub max_peers: Option<usize>,
+    /// Datagrams of one peer that are answered by themselves in a second: [`ANSWER_RATE`](crate::limits::ANSWER_RATE).
+    pub answer_rate: u64,
     /// How long a frame may be under way before it is shown as pending.
     pub pending_after: Duration,
 }
@@ -78,6 +81,7 @@ impl Default for Rules {
             leave_at_end: false,
             strict: true,
             max_peers: None,
+            answer_rate: crate::limits::ANSWER_RATE,
             pending_after: Duration::from_secs(1),
         }
     }
@@ -175,6 +179,19 @@ pub enum Event<'a> {
         lost: u64,
         /// Datagrams cut short.
         cut_short: u64,
+    },
+    /// Datagrams were left unanswered: their peer sends more of them than [`answer_rate`](Rules::answer_rate) allows, which
+    /// is also what an answer to an answer looks like.
+    Unanswered {
+        /// Whose.
+        peer: PeerId,
+        /// How many since this was last reported.
+        messages: u64,
+    },
+    /// Datagrams reached no session.
+    Notice {
+        /// How many, and why.
+        notice: &'a crate::endpoint::Notice,
     },
     /// A peer has gone.
     Close {

@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 
 use super::super::datagrams::{Batch, RecvDatagrams};
 use super::super::{DatagramEnd, Names, Options, SendDatagram, resolve};
+use super::kernel_drops::{self, NextLook};
 use super::packets::Intake;
 use super::socket;
 use crate::address::HostPort;
@@ -44,10 +45,15 @@ pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Resul
 
 fn end(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Result<DatagramEnd> {
     let local = socket.local_addr().map_err(|e| Error::io("the socket", e))?;
+    if local == peer {
+        // The system picked the port that nobody listens on, or --source names it: the socket would talk to itself.
+        let what = Error::unreachable(format!("nothing listens on udp://{peer}"), None);
+        return Err(what.with_hint("that is the address that this end sends from"));
+    }
     let intake = Intake::new(peer.is_ipv4(), options.udp.largest);
     let client = Arc::new(Client { socket, peer, many, told: Mutex::default() });
     Ok(DatagramEnd {
-        incoming: Box::new(Reader { client: Arc::clone(&client), intake, trouble: None }),
+        incoming: Box::new(Reader { client: Arc::clone(&client), intake, trouble: None, drops: Drops::default() }),
         outgoing: client,
         names: Names { remote: peer.to_string(), local: local.to_string() },
     })
@@ -115,6 +121,12 @@ impl SendDatagram for Client {
     fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
         Box::pin(self.socket.writable())
     }
+
+    fn failure(&self) -> Option<Error> {
+        let told = self.told().trouble.take();
+        let error = told.or_else(|| self.socket.take_error().ok().flatten())?;
+        Some(self.unreachable(error))
+    }
 }
 
 /// The receiving half.
@@ -123,6 +135,35 @@ struct Reader {
     intake: Intake,
     /// Ends when the socket has an error to tell, which wakes nobody who waits for datagrams only.
     trouble: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    drops: Drops,
+}
+
+/// What the kernel has dropped of what the peer sent.
+#[derive(Default)]
+struct Drops {
+    datagrams: u64,
+    look: NextLook,
+    /// Rings when the look is due.
+    timer: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Drops {
+    /// Ready where datagrams turn out to have been dropped.
+    fn poll(&mut self, cx: &mut Context<'_>, socket: &UdpSocket, ipv4: bool, intake: &mut Intake) -> Poll<()> {
+        let Some(due) = self.look.due() else { return Poll::Pending };
+        ready!(self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due))).as_mut().poll(cx));
+        self.timer = None;
+        if self.look.is_due() {
+            intake.dropped_by_now(kernel_drops::count(socket, ipv4));
+        }
+        match intake.take_lost() {
+            0 => Poll::Pending,
+            lost => {
+                self.datagrams += lost;
+                Poll::Ready(())
+            }
+        }
+    }
 }
 
 impl Reader {
@@ -178,6 +219,10 @@ impl RecvDatagrams for Reader {
             let polled = client.socket.poll_recv_ready(cx);
             if polled.is_pending() {
                 batch.release();
+                let Self { client, intake, drops, .. } = self;
+                if drops.poll(cx, &client.socket, client.peer.is_ipv4(), intake).is_ready() {
+                    return Poll::Ready(Ok(true));
+                }
                 break ready!(self.poll_trouble(cx));
             }
             ready!(polled).map_err(|e| Error::io("receiving", e))?;
@@ -185,6 +230,8 @@ impl RecvDatagrams for Reader {
             let taken = self.intake.receive(&client.socket, |packet| {
                 packet.datagrams().for_each(|(datagram, cut_short)| batch.push(datagram, cut_short));
             });
+            self.drops.look.after_this();
+            self.drops.datagrams += self.intake.take_lost();
             match taken {
                 Ok(_) => return Poll::Ready(Ok(true)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -197,8 +244,8 @@ impl RecvDatagrams for Reader {
         }))
     }
 
-    /// The kernel drops them, uncounted here.
+    /// The kernel drops them.
     fn dropped(&self) -> u64 {
-        0
+        self.drops.datagrams
     }
 }

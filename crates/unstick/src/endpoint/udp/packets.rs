@@ -36,7 +36,7 @@ pub(super) struct Local {
     pub(super) interface: u32,
 }
 
-pub(super) use system::{Intake, learn_local, receive_joined, send_from};
+pub(super) use system::{Intake, learn_drops, learn_local, receive_joined, send_from};
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -46,7 +46,7 @@ mod system {
     use std::os::fd::AsRawFd;
 
     use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
-    use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, UdpGroSegment};
+    use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, RxqOvfl, UdpGroSegment};
     use nix::sys::socket::{
         ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn, SockaddrIn6, SockaddrLike,
         recvmmsg, sendmsg, setsockopt,
@@ -84,11 +84,20 @@ mod system {
         }
     }
 
+    /// Asks the kernel to say with each datagram how many it has dropped because the receive queue was full.
+    pub(in super::super) fn learn_drops(socket: &socket2::Socket) {
+        // Where it cannot, the kernel's table still has the count.
+        let _ = setsockopt(socket, RxqOvfl, &1);
+    }
+
     /// What receives from one socket.
     #[derive(Debug)]
     pub(in super::super) struct Intake {
         ipv4: bool,
         largest: usize,
+        /// Datagrams that the kernel has dropped, as far as it has said so, and those of them that are not reported yet.
+        dropped: u32,
+        lost: u64,
         /// Datagrams that there is room for in the next system call. As many again as came last: preparing for those
         /// that do not come costs more than a system call for one.
         room: usize,
@@ -96,7 +105,23 @@ mod system {
 
     impl Intake {
         pub(in super::super) fn new(ipv4: bool, largest: usize) -> Self {
-            Self { ipv4, largest: largest.max(1), room: 2 }
+            Self { ipv4, largest: largest.max(1), dropped: 0, lost: 0, room: 2 }
+        }
+
+        /// The kernel's count of the datagrams that it has dropped on this socket.
+        pub(in super::super) fn dropped_by_now(&mut self, count: Option<u32>) {
+            let Some(count) = count else { return };
+            let more = count.wrapping_sub(self.dropped);
+            // A datagram that was queued before the table was read brings an older count.
+            if more < u32::MAX / 2 {
+                self.dropped = count;
+                self.lost += u64::from(more);
+            }
+        }
+
+        /// Datagrams that the kernel has dropped since this was last asked.
+        pub(in super::super) fn take_lost(&mut self) -> u64 {
+            std::mem::take(&mut self.lost)
         }
 
         /// Takes what has arrived off the socket with one system call, without waiting; true where there may be more.
@@ -114,21 +139,23 @@ mod system {
                 if landing.len() < AT_ONCE * self.largest {
                     *landing = vec![0; AT_ONCE * self.largest];
                 }
-                let (mut came, room) = (0, self.room);
+                let (mut came, mut dropped, room) = (0, None, self.room);
                 let tried = socket.try_io(Interest::READABLE, || {
                     let mut parts = landing.chunks_exact_mut(self.largest);
                     let mut slots: [[IoSliceMut<'_>; 1]; AT_ONCE] =
                         std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())]);
                     // Anew each time: the kernel writes into it how much of it was used.
-                    let mut headers = MultiHeaders::<S>::preallocate(room, Some(nix::cmsg_space!(in6_pktinfo, i32)));
+                    let mut headers =
+                        MultiHeaders::<S>::preallocate(room, Some(nix::cmsg_space!(in6_pktinfo, i32, u32)));
                     let flags = MsgFlags::MSG_DONTWAIT;
                     for message in recvmmsg(socket.as_raw_fd(), &mut headers, &mut slots, flags, None)? {
                         came += 1;
-                        hand_on(&message, &mut each);
+                        dropped = hand_on(&message, &mut each).or(dropped);
                     }
                     // Fewer than there was room for: the socket is empty, which need not be asked for again.
                     if came < room { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
                 });
+                self.dropped_by_now(dropped);
                 self.room = (2 * came).clamp(2, AT_ONCE);
                 if came > 0 { Ok(came == room) } else { tried.map(|()| false) }
             })
@@ -152,18 +179,21 @@ mod system {
         }
     }
 
-    fn hand_on<S: Name>(message: &RecvMsg<'_, '_, S>, each: &mut impl FnMut(Packet<'_>)) {
-        let Some(peer) = message.address.map(|address| address.socket_addr()) else { return };
+    /// Hands a message on; how many datagrams the kernel has dropped, where it says so.
+    fn hand_on<S: Name>(message: &RecvMsg<'_, '_, S>, each: &mut impl FnMut(Packet<'_>)) -> Option<u32> {
+        let peer = message.address.map(|address| address.socket_addr())?;
         let bytes = message.iovs().next().unwrap_or_default();
         let cut_short = message.flags.contains(MsgFlags::MSG_TRUNC);
-        let (mut local, mut size) = (None, bytes.len());
+        let (mut local, mut size, mut dropped) = (None, bytes.len(), None);
         for control in message.cmsgs().into_iter().flatten() {
             match control {
                 ControlMessageOwned::UdpGroSegments(joined) => size = usize::try_from(joined).unwrap_or(size),
+                ControlMessageOwned::RxqOvfl(count) => dropped = Some(count),
                 other => local = local.or(local_of(&other)),
             }
         }
         each(Packet { bytes, size, cut_short, peer, local });
+        dropped
     }
 
     fn local_of(control: &ControlMessageOwned) -> Option<Local> {
@@ -240,6 +270,9 @@ mod system {
     /// Not known how.
     pub(in super::super) fn receive_joined(_: &socket2::Socket, _largest: usize) {}
 
+    /// Not known how.
+    pub(in super::super) fn learn_drops(_: &socket2::Socket) {}
+
     /// What receives from one socket.
     #[derive(Debug)]
     pub(in super::super) struct Intake {
@@ -250,6 +283,13 @@ mod system {
         pub(in super::super) fn new(_ipv4: bool, largest: usize) -> Self {
             // One byte more than is wanted shows that a datagram was longer.
             Self { landing: vec![0; largest + 1] }
+        }
+
+        pub(in super::super) fn dropped_by_now(&mut self, _count: Option<u32>) {}
+
+        /// Not known how.
+        pub(in super::super) fn take_lost(&mut self) -> u64 {
+            0
         }
 
         /// Takes one datagram off the socket, without waiting; there may always be more. `WouldBlock` where none has

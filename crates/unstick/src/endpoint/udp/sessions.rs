@@ -12,9 +12,12 @@ use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::super::{DatagramEnd, Options};
+use super::super::{DatagramEnd, Notices, Options};
+use super::kernel_drops::{self, NextLook};
+use super::own::Own;
 use super::packets::{Intake, Local, Packet};
 use super::session::Session;
+use crate::activity::sleep_until;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -30,6 +33,7 @@ pub(super) struct Room {
     pub(super) unread: AtomicUsize,
     /// Datagrams of peers that found no room.
     refused: AtomicU64,
+    pub(super) notices: Arc<Notices>,
 }
 
 impl Room {
@@ -43,6 +47,7 @@ impl Room {
             sessions: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
+            notices: Arc::new(Notices::new(options.udp.max_sessions)),
         };
         (Arc::new(room), incoming)
     }
@@ -100,13 +105,17 @@ impl Port {
     pub(super) async fn serve(self: Arc<Self>) {
         let mut table = Table::new(Arc::clone(&self));
         let mut intake = Intake::new(self.address.is_ipv4(), self.room.options.udp.largest);
+        let mut look = NextLook::default();
         let mut idle = pin!(tokio::time::sleep_until(table.next_check()));
         loop {
             tokio::select! {
                 ready = self.socket.readable() => match ready.and_then(|()| table.take_batch(&mut intake)) {
-                    Ok(false) => {}
+                    Ok(false) => look.after_this(),
                     // Readers get their turn before the next batch, so that a flood does not fill their queues.
-                    Ok(true) => tokio::task::yield_now().await,
+                    Ok(true) => {
+                        look.after_this();
+                        tokio::task::yield_now().await;
+                    }
                     Err(error) => {
                         let _ = self.room.arrivals.send(Err(Error::io("receiving datagrams", error)));
                         tokio::time::sleep(limits::ACCEPT_PAUSE).await;
@@ -114,7 +123,12 @@ impl Port {
                 },
                 () = self.changed.notified() => {}
                 () = &mut idle => table.end_idle(),
+                () = sleep_until(look.due()) => {}
             }
+            if look.is_due() {
+                intake.dropped_by_now(kernel_drops::count(&self.socket, self.address.is_ipv4()));
+            }
+            self.room.notices.lost(intake.take_lost());
             table.forget_gone();
             if table.sessions.is_empty() && !self.room.open.load(Ordering::Relaxed) {
                 return;
@@ -136,6 +150,7 @@ struct Table {
     never: Instant,
     /// A refusal has been told and nobody has been welcomed since.
     told: bool,
+    own: Own,
 }
 
 /// A session's place in the table.
@@ -147,7 +162,8 @@ struct Place {
 impl Table {
     fn new(port: Arc<Port>) -> Self {
         let never = Instant::now() + Duration::from_secs(365 * 24 * 3600);
-        Self { port, sessions: HashMap::new(), checks: BTreeSet::new(), never, told: false }
+        let own = Own::new(port.address);
+        Self { port, sessions: HashMap::new(), checks: BTreeSet::new(), never, told: false, own }
     }
 
     /// Takes what one system call brings; true where there may be more.
@@ -179,6 +195,9 @@ impl Table {
             session.touch(age);
             return Some(session);
         }
+        if self.own.is(key.0, key.1.map(|local| local.ip)) {
+            return None;
+        }
         let room = &self.port.room;
         if !room.open.load(Ordering::Relaxed) || room.sessions.load(Ordering::Relaxed) >= room.options.udp.max_sessions
         {
@@ -198,8 +217,14 @@ impl Table {
 
     #[cold]
     fn refuse(&mut self, packet: &Packet<'_>) {
-        let (room, peer) = (&self.port.room, packet.peer);
-        room.refused.fetch_add(packet.datagrams().count() as u64, Ordering::Relaxed);
+        let (room, peer, count) = (&self.port.room, packet.peer, packet.datagrams().count() as u64);
+        if self.own.is(peer, packet.local.map(|local| local.ip)) {
+            return room.notices.forged(count);
+        }
+        room.refused.fetch_add(count, Ordering::Relaxed);
+        if room.open.load(Ordering::Relaxed) {
+            room.notices.refused(count);
+        }
         if !std::mem::replace(&mut self.told, true) {
             room.options.tell(|| match room.open.load(Ordering::Relaxed) {
                 true => format!("{peer} refused: there are {} sessions", room.options.udp.max_sessions),

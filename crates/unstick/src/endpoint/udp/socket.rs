@@ -16,6 +16,7 @@ pub(super) fn open(address: SocketAddr, options: &Options) -> io::Result<Socket>
     socket.set_nonblocking(true)?;
     fragment(&socket, address.is_ipv4())?;
     packets::receive_joined(&socket, options.udp.largest);
+    packets::learn_drops(&socket);
     if options.udp.broadcast && address.is_ipv4() {
         socket.set_broadcast(true)?;
     }
@@ -70,6 +71,7 @@ pub(super) fn bind(address: SocketAddr, options: &Options) -> io::Result<UdpSock
 pub(super) fn inherited(socket: Socket) -> io::Result<UdpSocket> {
     let ipv4 = socket.local_addr()?.is_ipv4();
     packets::learn_local(&socket, ipv4)?;
+    packets::learn_drops(&socket);
     UdpSocket::from_std(socket.into())
 }
 

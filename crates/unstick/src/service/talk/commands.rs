@@ -102,10 +102,22 @@ impl<O: Output> Hub<O> {
         }
         let some = !senders.is_empty();
         finish_all(senders).await;
-        if !self.rules.wait && some {
+        if !self.rules.wait && some && !self.fail_what_failed() {
             return Outcome::Ended;
         }
         std::future::pending().await
+    }
+
+    /// Before the run ends without waiting: has peers end whose last datagram is known not to have arrived. True where the
+    /// end of the only peer is that of the run, with its reason.
+    fn fail_what_failed(&self) -> bool {
+        let mut state = self.lock();
+        for peer in state.peers.values_mut() {
+            if let Some(error) = peer.sender.failure() {
+                peer.end(Reason::Failed(error));
+            }
+        }
+        !state.listening && state.peers.values().all(|peer| peer.leaving)
     }
 
     async fn carry_out(self: &Arc<Self>, command: Command) -> Result<(), Outcome> {
@@ -271,7 +283,7 @@ impl<O: Output> Hub<O> {
             finish && self.is_silent() && !(self.rules.wait && sender.ends_both())
         };
         if finish && sender.finish().await.is_ok() && !self.rules.wait {
-            self.close(id, Reason::Closed);
+            self.close(id, sender.failure().map_or(Reason::Closed, Reason::Failed));
         }
     }
 

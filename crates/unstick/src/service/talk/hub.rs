@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{Answer, Event, Input, Outcome, Output, Party, PeerId, Reason, Rules, peer};
+use crate::endpoint::Notices;
 use crate::error::Error;
 use crate::limits;
 use crate::link::{Link, Listener, Sender};
@@ -47,6 +48,8 @@ pub(super) struct State<O> {
     /// That is decided: nothing more is taken or shown.
     over: bool,
     accepting: Option<AbortHandle>,
+    /// What the listener reports of datagrams that reached no session.
+    notices: Option<Arc<Notices>>,
     signals: Arc<Signals>,
 }
 
@@ -84,6 +87,7 @@ impl<O: Output> Hub<O> {
             outcome: None,
             over: false,
             accepting: None,
+            notices: None,
             signals: Arc::clone(&signals),
         };
         Arc::new(Self { rules, state: Mutex::new(state), signals })
@@ -157,7 +161,21 @@ impl<O: Output> Hub<O> {
         let mut state = self.lock();
         state.listening = true;
         state.emit(Event::Listening { addresses: listener.addresses() });
+        state.notices = listener.notices();
+        if let Some(notices) = state.notices.clone() {
+            tokio::spawn(Arc::clone(self).tell(notices));
+        }
         state.accepting = Some(tokio::spawn(Arc::clone(self).accept(listener)).abort_handle());
+    }
+
+    /// Tells of datagrams that reached no session, until the run is over.
+    async fn tell(self: Arc<Self>, notices: Arc<Notices>) {
+        loop {
+            tokio::select! {
+                notice = notices.next() => self.lock().emit(Event::Notice { notice: &notice }),
+                () = self.signals.over.notified() => return,
+            }
+        }
     }
 
     async fn accept(self: Arc<Self>, mut listener: Listener) {
@@ -278,6 +296,11 @@ impl<O: Output> Hub<O> {
     async fn wind_up(&self, patience: Duration) {
         {
             let mut state = self.lock();
+            if let Some(notices) = state.notices.take() {
+                while let Some(notice) = notices.take() {
+                    state.emit(Event::Notice { notice: &notice });
+                }
+            }
             state.over = true;
             if let Some(accepting) = state.accepting.take() {
                 accepting.abort();
@@ -368,7 +391,7 @@ pub(super) async fn finish_all(senders: Vec<Sender>) {
 impl<O: Output> State<O> {
     /// Gives an event to the output; where that fails the run is over. Once it is over, only losses are still told.
     pub(super) fn emit(&mut self, event: Event<'_>) {
-        if self.over && !matches!(event, Event::Lost { .. }) {
+        if self.over && !matches!(event, Event::Lost { .. } | Event::Unanswered { .. } | Event::Notice { .. }) {
             return;
         }
         if let Err(error) = self.output.event(event) {

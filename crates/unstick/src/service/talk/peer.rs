@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use super::allowance::Allowance;
 use super::hub::{Hub, Standing};
 use super::{Answer, Event, Outcome, Output, PeerId, Reason, answer};
 use crate::activity::sleep_until;
@@ -30,6 +31,8 @@ pub(super) struct Visit<O> {
     silent_since: Option<Instant>,
     /// Messages lost and cut short that have been reported.
     losses: (u64, u64),
+    /// Of a peer that sends datagrams: how many of them are answered.
+    allowance: Option<Box<Allowance>>,
     /// Why nothing can be sent to it any more, and since when: what it said before that is still to be taken.
     failed: Option<(Error, Instant)>,
     turn: Turn,
@@ -81,6 +84,8 @@ enum Alarm {
     Quiet,
     /// A peer that cannot be written to has said nothing more.
     Failed,
+    /// Datagrams that were left unanswered are reported.
+    Unanswered,
 }
 
 impl<O: Output> Visit<O> {
@@ -94,7 +99,9 @@ impl<O: Output> Visit<O> {
     ) -> Self {
         let (pending, arrived, silent_since, losses, failed) = (Pending::Nothing, None, None, (0, 0), None);
         let turn = Turn::new();
-        Self { hub, id, from, wake, sender, receiver, pending, arrived, silent_since, losses, failed, turn }
+        let answers_datagrams = sender.is_datagram() && !hub.is_silent();
+        let allowance = answers_datagrams.then(|| Box::new(Allowance::new(hub.rules.answer_rate)));
+        Self { hub, id, from, wake, sender, receiver, pending, arrived, silent_since, losses, allowance, failed, turn }
     }
 
     pub(super) async fn run(mut self) {
@@ -105,6 +112,7 @@ impl<O: Output> Visit<O> {
         };
         self.hub.leaves(self.id);
         self.report_losses();
+        self.report_unanswered(true);
         Box::pin(self.leave(&reason)).await;
         hub.make_room().await;
         self.hub.gone(self.id, &self.from, reason);
@@ -220,6 +228,11 @@ impl<O: Output> Visit<O> {
 
     /// Answers a message; true if the answer ends the conversation.
     async fn answer(&mut self, question: &Question) -> Result<bool> {
+        if self.allowance.as_mut().is_some_and(|allowance| !allowance.permits(Instant::now())) {
+            self.hub.answered();
+            self.report_unanswered(false);
+            return Ok(false);
+        }
         let until = self.reply(question).await;
         self.hub.answered();
         until
@@ -259,6 +272,14 @@ impl<O: Output> Visit<O> {
         }
     }
 
+    fn report_unanswered(&mut self, ends: bool) {
+        let Some(allowance) = &mut self.allowance else { return };
+        let messages = allowance.take_unanswered(Instant::now(), ends);
+        if messages > 0 {
+            self.hub.lock().emit(Event::Unanswered { peer: self.id, messages });
+        }
+    }
+
     /// Waits for something to take, or for a change that ends the conversation.
     async fn wait(&mut self) -> Result<Wait> {
         let mut standing = self.hub.standing(self.id);
@@ -269,7 +290,9 @@ impl<O: Output> Visit<O> {
             Some(reason) => return Ok(Wait::Over(reason)),
             None => {}
         }
-        let alarm = self.alarm(&standing);
+        let unanswered = self.allowance.as_ref().and_then(|allowance| allowance.due());
+        let unanswered = unanswered.map(|at| (at, Alarm::Unanswered));
+        let alarm = self.alarm(&standing).into_iter().chain(unanswered).min_by_key(|(at, _)| *at);
         tokio::select! {
             arrival = self.receiver.arrival() => match arrival {
                 Ok(true) => Ok(Wait::Arrived),
@@ -318,6 +341,7 @@ impl<O: Output> Visit<O> {
                 self.pending = Pending::Shown;
                 self.hub.lock().emit(Event::Pending { peer: self.id, so_far: self.receiver.pending() });
             }
+            Some(Alarm::Unanswered) => self.report_unanswered(false),
             Some(Alarm::Quiet) => return Ok(Wait::Over(Reason::Ended)),
             Some(Alarm::Failed) => {
                 if let Some((error, _)) = self.failed.take() {
