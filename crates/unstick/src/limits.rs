@@ -70,9 +70,21 @@ pub const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Connections that the kernel holds before they are accepted.
 pub const BACKLOG: i32 = 1024;
 
-/// Handshakes at once of one listener; later clients wait in the kernel. Each is a socket and some 50 KiB that a client
-/// costs before anybody knows who it is.
-pub const MAX_HANDSHAKES: usize = 256;
+/// Handshakes under way at once of one listener, and finished ones that nobody has accepted yet. At most a quarter of the
+/// open files. A handshake costs a socket and, inside TLS, some 10 KiB. When all places are taken, the oldest unfinished
+/// handshake makes room.
+pub const MAX_HANDSHAKES: usize = 1024;
+
+/// Clients of one listener that have connected and have sent nothing yet. At most half of the open files. Each costs a socket
+/// and less than 1 KiB. When all places are taken, the oldest makes room.
+pub const MAX_SILENT: usize = 4096;
+
+/// How long a client that has connected keeps its place in any case: an honest client on a slow line sends its first bytes
+/// within this time, and a burst of them loses nobody.
+pub const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a listener gathers clients that it disconnected before their handshake was over, to report them together.
+pub const HANDSHAKE_REPORTS: Duration = Duration::from_secs(1);
 
 /// Bytes of a request, or of the answer to it, that opens a WebSocket: what browsers with their cookies need, and more than
 /// proxies pass on.
@@ -154,5 +166,11 @@ pub(crate) fn open_files() -> Option<u64> {
 /// There is no such limit here.
 #[cfg(not(unix))]
 pub fn raise_open_files() -> Option<u64> {
+    None
+}
+
+/// There is no such limit here.
+#[cfg(not(unix))]
+pub(crate) fn open_files() -> Option<u64> {
     None
 }

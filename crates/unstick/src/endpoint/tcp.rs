@@ -13,7 +13,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 #[cfg(unix)]
 use super::ReadySocket;
-use super::accepting::{One, Patience};
+use super::accepting::{self, One, Patience};
+use super::handshakes::Arrivals;
 use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, proxy, resolve, shown, source_for};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
@@ -57,7 +58,9 @@ pub(super) fn reset(stream: &TcpStream) {
 }
 
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEnd> {
-    end(dial(at, "tcp", options).await?)
+    let stream = dial(at, "tcp", options).await?;
+    let names = names(&stream).map_err(|e| Error::io("the connection", e))?;
+    Ok(end(stream, names))
 }
 
 /// Connects, trying again until `retry` is over. `scheme` is what errors call it.
@@ -132,15 +135,13 @@ async fn open(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
 }
 
 /// Who is at either end.
-pub(super) fn names(stream: &TcpStream) -> Result<Names> {
-    let failed = |e| Error::io("the connection", e);
-    Ok(Names { remote: shown(stream.peer_addr().map_err(failed)?), local: shown(stream.local_addr().map_err(failed)?) })
+pub(super) fn names(stream: &TcpStream) -> io::Result<Names> {
+    Ok(Names { remote: shown(stream.peer_addr()?), local: shown(stream.local_addr()?) })
 }
 
-fn end(stream: TcpStream) -> Result<StreamEnd> {
-    let names = names(&stream)?;
+fn end(stream: TcpStream, names: Names) -> StreamEnd {
     let (reader, writer) = stream.into_split();
-    Ok(StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names })
+    StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names }
 }
 
 fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
@@ -254,28 +255,57 @@ impl Listener {
     }
 
     /// The next connection, before anything is made of it. Cancel safe.
-    pub(super) async fn accept_stream(&mut self) -> Result<TcpStream> {
+    async fn accept_stream(&mut self) -> Result<(TcpStream, Names)> {
         loop {
             self.patience.wait().await;
-            let stream = match poll_fn(|cx| self.poll_accept(cx)).await {
-                Ok(stream) => stream,
-                Err(error) => return Err(self.patience.failed(error)),
-            };
-            let prepared = prepare(&stream, &self.options).and_then(|()| stream.peer_addr());
+            let accepted = poll_fn(|cx| self.poll_accept(cx)).await;
+            let prepared = accepted.and_then(|stream| {
+                let readied = prepare(&stream, &self.options).and_then(|()| names(&stream));
+                // What fails on a connection that was accepted is that connection's.
+                readied.map(|names| (stream, names)).map_err(as_of_one_client)
+            });
             match prepared {
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                    self.options.tell(|| "a connection was reset before it was accepted".to_owned());
-                }
-                Err(error) => return Err(Error::io("the connection", error)),
-                Ok(_) => return Ok(stream),
+                Ok(accepted) => return Ok(accepted),
+                Err(error) => match self.patience.failed(error) {
+                    Some(error) => return Err(error),
+                    None => self.options.tell(|| "a client reset its connection before it was accepted".to_owned()),
+                },
             }
         }
     }
 }
 
+fn as_of_one_client(error: io::Error) -> io::Error {
+    if accepting::is_of_one_client(&error) { error } else { io::Error::new(io::ErrorKind::ConnectionAborted, error) }
+}
+
 impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
-        Box::pin(async { end(self.accept_stream().await?).map(End::Stream) })
+        Box::pin(async {
+            let (stream, names) = self.accept_stream().await?;
+            Ok(End::Stream(end(stream, names)))
+        })
+    }
+
+    fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    fn serves_one(&self) -> bool {
+        self.one.is_all()
+    }
+}
+
+impl Arrivals for Listener {
+    type Stream = TcpStream;
+
+    fn next(&mut self) -> impl Future<Output = Result<(TcpStream, Names)>> + Send {
+        self.accept_stream()
+    }
+
+    async fn spoken(stream: &TcpStream) {
+        // Where it fails, the handshake says why.
+        let _ = stream.readable().await;
     }
 
     fn addresses(&self) -> &[String] {

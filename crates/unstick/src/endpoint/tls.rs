@@ -52,7 +52,7 @@ pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Resu
     let verifier = Arc::new(verify::Verifier::new(&options.tls)?);
     let connector = TlsConnector::from(Arc::new(client_config(&options.tls, &verifier)?));
     let stream = tcp::dial(at, scheme, options).await?;
-    let names = tcp::names(&stream)?;
+    let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
     let begun = Instant::now();
     let mut handshake = connector.connect(server_name, stream::Wire::new(stream)).into_fallible();
     let outcome = tokio::time::timeout(options.connect_timeout, &mut handshake).await;
@@ -93,10 +93,10 @@ fn protocols(options: &TlsOptions) -> Vec<Vec<u8>> {
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Handshakes> {
     let (inner, acceptor) = bind(at, "tls", options).await?;
     let options = Arc::new(options.clone());
-    Ok(Handshakes::new(inner, move |stream| {
+    Ok(Handshakes::new(inner, move |stream, names| {
         let (acceptor, options) = (acceptor.clone(), Arc::clone(&options));
         async move {
-            let (stream, names) = accept(stream, &acceptor, "tcp://", &options).await?;
+            let stream = accept(stream, &names, &acceptor, "tcp://", &options).await?;
             Ok(End::Stream(stream::end(stream, names)))
         }
     }))
@@ -131,16 +131,16 @@ fn server_config(options: &TlsOptions, scheme: &str) -> Result<ServerConfig> {
 /// Shakes hands with a client that has come. `plain`: the scheme of the same without TLS.
 pub(super) async fn accept(
     stream: TcpStream,
+    names: &Names,
     acceptor: &TlsAcceptor,
     plain: &str,
     options: &Options,
-) -> Result<(Tls, Names)> {
-    let names = tcp::names(&stream)?;
+) -> Result<Tls> {
     match acceptor.accept(stream::Wire::new(stream)).into_fallible().await {
         Ok(stream) => {
             let stream = Tls::from(stream);
             options.tell(|| format!("{}: {}", names.remote, agreed(&stream)));
-            Ok((stream, names))
+            Ok(stream)
         }
         Err((error, wire)) => {
             let failure =

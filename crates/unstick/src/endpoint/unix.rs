@@ -40,11 +40,16 @@ pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<Stre
     let at = Address::Unix(name.clone());
     let socket = super::retrying(options, || socket_file::connect(Type::STREAM, &at, name, options)).await?;
     let stream = UnixStream::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
-    Ok(end(stream))
+    let names = names(&stream);
+    Ok(end(stream, names))
 }
 
-fn end(stream: UnixStream) -> StreamEnd {
-    let names = Names { remote: socket_file::remote(&stream), local: socket_file::local(&stream) };
+/// Who is at either end.
+fn names(stream: &UnixStream) -> Names {
+    Names { remote: socket_file::remote(stream), local: socket_file::local(stream) }
+}
+
+fn end(stream: UnixStream, names: Names) -> StreamEnd {
     let (reader, writer) = stream.into_split();
     StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names }
 }
@@ -73,18 +78,36 @@ pub(super) struct Listener {
     _file: Option<SocketFile>,
 }
 
-impl Accept for Listener {
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
-        Box::pin(async {
-            if let Some(stream) = self.one.take() {
-                return Ok(End::Stream(end(stream)));
-            }
+impl Listener {
+    /// The next connection, before anything is made of it. Cancel safe.
+    async fn accept_stream(&mut self) -> Result<(UnixStream, Names)> {
+        if let Some(stream) = self.one.take() {
+            let names = names(&stream);
+            return Ok((stream, names));
+        }
+        loop {
             self.patience.wait().await;
             let Some(socket) = &self.socket else { return std::future::pending().await };
             match socket.accept().await {
-                Ok((stream, _)) => Ok(End::Stream(end(stream))),
-                Err(error) => Err(self.patience.failed(error)),
+                Ok((stream, _)) => {
+                    let names = names(&stream);
+                    return Ok((stream, names));
+                }
+                Err(error) => {
+                    if let Some(error) = self.patience.failed(error) {
+                        return Err(error);
+                    }
+                }
             }
+        }
+    }
+}
+
+impl Accept for Listener {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+        Box::pin(async {
+            let (stream, names) = self.accept_stream().await?;
+            Ok(End::Stream(end(stream, names)))
         })
     }
 

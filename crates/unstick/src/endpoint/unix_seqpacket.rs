@@ -75,10 +75,16 @@ fn accept(socket: &UnixDatagram) -> io::Result<Socket> {
 impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
         Box::pin(async {
-            self.patience.wait().await;
-            match self.next().await.and_then(end) {
-                Ok(end) => Ok(End::Datagram(end)),
-                Err(error) => Err(self.patience.failed(error)),
+            loop {
+                self.patience.wait().await;
+                match self.next().await.and_then(end) {
+                    Ok(end) => return Ok(End::Datagram(end)),
+                    Err(error) => {
+                        if let Some(error) = self.patience.failed(error) {
+                            return Err(error);
+                        }
+                    }
+                }
             }
         })
     }

@@ -113,7 +113,7 @@ impl Carrier for tls::Tls {
 /// Connects, and opens a WebSocket.
 pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
     let stream = tcp::dial(&at.at, "ws", options).await?;
-    let names = tcp::names(&stream)?;
+    let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
     Box::pin(open(stream, names, at, "ws", PORT, options)).await
 }
 
@@ -141,11 +141,10 @@ pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshak
     let inner = tcp::bind_all(&at.at, "ws", options).await?;
     let local = is_local(&inner);
     let own = Arc::new((at.clone(), options.clone()));
-    let handshakes = Handshakes::new(inner, move |stream| {
+    let handshakes = Handshakes::new(inner, move |stream, names| {
         let own = Arc::clone(&own);
         async move {
             let (at, options) = &*own;
-            let names = tcp::names(&stream)?;
             accept(stream, names, at, local, options).await
         }
     });

@@ -22,11 +22,11 @@ pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshak
     let (inner, acceptor) = tls::bind(&at.at, "wss", options).await?;
     let local = ws::is_local(&inner);
     let own = Arc::new((at.clone(), options.clone()));
-    let handshakes = Handshakes::new(inner, move |stream| {
+    let handshakes = Handshakes::new(inner, move |stream, names| {
         let (own, acceptor) = (Arc::clone(&own), acceptor.clone());
         async move {
             let (at, options) = &*own;
-            let (stream, names) = tls::accept(stream, &acceptor, "ws://", options).await?;
+            let stream = tls::accept(stream, &names, &acceptor, "ws://", options).await?;
             ws::accept(stream, names, at, local, options).await
         }
     });

@@ -21,6 +21,7 @@ mod bridges;
 mod conversations;
 mod faulted;
 mod framed;
+mod handshakes;
 #[cfg(unix)]
 mod lab;
 mod processes;

@@ -303,33 +303,6 @@ async fn a_client_that_is_silent_holds_up_nobody() {
     }
 }
 
-/// `MAX_HANDSHAKES` silent clients leave no room for another; when one of them goes, the next is let in.
-#[tokio::test]
-async fn so_many_handshakes_at_once_and_no_more() {
-    limits::raise_open_files();
-    let mut listener = listening(&options()).await;
-    let mut silent = Vec::new();
-    for _ in 0..limits::MAX_HANDSHAKES {
-        silent.push(TcpStream::connect(("127.0.0.1", port(&listener))).await.unwrap());
-    }
-    let mut hurried = options();
-    hurried.connect_timeout = Duration::from_millis(300);
-    let error = open(&listener.addresses()[0], &hurried).await.unwrap_err();
-    assert!(error.is_timeout(), "{error}");
-    silent.truncate(limits::MAX_HANDSHAKES - 2);
-    let client = options();
-    let address = listener.addresses()[0].clone();
-    let (link, accepted) = tokio::join!(open(&address, &client), async {
-        loop {
-            match listener.accept().await {
-                Ok(link) => return link,
-                Err(error) => assert!(error.is_handshake(), "{error}"),
-            }
-        }
-    });
-    drop((link.unwrap(), accepted));
-}
-
 /// A client that says nothing is given up after `HANDSHAKE_TIMEOUT`, and so is one that says a byte now and then.
 #[tokio::test(start_paused = true)]
 async fn a_handshake_has_a_deadline() {
