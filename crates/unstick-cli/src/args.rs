@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use unstick::wire::quantity::parse_duration;
+use unstick::limits::{LONGEST_KEEPALIVE, SHORTEST_KEEPALIVE};
+use unstick::wire::quantity::{DURATIONS, parse_duration};
 
 use crate::proxy::Through;
 use crate::secure::{Show, Tls, Verify};
@@ -343,7 +344,8 @@ pub struct Talk {
     /// Answer at most N datagrams of one peer a second, on average, with --echo, --reply or --each [default: 500]
     #[arg(long, value_name = "N", value_parser = at_least_one, requires = "answer")]
     pub max_answers: Option<u64>,
-    /// How messages stand in standard input and output: line, hex, escaped, json, raw or a framing spec
+    /// Write messages to standard output, and read them from standard input, in this format: line, quoted, hex, escaped,
+    /// json, raw or a framing spec [default: line for -f line, else quoted, where $'a\nb' holds an LF]
     #[arg(long, value_name = "FORMAT")]
     pub io: Option<String>,
     /// One JSON object a line, both ways
@@ -416,7 +418,7 @@ pub struct Wire {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub frame_timeout: Option<Duration>,
     /// Ask a silent TCP peer whether it is still there, so often
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = keepalive)]
     pub keepalive: Option<Duration>,
     /// Let the kernel gather small segments (Nagle's algorithm)
     #[arg(long)]
@@ -492,6 +494,11 @@ fn at_least_one(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
 }
 
+fn keepalive(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text).filter(|time| (SHORTEST_KEEPALIVE..=LONGEST_KEEPALIVE).contains(time));
+    time.ok_or_else(|| "a time from 1s to 32767s, which is what TCP takes".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "a time is written 500ms, 10s or 2m".to_owned())
+    parse_duration(text).ok_or_else(|| DURATIONS.to_owned())
 }

@@ -12,7 +12,7 @@ use crate::args::Ask;
 use crate::pipe::{self, Format};
 use crate::report::{self, Status};
 use crate::terminal::Notices;
-use crate::{output, payload, plan, proxy, secure, visible, websocket};
+use crate::{output, payload, plan, proxy, secure, sendable, visible, websocket};
 
 /// How long the reply is waited for when nobody says.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -47,10 +47,10 @@ impl Question {
         secure::client(&args.tls, &args.reach.verify, &mut end)?;
         let asked: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
         // What is text is printed as it is: there is but one reply.
-        let usual = plan::format(framings.as_ref());
+        let usual = plan::usual(framings.as_ref());
         let message = message(args, asked.as_ref().or(usual.as_ref()), framings.as_ref())?;
         let format = asked.or(usual.filter(|format| *format == Format::Hex));
-        plan::check(framings.as_ref(), std::slice::from_ref(&message))?;
+        sendable::check(&target.address, framings.as_ref(), &options, std::slice::from_ref(&message), None)?;
         Ok(Self { address: target.address, framings, options, message, format, deadline: args.deadline })
     }
 }

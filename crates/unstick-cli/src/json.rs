@@ -250,8 +250,8 @@ fn object(event: &Event<'_>) -> Option<Value> {
         Event::Notice { notice } => return notice_object(notice),
         Event::Close { peer, from, reason } => {
             let mut object = json!({ "event": "close", "peer": peer, "from": from, "reason": reason_name(reason) });
-            put_status(&mut object, from, reason_name(reason) == "ended", failure(reason));
-            if let Reason::Failed(error) = reason {
+            put_status(&mut object, from, reason_name(reason) == "ended", reason.error());
+            if let Some(error) = reason.error() {
                 object["error"] = error.to_string().into();
             }
             object
@@ -271,14 +271,6 @@ fn notice_object(notice: &Notice) -> Option<Value> {
         Notice::Forged { datagrams } => json!({ "event": "refused", "messages": datagrams, "why": "own address" }),
         _ => return None,
     })
-}
-
-/// Why a conversation failed, if it did.
-fn failure(reason: &Reason) -> Option<&Error> {
-    match reason {
-        Reason::Failed(error) => Some(error),
-        _ => None,
-    }
 }
 
 /// Puts the exit status of a process that was at the other end into its `close` event, where it has ended by itself.

@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod screen;
 mod secure;
+mod sendable;
 mod shake;
 mod signals;
 mod terminal;
@@ -33,7 +34,7 @@ use clap::{CommandFactory, FromArgMatches};
 use report::Status;
 
 fn main() {
-    output::restore_on_panic();
+    output::end_on_panic();
     let status = answer();
     // Ends at once: a thread that still reads standard input would hold a return from main back.
     output::exit(status)

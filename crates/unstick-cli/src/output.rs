@@ -112,12 +112,16 @@ pub fn unprinted(error: &std::io::Error) -> Status {
     Status::Failed
 }
 
-/// Makes a panic leave the terminal as it was.
-pub fn restore_on_panic() {
+/// Makes a panic end the process with status 1 and a sentence, the terminal as it was. Without this, a task or thread that
+/// panics would leave a listener that accepts connections and serves nobody.
+pub fn end_on_panic() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         crate::prompt::restore();
         usual(panic);
+        // Not through `problem`: what panicked may hold the lock of standard error's line.
+        let _ = std::io::stderr().write_all(b"unstick: the program failed: this is a bug in unstick\n");
+        std::process::exit(Status::Failed as i32);
     }));
 }
 

@@ -1,5 +1,7 @@
 //! Messages in a pipe: how they stand in standard input and output (`--io`).
 
+mod quoted;
+
 use std::future::Future;
 use std::io::IsTerminal;
 use std::pin::Pin;
@@ -22,9 +24,11 @@ const MAX_WHOLE: usize = 1 << 30;
 /// How messages stand in a pipe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Format {
-    /// A line each, verbatim.
-    #[default]
+    /// A line each, verbatim. A message that holds an LF does not fit.
     Line,
+    /// A line each, verbatim, except that a message that holds an LF is quoted: `$'a\nb'`.
+    #[default]
+    Quoted,
     /// Frames of another framing: the payload verbatim.
     Framed(Framing),
     /// A line of hexadecimal digits each.
@@ -43,12 +47,13 @@ impl FromStr for Format {
     fn from_str(text: &str) -> Result<Self> {
         Ok(match text {
             "line" => Self::Line,
+            "quoted" => Self::Quoted,
             "hex" => Self::Hex,
             "escaped" => Self::Escaped,
             "json" => Self::Json,
             "raw" => Self::Raw,
             spec => Self::Framed(Framing::parse(spec).map_err(|error| {
-                let hint = "--io takes line, hex, escaped, json, raw or a framing spec";
+                let hint = "--io takes line, quoted, hex, escaped, json, raw or a framing spec";
                 Error::usage(format!("--io {spec}: {error}")).with_hint(hint)
             })?),
         })
@@ -56,12 +61,19 @@ impl FromStr for Format {
 }
 
 impl Format {
+    /// How messages of these framings stand in a pipe where nobody says: lines as they are, and whatever may hold an LF so
+    /// that every message fits.
+    pub fn of(framings: Option<&Framings>) -> Self {
+        let lines = |framings: &Framings| framings.inbound.is_lines() && framings.outbound.is_lines();
+        if framings.is_some_and(lines) { Self::Line } else { Self::Quoted }
+    }
+
     /// How the lines, or frames, that hold the messages are themselves framed.
     fn framings(&self) -> Result<Framings> {
         Ok(match self {
             Self::Framed(framing) => framing.clone().into(),
             // The limit that counts is the peer's framing's. A CR is content: nothing is altered.
-            Self::Line => Framing::parse("line,cr=keep,max=1G")?.into(),
+            Self::Line | Self::Quoted => Framing::parse("line,cr=keep,max=1G")?.into(),
             Self::Hex | Self::Escaped | Self::Json => Framing::parse("line,max=1G")?.into(),
             Self::Raw => Framing::parse("raw,max=1G")?.into(),
         })
@@ -72,7 +84,8 @@ impl Format {
         match self {
             Self::Line | Self::Framed(_) | Self::Raw => out.extend_from_slice(message),
             Self::Hex => out.extend(message.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)])),
-            Self::Escaped => escape(message, out),
+            Self::Escaped => escape_text(message, None, out),
+            Self::Quoted => quoted::quote(message, out),
             Self::Json => out.extend_from_slice(crate::json::safe(text_or_base64(message).to_string()).as_bytes()),
         }
     }
@@ -83,6 +96,8 @@ impl Format {
             Self::Line | Self::Framed(_) | Self::Raw => Some(Bytes::copy_from_slice(written)),
             Self::Hex => parse_hex(std::str::from_utf8(written).ok()?).map(Bytes::from).ok(),
             Self::Escaped => unescape(written).map(Bytes::from),
+            Self::Quoted if quoted::is_quoted(written) => quoted::unquote(written).map(Bytes::from),
+            Self::Quoted => Some(Bytes::copy_from_slice(written)),
             Self::Json => crate::json::from_text_or_base64(written),
         }
     }
@@ -95,6 +110,7 @@ impl Format {
             error.with_hint(match self {
                 Self::Hex => "a message in hexadecimal is written 00ff10 or 00 ff 10",
                 Self::Escaped => "\\n, \\r, \\t, \\0, \\xHH and \\\\ are what a backslash begins",
+                Self::Quoted => "a line that begins with $' is read as a quoted message, such as $'a\\nb'; --io line takes every line as it is",
                 _ => "a message in JSON is a string, or {\"base64\":\"...\"}",
             })
         })
@@ -103,6 +119,7 @@ impl Format {
     fn name(&self) -> &str {
         match self {
             Self::Line => "line",
+            Self::Quoted => "quoted",
             Self::Framed(framing) => framing.as_str(),
             Self::Hex => "hex",
             Self::Escaped => "escaped",
@@ -113,12 +130,17 @@ impl Format {
 
     /// Whether each message is a line of its own.
     pub fn is_lines(&self) -> bool {
-        matches!(self, Self::Line | Self::Hex | Self::Escaped | Self::Json)
+        matches!(self, Self::Line | Self::Quoted | Self::Hex | Self::Escaped | Self::Json)
     }
 
-    /// Whether messages pass unchanged: then they are not copied on their way.
+    /// Whether messages stand as they are, but for those that [`Self::Quoted`] quotes: then they are not copied on their way.
     fn is_verbatim(&self) -> bool {
-        matches!(self, Self::Line | Self::Framed(_) | Self::Raw)
+        matches!(self, Self::Line | Self::Quoted | Self::Framed(_) | Self::Raw)
+    }
+
+    /// Whether this line of the input is the message itself.
+    fn stands(&self, written: &[u8]) -> bool {
+        self.is_verbatim() && !(*self == Self::Quoted && quoted::is_quoted(written))
     }
 }
 
@@ -126,8 +148,8 @@ fn digit(value: u8) -> u8 {
     b"0123456789abcdef"[usize::from(value)]
 }
 
-/// Text stays as it is; what is not text, and the backslash, is escaped.
-fn escape(message: &[u8], out: &mut Vec<u8>) {
+/// Text stays as it is; what is not text, the backslash, and a quote where there is one, is escaped.
+fn escape_text(message: &[u8], quote: Option<char>, out: &mut Vec<u8>) {
     for chunk in message.utf8_chunks() {
         for letter in chunk.valid().chars() {
             match letter {
@@ -135,6 +157,10 @@ fn escape(message: &[u8], out: &mut Vec<u8>) {
                 '\n' => out.extend_from_slice(b"\\n"),
                 '\r' => out.extend_from_slice(b"\\r"),
                 '\t' => out.extend_from_slice(b"\\t"),
+                c if Some(c) == quote => {
+                    out.push(b'\\');
+                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                }
                 c if is_unsafe(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| escape_byte(byte, out)),
                 c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
@@ -165,6 +191,7 @@ fn unescape(text: &[u8]) -> Option<Vec<u8>> {
             b't' => b'\t',
             b'0' => 0,
             b'\\' => b'\\',
+            b'\'' => b'\'',
             b'x' => nibble(rest.next()?)? << 4 | nibble(rest.next()?)?,
             _ => return None,
         });
@@ -229,7 +256,7 @@ impl Input for PipeInput {
             return self.next_whole().await;
         }
         match self.receiver.recv().await.map_err(unread)? {
-            Some(message) if self.format.is_verbatim() => Ok(Some(Command::Send { to: Target::Latest, message })),
+            Some(message) if self.format.stands(&message) => Ok(Some(Command::Send { to: Target::Latest, message })),
             Some(written) => self.command(&written).map(Some),
             None => Ok(None),
         }
@@ -240,7 +267,7 @@ impl Input for PipeInput {
             return Ok(None);
         }
         match self.receiver.try_next_bytes().map_err(unread)? {
-            Some(message) if self.format.is_verbatim() => Ok(Some(Command::Send { to: Target::Latest, message })),
+            Some(message) if self.format.stands(&message) => Ok(Some(Command::Send { to: Target::Latest, message })),
             Some(written) => self.command(&written).map(Some),
             None => Ok(None),
         }
@@ -249,7 +276,11 @@ impl Input for PipeInput {
     fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
         if self.format.is_verbatim() && self.format != Format::Raw {
             while let Some(message) = self.receiver.try_next().map_err(unread)? {
-                if !take(message) {
+                let taken = match self.format.stands(message) {
+                    true => take(message),
+                    false => take(&self.format.parse_message(message)?),
+                };
+                if !taken {
                     break;
                 }
             }
@@ -270,17 +301,25 @@ impl PipeOutput {
         self
     }
 
-    /// Writes one message; a reader that has gone is [`Error::is_closed`].
+    /// Writes one message; one that does not fit the format is [`Error::is_message`], a reader that has gone
+    /// [`Error::is_closed`].
     pub fn message(&mut self, message: &[u8]) -> Result<()> {
-        if !self.times && self.format.is_verbatim() && !self.screen {
-            return self.push_verbatim(message);
+        let quotes = self.format == Format::Quoted;
+        let stands = self.format.stands(message);
+        if stands && !self.times && !self.screen {
+            match self.sender.push(message) {
+                Err(error) if quotes && error.is_message() => {}
+                written => return written.map_err(|error| output_error(error, &self.format)),
+            }
         }
         self.scratch.clear();
         if self.times {
             self.scratch.extend_from_slice(terminal::now_with_offset().as_bytes());
             self.scratch.push(b' ');
         }
-        if self.format.is_verbatim() && self.screen {
+        if quotes && self.is_plain(message) {
+            self.scratch.extend_from_slice(message);
+        } else if self.format.is_verbatim() && !quotes && self.screen {
             // A terminal gets no peer's control characters, whatever was asked for.
             self.scratch.extend_from_slice(visible::text(message).as_bytes());
         } else {
@@ -289,16 +328,18 @@ impl PipeOutput {
         self.sender.push(&self.scratch).map_err(|error| output_error(error, &self.format))
     }
 
-    fn push_verbatim(&self, message: &[u8]) -> Result<()> {
-        self.sender.push(message).map_err(|error| output_error(error, &self.format))
+    /// Whether a message needs no quotes. A terminal gets no peer's control characters: there they hold more.
+    fn is_plain(&self, message: &[u8]) -> bool {
+        let safe = !self.screen || visible::text(message).as_bytes() == message;
+        safe && !message.contains(&b'\n') && !quoted::is_ambiguous(message)
     }
 }
 
-/// A message that does not fit the format ends the run with a hint; a closed pipe ends it quietly.
+/// A message that does not fit the format concerns its peer, with a hint; a closed pipe ends the run quietly.
 fn output_error(error: Error, format: &Format) -> Error {
     if error.is_message() {
         let what = format!("a message does not fit standard output as --io {}: {error}", format.name());
-        return Error::other(what).with_hint("--io hex, escaped or json shows any message on one line");
+        return Error::unfit(what).with_hint("--io quoted, hex, escaped or json shows any message on one line");
     }
     unwritten(error)
 }
@@ -339,7 +380,7 @@ mod tests {
     #[test]
     fn every_format_reads_what_it_writes() {
         let messages: &[&[u8]] = &[b"", b"hello", b"a\nb\r\t\0\\x41", &[0xff, 0xfe, 0x00], "grüße \u{202e}".as_bytes()];
-        for format in [Format::Hex, Format::Escaped, Format::Json] {
+        for format in [Format::Hex, Format::Escaped, Format::Quoted, Format::Json] {
             for message in messages {
                 let mut written = Vec::new();
                 format.write(message, &mut written);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clap::ArgMatches;
 use unstick::service::talk::{Answer, Rules};
-use unstick::wire::{EncodeError, Framing, Role, Written};
+use unstick::wire::{Framing, Role, Written};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
 use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
@@ -17,6 +17,7 @@ use crate::payload;
 use crate::pipe::Format;
 use crate::proxy;
 use crate::secure;
+use crate::sendable;
 use crate::terminal::Look;
 use crate::websocket;
 
@@ -73,6 +74,7 @@ impl Plan {
         udp(&args.udp, &mut [plan.at()])?;
         websocket::server(&args.web, &args.pages, plan.at())?;
         secure::server(&args.tls, &args.show, plan.at())?;
+        plan.check()?;
         Ok(plan)
     }
 
@@ -89,7 +91,14 @@ impl Plan {
         if matches!(plan.address, Address::Stdio) {
             plan.stand_aside(&args.talk)?;
         }
+        plan.check()?;
         Ok(plan)
+    }
+
+    /// What is certain to be sent can be sent.
+    fn check(&self) -> Result<()> {
+        let reply = if let Answer::Reply(reply) = &self.rules.answer { Some(reply) } else { None };
+        sendable::check(&self.address, self.framings.as_ref(), &self.options, &self.rules.greeting, reply)
     }
 
     fn at(&mut self) -> secure::At<'_> {
@@ -126,10 +135,9 @@ impl Plan {
         let front = front(talk, framings.as_ref(), face)?;
         let prompt = matches!(front, Front::Prompt);
         let rules = rules(talk, framings.as_ref(), matches, Manner { prompt, answering, input_unread })?;
-        check(framings.as_ref(), &rules.greeting)?;
         let look = Look {
             colour: output::colour_on(&std::io::stdout()),
-            hex: talk.hex || format(framings.as_ref()) == Some(Format::Hex),
+            hex: talk.hex || format(framings.as_ref()) == Format::Hex,
             time: talk.time,
             verbose: wire.verbose,
         };
@@ -186,31 +194,6 @@ fn answers(talk: &Talk) -> bool {
     talk.reply.is_some() || talk.echo || talk.each.is_some()
 }
 
-/// Says before anything is opened that a message cannot be sent.
-pub fn check(framings: Option<&Framings>, messages: &[Bytes]) -> Result<()> {
-    let Some(framings) = framings else { return Ok(()) };
-    let (mut encoder, mut frames) = (framings.outbound.encoder()?, Vec::new());
-    for message in messages {
-        frames.clear();
-        encoder.encode(message, &mut frames).map_err(|error| unsendable(message, &framings.outbound, &error))?;
-    }
-    Ok(())
-}
-
-/// A message that this framing cannot carry.
-pub fn unsendable(message: &[u8], framing: &Framing, error: &EncodeError) -> Error {
-    let shown = crate::visible::line_of_bytes(&message[..message.len().min(SHOWN)]);
-    let more = if message.len() > SHOWN { " ..." } else { "" };
-    let wrong = Error::usage(format!("`{shown}`{more} cannot be sent in {framing}: {error}"));
-    match error.hint() {
-        Some(hint) => wrong.with_hint(hint),
-        None => wrong,
-    }
-}
-
-/// Bytes of a message that an error shows.
-const SHOWN: usize = 40;
-
 /// The framings of a stream for whoever has this role; `None` for datagrams.
 pub fn framings(target: &FramedAddress, wire: &Wire, default: &str, role: Role) -> Result<Option<Framings>> {
     let spec = |text: &Option<String>| text.as_deref().map(Framing::parse).transpose();
@@ -265,19 +248,24 @@ fn front(talk: &Talk, framings: Option<&Framings>, face: Face) -> Result<Front> 
                 .with_hint("name a framing with -f; --io hex writes messages in hexadecimal"));
         }
         Face { messages: false, .. } if raw => Front::Raw,
-        Face { screen: true, .. } => Front::Screen(format(framings).unwrap_or_default()),
-        _ if looked_at => Front::Screen(format(framings).unwrap_or_default()),
-        _ => Front::Pipe(format(framings).unwrap_or_default()),
+        Face { screen: true, .. } => Front::Screen(format(framings)),
+        _ if looked_at => Front::Screen(format(framings)),
+        _ => Front::Pipe(format(framings)),
     })
 }
 
-/// How the messages of a preset are best written down, where there is one.
-pub fn format(framings: Option<&Framings>) -> Option<Format> {
-    Some(match framings?.inbound.preset()?.written {
-        Written::Hex => Format::Hex,
-        Written::Line => Format::Line,
-        Written::Escaped => Format::Escaped,
-    })
+/// How messages are written down where nobody says: as is best for the preset, if it is one.
+pub fn format(framings: Option<&Framings>) -> Format {
+    usual(framings).unwrap_or_else(|| Format::of(framings))
+}
+
+/// How the messages of a preset are best written down, where that is no text.
+pub fn usual(framings: Option<&Framings>) -> Option<Format> {
+    match framings?.inbound.preset()?.written {
+        Written::Hex => Some(Format::Hex),
+        Written::Escaped => Some(Format::Escaped),
+        Written::Line => None,
+    }
 }
 
 /// How this end behaves, as far as the rules depend on it.

@@ -17,8 +17,8 @@ use unstick::{Error, FramedAddress, Result};
 use crate::args;
 use crate::output;
 use crate::payload;
-use crate::plan;
 use crate::report::Status;
+use crate::sendable;
 use crate::visible;
 
 /// Tries the program, and reports.
@@ -110,7 +110,7 @@ fn writes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -
     let mut encoder = framing.sent_by(Role::Client).encoder()?;
     let frame = |message: &bytes::Bytes| {
         let mut bytes = Vec::new();
-        encoder.encode(message, &mut bytes).map_err(|error| plan::unsendable(message, framing, &error))?;
+        encoder.encode(message, &mut bytes).map_err(|error| sendable::unsendable(message, framing, &error))?;
         Ok(bytes)
     };
     messages.iter().map(frame).collect()

@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use unstick::service::talk::{Event, Output, Reason};
+use unstick::service::talk::{Event, Output};
 use unstick::{Error, Result};
 
 use crate::complaints;
@@ -71,9 +71,11 @@ impl Notices {
                 return crate::output::error_of_peer(*peer, error);
             }
             Event::Error { error, .. } => return crate::output::error(error),
-            Event::Close { reason: Reason::Failed(_), .. } if self.single => return,
-            Event::Close { peer, reason: Reason::Failed(error), .. } => {
-                return crate::output::error_of_peer(*peer, error);
+            Event::Close { peer, reason, .. } if let Some(error) = reason.error() => {
+                if !self.single {
+                    crate::output::error_of_peer(*peer, error);
+                }
+                return;
             }
             Event::Listening { .. } | Event::Lost { .. } | Event::Pending { .. } => true,
             Event::Unanswered { .. } | Event::Notice { .. } => true,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use unstick::endpoint::MessageKind;
-use unstick::wire::quantity::{parse_duration, parse_size};
+use unstick::wire::quantity::{DURATIONS, parse_duration, parse_size};
 use unstick::{Address, Error, Result};
 
 use crate::secure::{self, At};
@@ -134,7 +134,7 @@ fn origin(text: &str) -> Result<String, String> {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    parse_duration(text).filter(|time| !time.is_zero()).ok_or_else(|| "a time is written 500ms, 10s or 2m".to_owned())
+    parse_duration(text).filter(|time| !time.is_zero()).ok_or_else(|| DURATIONS.to_owned())
 }
 
 fn size(text: &str) -> Result<usize, String> {

@@ -72,9 +72,9 @@ impl<'a> Args<'a> {
 
     pub(crate) fn duration(&mut self, what: &str) -> Result<Duration, SpecError> {
         let word = self.required(what)?;
-        quantity::parse_duration(word)
-            .filter(|duration| !duration.is_zero())
-            .ok_or_else(|| SpecError::new(format!("`{word}` is not a duration such as 100ms or 2s")))
+        quantity::parse_duration(word).filter(|duration| !duration.is_zero()).ok_or_else(|| {
+            SpecError::new(format!("`{word}` is not a duration such as 100ms or 2s")).with_hint(quantity::DURATIONS)
+        })
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {

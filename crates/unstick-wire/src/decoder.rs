@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::framing::{Codec, Cx, Discard, Fault, Machine, Step};
 use crate::lane::Lane;
+use crate::limits;
 use crate::phase::Phase;
 use crate::recognise::{LOOK, Sight, odd_opening, recognise};
 use crate::spec::Framing;
@@ -109,7 +110,7 @@ impl Decoder {
 
     /// Sets the longest time from a frame's first byte to its last; `None` (the default) waits for ever.
     pub fn set_frame_timeout(&mut self, timeout: Option<Duration>) {
-        self.clock.frame_timeout = timeout;
+        self.clock.frame_timeout = timeout.map(|time| time.min(limits::LONGEST_TIME));
     }
 
     /// Appends a segment.

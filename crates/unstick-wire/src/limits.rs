@@ -2,6 +2,8 @@
 //!
 //! None of them is ever reserved up front: memory follows what has arrived, never what a header announced.
 
+use std::time::Duration;
+
 /// Default of `max=`: bytes in one message as the user sees it, both ways. Large enough for what protocols really
 /// send, small enough that a thousand peers cannot fill a machine's memory with one frame each.
 pub const MAX_MESSAGE: usize = 16 << 20;
@@ -68,3 +70,7 @@ pub const MAX_PHASES: usize = 16;
 
 /// Bytes that a course of faults holds back before it takes no more: a delay of 50 ms at 80 MB a second.
 pub const MAX_HELD: usize = 4 << 20;
+
+/// The longest time that can be asked for: a year. Later moments overflow the clocks of some systems, and a longer wait is a
+/// typing error.
+pub const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 3600);

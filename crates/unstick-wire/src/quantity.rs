@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::limits::LONGEST_TIME;
+
 /// Reads a size in bytes: digits and, if need be, `K`, `M` or `G` (powers of 1024; `KB`, `KiB` and lower case too).
 ///
 /// ```
@@ -33,7 +35,11 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// Reads a duration: a number with `us`, `ms`, `s`, `m` or `h` behind it; a bare number is seconds.
+/// What [`parse_duration`] reads, for errors.
+pub const DURATIONS: &str = "a time is written 500ms, 10s or 2m, and is at most a year (8760h)";
+
+/// Reads a duration: a number with `us`, `ms`, `s`, `m` or `h` behind it; a bare number is seconds. More than
+/// [`LONGEST_TIME`] is refused.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,5 +57,5 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         "h" => 3600.0,
         _ => return None,
     };
-    Duration::try_from_secs_f64(number * seconds).ok()
+    Duration::try_from_secs_f64(number * seconds).ok().filter(|time| *time <= LONGEST_TIME)
 }

@@ -126,6 +126,16 @@ impl Framing {
         }
     }
 
+    /// Whether frames change their form within a conversation: `struct:i/raw`.
+    pub fn has_phases(&self) -> bool {
+        self.phases.len() > 1
+    }
+
+    /// Whether every message is a line of text that ends in LF: none can hold one.
+    pub fn is_lines(&self) -> bool {
+        self.phases.iter().all(|phase| matches!(phase.codec, Machine::Line(_)))
+    }
+
     /// Whether this is `raw` and nothing else.
     pub fn is_raw(&self) -> bool {
         matches!(&self.phases[..], [Phase { codec: Machine::Raw(_), .. }])

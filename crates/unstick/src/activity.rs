@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use unstick_wire::limits::LONGEST_TIME;
 
 /// When something last happened: noted by some, looked at by others, without a lock.
 pub(crate) struct Activity {
@@ -31,6 +32,11 @@ impl Activity {
     pub(crate) fn last(&self) -> Instant {
         self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed))
     }
+}
+
+/// A time that can be added to a moment: no longer than anybody can ask for.
+pub(crate) fn bounded(time: Duration) -> Duration {
+    time.min(LONGEST_TIME)
 }
 
 /// Ready at that time; never where there is none.

@@ -36,6 +36,8 @@ enum Kind {
     Protocol(String),
     Decode(DecodeError),
     Encode(EncodeError),
+    /// A message that cannot be written as it is.
+    Unfit(String),
     /// A datagram that is larger than any can be.
     TooLarge {
         length: usize,
@@ -136,6 +138,11 @@ impl Error {
         Self::new(Kind::Closed)
     }
 
+    /// A message that cannot be written as it is, in one sentence: [`is_message`](Self::is_message).
+    pub fn unfit(what: impl Into<String>) -> Self {
+        Self::new(Kind::Unfit(what.into()))
+    }
+
     /// Anything else that went wrong, in one sentence.
     pub fn other(what: impl Into<String>) -> Self {
         Self::new(Kind::Other(what.into()))
@@ -143,6 +150,11 @@ impl Error {
 
     pub(crate) fn command_failed(command: &str, status: std::process::ExitStatus) -> Self {
         Self::new(Kind::Other(format!("`{command}` failed ({status}): its message has no reply")))
+    }
+
+    /// A task of this program has panicked: a bug.
+    pub(crate) fn panicked(what: &str) -> Self {
+        Self::new(Kind::Other(format!("{what} panicked, which is a bug in unstick")))
     }
 
     /// The output is closed: nobody reads any more.
@@ -165,6 +177,12 @@ impl Error {
             *was = what;
         }
         self
+    }
+
+    /// Says of what a message's error is: `the answer cannot be sent: the message contains ...`.
+    pub(crate) fn in_front(self, what: &str) -> Self {
+        let text = format!("{what}: {self}");
+        Self { inner: Box::new(Inner { kind: Kind::Unfit(text), hint: self.inner.hint }) }
     }
 
     /// What to do about it, where something is known.
@@ -207,7 +225,7 @@ impl Error {
 
     /// The message cannot be sent as it is; the link goes on.
     pub fn is_message(&self) -> bool {
-        matches!(self.inner.kind, Kind::Encode(_) | Kind::TooLarge { .. })
+        matches!(self.inner.kind, Kind::Encode(_) | Kind::Unfit(_) | Kind::TooLarge { .. })
     }
 
     /// The connection was reset or aborted by the peer.
@@ -251,7 +269,7 @@ impl fmt::Display for Error {
             Kind::TooLarge { length, .. } => write!(f, "a message of {length} bytes is too long for a datagram"),
             Kind::Io { what, source } => write!(f, "{what}: {}", plain(source)),
             Kind::Exited(exited) => exited.fmt(f),
-            Kind::Other(what) => f.write_str(what),
+            Kind::Other(what) | Kind::Unfit(what) => f.write_str(what),
             Kind::Closed => f.write_str("the sending side has already ended"),
         }
     }

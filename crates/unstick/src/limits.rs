@@ -64,6 +64,12 @@ pub const SESSION_IDLE: Duration = Duration::from_secs(300);
 /// How long connecting may take, all addresses together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The shortest time between two keep-alive probes of TCP: the kernel counts whole seconds.
+pub const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
+
+/// The longest time between two keep-alive probes of TCP: what Linux takes (`MAX_TCP_KEEPIDLE`).
+pub const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32_767);
+
 /// How long between two tries of `--retry`.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(200);
 

@@ -36,7 +36,11 @@ const ADDRESSES: &[(&str, &str)] = &[
 const FORMATS: &[(&str, &str)] = &[
     (
         "line",
-        "each line is a message, and each message a line, unchanged; a message that is not one line ends the run with a hint",
+        "each line is a message, and each message a line, unchanged; a peer whose message holds an LF is closed, with a hint",
+    ),
+    (
+        "quoted",
+        "the same, but a message that holds an LF, or begins with $', is quoted as a shell does: $'a\\nb'; the default of all framings but line",
     ),
     ("hex", "a line of hexadecimal digits each"),
     ("escaped", "a line each; \\n, \\r, \\t, \\\\ and \\xHH stand for what a line cannot hold"),

@@ -1,6 +1,6 @@
 //! The reference tables: framings and exit statuses, in Markdown for the README, and as they are for the man page.
 
-use unstick::wire::{ENTRIES, Entry, PRESETS, Preset, UNSAYABLE, Written};
+use unstick::wire::{ENTRIES, Entry, Framing, PRESETS, Preset, Role, UNSAYABLE, Written};
 
 use crate::report::Status;
 
@@ -118,9 +118,15 @@ pub(crate) fn about(preset: &Preset) -> String {
 pub(crate) fn io(preset: &Preset) -> &'static str {
     match preset.written {
         Written::Hex => "hex",
-        Written::Line => "line",
+        Written::Line if is_lines(preset) => "line",
+        Written::Line => "quoted",
         Written::Escaped => "escaped",
     }
+}
+
+/// Whether neither side's messages can hold an LF.
+fn is_lines(preset: &Preset) -> bool {
+    [Role::Client, Role::Server].iter().all(|role| Framing::parse(preset.spec(*role)).is_ok_and(|spec| spec.is_lines()))
 }
 
 /// A word in a table's cell, set as code.

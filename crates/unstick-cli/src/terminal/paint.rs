@@ -126,11 +126,11 @@ impl Painter {
     fn close(&mut self, peer: PeerId, from: &str, reason: &Reason) -> Painted {
         let datagrams = self.datagrams.remove(&peer);
         let from = visible::line(from);
-        let (error, why) = match reason {
-            Reason::Failed(error) => (self.error(Some(peer), error), ""),
-            Reason::Closed => (String::new(), " (closed from here)"),
-            Reason::Until => (String::new(), " (--until)"),
-            _ => (String::new(), ""),
+        let error = reason.error().map(|error| self.error(Some(peer), error)).unwrap_or_default();
+        let why = match reason {
+            Reason::Closed | Reason::Refused(_) => " (closed from here)",
+            Reason::Until => " (--until)",
+            _ => "",
         };
         let gone = match reason {
             Reason::Ended if datagrams => format!("peer {peer} has been quiet, and is waited for no longer: {from}"),

@@ -125,14 +125,17 @@ fn a_command_takes_and_gives_megabytes() {
 
 #[test]
 fn an_answer_that_the_framing_cannot_carry() {
-    // A pipe has nobody to see it said: the run ends.
+    // Where there is one peer, the run ends with its conversation.
     let asks = |mut peer: Peer| {
         peer.says("hi\0");
         peer.is_dropped();
     };
     let cannot = "the message contains its own delimiter (a zero byte) at byte 1, and would arrive in pieces\n  \
                   hint: a framing with a length, such as u32be, carries any bytes, if the peer speaks that too\n";
-    listen(&["-f", "null", "--each", "printf 'a\\0b'"]).meets(asks).is(1, "hi\n", &format!("unstick: {cannot}"));
+    let each = ["-f", "null", "--each", "printf 'a\\0b'"];
+    let said = format!("unstick: the answer cannot be sent: {cannot}");
+    listen(&[&each[..], &["--once"]].concat()).meets(asks).is(1, "hi\n", &said);
+    connect(&each).meets(asks).is(1, "hi\n", &said);
 }
 
 #[test]

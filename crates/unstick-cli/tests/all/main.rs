@@ -18,6 +18,7 @@ mod json;
 mod keys;
 mod lab;
 mod netcats;
+mod outcomes;
 mod payloads;
 mod pipes;
 mod presets;

@@ -81,16 +81,45 @@ fn lines_are_messages_verbatim() {
 }
 
 #[test]
-fn a_message_that_is_not_one_line_stops_the_run_with_a_hint() {
+fn a_message_that_is_not_one_line_ends_its_conversation_with_a_hint() {
     let says = |mut peer: Peer| {
         peer.says(b"\x02ok\x03a\nb\x05never");
-        peer
+        peer.is_dropped();
     };
     let hint = "unstick: a message does not fit standard output as --io line: the message contains its own delimiter \
-                (LF) at byte 1, and would arrive in pieces\n  hint: --io hex, escaped or json shows any message on one \
-                line\n";
-    connect(&["-f", "u8"]).meets(says).is(1, "ok\n", hint);
-    listen(&["-f", "u8"]).meets(says).is(1, "ok\n", hint);
+                (LF) at byte 1, and would arrive in pieces\n  hint: --io quoted, hex, escaped or json shows any message \
+                on one line\n";
+    connect(&["-f", "u8", "--io", "line"]).meets(says).is(1, "ok\n", hint);
+    listen(&["-f", "u8", "--io", "line", "--once"]).meets(says).is(1, "ok\n", hint);
+}
+
+#[test]
+fn without_a_format_every_message_fits_on_a_line_and_can_be_read_back() {
+    let messages: &[(&[u8], &[u8])] = &[
+        (b"as \\n it \t is \xc3 \"'", b"as \\n it \t is \xc3 \"'"),
+        (b"two\nlines\n", br"$'two\nlines\n'"),
+        (b"\n\0'\\\xff", br"$'\n\x00\'\\\xff'"),
+        (b"$'quoted'", br"$'$\'quoted\''"),
+        (b"$'", br"$'$\''"),
+        (b"", b""),
+    ];
+    let frames: Vec<u8> = messages.iter().flat_map(|(m, _)| [&[m.len() as u8], *m].concat()).collect();
+    let (listener, address) = listener();
+    let mut reads = unstick(&["connect", &address, "-f", "u8"]);
+    let mut peer = Peer::accept(&listener);
+    peer.says(&frames);
+    drop(peer);
+    let written = reads.rest_bytes();
+    let expected: Vec<u8> = messages.iter().flat_map(|(_, line)| [line, &b"\n"[..]].concat()).collect();
+    assert_eq!(written.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    // The same lines are the same messages.
+    let mut writes = unstick(&["connect", &address, "-f", "u8"]);
+    writes.feed(&written);
+    writes.end_input();
+    assert_eq!(Peer::accept(&listener).hears_all(), frames);
+    // A shell reads them too.
+    let shell = Command::new("bash").args(["-c", r"printf %s $'two\nlines\n'"]).output().unwrap();
+    assert_eq!(shell.stdout, b"two\nlines\n");
 }
 
 #[test]
@@ -148,6 +177,11 @@ fn what_stands_in_no_format_stops_the_run_with_a_hint() {
     for (format, line, hint) in [
         ("hex", "0g", "a message in hexadecimal is written 00ff10 or 00 ff 10"),
         ("escaped", "\\q", r"\n, \r, \t, \0, \xHH and \\ are what a backslash begins"),
+        (
+            "quoted",
+            "$'a",
+            r"a line that begins with $' is read as a quoted message, such as $'a\nb'; --io line takes every line as it is",
+        ),
         ("json", "{}", "a message in JSON is a string, or {\"base64\":\"...\"}"),
     ] {
         let err = format!("unstick: standard input: `{line}` is no message in --io {format}\n  hint: {hint}\n");

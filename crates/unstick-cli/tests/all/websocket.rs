@@ -242,8 +242,11 @@ fn a_message_over_the_limit_and_a_host_that_is_another_have_their_hints() {
         let mut client = unstick(&[&["ask", &address, "hello"][..], more].concat());
         (client.code(), client.errors())
     };
-    let told = "unstick: the message has 5 bytes, over the limit of 4 bytes\n  hint: --max-message SIZE allows more\n";
-    assert_eq!(said(&["--max-message", "4"]), (1, told.to_owned()));
+    let told = format!(
+        "unstick: `hello` cannot be sent to {address}: the message has 5 bytes, over the limit of 4 bytes\n  hint: \
+         --max-message SIZE allows more\n"
+    );
+    assert_eq!(said(&["--max-message", "4"]), (2, told));
     let (code, errors) = said(&["--header", "Host: evil.test"]);
     assert_eq!(code, 3);
     assert!(errors.contains("hint: it does not go by this name: --header 'Host: NAME' asks for another"), "{errors}");

@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use crate::rig::{Peer, Terminal, Vacancy, listener, unstick, unstick_listen};
 
 const HELP: &str = "unstick connect --help lists its options";
+const KEEPALIVE: &str = "a time from 1s to 32767s, which is what TCP takes";
+const TIME: &str = "a time is written 500ms, 10s or 2m, and is at most a year (8760h)";
 const DATAGRAM: &str = "a datagram already is a whole message";
 const PIECES: &str = "and would arrive in pieces";
 
@@ -302,8 +304,10 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["connect", ":1", "--count", "0"], "--count cannot be `0`", "a number from 1 on"),
     (&["connect", ":1", "--count", "few"], "--count cannot be `few`", "a number from 1 on"),
     (&["listen", ":0", "--max-peers", "0"], "--max-peers cannot be `0`", "a number from 1 on"),
-    (&["connect", ":1", "--idle", "3parsecs"], "--idle cannot be `3parsecs`", "a time is written 500ms, 10s or 2m"),
-    (&["ask", ":1", "x", "--deadline=-1s"], "--deadline cannot be `-1s`", "a time is written 500ms, 10s or 2m"),
+    (&["connect", ":1", "--idle", "3parsecs"], "--idle cannot be `3parsecs`", TIME),
+    (&["connect", ":1", "--keepalive", "32768s"], "--keepalive cannot be `32768s`", KEEPALIVE),
+    (&["connect", ":1", "--keepalive", "10ms"], "--keepalive cannot be `10ms`", KEEPALIVE),
+    (&["ask", ":1", "x", "--deadline=-1s"], "--deadline cannot be `-1s`", TIME),
     (&["connect", ":1", "--json", "--io", "hex"], "--json and --io exclude each other", HELP),
     (&["connect", ":1", "--json", "--hex"], "--json and --hex exclude each other", HELP),
     (&["connect", ":1", "--echo", "--reply", "x"], "--echo and --reply exclude each other", HELP),
@@ -315,7 +319,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (
         &["connect", ":1", "--io", "lien"],
         "--io lien: there is no framing `lien`",
-        "--io takes line, hex, escaped, json, raw or a framing spec",
+        "--io takes line, quoted, hex, escaped, json, raw or a framing spec",
     ),
     (
         &["connect", ":1", "--hex"],
@@ -367,6 +371,61 @@ fn every_wrong_use_has_its_sentence_and_its_hint() {
         process.end_input();
         assert_eq!(process.errors(), format!("unstick: {sentence}\n{hint}"), "{arguments:?}");
         assert_eq!((process.code(), &*process.rest()), (2, ""), "{arguments:?}");
+    }
+}
+
+/// A time that no clock can add to now would end a task: every option that takes a time refuses it.
+#[test]
+fn a_time_that_is_too_long_is_refused_by_every_option() {
+    let timed = ["--frame-timeout", "--keepalive", "--idle", "--deadline", "--linger", "--connect-timeout", "--retry"];
+    let mut tried = 0;
+    for option in timed.into_iter().chain(["--session-idle", "--ping", "--time", "--timeout"]) {
+        let verb = if option.starts_with("--time") { "shake" } else { "connect" };
+        for time in ["9223372036854775807s", "8761h", "1e400", "18446744073709551616"] {
+            let mut process = unstick(&[verb, if verb == "shake" { "--to=:1" } else { ":1" }, option, time]);
+            process.end_input();
+            let said = process.errors();
+            assert!(
+                said.contains(&format!("{option} cannot be `{time}`")) && said.contains("a time"),
+                "{option}: {said}"
+            );
+            assert_eq!(process.code(), 2);
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 44);
+    for (spec, said) in [("gap:8761h", "not a duration"), ("gap:9223372036854775807s", "not a duration")] {
+        let mut process = unstick(&["connect", ":1", "-f", spec]);
+        assert!(process.errors().contains(said), "{spec}");
+    }
+    for fault in ["delay=9223372036854775807s", "delay=1s..8761h", "stall=8761h"] {
+        let mut process = unstick(&["listen", ":0", "--to", ":1", "--fault", fault]);
+        process.end_input();
+        assert_eq!(process.code(), 2, "{fault}");
+    }
+}
+
+/// The longest times and the largest numbers that are taken overflow nothing.
+#[test]
+fn the_longest_times_and_largest_numbers_serve() {
+    let most = u64::MAX.to_string();
+    let times = ["--idle", "--deadline", "--linger", "--frame-timeout"].map(|option| [option, "8760h"]);
+    let numbers = [["--max-peers", &*most], ["--count", &*most], ["--keepalive", "32767s"]];
+    let options: Vec<&str> = times.into_iter().chain(numbers).flatten().collect();
+    let (_tcp, port) = unstick_listen(&[&["127.0.0.1:0", "--echo"], &options[..]].concat());
+    let mut peer = Peer::connect(port);
+    peer.says("hi\n");
+    peer.hears("hi\n");
+    for address in ["udp://127.0.0.1:0", "ws://127.0.0.1:0"] {
+        let more: &[&str] = match address.starts_with("udp") {
+            true => &["--session-idle", "8760h", "--max-sessions", &most],
+            false => &["--ping", "8760h"],
+        };
+        let options = ["--echo", "--idle", "8760h", "--deadline", "8760h", "--linger", "8760h"];
+        let (_listener, port) = unstick_listen(&[&[address], &options[..], more].concat());
+        let address = address.replace(":0", &format!(":{port}"));
+        let mut asks = unstick(&["ask", &address, "hi", "--deadline", "8760h", "--connect-timeout", "8760h"]);
+        assert_eq!((&*asks.rest(), asks.code()), ("hi\n", 0), "{}", asks.errors());
     }
 }
 

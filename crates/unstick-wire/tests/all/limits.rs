@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use unstick_wire::faults::{Next, Plan, Unit};
+use unstick_wire::quantity::parse_duration;
 use unstick_wire::{EncodeError, Framing, Role, limits};
 
 use crate::drive::{Told, encode, framing, whole};
@@ -51,6 +52,24 @@ fn what_can_be_asked_for_is_limited_too() {
     assert!(Framing::parse(&format!("line,max={}", limits::LARGEST_MAX + 1)).is_err());
     assert!(Framing::parse(&format!("length:width=1,adj={}", limits::LARGEST_MAX)).is_ok());
     assert!(Framing::parse(&format!("length:width=1,adj=-{}", limits::LARGEST_MAX + 1)).is_err());
+}
+
+#[test]
+fn the_longest_time() {
+    let seconds = limits::LONGEST_TIME.as_secs();
+    assert!(Framing::parse(&format!("gap:{seconds}s")).is_ok());
+    assert!(Framing::parse(&format!("gap:{}s", seconds + 1)).is_err());
+    assert_eq!(parse_duration(&format!("{seconds}")), Some(limits::LONGEST_TIME));
+    assert_eq!(parse_duration(&format!("{}ms", seconds * 1000 + 1)), None);
+    assert_eq!(parse_duration("9223372036854775807s"), None);
+    // Who sets it without words overflows no clock either.
+    let mut decoder = framing("line").decoder();
+    decoder.set_frame_timeout(Some(Duration::MAX));
+    decoder.feed(b"a");
+    assert_eq!(decoder.next(), Ok(None));
+    #[allow(clippy::disallowed_methods)] // No other way makes an Instant; any will do.
+    decoder.tick(std::time::Instant::now()).unwrap();
+    assert!(decoder.deadline().is_some());
 }
 
 #[test]

@@ -149,6 +149,8 @@ fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
         stream.set_nodelay(true)?;
     }
     if let Some(every) = options.keepalive {
+        // Beyond these the system refuses it, and the connection would be lost for it.
+        let every = every.clamp(limits::SHORTEST_KEEPALIVE, limits::LONGEST_KEEPALIVE);
         SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(every).with_interval(every))?;
     }
     Ok(())

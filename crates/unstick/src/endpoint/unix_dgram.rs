@@ -20,6 +20,7 @@ use super::datagrams::{Batch, RecvDatagrams};
 use super::inbox::Inbox;
 use super::socket_file::{self, SocketFile};
 use super::{Accept, DatagramEnd, End, Names, Notices, Options, SendDatagram, unix_packets};
+use crate::activity::bounded;
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -98,7 +99,8 @@ impl Room {
     /// listener and the last session have gone.
     async fn serve(self: Arc<Self>, arrivals: Arrivals) {
         // Often enough that a session ends in time, by a quarter.
-        let mut sweep = tokio::time::interval((self.options.udp.session_idle / 4).max(Duration::from_millis(1)));
+        let mut sweep =
+            tokio::time::interval((bounded(self.options.udp.session_idle) / 4).max(Duration::from_millis(1)));
         loop {
             tokio::select! {
                 // Those that have gone first: their places are free for who comes next.

@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::activity::{Activity, sleep_until};
+use crate::activity::{Activity, bounded, sleep_until};
 use crate::endpoint::StreamEnd;
 use crate::error::{Error, Result};
 
@@ -95,7 +95,10 @@ const COPY: usize = 256 << 10;
 /// # Errors
 ///
 /// Where the connection is reset, or standard input or output fails.
-pub async fn pipe(end: StreamEnd, rules: Rules, filter: Option<Filter>) -> Result<Ended> {
+pub async fn pipe(end: StreamEnd, mut rules: Rules, filter: Option<Filter>) -> Result<Ended> {
+    rules.idle = rules.idle.map(bounded);
+    rules.deadline = rules.deadline.map(bounded);
+    rules.linger = bounded(rules.linger);
     let failed = |error| Error::io("the pipe", error);
     let progress = Progress::new();
     let (report, reports) = mpsc::channel(2);

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use unstick_wire::Role;
 use unstick_wire::faults::{Plan, Unit};
 
-use crate::activity::{Activity, sleep_until};
+use crate::activity::{Activity, bounded, sleep_until};
 use crate::address::{Address, Framings};
 use crate::endpoint::{self, End, Names, Notice, Notices, Options, StreamEnd};
 use crate::error::{Error, Result};
@@ -286,7 +286,10 @@ pub trait Output: Send + 'static {
 /// Connects every client to the target, and passes on what they say, until the rules say that it is over.
 ///
 /// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
-pub async fn relay(clients: Clients, target: Target, output: impl Output, rules: Rules) -> Outcome {
+pub async fn relay(clients: Clients, target: Target, output: impl Output, mut rules: Rules) -> Outcome {
+    rules.idle = rules.idle.map(bounded);
+    rules.deadline = rules.deadline.map(bounded);
+    rules.linger = bounded(rules.linger);
     let hub = Arc::new(Hub {
         rules,
         target,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::activity::bounded;
 use crate::error::{Error, Result};
 use crate::link::{Link, Listener};
 use hub::Hub;
@@ -55,7 +56,8 @@ pub struct Rules {
     pub linger: Duration,
     /// A peer's end is the end of its conversation even if it may still be listening: for people, who see it go.
     pub leave_at_end: bool,
-    /// A message that cannot be sent or shown ends the run: for scripts, which would not see it.
+    /// A message of the input that cannot be sent ends the run: for scripts, which would not see the error. What a peer
+    /// says never does: see [`Reason::Refused`].
     pub strict: bool,
     /// Peers at once; later ones wait to be accepted.
     pub max_peers: Option<usize>,
@@ -223,6 +225,19 @@ pub enum Reason {
     Until,
     /// It failed.
     Failed(Error),
+    /// A message of the peer, or the answer to it, cannot be written as asked for: [`Error::is_message`]. The conversation ends
+    /// there, because a message that is left out would shift all later answers. Other peers go on.
+    Refused(Error),
+}
+
+impl Reason {
+    /// What went wrong, if something did.
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Failed(error) | Self::Refused(error) => Some(error),
+            Self::Ended | Self::Closed | Self::Until => None,
+        }
+    }
 }
 
 /// How the run ended.
@@ -244,7 +259,7 @@ pub enum Outcome {
     Deadline(Duration),
     /// The output is closed: nobody reads any more.
     OutputClosed,
-    /// The conversation with the only peer failed; its [`Event::Close`] has said why.
+    /// The conversation with the only peer failed, or was refused; its [`Event::Close`] has said why.
     PeerFailed(Error),
     /// This end failed: what was to be sent or shown could not be.
     Failed(Error),
@@ -285,7 +300,8 @@ pub trait Output: Send + 'static {
     ///
     /// # Errors
     ///
-    /// Where it cannot be shown as it is, or [`Error::is_closed`] where nobody reads any more: this ends the run.
+    /// [`Error::is_message`] where this message cannot be shown as it is: this ends the conversation with its peer.
+    /// Any other error ends the run; [`Error::is_closed`] says that nobody reads any more.
     fn event(&mut self, event: Event<'_>) -> Result<()>;
 
     /// What to wait for before more events are given: a slow reader of the output slows the peers down.
@@ -297,6 +313,10 @@ pub trait Output: Send + 'static {
 /// Holds a conversation until it ends.
 ///
 /// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
-pub async fn talk(party: Party, input: impl Input, output: impl Output, rules: Rules) -> Outcome {
+pub async fn talk(party: Party, input: impl Input, output: impl Output, mut rules: Rules) -> Outcome {
+    rules.idle = rules.idle.map(bounded);
+    rules.deadline = rules.deadline.map(bounded);
+    rules.linger = bounded(rules.linger);
+    rules.pending_after = bounded(rules.pending_after);
     Hub::new(output, rules).run(party, input).await
 }

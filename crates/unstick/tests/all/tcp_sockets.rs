@@ -247,6 +247,23 @@ async fn a_port_can_be_listened_on_again_at_once() {
     listen(&address, Some(&framing("u32be")), &options).await.unwrap();
 }
 
+/// `SHORTEST_KEEPALIVE`, `LONGEST_KEEPALIVE`: beyond them the system takes nothing, and a connection is not lost for it.
+#[tokio::test]
+async fn a_keepalive_that_no_system_takes_is_bounded() {
+    for (asked, taken) in
+        [(Duration::MAX, limits::LONGEST_KEEPALIVE), (Duration::from_nanos(1), limits::SHORTEST_KEEPALIVE)]
+    {
+        let mut options = Options::default();
+        options.keepalive = Some(asked);
+        let mut listener = listening("tcp://127.0.0.1:0", "u32be", &options).await;
+        let address = listener.addresses()[0].parse().unwrap();
+        let End::Stream(near) = unstick::endpoint::connect(&address, &options).await.unwrap() else { panic!() };
+        listener.accept().await.unwrap();
+        let socket = near.socket().unwrap();
+        assert_eq!(SockRef::from(&socket).tcp_keepalive_time().unwrap(), taken);
+    }
+}
+
 #[tokio::test]
 async fn an_abort_is_a_reset_though_its_receiver_lives() {
     let Pair { near, mut far, keeps: _keeps } = pair("tcp://127.0.0.1:0", "u32be").await;

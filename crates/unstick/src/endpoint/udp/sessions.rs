@@ -17,7 +17,7 @@ use super::kernel_drops::{self, NextLook};
 use super::own::Own;
 use super::packets::{Intake, Local, Packet};
 use super::session::Session;
-use crate::activity::sleep_until;
+use crate::activity::{bounded, sleep_until};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -161,7 +161,7 @@ struct Place {
 
 impl Table {
     fn new(port: Arc<Port>) -> Self {
-        let never = Instant::now() + Duration::from_secs(365 * 24 * 3600);
+        let never = Instant::now() + 2 * bounded(Duration::MAX);
         let own = Own::new(port.address);
         Self { port, sessions: HashMap::new(), checks: BTreeSet::new(), never, told: false, own }
     }
@@ -206,7 +206,7 @@ impl Table {
         room.sessions.fetch_add(1, Ordering::Relaxed);
         self.told = false;
         let session = Arc::new(Session::new(Arc::clone(&self.port), key, age));
-        let check = Instant::now() + room.options.udp.session_idle;
+        let check = Instant::now() + bounded(room.options.udp.session_idle);
         self.remove(&key);
         self.sessions.insert(key, Place { session: Arc::downgrade(&session), check });
         self.checks.insert((check, key));
@@ -259,8 +259,9 @@ impl Table {
             self.checks.remove(&(at, key));
             let Some(place) = self.sessions.get_mut(&key) else { continue };
             let Some(session) = place.session.upgrade() else { continue };
-            let ends =
-                self.port.begun + Duration::from_millis(session.last()) + self.port.room.options.udp.session_idle;
+            let ends = self.port.begun
+                + Duration::from_millis(session.last())
+                + bounded(self.port.room.options.udp.session_idle);
             if ends <= now {
                 self.sessions.remove(&key);
                 session.close();

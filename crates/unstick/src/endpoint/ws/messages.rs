@@ -21,6 +21,7 @@ use super::super::{
     Batch, LARGEST_RECORD, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace, tcp, tls,
 };
 use super::{Carrier, MessageKind};
+use crate::activity::bounded;
 use crate::error::{Error, Result};
 
 /// Bytes read at once, held by every connection for as long as it lives.
@@ -228,7 +229,7 @@ impl<S: Carrier> Incoming<S> {
             if !std::mem::take(&mut pinging.alive) {
                 return Poll::Ready(Error::timed_out("the peer's answer to a ping (--ping)", pinging.every));
             }
-            pinging.next.as_mut().reset(Instant::now() + pinging.every);
+            pinging.next.as_mut().reset(Instant::now() + bounded(pinging.every));
             self.open.lock().interject(Message::Ping(Bytes::new()), cx);
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::hub::{Hub, Peer, State, finish_all};
+use super::hub::{Alarm, Hub, Peer, State, finish_all};
 use super::{Command, Input, Outcome, Output, PeerId, Reason, Target};
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
@@ -217,6 +217,9 @@ impl<O: Output> Hub<O> {
         while let Some(sent) = sending.join_next().await {
             match sent {
                 Ok(Err(error)) if error.is_message() => refused = Err(error),
+                Err(error) if error.is_panic() => {
+                    self.panicked("the task that sends a message");
+                }
                 _ => {}
             }
         }
@@ -262,11 +265,12 @@ impl<O: Output> Hub<O> {
 
     /// Sends a peer what each is sent as it opens, and ends that side where nothing else will be said.
     pub(super) async fn greet(self: Arc<Self>, id: PeerId, sender: Sender) {
+        let _alarm = Alarm { hub: &self, task: "the task that greets a peer" };
         for message in &self.rules.greeting {
             match sender.send(message).await {
                 Ok(()) => self.note_sent(id, message),
                 Err(error) if error.is_message() => {
-                    self.refuse(id, error);
+                    self.close(id, Reason::Refused(error.in_front("the greeting cannot be sent")));
                     break;
                 }
                 // A lost connection is reported by its visit, with the reason.

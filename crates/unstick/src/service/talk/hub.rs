@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{Answer, Event, Input, Outcome, Output, Party, PeerId, Reason, Rules, peer};
 use crate::endpoint::Notices;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::{Link, Listener, Sender};
 
@@ -170,6 +170,7 @@ impl<O: Output> Hub<O> {
 
     /// Tells of datagrams that reached no session, until the run is over.
     async fn tell(self: Arc<Self>, notices: Arc<Notices>) {
+        let _alarm = Alarm { hub: &self, task: "the task that reports lost datagrams" };
         loop {
             tokio::select! {
                 notice = notices.next() => self.lock().emit(Event::Notice { notice: &notice }),
@@ -179,6 +180,7 @@ impl<O: Output> Hub<O> {
     }
 
     async fn accept(self: Arc<Self>, mut listener: Listener) {
+        let _alarm = Alarm { hub: &self, task: "the task that accepts connections" };
         let most = if self.rules.once { 1 } else { self.rules.max_peers.unwrap_or(usize::MAX) };
         let mut complained: Option<Instant> = None;
         loop {
@@ -267,12 +269,14 @@ impl<O: Output> Hub<O> {
         state.emit(Event::Close { peer: id, from, reason: &reason });
         if !state.listening || self.rules.once {
             state.end(match reason {
-                Reason::Failed(error) => Outcome::PeerFailed(error),
+                Reason::Failed(error) | Reason::Refused(error) => Outcome::PeerFailed(error),
                 Reason::Until => Outcome::Reached,
                 Reason::Ended | Reason::Closed => Outcome::Ended,
             });
         } else if state.input_ended && state.peers.is_empty() && !self.rules.has_another_end() {
             state.end(Outcome::Ended);
+        } else if state.answering == 0 && self.has_enough(&state) {
+            state.end(Outcome::Reached);
         }
         drop(state);
         self.signals.changed.notify_waiters();
@@ -283,13 +287,9 @@ impl<O: Output> Hub<O> {
         self.lock().emit(Event::Error { peer, error });
     }
 
-    /// A message cannot be sent as it is: that ends the run where nobody would see it said.
-    pub(super) fn refuse(&self, id: PeerId, error: Error) {
-        if self.rules.strict {
-            self.lock().end(Outcome::Failed(error));
-        } else {
-            self.complain(Some(id), &error);
-        }
+    /// A task of the conversation has panicked.
+    pub(super) fn panicked(&self, task: &str) {
+        self.lock().end(Outcome::Failed(Error::panicked(task)));
     }
 
     /// Lets what was sent be written, for a bounded time, and ends every task.
@@ -358,13 +358,27 @@ impl<O: Output> Hub<O> {
         self.rules.count.is_some_and(|count| state.received >= count)
     }
 
-    /// A message that was answered needs no more.
-    pub(super) fn answered(&self) {
+    /// A message that was answered needs no more. One whose answer is refused is over when its peer has gone.
+    pub(super) fn answered(&self, refused: bool) {
         let mut state = self.lock();
         state.answering -= 1;
         state.note_activity();
-        if state.answering == 0 && self.has_enough(&state) {
+        if !refused && state.answering == 0 && self.has_enough(&state) {
             state.end(Outcome::Reached);
+        }
+    }
+}
+
+/// Held by a task of the conversation: where the task panics, the run ends with an error instead of going on without it.
+pub(super) struct Alarm<'a, O: Output> {
+    pub(super) hub: &'a Hub<O>,
+    pub(super) task: &'static str,
+}
+
+impl<O: Output> Drop for Alarm<'_, O> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.hub.panicked(self.task);
         }
     }
 }
@@ -395,7 +409,7 @@ impl<O: Output> State<O> {
             return;
         }
         if let Err(error) = self.output.event(event) {
-            self.end(if error.is_closed() { Outcome::OutputClosed } else { Outcome::Failed(error) });
+            self.unwritten(error);
         }
     }
 
@@ -427,12 +441,23 @@ impl<O: Output> State<O> {
         self.peers.values().for_each(|peer| peer.wake.notify_one());
     }
 
-    /// Counts a message that has arrived, and shows it.
+    /// Shows a message that has arrived, and counts it. The error says that it cannot be shown: this concerns its peer.
     #[inline]
-    pub(super) fn take(&mut self, id: PeerId, from: &str, message: &[u8], binary: Option<bool>) {
+    pub(super) fn take(&mut self, id: PeerId, from: &str, message: &[u8], binary: Option<bool>) -> Result<()> {
+        match self.output.event(Event::Message { peer: id, from, message, binary }) {
+            Err(error) if error.is_message() => return Err(error),
+            Err(error) => self.unwritten(error),
+            Ok(()) => {}
+        }
         self.latest = Some(id);
         self.received += 1;
-        self.emit(Event::Message { peer: id, from, message, binary });
+        Ok(())
+    }
+
+    /// The output takes nothing any more.
+    #[cold]
+    fn unwritten(&mut self, error: Error) {
+        self.end(if error.is_closed() { Outcome::OutputClosed } else { Outcome::Failed(error) });
     }
 
     /// The message that was taken last is to be answered.

@@ -15,7 +15,7 @@ use crate::fairness::Turn;
 use crate::limits;
 use crate::link::{Receiver, Sender};
 
-pub(super) struct Visit<O> {
+pub(super) struct Visit<O: Output> {
     hub: Arc<Hub<O>>,
     id: PeerId,
     from: Box<str>,
@@ -88,6 +88,15 @@ enum Alarm {
     Unanswered,
 }
 
+impl<O: Output> Drop for Visit<O> {
+    /// A run without one of its visits would hear nothing of that peer: it ends with an error.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.hub.panicked("the task that serves a peer");
+        }
+    }
+}
+
 impl<O: Output> Visit<O> {
     pub(super) fn new(
         hub: Arc<Hub<O>>,
@@ -120,11 +129,11 @@ impl<O: Output> Visit<O> {
 
     /// Sees to it that what was sent before is written.
     async fn leave(&mut self, reason: &Reason) {
-        let sent = self.hub.standing(self.id).sent.is_some();
+        let sent = self.hub.standing(self.id).sent.is_some() || !self.hub.is_silent();
         match reason {
             Reason::Failed(_) => return,
             // What it has not read by then it will not read.
-            Reason::Closed => {
+            Reason::Closed | Reason::Refused(_) => {
                 if timeout(limits::WIND_UP, self.sender.finish()).await.is_err() {
                     return self.sender.abort();
                 }
@@ -154,12 +163,10 @@ impl<O: Output> Visit<O> {
             self.turn.pass().await;
             match self.take()? {
                 Taken::Over(reason) => return Ok(reason),
-                Taken::One(question) => {
-                    if self.answer(&question).await? {
-                        return Ok(Reason::Until);
-                    }
-                    continue;
-                }
+                Taken::One(question) => match self.answer(&question).await? {
+                    Some(reason) => return Ok(reason),
+                    None => continue,
+                },
                 Taken::Turn => continue,
                 Taken::Enough => std::future::pending().await,
                 Taken::All => {}
@@ -201,7 +208,9 @@ impl<O: Output> Visit<O> {
             any = true;
             turn.take(message.len());
             *pending = Pending::Nothing;
-            state.take(*id, from, message, binary);
+            if let Err(error) = state.take(*id, from, message, binary) {
+                return Ok(Taken::Over(Reason::Refused(error)));
+            }
             if silent && hub.has_enough(&state) {
                 state.end(Outcome::Reached);
                 return Ok(Taken::Over(Reason::Closed));
@@ -226,26 +235,26 @@ impl<O: Output> Visit<O> {
         Ok(Taken::All)
     }
 
-    /// Answers a message; true if the answer ends the conversation.
-    async fn answer(&mut self, question: &Question) -> Result<bool> {
+    /// Answers a message. The reason says that the answer ends the conversation.
+    async fn answer(&mut self, question: &Question) -> Result<Option<Reason>> {
         if self.allowance.as_mut().is_some_and(|allowance| !allowance.permits(Instant::now())) {
-            self.hub.answered();
+            self.hub.answered(false);
             self.report_unanswered(false);
-            return Ok(false);
+            return Ok(None);
         }
-        let until = self.reply(question).await;
-        self.hub.answered();
-        until
+        let reason = self.reply(question).await;
+        self.hub.answered(matches!(reason, Ok(Some(Reason::Refused(_)))));
+        reason
     }
 
-    async fn reply(&mut self, Question { message, binary }: &Question) -> Result<bool> {
+    async fn reply(&mut self, Question { message, binary }: &Question) -> Result<Option<Reason>> {
         let asked = answer::Asked { peer: self.id, from: &self.from, message };
         let reply = match answer::to(&self.hub.rules.answer, asked).await {
             Ok(Some(reply)) => reply,
-            Ok(None) => return Ok(false),
+            Ok(None) => return Ok(None),
             Err(error) => {
                 self.hub.complain(Some(self.id), &error);
-                return Ok(false);
+                return Ok(None);
             }
         };
         // What it is sent as it opens comes first.
@@ -257,10 +266,12 @@ impl<O: Output> Visit<O> {
             _ => self.sender.send(&reply).await,
         };
         match sent {
-            Err(error) if error.is_message() => self.hub.refuse(self.id, error),
+            Err(error) if error.is_message() => {
+                return Ok(Some(Reason::Refused(error.in_front("the answer cannot be sent"))));
+            }
             other => other?,
         }
-        Ok(self.hub.is_until(&reply))
+        Ok(self.hub.is_until(&reply).then_some(Reason::Until))
     }
 
     fn report_losses(&mut self) {
