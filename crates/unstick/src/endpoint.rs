@@ -31,6 +31,7 @@ mod unix_dgram;
 mod unix_packets;
 #[cfg(unix)]
 mod unix_seqpacket;
+pub(crate) mod write_error;
 pub(crate) mod ws;
 pub(crate) mod wss;
 
@@ -231,7 +232,8 @@ impl StreamEnd {
         writer: impl AsyncWrite + Send + Unpin + 'static,
         names: Names,
     ) -> Self {
-        Self { reader: Box::new(Foreign(reader)), writer: Box::new(Foreign(writer)), names }
+        let (reader, writer) = write_error::halves(Foreign(reader), Foreign(writer));
+        Self { reader: Box::new(reader), writer: Box::new(writer), names }
     }
 
     /// Who is at either end.

@@ -276,7 +276,7 @@ impl fmt::Display for Error {
 }
 
 /// The system's way to say that no datagram can be so long.
-fn is_too_large(error: &io::Error) -> bool {
+pub(crate) fn is_too_large(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
     #[cfg(not(unix))]

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::write_error::Half;
 use super::{StreamRead, StreamWrite};
 
 /// Somebody else's half of a stream.
@@ -31,5 +32,5 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Foreign<T> {
     }
 }
 
-impl<T: AsyncRead + Send + Unpin> StreamRead for Foreign<T> {}
-impl<T: AsyncWrite + Send + Unpin> StreamWrite for Foreign<T> {}
+impl<T: AsyncRead + Send + Unpin> StreamRead for Half<Foreign<T>> {}
+impl<T: AsyncWrite + Send + Unpin> StreamWrite for Half<Foreign<T>> {}

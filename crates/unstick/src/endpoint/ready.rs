@@ -7,42 +7,75 @@ use std::task::{Context, Poll};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
+use super::write_error::WriteError;
+
 /// A stream socket, borrowed from the half of an end. The halves of one end share it: one task is to use both.
 #[derive(Clone, Copy)]
-pub(crate) enum ReadySocket<'a> {
+pub(crate) struct ReadySocket<'a> {
+    socket: Socket<'a>,
+    failed: &'a WriteError,
+}
+
+#[derive(Clone, Copy)]
+enum Socket<'a> {
     Tcp(&'a TcpStream),
     Unix(&'a UnixStream),
 }
 
-impl ReadySocket<'_> {
+impl<'a> ReadySocket<'a> {
+    pub(super) fn tcp(socket: &'a TcpStream, failed: &'a WriteError) -> Self {
+        Self { socket: Socket::Tcp(socket), failed }
+    }
+
+    pub(super) fn unix(socket: &'a UnixStream, failed: &'a WriteError) -> Self {
+        Self { socket: Socket::Unix(socket), failed }
+    }
+
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(socket) => socket.poll_read_ready(cx),
-            Self::Unix(socket) => socket.poll_read_ready(cx),
+        match self.socket {
+            Socket::Tcp(socket) => socket.poll_read_ready(cx),
+            Socket::Unix(socket) => socket.poll_read_ready(cx),
         }
     }
 
     pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(socket) => socket.poll_write_ready(cx),
-            Self::Unix(socket) => socket.poll_write_ready(cx),
+        match self.socket {
+            Socket::Tcp(socket) => socket.poll_write_ready(cx),
+            Socket::Unix(socket) => socket.poll_write_ready(cx),
         }
     }
 
-    /// Does something that may say `WouldBlock`: the socket is then waited for anew.
-    pub(crate) fn try_io<T>(&self, interest: Interest, doing: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        match self {
-            Self::Tcp(socket) => socket.try_io(interest, doing),
-            Self::Unix(socket) => socket.try_io(interest, doing),
+    /// Takes bytes off the socket; 0 at its end. Where that says `WouldBlock`, the socket is waited for anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of `taking`, and the error of an earlier write where what is read is an end.
+    pub(crate) fn try_read(&self, taking: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        let taken = self.try_io(Interest::READABLE, taking)?;
+        if taken == 0 {
+            self.failed.at_end()?;
+        }
+        Ok(taken)
+    }
+
+    /// Puts bytes onto the socket. Where that says `WouldBlock`, the socket is waited for anew.
+    pub(crate) fn try_write(&self, putting: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        self.failed.during(|| self.try_io(Interest::WRITABLE, putting))
+    }
+
+    fn try_io<T>(&self, interest: Interest, doing: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match self.socket {
+            Socket::Tcp(socket) => socket.try_io(interest, doing),
+            Socket::Unix(socket) => socket.try_io(interest, doing),
         }
     }
 }
 
 impl AsFd for ReadySocket<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(socket) => socket.as_fd(),
-            Self::Unix(socket) => socket.as_fd(),
+        match self.socket {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
         }
     }
 }

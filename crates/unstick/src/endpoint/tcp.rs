@@ -15,36 +15,37 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::ReadySocket;
 use super::accepting::{self, One, Patience};
 use super::handshakes::Arrivals;
+use super::write_error::{self, Half};
 use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, proxy, resolve, shown, source_for};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
 
-impl StreamRead for OwnedReadHalf {
+impl StreamRead for Half<OwnedReadHalf> {
     #[cfg(unix)]
     fn ready(&self) -> Option<ReadySocket<'_>> {
-        Some(ReadySocket::Tcp(self.as_ref()))
+        Some(ReadySocket::tcp(self.get().as_ref(), self.failed()))
     }
 }
 
-impl StreamWrite for OwnedWriteHalf {
+impl StreamWrite for Half<OwnedWriteHalf> {
     fn reset(&mut self) {
-        reset(self.as_ref());
+        reset(self.get().as_ref());
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        OwnedWriteHalf::try_write(self, bytes)
+        self.failed().during(|| self.get().try_write(bytes))
     }
 
     #[cfg(unix)]
     fn ready(&self) -> Option<ReadySocket<'_>> {
-        Some(ReadySocket::Tcp(self.as_ref()))
+        Some(ReadySocket::tcp(self.get().as_ref(), self.failed()))
     }
 
     #[cfg(unix)]
     fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         use std::os::fd::AsFd;
-        Some(self.as_ref().as_fd())
+        Some(self.get().as_ref().as_fd())
     }
 }
 
@@ -141,6 +142,7 @@ pub(super) fn names(stream: &TcpStream) -> io::Result<Names> {
 
 fn end(stream: TcpStream, names: Names) -> StreamEnd {
     let (reader, writer) = stream.into_split();
+    let (reader, writer) = write_error::halves(reader, writer);
     StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names }
 }
 

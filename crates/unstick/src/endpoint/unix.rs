@@ -10,28 +10,29 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::accepting::{One, Patience};
 use super::socket_file::{self, SocketFile};
+use super::write_error::{self, Half};
 use super::{Accept, End, Names, Options, ReadySocket, StreamEnd, StreamRead, StreamWrite};
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 
-impl StreamRead for OwnedReadHalf {
+impl StreamRead for Half<OwnedReadHalf> {
     fn ready(&self) -> Option<ReadySocket<'_>> {
-        Some(ReadySocket::Unix(self.as_ref()))
+        Some(ReadySocket::unix(self.get().as_ref(), self.failed()))
     }
 }
 
-impl StreamWrite for OwnedWriteHalf {
+impl StreamWrite for Half<OwnedWriteHalf> {
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        OwnedWriteHalf::try_write(self, bytes)
+        self.failed().during(|| self.get().try_write(bytes))
     }
 
     fn ready(&self) -> Option<ReadySocket<'_>> {
-        Some(ReadySocket::Unix(self.as_ref()))
+        Some(ReadySocket::unix(self.get().as_ref(), self.failed()))
     }
 
     fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         use std::os::fd::AsFd;
-        Some(self.as_ref().as_fd())
+        Some(self.get().as_ref().as_fd())
     }
 }
 
@@ -51,6 +52,7 @@ fn names(stream: &UnixStream) -> Names {
 
 fn end(stream: UnixStream, names: Names) -> StreamEnd {
     let (reader, writer) = stream.into_split();
+    let (reader, writer) = write_error::halves(reader, writer);
     StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names }
 }
 

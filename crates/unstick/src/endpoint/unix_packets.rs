@@ -13,6 +13,7 @@ use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 use super::datagrams::{Batch, RecvDatagrams};
+use super::write_error::WriteError;
 use super::{DatagramEnd, Names, SendDatagram, socket_file};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -103,7 +104,7 @@ pub(super) fn readied(socket: Socket) -> io::Result<UnixDatagram> {
 /// The two halves of a connected socket. `ends`: its peer's end can be seen.
 pub(super) fn end(socket: Socket, ends: bool) -> io::Result<DatagramEnd> {
     let names = Names { remote: socket_file::remote(&socket), local: socket_file::local(&socket) };
-    let socket = Arc::new(Packets { socket: readied(socket)?, ends });
+    let socket = Arc::new(Packets { socket: readied(socket)?, ends, lost: WriteError::default() });
     let incoming = Box::new(Reader { socket: Arc::clone(&socket), ended: false });
     Ok(DatagramEnd { incoming, outgoing: socket, names })
 }
@@ -111,13 +112,21 @@ pub(super) fn end(socket: Socket, ends: bool) -> io::Result<DatagramEnd> {
 struct Packets {
     socket: UnixDatagram,
     ends: bool,
+    /// A reset, which the system reports once: to a send, or to a read before what has come before it.
+    lost: WriteError,
 }
 
 impl SendDatagram for Packets {
     fn try_send(&self, message: &[u8]) -> io::Result<()> {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        self.socket
-            .try_io(Interest::WRITABLE, || send(&self.socket, message, flags).map(|_| ()).map_err(io::Error::from))
+        let sending = || {
+            self.socket
+                .try_io(Interest::WRITABLE, || send(&self.socket, message, flags).map(|_| ()).map_err(io::Error::from))
+        };
+        match self.ends {
+            true => self.lost.during(sending),
+            false => sending(),
+        }
     }
 
     fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
@@ -162,10 +171,10 @@ impl Drop for Reader {
 impl RecvDatagrams for Reader {
     fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Result<bool>> {
         loop {
+            let Packets { socket, ends, lost } = &*self.socket;
             if self.ended {
-                return Poll::Ready(Ok(false));
+                return Poll::Ready(lost.at_end().map(|()| false).map_err(|e| Error::io("receiving", e)));
             }
-            let Packets { socket, ends } = &*self.socket;
             let polled = socket.poll_recv_ready(cx);
             if polled.is_pending() {
                 batch.release();
@@ -179,12 +188,15 @@ impl RecvDatagrams for Reader {
                 })
             });
             match taken {
-                Ok(()) if !batch.is_empty() => return Poll::Ready(Ok(true)),
+                Err(error) if *ends && error.kind() == io::ErrorKind::ConnectionReset => lost.note(&error),
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     return Poll::Ready(Err(Error::io("receiving", error)));
                 }
                 // The end, or nothing yet.
                 _ => {}
+            }
+            if !batch.is_empty() {
+                return Poll::Ready(Ok(true));
             }
         }
     }

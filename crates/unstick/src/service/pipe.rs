@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::activity::{Activity, bounded, sleep_until};
 use crate::endpoint::StreamEnd;
+use crate::endpoint::write_error::WriteError;
 use crate::error::{Error, Result};
 
 /// When a pipe ends, besides at the end of both directions.
@@ -75,11 +76,20 @@ struct Progress {
     moved: Activity,
     /// There is input, and the peer does not take it.
     held_up: AtomicBool,
+    /// What a write to the socket has failed with.
+    failed: WriteError,
+    /// All of the input has been sent: no write can fail any more.
+    sent_all: AtomicBool,
 }
 
 impl Progress {
     fn new() -> Arc<Self> {
-        Arc::new(Self { moved: Activity::new(), held_up: AtomicBool::new(false) })
+        Arc::new(Self {
+            moved: Activity::new(),
+            held_up: AtomicBool::new(false),
+            failed: WriteError::default(),
+            sent_all: AtomicBool::new(false),
+        })
     }
 }
 
@@ -88,6 +98,9 @@ const CHUNK: usize = 1 << 20;
 
 /// Bytes read and written at a time where the kernel cannot move them by itself.
 const COPY: usize = 256 << 10;
+
+/// How long the reading thread waits for the writing thread to note its error: time to be scheduled on a busy machine.
+const NOTE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Moves bytes until both directions have ended, or the rules say so. Uses a thread a direction; one that waits for
 /// standard input stays behind, and ends with the process.
@@ -139,6 +152,7 @@ fn start(
                 let pump = Pump { from: &stdio, to: &socket, progress: &progress, held_up: Some(&progress.held_up) };
                 let result = pump.all(None);
                 if result.is_ok() {
+                    progress.sent_all.store(true, Ordering::Release);
                     // A peer that has gone needs no end.
                     let _ = rustix::net::shutdown(&socket, rustix::net::Shutdown::Write);
                 }
@@ -258,19 +272,20 @@ impl Pump<'_> {
         use rustix::io::Errno;
         use rustix::pipe::{SpliceFlags, splice};
         loop {
-            match splice(self.from, None, self.to, None, CHUNK, SpliceFlags::MOVE) {
-                Ok(0) => return Ok(true),
+            let moved = splice(self.from, None, self.to, None, CHUNK, SpliceFlags::MOVE).map_err(io::Error::from);
+            match self.moved(moved).map_err(|error| (Errno::from_io_error(&error), error)) {
+                Ok(0) => return self.at_end().map(|()| true),
                 Ok(_) => self.progress.moved.note(),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => {
+                Err((Some(Errno::INTR), _)) => {}
+                Err((Some(Errno::AGAIN), _)) => {
                     wait(self.from, PollFlags::IN).map_err(Failure::Reading)?;
                     self.wait_to_write().map_err(Failure::Writing)?;
                 }
-                Err(Errno::INVAL) => return Ok(false),
-                Err(Errno::PIPE) => return Err(Failure::Writing(Errno::PIPE.into())),
+                Err((Some(Errno::INVAL), _)) => return Ok(false),
+                Err((Some(Errno::PIPE), error)) => return Err(Failure::Writing(error)),
                 // One side is a pipe, which has no other way to fail: this is the socket's.
-                Err(error) if self.held_up.is_some() => return Err(Failure::Writing(error.into())),
-                Err(error) => return Err(Failure::Reading(error.into())),
+                Err((_, error)) if self.held_up.is_some() => return Err(Failure::Writing(error)),
+                Err((_, error)) => return Err(Failure::Reading(error)),
             }
         }
     }
@@ -285,9 +300,34 @@ impl Pump<'_> {
             };
             written.map_err(Failure::Writing)?;
             if n == 0 {
-                return Ok(());
+                return self.at_end();
             }
         }
+    }
+
+    /// Remembers the error of a write to the socket, for the thread that reads from it.
+    fn moved<T>(&self, moved: io::Result<T>) -> io::Result<T> {
+        if let (Some(_), Err(error)) = (self.held_up, &moved) {
+            self.progress.failed.note(error);
+        }
+        moved
+    }
+
+    /// A read returned 0. On the socket that is the peer's end only if no write to it has failed.
+    fn at_end(&self) -> Result<(), Failure> {
+        let Progress { failed, sent_all, .. } = self.progress;
+        if self.held_up.is_some() {
+            return Ok(());
+        }
+        let begun = std::time::Instant::now();
+        // A write has failed whose thread has not noted it yet.
+        while failed.at_end().is_ok() && !sent_all.load(Ordering::Acquire) && is_lost(self.from) {
+            if begun.elapsed() > NOTE_PATIENCE {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        failed.at_end().map_err(Failure::Reading)
     }
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -304,7 +344,7 @@ impl Pump<'_> {
     fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         let mut to = self.to;
         while !bytes.is_empty() {
-            match to.write(bytes) {
+            match self.moved(to.write(bytes)) {
                 Ok(n) => {
                     bytes = &bytes[n..];
                     self.progress.moved.note();
@@ -328,6 +368,14 @@ impl Pump<'_> {
         held_up(false);
         waited
     }
+}
+
+/// Whether a socket is closed in both directions, and its error has been taken.
+fn is_lost(socket: &File) -> bool {
+    let mut socket = [PollFd::new(socket, PollFlags::IN)];
+    let polled = poll(&mut socket, Some(&rustix::event::Timespec::default()));
+    let flags = socket[0].revents();
+    polled.is_ok() && flags.contains(PollFlags::HUP) && !flags.contains(PollFlags::ERR)
 }
 
 /// Waits until a descriptor can be read or written, or has failed.

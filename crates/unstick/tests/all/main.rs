@@ -27,6 +27,8 @@ mod lab;
 mod processes;
 mod proxy_sockets;
 mod queue;
+#[cfg(unix)]
+mod resets;
 #[cfg(target_os = "linux")]
 mod shaken;
 mod spared;

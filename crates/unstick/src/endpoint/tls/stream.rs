@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+use super::super::write_error::WriteError;
 use super::super::{Names, StreamEnd, StreamRead, StreamWrite, tcp};
 
 /// Bytes of what a peer says first that are remembered, to be shown where it is not TLS.
@@ -33,11 +34,13 @@ pub(in crate::endpoint) struct Wire {
     opening: [u8; OPENING],
     /// Bytes of it that have come.
     known: usize,
+    /// What a write has failed with, or a read.
+    failed: WriteError,
 }
 
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, ahead: BytesMut::new(), opening: [0; OPENING], known: 0 }
+        Self { stream, ahead: BytesMut::new(), opening: [0; OPENING], known: 0, failed: WriteError::default() }
     }
 
     /// What the peer said first.
@@ -52,7 +55,7 @@ impl Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, ahead, opening, known } = &mut *self;
+        let Self { stream, ahead, opening, known, failed } = &mut *self;
         if ahead.is_empty() {
             let arrived = LANDING.with_borrow_mut(|landing| {
                 let mut landing = ReadBuf::new(landing);
@@ -66,6 +69,12 @@ impl AsyncRead for Wire {
                 let (now, later) = arrived.split_at(arrived.len().min(buf.remaining()));
                 buf.put_slice(now);
                 ahead.extend_from_slice(later);
+                match &read {
+                    // Where bytes that have come before it are taken first, it is asked for again.
+                    Poll::Ready(Err(error)) => failed.note(error),
+                    Poll::Ready(Ok(())) if arrived.is_empty() => failed.at_end()?,
+                    _ => {}
+                }
                 read
             });
             if arrived.is_pending() {
@@ -82,7 +91,8 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let Self { stream, failed, .. } = &mut *self;
+        failed.poll_during(|| Pin::new(stream).poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -90,7 +100,8 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let Self { stream, failed, .. } = &mut *self;
+        failed.poll_during(|| Pin::new(stream).poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -27,7 +27,6 @@ mod system {
     use std::task::ready;
 
     use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
-    use tokio::io::Interest;
 
     use super::{Context, Moved, Poll, StreamRead, StreamWrite, io};
     use crate::limits;
@@ -159,8 +158,7 @@ mod system {
                     Err(_) => return Poll::Ready(self.off()),
                 };
                 let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-                let filled =
-                    from.try_io(Interest::READABLE, || Ok(splice(from, None, &pipe.writer, None, CHUNK, flags)?));
+                let filled = from.try_read(|| Ok(splice(from, None, &pipe.writer, None, CHUNK, flags)?));
                 match filled {
                     Ok(0) => {
                         self.rest();
@@ -191,8 +189,7 @@ mod system {
                 Err(error) => return Poll::Ready(Moved::TargetFailed(error)),
             }
             let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-            let emptied =
-                to.try_io(Interest::WRITABLE, || Ok(splice(&pipe.reader, None, to, None, self.inside, flags)?));
+            let emptied = to.try_write(|| Ok(splice(&pipe.reader, None, to, None, self.inside, flags)?));
             match emptied {
                 Ok(emptied) => {
                     self.inside -= emptied;
@@ -254,13 +251,14 @@ mod tests {
         let (source, from) = UnixStream::pair().unwrap();
         let (to, target) = UnixStream::pair().unwrap();
         let ((reader, _), (_, writer)) = (from.into_split(), to.into_split());
+        let (reader, writer) = crate::endpoint::write_error::halves(reader, writer);
         let mut full = 0;
-        while let Ok(written) = writer.try_write(&[0; 4096]) {
+        while let Ok(written) = writer.get().try_write(&[0; 4096]) {
             full += written;
         }
         let mut kernel = Kernel::switched_on();
         assert_eq!(source.try_write(b"first").unwrap(), 5);
-        reader.readable().await.unwrap();
+        reader.get().readable().await.unwrap();
         let waits = poll_fn(|cx| {
             while let Poll::Ready(moved) = kernel.poll(cx, &reader, &writer) {
                 assert!(matches!(moved, Moved::Some(0)), "nothing can go");

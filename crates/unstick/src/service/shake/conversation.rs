@@ -19,6 +19,7 @@ use super::outlet::{Outlet, Wire};
 use super::passage::{Passage, listen};
 use super::script::Script;
 use super::tape::Tapes;
+use crate::endpoint::write_error::{self, Half};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -445,10 +446,11 @@ async fn connect(to: SocketAddr) -> Result<TcpStream> {
 }
 
 /// Both halves of a connection, small segments sent at once.
-fn halves(stream: TcpStream, table: Option<&Arc<Table>>) -> std::io::Result<(OwnedReadHalf, Outlet)> {
+fn halves(stream: TcpStream, table: Option<&Arc<Table>>) -> std::io::Result<(Half<OwnedReadHalf>, Outlet)> {
     stream.set_nodelay(true)?;
     let (from, to) = stream.into_split();
     let wire = Wire::find(table, &to)?;
+    let (from, to) = write_error::halves(from, to);
     Ok((from, Outlet::Tcp(to, wire)))
 }
 

@@ -12,6 +12,7 @@ use unstick_wire::shake::Proof;
 
 use super::kernel::{Seen, Table};
 use crate::endpoint::StreamWrite;
+use crate::endpoint::write_error::Half;
 use crate::limits;
 
 /// How long it is looked without a pause whether a receiver has read: longer than a reader at work takes, shorter than
@@ -95,7 +96,7 @@ impl Wire {
 
 /// Where bytes are written to.
 pub(super) enum Outlet {
-    Tcp(OwnedWriteHalf, Wire),
+    Tcp(Half<OwnedWriteHalf>, Wire),
     /// A process's standard input; `None` once it is closed.
     Pipe(Option<ChildStdin>),
 }
@@ -230,6 +231,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::endpoint::write_error::halves;
 
     #[tokio::test]
     async fn a_receiver_on_another_host_is_given_time_and_its_cut_is_not_called_proven() {
@@ -239,7 +241,7 @@ mod tests {
         let mut wire = Wire::find(Some(&Arc::new(Table::open().unwrap())), &half).unwrap();
         assert!(wire.visible);
         wire.visible = false; // as one of another host is
-        let mut outlet = Outlet::Tcp(half, wire);
+        let mut outlet = Outlet::Tcp(halves((), half).1, wire);
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();
         assert_eq!(outlet.drained(5).await, Proof::Unproven);

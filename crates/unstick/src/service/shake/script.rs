@@ -8,6 +8,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use unstick_wire::shake::Direction;
 
 use super::outcome::{Ending, Outcome};
+use crate::endpoint::write_error::Half;
 
 /// Where a direction's bytes come from.
 pub(super) trait Sender {
@@ -20,7 +21,7 @@ pub(super) trait Sender {
     }
 }
 
-impl Sender for OwnedReadHalf {
+impl Sender for Half<OwnedReadHalf> {
     async fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read(buffer).await
     }

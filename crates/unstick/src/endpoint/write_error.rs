@@ -1,0 +1,151 @@
+//! Remembers the error of a failed write, so that the end that is read after it is reported as that error.
+//!
+//! The system reports a reset once. Where a write takes that report, the next read returns 0, as it does at the end of a
+//! stream: a cut-off message would look whole, and a bridge would pass the reset on as an orderly end.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::error::is_too_large;
+
+/// What both halves of one stream know of its failed write.
+#[derive(Debug, Default)]
+pub(crate) struct WriteError(Mutex<Option<Known>>);
+
+/// What is left of an error that is told more than once.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    Code(i32),
+    Kind(io::ErrorKind),
+}
+
+impl WriteError {
+    /// Writes, and remembers the error. The lock is held meanwhile: who reads an end at the same moment waits for the
+    /// outcome. `write` must not block.
+    pub(crate) fn during<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let mut known = self.lock();
+        let written = write();
+        if let Err(error) = &written {
+            known.remember(error);
+        }
+        written
+    }
+
+    /// A write has failed. Who reads at the same moment may not see it yet: [`during`](Self::during) has no such gap.
+    pub(crate) fn note(&self, error: &io::Error) {
+        self.lock().remember(error);
+    }
+
+    /// As [`during`](Self::during), of a write that may have to wait.
+    pub(super) fn poll_during<T>(&self, write: impl FnOnce() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let mut known = self.lock();
+        let written = write();
+        if let Poll::Ready(Err(error)) = &written {
+            known.remember(error);
+        }
+        written
+    }
+
+    /// To be asked after a read that returned 0.
+    ///
+    /// # Errors
+    ///
+    /// The error of the write that has failed before: the peer did not end.
+    pub(crate) fn at_end(&self) -> io::Result<()> {
+        match *self.lock() {
+            None => Ok(()),
+            Some(Known::Code(code)) => Err(io::Error::from_raw_os_error(code)),
+            Some(Known::Kind(kind)) => Err(kind.into()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+trait Remember {
+    fn remember(&mut self, error: &io::Error);
+}
+
+impl Remember for Option<Known> {
+    #[cold]
+    fn remember(&mut self, error: &io::Error) {
+        if self.is_none() && !goes_on(error) {
+            *self = Some(error.raw_os_error().map_or_else(|| Known::Kind(error.kind()), Known::Code));
+        }
+    }
+}
+
+/// Whether the connection still stands after this error, or has ended in order.
+///
+/// A broken pipe is no reset: the peer ended in order first, and was written to after that. (Linux reports a reset as
+/// ECONNRESET before the peer's FIN, and as EPIPE after it; `tcp_reset` in net/ipv4/tcp_input.c.)
+fn goes_on(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, Interrupted, InvalidInput, OutOfMemory, WouldBlock};
+    matches!(error.kind(), BrokenPipe | Interrupted | InvalidInput | OutOfMemory | WouldBlock)
+        || is_too_large(error)
+        || is_short_of_buffers(error)
+}
+
+/// The system has no memory for this message now.
+fn is_short_of_buffers(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error());
+    #[cfg(not(unix))]
+    return error.raw_os_error() == Some(10_055); // WSAENOBUFS
+}
+
+/// One half of a stream, which knows what became of the other half's writes.
+#[derive(Debug)]
+pub(crate) struct Half<T> {
+    half: T,
+    failed: Arc<WriteError>,
+}
+
+/// The two halves of one stream.
+pub(crate) fn halves<R, W>(reader: R, writer: W) -> (Half<R>, Half<W>) {
+    let failed = Arc::new(WriteError::default());
+    (Half { half: reader, failed: Arc::clone(&failed) }, Half { half: writer, failed })
+}
+
+impl<T> Half<T> {
+    pub(crate) fn get(&self) -> &T {
+        &self.half
+    }
+
+    pub(crate) fn failed(&self) -> &WriteError {
+        &self.failed
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Half<R> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.half).poll_read(cx, buf))?;
+        if buf.filled().len() == before && buf.remaining() > 0 {
+            self.failed.at_end()?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<W: AsyncWrite + Unpin> AsyncWrite for Half<W> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { half, failed } = &mut *self;
+        failed.poll_during(|| Pin::new(half).poll_write(cx, bytes))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { half, failed } = &mut *self;
+        failed.poll_during(|| Pin::new(half).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.half).poll_shutdown(cx)
+    }
+}
