@@ -9,6 +9,7 @@ mod tables;
 mod timeline;
 mod words;
 
+use strsim::osa_distance;
 use unstick::service::lab::Scene;
 use unstick::{Error, Result};
 
@@ -73,7 +74,7 @@ fn nearest(typed: &str) -> Vec<&'static str> {
     };
     let alike = names(&|scene| {
         let name = scene.name();
-        distance(&typed, name) <= SLIPS || (typed.len() > SLIPS && (name.contains(&typed) || typed.contains(name)))
+        osa_distance(&typed, name) <= SLIPS || (typed.len() > SLIPS && (name.contains(&typed) || typed.contains(name)))
     });
     if !alike.is_empty() || typed.is_empty() {
         return alike;
@@ -82,19 +83,4 @@ fn nearest(typed: &str) -> Vec<&'static str> {
         let title = words::of(scene).title.to_lowercase();
         title.split(|c: char| !c.is_alphanumeric()).any(|word| word == typed)
     })
-}
-
-/// How many letters must be changed, added or taken away to make one of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let changed = before + usize::from(x != *y);
-            before = row[j + 1];
-            row[j + 1] = changed.min(before + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

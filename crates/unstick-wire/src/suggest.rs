@@ -1,5 +1,7 @@
 //! A name that there is not, and the one that was probably meant.
 
+use strsim::osa_distance;
+
 use crate::error::SpecError;
 use crate::framing::ENTRIES;
 use crate::preset::{self, UNSAYABLE};
@@ -8,6 +10,15 @@ use crate::preset::{self, UNSAYABLE};
 const ELSEWHERE: &[(&str, &str)] = &[
     ("lf", "line"),
     ("newline", "line"),
+    ("text", "line"),
+    ("jsonlines", "line"),
+    ("jsonl", "line"),
+    ("ndjson", "line"),
+    ("lengthprefix", "u32be"),
+    ("zero", "null"),
+    ("delimiter", "delim:HEX"),
+    ("separator", "delim:HEX"),
+    ("websocket", "websocket-frame"),
     ("nul", "null"),
     ("content-length", "headers"),
     ("leb128", "varint"),
@@ -22,34 +33,87 @@ const ELSEWHERE: &[(&str, &str)] = &[
 pub(crate) fn unknown(name: &str) -> SpecError {
     let error = SpecError::new(format!("there is no framing `{name}`"));
     let wanted = name.to_ascii_lowercase();
-    let is_meant =
-        |title: &str| title.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case(&wanted));
+    let is_meant = |title: &str| {
+        title.split(|c: char| !c.is_alphanumeric()).any(|word| !word.is_empty() && word.eq_ignore_ascii_case(&wanted))
+    };
     if let Some(known) = UNSAYABLE.iter().find(|known| is_meant(known.title)) {
         let what = format!("{} cannot be framed: {}", known.title, known.why);
         return SpecError::new(what).with_hint("`raw` passes its bytes as they come");
     }
-    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == wanted) {
+    let plain = wanted.replace(['-', '_', ' '], "");
+    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| theirs.replace('-', "") == plain) {
         return error.with_hint(format!("did you mean `{ours}`?"));
+    }
+    if let Some(integer) = integer(&plain) {
+        return error.with_hint(format!("did you mean `{integer}`?"));
     }
     let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     let known = ENTRIES.iter().map(|entry| entry.name).filter(plain).chain(preset::names());
-    match known.map(|known| (distance(&wanted, known), known)).min() {
-        Some((far, known)) if far <= 2 => error.with_hint(format!("did you mean `{known}`?")),
+    match known.map(|known| (osa_distance(&wanted, known), known)).min() {
+        Some((slips, known)) if slips <= MOST_SLIPS.min(wanted.len() / LETTERS_A_SLIP) => {
+            error.with_hint(format!("did you mean `{known}`?"))
+        }
         _ => error.with_hint("`unstick framings` lists them"),
     }
 }
 
-/// How many letters differ: insertions, deletions, replacements.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
+/// Letters wrong, missing, swapped or too many in a name that is still taken for another ...
+const MOST_SLIPS: usize = 2;
+
+/// ... and how many letters a name needs for each: in a short one two slips make any other.
+const LETTERS_A_SLIP: usize = 3;
+
+/// An integer length as other languages and tools write it: `uint32`, `be32`, `u32BE`, `int16_le`.
+fn integer(name: &str) -> Option<String> {
+    let digits: String = name.chars().filter(char::is_ascii_digit).collect();
+    let letters: String = name.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let bits: u32 = digits.parse().ok().filter(|bits| (8..=64).contains(bits) && bits % 8 == 0)?;
+    let end = match letters.as_str() {
+        letters if letters.ends_with("le") || letters.starts_with("le") || letters.contains("little") => "le",
+        _ => "be",
+    };
+    let name = letters.replace("littleendian", "").replace("bigendian", "").replace("little", "").replace("big", "");
+    let name = ["be", "le"]
+        .iter()
+        .fold(name.as_str(), |name, end| name.strip_prefix(end).or_else(|| name.strip_suffix(end)).unwrap_or(name));
+    let sign = match name {
+        "" | "u" | "uint" | "unsigned" | "len" | "length" => "u",
+        "i" | "int" | "s" | "sint" | "signed" => "i",
+        _ => return None,
+    };
+    Some(if bits == 8 { format!("{sign}8") } else { format!("{sign}{bits}{end}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_of_other_languages_are_known() {
+        for (theirs, ours) in [
+            ("uint32", "u32be"),
+            ("be32", "u32be"),
+            ("le32", "u32le"),
+            ("u32BE", "u32be"),
+            ("uint32_le", "u32le"),
+            ("int16", "i16be"),
+            ("u32", "u32be"),
+            ("uint-8", "u8"),
+            ("length-prefix", "u32be"),
+            ("length_prefixed", "u32be"),
+            ("json-lines", "line"),
+            ("lines", "line"),
+            ("postgre", "postgres"),
+            ("netsrting", "netstring"),
+        ] {
+            assert_eq!(unknown(theirs).hint(), Some(&*format!("did you mean `{ours}`?")), "{theirs}");
         }
     }
-    row[b.len()]
+
+    #[test]
+    fn what_is_too_far_is_not_suggested() {
+        for name in ["foo", "abc", "x", "", "u7", "uint128", "ws", "qqqq"] {
+            assert_eq!(unknown(name).hint(), Some("`unstick framings` lists them"), "{name}");
+        }
+    }
 }

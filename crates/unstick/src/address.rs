@@ -218,7 +218,10 @@ fn unknown(text: &str) -> Option<Error> {
     }
     let (scheme, rest) = text.split_once(':')?;
     let hint = match scheme {
-        "tcp" | "udp" | "tls" | "ws" | "wss" if rest.contains([':', '/']) => format!("write {scheme}://{rest}"),
+        "tcp" | "udp" | "tls" | "ws" | "wss" if rest.contains([':', '/']) => match rest.trim_start_matches('/') {
+            host if host.contains(':') => format!("write {scheme}://{host}"),
+            _ => format!("write {scheme}://HOST:PORT"),
+        },
         _ if rest.starts_with('/') => {
             "unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path".to_owned()
         }

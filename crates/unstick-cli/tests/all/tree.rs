@@ -86,7 +86,7 @@ fn arrows_run_from_the_program_over_the_library_to_the_wire() {
     let wire = dependencies("crates/unstick-wire/Cargo.toml", "dependencies");
     assert_eq!(
         wire,
-        ["bytes", "memchr", "thiserror"].map(str::to_owned).into(),
+        ["bytes", "memchr", "strsim", "thiserror"].map(str::to_owned).into(),
         "pure: no runtime, no I/O, no randomness"
     );
     let library = dependencies("crates/unstick/Cargo.toml", "dependencies");
