@@ -24,6 +24,7 @@ use crate::address::HostPort;
 use crate::error::{Error, Result};
 
 pub(super) use client::connect;
+pub(super) use sessions::waiting_sessions;
 
 /// Binds every address of the host: without a host, loopback of both families on one port.
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener> {
@@ -78,7 +79,7 @@ fn cannot_bind(at: &HostPort, address: SocketAddr, error: io::Error) -> Error {
 pub(super) struct Listener {
     room: Arc<sessions::Room>,
     ports: Vec<Arc<sessions::Port>>,
-    incoming: mpsc::UnboundedReceiver<Result<DatagramEnd>>,
+    incoming: mpsc::Receiver<Result<DatagramEnd>>,
     addresses: Vec<String>,
 }
 

@@ -40,8 +40,7 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
     let at = Address::UnixDgram(name.clone());
     let (socket, file) = socket_file::bind(Type::DGRAM, &at, name, options)?;
     let socket = unix_packets::readied(socket).map_err(|e| Error::io("the socket", e))?;
-    // Not bounded by itself: what waits in it are sessions, which are counted.
-    let (arrivals, incoming) = mpsc::unbounded_channel();
+    let (arrivals, incoming) = mpsc::channel(super::udp::waiting_sessions(options));
     let room = Arc::new(Room {
         socket,
         name: name.to_string(),
@@ -83,7 +82,8 @@ struct Room {
     _file: Option<SocketFile>,
 }
 
-type Arrivals = mpsc::UnboundedSender<Result<DatagramEnd>>;
+/// Sessions that wait to be accepted.
+type Arrivals = mpsc::Sender<Result<DatagramEnd>>;
 
 impl Room {
     /// Milliseconds of this room's life.
@@ -113,7 +113,8 @@ impl Room {
                         Ok(()) => tokio::task::yield_now().await,
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         Err(error) => {
-                            let _ = arrivals.send(Err(Error::io("receiving datagrams", error)));
+                            // Where there is no room, others wait already, and the error is seen again.
+                            let _ = arrivals.try_send(Err(Error::io("receiving datagrams", error)));
                             tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                         }
                     }
@@ -159,6 +160,7 @@ impl Room {
         if !self.open.load(Ordering::Relaxed) || sessions.len() >= self.options.udp.max_sessions {
             return None;
         }
+        let Ok(place) = arrivals.clone().try_reserve_owned() else { return None };
         let (inbox, last) = (Inbox::default(), AtomicU64::new(self.age()));
         let name = socket_file::shown_sender(&from);
         let peer = name.is_some().then(|| from.clone());
@@ -169,7 +171,7 @@ impl Room {
         let outgoing = Arc::clone(&session) as Arc<dyn SendDatagram>;
         let end = DatagramEnd { incoming: Box::new(Reader(Arc::clone(&session))), outgoing, names };
         // Nobody listens any more: the session ends with its last holder.
-        let _ = arrivals.send(Ok(end));
+        place.send(Ok(end));
         Some(session)
     }
 
@@ -190,7 +192,7 @@ impl Room {
 
 pub(super) struct Listener {
     room: Arc<Room>,
-    incoming: mpsc::UnboundedReceiver<Result<DatagramEnd>>,
+    incoming: mpsc::Receiver<Result<DatagramEnd>>,
     addresses: [String; 1],
 }
 

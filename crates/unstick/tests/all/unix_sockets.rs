@@ -324,3 +324,31 @@ fn a_peer_that_is_full_is_waited_for_and_holds_up_nobody_else() {
         waited.unwrap();
     });
 }
+
+/// Sessions that nobody accepts end as they become idle, and new names come: those that wait are not more than may be open.
+#[test]
+fn sessions_that_nobody_accepts_do_not_pile_up() {
+    let folder = Folder::new("pile");
+    run(async {
+        let mut options = Options::default();
+        options.udp.max_sessions = 3;
+        options.udp.session_idle = Duration::from_millis(20);
+        let path = folder.path("it");
+        let mut listener = try_listen("unix-dgram", &path, &options).await.unwrap();
+        let mut names = 0;
+        while listener.refused() < 100 {
+            let name = folder.path(&format!("peer-{names}"));
+            let peer = UnixDatagram::bind(&name).unwrap();
+            peer.set_nonblocking(true).unwrap();
+            names += usize::from(peer.send_to(b"me too", &path).is_ok());
+            std::fs::remove_file(&name).unwrap();
+            tokio::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await.unwrap_err();
+        }
+        let mut waited = 0;
+        while let Ok(link) = tokio::time::timeout(Duration::from_millis(10), listener.accept()).await {
+            drop(link.unwrap());
+            waited += 1;
+        }
+        assert_eq!(waited, 3, "of {names} peers");
+    });
+}

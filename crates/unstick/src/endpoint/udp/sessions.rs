@@ -24,7 +24,8 @@ use crate::limits;
 /// What the listener, its sockets' tasks and their sessions share.
 pub(super) struct Room {
     pub(super) options: Options,
-    arrivals: mpsc::UnboundedSender<Result<DatagramEnd>>,
+    /// Sessions that wait to be accepted: [`waiting_sessions`].
+    arrivals: mpsc::Sender<Result<DatagramEnd>>,
     /// The listener still stands: new peers are welcome.
     open: AtomicBool,
     /// Sessions at once, on all sockets.
@@ -37,9 +38,8 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(options: &Options) -> (Arc<Self>, mpsc::UnboundedReceiver<Result<DatagramEnd>>) {
-        // Not bounded by itself: what waits in it are sessions, which are counted.
-        let (arrivals, incoming) = mpsc::unbounded_channel();
+    pub(super) fn new(options: &Options) -> (Arc<Self>, mpsc::Receiver<Result<DatagramEnd>>) {
+        let (arrivals, incoming) = mpsc::channel(waiting_sessions(options));
         let room = Self {
             options: options.clone(),
             arrivals,
@@ -55,6 +55,11 @@ impl Room {
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
+}
+
+/// How many sessions may wait to be accepted: as many as may be open, within reason.
+pub(in super::super) fn waiting_sessions(options: &Options) -> usize {
+    options.udp.max_sessions.clamp(1, limits::MAX_SESSIONS)
 }
 
 /// One socket and who speaks on it.
@@ -117,7 +122,8 @@ impl Port {
                         tokio::task::yield_now().await;
                     }
                     Err(error) => {
-                        let _ = self.room.arrivals.send(Err(Error::io("receiving datagrams", error)));
+                        // Where there is no room, others wait already, and the error is seen again.
+                        let _ = self.room.arrivals.try_send(Err(Error::io("receiving datagrams", error)));
                         tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                     }
                 },
@@ -203,6 +209,7 @@ impl Table {
         {
             return None;
         }
+        let Ok(place) = room.arrivals.clone().try_reserve_owned() else { return None };
         room.sessions.fetch_add(1, Ordering::Relaxed);
         self.told = false;
         let session = Arc::new(Session::new(Arc::clone(&self.port), key, age));
@@ -211,7 +218,7 @@ impl Table {
         self.sessions.insert(key, Place { session: Arc::downgrade(&session), check });
         self.checks.insert((check, key));
         // Where the listener has just gone, the session goes with the message.
-        let _ = self.port.room.arrivals.send(Ok(Session::end(&session)));
+        place.send(Ok(Session::end(&session)));
         Some(session)
     }
 

@@ -1,0 +1,180 @@
+//! Every collection that a peer could make grow, and what bounds it.
+//!
+//! The test reads the source: a field with a collection in it that is not in the list fails, so that nobody adds one without
+//! thinking of its bound. A limit that is named here is crossed by a test: `tree` sees to that.
+
+#![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What bounds a collection.
+enum Bound {
+    /// A limit of `limits.rs`, of `Options` or of `Rules`: this name is in one of them.
+    Limit(&'static str),
+    /// One entry for each connection, and the system limits open files.
+    OpenFiles,
+    /// One entry for each peer that is there, which are bounded themselves.
+    Peers,
+    /// What the user wrote or handed over: no peer adds to it.
+    User,
+    /// A fixed number of entries, or what the program knows by itself.
+    Fixed,
+}
+
+use Bound::{Fixed, Limit, OpenFiles, Peers, User};
+
+/// Where, the field, and its bound. `shake` and `lab` talk to what the user names, and have their own limits; `args` holds
+/// what was typed.
+const BOUNDS: &[(&str, &str, Bound)] = &[
+    // The library.
+    ("endpoint.rs", "environment", User),
+    ("endpoint.rs", "join", User),
+    ("endpoint/datagrams.rs", "bytes", Limit("MAX_SESSION_BYTES")),
+    ("endpoint/datagrams.rs", "waiting", Limit("MAX_SESSION_QUEUE")),
+    ("endpoint/handshakes.rs", "addresses", Fixed),
+    ("endpoint/handshakes.rs", "ready", Limit("MAX_HANDSHAKES")),
+    ("endpoint/inherited.rs", "sockets", User),
+    ("endpoint/mem.rs", "incoming", Limit("BACKLOG")),
+    ("endpoint/proxy/socks.rs", "login", User),
+    ("endpoint/proxy/socks.rs", "request", User),
+    ("endpoint/tcp.rs", "sockets", Fixed),
+    ("endpoint/tcp.rs", "addresses", Fixed),
+    ("endpoint/tls/certificate.rs", "names", Fixed),
+    ("endpoint/tls/settings.rs", "pins", User),
+    ("endpoint/tls/settings.rs", "protocols", User),
+    ("endpoint/tls/settings.rs", "certificates", User),
+    ("endpoint/tls/stream.rs", "ahead", Limit("AHEAD")),
+    ("endpoint/udp.rs", "ports", Fixed),
+    ("endpoint/udp.rs", "incoming", Limit("MAX_SESSIONS")),
+    ("endpoint/udp.rs", "addresses", Fixed),
+    ("endpoint/udp/own.rs", "machine", Fixed),
+    ("endpoint/udp/sessions.rs", "arrivals", Limit("MAX_SESSIONS")),
+    ("endpoint/udp/sessions.rs", "gone", Limit("max_sessions")),
+    ("endpoint/udp/sessions.rs", "sessions", Limit("max_sessions")),
+    ("endpoint/udp/sessions.rs", "checks", Limit("max_sessions")),
+    ("endpoint/unix_dgram.rs", "sessions", Limit("max_sessions")),
+    ("endpoint/unix_dgram.rs", "incoming", Limit("MAX_SESSIONS")),
+    ("endpoint/ws.rs", "headers", User),
+    ("endpoint/ws.rs", "protocols", User),
+    ("endpoint/ws.rs", "origins", User),
+    ("endpoint/ws/opening.rs", "rest", Limit("MAX_OPENING")),
+    ("link/outbox.rs", "frames", Limit("MAX_QUEUE")),
+    ("service/relay.rs", "faulted", Peers),
+    ("service/relay/lane.rs", "carried", Limit("RELAY_READ")),
+    ("service/talk.rs", "greeting", User),
+    ("service/talk/hub.rs", "peers", OpenFiles),
+    // The program.
+    ("complaints.rs", "kinds", Limit("KINDS")),
+    ("pipe.rs", "whole", User),
+    ("pipe.rs", "scratch", Limit("MAX_MESSAGE")),
+    ("prompt.rs", "commands", Limit("LINES_AHEAD")),
+    ("prompt/addressee.rs", "peers", Peers),
+    ("prompt/board.rs", "unsent", User),
+    ("prompt/keys.rs", "lines", User),
+    ("prompt/reader.rs", "commands", Limit("LINES_AHEAD")),
+    ("screen.rs", "waiting", Limit("WAITING")),
+    ("secure.rs", "alpn", User),
+    ("secure.rs", "pin", User),
+    ("terminal/paint.rs", "datagrams", Peers),
+    ("websocket.rs", "subprotocol", User),
+    ("websocket.rs", "header", User),
+    ("websocket.rs", "origin", User),
+];
+
+/// Parts of the source whose collections no peer of a run fills.
+const APART: [&str; 6] = ["service/shake", "service/lab", "lab", "generate", "args.rs", "shake"];
+
+/// What a collection is made of.
+const COLLECTIONS: [&str; 9] =
+    ["Vec<", "VecDeque<", "HashMap<", "BTreeMap<", "BTreeSet<", "HashSet<", "BytesMut", "JoinSet<", "mpsc::"];
+
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The sources below a folder, without their tests, by their path below `root`.
+fn sources(root: &str, below: &str) -> BTreeMap<String, String> {
+    let root = home().join(root);
+    let (mut found, mut left) = (BTreeMap::new(), vec![root.join(below)]);
+    if !below.is_empty() {
+        left.push(root.join(format!("{below}.rs")));
+    }
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
+            found.insert(name, code);
+        }
+    }
+    found.retain(|name, _| !APART.iter().any(|apart| name.starts_with(apart)));
+    found
+}
+
+fn all() -> BTreeMap<String, String> {
+    let mut all = sources("crates/unstick-cli/src", "");
+    for part in ["endpoint", "link", "service"] {
+        all.extend(sources("crates/unstick/src", part));
+    }
+    all
+}
+
+/// The fields of a file's structs that hold collections.
+fn fields(code: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut inside = false;
+    for line in code.lines() {
+        let opens = line.ends_with('{') && (line.contains("struct ") || line.contains("enum "));
+        inside = if line.starts_with('}') { false } else { inside || (opens && !line.starts_with(' ')) };
+        let Some((name, kind)) = line.trim_start().split_once(": ") else { continue };
+        let name = name.rsplit(' ').next().unwrap_or_default();
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if inside && is_name && kind.ends_with(',') && COLLECTIONS.iter().any(|one| kind.contains(one)) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_collection_that_a_peer_could_make_grow_has_a_bound() {
+    let sources = all();
+    let mut wanting = Vec::new();
+    for (path, code) in &sources {
+        for field in fields(code) {
+            if !BOUNDS.iter().any(|(at, name, _)| at == path && *name == field) {
+                wanting.push(format!("{path}: {field}"));
+            }
+        }
+    }
+    assert!(wanting.is_empty(), "what bounds these? Name it in BOUNDS: {wanting:#?}");
+    for (path, name, _) in BOUNDS {
+        let there = sources.get(*path).is_some_and(|code| fields(code).contains(name));
+        assert!(there, "{path} has no collection {name} any more: take it out of BOUNDS");
+    }
+}
+
+#[test]
+fn every_bound_that_is_named_is_a_limit() {
+    let limits: String = ["crates/unstick/src/limits.rs", "crates/unstick-wire/src/limits.rs"]
+        .iter()
+        .map(|path| fs::read_to_string(home().join(path)).unwrap())
+        .chain(all().into_values())
+        .collect();
+    for (path, name, bound) in BOUNDS {
+        let Limit(limit) = bound else { continue };
+        let known = [format!("const {limit}:"), format!("pub {limit}:")].iter().any(|text| limits.contains(text));
+        assert!(known, "{path}: {name} is bounded by {limit}, which is no limit");
+    }
+}
+
+#[test]
+fn no_queue_is_unbounded() {
+    for (path, code) in all() {
+        assert!(!code.contains("unbounded"), "{path}: a queue without a limit");
+    }
+}
