@@ -17,6 +17,7 @@ endpoint_suite!(exec, "exec:cat", conversation, stream);
 endpoint_suite!(mem, "mem:suite", conversation, stream, listener);
 endpoint_suite!(stdio, "-", conversation, stream);
 
+mod answers;
 mod bridges;
 mod conversations;
 mod faulted;
