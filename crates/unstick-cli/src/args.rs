@@ -341,6 +341,8 @@ pub struct Talk {
     /// UNSTICK_FROM say who asked
     #[arg(long, value_name = "COMMAND", group = "answer")]
     pub each: Option<String>,
+    #[command(flatten)]
+    pub children: crate::children::Children,
     /// Answer at most N datagrams of one peer a second, on average, with --echo, --reply or --each [default: 500]
     #[arg(long, value_name = "N", value_parser = at_least_one, requires = "answer")]
     pub max_answers: Option<u64>,

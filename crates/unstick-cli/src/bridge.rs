@@ -72,7 +72,8 @@ impl Bridge {
         check(talk, asked, &far)?;
         let client = client_framings(&near, &far, wire)?;
         let server = server_framings(&far, client.as_ref(), wire, asked, near.framing.is_some())?;
-        let options = plan::options(wire);
+        let mut options = plan::options(wire);
+        talk.children.apply(None, &mut [(&near.address, &mut options), (&far.address, &mut Options::default())])?;
         let faults = Faults { plan: Plan::parse(&asked.fault)?, seed: asked.seed.unwrap_or_default() };
         let mut target = Target { address: far.address, options: options.clone(), client, server, faults };
         target.check_faults()?;

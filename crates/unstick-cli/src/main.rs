@@ -5,6 +5,7 @@
 mod args;
 mod ask;
 mod bridge;
+mod children;
 mod complaints;
 mod framings;
 mod generate;

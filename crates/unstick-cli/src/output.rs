@@ -135,6 +135,7 @@ pub fn exit(status: Status) -> ! {
 
 /// Ends the process now, whatever any of its threads waits for: nothing is waited for but what was said, for a moment.
 pub fn exit_at_once(status: Status) -> ! {
+    unstick::kill_processes();
     crate::prompt::abandon();
     screen::flush(LAST_CALL);
     // Past the handlers of a usual end, which may wait for a lock or a reader.

@@ -12,6 +12,7 @@ use unstick::wire::{Framing, Role, Written};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
 use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
+use crate::children;
 use crate::output;
 use crate::payload;
 use crate::pipe::Format;
@@ -74,6 +75,7 @@ impl Plan {
         udp(&args.udp, &mut [plan.at()])?;
         websocket::server(&args.web, &args.pages, plan.at())?;
         secure::server(&args.tls, &args.show, plan.at())?;
+        plan.run_commands(&args.talk)?;
         plan.check()?;
         Ok(plan)
     }
@@ -91,6 +93,7 @@ impl Plan {
         if matches!(plan.address, Address::Stdio) {
             plan.stand_aside(&args.talk)?;
         }
+        plan.run_commands(&args.talk)?;
         plan.check()?;
         Ok(plan)
     }
@@ -99,6 +102,10 @@ impl Plan {
     fn check(&self) -> Result<()> {
         let reply = if let Answer::Reply(reply) = &self.rules.answer { Some(reply) } else { None };
         sendable::check(&self.address, self.framings.as_ref(), &self.options, &self.rules.greeting, reply)
+    }
+
+    fn run_commands(&mut self, talk: &Talk) -> Result<()> {
+        talk.children.apply(Some(&mut self.rules), &mut [(&self.address, &mut self.options)])
     }
 
     fn at(&mut self) -> secure::At<'_> {
@@ -326,6 +333,7 @@ pub fn listening(args: &Listen, address: &Address, options: &mut Options) -> Res
 /// What every verb asks of an endpoint.
 pub fn options(wire: &Wire) -> Options {
     let mut options = Options::default();
+    options.processes = children::processes(None);
     options.frame_timeout = wire.frame_timeout;
     options.keepalive = wire.keepalive;
     options.nodelay = !wire.no_nodelay;

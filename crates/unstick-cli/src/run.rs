@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
 use unstick::endpoint::{End, StreamEnd};
+use unstick::limits::LAST_CALL;
 use unstick::service;
 use unstick::service::pipe::Ended;
 use unstick::service::talk::{Input, Outcome, Output, Party, Silence, talk};
@@ -42,10 +43,12 @@ fn block_on(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
     // Before the verb says that it is there to be ended.
     let mut stop = Stop::catch()?;
     let result = runtime.block_on(async {
-        tokio::select! {
-            result = verb => result,
-            status = stop.comes() => Ok(status),
-        }
+        let (result, courtesy) = tokio::select! {
+            result = verb => (result, LAST_CALL),
+            status = stop.comes() => (Ok(status), Duration::ZERO),
+        };
+        unstick::end_processes(courtesy).await;
+        result
     });
     // A thread may still wait for standard input: it is not waited for.
     runtime.shutdown_background();

@@ -47,6 +47,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::address::{Address, HostPort};
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::processes::Processes;
 
 pub(crate) use datagrams::{Batch, RecvDatagrams};
 use foreign::Foreign;
@@ -85,6 +86,8 @@ pub struct Options {
     pub inherited: Option<Arc<Inherited>>,
     /// What an `exec:` command finds in its environment besides this process's own.
     pub environment: Vec<(String, String)>,
+    /// How many `exec:` commands run at once, and where their standard error goes. A further one waits for `connect_timeout`.
+    pub processes: Processes,
     /// The proxy through which TCP, and what is spoken over it, is connected.
     pub proxy: Option<Proxy>,
     /// What is asked of UDP sockets.
@@ -134,6 +137,7 @@ impl Default for Options {
             #[cfg(unix)]
             inherited: None,
             environment: Vec::new(),
+            processes: Processes::default(),
             proxy: None,
             udp: UdpOptions::default(),
             tls: TlsOptions::default(),
@@ -362,7 +366,7 @@ pub async fn connect(address: &Address, options: &Options) -> Result<End> {
         Address::UnixSeqpacket(name) => unix_seqpacket::connect(name, options).await.map(End::Datagram),
         #[cfg(not(unix))]
         Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => Err(not_here(address)),
-        Address::Exec(command) => exec::connect(command, options).map(End::Stream),
+        Address::Exec(command) => exec::connect(command, options).await.map(End::Stream),
         Address::Mem(name) => mem::connect(name).map(End::Stream),
         Address::Stdio => stdio::open().map(End::Stream),
     }

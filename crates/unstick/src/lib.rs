@@ -40,12 +40,14 @@ mod fairness;
 pub mod limits;
 pub mod link;
 mod process_group;
+mod processes;
 pub mod service;
 
 pub use address::{Address, FramedAddress, Framings};
 pub use endpoint::Options;
 pub use error::{Error, Result};
 pub use link::{Link, Listener, Receiver, Sender, connect, listen};
+pub use processes::{Errors, Processes, end_processes, kill_processes};
 pub use service::shake;
 pub use unstick_wire as wire;
 

@@ -121,6 +121,13 @@ pub const HEARING: Duration = Duration::from_secs(10);
 /// How long a process whose connection has gone may take to end by itself, and again once it was told to.
 pub const EXEC_GRACE: Duration = Duration::from_secs(5);
 
+/// Commands that run at once, for all messages and connections together: each is some MiB and a place in the system's table of
+/// processes, which a shell of the same user needs too.
+pub const MAX_PROCESSES: usize = 256;
+
+/// How long the processes of a program that ends may take to end once they were told to, all together; then they are made to.
+pub const PROCESS_GRACE: Duration = Duration::from_secs(2);
+
 /// How long a message waits for one of many peers to read those before it: the others wait with it. Long enough for a
 /// peer that is busy, short enough for the others.
 pub const STALLED: Duration = Duration::from_secs(10);

@@ -1,8 +1,17 @@
-//! A command and what it starts: in a process group of their own, so that they are ended together.
+//! A command and what it starts: in a process group of their own, so that they are ended together; and all such groups that
+//! have not ended yet.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::process::{Child, Command};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{sleep, timeout};
+
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// A command line for the shell.
 pub(crate) fn shell(line: &str) -> Command {
@@ -12,55 +21,200 @@ pub(crate) fn shell(line: &str) -> Command {
 }
 
 /// A process that runs, and what it has started. Where there are no such groups, it stands alone.
+///
+/// Dropping it ends nothing: [`signal_all`] reaches it for as long as something of it runs.
 pub(crate) struct Group {
     pub(crate) leader: Child,
     #[cfg(unix)]
-    number: Option<rustix::process::Pid>,
+    number: Option<Pid>,
 }
+
+/// A group that has not ended yet, as far as is known.
+struct Entry {
+    /// Its leader has not been waited for: the number is its own. Later it may become somebody else's, once the group is empty.
+    led: bool,
+    /// Its room among the commands that may run.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Of the whole process: who ends it can end them all. By number, which is its own while anything of it is there.
+#[cfg(unix)]
+static GROUPS: Mutex<BTreeMap<i32, Entry>> = Mutex::new(BTreeMap::new());
+
+#[cfg(unix)]
+fn groups() -> MutexGuard<'static, BTreeMap<i32, Entry>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How often a group is looked at that is to end.
+const LOOK: Duration = Duration::from_millis(10);
 
 impl Group {
     /// Starts a command at the head of a group.
-    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+    pub(crate) fn start(command: &mut Command, room: Option<OwnedSemaphorePermit>) -> io::Result<Self> {
         #[cfg(unix)]
         command.process_group(0);
         let leader = command.spawn()?;
-        Ok(Self {
-            #[cfg(unix)]
-            number: leader.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())),
-            leader,
-        })
+        #[cfg(unix)]
+        {
+            let number = leader.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+            if let Some(number) = number {
+                groups().insert(number.as_raw_pid(), Entry { led: true, _room: room });
+            }
+            Ok(Self { leader, number })
+        }
+        #[cfg(not(unix))]
+        {
+            drop(room);
+            Ok(Self { leader })
+        }
     }
 
-    /// Asks all of it to end. Nothing where it is [over](Self::is_over).
+    /// Asks all of it to end.
     pub(crate) fn terminate(&mut self) {
         #[cfg(unix)]
-        self.signal(rustix::process::Signal::TERM);
+        self.signal(terminate);
         #[cfg(not(unix))]
         self.kill();
     }
 
-    /// Ends all of it. Nothing where it is [over](Self::is_over).
+    /// Ends all of it.
     pub(crate) fn kill(&mut self) {
         #[cfg(unix)]
-        self.signal(rustix::process::Signal::KILL);
+        self.signal(kill);
         #[cfg(not(unix))]
         let _ = self.leader.start_kill();
     }
 
-    /// Nothing of it is to be ended any more. Once its leader has been waited for and it is empty, its number may become
-    /// somebody else's.
-    pub(crate) fn is_over(&mut self) {
+    /// Its leader has been waited for. What it has left running goes on, until all are ended.
+    pub(crate) fn leader_is_over(&mut self) {
         #[cfg(unix)]
-        {
-            self.number = None;
+        if let Some(number) = self.number {
+            let mut groups = groups();
+            if let Some(entry) = groups.get_mut(&number.as_raw_pid()) {
+                entry.led = false;
+            }
+            if !is_there(number) {
+                groups.remove(&number.as_raw_pid());
+                self.number = None;
+            }
         }
     }
 
-    #[cfg(unix)]
-    fn signal(&self, signal: rustix::process::Signal) {
-        if let Some(number) = self.number {
-            // It may have ended meanwhile.
-            let _ = rustix::process::kill_process_group(number, signal);
+    /// Nothing of it is left, or it was ended and is nobody's matter any more.
+    pub(crate) fn is_over(&mut self) {
+        #[cfg(unix)]
+        if let Some(number) = self.number.take() {
+            groups().remove(&number.as_raw_pid());
         }
+    }
+
+    /// Waits until its leader has ended, and everything that it has started; true if that came in time.
+    pub(crate) async fn gone_within(&mut self, patience: Duration) -> bool {
+        let gone = async {
+            let _ = self.leader.wait().await;
+            self.leader_is_over();
+            while self.is_left() {
+                sleep(LOOK).await;
+                forget_ended();
+            }
+        };
+        timeout(patience, gone).await.is_ok()
+    }
+
+    /// Whether something of it is known to be there.
+    fn is_left(&self) -> bool {
+        #[cfg(unix)]
+        return self.number.is_some_and(|number| groups().contains_key(&number.as_raw_pid()));
+        #[cfg(not(unix))]
+        false
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, send: fn(Pid)) {
+        let Some(number) = self.number else { return };
+        let groups = groups();
+        if groups.get(&number.as_raw_pid()).is_some_and(|entry| entry.led || is_ours(number)) {
+            send(number);
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Group {
+    /// From now on the runtime waits for its leader.
+    fn drop(&mut self) {
+        if let Some(number) = self.number
+            && let Some(entry) = groups().get_mut(&number.as_raw_pid())
+        {
+            entry.led = false;
+        }
+    }
+}
+
+/// Asks a group to end; one that has ended meanwhile is not asked.
+#[cfg(unix)]
+pub(crate) fn terminate(number: Pid) {
+    let _ = kill_process_group(number, Signal::TERM);
+}
+
+/// Ends it.
+#[cfg(unix)]
+pub(crate) fn kill(number: Pid) {
+    let _ = kill_process_group(number, Signal::KILL);
+}
+
+/// Sends a signal to all groups at once.
+#[cfg(unix)]
+pub(crate) fn signal_all(send: fn(Pid)) {
+    for (number, entry) in &*groups() {
+        let number = Pid::from_raw(*number);
+        if let Some(number) = number.filter(|number| entry.led || is_ours(*number)) {
+            send(number);
+        }
+    }
+}
+
+/// Forgets the groups of which nothing is left.
+pub(crate) fn forget_ended() {
+    #[cfg(unix)]
+    groups().retain(|number, _| Pid::from_raw(*number).is_some_and(is_there));
+}
+
+/// Whether no group is left.
+pub(crate) fn none_left() -> bool {
+    #[cfg(unix)]
+    return groups().is_empty();
+    #[cfg(not(unix))]
+    true
+}
+
+#[cfg(unix)]
+fn is_there(number: Pid) -> bool {
+    test_kill_process_group(number).is_ok()
+}
+
+/// Whether a group without a leader is still the one that was started here: what it has in it was started in our session. A number
+/// comes back only after all others have been given out, and then most likely to another session.
+#[cfg(unix)]
+fn is_ours(number: Pid) -> bool {
+    let Ok(own) = rustix::process::getsid(None) else { return false };
+    #[cfg(target_os = "linux")]
+    {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+        let member = |entry: io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+            // Behind the name, in which anything may stand: state, parent, group, session.
+            let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(2);
+            let group: i32 = fields.next()?.parse().ok()?;
+            let session: i32 = fields.next()?.parse().ok()?;
+            (group == number.as_raw_pid()).then_some(session)
+        };
+        processes.filter_map(member).all(|session| session == own.as_raw_pid())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (own, number);
+        true
     }
 }

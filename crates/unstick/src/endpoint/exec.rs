@@ -7,9 +7,9 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -23,13 +23,20 @@ use crate::process_group::{Group, shell};
 /// How often a process is looked at while this one ends.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Starts the command through `sh -c`.
-pub(super) fn connect(command: &str, options: &Options) -> Result<StreamEnd> {
+/// How long the time that was given to one process is over for the others too: a runtime ends all that it holds, one by one.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// Starts the command through `sh -c`, when there is room for it.
+pub(super) async fn connect(command: &str, options: &Options) -> Result<StreamEnd> {
     let failed = |error| Error::unreachable(format!("cannot run `{command}`"), error);
+    let seat = options.processes.seat_within(options.connect_timeout).await.map_err(|error| {
+        let what = format!("cannot run `{command}`: {error}");
+        Error::unreachable(what, None).with_hint(error.hint().unwrap_or_default())
+    })?;
     let mut shell = shell(command);
     shell.stdin(Stdio::piped()).stdout(Stdio::piped());
     shell.envs(options.environment.iter().map(|(name, value)| (name, value)));
-    let mut group = Group::start(&mut shell).map_err(failed)?;
+    let mut group = seat.start(&mut shell).map_err(failed)?;
     let (Some(input), Some(output)) = (group.leader.stdin.take(), group.leader.stdout.take()) else {
         return Err(Error::other("a process has no standard streams"));
     };
@@ -49,17 +56,19 @@ struct Hold {
     _gone: oneshot::Sender<()>,
 }
 
-/// Waits for the end of the process, or of the connection.
-async fn mind(mut process: Process, connection: oneshot::Receiver<()>, told: watch::Sender<Option<ExitStatus>>) {
+/// Waits for the end of the connection, and of the process; what it has left running ends with the connection too.
+async fn mind(mut process: Process, mut connection: oneshot::Receiver<()>, told: watch::Sender<Option<ExitStatus>>) {
     tokio::select! {
         status = process.group.leader.wait() => {
-            process.done = true;
+            process.group.leader_is_over();
             if let Ok(status) = status {
                 told.send_replace(Some(status));
             }
+            let _ = connection.await;
         }
-        _ = connection => process.end().await,
+        _ = &mut connection => {}
     }
+    process.end().await;
 }
 
 /// How the process ended; an error where that was not in order.
@@ -69,7 +78,7 @@ async fn exit(command: String, mut status: watch::Receiver<Option<ExitStatus>>) 
     if status.success() { Ok(()) } else { Err(io::Error::other(Exited::new(command, status))) }
 }
 
-/// The process, and whether it has ended.
+/// The process, and whether it has ended, with all that it has started.
 struct Process {
     group: Group,
     done: bool,
@@ -79,29 +88,42 @@ impl Process {
     /// Lets it end by itself, for a while; then it is told to, and at last made to.
     async fn end(&mut self) {
         for signal in [Group::terminate, Group::kill] {
-            if tokio::time::timeout(limits::EXEC_GRACE, self.group.leader.wait()).await.is_ok() {
-                self.done = true;
+            self.done = self.group.gone_within(limits::EXEC_GRACE).await;
+            if self.done {
                 return;
             }
             signal(&mut self.group);
         }
-        self.done = self.group.leader.wait().await.is_ok();
+        self.done = self.group.gone_within(limits::EXEC_GRACE).await;
     }
 }
 
 impl Drop for Process {
-    /// The runtime ends before the process: it has a moment still.
+    /// The runtime ends before the process: it has a moment still, all that the runtime holds together.
     fn drop(&mut self) {
-        let begun = std::time::Instant::now();
-        while !self.done && begun.elapsed() < limits::LAST_CALL {
-            self.done = !matches!(self.group.leader.try_wait(), Ok(None));
-            if !self.done {
-                std::thread::sleep(LOOK);
+        if self.done {
+            return;
+        }
+        let end = moment();
+        while matches!(self.group.leader.try_wait(), Ok(None)) {
+            if Instant::now() >= end {
+                return self.group.terminate();
             }
+            std::thread::sleep(LOOK);
         }
-        if !self.done {
-            self.group.terminate();
-        }
+        self.group.leader_is_over();
+        self.group.terminate();
+    }
+}
+
+/// When the moment is over that processes are given whose runtime ends now.
+fn moment() -> Instant {
+    static GIVEN: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    match *given {
+        Some(end) if now < end + TOGETHER => end,
+        _ => *given.insert(now + limits::LAST_CALL),
     }
 }
 

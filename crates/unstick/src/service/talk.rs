@@ -17,6 +17,7 @@ use bytes::Bytes;
 use crate::activity::bounded;
 use crate::error::{Error, Result};
 use crate::link::{Link, Listener};
+use crate::processes::Processes;
 use hub::Hub;
 
 /// A peer's number: 1, 2, 3 ... in order of arrival, never reused in a run.
@@ -65,6 +66,8 @@ pub struct Rules {
     pub answer_rate: u64,
     /// How long a frame may be under way before it is shown as pending.
     pub pending_after: Duration,
+    /// How many commands of [`Answer::Each`] run at once, and where their standard error goes. A further message waits.
+    pub processes: Processes,
 }
 
 impl Default for Rules {
@@ -85,6 +88,7 @@ impl Default for Rules {
             max_peers: None,
             answer_rate: crate::limits::ANSWER_RATE,
             pending_after: Duration::from_secs(1),
+            processes: Processes::default(),
         }
     }
 }

@@ -33,7 +33,7 @@ impl Program {
     /// Starts a command with these variables in its environment.
     pub(super) fn start(mut command: Command, what: &str, output: Output) -> Result<Self> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut group = Group::start(&mut command).map_err(|error| {
+        let mut group = Group::start(&mut command, None).map_err(|error| {
             let cannot = Error::other(format!("cannot start `{what}`: {}", crate::error::plain(&error)));
             match error.kind() {
                 std::io::ErrorKind::NotFound => cannot.with_hint("is it spelt right, and on the PATH?"),

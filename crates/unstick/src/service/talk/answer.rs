@@ -5,9 +5,11 @@ use std::process::Stdio;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Answer, PeerId};
+use super::{Answer, PeerId, Rules};
 use crate::error::{Error, Result};
+use crate::limits::EXEC_GRACE;
 use crate::process_group::{Group, shell};
+use crate::processes::Processes;
 use unstick_wire::limits::MAX_MESSAGE;
 
 /// A message to be answered.
@@ -18,24 +20,27 @@ pub(super) struct Asked<'a> {
 }
 
 /// The answer, if there is one.
-pub(super) async fn to(answer: &Answer, asked: Asked<'_>) -> Result<Option<Bytes>> {
-    match answer {
+pub(super) async fn to(rules: &Rules, asked: Asked<'_>) -> Result<Option<Bytes>> {
+    match &rules.answer {
         Answer::Nothing => Ok(None),
         Answer::Echo => Ok(Some(asked.message.clone())),
         Answer::Reply(reply) => Ok(Some(reply.clone())),
         // Apart from the visit that waits for it: what only this needs would be held by every peer.
-        Answer::Each(command) => Box::pin(each(command, asked)).await,
+        Answer::Each(command) => Box::pin(each(command, &rules.processes, asked)).await,
     }
 }
 
-/// Runs a process for one message. Its output is the reply, without the LF that ends it; no output is no reply.
-async fn each(command: &str, asked: Asked<'_>) -> Result<Option<Bytes>> {
+/// Runs a process for one message, when there is room for it. Its output is the reply, without the LF that ends it; no output is
+/// no reply. Where this is dropped, the process is ended.
+async fn each(command: &str, processes: &Processes, asked: Asked<'_>) -> Result<Option<Bytes>> {
     let failed = |error| Error::io("running the command of --each", error);
+    let seat = processes.seat().await;
     let mut shell = shell(command);
-    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped());
     shell.env("UNSTICK_PEER", asked.peer.to_string()).env("UNSTICK_FROM", asked.from);
-    let mut running = Running(Group::start(&mut shell).map_err(failed)?);
-    let child = &mut running.0.leader;
+    let mut running = Running(Some(seat.start(&mut shell).map_err(failed)?));
+    let Some(group) = &mut running.0 else { return Ok(None) };
+    let child = &mut group.leader;
     let input = child.stdin.take();
     let feed = async {
         if let Some(mut input) = input {
@@ -53,7 +58,8 @@ async fn each(command: &str, asked: Asked<'_>) -> Result<Option<Bytes>> {
     let ((), read) = tokio::join!(feed, collect);
     read.map_err(failed)?;
     let status = child.wait().await.map_err(failed)?;
-    running.0.is_over();
+    group.leader_is_over();
+    running.0 = None;
     if !status.success() {
         return Err(Error::command_failed(command, status));
     }
@@ -63,11 +69,21 @@ async fn each(command: &str, asked: Asked<'_>) -> Result<Option<Bytes>> {
     Ok((!output.is_empty()).then(|| output.into()))
 }
 
-/// A shell and what it has started, which end with the conversation where they have not ended by themselves.
-struct Running(Group);
+/// A shell and what it has started, which end with who asked where they have not ended by themselves. What a shell that has ended
+/// leaves in the background goes on until the program ends.
+struct Running(Option<Group>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.kill();
+        let Some(mut group) = self.0.take() else { return };
+        group.terminate();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                if !group.gone_within(EXEC_GRACE).await {
+                    group.kill();
+                }
+            })),
+            Err(_) => group.kill(),
+        }
     }
 }

@@ -248,8 +248,15 @@ impl<O: Output> Visit<O> {
     }
 
     async fn reply(&mut self, Question { message, binary }: &Question) -> Result<Option<Reason>> {
-        let asked = answer::Asked { peer: self.id, from: &self.from, message };
-        let reply = match answer::to(&self.hub.rules.answer, asked).await {
+        let answered = match self.hub.rules.answer {
+            // In a box, as all that few peers need.
+            Answer::Each(_) => match Box::pin(self.command(message)).await {
+                Ok(answered) => answered,
+                Err(ended) => return ended.map(Some),
+            },
+            _ => answer::to(&self.hub.rules, answer::Asked { peer: self.id, from: &self.from, message }).await,
+        };
+        let reply = match answered {
             Ok(Some(reply)) => reply,
             Ok(None) => return Ok(None),
             Err(error) => {
@@ -272,6 +279,37 @@ impl<O: Output> Visit<O> {
             other => other?,
         }
         Ok(self.hub.is_until(&reply).then_some(Reason::Until))
+    }
+
+    /// The answer of a command, which ends with who asked for it; else how the conversation ended.
+    async fn command(&mut self, message: &Bytes) -> Result<Result<Option<Bytes>>, Result<Reason>> {
+        let (hub, from) = (Arc::clone(&self.hub), Box::clone(&self.from));
+        let asked = answer::Asked { peer: self.id, from: &from, message };
+        tokio::select! {
+            answered = answer::to(&hub.rules, asked) => Ok(answered),
+            ended = self.left() => Err(ended),
+        }
+    }
+
+    /// Resolves when the conversation ends while its answer is waited for: from here, by a reset, or by the end of a transport that
+    /// has no half-close. A peer that has ended its side of a stream may be listening still.
+    async fn left(&mut self) -> Result<Reason> {
+        let mut watched = !self.sender.is_datagram();
+        loop {
+            tokio::select! {
+                arrival = self.receiver.arrival(), if watched => match arrival {
+                    Ok(false) if self.sender.ends_both() => return Ok(Reason::Ended),
+                    // What it says next is taken when it has its answer.
+                    Ok(_) => watched = false,
+                    Err(error) => return Err(error),
+                },
+                () = self.wake.notified() => match self.hub.standing(self.id).ending {
+                    Some(Reason::Failed(error)) => return Err(error),
+                    Some(reason) => return Ok(reason),
+                    None => {}
+                }
+            }
+        }
     }
 
     fn report_losses(&mut self) {
