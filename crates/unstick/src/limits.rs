@@ -96,6 +96,15 @@ pub const HANDSHAKE_REPORTS: Duration = Duration::from_secs(1);
 /// proxies pass on.
 pub const MAX_OPENING: usize = 16 << 10;
 
+/// Frames of a WebSocket that are passed on before the tasks of other peers have their turn.
+pub const FRAMES_AT_ONCE: usize = 1024;
+
+/// Frames of one WebSocket message that may be empty, its last aside: no sender needs any, and a message of them never ends.
+pub const MAX_EMPTY_FRAMES: usize = 1024;
+
+/// Bytes of answers to pings that wait until the peer reads them; a peer that goes on sending pings is disconnected.
+pub const MAX_UNREAD_ANSWERS: usize = 64 << 10;
+
 /// Bytes of the longest WebSocket message, unless told otherwise: as framings have it.
 pub const LARGEST_WS_MESSAGE: usize = 16 << 20;
 

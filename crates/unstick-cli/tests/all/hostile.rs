@@ -36,18 +36,7 @@ fn a_flood_of_lines_through_a_bridge_of_messages() {
 
 #[test]
 fn a_flood_of_websocket_messages_under_echo() {
-    let good = |port| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        opens_a_websocket(&mut stream);
-        Box::new(move |_| {
-            stream.write_all(&websocket_message("good")).unwrap();
-            let mut answer = [0; 6];
-            stream.read_exact(&mut answer).unwrap();
-            assert_eq!(&answer, b"\x81\x04good");
-        }) as Box<dyn FnMut(usize) + Send>
-    };
-    trial(&["ws://127.0.0.1:0", "--echo"]).with_good_peers(good).meets(|arena| {
+    trial(&["ws://127.0.0.1:0", "--echo"]).with_good_peers(says_websocket_messages).meets(|arena| {
         let mut stream = arena.connect();
         opens_a_websocket(&mut stream);
         floods_a_stream(arena, stream, &websocket_message("x"));
@@ -78,8 +67,21 @@ fn floods_a_stream(arena: &Arena, stream: TcpStream, message: &[u8]) {
     });
 }
 
+/// A good peer that says a message over WebSocket and wants it back.
+pub(crate) fn says_websocket_messages(port: u16) -> Box<dyn FnMut(usize) + Send> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    opens_a_websocket(&mut stream);
+    Box::new(move |_| {
+        stream.write_all(&websocket_message("good")).unwrap();
+        let mut answer = [0; 6];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"\x81\x04good");
+    })
+}
+
 /// A WebSocket's opening, answered.
-fn opens_a_websocket(stream: &mut TcpStream) {
+pub(crate) fn opens_a_websocket(stream: &mut TcpStream) {
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
@@ -92,7 +94,7 @@ fn opens_a_websocket(stream: &mut TcpStream) {
 }
 
 /// A short text message as a client sends it: masked, with zeros.
-fn websocket_message(text: &str) -> Vec<u8> {
+pub(crate) fn websocket_message(text: &str) -> Vec<u8> {
     [&[0x81, 0x80 | text.len() as u8, 0, 0, 0, 0], text.as_bytes()].concat()
 }
 

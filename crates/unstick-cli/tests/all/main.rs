@@ -16,6 +16,7 @@ mod hands_free;
 mod hostile;
 mod hostile_udp;
 mod hostile_unix;
+mod hostile_websocket;
 mod json;
 mod keys;
 mod lab;

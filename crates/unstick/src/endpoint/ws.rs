@@ -2,6 +2,9 @@
 //!
 //! Not here: the same inside TLS ([`super::wss`]).
 
+mod breach;
+mod frames;
+mod guarded;
 mod handshake;
 mod messages;
 mod opening;
@@ -94,19 +97,19 @@ impl WsOptions {
 
 /// What WebSocket can be spoken over.
 pub(super) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// The socket at the bottom of it.
-    fn socket(&self) -> &TcpStream;
+    /// Ends it in a reset.
+    fn reset(&self);
 }
 
 impl Carrier for TcpStream {
-    fn socket(&self) -> &TcpStream {
-        self
+    fn reset(&self) {
+        tcp::reset(self);
     }
 }
 
 impl Carrier for tls::Tls {
-    fn socket(&self) -> &TcpStream {
-        self.get_ref().0.socket()
+    fn reset(&self) {
+        tcp::reset(self.get_ref().0.socket());
     }
 }
 

@@ -12,23 +12,25 @@ use futures_util::{Sink, Stream};
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
-use tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
+use tungstenite::error::Error as WsError;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes};
 
-use super::super::{
-    Batch, LARGEST_RECORD, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace, tcp, tls,
-};
+use super::super::{Batch, LARGEST_RECORD, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace};
+use super::breach::{Breach, unsent};
+use super::frames::{CHUNK, Frames};
+use super::guarded::{Guarded, READ};
 use super::{Carrier, MessageKind};
 use crate::activity::bounded;
 use crate::error::{Error, Result};
-
-/// Bytes read at once, held by every connection for as long as it lives.
-const READ: usize = 16 << 10;
+use crate::limits;
 
 /// Bytes of frames that are gathered before they are written, where more messages wait.
 const GATHER: usize = 64 << 10;
+
+/// Bytes of what else the write buffer may hold at its fullest: a message's header, a ping, a Close.
+const FRAMES: usize = 1 << 10;
 
 /// Messages taken at once: others wait for their turn.
 const AT_ONCE: usize = 256;
@@ -45,13 +47,17 @@ pub(super) async fn end<S: Carrier>(
     let config = WebSocketConfig::default()
         .read_buffer_size(READ)
         .write_buffer_size(GATHER)
-        .max_frame_size(Some(largest))
+        // The queue waits before the buffer is fuller than this.
+        .max_write_buffer_size(largest + GATHER + limits::MAX_UNREAD_ANSWERS + FRAMES)
+        .max_frame_size(Some(CHUNK as usize))
         .max_message_size(Some(largest));
-    let stream = WebSocketStream::from_partially_read(stream, rest, role, Some(config)).await;
+    let stream = Guarded::new(stream, &rest, Frames::new(largest, role));
+    let stream = WebSocketStream::from_raw_socket(stream, role, Some(config)).await;
     let open = Arc::new(Open(Mutex::new(Shared { stream, writer: None })));
     let incoming = Incoming {
         open: Arc::clone(&open),
         pinging: options.ws.ping.map(Pinging::new),
+        timing: options.frame_timeout.map(Timing::new),
         trace: options.trace.clone(),
         whom: names.remote.clone(),
         over: None,
@@ -66,7 +72,7 @@ pub(super) async fn end<S: Carrier>(
 struct Open<S: Carrier>(Mutex<Shared<S>>);
 
 struct Shared<S> {
-    stream: WebSocketStream<S>,
+    stream: WebSocketStream<Guarded<S>>,
     /// Who waits to write. The stream remembers one waker for that, and the reader sends too: answers, pings.
     writer: Option<Waker>,
 }
@@ -88,7 +94,7 @@ impl<S: Carrier> Drop for Open<S> {
 
 impl<S: Carrier> Shared<S> {
     /// The stream, for the writer.
-    fn writing(&mut self, cx: &Context<'_>) -> Pin<&mut WebSocketStream<S>> {
+    fn writing(&mut self, cx: &Context<'_>) -> Pin<&mut WebSocketStream<Guarded<S>>> {
         if self.writer.as_ref().is_none_or(|writer| !writer.will_wake(cx.waker())) {
             self.writer = Some(cx.waker().clone());
         }
@@ -112,6 +118,7 @@ impl<S: Carrier> Shared<S> {
 struct Incoming<S: Carrier> {
     open: Arc<Open<S>>,
     pinging: Option<Pinging>,
+    timing: Option<Timing>,
     trace: Option<Trace>,
     whom: String,
     /// How the conversation has ended: told when all that came before it has been taken.
@@ -129,6 +136,29 @@ struct Pinging {
 impl Pinging {
     fn new(every: Duration) -> Self {
         Self { every, next: Box::pin(tokio::time::sleep(every)), alive: true }
+    }
+}
+
+/// How long a message may be under way.
+struct Timing {
+    limit: Duration,
+    /// When the message under way, if there is one, has taken too long.
+    due: Pin<Box<Sleep>>,
+    within: bool,
+}
+
+impl Timing {
+    fn new(limit: Duration) -> Self {
+        Self { limit, due: Box::pin(tokio::time::sleep(limit)), within: false }
+    }
+
+    /// Ready when a message has been under way for too long. To be asked when nothing more has come for now.
+    fn poll(&mut self, within: bool, cx: &mut Context<'_>) -> Poll<()> {
+        if within && !std::mem::replace(&mut self.within, true) {
+            self.due.as_mut().reset(Instant::now() + self.limit);
+        }
+        self.within = within;
+        if within { self.due.as_mut().poll(cx) } else { Poll::Pending }
     }
 }
 
@@ -165,15 +195,18 @@ impl<S: Carrier> Incoming<S> {
                 Poll::Ready(Some(Ok(message))) => message,
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(self.fail(error, cx))),
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
-                Poll::Pending => return self.poll_ping(cx).map(Err),
+                Poll::Pending => return self.poll_times(cx).map(Err),
             };
             if let Some(pinging) = &mut self.pinging {
                 pinging.alive = true;
             }
+            if let (Some(timing), Message::Text(_) | Message::Binary(_)) = (&mut self.timing, &message) {
+                timing.within = false;
+            }
             match message {
                 Message::Text(text) => batch.push_message(text.as_bytes(), false),
                 Message::Binary(bytes) => batch.push_message(&bytes, true),
-                Message::Close(frame) => return Poll::Ready(self.closed(frame, cx)),
+                Message::Close(_) => return Poll::Ready(self.closed(cx)),
                 // Answered, or an answer.
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
@@ -183,13 +216,12 @@ impl<S: Carrier> Incoming<S> {
     }
 
     /// The peer has closed.
-    fn closed(&self, frame: Option<CloseFrame>, cx: &mut Context<'_>) -> Result<()> {
+    fn closed(&self, cx: &mut Context<'_>) -> Result<()> {
         // This sends the answer; nothing more is to come.
         let _ = Pin::new(&mut self.open.lock().stream).poll_next(cx);
-        let (code, reason) = match frame {
-            Some(frame) => (u16::from(frame.code), frame.reason.to_string()),
-            None => (NO_CODE, String::new()),
-        };
+        let said = self.open.lock().stream.get_ref().frames.close().map(code_and_reason);
+        let (code, reason) = said.unwrap_or_default();
+        let code = code.unwrap_or(NO_CODE);
         let why = described(code, &reason);
         if let Some(trace) = &self.trace {
             trace(&format!("{} closed the WebSocket: {why}", self.whom));
@@ -202,23 +234,27 @@ impl<S: Carrier> Incoming<S> {
 
     /// What is wrong with what came: tells the peer, and this end.
     fn fail(&self, error: WsError, cx: &mut Context<'_>) -> Error {
-        let (code, told) = match error {
-            WsError::Io(error) => return Error::io("receiving", tls::explained(error)),
-            WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                let what = "the connection was cut: it ended without WebSocket's own end (Close)";
-                return Error::io("receiving", io::Error::new(io::ErrorKind::UnexpectedEof, what));
-            }
-            WsError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-                let what = format!("a WebSocket message of {size} bytes is over the limit of {max_size}");
-                (CloseCode::Size, Error::protocol(what).with_hint("--max-message SIZE allows more"))
-            }
-            WsError::Utf8(_) => {
-                (CloseCode::Invalid, Error::protocol("the peer broke WebSocket: a text message is not UTF-8"))
-            }
-            error => (CloseCode::Protocol, Error::protocol(format!("the peer broke WebSocket: {error}"))),
-        };
-        self.open.lock().interject(Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::default() })), cx);
+        let Breach { code, told } = Breach::of(error);
+        if let Some(code) = code {
+            let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
+            self.open.lock().interject(close, cx);
+        }
         told
+    }
+
+    /// Looks at the clock; ready when the peer is too slow or has gone.
+    fn poll_times(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        if let Some(timing) = &mut self.timing {
+            let within = self.open.lock().stream.get_ref().frames.is_within_message();
+            if timing.poll(within, cx).is_ready() {
+                let told = Error::timed_out("a WebSocket message (--frame-timeout)", timing.limit);
+                let reason = Utf8Bytes::default();
+                let close = Message::Close(Some(CloseFrame { code: CloseCode::Policy, reason }));
+                self.open.lock().interject(close, cx);
+                return Poll::Ready(told);
+            }
+        }
+        self.poll_ping(cx)
     }
 
     /// Asks the peer from time to time whether it is there; ready when it has not answered.
@@ -232,6 +268,14 @@ impl<S: Carrier> Incoming<S> {
             pinging.next.as_mut().reset(Instant::now() + bounded(pinging.every));
             self.open.lock().interject(Message::Ping(Bytes::new()), cx);
         }
+    }
+}
+
+/// What the payload of a Close says. As it came: the codec, which answers it, has checked that it is one.
+fn code_and_reason(payload: &[u8]) -> (Option<u16>, String) {
+    match payload.split_first_chunk() {
+        Some((code, reason)) => (Some(u16::from_be_bytes(*code)), String::from_utf8_lossy(reason).into_owned()),
+        None => (None, String::new()),
     }
 }
 
@@ -319,6 +363,7 @@ impl<S: Carrier> AsyncWrite for Outgoing<S> {
         let mut open = self.open.lock();
         let mut stream = open.writing(cx);
         let close = Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() }));
+        stream.as_mut().get_mut().get_mut().frames.closing();
         match stream.as_mut().start_send(close) {
             // Closed already, by the peer or by an earlier poll.
             Ok(()) | Err(WsError::Protocol(_) | WsError::ConnectionClosed | WsError::AlreadyClosed) => {}
@@ -333,15 +378,6 @@ impl<S: Carrier> AsyncWrite for Outgoing<S> {
 
 impl<S: Carrier> StreamWrite for Outgoing<S> {
     fn reset(&mut self) {
-        tcp::reset(self.open.lock().stream.get_ref().socket());
-    }
-}
-
-/// What could not be sent, as an error of the connection.
-fn unsent(error: WsError) -> io::Error {
-    match error {
-        WsError::Io(error) => tls::explained(error),
-        WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Protocol(_) => io::ErrorKind::BrokenPipe.into(),
-        error => io::Error::other(error.to_string()),
+        self.open.lock().stream.get_ref().reset();
     }
 }

@@ -1,0 +1,106 @@
+//! The stream below a WebSocket's frame codec: what the peer sends goes through [`Frames`] before the codec sees it.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Carrier;
+use super::frames::Frames;
+
+/// Bytes read off the stream at once.
+pub(super) const READ: usize = 16 << 10;
+
+thread_local! {
+    /// Where reads land: one for each thread.
+    static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+}
+
+/// A stream whose frames are within the limits.
+#[derive(Debug)]
+pub(super) struct Guarded<S> {
+    below: S,
+    pub(super) frames: Frames,
+    /// Read and not passed on yet. Without memory while nothing comes.
+    held: BytesMut,
+}
+
+impl<S: Carrier> Guarded<S> {
+    /// `rest` is what the peer has sent already.
+    pub(super) fn new(below: S, rest: &[u8], frames: Frames) -> Self {
+        Self { below, frames, held: BytesMut::from(rest) }
+    }
+
+    /// Ends the connection in a reset.
+    pub(super) fn reset(&self) {
+        self.below.reset();
+    }
+
+    /// Passes on what is held.
+    fn pass_held(&mut self, out: &mut ReadBuf<'_>) -> io::Result<()> {
+        let taken = self.frames.pass(&self.held, out).map_err(io::Error::other)?;
+        self.held.advance(taken);
+        if self.held.is_empty() {
+            self.held = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// Reads once, and passes on what came. Whether it was the end.
+    fn poll_more(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        LANDING.with_borrow_mut(|landing| {
+            let mut landing = ReadBuf::new(landing);
+            ready!(Pin::new(&mut self.below).poll_read(cx, &mut landing))?;
+            let arrived = landing.filled();
+            if self.held.is_empty() {
+                let taken = self.frames.pass(arrived, out);
+                // A fault comes again when what is held is looked at.
+                self.held.extend_from_slice(&arrived[taken.unwrap_or(0)..]);
+            } else {
+                self.held.extend_from_slice(arrived);
+            }
+            Poll::Ready(Ok(arrived.is_empty()))
+        })
+    }
+}
+
+impl<S: Carrier> AsyncRead for Guarded<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = out.filled().len();
+        loop {
+            // An error must not take the place of what is before it.
+            if out.filled().len() == before && !self.held.is_empty() {
+                self.pass_held(out)?;
+            }
+            if out.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
+            if self.frames.take_turn() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if ready!(self.poll_more(cx, out))? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: Carrier> AsyncWrite for Guarded<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.below).poll_write(cx, bytes))?;
+        self.frames.written(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.below).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.below).poll_shutdown(cx)
+    }
+}
