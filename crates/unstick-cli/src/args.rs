@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use unstick::limits::{LONGEST_KEEPALIVE, SHORTEST_KEEPALIVE};
-use unstick::wire::quantity::{DURATIONS, parse_duration};
+use unstick::wire::quantity::{DURATIONS, parse_duration, parse_number};
 
 use crate::proxy::Through;
 use crate::secure::{Show, Tls, Verify};
@@ -266,10 +266,10 @@ pub struct Shake {
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Cases")]
     pub time: Option<Duration>,
     /// Try so many random cases behind the planned ones
-    #[arg(long, value_name = "N", help_heading = "Cases")]
+    #[arg(long, value_name = "N", value_parser = number, help_heading = "Cases")]
     pub cases: Option<u64>,
     /// Where random cases begin [default: 0]
-    #[arg(long, value_name = "N", help_heading = "Cases")]
+    #[arg(long, value_name = "N", value_parser = number, help_heading = "Cases")]
     pub seed: Option<u64>,
     /// Conversations at once [default: what the server allows]
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Cases")]
@@ -399,7 +399,7 @@ pub struct Bridge {
     #[arg(long, value_name = "SPEC")]
     pub fault: Vec<String>,
     /// Another number is another course of chance; the same repeats it [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number)]
     pub seed: Option<u64>,
 }
 
@@ -483,7 +483,7 @@ fn group(text: &str) -> Result<std::net::IpAddr, String> {
 }
 
 fn hops(text: &str) -> Result<u32, String> {
-    text.parse::<u8>().map(u32::from).map_err(|_| "a number from 0 to 255".to_owned())
+    parse_number::<u8>(text).map(u32::from).ok_or_else(|| "a number from 0 to 255".to_owned())
 }
 
 fn mode(text: &str) -> Result<u32, String> {
@@ -492,8 +492,12 @@ fn mode(text: &str) -> Result<u32, String> {
     mode.ok_or_else(|| "permissions are three octal digits, such as 600".to_owned())
 }
 
+fn number(text: &str) -> Result<u64, String> {
+    parse_number(text).ok_or_else(|| "a number from 0 on".to_owned())
+}
+
 fn at_least_one(text: &str) -> Result<u64, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
+    parse_number(text).filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
 }
 
 fn keepalive(text: &str) -> Result<Duration, String> {

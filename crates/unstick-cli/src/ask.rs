@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use unstick::limits::LAST_CALL;
 use unstick::wire::Role;
+use unstick::wire::quantity::parse_number;
 use unstick::{Address, Error, FramedAddress, Framings, Link, Options, Result};
 
 use crate::args::Ask;
@@ -57,7 +58,7 @@ impl Question {
 
 /// `ask HOST PORT MESSAGE` is a good guess, and wrong.
 fn two_words(error: Error, args: &Ask) -> Error {
-    let port = args.message.as_deref().filter(|word| word.parse::<u16>().is_ok());
+    let port = args.message.as_deref().filter(|word| parse_number::<u16>(word).is_some());
     match port {
         Some(port) if error.is_usage() && !args.address.contains(':') => {
             error.with_hint(format!("ask takes the address in one word: {}:{port}", args.address))

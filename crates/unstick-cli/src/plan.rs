@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clap::ArgMatches;
 use unstick::service::talk::{Answer, Rules};
+use unstick::wire::quantity::parse_number;
 use unstick::wire::{Framing, Role, Written};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
@@ -376,7 +377,7 @@ pub fn reach_for(reach: &Reach, ends: &[&Address]) -> Result<()> {
 /// `IP`, `:PORT` or `IP:PORT`.
 fn source(text: &str) -> Result<SocketAddr> {
     let parsed = text.parse::<SocketAddr>().ok().or_else(|| text.parse::<IpAddr>().ok().map(|ip| (ip, 0).into()));
-    let port = || text.strip_prefix(':').and_then(|port| port.parse().ok()).map(|port| ([0, 0, 0, 0], port).into());
+    let port = || text.strip_prefix(':').and_then(parse_number).map(|port: u16| ([0, 0, 0, 0], port).into());
     parsed.or_else(port).ok_or_else(|| {
         Error::usage(format!("--source {text}: not an address of this machine")).with_hint("write IP, :PORT or IP:PORT")
     })

@@ -59,7 +59,7 @@ impl<'a> Args<'a> {
     pub(crate) fn count(&mut self, bounds: RangeInclusive<u64>, what: &str) -> Result<u64, SpecError> {
         let name = self.name;
         let word = self.required(what)?;
-        word.parse().ok().filter(|n| bounds.contains(n)).ok_or_else(|| {
+        quantity::parse_number(word).filter(|n| bounds.contains(n)).ok_or_else(|| {
             SpecError::new(format!("`{name}:{word}`: a number from {} to {}", bounds.start(), bounds.end()))
         })
     }
@@ -89,7 +89,7 @@ impl<'a> Args<'a> {
 
     pub(crate) fn number(&mut self, key: &str, bounds: RangeInclusive<u64>) -> Result<Option<u64>, SpecError> {
         let Some(text) = self.value(key) else { return Ok(None) };
-        let number = text.parse().ok().filter(|n| bounds.contains(n));
+        let number = quantity::parse_number(text).filter(|n| bounds.contains(n));
         number.map(Some).ok_or_else(|| {
             SpecError::new(format!("{key}={text}: a number from {} to {}", bounds.start(), bounds.end()))
         })
@@ -97,13 +97,15 @@ impl<'a> Args<'a> {
 
     pub(crate) fn signed(&mut self, key: &str) -> Result<Option<i64>, SpecError> {
         let Some(text) = self.value(key) else { return Ok(None) };
-        let number = text.parse::<i64>().ok().filter(|n| n.unsigned_abs() <= limits::LARGEST_MAX as u64);
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let number = quantity::parse_number::<i64>(digits).filter(|n| *n <= limits::LARGEST_MAX as i64);
+        let number = number.map(|n| if digits == text { n } else { -n });
         number.map(Some).ok_or_else(|| SpecError::new(format!("{key}={text}: a number such as -4 or 20")))
     }
 
     pub(crate) fn mask(&mut self, key: &str) -> Result<Option<u64>, SpecError> {
         let Some(text) = self.value(key) else { return Ok(None) };
-        let mask = u64::from_str_radix(text, 16).ok().filter(|mask| *mask != 0);
+        let mask = quantity::parse_hex_number(text).filter(|mask| *mask != 0);
         mask.map(Some).ok_or_else(|| SpecError::new(format!("{key}={text}: hexadecimal digits, such as 7fffffff")))
     }
 

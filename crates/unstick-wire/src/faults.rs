@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use crate::error::SpecError;
 use crate::preset::Role;
-use crate::quantity::{parse_duration, parse_size};
+use crate::quantity::{parse_duration, parse_number, parse_size};
 
 pub use course::{Course, Next};
 
@@ -281,13 +281,18 @@ fn size(part: &str, text: &str) -> Result<u64, SpecError> {
     parse_size(text).ok_or_else(|| SpecError::new(format!("`{part}` is not a number")).with_hint(such))
 }
 
+/// Digits, perhaps with a point among them.
+fn parse_share(text: &str) -> Option<f64> {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| text.parse().ok()).flatten()
+}
+
 /// `5%`, `0.1%`, `1:1000`.
 fn chance(text: &str) -> Option<Chance> {
     const WHOLE: f64 = 4_294_967_296.0;
     let share = match (text.strip_suffix('%'), text.split_once(':')) {
-        (Some(percent), _) => percent.parse::<f64>().ok()? / 100.0,
+        (Some(percent), _) => parse_share(percent)? / 100.0,
         (None, Some((of, all))) => {
-            of.parse::<u32>().ok()? as f64 / f64::from(all.parse::<u32>().ok().filter(|all| *all > 0)?)
+            f64::from(parse_number::<u32>(of)?) / f64::from(parse_number::<u32>(all).filter(|all| *all > 0)?)
         }
         (None, None) => return None,
     };

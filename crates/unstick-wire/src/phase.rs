@@ -37,7 +37,8 @@ impl Mark {
         let wrong =
             || SpecError::new(format!("{key}={text}: bytes in hexadecimal, such as 53+4e, or behind an offset, 1:15"));
         let (offset, runs) = text.split_once(':').unwrap_or(("0", text));
-        let offset = offset.parse().ok().filter(|offset| *offset <= limits::MAX_LENGTH_OFFSET).ok_or_else(wrong)?;
+        let offset =
+            quantity::parse_number(offset).filter(|offset| *offset <= limits::MAX_LENGTH_OFFSET).ok_or_else(wrong)?;
         let run = |hex| parse_hex(hex, limits::MAX_DELIMITER).map(Into::into);
         let runs = runs.split('+').map(run).collect::<Option<_>>().ok_or_else(wrong)?;
         Ok(Self { offset, runs })

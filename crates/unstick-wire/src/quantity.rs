@@ -4,6 +4,22 @@ use std::time::Duration;
 
 use crate::limits::LONGEST_TIME;
 
+/// Reads a number that consists of decimal digits alone: unlike `str::parse`, no sign stands in front, not even a `+`.
+///
+/// ```
+/// use unstick_wire::quantity::parse_number;
+/// assert_eq!(parse_number("80"), Some(80_u16));
+/// assert_eq!(parse_number::<u16>("+80"), None);
+/// ```
+pub fn parse_number<N: std::str::FromStr>(text: &str) -> Option<N> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// Reads a number in hexadecimal digits alone.
+pub(crate) fn parse_hex_number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(text, 16).ok()).flatten()
+}
+
 /// Reads a size in bytes: digits and, if need be, `K`, `M` or `G` (powers of 1024; `KB`, `KiB` and lower case too).
 ///
 /// ```

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use unstick_wire::quantity::parse_number;
 use unstick_wire::{Framing, Role};
 
 use crate::endpoint::{ws, wss};
@@ -295,9 +296,9 @@ fn host_port(text: &str) -> Result<HostPort> {
         }
         None => host,
     };
-    let port = port
-        .parse()
-        .map_err(|_| Error::usage(format!("`{port}` is not a port")).with_hint("a port is a number from 0 to 65535"))?;
+    let port = parse_number(port).ok_or_else(|| {
+        Error::usage(format!("`{port}` is not a port")).with_hint("a port is a number from 0 to 65535")
+    })?;
     Ok(HostPort { host: (!host.is_empty()).then(|| host.to_owned()), port })
 }
 

@@ -1,6 +1,7 @@
 //! What a typed line means.
 
 use unstick::service::talk::PeerId;
+use unstick::wire::quantity::parse_number;
 
 use super::addressee::Choice;
 
@@ -92,9 +93,9 @@ fn parse_command(command: &str) -> Result<Typed, Wrong> {
         "file" if argument.is_empty() => Err(Wrong::new("/file needs a path", "such as /file notes.txt")),
         "file" => Ok(Typed::File(argument.to_owned())),
         "close" if argument.is_empty() => Ok(Typed::Close(None)),
-        "close" => match argument.parse() {
-            Ok(peer) => Ok(Typed::Close(Some(peer))),
-            Err(_) => Err(Wrong::new(format!("/close {argument}: not a peer's number"), "/peers lists them")),
+        "close" => match parse_number(argument) {
+            Some(peer) => Ok(Typed::Close(Some(peer))),
+            None => Err(Wrong::new(format!("/close {argument}: not a peer's number"), "/peers lists them")),
         },
         "peers" | "help" | "quit" if !argument.is_empty() => {
             Err(Wrong::new(format!("/{name} stands alone"), escaped_hint(command)))
@@ -114,7 +115,7 @@ fn whom_of(text: &str) -> Option<Choice> {
     match text {
         "all" => Some(Choice::All),
         "last" => Some(Choice::Latest),
-        number => number.parse().ok().map(Choice::Peer),
+        number => parse_number(number).map(Choice::Peer),
     }
 }
 

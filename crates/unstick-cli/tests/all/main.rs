@@ -21,6 +21,7 @@ mod json;
 mod keys;
 mod lab;
 mod netcats;
+mod numbers;
 mod outcomes;
 mod payloads;
 mod pipes;

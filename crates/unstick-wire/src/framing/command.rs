@@ -8,6 +8,7 @@ use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
 use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_COMMANDS, MAX_DECIMAL_DIGITS};
+use crate::quantity;
 
 pub(super) const COMMAND: Entry = Entry {
     name: "command",
@@ -43,7 +44,7 @@ fn parse_command(args: &mut Args<'_>) -> Result<Machine, SpecError> {
         let (verb, place) = text.split_once('.').ok_or_else(wrong)?;
         let place = match place {
             "last" => Word::Last,
-            number => Word::Nth(number.parse().ok().filter(|n| (1..=9).contains(n)).ok_or_else(wrong)?),
+            number => Word::Nth(quantity::parse_number(number).filter(|n| (1..=9).contains(n)).ok_or_else(wrong)?),
         };
         if verb.is_empty() || verbs.len() == MAX_COMMANDS {
             return Err(wrong());

@@ -10,7 +10,7 @@ use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
 use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
 use crate::lane::{self, Lane};
-use crate::limits;
+use crate::{limits, quantity};
 
 pub(super) const GENERAL: Entry = Entry {
     name: "length",
@@ -84,8 +84,10 @@ impl Bit {
     pub(super) fn parse(key: &str, text: &str) -> Result<Self, SpecError> {
         let wrong = || SpecError::new(format!("{key}={text}: a byte's offset and a mask in hexadecimal, such as 6:01"));
         let (offset, mask) = text.split_once(':').ok_or_else(wrong)?;
-        let offset = offset.parse().ok().filter(|offset| *offset < limits::MAX_LENGTH_OFFSET).ok_or_else(wrong)?;
-        let mask = u8::from_str_radix(mask, 16).ok().filter(|mask| *mask != 0).ok_or_else(wrong)?;
+        let offset =
+            quantity::parse_number(offset).filter(|offset| *offset < limits::MAX_LENGTH_OFFSET).ok_or_else(wrong)?;
+        let mask = quantity::parse_hex_number(mask).and_then(|mask| u8::try_from(mask).ok());
+        let mask = mask.filter(|mask| *mask != 0).ok_or_else(wrong)?;
         Ok(Self { offset, mask })
     }
 
@@ -112,7 +114,7 @@ impl Plus {
             ))
         };
         let numbers =
-            text.split(':').map(|word| word.parse::<u64>().ok()).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
+            text.split(':').map(quantity::parse_number::<u64>).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
         let (offset, width, unit, align) = match numbers[..] {
             [offset, width] => (offset, width, 1, 1),
             [offset, width, unit] => (offset, width, unit, 1),

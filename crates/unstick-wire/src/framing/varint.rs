@@ -6,6 +6,7 @@ use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
 use crate::lane::Lane;
 use crate::limits::{MAX_LENGTH_OFFSET, MAX_VARINT};
+use crate::quantity;
 
 /// Base 128 varints as in the Protocol Buffers encoding guide; streams of them as `writeDelimitedTo` makes them.
 pub(super) const VARINT: Entry = Entry {
@@ -21,9 +22,7 @@ pub(super) const VARINT: Entry = Entry {
 fn parse_varint(args: &mut Args<'_>) -> Result<Machine, SpecError> {
     let most = match args.argument() {
         None => MAX_VARINT,
-        Some(word) => word
-            .parse()
-            .ok()
+        Some(word) => quantity::parse_number(word)
             .filter(|n| (1..=MAX_VARINT).contains(n))
             .ok_or_else(|| SpecError::new(format!("`varint:{word}`: a length has 1 to {MAX_VARINT} bytes")))?,
     };

@@ -174,3 +174,31 @@ fn presets_are_the_last_phase_and_take_the_limits_alone() {
     refused("postgres,max=0", "max=0", "");
     assert!(Framing::parse("fixed:8/postgres,max=1G,oversize=discard").is_ok());
 }
+
+/// `str::parse` takes `+5` for 5. Nothing here does, wherever a number may stand.
+#[test]
+fn a_plus_in_front_of_a_number_is_refused_in_every_spec() {
+    let more = ["line,max=5", "fixed:8,times=2/u32be", "varint:4,off=1,max=6", "fixed:8,if=1:15/line", "gap:100ms"];
+    let mut tried = 0;
+    for spec in unstick_wire::ENTRIES.iter().flat_map(|entry| entry.examples).copied().chain(more) {
+        for (at, _) in spec.match_indices([':', '=', '.']) {
+            let (before, after) = spec.split_at(at + 1);
+            let digits = after.trim_start_matches('-');
+            if after.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
+                for plus in [format!("{before}+{after}"), format!("{before}+{digits}")] {
+                    assert!(Framing::parse(&plus).is_err(), "{plus} means something");
+                    tried += 1;
+                }
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+    for text in ["+5", "+5s", "+5K", "-5", "+", ""] {
+        assert_eq!(unstick_wire::quantity::parse_number::<u64>(text), None, "{text}");
+        assert_eq!(unstick_wire::quantity::parse_size(text), None, "{text}");
+        assert_eq!(unstick_wire::quantity::parse_duration(text), None, "{text}");
+    }
+    for fault in ["loss=+5%", "loss=5%,after=+1", "loss=+1:10", "loss=1:+10", "delay=+5ms", "loss=1e1%", "cut=+100"] {
+        assert!(unstick_wire::faults::Plan::parse(&[fault]).is_err(), "{fault}");
+    }
+}

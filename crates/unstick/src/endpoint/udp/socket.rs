@@ -136,7 +136,7 @@ impl Interface {
 
     #[cfg(unix)]
     fn find(wanted: &str) -> Option<Self> {
-        let number: Option<u32> = wanted.parse().ok();
+        let number = number(wanted);
         let ip: Option<IpAddr> = wanted.parse().ok();
         let mut found = None;
         let all: Vec<_> = nix::ifaddrs::getifaddrs().ok()?.collect();
@@ -162,11 +162,16 @@ impl Interface {
     /// Only numbers and IPv4 addresses, which need no list of the interfaces.
     #[cfg(not(unix))]
     fn find(wanted: &str) -> Option<Self> {
-        match wanted.parse() {
-            Ok(index) => Some(Self::Of { index, ipv4: None }),
-            Err(_) => Some(Self::Of { index: 0, ipv4: Some(wanted.parse().ok()?) }),
+        match number(wanted) {
+            Some(index) => Some(Self::Of { index, ipv4: None }),
+            None => Some(Self::Of { index: 0, ipv4: Some(wanted.parse().ok()?) }),
         }
     }
+}
+
+/// An interface's number: digits alone.
+fn number(text: &str) -> Option<u32> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// A socket that speaks to one address: connected, unless the address is many peers', who answer from their own.
