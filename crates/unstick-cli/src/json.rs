@@ -279,6 +279,11 @@ pub fn put_status(object: &mut Value, from: &str, ended: bool, failure: Option<&
     if let Some(status) = status {
         object["status"] = status.into();
     }
+    if let Some(unfinished) = failure.and_then(Error::unfinished) {
+        let mut lost = json!({ "bytes": unfinished.length });
+        put_message(&mut lost, &unfinished.beginning);
+        object["unfinished"] = lost;
+    }
 }
 
 /// The reason of a `close` event, in one word.

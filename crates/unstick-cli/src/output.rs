@@ -65,6 +65,9 @@ pub fn error_of(whose: &str, error: &Error) {
         return;
     }
     problem(&what);
+    if let Some(unfinished) = error.unfinished() {
+        line(&format!("  {}", visible::lost_message(unfinished)));
+    }
     if let Some(hint) = error.hint() {
         line(&format!("  hint: {}", visible::line(hint)));
     }

@@ -228,4 +228,10 @@ impl Output for Traffic {
         let sender = self.lines.clone().filter(Sender::is_full)?;
         Some(Box::pin(async move { sender.room().await }))
     }
+
+    fn written(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        // Events as JSON stand in one stream, in their order.
+        let sender = self.lines.clone().filter(|_| !self.look.json)?;
+        Some(Box::pin(async move { drop(sender.flush().await) }))
+    }
 }

@@ -42,6 +42,13 @@ pub fn line_of_bytes(bytes: &[u8]) -> String {
     write(bytes, Layout::Line, Mark::NONE)
 }
 
+/// What had arrived of a message that was lost with its connection.
+pub fn lost_message(lost: &unstick::Unfinished) -> String {
+    let unit = if lost.length == 1 { "byte" } else { "bytes" };
+    let more = if lost.beginning.len() < lost.length { " ..." } else { "" };
+    format!("{} {unit} of an unfinished message had arrived: \"{}\"{more}", lost.length, line_of_bytes(&lost.beginning))
+}
+
 /// A message, on as many lines as it has; a line end at its very end is shown, for it is part of the message.
 pub fn text(message: &[u8]) -> String {
     text_marked(message, Mark::NONE)

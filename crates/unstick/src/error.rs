@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use unstick_wire::{DecodeError, EncodeError, SpecError};
 
+use crate::limits;
+
 /// Why something could not be done, in one sentence, with a hint where one is known.
 #[derive(Debug)]
 pub struct Error {
@@ -17,6 +19,16 @@ pub struct Error {
 struct Inner {
     kind: Kind,
     hint: Option<String>,
+    unfinished: Option<Unfinished>,
+}
+
+/// A message that had not arrived whole when its connection was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// How it begins: at most [`UNFINISHED_SHOWN`](limits::UNFINISHED_SHOWN) bytes.
+    pub beginning: Vec<u8>,
+    /// Bytes that had arrived of it.
+    pub length: usize,
 }
 
 #[derive(Debug)]
@@ -93,7 +105,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     #[cold]
     fn new(kind: Kind) -> Self {
-        Self { inner: Box::new(Inner { kind, hint: None }) }
+        Self { inner: Box::new(Inner { kind, hint: None, unfinished: None }) }
     }
 
     /// Something written that means nothing.
@@ -182,7 +194,28 @@ impl Error {
     /// Says of what a message's error is: `the answer cannot be sent: the message contains ...`.
     pub(crate) fn in_front(self, what: &str) -> Self {
         let text = format!("{what}: {self}");
-        Self { inner: Box::new(Inner { kind: Kind::Unfit(text), hint: self.inner.hint }) }
+        Self {
+            inner: Box::new(Inner {
+                kind: Kind::Unfit(text),
+                hint: self.inner.hint,
+                unfinished: self.inner.unfinished,
+            }),
+        }
+    }
+
+    /// Adds what had arrived of a message that is now lost; nothing where that is empty.
+    #[must_use]
+    pub(crate) fn with_unfinished(mut self, arrived: &[u8]) -> Self {
+        if !arrived.is_empty() {
+            let beginning = arrived[..arrived.len().min(limits::UNFINISHED_SHOWN)].to_vec();
+            self.inner.unfinished = Some(Unfinished { beginning, length: arrived.len() });
+        }
+        self
+    }
+
+    /// What had arrived of a message that was lost with its connection.
+    pub fn unfinished(&self) -> Option<&Unfinished> {
+        self.inner.unfinished.as_ref()
     }
 
     /// What to do about it, where something is known.
@@ -307,7 +340,7 @@ impl std::error::Error for Error {
 impl From<SpecError> for Error {
     fn from(error: SpecError) -> Self {
         let hint = error.hint().map(str::to_owned);
-        Self { inner: Box::new(Inner { kind: Kind::Usage(error.to_string()), hint }) }
+        Self { inner: Box::new(Inner { kind: Kind::Usage(error.to_string()), hint, unfinished: None }) }
     }
 }
 
@@ -320,6 +353,6 @@ impl From<DecodeError> for Error {
 impl From<EncodeError> for Error {
     fn from(error: EncodeError) -> Self {
         let hint = error.hint().map(str::to_owned);
-        Self { inner: Box::new(Inner { kind: Kind::Encode(error), hint }) }
+        Self { inner: Box::new(Inner { kind: Kind::Encode(error), hint, unfinished: None }) }
     }
 }

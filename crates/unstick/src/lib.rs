@@ -45,7 +45,7 @@ pub mod service;
 
 pub use address::{Address, FramedAddress, Framings};
 pub use endpoint::Options;
-pub use error::{Error, Result};
+pub use error::{Error, Result, Unfinished};
 pub use link::{Link, Listener, Receiver, Sender, connect, listen};
 pub use processes::{Errors, Processes, end_processes, kill_processes};
 pub use service::shake;

@@ -149,6 +149,9 @@ pub const MAX_RECORDED: usize = 16 << 20;
 /// ways has been understood.
 pub const MAX_SUSPECTED: usize = 64 << 20;
 
+/// Bytes that an error keeps of a message that was lost with its connection: enough to recognise the message.
+pub const UNFINISHED_SHOWN: usize = 64;
+
 /// Bytes that `shake` holds back for a join before it lets them go.
 pub const MAX_JOINED: usize = 1 << 20;
 

@@ -143,6 +143,10 @@ impl Painter {
     fn error(&self, peer: Option<PeerId>, error: &Error) -> String {
         let whose = peer.map(|peer| format!("peer {peer}: ")).unwrap_or_default();
         let mut text = format!("error: {whose}{}", visible::line(&error.to_string()));
+        if let Some(unfinished) = error.unfinished() {
+            text.push_str("\n  ");
+            text.push_str(&visible::lost_message(unfinished));
+        }
         if let Some(hint) = error.hint() {
             text.push_str("\n  hint: ");
             text.push_str(&visible::line(hint));

@@ -330,3 +330,75 @@ fn an_echo_through_a_bridge_of_unlike_framings() {
     far.says(b"\0\x03yes");
     client.hears("yes\n");
 }
+
+// ---- lost messages, and the order of what is shown ----
+
+/// What passes goes to standard output and who leaves to standard error: into one file, as on one screen.
+#[test]
+fn a_peer_leaves_after_its_last_data() {
+    let (server, address) = listener();
+    for _ in 0..8 {
+        let folder = temporary();
+        let shown = folder.path().join("shown");
+        let program = env!("CARGO_BIN_EXE_unstick");
+        let mut shell = std::process::Command::new("sh");
+        let run = format!("exec {program} listen 127.0.0.1:0 --to {address} --dump -v --once");
+        let script = format!("{run} >> {0} 2>> {0}", shown.display());
+        let mut child = shell.args(["-c", &script]).stdin(std::process::Stdio::null()).spawn().unwrap();
+        let read = || std::fs::read_to_string(&shown).unwrap_or_default();
+        let begun = std::time::Instant::now();
+        let port = loop {
+            if let Some(port) = read().lines().next().and_then(|line| port_at_end(line.split(" for ").next()?)) {
+                break port;
+            }
+            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{}", read());
+            std::thread::yield_now();
+        };
+        let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+        for _ in 0..100 {
+            far.says("much is said here\n");
+        }
+        far.says("the last words");
+        drop(far);
+        client.half_closes();
+        client.hears_all();
+        child.wait().unwrap();
+        let shown = read();
+        let (last, left) = (shown.rfind("the last words").unwrap(), shown.find(" left").unwrap());
+        assert!(last < left, "{shown}");
+    }
+}
+
+#[test]
+fn a_message_that_a_reset_cuts_off_is_shown_with_its_bytes() {
+    let (server, address) = listener();
+    let to = port_at_end(&address).unwrap();
+    let wanted = r#"5 bytes of an unfinished message had arrived: "cut o""#;
+    for more in [&["--dump"][..], &["--fault", "delay=1ms"], &["--to-frame", "crlf"]] {
+        let cut_off = |json: &[&str]| {
+            let (process, port) = bridge(to, &[&["-f", "line", "--once"], more, json].concat());
+            let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
+            far.says("whole\r\ncut o");
+            client.hears("whole");
+            far.resets();
+            (process, client)
+        };
+        let (mut process, _client) = cut_off(&[]);
+        let errors = process.errors();
+        assert!(errors.contains(wanted), "{more:?}: {errors}");
+        let (mut process, _client) = cut_off(&["--json"]);
+        let lines = process.rest();
+        let close: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).expect("each line is JSON");
+        assert_eq!(close["unfinished"], serde_json::json!({ "bytes": 5, "text": "cut o" }), "{more:?}: {close}");
+    }
+    // A conversation at this end, of which only the beginning is kept.
+    let mut process = unstick(&["connect", &address, "-f", "line", "--no-wait", "--json"]);
+    let mut far = Peer::accept(&server);
+    far.says(["whole\n", &"x".repeat(1000)].concat().as_bytes());
+    while !process.line().contains("whole") {}
+    far.resets();
+    let line = std::iter::repeat_with(|| process.line()).find(|line| line.contains("\"close\"")).unwrap();
+    let close: serde_json::Value = serde_json::from_str(&line).expect("each line is JSON");
+    let shown = "x".repeat(unstick::limits::UNFINISHED_SHOWN);
+    assert_eq!(close["unfinished"], serde_json::json!({ "bytes": 1000, "text": shown }), "{close}");
+}

@@ -6,6 +6,7 @@
 //! Not here: nc's pipe (`pipe`) and conversations (`talk`), which have this end on standard input and output.
 
 mod bytes;
+mod event;
 mod kernel;
 mod lane;
 mod messages;
@@ -30,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::{Link, Listener};
 use bytes::Bytes;
+pub use event::{Event, Outcome, Output, Passed, Reason};
 use lane::Lane;
 use messages::{Look, Messages};
 use tap::{Tap, Watch};
@@ -159,127 +161,6 @@ impl Side {
             Self::Client => Role::Client,
             Self::Server => Role::Server,
         }
-    }
-}
-
-/// What has passed through one bridge: bytes where they pass as they are, else messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Passed {
-    /// From the client to the server.
-    pub up: u64,
-    /// From the server to the client.
-    pub down: u64,
-}
-
-/// What has happened.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// Clients can connect.
-    Listening {
-        /// The addresses really bound to.
-        addresses: &'a [String],
-    },
-    /// A client has its partner.
-    Open {
-        /// Its number.
-        peer: PeerId,
-        /// Who is at either end of the client's connection.
-        client: &'a Names,
-        /// Who is at either end of the partner's.
-        server: &'a Names,
-    },
-    /// Something passes.
-    Passed {
-        /// Through whose bridge.
-        peer: PeerId,
-        /// Who said it.
-        from: Side,
-        /// A message, or a segment where there is no framing.
-        data: &'a [u8],
-    },
-    /// What has been done to one side's words on a bridge that has ended, or with the run.
-    Faulted {
-        /// Through whose bridge they went.
-        peer: PeerId,
-        /// Who said them.
-        from: Side,
-        /// What of them was taken ...
-        unit: Unit,
-        /// ... and how much of that.
-        taken: u64,
-        /// The names of the faults, and how often each was done.
-        counts: &'a [(&'static str, u64)],
-    },
-    /// A bridge has ended.
-    Close {
-        /// The client's number.
-        peer: PeerId,
-        /// Who the client was.
-        from: &'a str,
-        /// Why.
-        reason: &'a Reason,
-        /// What has passed.
-        passed: Passed,
-        /// That are bytes, else messages.
-        bytes: bool,
-    },
-    /// Something failed that ends no other bridge.
-    Error {
-        /// With whose bridge, if with one.
-        peer: Option<PeerId>,
-        /// What.
-        error: &'a Error,
-    },
-}
-
-/// Why a bridge ended.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Reason {
-    /// Both ends did.
-    Ended,
-    /// A fault that was ordered ended it: `close` or `reset`.
-    Fault(&'static str),
-    /// One end failed; the other has learnt it as a reset, where its transport has such a thing.
-    Failed {
-        /// Which one.
-        side: Side,
-        /// How.
-        error: Error,
-    },
-}
-
-/// How the run ended.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// As it should.
-    Ended,
-    /// Nothing passed for so long.
-    Idle(Duration),
-    /// The deadline passed.
-    Deadline(Duration),
-    /// Nobody reads the output any more.
-    OutputClosed,
-    /// The only bridge failed; an event has said why.
-    Failed(Error),
-    /// What happened could not be shown.
-    Unshown(Error),
-}
-
-/// Where events go. Called in their order; must not block.
-pub trait Output: Send + 'static {
-    /// Takes an event.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be shown, or [`Error::is_closed`] where nobody reads any more: this ends the run.
-    fn event(&mut self, event: Event<'_>) -> Result<()>;
-
-    /// What to wait for before more is given: a slow reader of the output slows the bridges down.
-    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        None
     }
 }
 
@@ -454,7 +335,9 @@ impl Hub {
         let bytes = streams && self.target.counts_bytes();
         let (reason, passed) = match (client, server) {
             (End::Stream(client), End::Stream(server)) if self.target.passes_bytes() => {
-                self.bytes(peer, client, server).pass(&*self).await
+                let passed = self.bytes(peer, client, server).pass(&*self).await;
+                self.written().await;
+                passed
             }
             (client, server) => Box::pin(Arc::clone(&self).messages(peer, bytes, client, server)).await?,
         };
@@ -517,10 +400,19 @@ impl Hub {
             lock(&self.faulted).insert(peer, Arc::downgrade(&messages));
         }
         let passed = messages.pass(client, server).await;
+        self.written().await;
         if lock(&self.faulted).remove(&peer).is_some() {
             self.tell_faults(peer, &messages);
         }
         Ok(passed)
+    }
+
+    /// Waits until what has passed is written, but not for a reader of the output that has stopped reading.
+    async fn written(&self) {
+        let written = self.output().to.written();
+        if let Some(written) = written {
+            let _ = tokio::time::timeout(limits::LAST_CALL, written).await;
+        }
     }
 
     fn tell_faults(&self, peer: PeerId, messages: &Messages) {

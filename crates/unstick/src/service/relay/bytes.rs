@@ -148,7 +148,8 @@ impl Bytes {
             // Who is lost neither hears nor says any more: the other one learns it as it happened.
             Ended::Source(error) => {
                 this.reset_target();
-                let reason = Reason::Failed { side: from, error: Error::io("receiving", error) };
+                let error = Error::io("receiving", error).with_unfinished(this.pending());
+                let reason = Reason::Failed { side: from, error };
                 return Some(reason);
             }
             Ended::Target(error) => {

@@ -103,6 +103,11 @@ impl Lane {
         self.reader.ends_both()
     }
 
+    /// What has passed of a message that has not ended, where somebody looks.
+    pub(super) fn pending(&self) -> &[u8] {
+        self.tap.as_ref().map_or(&[], Tap::pending)
+    }
+
     /// Makes the receiver see a reset.
     pub(super) fn reset_target(&mut self) {
         self.writer.reset();

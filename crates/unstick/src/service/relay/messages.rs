@@ -210,6 +210,10 @@ impl Messages {
                 Some(courses) => self.faulted(from, says, to, &courses[from as usize]).await,
                 None => self.plain(from, says, to).await,
             };
+            let ended = match ended {
+                Ended::Source(error) => Ended::Source(error.with_unfinished(says.pending())),
+                ended => ended,
+            };
             (ended, says)
         })
     }

@@ -52,6 +52,11 @@ impl Tap {
         Poll::Ready(())
     }
 
+    /// What has passed of a message that has not ended.
+    pub(super) fn pending(&self) -> &[u8] {
+        self.decoder.as_ref().map_or(&[], Decoder::pending)
+    }
+
     /// This segment passes; an empty one is the end.
     pub(super) fn passes(&mut self, segment: &[u8]) {
         let Some(decoder) = &mut self.decoder else {

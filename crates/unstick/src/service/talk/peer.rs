@@ -116,9 +116,10 @@ impl<O: Output> Visit<O> {
     pub(super) async fn run(mut self) {
         let hub = Arc::clone(&self.hub);
         let reason = tokio::select! {
-            reason = self.converse() => reason.unwrap_or_else(Reason::Failed),
-            () = hub.signals.over.notified() => Reason::Closed,
+            reason = self.converse() => reason,
+            () = hub.signals.over.notified() => Ok(Reason::Closed),
         };
+        let reason = reason.unwrap_or_else(|error| Reason::Failed(error.with_unfinished(self.receiver.pending())));
         self.hub.leaves(self.id);
         self.report_losses();
         self.report_unanswered(true);
