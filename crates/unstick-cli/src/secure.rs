@@ -174,5 +174,28 @@ fn both(tls: &Tls, options: &mut Options) -> Result<()> {
         None => None,
     };
     options.tls.protocols.clone_from(&tls.alpn);
+    options.tls.key_log = logs_keys()?;
     Ok(())
 }
+
+/// Whether `SSLKEYLOGFILE` asks for the keys of all connections; says so.
+fn logs_keys() -> Result<bool> {
+    let Some(path) = std::env::var_os(KEY_LOG).filter(|path| !path.is_empty()) else { return Ok(false) };
+    let path = PathBuf::from(path);
+    // Opened as rustls opens it, which would not say where that fails; it may be a pipe, which nobody reads yet.
+    if path.is_dir() || path.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+        return Err(Error::usage(format!("{KEY_LOG}: {} cannot be written", path.display()))
+            .with_hint(format!("name a file in a directory that exists, or unset {KEY_LOG}")));
+    }
+    static SAID: std::sync::Once = std::sync::Once::new();
+    SAID.call_once(|| {
+        output::notice(&format!(
+            "{KEY_LOG} is set: whoever reads {} can decrypt all TLS connections of this run",
+            path.display()
+        ));
+    });
+    Ok(true)
+}
+
+/// The environment variable that browsers, curl and Wireshark know.
+const KEY_LOG: &str = "SSLKEYLOGFILE";

@@ -323,7 +323,12 @@ pub(crate) fn plain(error: &io::Error) -> String {
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    let Some(first) = letters.next() else { return String::new() };
+    // `TLS` stays as it is.
+    if letters.clone().next().is_some_and(char::is_uppercase) {
+        return text.to_owned();
+    }
+    first.to_lowercase().chain(letters).collect()
 }
 
 impl std::error::Error for Error {

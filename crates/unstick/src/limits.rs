@@ -96,6 +96,10 @@ pub const HANDSHAKE_REPORTS: Duration = Duration::from_secs(1);
 /// proxies pass on.
 pub const MAX_OPENING: usize = 16 << 10;
 
+/// Records of a TLS connection that are read before the tasks of other peers have their turn, more or less: a peer may send
+/// one for each byte.
+pub const RECORDS_AT_ONCE: usize = 64;
+
 /// Frames of a WebSocket that are passed on before the tasks of other peers have their turn.
 pub const FRAMES_AT_ONCE: usize = 1024;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
-use crate::rig::{Peer, Process, netcat, port_at_end, python_code, temporary, unstick, unstick_listen};
+use crate::rig::{Peer, Process, netcat, port_at_end, program, python_code, temporary, unstick, unstick_listen};
 
 /// An authority, and certificates of its own in a directory: `ca.pem`, and NAME.pem with NAME.key.
 struct Papers {
@@ -240,7 +240,7 @@ fn what_is_wrong_with_a_certificate_is_said_with_what_to_do() {
     let ca = papers.at("ca.pem");
     let (_old, port) = papers.openssl_server("old", &[]);
     let said = fails(&["ask", &at(port), "--ca", &ca, "x"], "expired on 2001-01-01T00:00:00Z");
-    assert!(said.contains("hint: --pin "), "{said}");
+    assert!(said.contains("a pin takes no account of the date"), "{said}");
     let (_other, port) = papers.openssl_server("other", &[]);
     let said = fails(&["ask", &at(port), "--ca", &ca, "x"], "is for example.test, not for localhost");
     assert!(said.contains("hint: --sni NAME"), "{said}");
@@ -249,7 +249,7 @@ fn what_is_wrong_with_a_certificate_is_said_with_what_to_do() {
     assert_eq!((asked.rest().as_str(), asked.code()), ("olleh\n", 0), "{}", asked.errors());
     let (_unknown, port) = papers.openssl_server("server", &[]);
     let said = fails(&["ask", &at(port), "x"], "nobody who is trusted vouches for the certificate");
-    assert!(said.contains("hint: --ca FILE names its authority; --pin "), "{said}");
+    assert!(said.contains("hint: --ca FILE trusts its authority; anybody can show a certificate"), "{said}");
 }
 
 // ---- where only one side speaks TLS ----
@@ -412,4 +412,51 @@ fn fails(arguments: &[&str], what: &str) -> String {
     assert_eq!(code, 3, "{said}");
     assert!(said.contains(what), "{what} is not in {said}");
     said
+}
+
+/// Both ends write what Wireshark needs, and say that they do.
+#[test]
+fn keys_are_written_where_sslkeylogfile_says() {
+    let papers = Papers::new();
+    let [near, far] = ["near.keys", "far.keys"].map(|name| papers.at(name));
+    let with_keys =
+        |file: &str, arguments: &[&str]| Process::start(program().args(arguments).env("SSLKEYLOGFILE", file));
+    let (certificate, key) = (papers.at("server.pem"), papers.at("server.key"));
+    let listen = ["listen", "tls://127.0.0.1:0", "--cert", &certificate, "--key", &key, "--echo"];
+    let mut listener = with_keys(&far, &listen);
+    listener.error_line_with("SSLKEYLOGFILE is set: whoever reads ");
+    let port = port_at_end(&listener.error_line_with("listening on ")).unwrap();
+    let address = format!("tls://127.0.0.1:{port}");
+    let authority = papers.at("ca.pem");
+    let mut client = with_keys(&near, &["connect", &address, "--ca", &authority, "--send", "hi", "--count", "1"]);
+    client.error_line_with("can decrypt all TLS connections of this run");
+    assert_eq!((client.rest(), client.code()), ("hi\n".to_owned(), 0));
+    let (near, far) = (fs::read_to_string(near).unwrap(), fs::read_to_string(far).unwrap());
+    let line = near.lines().find(|line| line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")).expect("a key");
+    assert!(far.contains(line), "both ends have the same keys");
+    let mut wrong = with_keys(&papers.at("none/file"), &["connect", &address, "--insecure"]);
+    assert_eq!(wrong.code(), 2);
+    assert!(wrong.errors().contains("SSLKEYLOGFILE: "), "it is said");
+}
+
+/// What was just seen proves nothing: the fingerprint comes with the advice to compare it.
+#[test]
+fn nobody_is_invited_to_pin_what_was_just_seen() {
+    let papers = Papers::new();
+    papers.issue("old", &["localhost", "127.0.0.1"], 2020);
+    for (file, more, said) in [
+        ("server", &[][..], "nobody who is trusted vouches for"),
+        ("old", &["--ca", &papers.at("ca.pem")], "expired on 2020-01-01"),
+    ] {
+        let (_server, port) = papers.openssl_server(file, &[]);
+        let address = format!("tls://127.0.0.1:{port}");
+        let mut client = unstick(&[&["connect", &address], more].concat());
+        assert_eq!(client.code(), 3);
+        let errors = client.errors();
+        assert!(errors.contains(said), "{errors}");
+        let (_, hint) = errors.split_once("hint: ").expect("a hint");
+        let (advice, pin) = hint.split_once("--pin ").expect("it says what a pin would be");
+        assert!(advice.contains("ask the server's owner for its fingerprint, and only if that is "), "{hint}");
+        assert!(advice.contains(pin.trim()), "{hint}");
+    }
 }

@@ -7,6 +7,7 @@ mod refusal;
 mod settings;
 mod stream;
 mod verify;
+mod wording;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -74,7 +75,7 @@ pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Resu
 
 fn client_config(options: &TlsOptions, verifier: &Arc<verify::Verifier>) -> Result<ClientConfig> {
     let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| Error::other(format!("TLS: {error}")))?;
+    let config = config.map_err(|error| Error::other(format!("TLS: {}", wording::of(&error))))?;
     let verifier = Arc::clone(verifier);
     let config = config.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match &options.identity {
@@ -82,7 +83,17 @@ fn client_config(options: &TlsOptions, verifier: &Arc<verify::Verifier>) -> Resu
         None => config.with_no_client_auth(),
     };
     config.alpn_protocols = protocols(options);
+    if options.key_log {
+        config.key_log = key_log();
+    }
     Ok(config)
+}
+
+/// The file that `SSLKEYLOGFILE` names, opened once.
+fn key_log() -> Arc<dyn rustls::KeyLog> {
+    static FILE: std::sync::LazyLock<Arc<rustls::KeyLogFile>> =
+        std::sync::LazyLock::new(|| Arc::new(rustls::KeyLogFile::new()));
+    Arc::clone(&*FILE) as Arc<dyn rustls::KeyLog>
 }
 
 fn protocols(options: &TlsOptions) -> Vec<Vec<u8>> {
@@ -114,7 +125,7 @@ fn server_config(options: &TlsOptions, scheme: &str) -> Result<ServerConfig> {
         return Err(error.with_hint("--self-signed makes one; --cert FILE --key FILE name one"));
     };
     let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| Error::other(format!("TLS: {error}")))?;
+    let config = config.map_err(|error| Error::other(format!("TLS: {}", wording::of(&error))))?;
     let config = match &options.authorities {
         Some(authorities) => {
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&authorities.roots), provider());
@@ -125,6 +136,9 @@ fn server_config(options: &TlsOptions, scheme: &str) -> Result<ServerConfig> {
     };
     let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&identity.key))));
     config.alpn_protocols = protocols(options);
+    if options.key_log {
+        config.key_log = key_log();
+    }
     Ok(config)
 }
 
@@ -154,6 +168,7 @@ pub(super) async fn accept(
 fn agreed(stream: &Tls) -> String {
     let (_, session) = stream.get_ref();
     let version = session.protocol_version().map(|version| format!("{version:?}").replace("TLSv1_", "TLS 1."));
+    // The registry's name, as `TLS13_AES_128_GCM_SHA256`.
     let cipher = session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
     let protocol = session.alpn_protocol().map(|name| format!("protocol {}", name.escape_ascii()));
     let certificate = session.peer_certificates().and_then(|chain| chain.first()).map(described);

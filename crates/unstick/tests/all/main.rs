@@ -23,6 +23,7 @@ mod conversations;
 mod faulted;
 mod framed;
 mod handshakes;
+mod hostile_tls;
 #[cfg(unix)]
 mod lab;
 mod processes;

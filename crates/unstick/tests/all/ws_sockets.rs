@@ -183,6 +183,35 @@ async fn pages_come_in_from_where_they_may() {
     }
 }
 
+/// A page that the same host serves needs no option; one that has only given itself this machine's address does.
+#[tokio::test]
+async fn pages_of_the_listener_itself_come_in() {
+    for (address, host, origin, enters) in [
+        ("ws://127.0.0.1:0", "localhost:8", "http://localhost:8", true),
+        ("ws://127.0.0.1:0", "LOCALHOST:8", "HTTP://localhost:8", true),
+        ("ws://127.0.0.1:0", "127.0.0.1:8", "https://127.0.0.1:8", true),
+        ("ws://127.0.0.1:0", "[::1]:8", "http://[::1]:8", true),
+        ("ws://127.0.0.1:0", "localhost", "http://localhost", true),
+        ("ws://127.0.0.1:0", "127.9.9.9:80", "http://127.9.9.9", true),
+        ("ws://127.0.0.1:0", "127.9.9.9", "https://127.9.9.9:443", true),
+        ("ws://127.0.0.1:0", "localhost:8", "http://localhost:9", false),
+        ("ws://127.0.0.1:0", "localhost:8", "http://localhost", false),
+        ("ws://127.0.0.1:0", "localhost:8", "http://127.0.0.1:8", false),
+        ("ws://127.0.0.1:0", "localhost:8", "ftp://localhost:8", false),
+        ("ws://127.0.0.1:0", "localhost:8", "null", false),
+        ("ws://127.0.0.1:0", "localhost:8", "http://localhost:8\r\nOrigin: http://localhost:8", false),
+        ("ws://0.0.0.0:0", "192.0.2.7:8", "http://192.0.2.7:8", true),
+        ("ws://0.0.0.0:0", "evil.test:8", "http://evil.test:8", false),
+    ] {
+        let mut listener = listening(address, &options()).await;
+        let at = listener.addresses()[0].replace("ws://0.0.0.0", "127.0.0.1").replace("ws://", "");
+        let mut client = TcpStream::connect(at).await.unwrap();
+        let request = request(&format!("Origin: {origin}\r\n")).replace("Host: localhost", &format!("Host: {host}"));
+        client.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(listener.accept().await.is_ok(), enters, "{host} {origin}");
+    }
+}
+
 #[tokio::test]
 async fn a_listener_on_loopback_answers_to_its_own_names() {
     for (host, enters) in [

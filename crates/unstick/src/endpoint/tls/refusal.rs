@@ -5,6 +5,7 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessa
 
 use super::certificate::{Facts, Fingerprint};
 use super::verify::NotPinned;
+use super::wording::{self, of_alert};
 use crate::error::Error;
 
 /// What was known when a handshake failed.
@@ -34,9 +35,9 @@ pub(super) fn of_server(failure: &Failure<'_>, error: &std::io::Error) -> Error 
         }
         Some(TlsError::PeerIncompatible(problem)) => {
             let hint = "TLS 1.2 and 1.3 are spoken, with the ciphers that are still held to be safe";
-            (format!("{whom} speaks no TLS that this end does: {problem:?}"), Some(hint.to_owned()))
+            (format!("{whom} speaks no TLS that this end does: {}", wording::words(problem)), Some(hint.to_owned()))
         }
-        Some(problem) => (format!("the TLS handshake with {whom} failed: {problem}"), None),
+        Some(problem) => (format!("the TLS handshake with {whom} failed: {}", wording::of(problem)), None),
         None => (format!("the TLS handshake with {whom} failed: {}", ended(error)), ended_hint(whom, error)),
     };
     hinted(Error::handshake(what), hint)
@@ -65,25 +66,24 @@ pub(super) fn of_client(failure: &Failure<'_>, plain: &str, error: &std::io::Err
         Some(TlsError::InvalidCertificate(problem)) => refused(whom, problem),
         Some(TlsError::NoApplicationProtocol) => (format!("{whom} speaks none of the protocols of --alpn"), None),
         Some(TlsError::PeerIncompatible(problem)) => {
-            (format!("{whom} speaks no TLS that this end does: {problem:?}"), None)
+            (format!("{whom} speaks no TLS that this end does: {}", wording::words(problem)), None)
         }
-        Some(problem) => (format!("the TLS handshake with {whom} failed: {problem}"), None),
+        Some(problem) => (format!("the TLS handshake with {whom} failed: {}", wording::of(problem)), None),
         None => (format!("the TLS handshake with {whom} failed: {}", ended(error)), None),
     };
     hinted(Error::handshake(what), hint)
 }
 
 fn refused(whom: &str, problem: &CertificateError) -> (String, Option<String>) {
-    let (why, hint) = match problem {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => ("it has expired".to_owned(), None),
-        CertificateError::UnknownIssuer => ("none of the authorities of --ca has signed it".to_owned(), None),
-        // Of what the verifier says beyond these there is but its own name.
-        problem if format!("{problem:?}").contains("CaUsedAsEndEntity") => {
-            let hint = "`openssl req -x509` makes such; -addext basicConstraints=critical,CA:FALSE makes it another";
-            ("it is an authority's, which vouches for others and not for itself".to_owned(), Some(hint.to_owned()))
-        }
-        problem => (problem.to_string(), None),
+    let why = match problem {
+        CertificateError::UnknownIssuer => "none of the authorities of --ca has signed it".to_owned(),
+        problem => wording::of_certificate(problem),
     };
+    let is_authority =
+        matches!(problem, CertificateError::Other(OtherError(it)) if it.to_string() == "CaUsedAsEndEntity");
+    let hint = is_authority.then(|| {
+        "`openssl req -x509` makes such; -addext basicConstraints=critical,CA:FALSE makes it another".to_owned()
+    });
     (format!("the certificate of {whom} is refused: {why}"), hint)
 }
 
@@ -121,7 +121,7 @@ fn plain_server(failure: &Failure<'_>, problem: &InvalidMessage) -> (String, Opt
     let whom = failure.whom;
     // A TLS record begins with its kind, 20 to 24, and a version 3.x: then it is TLS, and broken.
     if let [20..=24, 3, ..] = failure.opening {
-        return (format!("{whom} broke the TLS handshake: {problem:?}"), None);
+        return (format!("{whom} broke the TLS handshake: {}", wording::of_message(problem)), None);
     }
     let what = format!("{whom} does not speak TLS: it answered {}", shown(failure.opening));
     (what, Some(without(whom).to_owned()))
@@ -136,11 +136,16 @@ fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> (String, Op
     let Failure { whom, name, .. } = failure;
     let facts = failure.certificate.as_ref().and_then(Facts::of);
     let fingerprint = failure.certificate.as_ref().map(|it| Fingerprint::of(it).to_string()).unwrap_or_default();
-    let pin = format!("--pin {fingerprint} accepts this very certificate");
+    // Who is in between shows a certificate as well: what was just seen proves nothing.
+    let pin = format!(
+        "anybody can show a certificate: ask the server's owner for its fingerprint, and only if that is {fingerprint}, \
+         connect with --pin {fingerprint}"
+    );
     let (what, hint) = match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             let when = facts.map(|facts| format!(" on {}", facts.expires())).unwrap_or_default();
-            (format!("the certificate of {whom} expired{when}"), pin)
+            let hint = format!("the server's owner has to renew it; a pin takes no account of the date: {pin}");
+            (format!("the certificate of {whom} expired{when}"), hint)
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             (format!("the certificate of {whom} is not valid yet"), format!("is this machine's clock right? {pin}"))
@@ -152,7 +157,7 @@ fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> (String, Op
         }
         CertificateError::UnknownIssuer => {
             let what = format!("nobody who is trusted vouches for the certificate of {whom}");
-            (what, format!("--ca FILE names its authority; {pin}"))
+            (what, format!("--ca FILE trusts its authority; {pin}"))
         }
         CertificateError::Other(OtherError(inner)) if inner.is::<NotPinned>() => {
             let what = format!("{whom} has another certificate than the pinned one: {fingerprint}");
@@ -165,29 +170,11 @@ fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> (String, Op
             let what = format!("{whom} does not hold the key of the certificate that it shows");
             (what, "somebody may have copied the certificate".to_owned())
         }
-        CertificateError::Revoked => (format!("the certificate of {whom} has been revoked"), pin),
-        problem => (format!("the certificate of {whom} cannot be trusted: {problem}"), pin),
+        CertificateError::Revoked => {
+            let hint = "its authority withdraws it when its key may be stolen: ask the server's owner".to_owned();
+            (format!("the certificate of {whom} has been revoked"), hint)
+        }
+        problem => (format!("the certificate of {whom} cannot be trusted: {}", wording::of_certificate(problem)), pin),
     };
     (what, Some(hint))
-}
-
-/// What a peer's alert means, and what helps.
-pub(super) fn of_alert(alert: AlertDescription) -> (String, Option<&'static str>) {
-    use AlertDescription as Alert;
-    let (what, hint) = match alert {
-        Alert::HandshakeFailure => {
-            ("no cipher in common, or it wants a client certificate", Some("--cert and --key show one"))
-        }
-        Alert::CertificateRequired => ("it wants a client certificate", Some("--cert and --key show one")),
-        Alert::UnknownCA => ("it does not trust who signed the certificate", None),
-        Alert::BadCertificate => ("it does not accept the certificate", None),
-        Alert::CertificateUnknown => ("it does not accept the certificate", None),
-        Alert::CertificateExpired => ("it holds the certificate to be expired", None),
-        Alert::ProtocolVersion => ("it speaks another version of TLS", Some("TLS 1.2 and 1.3 are spoken")),
-        Alert::NoApplicationProtocol => ("it speaks none of the protocols of --alpn", None),
-        Alert::UnrecognisedName => ("it does not serve that name", Some("--sni NAME asks for another")),
-        Alert::DecryptError => ("a signature in it is wrong", None),
-        other => return (format!("alert {other:?}"), None),
-    };
-    (what.to_owned(), hint)
 }

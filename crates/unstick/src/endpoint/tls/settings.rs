@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::certificate::Fingerprint;
-use super::provider;
+use super::{provider, wording};
 use crate::error::{Error, Result};
 
 /// What can be asked of TLS when an endpoint is opened.
@@ -31,6 +31,10 @@ pub struct TlsOptions {
     pub protocols: Vec<String>,
     /// Connecting: any certificate will do. Whoever answers may be anybody.
     pub insecure: bool,
+    /// Write the keys of every connection to the file that the environment variable `SSLKEYLOGFILE` names, as browsers and curl
+    /// do. Wireshark can then decrypt what was recorded, and so can everybody who gets that file. Without the variable nothing
+    /// is written.
+    pub key_log: bool,
 }
 
 /// Certificates of authorities that are trusted.
@@ -48,8 +52,9 @@ impl Authorities {
     /// A usage error where the file cannot be read or has no certificate in it.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Self::new(certificates(path)?)
-            .map_err(|error| Error::usage(format!("{}: a certificate in it cannot be used: {error}", path.display())))
+        Self::new(certificates(path)?).map_err(|error| {
+            Error::usage(format!("{}: a certificate in it cannot be used: {}", path.display(), wording::of(&error)))
+        })
     }
 
     /// The same, of certificates in DER form.
@@ -59,7 +64,8 @@ impl Authorities {
     /// A usage error where one of them is no certificate.
     pub fn from_der<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Result<Self> {
         let certificates = certificates.into_iter().map(|der| CertificateDer::from(der.to_vec())).collect();
-        Self::new(certificates).map_err(|error| Error::usage(format!("a certificate cannot be used: {error}")))
+        Self::new(certificates)
+            .map_err(|error| Error::usage(format!("a certificate cannot be used: {}", wording::of(&error))))
     }
 
     fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
@@ -100,7 +106,7 @@ impl Identity {
                 key_path.display(),
                 path.display()
             )),
-            error => Error::usage(format!("{} and {}: {error}", path.display(), key_path.display())),
+            error => Error::usage(format!("{} and {}: {}", path.display(), key_path.display(), wording::of(&error))),
         })?;
         Ok(Self { key: Arc::new(key) })
     }
@@ -124,7 +130,8 @@ impl Identity {
         let made = rcgen::generate_simple_self_signed(all).map_err(failed)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &provider());
-        let key = key.map_err(|error| Error::other(format!("a new certificate cannot be used: {error}")))?;
+        let key =
+            key.map_err(|error| Error::other(format!("a new certificate cannot be used: {}", wording::of(&error))))?;
         Ok(Self { key: Arc::new(key) })
     }
 

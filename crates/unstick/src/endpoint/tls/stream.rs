@@ -13,6 +13,7 @@ use tokio_rustls::TlsStream;
 
 use super::super::write_error::WriteError;
 use super::super::{Names, StreamEnd, StreamRead, StreamWrite, tcp};
+use crate::limits;
 
 /// Bytes of what a peer says first that are remembered, to be shown where it is not TLS.
 const OPENING: usize = 16;
@@ -139,8 +140,12 @@ impl AsyncRead for Half {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut stream = self.lock();
         let before = buf.filled().len();
-        // A record has at most 16 KiB, and more of them may be there.
-        while buf.remaining() > 0 {
+        // A record has at most 16 KiB, and more of them may be there. Of those that have a byte each not all at once: the
+        // tasks of other peers wait.
+        for _ in 0..limits::RECORDS_AT_ONCE {
+            if buf.remaining() == 0 {
+                break;
+            }
             let already = buf.filled().len();
             match Pin::new(&mut *stream).poll_read(cx, buf) {
                 Poll::Ready(Ok(())) if buf.filled().len() > already => {}
@@ -184,11 +189,11 @@ pub(in crate::endpoint) fn explained(error: io::Error) -> io::Error {
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::AlertReceived(alert)) => {
-            let (what, hint) = super::refusal::of_alert(*alert);
+            let (what, hint) = super::wording::of_alert(*alert);
             let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
             io::Error::new(error.kind(), format!("the peer ended TLS: {what}{hint}"))
         }
-        Some(inner) => io::Error::new(error.kind(), format!("TLS: {inner}")),
+        Some(inner) => io::Error::new(error.kind(), format!("TLS: {}", super::wording::of(inner))),
         None => error,
     }
 }

@@ -200,7 +200,7 @@ fn may_come(
     }
     let Some(origin) = lines.first("Origin") else { return Ok(()) };
     let allowed = |allowed: &String| allowed == "any" || allowed.eq_ignore_ascii_case(origin);
-    if lines.count("Origin") == 1 && options.origins.iter().any(allowed) {
+    if lines.count("Origin") == 1 && (options.origins.iter().any(allowed) || is_own(origin, host, at)) {
         return Ok(());
     }
     let origin = shown(origin);
@@ -208,10 +208,33 @@ fn may_come(
     Err(refusal.hint(format!("--origin {origin} lets its pages in")).status("403 Forbidden", ""))
 }
 
+/// Whether a page comes from where the listener was reached: a server in front of it serves both. Only where that is an address
+/// or a name that the listener goes by: a page of anybody's can give its own name this machine's address, and is then at the
+/// host that it asks for.
+fn is_own(origin: &str, host: &str, at: &WsAddress) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let port = match scheme.to_ascii_lowercase().as_str() {
+        "http" => "80",
+        "https" => "443",
+        _ => return false,
+    };
+    let (name, asked) = (name_and_port(authority), name_and_port(host));
+    let is_same = name.0.eq_ignore_ascii_case(asked.0) && name.1.unwrap_or(port) == asked.1.unwrap_or(port);
+    is_same && (asked.0.parse::<std::net::IpAddr>().is_ok() || is_local(host, at))
+}
+
+/// A host with or without a port, apart; the brackets of an IPv6 address are left out.
+fn name_and_port(authority: &str) -> (&str, Option<&str>) {
+    let (name, port) = match authority.rfind(':') {
+        Some(colon) if !authority.ends_with(']') => (&authority[..colon], Some(&authority[colon + 1..])),
+        _ => (authority, None),
+    };
+    (name.trim_start_matches('[').trim_end_matches(']'), port)
+}
+
 /// Whether a `Host` names this machine, or what was listened on.
 fn is_local(host: &str, at: &WsAddress) -> bool {
-    let end = if host.ends_with(']') { None } else { host.rfind(':') };
-    let name = host[..end.unwrap_or(host.len())].trim_start_matches('[').trim_end_matches(']');
+    let (name, _) = name_and_port(host);
     let loopback = name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     loopback || name.eq_ignore_ascii_case("localhost") || name.eq_ignore_ascii_case(at.at.host())
 }
