@@ -15,5 +15,5 @@ pub mod words;
 
 pub use case::{Case, Direction, Edit};
 pub use knife::{Knife, Proof, Step, Tally};
-pub use plan::{Conversation, Depth, Frame, Planned, Random, Recording, Stage, plan};
+pub use plan::{Conversation, Depth, Frame, Planned, Random, Recording, Stage, is_identity, plan, planned};
 pub use shrink::{Shrink, atoms};

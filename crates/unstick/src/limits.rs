@@ -166,6 +166,13 @@ pub const MAX_SAID: usize = 64 << 10;
 /// else, and the cut counts as undelivered.
 pub const CUT_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long `shake` waits in a first run for a server that says nothing, before it ends its side: longer than most
+/// servers think.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long `shake` waits for a server to end its side once the client has, so that it can close without a reset.
+pub const CLOSE_PATIENCE: Duration = Duration::from_millis(100);
+
 /// How long a server that `shake` starts may take to listen.
 pub const START_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -61,6 +61,8 @@ pub enum Edit {
     Every(u64, Option<u64>),
     /// `cut@end`: all bytes are read before the end of the stream is passed on.
     CutEnd,
+    /// `half-close`: the sender ends its side right behind its last byte, before the answer has come.
+    HalfClose,
 }
 
 impl fmt::Display for Edit {
@@ -73,6 +75,7 @@ impl fmt::Display for Edit {
             Self::Every(step, None) => write!(f, "every@{step}"),
             Self::Every(step, Some(to)) => write!(f, "every@{step}..{to}"),
             Self::CutEnd => f.write_str("cut@end"),
+            Self::HalfClose => f.write_str("half-close"),
         }
     }
 }
@@ -111,6 +114,11 @@ impl Case {
     /// The edits, in order, each once.
     pub fn edits(&self) -> &[(Direction, Edit)] {
         &self.edits
+    }
+
+    /// Whether a direction ends before it is known that the answer has come.
+    pub fn ends_early(&self, direction: Direction) -> bool {
+        self.of(direction).any(|edit| matches!(edit, Edit::HalfClose | Edit::CutEnd))
     }
 
     /// The edits of one direction.
@@ -154,7 +162,7 @@ impl FromStr for Case {
 
 fn refusal(edit: &str) -> SpecError {
     SpecError::new(format!("`{edit}` is no cut or join"))
-        .with_hint("a case is written c2s:cut@17,s2c:join@0..9, c2s:bytes, s2c:every@536 or c2s:cut@end")
+        .with_hint("a case is written c2s:cut@17,s2c:join@0..9, c2s:bytes, s2c:every@536, c2s:cut@end or c2s:half-close")
 }
 
 fn parse(text: &str) -> Option<(Direction, Edit)> {
@@ -169,6 +177,7 @@ fn parse(text: &str) -> Option<(Direction, Edit)> {
     let edit = match (name, place) {
         ("bytes", "") => Edit::Every(1, None),
         ("cut", "end") => Edit::CutEnd,
+        ("half-close", "") => Edit::HalfClose,
         ("cut", at) => Edit::Cut(number(at).filter(|at| *at > 0)?),
         ("join", place) => range(place).map(|(from, to)| Edit::Join(from, to))?,
         ("every", place) if place.contains("..") => range(place).map(|(step, to)| Edit::Every(step, to))?,
@@ -204,6 +213,7 @@ mod tests {
             "s2c:every@536",
             "c2s:every@1..4096",
             "c2s:cut@end",
+            "c2s:half-close",
             "s2c:join@5..end",
         ] {
             assert_eq!(text.parse::<Case>().unwrap().to_string(), text);
@@ -224,6 +234,7 @@ mod tests {
             "c2s:every@0",
             "x2y:cut@1",
             "c2s:bytes@4",
+            "c2s:half-close@4",
         ] {
             let error = text.parse::<Case>().unwrap_err();
             assert!(error.hint().unwrap().contains("c2s:cut@17"), "{text}");

@@ -47,6 +47,8 @@ pub struct Tally {
     pub unread: u64,
     /// Joins that cannot be: the sender waits for an answer in their midst.
     pub turned: u64,
+    /// Cuts and joins that were not reached: the receiver had closed by then, or the bytes were never sent.
+    pub gone: u64,
 }
 
 impl Tally {
@@ -59,7 +61,16 @@ impl Tally {
             unproven: self.unproven + other.unproven,
             unread: self.unread + other.unread,
             turned: self.turned + other.turned,
+            gone: self.gone + other.gone,
         }
+    }
+
+    /// The same, where so many cuts and joins were planned: those that did not come about are `gone`.
+    #[must_use]
+    pub fn of_planned(self, planned: u64) -> Self {
+        let not = self.unproven + self.unread + self.turned;
+        let delivered = self.delivered.min(planned);
+        Self { planned, delivered, gone: planned.saturating_sub(delivered + not), ..self }
     }
 
     /// Everything that was planned, and could be, was delivered.
@@ -73,6 +84,8 @@ impl Tally {
 struct Join {
     from: u64,
     to: u64,
+    /// It is in the tally already.
+    counted: bool,
 }
 
 /// Delivers one direction's bytes as a [`Case`] says.
@@ -127,8 +140,12 @@ impl Knife {
             match edit {
                 Edit::Cut(at) => drop(knife.cuts.insert(at)),
                 Edit::Every(step, to) => knife.every.push((step, to.unwrap_or(u64::MAX))),
-                Edit::Join(from, to) => knife.joins.push_back(Join { from, to: to.unwrap_or(u64::MAX) }),
+                Edit::Join(from, to) => {
+                    knife.joins.push_back(Join { from, to: to.unwrap_or(u64::MAX), counted: false });
+                }
                 Edit::CutEnd => knife.cut_end = true,
+                // It is between the sender and whoever passes the end on.
+                Edit::HalfClose => {}
             }
         }
         knife.joins.make_contiguous().sort_unstable_by_key(|join| join.from);
@@ -175,13 +192,15 @@ impl Knife {
         self.at_cut = self.is_cut(self.sent);
         let over = self.ended && self.held.is_empty();
         while let Some(join) = self.joins.front_mut().filter(|join| join.from < self.sent) {
-            self.tally.planned += 1;
             if join.to == u64::MAX {
-                // It joins what comes between two silences, again and again.
+                // It joins what comes between two silences, again and again, and counts once.
                 join.from = self.sent;
-                self.tally.delivered += 1;
+                let new = u64::from(!std::mem::replace(&mut join.counted, true));
+                self.tally.planned += new;
+                self.tally.delivered += new;
                 break;
             }
+            self.tally.planned += 1;
             if begun <= join.from && (self.sent >= join.to || over) {
                 self.tally.delivered += 1;
             } else {
@@ -346,7 +365,7 @@ mod tests {
         let (shown, tally) = run("c2s:join@0..4", &["ab", "~", "cd"]);
         assert_eq!((shown.as_str(), tally.planned, tally.delivered, tally.turned), ("[ab][cd].", 1, 0, 1));
         let (shown, tally) = run("c2s:join@0..end", &["a", "b", "~", "c", "d"]);
-        assert_eq!((shown.as_str(), tally.delivered, tally.turned), ("[ab][cd].", 2, 0));
+        assert_eq!((shown.as_str(), tally.delivered, tally.turned), ("[ab][cd].", 1, 0));
     }
 
     #[test]

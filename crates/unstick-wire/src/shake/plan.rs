@@ -102,6 +102,9 @@ pub struct Depth {
     pub bytes: u64,
     /// The directions whose receiver is under test.
     pub directions: Vec<Direction>,
+    /// The client's segments are known, because whoever plans has written them: what would not change them is not
+    /// planned, and the client's end is half-close, not its last byte's.
+    pub scripted: bool,
 }
 
 /// What a case is tried for, in the words of a progress display.
@@ -119,6 +122,8 @@ pub enum Stage {
     Networks,
     /// The end of the stream behind its last byte.
     End,
+    /// The client ends its side before the answer has come.
+    HalfClose,
     /// Inside characters and line ends, beyond the depth.
     Characters,
     /// Drawn by lot.
@@ -136,6 +141,7 @@ impl std::fmt::Display for Stage {
             Self::Joins => "joins",
             Self::Networks => "segments of real networks",
             Self::End => "the end by itself",
+            Self::HalfClose => "half-close",
             Self::Characters => "cuts in characters and line ends",
             Self::Random => "random cuts and joins",
             Self::Named => "the cases that were named",
@@ -183,8 +189,10 @@ pub fn plan(conversation: &Conversation, depth: &Depth) -> Vec<Planned> {
         }
     }
     for (way, stream) in &ways {
-        if stream.len() > 0 {
-            list.add(Stage::End, *way, Edit::CutEnd);
+        match depth.scripted {
+            _ if stream.len() == 0 => {}
+            true => list.add(Stage::HalfClose, *way, Edit::HalfClose),
+            false => list.add(Stage::End, *way, Edit::CutEnd),
         }
     }
     for (way, stream) in &ways {
@@ -192,7 +200,47 @@ pub fn plan(conversation: &Conversation, depth: &Depth) -> Vec<Planned> {
             list.add(Stage::Characters, *way, Edit::Cut(at));
         }
     }
+    if depth.scripted {
+        list.cases.retain(|planned| !is_identity(&planned.case, conversation));
+    }
     list.cases
+}
+
+/// Whether a case leaves the bytes as they are written without it, where the recorded segments are all there are.
+pub fn is_identity(case: &Case, conversation: &Conversation) -> bool {
+    case.edits().iter().all(|(way, edit)| {
+        let stream = conversation.of(*way);
+        let is_boundary = |at: u64| at >= stream.len() || stream.segments.contains(&at);
+        match *edit {
+            Edit::Cut(at) => is_boundary(at),
+            Edit::Every(step, to) => {
+                let last = to.unwrap_or(u64::MAX).min(stream.len());
+                (1..=last / step).all(|times| is_boundary(times * step))
+            }
+            Edit::Join(from, to) => !stream.segments.iter().any(|at| from < *at && to.is_none_or(|to| *at < to)),
+            Edit::CutEnd | Edit::HalfClose => false,
+        }
+    })
+}
+
+/// The cuts and joins of one direction of a case that lie inside so many bytes.
+pub fn planned(case: &Case, way: Direction, length: u64) -> u64 {
+    let joins: Vec<_> = case.of(way).filter_map(|edit| if let Edit::Join(a, b) = edit { Some((a, b)) } else { None }).collect();
+    let joined = |at: u64| joins.iter().any(|(from, to)| *from < at && to.is_none_or(|to| at < to));
+    let mut cuts = std::collections::BTreeSet::new();
+    let mut count = joins.iter().filter(|(from, _)| *from < length).count() as u64;
+    for edit in case.of(way) {
+        match edit {
+            Edit::Cut(at) if at < length => drop(cuts.insert(at)),
+            Edit::Every(step, to) => {
+                let last = to.unwrap_or(u64::MAX).min(length.saturating_sub(1));
+                cuts.extend((1..=last / step).map(|times| times * step));
+            }
+            Edit::CutEnd if length > 0 => count += 1,
+            _ => {}
+        }
+    }
+    count + cuts.into_iter().filter(|at| !joined(*at)).count() as u64
 }
 
 struct List {
@@ -321,7 +369,7 @@ mod tests {
     use super::*;
 
     fn both() -> Depth {
-        Depth { bytes: 4096, directions: Direction::BOTH.to_vec() }
+        Depth { bytes: 4096, directions: Direction::BOTH.to_vec(), scripted: false }
     }
 
     fn recorded(bytes: &[u8], segments: &[u64]) -> Recording {
@@ -354,12 +402,50 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_without_cuts_is_no_case() {
+        let depth = Depth { directions: vec![Direction::ClientToServer], scripted: true, ..both() };
+        let one = Conversation { client: recorded(b"abcd", &[]), server: recorded(b"xy", &[]) };
+        assert_eq!(cases(&one, &depth), ["c2s:bytes", "c2s:cut@1", "c2s:cut@2", "c2s:cut@3", "c2s:half-close"]);
+        let two = Conversation { client: recorded(b"abcd", &[2]), server: recorded(b"xy", &[]) };
+        let list = cases(&two, &depth);
+        assert!(!list.contains(&"c2s:cut@2".to_owned()) && list.contains(&"c2s:join@0..end".to_owned()), "{list:?}");
+        let is_identity = |text: &str| is_identity(&text.parse().unwrap(), &two);
+        for same in ["uncut", "c2s:cut@2", "c2s:cut@4", "c2s:every@2", "c2s:join@0..2", "c2s:cut@2,c2s:join@2..end"] {
+            assert!(is_identity(same), "{same}");
+        }
+        for other in ["c2s:cut@1", "c2s:bytes", "c2s:join@1..3", "c2s:half-close", "c2s:cut@end", "s2c:cut@1"] {
+            assert!(!is_identity(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_cut_and_join_inside_the_stream_is_planned() {
+        let planned = |text: &str| planned(&text.parse().unwrap(), Direction::ClientToServer, 5);
+        for (case, count) in [
+            ("uncut", 0),
+            ("c2s:cut@4", 1),
+            ("c2s:cut@5", 0),
+            ("s2c:cut@1", 0),
+            ("c2s:bytes", 4),
+            ("c2s:every@2,c2s:cut@2", 2),
+            ("c2s:every@1..2", 2),
+            ("c2s:join@0..3,c2s:cut@1,c2s:cut@4", 2),
+            ("c2s:join@5..9", 0),
+            ("c2s:join@0..end,c2s:bytes", 1),
+            ("c2s:cut@end", 1),
+            ("c2s:half-close", 0),
+        ] {
+            assert_eq!(planned(case), count, "{case}");
+        }
+    }
+
+    #[test]
     fn depth_bounds_single_cuts_and_not_what_lies_beyond() {
         let mut long = recorded(&[b'x'; 3000], &[]);
         long.bytes[2000..2003].copy_from_slice("€".as_bytes());
         long.bytes[2500..2502].copy_from_slice(b"\r\n");
         let conversation = Conversation { client: long, server: Recording::default() };
-        let depth = Depth { bytes: 3, directions: vec![Direction::ClientToServer] };
+        let depth = Depth { bytes: 3, directions: vec![Direction::ClientToServer], scripted: false };
         assert_eq!(
             cases(&conversation, &depth),
             [
@@ -384,7 +470,7 @@ mod tests {
         stream.find_frames(&Framing::parse("u32be").unwrap());
         assert_eq!(stream.frames, [Frame { start: 0, body: 4, end: 9 }, Frame { start: 9, body: 13, end: 18 }]);
         let conversation = Conversation { client: stream, server: Recording::default() };
-        let depth = Depth { bytes: 2, directions: vec![Direction::ClientToServer] };
+        let depth = Depth { bytes: 2, directions: vec![Direction::ClientToServer], scripted: false };
         let cases = cases(&conversation, &depth);
         for place in ["c2s:cut@3", "c2s:cut@8", "c2s:cut@9", "c2s:cut@10", "c2s:cut@12", "c2s:join@0..18"] {
             assert!(cases.iter().any(|case| case == place), "{place} in {cases:?}");

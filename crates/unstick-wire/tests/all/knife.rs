@@ -53,7 +53,7 @@ fn run(case: &Case, bytes: &[u8], segments: &[usize], quiet: &[bool]) -> Deliver
 fn drawn(seed: u64, length: usize) -> Case {
     let client = Recording { bytes: vec![0; length], ..Recording::default() };
     let conversation = Conversation { client, server: Recording::default() };
-    Random::new(seed, 1).case(&conversation, &Depth { bytes: 4096, directions: vec![WAY] })
+    Random::new(seed, 1).case(&conversation, &Depth { bytes: 4096, directions: vec![WAY], scripted: false })
 }
 
 proptest! {

@@ -8,6 +8,7 @@ mod conversation;
 mod excerpt;
 mod expect;
 mod findings;
+mod hold;
 mod in_process;
 mod judge;
 mod kernel;

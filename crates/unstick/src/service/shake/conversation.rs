@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::Command;
@@ -12,13 +14,14 @@ use tokio::task::JoinSet;
 use unstick_wire::shake::{Case, Direction, Knife, Tally};
 
 use super::child::{self, Output, Program};
+use super::hold::{Hold, settled};
 use super::in_process::{Make, Stream};
 use super::kernel::Table;
-use super::outcome::{Exit, Outcome};
+use super::outcome::{Ending, Exit, Outcome};
 use super::outlet::{Outlet, Wire};
 use super::passage::{Passage, listen};
 use super::script::Script;
-use super::tape::Tapes;
+use super::tape::{Tape, Tapes};
 use crate::endpoint::write_error::{self, Half};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -58,20 +61,32 @@ pub(super) struct Bounds {
     /// The server ends its side; where it does not, so many bytes are waited for.
     pub(super) ends: bool,
     pub(super) expected: usize,
+    /// When unstick ends its own.
+    pub(super) hold: Hold,
 }
 
 impl Bounds {
     /// Before anything is known.
-    pub(super) fn unknown(timeout: Option<Duration>) -> Self {
+    pub(super) fn unknown(timeout: Option<Duration>, subject: &Subject) -> Self {
+        let inside = matches!(subject, Subject::Service { .. });
+        let (settle, patience) = if inside { (ANSWER_INSIDE, SILENCE_INSIDE) } else { (ANSWER, SILENCE) };
         Self {
             total: timeout.unwrap_or(limits::BASELINE_PATIENCE),
             quiet: Duration::from_millis(100),
             settle: Duration::from_secs(1),
             ends: false,
             expected: 0,
+            hold: Hold { expected: 0, answer: Duration::ZERO, settle, patience, unknown: true },
         }
     }
 }
+
+/// The silence behind an answer that ends a first run; and that without one, which a server that answers only behind the
+/// end costs once. Inside a test there is no network, and little else that takes time.
+const ANSWER: Duration = Duration::from_millis(300);
+const SILENCE: Duration = Duration::from_secs(1);
+const ANSWER_INSIDE: Duration = Duration::from_millis(20);
+const SILENCE_INSIDE: Duration = Duration::from_millis(100);
 
 /// Runs conversations.
 pub(super) struct Runner {
@@ -83,6 +98,8 @@ pub(super) struct Runner {
     pub(super) output: bool,
     /// The connections of the server's last run, which may keep its port.
     pub(super) last: Mutex<Vec<Wire>>,
+    /// The server was seen not to end its side when the client has: nobody waits for that again.
+    pub(super) stays: AtomicBool,
 }
 
 impl Runner {
@@ -101,6 +118,7 @@ impl Runner {
             outcome.scripted(writes, self.half_close);
         }
         outcome.took = begun.elapsed();
+        outcome.active = outcome.took.saturating_sub(outcome.waited);
         Ok(outcome)
     }
 
@@ -187,8 +205,9 @@ impl Runner {
             let (mut from_client, mut to_client) = halves(client, table.as_ref()).map_err(lost)?;
             let (mut from_server, mut to_server) = halves(server, table.as_ref()).map_err(lost)?;
             let [forth, back] = knives;
-            let there = Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare };
-            let here = Passage { way: ServerToClient, tape: &tape, quiet: bounds.quiet, spare: false };
+            let there =
+                Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare, hold: None, ends: true };
+            let here = Passage { way: ServerToClient, spare: false, ..there };
             tokio::join!(
                 there.run(forth, &mut from_client, &mut to_server),
                 here.run(back, &mut from_server, &mut to_client)
@@ -202,25 +221,46 @@ impl Runner {
     async fn server(&self, case: &Case, bounds: Bounds, writes: &[Vec<u8>], server: &Server) -> Result<Outcome> {
         let (started, to) = self.start(server).await?;
         let stream = self.connect(to, started.is_some()).await?;
-        let (from, mut outlet) = halves(stream, self.table.as_ref()).map_err(|e| Error::io("the connection", e))?;
+        let (mut from, mut outlet) = halves(stream, self.table.as_ref()).map_err(|e| Error::io("the connection", e))?;
         let tapes = Tapes::default();
         let tape = tapes.next();
-        let knife = Knife::new(case, ClientToServer);
-        let mut script = Script::new(writes, self.half_close);
-        let spare = self.is_on_one_port();
-        let passage = Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare };
+        let mut script = Script::new(writes);
+        let passage = Passage { spare: self.is_on_one_port(), ..self.scripted(case, bounds, &tape) };
         let talk = async {
-            let forth = passage.run(knife, &mut script, &mut outlet);
-            self.together(forth, listen(&tape, ServerToClient, from)).await;
+            let forth = passage.run(Knife::new(case, ClientToServer), &mut script, &mut outlet);
+            self.together(forth, listen(&tape, ServerToClient, &mut from), &tape, bounds).await;
         };
-        let mut outcome = Outcome { late: !bounded(talk, &tapes, bounds).await, ..Outcome::default() };
-        // A server that has not closed is left in no doubt, and its port is free at once.
-        self.remember(&outlet);
-        outlet.reset();
-        if let Some(started) = started {
-            outcome.server_said = started.end().await;
+        let late = tapes.in_time(bounds.total, talk).await.is_none();
+        let outcome = Outcome { late, ..Outcome::default() }.with(&tapes);
+        self.leave(from, outlet, &tape, bounds).await;
+        match started {
+            Some(started) => Ok(Outcome { server_said: started.end().await, ..outcome }),
+            None => Ok(outcome),
         }
-        Ok(outcome.with(&tapes))
+    }
+
+    /// Ends a connection in order: a server may not be prepared for a reset. One that has its port from us is ended itself,
+    /// and must leave the port free.
+    async fn leave(&self, mut from: OwnedReadHalf, mut outlet: Outlet, tape: &Tape, bounds: Bounds) {
+        self.remember(&outlet);
+        if self.is_on_one_port() {
+            return outlet.reset();
+        }
+        outlet.end().await;
+        if tape.ending(ServerToClient) != Ending::Open {
+            return;
+        }
+        // What is not read when the socket is closed makes a reset of it.
+        let mut buffer = vec![0; 4096];
+        let rest = async { while matches!(from.read(&mut buffer).await, Ok(1..)) {} };
+        let patience = if self.stays.load(Relaxed) { Duration::from_millis(2) } else { limits::CLOSE_PATIENCE };
+        if tokio::time::timeout(patience, rest).await.is_err() {
+            if bounds.ends {
+                // Without cuts it ends. This one waits for what never comes, and may serve nobody else meanwhile.
+                return outlet.reset();
+            }
+            self.stays.store(true, Relaxed);
+        }
     }
 
     /// Gives a program its standard input.
@@ -228,57 +268,82 @@ impl Runner {
         let mut asked = Command::new(&command[0]);
         asked.args(&command[1..]).stdin(Stdio::piped());
         let mut program = Program::start(asked, &command.join(" "), Output::Stream)?;
-        let (Some(stdin), Some(stdout)) = (program.stdin(), program.stdout()) else {
+        let (Some(stdin), Some(mut stdout)) = (program.stdin(), program.stdout()) else {
             return Err(Error::other("the program has no pipes"));
         };
         let tapes = Tapes::default();
         let tape = tapes.next();
-        let knife = Knife::new(case, ClientToServer);
-        let mut script = Script::new(writes, self.half_close);
+        let mut script = Script::new(writes);
         let mut outlet = Outlet::Pipe(Some(stdin));
-        let passage = Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare: false };
+        let passage = self.scripted(case, bounds, &tape);
         let mut exit = None;
         let talk = async {
-            let forth = passage.run(knife, &mut script, &mut outlet);
-            self.together(forth, listen(&tape, ServerToClient, stdout)).await;
-            exit = Some(program.exit().await);
+            let forth = passage.run(Knife::new(case, ClientToServer), &mut script, &mut outlet);
+            self.together(forth, listen(&tape, ServerToClient, &mut stdout), &tape, bounds).await;
+            if self.half_close || tape.ending(ServerToClient) != Ending::Open {
+                exit = Some(program.exit().await);
+            }
         };
-        let done = bounded(talk, &tapes, bounds).await;
+        let done = tapes.in_time(bounds.total, talk).await.is_some();
         let exit = exit.unwrap_or(Exit::Never);
         let outcome = Outcome { late: !done, exit: Some(exit), client_said: program.end().await, ..Outcome::default() };
         Ok(outcome.with(&tapes))
     }
 
-    /// Both directions where unstick is the client. One that does not end its side goes when the server has.
-    async fn together(&self, forth: impl Future<Output = ()>, back: impl Future<Output = ()>) {
-        if self.half_close {
-            tokio::join!(forth, back);
-            return;
+    /// How unstick's own bytes are passed on, and when its side ends.
+    fn scripted<'a>(&self, case: &Case, bounds: Bounds, tape: &'a Tape) -> Passage<'a> {
+        let hold = (!case.ends_early(ClientToServer)).then_some(bounds.hold);
+        let ends = self.half_close || hold.is_none();
+        Passage { way: ClientToServer, tape, quiet: bounds.quiet, spare: false, hold, ends }
+    }
+
+    /// Both directions where unstick is the client: its own to the end, then the answer's end, or a silence behind it.
+    async fn together(
+        &self,
+        forth: impl Future<Output = ()>,
+        back: impl Future<Output = ()>,
+        tape: &Tape,
+        bounds: Bounds,
+    ) {
+        let (mut forth, mut back) = (std::pin::pin!(forth), std::pin::pin!(back));
+        let mut heard = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut back, if !heard => heard = true,
+                () = &mut forth => break,
+            }
         }
-        let forth = async {
-            forth.await;
-            std::future::pending::<()>().await;
+        let silence = async {
+            if bounds.ends {
+                std::future::pending::<()>().await;
+            }
+            settled(tape, bounds.expected, bounds.settle).await;
         };
-        tokio::select! {
-            () = forth => {}
-            () = back => {}
+        if !heard && self.half_close {
+            tokio::select! {
+                () = back => {}
+                () = silence => {}
+            }
         }
     }
 
     /// Gives a service a stream.
     async fn service(&self, case: &Case, bounds: Bounds, make: &Make, writes: &[Vec<u8>]) -> Outcome {
         let tapes = Tapes::default();
-        let stream = Stream::new(Knife::new(case, ClientToServer), Script::new(writes, self.half_close), tapes.next());
+        let hold = (!case.ends_early(ClientToServer)).then_some(bounds.hold);
+        let ends = self.half_close || hold.is_none();
+        let stream = Stream::new(Knife::new(case, ClientToServer), Script::new(writes), tapes.next(), hold, ends);
         let task = tokio::spawn(make(stream));
         let abort = task.abort_handle();
-        let ended = tokio::time::timeout(bounds.total, task).await;
+        let ended = tapes.in_time(bounds.total, task).await;
         abort.abort();
         let exit = match &ended {
-            Ok(Ok(())) => Exit::Status(0),
-            Ok(Err(_)) => Exit::Panic,
-            Err(_) => Exit::Never,
+            Some(Ok(())) => Exit::Status(0),
+            Some(Err(_)) => Exit::Panic,
+            None => Exit::Never,
         };
-        Outcome { late: ended.is_err(), exit: Some(exit), ..Outcome::default() }.with(&tapes)
+        Outcome { late: ended.is_none(), exit: Some(exit), ..Outcome::default() }.with(&tapes)
     }
 
     /// A server is started again and again on the same port, which nothing may keep.
@@ -395,23 +460,6 @@ impl Meeting {
     }
 }
 
-/// Runs a conversation until it ends, or where it has no end until nothing is said any more. False: it was late.
-async fn bounded(talk: impl Future<Output = ()>, tapes: &Tapes, bounds: Bounds) -> bool {
-    let silent = async {
-        if bounds.ends {
-            std::future::pending::<()>().await;
-        }
-        silence(tapes, bounds).await;
-    };
-    let over = async {
-        tokio::select! {
-            () = talk => {}
-            () = silent => {}
-        }
-    };
-    tapes.in_time(bounds.total, over).await.is_some()
-}
-
 /// Resolves when as much as is expected has been said, and nothing more for a while.
 async fn silence(tapes: &Tapes, bounds: Bounds) {
     let said = || Direction::BOTH.map(|way| tapes.length(way));
@@ -469,8 +517,11 @@ impl Outcome {
             let written = tape.open();
             self.tally = written.tally.iter().fold(self.tally, |sum: Tally, one| sum.plus(*one));
             self.pause = self.pause.max(written.pause);
+            self.waited += written.waited;
             self.overflowed |= written.overflowed;
             self.exchanges.push(written.exchange.clone());
+            drop(written);
+            self.timing = tape.timing();
         }
         self
     }

@@ -74,6 +74,7 @@ pub(super) fn marked(bytes: &[u8], case: &Case, way: Direction, most: usize) -> 
         match edit {
             Edit::Cut(at) => marks.push((at as usize, " | ")),
             Edit::CutEnd => marks.push((bytes.len(), " | the end")),
+            Edit::HalfClose => marks.push((bytes.len(), " + the end")),
             Edit::Join(from, to) => {
                 marks.push((from as usize, "["));
                 marks.push((to.map_or(bytes.len(), |to| to as usize), "]"));

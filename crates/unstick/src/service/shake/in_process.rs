@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use unstick_wire::shake::{Direction, Knife, Proof, Step};
 
+use super::hold::Hold;
 use super::outcome::Ending;
 use super::script::Script;
 use super::tape::Tape;
@@ -24,17 +26,42 @@ pub struct Stream {
     knife: Knife,
     script: Script,
     tape: Tape,
+    /// When the client's side ends, if it does.
+    hold: Option<Hold>,
+    ends: bool,
+    /// Until it is looked again whether it has come to that.
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
 }
+
+/// How often that is.
+const LOOKS: Duration = Duration::from_millis(1);
 
 impl Stream {
     /// A client that sends what stands in this script.
-    pub(super) fn new(knife: Knife, script: Script, tape: Tape) -> Self {
-        Self { knife, script, tape }
+    pub(super) fn new(knife: Knife, script: Script, tape: Tape, hold: Option<Hold>, ends: bool) -> Self {
+        Self { knife, script, tape, hold, ends, pause: None }
+    }
+
+    /// The client's end: held back until the answer has come.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while self.hold.is_some_and(|hold| !hold.is_over(&self.tape)) {
+            self.tape.wait(Direction::ClientToServer, true);
+            let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOKS)));
+            ready!(pause.as_mut().poll(context));
+            self.pause = None;
+        }
+        self.tape.wait(Direction::ClientToServer, false);
+        self.hold = None;
+        if !self.ends {
+            return Poll::Pending; // The client waits for the service to end.
+        }
+        self.tape.end_is_sent();
+        Poll::Ready(())
     }
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
             match this.knife.step() {
@@ -44,6 +71,7 @@ impl AsyncRead for Stream {
                     let count = bytes.len().min(buf.remaining());
                     buf.put_slice(&bytes[..count]);
                     this.knife.wrote(count);
+                    this.tape.sent();
                     break;
                 }
                 Step::Input | Step::Hold => {
@@ -56,9 +84,10 @@ impl AsyncRead for Stream {
                         this.knife.end();
                     }
                 }
-                _ if this.script.ends() => break,
-                // The client waits for the service to end.
-                _ => return Poll::Pending,
+                _ => {
+                    ready!(this.poll_end(context));
+                    break;
+                }
             }
         }
         this.tape.open().tally[Direction::ClientToServer.index()] = this.knife.tally();

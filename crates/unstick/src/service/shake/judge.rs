@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use unstick_wire::shake::{Case, Conversation, Depth, Direction, Edit, Planned, R
 use super::conversation::{Bounds, Runner, Subject};
 use super::expect::Expectation;
 use super::findings;
+use super::hold::Hold;
 use super::kernel::Table;
 use super::outcome::{Exit, Outcome};
 use super::report::{Report, Verdict};
@@ -32,6 +34,11 @@ const HANGING: Duration = Duration::from_secs(20);
 
 /// How long a run without cuts stays fresh: clocks tick in what programs say.
 const FRESH: Duration = Duration::from_millis(250);
+
+/// The least silence behind an answer that ends a conversation, and what a busy machine may add to what a run takes.
+const SETTLE: Duration = Duration::from_millis(50);
+const SETTLE_INSIDE: Duration = Duration::from_millis(1);
+const SLACK: Duration = Duration::from_millis(750);
 
 /// A run without cuts that was late may have met a busy machine: so often it is had again.
 const PUNCTUAL: usize = 3;
@@ -78,7 +85,7 @@ pub(super) async fn judge(shake: Shake) -> Result<Report> {
     let table = Table::open().ok().map(Arc::new);
     let (half_close, output) = (shake.half_close, shake.output);
     let output = output && matches!(shake.subject, Subject::Client { .. });
-    let runner = Arc::new(Runner { subject: shake.subject.clone(), table, half_close, output, last: Mutex::default() });
+    let runner = Arc::new(Runner { subject: shake.subject.clone(), table, half_close, output, last: Mutex::default(), stays: AtomicBool::new(false) });
     let mut judge = Judge::begin(shake, runner, begun).await?;
     let mut pinned = Vec::new();
     let differing = judge.is_differing();
@@ -113,8 +120,13 @@ pub(super) async fn judge(shake: Shake) -> Result<Report> {
 impl Judge {
     /// The runs without cuts.
     async fn begin(shake: Shake, runner: Arc<Runner>, begun: Instant) -> Result<Self> {
-        let mut bounds = Bounds::unknown(shake.timeout);
-        let baseline = runner.run(&shake.against, bounds).await?;
+        let mut bounds = Bounds::unknown(shake.timeout, &shake.subject);
+        let mut baseline = runner.run(&shake.against, bounds).await?;
+        if baseline.is_unanswered() && !matches!(shake.subject, Subject::Client { .. }) {
+            // It may be thinking, and its end may have been ours.
+            bounds.hold.patience = shake.timeout.unwrap_or(limits::ANSWER_PATIENCE);
+            baseline = runner.run(&shake.against, bounds).await?;
+        }
         check(&baseline, &shake.subject, bounds)?;
         let mut expectation = Expectation::new(&baseline, shake.framing.clone());
         let mut outcomes = vec![baseline.clone()];
@@ -286,7 +298,8 @@ impl Judge {
             Subject::Client { .. } => Direction::BOTH.to_vec(),
             _ => vec![Direction::ClientToServer],
         };
-        Depth { bytes: self.shake.depth, directions }
+        let scripted = !matches!(self.runner.subject, Subject::Client { .. });
+        Depth { bytes: self.shake.depth, directions, scripted }
     }
 
     /// Runs all cases, then random ones, some at once; returns those that went otherwise.
@@ -417,18 +430,26 @@ impl Judge {
 impl Bounds {
     /// From what was seen of runs without cuts.
     fn learn(&mut self, outcomes: &[Outcome], expectation: &Expectation, shake: &Shake) {
-        let took = outcomes.iter().map(|outcome| outcome.took).max().unwrap_or_default();
+        // The first run waited for what nobody knew.
+        let later = if outcomes.len() > 1 { &outcomes[1..] } else { outcomes };
+        let took = later.iter().map(|outcome| outcome.active).max().unwrap_or_default();
         let pause = outcomes.iter().map(|outcome| outcome.pause).max().unwrap_or_default();
         self.ends = expectation.ends(Direction::ServerToClient);
-        let answered = |outcome: &Outcome| {
-            outcome.exchanges.iter().map(|one| one.of(Direction::ServerToClient).recording.bytes.len()).sum::<usize>()
-        };
-        self.expected = outcomes.iter().map(answered).min().unwrap_or(0);
+        self.expected = outcomes.iter().map(Outcome::answered).min().unwrap_or(0);
         self.quiet = (pause * 2 + Duration::from_millis(20)).min(Duration::from_secs(1));
-        if !self.ends {
-            self.settle = Duration::from_millis(50).max(pause * 2);
-        }
-        self.total = shake.timeout.unwrap_or(took * 4 + Duration::from_millis(750));
+        let settle = if matches!(shake.subject, Subject::Service { .. }) { SETTLE_INSIDE } else { SETTLE };
+        self.settle = settle.max(pause * 2);
+        self.total = shake.timeout.unwrap_or(took * 4 + SLACK);
+        let answer = outcomes.iter().map(|outcome| outcome.timing.answer).max().unwrap_or_default();
+        let answers = outcomes.iter().any(|outcome| outcome.timing.answered);
+        self.hold = Hold {
+            expected: outcomes.iter().map(|outcome| outcome.timing.before_end).min().unwrap_or(0),
+            answer: if answers { answer } else { Duration::ZERO },
+            // Who answers only behind the end is not waited for before it.
+            settle: if answers { self.settle } else { Duration::ZERO },
+            patience: shake.timeout.unwrap_or(answer * 4 + SLACK),
+            unknown: false,
+        };
     }
 
     /// A case of many cuts takes longer by itself.
@@ -447,7 +468,7 @@ impl Bounds {
 async fn punctual(runner: &Arc<Runner>, case: &Case, bounds: Bounds) -> Result<Outcome> {
     let mut outcome = runner.run(case, bounds).await?;
     for _ in 1..PUNCTUAL {
-        if !outcome.late {
+        if !outcome.late && !outcome.timing.given_up {
             break;
         }
         outcome = runner.run(case, bounds).await?;

@@ -106,11 +106,39 @@ pub struct Outcome {
     pub took: Duration,
     /// More was said than is kept.
     pub(super) overflowed: bool,
+    /// Time that passed in waiting for cuts, joins and answers that settle.
+    pub(super) waited: Duration,
+    /// How long it took without waiting for cuts, joins and answers that settle.
+    pub(super) active: Duration,
+    /// What was measured of the answer, where unstick is the client.
+    pub(super) timing: Timing,
     /// The longest silence of a sender between two of its segments.
     pub(super) pause: Duration,
 }
 
+/// What is measured of an answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Timing {
+    /// Bytes that came before the client's end was passed on.
+    pub(super) before_end: usize,
+    /// Some of them came behind the last byte that was sent; the last so long after it.
+    pub(super) answered: bool,
+    pub(super) answer: Duration,
+    /// It did not come in the time that it takes without cuts.
+    pub(super) given_up: bool,
+}
+
 impl Outcome {
+    /// Nothing has come behind the last byte that was sent, nor behind the end.
+    pub(super) fn is_unanswered(&self) -> bool {
+        !self.timing.answered && self.answered() == self.timing.before_end
+    }
+
+    /// Bytes that came from the server, or the program on pipes, on all connections.
+    pub(super) fn answered(&self) -> usize {
+        self.exchanges.iter().map(|one| one.of(Direction::ServerToClient).recording.bytes.len()).sum()
+    }
+
     /// Bytes that were said, all connections and the output together.
     pub(super) fn said(&self) -> usize {
         let sides = self.exchanges.iter().flat_map(|one| Direction::BOTH.map(|way| one.of(way).recording.bytes.len()));

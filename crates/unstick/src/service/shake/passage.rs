@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use unstick_wire::shake::{Direction, Knife, Step};
 
+use super::hold::Hold;
 use super::outcome::Ending;
 use super::outlet::Outlet;
 use super::script::Sender;
@@ -23,6 +24,9 @@ pub(super) struct Passage<'a> {
     pub(super) quiet: Duration,
     /// Spare a server that has closed the wait for its port.
     pub(super) spare: bool,
+    /// Where unstick is the client: when its side ends, if it does.
+    pub(super) hold: Option<Hold>,
+    pub(super) ends: bool,
 }
 
 impl Passage<'_> {
@@ -36,6 +40,9 @@ impl Passage<'_> {
                     Ok(count @ 1..) => {
                         knife.wrote(count);
                         held = 0;
+                        if self.way == Direction::ClientToServer {
+                            self.tape.sent();
+                        }
                     }
                     _ => break,
                 },
@@ -75,11 +82,7 @@ impl Passage<'_> {
                     }
                 }
                 Step::End => {
-                    if self.spare && to.is_deaf() {
-                        self.spare(to).await;
-                    } else {
-                        to.end().await;
-                    }
+                    self.end(to).await;
                     knife.closed();
                 }
                 Step::Done => break,
@@ -87,6 +90,22 @@ impl Passage<'_> {
             self.tape.open().tally[self.way.index()] = knife.tally();
         }
         self.tape.open().tally[self.way.index()] = knife.tally();
+    }
+
+    /// Passes on the end: where unstick is the client once the answer has come.
+    async fn end(&self, to: &mut Outlet) {
+        if let Some(hold) = self.hold {
+            hold.wait(self.tape).await;
+        }
+        if !self.ends {
+            return;
+        }
+        self.tape.end_is_sent();
+        if self.spare && to.is_deaf() {
+            self.spare(to).await;
+        } else {
+            to.end().await;
+        }
     }
 
     /// Resets a server that has closed, so that its port is not kept for a minute (TIME-WAIT). Not before all that it
@@ -119,7 +138,7 @@ fn other(way: Direction) -> Direction {
 }
 
 /// Reads a direction that nobody cuts, to its end.
-pub(super) async fn listen(tape: &Tape, way: Direction, mut from: impl AsyncRead + Unpin) {
+pub(super) async fn listen(tape: &Tape, way: Direction, from: &mut (impl AsyncRead + Unpin)) {
     let mut buffer = vec![0; READ];
     loop {
         match from.read(&mut buffer).await {

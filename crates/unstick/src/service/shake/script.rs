@@ -33,13 +33,11 @@ pub(super) struct Script {
     writes: VecDeque<Vec<u8>>,
     /// Bytes of the first write that have been said.
     said: usize,
-    half_close: bool,
 }
 
 impl Script {
-    /// These writes; behind the last the side is ended, or left open.
-    pub(super) fn new(writes: &[Vec<u8>], half_close: bool) -> Self {
-        Self { writes: writes.iter().filter(|bytes| !bytes.is_empty()).cloned().collect(), said: 0, half_close }
+    pub(super) fn new(writes: &[Vec<u8>]) -> Self {
+        Self { writes: writes.iter().filter(|bytes| !bytes.is_empty()).cloned().collect(), said: 0 }
     }
 
     /// The next bytes, without waiting; `None` when all has been said.
@@ -55,19 +53,11 @@ impl Script {
         Some(count)
     }
 
-    /// Whether the side is ended when all has been said.
-    pub(super) fn ends(&self) -> bool {
-        self.half_close
-    }
 }
 
 impl Sender for Script {
     async fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.take(buffer) {
-            Some(count) => Ok(count),
-            None if self.half_close => Ok(0),
-            None => std::future::pending().await,
-        }
+        Ok(self.take(buffer).unwrap_or(0))
     }
 
     fn waits(&self) -> bool {

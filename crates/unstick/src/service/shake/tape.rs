@@ -3,20 +3,34 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use unstick_wire::shake::{Direction, Tally};
 
-use super::outcome::{Ending, Exchange};
+use super::outcome::{Ending, Exchange, Timing};
 use crate::limits;
 
 /// The record of one connection, written from both of its directions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tape(Arc<Mutex<Written>>);
+pub(super) struct Tape {
+    written: Arc<Mutex<Written>>,
+    change: Arc<Notify>,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Written {
     pub(super) exchange: Exchange,
     /// What came about in each direction.
     pub(super) tally: [Tally; 2],
+    /// The begin, or the last bytes that were sent to the server.
+    sent: Instant,
+    /// The last bytes that came from it; later than `sent`: an answer to what was sent last.
+    heard: Option<Instant>,
+    /// The client's end was passed on.
+    ended: Option<Instant>,
+    /// An answer did not come in its time.
+    pub(super) given_up: bool,
+    timing: Timing,
     /// Who has spoken last, and when.
     last: Option<(Direction, Instant)>,
     /// The longest silence of a sender between two of its segments, nobody else having spoken.
@@ -24,13 +38,72 @@ pub(super) struct Written {
     /// More has been said than is kept.
     pub(super) overflowed: bool,
     /// Time that passed in waiting for cuts and joins, which is not the program's.
-    waited: Duration,
+    pub(super) waited: Duration,
     waiting: [Option<Instant>; 2],
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            exchange: Exchange::default(),
+            tally: Default::default(),
+            sent: Instant::now(),
+            heard: None,
+            ended: None,
+            given_up: false,
+            timing: Timing::default(),
+            last: None,
+            pause: Duration::ZERO,
+            overflowed: false,
+            waited: Duration::ZERO,
+            waiting: [None; 2],
+        }
+    }
 }
 
 impl Tape {
     pub(super) fn open(&self) -> MutexGuard<'_, Written> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves when something is said or ends, after this call.
+    pub(super) fn changed(&self) -> std::pin::Pin<Box<OwnedNotified>> {
+        let mut change = Box::pin(Arc::clone(&self.change).notified_owned());
+        change.as_mut().enable();
+        change
+    }
+
+    /// Bytes were passed on to the server.
+    pub(super) fn sent(&self) {
+        self.open().sent = Instant::now();
+    }
+
+    /// The client's end is passed on.
+    pub(super) fn end_is_sent(&self) {
+        let mut written = self.open();
+        let now = Instant::now();
+        written.ended = Some(now);
+        written.last = Some((Direction::ClientToServer, now));
+        written.timing.before_end = written.exchange.of(Direction::ServerToClient).recording.bytes.len();
+    }
+
+    /// Since the last bytes were sent to the server; since anything was said; and whether the server has answered since.
+    pub(super) fn times(&self) -> (Duration, Duration, bool) {
+        let written = self.open();
+        let answered = written.heard.is_some_and(|heard| heard >= written.sent);
+        let last = written.heard.map_or(written.sent, |heard| heard.max(written.sent));
+        (written.sent.elapsed(), last.elapsed(), answered)
+    }
+
+    /// What was measured of the answer.
+    pub(super) fn timing(&self) -> Timing {
+        let written = self.open();
+        let mut timing = written.timing;
+        if written.ended.is_none() {
+            timing.before_end = written.exchange.of(Direction::ServerToClient).recording.bytes.len();
+        }
+        timing.given_up = written.given_up;
+        timing
     }
 
     /// A segment has come.
@@ -38,6 +111,16 @@ impl Tape {
         let mut written = self.open();
         let now = Instant::now();
         let last = written.last.replace((way, now));
+        if way == Direction::ServerToClient {
+            written.heard = Some(now);
+            if written.ended.is_none() {
+                written.timing.answer = now - written.sent;
+                written.timing.answered = true;
+            }
+            self.change.notify_waiters();
+        } else {
+            written.timing.answered = false;
+        }
         let side = written.exchange.of_mut(way);
         let at = side.recording.bytes.len() as u64;
         if at > 0 {
@@ -58,6 +141,7 @@ impl Tape {
     /// A direction has ended.
     pub(super) fn ended(&self, way: Direction, ending: Ending) {
         self.open().exchange.of_mut(way).ending = ending;
+        self.change.notify_waiters();
     }
 
     /// How a direction has ended up to now.
