@@ -225,7 +225,8 @@ pub fn is_identity(case: &Case, conversation: &Conversation) -> bool {
 
 /// The cuts and joins of one direction of a case that lie inside so many bytes.
 pub fn planned(case: &Case, way: Direction, length: u64) -> u64 {
-    let joins: Vec<_> = case.of(way).filter_map(|edit| if let Edit::Join(a, b) = edit { Some((a, b)) } else { None }).collect();
+    let joins: Vec<_> =
+        case.of(way).filter_map(|edit| if let Edit::Join(a, b) = edit { Some((a, b)) } else { None }).collect();
     let joined = |at: u64| joins.iter().any(|(from, to)| *from < at && to.is_none_or(|to| at < to));
     let mut cuts = std::collections::BTreeSet::new();
     let mut count = joins.iter().filter(|(from, _)| *from < length).count() as u64;

@@ -85,7 +85,14 @@ pub(super) async fn judge(shake: Shake) -> Result<Report> {
     let table = Table::open().ok().map(Arc::new);
     let (half_close, output) = (shake.half_close, shake.output);
     let output = output && matches!(shake.subject, Subject::Client { .. });
-    let runner = Arc::new(Runner { subject: shake.subject.clone(), table, half_close, output, last: Mutex::default(), stays: AtomicBool::new(false) });
+    let runner = Arc::new(Runner {
+        subject: shake.subject.clone(),
+        table,
+        half_close,
+        output,
+        last: Mutex::default(),
+        stays: AtomicBool::new(false),
+    });
     let mut judge = Judge::begin(shake, runner, begun).await?;
     let mut pinned = Vec::new();
     let differing = judge.is_differing();

@@ -52,7 +52,6 @@ impl Script {
         }
         Some(count)
     }
-
 }
 
 impl Sender for Script {
