@@ -87,7 +87,7 @@ Examples:
   unstick shake -f u32be --to :9000 --send hello --send world
   unstick shake --stdio --send-file requests.jsonl -- python3 server.py    a program on pipes
 
-Exit status: 0 the same everywhere, 6 broken, 7 inconclusive.";
+Exit status: 0 the same everywhere, 6 broken, 7 inconclusive. ^C prints what was found so far.";
 
 /// `listen`.
 #[derive(Debug, Args)]
@@ -247,9 +247,12 @@ pub struct Shake {
     /// Send a file: bytes as they are, or with -f one message
     #[arg(long, value_name = "PATH")]
     pub send_file: Vec<std::path::PathBuf>,
-    /// Do not end the sending side behind the last byte
+    /// Never end the sending side, and do not try half-close [default: it ends once the answer has come]
     #[arg(long)]
     pub no_half_close: bool,
+    /// How a side ends counts too: a reset instead of an end, or an answer dropped at half-close, is a finding
+    #[arg(long)]
+    pub strict_end: bool,
     /// Compare what the client prints, too
     #[arg(long)]
     pub output: bool,

@@ -30,10 +30,19 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
         Verb::Connect(args) => block_on(converse(Plan::connect(&args, matches)?)),
         Verb::Ask(args) => block_on(ask(Question::new(&args)?)),
         Verb::Lab(args) => block_on(lab::lab(args)),
-        Verb::Shake(args) => block_on(shake(&args, matches)),
+        Verb::Shake(args) => block_on_with(async |signals| shake(&args, matches, signals).await),
         Verb::Framings(args) => framings::framings(&args),
         Verb::Generate(args) => generate::generate(&args),
     }
+}
+
+/// Runs a verb on one thread that says itself what a signal means.
+fn block_on_with(verb: impl AsyncFnOnce(&mut Signals) -> Result<Status>) -> Result<Status> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Error::other(format!("cannot start: {e}")))?;
+    let result = runtime.block_on(async { verb(&mut Signals::catch()?).await });
+    runtime.shutdown_background();
+    result
 }
 
 /// Runs a verb on one thread, until it ends or a signal does.

@@ -1,15 +1,15 @@
 //! `shake`: what was asked for, progress while it runs, and its report.
 
 mod again;
+mod junit;
 
 use std::io::IsTerminal;
-use std::path::Path;
 use std::time::Duration;
 
 use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use unstick::service::shake::{Direction, Finding, Outcome, Progress, Report, Shake, Verdict, resolve};
+use unstick::service::shake::{Direction, Finding, Outcome, Progress, Report, Shake, Stop, Verdict, resolve};
 use unstick::wire::shake::Case;
 use unstick::wire::{Framing, Role};
 use unstick::{Error, FramedAddress, Result};
@@ -19,18 +19,31 @@ use crate::output;
 use crate::payload;
 use crate::report::Status;
 use crate::sendable;
+use crate::signals::Signals;
 use crate::visible;
 
 /// Tries the program, and reports.
-pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
+pub async fn shake(args: &args::Shake, matches: &ArgMatches, signals: &mut Signals) -> Result<Status> {
     let bar = bar();
     let told = bar.clone();
-    let shake = asked(args, matches).await?.on_progress(move |progress| tell(&told, progress));
-    let report = shake.run().await;
+    let stop = Stop::default();
+    let shake = asked(args, matches).await?.stopped_by(&stop).on_progress(move |progress| tell(&told, progress));
+    let mut interrupted = None;
+    let report = {
+        let mut run = std::pin::pin!(shake.run());
+        tokio::select! {
+            report = &mut run => report,
+            status = signals.come() => {
+                interrupted = Some(status);
+                stop.now();
+                run.await
+            }
+        }
+    };
     bar.finish_and_clear();
     let report = report?;
     if let Some(path) = &args.junit {
-        write_junit(path, &report)?;
+        junit::write(path, &report)?;
     }
     let typed: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let again = |finding: &Finding| again::command(&typed, &finding.base, &finding.smallest);
@@ -40,6 +53,7 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     };
     match output::print(&text) {
         Status::Done => Ok(match report.verdict {
+            _ if let Some(status) = interrupted => status,
             Verdict::Same => Status::Done,
             Verdict::Broken => Status::Check,
             _ => Status::Inconclusive,
@@ -91,7 +105,7 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
         shake = shake.framing(framing);
     }
     let cases: Vec<Case> = args.case.iter().map(|case| case.parse()).collect::<Result<_, _>>()?;
-    shake = shake.only(cases).half_close(!args.no_half_close).compare_output(args.output);
+    shake = shake.only(cases).half_close(!args.no_half_close).compare_output(args.output).strict_end(args.strict_end);
     shake = args.against.iter().try_fold(shake, |shake, case| Ok::<_, Error>(shake.against(case.parse()?)))?;
     shake = shake.seed(args.seed.unwrap_or(0));
     shake = args.depth.into_iter().fold(shake, Shake::depth);
@@ -116,6 +130,9 @@ fn writes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -
     messages.iter().map(frame).collect()
 }
 
+/// It is said how long it will take where that is longer.
+const LONG: Duration = Duration::from_secs(10);
+
 /// Progress, where there is a terminal to see it.
 fn bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
@@ -130,6 +147,14 @@ fn bar() -> ProgressBar {
 }
 
 fn tell(bar: &ProgressBar, progress: &Progress) {
+    if let Some(estimate) = progress.estimate.filter(|estimate| *estimate >= LONG) {
+        let about = match estimate.as_secs() {
+            seconds @ ..120 => format!("{seconds} s"),
+            seconds => format!("{} min", seconds.div_ceil(60)),
+        };
+        let shorter = "--depth and --time make it shorter";
+        bar.suspend(|| output::notice(&format!("{} cases will take about {about}; {shorter}", progress.planned)));
+    }
     bar.set_length(progress.planned);
     bar.set_position(progress.done);
     let stage = progress.stage.map_or("runs without cuts".to_owned(), |stage| stage.to_string());
@@ -140,18 +165,7 @@ fn tell(bar: &ProgressBar, progress: &Progress) {
 }
 
 fn as_json(report: &Report, again: impl Fn(&Finding) -> String) -> Value {
-    let findings = report.findings.iter().map(|finding| {
-        json!({
-            "case": finding.smallest.to_string(),
-            "headline": finding.headline(),
-            "pattern": finding.pattern,
-            "cause": finding.cause,
-            "again": again(finding),
-            "failing": finding.failing.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "baseline": outcome_json(&finding.baseline),
-            "outcome": outcome_json(&finding.outcome),
-        })
-    });
+    let tally = report.tally;
     json!({
         "version": 1,
         "verdict": match report.verdict {
@@ -159,14 +173,34 @@ fn as_json(report: &Report, again: impl Fn(&Finding) -> String) -> Value {
             Verdict::Broken => "broken",
             _ => "inconclusive",
         },
-        "findings": findings.collect::<Vec<_>>(),
+        "findings": report.findings.iter().map(|finding| finding_json(finding, &again)).collect::<Vec<_>>(),
+        "half_close": report.half_close.as_ref().map(|finding| finding_json(finding, &again)),
         "cases": report.cases,
-        "planned": report.tally.planned - report.tally.turned,
-        "delivered": report.tally.delivered,
-        "unproven": report.tally.unproven,
-        "unread": report.tally.unread,
+        "planned": tally.planned,
+        "delivered": tally.delivered,
+        "impossible": tally.gone + tally.turned,
+        "unproven": tally.unproven,
+        "unread": tally.unread,
         "notes": report.notes,
         "seconds": report.took.as_secs_f64(),
+    })
+}
+
+fn finding_json(finding: &Finding, again: &impl Fn(&Finding) -> String) -> Value {
+    json!({
+        "case": finding.smallest.to_string(),
+        "headline": finding.headline(),
+        "pattern": finding.pattern,
+        "cause": finding.cause,
+        "again": again(finding),
+        "failing": finding.failing.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "evidence": finding.evidence.map(|evidence| json!({
+            "runs": evidence.runs,
+            "otherwise": evidence.otherwise,
+            "chance": evidence.chance,
+        })),
+        "baseline": outcome_json(&finding.baseline),
+        "outcome": outcome_json(&finding.outcome),
     })
 }
 
@@ -189,33 +223,4 @@ fn outcome_json(outcome: &Outcome) -> Value {
         "program_said": outcome.client_said,
         "server_said": outcome.server_said,
     })
-}
-
-/// One test case a case that ran.
-fn write_junit(path: &Path, report: &Report) -> Result<()> {
-    let failures = report.results.iter().filter(|(_, failed)| *failed).count();
-    let count = report.results.len();
-    let seconds = report.took.as_secs_f64();
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"unstick shake\" tests=\"{count}\" failures=\"{failures}\" time=\"{seconds:.3}\">\n"
-    );
-    for (case, failed) in &report.results {
-        let name = escaped(&case.to_string());
-        xml += &format!("  <testcase classname=\"unstick.shake\" name=\"{name}\"");
-        match report.findings.iter().find(|finding| *failed && finding.failing.contains(case)) {
-            Some(finding) => {
-                let (headline, pattern) = (escaped(&finding.headline()), escaped(&finding.pattern));
-                xml += &format!(">\n    <failure message=\"{headline}\">{pattern}</failure>\n  </testcase>\n");
-            }
-            None if *failed => xml += "><failure message=\"went otherwise than without cuts\"/></testcase>\n",
-            None => xml += "/>\n",
-        }
-    }
-    xml += "</testsuite>\n";
-    std::fs::write(path, xml).map_err(|e| Error::other(format!("{}: {}", path.display(), output::reason(&e))))
-}
-
-/// What neither XML nor a terminal takes stands as an escape.
-fn escaped(text: &str) -> String {
-    visible::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -8,12 +8,14 @@
 //! Not here: sockets, processes and time. `unstick::service::shake` moves the bytes and judges the outcomes.
 
 mod case;
+mod chance;
 mod knife;
 mod plan;
 mod shrink;
 pub mod words;
 
 pub use case::{Case, Direction, Edit};
+pub use chance::{chance, order};
 pub use knife::{Knife, Proof, Step, Tally};
 pub use plan::{Conversation, Depth, Frame, Planned, Random, Recording, Stage, is_identity, plan, planned};
 pub use shrink::{Shrink, atoms};

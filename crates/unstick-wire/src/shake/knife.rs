@@ -68,9 +68,16 @@ impl Tally {
     /// The same, where so many cuts and joins were planned: those that did not come about are `gone`.
     #[must_use]
     pub fn of_planned(self, planned: u64) -> Self {
-        let not = self.unproven + self.unread + self.turned;
-        let delivered = self.delivered.min(planned);
-        Self { planned, delivered, gone: planned.saturating_sub(delivered + not), ..self }
+        // A stream that was longer this time has room for more.
+        let mut left = planned;
+        let mut of = |count: u64| {
+            let count = count.min(left);
+            left -= count;
+            count
+        };
+        let (unproven, unread, turned) = (of(self.unproven), of(self.unread), of(self.turned));
+        let delivered = of(self.delivered);
+        Self { planned, delivered, unproven, unread, turned, gone: left }
     }
 
     /// Everything that was planned, and could be, was delivered.

@@ -1,13 +1,12 @@
 //! What failing cases have in common, in words, and what most likely causes it.
 
-use super::case::Direction;
 use super::plan::{Frame, Recording, is_inside_character, is_inside_line_end};
 
 /// What was tried on one direction, and which of it failed in the same way.
 #[derive(Debug, Clone, Copy)]
 pub struct Failing<'a> {
-    /// Which way the bytes went.
-    pub direction: Direction,
+    /// What the stream is called.
+    pub stream: &'a str,
     /// The bytes, uncut.
     pub recording: &'a Recording,
     /// Offsets of single cuts that failed, ascending.
@@ -91,7 +90,7 @@ impl Failing<'_> {
         let (from, at) = *boundaries.first()?;
         let same = boundaries.iter().all(|other| *other == (from, at));
         let first = if from == 0 { "the first".to_owned() } else { format!("from byte {from} on") };
-        let way = self.direction;
+        let way = self.stream;
         same.then(|| format!("fails when {first} {} bytes of {way} arrive together with what follows.", at - from))
     }
 
@@ -111,7 +110,7 @@ impl Failing<'_> {
 
 /// Says when it fails: `fails whenever the 4-byte header at offset 0 is cut after byte 1, 2 or 3; passes everywhere else`.
 pub fn describe(failing: &Failing<'_>) -> String {
-    let way = failing.direction;
+    let way = failing.stream;
     if failing.cuts.is_empty() {
         return joined(failing);
     }
@@ -152,7 +151,7 @@ pub fn describe(failing: &Failing<'_>) -> String {
 }
 
 fn joined(failing: &Failing<'_>) -> String {
-    let way = failing.direction;
+    let way = failing.stream;
     if let Some(said) = failing.one_boundary() {
         return said;
     }
@@ -243,15 +242,7 @@ mod tests {
     use crate::spec::Framing;
 
     fn failing<'a>(recording: &'a Recording, cuts: &'a [u64], tried: &'a [u64]) -> Failing<'a> {
-        Failing {
-            direction: Direction::ClientToServer,
-            recording,
-            cuts,
-            tried,
-            joins: &[],
-            joins_tried: 0,
-            cuts_fail: false,
-        }
+        Failing { stream: "client→server", recording, cuts, tried, joins: &[], joins_tried: 0, cuts_fail: false }
     }
 
     fn framed(bytes: &[u8], spec: &str) -> Recording {

@@ -2,12 +2,14 @@
 //!
 //! Not here: which cases there are and what findings have in common, which is [`unstick_wire::shake`].
 
+mod baseline;
 mod child;
 mod confirm;
 mod conversation;
 mod excerpt;
 mod expect;
 mod findings;
+mod headline;
 mod hold;
 mod in_process;
 mod judge;
@@ -16,9 +18,13 @@ mod outcome;
 mod outlet;
 mod passage;
 mod pattern;
+mod proof;
 mod report;
+mod rounds;
 mod script;
+mod stop;
 mod tape;
+mod verdict;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -35,7 +41,9 @@ use conversation::{Server, Subject};
 pub use expect::Difference;
 pub use in_process::Stream;
 pub use outcome::{Ending, Exchange, Exit, Outcome, Side};
+pub use proof::Evidence;
 pub use report::{Finding, Report, Verdict};
+pub use stop::Stop;
 
 /// A program to be tried, and how thoroughly.
 ///
@@ -69,6 +77,8 @@ pub struct Shake {
     against: Case,
     jobs: Option<usize>,
     timeout: Option<Duration>,
+    strict_end: bool,
+    stop: Stop,
     progress: Option<Tell>,
 }
 
@@ -87,6 +97,12 @@ pub struct Progress {
     pub planned: u64,
     /// Cases that went otherwise than without cuts.
     pub suspects: u64,
+    /// How long all cases may take: said once, before the first.
+    pub estimate: Option<Duration>,
+}
+
+fn has_half_close(case: &Case) -> bool {
+    case.edits().iter().any(|(_, edit)| matches!(edit, Edit::HalfClose))
 }
 
 /// The address of a server, where a host has several: the first on which this host's table shows a listener, else the
@@ -124,6 +140,8 @@ impl Shake {
             against: Case::uncut(),
             jobs: None,
             timeout: None,
+            strict_end: false,
+            stop: Stop::default(),
             progress: None,
         }
     }
@@ -185,7 +203,8 @@ impl Shake {
         self
     }
 
-    /// Whether the client ends its side behind its last byte, where unstick is the client. On by default.
+    /// Whether the client ends its side once it has been answered, where unstick is the client, and whether half-close is
+    /// tried: an end right behind the last byte. On by default.
     #[must_use]
     pub fn half_close(mut self, half_close: bool) -> Self {
         self.half_close = half_close;
@@ -256,6 +275,20 @@ impl Shake {
         self
     }
 
+    /// How a side ends counts, too: a reset instead of an end, and an answer that is dropped at half-close. Off by default.
+    #[must_use]
+    pub fn strict_end(mut self, strict: bool) -> Self {
+        self.strict_end = strict;
+        self
+    }
+
+    /// Lets it be ended from outside: it then reports what it has found.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
+        self
+    }
+
     /// Tells how far it has come, after each case.
     #[must_use]
     pub fn on_progress(mut self, progress: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
@@ -272,6 +305,12 @@ impl Shake {
     /// Where the conversation cannot be had at all: nothing listens, a command does not start, the client does not
     /// connect, the runs without cuts do not end.
     pub async fn run(self) -> Result<Report> {
+        if matches!(self.subject, Subject::Client { .. }) && self.cases.iter().any(has_half_close) {
+            return Err(Error::usage(
+                "a client ends its side itself: half-close is a case where unstick is the client",
+            )
+            .with_hint("c2s:cut@end: the client's end comes after its last byte was read"));
+        }
         if let Subject::Client { command, .. } | Subject::Pipes { command, .. } = &self.subject
             && command.is_empty()
         {

@@ -20,6 +20,7 @@ endpoint_suite!(stdio, "-", conversation, stream);
 mod answers;
 mod bridges;
 mod conversations;
+mod doubted;
 mod faulted;
 mod framed;
 mod handshakes;

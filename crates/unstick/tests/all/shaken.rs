@@ -244,7 +244,7 @@ async fn a_one_shot_server_without_reuseaddr_is_started_again_and_again_on_its_p
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let report = Shake::server(*b"hello\n", address).start(&start).half_close(false).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Same, "{report}");
-    assert!(report.cases >= 7, "{report}");
+    assert!(report.cases >= 6, "{report}");
     // With the client's half-close it is in TIME-WAIT only if the reset against that fails.
     let report = Shake::server(*b"hello\n", address).start(start).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Same, "{report}");
@@ -302,7 +302,7 @@ async fn nothing_there_is_a_clear_error() {
 }
 
 #[tokio::test]
-async fn a_server_that_a_cut_ends_is_a_finding_and_said_to_be_gone() {
+async fn a_server_that_a_cut_ends_has_died_and_the_cut_is_suspected() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -315,8 +315,11 @@ async fn a_server_that_a_cut_ends_is_a_finding_and_said_to_be_gone() {
         }
     });
     let report = Shake::server(*b"hello", address).jobs(1).run().await.unwrap();
-    assert_eq!(report.verdict, Verdict::Broken, "{report}");
-    assert!(report.to_string().replace("\n", " ").contains("--start COMMAND"), "{report}");
+    // It cannot be tried again, so it is not certain.
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{report}");
+    let said = report.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("the server died, perhaps during c2s:bytes"), "{report}");
+    assert!(said.contains("--start COMMAND"), "{report}");
 }
 
 // ---- limits ----

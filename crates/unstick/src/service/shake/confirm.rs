@@ -38,19 +38,20 @@ enum Again {
 }
 
 impl Judge {
-    /// Tries each suspect again, by itself, so that a busy machine is no finding; returns those that fail again.
-    pub(super) async fn confirm(&mut self, suspects: Vec<Suspect>) -> Result<Vec<Suspect>> {
-        if suspects.is_empty() || self.gone {
-            return Ok(suspects);
+    /// Tries each suspect again, by itself, so that a busy machine is no finding; those that fail again are left.
+    pub(super) async fn confirm(&mut self) -> Result<()> {
+        if self.suspects.is_empty() || self.gone {
+            return Ok(());
         }
         self.refresh().await?;
-        if self.gone {
-            return Ok(suspects);
-        }
         let mut seen: BTreeMap<Vec<Difference>, (usize, usize)> = BTreeMap::new();
         let mut certain = Vec::new();
         let mut chance = 0;
+        let suspects = self.suspects.clone();
         for suspect in self.unexplained(suspects) {
+            if self.gone {
+                return Ok(());
+            }
             let kind = suspect.differences.clone();
             let (met, passed) = *seen.entry(kind.clone()).and_modify(|(met, _)| *met += 1).or_insert((1, 0));
             if met > ALIKE && passed == 0 && !met.is_multiple_of(EVERY) {
@@ -58,27 +59,33 @@ impl Judge {
                 continue;
             }
             let case = suspect.case.clone();
-            match self.again(suspect, met <= EXAMPLES).await? {
-                Again::Fails(suspect) => {
+            match self.again(suspect, met <= EXAMPLES).await {
+                Err(error) if error.is_unreachable() => {
+                    self.note_gone(&error, vec![case]);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+                Ok(Again::Fails(suspect)) => {
                     certain.push(*suspect);
                     continue;
                 }
-                Again::Passes => {}
-                Again::Both => chance += 1,
+                Ok(Again::Passes) => {}
+                Ok(Again::Both) => chance += 1,
             }
             seen.entry(kind).and_modify(|(_, passed)| *passed += 1);
             self.tried.insert(case, false);
         }
         if chance > 0 {
             let plural = if chance == 1 { "1 case" } else { &format!("{chance} cases") };
-            self.notes.push(format!("{plural} went otherwise once and not again: the outcome is not steady"));
+            self.doubts.push(format!("{plural} went otherwise once and not again: the outcome is not steady"));
             self.unsteady = true;
         }
         if !certain.is_empty() {
             // A clock may have ticked while they were tried.
             self.refresh().await?;
         }
-        Ok(self.unexplained(certain))
+        self.suspects = self.unexplained(certain);
+        Ok(())
     }
 
     /// Leaves out what runs without cuts have shown since then.
@@ -98,7 +105,7 @@ impl Judge {
     /// Tries one suspect again, as often as it takes to be certain.
     async fn again(&mut self, suspect: Suspect, thoroughly: bool) -> Result<Again> {
         let content = |difference: &Difference| matches!(difference, Difference::Bytes(_) | Difference::Output);
-        let volatile = !self.expectation.volatile().is_empty() && suspect.differences.iter().all(content);
+        let volatile = self.expectation.is_volatile() && suspect.differences.iter().all(content);
         let late = suspect.differences.contains(&Difference::Late);
         let mut suspect = suspect;
         let mut tries = 0;
@@ -135,6 +142,7 @@ impl Judge {
 
     /// What came about of a case in its first run.
     pub(super) fn note_tally(&mut self, case: &Case, tally: Tally) {
+        let tally = tally.of_planned(self.planned_of(case));
         if !tally.is_complete() {
             self.undelivered.push(case.clone());
         }
@@ -142,31 +150,38 @@ impl Judge {
     }
 
     fn better_tally(&mut self, case: &Case, tally: Tally) {
+        let tally = tally.of_planned(self.planned_of(case));
         if tally.is_complete() {
             self.tallies.insert(case.clone(), tally);
         }
     }
 
-    /// Tries cases whose cuts were not delivered again, by themselves: a busy machine reads late, too. Returns those that
-    /// went otherwise when they were.
-    pub(super) async fn deliver(&mut self) -> Result<Vec<Suspect>> {
-        let mut suspects = Vec::new();
-        if self.gone {
-            return Ok(suspects);
-        }
+    /// Tries cases whose cuts were not delivered again, by themselves: a busy machine reads late, too. Those that go
+    /// otherwise when they are become suspects.
+    pub(super) async fn deliver(&mut self) -> Result<()> {
         for case in std::mem::take(&mut self.undelivered).into_iter().take(UNDELIVERED) {
             let mut delivered = false;
             for _ in 0..DELIVERIES {
-                let outcome = self.try_case(&case).await?;
+                if self.gone {
+                    return Ok(());
+                }
+                let outcome = match self.try_case(&case).await {
+                    Err(error) if error.is_unreachable() => {
+                        self.note_gone(&error, vec![case]);
+                        return Ok(());
+                    }
+                    outcome => outcome?,
+                };
                 if !outcome.tally.is_complete() {
                     continue;
                 }
                 delivered = true;
-                self.tallies.insert(case.clone(), outcome.tally);
+                self.better_tally(&case, outcome.tally);
                 let differences = self.differences(&outcome).await?;
-                if !differences.is_empty() {
+                if !differences.is_empty() && !self.is_half_close(&case) && !self.is_base(&case) {
                     self.tried.insert(case.clone(), true);
-                    suspects.push(Suspect { case, outcome, differences });
+                    self.suspects.retain(|suspect| suspect.case != case);
+                    self.suspects.push(Suspect { case, outcome, differences });
                 }
                 break;
             }
@@ -175,6 +190,6 @@ impl Judge {
                 break;
             }
         }
-        Ok(suspects)
+        Ok(())
     }
 }

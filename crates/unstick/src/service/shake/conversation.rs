@@ -63,6 +63,8 @@ pub(super) struct Bounds {
     pub(super) expected: usize,
     /// When unstick ends its own.
     pub(super) hold: Hold,
+    /// What a run takes as a rule.
+    pub(super) typical: Duration,
 }
 
 impl Bounds {
@@ -77,6 +79,7 @@ impl Bounds {
             ends: false,
             expected: 0,
             hold: Hold { expected: 0, answer: Duration::ZERO, settle, patience, unknown: true },
+            typical: Duration::ZERO,
         }
     }
 }
@@ -241,7 +244,7 @@ impl Runner {
 
     /// Ends a connection in order: a server may not be prepared for a reset. One that has its port from us is ended itself,
     /// and must leave the port free.
-    async fn leave(&self, mut from: OwnedReadHalf, mut outlet: Outlet, tape: &Tape, bounds: Bounds) {
+    async fn leave(&self, mut from: Half<OwnedReadHalf>, mut outlet: Outlet, tape: &Tape, bounds: Bounds) {
         self.remember(&outlet);
         if self.is_on_one_port() {
             return outlet.reset();

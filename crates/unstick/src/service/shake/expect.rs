@@ -1,4 +1,4 @@
-//! What is expected of a run, learnt from runs without cuts; and where an outcome is not that.
+//! What is expected of a run: any of the conversations that runs without cuts were; and where an outcome is none of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -7,19 +7,9 @@ use std::fmt;
 use unstick_wire::Framing;
 use unstick_wire::shake::Direction;
 
-use super::outcome::{Ending, Exchange, Exit, Outcome};
+use super::headline::Names;
+use super::outcome::{Ending, Exchange, Exit, Outcome, Side};
 use super::pattern::Pattern;
-
-/// What was the same in all runs, and what was not.
-#[derive(Debug, Clone)]
-pub(super) struct Expectation {
-    /// What the client sends, and what the server does.
-    framings: Option<[Framing; 2]>,
-    exchanges: Vec<[(Pattern, BTreeSet<Ending>); 2]>,
-    connections: BTreeSet<usize>,
-    exits: BTreeSet<Option<Exit>>,
-    output: Option<Pattern>,
-}
 
 /// In what an outcome is not as expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,48 +47,93 @@ impl fmt::Display for Difference {
 /// Less than this in common, and two runs are not the same conversation with a clock in it, but two conversations.
 const ALIKE: f64 = 0.5;
 
+/// Conversations that are told apart: whoever has more of them has any.
+const CONVERSATIONS: usize = 16;
+
+/// What runs without cuts were.
+#[derive(Debug, Clone)]
+pub(super) struct Expectation {
+    /// What the client sends, and what the server does.
+    framings: Option<[Framing; 2]>,
+    /// A reset is another end than an orderly one.
+    strict_end: bool,
+    /// The first one's conversation, then others that were seen without cuts.
+    known: Vec<Known>,
+}
+
+/// One conversation: what was the same in all its runs, and what was not.
+#[derive(Debug, Clone)]
+struct Known {
+    exchanges: Vec<[(Pattern, BTreeSet<Ending>); 2]>,
+    connections: usize,
+    exit: Option<Exit>,
+    output: Option<Pattern>,
+    late: bool,
+}
+
 impl Expectation {
     /// From a first run.
-    pub(super) fn new(outcome: &Outcome, framing: Option<Framing>) -> Self {
+    pub(super) fn new(outcome: &Outcome, framing: Option<Framing>, strict_end: bool) -> Self {
         let framings = framing.map(|framing| Direction::BOTH.map(|way| framing.sent_by(way.sender())));
+        let mut expectation = Self { framings, strict_end, known: Vec::new() };
+        expectation.known.push(expectation.conversation(outcome));
+        expectation
+    }
+
+    fn conversation(&self, outcome: &Outcome) -> Known {
         let side = |exchange: &Exchange, way| {
-            let side = exchange.of(way);
-            (Pattern::new(&content(&side.recording.bytes, framings.as_ref(), way)), BTreeSet::from([side.ending]))
+            let pattern = Pattern::new(&self.content(exchange, way));
+            (pattern, BTreeSet::from([self.ending(exchange.of(way))]))
         };
         let exchanges =
             outcome.exchanges.iter().map(|exchange| Direction::BOTH.map(|way| side(exchange, way))).collect();
-        Self {
+        Known {
             exchanges,
-            connections: BTreeSet::from([outcome.exchanges.len()]),
-            exits: BTreeSet::from([outcome.exit]),
+            connections: outcome.exchanges.len(),
+            exit: outcome.exit,
             output: outcome.output.as_deref().map(Pattern::new),
-            framings,
+            late: outcome.late,
         }
     }
 
-    /// In what an outcome is not as expected; empty where it is.
+    /// In what an outcome is not as expected; empty where it is what a run without cuts was. Else it is compared with the
+    /// first of them.
     pub(super) fn differences(&self, outcome: &Outcome) -> Vec<Difference> {
+        let mut from_first = Vec::new();
+        for (number, known) in self.known.iter().enumerate() {
+            let differences = self.compare(known, outcome);
+            if differences.is_empty() {
+                return differences;
+            }
+            if number == 0 {
+                from_first = differences;
+            }
+        }
+        from_first
+    }
+
+    fn compare(&self, known: &Known, outcome: &Outcome) -> Vec<Difference> {
         let mut found = BTreeSet::new();
-        if outcome.late {
+        if outcome.late && !known.late {
             found.insert(Difference::Late);
         }
-        if !self.exits.contains(&outcome.exit) {
+        if known.exit != outcome.exit {
             found.insert(Difference::Exit);
         }
-        if let (Some(pattern), Some(output)) = (&self.output, &outcome.output)
+        if let (Some(pattern), Some(output)) = (&known.output, &outcome.output)
             && pattern.misfit(output).is_some()
         {
             found.insert(Difference::Output);
         }
-        if !self.connections.contains(&outcome.exchanges.len()) {
+        if known.connections != outcome.exchanges.len() {
             found.insert(Difference::Connections);
         }
-        for (exchange, expected) in outcome.exchanges.iter().zip(&self.exchanges) {
+        for (exchange, expected) in outcome.exchanges.iter().zip(&known.exchanges) {
             for way in Direction::BOTH {
-                let (side, (pattern, endings)) = (exchange.of(way), &expected[way.index()]);
-                if pattern.misfit(&content(&side.recording.bytes, self.framings.as_ref(), way)).is_some() {
+                let (pattern, endings) = &expected[way.index()];
+                if pattern.misfit(&self.content(exchange, way)).is_some() {
                     found.insert(Difference::Bytes(way));
-                } else if !endings.contains(&side.ending) {
+                } else if !endings.contains(&self.ending(exchange.of(way))) {
                     found.insert(Difference::Ending(way));
                 }
             }
@@ -108,68 +143,122 @@ impl Expectation {
 
     /// How much of what was said an outcome has in common with what is expected: the least of all streams, from 0 to 1.
     pub(super) fn likeness(&self, outcome: &Outcome) -> f64 {
+        let Some(known) = self.known.first() else { return 0.0 };
         let mut least: f64 = 1.0;
-        if let (Some(pattern), Some(output)) = (&self.output, &outcome.output) {
+        if let (Some(pattern), Some(output)) = (&known.output, &outcome.output) {
             least = least.min(pattern.likeness(output));
         }
-        for (exchange, expected) in outcome.exchanges.iter().zip(&self.exchanges) {
+        for (exchange, expected) in outcome.exchanges.iter().zip(&known.exchanges) {
             for way in Direction::BOTH {
-                let content = content(&exchange.of(way).recording.bytes, self.framings.as_ref(), way);
-                least = least.min(expected[way.index()].0.likeness(&content));
+                least = least.min(expected[way.index()].0.likeness(&self.content(exchange, way)));
             }
         }
         least
     }
 
-    /// Takes in another run without cuts. False where it is not the same conversation: then nothing has been learnt.
+    /// Takes in another run without cuts: whatever it was is acceptable from now on. False where it was not the conversation
+    /// that the first was.
     pub(super) fn learn(&mut self, outcome: &Outcome) -> bool {
-        let differences = self.differences(outcome);
-        if differences.is_empty() {
+        if self.learn_alike(outcome) {
             return true;
         }
-        let other = [Difference::Late, Difference::Exit, Difference::Connections];
-        if differences.iter().any(|difference| other.contains(difference)) {
-            return false;
+        if !self.differences(outcome).is_empty() && self.known.len() < CONVERSATIONS {
+            let other = self.known.iter().skip(1).position(|known| self.merged(known, outcome).is_some());
+            match other.and_then(|at| Some((at + 1, self.merged(&self.known[at + 1], outcome)?))) {
+                Some((at, merged)) => self.known[at] = merged,
+                None => self.known.push(self.conversation(outcome)),
+            }
         }
-        let mut learnt = self.clone();
+        false
+    }
+
+    /// The same where it is the conversation that the first was; else nothing is learnt.
+    pub(super) fn learn_alike(&mut self, outcome: &Outcome) -> bool {
+        let Some(first) = self.known.first() else { return false };
+        if self.compare(first, outcome).is_empty() {
+            return true;
+        }
+        let merged = self.merged(first, outcome);
+        let learnt = merged.is_some();
+        if let Some(merged) = merged {
+            self.known[0] = merged;
+        }
+        learnt
+    }
+
+    /// All that these have seen without cuts is acceptable here, too.
+    pub(super) fn accept(&mut self, other: &Self) {
+        let room = CONVERSATIONS.saturating_sub(self.known.len());
+        self.known.extend(other.known.iter().take(room).cloned());
+    }
+
+    /// A conversation with another run of it; `None` where that is another conversation.
+    fn merged(&self, known: &Known, outcome: &Outcome) -> Option<Known> {
+        let other = [Difference::Late, Difference::Exit, Difference::Connections];
+        if self.compare(known, outcome).iter().any(|difference| other.contains(difference)) {
+            return None;
+        }
+        let mut learnt = known.clone();
         if let (Some(pattern), Some(output)) = (&mut learnt.output, &outcome.output)
             && pattern.learn(output) < ALIKE
         {
-            return false;
+            return None;
         }
         for (exchange, expected) in outcome.exchanges.iter().zip(&mut learnt.exchanges) {
             for way in Direction::BOTH {
-                let (side, (pattern, endings)) = (exchange.of(way), &mut expected[way.index()]);
-                endings.insert(side.ending);
-                if pattern.learn(&content(&side.recording.bytes, learnt.framings.as_ref(), way)) < ALIKE {
-                    return false;
+                let (pattern, endings) = &mut expected[way.index()];
+                endings.insert(self.ending(exchange.of(way)));
+                if pattern.learn(&self.content(exchange, way)) < ALIKE {
+                    return None;
                 }
             }
         }
-        *self = learnt;
-        true
+        Some(learnt)
+    }
+
+    /// How a side ended, as far as that counts.
+    fn ending(&self, side: &Side) -> Ending {
+        match side.ending {
+            Ending::Reset if !self.strict_end => Ending::Fin,
+            other => other,
+        }
+    }
+
+    fn content<'a>(&self, exchange: &'a Exchange, way: Direction) -> Cow<'a, [u8]> {
+        content(&exchange.of(way).recording.bytes, self.framings.as_ref(), way)
     }
 
     /// Where runs without cuts differ from each other, in words; empty: nowhere.
-    pub(super) fn volatile(&self) -> Vec<String> {
+    pub(super) fn volatile(&self, names: Names) -> Vec<String> {
         let mut places = Vec::new();
-        for (index, sides) in self.exchanges.iter().enumerate() {
+        let Some(known) = self.known.first() else { return places };
+        for (index, sides) in known.exchanges.iter().enumerate() {
             for way in Direction::BOTH {
                 if let Some(at) = sides[way.index()].0.first_gap() {
                     let connection = if index == 0 { String::new() } else { format!(" of connection {}", index + 1) };
-                    places.push(format!("from byte {at} of {way}{connection}"));
+                    places.push(format!("from byte {at} of {}{connection}", names.stream(way)));
                 }
             }
         }
         places.extend(
-            self.output.as_ref().and_then(Pattern::first_gap).map(|at| format!("from byte {at} of the output")),
+            known.output.as_ref().and_then(Pattern::first_gap).map(|at| format!("from byte {at} of the output")),
         );
         places
     }
 
-    /// Whether this direction of the first connection was seen to end.
+    /// Whether they differ at all.
+    pub(super) fn is_volatile(&self) -> bool {
+        let gap = |pattern: &Pattern| pattern.first_gap().is_some();
+        self.known.first().is_some_and(|known| {
+            known.exchanges.iter().flatten().any(|(pattern, _)| gap(pattern)) || known.output.as_ref().is_some_and(gap)
+        })
+    }
+
+    /// Whether this direction of the first connection was seen to end each time.
     pub(super) fn ends(&self, way: Direction) -> bool {
-        self.exchanges.first().is_none_or(|sides| !sides[way.index()].1.contains(&Ending::Open))
+        let ends =
+            |known: &Known| known.exchanges.first().is_none_or(|sides| !sides[way.index()].1.contains(&Ending::Open));
+        self.known.iter().all(ends)
     }
 }
 

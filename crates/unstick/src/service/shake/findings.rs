@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use unstick_wire::shake::words::{Failing, cause, describe};
-use unstick_wire::shake::{Case, Direction, Edit, Shrink, atoms};
+use unstick_wire::shake::{Case, Direction, Edit, Shrink, atoms, order};
 
-use super::conversation::Subject;
 use super::expect::Expectation;
+use super::headline::{Names, Pair};
 use super::judge::{Judge, Suspect, over};
 use super::outcome::{Exit, Outcome};
+use super::proof::Evidence;
 use super::report::Finding;
 use crate::error::Result;
 
@@ -16,15 +17,52 @@ use crate::error::Result;
 const SHRINKING: usize = 300;
 
 /// Runs that must agree before one is taken for how it should be.
-const STEADY: usize = 5;
+const STEADY: u32 = 7;
 
-/// Puts failing cases together and explains them.
-pub(super) async fn findings(judge: &mut Judge, suspects: Vec<Suspect>) -> Result<Vec<Finding>> {
-    let (simple, compound): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|suspect| is_simple(&suspect.case));
-    let mut groups: BTreeMap<(Direction, bool), Vec<Suspect>> = BTreeMap::new();
+/// Cases of those that fail alike which are tried until one is proven to decide.
+const PROVEN: usize = 3;
+
+/// Runs of half-close that must go otherwise, before that is said.
+const HALF_CLOSES: usize = 3;
+
+/// What fails together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Cut,
+    Join,
+    /// The client ends its side before the answer.
+    HalfClose,
+}
+
+type Groups = BTreeMap<(Direction, Kind), Vec<Suspect>>;
+
+/// Puts suspects together, proves that they decide, and explains them.
+pub(super) async fn find(judge: &mut Judge) -> Result<()> {
+    for ((way, kind), group) in groups(judge).await? {
+        let finding = proven(judge, way, kind, &group).await?;
+        if judge.gone {
+            return Ok(());
+        }
+        judge.suspects.retain(|suspect| group.iter().all(|other| other.case != suspect.case));
+        match finding {
+            Some(finding) => judge.findings.push(finding),
+            None => judge.tried.extend(group.into_iter().map(|suspect| (suspect.case, false))),
+        }
+    }
+    judge.suspects.clear();
+    // Where runs without cuts fail, this is what everybody meets who runs it.
+    if !judge.base.edits().is_empty() {
+        judge.findings.sort_by_key(|finding| !matches!(finding.failing[0].edits(), [(_, Edit::Join(..)), ..]));
+    }
+    Ok(())
+}
+
+async fn groups(judge: &mut Judge) -> Result<Groups> {
+    let (simple, compound): (Vec<_>, Vec<_>) =
+        judge.suspects.clone().into_iter().partition(|suspect| is_simple(&suspect.case));
+    let mut groups = Groups::new();
     for suspect in simple {
-        let (way, edit) = suspect.case.edits()[0];
-        groups.entry((way, matches!(edit, Edit::Join(..)))).or_default().push(suspect);
+        groups.entry(kind(&suspect.case)).or_default().push(suspect);
     }
     for suspect in compound {
         let pieces = atoms(&suspect.case, &judge.conversation);
@@ -36,25 +74,61 @@ pub(super) async fn findings(judge: &mut Judge, suspects: Vec<Suspect>) -> Resul
             .values()
             .flatten()
             .any(|other| !is_simple(&other.case) && other.case.edits().iter().all(|edit| pieces.contains(edit)));
-        if known {
+        if known || judge.gone {
             continue;
         }
         let shrunk = shrink(judge, suspect, pieces).await?;
-        let (way, edit) = shrunk.case.edits()[0];
-        groups.entry((way, matches!(edit, Edit::Join(..)))).or_default().push(shrunk);
+        if judge.is_half_close(&shrunk.case) {
+            judge.half_close = Some(shrunk);
+        } else {
+            groups.entry(kind(&shrunk.case)).or_default().push(shrunk);
+        }
     }
-    let mut findings: Vec<Finding> =
-        groups.into_iter().filter_map(|((way, _), group)| finding(judge, way, group)).collect();
-    // Where runs without cuts fail, this is what everybody meets who runs it.
-    if !judge.base.edits().is_empty() {
-        findings.sort_by_key(|finding| !matches!(finding.failing[0].edits(), [(_, Edit::Join(..)), ..]));
+    Ok(groups)
+}
+
+fn kind(case: &Case) -> (Direction, Kind) {
+    let (way, edit) = case.edits()[0];
+    let early = case.edits().iter().any(|(_, edit)| matches!(edit, Edit::HalfClose));
+    match edit {
+        _ if early => (way, Kind::HalfClose),
+        Edit::Join(..) => (way, Kind::Join),
+        _ => (way, Kind::Cut),
     }
-    Ok(findings)
 }
 
 /// One cut, one join, or the end by itself.
 fn is_simple(case: &Case) -> bool {
-    matches!(case.edits(), [(_, Edit::Cut(_) | Edit::CutEnd | Edit::Join(..))])
+    matches!(case.edits(), [(_, Edit::Cut(_) | Edit::CutEnd | Edit::HalfClose | Edit::Join(..))])
+}
+
+/// The finding of those that fail alike, if one of them is proven to decide.
+async fn proven(judge: &mut Judge, way: Direction, kind: Kind, group: &[Suspect]) -> Result<Option<Finding>> {
+    let mut group = group.to_vec();
+    group.sort_by_key(|suspect| (suspect.case.edits().len(), size(&suspect.case), suspect.case.clone()));
+    for at in 0..group.len().min(PROVEN) {
+        if judge.gone {
+            return Ok(None);
+        }
+        if let Some((suspect, evidence)) = judge.prove(group[at].clone()).await? {
+            group.drain(..at);
+            group[0] = suspect;
+            return Ok(finding(judge, way, kind, group, Some(evidence)));
+        }
+    }
+    Ok(None)
+}
+
+/// What a client meets that ends its side right behind its last byte.
+pub(super) fn half_close(judge: &Judge, suspect: Suspect) -> Option<Finding> {
+    finding(judge, Direction::ClientToServer, Kind::HalfClose, vec![suspect], None)
+}
+
+/// In a few words, in what a run differs from what is expected.
+pub(super) fn in_words(judge: &Judge, now: &Outcome) -> String {
+    let differences = judge.expectation.differences(now);
+    let (names, base) = (Names::of(&judge.runner.subject), &judge.base);
+    Pair { names, base, before: &judge.baseline, now }.headline(&differences)
 }
 
 /// Leaves out what does not matter.
@@ -65,7 +139,7 @@ async fn shrink(judge: &mut Judge, suspect: Suspect, pieces: Vec<(Direction, Edi
         let Some(case) = shrink.next() else { break };
         let outcome = match judge.try_case(&case).await {
             Err(error) if error.is_unreachable() => {
-                judge.note_gone(&error);
+                judge.note_gone(&error, vec![case]);
                 return Ok(smallest);
             }
             outcome => outcome?,
@@ -80,8 +154,40 @@ async fn shrink(judge: &mut Judge, suspect: Suspect, pieces: Vec<(Direction, Edi
     Ok(smallest)
 }
 
-fn finding(judge: &Judge, way: Direction, mut group: Vec<Suspect>) -> Option<Finding> {
-    group.sort_by_key(|suspect| (suspect.case.edits().len(), size(&suspect.case), suspect.case.clone()));
+fn finding(
+    judge: &Judge,
+    way: Direction,
+    kind: Kind,
+    group: Vec<Suspect>,
+    evidence: Option<Evidence>,
+) -> Option<Finding> {
+    let names = Names::of(&judge.runner.subject);
+    let (pattern, cause) = match kind {
+        Kind::HalfClose => (
+            format!("fails when {} ends right behind its last byte, before the answer has come.", names.stream(way)),
+            "the end of one side is taken for the end of the connection: answer what has come, then close".to_owned(),
+        ),
+        Kind::Cut | Kind::Join => explained(judge, way, names, &group),
+    };
+    let failing = group.iter().map(|suspect| suspect.case.clone()).collect();
+    let first = group.into_iter().next()?;
+    Some(Finding {
+        names,
+        base: judge.base.clone(),
+        smallest: over(&judge.base, &first.case),
+        differences: first.differences,
+        pattern,
+        cause,
+        evidence,
+        unsteady: judge.unsteady || judge.expectation.is_volatile(),
+        baseline: judge.baseline.clone(),
+        outcome: first.outcome,
+        failing,
+    })
+}
+
+/// When cuts or joins fail, and what most likely causes it.
+fn explained(judge: &Judge, way: Direction, names: Names, group: &[Suspect]) -> (String, String) {
     let cuts = |case: &Case| match case.edits() {
         [(one, Edit::Cut(at))] if *one == way => Some(*at),
         _ => None,
@@ -94,55 +200,36 @@ fn finding(judge: &Judge, way: Direction, mut group: Vec<Suspect>) -> Option<Fin
     failing.sort_unstable();
     let tried: Vec<u64> = judge.tried.keys().filter_map(cuts).collect();
     let joins: Vec<_> = group.iter().filter_map(|suspect| join(&suspect.case)).collect();
-    let joins_tried = judge.tried.keys().filter_map(join).count();
     // Pinned cuts are boundaries that the sender made, as much as those that were seen.
     let mut recording = judge.conversation.of(way).clone();
     recording
         .segments
         .extend(judge.base.of(way).filter_map(|edit| if let Edit::Cut(at) = edit { Some(at) } else { None }));
     let words = Failing {
-        direction: way,
+        stream: names.stream(way),
         recording: &recording,
         cuts: &failing,
         tried: &tried,
         joins: &joins,
-        joins_tried,
+        joins_tried: judge.tried.keys().filter_map(join).count(),
         cuts_fail: judge.tried.iter().any(|(case, failed)| *failed && cuts(case).is_some()),
     };
-    let first = group.first()?;
     let together = failing.is_empty() && joins.is_empty();
-    let pattern = match (together, first.case.edits()) {
-        (true, [(way, Edit::CutEnd)]) => format!("fails when the end of {way} comes after its last byte was read"),
-        (true, edits) if edits.len() > 1 => {
-            format!("fails when {} cuts and joins come together; none fails by itself", edits.len())
+    let edits = group.first().map_or(&[][..], |suspect| suspect.case.edits());
+    match (together, edits) {
+        (true, [(_, Edit::CutEnd)]) => (
+            format!("fails when the end of {} comes after its last byte was read", names.stream(way)),
+            "the end of the stream is expected in the same read as the last bytes".into(),
+        ),
+        (true, edits) => {
+            let pattern = match edits.len() {
+                2.. => format!("fails when {} cuts and joins come together; none fails by itself", edits.len()),
+                _ => "fails with this case".into(),
+            };
+            (pattern, "a message that arrives in more than two parts is put together wrongly".into())
         }
-        (true, _) => "fails with this case".into(),
-        _ => describe(&words),
-    };
-    let cause = match (together, first.case.edits()) {
-        (true, [(_, Edit::CutEnd)]) => "the end of the stream is expected in the same read as the last bytes".into(),
-        (true, _) => "a message that arrives in more than two parts is put together wrongly".into(),
-        _ => cause(&words).into(),
-    };
-    let failing = group.iter().map(|suspect| suspect.case.clone()).collect();
-    let first = group.into_iter().next()?;
-    let smallest = over(&judge.base, &first.case);
-    let baseline = judge.baseline.clone();
-    Some(Finding {
-        server: match judge.runner.subject {
-            Subject::Pipes { .. } => "program",
-            Subject::Service { .. } => "service",
-            _ => "server",
-        },
-        base: judge.base.clone(),
-        smallest,
-        differences: first.differences,
-        pattern,
-        cause,
-        baseline,
-        outcome: first.outcome,
-        failing,
-    })
+        _ => (describe(&words), cause(&words).into()),
+    }
 }
 
 /// Cuts before joins, early before late, short before long.
@@ -161,7 +248,7 @@ impl Judge {
         let disagreement = "runs without cuts disagree: the outcome is not the same each time";
         let written = self.as_written();
         let joined = Case::joined();
-        let (apart, together) = (self.steady(&written).await?, self.steady(&joined).await?);
+        let [apart, together] = self.steady(&written, &joined).await?;
         let (base, (outcome, expectation)) = match (apart, together) {
             (Some(apart), Some(together)) if apart.1.differences(&together.0).is_empty() => (written, apart),
             (Some(apart), Some(together)) => {
@@ -175,13 +262,16 @@ impl Judge {
             (Some(apart), None) => (written, apart),
             (None, Some(together)) => (joined, together),
             (None, None) => {
-                self.notes.push(format!("{disagreement}, whatever the segments are: it depends on something else"));
+                let advice = "have the server say the same each time, or leave out what it says of its load";
+                self.doubts
+                    .push(format!("{disagreement}, whatever the segments are: it depends on something else; {advice}"));
                 return Ok(None);
             }
         };
+        let mut expectation = expectation;
+        expectation.accept(&self.expectation);
         self.stand_on(base, outcome, expectation);
-        self.notes.push(format!("{disagreement}; with segments pinned they agree ({})", self.base));
-        self.unsteady = true;
+        self.doubts.push(format!("{disagreement}; with segments pinned they agree ({})", self.base));
         Ok(None)
     }
 
@@ -194,12 +284,12 @@ impl Judge {
         if written.edits().is_empty() {
             return Ok(None);
         }
-        let (Some(mut apart), Some(together)) = (self.steady(&written).await?, self.steady(&joined).await?) else {
+        let [Some(mut apart), Some(together)] = self.steady(&written, &joined).await? else {
             return Ok(None);
         };
         // A clock that had ticked in between would show now.
         let same = apart.1.learn(&self.runner.run(&written, self.bounds).await?);
-        let exact = same && apart.1.volatile().is_empty() && together.1.volatile().is_empty();
+        let exact = same && !apart.1.is_volatile() && !together.1.is_volatile();
         if !exact || apart.1.differences(&together.0).is_empty() {
             return Ok(None);
         }
@@ -209,15 +299,17 @@ impl Judge {
         Box::pin(self.pinned(good, bad, "runs without cuts disagree")).await
     }
 
-    /// Without cuts the program fails, and with this case it does not: from now on that is how it should be. `None` where
-    /// that was chance; else what goes wrong when everything is joined, if it does.
+    /// Without cuts the program fails, or does not answer, and with this case it does: from now on that is how it should be.
+    /// `None` where that was chance; else what goes wrong when everything is joined, if it does.
     pub(super) async fn stand_on_case(&mut self, good: Case) -> Result<Option<Option<Suspect>>> {
-        let Some((outcome, expectation)) = self.steady(&good).await? else { return Ok(None) };
         let joined = Case::joined();
+        let [Some((outcome, expectation)), bad] = self.steady(&good, &joined).await? else { return Ok(None) };
         self.tried.clear();
-        let exit = self.baseline.exit.map_or_else(String::new, |exit| exit.to_string());
-        let what = format!("without cuts the program {exit}");
-        match self.steady(&joined).await? {
+        let what = match self.baseline.exit {
+            Some(exit) if !exit.is_success() => format!("without cuts the program {exit}"),
+            _ => format!("without cuts the {} does not answer", Names::of(&self.runner.subject).other),
+        };
+        match bad {
             Some(bad) if !expectation.differences(&bad.0).is_empty() => {
                 self.pinned((good, (outcome, expectation)), (joined, bad), &what).await.map(Some)
             }
@@ -265,17 +357,47 @@ impl Judge {
         Direction::BOTH.into_iter().flat_map(cuts).collect()
     }
 
-    /// Whether a case has one outcome each time.
-    async fn steady(&mut self, case: &Case) -> Result<Option<(Outcome, Expectation)>> {
-        let first = self.runner.run(case, self.bounds).await?;
-        let mut expectation = Expectation::new(&first, self.framing());
-        for _ in 1..STEADY {
-            let other = self.runner.run(case, self.bounds).await?;
-            if !expectation.learn(&other) {
-                return Ok(None);
+    /// What each of two cases comes to, if that is the same each time. They are had in an order by lot, so that nothing
+    /// else that changes meanwhile makes the difference.
+    async fn steady(&mut self, one: &Case, other: &Case) -> Result<[Option<(Outcome, Expectation)>; 2]> {
+        let mut known: [Option<(Outcome, Expectation)>; 2] = [None, None];
+        let mut steady = [true, true];
+        for second in order(self.shake.seed, STEADY) {
+            let at = usize::from(second);
+            if !steady[at] {
+                continue;
+            }
+            let outcome = self.runner.run(if second { other } else { one }, self.bounds).await?;
+            match &mut known[at] {
+                Some((_, expectation)) => steady[at] = expectation.learn_alike(&outcome),
+                none => *none = Some((outcome.clone(), self.expecting(&outcome))),
             }
         }
-        Ok(Some((first, expectation)))
+        let [one, other] = known;
+        Ok([one.filter(|_| steady[0]), other.filter(|_| steady[1])])
+    }
+
+    /// Tries half-close again: what a client meets that ends its side before the answer. Nobody is accused for that.
+    pub(super) async fn try_half_close(&mut self) -> Result<()> {
+        let Some(suspect) = self.half_close.take() else { return Ok(()) };
+        for _ in 1..HALF_CLOSES {
+            if self.gone {
+                return Ok(());
+            }
+            let again = match self.try_case(&suspect.case).await {
+                Err(error) if error.is_unreachable() => {
+                    self.note_gone(&error, vec![suspect.case.clone()]);
+                    return Ok(());
+                }
+                again => again?,
+            };
+            if self.differences(&again).await?.is_empty() {
+                self.notes.push(format!("{} went otherwise, but not each time", suspect.case));
+                return Ok(());
+            }
+        }
+        self.half_close = Some(suspect);
+        Ok(())
     }
 }
 

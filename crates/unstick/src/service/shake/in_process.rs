@@ -113,6 +113,11 @@ impl AsyncWrite for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        // What it had read when it went, it had read apart from what follows.
+        if matches!(self.knife.step(), Step::Drain) {
+            self.knife.drained(Proof::Read);
+        }
+        self.tape.open().tally[Direction::ClientToServer.index()] = self.knife.tally();
         self.tape.ended(Direction::ServerToClient, Ending::Fin);
     }
 }

@@ -45,6 +45,12 @@ impl Seen {
         self.state == ESTABLISHED
     }
 
+    /// It was closed in order after all of so many bytes had arrived: what is unread when a socket is closed makes a
+    /// reset of it, so all of them were read.
+    pub(super) fn has_read_and_closed(self, sent: u64) -> bool {
+        matches!(self.state, FIN_WAIT1 | FIN_WAIT2) && self.unread == 0 && self.received >= sent
+    }
+
     /// Nobody will read from it any more.
     pub(super) fn is_deaf(self) -> bool {
         match self.state {

@@ -126,6 +126,8 @@ pub(super) struct Timing {
     pub(super) answer: Duration,
     /// It did not come in the time that it takes without cuts.
     pub(super) given_up: bool,
+    /// The server had ended its side before that.
+    pub(super) ended_before: bool,
 }
 
 impl Outcome {

@@ -184,7 +184,9 @@ impl Outlet {
                 None | Some(Err(_)) => return Look::Blind,
                 Some(Ok(None)) if wire.is_to_come() => return Look::NotYet,
                 Some(Ok(None)) => return Look::Gone,
-                Some(Ok(Some(seen))) if seen.is_deaf() => return Look::Gone,
+                Some(Ok(Some(seen))) if seen.is_deaf() => {
+                    return if seen.has_read_and_closed(sent) { Look::Read } else { Look::Gone };
+                }
                 // Before they have arrived the queue is empty, too. So the counter is looked at first, and the queue in
                 // a later reply.
                 Some(Ok(Some(seen))) if !*arrived => {

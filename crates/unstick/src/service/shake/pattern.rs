@@ -12,6 +12,8 @@ const COMPARING: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Token {
     Literal(Vec<u8>),
+    /// A number, of any length, because it was seen to differ; or a duration, which does wherever there is one.
+    Number,
     /// Something that differs from run to run, in so many bytes.
     Gap(usize, usize),
 }
@@ -22,12 +24,22 @@ pub(super) struct Pattern {
     tokens: Vec<Token>,
     /// As long as nothing differed.
     exact: Option<Vec<u8>>,
+    /// The first run's.
+    first: Vec<u8>,
+    /// Where in it something was first seen to differ.
+    differs: Option<usize>,
 }
 
 impl Pattern {
     /// One run's bytes.
     pub(super) fn new(bytes: &[u8]) -> Self {
-        Self { tokens: Vec::new(), exact: Some(bytes.to_vec()) }
+        let tokens = tokens(bytes);
+        let has_duration = tokens.iter().any(|token| matches!(token, Token::Number));
+        let first = bytes.to_vec();
+        match has_duration {
+            true => Self { tokens, exact: None, first, differs: None },
+            false => Self { tokens: Vec::new(), exact: Some(first.clone()), first, differs: None },
+        }
     }
 
     /// Takes in another run's bytes: where they differ there are gaps from now on. Returns how much they have in common
@@ -40,6 +52,8 @@ impl Pattern {
         if let Some(exact) = self.exact.take() {
             self.tokens = tokens(&exact);
         }
+        let differs = self.word_of(self.first.iter().zip(bytes).take_while(|(one, other)| one == other).count());
+        self.differs = Some(self.differs.map_or(differs, |before| before.min(differs)));
         let (merged, common, alike) = self.merge(bytes);
         self.tokens = merged;
         (common + alike) as f64 / bytes.len().max(1) as f64
@@ -53,7 +67,7 @@ impl Pattern {
         }
         let (_, common, _) = known.merge(bytes);
         let literal = known.tokens.iter().map(|token| if let Token::Literal(one) = token { one.len() } else { 0 });
-        let most: usize = known.tokens.iter().map(|token| token.length().1).sum();
+        let most: usize = known.tokens.iter().map(Token::weight).sum();
         let share = |part: usize, whole: usize| if whole == 0 { 1.0 } else { (part as f64 / whole as f64).min(1.0) };
         share(common, literal.sum()).min(share(most, bytes.len()))
     }
@@ -68,8 +82,8 @@ impl Pattern {
             match op {
                 DiffOp::Equal { old_index, len, .. } => {
                     for token in &self.tokens[old_index..old_index + len] {
-                        common += token.length().1;
-                        merged.tokens.push(token.clone());
+                        common += token.weight();
+                        merged.known(token);
                     }
                 }
                 other => {
@@ -94,6 +108,7 @@ impl Pattern {
         while let Some(token) = tokens.next() {
             let next = match token {
                 Token::Literal(literal) => after_literal(&places, bytes, literal),
+                Token::Number => after_number(&places, bytes),
                 Token::Gap(least, most) => match tokens.next() {
                     Some(Token::Literal(literal)) => after_gap(&places, bytes, (*least, *most), literal),
                     _ => {
@@ -112,16 +127,39 @@ impl Pattern {
 
     /// Where something differs from run to run: the first offset; `None`: nowhere.
     pub(super) fn first_gap(&self) -> Option<usize> {
-        if self.exact.is_some() {
-            return None;
-        }
-        let literal = self.tokens.iter().take_while(|token| matches!(token, Token::Literal(_)));
-        Some(literal.map(|token| token.length().0).sum())
+        self.differs
+    }
+
+    /// Where the word begins that holds this byte of the first run.
+    fn word_of(&self, at: usize) -> usize {
+        let is_word = |byte: &&u8| byte.is_ascii_alphanumeric();
+        at - self.first[..at].iter().rev().take_while(is_word).count()
     }
 }
 
 fn after_literal(places: &[usize], bytes: &[u8], literal: &[u8]) -> Vec<usize> {
     places.iter().filter(|at| bytes[**at..].starts_with(literal)).map(|at| at + literal.len()).collect()
+}
+
+/// Behind the number that stands there, all of it.
+fn after_number(places: &[usize], bytes: &[u8]) -> Vec<usize> {
+    let ends = |at: &usize| number(&bytes[*at..]).map(|length| at + length);
+    let mut places: Vec<usize> = places.iter().filter_map(ends).collect();
+    places.dedup();
+    places
+}
+
+/// The length of the number that begins here: digits, and more of them behind dots.
+fn number(bytes: &[u8]) -> Option<usize> {
+    let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mut length = digits(0);
+    if length == 0 {
+        return None;
+    }
+    while bytes.get(length) == Some(&b'.') && digits(length + 1) > 0 {
+        length += 1 + digits(length + 1);
+    }
+    Some(length)
 }
 
 fn after_gap(places: &[usize], bytes: &[u8], (least, most): (usize, usize), literal: &[u8]) -> Vec<usize> {
@@ -137,7 +175,7 @@ fn after_gap(places: &[usize], bytes: &[u8], (least, most): (usize, usize), lite
 fn kindred(old: &[Token], new: &[Token]) -> usize {
     let sum = |tokens: &[Token]| tokens.iter().map(|token| token.length().1).sum::<usize>();
     let gaps = old.iter().filter(|token| matches!(token, Token::Gap(..))).map(|token| token.length().1).sum::<usize>();
-    let digits = |token: &Token| matches!(token, Token::Literal(one) if one.iter().all(u8::is_ascii_digit));
+    let digits = Token::is_number;
     let text = |token: &Token| matches!(token, Token::Literal(one) if one.iter().all(|byte| byte.is_ascii()));
     let numbers = !old.is_empty() && old.iter().chain(new).all(digits);
     let binary = sum(old) == sum(new) && !(old.iter().all(text) && new.iter().all(text));
@@ -149,10 +187,31 @@ impl Token {
     fn length(&self) -> (usize, usize) {
         match self {
             Self::Literal(literal) => (literal.len(), literal.len()),
+            Self::Number => (1, LONGEST_NUMBER),
             Self::Gap(least, most) => (*least, *most),
         }
     }
+
+    /// Bytes, as a rule.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Number => USUAL_NUMBER,
+            other => other.length().1,
+        }
+    }
+
+    fn is_number(&self) -> bool {
+        match self {
+            Self::Literal(one) => number(one) == Some(one.len()),
+            Self::Number => true,
+            Self::Gap(..) => false,
+        }
+    }
 }
+
+/// Bytes of a number that may have any: as many as 64 bits and their fraction have, and what one has as a rule.
+const LONGEST_NUMBER: usize = 24;
+const USUAL_NUMBER: usize = 4;
 
 #[derive(Default)]
 struct Merged {
@@ -160,8 +219,23 @@ struct Merged {
 }
 
 impl Merged {
+    /// What is still the same.
+    fn known(&mut self, token: &Token) {
+        match (self.tokens.last_mut(), token) {
+            // Where the one ends and the other begins cannot be told.
+            (Some(Token::Gap(least, most)), Token::Number) => (*least, *most) = (*least + 1, *most + LONGEST_NUMBER),
+            _ => self.tokens.push(token.clone()),
+        }
+    }
+
     /// A gap for what was known there, and what stands there now.
     fn gap(&mut self, known: &[Token], new: &[Token]) {
+        if let ([one], [other]) = (known, new)
+            && one.is_number()
+            && other.is_number()
+        {
+            return self.known(&Token::Number);
+        }
         let span = |tokens: &[Token]| {
             let lengths = tokens.iter().map(Token::length);
             lengths.fold((0, 0), |sum, length| (sum.0 + length.0, sum.1 + length.1))
@@ -180,10 +254,54 @@ impl Merged {
 }
 
 fn tokens(bytes: &[u8]) -> Vec<Token> {
-    bytes
-        .chunk_by(|one, other| one.is_ascii_alphanumeric() && other.is_ascii_alphanumeric())
-        .map(|chunk| Token::Literal(chunk.to_vec()))
-        .collect()
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let word = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().max(1);
+        let length = match number(&bytes[at..]) {
+            Some(length) if length >= word => length,
+            _ => word,
+        };
+        tokens.push(Token::Literal(bytes[at..at + length].to_vec()));
+        at += length;
+    }
+    find_durations(&mut tokens);
+    tokens
+}
+
+/// Numbers before a unit of time, and sums of them: `0.002 + 0.000 secs`. Of whole seconds nothing is assumed.
+fn find_durations(tokens: &mut [Token]) {
+    const UNITS: [&[u8]; 14] = [
+        b"s",
+        b"sec",
+        b"secs",
+        b"second",
+        b"seconds",
+        b"ms",
+        b"msec",
+        b"msecs",
+        b"us",
+        b"usec",
+        b"usecs",
+        b"ns",
+        b"milliseconds",
+        b"microseconds",
+    ];
+    let mut unit: Option<&[u8]> = None;
+    for token in tokens.iter_mut().rev() {
+        let Token::Literal(literal) = token else { continue };
+        let is_number = number(literal) == Some(literal.len());
+        let is_unit = UNITS.iter().find(|unit| literal.eq_ignore_ascii_case(unit));
+        if let (true, Some(unit)) = (is_number, unit) {
+            if literal.contains(&b'.') || !unit.starts_with(b"s") {
+                *token = Token::Number;
+            }
+        } else if let Some(found) = is_unit {
+            unit = Some(found);
+        } else if !matches!(literal[..], [b' ' | b'+' | b'/' | b',']) {
+            unit = None;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -216,7 +334,8 @@ mod tests {
         assert_eq!(pattern.misfit(b"Date: 12:34:01\r\nbody"), None);
         assert!(pattern.misfit(b"Date: 12:35:01\r\nbody").is_some(), "minutes have not been seen to change");
         assert!(pattern.misfit(b"Date: 12:34:01\r\nbod").is_some(), "cut short");
-        assert!(pattern.misfit(b"Date: 12:34:001\r\nbody").is_some(), "two digits were always two");
+        assert_eq!(pattern.misfit(b"Date: 12:34:5\r\nbody"), None, "a number that differs may have any length");
+        assert!(pattern.misfit(b"Date: 12:34:xy\r\nbody").is_some(), "that is no number");
         assert!(pattern.misfit(b"").is_some());
     }
 
@@ -228,6 +347,22 @@ mod tests {
         let two = learnt(&["a=1,b=22", "a=333,b=4"]);
         assert_eq!(two.misfit(b"a=55,b=66"), None);
         assert!(two.misfit(b"a=55;b=66").is_some());
+    }
+
+    #[test]
+    fn numbers_and_durations_may_have_any_length() {
+        let taken = learnt(&["* OK Fetch completed (0.002 + 0.000 secs).\r\n"]);
+        assert_eq!(taken.first_gap(), None, "nothing has differed yet");
+        for other in ["(0.012 + 0.001 secs)", "(1.5 + 0.000 secs)", "(10.002 + 12 secs)"] {
+            assert_eq!(taken.misfit(format!("* OK Fetch completed {other}.\r\n").as_bytes()), None, "{other}");
+        }
+        assert!(taken.misfit(b"* OK Fetch completed (0.002 + 0.000 secs)").is_some(), "cut short");
+        assert!(taken.misfit(b"* OK Fetch completed (0.002 + secs).\r\n").is_some(), "a number is missing");
+        let number = learnt(&["took 9 ms, id=99", "took 11 ms, id=100"]);
+        assert_eq!(number.misfit(b"took 1000 ms, id=5"), None);
+        assert_eq!(number.first_gap(), Some(5));
+        assert!(learnt(&["slept 15 s"]).misfit(b"slept 1 s").is_some(), "whole seconds may be what was asked for");
+        assert!(learnt(&["1.5"]).misfit(b"1.6").is_some(), "and so may a number be");
     }
 
     #[test]

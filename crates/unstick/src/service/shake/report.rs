@@ -7,7 +7,9 @@ use unstick_wire::shake::{Case, Conversation, Direction, Tally};
 
 use super::excerpt::{columns, compared, head, marked, wrapped};
 use super::expect::Difference;
-use super::outcome::{Exit, Outcome, Side};
+use super::headline::{Names, Pair, matter};
+use super::outcome::{Exit, Outcome};
+use super::proof::Evidence;
 
 /// What can be said of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +36,8 @@ impl fmt::Display for Verdict {
 /// One distinct way in which the program fails.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// Who answers: a server, a program on pipes, a service.
-    pub(super) server: &'static str,
+    /// What the two sides are called.
+    pub(super) names: Names,
     /// What every run had beside its case; empty unless runs without cuts disagreed or failed.
     pub base: Case,
     /// The smallest case that shows it, with what every run had.
@@ -46,6 +48,10 @@ pub struct Finding {
     pub pattern: String,
     /// What most likely causes it.
     pub cause: String,
+    /// What shows that the case decides, and not chance.
+    pub evidence: Option<Evidence>,
+    /// Runs without cuts were not all the same, so that this must be said.
+    pub(super) unsteady: bool,
     /// A run as it should be.
     pub baseline: Outcome,
     /// The run of the smallest case.
@@ -62,6 +68,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// The distinct failures.
     pub findings: Vec<Finding>,
+    /// What a client meets that ends its side right behind its last byte, where that differs. No boundary does it, so it is
+    /// no finding, unless how sides end was to count.
+    pub half_close: Option<Finding>,
     /// Cases that were run.
     pub cases: u64,
     /// What came about of their cuts and joins.
@@ -72,6 +81,7 @@ pub struct Report {
     pub results: Vec<(Case, bool)>,
     /// The conversation without cuts.
     pub conversation: Conversation,
+    pub(super) names: Names,
     /// How long it all took.
     pub took: Duration,
 }
@@ -92,15 +102,15 @@ impl Report {
             let _ = write!(text, ": {}", plural(self.findings.len() as u64, "finding"));
         }
         let lengths = Direction::BOTH.map(|way| self.conversation.of(way).bytes.len() as u64);
-        let (there, back) = (plural(lengths[0], "byte"), lengths[1]);
+        let (there, back, other) = (plural(lengths[0], "byte"), lengths[1], self.names.other);
         let _ = write!(text, "\n  {} in {:.1} s", plural(self.cases, "case"), self.took.as_secs_f64());
-        let _ = writeln!(text, " of a conversation of {there} to the server, {back} back");
-        let Tally { planned, delivered, turned, .. } = self.tally;
-        let _ = write!(text, "  {delivered} of {} cuts and joins delivered", planned - turned);
-        if turned > 0 {
-            let _ = write!(text, "; {} cannot be: the sender waits for an answer", plural(turned, "join"));
+        let _ = writeln!(text, " of a conversation of {there} to the {other}, {back} back");
+        told(&mut text, " ", 2, &self.delivered());
+        if let Some(half_close) = &self.half_close {
+            let what = "what a client meets that ends its side right behind its last byte; cuts do not do that, they were \
+                        tried with the end held back until the answer had come";
+            told(&mut text, "  half-close", 14, &format!("{}: {what}", half_close.headline()));
         }
-        text.push('\n');
         for note in &self.notes {
             told(&mut text, "  note", 8, note);
         }
@@ -109,6 +119,24 @@ impl Report {
             finding.tell(&mut text, number + 1, &self.conversation, again(finding));
         }
         text
+    }
+}
+
+impl Report {
+    /// How many of the planned cuts and joins were delivered, and why not all.
+    fn delivered(&self) -> String {
+        let Tally { planned, delivered, unproven, unread, turned, gone } = self.tally;
+        let other = self.names.other;
+        let reasons = [
+            (gone, format!("not possible: the {other} was gone")),
+            (turned, "not possible: the sender waits for an answer".into()),
+            (unproven, "not proven".into()),
+            (unread, "not read in time".into()),
+        ];
+        let reasons: Vec<String> =
+            reasons.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}")).collect();
+        let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
+        format!("{delivered} of {planned} cuts and joins delivered{reasons}")
     }
 }
 
@@ -135,43 +163,11 @@ fn told(text: &mut String, label: &str, width: usize, what: &str) {
 impl Finding {
     /// What it comes to, in a few words.
     pub fn headline(&self) -> String {
-        let words: Vec<String> = self.matter().map(|difference| self.said(difference)).collect();
-        words.join(", ")
+        self.pair().headline(&self.differences)
     }
 
-    /// The differences that say something: how a side ends matters where nothing else differs.
-    fn matter(&self) -> impl Iterator<Item = Difference> + '_ {
-        let is_ending = |difference: &Difference| matches!(difference, Difference::Ending(_));
-        let only_endings = self.differences.iter().all(is_ending);
-        self.differences.iter().filter(move |difference| only_endings || !is_ending(difference)).copied()
-    }
-
-    fn said(&self, difference: Difference) -> String {
-        let ending = |outcome: &Outcome, way| outcome.exchanges.first().map(|exchange| exchange.of(way).ending);
-        match (difference, self.outcome.exit, self.baseline.exit) {
-            (Difference::Exit, Some(now), Some(before)) if now != before => {
-                format!("the program {now} ({} it {before})", self.otherwise())
-            }
-            (Difference::Ending(way), ..) => match (ending(&self.outcome, way), ending(&self.baseline, way)) {
-                (Some(now), Some(before)) => format!("{way} {now} ({} it {before})", self.otherwise()),
-                _ => difference.to_string(),
-            },
-            (Difference::Late, ..) => {
-                let (now, before) = (self.outcome.took.as_secs_f64(), self.baseline.took.as_secs_f64());
-                format!("it hangs: not over after {now:.1} s ({} {before:.2} s)", self.otherwise())
-            }
-            (Difference::Bytes(Direction::ServerToClient), ..) => format!("the {} answers something else", self.server),
-            _ => difference.to_string(),
-        }
-    }
-
-    /// What the baseline is called.
-    fn otherwise(&self) -> String {
-        match self.base.edits() {
-            [] => "without cuts".into(),
-            [_] => format!("with {}", self.base),
-            _ => "as it should".into(),
-        }
+    fn pair(&self) -> Pair<'_> {
+        Pair { names: self.names, base: &self.base, before: &self.baseline, now: &self.outcome }
     }
 
     fn tell(&self, text: &mut String, number: usize, conversation: &Conversation, again: Option<String>) {
@@ -182,10 +178,10 @@ impl Finding {
         for way in Direction::BOTH {
             let shown = marked(&conversation.of(way).bytes, &self.smallest, way, WIDE - LABEL);
             if !shown.is_empty() {
-                let _ = writeln!(text, "   {:<1$}{shown}", way.to_string(), LABEL - 3);
+                let _ = writeln!(text, "   {:<1$}{shown}", self.names.stream(way), LABEL - 3);
             }
         }
-        for difference in self.matter() {
+        for difference in matter(&self.differences) {
             self.compare(text, difference);
         }
         for (who, said) in [("program said", &self.outcome.client_said), ("server said", &self.outcome.server_said)] {
@@ -193,6 +189,9 @@ impl Finding {
         }
         text.push('\n');
         told(text, "   likely cause", LABEL, &self.cause);
+        if let Some(evidence) = self.evidence.filter(|_| self.unsteady) {
+            told(text, "   certain", LABEL, &evidence.to_string());
+        }
         if let Some(again) = again {
             // Not broken into lines: it is to be copied.
             let _ = writeln!(text, "   {:<1$}{again}", "run it again", LABEL - 3);
@@ -203,12 +202,9 @@ impl Finding {
     fn compare(&self, text: &mut String, difference: Difference) {
         let (what, before, now, endings) = match difference {
             Difference::Bytes(way) => {
-                let pairs = self.baseline.exchanges.iter().zip(&self.outcome.exchanges);
-                let mut sides = pairs.map(|(before, now)| (before.of(way), now.of(way)));
-                let differ = |(before, now): &(&Side, &Side)| before.recording.bytes != now.recording.bytes;
-                let Some((before, now)) = sides.find(differ) else { return };
+                let Some((before, now)) = self.pair().sides(way) else { return };
                 let endings = Some((before.ending, now.ending));
-                (said_by(way, self.server), &before.recording.bytes, &now.recording.bytes, endings)
+                (said_by(way, self.names.other), &before.recording.bytes, &now.recording.bytes, endings)
             }
             Difference::Output => match (&self.baseline.output, &self.outcome.output) {
                 (Some(before), Some(now)) => ("what the program prints:".to_owned(), before, now, None),
@@ -230,7 +226,7 @@ impl Finding {
             let _ = write!(remark, "; then it {now}");
         }
         let _ = writeln!(text, "\n   {what}");
-        let label = Some(self.otherwise()).filter(|label| columns(label) < LABEL - 3);
+        let label = Some(self.pair().otherwise()).filter(|label| columns(label) < LABEL - 3);
         let _ = writeln!(text, "   {:<1$}{one}", label.as_deref().unwrap_or("as it should"), LABEL - 3);
         let _ = writeln!(text, "   {:<1$}{other}", "in this case", LABEL - 3);
         if LABEL + column + 2 + columns(&remark) <= WIDE {

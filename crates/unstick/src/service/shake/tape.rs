@@ -84,7 +84,9 @@ impl Tape {
         let now = Instant::now();
         written.ended = Some(now);
         written.last = Some((Direction::ClientToServer, now));
-        written.timing.before_end = written.exchange.of(Direction::ServerToClient).recording.bytes.len();
+        let side = written.exchange.of(Direction::ServerToClient);
+        let (before_end, ended_before) = (side.recording.bytes.len(), side.ending != Ending::Open);
+        written.timing = Timing { before_end, ended_before, ..written.timing };
     }
 
     /// Since the last bytes were sent to the server; since anything was said; and whether the server has answered since.
@@ -100,7 +102,9 @@ impl Tape {
         let written = self.open();
         let mut timing = written.timing;
         if written.ended.is_none() {
-            timing.before_end = written.exchange.of(Direction::ServerToClient).recording.bytes.len();
+            let side = written.exchange.of(Direction::ServerToClient);
+            timing.before_end = side.recording.bytes.len();
+            timing.ended_before = side.ending != Ending::Open;
         }
         timing.given_up = written.given_up;
         timing

@@ -1,0 +1,220 @@
+//! The runs without cuts: what they say is what every case is compared with, and how long they take is how long is waited.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use unstick_wire::shake::{Case, Conversation, Direction, Edit};
+
+use super::Shake;
+use super::conversation::{Bounds, Runner, Subject};
+use super::expect::Expectation;
+use super::headline::Names;
+use super::hold::Hold;
+use super::judge::Judge;
+use super::outcome::Outcome;
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// Runs without cuts before anything is said.
+const BASELINES: usize = 3;
+
+/// More of them where they differ in places: whatever may differ should have.
+const VOLATILE: usize = 5;
+
+/// The least silence behind an answer that ends a conversation, and what a busy machine may add to what a run takes.
+const SETTLE: Duration = Duration::from_millis(50);
+const SETTLE_INSIDE: Duration = Duration::from_millis(1);
+const SLACK: Duration = Duration::from_millis(750);
+
+/// The same of an answer alone.
+const ANSWER_SLACK: Duration = Duration::from_millis(500);
+const ANSWER_SLACK_INSIDE: Duration = Duration::from_millis(50);
+
+/// How long an answer is waited for in cases where runs without cuts had none.
+const UNANSWERED: Duration = Duration::from_millis(250);
+const UNANSWERED_INSIDE: Duration = Duration::from_millis(2);
+
+/// A run without cuts that was late may have met a busy machine: so often it is had again.
+const PUNCTUAL: usize = 3;
+
+impl Judge {
+    /// Has the runs without cuts. False where the server did not live to see them all.
+    pub(super) async fn begin(&mut self) -> Result<bool> {
+        let first = self.first().await?;
+        check(&first, &self.shake.subject, self.bounds)?;
+        self.expectation = self.expecting(&first);
+        self.baseline = first.clone();
+        let mut outcomes = vec![first];
+        self.bounds.learn(&outcomes, &self.expectation, &self.shake);
+        self.conversation = recorded(&outcomes, self.shake.framing.as_ref());
+        for number in 1..BASELINES + VOLATILE {
+            if number >= BASELINES && (self.unsteady || !self.expectation.is_volatile()) {
+                break;
+            }
+            let outcome = match punctual(&self.runner, &self.base, self.bounds).await {
+                Err(error) if error.is_unreachable() => {
+                    self.note_gone(&error, Vec::new());
+                    return Ok(false);
+                }
+                outcome => outcome?,
+            };
+            self.unsteady |= !self.expectation.learn(&outcome);
+            outcomes.push(outcome);
+        }
+        self.bounds.learn(&outcomes, &self.expectation, &self.shake);
+        self.conversation = recorded(&outcomes, self.shake.framing.as_ref());
+        self.note_baseline();
+        Ok(true)
+    }
+
+    /// The first of them, which is waited for longest.
+    async fn first(&mut self) -> Result<Outcome> {
+        let first = self.runner.run(&self.base, self.bounds).await?;
+        let speaks = self.is_scripted() && first.is_unanswered() && !first.has_ended_early();
+        if !speaks {
+            return Ok(first);
+        }
+        // It may be thinking, and its end may have been ours.
+        self.bounds.hold.patience = match (&self.shake.subject, self.shake.timeout) {
+            (_, Some(timeout)) => timeout,
+            (Subject::Service { .. }, None) => return Ok(first),
+            _ => limits::ANSWER_PATIENCE,
+        };
+        self.runner.run(&self.base, self.bounds).await
+    }
+
+    fn note_baseline(&mut self) {
+        let places = self.expectation.volatile(Names::of(&self.runner.subject));
+        if !places.is_empty() {
+            let what = "runs without cuts differ, as by a clock or a random value, which is not held against a case";
+            self.notes.push(format!("{what}: {}", places.join(", ")));
+        }
+        if let Some(exit) = self.baseline.exit.filter(|exit| !exit.is_success()) {
+            self.notes.push(format!("the program {exit} even without cuts"));
+        }
+    }
+}
+
+impl Bounds {
+    /// From what was seen of runs without cuts.
+    fn learn(&mut self, outcomes: &[Outcome], expectation: &Expectation, shake: &Shake) {
+        // The first run waited for what nobody knew.
+        let later = if outcomes.len() > 1 { &outcomes[1..] } else { outcomes };
+        let took = later.iter().map(|outcome| outcome.active).max().unwrap_or_default();
+        let pause = outcomes.iter().map(|outcome| outcome.pause).max().unwrap_or_default();
+        self.ends = expectation.ends(Direction::ServerToClient);
+        self.expected = outcomes.iter().map(Outcome::answered).min().unwrap_or(0);
+        self.quiet = (pause * 2 + Duration::from_millis(20)).min(Duration::from_secs(1));
+        let settle = if matches!(shake.subject, Subject::Service { .. }) { SETTLE_INSIDE } else { SETTLE };
+        self.settle = settle.max(pause * 2);
+        self.total = shake.timeout.unwrap_or(took * 4 + SLACK);
+        self.typical = later.iter().map(|outcome| outcome.took).min().unwrap_or_default();
+        self.hold = Hold { unknown: false, ..self.hold };
+        let inside = matches!(shake.subject, Subject::Service { .. });
+        let (unanswered, slack) =
+            if inside { (UNANSWERED_INSIDE, ANSWER_SLACK_INSIDE) } else { (UNANSWERED, ANSWER_SLACK) };
+        let answer = outcomes.iter().map(|outcome| outcome.timing.answer).max().unwrap_or_default();
+        let patience = shake.timeout.unwrap_or(answer * 4 + slack);
+        self.hold.learn(outcomes, answer, self.settle, [patience, unanswered]);
+    }
+
+    /// A case of many cuts takes longer by itself.
+    pub(super) fn for_case(mut self, case: &Case, conversation: &Conversation) -> Self {
+        let cuts = |(way, edit): &(Direction, Edit)| match edit {
+            Edit::Every(step, to) => (conversation.of(*way).bytes.len() as u64).min(to.unwrap_or(u64::MAX)) / step,
+            _ => 1,
+        };
+        let cuts: u64 = case.edits().iter().map(cuts).sum();
+        self.total += Duration::from_millis(cuts);
+        self
+    }
+}
+
+impl Hold {
+    fn learn(&mut self, outcomes: &[Outcome], answer: Duration, settle: Duration, patience: [Duration; 2]) {
+        let [patience, unanswered] = patience;
+        self.expected = outcomes.iter().map(|outcome| outcome.timing.before_end).min().unwrap_or(0);
+        if outcomes.iter().any(|outcome| outcome.timing.answered) {
+            *self = Self { answer, settle, patience, ..*self };
+        } else if outcomes.iter().all(Outcome::is_unanswered) {
+            // Cut it may answer all the same.
+            *self = Self { answer: Duration::ZERO, settle, patience: unanswered, unknown: true, ..*self };
+        } else {
+            // Who answers only behind the end is not waited for before it.
+            *self = Self { answer: Duration::ZERO, settle: Duration::ZERO, patience, ..*self };
+        }
+    }
+}
+
+/// A run that is not late, if that can be had.
+pub(super) async fn punctual(runner: &Arc<Runner>, case: &Case, bounds: Bounds) -> Result<Outcome> {
+    let mut outcome = runner.run(case, bounds).await?;
+    for _ in 1..PUNCTUAL {
+        let given_up = outcome.timing.given_up && !bounds.hold.unknown;
+        if !outcome.late && !given_up {
+            break;
+        }
+        outcome = runner.run(case, bounds).await?;
+    }
+    Ok(outcome)
+}
+
+/// What must hold of a run without cuts before anything can be said.
+fn check(baseline: &Outcome, subject: &Subject, bounds: Bounds) -> Result<()> {
+    if baseline.late {
+        let error = Error::other(format!("without cuts the conversation is not over after {:?}", bounds.total));
+        return Err(
+            error.with_hint("--timeout gives it longer; a client that waits for more input needs an end of its own")
+        );
+    }
+    if baseline.exchanges.is_empty() {
+        let said = baseline.client_said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+        let exit = baseline.exit.map_or_else(|| "ended".into(), |exit| exit.to_string());
+        let error = Error::other(format!("the client {exit} without connecting"));
+        let said = if said.is_empty() {
+            String::new()
+        } else {
+            format!("; it said: {}", super::excerpt::shown(said.as_bytes()))
+        };
+        return Err(error.with_hint(format!(
+            "{{host}}, {{port}} and {{address}} in its command, and UNSTICK_PORT in its environment, say where to connect to{said}"
+        )));
+    }
+    if baseline.overflowed {
+        let limit = unstick_wire::quantity::size(limits::MAX_RECORDED as u64);
+        let error = Error::other(format!("the conversation is longer than {limit} in one direction"));
+        return Err(error.with_hint("a shorter one breaks at the same boundaries"));
+    }
+    let silent = matches!(subject, Subject::Server { writes, .. } | Subject::Pipes { writes, .. } if writes.iter().all(Vec::is_empty));
+    if silent {
+        return Err(Error::usage("nothing is sent, so nothing can be cut").with_hint("--send TEXT or --send-file PATH"));
+    }
+    Ok(())
+}
+
+/// What was recorded of the longest connection, with the segments of all runs.
+fn recorded(outcomes: &[Outcome], framing: Option<&unstick_wire::Framing>) -> Conversation {
+    let mut conversation = Conversation::default();
+    let Some(first) = outcomes.first() else { return conversation };
+    let length = |exchange: &super::Exchange| {
+        Direction::BOTH.iter().map(|way| exchange.of(*way).recording.bytes.len()).sum::<usize>()
+    };
+    let longest = (0..first.exchanges.len()).max_by_key(|index| (length(&first.exchanges[*index]), usize::MAX - index));
+    let Some(index) = longest else { return conversation };
+    for way in Direction::BOTH {
+        let recording = conversation.of_mut(way);
+        *recording = first.exchanges[index].of(way).recording.clone();
+        for outcome in &outcomes[1..] {
+            let Some(other) = outcome.exchanges.get(index) else { continue };
+            recording.segments.extend(&other.of(way).recording.segments);
+        }
+        let length = recording.bytes.len() as u64;
+        recording.segments.retain(|at| *at < length);
+        recording.segments.sort_unstable();
+        recording.segments.dedup();
+        if let Some(framing) = framing {
+            recording.find_frames(&framing.sent_by(way.sender()));
+        }
+    }
+    conversation
+}

@@ -1,0 +1,126 @@
+//! What happened in a case, in a few words, and what the two sides are called.
+
+use unstick_wire::shake::{Case, Direction};
+
+use super::conversation::Subject;
+use super::expect::Difference;
+use super::outcome::{Ending, Outcome, Side};
+
+/// What the sides and their streams are called: pipes have no server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Names {
+    /// Who answers.
+    pub(super) other: &'static str,
+    streams: [&'static str; 2],
+}
+
+impl Names {
+    pub(super) fn of(subject: &Subject) -> Self {
+        match subject {
+            Subject::Client { .. } | Subject::Server { .. } => {
+                Self { other: "server", streams: ["client→server", "server→client"] }
+            }
+            Subject::Pipes { .. } => Self { other: "program", streams: ["stdin", "stdout"] },
+            Subject::Service { .. } => Self { other: "service", streams: ["client→service", "service→client"] },
+        }
+    }
+
+    /// One direction's bytes.
+    pub(super) fn stream(self, way: Direction) -> &'static str {
+        self.streams[way.index()]
+    }
+}
+
+/// A run, and what it is compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair<'a> {
+    pub(super) names: Names,
+    /// What every run had.
+    pub(super) base: &'a Case,
+    pub(super) before: &'a Outcome,
+    pub(super) now: &'a Outcome,
+}
+
+impl<'a> Pair<'a> {
+    /// What differs, in a few words.
+    pub(super) fn headline(self, differences: &[Difference]) -> String {
+        let words: Vec<String> = matter(differences).map(|difference| self.said(difference)).collect();
+        words.join(", ")
+    }
+
+    /// What the baseline is called.
+    pub(super) fn otherwise(self) -> String {
+        match self.base.edits() {
+            [] => "without cuts".into(),
+            [_] => format!("with {}", self.base),
+            _ => "as it should".into(),
+        }
+    }
+
+    /// The first of the connections whose bytes differ: before, and now.
+    pub(super) fn sides(self, way: Direction) -> Option<(&'a Side, &'a Side)> {
+        let pairs = self.before.exchanges.iter().zip(&self.now.exchanges);
+        let mut sides = pairs.map(|(before, now)| (before.of(way), now.of(way)));
+        sides.find(|(before, now)| before.recording.bytes != now.recording.bytes)
+    }
+
+    fn said(self, difference: Difference) -> String {
+        let ending = |outcome: &Outcome, way| outcome.exchanges.first().map(|exchange| exchange.of(way).ending);
+        match (difference, self.now.exit, self.before.exit) {
+            (Difference::Exit, Some(now), Some(before)) if now != before => {
+                format!("the program {now} ({} it {before})", self.otherwise())
+            }
+            (Difference::Ending(way), ..) => match (ending(self.now, way), ending(self.before, way)) {
+                (Some(now), Some(before)) => {
+                    format!("{} {now} ({} it {before})", self.names.stream(way), self.otherwise())
+                }
+                _ => difference.to_string(),
+            },
+            (Difference::Late, ..) => {
+                let (now, before) = (self.now.took.as_secs_f64(), self.before.took.as_secs_f64());
+                format!("it hangs: not over after {now:.1} s ({} {before:.2} s)", self.otherwise())
+            }
+            (Difference::Bytes(way), ..) => match self.sides(way) {
+                Some((before, now)) => self.bytes(way, before, now),
+                None => difference.to_string(),
+            },
+            _ => difference.to_string(),
+        }
+    }
+
+    fn bytes(self, way: Direction, before: &Side, now: &Side) -> String {
+        let what = if way == Direction::ServerToClient { "the answer" } else { "what the client sends" };
+        let (before_bytes, now_bytes) = (&before.recording.bytes, &now.recording.bytes);
+        let (before_count, count) = (before_bytes.len(), now_bytes.len());
+        let end = match now.ending {
+            Ending::Reset => ", reset",
+            _ => "",
+        };
+        let same = before_bytes.iter().zip(now_bytes).take_while(|(one, other)| one == other).count();
+        if count == 0 {
+            let only = match self.base.edits() {
+                [] => String::new(),
+                _ => format!(", only {} there is one", self.otherwise()),
+            };
+            let nothing = if way == Direction::ServerToClient { "no answer" } else { "the client sends nothing" };
+            format!("{nothing}{only}{end}")
+        } else if before_count == 0 {
+            format!("{what} comes, {} there is none{end}", self.otherwise())
+        } else if same == count {
+            format!("{what} breaks off after {count} of {before_count} bytes{end}")
+        } else if same == before_count {
+            format!("{what} goes on: {count} bytes, not {before_count}{end}")
+        } else if count == before_count {
+            format!("{what} differs from byte {same} on{end}")
+        } else {
+            format!("{what} differs from byte {same} on: {count} bytes, not {before_count}{end}")
+        }
+    }
+}
+
+/// The differences that say something: how a side ends matters where nothing else differs.
+pub(super) fn matter(differences: &[Difference]) -> impl Iterator<Item = Difference> + '_ {
+    let is_ending = |difference: &Difference| matches!(difference, Difference::Ending(_));
+    let only_endings = differences.iter().all(is_ending);
+    differences.iter().filter(move |difference| only_endings || !is_ending(difference)).copied()
+}

@@ -1,0 +1,127 @@
+//! Whether a case decides: as many runs with it as without, in an order by lot, and how far the difference can be chance.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use unstick_wire::shake::{chance, order};
+
+use super::baseline::punctual;
+use super::judge::{Judge, Suspect, over};
+use super::outcome::Outcome;
+use crate::error::Result;
+
+/// Pairs of runs, one with the case and one without, that are had at once, and at most in all.
+const PAIRS: u32 = 7;
+const MOST: u32 = 21;
+
+/// More than this, and a difference is taken for chance.
+const LIKELY: f64 = 1e-3;
+
+/// How often it is begun anew where a run without cuts was something new.
+const ANEW: usize = 2;
+
+/// What runs with a case and without have shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// Runs with the case, and as many without, in an order by lot.
+    pub runs: u32,
+    /// Those with it that went otherwise than any without.
+    pub otherwise: u32,
+    /// How probable that is, if the case made no difference (Fisher's exact test).
+    pub chance: f64,
+}
+
+impl std::fmt::Display for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { runs, otherwise, chance } = self;
+        let odds = (1.0 / chance).round();
+        write!(
+            f,
+            "in {otherwise} of {runs} runs with it and in none of {runs} without, in mixed order: chance would do that once in {odds} times"
+        )
+    }
+}
+
+impl Judge {
+    /// Proves that a case decides; `None` where it does not, or that cannot be shown.
+    pub(super) async fn prove(&mut self, mut suspect: Suspect) -> Result<Option<(Suspect, Evidence)>> {
+        let (mut runs, mut otherwise, mut anew) = (0, 0, 0);
+        while runs < MOST && !self.gone {
+            let outcomes = self.mixed(&suspect, runs).await?;
+            if self.gone {
+                break;
+            }
+            let (with, without): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(with, _)| *with);
+            let mut new = false;
+            for (_, outcome) in &without {
+                new |= !self.expectation.differences(outcome).is_empty();
+                self.learn(outcome);
+            }
+            if new {
+                suspect.differences = self.expectation.differences(&suspect.outcome);
+                anew += 1;
+                if suspect.differences.is_empty() || anew > ANEW {
+                    break;
+                }
+                (runs, otherwise) = (0, 0);
+                continue;
+            }
+            runs += PAIRS;
+            for (_, outcome) in with {
+                let differences = self.expectation.differences(&outcome);
+                if !differences.is_empty() {
+                    otherwise += 1;
+                    suspect = Suspect { outcome, differences, ..suspect };
+                }
+            }
+            let chance = chance(otherwise, runs);
+            if chance <= LIKELY {
+                return Ok(Some((suspect, Evidence { runs, otherwise, chance })));
+            }
+            if otherwise == 0 {
+                break;
+            }
+        }
+        if !self.gone && otherwise > 0 {
+            self.doubts.push(format!(
+                "{} went otherwise in {otherwise} of {runs} runs, as by chance: that is no proof that the cut does it",
+                suspect.case
+            ));
+        }
+        Ok(None)
+    }
+
+    /// Runs with the case and without, in an order by lot, some at once.
+    async fn mixed(&mut self, suspect: &Suspect, before: u32) -> Result<Vec<(bool, Outcome)>> {
+        let bounds = self.bounds.for_case(&suspect.case, &self.conversation);
+        let whole = over(&self.base, &suspect.case);
+        let mut order = order(self.shake.seed ^ u64::from(before), PAIRS).into_iter();
+        let mut running = JoinSet::new();
+        let mut outcomes = Vec::new();
+        loop {
+            while running.len() < self.jobs
+                && let Some(with) = order.next()
+            {
+                let runner = Arc::clone(&self.runner);
+                let case = if with { whole.clone() } else { self.base.clone() };
+                running.spawn(async move {
+                    match with {
+                        true => (with, runner.run(&case, bounds).await),
+                        false => (with, punctual(&runner, &case, bounds).await),
+                    }
+                });
+            }
+            match running.join_next().await {
+                None => return Ok(outcomes),
+                Some(Err(_)) => {}
+                Some(Ok((with, Ok(outcome)))) => outcomes.push((with, outcome)),
+                Some(Ok((_, Err(error)))) if error.is_unreachable() => {
+                    self.note_gone(&error, vec![suspect.case.clone()]);
+                    return Ok(Vec::new());
+                }
+                Some(Ok((_, Err(error)))) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The cases: which there are, and how they are run, some at once, until all are done or there is no time left.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::{JoinSet, yield_now};
+use unstick_wire::shake::{Case, Depth, Direction, Planned, Random, Stage, plan};
+
+use super::Progress;
+use super::conversation::Subject;
+use super::judge::{Judge, Suspect, over};
+use super::outcome::{Exit, Outcome};
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// Conversations at once with a server that takes many.
+const MANY: usize = 16;
+
+/// Time that may pass in cases that hang, in one stage: whoever hangs at each of a thousand places has been understood.
+const HANGING: Duration = Duration::from_secs(20);
+
+/// Cases of each stage that are tried of a program that does not answer without cuts.
+const UNANSWERED: usize = 64;
+
+/// A case under way: it, what it is tried for, and the directions that it changes.
+type Trial = (Case, Stage, Vec<Direction>);
+
+/// What is kept while the cases of a round are run.
+#[derive(Default)]
+struct Round {
+    hanging: BTreeMap<(Stage, Vec<Direction>), Duration>,
+    /// Random cases drawn.
+    drawn: u64,
+    /// Bytes of outcomes that are kept.
+    kept: usize,
+    under_way: BTreeSet<Case>,
+}
+
+impl Judge {
+    /// Tries all cases; those that fail, again too, are suspects.
+    pub(super) async fn round(&mut self) -> Result<()> {
+        let cases = self.cases();
+        self.suspects.clear();
+        self.run_all(cases).await?;
+        self.deliver().await?;
+        self.confirm().await
+    }
+
+    /// How many conversations may run at once: asked of the server by trying.
+    pub(super) async fn choose_jobs(&mut self) -> Result<()> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let most = match &self.runner.subject {
+            Subject::Service { .. } => 1,
+            Subject::Pipes { .. } => processors,
+            Subject::Client { server, .. } | Subject::Server { server, .. }
+                if server.start.is_some() && server.address.port() != 0 =>
+            {
+                1
+            }
+            Subject::Server { server, .. } if server.start.is_none() => MANY,
+            _ => processors,
+        };
+        self.jobs = self.shake.jobs.unwrap_or(most).min(most).min(self.backlog());
+        if self.jobs == 1 || self.unsteady {
+            return Ok(());
+        }
+        let mut together = JoinSet::new();
+        for _ in 0..self.jobs {
+            let (runner, base, bounds) = (Arc::clone(&self.runner), self.base.clone(), self.bounds);
+            together.spawn(async move { runner.run(&base, bounds).await });
+        }
+        let mut alike = true;
+        while let Some(outcome) = together.join_next().await {
+            alike &= matches!(outcome, Ok(Ok(outcome)) if self.expectation.learn_alike(&outcome));
+        }
+        if !alike {
+            self.jobs = 1;
+        }
+        Ok(())
+    }
+
+    /// Connections that the server's backlog takes: what comes beyond waits a second for its handshake.
+    fn backlog(&self) -> usize {
+        let (Subject::Server { server, .. } | Subject::Client { server, .. }) = &self.runner.subject else {
+            return MANY;
+        };
+        let backlog = self.runner.table.as_ref().and_then(|table| table.backlog(server.address).ok().flatten());
+        backlog.filter(|_| server.start.is_none()).map_or(MANY, |backlog| (backlog as usize).max(1))
+    }
+
+    /// The cases to try, in order.
+    fn cases(&self) -> Vec<Planned> {
+        if !self.shake.cases.is_empty() {
+            let only = |case: &Case| Planned { case: case.clone(), stage: Stage::Named };
+            return self.shake.cases.iter().map(only).collect();
+        }
+        let mut cases = plan(&self.conversation, &self.depth());
+        cases.retain(|planned| self.shake.half_close || planned.stage != Stage::HalfClose);
+        if self.is_scripted() && self.baseline.is_unanswered() {
+            let mut counts: BTreeMap<Stage, usize> = BTreeMap::new();
+            cases.retain(|planned| {
+                let count = counts.entry(planned.stage).or_default();
+                *count += 1;
+                *count <= UNANSWERED
+            });
+        }
+        cases
+    }
+
+    /// Cases that end well where without cuts the program does not, or that are answered where without cuts nothing is;
+    /// those that say most first.
+    pub(super) fn better(&self) -> Vec<Case> {
+        /// As many are looked at.
+        const LOOKED_AT: usize = 8;
+        let ends_well = |outcome: &Outcome| outcome.exit.is_some_and(Exit::is_success) && !outcome.late;
+        let mute = self.is_scripted() && self.baseline.answered() == 0;
+        let failing = self.baseline.exit.is_some() && !ends_well(&self.baseline);
+        if !(mute || failing) || !self.shake.cases.is_empty() || self.gone {
+            return Vec::new();
+        }
+        let well = |outcome: &Outcome| if mute { outcome.answered() > 0 && !outcome.late } else { ends_well(outcome) };
+        let mut good: Vec<&Suspect> = self.suspects.iter().filter(|suspect| well(&suspect.outcome)).collect();
+        good.sort_by_key(|suspect| (Reverse(suspect.outcome.said()), suspect.case.edits().len(), suspect.case.clone()));
+        good.iter().take(LOOKED_AT).map(|suspect| suspect.case.clone()).collect()
+    }
+
+    fn depth(&self) -> Depth {
+        let directions = match self.runner.subject {
+            Subject::Client { .. } => Direction::BOTH.to_vec(),
+            _ => vec![Direction::ClientToServer],
+        };
+        Depth { bytes: self.shake.depth, directions, scripted: self.is_scripted() }
+    }
+
+    /// Runs all cases, then random ones, some at once.
+    async fn run_all(&mut self, cases: Vec<Planned>) -> Result<()> {
+        let mut round = Round::default();
+        self.planned = (cases.len() as u64).saturating_add(self.shake.random.unwrap_or(0));
+        self.estimate(cases.len());
+        let mut cases = cases.into_iter();
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < self.jobs {
+                let next = cases.next().or_else(|| self.draw(&mut round.drawn));
+                let Some(Planned { case, stage }) = next else { break };
+                let ways = case.edits().iter().map(|(way, _)| *way).collect::<Vec<_>>();
+                if self.is_enough(&round, stage, &ways) {
+                    self.skipped += u64::from(stage != Stage::Random);
+                    continue;
+                }
+                let runner = Arc::clone(&self.runner);
+                let (whole, bounds) = (over(&self.base, &case), self.bounds.for_case(&case, &self.conversation));
+                round.under_way.insert(case.clone());
+                running.spawn(async move { (runner.run(&whole, bounds).await, (case, stage, ways)) });
+            }
+            let Some(ended) = running.join_next().await else { break };
+            let (outcome, trial) = ended.map_err(|_| Error::other("a case was broken off"))?;
+            let outcome = match outcome {
+                Err(error) if error.is_unreachable() => {
+                    self.died(&error, round.under_way);
+                    return Ok(());
+                }
+                outcome => outcome?,
+            };
+            self.take_in(outcome, trial, &mut round).await?;
+            if self.gone {
+                break;
+            }
+            // Whoever waits for a signal or a deadline has his turn, also where no case waits for anything.
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// A case has run.
+    async fn take_in(&mut self, outcome: Outcome, (case, stage, ways): Trial, round: &mut Round) -> Result<()> {
+        self.done += 1;
+        round.under_way.remove(&case);
+        self.note_tally(&case, outcome.tally);
+        if self.is_base(&case) {
+            // It is what every other case is compared with.
+            self.learn(&outcome);
+            self.tried.insert(case, false);
+            return Ok(());
+        }
+        let differences = self.differences(&outcome).await?;
+        if outcome.late {
+            let spent = outcome.took / u32::try_from(self.jobs).unwrap_or(1);
+            *round.hanging.entry((stage, ways)).or_default() += spent;
+        }
+        let differs = !differences.is_empty();
+        let half_close = self.is_half_close(&case);
+        self.tried.insert(case.clone(), differs && !half_close);
+        if differs {
+            let suspect = Suspect { case, outcome, differences };
+            if half_close {
+                self.half_close = Some(suspect);
+            } else {
+                round.kept += suspect.outcome.said();
+                self.suspects.push(suspect);
+            }
+        }
+        self.tell(Some(stage), None);
+        Ok(())
+    }
+
+    /// Whether a case need not be tried any more.
+    fn is_enough(&self, round: &Round, stage: Stage, ways: &[Direction]) -> bool {
+        let hangs = round.hanging.get(&(stage, ways.to_vec())).is_some_and(|spent| *spent >= HANGING);
+        hangs || round.kept >= limits::MAX_SUSPECTED || self.is_out_of_time()
+    }
+
+    /// The time for cases is over. What went otherwise needs some of it to be tried again.
+    fn is_out_of_time(&self) -> bool {
+        let whole = if self.suspects.is_empty() { 1.0 } else { 0.75 };
+        self.shake.time.is_some_and(|time| self.begun.elapsed() >= time.mul_f64(whole))
+    }
+
+    /// A server that was there is not any more: what ran then, or went otherwise just before, may have ended it.
+    fn died(&mut self, error: &Error, under_way: BTreeSet<Case>) {
+        let latest = self.suspects.iter().rev().take(self.jobs).map(|suspect| suspect.case.clone());
+        let mut under_way: Vec<Case> = latest.chain(under_way).collect();
+        if self.jobs == 1 && !self.suspects.is_empty() {
+            under_way.truncate(1);
+        }
+        self.note_gone(error, under_way);
+    }
+
+    /// The next random case, as long as there is time for one, or one is wanted.
+    fn draw(&self, drawn: &mut u64) -> Option<Planned> {
+        if !self.shake.cases.is_empty() || self.is_out_of_time() {
+            return None;
+        }
+        let wanted = match (self.shake.random, self.shake.time) {
+            (Some(count), _) => *drawn < count,
+            (None, time) => time.is_some(),
+        };
+        if !wanted {
+            return None;
+        }
+        *drawn += 1;
+        let case = Random::new(self.shake.seed, *drawn).case(&self.conversation, &self.depth());
+        Some(Planned { case, stage: Stage::Random })
+    }
+
+    /// Says how long the cases will take, if they take what a run without cuts does.
+    fn estimate(&self, cases: usize) {
+        let begun = Instant::now();
+        let each = self.bounds.typical / u32::try_from(self.jobs).unwrap_or(1);
+        let whole = each.saturating_mul(u32::try_from(cases).unwrap_or(u32::MAX));
+        let whole = self.shake.time.map_or(whole, |time| whole.min(time.saturating_sub(begun - self.begun)));
+        self.tell(None, Some(whole));
+    }
+
+    fn tell(&self, stage: Option<Stage>, estimate: Option<Duration>) {
+        if let Some(progress) = &self.shake.progress {
+            progress(&Progress {
+                stage,
+                done: self.done,
+                planned: self.planned.max(self.done),
+                suspects: self.suspects.len() as u64,
+                estimate,
+            });
+        }
+    }
+}

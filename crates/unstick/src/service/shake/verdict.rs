@@ -1,0 +1,145 @@
+//! What can be said when all is done, or broken off: the verdict, what was delivered, and why no more can be said.
+
+use unstick_wire::shake::Tally;
+
+use super::conversation::Subject;
+use super::headline::Names;
+use super::judge::{End, Judge};
+use super::outcome::{Ending, Outcome};
+use super::report::{Report, Verdict};
+
+use unstick_wire::shake::Direction::{ClientToServer, ServerToClient};
+
+impl Judge {
+    /// The report, of what is known now.
+    pub(super) fn report(mut self, end: End) -> Report {
+        let tally = self.tallies.values().fold(Tally::default(), |sum, one| sum.plus(*one));
+        self.doubt_the_end(end);
+        if self.findings.is_empty() {
+            self.doubt_the_baseline();
+            self.doubt_the_delivery(tally);
+        }
+        if self.skipped > 0 {
+            let why = "enough had gone otherwise, or too much time had gone";
+            self.doubts.push(format!("{} planned cases were not tried: {why}", self.skipped));
+        }
+        let verdict = match self.findings.is_empty() {
+            false => Verdict::Broken,
+            true if self.doubts.is_empty() && !self.unsteady && !self.gone => Verdict::Same,
+            true => Verdict::Inconclusive,
+        };
+        let half_close = self.half_close.take().and_then(|suspect| super::findings::half_close(&self, suspect));
+        self.doubts.append(&mut self.notes);
+        Report {
+            verdict,
+            findings: self.findings,
+            half_close,
+            cases: self.done,
+            tally,
+            notes: self.doubts,
+            results: self.tried.into_iter().collect(),
+            conversation: self.conversation,
+            names: Names::of(&self.runner.subject),
+            took: self.begun.elapsed(),
+        }
+    }
+
+    /// It was broken off: what went otherwise up to then is not certain.
+    fn doubt_the_end(&mut self, end: End) {
+        let why = match end {
+            End::Done => return,
+            End::Stopped => "it was interrupted",
+            End::OutOfTime => "the time was over: --time gives it longer, --depth makes it shorter",
+        };
+        let open: Vec<_> = self.suspects.iter().map(|suspect| suspect.case.to_string()).collect();
+        let doubt = match (self.planned, open.as_slice()) {
+            (0, _) => format!("{why} during the runs without cuts"),
+            (planned, []) => format!("{why} after {} of {} cases", self.done, planned.max(self.done)),
+            (planned, open) => format!(
+                "{why} after {} of {} cases; {} went otherwise and were not tried again: {}{}",
+                self.done,
+                planned.max(self.done),
+                open.len(),
+                open[..open.len().min(4)].join(", "),
+                if open.len() > 4 { ", ..." } else { "" },
+            ),
+        };
+        self.doubts.insert(0, doubt);
+    }
+
+    /// Without cuts nothing was said that a cut could change.
+    fn doubt_the_baseline(&mut self) {
+        let baseline = &self.baseline;
+        if baseline.exchanges.is_empty() || baseline.answered() > 0 {
+            return;
+        }
+        let said = baseline.client_said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+        let said = match said {
+            "" => String::new(),
+            said => format!("; it said: {}", super::excerpt::head(said.as_bytes(), 120)),
+        };
+        let exit = baseline.exit.filter(|exit| !exit.is_success());
+        let doubt = match &self.shake.subject {
+            // It may say by a panic what it does not like.
+            Subject::Service { .. } => return,
+            Subject::Pipes { .. } => match exit {
+                Some(exit) => {
+                    format!("the program {exit} without an answer{said}: is its command right, and what it is sent?")
+                }
+                None => "the program printed nothing, so nothing was compared: send it what it answers to, and let it \
+                         print what it understood"
+                    .to_owned(),
+            },
+            Subject::Server { .. } => unanswered(baseline).to_owned(),
+            Subject::Client { .. } => {
+                "the server said nothing, so nothing was compared: have the client ask for an answer".to_owned()
+            }
+        };
+        self.doubts.push(doubt);
+    }
+
+    /// Cuts that did not come about say nothing.
+    fn doubt_the_delivery(&mut self, tally: Tally) {
+        if tally.unproven > 0 {
+            let note = "cuts could not be proven: the receiver is not on this host, or not in this network namespace";
+            self.doubts.push(format!("{} {note}", tally.unproven));
+        }
+        if tally.unread > 0 {
+            let note = "cuts were not delivered: the receiver did not read what was before them within a second";
+            self.doubts.push(format!("{} {note}", tally.unread));
+        }
+        let possible = tally.planned.saturating_sub(tally.turned);
+        let half_close_only = self.shake.cases.iter().any(|case| case.ends_early(ClientToServer));
+        if self.done > 0 && tally.planned == 0 && !half_close_only {
+            self.doubts.push("nothing was cut: one byte is one segment; send more".into());
+        } else if tally.gone > 0 && tally.delivered * 2 < possible {
+            let who = if matches!(self.shake.subject, Subject::Pipes { .. }) { "program" } else { "receiver" };
+            self.doubts.push(format!(
+                "only {} of {possible} cuts and joins were delivered: the {who} had ended before the others; have it read \
+                 all that is sent",
+                tally.delivered
+            ));
+        }
+    }
+}
+
+/// What may help against a server without an answer.
+fn unanswered(baseline: &Outcome) -> &'static str {
+    match baseline.exchanges.first().map(|exchange| exchange.of(ServerToClient).ending) {
+        Some(Ending::Open) | None => {
+            "the server did not answer, so nothing was compared: is what is sent a whole request, in the right framing \
+             (-f)? --timeout 30s waits longer for an answer"
+        }
+        _ => {
+            "the server closed without an answer, so nothing was compared: is what is sent what it takes? --timeout 30s \
+             waits longer before the client's side ends"
+        }
+    }
+}
+
+impl Outcome {
+    /// The server has ended before unstick did.
+    pub(super) fn has_ended_early(&self) -> bool {
+        self.timing.ended_before
+    }
+}
