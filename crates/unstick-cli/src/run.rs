@@ -30,17 +30,22 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
         Verb::Connect(args) => block_on(converse(Plan::connect(&args, matches)?)),
         Verb::Ask(args) => block_on(ask(Question::new(&args)?)),
         Verb::Lab(args) => block_on(lab::lab(args)),
-        Verb::Shake(args) => block_on_with(async |signals| shake(&args, matches, signals).await),
+        Verb::Shake(args) => block_on_with(async |end| shake(&args, matches, end).await),
         Verb::Framings(args) => framings::framings(&args),
         Verb::Generate(args) => generate::generate(&args),
     }
 }
 
 /// Runs a verb on one thread that says itself what a signal means.
-fn block_on_with(verb: impl AsyncFnOnce(&mut Signals) -> Result<Status>) -> Result<Status> {
+fn block_on_with(verb: impl AsyncFnOnce(&mut Stop) -> Result<Status>) -> Result<Status> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::other(format!("cannot start: {e}")))?;
-    let result = runtime.block_on(async { verb(&mut Signals::catch()?).await });
+    let mut stop = Stop::catch()?;
+    let result = runtime.block_on(async {
+        let result = verb(&mut stop).await;
+        unstick::end_processes(Duration::ZERO).await;
+        result
+    });
     runtime.shutdown_background();
     result
 }

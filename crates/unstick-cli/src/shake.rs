@@ -19,11 +19,11 @@ use crate::output;
 use crate::payload;
 use crate::report::Status;
 use crate::sendable;
-use crate::signals::Signals;
+use crate::signals;
 use crate::visible;
 
 /// Tries the program, and reports.
-pub async fn shake(args: &args::Shake, matches: &ArgMatches, signals: &mut Signals) -> Result<Status> {
+pub async fn shake(args: &args::Shake, matches: &ArgMatches, end: &mut signals::Stop) -> Result<Status> {
     let bar = bar();
     let told = bar.clone();
     let stop = Stop::default();
@@ -33,7 +33,7 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches, signals: &mut Signa
         let mut run = std::pin::pin!(shake.run());
         tokio::select! {
             report = &mut run => report,
-            status = signals.come() => {
+            status = end.comes() => {
                 interrupted = Some(status);
                 stop.now();
                 run.await
