@@ -338,6 +338,7 @@ impl Judge {
         let (good, (outcome, expectation)) = good;
         let (bad, (failed, _)) = bad;
         self.notes.clear();
+        self.doubts.clear();
         self.notes.push(format!("{disagreement}; what it does with {good} is taken for how it should be"));
         self.stand_on(good, outcome, expectation);
         self.unsteady = false;

@@ -234,6 +234,9 @@ impl Judge {
     /// Takes in a run without cuts that came later than the first.
     pub(super) fn learn(&mut self, fresh: &Outcome) {
         let what = findings::in_words(self, fresh);
+        if !self.is_scripted() {
+            self.note_segments(fresh);
+        }
         if !self.expectation.learn(fresh) && !self.unsteady {
             self.unsteady = true;
             self.doubts.push(format!(
@@ -241,6 +244,21 @@ impl Judge {
                  their rate, or run out of something; --jobs 1 asks one thing at a time, --start COMMAND begins anew for \
                  each case"
             ));
+        }
+    }
+
+    /// A run that was cut by chance where no run was before shows a boundary between two writes.
+    fn note_segments(&mut self, fresh: &Outcome) {
+        for exchange in &fresh.exchanges {
+            for way in Direction::BOTH {
+                let (seen, known) = (&exchange.of(way).recording, self.conversation.of_mut(way));
+                let length = known.bytes.len() as u64;
+                let inside = |at: &u64| *at < length && known.bytes.starts_with(&seen.bytes[..*at as usize]);
+                let segments: Vec<u64> = seen.segments.iter().copied().filter(inside).collect();
+                known.segments.extend(segments);
+                known.segments.sort_unstable();
+                known.segments.dedup();
+            }
         }
     }
 
