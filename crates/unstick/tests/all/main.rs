@@ -21,6 +21,8 @@ mod answers;
 mod bridges;
 mod conversations;
 mod doubted;
+#[cfg(unix)]
+mod exact;
 mod faulted;
 mod framed;
 mod handshakes;
