@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use unstick::limits::{LONGEST_KEEPALIVE, SHORTEST_KEEPALIVE};
 use unstick::wire::quantity::{DURATIONS, parse_duration, parse_number};
 
+use crate::peer_limits::PeerLimits;
 use crate::proxy::Through;
 use crate::secure::{Show, Tls, Verify};
 use crate::websocket::{Pages, Request, WebSocket};
@@ -138,6 +139,9 @@ pub struct Listen {
     /// UDP.
     #[command(flatten)]
     pub udp: Udp,
+    /// Limits of peers.
+    #[command(flatten)]
+    pub limits: PeerLimits,
 }
 
 /// `connect`.
@@ -168,6 +172,9 @@ pub struct Connect {
     /// UDP.
     #[command(flatten)]
     pub udp: Udp,
+    /// Limits of peers.
+    #[command(flatten)]
+    pub limits: PeerLimits,
 }
 
 /// `ask`.

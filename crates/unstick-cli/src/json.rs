@@ -10,18 +10,18 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use unstick::endpoint::Notice;
-use unstick::service::talk::{Command, Event, Input, Output, Reason, Target};
+use unstick::service::talk::{Command, Event, Input, Output, Reason};
 use unstick::wire::Framing;
 use unstick::{Address, Error, Options, Receiver, Result, Sender};
 
 use crate::output::{self, unread, unwritten};
-use crate::visible;
+use crate::{json_command, visible};
 
 /// Version of the events and commands: it goes up when a script written for the last one would break.
 const VERSION: u64 = 1;
 
-/// What a line of standard input can be.
-const COMMANDS: &str = r#"{"to":2,"text":"hi"}, {"to":"all","base64":"aGk="}, {"close":2} or {"quit":true}"#;
+/// Bytes of an unfinished frame that its event shows: enough to see what it is.
+const PREVIEW: usize = 256;
 
 /// Standard input as commands.
 pub struct JsonInput {
@@ -112,7 +112,7 @@ pub fn from_text_or_base64(written: &[u8]) -> Option<Bytes> {
 }
 
 /// The message in an object: `text` or `base64`.
-fn message_of(object: &Map<String, Value>) -> Result<Option<Bytes>, String> {
+pub fn message_of(object: &Map<String, Value>) -> Result<Option<Bytes>, String> {
     match (object.get("text"), object.get("base64")) {
         (Some(Value::String(text)), None) => Ok(Some(text.clone().into())),
         (None, Some(Value::String(encoded))) => {
@@ -124,40 +124,9 @@ fn message_of(object: &Map<String, Value>) -> Result<Option<Bytes>, String> {
     }
 }
 
-/// One line of standard input.
-fn command(line: &[u8]) -> Result<Command, String> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
-    let Value::Object(object) = value else { return Err("not an object".into()) };
-    if let Some(unknown) = object.keys().find(|key| !["to", "text", "base64", "close", "quit"].contains(&key.as_str()))
-    {
-        return Err(format!("unknown key `{unknown}`"));
-    }
-    if let Some(close) = object.get("close") {
-        let peer = close.as_u64().ok_or("`close` takes a peer's number")?;
-        return if object.len() == 1 { Ok(Command::Close(peer)) } else { Err("`close` stands alone".into()) };
-    }
-    if let Some(quit) = object.get("quit") {
-        let alone = *quit == Value::Bool(true) && object.len() == 1;
-        return if alone { Ok(Command::Quit) } else { Err("`quit` is true, and stands alone".into()) };
-    }
-    let to = match object.get("to") {
-        None => Target::Latest,
-        Some(Value::String(all)) if all == "all" => Target::All,
-        Some(number) => Target::Peer(number.as_u64().ok_or("`to` takes a peer's number or \"all\"")?),
-    };
-    let message = message_of(&object)?.ok_or("neither `text`, `base64`, `close` nor `quit`")?;
-    Ok(Command::Send { to, message })
-}
-
-/// The peer that a line names, whatever else is wrong with it.
-fn named(line: &[u8]) -> Option<u64> {
-    let value: Value = serde_json::from_slice(line).ok()?;
-    value.get("to").or_else(|| value.get("close"))?.as_u64()
-}
-
 /// Says on standard output too that a run has not begun, for a script that reads nothing else.
 pub fn not_begun(error: &Error) {
-    let mut event = object(&Event::Error { peer: None, error }).unwrap_or_default();
+    let mut event = object(&Event::Error { peer: None, id: None, error }).unwrap_or_default();
     stamp(&mut event, &mut false);
     // Who reads nothing has the exit status.
     let _ = output::print(&(line(&event) + "\n"));
@@ -169,13 +138,14 @@ impl JsonInput {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        match command(line) {
+        match json_command::read(line) {
             Ok(command) => Ok(Some(command)),
             Err(what) => {
-                let error = format!("standard input: {what}");
-                let event = json!({
-                    "event": "error", "peer": named(line), "error": error, "hint": COMMANDS, "time": now(),
+                let mut event = json!({
+                    "event": "error", "error": format!("standard input: {what}"), "hint": json_command::EXAMPLES,
+                    "time": now(),
                 });
+                json_command::name_what_failed(line, &mut event);
                 self.errors.push(&event)?;
                 Ok(None)
             }
@@ -189,17 +159,24 @@ impl Input for JsonInput {
             if let Some(command) = self.read(&line)? {
                 return Ok(Some(command));
             }
+            // What was wrong is an event: a script that reads none is not told without end.
+            self.errors.sender.room().await;
         }
         Ok(None)
     }
 
     fn try_next(&mut self) -> Result<Option<Command>> {
-        while let Some(line) = self.receiver.try_next_bytes().map_err(unread)? {
+        while !self.errors.sender.is_full() {
+            let Some(line) = self.receiver.try_next_bytes().map_err(unread)? else { break };
             if let Some(command) = self.read(&line)? {
                 return Ok(Some(command));
             }
         }
         Ok(None)
+    }
+
+    fn has_commands(&self) -> bool {
+        true
     }
 }
 
@@ -240,9 +217,8 @@ fn object(event: &Event<'_>) -> Option<Value> {
             }
             object
         }
-        Event::Pending { peer, so_far } => json!({
-            "event": "pending", "peer": peer, "bytes": so_far.len(), "text": String::from_utf8_lossy(so_far),
-        }),
+        Event::Pending { peer, so_far } => pending(*peer, so_far),
+        Event::Slow { peer, bytes } => json!({ "event": "slow", "peer": peer, "bytes": bytes }),
         Event::Lost { peer, lost, cut_short } => json!({
             "event": "lost", "peer": peer, "messages": lost, "cut_short": cut_short,
         }),
@@ -256,9 +232,15 @@ fn object(event: &Event<'_>) -> Option<Value> {
             }
             object
         }
-        Event::Error { peer, error } => json!({
-            "event": "error", "peer": peer, "error": error.to_string(), "hint": error.hint(),
-        }),
+        Event::Error { peer, id, error } => {
+            let mut object =
+                json!({ "event": "error", "peer": peer, "error": error.to_string(), "hint": error.hint() });
+            if let Some(id) = id.and_then(|id| serde_json::from_str(id).ok()) {
+                let _: &Value = &id;
+                object["id"] = id;
+            }
+            object
+        }
         _ => return None,
     })
 }
@@ -271,6 +253,22 @@ fn notice_object(notice: &Notice) -> Option<Value> {
         Notice::Forged { datagrams } => json!({ "event": "refused", "messages": datagrams, "why": "own address" }),
         _ => return None,
     })
+}
+
+/// A frame that has not ended: how long it is so far, and how it begins.
+fn pending(peer: u64, so_far: &[u8]) -> Value {
+    let preview = &so_far[..so_far.len().min(PREVIEW)];
+    // A letter that the limit has cut in two is left out.
+    let text = match std::str::from_utf8(preview) {
+        Err(cut) if preview.len() < so_far.len() && cut.error_len().is_none() => &preview[..cut.valid_up_to()],
+        _ => preview,
+    };
+    let text_of = String::from_utf8_lossy(text);
+    let mut object = json!({ "event": "pending", "peer": peer, "bytes": so_far.len(), "text": text_of });
+    if text.len() < so_far.len() {
+        object["shown"] = text.len().into();
+    }
+    object
 }
 
 /// Puts the exit status of a process that was at the other end into its `close` event, where it has ended by itself.
@@ -292,6 +290,7 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::Ended => "ended",
         Reason::Closed => "closed",
         Reason::Until => "until",
+        Reason::Slow => "slow",
         Reason::Failed(error) => failure_name(error),
         _ => "error",
     }
@@ -338,25 +337,18 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_read() {
-        let read = |text: &str| format!("{:?}", command(text.as_bytes()));
-        assert_eq!(read(r#"{"to":2,"text":"hi"}"#), r#"Ok(Send { to: Peer(2), message: b"hi" })"#);
-        assert_eq!(read(r#"{"to":"all","base64":"/w=="}"#), r#"Ok(Send { to: All, message: b"\xff" })"#);
-        assert_eq!(read(r#"{"text":""}"#), r#"Ok(Send { to: Latest, message: b"" })"#);
-        assert_eq!(read(r#"{"close":2}"#), "Ok(Close(2))");
-        assert_eq!(read(r#"{"quit":true}"#), "Ok(Quit)");
-    }
-
-    #[test]
-    fn wrong_commands_say_what_is_wrong() {
-        let wrong = |text: &str| command(text.as_bytes()).unwrap_err();
-        assert!(wrong("hello").starts_with("not JSON"));
-        assert_eq!(wrong("[1]"), "not an object");
-        assert_eq!(wrong(r#"{"tu":2}"#), "unknown key `tu`");
-        assert_eq!(wrong(r#"{"to":"bob","text":"x"}"#), "`to` takes a peer's number or \"all\"");
-        assert_eq!(wrong(r#"{"to":1}"#), "neither `text`, `base64`, `close` nor `quit`");
-        assert_eq!(wrong(r#"{"to":1,"text":1}"#), "`text` and `base64` are strings");
-        assert_eq!(wrong(r#"{"to":1,"text":"","base64":""}"#), "`text` and `base64` exclude each other");
+    fn a_pending_event_shows_how_a_frame_begins() {
+        let event = |so_far: &[u8]| pending(1, so_far);
+        assert_eq!(event(b"half")["text"], "half");
+        let long = event(&vec![0; 16 << 20]);
+        assert_eq!((&long["bytes"], &long["shown"]), (&(16 << 20).into(), &PREVIEW.into()));
+        assert!(long.to_string().len() < 6 * PREVIEW + 200, "each NUL is six characters");
+        let cut = event(&"ü".repeat(PREVIEW).into_bytes()[1..]);
+        assert_eq!(
+            cut["text"].as_str().map(|text| text.chars().filter(|letter| *letter == '\u{fffd}').count()),
+            Some(1)
+        );
+        assert_eq!(event("xü".as_bytes())["text"], "xü");
     }
 
     #[test]

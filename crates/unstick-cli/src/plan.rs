@@ -71,8 +71,10 @@ impl Plan {
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, true, matches)?;
         plan.rules.once = args.once;
         plan.rules.max_peers = max_peers(args);
+        args.limits.apply(&mut plan.rules, &mut plan.options);
         crate::bridge::needs_to(&args.reach)?;
         listening(args, &plan.address, &mut plan.options)?;
+        plan.options.max_unsent = Some(unstick::limits::MAX_UNSENT);
         udp(&args.udp, &mut [plan.at()])?;
         websocket::server(&args.web, &args.pages, plan.at())?;
         secure::server(&args.tls, &args.show, plan.at())?;
@@ -85,6 +87,7 @@ impl Plan {
     pub fn connect(args: &Connect, matches: &ArgMatches) -> Result<Self> {
         crate::bridge::is_no_bridge(&args.bridge)?;
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, false, matches)?;
+        args.limits.apply(&mut plan.rules, &mut plan.options);
         reach_for(&args.reach, &[&plan.address])?;
         reach(&args.reach, &mut plan.options)?;
         udp(&args.udp, &mut [plan.at()])?;

@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use unstick::service::talk::{Event, Output};
+use unstick::service::talk::{Event, Output, Reason};
 use unstick::{Error, Result};
 
 use crate::complaints;
@@ -67,7 +67,7 @@ impl Notices {
         // It remembers who is spoken to in datagrams, said or not.
         let painted = self.painter.paint(event);
         let said = match event {
-            Event::Error { peer: Some(peer), error } if !self.single => {
+            Event::Error { peer: Some(peer), error, .. } if !self.single => {
                 return crate::output::error_of_peer(*peer, error);
             }
             Event::Error { error, .. } => return crate::output::error(error),
@@ -77,8 +77,8 @@ impl Notices {
                 }
                 return;
             }
-            Event::Listening { .. } | Event::Lost { .. } | Event::Pending { .. } => true,
-            Event::Unanswered { .. } | Event::Notice { .. } => true,
+            Event::Listening { .. } | Event::Lost { .. } | Event::Pending { .. } | Event::Slow { .. } => true,
+            Event::Unanswered { .. } | Event::Notice { .. } | Event::Close { reason: Reason::Slow, .. } => true,
             _ => self.verbose,
         };
         if said && let Some(painted) = painted {
@@ -130,7 +130,7 @@ impl Output for TerminalOutput {
             board.note(&event);
         }
         let Some(Painted { text, message }) = self.painter.paint(&event) else { return Ok(()) };
-        if let Event::Error { peer, error } = &event
+        if let Event::Error { peer, error, .. } = &event
             && !complaints::is_to_be_said(&format!("peer {}: {error}", peer.unwrap_or_default()))
         {
             return Ok(());

@@ -72,8 +72,12 @@ pub struct Options {
     pub source: Option<SocketAddr>,
     /// Send small segments at once instead of waiting to fill one (`TCP_NODELAY`). True.
     pub nodelay: bool,
-    /// Ask a silent TCP peer whether it is still there, so often.
+    /// Ask a silent TCP peer whether it is still there, so often. One that has not answered after [`limits::UNANSWERED`] times as
+    /// long has gone, and so has one that has not acknowledged, for as long, what was sent to it.
     pub keepalive: Option<Duration>,
+    /// Bytes that the system takes for a TCP peer ahead of what its connection can carry (`TCP_NOTSENT_LOWAT`, on Linux); what
+    /// the system likes where nothing is said. With less, it is seen earlier that a peer does not read.
+    pub max_unsent: Option<u32>,
     /// Listen on a port whose earlier connections still linger in the kernel (`SO_REUSEADDR`). True.
     pub reuse_address: bool,
     /// The longest time from a frame's first byte to its last.
@@ -131,6 +135,7 @@ impl Default for Options {
             source: None,
             nodelay: true,
             keepalive: None,
+            max_unsent: None,
             reuse_address: true,
             frame_timeout: None,
             mode: None,

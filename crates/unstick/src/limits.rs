@@ -70,6 +70,9 @@ pub const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
 /// The longest time between two keep-alive probes of TCP: what Linux takes (`MAX_TCP_KEEPIDLE`).
 pub const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32_767);
 
+/// Questions of `--keepalive` without an answer until a peer has gone: one lost packet, or two, are no reason.
+pub const UNANSWERED: u32 = 3;
+
 /// How long between two tries of `--retry`.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -141,9 +144,37 @@ pub const MAX_PROCESSES: usize = 256;
 /// How long the processes of a program that ends may take to end once they were told to, all together; then they are made to.
 pub const PROCESS_GRACE: Duration = Duration::from_secs(2);
 
-/// How long a message waits for one of many peers to read those before it: the others wait with it. Long enough for a
-/// peer that is busy, short enough for the others.
+/// Bytes of messages that wait for one of many peers, beyond what is in its connection's queue, unless told otherwise: a
+/// burst that a slow line takes seconds for. Peers that are sent the same message share it.
+pub const MAX_BACKLOG: usize = 8 << 20;
+
+/// How long one of many peers may have taken nothing since messages began to wait for it, before it is closed when its backlog is
+/// full. The others wait with it for as long, at most, and once: some round trips of a slow line.
+pub const DEAF_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The same of a peer that has taken something since: a reader that makes progress stays, and is waited for. Long enough for a
+/// lost packet to be sent again, and for a receiver to announce room after it had none.
+pub const SLOW_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether a peer that messages wait for has taken something.
+pub const PROGRESS_LOOK: Duration = Duration::from_millis(100);
+
+/// Bytes that the system takes for a TCP peer of a listener ahead of what its connection can carry (TCP_NOTSENT_LOWAT): Linux
+/// takes 4 MB otherwise, and a peer that reads 80 KB a second would seem to read nothing for a minute.
+pub const MAX_UNSENT: u32 = 128 << 10;
+
+/// How long one of many peers may take nothing of messages that wait for it, though there is room for more of them.
 pub const STALLED: Duration = Duration::from_secs(10);
+
+/// Commands that are read ahead while a message waits for a peer, to find one that ends the peer or the run.
+pub const COMMANDS_AHEAD: usize = 1024;
+
+/// Bytes of messages in these.
+pub const BYTES_AHEAD: usize = 4 << 20;
+
+/// How long one of many peers may take nothing of what is left for it when its conversation ends: a peer that has ended its
+/// side and reads nothing would be held for ever.
+pub const FINISHING: Duration = Duration::from_secs(30);
 
 /// Bytes of each direction of a conversation that `shake` keeps to compare: a boundary that breaks a program does so in the
 /// first few messages.

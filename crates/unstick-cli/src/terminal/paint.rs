@@ -66,8 +66,11 @@ impl Painter {
                 format!("peer {peer}: {} left unanswered (--max-answers)", count(*messages, "datagram"))
             }
             Event::Notice { notice } => notice.to_string(),
+            Event::Slow { peer, bytes } => {
+                format!("peer {peer} reads slowly: {} wait for it", count(*bytes as u64, "byte"))
+            }
             Event::Close { peer, from, reason } => return Some(self.close(*peer, from, reason)),
-            Event::Error { peer, error } => return Some(painted(self.error(*peer, error))),
+            Event::Error { peer, error, .. } => return Some(painted(self.error(*peer, error))),
             _ => return None,
         };
         Some(painted(self.notice(&notice)))
@@ -130,6 +133,7 @@ impl Painter {
         let why = match reason {
             Reason::Closed | Reason::Refused(_) => " (closed from here)",
             Reason::Until => " (--until)",
+            Reason::Slow => " (closed from here: it did not read what was sent to it)",
             _ => "",
         };
         let gone = match reason {
@@ -274,7 +278,7 @@ mod tests {
         painter.look.time = true;
         assert_eq!(painter.paint(&message(b"a\nb")).unwrap().text, "12:00:00.000 12> a\n                 b\n");
         let error = Error::usage("no").with_hint("yes");
-        let text = painter.paint(&Event::Error { peer: None, error: &error }).unwrap().text;
+        let text = painter.paint(&Event::Error { peer: None, id: None, error: &error }).unwrap().text;
         assert_eq!(text, "12:00:00.000 error: no\n               hint: yes\n");
     }
 

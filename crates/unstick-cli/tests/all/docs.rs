@@ -156,6 +156,7 @@ fn every_event_and_key_of_json_is_in_its_document() {
     event(&mut listener, "unanswered", &document, &mut seen);
     peers[1].send_to(b"hello", ("127.0.0.1", port)).unwrap();
     event(&mut listener, "refused", &document, &mut seen);
+    slow_peer(&document, &mut seen);
     let source = text("crates/unstick-cli/src/json.rs");
     let known = source.split("\"event\": \"").skip(1).filter_map(|rest| rest.split('"').next());
     assert_eq!(
@@ -176,6 +177,21 @@ fn event(listener: &mut Process, kind: &str, document: &str, seen: &mut BTreeSet
     }
     seen.insert(kind.to_owned());
     event
+}
+
+/// One of two peers does not read what it is sent.
+fn slow_peer(document: &str, seen: &mut BTreeSet<String>) {
+    let mut listener = unstick(&["listen", "127.0.0.1:0", "--json", "--max-queue", "256K"]);
+    let listening = event(&mut listener, "listening", document, seen);
+    let address = listening["address"].as_str().and_then(|address| address.strip_prefix("tcp://")).expect("an address");
+    let _peers = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
+    event(&mut listener, "open", document, seen);
+    event(&mut listener, "open", document, seen);
+    let line = format!("{{\"to\":1,\"text\":\"{}\"}}\n", "x".repeat(64 << 10));
+    listener.feed(line.repeat(40));
+    event(&mut listener, "slow", document, seen);
+    let close = listener.expect("\"reason\":\"slow\"");
+    assert!(close.contains("\"event\":\"close\",\"peer\":1"), "{close}");
 }
 
 #[test]

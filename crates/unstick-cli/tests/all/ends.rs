@@ -2,6 +2,7 @@
 //!
 //! Not here: datagrams (`udp`), and arguments that are wrong (`wrong_use`).
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -550,4 +551,20 @@ fn full_backlog() -> (impl Sized, String) {
     let listener = vacancy.listens(0);
     let first = TcpStream::connect(&address).expect("there is room for one");
     ((listener, first), address)
+}
+
+/// `UNANSWERED`: a peer that acknowledges nothing for four times as long has gone, and so has one that has no room for so long.
+#[test]
+fn keepalive_lets_go_of_a_peer_that_takes_nothing() {
+    assert_eq!(unstick::limits::UNANSWERED, 3);
+    let (listener, address) = listener();
+    let mut process =
+        unstick(&["connect", &address, "--keepalive", "1s", "-f", "line"]).patient(Duration::from_secs(50));
+    let _deaf = Peer::accept(&listener);
+    let mut input = process.take_input();
+    std::thread::spawn(
+        move || while input.write_all(&[b'x'; 1 << 10]).and_then(|()| input.write_all(b"\n")).is_ok() {},
+    );
+    process.error_line_with("timed out");
+    assert_ne!(process.code(), 0);
 }

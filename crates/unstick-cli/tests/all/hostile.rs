@@ -9,13 +9,13 @@
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use unstick::limits;
 
-use crate::rig::{Arena, trial, unstick_listen};
+use crate::rig::{Arena, Process, port_at_end, program, trial, unstick, unstick_listen};
 
 /// Sends bytes that it repeats until the trial is over, and reads nothing. Where the program takes no more, it waits.
 fn floods(mut stream: TcpStream, bytes: &[u8], goes_on: impl Fn() -> bool) {
@@ -128,4 +128,142 @@ fn peers_that_half_close_and_do_not_read() {
             stream.shutdown(Shutdown::Write).unwrap();
         }
     });
+}
+
+/// A listener that a script drives, with ten good peers that read and report each message, and its events.
+struct Broadcast {
+    process: Process,
+    port: u16,
+    readers: Vec<std::sync::mpsc::Receiver<usize>>,
+}
+
+impl Broadcast {
+    fn begin(arguments: &[&str]) -> Broadcast {
+        let mut process = unstick(&[&["listen", "127.0.0.1:0", "--json"], arguments].concat());
+        let port = port_at_end(process.error_line_with("listening on ").trim()).unwrap();
+        let readers = (0..10).map(|_| reads_lines(port)).collect();
+        Broadcast { process, port, readers }
+    }
+
+    /// Sends a message to all, and waits until the good ones have it.
+    fn send(&mut self, text: &str) -> Duration {
+        let sent = Instant::now();
+        self.process.feed(format!("{{\"to\":\"all\",\"text\":\"{text}\"}}\n"));
+        for reader in &self.readers {
+            let length = reader.recv_timeout(Duration::from_secs(20)).expect("a good peer gets every message");
+            assert_eq!(length, text.len() + 1);
+        }
+        sent.elapsed()
+    }
+}
+
+/// A good peer that reports the length of each line.
+fn reads_lines(port: u16) -> std::sync::mpsc::Receiver<usize> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (report, reports) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(stream);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            if report.send(std::mem::take(&mut line).len()).is_err() {
+                return;
+            }
+        }
+    });
+    reports
+}
+
+/// The bar of a broadcast: one message in a hundred, and that one no longer than a deaf peer is waited for.
+fn slow_reader_of_a_broadcast(count: usize) -> (Vec<Duration>, Broadcast) {
+    let mut room = Broadcast::begin(&[]);
+    let _deaf = TcpStream::connect(("127.0.0.1", room.port)).unwrap();
+    room.process.expect("\"open\",\"peer\":11,");
+    let text = "x".repeat(64 << 10);
+    let mut times: Vec<Duration> = (0..count).map(|_| room.send(&text)).collect();
+    room.process.expect("{\"event\":\"slow\",\"peer\":11,");
+    let close = room.process.expect("\"reason\":\"slow\"");
+    assert!(close.contains("{\"event\":\"close\",\"peer\":11,"), "{close}");
+    times.sort_unstable();
+    (times, room)
+}
+
+#[test]
+fn a_peer_that_does_not_read_a_broadcast() {
+    let count = 2 * limits::MAX_BACKLOG / (64 << 10);
+    let (mut times, mut room) = slow_reader_of_a_broadcast(count);
+    if times[count * 99 / 100] > Duration::from_millis(100) {
+        // A machine that was busy gets a second measurement.
+        (times, room) = slow_reader_of_a_broadcast(count);
+    }
+    assert!(times[count * 99 / 100] < Duration::from_millis(100), "{:?}", &times[count * 9 / 10..]);
+    assert!(room.process.peak_memory() < 64 << 20, "{} MiB", room.process.peak_memory() >> 20);
+    room.process.feed("{\"quit\":true}\n");
+    assert_eq!(room.process.code(), 0);
+    assert!(!room.process.rest().contains("\"close\""), "nobody else was dropped");
+}
+
+/// `MAX_UNSENT`: a reader that makes progress gets everything, though the script sends more than the queue holds.
+#[test]
+fn a_slow_reader_of_a_broadcast_gets_everything() {
+    let mut room = Broadcast::begin(&["--max-queue", "256K"]);
+    let mut slow = TcpStream::connect(("127.0.0.1", room.port)).unwrap();
+    room.process.expect("\"open\",\"peer\":11,");
+    let text = "x".repeat(64 << 10);
+    let reader = std::thread::spawn(move || {
+        let (mut total, mut chunk) = (0, vec![0; 64 << 10]);
+        // The pause is a time limit of a socket on which nothing comes.
+        let pause = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        pause.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        while total < 100 * ((64 << 10) + 1) {
+            let _ = pause.recv(&mut [0]);
+            total += slow.read(&mut chunk).unwrap();
+        }
+    });
+    for _ in 0..100 {
+        room.send(&text);
+    }
+    room.process.expect("{\"event\":\"slow\",\"peer\":11,");
+    reader.join().expect("the slow reader gets everything");
+}
+
+/// Events that nobody reads: clients that come and go wait in the kernel, and memory does not grow.
+#[test]
+fn clients_come_and_go_while_nobody_reads_the_events() {
+    let (events, output) = std::io::pipe().unwrap();
+    let mut command = program();
+    let mut process = Process::start_into(command.args(["listen", "127.0.0.1:0", "--json"]), output.into());
+    drop(command);
+    let port = port_at_end(process.error_line_with("listening on ").trim()).unwrap();
+    for _ in 0..5000 {
+        // Once the backlog of the kernel is full, a client has to wait: nobody does.
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
+            break;
+        }
+    }
+    assert!(process.peak_memory() < 64 << 20, "{} MiB", process.peak_memory() >> 20);
+    // Once somebody reads, all are served, and every one of them has come and gone.
+    let mut lines = BufReader::new(events).lines();
+    let mut count = |word: &str, wanted: usize| {
+        let found = lines.by_ref().map(Result::unwrap).filter(|line| line.contains(word)).take(wanted).count();
+        assert_eq!(found, wanted);
+    };
+    count("\"close\"", 1000);
+    process.signal(rustix::process::Signal::TERM);
+}
+
+/// A frame that does not end is an event that shows its beginning.
+#[test]
+fn frames_of_15_mib_that_do_not_end() {
+    let mut process = unstick(&["listen", "127.0.0.1:0", "--json", "-f", "u32be"]);
+    let port = port_at_end(process.error_line_with("listening on ").trim()).unwrap();
+    let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    peer.write_all(&(16u32 << 20).to_be_bytes()).unwrap();
+    for _ in 0..15 {
+        peer.write_all(&vec![0; 1 << 20]).unwrap();
+    }
+    let event = process.expect("{\"event\":\"pending\"") + &process.line();
+    assert!(event.len() < 16 << 10, "{}", event.len());
+    assert!(event.contains("\"bytes\":15728644") && event.contains("\"shown\":256"), "{event}");
+    assert!(process.peak_memory() < 64 << 20, "{} MiB", process.peak_memory() >> 20);
 }

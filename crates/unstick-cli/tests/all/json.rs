@@ -148,8 +148,11 @@ fn a_line_that_makes_no_sense_is_an_error_and_the_run_goes_on() {
         ("{\"text\":\"hi\",\"base64\":\"/w==\"}", "standard input: `text` and `base64` exclude each other"),
         ("{\"text\":1}", "standard input: `text` and `base64` are strings"),
         ("{\"base64\":\"/w\"}", "standard input: base64: Invalid padding"),
-        ("{\"to\":\"you\",\"text\":\"hi\"}", "standard input: `to` takes a peer's number or \"all\""),
-        ("{\"to\":-1,\"text\":\"hi\"}", "standard input: `to` takes a peer's number or \"all\""),
+        (
+            "{\"to\":\"you\",\"text\":\"hi\"}",
+            "standard input: `to` takes a peer's number, a list of numbers or \"all\"",
+        ),
+        ("{\"to\":-1,\"text\":\"hi\"}", "standard input: `to` takes a peer's number, a list of numbers or \"all\""),
         ("{\"close\":\"all\"}", "standard input: `close` takes a peer's number"),
         ("{\"close\":1,\"text\":\"bye\"}", "standard input: `close` stands alone"),
         ("{\"quit\":1}", "standard input: `quit` is true, and stands alone"),
@@ -273,7 +276,9 @@ fn a_failure_of_the_only_peer_is_an_event_and_a_status_and_said_once() {
     Peer::accept(&listener).says("\x05ab");
     expect(&mut process, json!({ "event": "open", "peer": 1, "version": 1 }));
     let error = "the stream ended 3 bytes into a 6-byte frame";
-    expect(&mut process, json!({ "event": "close", "peer": 1, "reason": "framing", "error": error }));
+    let unfinished = json!({ "bytes": 3, "text": "\u{5}ab" });
+    let close = json!({ "event": "close", "peer": 1, "reason": "framing", "error": error, "unfinished": unfinished });
+    expect(&mut process, close);
     assert_eq!((process.code(), &*process.rest(), &*process.errors()), (5, "", ""));
 }
 
@@ -307,4 +312,71 @@ fn many_peers_each_with_its_own_answers() {
     closed.sort_unstable();
     assert!(closed.into_iter().eq(1..=MANY));
     assert_eq!((process.code(), &*process.rest()), (0, ""));
+}
+
+#[test]
+fn to_some_and_to_all_but_some() {
+    let (mut process, port) = listen(&[]);
+    let mut peers: Vec<Peer> = (1..=3).map(|number| join(&mut process, port, number)).collect();
+    tell(&mut process, json!({ "to": [1, 3, 1], "text": "1 and 3" }));
+    tell(&mut process, json!({ "except": 2, "text": "all but 2" }));
+    tell(&mut process, json!({ "to": "all", "except": [1, 2], "text": "3" }));
+    tell(&mut process, json!({ "except": [1, 2, 3], "text": "nobody, and no error" }));
+    tell(&mut process, json!({ "to": [2], "text": "2" }));
+    peers[0].hears("1 and 3\nall but 2\n");
+    peers[1].hears("2\n");
+    peers[2].hears("1 and 3\nall but 2\n3\n");
+    tell(&mut process, json!({ "to": [1, 7], "text": "one of them is not there" }));
+    let error = event(&mut process);
+    assert_eq!((&error["event"], &error["peer"]), (&"error".into(), &7.into()));
+    process.end_input();
+    peers.iter_mut().for_each(Peer::hears_the_end);
+}
+
+#[test]
+fn errors_repeat_the_id_of_their_command() {
+    let (mut process, port) = listen(&["-f", "u8"]);
+    for command in [json!({ "to": 9, "text": "x", "id": "a" }), json!({ "close": 9, "id": 7 })] {
+        tell(&mut process, command.clone());
+        let error = event(&mut process);
+        assert_eq!((&error["event"], &error["peer"], &error["id"]), (&"error".into(), &9.into(), &command["id"]));
+    }
+    let _peer = join(&mut process, port, 1);
+    for command in [
+        json!({ "to": 1, "text": "x".repeat(300), "id": "too long" }),
+        json!({ "to": 1, "txt": "", "id": "unknown key" }),
+        json!({ "to": 1, "text": "x", "binary": 1, "id": 1.5 }),
+    ] {
+        tell(&mut process, command.clone());
+        let error = event(&mut process);
+        assert_eq!((&error["event"], &error["peer"], &error["id"]), (&"error".into(), &1.into(), &command["id"]));
+    }
+    tell(&mut process, json!({ "to": 9, "text": "x" }));
+    assert_eq!(event(&mut process).get("id"), None, "none was given");
+    tell(&mut process, json!({ "quit": true, "id": "end" }));
+    assert_eq!(process.code(), 0);
+}
+
+#[test]
+fn a_close_overtakes_what_the_peer_does_not_read() {
+    let (mut process, port) = listen(&[]);
+    let _deaf = join(&mut process, port, 1);
+    let text = "x".repeat(64 << 10);
+    // More than the system and the queue of the only peer take, and less than is read ahead.
+    for _ in 0..60 {
+        tell(&mut process, json!({ "to": 1, "text": text }));
+    }
+    tell(&mut process, json!({ "close": 1 }));
+    let mut reasons = Vec::new();
+    while reasons.is_empty() {
+        let event = event(&mut process);
+        match event["event"].as_str() {
+            Some("close") => reasons.push(event["reason"].clone()),
+            Some("error") => assert_eq!(event["error"], "it has left"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(reasons, ["closed"]);
+    tell(&mut process, json!({ "quit": true }));
+    assert_eq!(process.code(), 0);
 }

@@ -152,9 +152,22 @@ fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
     }
     if let Some(every) = options.keepalive {
         // Beyond these the system refuses it, and the connection would be lost for it.
-        let every = every.clamp(limits::SHORTEST_KEEPALIVE, limits::LONGEST_KEEPALIVE);
-        SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(every).with_interval(every))?;
+        keep_alive(stream, every.clamp(limits::SHORTEST_KEEPALIVE, limits::LONGEST_KEEPALIVE))?;
     }
+    #[cfg(target_os = "linux")]
+    if let Some(most) = options.max_unsent {
+        SockRef::from(stream).set_tcp_notsent_lowat(most)?;
+    }
+    Ok(())
+}
+
+/// Asks a silent peer whether it is there, and does not wait longer for one that is to acknowledge something.
+fn keep_alive(stream: &TcpStream, every: Duration) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(every).with_interval(every).with_retries(limits::UNANSWERED);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(every.saturating_mul(limits::UNANSWERED + 1)))?;
     Ok(())
 }
 

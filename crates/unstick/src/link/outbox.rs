@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -36,6 +36,8 @@ struct Outbox {
     /// Something has been received since something was last sent. Who answers is likely to send one message and wait
     /// for the next: it is written at once, without the detour over a task.
     turn: AtomicBool,
+    /// Bytes that the system has taken.
+    taken: AtomicU64,
     /// Where the writer runs.
     runtime: Handle,
 }
@@ -175,6 +177,7 @@ impl Mailbox {
             progress: Notify::new(),
             mailboxes: AtomicUsize::new(1),
             turn: AtomicBool::new(false),
+            taken: AtomicU64::new(0),
             runtime: Handle::current(),
         };
         Self { outbox: Arc::new(outbox) }
@@ -226,6 +229,11 @@ impl Mailbox {
         self.unlock(queue).err().map(Err).or(answer)
     }
 
+    /// Bytes that the system has taken so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.outbox.taken.load(Ordering::Relaxed)
+    }
+
     /// Nothing more can be sent; what waits is written, and then the sending side ends.
     pub(super) fn finish(&self) {
         let mut queue = self.lock();
@@ -261,6 +269,7 @@ impl Mailbox {
             }
             Ok(written) => {
                 frames.drain(..written);
+                self.outbox.taken.fetch_add(written as u64, Ordering::Relaxed);
                 self.start(queue);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.start(queue),
@@ -437,7 +446,10 @@ async fn write_batch(writer: &mut Box<dyn StreamWrite>, mut rest: &[u8], outbox:
             while !rest.is_empty() {
                 match ready!(writer.as_mut().poll_write(cx, rest))? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    count => rest = &rest[count..],
+                    count => {
+                        rest = &rest[count..];
+                        outbox.taken.fetch_add(count as u64, Ordering::Relaxed);
+                    }
                 }
             }
             writer.as_mut().poll_flush(cx)

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use unstick_wire::{Encoder, Framing};
 
@@ -141,6 +142,31 @@ impl Sender {
         }
     }
 
+    /// As [`try_send`](Self::try_send), of what is to go as a binary message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn try_send_binary(&self, message: &[u8]) -> Result<bool> {
+        match &self.path {
+            Path::Stream(mailbox) => {
+                let mut queue = mailbox.lock();
+                let queued = queue.push_binary(message)?.is_some();
+                mailbox.unlock(queue)?;
+                Ok(queued)
+            }
+            Path::Datagram(datagrams) => datagrams.try_send(message),
+        }
+    }
+
+    /// Bytes that the system has taken so far: they grow while the peer reads. Nothing is known of datagrams.
+    pub fn taken(&self) -> u64 {
+        match &self.path {
+            Path::Stream(mailbox) => mailbox.taken(),
+            Path::Datagram(_) => 0,
+        }
+    }
+
     /// Queues a message though the queue may be full: for callers that cannot wait in the middle of a batch, and wait for
     /// [`room`](Self::room) before the next one.
     ///
@@ -258,6 +284,24 @@ impl Sender {
         match &self.path {
             Path::Stream(_) => None,
             Path::Datagram(datagrams) => datagrams.outgoing.failure(),
+        }
+    }
+
+    /// As [`finish`](Self::finish), as long as the peer reads: where it takes nothing for `patience`, what waits is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish); [`Error::is_timeout`] where the peer did not read.
+    pub async fn finish_while_it_moves(&self, patience: Duration) -> Result<()> {
+        let mut taken = self.taken();
+        loop {
+            if let Ok(finished) = tokio::time::timeout(patience, self.finish()).await {
+                return finished;
+            }
+            if std::mem::replace(&mut taken, self.taken()) == taken {
+                self.abort();
+                return Err(Error::timed_out("waiting for the peer to read the rest", patience));
+            }
         }
     }
 

@@ -2,20 +2,24 @@
 //!
 //! Not here: prompts, pipes and JSON. They are an [`Input`] and an [`Output`] of the program's.
 
+mod ahead;
 mod allowance;
 mod answer;
+mod backlog;
 mod commands;
 mod hub;
 mod peer;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::activity::bounded;
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::link::{Link, Listener};
 use crate::processes::Processes;
 use hub::Hub;
@@ -68,6 +72,9 @@ pub struct Rules {
     pub pending_after: Duration,
     /// How many commands of [`Answer::Each`] run at once, and where their standard error goes. A further message waits.
     pub processes: Processes,
+    /// Bytes of messages that wait for one of many peers, beyond its connection's queue. One that makes no room for more is
+    /// closed.
+    pub max_queue: usize,
 }
 
 impl Default for Rules {
@@ -89,6 +96,7 @@ impl Default for Rules {
             answer_rate: crate::limits::ANSWER_RATE,
             pending_after: Duration::from_secs(1),
             processes: Processes::default(),
+            max_queue: limits::MAX_BACKLOG,
         }
     }
 }
@@ -124,6 +132,20 @@ pub enum Command {
         /// The message.
         message: Bytes,
     },
+    /// The same of what is to be a binary message, where the transport tells these from text (WebSocket).
+    SendBinary {
+        /// To whom.
+        to: Target,
+        /// The message.
+        message: Bytes,
+    },
+    /// A command with a name of the caller's: errors about it repeat it.
+    Tagged {
+        /// Its name.
+        id: Arc<str>,
+        /// The command.
+        command: Box<Command>,
+    },
     /// The conversation with one peer is to end, after what was sent has been written.
     Close(PeerId),
     /// The run is to end.
@@ -131,7 +153,7 @@ pub enum Command {
 }
 
 /// To whom a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// Who sent last, else all; waits for a first peer.
     Latest,
@@ -139,6 +161,10 @@ pub enum Target {
     Peer(PeerId),
     /// Every peer.
     All,
+    /// These.
+    Peers(Arc<[PeerId]>),
+    /// Every peer but these.
+    Except(Arc<[PeerId]>),
 }
 
 /// What has happened.
@@ -199,6 +225,13 @@ pub enum Event<'a> {
         /// How many, and why.
         notice: &'a crate::endpoint::Notice,
     },
+    /// A peer reads more slowly than it is sent to: messages wait for it.
+    Slow {
+        /// Which one.
+        peer: PeerId,
+        /// Bytes that wait.
+        bytes: usize,
+    },
     /// A peer has gone.
     Close {
         /// Its number.
@@ -212,6 +245,8 @@ pub enum Event<'a> {
     Error {
         /// With whom, if with one.
         peer: Option<PeerId>,
+        /// The name of the command, if it was about one that has a name.
+        id: Option<&'a str>,
         /// What.
         error: &'a Error,
     },
@@ -227,6 +262,8 @@ pub enum Reason {
     Closed,
     /// A message equal to `--until`.
     Until,
+    /// This end did, because the peer did not read what was sent to it.
+    Slow,
     /// It failed.
     Failed(Error),
     /// A message of the peer, or the answer to it, cannot be written as asked for: [`Error::is_message`]. The conversation ends
@@ -239,7 +276,7 @@ impl Reason {
     pub fn error(&self) -> Option<&Error> {
         match self {
             Self::Failed(error) | Self::Refused(error) => Some(error),
-            Self::Ended | Self::Closed | Self::Until => None,
+            Self::Ended | Self::Closed | Self::Until | Self::Slow => None,
         }
     }
 }
@@ -279,6 +316,12 @@ pub trait Input: Send {
     /// Another command, if that needs no waiting.
     fn try_next(&mut self) -> Result<Option<Command>> {
         Ok(None)
+    }
+
+    /// Whether there may be other commands than messages. They are then looked for while a message waits for a peer that
+    /// does not read.
+    fn has_commands(&self) -> bool {
+        false
     }
 
     /// Hands over messages for [`Target::Latest`], in their order and without waiting, until there are no more or `take`

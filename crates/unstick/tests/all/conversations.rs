@@ -9,7 +9,10 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use unstick::limits::{LAST_CALL, MAX_QUEUE, STALLED, WIND_UP};
+use unstick::limits::{
+    BYTES_AHEAD, COMMANDS_AHEAD, DEAF_PATIENCE, FINISHING, LAST_CALL, MAX_BACKLOG, MAX_QUEUE, PROGRESS_LOOK,
+    SLOW_PATIENCE, STALLED, WIND_UP,
+};
 use unstick::service::talk::{Command, Event, Input, Outcome, Output, Party, Reason, Rules, Target, talk};
 use unstick::wire::Framing;
 use unstick::{Address, Framings, Link, Options, Result};
@@ -25,6 +28,10 @@ impl Input for Script {
     fn try_next(&mut self) -> Result<Option<Command>> {
         Ok(self.0.try_recv().ok())
     }
+
+    fn has_commands(&self) -> bool {
+        true
+    }
 }
 
 /// What has happened, as a line each.
@@ -38,6 +45,8 @@ impl Output for Told {
             Event::Message { peer, message, .. } => format!("{peer}: {}", String::from_utf8_lossy(message)),
             Event::Pending { peer, so_far } => format!("pending {peer}: {}", String::from_utf8_lossy(so_far)),
             Event::Close { peer, reason: Reason::Failed(error), .. } => format!("close {peer}: {error}"),
+            Event::Error { peer: Some(peer), error, .. } => format!("error {peer}: {error}"),
+            Event::Slow { peer, .. } => format!("slow {peer}"),
             Event::Close { peer, reason, .. } => format!("close {peer}: {reason:?}"),
             other => format!("{other:?}"),
         };
@@ -113,7 +122,7 @@ impl Run {
     /// More than a peer that does not read can be sent.
     fn send_much(&self, to: Target) {
         for _ in 0..MUCH {
-            self.send(to, vec![b'x'; MAX_QUEUE]);
+            self.send(to.clone(), vec![b'x'; MAX_QUEUE]);
         }
     }
 
@@ -129,20 +138,107 @@ fn rules(change: impl FnOnce(&mut Rules)) -> Rules {
     rules
 }
 
-/// `STALLED`: long enough for a peer that is busy, no longer for one that never reads.
+/// `STALLED`: a peer that reads nothing of what waits for it is closed, and nobody has waited for it.
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_does_not_read_holds_up_the_others_for_a_bounded_time() {
+async fn a_peer_that_does_not_read_holds_up_no_other() {
     let mut run = Run::begin("mem:stalled", Rules::default()).await;
     let (_deaf, mut other) = (run.join(1).await, run.join(2).await);
     let begun = Instant::now();
     run.send_much(Target::Peer(1));
-    run.send(Target::Peer(2), "at last");
-    assert_eq!(other.recv().await.unwrap().unwrap(), "at last");
+    run.send(Target::Peer(2), "at once");
+    assert_eq!(other.recv().await.unwrap().unwrap(), "at once");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    run.tells("slow 1").await;
+    run.tells("close 1: Slow").await;
     let waited = begun.elapsed();
     assert!(waited >= STALLED && waited < STALLED + Duration::from_secs(1), "{waited:?}");
-    run.tells("close 1: a message that the peer does not read timed out after 10s").await;
     run.send(Target::All, "to all that are left");
     assert_eq!(other.recv().await.unwrap().unwrap(), "to all that are left");
+}
+
+/// `MAX_BACKLOG`, `DEAF_PATIENCE`: where there is no room for more, the others wait for a moment.
+#[tokio::test(start_paused = true)]
+async fn a_peer_whose_backlog_is_full_is_closed() {
+    let mut run = Run::begin("mem:full", Rules::default()).await;
+    let (_deaf, mut other) = (run.join(1).await, run.join(2).await);
+    let begun = Instant::now();
+    for _ in 0..MAX_BACKLOG / MAX_QUEUE + MUCH - 1 {
+        run.send(Target::Peer(1), vec![b'x'; MAX_QUEUE]);
+    }
+    run.send(Target::Peer(2), "in a moment");
+    assert_eq!(other.recv().await.unwrap().unwrap(), "in a moment");
+    let waited = begun.elapsed();
+    assert!(waited >= DEAF_PATIENCE && waited < DEAF_PATIENCE + 2 * PROGRESS_LOOK, "{waited:?}");
+    run.tells("slow 1").await;
+    run.tells("close 1: Slow").await;
+}
+
+/// `SLOW_PATIENCE`, `PROGRESS_LOOK`: a reader that makes progress gets everything, though its backlog is full all the time.
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_that_makes_progress_stays() {
+    let mut run = Run::begin("mem:progress", rules(|rules| rules.max_queue = 2 * MAX_QUEUE)).await;
+    let (mut slow, mut other) = (run.join(1).await, run.join(2).await);
+    for _ in 0..40 {
+        run.send(Target::All, vec![b'x'; MAX_QUEUE]);
+    }
+    let begun = Instant::now();
+    let reads = async |peer: &mut Link, count: usize, pause: Duration| {
+        for _ in 0..count {
+            tokio::time::sleep(pause).await;
+            let message = peer.recv().await.unwrap().unwrap();
+            assert_eq!(message.len(), MAX_QUEUE, "after {:?}", begun.elapsed());
+        }
+    };
+    tokio::join!(reads(&mut slow, 40, DEAF_PATIENCE * 4 / 5), reads(&mut other, 40, Duration::ZERO));
+    run.tells("slow 1").await;
+    // Once it is known as a reader it is given longer.
+    for _ in 0..4 {
+        run.send(Target::Peer(1), vec![b'x'; MAX_QUEUE]);
+    }
+    tokio::time::sleep(SLOW_PATIENCE * 4 / 5).await;
+    reads(&mut slow, 4, Duration::ZERO).await;
+    run.command(Command::Quit);
+    assert!(matches!(run.outcome.await.unwrap(), Outcome::Ended));
+    while let Some(line) = run.told.recv().await {
+        assert!(line.starts_with("slow"), "{line}");
+    }
+}
+
+/// `FINISHING`: a peer that has ended its side and does not read the rest is not held for ever.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_half_closes_and_does_not_read_is_let_go() {
+    let mut run = Run::begin("mem:unread", Rules::default()).await;
+    let (deaf, _other) = (run.join(1).await, run.join(2).await);
+    let begun = Instant::now();
+    run.send(Target::Peer(1), vec![b'x'; MAX_QUEUE]);
+    let (sends, _hears) = deaf.split();
+    sends.finish().await.unwrap();
+    run.tells("close 1: Slow").await;
+    assert!(begun.elapsed() >= FINISHING && begun.elapsed() < 2 * FINISHING, "{:?}", begun.elapsed());
+}
+
+/// `COMMANDS_AHEAD`, `BYTES_AHEAD`: what ends a peer or the run does not wait behind a message that has no room.
+#[tokio::test(start_paused = true)]
+async fn close_and_quit_overtake() {
+    for alone in [true, false] {
+        let mut run = Run::begin(&format!("mem:overtake-{alone}"), rules(|rules| rules.max_queue = 1)).await;
+        let _deaf = run.join(1).await;
+        let other = if alone { None } else { Some(run.join(2).await) };
+        run.send_much(Target::Peer(1));
+        for _ in 0..COMMANDS_AHEAD / 2 {
+            run.send(Target::Peer(1), "held");
+        }
+        assert!(COMMANDS_AHEAD / 2 * "held".len() < BYTES_AHEAD);
+        if alone {
+            run.command(Command::Close(1));
+            run.tells("error 1: it has left").await;
+        }
+        run.command(Command::Quit);
+        let begun = Instant::now();
+        assert!(matches!(run.outcome.await.unwrap(), Outcome::Ended));
+        assert!(begun.elapsed() <= WIND_UP + Duration::from_secs(1), "{:?}", begun.elapsed());
+        drop(other);
+    }
 }
 
 /// `STALLED`: a peer that is only slow gets everything, and stays.

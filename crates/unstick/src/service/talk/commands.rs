@@ -1,30 +1,33 @@
 //! What this end says: commands carried out in their order, each message to whom it goes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::hub::{Alarm, Hub, Peer, State, finish_all};
-use super::{Command, Input, Outcome, Output, PeerId, Reason, Target};
+use super::ahead::{Ahead, Overtaking};
+use super::backlog::{Letter, Posted};
+use super::hub::{Alarm, Hub, Peer, State};
+use super::{Command, Event, Input, Outcome, Output, PeerId, Reason, Target};
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
 use crate::limits;
 use crate::link::Sender;
 
-/// What became of a message.
+/// What is left to do of a message.
 enum Delivery {
     Done,
-    /// Nobody is there yet.
-    Wait,
-    /// The queues of these peers are full.
-    Full(Vec<(PeerId, Sender)>),
+    /// The only peer's queue is full.
+    Alone(Sender),
+    /// There is no room for it in the backlogs of those that are left; until then one of them has to have read something.
+    Full(Instant),
 }
 
 impl<O: Output> Hub<O> {
     /// Carries out commands until there are no more; then waits for what ends the run.
     pub(super) async fn take_input(self: &Arc<Self>, mut input: impl Input) -> Outcome {
+        let mut input = Ahead::new(&mut input);
         loop {
             match input.next().await {
                 Ok(Some(command)) => {
@@ -39,16 +42,21 @@ impl<O: Output> Hub<O> {
         self.end_input().await
     }
 
-    async fn carry_out_burst(self: &Arc<Self>, first: Command, input: &mut impl Input) -> Result<(), Outcome> {
+    async fn carry_out_burst(
+        self: &Arc<Self>,
+        first: Command,
+        input: &mut Ahead<'_, impl Input>,
+    ) -> Result<(), Outcome> {
         let mut turn = Turn::new();
-        self.carry_out(first).await?;
+        self.carry_out(first, None, input).await?;
         while !turn.is_over() {
             turn.take(0);
             if let Some(rest) = self.pass_on(input, &mut turn)? {
-                self.send(Target::Latest, rest).await?;
+                let letter = Letter { message: rest, binary: false, id: None };
+                self.send(Target::Latest, letter, input).await?;
             }
             match input.try_next() {
-                Ok(Some(command)) => self.carry_out(command).await?,
+                Ok(Some(command)) => self.carry_out(command, None, input).await?,
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(Outcome::Failed(error)),
             }
@@ -59,12 +67,12 @@ impl<O: Output> Hub<O> {
 
     /// Sends the messages that follow to the peer that the last one went to, as long as that needs no waiting: under one
     /// lock, and without a look at the clock for each. Returns the one that has to be sent as usual, if there is one.
-    fn pass_on(&self, input: &mut impl Input, turn: &mut Turn) -> Result<Option<Bytes>, Outcome> {
+    fn pass_on(&self, input: &mut Ahead<'_, impl Input>, turn: &mut Turn) -> Result<Option<Bytes>, Outcome> {
         if self.rules.until.is_some() {
             return Ok(None);
         }
         let mut state = self.lock();
-        let Some(peer) = state.latest_peer() else { return Ok(None) };
+        let Some(peer) = state.latest_peer().filter(|peer| peer.backlog.is_none()) else { return Ok(None) };
         let (mut some, mut rest) = (false, None);
         let passed = input.pass_on(&mut |message| {
             turn.take(message.len());
@@ -83,13 +91,13 @@ impl<O: Output> Hub<O> {
     }
 
     /// The input has ended: half-closes every peer, now and as they come.
-    async fn end_input(&self) -> Outcome {
+    async fn end_input(self: &Arc<Self>) -> Outcome {
         let (senders, over) = {
             let mut state = self.lock();
             state.input_ended = true;
             state.wake_all();
-            // A greeting that is on its way ends its side itself; where that would end both, the visit sees to it.
-            let held = |peer: &Peer| peer.greeting || (self.rules.wait && peer.sender.ends_both());
+            // A greeting or a backlog that is on its way ends its side itself; where that would end both, the visit sees to it.
+            let held = |peer: &Peer| peer.is_being_sent() || (self.rules.wait && peer.sender.ends_both());
             let said = state.peers.values().filter(|peer| !held(peer));
             let senders: Vec<_> = said.map(|peer| peer.sender.clone()).collect();
             // A script's peers may be yet to come; a person at a prompt has seen that nobody is there.
@@ -101,7 +109,7 @@ impl<O: Output> Hub<O> {
             return Outcome::Ended;
         }
         let some = !senders.is_empty();
-        finish_all(senders).await;
+        self.finish_all(senders).await;
         if !self.rules.wait && some && !self.fail_what_failed() {
             return Outcome::Ended;
         }
@@ -120,17 +128,30 @@ impl<O: Output> Hub<O> {
         !state.listening && state.peers.values().all(|peer| peer.leaving)
     }
 
-    async fn carry_out(self: &Arc<Self>, command: Command) -> Result<(), Outcome> {
+    /// Carries out a command; errors about it repeat the `id`.
+    async fn carry_out(
+        self: &Arc<Self>,
+        command: Command,
+        id: Option<Arc<str>>,
+        input: &mut Ahead<'_, impl Input>,
+    ) -> Result<(), Outcome> {
         match command {
-            Command::Send { to, message } => self.send(to, message).await,
-            Command::Close(id) => {
-                if !self.close(id, Reason::Closed) {
-                    let gone = no_such_peer(&self.lock(), id);
-                    self.complain(Some(id), &gone);
-                }
+            Command::Send { to, message } => self.send(to, Letter { message, binary: false, id }, input).await,
+            Command::SendBinary { to, message } => self.send(to, Letter { message, binary: true, id }, input).await,
+            Command::Close(peer) => {
+                self.close_as_asked(peer, id.as_deref());
+                self.make_room().await;
                 Ok(())
             }
             Command::Quit => Err(Outcome::Ended),
+            Command::Tagged { id, command } => Box::pin(self.carry_out(*command, Some(id), input)).await,
+        }
+    }
+
+    fn close_as_asked(&self, peer: PeerId, id: Option<&str>) {
+        if !self.close(peer, Reason::Closed) {
+            let gone = no_such_peer(&self.lock(), peer);
+            self.complain_of(Some(peer), id, &gone);
         }
     }
 
@@ -145,113 +166,179 @@ impl<O: Output> Hub<O> {
         }
     }
 
-    async fn send(self: &Arc<Self>, to: Target, message: Bytes) -> Result<(), Outcome> {
-        let delivery = loop {
+    /// Sends a message to all that it is for. Commands that follow wait, but for those that end a peer that holds it up, or
+    /// the run.
+    async fn send(
+        self: &Arc<Self>,
+        to: Target,
+        letter: Letter,
+        input: &mut Ahead<'_, impl Input>,
+    ) -> Result<(), Outcome> {
+        let mut left = loop {
             let changed = self.signals.changed.notified();
-            match self.deliver(to, &message) {
-                Ok(Delivery::Wait) => changed.await,
-                other => break other,
+            match self.recipients(&to) {
+                Ok(Some(recipients)) => break recipients,
+                Ok(None) => tokio::select! {
+                    () = changed => {}
+                    overtaking = input.overtaking(&[]) => self.is_overtaken(overtaking)?,
+                },
+                Err((peer, error)) => {
+                    self.complain_of(peer, letter.id.as_deref(), &error);
+                    self.make_room().await;
+                    return Ok(());
+                }
             }
         };
-        let result = match delivery {
-            Ok(Delivery::Full(peers)) => self.send_slowly(peers, message).await,
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        };
-        match result {
-            Err(error) if error.is_message() && self.rules.strict => return Err(Outcome::Failed(error)),
-            Err(error) if error.is_message() || error.is_usage() => {
-                let named = if let Target::Peer(id) = to { Some(id) } else { None };
-                self.complain(named, &error);
+        loop {
+            let (changed, moved) = (self.signals.changed.notified(), self.signals.moved.notified());
+            match self.deliver(&mut left, &letter) {
+                Ok(Delivery::Done) => return Ok(()),
+                Ok(Delivery::Alone(sender)) => tokio::select! {
+                    sent = letter.send(&sender) => {
+                        self.sent_alone(left[0], &letter, sent)?;
+                        return Ok(());
+                    }
+                    () = changed => {}
+                    overtaking = input.overtaking(&left) => self.is_overtaken(overtaking)?,
+                },
+                Ok(Delivery::Full(until)) => tokio::select! {
+                    () = moved => {}
+                    () = changed => {}
+                    () = tokio::time::sleep_until(until) => {}
+                    overtaking = input.overtaking(&left) => self.is_overtaken(overtaking)?,
+                },
+                Err(error) => {
+                    let named = if let Target::Peer(peer) = to { Some(peer) } else { None };
+                    self.refuse_letter(named, &letter, error)?;
+                    self.make_room().await;
+                    return Ok(());
+                }
             }
-            // A lost connection is reported by its visit, with the reason.
-            _ => {}
         }
+    }
+
+    /// Does what does not wait for a message.
+    fn is_overtaken(&self, overtaking: Overtaking) -> Result<(), Outcome> {
+        match overtaking {
+            Overtaking::Quit => Err(Outcome::Ended),
+            Overtaking::Close(peer, id) => {
+                self.close_as_asked(peer, id.as_deref());
+                Ok(())
+            }
+        }
+    }
+
+    /// A message cannot be sent as it is: that ends the run where nobody would see it said.
+    pub(super) fn refuse_letter(&self, peer: Option<PeerId>, letter: &Letter, error: Error) -> Result<(), Outcome> {
+        if self.rules.strict {
+            return Err(Outcome::Failed(error));
+        }
+        self.complain_of(peer, letter.id.as_deref(), &error);
         Ok(())
     }
 
-    /// Sends at once what can be sent at once.
-    fn deliver(&self, to: Target, message: &Bytes) -> Result<Delivery> {
+    /// Whom a message is for; `None` while nobody is there that could be meant.
+    fn recipients(&self, to: &Target) -> Result<Option<Vec<PeerId>>, (Option<PeerId>, Error)> {
+        let state = self.lock();
+        let here = || state.peers.iter().filter(|(_, peer)| !peer.leaving).map(|(id, _)| *id);
+        let recipients: Vec<PeerId> = match to {
+            Target::Peer(id) if state.is_here(*id) => vec![*id],
+            Target::Peer(id) => return Err((Some(*id), no_such_peer(&state, *id))),
+            Target::Peers(ids) => {
+                if let Some(gone) = ids.iter().find(|id| !state.is_here(**id)) {
+                    return Err((Some(*gone), no_such_peer(&state, *gone)));
+                }
+                ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
+            }
+            Target::Latest if here().next().is_some() => match state.latest.filter(|id| state.is_here(*id)) {
+                Some(id) => vec![id],
+                None => here().collect(),
+            },
+            // Who is to come may be meant; a single peer that has gone is the end of the run.
+            Target::Latest => return Ok((!state.listening).then(Vec::new)),
+            Target::All => here().collect(),
+            // Nobody but those is nobody, and no error.
+            Target::Except(ids) => return Ok(Some(here().filter(|id| !ids.contains(id)).collect())),
+        };
+        if recipients.is_empty() {
+            return Err((None, Error::usage("nobody is connected")));
+        }
+        Ok(Some(recipients))
+    }
+
+    /// Sends to those that are left at once, or puts the message into their backlogs; who is left then has no room.
+    fn deliver(self: &Arc<Self>, left: &mut Vec<PeerId>, letter: &Letter) -> Result<Delivery> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let listening = state.listening;
-        let anybody = |state: &State<O>| state.peers.values().any(|peer| !peer.leaving);
-        let one = match to {
-            Target::Peer(id) => Some(id),
-            Target::All => None,
-            Target::Latest if anybody(state) => state.latest.filter(|id| state.is_here(*id)),
-            // Who is to come may be meant; a single peer that has gone is the end of the run.
-            Target::Latest => return Ok(if listening { Delivery::Wait } else { Delivery::Done }),
-        };
-        if one.is_none() && !anybody(state) {
-            return Err(Error::usage("nobody is connected"));
-        }
-        let until = self.rules.until.is_some() && self.is_until(message);
-        let mut full = Vec::new();
+        let until = self.is_until(&letter.message);
         let now = Instant::now();
-        match one {
-            Some(id) => {
-                if !state.is_here(id) {
-                    return Err(no_such_peer(state, id));
+        let alone = state.peers.len() == 1;
+        let (mut result, mut stays) = (Delivery::Done, Vec::new());
+        for id in left.drain(..) {
+            let Some(peer) = state.peers.get_mut(&id).filter(|peer| !peer.leaving) else { continue };
+            if peer.backlog.is_none() {
+                match letter.try_send(&peer.sender) {
+                    Ok(true) => {
+                        peer.sent = Some(now);
+                        if until {
+                            peer.end(Reason::Until);
+                        }
+                        continue;
+                    }
+                    Ok(false) if alone => {
+                        result = Delivery::Alone(peer.sender.clone());
+                        stays.push(id);
+                        continue;
+                    }
+                    Ok(false) => {}
+                    Err(error) if error.is_message() => return Err(error),
+                    // Its side was ended from here, and it is about to go.
+                    Err(error) if error.is_closed() => continue,
+                    Err(error) => {
+                        peer.end(Reason::Failed(error));
+                        continue;
+                    }
                 }
-                let peer = state.peers.get_mut(&id).expect("it is here");
-                peer.deliver(id, message, now, until, &mut full)?;
             }
-            None => {
-                for (id, peer) in state.peers.iter_mut().filter(|(_, peer)| !peer.leaving) {
-                    peer.deliver(*id, message, now, until, &mut full)?;
+            match peer.post(letter, self.rules.max_queue, now) {
+                Posted::Done => {}
+                Posted::Begun => {
+                    tokio::spawn(Arc::clone(self).send_backlog(id, peer.sender.clone()));
                 }
+                // There is nobody who would wait for it.
+                Posted::Stalled if alone => {
+                    result = Delivery::Full(now + limits::STALLED);
+                    stays.push(id);
+                }
+                Posted::Stalled => peer.cut(),
+                Posted::Full(until) => {
+                    result = match result {
+                        Delivery::Full(sooner) => Delivery::Full(sooner.min(until)),
+                        _ => Delivery::Full(until),
+                    };
+                    stays.push(id);
+                }
+            }
+            if let Some(bytes) = peer.newly_slow(self.rules.max_queue, now) {
+                state.emit(Event::Slow { peer: id, bytes });
             }
         }
+        *left = stays;
         state.note_activity();
-        Ok(if full.is_empty() { Delivery::Done } else { Delivery::Full(full) })
+        Ok(result)
     }
 
-    /// Sends to those whose queues were full, to each as it empties.
-    async fn send_slowly(self: &Arc<Self>, peers: Vec<(PeerId, Sender)>, message: Bytes) -> Result<()> {
-        let mut sending = JoinSet::new();
-        for (id, sender) in peers {
-            sending.spawn(Arc::clone(self).send_to_slow(id, sender, message.clone()));
-        }
-        let mut refused = Ok(());
-        while let Some(sent) = sending.join_next().await {
-            match sent {
-                Ok(Err(error)) if error.is_message() => refused = Err(error),
-                Err(error) if error.is_panic() => {
-                    self.panicked("the task that sends a message");
-                }
-                _ => {}
+    /// The only peer's queue had no room, and then had.
+    fn sent_alone(&self, id: PeerId, letter: &Letter, sent: Result<()>) -> Result<(), Outcome> {
+        match sent {
+            Ok(()) => {
+                self.note_sent(id, &letter.message);
+                Ok(())
             }
+            Err(error) if error.is_message() => self.refuse_letter(Some(id), letter, error),
+            // A lost connection is reported by its visit, with the reason.
+            Err(_) => Ok(()),
         }
-        refused
-    }
-
-    /// Waits for one peer's queue. Where there are others, a peer that does not read must not hold them up for ever.
-    async fn send_to_slow(self: Arc<Self>, id: PeerId, sender: Sender, message: Bytes) -> Result<()> {
-        let single = self.rules.once || !self.lock().listening;
-        let sent = match single {
-            true => Ok(sender.send(&message).await),
-            false => timeout(limits::STALLED, sender.send(&message)).await,
-        };
-        let mut state = self.lock();
-        state.note_activity();
-        if let Some(peer) = state.peers.get_mut(&id) {
-            peer.waiting -= 1;
-            peer.sent = Some(Instant::now());
-            peer.wake.notify_one();
-            match &sent {
-                Ok(_) if self.is_until(&message) => peer.end(Reason::Until),
-                Ok(_) => {}
-                Err(_) => {
-                    peer.end(Reason::Failed(Error::timed_out(
-                        "a message that the peer does not read",
-                        limits::STALLED,
-                    )));
-                    sender.abort();
-                }
-            }
-        }
-        sent.unwrap_or(Ok(()))
     }
 
     /// Whether this message ends its conversation.
@@ -277,16 +364,22 @@ impl<O: Output> Hub<O> {
                 Err(_) => break,
             }
         }
+        if let Some(peer) = self.lock().peers.get_mut(&id) {
+            peer.greeting = false;
+            peer.wake.notify_one();
+        }
+        self.finish_after(id, &sender).await;
+    }
+
+    /// What was on its way to a peer has been sent: ends that side where nothing else will be said.
+    pub(super) async fn finish_after(&self, id: PeerId, sender: &Sender) {
         let finish = {
-            let mut state = self.lock();
-            let finish = self.rules.finish_after_greeting || state.input_ended;
-            if let Some(peer) = state.peers.get_mut(&id) {
-                peer.greeting = false;
-                peer.wake.notify_one();
-            }
-            finish && self.is_silent() && !(self.rules.wait && sender.ends_both())
+            let state = self.lock();
+            let more = state.peers.get(&id).is_none_or(Peer::is_being_sent);
+            (self.rules.finish_after_greeting || state.input_ended) && !more
         };
-        if finish && sender.finish().await.is_ok() && !self.rules.wait {
+        let finish = finish && self.is_silent() && !(self.rules.wait && sender.ends_both());
+        if finish && self.finish(sender).await.is_ok() && !self.rules.wait {
             self.close(id, sender.failure().map_or(Reason::Closed, Reason::Failed));
         }
     }
@@ -305,35 +398,13 @@ impl<O: Output> Hub<O> {
 }
 
 impl Peer {
-    fn deliver(
-        &mut self,
-        id: PeerId,
-        message: &[u8],
-        now: Instant,
-        until: bool,
-        full: &mut Vec<(PeerId, Sender)>,
-    ) -> Result<()> {
-        match self.sender.try_send(message) {
-            Ok(true) => {
-                self.sent = Some(now);
-                if until {
-                    self.end(Reason::Until);
-                }
-            }
-            Ok(false) => {
-                self.waiting += 1;
-                full.push((id, self.sender.clone()));
-            }
-            Err(error) if error.is_message() => return Err(error),
-            // Its side was ended from here, and it is about to go.
-            Err(error) if error.is_closed() => {}
-            Err(error) => self.end(Reason::Failed(error)),
-        }
-        Ok(())
+    /// What it is sent as it opens, or messages of its backlog, are on their way.
+    pub(super) fn is_being_sent(&self) -> bool {
+        self.greeting || self.backlog.is_some()
     }
 
     /// Asks its visit to end. The first reason counts.
-    fn end(&mut self, reason: Reason) {
+    pub(super) fn end(&mut self, reason: Reason) {
         self.leaving = true;
         self.ending.get_or_insert(reason);
         self.wake.notify_one();

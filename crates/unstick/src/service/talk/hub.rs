@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::backlog::Backlog;
 use super::{Answer, Event, Input, Outcome, Output, Party, PeerId, Reason, Rules, peer};
 use crate::endpoint::Notices;
 use crate::error::{Error, Result};
@@ -30,6 +31,8 @@ pub(super) struct Signals {
     pub(super) changed: Notify,
     /// The run is over.
     pub(super) over: Notify,
+    /// Something of a backlog has been sent.
+    pub(super) moved: Notify,
 }
 
 pub(super) struct State<O> {
@@ -62,8 +65,12 @@ pub(super) struct Peer {
     pub(super) sent: Option<Instant>,
     /// What it is sent as it opens is on its way.
     pub(super) greeting: bool,
-    /// Messages that wait for room in its queue.
-    pub(super) waiting: usize,
+    /// When it was last reported as slow.
+    pub(super) told_slow: Option<Instant>,
+    /// It has read what had waited for it.
+    pub(super) reads: bool,
+    /// Messages that wait for room in its queue, where some do.
+    pub(super) backlog: Option<Box<Backlog>>,
     /// Its conversation is to end, and why; taken by its visit.
     pub(super) ending: Option<Reason>,
     /// It is not spoken to any more.
@@ -253,7 +260,18 @@ impl<O: Output> Hub<O> {
         let (hub, woken) = (Arc::clone(self), Arc::clone(&wake));
         let visit = peer::Visit::new(hub, id, names.remote.into(), woken, sender.clone(), receiver);
         let task = tokio::spawn(visit.run()).abort_handle();
-        let peer = Peer { sender, wake, sent: None, greeting, waiting: 0, ending: None, leaving: false, task };
+        let peer = Peer {
+            sender,
+            wake,
+            sent: None,
+            greeting,
+            told_slow: None,
+            reads: false,
+            backlog: None,
+            ending: None,
+            leaving: false,
+            task,
+        };
         state.peers.insert(id, peer);
         drop(state);
         self.signals.changed.notify_waiters();
@@ -271,7 +289,7 @@ impl<O: Output> Hub<O> {
             state.end(match reason {
                 Reason::Failed(error) | Reason::Refused(error) => Outcome::PeerFailed(error),
                 Reason::Until => Outcome::Reached,
-                Reason::Ended | Reason::Closed => Outcome::Ended,
+                Reason::Ended | Reason::Closed | Reason::Slow => Outcome::Ended,
             });
         } else if state.input_ended && state.peers.is_empty() && !self.rules.has_another_end() {
             state.end(Outcome::Ended);
@@ -284,7 +302,12 @@ impl<O: Output> Hub<O> {
 
     /// Reports what went wrong where that ends nothing.
     pub(super) fn complain(&self, peer: Option<PeerId>, error: &Error) {
-        self.lock().emit(Event::Error { peer, error });
+        self.complain_of(peer, None, error);
+    }
+
+    /// The same about a command with this `id`.
+    pub(super) fn complain_of(&self, peer: Option<PeerId>, id: Option<&str>, error: &Error) {
+        self.lock().emit(Event::Error { peer, id, error });
     }
 
     /// A task of the conversation has panicked.
@@ -316,17 +339,34 @@ impl<O: Output> Hub<O> {
         }
     }
 
+    /// Ends a peer's sending side. Where there are others, a peer that reads nothing of the rest is not waited for longer
+    /// than for any other message.
+    pub(super) async fn finish(&self, sender: &Sender) -> Result<()> {
+        if self.rules.once || !self.lock().listening {
+            return sender.finish().await;
+        }
+        sender.finish_while_it_moves(limits::FINISHING).await
+    }
+
+    /// Ends the sending side of all of them at once: one that does not read holds back no other.
+    pub(super) async fn finish_all(self: &Arc<Self>, senders: Vec<Sender>) {
+        let mut finishing = tokio::task::JoinSet::new();
+        for sender in senders {
+            let hub = Arc::clone(self);
+            // A peer that has failed is reported by its reader.
+            finishing.spawn(async move { drop(hub.finish(&sender).await) });
+        }
+        while finishing.join_next().await.is_some() {}
+    }
+
     /// What the visit of a peer has to know beyond its messages.
     pub(super) fn standing(&self, id: PeerId) -> Standing {
         let mut state = self.lock();
         let input_ended = state.input_ended;
         match state.peers.get_mut(&id) {
-            Some(peer) => Standing {
-                ending: peer.ending.take(),
-                sent: peer.sent,
-                sending: peer.greeting || peer.waiting > 0,
-                input_ended,
-            },
+            Some(peer) => {
+                Standing { ending: peer.ending.take(), sent: peer.sent, sending: peer.is_being_sent(), input_ended }
+            }
             None => Standing { ending: Some(Reason::Closed), sent: None, sending: false, input_ended },
         }
     }
@@ -334,6 +374,12 @@ impl<O: Output> Hub<O> {
     /// Whether what a peer is sent as it opens is on its way still.
     pub(super) fn is_greeting(&self, id: PeerId) -> bool {
         self.lock().peers.get(&id).is_some_and(|peer| peer.greeting)
+    }
+
+    /// Why a conversation ends that has failed: as this end had decided, where it had.
+    pub(super) fn ending(&self, id: PeerId, error: Error) -> Reason {
+        let asked = self.lock().peers.get_mut(&id).and_then(|peer| peer.ending.take());
+        asked.filter(|reason| !matches!(reason, Reason::Failed(_))).unwrap_or(Reason::Failed(error))
     }
 
     /// A peer's conversation has ended: what is said from now on is for others.
@@ -390,16 +436,6 @@ pub(super) struct Standing {
     /// Something is on its way to it that has not found room in its queue yet.
     pub(super) sending: bool,
     pub(super) input_ended: bool,
-}
-
-/// Ends the sending side of all of them at once: one that does not read holds back no other.
-pub(super) async fn finish_all(senders: Vec<Sender>) {
-    let mut finishing = tokio::task::JoinSet::new();
-    for sender in senders {
-        // A peer that has failed is reported by its reader.
-        finishing.spawn(async move { drop(sender.finish().await) });
-    }
-    while finishing.join_next().await.is_some() {}
 }
 
 impl<O: Output> State<O> {

@@ -119,28 +119,42 @@ impl<O: Output> Visit<O> {
             reason = self.converse() => reason,
             () = hub.signals.over.notified() => Ok(Reason::Closed),
         };
-        let reason = reason.unwrap_or_else(|error| Reason::Failed(error.with_unfinished(self.receiver.pending())));
+        // What this end has asked for counts, and not what the peer made of it.
+        let failed = |error: Error| hub.ending(self.id, error.with_unfinished(self.receiver.pending()));
+        let reason = reason.unwrap_or_else(failed);
         self.hub.leaves(self.id);
         self.report_losses();
         self.report_unanswered(true);
         Box::pin(self.leave(&reason)).await;
         hub.make_room().await;
-        self.hub.gone(self.id, &self.from, reason);
+        // It may not have read the rest.
+        let slow = matches!(hub.standing(self.id).ending, Some(Reason::Slow));
+        hub.gone(self.id, &self.from, if slow { Reason::Slow } else { reason });
     }
 
     /// Sees to it that what was sent before is written.
     async fn leave(&mut self, reason: &Reason) {
         let sent = self.hub.standing(self.id).sent.is_some() || !self.hub.is_silent();
         match reason {
-            Reason::Failed(_) => return,
+            Reason::Failed(_) | Reason::Slow => return,
             // What it has not read by then it will not read.
             Reason::Closed | Reason::Refused(_) => {
-                if timeout(limits::WIND_UP, self.sender.finish()).await.is_err() {
+                let rest = async {
+                    self.hub.backlog_is_sent(self.id).await;
+                    self.sender.finish().await
+                };
+                if timeout(limits::WIND_UP, rest).await.is_err() {
                     return self.sender.abort();
                 }
             }
             // A connection that fails now has nothing more to lose.
-            _ => drop(self.sender.finish().await),
+            _ => {
+                self.hub.backlog_is_sent(self.id).await;
+                if self.hub.finish(&self.sender).await.is_err_and(|error| error.is_timeout()) {
+                    self.hub.close(self.id, Reason::Slow);
+                    return;
+                }
+            }
         }
         // To close a connection with bytes unread is to reset it, and a reset can overtake what was sent last.
         let unread = sent && !self.sender.is_datagram() && !matches!(reason, Reason::Ended);

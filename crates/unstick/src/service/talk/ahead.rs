@@ -1,0 +1,123 @@
+//! Commands read ahead while an earlier one waits for a peer: those that end a peer or the run do not wait behind it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Command, Input, PeerId, Target};
+use crate::error::Result;
+use crate::limits;
+
+/// An input, and what has been read of it ahead of its turn.
+pub(super) struct Ahead<'a, I> {
+    input: &'a mut I,
+    held: VecDeque<Command>,
+    /// Bytes of the messages among them.
+    bytes: usize,
+    /// How the input has ended, once what is held has been carried out.
+    ended: Option<Result<()>>,
+}
+
+/// A command that is carried out at once.
+pub(super) enum Overtaking {
+    Quit,
+    Close(PeerId, Option<Arc<str>>),
+}
+
+impl<'a, I: Input> Ahead<'a, I> {
+    pub(super) fn new(input: &'a mut I) -> Self {
+        Self { input, held: VecDeque::new(), bytes: 0, ended: None }
+    }
+
+    /// The next command in its turn. Cancel safe.
+    pub(super) async fn next(&mut self) -> Result<Option<Command>> {
+        match self.release() {
+            Some(command) => Ok(Some(command)),
+            None => match self.ended.take() {
+                Some(ended) => ended.map(|()| None),
+                None => self.input.next().await,
+            },
+        }
+    }
+
+    pub(super) fn try_next(&mut self) -> Result<Option<Command>> {
+        match self.release() {
+            Some(command) => Ok(Some(command)),
+            None if self.ended.is_some() => Ok(None),
+            None => self.input.try_next(),
+        }
+    }
+
+    pub(super) fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
+        if self.held.is_empty() && self.ended.is_none() { self.input.pass_on(take) } else { Ok(()) }
+    }
+
+    /// Reads on until a command comes that does not wait for a message that `blocking` have no room for. Cancel safe.
+    pub(super) async fn overtaking(&mut self, blocking: &[PeerId]) -> Overtaking {
+        while self.input.has_commands() && self.has_room() && self.ended.is_none() {
+            match self.input.next().await {
+                Ok(Some(command)) => match self.overtakes(&command, blocking) {
+                    Some(overtaking) => return overtaking,
+                    None => self.hold(command),
+                },
+                Ok(None) => self.ended = Some(Ok(())),
+                Err(error) => self.ended = Some(Err(error)),
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// A peer that holds the message up is closed at once; another one behind what was said to it.
+    fn overtakes(&self, command: &Command, blocking: &[PeerId]) -> Option<Overtaking> {
+        match command {
+            Command::Quit => Some(Overtaking::Quit),
+            Command::Close(id) if blocking.contains(id) || !self.held.iter().any(|held| held.may_reach(*id)) => {
+                Some(Overtaking::Close(*id, None))
+            }
+            Command::Tagged { id, command } => match self.overtakes(command, blocking)? {
+                Overtaking::Close(peer, _) => Some(Overtaking::Close(peer, Some(Arc::clone(id)))),
+                Overtaking::Quit => Some(Overtaking::Quit),
+            },
+            _ => None,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.held.len() < limits::COMMANDS_AHEAD && self.bytes < limits::BYTES_AHEAD
+    }
+
+    fn hold(&mut self, command: Command) {
+        self.bytes += command.bytes();
+        self.held.push_back(command);
+    }
+
+    fn release(&mut self) -> Option<Command> {
+        let command = self.held.pop_front()?;
+        self.bytes -= command.bytes();
+        Some(command)
+    }
+}
+
+impl Command {
+    /// Bytes of its message.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Send { message, .. } | Self::SendBinary { message, .. } => message.len(),
+            Self::Tagged { command, .. } => command.bytes(),
+            Self::Close(_) | Self::Quit => 0,
+        }
+    }
+
+    /// Whether it sends something that may be for this peer.
+    fn may_reach(&self, id: PeerId) -> bool {
+        match self {
+            Self::Send { to, .. } | Self::SendBinary { to, .. } => match to {
+                Target::Peer(peer) => *peer == id,
+                Target::Peers(peers) => peers.contains(&id),
+                Target::Except(peers) => !peers.contains(&id),
+                Target::Latest | Target::All => true,
+            },
+            Self::Tagged { command, .. } => command.may_reach(id),
+            Self::Close(_) | Self::Quit => false,
+        }
+    }
+}
