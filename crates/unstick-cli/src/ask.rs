@@ -144,6 +144,9 @@ async fn exchange(link: Link, message: &[u8]) -> Result<Option<Bytes>> {
         }
         Err(error) => Err(error),
     };
+    if let Some(damage) = receiver.take_damage(true) {
+        output::notice(&visible::line(&damage.to_string()));
+    }
     if sender.ends_both() {
         // Such a peer takes an end that is not said for an accident.
         let goodbye = async {

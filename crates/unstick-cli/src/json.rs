@@ -222,6 +222,13 @@ fn object(event: &Event<'_>) -> Option<Value> {
         Event::Lost { peer, lost, cut_short } => json!({
             "event": "lost", "peer": peer, "messages": lost, "cut_short": cut_short,
         }),
+        Event::Damaged { peer, damage } => {
+            let mut object = json!({
+                "event": "damaged", "peer": peer, "bytes": damage.bytes, "places": damage.places, "error": damage.what,
+            });
+            put_message(&mut object, &damage.preview);
+            object
+        }
         Event::Unanswered { peer, messages } => json!({ "event": "unanswered", "peer": peer, "messages": messages }),
         Event::Notice { notice } => return notice_object(notice),
         Event::Close { peer, from, reason } => {

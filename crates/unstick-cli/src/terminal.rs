@@ -79,6 +79,7 @@ impl Notices {
             }
             Event::Listening { .. } | Event::Lost { .. } | Event::Pending { .. } | Event::Slow { .. } => true,
             Event::Unanswered { .. } | Event::Notice { .. } | Event::Close { reason: Reason::Slow, .. } => true,
+            Event::Damaged { .. } => true,
             _ => self.verbose,
         };
         if said && let Some(painted) = painted {

@@ -1,5 +1,7 @@
 //! Bytes in, messages out: the buffer of one direction of one stream, and where its frames lie.
 
+mod damage;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,13 +16,16 @@ use crate::phase::Phase;
 use crate::recognise::{LOOK, Sight, odd_opening, recognise};
 use crate::spec::Framing;
 
+pub use damage::Damage;
+
 /// Finds the messages in one direction of one stream, however its bytes are cut.
 ///
 /// Bytes come in with [`feed`](Self::feed), or are read straight into [`space`](Self::space). Messages come out either
 /// as slices of the read buffer ([`next`](Self::next)), for hot loops, or owned ([`next_bytes`](Self::next_bytes)).
 /// Memory grows with what has arrived, never with what a header announced.
 ///
-/// After an error the boundaries are lost, and every later call returns the same error.
+/// After an error the boundaries are lost, and every later call returns the same error. With `damaged=skip` the bytes that
+/// break the framing are passed over instead, up to the next frame: [`take_damage`](Self::take_damage) tells of them.
 #[derive(Debug)]
 #[repr(C)] // What every message needs comes first: small offsets make short instructions.
 pub struct Decoder {
@@ -47,6 +52,12 @@ pub struct Decoder {
     discarded: u64,
     /// How much of the stream had arrived when no further message could be had.
     drained: u64,
+    /// The next frame is being looked for (`damaged=skip`), and the damaged one has not been looked through yet.
+    astray: bool,
+    begins: bool,
+    /// Where in the stream the way was last found again.
+    found_way_to: Option<u64>,
+    damage: Option<Box<Damage>>,
     clock: Clock,
     phases: Arc<[Phase]>,
     codec: Machine,
@@ -102,6 +113,10 @@ impl Decoder {
             failed: None,
             skip: None,
             discarded: 0,
+            astray: false,
+            begins: false,
+            found_way_to: None,
+            damage: None,
             clock: Clock::default(),
             drained: 0,
             phases,
@@ -184,7 +199,11 @@ impl Decoder {
             return Err(error.clone());
         }
         self.end();
-        if self.pending().is_empty() && self.skip.is_none() { Ok(()) } else { Err(self.fail_incomplete()) }
+        if self.astray || self.pending().is_empty() && self.skip.is_none() {
+            Ok(())
+        } else {
+            Err(self.fail_incomplete())
+        }
     }
 
     /// What has arrived of the frame that is not whole yet.
@@ -295,7 +314,7 @@ impl Decoder {
         if clock.arrival.is_none_or(|(_, seen)| seen != arrived) {
             clock.arrival = Some((now, arrived));
         }
-        if arrived == start || arrived != self.drained {
+        if arrived == start || arrived != self.drained || self.astray {
             clock.started = None;
             return Ok(());
         }
@@ -391,6 +410,9 @@ impl Decoder {
                     return Ok(Some(Span::Scratch));
                 }
                 Ok(Step::Blank { total }) => self.pos += total,
+                Ok(Step::Need) if self.ended && self.skips_damage() => {
+                    self.stray("the stream ended inside a frame".to_owned());
+                }
                 Ok(Step::Need) if self.ended => return Err(self.fail_incomplete()),
                 Ok(Step::Need) => {
                     self.drained = self.before + (self.pos + input.len()) as u64;
@@ -444,6 +466,14 @@ impl Decoder {
                 self.unusual = true;
                 Ok(())
             }
+            Fault::TooLong { .. } if self.skips_damage() => {
+                self.stray(format!("a message is longer than {}", crate::quantity::size(self.max as u64)));
+                Ok(())
+            }
+            Fault::Broken(what) if self.skips_damage() => {
+                self.stray(what.to_string());
+                Ok(())
+            }
             Fault::TooLong { length, .. } => Err(self.fail(DecodeErrorKind::TooLong { length, limit: self.max })),
             Fault::Broken(what) => Err(self.fail(DecodeErrorKind::Broken(what))),
         }
@@ -454,6 +484,9 @@ impl Decoder {
     fn pass_over(&mut self) -> Result<bool, DecodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
+        }
+        if self.astray {
+            return self.find_way();
         }
         let Some(skip) = self.skip else { return Ok(true) };
         let input = if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] };

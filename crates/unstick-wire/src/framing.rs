@@ -46,6 +46,7 @@ mod x11;
 use crate::args::Args;
 use crate::error::{EncodeError, SpecError, Text};
 use crate::lane::Lane;
+use delimited::Needle;
 
 /// Where a frame was found in the input, or what is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +129,25 @@ pub(crate) enum Discard {
     Done(usize),
 }
 
+impl Discard {
+    /// Up to and with the next `mark`, which ends a frame.
+    fn behind(mark: &Needle, input: &[u8]) -> Self {
+        match mark.find(input) {
+            Some(at) => Self::Done(at + mark.bytes().len()),
+            None => Self::More(input.len() - mark.keep(input)),
+        }
+    }
+
+    /// Up to the next `mark`, which starts a frame, from `from` on.
+    fn up_to(mark: &Needle, input: &[u8], from: usize) -> Self {
+        match input.get(from..).and_then(|rest| mark.find(rest)) {
+            Some(at) => Self::Done(from + at),
+            // What is kept may be a mark's first bytes, but never all of a frame that is to be passed over.
+            None => Self::More((input.len() - mark.keep(input)).max(from.min(input.len()))),
+        }
+    }
+}
+
 /// One framing's rules, with the state of one direction of one stream.
 ///
 /// `decode` is called with everything that has arrived from a boundary on, again and again with a longer `input` until
@@ -176,6 +196,21 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
     /// that `decode` refused, later ones what has arrived since. `ended`: nothing will follow `input`.
     fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
         Ok(Discard::More(input.len()))
+    }
+
+    /// Whether the next frame can be found behind bytes that break the framing: then `resync` finds it.
+    fn can_resync(&self) -> bool {
+        false
+    }
+
+    /// Looks for the next place where a frame can begin. The first call (`first`) gets all that has arrived of the frame
+    /// that is damaged, and passes over its first byte at least; later calls get what the last one kept, and what has
+    /// arrived since. The state is whatever `decode` left, and is reset afterwards.
+    ///
+    /// The whole is to be linear: no byte is looked at, here and by `decode` from the places found on, more than a fixed
+    /// number of times.
+    fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
+        Discard::More(input.len())
     }
 
     /// Why no other phase can follow, if so: where a frame ends is not a matter of its bytes alone.
@@ -273,6 +308,12 @@ macro_rules! codecs {
             }
             fn discard(&mut self, input: &[u8], ended: bool) -> Result<Discard, Fault> {
                 match self { $(Self::$variant(codec) => codec.discard(input, ended)),* }
+            }
+            fn can_resync(&self) -> bool {
+                match self { $(Self::$variant(codec) => codec.can_resync()),* }
+            }
+            fn resync(&mut self, input: &[u8], first: bool, max: usize) -> Discard {
+                match self { $(Self::$variant(codec) => codec.resync(input, first, max)),* }
             }
             fn unfollowable(&self) -> Option<&'static str> {
                 match self { $(Self::$variant(codec) => codec.unfollowable()),* }

@@ -55,7 +55,7 @@ pub mod shake;
 mod spec;
 mod suggest;
 
-pub use decoder::Decoder;
+pub use decoder::{Damage, Decoder};
 pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, SpecError};
 pub use framing::{ENTRIES, Entry};

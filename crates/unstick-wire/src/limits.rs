@@ -19,6 +19,9 @@ pub const MAX_HEADER_BLOCK: usize = 8 << 10;
 /// of cookies or tokens stays under this.
 pub const MAX_MESSAGE_HEAD: usize = 64 << 10;
 
+/// Bytes that are kept of what `damaged=skip` passes over, to be shown: enough to recognise it by.
+pub const MAX_DAMAGE_SHOWN: usize = 64;
+
 /// Decimal digits of a length in text: `u64::MAX` has 20.
 pub const MAX_DECIMAL_DIGITS: usize = 20;
 

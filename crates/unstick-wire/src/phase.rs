@@ -15,6 +15,8 @@ pub(crate) struct Phase {
     pub(crate) codec: Machine,
     pub(crate) max: usize,
     pub(crate) discard: bool,
+    /// What breaks the framing is passed over.
+    pub(crate) skips_damage: bool,
     /// Frames that this phase holds for; 0 for the last phase, which holds for all that follow.
     pub(crate) times: u64,
     pub(crate) keeps_boundaries: bool,
@@ -74,6 +76,16 @@ impl Phase {
             Some("discard") => true,
             Some(other) => return Err(SpecError::new(format!("oversize={other}: close or discard"))),
         };
+        let skips_damage = match args.value("damaged") {
+            None | Some("close") => false,
+            Some("skip") => true,
+            Some(other) => return Err(SpecError::new(format!("damaged={other}: close or skip"))),
+        };
+        if skips_damage && !last {
+            return Err(SpecError::new(
+                "damaged=skip is for the last phase: which phase a later frame is of, nobody knows",
+            ));
+        }
         let times = args.number("times", 1..=u64::MAX)?;
         let only = args.value("if").map(|text| Mark::parse("if", text)).transpose()?;
         let until = args.value("until").map(|text| Mark::parse("until", text)).transpose()?;
@@ -94,11 +106,20 @@ impl Phase {
                 args.name()
             )));
         }
+        if skips_damage && !codec.can_resync() {
+            let error = SpecError::new(format!(
+                "`{}` cannot pass over damage: nothing in its frames tells where the next one begins",
+                args.name()
+            ));
+            return Err(error.with_hint(
+                "damaged=skip is for frames with a mark at their start or end, as line, slip and mllp have",
+            ));
+        }
         let times = match times {
             _ if last => 0,
             None if until.is_some() => u64::MAX,
             times => times.unwrap_or(1),
         };
-        Ok(Self { codec, max, discard, times, keeps_boundaries: entry.keeps_boundaries, only, until })
+        Ok(Self { codec, max, discard, skips_damage, times, keeps_boundaries: entry.keeps_boundaries, only, until })
     }
 }

@@ -201,7 +201,7 @@ pub(crate) fn named_in(spec: &str) -> Option<&'static Preset> {
     spec.split('/').find_map(|phase| called(name_of(phase)))
 }
 
-/// The spec with the preset's own in its place: it is the last phase, and takes `max` and `oversize`.
+/// The spec with the preset's own in its place: it is the last phase, and takes `max`, `oversize` and `damaged`.
 pub(crate) fn written_out<'a>(spec: &'a str, preset: &Preset, role: Role) -> Result<Cow<'a, str>, SpecError> {
     let (before, phase) = match spec.rsplit_once('/') {
         Some((before, phase)) => (Some(before), phase),
@@ -212,9 +212,9 @@ pub(crate) fn written_out<'a>(spec: &'a str, preset: &Preset, role: Role) -> Res
         return Err(SpecError::new(format!("`{}` is a preset with phases of its own: none can follow", preset.name)));
     }
     let keys: Vec<&str> = phase[name.len()..].split(',').skip(1).collect();
-    let known = |key: &&str| key.starts_with("max=") || key.starts_with("oversize=");
+    let known = |key: &&str| ["max=", "oversize=", "damaged="].iter().any(|known| key.starts_with(known));
     if phase[name.len()..].starts_with(':') || !keys.iter().all(known) {
-        return Err(SpecError::new(format!("`{phase}`: the preset `{name}` takes max= and oversize= alone"))
+        return Err(SpecError::new(format!("`{phase}`: the preset `{name}` takes max=, oversize= and damaged= alone"))
             .with_hint(format!("{name} is written out as {}", preset.spec(role))));
     }
     let own: Vec<&str> = preset.spec(role).split('/').collect();

@@ -17,7 +17,7 @@ use crate::{Decoder, Encoder, limits};
 /// # Specs
 ///
 /// `NAME[:ARGUMENT ...][,key=value ...]`. Every framing takes `max=SIZE` (the longest message as the user sees it, both
-/// ways; 16 MiB) and `oversize=close|discard`. Phases are joined by `/`: every phase but the last holds for one frame,
+/// ways; 16 MiB) and `oversize=close|discard`; those whose next frame can be found by a mark take `damaged=close|skip`. Phases are joined by `/`: every phase but the last holds for one frame,
 /// for `times=N`, while frames begin as `if=HEX` says, or up to the message that begins as `until=HEX` says. The names
 /// are those of [`crate::ENTRIES`], and of the presets of [`crate::PRESETS`].
 ///
@@ -134,6 +134,11 @@ impl Framing {
     /// Whether every message is a line of text that ends in LF: none can hold one.
     pub fn is_lines(&self) -> bool {
         self.phases.iter().all(|phase| matches!(phase.codec, Machine::Line(_)))
+    }
+
+    /// Whether bytes that break the framing are passed over (`damaged=skip`).
+    pub fn skips_damage(&self) -> bool {
+        self.phases.iter().any(|phase| phase.skips_damage)
     }
 
     /// Whether this is `raw` and nothing else.

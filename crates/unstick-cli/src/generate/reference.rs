@@ -17,6 +17,10 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
         "oversize=close|discard",
         "what a longer message that arrives does: it ends the stream, or is passed over and counted where the framing can find the next one (not raw, gap, fixed)",
     ),
+    (
+        "damaged=close|skip",
+        "what bytes that break the framing do: they end the stream, or are passed over up to the next frame and reported, where the framing has a mark to find it by (line, crlf, delim, null, between, mllp, headers, slip, cobs, hdlc, dle, json, json-seq, gdb-packet, fix-message, dnp3-frame)",
+    ),
     ("times=N", "the frames that a phase holds for, where another follows it behind a / (1)"),
     ("if=HEX[+HEX...]", "such a phase holds only while frames begin with these bytes, or behind so many: if=4:01"),
     (
@@ -81,7 +85,7 @@ pub(super) fn markdown() -> String {
 fn presets() -> String {
     let mut text = String::from(
         "\n### Presets\n\nProtocols by name, as in `unstick connect 5432 -f postgres`: `connect` speaks as a client, `listen` as a server. \
-         `max=` and `oversize=` can be given as well. Where `--io` is not said it is as in the table.\n",
+         `max=`, `oversize=` and `damaged=` can be given as well. Where `--io` is not said it is as in the table.\n",
     );
     for family in PRESETS {
         text += &format!("\n**{}**\n\n| preset | protocol | frames | --io |\n|---|---|---|---|\n", family.title);

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use rustix::termios::tcgetwinsize;
 use unstick::Error;
 use unstick::service::talk::{Event, PeerId, Reason, Target};
+use unstick::wire::Damage;
 
 use super::{Look, listening};
 use crate::visible::{self, Mark};
@@ -62,6 +63,7 @@ impl Painter {
             Event::Open { peer, names, datagram } => self.open(*peer, names, *datagram),
             Event::Pending { peer, so_far } => self.pending(*peer, so_far),
             Event::Lost { peer, lost, cut_short } => losses(*peer, *lost, *cut_short, self.datagrams.contains(peer))?,
+            Event::Damaged { peer, damage } => self.damaged(*peer, damage),
             Event::Unanswered { peer, messages } => {
                 format!("peer {peer}: {} left unanswered (--max-answers)", count(*messages, "datagram"))
             }
@@ -107,15 +109,25 @@ impl Painter {
         }
     }
 
+    fn damaged(&self, peer: PeerId, damage: &Damage) -> String {
+        let more = if (damage.preview.len() as u64) < damage.bytes { " ..." } else { "" };
+        let what = visible::line(&damage.to_string());
+        format!("peer {peer}: {what}: {}{more}", self.preview(&damage.preview))
+    }
+
+    /// Some bytes on one line.
+    fn preview(&self, bytes: &[u8]) -> String {
+        if self.look.hex {
+            return bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+        }
+        format!("\"{}\"", visible::line_of_bytes(bytes))
+    }
+
     fn pending(&mut self, peer: PeerId, so_far: &[u8]) -> String {
         let size = count(so_far.len() as u64, "byte");
         let preview = &so_far[..so_far.len().min(PREVIEW)];
         let more = if preview.len() < so_far.len() { " ..." } else { "" };
-        let shown = if self.look.hex {
-            preview.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
-        } else {
-            format!("\"{}\"", visible::line_of_bytes(preview))
-        };
+        let shown = self.preview(preview);
         let mut text = format!("peer {peer}: {size} so far, and no end of a message: {shown}{more}");
         if !std::mem::replace(&mut self.hinted, true) {
             text.push_str(

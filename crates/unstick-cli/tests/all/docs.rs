@@ -142,6 +142,13 @@ fn every_event_and_key_of_json_is_in_its_document() {
     event(&mut listener, "close", &document, &mut seen);
     listener.feed("{\"quit\":true}\n");
     assert_eq!(listener.code(), 0);
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "--json", "-f", "slip,damaged=skip"]);
+    event(&mut listener, "listening", &document, &mut seen);
+    let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    peer.write_all(b"\xdb?\xc0fine\xc0").unwrap();
+    event(&mut listener, "open", &document, &mut seen);
+    event(&mut listener, "message", &document, &mut seen);
+    assert_eq!(event(&mut listener, "damaged", &document, &mut seen)["bytes"], 3);
     let more = ["--echo", "--max-answers=1", "--max-sessions=1"];
     let (mut listener, port) = unstick_listen(&[&["udp://127.0.0.1:0", "--json"], &more[..]].concat());
     event(&mut listener, "listening", &document, &mut seen);

@@ -1,5 +1,7 @@
 //! `between` and `mllp`: frames that start and end with given bytes, with nothing between two frames.
 
+use memchr::memmem;
+
 use super::delimited::Needle;
 use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
 use crate::error::EncodeError;
@@ -102,5 +104,20 @@ impl Codec for Between {
             Some(at) => Discard::Done(from + at + self.end.bytes().len()),
             None => Discard::More(input.len() - self.end.keep(rest)),
         })
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    /// Of a message that is too long, the last start among the bytes that were looked through is the place: an end behind
+    /// an earlier one would have been found.
+    fn resync(&mut self, input: &[u8], first: bool, max: usize) -> Discard {
+        let seen =
+            input.get(1..max.min(input.len())).filter(|_| first && input.starts_with(&self.start)).unwrap_or_default();
+        match memmem::rfind(seen, &self.start) {
+            Some(at) => Discard::Done(1 + at),
+            None => Discard::up_to(&Needle::new(&self.start), input, first.into()),
+        }
     }
 }

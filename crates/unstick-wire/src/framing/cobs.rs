@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 
+use super::delimited::Needle;
 use super::{Codec, Cx, Discard, Entry, Fault, Step};
 use crate::error::EncodeError;
 
@@ -107,5 +108,13 @@ impl Codec for Cobs {
             Some(at) => Discard::Done(from + at + 1),
             None => Discard::More(input.len()),
         })
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
+        Discard::behind(&Needle::One(0), input)
     }
 }

@@ -138,6 +138,14 @@ impl Codec for Line {
     fn shape(&self) -> Shape {
         Shape::Line { crlf: false }
     }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
+        Discard::behind(&Needle::One(b'\n'), input)
+    }
 }
 
 /// The bytes that end a message, ready to be searched for.
@@ -272,5 +280,13 @@ impl Codec for Delimited {
             b"\r\n" => Shape::Line { crlf: true },
             _ => Shape::Other,
         }
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
+        Discard::behind(&self.needle, input)
     }
 }

@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 
+use super::delimited::Needle;
 use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
 use crate::error::EncodeError;
 
@@ -147,5 +148,13 @@ impl Codec for Dle {
             }
         }
         Ok(Discard::More(input.len()))
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
+        Discard::up_to(&Needle::Two([ESC, STX]), input, first.into())
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Not here: the checksums' values, which a tester may want to send wrong.
 
-use super::{Codec, Cx, Entry, Fault, Step, shown};
+use super::delimited::Needle;
+use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
 use crate::error::EncodeError;
 
 /// IEEE 1815, section 9.2.4: the length counts control, addresses and user data, and no checksum.
@@ -61,5 +62,13 @@ impl Codec for Dnp3 {
 
     fn can_discard(&self) -> bool {
         true
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
+        Discard::up_to(&Needle::Two([0x05, 0x64]), input, first.into())
     }
 }

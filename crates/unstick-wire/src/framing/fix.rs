@@ -4,7 +4,8 @@
 
 use memchr::memchr;
 
-use super::{Codec, Cx, Entry, Fault, Shape, Step, shown};
+use super::delimited::Needle;
+use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step, shown};
 use crate::error::EncodeError;
 use crate::limits::MAX_FIX_FIELD;
 
@@ -89,5 +90,13 @@ impl Codec for Fix {
 
     fn shape(&self) -> Shape {
         Shape::TextHeader
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
+        Discard::up_to(&Needle::new(b"8=FIX"), input, first.into())
     }
 }

@@ -5,7 +5,8 @@
 
 use memchr::memchr2;
 
-use super::{Codec, Cx, Entry, Fault, Step, shown};
+use super::delimited::Needle;
+use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
 use crate::error::EncodeError;
 
 /// The GDB manual, appendix E: "Overview", "Packet Acknowledgment", "Notification Packets", "Interrupts".
@@ -99,5 +100,13 @@ impl Codec for Gdb {
             }
         }
         Ok(())
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
+        Discard::up_to(&Needle::One(b'$'), input, first.into())
     }
 }

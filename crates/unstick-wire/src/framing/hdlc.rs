@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::delimited::Needle;
 use super::{Codec, Cx, Discard, Entry, Fault, Step};
 use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
@@ -251,5 +252,13 @@ impl Codec for Hdlc {
             Some(at) => Discard::Done(from + at + 1),
             None => Discard::More(input.len()),
         })
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
+        Discard::behind(&Needle::One(FLAG), input)
     }
 }

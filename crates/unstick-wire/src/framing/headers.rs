@@ -2,9 +2,9 @@
 //!
 //! Not here: HTTP, whose bodies end in more ways than one.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2_iter};
 
-use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
+use super::{Codec, Cx, Discard, Entry, Fault, Machine, Shape, Step, shown};
 use crate::args::Args;
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEADER_BLOCK};
@@ -92,6 +92,15 @@ impl Headers {
     }
 }
 
+/// What a frame can be found by.
+const MARK: &[u8] = b"content-length:";
+
+/// Where the mark stands in `bytes`.
+fn find_marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let begins = memchr2_iter(b'c', b'C', bytes);
+    begins.filter(|at| bytes[*at..].get(..MARK.len()).is_some_and(|found| found.eq_ignore_ascii_case(MARK)))
+}
+
 #[cold]
 fn block_too_long() -> Fault {
     Fault::broken(format!("the header block is over {MAX_HEADER_BLOCK} bytes"))
@@ -158,5 +167,29 @@ impl Codec for Headers {
 
     fn shape(&self) -> Shape {
         Shape::TextHeader
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    /// The next Content-Length, or where the block that is damaged has another one, its last: a block that was cut short may
+    /// go over into one that is whole.
+    fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
+        let mut block = 0;
+        if first {
+            let mut own = Self::default();
+            // It fails as before: how far it got is what is asked for.
+            let _ = own.read_block(input);
+            block = own.line.max(own.block);
+        }
+        let last = find_marks(&input[..block]).filter(|at| *at > 0).last();
+        let next = last.or_else(|| find_marks(&input[block..]).map(|at| block + at).find(|at| *at > 0 || !first));
+        match next {
+            Some(at) => Discard::Done(at),
+            None => {
+                Discard::More((input.len() - input.len().min(MARK.len() - 1)).max(usize::from(first).min(input.len())))
+            }
+        }
     }
 }

@@ -3,6 +3,9 @@
 //! Every byte is checked as it arrives, so that a stream that is not JSON is found out at once. Not here: whether
 //! strings are UTF-8, which is for who reads them.
 
+use memchr::memchr;
+
+use super::delimited::Needle;
 use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step, shown};
 use crate::error::EncodeError;
 use crate::limits::MAX_JSON_DEPTH;
@@ -121,6 +124,28 @@ impl Codec for Json {
 
     fn unfollowable(&self) -> Option<&'static str> {
         Some("the blank behind a JSON value may come or not")
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    /// The next line, or where the value goes over several lines the one in which it breaks: it may be a value of its own,
+    /// before whose line feed the end of the damaged one was lost.
+    fn resync(&mut self, input: &[u8], first: bool, max: usize) -> Discard {
+        let mut line = 0;
+        if first {
+            let mut scanner = Scanner::default();
+            let seen = &input[..input.len().min(max)];
+            while let Some(lf) = memchr(b'\n', &seen[line..]) {
+                let next = line + lf + 1;
+                if scanner.scan(&seen[line..next], 0).is_err() {
+                    break;
+                }
+                line = next;
+            }
+        }
+        if line > 0 { Discard::Done(line) } else { Discard::behind(&Needle::One(b'\n'), input) }
     }
 }
 

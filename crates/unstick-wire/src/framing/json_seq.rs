@@ -5,6 +5,7 @@
 
 use memchr::memchr;
 
+use super::delimited::Needle;
 use super::json::{Scanner, is_blank};
 use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
 use crate::error::EncodeError;
@@ -130,5 +131,13 @@ impl Codec for JsonSeq {
             }
             None => Discard::More(input.len()),
         })
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
+        Discard::up_to(&Needle::One(RS), input, first.into())
     }
 }

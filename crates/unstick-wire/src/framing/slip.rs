@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::delimited::Needle;
 use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
 use crate::error::EncodeError;
 
@@ -117,5 +118,13 @@ impl Codec for Slip {
             Some(at) => Discard::Done(from + at + 1),
             None => Discard::More(input.len()),
         })
+    }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
+
+    fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
+        Discard::behind(&Needle::One(END), input)
     }
 }

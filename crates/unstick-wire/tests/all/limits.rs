@@ -221,3 +221,11 @@ fn what_a_course_of_faults_holds_back() {
     assert!(matches!(course.next(later), Next::Deliver(_)));
     assert!(!course.is_full());
 }
+
+#[test]
+fn a_preview_of_what_is_damaged_is_short() {
+    let mut decoder = framing("slip,damaged=skip").decoder();
+    decoder.feed(&[0xdb; 1000]);
+    assert_eq!(decoder.next(), Ok(None));
+    assert_eq!(decoder.take_damage(true).unwrap().preview.len(), limits::MAX_DAMAGE_SHOWN);
+}

@@ -6,6 +6,7 @@
 // clippy.toml allows it in tests, and does not see that what tests call is test code too.
 #![allow(clippy::unwrap_used)]
 
+mod damaged;
 mod drive;
 mod endings;
 mod faults;

@@ -168,8 +168,8 @@ fn what_a_framing_is_can_be_asked() {
 fn presets_are_the_last_phase_and_take_the_limits_alone() {
     refused("kafka/line", "`kafka` is a preset with phases of its own: none can follow", "");
     refused("kafka/kafka", "none can follow", "");
-    refused("kafka,off=1", "the preset `kafka` takes max= and oversize= alone", "written out as i32be");
-    refused("kafka:4", "takes max= and oversize= alone", "");
+    refused("kafka,off=1", "the preset `kafka` takes max=, oversize= and damaged= alone", "written out as i32be");
+    refused("kafka:4", "takes max=, oversize= and damaged= alone", "");
     refused("kafk", "there is no framing `kafk`", "did you mean `kafka`?");
     refused("postgres,max=0", "max=0", "");
     assert!(Framing::parse("fixed:8/postgres,max=1G,oversize=discard").is_ok());

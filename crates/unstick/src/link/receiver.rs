@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
-use unstick_wire::Decoder;
+use unstick_wire::{Damage, Decoder};
 
 use super::outbox::Turn;
 use crate::endpoint::{Batch, RecvDatagrams, StreamRead};
@@ -198,6 +198,15 @@ impl Receiver {
         match &self.source {
             Source::Stream(stream) => stream.decoder.discarded(),
             Source::Datagrams(datagrams) => datagrams.incoming.dropped(),
+        }
+    }
+
+    /// What was passed over as damaged since this was last called (`damaged=skip`), if anything: once the next frame has been
+    /// found or the stream has ended, or with `now`, in any case.
+    pub fn take_damage(&mut self, now: bool) -> Option<Damage> {
+        match &mut self.source {
+            Source::Stream(stream) => stream.decoder.take_damage(now),
+            Source::Datagrams(_) => None,
         }
     }
 

@@ -74,7 +74,12 @@ pub struct Faults {
 impl Target {
     /// Whether bytes can pass as they are: both ends are streams, framed alike, and nothing is asked of single messages.
     pub fn passes_bytes(&self) -> bool {
-        self.faults.plan.is_empty() && self.options.frame_timeout.is_none() && self.is_alike()
+        let framings = [&self.client, &self.server].into_iter().flatten();
+        let mut skips = framings.map(|framings| framings.inbound.skips_damage() || framings.outbound.skips_damage());
+        self.faults.plan.is_empty()
+            && self.options.frame_timeout.is_none()
+            && self.is_alike()
+            && !skips.any(|skips| skips)
     }
 
     /// Whether what passes is counted in bytes: no boundaries are known.

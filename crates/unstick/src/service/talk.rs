@@ -212,6 +212,13 @@ pub enum Event<'a> {
         /// Datagrams cut short.
         cut_short: u64,
     },
+    /// Bytes that break the framing were passed over (`damaged=skip`).
+    Damaged {
+        /// From whom.
+        peer: PeerId,
+        /// How many, and what was wrong with them.
+        damage: &'a unstick_wire::Damage,
+    },
     /// Datagrams were left unanswered: their peer sends more of them than [`answer_rate`](Rules::answer_rate) allows, which
     /// is also what an answer to an answer looks like.
     Unanswered {

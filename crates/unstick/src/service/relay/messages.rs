@@ -314,6 +314,13 @@ impl Messages {
         }
     }
 
+    /// Bytes were passed over as damaged: nobody else will say so.
+    fn tell_damage(&self, says: &mut Receiver) {
+        if let Some(damage) = says.take_damage(false) {
+            self.watch.puzzled(self.peer, Error::other(damage.to_string()));
+        }
+    }
+
     async fn plain(&self, from: Side, says: &mut Receiver, to: &Sender) -> Ended {
         let mut turn = Turn::new();
         loop {
@@ -349,6 +356,7 @@ impl Messages {
                     turn.pass().await;
                 }
             }
+            self.tell_damage(says);
             self.note();
         }
         self.finish(to, says.ends_both()).await

@@ -441,7 +441,12 @@ pub(super) struct Standing {
 impl<O: Output> State<O> {
     /// Gives an event to the output; where that fails the run is over. Once it is over, only losses are still told.
     pub(super) fn emit(&mut self, event: Event<'_>) {
-        if self.over && !matches!(event, Event::Lost { .. } | Event::Unanswered { .. } | Event::Notice { .. }) {
+        if self.over
+            && !matches!(
+                event,
+                Event::Lost { .. } | Event::Damaged { .. } | Event::Unanswered { .. } | Event::Notice { .. }
+            )
+        {
             return;
         }
         if let Err(error) = self.output.event(event) {

@@ -124,6 +124,7 @@ impl<O: Output> Visit<O> {
         let reason = reason.unwrap_or_else(failed);
         self.hub.leaves(self.id);
         self.report_losses();
+        self.report_damage(true);
         self.report_unanswered(true);
         Box::pin(self.leave(&reason)).await;
         hub.make_room().await;
@@ -187,6 +188,7 @@ impl<O: Output> Visit<O> {
                 Taken::All => {}
             }
             self.report_losses();
+            self.report_damage(false);
             match self.wait().await? {
                 Wait::Arrived => self.arrives(),
                 Wait::Nothing => {}
@@ -333,6 +335,12 @@ impl<O: Output> Visit<O> {
         if now != known {
             let (lost, cut_short) = (now.0 - known.0, now.1 - known.1);
             self.hub.lock().emit(Event::Lost { peer: self.id, lost, cut_short });
+        }
+    }
+
+    fn report_damage(&mut self, ends: bool) {
+        if let Some(damage) = self.receiver.take_damage(ends) {
+            self.hub.lock().emit(Event::Damaged { peer: self.id, damage: &damage });
         }
     }
 
