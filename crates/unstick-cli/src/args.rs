@@ -11,7 +11,7 @@ use unstick::wire::quantity::{DURATIONS, parse_duration, parse_number};
 use crate::peer_limits::PeerLimits;
 use crate::proxy::Through;
 use crate::secure::{Show, Tls, Verify};
-use crate::websocket::{Pages, Request, WebSocket};
+use crate::websocket::{Pages, Request, Speech, WebSocket};
 
 /// Whole messages over any socket.
 ///
@@ -233,10 +233,11 @@ pub struct Shake {
     /// The client, or with --stdio the program: {host} {port} {address} and UNSTICK_PORT say where to connect to
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
-    /// The server: HOST:PORT or PORT; port 0 with --start gives each start a free one
+    /// Address of the server: HOST:PORT, PORT, tls://HOST:PORT, ws://HOST:PORT/PATH, wss://... or unix:PATH; with --start,
+    /// port 0 gives each start a free port
     #[arg(long, value_name = "ADDRESS", required_unless_present = "stdio")]
     pub to: Option<String>,
-    /// Start the server with this for every case; {port} and UNSTICK_PORT say where it is to listen
+    /// Start the server with this for every case; {port} and UNSTICK_PORT, or {path} and UNSTICK_PATH, say where to listen
     #[arg(long, value_name = "COMMAND", conflicts_with = "stdio")]
     pub start: Option<String>,
     /// Try a program on pipes: its standard input is cut
@@ -293,6 +294,18 @@ pub struct Shake {
     /// Write the report to a file, as JUnit does
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub junit: Option<std::path::PathBuf>,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: Tls,
+    /// TLS, as a client.
+    #[command(flatten)]
+    pub verify: Verify,
+    /// WebSocket.
+    #[command(flatten)]
+    pub speech: Speech,
+    /// WebSocket, as a client.
+    #[command(flatten)]
+    pub request: Request,
 }
 
 /// `framings`.

@@ -2,6 +2,7 @@
 
 mod again;
 mod junit;
+mod target;
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use unstick::service::shake::{Direction, Finding, Outcome, Progress, Report, Shake, Stop, Verdict, resolve};
+use unstick::service::shake::{Direction, Finding, Outcome, Progress, Report, Shake, Stop, Verdict};
 use unstick::wire::shake::Case;
 use unstick::wire::{Framing, Role};
 use unstick::{Error, FramedAddress, Result};
@@ -77,12 +78,7 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
     let mut shake = match &target {
         None => Shake::pipes(&args.command, first),
         Some(target) => {
-            let address = resolve(&target.address).await?;
-            if address.port() == 0 && args.start.is_none() {
-                return Err(
-                    Error::usage("port 0 is nobody's").with_hint("with --start it gives each start a free port")
-                );
-            }
+            let address = target::find(args, &target.address).await?;
             match (args.command.is_empty(), sends) {
                 (false, true) => {
                     return Err(Error::usage("a client and --send: one of them speaks to the server")

@@ -13,6 +13,21 @@ use crate::secure::{self, At};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub struct WebSocket {
+    /// What is spoken.
+    #[command(flatten)]
+    pub speech: Speech,
+    /// Ask a peer so often whether it is still there; one that does not answer has gone
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub ping: Option<Duration>,
+    /// The longest message, both ways [default: 16M]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_message: Option<usize>,
+}
+
+/// What is spoken in a WebSocket.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "WebSocket")]
+pub struct Speech {
     /// A subprotocol to offer, or to speak (again and again, the best first)
     #[arg(long, value_name = "NAME", value_parser = token)]
     pub subprotocol: Vec<String>,
@@ -22,12 +37,6 @@ pub struct WebSocket {
     /// Send text; a message that is not UTF-8 is refused
     #[arg(long, conflicts_with = "binary")]
     pub text: bool,
-    /// Ask a peer so often whether it is still there; one that does not answer has gone
-    #[arg(long, value_name = "TIME", value_parser = interval)]
-    pub ping: Option<Duration>,
-    /// The longest message, both ways [default: 16M]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub max_message: Option<usize>,
 }
 
 /// What a client can be asked besides.
@@ -51,6 +60,23 @@ pub struct Pages {
 impl WebSocket {
     /// What is asked of one end, if it is a WebSocket; whether it is.
     fn ask(&self, end: &mut At<'_>) -> bool {
+        if !self.speech.ask(end) {
+            return false;
+        }
+        let options = &mut end.options.ws;
+        options.ping = self.ping;
+        options.largest = self.max_message.unwrap_or(options.largest);
+        true
+    }
+
+    fn is_asked(&self) -> bool {
+        self.speech.is_asked() || self.ping.is_some() || self.max_message.is_some()
+    }
+}
+
+impl Speech {
+    /// What is asked of one end, if it is a WebSocket; whether it is.
+    fn ask(&self, end: &mut At<'_>) -> bool {
         if !matches!(end.address, Address::Ws(_) | Address::Wss(_)) {
             return false;
         }
@@ -61,14 +87,23 @@ impl WebSocket {
             (_, true) => MessageKind::Binary,
             _ => MessageKind::ByContent,
         };
-        options.ping = self.ping;
-        options.largest = self.max_message.unwrap_or(options.largest);
         true
     }
 
     fn is_asked(&self) -> bool {
-        !self.subprotocol.is_empty() || self.binary || self.text || self.ping.is_some() || self.max_message.is_some()
+        !self.subprotocol.is_empty() || self.binary || self.text
     }
+}
+
+/// What is asked of a server that is shaken.
+pub fn shaken(speech: &Speech, request: &Request, mut end: At<'_>) -> Result<()> {
+    if speech.ask(&mut end) {
+        return request.header.iter().try_for_each(|line| end.options.ws.add_header(line));
+    }
+    if request.header.is_empty() && !speech.is_asked() {
+        return Ok(());
+    }
+    Err(misplaced("--subprotocol, --binary, --text and --header", &[end]))
 }
 
 /// What clients ask of WebSocket, at each of these ends that speaks it.

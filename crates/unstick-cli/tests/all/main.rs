@@ -37,6 +37,7 @@ mod shake_finds;
 mod shake_ours;
 mod shake_sound;
 mod shake_spares;
+mod shake_targets;
 mod tls;
 mod tree;
 mod udp;

@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 
 pub use certificate::Fingerprint;
 pub use settings::{Authorities, Identity, TlsOptions};
-pub(super) use stream::{Tls, explained};
+pub(super) use stream::{Tls, end, explained};
 
 /// The cryptography that all of TLS here is made with.
 fn provider() -> Arc<CryptoProvider> {

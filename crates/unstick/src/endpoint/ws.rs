@@ -9,16 +9,20 @@ mod handshake;
 mod messages;
 mod opening;
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Chain, ReadBuf};
 use tokio::net::TcpStream;
 use tungstenite::protocol::Role;
 
 use super::handshakes::Handshakes;
-use super::{Accept, End, MessageEnd, Names, Options, tcp, tls};
-use crate::address::WsAddress;
+use super::write_error;
+use super::{Accept, End, MessageEnd, Names, Options, StreamEnd, StreamRead, tcp, tls};
+use crate::address::{HostPort, WsAddress};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -129,14 +133,51 @@ pub(super) async fn open<S: Carrier>(
     default_port: u16,
     options: &Options,
 ) -> Result<MessageEnd> {
-    let whom = format!("{scheme}://{}{}", at.at, at.path);
-    let asked = opening::ask(stream, at, default_port, &whom, &options.ws);
-    let opened = tokio::time::timeout(options.connect_timeout, asked).await.unwrap_or_else(|_| {
-        let error = Error::timed_out(format!("the WebSocket handshake with {whom}"), options.connect_timeout);
-        Err(error.with_hint("does the port speak WebSocket? tcp:// speaks without"))
-    })?;
+    let opened = asked(stream, at, scheme, default_port, options).await?;
     Ok(end(opened, Role::Client, names, options).await)
 }
+
+/// Asks for a WebSocket, in the time that connecting may take.
+pub(super) async fn asked<S: Carrier>(
+    stream: S,
+    at: &WsAddress,
+    scheme: &str,
+    default_port: u16,
+    options: &Options,
+) -> Result<opening::Opened<S>> {
+    let whom = format!("{scheme}://{}{}", at.at, at.path);
+    let asked = opening::ask(stream, at, default_port, &whom, &options.ws);
+    tokio::time::timeout(options.connect_timeout, asked).await.unwrap_or_else(|_| {
+        let error = Error::timed_out(format!("the WebSocket handshake with {whom}"), options.connect_timeout);
+        Err(error.with_hint("does the port speak WebSocket? tcp:// speaks without"))
+    })
+}
+
+/// Connects to `to`, asks for the WebSocket named `at`, and returns the stream of its frames, which the caller writes
+/// and reads itself.
+pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamEnd> {
+    let stream = tcp::dial(to, "ws", options).await?;
+    let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
+    let opened = Box::pin(asked(stream, at, "ws", PORT, options)).await?;
+    let (reader, writer) = opened.stream.into_split();
+    let (reader, writer) = write_error::halves(reader, writer);
+    Ok(StreamEnd { reader: behind(opened.rest, Box::new(reader)), writer: Box::new(writer), names })
+}
+
+/// A stream behind the bytes of it that were read already.
+pub(super) fn behind(read: Vec<u8>, rest: Box<dyn StreamRead>) -> Box<dyn StreamRead> {
+    Box::new(Behind(io::Cursor::new(read).chain(rest)))
+}
+
+struct Behind(Chain<io::Cursor<Vec<u8>>, Box<dyn StreamRead>>);
+
+impl AsyncRead for Behind {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl StreamRead for Behind {}
 
 /// Listens as TCP does; each client shakes hands on its own, beside all others.
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {

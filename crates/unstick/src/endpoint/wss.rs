@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::handshakes::Handshakes;
-use super::{MessageEnd, Options, tls, ws};
-use crate::address::WsAddress;
+use super::{MessageEnd, Options, StreamEnd, tls, ws};
+use crate::address::{HostPort, WsAddress};
 use crate::error::Result;
 
 /// The port where none is said.
@@ -15,6 +15,15 @@ pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<Message
     // In boxes: they are large, and gone once they are through.
     let (stream, names) = Box::pin(tls::dial(&at.at, "wss", options)).await?;
     Box::pin(ws::open(stream, names, at, "wss", PORT, options)).await
+}
+
+/// Connects to `to`, asks for the WebSocket named `at`, and returns the stream of its frames inside TLS, which the caller
+/// writes and reads itself.
+pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamEnd> {
+    let (stream, names) = Box::pin(tls::dial(to, "wss", options)).await?;
+    let opened = Box::pin(ws::asked(stream, at, "wss", PORT, options)).await?;
+    let end = tls::end(opened.stream, names);
+    Ok(StreamEnd { reader: ws::behind(opened.rest, end.reader), ..end })
 }
 
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {

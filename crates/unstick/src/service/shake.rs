@@ -14,6 +14,9 @@ mod hold;
 mod in_process;
 mod judge;
 mod kernel;
+#[cfg(unix)]
+mod local;
+mod opening;
 mod outcome;
 mod outlet;
 mod passage;
@@ -24,10 +27,10 @@ mod rounds;
 mod script;
 mod stop;
 mod tape;
+mod target;
 mod verdict;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +38,6 @@ use unstick_wire::Framing;
 use unstick_wire::shake::Case;
 pub use unstick_wire::shake::{Conversation, Direction, Edit, Stage, Tally};
 
-use crate::Address;
 use crate::error::{Error, Result};
 use conversation::{Server, Subject};
 pub use expect::Difference;
@@ -44,6 +46,7 @@ pub use outcome::{Ending, Exchange, Exit, Outcome, Side};
 pub use proof::Evidence;
 pub use report::{Finding, Report, Verdict};
 pub use stop::Stop;
+pub use target::Target;
 
 /// A program to be tried, and how thoroughly.
 ///
@@ -105,23 +108,6 @@ fn has_half_close(case: &Case) -> bool {
     case.edits().iter().any(|(_, edit)| matches!(edit, Edit::HalfClose))
 }
 
-/// The address of a server, where a host has several: the first on which this host's table shows a listener, else the
-/// first.
-///
-/// # Errors
-///
-/// Where the address is not TCP, or its host does not resolve.
-pub async fn resolve(address: &Address) -> Result<SocketAddr> {
-    let Address::Tcp(at) = address else {
-        return Err(Error::usage(format!("shake cuts TCP streams, and {address} is none")).with_hint("--to HOST:PORT"));
-    };
-    let found = crate::endpoint::resolve(at, &crate::Options::default()).await?;
-    let table = kernel::Table::open().ok();
-    let listens = |at: &&SocketAddr| table.as_ref().is_some_and(|table| table.is_listening(**at).unwrap_or(false));
-    let first = found.first().copied();
-    found.iter().find(listens).copied().or(first).ok_or_else(|| Error::usage(format!("{address} has no address")))
-}
-
 /// Bytes of each direction up to which every single cut is tried, unless told otherwise.
 pub const DEPTH: u64 = 4096;
 
@@ -148,14 +134,16 @@ impl Shake {
 
     /// A client, started for each case, and the server that it talks to. `{host}`, `{port}` and `{address}` in its words,
     /// and `UNSTICK_PORT` in its environment, say where it connects to.
-    pub fn client(command: impl IntoIterator<Item = impl Into<String>>, server: SocketAddr) -> Self {
+    pub fn client(command: impl IntoIterator<Item = impl Into<String>>, server: impl Into<Target>) -> Self {
         let command = command.into_iter().map(Into::into).collect();
-        Self::new(Subject::Client { command, server: Server { address: server, start: None } })
+        let address = server.into().below_web_sockets();
+        Self::new(Subject::Client { command, server: Server { address, start: None } })
     }
 
     /// A server, which is sent these bytes in one write.
-    pub fn server(bytes: impl Into<Vec<u8>>, server: SocketAddr) -> Self {
-        Self::new(Subject::Server { writes: vec![bytes.into()], server: Server { address: server, start: None } })
+    pub fn server(bytes: impl Into<Vec<u8>>, server: impl Into<Target>) -> Self {
+        let server = Server { address: server.into(), start: None };
+        Self::new(Subject::Server { writes: vec![bytes.into()], server })
     }
 
     /// A program that is given these bytes on its standard input, in one write.
@@ -304,7 +292,7 @@ impl Shake {
     ///
     /// Where the conversation cannot be had at all: nothing listens, a command does not start, the client does not
     /// connect, the runs without cuts do not end.
-    pub async fn run(self) -> Result<Report> {
+    pub async fn run(mut self) -> Result<Report> {
         if matches!(self.subject, Subject::Client { .. }) && self.cases.iter().any(has_half_close) {
             return Err(Error::usage(
                 "a client ends its side itself: half-close is a case where unstick is the client",
@@ -316,6 +304,23 @@ impl Shake {
         {
             return Err(Error::usage("a command is missing"));
         }
+        self.enter_web_socket()?;
         judge::judge(self).await
+    }
+
+    /// Messages for a WebSocket go into frames, and its frames are compared.
+    fn enter_web_socket(&mut self) -> Result<()> {
+        let Subject::Server { writes, server } = &mut self.subject else { return Ok(()) };
+        if !server.address.is_web_socket() {
+            return Ok(());
+        }
+        if self.framing.is_some() {
+            return Err(Error::usage("a WebSocket message already is a whole message, and needs no framing"));
+        }
+        for message in writes {
+            *message = server.address.framed(std::mem::take(message))?;
+        }
+        self.framing = Some(Framing::parse("websocket-frame")?);
+        Ok(())
     }
 }

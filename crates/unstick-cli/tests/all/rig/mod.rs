@@ -26,7 +26,7 @@ pub(crate) use peers::{
 };
 pub(crate) use process::Process;
 pub(crate) use protocols::Server;
-pub(crate) use sound::{script, sound};
+pub(crate) use sound::{certificate, script, sound};
 pub(crate) use talk::{Talk, ask, connect, listen};
 pub(crate) use terminal::Terminal;
 pub(crate) use unread::Unread;

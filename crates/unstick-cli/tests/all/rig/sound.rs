@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::geteuid;
+use tempfile::TempDir;
 
-use super::peers::program;
+use super::peers::{program, temporary};
 use super::process::Process;
 use super::{Nginx, Server, port_at_end, python_of_packages};
 
@@ -25,6 +26,17 @@ pub(crate) fn script(name: &str, arguments: &[&str]) -> (Process, u16) {
 /// Where a script of `shake_sound` lies.
 pub(crate) fn sound(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/shake_sound").join(name)
+}
+
+/// A certificate for `localhost` with an ECDSA key, whose signatures vary in length: `cert.pem` and `key.pem`.
+pub(crate) fn certificate() -> TempDir {
+    let directory = temporary();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
+        .expect("a certificate can be made");
+    let write = |name: &str, text: String| fs::write(directory.path().join(name), text).expect("a file can be written");
+    write("cert.pem", made.cert.pem());
+    write("key.pem", made.signing_key.serialize_pem());
+    directory
 }
 
 impl Server {

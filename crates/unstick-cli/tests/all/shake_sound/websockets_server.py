@@ -1,6 +1,8 @@
-"""An echo on the package websockets."""
+"""An echo on the package websockets; inside TLS with `websockets_server.py CERTIFICATE KEY`."""
 import asyncio
 import logging
+import ssl
+import sys
 
 from websockets.asyncio.server import serve
 
@@ -12,8 +14,14 @@ async def echo(connection):
         await connection.send(message)
 
 
+context = None
+if sys.argv[1:]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*sys.argv[1:])
+
+
 async def main():
-    async with serve(echo, "127.0.0.1", 0) as server:
+    async with serve(echo, "127.0.0.1", 0, ssl=context) as server:
         print("listening on port", server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Event().wait()
 

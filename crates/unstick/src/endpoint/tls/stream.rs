@@ -122,7 +122,7 @@ impl AsyncWrite for Wire {
 pub(in crate::endpoint) type Tls = TlsStream<Wire>;
 
 /// Makes the two ends of a link of it.
-pub(super) fn end(stream: Tls, names: Names) -> StreamEnd {
+pub(in crate::endpoint) fn end(stream: Tls, names: Names) -> StreamEnd {
     let stream = Arc::new(Mutex::new(stream));
     StreamEnd { reader: Box::new(Half(Arc::clone(&stream))), writer: Box::new(Half(stream)), names }
 }

@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::limits;
 
 /// What the handshake came to.
-pub(super) struct Opened<S> {
-    pub(super) stream: S,
+pub(in crate::endpoint) struct Opened<S> {
+    pub(in crate::endpoint) stream: S,
     /// What the peer has said already, behind the handshake.
-    pub(super) rest: Vec<u8>,
-    pub(super) protocol: Option<String>,
+    pub(in crate::endpoint) rest: Vec<u8>,
+    pub(in crate::endpoint) protocol: Option<String>,
 }
 
 /// Asks a server to open a WebSocket. `whom` begins the sentences of errors.

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 use unstick_wire::shake::{Case, Direction, Knife, Tally};
@@ -22,7 +21,7 @@ use super::outlet::{Outlet, Wire};
 use super::passage::{Passage, listen};
 use super::script::Script;
 use super::tape::{Tape, Tapes};
-use crate::endpoint::write_error::{self, Half};
+use super::target::{Inlet, Target, halves};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -44,7 +43,7 @@ pub(super) enum Subject {
 /// The server of a conversation.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
-    pub(super) address: SocketAddr,
+    pub(super) address: Target,
     /// The command that starts it, for each case anew.
     pub(super) start: Option<String>,
 }
@@ -145,7 +144,7 @@ impl Runner {
         let mut meeting = Meeting { tapes: tapes.clone(), relays: JoinSet::new(), failure: None };
         let mut outcome = Outcome::default();
         let whole = async {
-            let exit = self.attend(&mut client, &listener, &mut meeting, case, (to, bounds)).await;
+            let exit = self.attend(&mut client, &listener, &mut meeting, case, (&to, bounds)).await;
             meeting.wind_up(bounds).await;
             exit
         };
@@ -177,7 +176,7 @@ impl Runner {
         listener: &TcpListener,
         meeting: &mut Meeting,
         case: &Case,
-        (to, bounds): (SocketAddr, Bounds),
+        (to, bounds): (&Target, Bounds),
     ) -> Exit {
         let mut exit = None;
         loop {
@@ -195,18 +194,17 @@ impl Runner {
         }
     }
 
-    fn relay(self: &Arc<Self>, meeting: &mut Meeting, client: TcpStream, to: SocketAddr, case: &Case, bounds: Bounds) {
+    fn relay(self: &Arc<Self>, meeting: &mut Meeting, client: TcpStream, to: &Target, case: &Case, bounds: Bounds) {
         let tape = meeting.tapes.next();
         let table = self.table.clone();
         let spare = self.is_on_one_port();
         let knives = Direction::BOTH.map(|way| Knife::new(case, way));
         let started = matches!(&self.subject, Subject::Client { server, .. } if server.start.is_some());
-        let runner = Arc::clone(self);
+        let (runner, to) = (Arc::clone(self), to.clone());
         meeting.relays.spawn(async move {
-            let server = runner.connect(to, started).await?;
+            let (mut from_server, mut to_server) = runner.connect(&to, started).await?;
             let lost = |e| Error::io("the connection", e);
             let (mut from_client, mut to_client) = halves(client, table.as_ref()).map_err(lost)?;
-            let (mut from_server, mut to_server) = halves(server, table.as_ref()).map_err(lost)?;
             let [forth, back] = knives;
             let there =
                 Passage { way: ClientToServer, tape: &tape, quiet: bounds.quiet, spare, hold: None, ends: true };
@@ -223,8 +221,7 @@ impl Runner {
     /// Asks a server with the bytes that were given.
     async fn server(&self, case: &Case, bounds: Bounds, writes: &[Vec<u8>], server: &Server) -> Result<Outcome> {
         let (started, to) = self.start(server).await?;
-        let stream = self.connect(to, started.is_some()).await?;
-        let (mut from, mut outlet) = halves(stream, self.table.as_ref()).map_err(|e| Error::io("the connection", e))?;
+        let (mut from, mut outlet) = self.connect(&to, started.is_some()).await?;
         let tapes = Tapes::default();
         let tape = tapes.next();
         let mut script = Script::new(writes);
@@ -244,7 +241,7 @@ impl Runner {
 
     /// Ends a connection in order: a server may not be prepared for a reset. One that has its port from us is ended itself,
     /// and must leave the port free.
-    async fn leave(&self, mut from: Half<OwnedReadHalf>, mut outlet: Outlet, tape: &Tape, bounds: Bounds) {
+    async fn leave(&self, mut from: Inlet, mut outlet: Outlet, tape: &Tape, bounds: Bounds) {
         self.remember(&outlet);
         if self.is_on_one_port() {
             return outlet.reset();
@@ -352,7 +349,7 @@ impl Runner {
     /// A server is started again and again on the same port, which nothing may keep.
     fn is_on_one_port(&self) -> bool {
         let (Subject::Client { server, .. } | Subject::Server { server, .. }) = &self.subject else { return false };
-        server.start.is_some() && server.address.port() != 0
+        server.start.is_some() && server.address.is_fixed()
     }
 
     /// Keeps in mind who may keep the server's port.
@@ -364,7 +361,7 @@ impl Runner {
 
     /// Waits until no earlier connection keeps the server's port: where both sides have ended at the same moment, that
     /// would be a minute, which the kernel ends if nothing else does.
-    async fn port_is_free(&self) {
+    pub(super) async fn port_is_free(&self) {
         let last = std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));
         for wire in last {
             while wire.lingers() {
@@ -372,62 +369,6 @@ impl Runner {
                 let _ = wire.end_lingering();
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
-        }
-    }
-
-    /// Starts the server, if that is asked for, and waits until it listens.
-    async fn start(&self, server: &Server) -> Result<(Option<Program>, SocketAddr)> {
-        let Some(line) = &server.start else { return Ok((None, server.address)) };
-        let mut address = server.address;
-        if address.port() == 0 {
-            // Free now; the server binds it in a moment.
-            let free = std::net::TcpListener::bind(address).and_then(|listener| listener.local_addr());
-            address = free.map_err(|e| Error::io("choosing a port for the server", e))?;
-        }
-        self.port_is_free().await;
-        let line = line.replace("{port}", &address.port().to_string()).replace("{host}", &address.ip().to_string());
-        let mut command = child::shell(&line);
-        command.env("UNSTICK_PORT", address.port().to_string());
-        let mut program = Program::start(command, &line, Output::Said)?;
-        let begun = Instant::now();
-        while !self.is_listening(address).await {
-            if let Some(exit) = program.has_ended() {
-                let said = program.end().await;
-                let error = Error::other(format!("the server `{line}` {exit} before it listens on {address}"));
-                return Err(match said.lines().last() {
-                    Some(last) => error.with_hint(format!("it said: {}", super::excerpt::shown(last.as_bytes()))),
-                    None => error,
-                });
-            }
-            if begun.elapsed() > limits::START_PATIENCE {
-                let error = Error::other(format!("the server `{line}` does not listen on {address}"));
-                return Err(error
-                    .with_hint("--to says where it listens; {port} in --start gives it a free one with --to HOST:0"));
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        Ok((Some(program), address))
-    }
-
-    /// Connects. Where nothing can be seen, a server that was just started is tried until it listens.
-    async fn connect(&self, to: SocketAddr, started: bool) -> Result<TcpStream> {
-        let begun = Instant::now();
-        loop {
-            match connect(to).await {
-                Err(_) if started && self.table.is_none() && begun.elapsed() < limits::START_PATIENCE => {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-                other => return other,
-            }
-        }
-    }
-
-    /// Read from the kernel's table, never by connecting: a server of one connection would take that for its client.
-    async fn is_listening(&self, address: SocketAddr) -> bool {
-        match self.table.as_ref().map(|table| table.is_listening(address)) {
-            Some(Ok(listening)) => listening,
-            // Nothing can be seen: its first connection is tried until it succeeds ([`Self::connect`]).
-            _ => true,
         }
     }
 }
@@ -475,34 +416,6 @@ async fn silence(tapes: &Tapes, bounds: Bounds) {
         }
         known = now;
     }
-}
-
-async fn connect(to: SocketAddr) -> Result<TcpStream> {
-    let connected = async {
-        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // So that its port can be had again, should that be needed to free the server's.
-        socket.set_reuseaddr(true)?;
-        socket.connect(to).await
-    };
-    connected.await.map_err(|error: std::io::Error| {
-        let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
-        let error = Error::unreachable(format!("cannot connect to tcp://{to}"), error);
-        if refused {
-            return error.with_hint(
-                "nothing listens there; a server of one connection needs --start COMMAND, which starts it for each case",
-            );
-        }
-        error
-    })
-}
-
-/// Both halves of a connection, small segments sent at once.
-fn halves(stream: TcpStream, table: Option<&Arc<Table>>) -> std::io::Result<(Half<OwnedReadHalf>, Outlet)> {
-    stream.set_nodelay(true)?;
-    let (from, to) = stream.into_split();
-    let wire = Wire::find(table, &to)?;
-    let (from, to) = write_error::halves(from, to);
-    Ok((from, Outlet::Tcp(to, wire)))
 }
 
 /// The client's command, told where to connect to.

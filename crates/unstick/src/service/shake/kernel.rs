@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub(super) received: u64,
     /// Bytes that it has written and that are not acknowledged; of a listener, its backlog.
     pub(super) unsent: u32,
+    /// Bytes that it has sent since the connection began, each counted once; `None` while some wait to be sent.
+    pub(super) sent: Option<u64>,
     /// The time to its peer and back, as far as it is known.
     pub(super) round_trip: Duration,
     /// No process holds it: it was not accepted yet, or is closed.
@@ -98,14 +100,19 @@ impl Table {
     }
 
     fn ask(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Seen>> {
-        use rustix::net::{RecvFlags, SendFlags, recv, send};
-        let (local, remote) = (plain(local), plain(remote));
-        let netlink = self.netlink.lock().unwrap_or_else(PoisonError::into_inner);
-        send(&*netlink, &request(local, remote), SendFlags::empty())?;
         let mut reply = [0u8; 1024];
-        // The kernel answers a request for one socket before `send` returns.
-        let (length, _) = recv(&*netlink, &mut reply[..], RecvFlags::DONTWAIT)?;
+        let length = self.exchange(&request(plain(local), plain(remote)), &mut reply)?;
         Ok(parse(&reply[..length]))
+    }
+
+    /// Asks for one socket; returns the length of the reply.
+    pub(super) fn exchange(&self, request: &[u8], reply: &mut [u8]) -> io::Result<usize> {
+        use rustix::net::{RecvFlags, SendFlags, recv, send};
+        let netlink = self.netlink.lock().unwrap_or_else(PoisonError::into_inner);
+        send(&*netlink, request, SendFlags::empty())?;
+        // The kernel answers a request for one socket before `send` returns.
+        let (length, _) = recv(&*netlink, reply, RecvFlags::DONTWAIT)?;
+        Ok(length)
     }
 }
 
@@ -120,6 +127,10 @@ impl Table {
     }
 
     pub(super) fn is_listening(&self, _at: SocketAddr) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn exchange(&self, _request: &[u8], _reply: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -172,25 +183,34 @@ fn parse(reply: &[u8]) -> Option<Seen> {
     const BYTES_RECEIVED: usize = 128;
     /// Of `tcpi_rtt`, in microseconds.
     const ROUND_TRIP: usize = 68;
+    /// Of `tcpi_notsent_bytes`, `tcpi_bytes_sent` and `tcpi_bytes_retrans`, which Linux has since 4.19.
+    const WAITING: usize = 144;
+    const BYTES_SENT: usize = 200;
+    const SENT_AGAIN: usize = 208;
     let u16_at = |at: usize| Some(u16::from_ne_bytes(reply.get(at..at + 2)?.try_into().ok()?));
     let u32_at = |at: usize| Some(u32::from_ne_bytes(reply.get(at..at + 4)?.try_into().ok()?));
     if u16_at(4)? != SOCK_DIAG_BY_FAMILY {
         return None;
     }
+    let u64_at = |at: usize| Some(u64::from_ne_bytes(reply.get(at..at + 8)?.try_into().ok()?));
     let mut seen = Seen {
         state: *reply.get(17)?,
         unread: u32_at(72)?,
         unsent: u32_at(76)?,
         received: 0,
+        sent: None,
         round_trip: Duration::ZERO,
         unheld: u32_at(84)? == 0,
     };
     let mut at = 88;
     while let (Some(length), Some(kind)) = (u16_at(at), u16_at(at + 2)) {
         if kind == INET_DIAG_INFO {
-            let counter = reply.get(at + 4 + BYTES_RECEIVED..at + 4 + BYTES_RECEIVED + 8)?;
-            seen.received = u64::from_ne_bytes(counter.try_into().ok()?);
-            seen.round_trip = Duration::from_micros(u32_at(at + 4 + ROUND_TRIP)?.into());
+            let info = at + 4;
+            seen.received = u64_at(info + BYTES_RECEIVED)?;
+            seen.round_trip = Duration::from_micros(u32_at(info + ROUND_TRIP)?.into());
+            if usize::from(length) >= 4 + SENT_AGAIN + 8 && u32_at(info + WAITING)? == 0 {
+                seen.sent = u64_at(info + BYTES_SENT)?.checked_sub(u64_at(info + SENT_AGAIN)?);
+            }
         }
         at += usize::from(length.max(4)).next_multiple_of(4);
     }
@@ -226,6 +246,7 @@ mod tests {
         assert_eq!((seen().unwrap().unread, seen().unwrap().received), (0, 5));
         let own = table.connected(here, there).unwrap().unwrap();
         assert!(own.unsent == 0 && own.round_trip > Duration::ZERO, "{own:?}");
+        assert_eq!(own.sent, Some(5), "as many as have arrived");
         server.shutdown(std::net::Shutdown::Write).unwrap();
         assert!(!seen().unwrap().is_deaf(), "half-closed is not deaf");
         drop(server);

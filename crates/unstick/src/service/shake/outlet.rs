@@ -11,6 +11,8 @@ use tokio::process::ChildStdin;
 use unstick_wire::shake::Proof;
 
 use super::kernel::{Seen, Table};
+#[cfg(unix)]
+use super::local::{Local, Queue};
 use crate::endpoint::StreamWrite;
 use crate::endpoint::write_error::Half;
 use crate::limits;
@@ -29,6 +31,8 @@ pub(super) struct Wire {
     table: Option<Arc<Table>>,
     /// The table has the receiver: it is on this host.
     visible: bool,
+    /// Other bytes than those that are counted travel on it: those of TLS, or of a handshake.
+    inside: bool,
     local: SocketAddr,
     remote: SocketAddr,
 }
@@ -36,7 +40,15 @@ pub(super) struct Wire {
 impl Wire {
     /// Looks once whether the receiver can be seen from here.
     pub(super) fn find(table: Option<&Arc<Table>>, half: &OwnedWriteHalf) -> io::Result<Self> {
-        let (local, remote) = (half.peer_addr()?, half.local_addr()?);
+        Ok(Self::between(table, half.peer_addr()?, half.local_addr()?))
+    }
+
+    /// The same below TLS, or behind a handshake: what is counted is not what is sent.
+    pub(super) fn inside(table: Option<&Arc<Table>>, there: SocketAddr, here: SocketAddr) -> Self {
+        Self { inside: true, ..Self::between(table, there, here) }
+    }
+
+    fn between(table: Option<&Arc<Table>>, local: SocketAddr, remote: SocketAddr) -> Self {
         let here = local.ip().is_loopback() || local.ip() == remote.ip();
         let visible = table.is_some_and(|table| match table.connected(local, remote) {
             Ok(Some(_)) => true,
@@ -44,7 +56,19 @@ impl Wire {
             Ok(None) => here && table.is_listening(local).unwrap_or(false),
             Err(_) => false,
         });
-        Ok(Self { table: table.cloned(), visible, local, remote })
+        Self { table: table.cloned(), visible, inside: false, local, remote }
+    }
+
+    /// Whether all has arrived there.
+    fn has_arrived(&self, seen: Seen, sent: u64) -> bool {
+        if !self.inside {
+            return seen.received >= sent;
+        }
+        let own = self.table.as_ref().and_then(|table| table.connected(self.remote, self.local).ok().flatten());
+        own.is_some_and(|own| match own.sent {
+            Some(sent) => seen.received >= sent,
+            None => own.unsent == 0,
+        })
     }
 
     /// The receiver's end, where that is on this host.
@@ -94,9 +118,27 @@ impl Wire {
     }
 }
 
+/// A stream inside another, or on a socket that is not TCP: each write is flushed, so that it lies by itself below.
+pub(super) struct Over {
+    pub(super) writer: Box<dyn StreamWrite>,
+    pub(super) below: Below,
+    /// What is sent in place of the end of the stream, once.
+    pub(super) farewell: Option<Vec<u8>>,
+}
+
+/// What lies below a stream.
+pub(super) enum Below {
+    Tcp(Wire),
+    #[cfg(unix)]
+    Local(Local),
+    /// Nothing that can be seen.
+    Dark,
+}
+
 /// Where bytes are written to.
 pub(super) enum Outlet {
     Tcp(Half<OwnedWriteHalf>, Wire),
+    Over(Over),
     /// A process's standard input; `None` once it is closed.
     Pipe(Option<ChildStdin>),
 }
@@ -115,6 +157,11 @@ impl Outlet {
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(half, _) => half.write(bytes).await,
+            Self::Over(over) => {
+                let count = over.writer.write(bytes).await?;
+                over.writer.flush().await?;
+                Ok(count)
+            }
             Self::Pipe(Some(pipe)) => pipe.write(bytes).await,
             Self::Pipe(None) => Err(io::ErrorKind::BrokenPipe.into()),
         }
@@ -124,20 +171,28 @@ impl Outlet {
     pub(super) async fn end(&mut self) {
         match self {
             Self::Tcp(half, _) => drop(half.shutdown().await),
+            Self::Over(over) => match over.farewell.take() {
+                // The server answers it, and ends the connection.
+                Some(frame) => {
+                    let _ = over.writer.write_all(&frame).await;
+                    let _ = over.writer.flush().await;
+                }
+                None => drop(over.writer.shutdown().await),
+            },
             Self::Pipe(pipe) => *pipe = None,
         }
     }
 
     /// The receiver has closed: it will not read the end of the stream.
     pub(super) fn is_deaf(&self) -> bool {
-        matches!(self, Self::Tcp(_, wire) if wire.is_deaf())
+        self.wire().is_some_and(Wire::is_deaf)
     }
 
     /// The receiver's end, as the kernel's table names it.
     pub(super) fn wire(&self) -> Option<&Wire> {
         match self {
-            Self::Tcp(_, wire) => Some(wire),
-            Self::Pipe(_) => None,
+            Self::Tcp(_, wire) | Self::Over(Over { below: Below::Tcp(wire), .. }) => Some(wire),
+            Self::Over(_) | Self::Pipe(_) => None,
         }
     }
 
@@ -145,12 +200,13 @@ impl Outlet {
     pub(super) fn reset(&mut self) {
         match self {
             Self::Tcp(half, _) => StreamWrite::reset(half),
+            Self::Over(over) => over.writer.reset(),
             Self::Pipe(pipe) => *pipe = None,
         }
     }
 
     /// Waits until all of `sent` bytes have been read.
-    pub(super) async fn drained(&self, sent: u64) -> Proof {
+    pub(super) async fn drained(&mut self, sent: u64) -> Proof {
         let begun = Instant::now();
         let mut arrived = false;
         loop {
@@ -158,8 +214,9 @@ impl Outlet {
                 Look::Read => return Proof::Read,
                 Look::Gone => return Proof::Gone,
                 Look::Blind => {
-                    if let Self::Tcp(_, wire) = self {
-                        wire.give_time().await;
+                    match self.wire() {
+                        Some(wire) => wire.give_time().await,
+                        None => tokio::time::sleep(BLIND_CUT).await,
                     }
                     return Proof::Unproven;
                 }
@@ -176,7 +233,10 @@ impl Outlet {
 
     fn look(&self, sent: u64, arrived: &mut bool) -> Look {
         let wire = match self {
-            Self::Tcp(_, wire) => wire,
+            Self::Tcp(_, wire) | Self::Over(Over { below: Below::Tcp(wire), .. }) => wire,
+            #[cfg(unix)]
+            Self::Over(Over { below: Below::Local(local), .. }) => return look_at_queue(local),
+            Self::Over(_) => return Look::Blind,
             Self::Pipe(pipe) => return look_at_pipe(pipe.as_ref()),
         };
         loop {
@@ -190,7 +250,7 @@ impl Outlet {
                 // Before they have arrived the queue is empty, too. So the counter is looked at first, and the queue in
                 // a later reply.
                 Some(Ok(Some(seen))) if !*arrived => {
-                    if seen.received < sent {
+                    if !wire.has_arrived(seen, sent) {
                         return Look::NotYet;
                     }
                     *arrived = true;
@@ -198,6 +258,17 @@ impl Outlet {
                 Some(Ok(Some(seen))) => return if seen.unread == 0 { Look::Read } else { Look::NotYet },
             }
         }
+    }
+}
+
+/// What was written to a socket of this machine is with its peer at once.
+#[cfg(unix)]
+fn look_at_queue(local: &Local) -> Look {
+    match local.queue() {
+        None => Look::Blind,
+        Some(Queue { unread: 0, .. }) => Look::Read,
+        Some(Queue { is_deaf: true, .. }) => Look::Gone,
+        Some(_) => Look::NotYet,
     }
 }
 

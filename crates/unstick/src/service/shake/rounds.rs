@@ -55,7 +55,7 @@ impl Judge {
             Subject::Service { .. } => 1,
             Subject::Pipes { .. } => processors,
             Subject::Client { server, .. } | Subject::Server { server, .. }
-                if server.start.is_some() && server.address.port() != 0 =>
+                if server.start.is_some() && server.address.is_fixed() =>
             {
                 1
             }
@@ -86,7 +86,7 @@ impl Judge {
         let (Subject::Server { server, .. } | Subject::Client { server, .. }) = &self.runner.subject else {
             return MANY;
         };
-        let backlog = self.runner.table.as_ref().and_then(|table| table.backlog(server.address).ok().flatten());
+        let backlog = server.address.backlog(self.runner.table.as_ref());
         backlog.filter(|_| server.start.is_none()).map_or(MANY, |backlog| (backlog as usize).max(1))
     }
 

@@ -5,6 +5,8 @@ use std::io;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
+
+use super::target::Inlet;
 use unstick_wire::shake::Direction;
 
 use super::outcome::{Ending, Outcome};
@@ -18,6 +20,12 @@ pub(super) trait Sender {
     /// What comes next is said once everything before it has been read.
     fn waits(&self) -> bool {
         false
+    }
+}
+
+impl Sender for Inlet {
+    async fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read(buffer).await
     }
 }
 

@@ -1,0 +1,334 @@
+//! Where the server under test is, and how a conversation with it is opened: over TCP, inside TLS, inside a WebSocket,
+//! through a socket of this machine.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::{TcpSocket, TcpStream};
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+
+use super::kernel::Table;
+#[cfg(unix)]
+use super::local::{self, Local};
+use super::outlet::{Below, Outlet, Over, Wire};
+#[cfg(unix)]
+use crate::address::SocketName;
+use crate::address::{Address, HostPort, WsAddress};
+use crate::endpoint::write_error::{self, Half};
+use crate::endpoint::{self, End, MessageKind, Options, StreamEnd, ws, wss};
+use crate::error::{Error, Result};
+
+/// A server to be tried, at one address.
+#[derive(Debug, Clone)]
+pub struct Target {
+    at: At,
+    options: Arc<Options>,
+}
+
+#[derive(Debug, Clone)]
+enum At {
+    Tcp(SocketAddr),
+    /// The host is what the certificate is for.
+    Tls(SocketAddr, HostPort),
+    Ws(SocketAddr, WsAddress),
+    Wss(SocketAddr, WsAddress),
+    #[cfg(unix)]
+    Local(SocketName),
+}
+
+/// Where bytes come from.
+pub(super) struct Inlet(Box<dyn AsyncRead + Send + Unpin>);
+
+impl AsyncRead for Inlet {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+/// The key that client frames are masked with: that of the example in RFC 6455, section 5.7, so that a run can be
+/// repeated. Random keys keep proxies from being misled, and there is none here.
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// The status of a Close frame in order (RFC 6455, section 7.4.1).
+const NORMAL: u16 = 1000;
+
+impl From<SocketAddr> for Target {
+    fn from(at: SocketAddr) -> Self {
+        Self { at: At::Tcp(at), options: Arc::default() }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.at {
+            At::Tcp(at) => write!(f, "tcp://{at}"),
+            At::Tls(_, named) => write!(f, "tls://{named}"),
+            At::Ws(_, named) => write!(f, "ws://{named}"),
+            At::Wss(_, named) => write!(f, "wss://{named}"),
+            #[cfg(unix)]
+            At::Local(name) => write!(f, "unix:{name}"),
+        }
+    }
+}
+
+impl Target {
+    /// The server at an address. Where its host has several, the first on which this host's table shows a listener, else
+    /// the first. `options` say what is asked of TLS and of WebSocket.
+    ///
+    /// # Errors
+    ///
+    /// Where the address is not a TCP, TLS, WebSocket or Unix stream address, or its host does not resolve.
+    pub async fn find(address: &Address, options: &Options) -> Result<Self> {
+        let at = match address {
+            Address::Tcp(named) => At::Tcp(resolve(address, named).await?),
+            Address::Tls(named) => At::Tls(resolve(address, named).await?, named.clone()),
+            Address::Ws(named) => At::Ws(resolve(address, &named.at).await?, named.clone()),
+            Address::Wss(named) => At::Wss(resolve(address, &named.at).await?, named.clone()),
+            #[cfg(unix)]
+            Address::Unix(name) => At::Local(name.clone()),
+            _ => {
+                let error = Error::usage(format!("shake cuts streams, and {address} is none"));
+                return Err(error.with_hint("--to HOST:PORT, tls://HOST:PORT, ws://HOST:PORT, unix:PATH"));
+            }
+        };
+        Ok(Self { at, options: Arc::new(options.clone()) })
+    }
+
+    /// The TCP address that is connected to, where there is one.
+    pub(super) fn tcp(&self) -> Option<SocketAddr> {
+        match &self.at {
+            At::Tcp(at) | At::Tls(at, _) | At::Ws(at, _) | At::Wss(at, _) => Some(*at),
+            #[cfg(unix)]
+            At::Local(_) => None,
+        }
+    }
+
+    /// The place is the same in each start of the server.
+    pub fn is_fixed(&self) -> bool {
+        self.tcp().is_none_or(|at| at.port() != 0)
+    }
+
+    /// With this TCP address in its place.
+    pub(super) fn at(&self, to: SocketAddr) -> Self {
+        let at = match self.at.clone() {
+            At::Tcp(_) => At::Tcp(to),
+            At::Tls(_, named) => At::Tls(to, HostPort { port: to.port(), ..named }),
+            At::Ws(_, named) => At::Ws(to, with_port(named, to.port())),
+            At::Wss(_, named) => At::Wss(to, with_port(named, to.port())),
+            #[cfg(unix)]
+            At::Local(name) => At::Local(name),
+        };
+        Self { at, options: Arc::clone(&self.options) }
+    }
+
+    /// What a client of its own connects to: one that speaks WebSocket opens it itself.
+    pub(super) fn below_web_sockets(self) -> Self {
+        let at = match self.at {
+            At::Ws(at, _) => At::Tcp(at),
+            At::Wss(at, named) => At::Tls(at, named.at),
+            other => other,
+        };
+        Self { at, options: self.options }
+    }
+
+    /// Messages are sent in frames of WebSocket.
+    pub(super) fn is_web_socket(&self) -> bool {
+        matches!(self.at, At::Ws(..) | At::Wss(..))
+    }
+
+    /// A message in a frame, as a client sends it.
+    pub(super) fn framed(&self, message: Vec<u8>) -> Result<Vec<u8>> {
+        let is_text = std::str::from_utf8(&message).is_ok();
+        let kind = match self.options.ws.kind {
+            MessageKind::Text if !is_text => return Err(Error::usage("a message is not UTF-8 and cannot go as text")),
+            MessageKind::Binary => Data::Binary,
+            _ if is_text => Data::Text,
+            _ => Data::Binary,
+        };
+        masked(Frame::message(message, OpCode::Data(kind), true))
+    }
+
+    /// Whether a server listens there; `None` where that cannot be seen.
+    pub(super) fn is_listened_on(&self, table: Option<&Arc<Table>>) -> Option<bool> {
+        match &self.at {
+            #[cfg(unix)]
+            At::Local(name) => local::is_listening(name),
+            _ => table?.is_listening(self.tcp()?).ok(),
+        }
+    }
+
+    /// How many connections wait for the server to accept them, at most; `None` where that cannot be seen.
+    pub(super) fn backlog(&self, table: Option<&Arc<Table>>) -> Option<u32> {
+        table?.backlog(self.tcp()?).ok().flatten()
+    }
+
+    /// The command that starts a server there, and the variables of its environment.
+    pub(super) fn in_command(&self, line: &str) -> (String, Vec<(&'static str, String)>) {
+        match &self.at {
+            #[cfg(unix)]
+            At::Local(name) => (line.replace("{path}", &name.to_string()), vec![("UNSTICK_PATH", name.to_string())]),
+            At::Tcp(at) | At::Tls(at, _) | At::Ws(at, _) | At::Wss(at, _) => {
+                let (host, port) = (at.ip().to_string(), at.port().to_string());
+                (line.replace("{port}", &port).replace("{host}", &host), vec![("UNSTICK_PORT", port)])
+            }
+        }
+    }
+
+    /// Removes the file that an ended server has left behind: the next could not bind it.
+    pub(super) fn clear(&self) {
+        #[cfg(unix)]
+        if let At::Local(SocketName::Path(path)) = &self.at {
+            use std::os::unix::fs::FileTypeExt;
+            let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
+            if is_socket && self.is_listened_on(None) == Some(false) {
+                // Where that is not allowed, the server says so.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    /// Opens a conversation: both halves of it, in the plain text inside.
+    pub(super) async fn open(&self, table: Option<&Arc<Table>>) -> Result<(Inlet, Outlet)> {
+        let farewell = |frame: Result<Vec<u8>>| frame.map(Some);
+        let (end, farewell) = match &self.at {
+            At::Tcp(at) => {
+                let lost = |e| Error::io("the connection", e);
+                return Ok(boxed(halves(tcp(*at).await?, table).map_err(lost)?));
+            }
+            At::Tls(at, named) => (stream(&Address::Tls(numbered(*at)), &self.named(named)).await?, None),
+            At::Ws(at, named) => (ws::frames(&numbered(*at), named, &self.options).await?, farewell(goodbye())?),
+            At::Wss(at, named) => {
+                let options = self.named(&named.at);
+                (wss::frames(&numbered(*at), named, &options).await?, farewell(goodbye())?)
+            }
+            #[cfg(unix)]
+            At::Local(name) => (stream(&Address::Unix(name.clone()), &self.options).await?, None),
+        };
+        let below = self.below(table, &end);
+        let over = Over { writer: end.writer, below, farewell };
+        Ok((Inlet(Box::new(Ended(end.reader))), Outlet::Over(over)))
+    }
+
+    /// What lies below a stream and can be looked into.
+    fn below(&self, table: Option<&Arc<Table>>, end: &StreamEnd) -> Below {
+        #[cfg(unix)]
+        if let At::Local(_) = &self.at {
+            return end.socket().and_then(|socket| Local::of(table, socket).ok()).map_or(Below::Dark, Below::Local);
+        }
+        let names = end.names();
+        match (names.remote.parse(), names.local.parse()) {
+            (Ok(there), Ok(here)) => Below::Tcp(Wire::inside(table, there, here)),
+            _ => Below::Dark,
+        }
+    }
+
+    /// What is asked of TLS, with the name that the certificate is for: the connection is made by number.
+    fn named(&self, host: &HostPort) -> Options {
+        let mut options = Options::clone(&self.options);
+        options.tls.server_name.get_or_insert_with(|| host.host().to_owned());
+        options
+    }
+}
+
+fn with_port(named: WsAddress, port: u16) -> WsAddress {
+    WsAddress { at: HostPort { port, ..named.at }, ..named }
+}
+
+fn numbered(at: SocketAddr) -> HostPort {
+    HostPort { host: Some(at.ip().to_string()), port: at.port() }
+}
+
+fn masked(mut frame: Frame) -> Result<Vec<u8>> {
+    frame.header_mut().mask = Some(MASK);
+    let mut bytes = Vec::with_capacity(frame.len());
+    frame.format(&mut bytes).map_err(|error| Error::other(format!("WebSocket: {error}")))?;
+    Ok(bytes)
+}
+
+/// A Close frame, as a client sends it.
+fn goodbye() -> Result<Vec<u8>> {
+    let close = tungstenite::protocol::CloseFrame { code: NORMAL.into(), reason: "".into() };
+    masked(Frame::close(Some(close)))
+}
+
+async fn resolve(address: &Address, named: &HostPort) -> Result<SocketAddr> {
+    let found = endpoint::resolve(named, &Options::default()).await?;
+    let table = Table::open().ok();
+    let listens = |at: &&SocketAddr| table.as_ref().is_some_and(|table| table.is_listening(**at).unwrap_or(false));
+    let first = found.first().copied();
+    found.iter().find(listens).copied().or(first).ok_or_else(|| Error::usage(format!("{address} has no address")))
+}
+
+async fn stream(address: &Address, options: &Options) -> Result<StreamEnd> {
+    match endpoint::connect(address, options).await? {
+        End::Stream(end) => Ok(end),
+        _ => Err(Error::usage(format!("{address} is no stream"))),
+    }
+}
+
+async fn tcp(to: SocketAddr) -> Result<TcpStream> {
+    let connected = async {
+        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // So that its port can be had again, should that be needed to free the server's.
+        socket.set_reuseaddr(true)?;
+        socket.connect(to).await
+    };
+    connected.await.map_err(|error: std::io::Error| {
+        let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
+        let error = Error::unreachable(format!("cannot connect to tcp://{to}"), error);
+        if refused {
+            return error.with_hint(
+                "nothing listens there; a server of one connection needs --start COMMAND, which starts it for each case",
+            );
+        }
+        error
+    })
+}
+
+/// Both halves of a connection, small segments sent at once.
+pub(super) fn halves(stream: TcpStream, table: Option<&Arc<Table>>) -> std::io::Result<(Half<OwnedReadHalf>, Outlet)> {
+    stream.set_nodelay(true)?;
+    let (from, to) = stream.into_split();
+    let wire = Wire::find(table, &to)?;
+    let (from, to) = write_error::halves(from, to);
+    Ok((from, Outlet::Tcp(to, wire)))
+}
+
+fn boxed((from, to): (Half<OwnedReadHalf>, Outlet)) -> (Inlet, Outlet) {
+    (Inlet(Box::new(from)), to)
+}
+
+/// A stream of which the end without TLS's own end (close_notify) is an end: many servers leave it out.
+struct Ended<T>(T);
+
+impl<T: AsyncRead + Unpin> AsyncRead for Ended<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        match Pin::new(&mut self.0).poll_read(cx, buf) {
+            Poll::Ready(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_framed_as_the_example_of_rfc_6455() {
+        let target = Target::from(SocketAddr::from(([127, 0, 0, 1], 80)));
+        let hello = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+        assert_eq!(target.framed(b"Hello".to_vec()).unwrap(), hello);
+        assert_eq!(target.framed(vec![0xff]).unwrap()[0], 0x82, "what is no text goes as binary");
+        assert_eq!(target.framed(vec![b'x'; 300]).unwrap()[..4], [0x81, 0xfe, 1, 44]);
+        assert_eq!(goodbye().unwrap(), b"\x88\x82\x37\xfa\x21\x3d\x34\x12");
+    }
+}
