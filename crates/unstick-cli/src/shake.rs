@@ -76,7 +76,10 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
     let sends = first.is_some();
     let first = first.unwrap_or_default();
     let mut shake = match &target {
-        None => Shake::pipes(&args.command, first),
+        None => {
+            target::on_pipes(args)?;
+            Shake::pipes(&args.command, first)
+        }
         Some(target) => {
             let address = target::find(args, &target.address).await?;
             match (args.command.is_empty(), sends) {

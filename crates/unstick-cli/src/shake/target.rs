@@ -10,12 +10,21 @@ use crate::websocket;
 
 /// Resolves the address.
 pub async fn find(args: &args::Shake, address: &Address) -> Result<Target> {
-    let mut options = Options::default();
-    websocket::shaken(&args.speech, &args.request, At { address, options: &mut options })?;
-    secure::client(&args.tls, &args.verify, &mut [At { address, options: &mut options }])?;
-    let target = Target::find(address, &options).await?;
+    let target = Target::find(address, &options(args, address)?).await?;
     if !target.is_fixed() && args.start.is_none() {
         return Err(Error::usage("port 0 is nobody's").with_hint("with --start it gives each start a free port"));
     }
     Ok(target)
+}
+
+/// A program on pipes has none of it.
+pub fn on_pipes(args: &args::Shake) -> Result<()> {
+    options(args, &Address::Exec(args.command.join(" "))).map(|_| ())
+}
+
+fn options(args: &args::Shake, address: &Address) -> Result<Options> {
+    let mut options = Options::default();
+    websocket::shaken(&args.speech, &args.request, At { address, options: &mut options })?;
+    secure::client(&args.tls, &args.verify, &mut [At { address, options: &mut options }])?;
+    Ok(options)
 }

@@ -212,6 +212,10 @@ fn wrong_use_of_targets_is_one_sentence_and_a_hint() {
         assert!(said.lines().nth(1).is_some_and(|line| line.starts_with("  hint: ") && line.contains(hint)), "{said}");
         assert_eq!((said.lines().count(), shake.code()), (2, 2), "{said}");
     }
+    let mut shake = unstick(&["shake", "--stdio", "--insecure", "--send", "x", "--", "cat"]);
+    let said = shake.errors();
+    assert!(said.contains("--insecure are for tls:// and wss://"), "{said}");
+    assert_eq!(shake.code(), 2, "{said}");
     let mut shake = unstick(&["shake", "--to", "ws://127.0.0.1:1", "-f", "line", "--send", "x"]);
     let said = shake.errors();
     assert!(said.contains("a WebSocket message already is a whole message"), "{said}");
