@@ -195,6 +195,21 @@ fn a_client_of_web_sockets_opens_its_own() {
     assert!(told.contains("bytes to the server"), "the handshake is part of the conversation: {told}{said}");
 }
 
+#[test]
+fn a_server_inside_tls_or_a_web_socket_is_started_for_each_case() {
+    let papers = certificate();
+    let at = |name: &str| papers.path().join(name).display().to_string();
+    let start = format!("exec '{}' -S '{}' hasty", python_itself().display(), lines().display());
+    let tls = format!("{start} tls '{}' '{}'", at("cert.pem"), at("key.pem"));
+    let some = ["--send-hex", "68690a", "--case", "c2s:cut@1", "--case", "c2s:cut@2"];
+    let cuts = cuts_found(&[&["--to", "tls://localhost:0", "--insecure", "--start", &tls], &some[..]].concat());
+    assert_eq!(cuts, [1, 2]);
+    let web = format!("{start} ws");
+    let some = ["--send", "hi", "--case", "c2s:cut@1", "--case", "c2s:cut@7"];
+    let cuts = cuts_found(&[&["--to", "ws://localhost:0", "--start", &web], &some[..]].concat());
+    assert_eq!(cuts, [7]);
+}
+
 // ---- wrong use ----
 
 #[test]

@@ -1,9 +1,11 @@
 """Lines in capitals: `lines.py MODE unix PATH`, `lines.py MODE tls CERTIFICATE KEY`, `lines.py MODE ws`.
 
 MODE sound keeps what is not a whole line, or frame, for the next read. MODE hasty takes each read for one: the mistake.
+UNSTICK_PORT says where to listen, or nothing does.
 """
 import base64
 import hashlib
+import os
 import socket
 import ssl
 import sys
@@ -66,7 +68,7 @@ if transport == "unix":
     server.listen(64)
     print("listening", flush=True)
 else:
-    server = socket.create_server(("127.0.0.1", 0), backlog=64)
+    server = socket.create_server(("127.0.0.1", int(os.environ.get("UNSTICK_PORT", 0))), backlog=64)
     print("listening on port", server.getsockname()[1], flush=True)
 if transport == "tls":
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

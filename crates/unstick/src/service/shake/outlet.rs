@@ -322,4 +322,21 @@ mod tests {
         let mut arrived = [0; 5];
         assert_eq!(server.read(&mut arrived).await.unwrap(), 5, "it had arrived by then");
     }
+
+    #[tokio::test]
+    async fn a_stream_over_what_cannot_be_seen_is_given_time_and_its_cut_is_not_called_proven() {
+        let (here, mut there) = tokio::io::duplex(64);
+        let names = crate::endpoint::Names { remote: String::new(), local: String::new() };
+        let end = crate::endpoint::StreamEnd::new(tokio::io::empty(), here, names);
+        let mut outlet = Outlet::Over(Over { writer: end.writer, below: Below::Dark, farewell: Some(b"bye".to_vec()) });
+        outlet.write(b"hello").await.unwrap();
+        let begun = Instant::now();
+        assert_eq!(outlet.drained(5).await, Proof::Unproven);
+        assert!(begun.elapsed() >= BLIND_CUT);
+        outlet.end().await;
+        outlet.end().await;
+        let mut all = Vec::new();
+        there.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"hellobye", "the farewell once, then the end");
+    }
 }
