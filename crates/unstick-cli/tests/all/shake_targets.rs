@@ -167,8 +167,8 @@ fn a_plain_client_in_front_of_a_server_inside_tls() {
 fn a_server_inside_a_web_socket() {
     let (_server, port) = script("websockets_server.py", &[]);
     let to = format!("ws://127.0.0.1:{port}/path");
-    is_spared_open(&["--to", &to, "--send", "hello", "--send", "wörld"]);
-    is_spared_open(&["--to", &to, "--send-hex", "00ff", "--binary", "--header", "X-Name: value"]);
+    is_spared(&["--to", &to, "--send", "hello", "--send", "wörld"]);
+    is_spared(&["--to", &to, "--send-hex", "00ff", "--binary", "--header", "X-Name: value"]);
     let (_server, port) = served(&["sound", "ws"]);
     is_spared(&["--to", &format!("ws://127.0.0.1:{port}"), "--send", "hello", "--send", "world"]);
 }
@@ -185,7 +185,7 @@ fn a_web_socket_inside_tls() {
     let papers = certificate();
     let at = |name: &str| papers.path().join(name).display().to_string();
     let (_server, port) = script("websockets_server.py", &[&at("cert.pem"), &at("key.pem")]);
-    is_spared_open(&["--to", &format!("wss://localhost:{port}"), "--insecure", "--send", "hello"]);
+    is_spared(&["--to", &format!("wss://localhost:{port}"), "--insecure", "--send", "hello"]);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Servers that are sound and awkward: each starts on a free port of the loopback, and `shake` must not accuse it.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -75,6 +78,49 @@ impl Server {
             command.args(["-W", "-db", "-f"]).arg(file);
             command
         })
+    }
+
+    /// Dovecot's IMAP for everybody, each with an empty mailbox.
+    pub(crate) fn dovecot() -> Server {
+        Server::start("starting up for imap", |port, directory| {
+            let file = directory.path().join("dovecot.conf");
+            let place = directory.path().display();
+            let mut text = format!(
+                "base_dir = {place}/run\nstate_dir = {place}/state\nlog_path = /dev/stderr\nprotocols = imap\n\
+                 listen = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\nmail_location = maildir:{place}/mail\n\
+                 service imap-login {{\n inet_listener imap {{\n port = {port}\n }}\n \
+                 inet_listener imaps {{\n port = 0\n }}\n}}\n\
+                 passdb {{\n driver = static\n args = nopassword=y\n}}\n"
+            );
+            // It does not read mail as root, and another account must be able to enter.
+            let user = if geteuid().is_root() { "nobody".to_owned() } else { account() };
+            fs::create_dir_all(directory.path().join("mail")).expect("a folder can be made");
+            for (folder, mode) in [("", 0o755), ("mail", 0o777)] {
+                let allowed = fs::Permissions::from_mode(mode);
+                fs::set_permissions(directory.path().join(folder), allowed).expect("its owner may open it");
+            }
+            let group = if geteuid().is_root() { "nogroup" } else { &user };
+            text += &format!("userdb {{\n driver = static\n args = uid={user} gid={group} home={place}/mail\n}}\n");
+            if !geteuid().is_root() {
+                text += &format!("default_login_user = {user}\ndefault_internal_user = {user}\n");
+                text += &format!("default_internal_group = {user}\n");
+                text += "service anvil {\n chroot =\n}\nservice imap-login {\n chroot =\n}\n";
+            } else {
+                text += "first_valid_uid = 0\n";
+            }
+            fs::write(&file, text).expect("a file can be written");
+            let mut command = program("dovecot");
+            command.args(["-F", "-c"]).arg(file);
+            command
+        })
+    }
+
+    /// Waits until the first line that it greets with holds this text: its other processes have started then.
+    pub(crate) fn greets(self, text: &str) -> Server {
+        let connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains(text)), "it never greets with {text:?}");
+        self
     }
 
     /// Exim, which takes no mail. With `strict` it refuses a client that speaks before it is greeted, as is its default.

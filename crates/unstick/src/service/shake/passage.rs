@@ -44,7 +44,13 @@ impl Passage<'_> {
                             self.tape.sent();
                         }
                     }
-                    _ => break,
+                    _ => {
+                        // The receiver has closed; its answer may not have been read yet.
+                        if let Some(hold) = self.hold {
+                            hold.wait(self.tape).await;
+                        }
+                        break;
+                    }
                 },
                 Step::Drain => {
                     self.tape.wait(self.way, true);
