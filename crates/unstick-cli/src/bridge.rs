@@ -12,7 +12,7 @@ use crate::report::{self, Status};
 use crate::run::within;
 use crate::secure::At;
 use crate::traffic::{Look, Traffic};
-use crate::{json, output, pipe, plan, proxy, secure, websocket};
+use crate::{json, output, pipe, plan, proxy, secure, signals, websocket};
 
 /// A bridge to be built.
 #[derive(Debug)]
@@ -105,7 +105,10 @@ impl Bridge {
         let taken = matches!(self.address, Address::Stdio);
         self.look.single |= self.rules.once;
         let json = self.look.json;
-        let Some(clients) = within(self.rules.deadline, self.open()).await else {
+        let Some(clients) = signals::unless_ended(within(self.rules.deadline, self.open())).await else {
+            return Ok(Status::Terminated);
+        };
+        let Some(clients) = clients else {
             let late = report::late(self.rules.deadline);
             if json {
                 json::not_begun(&Error::other(late.as_str()));
@@ -117,12 +120,14 @@ impl Bridge {
         }
         let (clients, deadline) = (clients?, self.rules.deadline);
         let traffic = Traffic::open(self.look, &self.target.address, taken).await?;
-        let sender = traffic.sender();
+        let (sender, lost) = (traffic.sender(), traffic.lost());
+        self.rules.stop = signals::stop();
         let outcome = relay(clients, self.target, traffic, self.rules).await;
-        if let Some(sender) = sender {
-            let hurry = matches!(outcome, Outcome::Idle(_) | Outcome::Deadline(_));
-            let limit = hurry.then_some(unstick::limits::LAST_CALL);
-            within(limit, pipe::finish(sender)).await.unwrap_or(Ok(()))?;
+        let hurry = matches!(outcome, Outcome::Idle(_) | Outcome::Deadline(_));
+        if let Some(sender) = sender
+            && let Err(error) = pipe::finish_in_time(sender, hurry).await
+        {
+            lost.note(&error);
         }
         Ok(match outcome {
             Outcome::Idle(after) => report::timed_out(&report::quiet(after)),
@@ -130,6 +135,7 @@ impl Bridge {
             // It has been said as it happened.
             Outcome::Failed(error) => report::status_of(&error),
             Outcome::Unshown(error) => report::failure(&error),
+            _ if lost.is_failure() => Status::Failed,
             _ => Status::Done,
         })
     }

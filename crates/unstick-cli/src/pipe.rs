@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use unstick::limits::LAST_CALL;
 use unstick::service::talk::{Command, Event, Input, Output, Target};
 use unstick::wire::Framing;
 use unstick::{Address, Error, Framings, Options, Receiver, Result, Sender};
@@ -15,6 +16,7 @@ use unstick::{Address, Error, Framings, Options, Receiver, Result, Sender};
 use crate::json::text_or_base64;
 use crate::output::{unread, unwritten};
 use crate::payload::parse_hex;
+use crate::signals;
 use crate::terminal::{self, Notices};
 use crate::visible::{self, is_unsafe};
 
@@ -370,6 +372,16 @@ pub async fn finish(sender: Sender) -> Result<()> {
             error => Err(error),
         },
         Ok(()) => Ok(()),
+    }
+}
+
+/// The same, but not for long in a hurry, and no longer than a run that was ended from outside may take.
+pub async fn finish_in_time(sender: Sender, hurry: bool) -> Result<()> {
+    let stop = signals::stop();
+    tokio::select! {
+        written = finish(sender) => written,
+        () = tokio::time::sleep(LAST_CALL), if hurry => Ok(()),
+        () = stop.overdue() => Ok(()),
     }
 }
 

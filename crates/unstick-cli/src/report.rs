@@ -54,7 +54,8 @@ pub fn status_of(error: &Error) -> Status {
 /// Says how a conversation ended where that needs saying.
 pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
     match outcome {
-        Outcome::Ended | Outcome::Reached | Outcome::OutputClosed => Status::Done,
+        // What has stopped it decides the status.
+        Outcome::Ended | Outcome::Reached | Outcome::Stopped | Outcome::OutputClosed => Status::Done,
         Outcome::Short { received } => {
             output::problem(&short(*received, rules));
             Status::Check

@@ -16,9 +16,8 @@ use crate::bridge::Bridge;
 use crate::plan::{Front, Plan};
 use crate::report::{Peers, Status};
 use crate::shake::shake;
-use crate::signals::Stop;
 use crate::terminal::{Notices, TerminalOutput};
-use crate::{framings, generate, json, lab, output, pipe, prompt, report, terminal};
+use crate::{framings, generate, json, lab, output, pipe, prompt, report, signals, terminal};
 
 /// Does what was asked.
 pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
@@ -28,26 +27,12 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
         Verb::Connect(args) if args.bridge.to.is_some() => block_on(Bridge::connect(&args)?.run()),
         Verb::Listen(args) => block_on(converse(Plan::listen(&args, matches)?)),
         Verb::Connect(args) => block_on(converse(Plan::connect(&args, matches)?)),
-        Verb::Ask(args) => block_on(ask(Question::new(&args)?)),
-        Verb::Lab(args) => block_on(lab::lab(args)),
-        Verb::Shake(args) => block_on_with(async |end| shake(&args, matches, end).await),
+        Verb::Ask(args) => block_on(ended(ask(Question::new(&args)?))),
+        Verb::Lab(args) => block_on(ended(lab::lab(args))),
+        Verb::Shake(args) => block_on(shake(&args, matches)),
         Verb::Framings(args) => framings::framings(&args),
         Verb::Generate(args) => generate::generate(&args),
     }
-}
-
-/// Runs a verb on one thread that says itself what a signal means.
-fn block_on_with(verb: impl AsyncFnOnce(&mut Stop) -> Result<Status>) -> Result<Status> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Error::other(format!("cannot start: {e}")))?;
-    let mut stop = Stop::catch()?;
-    let result = runtime.block_on(async {
-        let result = verb(&mut stop).await;
-        unstick::end_processes(Duration::ZERO).await;
-        result
-    });
-    runtime.shutdown_background();
-    result
 }
 
 /// Runs a verb on one thread, until it ends or a signal does.
@@ -55,18 +40,24 @@ fn block_on(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::other(format!("cannot start: {e}")))?;
     // Before the verb says that it is there to be ended.
-    let mut stop = Stop::catch()?;
+    signals::catch()?;
     let result = runtime.block_on(async {
-        let (result, courtesy) = tokio::select! {
-            result = verb => (result, LAST_CALL),
-            status = stop.comes() => (Ok(status), Duration::ZERO),
+        let result = tokio::select! {
+            result = verb => result,
+            () = signals::overdue() => Ok(Status::Terminated),
         };
-        unstick::end_processes(courtesy).await;
-        result
+        let status = signals::status_of_end();
+        unstick::end_processes(if status.is_some() { Duration::ZERO } else { LAST_CALL }).await;
+        status.map_or(result, Ok)
     });
     // A thread may still wait for standard input: it is not waited for.
     runtime.shutdown_background();
     result
+}
+
+/// A verb that a signal ends at once.
+async fn ended(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
+    signals::unless_ended(verb).await.unwrap_or(Ok(Status::Terminated))
 }
 
 /// Opens the address, and holds the conversation.
@@ -76,7 +67,10 @@ async fn converse(mut plan: Plan) -> Result<Status> {
     }
     let asked = plan.rules.clone();
     let start = Instant::now();
-    let Some(party) = within(asked.deadline, open(&plan)).await else {
+    let Some(party) = signals::unless_ended(within(asked.deadline, open(&plan))).await else {
+        return Ok(Status::Terminated);
+    };
+    let Some(party) = party else {
         let late = Outcome::Deadline(start.elapsed());
         if let Front::Json = plan.front {
             json::not_begun(&Error::other(report::late(asked.deadline)));
@@ -88,6 +82,7 @@ async fn converse(mut plan: Plan) -> Result<Status> {
     }
     let party = party?;
     plan.rules.deadline = asked.deadline.map(|after| after.saturating_sub(start.elapsed()));
+    plan.rules.stop = signals::stop();
     let single = matches!(party, Party::One(_)) || plan.rules.once;
     let goes_on = plan.rules.has_another_end() || plan.rules.once;
     let notices = Notices::new(plan.look.verbose, single);
@@ -158,20 +153,23 @@ async fn hold(party: Party, input: impl Input, output: impl Output, plan: &Plan)
 
 /// Waits until standard output has everything; not for long where the time is over.
 async fn written(sender: Sender, outcome: &Outcome) -> Result<()> {
-    let limit = matches!(outcome, Outcome::Idle(_) | Outcome::Deadline(_)).then_some(unstick::limits::LAST_CALL);
-    within(limit, pipe::finish(sender)).await.unwrap_or(Ok(()))
+    pipe::finish_in_time(sender, matches!(outcome, Outcome::Idle(_) | Outcome::Deadline(_))).await
 }
 
 /// nc's pipe.
 async fn raw(plan: &Plan) -> Result<Status> {
     let begun = Instant::now();
     let limit = plan.rules.deadline.into_iter().chain(plan.rules.idle).min();
-    let outcome = match within(limit, open_end(plan)).await {
+    let Some(opened) = signals::unless_ended(within(limit, open_end(plan))).await else {
+        return Ok(Status::Terminated);
+    };
+    let outcome = match opened {
         Some(end) => {
             let mut rules = service::pipe::Rules::default();
             rules.wait = plan.rules.wait;
             rules.linger = plan.rules.linger;
             rules.idle = plan.rules.idle;
+            rules.stop = signals::stop();
             rules.deadline = plan.rules.deadline.map(|after| after.saturating_sub(begun.elapsed()));
             let filter = plan.screen.then(|| Box::new(crate::visible::stream()) as service::pipe::Filter);
             match service::pipe::pipe(end?, rules, filter).await? {

@@ -24,18 +24,18 @@ use crate::signals;
 use crate::visible;
 
 /// Tries the program, and reports.
-pub async fn shake(args: &args::Shake, matches: &ArgMatches, end: &mut signals::Stop) -> Result<Status> {
+pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     let bar = bar();
     let told = bar.clone();
     let stop = Stop::default();
     let shake = asked(args, matches).await?.stopped_by(&stop).on_progress(move |progress| tell(&told, progress));
-    let mut interrupted = None;
+    let end = signals::stop();
     let report = {
         let mut run = std::pin::pin!(shake.run());
         tokio::select! {
             report = &mut run => report,
-            status = end.comes() => {
-                interrupted = Some(status);
+            // What was found so far is reported.
+            () = end.comes() => {
                 stop.now();
                 run.await
             }
@@ -54,7 +54,6 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches, end: &mut signals::
     };
     match output::print(&text) {
         Status::Done => Ok(match report.verdict {
-            _ if let Some(status) = interrupted => status,
             Verdict::Same => Status::Done,
             Verdict::Broken => Status::Check,
             _ => Status::Inconclusive,

@@ -1,14 +1,14 @@
 //! The signals that end the program, unless whoever started it has switched them off: `nohup`, or a script for what it
 //! runs in its background. They are taken by threads of their own, which end the program whatever all others wait for.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use tokio::sync::watch;
-use unstick::{Error, Result};
+use unstick::limits::WIND_UP;
+use unstick::{Error, Result, Stop, Stopper};
 
 use crate::output;
 use crate::report::Status;
@@ -20,42 +20,51 @@ const HEARING: Duration = Duration::from_secs(1);
 /// ended. The rest is for a machine that is busy.
 const ENDING: Duration = Duration::from_secs(15);
 
-static ENDED: OnceLock<watch::Sender<Option<Status>>> = OnceLock::new();
+/// The first signal that came, as the status to end with.
+static ENDED: OnceLock<Status> = OnceLock::new();
+
+/// Tells the services.
+static STOPPER: LazyLock<Stopper> = LazyLock::new(Stopper::new);
 
 /// The run has seen that it is to end.
 static SEEN: AtomicBool = AtomicBool::new(false);
 
-fn ended() -> &'static watch::Sender<Option<Status>> {
-    ENDED.get_or_init(|| watch::channel(None).0)
+/// Begins to catch the signals.
+pub fn catch() -> Result<()> {
+    let off = switched_off();
+    let on = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| off & (1 << (signal - 1)) == 0);
+    let failed = |error| Error::other(format!("signals: {error}"));
+    let mut signals = Signals::new(on).map_err(failed)?;
+    let take = move || signals.forever().for_each(|signal| come(status(signal)));
+    std::thread::Builder::new().name("signals".into()).spawn(take).map_err(failed)?;
+    Ok(())
 }
 
-/// Told when the program is to end.
-#[derive(Clone)]
-pub struct Stop(watch::Receiver<Option<Status>>);
+/// Told when the run is to end.
+pub fn stop() -> Stop {
+    STOPPER.of()
+}
 
-impl Stop {
-    /// Begins to catch the signals.
-    pub fn catch() -> Result<Self> {
-        let off = switched_off();
-        let on = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| off & (1 << (signal - 1)) == 0);
-        let failed = |error| Error::other(format!("signals: {error}"));
-        let mut signals = Signals::new(on).map_err(failed)?;
-        let take = move || signals.forever().for_each(|signal| come(status(signal)));
-        std::thread::Builder::new().name("signals".into()).spawn(take).map_err(failed)?;
-        Ok(Self(ended().subscribe()))
-    }
+/// The status to end with, where the run was ended from outside.
+pub fn status_of_end() -> Option<Status> {
+    ENDED.get().copied()
+}
 
-    /// Resolves when the program is to end.
-    pub async fn comes(&mut self) -> Status {
-        let status = self.0.wait_for(Option::is_some).await.ok().and_then(|status| *status);
-        match status {
-            Some(status) => {
-                SEEN.store(true, Ordering::Relaxed);
-                status
-            }
-            // Nobody drops what it is told by.
-            None => std::future::pending().await,
-        }
+/// Resolves when the run was to end and has had its time for it.
+pub async fn overdue() {
+    let stop = stop();
+    stop.comes().await;
+    SEEN.store(true, Ordering::Relaxed);
+    // What was taken goes to peers, and then to standard output.
+    tokio::time::sleep(2 * WIND_UP).await;
+}
+
+/// What comes of something that has nothing to finish; `None` where it was ended.
+pub async fn unless_ended<T>(doing: impl Future<Output = T>) -> Option<T> {
+    let stop = stop();
+    tokio::select! {
+        done = doing => Some(done),
+        () = stop.comes() => None,
     }
 }
 
@@ -66,14 +75,10 @@ pub fn insist(status: Status) {
 
 /// The first asks the run to end, and sees to it that it does; another one ends it at once.
 fn come(status: Status) {
-    let first = ended().send_if_modified(|ended| {
-        let first = ended.is_none();
-        ended.get_or_insert(status);
-        first
-    });
-    if !first {
+    if ENDED.set(status).is_err() {
         output::exit_at_once(status);
     }
+    STOPPER.stop();
     after(HEARING, move || {
         if !SEEN.load(Ordering::Relaxed) {
             output::exit_at_once(status);

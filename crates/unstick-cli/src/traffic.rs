@@ -2,14 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::{Value, json};
 use unstick::service::relay::{Event, Output, Passed, Reason, Side};
 use unstick::wire::Framing;
 use unstick::wire::faults::Unit;
-use unstick::{Address, Options, Result, Sender};
+use unstick::{Address, Error, Options, Result, Sender};
 
 use crate::output;
+use crate::screen::{self, To};
 use crate::{json, terminal, visible};
 
 /// How it is shown.
@@ -37,6 +40,7 @@ pub struct Traffic {
     /// Standard output; none where it is one of the bridge's ends.
     lines: Option<Sender>,
     versioned: bool,
+    lost: Lost,
 }
 
 impl Traffic {
@@ -49,7 +53,7 @@ impl Traffic {
                 Some(unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?.split().0)
             }
         };
-        Ok(Self { look, to: to.to_string(), lines, versioned: false })
+        Ok(Self { look, to: to.to_string(), lines, versioned: false, lost: Lost::default() })
     }
 
     /// What is written to standard output, to be waited for at the end.
@@ -57,9 +61,15 @@ impl Traffic {
         self.lines.clone()
     }
 
+    /// Is told by this what could not be shown.
+    pub fn lost(&self) -> Lost {
+        self.lost.clone()
+    }
+
     /// Lines of what passes: on standard output, where that is no end of the bridge.
     fn show(&self, text: &str) -> Result<()> {
         match &self.lines {
+            Some(_) if self.lost.is_any() => Ok(()),
             Some(lines) => lines.push(text.as_bytes()).map_err(output::unwritten),
             None => {
                 output::plain(text.trim_end());
@@ -200,32 +210,55 @@ fn reason_name(reason: &Reason) -> &'static str {
     match reason {
         Reason::Failed { error, .. } => json::failure_name(error),
         Reason::Fault(_) => "fault",
+        Reason::Closed => "closed",
         _ => "ended",
     }
 }
 
-impl Output for Traffic {
-    fn event(&mut self, event: Event<'_>) -> Result<()> {
-        if let Event::Passed { peer, from, data } = &event
-            && !self.look.json
-        {
-            return self.show(&self.passed(*peer, *from, data));
-        }
-        if !self.look.json {
-            self.notice(&event);
-            return Ok(());
-        }
-        if matches!(event, Event::Listening { .. }) {
-            self.notice(&event);
-        }
-        match object(&event, self.look.messages, &self.to) {
-            Some(object) => self.object(object),
-            None => Ok(()),
+/// What of the traffic could not be shown: said once, and the traffic goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Lost(Arc<AtomicU8>);
+
+/// Nobody reads any more: what they wanted to see they have seen.
+const CLOSED: u8 = 1;
+
+/// It failed, and is no success at the end.
+const FAILED: u8 = 2;
+
+impl Lost {
+    /// Standard output has taken no more.
+    pub fn note(&self, error: &Error) {
+        let (how, what) = match error.is_closed() {
+            true => (CLOSED, "nobody reads standard output any more".to_owned()),
+            false => (FAILED, error.to_string()),
+        };
+        if self.0.fetch_max(how, Ordering::Relaxed) == 0 {
+            output::problem(&format!("{what}; the traffic goes on, and is not shown any more"));
         }
     }
 
+    fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether that was more than a reader who has gone.
+    pub fn is_failure(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == FAILED
+    }
+}
+
+impl Output for Traffic {
+    /// Never fails: what cannot be shown stops no traffic.
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        if let Err(error) = self.tell(&event) {
+            self.lost.note(&error);
+        }
+        Ok(())
+    }
+
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let sender = self.lines.clone().filter(Sender::is_full)?;
+        let Some(lines) = &self.lines else { return screen::room(To::Errors) };
+        let sender = Some(lines.clone()).filter(Sender::is_full)?;
         Some(Box::pin(async move { sender.room().await }))
     }
 
@@ -233,5 +266,26 @@ impl Output for Traffic {
         // Events as JSON stand in one stream, in their order.
         let sender = self.lines.clone().filter(|_| !self.look.json)?;
         Some(Box::pin(async move { drop(sender.flush().await) }))
+    }
+}
+
+impl Traffic {
+    fn tell(&mut self, event: &Event<'_>) -> Result<()> {
+        if let Event::Passed { peer, from, data } = event
+            && !self.look.json
+        {
+            return self.show(&self.passed(*peer, *from, data));
+        }
+        if !self.look.json {
+            self.notice(event);
+            return Ok(());
+        }
+        if matches!(event, Event::Listening { .. }) {
+            self.notice(event);
+        }
+        match object(event, self.look.messages, &self.to) {
+            Some(object) => self.object(object),
+            None => Ok(()),
+        }
     }
 }

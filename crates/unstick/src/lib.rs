@@ -42,6 +42,7 @@ pub mod link;
 mod process_group;
 mod processes;
 pub mod service;
+mod stop;
 
 pub use address::{Address, FramedAddress, Framings};
 pub use endpoint::Options;
@@ -49,6 +50,7 @@ pub use error::{Error, Result, Unfinished};
 pub use link::{Link, Listener, Receiver, Sender, connect, listen};
 pub use processes::{Errors, Processes, end_processes, kill_processes};
 pub use service::shake;
+pub use stop::{Stop, Stopper};
 pub use unstick_wire as wire;
 
 /// The README's example is compiled and run with the other doctests.

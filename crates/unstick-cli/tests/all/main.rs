@@ -13,6 +13,7 @@ mod ends;
 mod examples;
 mod faults;
 mod generate;
+mod graceful;
 mod hands_free;
 mod hostile;
 mod hostile_udp;

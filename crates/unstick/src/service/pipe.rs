@@ -7,8 +7,9 @@ mod streams;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -19,6 +20,8 @@ use crate::activity::{Activity, bounded, sleep_until};
 use crate::endpoint::StreamEnd;
 use crate::endpoint::write_error::WriteError;
 use crate::error::{Error, Result};
+use crate::limits;
+use crate::stop::Stop;
 
 /// When a pipe ends, besides at the end of both directions.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub struct Rules {
     pub idle: Option<Duration>,
     /// End after so long.
     pub deadline: Option<Duration>,
+    /// Ends the run: nothing more is read, and what was read is still written, within [`WIND_UP`](crate::limits::WIND_UP).
+    pub stop: Stop,
 }
 
 /// What arrives passes through this before it is written, piece by piece; an empty piece is the end. For terminals.
@@ -40,7 +45,7 @@ pub type Filter = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { wait: true, linger: Duration::from_secs(1), idle: None, deadline: None }
+        Self { wait: true, linger: Duration::from_secs(1), idle: None, deadline: None, stop: Stop::default() }
     }
 }
 
@@ -50,6 +55,8 @@ impl Default for Rules {
 pub enum Ended {
     /// As it should.
     InOrder,
+    /// [`Rules::stop`] has said so.
+    Stopped,
     /// Nobody reads standard output any more.
     OutputClosed,
     /// No byte moved for so long.
@@ -80,6 +87,10 @@ struct Progress {
     failed: WriteError,
     /// All of the input has been sent: no write can fail any more.
     sent_all: AtomicBool,
+    /// Nothing more is to be read.
+    stopped: AtomicBool,
+    /// Directions that have read something which is not written yet.
+    carrying: AtomicUsize,
 }
 
 impl Progress {
@@ -89,6 +100,8 @@ impl Progress {
             held_up: AtomicBool::new(false),
             failed: WriteError::default(),
             sent_all: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            carrying: AtomicUsize::new(0),
         })
     }
 }
@@ -98,6 +111,9 @@ const CHUNK: usize = 1 << 20;
 
 /// Bytes read and written at a time where the kernel cannot move them by itself.
 const COPY: usize = 256 << 10;
+
+/// How often the threads are looked at that are to write what they have read.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// How long the reading thread waits for the writing thread to note its error: time to be scheduled on a busy machine.
 const NOTE_PATIENCE: Duration = Duration::from_millis(100);
@@ -116,13 +132,13 @@ pub async fn pipe(end: StreamEnd, mut rules: Rules, filter: Option<Filter>) -> R
     let progress = Progress::new();
     let (report, reports) = mpsc::channel(2);
     let Some(socket) = end.writer.socket() else {
-        let _directions = streams::start(end, &progress, report, filter).await?;
-        return watch(rules, &progress, reports).await;
+        let _directions = streams::start(end, &progress, report, filter, &rules.stop).await?;
+        return watch(rules, &progress, reports, None).await;
     };
     let duplicate = || socket.try_clone_to_owned().map(File::from).map_err(failed);
     start(Direction::Out, duplicate()?, &progress, report.clone(), None).map_err(failed)?;
     start(Direction::In, duplicate()?, &progress, report, filter).map_err(failed)?;
-    watch(rules, &progress, reports).await
+    watch(rules, &progress, reports, Some(duplicate()?)).await
 }
 
 #[derive(Clone, Copy)]
@@ -170,7 +186,13 @@ fn start(
 }
 
 /// Waits for the ends of both directions, and for the limits of time.
-async fn watch(rules: Rules, progress: &Progress, mut reports: mpsc::Receiver<Done>) -> Result<Ended> {
+async fn watch(
+    rules: Rules,
+    progress: &Progress,
+    mut reports: mpsc::Receiver<Done>,
+    socket: Option<File>,
+) -> Result<Ended> {
+    let mut stopped = pin!(rules.stop.comes());
     let deadline = rules.deadline.map(|after| (progress.moved.begun() + after, after));
     let (mut input_done, mut peer_done) = (None, None);
     while input_done.is_none() || peer_done.is_none() {
@@ -185,6 +207,14 @@ async fn watch(rules: Rules, progress: &Progress, mut reports: mpsc::Receiver<Do
                 Some(Done::Peer(Err(failure))) => return ended_by(failure),
                 None => break,
             },
+            () = &mut stopped, if !progress.stopped.load(Ordering::Relaxed) => {
+                progress.stopped.store(true, Ordering::Relaxed);
+                if let Some(socket) = socket {
+                    wind_up(&socket, &rules.stop, progress, reports).await;
+                    return Ok(Ended::Stopped);
+                }
+            }
+            () = rules.stop.overdue() => return Ok(Ended::Stopped),
             () = sleep_until(next) => {
                 let now = Instant::now();
                 if let Some((at, after)) = deadline && now >= at {
@@ -200,9 +230,26 @@ async fn watch(rules: Rules, progress: &Progress, mut reports: mpsc::Receiver<Do
         }
     }
     match input_done {
+        _ if rules.stop.has_come() => Ok(Ended::Stopped),
         Some((Err(Failure::Reading(error)), _)) => Err(Error::io("standard input", error)),
         Some((Err(Failure::Writing(error)), _)) => Err(Error::io("sending", error)),
         _ => Ok(Ended::InOrder),
+    }
+}
+
+/// Lets the threads write what they have read: they cannot be told while they wait for more. Then the peer sees an end, and has a
+/// moment for its own: closing with bytes unread would be a reset, which throws away what has not arrived yet.
+async fn wind_up(socket: &File, stop: &Stop, progress: &Progress, mut reports: mpsc::Receiver<Done>) {
+    let end = Instant::now() + stop.left();
+    let carrying = || progress.carrying.load(Ordering::Acquire) > 0;
+    while carrying() && Instant::now() < end {
+        tokio::time::sleep(LOOK).await;
+    }
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+    let both = async { while reports.recv().await.is_some_and(|done| !matches!(done, Done::Peer(_))) {} };
+    let _ = tokio::time::timeout(limits::LAST_CALL, both).await;
+    while carrying() && Instant::now() < end {
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -294,13 +341,18 @@ impl Pump<'_> {
         let mut buffer = vec![0; COPY];
         loop {
             let n = self.read(&mut buffer).map_err(Failure::Reading)?;
+            self.progress.carrying.fetch_add(1, Ordering::AcqRel);
             let written = match &mut filter {
                 Some(filter) => self.write_all(&filter(&buffer[..n])),
                 None => self.write_all(&buffer[..n]),
             };
+            self.progress.carrying.fetch_sub(1, Ordering::AcqRel);
             written.map_err(Failure::Writing)?;
             if n == 0 {
                 return self.at_end();
+            }
+            if self.held_up.is_some() && self.progress.stopped.load(Ordering::Relaxed) {
+                return Ok(());
             }
         }
     }

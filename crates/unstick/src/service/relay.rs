@@ -14,7 +14,7 @@ mod tap;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use crate::endpoint::{self, End, Names, Notice, Notices, Options, StreamEnd};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::{Link, Listener};
+use crate::stop::Stop;
 use bytes::Bytes;
 pub use event::{Event, Outcome, Output, Passed, Reason};
 use lane::Lane;
@@ -134,12 +135,15 @@ pub struct Rules {
     /// How long a bridge with a datagram end goes on when one direction has ended, which datagrams cannot tell; and how long a
     /// server is heard out whose client, a process or a WebSocket, is gone altogether. Counted from when something last passed.
     pub linger: Duration,
+    /// Ends the run: nothing more is read, and what was read is still passed on, within [`WIND_UP`](limits::WIND_UP).
+    pub stop: Stop,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         let linger = Duration::from_secs(1);
-        Self { dump: false, once: false, max_peers: None, idle: None, deadline: None, linger }
+        let stop = Stop::default();
+        Self { dump: false, once: false, max_peers: None, idle: None, deadline: None, linger, stop }
     }
 }
 
@@ -189,6 +193,7 @@ pub async fn relay(clients: Clients, target: Target, output: impl Output, mut ru
         outcome = Arc::clone(&hub).serve(clients) => outcome,
         outcome = hub.over() => outcome,
         outcome = hub.timers() => outcome,
+        () = hub.rules.stop.overdue() => Outcome::Stopped,
     }
 }
 
@@ -249,7 +254,10 @@ impl Hub {
     async fn make_room(&self) {
         let room = self.output().to.room();
         if let Some(room) = room {
-            room.await;
+            tokio::select! {
+                () = room => {}
+                () = self.rules.stop.comes() => {}
+            }
         }
     }
 
@@ -281,7 +289,7 @@ impl Hub {
 
     async fn serve(self: Arc<Self>, clients: Clients) -> Outcome {
         let mut listener = match clients {
-            Clients::One(end) => return outcome(self.bridge(1, end).await),
+            Clients::One(end) => return self.only(1, end).await,
             Clients::Many(listener) => listener,
         };
         self.emit(Event::Listening { addresses: listener.addresses() });
@@ -290,14 +298,16 @@ impl Hub {
         let mut came = 0;
         let notices = listener.notices();
         let mut complained: Option<Instant> = None;
+        let mut stopped = pin!(self.rules.stop.comes());
         loop {
             self.make_room().await;
             tokio::select! {
+                () = &mut stopped => break,
                 accepted = listener.accept_end(), if bridges.len() < most => match accepted {
                     Ok(end) => {
                         came += 1;
                         if self.rules.once {
-                            return outcome(self.bridge(came, end).await);
+                            return self.only(came, end).await;
                         }
                         let hub = Arc::clone(&self);
                         bridges.spawn(async move { drop(hub.bridge(came, end).await) });
@@ -318,12 +328,31 @@ impl Hub {
                 }
             }
         }
+        // Nobody else comes; those who are here pass on what was read.
+        drop(listener);
+        while bridges.join_next().await.is_some() {}
+        Outcome::Stopped
+    }
+
+    /// The only bridge of a run.
+    async fn only(self: &Arc<Self>, peer: PeerId, client: End) -> Outcome {
+        match Arc::clone(self).bridge(peer, client).await {
+            _ if self.rules.stop.has_come() => Outcome::Stopped,
+            Ok(()) => Outcome::Ended,
+            Err(error) => Outcome::Failed(error),
+        }
     }
 
     /// One client's bridge, from its partner's connection to the end of both. The error is of the only bridge there is.
     async fn bridge(self: Arc<Self>, peer: PeerId, client: End) -> Result<()> {
         // In a box: it is large, and gone when bytes pass.
-        let connected = Box::pin(self.connect(peer, names(&client))).await;
+        let connected = tokio::select! {
+            connected = Box::pin(self.connect(peer, names(&client))) => connected,
+            () = self.rules.stop.comes() => {
+                refuse(client);
+                return Ok(());
+            }
+        };
         let server = match connected {
             Ok(server) => server,
             Err(error) => {
@@ -349,7 +378,7 @@ impl Hub {
         self.make_room().await;
         self.emit(Event::Close { peer, from: &from, reason: &reason, passed, bytes });
         match reason {
-            Reason::Ended | Reason::Fault(_) => Ok(()),
+            Reason::Ended | Reason::Closed | Reason::Fault(_) => Ok(()),
             Reason::Failed { error, .. } => Err(error),
         }
     }
@@ -449,6 +478,10 @@ impl Watch for Hub {
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         self.output().to.room()
     }
+
+    fn stop(&self) -> &Stop {
+        &self.rules.stop
+    }
 }
 
 /// What the listener reports next; never where it reports nothing.
@@ -473,12 +506,5 @@ fn refuse(client: End) {
         End::Stream(mut client) => client.writer.reset(),
         End::Message(mut client) => client.outgoing.reset(),
         End::Datagram(_) => {}
-    }
-}
-
-fn outcome(bridged: Result<()>) -> Outcome {
-    match bridged {
-        Ok(()) => Outcome::Ended,
-        Err(error) => Outcome::Failed(error),
     }
 }

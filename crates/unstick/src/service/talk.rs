@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::{Link, Listener};
 use crate::processes::Processes;
+use crate::stop::Stop;
 use hub::Hub;
 
 /// A peer's number: 1, 2, 3 ... in order of arrival, never reused in a run.
@@ -75,6 +76,8 @@ pub struct Rules {
     /// Bytes of messages that wait for one of many peers, beyond its connection's queue. One that makes no room for more is
     /// closed.
     pub max_queue: usize,
+    /// Ends the run: nothing more is taken, and what was taken is still written, within [`WIND_UP`](crate::limits::WIND_UP).
+    pub stop: Stop,
 }
 
 impl Default for Rules {
@@ -97,6 +100,7 @@ impl Default for Rules {
             pending_after: Duration::from_secs(1),
             processes: Processes::default(),
             max_queue: limits::MAX_BACKLOG,
+            stop: Stop::default(),
         }
     }
 }
@@ -305,6 +309,8 @@ pub enum Outcome {
     Idle(Duration),
     /// The deadline passed.
     Deadline(Duration),
+    /// [`Rules::stop`] has said so.
+    Stopped,
     /// The output is closed: nobody reads any more.
     OutputClosed,
     /// The conversation with the only peer failed, or was refused; its [`Event::Close`] has said why.

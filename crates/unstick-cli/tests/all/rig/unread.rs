@@ -25,6 +25,13 @@ impl Unread {
         line.trim_end_matches('\n').to_owned()
     }
 
+    /// All that is left.
+    pub(crate) fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        self.0.read_to_string(&mut rest).expect("it is text");
+        rest
+    }
+
     /// Waits for the first of it, and reads no more than that.
     pub(crate) fn begins(&mut self) {
         self.0.get_mut().read_exact(&mut [0]).expect("it is written to");

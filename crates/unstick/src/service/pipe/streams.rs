@@ -17,6 +17,7 @@ use super::{COPY, Done, Failure, Filter, Progress};
 use crate::address::Address;
 use crate::endpoint::{self, End, Options, StreamEnd, StreamRead, StreamWrite};
 use crate::error::{Error, Result};
+use crate::stop::Stop;
 
 /// Starts both directions; they end with what is returned.
 pub(super) async fn start(
@@ -24,19 +25,20 @@ pub(super) async fn start(
     progress: &Arc<Progress>,
     report: mpsc::Sender<Done>,
     filter: Option<Filter>,
+    stop: &Stop,
 ) -> Result<JoinSet<()>> {
     let End::Stream(stdio) = endpoint::connect(&Address::Stdio, &Options::default()).await? else {
         return Err(Error::usage("standard input and output are a stream"));
     };
     let mut directions = JoinSet::new();
-    let (seen, to_peer, said) = (Arc::clone(progress), end.writer, report.clone());
+    let (seen, to_peer, said, stopped) = (Arc::clone(progress), end.writer, report.clone(), stop.clone());
     directions.spawn(async move {
         // Nobody waits any more where the report is not taken: the run is over.
-        let _ = said.send(Done::Input(send(stdio.reader, to_peer, &seen).await)).await;
+        let _ = said.send(Done::Input(send(stdio.reader, to_peer, &seen, &stopped).await)).await;
     });
-    let seen = Arc::clone(progress);
+    let (seen, stopped) = (Arc::clone(progress), stop.clone());
     directions.spawn(async move {
-        let _ = report.send(Done::Peer(receive(end.reader, stdio.writer, &seen, filter).await)).await;
+        let _ = report.send(Done::Peer(receive(end.reader, stdio.writer, &seen, filter, &stopped).await)).await;
     });
     Ok(directions)
 }
@@ -45,10 +47,15 @@ async fn send(
     mut input: Box<dyn StreamRead>,
     mut peer: Box<dyn StreamWrite>,
     progress: &Progress,
+    stop: &Stop,
 ) -> Result<(), Failure> {
     let mut buffer = vec![0; COPY];
     loop {
-        let length = input.read(&mut buffer).await.map_err(Failure::Reading)?;
+        let length = tokio::select! {
+            length = input.read(&mut buffer) => length.map_err(Failure::Reading)?,
+            // An end, to the peer.
+            () = stop.comes() => 0,
+        };
         if length == 0 {
             // A peer that has gone needs no end.
             let _ = peer.shutdown().await;
@@ -87,10 +94,14 @@ async fn receive(
     mut output: Box<dyn StreamWrite>,
     progress: &Progress,
     mut filter: Option<Filter>,
+    stop: &Stop,
 ) -> Result<(), Failure> {
     let mut buffer = vec![0; COPY];
     loop {
-        let length = peer.read(&mut buffer).await.map_err(Failure::Reading)?;
+        let length = tokio::select! {
+            length = peer.read(&mut buffer) => length.map_err(Failure::Reading)?,
+            () = stop.comes() => 0,
+        };
         let written = match &mut filter {
             Some(filter) => output.write_all(&filter(&buffer[..length])).await,
             None => output.write_all(&buffer[..length]).await,

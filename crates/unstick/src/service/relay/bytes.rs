@@ -1,11 +1,11 @@
 //! A bridge between two streams whose bytes pass as they are: what the end of one direction means for the other.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::lane::{Ended, Lane};
 use super::tap::Watch;
@@ -45,7 +45,13 @@ impl Bytes {
     /// Passes everything on until both directions have ended.
     pub(super) async fn pass(mut self, watch: &dyn Watch) -> (Reason, Passed) {
         let mut before = 0;
+        let (mut stopped, mut stops) = (pin!(watch.stop().comes()), false);
         let reason = poll_fn(|cx| {
+            if !stops && stopped.as_mut().poll(cx).is_ready() {
+                stops = true;
+                self.up.stop();
+                self.down.stop();
+            }
             let polled = self.poll(cx);
             let now = self.up.passed() + self.down.passed();
             if now != before {
@@ -55,7 +61,27 @@ impl Bytes {
             polled
         })
         .await;
+        let reason = match reason {
+            Reason::Ended if stops => {
+                self.hear_out().await;
+                Reason::Closed
+            }
+            reason => reason,
+        };
         (reason, Passed { up: self.up.passed(), down: self.down.passed() })
+    }
+
+    /// What is left unread would make closing a reset, which throws away what has not arrived yet.
+    async fn hear_out(&mut self) {
+        self.up.sink();
+        self.down.sink();
+        let (mut up, mut down) = (false, false);
+        let both = poll_fn(|cx| {
+            up |= self.up.poll(cx).is_ready();
+            down |= self.down.poll(cx).is_ready();
+            if up && down { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let _ = timeout(limits::LAST_CALL, both).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {

@@ -87,6 +87,8 @@ pub enum Event<'a> {
 pub enum Reason {
     /// Both ends did.
     Ended,
+    /// This end did: [`Rules::stop`](super::Rules::stop).
+    Closed,
     /// A fault that was ordered ended it: `close` or `reset`.
     Fault(&'static str),
     /// One end failed; the other has learnt it as a reset, where its transport has such a thing.
@@ -108,6 +110,8 @@ pub enum Outcome {
     Idle(Duration),
     /// The deadline passed.
     Deadline(Duration),
+    /// [`Rules::stop`](super::Rules::stop) has said so.
+    Stopped,
     /// Nobody reads the output any more.
     OutputClosed,
     /// The only bridge failed; an event has said why.

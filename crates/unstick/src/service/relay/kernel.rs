@@ -104,6 +104,11 @@ mod system {
             self.on || self.inside > 0
         }
 
+        /// Whether it holds bytes that the receiver has not taken.
+        pub(in super::super) fn holds(&self) -> bool {
+            self.inside > 0
+        }
+
         /// So many bytes were read at once.
         pub(in super::super) fn note(&mut self, read: usize) {
             if self.able && self.weigh(read == limits::RELAY_READ) {
@@ -219,6 +224,10 @@ mod system {
         }
 
         pub(in super::super) fn is_on(&self) -> bool {
+            false
+        }
+
+        pub(in super::super) fn holds(&self) -> bool {
             false
         }
 

@@ -51,6 +51,8 @@ pub(super) struct Lane {
     passed: u64,
     /// Bytes that were read for nobody.
     sunk: u64,
+    /// Nothing more is to be read.
+    stopped: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,7 @@ impl Lane {
             exited: None,
             passed: 0,
             sunk: 0,
+            stopped: false,
         }
     }
 
@@ -111,6 +114,11 @@ impl Lane {
     /// Makes the receiver see a reset.
     pub(super) fn reset_target(&mut self) {
         self.writer.reset();
+    }
+
+    /// From now on nothing is read; what was read is passed on, and then an end.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
     }
 
     /// From now on the source is read for nobody, so that its end is seen, and that closing it is no reset.
@@ -165,11 +173,15 @@ impl Lane {
 
     /// Some bytes; `None` where it goes on.
     fn poll_pass(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
-        if let Some(tap) = &mut self.tap {
+        if let Some(tap) = self.tap.as_mut().filter(|_| !self.stopped) {
             ready!(tap.poll_room(cx));
         }
         if let Some(error) = ready!(self.poll_carried(cx)) {
             return Poll::Ready(Some(Ended::Target(error)));
+        }
+        if self.stopped && !self.kernel.holds() {
+            self.state = State::Ending;
+            return Poll::Ready(None);
         }
         if self.kernel.is_on() {
             return self.poll_kernel(cx);

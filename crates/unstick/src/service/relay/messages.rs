@@ -87,7 +87,8 @@ impl Messages {
             ended = self.both(&client, &mut client_says, &server, &mut server_says, &ended) => ended,
             () = self.quiet(datagrams, &ended) => (Reason::Ended, false),
         };
-        if gone {
+        let stopped = self.watch.stop().has_come();
+        if gone && !stopped {
             // Of two processes the other one ends by itself, as behind a shell's `|`.
             let process = |sends: &Sender, says: &Receiver| says.ends_both() && !sends.ends_both();
             let patient = process(&client, &client_says) && process(&server, &server_says);
@@ -103,11 +104,15 @@ impl Messages {
             }
             client.abort();
             server.abort();
+        } else if stopped {
+            let both = async { tokio::join!(sunk(&mut client_says), sunk(&mut server_says)) };
+            drop(tokio::time::timeout(limits::LAST_CALL, both).await);
         } else {
             // What is left unread would make closing a reset, which throws away what has not arrived yet.
             unread(&mut client_says).await;
             unread(&mut server_says).await;
         }
+        let reason = if stopped && matches!(reason, Reason::Ended) { Reason::Closed } else { reason };
         (reason, Passed { up: self.passed[0].load(Ordering::Relaxed), down: self.passed[1].load(Ordering::Relaxed) })
     }
 
@@ -223,6 +228,7 @@ impl Messages {
         let mut said_all: Option<Result<(), Error>> = None;
         let cuts = lock(course).cuts();
         let mut turn = Turn::new();
+        let mut stopped = pin!(self.watch.stop().comes());
         loop {
             turn.pass().await;
             let now = Instant::now();
@@ -254,6 +260,8 @@ impl Messages {
             };
             let takes_more = said_all.is_none() && !lock(course).is_full();
             tokio::select! {
+                biased;
+                () = &mut stopped, if said_all.is_none() => said_all = Some(Ok(())),
                 arrived = says.arrival(), if takes_more => match arrived {
                     Ok(true) => said_all = take(says, &mut lock(course)).err().map(Err),
                     Ok(false) => said_all = Some(Ok(())),
@@ -291,7 +299,10 @@ impl Messages {
         if self.look.shown
             && let Some(room) = self.watch.room()
         {
-            room.await;
+            tokio::select! {
+                () = room => {}
+                () = self.watch.stop().comes() => {}
+            }
         }
     }
 
@@ -323,8 +334,14 @@ impl Messages {
 
     async fn plain(&self, from: Side, says: &mut Receiver, to: &Sender) -> Ended {
         let mut turn = Turn::new();
+        let mut stopped = pin!(self.watch.stop().comes());
         loop {
-            match says.arrival().await {
+            let arrived = tokio::select! {
+                biased;
+                () = &mut stopped => break,
+                arrived = says.arrival() => arrived,
+            };
+            match arrived {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) if error.is_unreachable() => {
@@ -364,7 +381,7 @@ impl Messages {
 
     /// Passes the end on, of one who has gone altogether or of what it has to say.
     async fn finish(&self, to: &Sender, gone: bool) -> Ended {
-        if to.ends_both() && !gone {
+        if to.ends_both() && !gone && !self.watch.stop().has_come() {
             // Whom this ends altogether is given time for what it has to say still, if there is somebody who hears it.
             self.until_quiet().await;
         }

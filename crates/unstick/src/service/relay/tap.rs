@@ -9,6 +9,7 @@ use unstick_wire::Decoder;
 
 use super::{PeerId, Side};
 use crate::error::Error;
+use crate::stop::Stop;
 
 /// Who looks at what passes.
 pub(super) trait Watch: Send + Sync {
@@ -23,6 +24,9 @@ pub(super) trait Watch: Send + Sync {
 
     /// What to wait for before more is shown.
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
+
+    /// Says that nothing more is to be read.
+    fn stop(&self) -> &Stop;
 }
 
 /// One direction of one bridge, watched.

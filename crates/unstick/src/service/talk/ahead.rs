@@ -28,6 +28,11 @@ impl<'a, I: Input> Ahead<'a, I> {
         Self { input, held: VecDeque::new(), bytes: 0, ended: None }
     }
 
+    /// Whether something has been read ahead.
+    pub(super) fn holds_some(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// The next command in its turn. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Option<Command>> {
         match self.release() {

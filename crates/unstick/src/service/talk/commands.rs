@@ -28,8 +28,13 @@ impl<O: Output> Hub<O> {
     /// Carries out commands until there are no more; then waits for what ends the run.
     pub(super) async fn take_input(self: &Arc<Self>, mut input: impl Input) -> Outcome {
         let mut input = Ahead::new(&mut input);
+        let stop = &self.rules.stop;
         loop {
-            match input.next().await {
+            let next = tokio::select! {
+                next = input.next() => next,
+                () = stop.comes(), if !input.holds_some() => return Outcome::Stopped,
+            };
+            match next {
                 Ok(Some(command)) => {
                     if let Err(outcome) = self.carry_out_burst(command, &mut input).await {
                         return outcome;
@@ -39,7 +44,10 @@ impl<O: Output> Hub<O> {
                 Err(error) => return Outcome::Failed(error),
             }
         }
-        self.end_input().await
+        tokio::select! {
+            outcome = self.end_input() => outcome,
+            () = stop.comes() => Outcome::Stopped,
+        }
     }
 
     async fn carry_out_burst(
@@ -50,6 +58,9 @@ impl<O: Output> Hub<O> {
         let mut turn = Turn::new();
         self.carry_out(first, None, input).await?;
         while !turn.is_over() {
+            if self.rules.stop.has_come() && !input.holds_some() {
+                return Err(Outcome::Stopped);
+            }
             turn.take(0);
             if let Some(rest) = self.pass_on(input, &mut turn)? {
                 let letter = Letter { message: rest, binary: false, id: None };
@@ -180,6 +191,7 @@ impl<O: Output> Hub<O> {
                 Ok(Some(recipients)) => break recipients,
                 Ok(None) => tokio::select! {
                     () = changed => {}
+                    () = self.rules.stop.comes() => return Err(Outcome::Stopped),
                     overtaking = input.overtaking(&[]) => self.is_overtaken(overtaking)?,
                 },
                 Err((peer, error)) => {

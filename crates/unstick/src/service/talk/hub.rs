@@ -113,10 +113,13 @@ impl<O: Output> Hub<O> {
             outcome = self.over() => outcome,
             outcome = self.timers() => outcome,
             outcome = self.take_input(input) => outcome,
+            // A message that was taken may still wait for somebody to read.
+            () = self.rules.stop.overdue() => Outcome::Stopped,
         };
         let patience = match outcome {
             // Nobody is left who would wait.
             Outcome::Idle(_) | Outcome::Deadline(_) | Outcome::OutputClosed => limits::LAST_CALL,
+            Outcome::Stopped => self.rules.stop.left(),
             _ => limits::WIND_UP,
         };
         self.wind_up(patience).await;
