@@ -40,6 +40,7 @@ impl Bridge {
         websocket::bridge(&args.web, &args.pages, &args.reach.request, near, far)?;
         let (near, far) = bridge.ends();
         secure::bridge(&args.tls, &args.show, &args.reach.verify, near, far)?;
+        args.limits.apply_to_bridge([&mut bridge.options, &mut bridge.target.options])?;
         bridge.rules.once = args.once;
         bridge.rules.max_peers = plan::max_peers(args);
         Ok(bridge)
@@ -48,6 +49,7 @@ impl Bridge {
     /// What `connect A --to B` means.
     pub fn connect(args: &Connect) -> Result<Self> {
         let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, false)?;
+        args.limits.apply_to_bridge([&mut bridge.options, &mut bridge.target.options])?;
         plan::udp(&args.udp, &mut <[At<'_>; 2]>::from(bridge.ends()))?;
         plan::reach_for(&args.reach, &[&bridge.address, &bridge.target.address])?;
         for options in [&mut bridge.options, &mut bridge.target.options] {

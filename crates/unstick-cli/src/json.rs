@@ -307,6 +307,7 @@ fn reason_name(reason: &Reason) -> &'static str {
 pub fn failure_name(error: &Error) -> &'static str {
     match error {
         error if error.is_framing() => "framing",
+        error if error.is_over_budget() => "memory",
         error if error.is_timeout() => "timeout",
         error if error.is_reset() => "reset",
         _ => "error",

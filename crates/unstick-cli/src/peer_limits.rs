@@ -1,9 +1,9 @@
 //! What can be typed of how much a peer may cost: memory, and time without a word.
 
 use clap::Args;
-use unstick::Options;
 use unstick::service::talk::Rules;
 use unstick::wire::quantity::parse_size;
+use unstick::{Error, Options, PendingBudget, Result};
 
 /// Limits of peers.
 #[derive(Debug, Args)]
@@ -13,12 +13,38 @@ pub struct PeerLimits {
     /// 8M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_queue: Option<usize>,
+    /// Hold at most SIZE bytes of unfinished messages of all peers together; over it the peer with the longest is closed
+    /// [default: 256M]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_pending: Option<usize>,
 }
 
 impl PeerLimits {
     /// What they mean for a conversation.
-    pub fn apply(&self, rules: &mut Rules, _options: &mut Options) {
+    pub fn apply(&self, rules: &mut Rules, options: &mut Options) {
         rules.max_queue = self.max_queue.unwrap_or(rules.max_queue);
+        options.pending = self.pending();
+    }
+}
+
+impl PeerLimits {
+    /// What they mean for a bridge between two addresses that are opened like this.
+    ///
+    /// # Errors
+    ///
+    /// Where a limit is for a conversation at this end.
+    pub fn apply_to_bridge(&self, ends: [&mut Options; 2]) -> Result<()> {
+        if self.max_queue.is_some() {
+            let error = Error::usage("--max-queue is for messages from standard input, and with --to there are none");
+            return Err(error.with_hint("leave out one of them"));
+        }
+        let pending = self.pending();
+        ends.into_iter().for_each(|end| end.pending = pending.clone());
+        Ok(())
+    }
+
+    fn pending(&self) -> PendingBudget {
+        self.max_pending.map_or_else(PendingBudget::default, PendingBudget::new)
     }
 }
 

@@ -45,6 +45,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::address::{Address, HostPort};
+use crate::budget::PendingBudget;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::processes::Processes;
@@ -82,6 +83,8 @@ pub struct Options {
     pub reuse_address: bool,
     /// The longest time from a frame's first byte to its last.
     pub frame_timeout: Option<Duration>,
+    /// What the unfinished frames of all links that are opened with these options may hold together. 256 MiB.
+    pub pending: PendingBudget,
     /// The permissions of the file of a `unix:` socket that is listened on, as chmod takes them; what umask leaves where
     /// nothing is said.
     pub mode: Option<u32>,
@@ -138,6 +141,7 @@ impl Default for Options {
             max_unsent: None,
             reuse_address: true,
             frame_timeout: None,
+            pending: PendingBudget::default(),
             mode: None,
             #[cfg(unix)]
             inherited: None,

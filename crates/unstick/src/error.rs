@@ -59,6 +59,8 @@ enum Kind {
         what: &'static str,
         source: io::Error,
     },
+    /// Unfinished messages held more together than they may, and this one was the longest.
+    OverBudget(usize),
     Closed,
     Exited(Exited),
     Other(String),
@@ -128,6 +130,10 @@ impl Error {
 
     pub(crate) fn timed_out(what: impl Into<String>, after: Duration) -> Self {
         Self::new(Kind::TimedOut { what: what.into(), after })
+    }
+
+    pub(crate) fn over_budget(most: usize) -> Self {
+        Self::new(Kind::OverBudget(most)).with_hint("--max-pending SIZE allows more")
     }
 
     pub(crate) fn io(what: &'static str, source: io::Error) -> Self {
@@ -238,6 +244,12 @@ impl Error {
         matches!(self.inner.kind, Kind::Handshake(_))
     }
 
+    /// Unfinished messages of many links held more than their [`PendingBudget`](crate::PendingBudget), and this link's was the
+    /// longest.
+    pub fn is_over_budget(&self) -> bool {
+        matches!(self.inner.kind, Kind::OverBudget(_))
+    }
+
     /// A time limit passed: while connecting, or within a frame.
     pub fn is_timeout(&self) -> bool {
         match &self.inner.kind {
@@ -303,6 +315,11 @@ impl fmt::Display for Error {
             Kind::Io { what, source } => write!(f, "{what}: {}", plain(source)),
             Kind::Exited(exited) => exited.fmt(f),
             Kind::Other(what) | Kind::Unfit(what) => f.write_str(what),
+            Kind::OverBudget(most) => write!(
+                f,
+                "unfinished messages of all peers together hold over {}, and this one is the longest",
+                unstick_wire::quantity::size(*most as u64)
+            ),
             Kind::Closed => f.write_str("the sending side has already ended"),
         }
     }

@@ -34,6 +34,7 @@
 
 mod activity;
 pub mod address;
+mod budget;
 pub mod endpoint;
 mod error;
 mod fairness;
@@ -45,6 +46,7 @@ pub mod service;
 mod stop;
 
 pub use address::{Address, FramedAddress, Framings};
+pub use budget::PendingBudget;
 pub use endpoint::Options;
 pub use error::{Error, Result, Unfinished};
 pub use link::{Link, Listener, Receiver, Sender, connect, listen};

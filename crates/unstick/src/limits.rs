@@ -7,6 +7,13 @@ use std::time::Duration;
 /// carries thousands of small messages.
 pub const MAX_QUEUE: usize = 256 << 10;
 
+/// Bytes that the unfinished frames of all peers may hold together, unless told otherwise: sixteen of the longest. Without it a
+/// thousand peers could hold a thousand of them.
+pub const MAX_PENDING: usize = 256 << 20;
+
+/// Bytes of an unfinished frame that do not count for that: nobody has to look at short frames.
+pub const PENDING_FREE: usize = 16 << 10;
+
 /// Bytes of the first read of a connection: most conversations are short.
 pub const FIRST_READ: usize = 8 << 10;
 

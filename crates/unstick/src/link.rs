@@ -61,7 +61,7 @@ impl Link {
         // Of the framings that do not keep boundaries, one waits for a silence.
         let timed = options.frame_timeout.is_some() || !framings.inbound.keeps_boundaries();
         let sender = Sender::stream(end.writer, encoder);
-        let receiver = Receiver::stream(end.reader, decoder, timed, sender.turn());
+        let receiver = Receiver::stream(end.reader, decoder, timed, sender.turn(), options.pending.share());
         Ok(Self { names: end.names, sender, receiver })
     }
 

@@ -267,3 +267,27 @@ fn frames_of_15_mib_that_do_not_end() {
     assert!(event.contains("\"bytes\":15728644") && event.contains("\"shown\":256"), "{event}");
     assert!(process.peak_memory() < 64 << 20, "{} MiB", process.peak_memory() >> 20);
 }
+
+/// `MAX_PENDING`, `PENDING_FREE`: long frames of many peers that do not end.
+#[test]
+fn peers_whose_frames_do_not_end_and_are_long_together() {
+    const { assert!(limits::PENDING_FREE < 1 << 20 && limits::MAX_PENDING > 24 << 20) }
+    let good = |port| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Box::new(move |_| {
+            stream.write_all(b"\0\0\0\x04good").unwrap();
+            let mut answer = [0; 8];
+            stream.read_exact(&mut answer).expect("a good peer is answered, and not dropped");
+            assert_eq!(&answer, b"\0\0\0\x04good");
+        }) as Box<dyn FnMut(usize) + Send>
+    };
+    trial(&["-f", "u32be", "--echo", "--max-pending", "24M"]).with_good_peers(good).meets(|arena| {
+        for _ in 0..20 {
+            let mut stream = arena.connect();
+            // One that is closed takes no more.
+            let header = stream.write_all(&(16u32 << 20).to_be_bytes());
+            let _ = header.and_then(|()| (0..10).try_for_each(|_| stream.write_all(&[0; 1 << 20])));
+        }
+    });
+}

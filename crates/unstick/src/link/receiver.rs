@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 use unstick_wire::{Damage, Decoder};
 
 use super::outbox::Turn;
+use crate::budget::Share;
 use crate::endpoint::{Batch, RecvDatagrams, StreamRead};
 use crate::error::{Error, Result, plain};
 use crate::limits;
@@ -41,6 +42,8 @@ struct Stream {
     timer: Option<Pin<Box<Sleep>>>,
     /// Tells the link's sender that something has been received.
     turn: Option<Turn>,
+    /// What its unfinished frame holds of the budget of many.
+    share: Share,
     ended: bool,
 }
 
@@ -69,10 +72,18 @@ impl std::fmt::Debug for Stream {
 }
 
 impl Receiver {
-    pub(super) fn stream(reader: Box<dyn StreamRead>, decoder: Decoder, timed: bool, turn: Option<Turn>) -> Self {
+    pub(super) fn stream(
+        reader: Box<dyn StreamRead>,
+        decoder: Decoder,
+        timed: bool,
+        turn: Option<Turn>,
+        share: Share,
+    ) -> Self {
         let read_size = limits::FIRST_READ;
         let timer = timed.then(|| Box::pin(tokio::time::sleep(std::time::Duration::ZERO)));
-        Self { source: Source::Stream(Box::new(Stream { reader, decoder, read_size, timer, turn, ended: false })) }
+        Self {
+            source: Source::Stream(Box::new(Stream { reader, decoder, read_size, timer, turn, share, ended: false })),
+        }
     }
 
     pub(crate) fn datagram(incoming: Box<dyn RecvDatagrams>) -> Self {
@@ -224,6 +235,7 @@ impl Stream {
         if self.ended {
             return Poll::Ready(Ok(false));
         }
+        self.share.hold(self.decoder.pending().len(), cx)?;
         if self.timer.is_some() {
             let now = Instant::now().into_std();
             let due = self.decoder.deadline().is_some_and(|deadline| deadline <= now);

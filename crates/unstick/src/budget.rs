@@ -1,0 +1,172 @@
+//! A budget for the frames under way of many links together: where they hold more, the link with the longest one fails.
+//!
+//! It is looked at only where a frame is longer than [`PENDING_FREE`](limits::PENDING_FREE), once a read.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// Bytes that the unfinished frames of many links may hold together. Clones share it.
+///
+/// One link alone may hold more: its framing has a limit (`max=`) of its own.
+#[derive(Clone, Debug)]
+pub struct PendingBudget(Arc<Mutex<Budget>>);
+
+#[derive(Debug)]
+struct Budget {
+    most: usize,
+    total: usize,
+    next: u64,
+    shares: BTreeMap<u64, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    bytes: usize,
+    /// Wakes the link's receiver, which waits for the rest of its frame.
+    waker: Waker,
+    /// The link is to fail.
+    evicted: bool,
+}
+
+/// What one link holds of a budget.
+#[derive(Debug)]
+pub(crate) struct Share {
+    budget: PendingBudget,
+    id: Option<u64>,
+}
+
+impl Default for PendingBudget {
+    fn default() -> Self {
+        Self::new(limits::MAX_PENDING)
+    }
+}
+
+impl PendingBudget {
+    /// A budget of so many bytes.
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Mutex::new(Budget { most, total: 0, next: 0, shares: BTreeMap::new() })))
+    }
+
+    /// Bytes that are held at this moment.
+    pub fn held(&self) -> usize {
+        self.lock().total
+    }
+
+    pub(crate) fn share(&self) -> Share {
+        Share { budget: self.clone(), id: None }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Budget> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Share {
+    /// The link's unfinished frame is so long, and its receiver goes on waiting.
+    ///
+    /// # Errors
+    ///
+    /// Where all frames together are over the budget, and this is the longest.
+    #[inline]
+    pub(crate) fn hold(&mut self, bytes: usize, cx: &Context<'_>) -> Result<()> {
+        if self.id.is_none() && bytes <= limits::PENDING_FREE { Ok(()) } else { self.change(bytes, cx) }
+    }
+
+    #[cold]
+    fn change(&mut self, bytes: usize, cx: &Context<'_>) -> Result<()> {
+        let mut budget = self.budget.lock();
+        if bytes <= limits::PENDING_FREE {
+            let evicted = self.id.take().is_some_and(|id| budget.release(id));
+            return if evicted { Err(Error::over_budget(budget.most)) } else { Ok(()) };
+        }
+        let id = *self.id.get_or_insert_with(|| budget.begin(cx.waker()));
+        budget.set(id, bytes, cx.waker());
+        budget.make_room();
+        match budget.shares.get(&id) {
+            Some(held) if held.evicted => Err(Error::over_budget(budget.most)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.budget.lock().release(id);
+        }
+    }
+}
+
+impl Budget {
+    fn begin(&mut self, waker: &Waker) -> u64 {
+        self.next += 1;
+        self.shares.insert(self.next, Held { bytes: 0, waker: waker.clone(), evicted: false });
+        self.next
+    }
+
+    fn set(&mut self, id: u64, bytes: usize, waker: &Waker) {
+        if let Some(held) = self.shares.get_mut(&id).filter(|held| !held.evicted) {
+            self.total = self.total - held.bytes + bytes;
+            held.bytes = bytes;
+            held.waker.clone_from(waker);
+        }
+    }
+
+    /// Whether it had been evicted.
+    fn release(&mut self, id: u64) -> bool {
+        let Some(held) = self.shares.remove(&id) else { return false };
+        self.total -= held.bytes;
+        held.evicted
+    }
+
+    /// Evicts the longest frames until the others fit. The last one is left: a link alone has a limit of its own.
+    fn make_room(&mut self) {
+        while self.total > self.most {
+            let holding = || self.shares.iter().filter(|(_, held)| !held.evicted);
+            if holding().nth(1).is_none() {
+                return;
+            }
+            let Some(longest) = holding().max_by_key(|(_, held)| held.bytes).map(|(id, _)| *id) else { return };
+            if let Some(held) = self.shares.get_mut(&longest) {
+                self.total -= std::mem::take(&mut held.bytes);
+                held.evicted = true;
+                held.waker.wake_by_ref();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_frame_gives_way() {
+        let cx = Context::from_waker(Waker::noop());
+        let free = limits::PENDING_FREE;
+        let budget = PendingBudget::new(10 * free);
+        let [mut small, mut long, mut late] = [(); 3].map(|()| budget.share());
+        small.hold(2 * free, &cx).unwrap();
+        long.hold(6 * free, &cx).unwrap();
+        assert_eq!(budget.held(), 8 * free);
+        late.hold(3 * free, &cx).unwrap();
+        assert_eq!(budget.held(), 5 * free, "the longest is not counted any more");
+        assert!(long.hold(6 * free, &cx).unwrap_err().is_over_budget());
+        drop(long);
+        assert_eq!(budget.held(), 5 * free);
+        small.hold(0, &cx).unwrap();
+        assert_eq!(budget.held(), 3 * free, "a frame that has ended holds nothing");
+        late.hold(20 * free, &cx).unwrap();
+        assert!(small.hold(2 * free, &cx).is_ok() && late.hold(20 * free, &cx).unwrap_err().is_over_budget());
+    }
+
+    #[test]
+    fn one_link_alone_may_hold_what_its_framing_allows() {
+        let budget = PendingBudget::new(1);
+        budget.share().hold(16 << 20, &Context::from_waker(Waker::noop())).unwrap();
+    }
+}
