@@ -34,6 +34,7 @@ mod python;
 mod rig;
 mod servers;
 mod shake;
+mod shake_doubts;
 mod shake_finds;
 mod shake_ours;
 mod shake_sound;

@@ -320,7 +320,8 @@ impl Runner {
             }
             settled(tape, bounds.expected, bounds.settle).await;
         };
-        if !heard && self.half_close {
+        // Where the receiver has gone before all was sent, what it said is still on its way.
+        if !heard && (self.half_close || !tape.open().concluded) {
             tokio::select! {
                 () = back => {}
                 () = silence => {}

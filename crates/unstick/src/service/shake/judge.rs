@@ -152,15 +152,8 @@ impl Judge {
         }
         self.choose_jobs().await?;
         self.round().await?;
-        // Runs without cuts have begun to differ on the way: what they did may have been taken for a clock.
-        if !differing
-            && self.is_differing()
-            && !self.gone
-            && let Some(broken) = self.pin_segments().await?
-        {
-            pinned.push(broken);
-            self.round().await?;
-        }
+        let mut steady = !differing;
+        self.settle_segments(&mut steady, &mut pinned).await?;
         // Where they end well, it is not the cases that go wrong: it is what comes without them.
         for good in self.better() {
             let Some(broken) = self.stand_on_case(good).await? else { continue };
@@ -168,10 +161,33 @@ impl Judge {
             self.round().await?;
             break;
         }
-        pinned.retain(|suspect| self.suspects.iter().all(|other| other.case != suspect.case));
-        self.suspects.extend(pinned);
-        findings::find(self).await?;
+        self.find(&mut pinned).await?;
+        // While it was proven, runs without cuts may have begun to differ.
+        if self.settle_segments(&mut steady, &mut pinned).await? {
+            self.findings.clear();
+            self.find(&mut pinned).await?;
+        }
         self.try_half_close().await
+    }
+
+    /// What is certain, with what was pinned.
+    async fn find(&mut self, pinned: &mut Vec<Suspect>) -> Result<()> {
+        pinned.retain(|suspect| self.suspects.iter().all(|other| other.case != suspect.case));
+        self.suspects.append(pinned);
+        findings::find(self).await
+    }
+
+    /// Where runs without cuts have begun to differ on the way, what they did may have been taken for a clock: the segments
+    /// are pinned if these decide, and the cases are run again. That is tried once.
+    async fn settle_segments(&mut self, steady: &mut bool, pinned: &mut Vec<Suspect>) -> Result<bool> {
+        if !*steady || !self.is_differing() || self.gone {
+            return Ok(false);
+        }
+        *steady = false;
+        let Some(broken) = self.pin_segments().await? else { return Ok(false) };
+        pinned.push(broken);
+        self.round().await?;
+        Ok(true)
     }
 
     /// Runs without cuts differ from each other.

@@ -103,6 +103,7 @@ impl Passage<'_> {
         if let Some(hold) = self.hold {
             hold.wait(self.tape).await;
         }
+        self.tape.open().concluded = true;
         if !self.ends {
             return;
         }

@@ -30,6 +30,8 @@ pub(super) struct Written {
     ended: Option<Instant>,
     /// An answer did not come in its time.
     pub(super) given_up: bool,
+    /// All has been sent, and the answer has come or was given up.
+    pub(super) concluded: bool,
     timing: Timing,
     /// Who has spoken last, and when.
     last: Option<(Direction, Instant)>,
@@ -51,6 +53,7 @@ impl Default for Written {
             heard: None,
             ended: None,
             given_up: false,
+            concluded: false,
             timing: Timing::default(),
             last: None,
             pause: Duration::ZERO,
