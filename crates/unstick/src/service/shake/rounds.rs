@@ -18,6 +18,9 @@ use crate::limits;
 /// Conversations at once with a server that takes many.
 const MANY: usize = 16;
 
+/// Runs without cuts, one by one, where those at once were not alike.
+const APART: usize = 3;
+
 /// Time that may pass in cases that hang, in one stage: whoever hangs at each of a thousand places has been understood.
 const HANGING: Duration = Duration::from_secs(20);
 
@@ -77,6 +80,12 @@ impl Judge {
         }
         if !alike {
             self.jobs = 1;
+            // It serves one at a time, or it does not always say the same.
+            for _ in 0..APART {
+                if !self.gone {
+                    self.refresh().await?;
+                }
+            }
         }
         Ok(())
     }
