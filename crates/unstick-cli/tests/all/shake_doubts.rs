@@ -67,7 +67,7 @@ fn an_asyncio_protocol_that_answers_late() {
 #[test]
 fn a_server_of_node_without_a_handler_of_errors_lives_on() {
     let mut command = Command::new("node");
-    let (mut server, to) = started(command.args(["-e", NAIVE]));
+    let (server, to) = started(command.args(["-e", NAIVE]));
     for _ in 0..2 {
         for half_close in [&[][..], &["--no-half-close"]] {
             let mut shake = unstick(&[&["shake", "--to", &to, "--send", "hello"], half_close].concat());
