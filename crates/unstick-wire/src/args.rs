@@ -32,6 +32,7 @@ impl<'a> Args<'a> {
                 Some((key, value)) if !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic()) => {
                     keys.push((key, value))
                 }
+                None if i > 0 && word == "keep" => keys.push((word, "yes")),
                 _ if i == 0 => positional = rest.split(',').next().unwrap_or("").split(':').skip(1).collect(),
                 _ => return Err(SpecError::new(format!("`{word}` in `{text}` is not a key=value"))),
             }

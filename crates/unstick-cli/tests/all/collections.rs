@@ -69,6 +69,8 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("service/relay.rs", "faulted", Peers),
     ("service/relay/lane.rs", "carried", Limit("RELAY_READ")),
     ("service/talk.rs", "greeting", User),
+    ("service/talk/ahead.rs", "held", Limit("COMMANDS_AHEAD")),
+    ("service/talk/backlog.rs", "letters", Limit("max_queue")),
     ("service/talk/hub.rs", "peers", OpenFiles),
     // The program.
     ("complaints.rs", "kinds", Limit("KINDS")),

@@ -38,14 +38,14 @@ pub(super) const CRLF: Entry = Entry {
 
 pub(super) const DELIM: Entry = Entry {
     name: "delim",
-    syntax: "delim:HEX",
-    frame: "ends in these bytes",
-    examples: &["delim:0d0a0d0a", "delim:3b", "delim:616162,max=100,oversize=discard"],
+    syntax: "delim:HEX[,keep]",
+    frame: "ends in these bytes; keep: they are part of the message",
+    examples: &["delim:0d0a0d0a", "delim:3b", "delim:616162,max=100,oversize=discard", "delim:0d0a,keep"],
     keeps_boundaries: true,
     matches: |name| name == "delim",
     parse: |args| {
-        Ok(Delimited::new(&args.hex(limits::MAX_DELIMITER, "the bytes that end a message, such as delim:0d0a0d0a")?)
-            .into())
+        let end = args.hex(limits::MAX_DELIMITER, "the bytes that end a message, such as delim:0d0a0d0a")?;
+        Ok(Delimited { keep: args.flag("keep")?, ..Delimited::new(&end) }.into())
     },
 };
 
@@ -217,6 +217,8 @@ impl Needle {
 #[derive(Debug, Clone)]
 pub(crate) struct Delimited {
     needle: Needle,
+    /// The delimiter is part of the message.
+    keep: bool,
     /// Where in the input the delimiter may begin: before it, it does not.
     scanned: usize,
 }
@@ -224,18 +226,25 @@ pub(crate) struct Delimited {
 impl Delimited {
     /// Whether messages end in LF or CRLF: they are lines.
     pub(crate) fn ends_in_lf(&self) -> bool {
-        matches!(self.needle.bytes(), b"\n" | b"\r\n")
+        !self.keep && matches!(self.needle.bytes(), b"\n" | b"\r\n")
     }
 
     fn new(delimiter: &[u8]) -> Self {
-        Self { needle: Needle::new(delimiter), scanned: 0 }
+        Self { needle: Needle::new(delimiter), keep: false, scanned: 0 }
+    }
+}
+
+impl Delimited {
+    /// Bytes of the delimiter that belong to the message.
+    fn kept(&self) -> usize {
+        if self.keep { self.needle.bytes().len() } else { 0 }
     }
 }
 
 impl Codec for Delimited {
     fn lane(&self, max: usize) -> Lane {
         match self.needle.bytes() {
-            b"\r\n" => Lane::Line { max, crlf: true, lf: false },
+            b"\r\n" if !self.keep => Lane::Line { max, crlf: true, lf: false },
             _ => Lane::Closed,
         }
     }
@@ -243,11 +252,11 @@ impl Codec for Delimited {
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some(found) = self.needle.find(&input[self.scanned..]) else {
             self.scanned = input.len() - self.needle.keep(input);
-            let over = self.scanned > cx.max;
+            let over = self.scanned + self.kept() > cx.max;
             return if over { Err(Fault::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
         };
-        let end = self.scanned + found;
-        let total = end + self.needle.bytes().len();
+        let end = self.scanned + found + self.kept();
+        let total = self.scanned + found + self.needle.bytes().len();
         self.scanned = 0;
         if end > cx.max {
             return Err(Fault::TooLong { length: None, skip: Some(total as u64) });
@@ -259,6 +268,15 @@ impl Codec for Delimited {
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let from = out.len();
         out.reserve(message.len() + self.needle.bytes().len());
+        let message = match self.keep {
+            false => message,
+            true => message.strip_suffix(self.needle.bytes()).ok_or_else(|| {
+                EncodeError::unfit(format!(
+                    "the message does not end in {}, which is part of it",
+                    shown(self.needle.bytes())
+                ))
+            })?,
+        };
         out.extend_from_slice(message);
         self.needle.put(from, out)
     }

@@ -3,18 +3,28 @@
 use super::prefixed::{Prefix, Prefixed};
 use super::{Entry, Fault, shown};
 use crate::error::{EncodeError, SpecError};
-use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_TEXT_LENGTH};
+use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_LENGTH_OFFSET, MAX_TEXT_LENGTH};
 
 pub(super) const ASCII: Entry = Entry {
     name: "ascii",
-    syntax: "ascii:N",
-    frame: "a decimal length in N characters, zero-padded (blanks on either side are read), then so many bytes",
-    examples: &["ascii:4", "ascii:10", "ascii:64", "ascii:1", "ascii:4,max=100,oversize=discard"],
+    syntax: "ascii:N[,off=N][,adj=N]",
+    frame: "a decimal length in N characters, zero-padded (blanks on either side are read), then so many bytes, and adj more; off: behind so many bytes, and all of it is the message",
+    examples: &[
+        "ascii:4",
+        "ascii:10",
+        "ascii:64",
+        "ascii:1",
+        "ascii:4,max=100,oversize=discard",
+        "ascii:4,adj=-4",
+        "ascii:3,off=2,adj=1",
+    ],
     keeps_boundaries: true,
     matches: |name| name == "ascii",
     parse: |args| {
         let width = args.count(1..=MAX_TEXT_LENGTH as u64, "how many characters the length has, as in ascii:4")?;
-        Ok(Prefixed(Field { width: width as usize, radix: 10, itself: false }).into())
+        let offset = args.number("off", 0..=MAX_LENGTH_OFFSET as u64)?.unwrap_or(0) as usize;
+        let adjust = args.signed("adj")?.unwrap_or(0);
+        Ok(Prefixed(Field { width: width as usize, radix: 10, itself: false, offset, adjust }).into())
     },
 };
 
@@ -27,7 +37,8 @@ pub(super) const HEX: Entry = Entry {
     matches: |name| name == "hex",
     parse: |args| {
         let width = args.count(1..=MAX_HEX_DIGITS as u64, "how many digits the length has, as in hex:4")?;
-        Ok(Prefixed(Field { width: width as usize, radix: 16, itself: args.flag("itself")? }).into())
+        Ok(Prefixed(Field { width: width as usize, radix: 16, itself: args.flag("itself")?, offset: 0, adjust: 0 })
+            .into())
     },
 };
 
@@ -85,6 +96,10 @@ pub(crate) struct Field {
     radix: u32,
     /// It counts itself and is part of the message; what is less than itself announces nothing, as git's flush does.
     itself: bool,
+    /// Bytes in front of it, which make the header part of the message.
+    offset: usize,
+    /// What is added to the length to get the bytes behind it.
+    adjust: i64,
 }
 
 impl Field {
@@ -105,7 +120,8 @@ impl Field {
 
 impl Prefix for Field {
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
-        let Some(field) = input.get(..self.width) else {
+        let header = self.offset + self.width;
+        let Some(field) = input.get(self.offset..header) else {
             return Ok(None);
         };
         let mut value = Some(0u64);
@@ -118,21 +134,33 @@ impl Prefix for Field {
             return Err(self.not_a_number(field));
         }
         let value = value.ok_or_else(|| Fault::broken("the length is over 64 bits"))?;
-        Ok(Some((self.width, if self.itself { value.saturating_sub(self.width as u64) } else { value })))
+        if self.itself {
+            return Ok(Some((header, value.saturating_sub(self.width as u64))));
+        }
+        let length = value.checked_add_signed(self.adjust).ok_or_else(|| match self.adjust {
+            ..0 => Fault::broken(format!("length {value} is less than the {} bytes that it counts", -self.adjust)),
+            _ => Fault::broken("the length is over 64 bits"),
+        })?;
+        Ok(Some((header, length)))
     }
 
     fn write(&self, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if length as u64 > self.largest() {
-            return Err(EncodeError::DoesNotFit { length, largest: self.largest() });
+        let value = i128::from(length as u64) - i128::from(self.adjust);
+        if value > i128::from(self.largest()) {
+            let largest = self.largest().saturating_add_signed(self.adjust);
+            return Err(EncodeError::DoesNotFit { length, largest });
         }
-        let text = if self.radix == 10 { length.to_string() } else { format!("{length:x}") };
+        if value < 0 {
+            return Err(EncodeError::unfit(format!("a message has at least {} bytes here (adj)", self.adjust)));
+        }
+        let text = if self.radix == 10 { value.to_string() } else { format!("{value:x}") };
         out.resize(out.len() + self.width - text.len(), b'0');
         out.extend_from_slice(text.as_bytes());
         Ok(())
     }
 
     fn keeps(&self) -> bool {
-        self.itself
+        self.itself || self.offset > 0
     }
 }
 

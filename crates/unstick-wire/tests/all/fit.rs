@@ -44,7 +44,20 @@ pub(crate) fn undelimited(spec: &str, bytes: &[u8]) -> Vec<u8> {
     // Its other bytes may stand in the message: that they do not end it is what a scan can get wrong.
     let last = delimiter[delimiter.len() - 1];
     let other = if last == b'_' { b'-' } else { b'_' };
-    bytes.iter().map(|b| if *b == last { other } else { *b }).collect()
+    let mut message: Vec<u8> = bytes.iter().map(|b| if *b == last { other } else { *b }).collect();
+    if spec.contains(",keep") {
+        message.extend_from_slice(&delimiter);
+    }
+    message
+}
+
+/// At most as many bytes as the digits can say; behind a header where that is part of the message.
+pub(crate) fn ascii(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let message = short(spec, bytes);
+    if spec.contains("off=2") {
+        return [format!("ab{:03}", message.len()).as_bytes(), &message, b"!"].concat();
+    }
+    message
 }
 
 /// At most as many bytes as the field can say.

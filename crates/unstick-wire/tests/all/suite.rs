@@ -74,7 +74,7 @@ suite! {
     length: "length" carries general;
     varint: "varint" carries varint;
     ber: "ber" carries ber;
-    ascii: "ascii" carries short;
+    ascii: "ascii" carries ascii;
     escape: "escape" carries anything;
     msgpack: "msgpack" carries anything;
     hex: "hex" carries hex;

@@ -385,3 +385,26 @@ fn an_error_says_where_it_is() {
     assert!(error.is_broken() && !error.is_too_long() && !error.is_incomplete() && !error.is_timeout());
     assert_eq!(plain(&error), "\"x\" stands where a length in digits belongs");
 }
+
+/// Written by hand from what each key says.
+#[test]
+fn lengths_in_text_behind_a_header_and_delimiters_that_are_kept() {
+    let messages = |spec: &str, stream: &[u8]| whole(&framing(spec), stream).messages;
+    assert_eq!(messages("ascii:4,adj=-4", b"0009hello0004"), [&b"hello"[..], b""]);
+    assert_eq!(encode(&framing("ascii:4,adj=-4"), ["hello"]), b"0009hello");
+    assert_eq!(messages("ascii:3,off=2,adj=1", b"AB005hello\x03CD000\x03"), [&b"AB005hello\x03"[..], b"CD000\x03"]);
+    assert_eq!(encode(&framing("ascii:3,off=2,adj=1"), ["AB005hello\x03"]), b"AB005hello\x03");
+    assert_eq!(messages("delim:0d0a,keep", b"one\r\n\r\ntwo\r\n"), [&b"one\r\n"[..], b"\r\n", b"two\r\n"]);
+    assert_eq!(encode(&framing("delim:0d0a,keep"), ["one\r\n"]), b"one\r\n");
+    for (spec, message, what) in [
+        ("delim:0d0a,keep", "one", "the message does not end in CRLF, which is part of it"),
+        ("ascii:3,off=2,adj=1", "AB006hello\x03", "announces 7 bytes behind it, and 6 are there"),
+        ("ascii:2,adj=-4", &"x".repeat(96), "96"),
+        ("ascii:2,adj=4", "abc", "a message has at least 4 bytes here (adj)"),
+    ] {
+        let error = framing(spec).encoder().unwrap().encode(message.as_bytes(), &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains(what), "{spec}: {error}");
+    }
+    let told = whole(&framing("ascii:4,adj=-4"), b"0003");
+    assert_eq!(told.error.map(|(text, _)| text).as_deref(), Some("length 3 is less than the 4 bytes that it counts"));
+}
