@@ -151,6 +151,13 @@ pub struct Connect {
     /// exec:COMMAND or - (standard input and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
+    /// Connect again when the connection is lost, and send the greeting (--send) again. The pause before an attempt grows from
+    /// 200ms to 30s
+    #[arg(long)]
+    pub reconnect: bool,
+    /// Stop after N failed attempts to connect again [default: never]
+    #[arg(long, value_name = "N", value_parser = at_least_one, requires = "reconnect")]
+    pub reconnect_attempts: Option<u64>,
     /// Another address in place of this end.
     #[command(flatten)]
     pub bridge: Bridge,

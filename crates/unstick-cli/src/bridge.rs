@@ -48,6 +48,11 @@ impl Bridge {
 
     /// What `connect A --to B` means.
     pub fn connect(args: &Connect) -> Result<Self> {
+        if args.reconnect {
+            let what =
+                "--reconnect is for a conversation at this end: what has passed through a bridge cannot be said again";
+            return Err(Error::usage(what).with_hint("--retry TIME waits for a server that is not there yet"));
+        }
         let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, false)?;
         args.limits.apply_to_bridge([&mut bridge.options, &mut bridge.target.options])?;
         plan::udp(&args.udp, &mut <[At<'_>; 2]>::from(bridge.ends()))?;

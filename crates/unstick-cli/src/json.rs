@@ -231,6 +231,9 @@ fn object(event: &Event<'_>) -> Option<Value> {
         }
         Event::Unanswered { peer, messages } => json!({ "event": "unanswered", "peer": peer, "messages": messages }),
         Event::Notice { notice } => return notice_object(notice),
+        Event::Reconnecting { attempt, after, sent } => json!({
+            "event": "reconnecting", "attempt": attempt, "after": after.as_secs_f64(), "sent": sent,
+        }),
         Event::Close { peer, from, reason } => {
             let mut object = json!({ "event": "close", "peer": peer, "from": from, "reason": reason_name(reason) });
             put_status(&mut object, from, reason_name(reason) == "ended", reason.error());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::ArgMatches;
-use unstick::service::talk::{Answer, Rules};
+use unstick::service::talk::{Answer, Reconnect, Rules};
 use unstick::wire::quantity::parse_number;
 use unstick::wire::{Framing, Role, Written};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
@@ -32,6 +32,8 @@ pub struct Plan {
     pub framings: Option<Framings>,
     /// How the endpoint is opened.
     pub options: Options,
+    /// A lost connection is made again.
+    pub reconnect: Option<Box<Reconnect>>,
     /// Listen rather than connect.
     pub listening: bool,
     /// How the conversation goes.
@@ -99,7 +101,31 @@ impl Plan {
         }
         plan.run_commands(&args.talk)?;
         plan.check()?;
+        plan.reconnect(args)?;
         Ok(plan)
+    }
+
+    /// A lost connection is made again.
+    fn reconnect(&mut self, args: &Connect) -> Result<()> {
+        if !args.reconnect {
+            return Ok(());
+        }
+        if matches!(self.front, Front::Raw) {
+            let error = Error::usage("--reconnect is for messages, and a raw pipe has none");
+            return Err(error.with_hint("-f names the framing, such as -f line"));
+        }
+        if matches!(self.address, Address::Stdio | Address::Mem(_)) {
+            return Err(Error::usage(format!(
+                "--reconnect is for addresses that can be connected to again, not for {}",
+                self.address
+            )));
+        }
+        let mut how = Reconnect::to(self.address.clone(), self.framings.clone(), self.options.clone());
+        how.attempts = args.reconnect_attempts;
+        // A connection that is to be kept stays open behind its greeting.
+        self.rules.finish_after_greeting = false;
+        self.reconnect = Some(Box::new(how));
+        Ok(())
     }
 
     /// What is certain to be sent can be sent.
@@ -153,7 +179,8 @@ impl Plan {
             verbose: wire.verbose,
         };
         let options = options(wire);
-        Ok(Self { address: target.address, framings, options, listening, rules, front, look, screen, input_unread })
+        let address = target.address;
+        Ok(Self { address, framings, options, reconnect: None, listening, rules, front, look, screen, input_unread })
     }
 }
 

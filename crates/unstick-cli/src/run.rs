@@ -132,7 +132,11 @@ async fn open(plan: &Plan) -> Result<Party> {
             false => Ok(Party::Many(listener)),
         };
     }
-    unstick::connect(address, framings, options).await.map(Party::One)
+    let link = unstick::connect(address, framings, options).await?;
+    Ok(match &plan.reconnect {
+        Some(how) => Party::Again(link, how.clone()),
+        None => Party::One(link),
+    })
 }
 
 /// What becomes of something in the time that is given; `None` where that was too short.

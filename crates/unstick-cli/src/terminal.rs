@@ -77,7 +77,11 @@ impl Notices {
                 }
                 return;
             }
-            Event::Listening { .. } | Event::Lost { .. } | Event::Pending { .. } | Event::Slow { .. } => true,
+            Event::Listening { .. }
+            | Event::Lost { .. }
+            | Event::Pending { .. }
+            | Event::Slow { .. }
+            | Event::Reconnecting { .. } => true,
             Event::Unanswered { .. } | Event::Notice { .. } | Event::Close { reason: Reason::Slow, .. } => true,
             Event::Damaged { .. } => true,
             _ => self.verbose,

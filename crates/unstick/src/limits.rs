@@ -191,6 +191,13 @@ pub const MAX_RECORDED: usize = 16 << 20;
 /// ways has been understood.
 pub const MAX_SUSPECTED: usize = 64 << 20;
 
+/// The pause before a lost connection is made again for the first time; it doubles with every further attempt.
+pub const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest pause before a lost connection is made again: a server that was restarted is not waited for longer. A connection
+/// that lasted longer than this is no failure, and the pause is short again.
+pub const RECONNECT_LONGEST: Duration = Duration::from_secs(30);
+
 /// Bytes that an error keeps of a message that was lost with its connection: enough to recognise the message.
 pub const UNFINISHED_SHOWN: usize = 64;
 

@@ -71,6 +71,7 @@ impl Painter {
             Event::Slow { peer, bytes } => {
                 format!("peer {peer} reads slowly: {} wait for it", count(*bytes as u64, "byte"))
             }
+            Event::Reconnecting { attempt, after, sent } => reconnecting(*attempt, *after, *sent),
             Event::Close { peer, from, reason } => return Some(self.close(*peer, from, reason)),
             Event::Error { peer, error, .. } => return Some(painted(self.error(*peer, error))),
             _ => return None,
@@ -251,6 +252,19 @@ pub(crate) fn columns() -> usize {
         Ok(size) if size.ws_col > 0 => size.ws_col.into(),
         _ => USUAL_COLUMNS,
     }
+}
+
+/// That a lost connection will be made again, and what that means for what was sent on it.
+fn reconnecting(attempt: u64, after: std::time::Duration, sent: u64) -> String {
+    let times = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+    let lost = match sent {
+        0 => String::new(),
+        1 => "; 1 message was sent on the lost connection: it may not have arrived, and is not sent again".to_owned(),
+        sent => format!(
+            "; {sent} messages were sent on the lost connection: the last may not have arrived, and are not sent again"
+        ),
+    };
+    format!("connecting again in {after:?}{times}{lost}")
 }
 
 #[cfg(test)]

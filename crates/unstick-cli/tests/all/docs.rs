@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::net::{TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -164,6 +164,13 @@ fn every_event_and_key_of_json_is_in_its_document() {
     peers[1].send_to(b"hello", ("127.0.0.1", port)).unwrap();
     event(&mut listener, "refused", &document, &mut seen);
     slow_peer(&document, &mut seen);
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let mut client = unstick(&["connect", &address, "--json", "--reconnect"]);
+    event(&mut client, "open", &document, &mut seen);
+    drop(server.accept().unwrap());
+    event(&mut client, "close", &document, &mut seen);
+    event(&mut client, "reconnecting", &document, &mut seen);
     let source = text("crates/unstick-cli/src/json.rs");
     let known = source.split("\"event\": \"").skip(1).filter_map(|rest| rest.split('"').next());
     assert_eq!(

@@ -31,6 +31,7 @@ mod presets;
 mod prompt;
 mod proxies;
 mod python;
+mod reconnects;
 mod rig;
 mod servers;
 mod shake;

@@ -9,6 +9,7 @@ mod backlog;
 mod commands;
 mod hub;
 mod peer;
+mod reconnect;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,6 +25,7 @@ use crate::link::{Link, Listener};
 use crate::processes::Processes;
 use crate::stop::Stop;
 use hub::Hub;
+pub use reconnect::Reconnect;
 
 /// A peer's number: 1, 2, 3 ... in order of arrival, never reused in a run.
 pub type PeerId = u64;
@@ -32,6 +34,8 @@ pub type PeerId = u64;
 pub enum Party {
     /// One peer, already there.
     One(Link),
+    /// The same, connected to again whenever the connection is lost; it is a peer with another number then.
+    Again(Link, Box<Reconnect>),
     /// Whoever connects.
     Many(Listener),
 }
@@ -242,6 +246,16 @@ pub enum Event<'a> {
         peer: PeerId,
         /// Bytes that wait.
         bytes: usize,
+    },
+    /// The connection is lost, and will be made again.
+    Reconnecting {
+        /// 1 for the first attempt since the connection was lost.
+        attempt: u64,
+        /// The pause before it.
+        after: Duration,
+        /// Messages that were sent on the lost connection; some of them may not have arrived, and none is sent again, but for the
+        /// greeting. 0 from the second attempt on.
+        sent: u64,
     },
     /// A peer has gone.
     Close {

@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use unstick::limits::{
     BYTES_AHEAD, COMMANDS_AHEAD, DEAF_PATIENCE, FINISHING, LAST_CALL, MAX_BACKLOG, MAX_QUEUE, PROGRESS_LOOK,
-    SLOW_PATIENCE, STALLED, WIND_UP,
+    RECONNECT_LONGEST, RECONNECT_PAUSE, SLOW_PATIENCE, STALLED, WIND_UP,
 };
-use unstick::service::talk::{Command, Event, Input, Outcome, Output, Party, Reason, Rules, Target, talk};
+use unstick::service::talk::{Command, Event, Input, Outcome, Output, Party, Reason, Reconnect, Rules, Target, talk};
 use unstick::wire::Framing;
 use unstick::{Address, Framings, Link, Options, Result};
 
@@ -343,4 +343,30 @@ async fn what_is_pending_is_said_in_time_and_once_though_others_are_busy() {
     }
     half.send(b"\n").await.unwrap();
     run.tells("1: half .........").await;
+}
+
+/// `RECONNECT_PAUSE`, doubled up to `RECONNECT_LONGEST`: how long a server that does not come back is left alone.
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_is_made_again_after_pauses_that_grow_to_a_bound() {
+    let _guard = guarded("again");
+    let address: Address = "mem:again".parse().unwrap();
+    let framings: Framings = Framing::parse("line").unwrap().into();
+    let mut listener = unstick::listen(&address, Some(&framings), &Options::default()).await.unwrap();
+    let link = unstick::connect(&address, Some(&framings), &Options::default()).await.unwrap();
+    let far = listener.accept().await.unwrap();
+    let mut how = Reconnect::to(address, Some(framings), Options::default());
+    how.attempts = Some(10);
+    let (_commands, script) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let run = tokio::spawn(talk(Party::Again(link, Box::new(how)), Script(script), Told(tell), Rules::default()));
+    assert_eq!(told.recv().await.as_deref(), Some("open 1"));
+    drop((far, listener));
+    let begun = Instant::now();
+    let outcome = run.await.unwrap();
+    assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+    let pauses = (0..10).map(|doubled| (RECONNECT_PAUSE * (1 << doubled)).min(RECONNECT_LONGEST));
+    let wanted: Duration = pauses.sum();
+    let waited = begun.elapsed();
+    // The lost peer was waited for as every one that has ended is (`linger`).
+    assert!(waited >= wanted && waited < wanted + Duration::from_secs(3), "{waited:?}, not {wanted:?}");
 }

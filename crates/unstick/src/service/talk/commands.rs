@@ -84,18 +84,19 @@ impl<O: Output> Hub<O> {
         }
         let mut state = self.lock();
         let Some(peer) = state.latest_peer().filter(|peer| peer.backlog.is_none()) else { return Ok(None) };
-        let (mut some, mut rest) = (false, None);
+        let (mut some, mut rest) = (0, None);
         let passed = input.pass_on(&mut |message| {
             turn.take(message.len());
             let sent = !turn.is_over() && matches!(peer.sender.try_send(message), Ok(true));
-            some |= sent;
+            some += u64::from(sent);
             if !sent {
                 rest = Some(Bytes::copy_from_slice(message));
             }
             sent
         });
-        if some {
+        if some > 0 {
             peer.sent = Some(Instant::now());
+            peer.messages += some;
             state.note_activity();
         }
         passed.map(|()| rest).map_err(Outcome::Failed)
@@ -262,6 +263,8 @@ impl<O: Output> Hub<O> {
                 }
                 ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
             }
+            // What a new connection is greeted with comes first.
+            Target::Latest if state.is_greeted_again() => return Ok(None),
             Target::Latest if here().next().is_some() => match state.latest.filter(|id| state.is_here(*id)) {
                 Some(id) => vec![id],
                 None => here().collect(),
@@ -291,6 +294,7 @@ impl<O: Output> Hub<O> {
             if peer.backlog.is_none() {
                 match letter.try_send(&peer.sender) {
                     Ok(true) => {
+                        peer.messages += 1;
                         peer.sent = Some(now);
                         if until {
                             peer.end(Reason::Until);
@@ -313,8 +317,9 @@ impl<O: Output> Hub<O> {
                 }
             }
             match peer.post(letter, self.rules.max_queue, now) {
-                Posted::Done => {}
+                Posted::Done => peer.messages += 1,
                 Posted::Begun => {
+                    peer.messages += 1;
                     tokio::spawn(Arc::clone(self).send_backlog(id, peer.sender.clone()));
                 }
                 // There is nobody who would wait for it.
@@ -380,6 +385,7 @@ impl<O: Output> Hub<O> {
             peer.greeting = false;
             peer.wake.notify_one();
         }
+        self.signals.changed.notify_waiters();
         self.finish_after(id, &sender).await;
     }
 
@@ -401,6 +407,7 @@ impl<O: Output> Hub<O> {
         let mut state = self.lock();
         state.note_activity();
         if let Some(peer) = state.peers.get_mut(&id) {
+            peer.messages += 1;
             peer.sent = Some(Instant::now());
             if self.is_until(message) {
                 peer.end(Reason::Until);

@@ -45,6 +45,10 @@ pub(super) struct State<O> {
     answering: usize,
     pub(super) input_ended: bool,
     pub(super) listening: bool,
+    /// The one peer there is is connected to again when it is lost.
+    reconnects: bool,
+    /// Messages that were sent to the peer that was lost last.
+    sent: u64,
     last_activity: Instant,
     /// How the run ends, until it is taken.
     outcome: Option<Outcome>,
@@ -63,6 +67,8 @@ pub(super) struct Peer {
     pub(super) wake: Arc<Notify>,
     /// When something was last sent to it, if anything was.
     pub(super) sent: Option<Instant>,
+    /// Messages that were sent to it.
+    pub(super) messages: u64,
     /// What it is sent as it opens is on its way.
     pub(super) greeting: bool,
     /// When it was last reported as slow.
@@ -90,6 +96,8 @@ impl<O: Output> Hub<O> {
             answering: 0,
             input_ended: false,
             listening: false,
+            reconnects: false,
+            sent: 0,
             last_activity: Instant::now(),
             outcome: None,
             over: false,
@@ -108,6 +116,11 @@ impl<O: Output> Hub<O> {
         match party {
             Party::One(link) => self.open(link),
             Party::Many(listener) => self.listen(listener),
+            Party::Again(link, how) => {
+                let mut state = self.lock();
+                (state.listening, state.reconnects) = (true, true);
+                state.accepting = Some(tokio::spawn(Arc::clone(&self).reconnect(link, *how)).abort_handle());
+            }
         }
         let outcome = tokio::select! {
             outcome = self.over() => outcome,
@@ -218,7 +231,7 @@ impl<O: Output> Hub<O> {
     }
 
     /// Resolves when `met` is true of the state.
-    async fn until(&self, mut met: impl FnMut(&State<O>) -> bool) {
+    pub(super) async fn until(&self, mut met: impl FnMut(&State<O>) -> bool) {
         loop {
             let changed = self.signals.changed.notified();
             if met(&self.lock()) {
@@ -244,7 +257,7 @@ impl<O: Output> Hub<O> {
         }
     }
 
-    fn open(self: &Arc<Self>, link: Link) {
+    pub(super) fn open(self: &Arc<Self>, link: Link) {
         let names = link.names().clone();
         let (sender, receiver) = link.split();
         let mut state = self.lock();
@@ -267,6 +280,7 @@ impl<O: Output> Hub<O> {
             sender,
             wake,
             sent: None,
+            messages: 0,
             greeting,
             told_slow: None,
             reads: false,
@@ -283,18 +297,19 @@ impl<O: Output> Hub<O> {
     /// A peer has gone: says so, and ends the run where that is its end.
     pub(super) fn gone(&self, id: PeerId, from: &str, reason: Reason) {
         let mut state = self.lock();
-        state.peers.remove(&id);
+        state.sent = state.peers.remove(&id).map_or(0, |peer| peer.messages);
         if state.latest == Some(id) {
             state.latest = None;
         }
         state.emit(Event::Close { peer: id, from, reason: &reason });
-        if !state.listening || self.rules.once {
+        let for_good = state.reconnects && self.ends_for_good(&reason, state.input_ended);
+        if !state.listening || self.rules.once || for_good {
             state.end(match reason {
                 Reason::Failed(error) | Reason::Refused(error) => Outcome::PeerFailed(error),
                 Reason::Until => Outcome::Reached,
                 Reason::Ended | Reason::Closed | Reason::Slow => Outcome::Ended,
             });
-        } else if state.input_ended && state.peers.is_empty() && !self.rules.has_another_end() {
+        } else if !state.reconnects && state.input_ended && state.peers.is_empty() && !self.rules.has_another_end() {
             state.end(Outcome::Ended);
         } else if state.answering == 0 && self.has_enough(&state) {
             state.end(Outcome::Reached);
@@ -472,8 +487,21 @@ impl<O: Output> State<O> {
 
     /// The one peer that [`Target::Latest`](super::Target::Latest) means, where it means one.
     pub(super) fn latest_peer(&mut self) -> Option<&mut Peer> {
+        if self.is_greeted_again() {
+            return None;
+        }
         let id = self.latest.or_else(|| self.peers.keys().next().copied().filter(|_| self.peers.len() == 1))?;
         self.peers.get_mut(&id).filter(|peer| !peer.leaving)
+    }
+
+    /// A connection that has been made again is not yet ready for anything but its greeting.
+    pub(super) fn is_greeted_again(&self) -> bool {
+        self.reconnects && self.peers.values().any(|peer| peer.greeting && !peer.leaving)
+    }
+
+    /// Messages that were sent to the peer that was lost last; told once.
+    pub(super) fn take_sent(&mut self) -> u64 {
+        std::mem::take(&mut self.sent)
     }
 
     pub(super) fn is_over(&self) -> bool {
