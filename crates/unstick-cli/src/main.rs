@@ -23,6 +23,7 @@ mod proxy;
 mod report;
 mod run;
 mod screen;
+mod secrets;
 mod secure;
 mod sendable;
 mod shake;

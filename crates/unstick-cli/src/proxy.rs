@@ -4,6 +4,7 @@ use clap::Args;
 use unstick::endpoint::Proxy;
 use unstick::{Address, Error, Result};
 
+use crate::secrets;
 use crate::secure::{At, misplaced};
 
 /// How TCP gets out.
@@ -11,7 +12,7 @@ use crate::secure::{At, misplaced};
 #[command(next_help_heading = "Connecting")]
 pub struct Through {
     /// Connect through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...; env: the one of ALL_PROXY, HTTPS_PROXY,
-    /// HTTP_PROXY and NO_PROXY. It resolves names
+    /// HTTP_PROXY and NO_PROXY; @FILE: the one in a file, whose password other users cannot see. It resolves names
     #[arg(long, value_name = "PROXY")]
     pub proxy: Option<String>,
 }
@@ -25,6 +26,10 @@ pub fn through(asked: &Through, ends: &mut [At<'_>]) -> Result<()> {
         any = true;
         end.options.proxy = match proxy.as_str() {
             "env" => environment(end.address, host, |name| std::env::var(name).ok())?,
+            file if file.starts_with('@') => Some(secrets::line("--proxy", file)?.parse().map_err(|_: Error| {
+                let error = Error::usage(format!("--proxy {file}: what is in it is no proxy"));
+                error.with_hint("such as socks5://USER:PASSWORD@HOST:1080 or http://HOST:3128")
+            })?),
             proxy => Some(proxy.parse()?),
         };
     }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use unstick::endpoint::MessageKind;
+use unstick::endpoint::{MessageKind, Options};
 use unstick::wire::quantity::{DURATIONS, parse_duration, parse_size};
 use unstick::{Address, Error, Result};
 
+use crate::secrets;
 use crate::secure::{self, At};
 
 /// What both sides of a WebSocket can be asked.
@@ -43,9 +44,20 @@ pub struct Speech {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub struct Request {
-    /// A line to add to the request: 'Authorization: Bearer ...' (again and again)
+    /// Add a line to the request: 'Authorization: Bearer ...'; @FILE adds the lines of a file, which other users cannot see in the
+    /// list of processes (repeatable)
     #[arg(long, value_name = "LINE")]
     pub header: Vec<String>,
+}
+
+impl Request {
+    /// Adds what was typed, or stands in files.
+    fn add_to(&self, options: &mut Options) -> Result<()> {
+        for value in &self.header {
+            secrets::lines("--header", value)?.iter().try_for_each(|line| options.ws.add_header(line))?;
+        }
+        Ok(())
+    }
 }
 
 /// What a listener can be asked besides.
@@ -110,7 +122,7 @@ pub fn shaken(speech: &Speech, request: &Request, mut end: At<'_>) -> Result<()>
 pub fn client(web: &WebSocket, request: &Request, ends: &mut [At<'_>]) -> Result<()> {
     let mut any = false;
     for end in ends.iter_mut().filter_map(|end| web.ask(end).then_some(end)) {
-        request.header.iter().try_for_each(|line| end.options.ws.add_header(line))?;
+        request.add_to(end.options)?;
         any = true;
     }
     if any || (request.header.is_empty() && !web.is_asked()) {
@@ -135,7 +147,7 @@ pub fn server(web: &WebSocket, pages: &Pages, mut end: At<'_>) -> Result<()> {
 pub fn bridge(web: &WebSocket, pages: &Pages, request: &Request, mut near: At<'_>, mut far: At<'_>) -> Result<()> {
     let (listens, connects) = (web.ask(&mut near), web.ask(&mut far));
     near.options.ws.origins.clone_from(&pages.origin);
-    request.header.iter().try_for_each(|line| far.options.ws.add_header(line))?;
+    request.add_to(far.options)?;
     if !listens && !pages.origin.is_empty() {
         return Err(misplaced("--origin", &[near]));
     }

@@ -33,6 +33,7 @@ mod proxies;
 mod python;
 mod reconnects;
 mod rig;
+mod secrets;
 mod servers;
 mod shake;
 mod shake_doubts;

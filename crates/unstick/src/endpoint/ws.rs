@@ -81,11 +81,13 @@ impl WsOptions {
     /// A usage error for what is no header line, and for those that the handshake writes itself.
     pub fn add_header(&mut self, line: &str) -> Result<()> {
         let wrong = |what: String| Error::usage(what).with_hint("such as 'Authorization: Bearer 1234'");
-        let (name, value) = line.split_once(':').ok_or_else(|| wrong(format!("`{line}` is not a header line")))?;
+        // What is in it may be a secret: no error repeats it.
+        let (name, value) =
+            line.split_once(':').ok_or_else(|| wrong("a header line needs a colon behind its name".into()))?;
         let value = value.trim();
         let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if name.is_empty() || !name.bytes().all(of_token) || value.chars().any(char::is_control) {
-            return Err(wrong(format!("`{}` is not a header line", line.escape_debug())));
+            return Err(wrong(format!("`{}: ...` is not a header line", name.escape_debug())));
         }
         let lower = name.to_ascii_lowercase();
         if lower == "sec-websocket-protocol" {
