@@ -15,7 +15,7 @@ use crate::{limits, quantity};
 pub(super) const GENERAL: Entry = Entry {
     name: "length",
     syntax: "length:[off=N,]width=N[,endian=be|le|ne|OFF:MASK][,adj=N][,unit=N][,mask=HEX][,align=N][,trailer=HEX][,header=keep|strip][,head=HEX][,sign=yes][,none=HEX][,plus=OFF:WIDTH[:UNIT[:ALIGN]]][,last=full|empty|OFF:MASK]",
-    frame: "a header with a length in it, then (value & mask) × unit + adj bytes; endian from a bit, plus a second length, in parts up to the last",
+    frame: "a header with a length in it, then (value & mask) × unit + adj bytes; endian from a bit, bcd=yes: two decimal digits a byte, plus a second length, in parts up to the last",
     examples: &[
         "length:off=1,width=4,adj=-4",
         "length:width=2",
@@ -36,6 +36,8 @@ pub(super) const GENERAL: Entry = Entry {
         "length:width=1,mask=3f,last=full",
         "length:width=2,mask=7fff,last=0:80,max=20,oversize=discard",
         "length:off=2,width=4,sign=yes,none=ffffffff",
+        "length:width=2,bcd=yes",
+        "length:width=2,bcd=yes,endian=le,adj=1,max=20,oversize=discard",
     ],
     keeps_boundaries: true,
     matches: |name| name == "length",
@@ -51,6 +53,8 @@ pub(crate) struct Length {
     pub(crate) width: usize,
     pub(crate) endian: Endian,
     pub(crate) signed: bool,
+    /// Each byte of the length is two decimal digits.
+    pub(crate) bcd: bool,
     /// What is added to the value to get the bytes after the length field.
     pub(crate) adjust: i64,
     pub(crate) unit: u64,
@@ -158,6 +162,21 @@ fn integer_of(field: &[u8], endian: Endian) -> u64 {
     }
 }
 
+/// The number whose decimal digits are the hexadecimal digits of `value`, if they are decimal.
+fn from_bcd(value: u64) -> Option<u64> {
+    let digits = (0..16).rev().map(|at| (value >> (4 * at)) & 0xf);
+    digits.into_iter().try_fold(0, |number, digit| (digit < 10).then_some(number * 10 + digit))
+}
+
+/// The reverse, of at most 16 digits.
+fn to_bcd(value: u64) -> u64 {
+    (0..16).fold(0, |bcd, at| bcd | ((value / 10_u64.pow(at) % 10) << (4 * at)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Length {
     /// A length and nothing else before the message.
     pub(crate) fn plain(width: usize, endian: Endian, signed: bool) -> Self {
@@ -166,6 +185,7 @@ impl Length {
             width,
             endian,
             signed,
+            bcd: false,
             adjust: 0,
             unit: 1,
             mask: u64::MAX,
@@ -183,7 +203,7 @@ impl Length {
     /// The codec for it: the quicker one where the length stands alone and counts the message alone.
     pub(crate) fn into_machine(self) -> Machine {
         let alone = self.head.len() == self.width && self.trailer.is_empty() && !self.keep;
-        let alone = alone && self.little.is_none() && self.plus.is_none();
+        let alone = alone && self.little.is_none() && self.plus.is_none() && !self.bcd;
         if alone && self.unit == 1 && self.adjust == 0 && self.mask == u64::MAX && self.align == 1 {
             return Integer::new(self.width, self.endian, self.signed).into();
         }
@@ -201,6 +221,9 @@ impl Length {
 
     /// The largest value that the field can hold.
     pub(super) fn largest_value(&self) -> u64 {
+        if self.bcd {
+            return 100_u64.pow(self.width as u32) - 1;
+        }
         let bits = self.width as u32 * 8 - u32::from(self.signed);
         (u64::MAX >> (64 - bits)) & self.mask
     }
@@ -223,13 +246,18 @@ impl Length {
 
     #[inline]
     fn value(&self, head: &[u8]) -> u64 {
-        integer_of(&head[self.offset..self.field_end()], self.endian(head))
+        let value = integer_of(&head[self.offset..self.field_end()], self.endian(head));
+        if self.bcd { from_bcd(value).unwrap_or(u64::MAX) } else { value }
     }
 
     /// Bytes after the length field, with the trailer. `head` has all that is seen.
     #[inline]
     fn body(&self, head: &[u8]) -> Result<u64, Fault> {
         let value = self.value(head);
+        if self.bcd && value > self.largest_value() {
+            let field = &head[self.offset..self.field_end()];
+            return Err(Fault::broken(format!("length {} is not in decimal digits (BCD)", hex(field))));
+        }
         if self.none == Some(value) {
             return Ok(0);
         }
@@ -297,6 +325,7 @@ impl Length {
     fn put(&self, value: u64, head: &mut [u8]) {
         let field = &mut head[self.offset..self.offset + self.width];
         let keep = integer_of(field, self.endian) & !self.mask;
+        let value = if self.bcd { to_bcd(value) } else { value };
         let bytes = (value | keep).to_be_bytes();
         field.copy_from_slice(&bytes[8 - self.width..]);
         if self.endian == Endian::Little {
@@ -335,7 +364,7 @@ const OWN_HEADER: &str = "a message begins with its header here; with header=str
 impl Codec for Length {
     /// Where the length is a plain number, and nothing stands behind the message.
     fn lane(&self, max: usize) -> Lane {
-        let plain = self.unit == 1 && self.mask == u64::MAX && self.align == 1 && self.trailer.is_empty();
+        let plain = self.unit == 1 && self.mask == u64::MAX && self.align == 1 && self.trailer.is_empty() && !self.bcd;
         let fixed = self.little.is_none() && self.plus.is_none() && self.none.is_none();
         let (add, start) = (self.field_end() as i64 + self.adjust, self.stripped());
         // A frame is at least its header, and a message at most the limit; both as values of the length.
@@ -422,7 +451,11 @@ impl Codec for Length {
             width: self.width,
             little: self.endian == Endian::Little,
             adjust: self.adjust,
-            simple: self.unit == 1 && self.mask == u64::MAX && self.little.is_none() && self.plus.is_none(),
+            simple: !self.bcd
+                && self.unit == 1
+                && self.mask == u64::MAX
+                && self.little.is_none()
+                && self.plus.is_none(),
         }
     }
 }
@@ -448,6 +481,13 @@ fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
     length.unit = args.number("unit", 1..=1 << 20)?.unwrap_or(1);
     length.mask = args.mask("mask")?.unwrap_or(u64::MAX);
     length.align = args.number("align", 1..=4096)?.unwrap_or(1) as usize;
+    length.bcd = args.flag("bcd")?;
+    let odd = length.signed || length.mask != u64::MAX || length.little.is_some() || length.plus.is_some();
+    if length.bcd && (odd || args.has("none") || args.has("last")) {
+        return Err(SpecError::new(
+            "bcd=yes is for a length alone, without sign, mask, plus, none, last or a bit for endian",
+        ));
+    }
     length.trailer = args.bytes("trailer", limits::MAX_DELIMITER)?.unwrap_or_default().into();
     length.keep = match args.value("header") {
         // Bytes before the length carry meaning, so they are kept unless the user says otherwise.

@@ -408,3 +408,25 @@ fn lengths_in_text_behind_a_header_and_delimiters_that_are_kept() {
     let told = whole(&framing("ascii:4,adj=-4"), b"0003");
     assert_eq!(told.error.map(|(text, _)| text).as_deref(), Some("length 3 is less than the 4 bytes that it counts"));
 }
+
+/// Two decimal digits a byte, as terminals' TPDU lengths are written: 0x0123 is 123.
+#[test]
+fn lengths_in_decimal_digits_of_four_bits() {
+    let framing_of = |spec: &str| framing(&format!("length:{spec}"));
+    let message = [b'x'; 123];
+    for (spec, head) in [
+        ("width=2,bcd=yes", &b"\x01\x23"[..]),
+        ("width=2,bcd=yes,endian=le", b"\x23\x01"),
+        ("width=3,bcd=yes,adj=-3", b"\x00\x01\x26"),
+    ] {
+        let framing = framing_of(spec);
+        let stream = encode(&framing, [message]);
+        assert_eq!(stream[..head.len()], *head, "{spec}");
+        assert_eq!(whole(&framing, &stream).messages, [message], "{spec}");
+    }
+    let told = whole(&framing_of("width=2,bcd=yes"), b"\x01\x2ax");
+    assert_eq!(told.error.map(|(text, _)| text).as_deref(), Some("length 012a is not in decimal digits (BCD)"));
+    let error = framing_of("width=1,bcd=yes").encoder().unwrap().encode(&[0; 100], &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("99"), "{error}");
+    assert!(unstick_wire::Framing::parse("length:width=2,bcd=yes,mask=7fff").is_err());
+}
