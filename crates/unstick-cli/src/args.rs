@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use unstick::HalfClose;
 use unstick::limits::{LONGEST_KEEPALIVE, SHORTEST_KEEPALIVE};
 use unstick::wire::quantity::{DURATIONS, parse_duration, parse_number};
 
@@ -202,6 +203,9 @@ pub struct Ask {
     /// Give up when no reply has come for so long [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
+    /// Shut down the sending side after the message: now, answered (after 3s without a reply) or never [default: never]
+    #[arg(long, value_name = "WHEN", value_parser = half_close)]
+    pub half_close: Option<HalfClose>,
     /// How the reply is printed: line, hex, escaped, json, raw or a framing spec
     #[arg(long, value_name = "FORMAT")]
     pub io: Option<String>,
@@ -401,6 +405,13 @@ pub struct Talk {
     /// End after so long
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
     pub deadline: Option<Duration>,
+    /// Shut down the sending side after the end of input: now, answered (once an answer has come, or after 3s without one) or
+    /// never [default: answered for connect; now for listen, a prompt and exec:]
+    #[arg(long, value_name = "WHEN", value_parser = half_close, help_heading = "End")]
+    pub half_close: Option<HalfClose>,
+    /// Do not read standard input: only receive, greet and answer
+    #[arg(long, conflicts_with = "no_wait", help_heading = "End")]
+    pub no_stdin: bool,
     /// Do not wait for the peer when the input has ended
     #[arg(long, help_heading = "End")]
     pub no_wait: bool,
@@ -528,6 +539,15 @@ fn number(text: &str) -> Result<u64, String> {
 
 fn at_least_one(text: &str) -> Result<u64, String> {
     parse_number(text).filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
+}
+
+fn half_close(text: &str) -> Result<HalfClose, String> {
+    match text {
+        "now" => Ok(HalfClose::Now),
+        "answered" => Ok(HalfClose::Answered),
+        "never" => Ok(HalfClose::Never),
+        _ => Err("it is now, answered or never".to_owned()),
+    }
 }
 
 fn keepalive(text: &str) -> Result<Duration, String> {

@@ -4,10 +4,10 @@ use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use bytes::Bytes;
-use unstick::limits::LAST_CALL;
+use unstick::limits::{HALF_CLOSE_PATIENCE, LAST_CALL};
 use unstick::wire::Role;
 use unstick::wire::quantity::parse_number;
-use unstick::{Address, Error, FramedAddress, Framings, Link, Options, Result};
+use unstick::{Address, Error, FramedAddress, Framings, HalfClose, Link, Options, Result, Sender};
 
 use crate::args::Ask;
 use crate::pipe::{self, Format};
@@ -27,6 +27,7 @@ pub struct Question {
     /// How the reply is printed, where that was said.
     format: Option<Format>,
     deadline: Option<Duration>,
+    half_close: HalfClose,
 }
 
 impl Question {
@@ -46,13 +47,14 @@ impl Question {
         proxy::through(&args.reach.through, &mut end)?;
         websocket::client(&args.web, &args.reach.request, &mut end)?;
         secure::client(&args.tls, &args.reach.verify, &mut end)?;
+        let half_close = args.half_close.unwrap_or(HalfClose::Never);
         let asked: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
         // What is text is printed as it is: there is but one reply.
         let usual = plan::usual(framings.as_ref());
         let message = message(args, asked.as_ref().or(usual.as_ref()), framings.as_ref())?;
         let format = asked.or(usual.filter(|format| *format == Format::Hex));
         sendable::check(&target.address, framings.as_ref(), &options, std::slice::from_ref(&message), None)?;
-        Ok(Self { address: target.address, framings, options, message, format, deadline: args.deadline })
+        Ok(Self { address: target.address, framings, options, message, format, deadline: args.deadline, half_close })
     }
 }
 
@@ -124,7 +126,7 @@ enum Reply {
 async fn converse(question: &Question) -> Result<Reply> {
     let link = unstick::connect(&question.address, question.framings.as_ref(), &question.options).await?;
     let patience = question.deadline.unwrap_or(DEADLINE);
-    match tokio::time::timeout(patience, exchange(link, &question.message)).await {
+    match tokio::time::timeout(patience, exchange(link, question)).await {
         Ok(Ok(Some(reply))) => Ok(Reply::Message(reply)),
         Ok(Ok(None)) => Ok(Reply::Ended),
         Ok(Err(error)) => Err(error),
@@ -132,10 +134,18 @@ async fn converse(question: &Question) -> Result<Reply> {
     }
 }
 
-async fn exchange(link: Link, message: &[u8]) -> Result<Option<Bytes>> {
+async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
     let (sender, mut receiver) = link.split();
-    sender.send(message).await?;
-    let reply = match receiver.arrival().await {
+    sender.send(&question.message).await?;
+    let arrival = tokio::select! {
+        arrival = receiver.arrival() => Some(arrival),
+        () = half_closed(&sender, question.half_close) => None,
+    };
+    let arrival = match arrival {
+        Some(arrival) => arrival,
+        None => receiver.arrival().await,
+    };
+    let reply = match arrival {
         Ok(_) => {
             if let Some(question) = receiver.odd_opening() {
                 output::error(&question);
@@ -156,6 +166,17 @@ async fn exchange(link: Link, message: &[u8]) -> Result<Option<Bytes>> {
         let _ = tokio::time::timeout(LAST_CALL, goodbye).await;
     }
     reply
+}
+
+/// Shuts down the sending side when it is time. Where the transport cannot half-close, that is never.
+async fn half_closed(sender: &Sender, when: HalfClose) {
+    match when {
+        _ if sender.ends_both() => std::future::pending().await,
+        HalfClose::Never => std::future::pending().await,
+        HalfClose::Now => {}
+        HalfClose::Answered => tokio::time::sleep(HALF_CLOSE_PATIENCE).await,
+    }
+    sender.end();
 }
 
 /// There is one reply, so its end is the end of the output, however many lines it has. Who names a format gets that.

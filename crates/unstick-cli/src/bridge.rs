@@ -177,6 +177,8 @@ fn check(talk: &Talk, asked: &crate::args::Bridge, far: &FramedAddress) -> Resul
         ("--count", talk.count.is_some()),
         ("--until", talk.until.is_some()),
         ("--no-wait", talk.no_wait),
+        ("--half-close", talk.half_close.is_some()),
+        ("--no-stdin", talk.no_stdin),
     ];
     if let Some((option, _)) = speaking.iter().find(|(_, given)| *given) {
         let error =

@@ -10,7 +10,7 @@ use clap::ArgMatches;
 use unstick::service::talk::{Answer, Reconnect, Rules};
 use unstick::wire::quantity::parse_number;
 use unstick::wire::{Framing, Role, Written};
-use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
+use unstick::{Address, Error, FramedAddress, Framings, HalfClose, Options, Result};
 
 use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
 use crate::children;
@@ -167,11 +167,13 @@ impl Plan {
             let error = Error::usage("--max-answers is for datagrams, whose source can be forged");
             return Err(error.with_hint("leave it out, or write udp:// in front of the host"));
         }
-        let input_unread = answering || (!person && has_greeting(talk));
+        let input_unread = answering || talk.no_stdin || (!person && has_greeting(talk));
         let face = Face { prompt: person && screen && !input_unread, screen, messages };
         let front = front(talk, framings.as_ref(), face)?;
         let prompt = matches!(front, Front::Prompt);
-        let rules = rules(talk, framings.as_ref(), matches, Manner { prompt, answering, input_unread })?;
+        let mut rules = rules(talk, framings.as_ref(), matches, Manner { prompt, answering, input_unread })?;
+        rules.half_close = talk.half_close.unwrap_or_else(|| half_close(&target.address, listening || prompt));
+        rules.serve_on = talk.half_close != Some(HalfClose::Now);
         let look = Look {
             colour: output::colour_on(&std::io::stdout()),
             hex: talk.hex || format(framings.as_ref()) == Format::Hex,
@@ -333,6 +335,13 @@ fn rules(talk: &Talk, framings: Option<&Framings>, matches: &ArgMatches, manner:
     rules.leave_at_end = manner.prompt;
     rules.strict = !manner.prompt && !talk.json;
     Ok(rules)
+}
+
+/// When the sending side ends where nobody says. Clients of a listener, and processes, see an end of file as the end of what they
+/// are told, and a person at a prompt has seen the answer: only servers drop an answer for it.
+fn half_close(address: &Address, at_once: bool) -> HalfClose {
+    let process = matches!(address, Address::Exec(_) | Address::Stdio);
+    if at_once || process { HalfClose::Now } else { HalfClose::Answered }
 }
 
 /// What is sent to each peer, in the order in which it was typed.

@@ -172,6 +172,9 @@ async fn raw(plan: &Plan) -> Result<Status> {
             let mut rules = service::pipe::Rules::default();
             rules.wait = plan.rules.wait;
             rules.linger = plan.rules.linger;
+            rules.half_close = plan.rules.half_close;
+            rules.serve_on = plan.listening && plan.rules.serve_on;
+            rules.input = !plan.input_unread;
             rules.idle = plan.rules.idle;
             rules.stop = signals::stop();
             rules.deadline = plan.rules.deadline.map(|after| after.saturating_sub(begun.elapsed()));

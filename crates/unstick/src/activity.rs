@@ -9,7 +9,7 @@ use unstick_wire::limits::LONGEST_TIME;
 /// When something last happened: noted by some, looked at by others, without a lock.
 pub(crate) struct Activity {
     begun: Instant,
-    /// In milliseconds from the beginning.
+    /// In milliseconds from the beginning, and one more; 0 where nothing has happened yet.
     last: AtomicU64,
 }
 
@@ -25,12 +25,19 @@ impl Activity {
 
     /// Something happens.
     pub(crate) fn note(&self) {
-        let age = self.begun.elapsed().as_millis();
+        let age = self.begun.elapsed().as_millis() + 1;
         self.last.store(age.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// When something last happened; the beginning, where nothing has.
     pub(crate) fn last(&self) -> Instant {
-        self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed))
+        self.noted().unwrap_or(self.begun)
+    }
+
+    /// When something last happened, if anything has.
+    pub(crate) fn noted(&self) -> Option<Instant> {
+        let age = self.last.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.begun + Duration::from_millis(age))
     }
 }
 

@@ -131,6 +131,14 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a listener does not repeat that it cannot accept: at the limit of open files it would be said for each peer.
 pub const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
 
+/// How long this end waits for an answer to the last that it sent before it half-closes all the same: longer than a slow server
+/// usually thinks, and short enough for users of a server that answers only once it has seen the end of file.
+pub const HALF_CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long an answer must pause before this end half-closes: the next of several answers, or the next part of one, comes
+/// sooner from a server that is still at it.
+pub const ANSWER_PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a run that is over waits for what was sent to be written: a peer that does not read holds it back no longer.
 pub const WIND_UP: Duration = Duration::from_secs(5);
 

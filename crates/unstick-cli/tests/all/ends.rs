@@ -313,7 +313,7 @@ fn a_listener_goes_on_after_a_bad_peer_and_says_whose_fault_it_was() {
 
 #[test]
 fn a_listener_ends_with_its_last_peer_once_the_input_has_ended() {
-    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "line"]);
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--half-close", "now"]);
     let mut peers = [(); 3].map(|()| Peer::connect(port));
     for (number, peer) in peers.iter_mut().enumerate() {
         peer.says(format!("{number}\n"));
@@ -381,7 +381,7 @@ fn a_last_word_ends_one_conversation_and_the_listener_goes_on() {
 
 #[test]
 fn one_conversation_and_no_other() {
-    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--once"]);
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--once", "--half-close", "now"]);
     listener.end_input();
     let mut peer = Peer::connect(port);
     peer.hears_the_end();

@@ -290,7 +290,8 @@ fn only_the_first_message_sent_has_a_length() {
 
     let (mut server, port) = python_server("first_server_reads.py");
     for run in 0..RUNS {
-        let mut client = unstick(&[&["connect", &*address(port)], &sent[..]].concat());
+        // The server reads up to the end of file.
+        let mut client = unstick(&[&["connect", &*address(port)], &sent[..], &["--half-close", "now"]].concat());
         assert_eq!(client.code(), 0, "run {run}: {}", client.errors());
         server.expect(&expected);
     }

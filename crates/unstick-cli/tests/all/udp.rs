@@ -232,7 +232,7 @@ fn without_waiting_the_inputs_end_is_the_end() {
 
 #[test]
 fn a_listener_whose_input_has_ended_ends_when_all_have_been_quiet() {
-    let (mut listener, port) = listen(&["--linger", "200ms"]);
+    let (mut listener, port) = listen(&["--linger", "200ms", "--half-close", "now"]);
     listener.end_input();
     let (one, two) = (Peer::of(port), Peer::of(port));
     one.says("one");

@@ -305,6 +305,8 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["connect", ":1", "--count", "few"], "--count cannot be `few`", "a number from 1 on"),
     (&["listen", ":0", "--max-peers", "0"], "--max-peers cannot be `0`", "a number from 1 on"),
     (&["connect", ":1", "--idle", "3parsecs"], "--idle cannot be `3parsecs`", TIME),
+    (&["connect", ":1", "--half-close", "soon"], "--half-close cannot be `soon`", "it is now, answered or never"),
+    (&["connect", ":1", "--no-stdin", "--no-wait"], "--no-stdin and --no-wait exclude each other", HELP),
     (&["connect", ":1", "--keepalive", "32768s"], "--keepalive cannot be `32768s`", KEEPALIVE),
     (&["connect", ":1", "--keepalive", "10ms"], "--keepalive cannot be `10ms`", KEEPALIVE),
     (&["ask", ":1", "x", "--deadline=-1s"], "--deadline cannot be `-1s`", TIME),
@@ -578,7 +580,8 @@ fn verbose_tells_names_addresses_and_times() {
 
 #[test]
 fn verbose_tells_who_comes_and_goes() {
-    let (mut process, port) = unstick_listen(&["127.0.0.1:0", "-v", "-f", "line", "--linger", "0s"]);
+    let (mut process, port) =
+        unstick_listen(&["127.0.0.1:0", "-v", "-f", "line", "--linger", "0s", "--half-close", "now"]);
     let peer = Peer::connect(port);
     let from = peer.stream().local_addr().unwrap();
     let here = format!("(here 127.0.0.1:{port})");

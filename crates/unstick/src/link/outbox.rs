@@ -128,6 +128,11 @@ impl Queue {
         }
     }
 
+    /// Whether nothing waits to be written.
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle.is_some() || self.ended.is_some()
+    }
+
     /// How the writer ended, if it has.
     pub(super) fn outcome(&self) -> Option<Result<()>> {
         match &self.ended {

@@ -305,6 +305,22 @@ impl Sender {
         }
     }
 
+    /// Begins what [`finish`](Self::finish) does, without waiting for its end.
+    pub fn end(&self) {
+        match &self.path {
+            Path::Stream(mailbox) => mailbox.finish(),
+            Path::Datagram(datagrams) => datagrams.finish(),
+        }
+    }
+
+    /// Whether all that was sent has been handed to the system.
+    pub fn is_flushed(&self) -> bool {
+        match &self.path {
+            Path::Stream(mailbox) => mailbox.lock().is_idle(),
+            Path::Datagram(_) => true,
+        }
+    }
+
     /// Ends at once: what waits is thrown away, and a TCP peer sees a reset.
     pub fn abort(&self) {
         match &self.path {

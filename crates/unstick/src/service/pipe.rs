@@ -13,13 +13,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::activity::{Activity, bounded, sleep_until};
 use crate::endpoint::StreamEnd;
 use crate::endpoint::write_error::WriteError;
 use crate::error::{Error, Result};
+use crate::half_close::HalfClose;
 use crate::limits;
 use crate::stop::Stop;
 
@@ -32,6 +33,12 @@ pub struct Rules {
     /// A peer that has ended may still be listening: what standard input goes on delivering is sent until it has been
     /// quiet for so long.
     pub linger: Duration,
+    /// When the sending side ends after standard input has.
+    pub half_close: HalfClose,
+    /// Standard input that ends without a byte (`</dev/null`) is no input: the peer is not half-closed for it.
+    pub serve_on: bool,
+    /// Standard input is read.
+    pub input: bool,
     /// End when no byte has moved for so long.
     pub idle: Option<Duration>,
     /// End after so long.
@@ -45,7 +52,16 @@ pub type Filter = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { wait: true, linger: Duration::from_secs(1), idle: None, deadline: None, stop: Stop::default() }
+        Self {
+            wait: true,
+            linger: Duration::from_secs(1),
+            half_close: HalfClose::default(),
+            serve_on: false,
+            input: true,
+            idle: None,
+            deadline: None,
+            stop: Stop::default(),
+        }
     }
 }
 
@@ -79,8 +95,9 @@ enum Failure {
 
 /// What the two directions let be seen of their work.
 struct Progress {
-    /// When a byte was last moved.
-    moved: Activity,
+    /// When a byte was last sent to the peer, and when one last came from it.
+    sent: Activity,
+    came: Activity,
     /// There is input, and the peer does not take it.
     held_up: AtomicBool,
     /// What a write to the socket has failed with.
@@ -96,13 +113,49 @@ struct Progress {
 impl Progress {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            moved: Activity::new(),
+            sent: Activity::new(),
+            came: Activity::new(),
             held_up: AtomicBool::new(false),
             failed: WriteError::default(),
             sent_all: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             carrying: AtomicUsize::new(0),
         })
+    }
+
+    /// When a byte was last moved.
+    fn last(&self) -> Instant {
+        self.sent.last().max(self.came.last())
+    }
+}
+
+/// What a direction to the peer needs to know of its end.
+#[derive(Clone, Copy)]
+struct Closing {
+    half_close: HalfClose,
+    serve_on: bool,
+    wait: bool,
+}
+
+impl Closing {
+    /// Whether the sending side ends at the end of input, and nobody waits with it.
+    fn at_once(self, progress: &Progress) -> bool {
+        let empty = progress.sent.noted().is_none();
+        match self.half_close {
+            _ if !self.wait => true,
+            _ if empty && self.serve_on => false,
+            HalfClose::Now => true,
+            HalfClose::Answered => empty,
+            HalfClose::Never => false,
+        }
+    }
+
+    /// When the sending side is to end, of those that do not at once.
+    fn due(self, progress: &Progress) -> Option<Instant> {
+        let sent = progress.sent.noted()?;
+        // The thread that sends may note it only after the answer has come.
+        let came = progress.came.noted().map(|came| if came + NOTE_PATIENCE >= sent { came.max(sent) } else { came });
+        self.half_close.due(Some(sent), came, sent)
     }
 }
 
@@ -115,7 +168,7 @@ const COPY: usize = 256 << 10;
 /// How often the threads are looked at that are to write what they have read.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// How long the reading thread waits for the writing thread to note its error: time to be scheduled on a busy machine.
+/// How long the writing thread may take to note what it has sent, or its error: time to be scheduled on a busy machine.
 const NOTE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Moves bytes until both directions have ended, or the rules say so. Uses a thread a direction; one that waits for
@@ -131,19 +184,32 @@ pub async fn pipe(end: StreamEnd, mut rules: Rules, filter: Option<Filter>) -> R
     let failed = |error| Error::io("the pipe", error);
     let progress = Progress::new();
     let (report, reports) = mpsc::channel(2);
+    let (close, closed) = oneshot::channel();
+    let end_of_input = rules.input.then_some(EndOfInput { closing: closing(&rules), closed });
     let Some(socket) = end.writer.socket() else {
-        let _directions = streams::start(end, &progress, report, filter, &rules.stop).await?;
-        return watch(rules, &progress, reports, None).await;
+        let _directions = streams::start(end, &progress, report, filter, end_of_input, &rules.stop).await?;
+        return watch(rules, &progress, reports, close, None).await;
     };
     let duplicate = || socket.try_clone_to_owned().map(File::from).map_err(failed);
-    start(Direction::Out, duplicate()?, &progress, report.clone(), None).map_err(failed)?;
+    if let Some(end_of_input) = end_of_input {
+        start(Direction::Out(end_of_input), duplicate()?, &progress, report.clone(), None).map_err(failed)?;
+    }
     start(Direction::In, duplicate()?, &progress, report, filter).map_err(failed)?;
-    watch(rules, &progress, reports, Some(duplicate()?)).await
+    watch(rules, &progress, reports, close, Some(duplicate()?)).await
 }
 
-#[derive(Clone, Copy)]
+fn closing(rules: &Rules) -> Closing {
+    Closing { half_close: rules.half_close, serve_on: rules.serve_on, wait: rules.wait }
+}
+
+/// What the direction to the peer does at the end of input: ends the sending side at once, or when it is told to.
+struct EndOfInput {
+    closing: Closing,
+    closed: oneshot::Receiver<()>,
+}
+
 enum Direction {
-    Out,
+    Out(EndOfInput),
     In,
 }
 
@@ -157,48 +223,64 @@ fn start(
     use std::os::fd::AsFd;
     let progress = Arc::clone(progress);
     let duplicate = match direction {
-        Direction::Out => io::stdin().as_fd().try_clone_to_owned()?,
+        Direction::Out(_) => io::stdin().as_fd().try_clone_to_owned()?,
         Direction::In => io::stdout().as_fd().try_clone_to_owned()?,
     };
     let stdio = File::from(duplicate);
     widen(&stdio);
-    let run = move || {
-        let done = match direction {
-            Direction::Out => {
-                let pump = Pump { from: &stdio, to: &socket, progress: &progress, held_up: Some(&progress.held_up) };
-                let result = pump.all(None);
-                if result.is_ok() {
-                    progress.sent_all.store(true, Ordering::Release);
-                    // A peer that has gone needs no end.
-                    let _ = rustix::net::shutdown(&socket, rustix::net::Shutdown::Write);
-                }
-                Done::Input(result)
-            }
-            Direction::In => {
-                let pump = Pump { from: &socket, to: &stdio, progress: &progress, held_up: None };
-                Done::Peer(pump.all(filter))
-            }
-        };
-        // Nobody waits any more: the run is over.
-        let _ = report.blocking_send(done);
+    let run = move || match direction {
+        Direction::Out(end) => send(&stdio, &socket, &progress, &report, end),
+        Direction::In => {
+            let pump = Pump { from: &socket, to: &stdio, progress: &progress, moved: &progress.came, held_up: None };
+            // Nobody waits any more: the run is over.
+            let _ = report.blocking_send(Done::Peer(pump.all(filter)));
+        }
     };
     std::thread::Builder::new().name("pipe".into()).spawn(run).map(|_| ())
 }
 
-/// Waits for the ends of both directions, and for the limits of time.
+/// Sends all of the input, and ends the sending side when it is time.
+fn send(stdio: &File, socket: &File, progress: &Progress, report: &mpsc::Sender<Done>, end: EndOfInput) {
+    let held_up = Some(&progress.held_up);
+    let result = Pump { from: stdio, to: socket, progress, moved: &progress.sent, held_up }.all(None);
+    let sent = result.is_ok();
+    let half_close = || {
+        // A peer that has gone needs no end.
+        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+    };
+    if sent {
+        progress.sent_all.store(true, Ordering::Release);
+    }
+    let at_once = sent && end.closing.at_once(progress);
+    if at_once {
+        half_close();
+    }
+    // Nobody waits any more: the run is over.
+    let _ = report.blocking_send(Done::Input(result));
+    if sent && !at_once && end.closed.blocking_recv().is_ok() {
+        half_close();
+    }
+}
+
+/// Waits for the ends of both directions, and for the limits of time. Has the sending side end where that waits.
 async fn watch(
     rules: Rules,
     progress: &Progress,
     mut reports: mpsc::Receiver<Done>,
+    close: oneshot::Sender<()>,
     socket: Option<File>,
 ) -> Result<Ended> {
     let mut stopped = pin!(rules.stop.comes());
-    let deadline = rules.deadline.map(|after| (progress.moved.begun() + after, after));
-    let (mut input_done, mut peer_done) = (None, None);
+    let deadline = rules.deadline.map(|after| (progress.came.begun() + after, after));
+    let (closing, mut close) = (closing(&rules), Some(close));
+    let (mut input_done, mut peer_done) = ((!rules.input).then(|| (Ok(()), Instant::now())), None);
     while input_done.is_none() || peer_done.is_none() {
-        let idle = rules.idle.map(|idle| progress.moved.last() + idle);
+        let idle = rules.idle.map(|idle| progress.last() + idle);
         let quiet = lingers_until(&rules, progress, input_done.as_ref(), peer_done);
-        let next = deadline.map(|(at, _)| at).into_iter().chain(idle).chain(quiet).min();
+        let end = close.as_ref().filter(|_| input_done.is_some()).and_then(|_| closing.due(progress));
+        // An answer may come meanwhile, and wakes nobody here.
+        let end = end.map(|at| at.min(Instant::now() + limits::ANSWER_PAUSE));
+        let next = deadline.map(|(at, _)| at).into_iter().chain(idle).chain(quiet).chain(end).min();
         tokio::select! {
             done = reports.recv() => match done {
                 Some(Done::Input(Ok(()))) if !rules.wait => return Ok(Ended::InOrder),
@@ -217,13 +299,19 @@ async fn watch(
             () = rules.stop.overdue() => return Ok(Ended::Stopped),
             () = sleep_until(next) => {
                 let now = Instant::now();
+                if end.is_some() && closing.due(progress).is_some_and(|at| now >= at)
+                    && let Some(close) = close.take()
+                {
+                    // The direction that would has gone: so has the connection.
+                    let _ = close.send(());
+                }
                 if let Some((at, after)) = deadline && now >= at {
                     return Ok(Ended::Deadline(after));
                 }
                 if lingers_until(&rules, progress, input_done.as_ref(), peer_done).is_some_and(|at| now >= at) {
                     break;
                 }
-                if let Some(after) = rules.idle && now >= progress.moved.last() + after {
+                if let Some(after) = rules.idle && now >= progress.last() + after {
                     return Ok(Ended::Idle(after));
                 }
             }
@@ -277,7 +365,7 @@ fn lingers_until(
         (None, Some(since)) => since,
         _ => return None,
     };
-    Some(since.max(progress.moved.last()) + rules.linger)
+    Some(since.max(progress.last()) + rules.linger)
 }
 
 /// Makes a pipe hold more, so that its two ends wake each other less often.
@@ -296,6 +384,8 @@ struct Pump<'a> {
     from: &'a File,
     to: &'a File,
     progress: &'a Progress,
+    /// Notes each move.
+    moved: &'a Activity,
     /// Is set while there is something to be written that is not taken.
     held_up: Option<&'a AtomicBool>,
 }
@@ -322,7 +412,7 @@ impl Pump<'_> {
             let moved = splice(self.from, None, self.to, None, CHUNK, SpliceFlags::MOVE).map_err(io::Error::from);
             match self.moved(moved).map_err(|error| (Errno::from_io_error(&error), error)) {
                 Ok(0) => return self.at_end().map(|()| true),
-                Ok(_) => self.progress.moved.note(),
+                Ok(_) => self.moved.note(),
                 Err((Some(Errno::INTR), _)) => {}
                 Err((Some(Errno::AGAIN), _)) => {
                     wait(self.from, PollFlags::IN).map_err(Failure::Reading)?;
@@ -399,7 +489,7 @@ impl Pump<'_> {
             match self.moved(to.write(bytes)) {
                 Ok(n) => {
                     bytes = &bytes[n..];
-                    self.progress.moved.note();
+                    self.moved.note();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_to_write()?,

@@ -20,6 +20,7 @@ use bytes::Bytes;
 
 use crate::activity::bounded;
 use crate::error::{Error, Result};
+use crate::half_close::HalfClose;
 use crate::limits;
 use crate::link::{Link, Listener};
 use crate::processes::Processes;
@@ -48,7 +49,7 @@ pub struct Rules {
     pub greeting: Vec<Bytes>,
     /// What answers each message without a hand on it.
     pub answer: Answer,
-    /// The sending side of a peer ends after the greeting (it does once the input has ended, in any case).
+    /// Nothing is sent to a peer after the greeting; without this, that is so once the input has ended.
     pub finish_after_greeting: bool,
     /// End after so many received messages, over the whole run.
     pub count: Option<u64>,
@@ -62,6 +63,10 @@ pub struct Rules {
     pub once: bool,
     /// When the input has ended, wait for the peer's end.
     pub wait: bool,
+    /// When the sending side of a peer ends once nothing more will be sent to it.
+    pub half_close: HalfClose,
+    /// A listener whose input ends without a single command (`</dev/null`) goes on as one without input.
+    pub serve_on: bool,
     /// How long a peer that can still be written to, or a datagram peer, is waited for.
     pub linger: Duration,
     /// A peer's end is the end of its conversation even if it may still be listening: for people, who see it go.
@@ -96,6 +101,8 @@ impl Default for Rules {
             deadline: None,
             once: false,
             wait: true,
+            half_close: HalfClose::default(),
+            serve_on: true,
             linger: Duration::from_secs(1),
             leave_at_end: false,
             strict: true,
@@ -345,6 +352,11 @@ pub trait Input: Send {
         Ok(None)
     }
 
+    /// Whether nothing ever comes: a peer that has ended its side is then not waited for.
+    fn is_silent(&self) -> bool {
+        false
+    }
+
     /// Whether there may be other commands than messages. They are then looked for while a message waits for a peer that
     /// does not read.
     fn has_commands(&self) -> bool {
@@ -365,6 +377,10 @@ pub struct Silence;
 impl Input for Silence {
     async fn next(&mut self) -> Result<Option<Command>> {
         std::future::pending().await
+    }
+
+    fn is_silent(&self) -> bool {
+        true
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{COPY, Done, Failure, Filter, Progress};
+use super::{COPY, Done, EndOfInput, Failure, Filter, Progress};
 use crate::address::Address;
 use crate::endpoint::{self, End, Options, StreamEnd, StreamRead, StreamWrite};
 use crate::error::{Error, Result};
@@ -25,6 +25,7 @@ pub(super) async fn start(
     progress: &Arc<Progress>,
     report: mpsc::Sender<Done>,
     filter: Option<Filter>,
+    input: Option<EndOfInput>,
     stop: &Stop,
 ) -> Result<JoinSet<()>> {
     let End::Stream(stdio) = endpoint::connect(&Address::Stdio, &Options::default()).await? else {
@@ -33,8 +34,15 @@ pub(super) async fn start(
     let mut directions = JoinSet::new();
     let (seen, to_peer, said, stopped) = (Arc::clone(progress), end.writer, report.clone(), stop.clone());
     directions.spawn(async move {
-        // Nobody waits any more where the report is not taken: the run is over.
-        let _ = said.send(Done::Input(send(stdio.reader, to_peer, &seen, &stopped).await)).await;
+        match input {
+            Some(end) => send_all(stdio.reader, to_peer, &seen, &said, end, &stopped).await,
+            // Without it the connection would have half of its end.
+            None => {
+                let mut peer = to_peer;
+                stopped.comes().await;
+                let _ = peer.shutdown().await;
+            }
+        }
     });
     let (seen, stopped) = (Arc::clone(progress), stop.clone());
     directions.spawn(async move {
@@ -43,9 +51,38 @@ pub(super) async fn start(
     Ok(directions)
 }
 
+/// Sends all of the input, and ends the sending side when it is time.
+async fn send_all(
+    input: Box<dyn StreamRead>,
+    mut peer: Box<dyn StreamWrite>,
+    progress: &Progress,
+    report: &mpsc::Sender<Done>,
+    end: EndOfInput,
+    stop: &Stop,
+) {
+    let result = send(input, peer.as_mut(), progress, stop).await;
+    let sent = result.is_ok();
+    let at_once = sent && (stop.has_come() || end.closing.at_once(progress));
+    // A peer that has gone needs no end.
+    if at_once {
+        let _ = peer.shutdown().await;
+    }
+    // Nobody waits any more where the report is not taken: the run is over.
+    let _ = report.send(Done::Input(result)).await;
+    if sent && !at_once {
+        let told = tokio::select! {
+            told = end.closed => told.is_ok(),
+            () = stop.comes() => true,
+        };
+        if told {
+            let _ = peer.shutdown().await;
+        }
+    }
+}
+
 async fn send(
     mut input: Box<dyn StreamRead>,
-    mut peer: Box<dyn StreamWrite>,
+    peer: &mut dyn StreamWrite,
     progress: &Progress,
     stop: &Stop,
 ) -> Result<(), Failure> {
@@ -57,13 +94,11 @@ async fn send(
             () = stop.comes() => 0,
         };
         if length == 0 {
-            // A peer that has gone needs no end.
-            let _ = peer.shutdown().await;
             return Ok(());
         }
         let mut rest = &buffer[..length];
         poll_fn(|cx| {
-            let written = poll_write_all(peer.as_mut(), cx, &mut rest, progress);
+            let written = poll_write_all(peer, cx, &mut rest, progress);
             progress.held_up.store(written.is_pending(), Ordering::Relaxed);
             written
         })
@@ -84,7 +119,7 @@ fn poll_write_all(
             0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             count => *rest = &rest[count..],
         }
-        progress.moved.note();
+        progress.sent.note();
     }
     AsyncWrite::poll_flush(peer, cx)
 }
@@ -108,9 +143,9 @@ async fn receive(
         };
         written.map_err(Failure::Writing)?;
         output.flush().await.map_err(Failure::Writing)?;
-        progress.moved.note();
         if length == 0 {
             return Ok(());
         }
+        progress.came.note();
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::ahead::{Ahead, Overtaking};
 use super::backlog::{Letter, Posted};
 use super::hub::{Alarm, Hub, Peer, State};
-use super::{Command, Event, Input, Outcome, Output, PeerId, Reason, Target};
+use super::{Command, Event, Input, Outcome, Output, PeerId, Reason, Rules, Target};
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
 use crate::limits;
@@ -27,6 +27,8 @@ enum Delivery {
 impl<O: Output> Hub<O> {
     /// Carries out commands until there are no more; then waits for what ends the run.
     pub(super) async fn take_input(self: &Arc<Self>, mut input: impl Input) -> Outcome {
+        let mut any = false;
+        self.lock().mute = input.is_silent();
         let mut input = Ahead::new(&mut input);
         let stop = &self.rules.stop;
         loop {
@@ -36,6 +38,7 @@ impl<O: Output> Hub<O> {
             };
             match next {
                 Ok(Some(command)) => {
+                    any = true;
                     if let Err(outcome) = self.carry_out_burst(command, &mut input).await {
                         return outcome;
                     }
@@ -44,10 +47,30 @@ impl<O: Output> Hub<O> {
                 Err(error) => return Outcome::Failed(error),
             }
         }
+        let over = async {
+            if !any && self.serves_without_input() {
+                self.falls_silent();
+                return std::future::pending().await;
+            }
+            self.end_input().await
+        };
         tokio::select! {
-            outcome = self.end_input() => outcome,
+            outcome = over => outcome,
             () = stop.comes() => Outcome::Stopped,
         }
+    }
+
+    /// There is no input after all.
+    fn falls_silent(&self) {
+        let mut state = self.lock();
+        state.mute = true;
+        state.wake_all();
+    }
+
+    /// Whether input that was empty from the start (`</dev/null`) is no input at all: a listener goes on without.
+    fn serves_without_input(&self) -> bool {
+        let Rules { wait, leave_at_end, serve_on, .. } = self.rules;
+        serve_on && wait && !leave_at_end && self.lock().listening
     }
 
     async fn carry_out_burst(
@@ -102,15 +125,14 @@ impl<O: Output> Hub<O> {
         passed.map(|()| rest).map_err(Outcome::Failed)
     }
 
-    /// The input has ended: half-closes every peer, now and as they come.
+    /// The input has ended. The visits half-close their peers when it is time; where nobody waits, all are ended here.
     async fn end_input(self: &Arc<Self>) -> Outcome {
         let (senders, over) = {
             let mut state = self.lock();
             state.input_ended = true;
             state.wake_all();
-            // A greeting or a backlog that is on its way ends its side itself; where that would end both, the visit sees to it.
-            let held = |peer: &Peer| peer.is_being_sent() || (self.rules.wait && peer.sender.ends_both());
-            let said = state.peers.values().filter(|peer| !held(peer));
+            // A greeting or a backlog that is on its way ends its side itself.
+            let said = state.peers.values().filter(|peer| !self.rules.wait && !peer.is_being_sent());
             let senders: Vec<_> = said.map(|peer| peer.sender.clone()).collect();
             // A script's peers may be yet to come; a person at a prompt has seen that nobody is there.
             let nobody = state.peers.is_empty() && (state.came > 0 || self.rules.leave_at_end);
@@ -367,7 +389,8 @@ impl<O: Output> Hub<O> {
         }
     }
 
-    /// Sends a peer what each is sent as it opens, and ends that side where nothing else will be said.
+    /// Sends a peer what each is sent as it opens. Where nothing else will be sent, the visit ends that side, or, where nobody
+    /// waits, this does.
     pub(super) async fn greet(self: Arc<Self>, id: PeerId, sender: Sender) {
         let _alarm = Alarm { hub: &self, task: "the task that greets a peer" };
         for message in &self.rules.greeting {
@@ -393,11 +416,16 @@ impl<O: Output> Hub<O> {
     pub(super) async fn finish_after(&self, id: PeerId, sender: &Sender) {
         let finish = {
             let state = self.lock();
-            let more = state.peers.get(&id).is_none_or(Peer::is_being_sent);
+            let peer = state.peers.get(&id);
+            if let Some(peer) = peer {
+                // The visit half-closes it where somebody waits.
+                peer.wake.notify_one();
+            }
+            let more = peer.is_none_or(Peer::is_being_sent);
             (self.rules.finish_after_greeting || state.input_ended) && !more
         };
-        let finish = finish && self.is_silent() && !(self.rules.wait && sender.ends_both());
-        if finish && self.finish(sender).await.is_ok() && !self.rules.wait {
+        let finish = finish && self.is_silent() && !self.rules.wait;
+        if finish && self.finish(sender).await.is_ok() {
             self.close(id, sender.failure().map_or(Reason::Closed, Reason::Failed));
         }
     }

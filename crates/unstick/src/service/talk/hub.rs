@@ -44,6 +44,8 @@ pub(super) struct State<O> {
     /// Messages that have arrived and are being answered.
     answering: usize,
     pub(super) input_ended: bool,
+    /// There is no input.
+    pub(super) mute: bool,
     pub(super) listening: bool,
     /// The one peer there is is connected to again when it is lost.
     reconnects: bool,
@@ -95,6 +97,7 @@ impl<O: Output> Hub<O> {
             received: 0,
             answering: 0,
             input_ended: false,
+            mute: false,
             listening: false,
             reconnects: false,
             sent: 0,
@@ -268,7 +271,7 @@ impl<O: Output> Hub<O> {
         let id = state.came;
         state.last_activity = Instant::now();
         state.emit(Event::Open { peer: id, names: &names, datagram: sender.is_datagram() });
-        let greeting = !self.rules.greeting.is_empty() || state.input_ended;
+        let greeting = !self.rules.greeting.is_empty() || (state.input_ended && !self.rules.wait);
         if greeting {
             tokio::spawn(Arc::clone(self).greet(id, sender.clone()));
         }
@@ -357,10 +360,15 @@ impl<O: Output> Hub<O> {
         }
     }
 
+    /// Whether there are no others that a peer could hold up.
+    pub(super) fn has_one_peer(&self) -> bool {
+        self.rules.once || !self.lock().listening
+    }
+
     /// Ends a peer's sending side. Where there are others, a peer that reads nothing of the rest is not waited for longer
     /// than for any other message.
     pub(super) async fn finish(&self, sender: &Sender) -> Result<()> {
-        if self.rules.once || !self.lock().listening {
+        if self.has_one_peer() {
             return sender.finish().await;
         }
         sender.finish_while_it_moves(limits::FINISHING).await
@@ -380,12 +388,16 @@ impl<O: Output> Hub<O> {
     /// What the visit of a peer has to know beyond its messages.
     pub(super) fn standing(&self, id: PeerId) -> Standing {
         let mut state = self.lock();
-        let input_ended = state.input_ended;
+        let (input_ended, mute) = (state.input_ended, state.mute);
         match state.peers.get_mut(&id) {
-            Some(peer) => {
-                Standing { ending: peer.ending.take(), sent: peer.sent, sending: peer.is_being_sent(), input_ended }
-            }
-            None => Standing { ending: Some(Reason::Closed), sent: None, sending: false, input_ended },
+            Some(peer) => Standing {
+                ending: peer.ending.take(),
+                sent: peer.sent,
+                sending: peer.is_being_sent(),
+                input_ended,
+                mute,
+            },
+            None => Standing { ending: Some(Reason::Closed), sent: None, sending: false, input_ended, mute },
         }
     }
 
@@ -454,6 +466,8 @@ pub(super) struct Standing {
     /// Something is on its way to it that has not found room in its queue yet.
     pub(super) sending: bool,
     pub(super) input_ended: bool,
+    /// There is no input.
+    pub(super) mute: bool,
 }
 
 impl<O: Output> State<O> {

@@ -1,6 +1,7 @@
 //! One peer's visit: its messages are taken, shown and, where asked, answered, until it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -12,6 +13,7 @@ use super::{Answer, Event, Outcome, Output, PeerId, Reason, answer};
 use crate::activity::sleep_until;
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
+use crate::half_close::HalfClose;
 use crate::limits;
 use crate::link::{Receiver, Sender};
 
@@ -27,6 +29,7 @@ pub(super) struct Visit<O: Output> {
     pending: Pending,
     /// When something last arrived.
     arrived: Option<Instant>,
+    side: Side,
     /// Since when this end has no more to say to a peer that is to be given time for the rest.
     silent_since: Option<Instant>,
     /// Messages lost and cut short that have been reported.
@@ -36,6 +39,15 @@ pub(super) struct Visit<O: Output> {
     /// Why nothing can be sent to it any more, and since when: what it said before that is still to be taken.
     failed: Option<(Error, Instant)>,
     turn: Turn,
+}
+
+/// This end's sending side, seen from the half-close.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Open,
+    /// It is to end, and at this time something still waited for the peer to read.
+    Busy(Instant),
+    Ended,
 }
 
 /// What is known of a frame that has not ended.
@@ -82,6 +94,8 @@ enum Alarm {
     Pending,
     /// A datagram peer has been waited for long enough.
     Quiet,
+    /// The sending side is to end.
+    HalfClose,
     /// A peer that cannot be written to has said nothing more.
     Failed,
     /// Datagrams that were left unanswered are reported.
@@ -110,7 +124,23 @@ impl<O: Output> Visit<O> {
         let turn = Turn::new();
         let answers_datagrams = sender.is_datagram() && !hub.is_silent();
         let allowance = answers_datagrams.then(|| Box::new(Allowance::new(hub.rules.answer_rate)));
-        Self { hub, id, from, wake, sender, receiver, pending, arrived, silent_since, losses, allowance, failed, turn }
+        let side = Side::Open;
+        Self {
+            hub,
+            id,
+            from,
+            wake,
+            sender,
+            receiver,
+            pending,
+            arrived,
+            side,
+            silent_since,
+            losses,
+            allowance,
+            failed,
+            turn,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -364,7 +394,9 @@ impl<O: Output> Visit<O> {
         }
         let unanswered = self.allowance.as_ref().and_then(|allowance| allowance.due());
         let unanswered = unanswered.map(|at| (at, Alarm::Unanswered));
-        let alarm = self.alarm(&standing).into_iter().chain(unanswered).min_by_key(|(at, _)| *at);
+        let half_close = self.half_close_at(&standing).map(|at| (at, Alarm::HalfClose));
+        let alarms = self.alarm(&standing).into_iter().chain(unanswered).chain(half_close);
+        let alarm = alarms.min_by_key(|(at, _)| *at);
         tokio::select! {
             arrival = self.receiver.arrival() => match arrival {
                 Ok(true) => Ok(Wait::Arrived),
@@ -404,7 +436,48 @@ impl<O: Output> Visit<O> {
             false => self.arrived.filter(|_| self.sender.is_datagram()),
         };
         let (since, linger) = (since?, self.hub.datagram_linger()?);
+        let linger = if self.sender.ends_both() { self.patience(standing)?.max(linger) } else { linger };
         Some((since.max(standing.sent.unwrap_or(since)) + linger, Alarm::Quiet))
+    }
+
+    /// How long a peer is waited for, at least, that loses its answer when the conversation is ended from here; `None`:
+    /// until it ends.
+    fn patience(&self, standing: &Standing) -> Option<Duration> {
+        let unanswered = standing.sent.is_some_and(|sent| self.arrived.is_none_or(|arrived| arrived < sent));
+        match self.hub.rules.half_close {
+            HalfClose::Never => None,
+            HalfClose::Answered if unanswered => Some(limits::HALF_CLOSE_PATIENCE),
+            HalfClose::Answered | HalfClose::Now => Some(Duration::ZERO),
+        }
+    }
+
+    /// When this end's sending side is to end, where it is, and the transport can half-close.
+    fn half_close_at(&self, standing: &Standing) -> Option<Instant> {
+        if self.side == Side::Ended || self.sender.ends_both() || !self.has_no_more_to_say(standing) {
+            return None;
+        }
+        let now = Instant::now();
+        if self.sender.is_datagram() {
+            return Some(now);
+        }
+        let sent = match self.side {
+            Side::Busy(at) => standing.sent.max(Some(at)),
+            _ => standing.sent,
+        };
+        self.hub.rules.half_close.due(sent, self.arrived, now)
+    }
+
+    /// Ends this end's sending side. What the peer is slow to read is not quiet: it is waited for its answer to that.
+    fn half_close(&mut self) {
+        let patient = self.hub.rules.half_close == HalfClose::Answered && self.hub.has_one_peer();
+        if patient && !self.sender.is_flushed() {
+            self.side = Side::Busy(Instant::now());
+            return;
+        }
+        self.side = Side::Ended;
+        let (hub, sender) = (Arc::clone(&self.hub), self.sender.clone());
+        // Not waited for: the peer may have much to say before it reads the rest. A failure is reported by its reader.
+        tokio::spawn(async move { drop(hub.finish(&sender).await) });
     }
 
     fn ring(&mut self, alarm: Option<Alarm>) -> Result<Wait> {
@@ -414,6 +487,7 @@ impl<O: Output> Visit<O> {
                 self.hub.lock().emit(Event::Pending { peer: self.id, so_far: self.receiver.pending() });
             }
             Some(Alarm::Unanswered) => self.report_unanswered(false),
+            Some(Alarm::HalfClose) => self.half_close(),
             Some(Alarm::Quiet) => return Ok(Wait::Over(Reason::Ended)),
             Some(Alarm::Failed) => {
                 if let Some((error, _)) = self.failed.take() {
@@ -445,7 +519,7 @@ impl<O: Output> Visit<O> {
                 None => {}
             }
             let deaf = self.sender.is_datagram() || self.sender.ends_both();
-            let done = !self.hub.is_silent() || deaf || self.has_no_more_to_say(&standing);
+            let done = !self.hub.is_silent() || deaf || standing.mute || self.has_no_more_to_say(&standing);
             let quiet_at = match self.hub.rules.leave_at_end {
                 true => ended,
                 false => standing.sent.unwrap_or(ended).max(ended) + self.hub.rules.linger,
