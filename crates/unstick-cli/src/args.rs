@@ -12,7 +12,7 @@ use unstick::wire::quantity::{DURATIONS, parse_duration, parse_number};
 use crate::peer_limits::PeerLimits;
 use crate::proxy::Through;
 use crate::secure::{Show, Tls, Verify};
-use crate::websocket::{Pages, Request, Speech, WebSocket};
+use crate::websocket::{Pages, Passing, Request, Speech, WebSocket};
 
 /// Whole messages over any socket.
 ///
@@ -442,6 +442,9 @@ pub struct Bridge {
     /// Another number is another course of chance; the same repeats it [default: 0]
     #[arg(long, value_name = "N", value_parser = number)]
     pub seed: Option<u64>,
+    /// What passes from one WebSocket to another.
+    #[command(flatten)]
+    pub passing: Passing,
 }
 
 /// How messages lie on the wire.

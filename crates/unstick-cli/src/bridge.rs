@@ -82,6 +82,7 @@ impl Bridge {
         let mut options = plan::options(wire);
         talk.children.apply(None, &mut [(&near.address, &mut options), (&far.address, &mut Options::default())])?;
         let faults = Faults { plan: Plan::parse(&asked.fault)?, seed: asked.seed.unwrap_or_default() };
+        options.ws.pass_headers.clone_from(&asked.passing.pass_header);
         let mut target = Target { address: far.address, options: options.clone(), client, server, faults };
         target.check_faults()?;
         check_times(talk, wire, &near.address, &target)?;

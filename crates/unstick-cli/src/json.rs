@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use unstick::endpoint::Notice;
+use unstick::endpoint::{Notice, Request};
 use unstick::service::talk::{Command, Event, Input, Output, Reason};
 use unstick::wire::Framing;
 use unstick::{Address, Error, Options, Receiver, Result, Sender};
@@ -200,15 +200,30 @@ pub fn put_message(object: &mut Value, message: &[u8]) {
     }
 }
 
+/// Puts what a WebSocket's client asked for into an object.
+pub fn put_request(object: &mut Value, request: Option<&Request>) {
+    let Some(request) = request else { return };
+    let mut headers = Map::new();
+    for (name, _) in &request.headers {
+        headers.insert(name.clone(), request.header(name).into());
+    }
+    object["path"] = request.path.clone().into();
+    object["query"] = request.query.clone().into();
+    object["subprotocol"] = request.protocol.clone().into();
+    object["headers"] = headers.into();
+}
+
 /// An event as an object, without its time.
 fn object(event: &Event<'_>) -> Option<Value> {
     Some(match event {
         Event::Listening { addresses } => json!({
             "event": "listening", "address": addresses.first(), "addresses": addresses,
         }),
-        Event::Open { peer, names, .. } => json!({
-            "event": "open", "peer": peer, "from": names.remote, "local": names.local,
-        }),
+        Event::Open { peer, names, request, .. } => {
+            let mut object = json!({ "event": "open", "peer": peer, "from": names.remote, "local": names.local });
+            put_request(&mut object, *request);
+            object
+        }
         Event::Message { peer, from, message, binary } => {
             let mut object = json!({ "event": "message", "peer": peer, "from": from });
             put_message(&mut object, message);
@@ -234,11 +249,15 @@ fn object(event: &Event<'_>) -> Option<Value> {
         Event::Reconnecting { attempt, after, sent } => json!({
             "event": "reconnecting", "attempt": attempt, "after": after.as_secs_f64(), "sent": sent,
         }),
-        Event::Close { peer, from, reason } => {
+        Event::Close { peer, from, reason, closing } => {
             let mut object = json!({ "event": "close", "peer": peer, "from": from, "reason": reason_name(reason) });
             put_status(&mut object, from, reason_name(reason) == "ended", reason.error());
             if let Some(error) = reason.error() {
                 object["error"] = error.to_string().into();
+            }
+            if let Some(closing) = closing {
+                object["code"] = closing.code().into();
+                object["close_reason"] = closing.reason().into();
             }
             object
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use unstick::endpoint::Closing;
 use unstick::service::talk::{Command, PeerId, Target};
 
 use crate::json::message_of;
@@ -11,7 +12,7 @@ use crate::json::message_of;
 pub const EXAMPLES: &str = r#"{"to":2,"text":"hi"}, {"to":[1,3],"text":"hi"}, {"to":"all","base64":"aGk="}, {"except":2,"text":"hi"}, {"close":2} or {"quit":true}"#;
 
 /// The keys of a command.
-const KEYS: [&str; 8] = ["to", "except", "text", "base64", "binary", "close", "quit", "id"];
+const KEYS: [&str; 10] = ["to", "except", "text", "base64", "binary", "close", "code", "reason", "quit", "id"];
 
 /// Characters of the longest `id`: it comes back with every error of its command.
 const LONGEST_ID: usize = 256;
@@ -40,7 +41,10 @@ pub fn read(line: &[u8]) -> Result<Command, String> {
 fn untagged(object: &Map<String, Value>) -> Result<Command, String> {
     if let Some(close) = object.get("close") {
         let peer = close.as_u64().ok_or("`close` takes a peer's number")?;
-        return if object.len() == 1 { Ok(Command::Close(peer)) } else { Err("`close` stands alone".into()) };
+        return closed(object, peer);
+    }
+    if object.contains_key("code") || object.contains_key("reason") {
+        return Err("`code` and `reason` belong to `close`".into());
     }
     if let Some(quit) = object.get("quit") {
         let alone = *quit == Value::Bool(true) && object.len() == 1;
@@ -54,6 +58,24 @@ fn untagged(object: &Map<String, Value>) -> Result<Command, String> {
     };
     let message = message_of(object)?.ok_or("neither `text`, `base64`, `close` nor `quit`")?;
     Ok(if binary { Command::SendBinary { to, message } } else { Command::Send { to, message } })
+}
+
+/// A command with `close`, which may have a code and a reason.
+fn closed(object: &Map<String, Value>, peer: PeerId) -> Result<Command, String> {
+    if object.keys().any(|key| !["close", "code", "reason"].contains(&key.as_str())) {
+        let plain = !object.contains_key("code") && !object.contains_key("reason");
+        let what = if plain { "`close` stands alone" } else { "`close` takes `code` and `reason`, and nothing else" };
+        return Err(what.into());
+    }
+    let reason = match object.get("reason") {
+        None => "",
+        Some(reason) => reason.as_str().ok_or("`reason` is a string")?,
+    };
+    let Some(code) = object.get("code") else {
+        return if reason.is_empty() { Ok(Command::Close(peer)) } else { Err("`reason` needs a `code`".into()) };
+    };
+    let code = code.as_u64().and_then(|code| u16::try_from(code).ok()).ok_or("`code` is a number, such as 4000")?;
+    Closing::new(code, reason).map(|closing| Command::CloseWith(peer, closing)).map_err(|error| error.to_string())
 }
 
 fn target(object: &Map<String, Value>) -> Result<Target, String> {

@@ -89,7 +89,7 @@ impl Traffic {
             Event::Listening { addresses } => {
                 output::notice(&format!("{} for {}", terminal::listening(addresses), self.to));
             }
-            Event::Open { peer, client, server } if self.look.joins => {
+            Event::Open { peer, client, server, .. } if self.look.joins => {
                 let (client, server) = (visible::line(&client.remote), visible::line(&server.remote));
                 output::notice(&format!("peer {peer} joined: {client}, connected to {server}"));
             }
@@ -167,9 +167,13 @@ fn object(event: &Event<'_>, messages: bool, to: &str) -> Option<Value> {
         Event::Listening { addresses } => json!({
             "event": "listening", "address": addresses.first(), "addresses": addresses,
         }),
-        Event::Open { peer, client, server } => json!({
-            "event": "open", "peer": peer, "from": client.remote, "local": client.local, "to": server.remote,
-        }),
+        Event::Open { peer, client, server, request } => {
+            let mut object = json!({
+                "event": "open", "peer": peer, "from": client.remote, "local": client.local, "to": server.remote,
+            });
+            json::put_request(&mut object, *request);
+            object
+        }
         Event::Passed { peer, from, data } => {
             let event = if messages { "message" } else { "segment" };
             let mut object =

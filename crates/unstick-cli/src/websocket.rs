@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use unstick::endpoint::{MessageKind, Options};
+use unstick::endpoint::{Closing, MessageKind, Options, WsOptions};
 use unstick::wire::quantity::{DURATIONS, parse_duration, parse_size};
 use unstick::{Address, Error, Result};
 
@@ -20,6 +20,12 @@ pub struct WebSocket {
     /// Ask a peer so often whether it is still there; one that does not answer has gone
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub ping: Option<Duration>,
+    /// Close with this code: 1000 to 1003, 1007 to 1014 or 3000 to 4999 [default: 1000]
+    #[arg(long, value_name = "CODE")]
+    pub close_code: Option<u16>,
+    /// Give this reason with --close-code, at most 123 bytes
+    #[arg(long, value_name = "TEXT", requires = "close_code")]
+    pub close_reason: Option<String>,
     /// The longest message, both ways [default: 16M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_message: Option<usize>,
@@ -60,6 +66,22 @@ impl Request {
     }
 }
 
+/// What a bridge of two WebSockets can be asked besides.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "WebSocket")]
+pub struct Passing {
+    /// With --to ws://: send this header of the client's request to the target too (repeatable)
+    #[arg(long, value_name = "NAME", value_parser = header_name, requires = "to")]
+    pub pass_header: Vec<String>,
+}
+
+fn header_name(name: &str) -> Result<String, String> {
+    match WsOptions::default().add_header(&format!("{name}: x")) {
+        Ok(()) => Ok(name.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// What a listener can be asked besides.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
@@ -71,18 +93,20 @@ pub struct Pages {
 
 impl WebSocket {
     /// What is asked of one end, if it is a WebSocket; whether it is.
-    fn ask(&self, end: &mut At<'_>) -> bool {
+    fn ask(&self, end: &mut At<'_>) -> Result<bool> {
         if !self.speech.ask(end) {
-            return false;
+            return Ok(false);
         }
         let options = &mut end.options.ws;
         options.ping = self.ping;
         options.largest = self.max_message.unwrap_or(options.largest);
-        true
+        let reason = || self.close_reason.clone().unwrap_or_default();
+        options.close = self.close_code.map(|code| Closing::new(code, reason())).transpose()?;
+        Ok(true)
     }
 
     fn is_asked(&self) -> bool {
-        self.speech.is_asked() || self.ping.is_some() || self.max_message.is_some()
+        self.speech.is_asked() || self.ping.is_some() || self.max_message.is_some() || self.close_code.is_some()
     }
 }
 
@@ -121,31 +145,34 @@ pub fn shaken(speech: &Speech, request: &Request, mut end: At<'_>) -> Result<()>
 /// What clients ask of WebSocket, at each of these ends that speaks it.
 pub fn client(web: &WebSocket, request: &Request, ends: &mut [At<'_>]) -> Result<()> {
     let mut any = false;
-    for end in ends.iter_mut().filter_map(|end| web.ask(end).then_some(end)) {
+    for end in ends.iter_mut() {
+        if !web.ask(end)? {
+            continue;
+        }
         request.add_to(end.options)?;
         any = true;
     }
     if any || (request.header.is_empty() && !web.is_asked()) {
         return Ok(());
     }
-    Err(misplaced("--subprotocol, --binary, --text, --ping, --max-message and --header", ends))
+    Err(misplaced("--subprotocol, --binary, --text, --ping, --close-code, --max-message and --header", ends))
 }
 
 /// What a listener asks of WebSocket.
 pub fn server(web: &WebSocket, pages: &Pages, mut end: At<'_>) -> Result<()> {
-    if web.ask(&mut end) {
+    if web.ask(&mut end)? {
         end.options.ws.origins.clone_from(&pages.origin);
         return Ok(());
     }
     if pages.origin.is_empty() && !web.is_asked() {
         return Ok(());
     }
-    Err(misplaced("--subprotocol, --binary, --text, --ping, --max-message and --origin", &[end]))
+    Err(misplaced("--subprotocol, --binary, --text, --ping, --close-code, --max-message and --origin", &[end]))
 }
 
 /// What a listener and the address that its clients are connected to ask of WebSocket.
 pub fn bridge(web: &WebSocket, pages: &Pages, request: &Request, mut near: At<'_>, mut far: At<'_>) -> Result<()> {
-    let (listens, connects) = (web.ask(&mut near), web.ask(&mut far));
+    let (listens, connects) = (web.ask(&mut near)?, web.ask(&mut far)?);
     near.options.ws.origins.clone_from(&pages.origin);
     request.add_to(far.options)?;
     if !listens && !pages.origin.is_empty() {
@@ -154,8 +181,11 @@ pub fn bridge(web: &WebSocket, pages: &Pages, request: &Request, mut near: At<'_
     if !connects && !request.header.is_empty() {
         return Err(misplaced("--header", &[far]));
     }
+    if !(far.options.ws.pass_headers.is_empty() || listens && connects) {
+        return Err(misplaced("--pass-header", &[if listens { far } else { near }]));
+    }
     if !listens && !connects && web.is_asked() {
-        return Err(misplaced("--subprotocol, --binary, --text, --ping and --max-message", &[near, far]));
+        return Err(misplaced("--subprotocol, --binary, --text, --ping, --close-code and --max-message", &[near, far]));
     }
     Ok(())
 }

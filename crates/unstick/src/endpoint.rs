@@ -59,7 +59,8 @@ pub use proxy::Proxy;
 #[cfg(unix)]
 pub(crate) use ready::ReadySocket;
 pub use tls::{Authorities, Fingerprint, Identity, TlsOptions};
-pub use ws::{MessageKind, WsOptions};
+pub(crate) use ws::Closings;
+pub use ws::{Closing, MessageKind, Request, WsOptions};
 
 /// What can be asked of an endpoint when it is opened.
 #[derive(Clone)]
@@ -283,6 +284,17 @@ pub struct MessageEnd {
     /// What is not UTF-8 cannot be sent.
     pub(crate) text_only: bool,
     pub(crate) names: Names,
+    /// What the client asked for as it opened the conversation, where this end is the server.
+    pub(crate) request: Option<Arc<Request>>,
+    /// How it is closed.
+    pub(crate) closings: Arc<Closings>,
+}
+
+impl MessageEnd {
+    /// What the client asked for as it opened the conversation, where this end is the server.
+    pub fn request(&self) -> Option<&Request> {
+        self.request.as_deref()
+    }
 }
 
 /// Bytes of the length in front of a message on its way to a [`MessageEnd`].

@@ -111,7 +111,7 @@ pub const MAX_OPENING: usize = 16 << 10;
 pub const RECORDS_AT_ONCE: usize = 64;
 
 /// Frames of a WebSocket that are passed on before the tasks of other peers have their turn.
-pub const FRAMES_AT_ONCE: usize = 1024;
+pub const FRAMES_AT_ONCE: usize = 256;
 
 /// Frames of one WebSocket message that may be empty, its last aside: no sender needs any, and a message of them never ends.
 pub const MAX_EMPTY_FRAMES: usize = 1024;

@@ -10,6 +10,8 @@ mod spare;
 pub use receiver::Receiver;
 pub use sender::Sender;
 
+use std::sync::Arc;
+
 use unstick_wire::Role;
 
 use crate::address::{Address, Framings};
@@ -22,6 +24,8 @@ pub struct Link {
     names: Names,
     sender: Sender,
     receiver: Receiver,
+    /// What the client of a WebSocket asked for.
+    request: Option<Arc<endpoint::Request>>,
 }
 
 impl Link {
@@ -62,7 +66,7 @@ impl Link {
         let timed = options.frame_timeout.is_some() || !framings.inbound.keeps_boundaries();
         let sender = Sender::stream(end.writer, encoder);
         let receiver = Receiver::stream(end.reader, decoder, timed, sender.turn(), options.pending.share());
-        Ok(Self { names: end.names, sender, receiver })
+        Ok(Self { names: end.names, sender, receiver, request: None })
     }
 
     /// A link over any end: a stream is put in frames, a datagram already is a message.
@@ -82,11 +86,13 @@ impl Link {
                 names: end.names,
                 sender: Sender::datagram(end.outgoing),
                 receiver: Receiver::datagram(end.incoming),
+                request: None,
             }),
             (End::Message(end), _) => Ok(Self {
                 names: end.names,
-                sender: Sender::messages(end.outgoing, end.largest, end.text_only),
-                receiver: Receiver::messages(end.incoming),
+                sender: Sender::messages(end.outgoing, end.largest, end.text_only, Arc::clone(&end.closings)),
+                receiver: Receiver::messages(end.incoming, end.closings),
+                request: end.request,
             }),
         }
     }
@@ -94,6 +100,11 @@ impl Link {
     /// Who is at either end.
     pub fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// What the client of a WebSocket asked for as it opened it, where this end is the server.
+    pub fn request(&self) -> Option<&endpoint::Request> {
+        self.request.as_deref()
     }
 
     /// The two directions, to be used by two tasks.

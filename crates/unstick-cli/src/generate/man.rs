@@ -75,6 +75,14 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "given to the command of --each, and with --to to that of exec:: the peer's number, and its address",
     ),
     ("UNSTICK_LOCAL", "given with --to to the command of exec:: this side's address"),
+    (
+        "UNSTICK_PATH, UNSTICK_QUERY, UNSTICK_SUBPROTOCOL, UNSTICK_HEADER_NAME",
+        "given with --to to the command of exec:: what a WebSocket client asked for, a variable for each header",
+    ),
+    (
+        "SSLKEYLOGFILE",
+        "the file to write the keys of TLS connections to, for Wireshark: whoever reads it can decrypt them",
+    ),
 ];
 
 const DEFAULTS: &str = "Without -f, a stream is taken in lines, except in a pipe: listen or connect whose standard input is not a \

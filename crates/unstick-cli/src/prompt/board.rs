@@ -347,7 +347,7 @@ mod tests {
 
     fn open(board: &Board, peer: u64) {
         let names = Names { remote: "127.0.0.1:5".into(), local: "127.0.0.1:6".into() };
-        board.note(&Event::Open { peer, names: &names, datagram: false });
+        board.note(&Event::Open { peer, names: &names, datagram: false, request: None });
     }
 
     fn woken(board: &Board) -> Option<String> {

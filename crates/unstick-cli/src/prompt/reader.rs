@@ -187,6 +187,10 @@ impl Reader {
             Typed::To(choice) => self.choose(choice),
             Typed::Peers => self.reply(&self.board.addressees(|addressees, _| peers(addressees))),
             Typed::Close(peer) => self.close(peer),
+            Typed::CloseWith(peer, closing) => match self.board.addressees(|addressees, _| addressees.is_here(peer)) {
+                true => self.command(Command::CloseWith(peer, closing)),
+                false => self.wrong(&no_such_peer(peer)),
+            },
             Typed::Help => self.reply(&help()),
             Typed::Quit => self.quit(),
         }

@@ -1,5 +1,6 @@
 //! What a typed line means.
 
+use unstick::endpoint::Closing;
 use unstick::service::talk::PeerId;
 use unstick::wire::quantity::parse_number;
 
@@ -20,6 +21,8 @@ pub(super) enum Typed {
     Peers,
     /// The end of the conversation with a peer, or with the only one.
     Close(Option<PeerId>),
+    /// The same of a peer on a WebSocket, with a code and a reason.
+    CloseWith(PeerId, Closing),
     /// What can be typed.
     Help,
     /// The end of the run.
@@ -82,6 +85,19 @@ pub(super) fn parse(line: &str) -> Result<Typed, Wrong> {
     }
 }
 
+/// Whom to close, and how: `2` or `2 4000 a reason`. `None` where it does not begin with a number.
+fn closing(argument: &str) -> Option<Result<Typed, Wrong>> {
+    let mut words = argument.splitn(3, char::is_whitespace);
+    let peer = words.next().and_then(parse_number)?;
+    let Some(code) = words.next() else { return Some(Ok(Typed::Close(Some(peer)))) };
+    let reason = words.next().unwrap_or_default().trim();
+    let Some(code) = parse_number::<u16>(code) else {
+        return Some(Err(Wrong::new(format!("/close {argument}: no code"), "such as /close 2 4000 goodbye")));
+    };
+    let closing = Closing::new(code, reason).map(|closing| Typed::CloseWith(peer, closing));
+    Some(closing.map_err(|error| Wrong::new(error.to_string(), error.hint().unwrap_or_default().to_owned())))
+}
+
 fn parse_command(command: &str) -> Result<Typed, Wrong> {
     let (name, argument) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let argument = argument.trim();
@@ -93,8 +109,8 @@ fn parse_command(command: &str) -> Result<Typed, Wrong> {
         "file" if argument.is_empty() => Err(Wrong::new("/file needs a path", "such as /file notes.txt")),
         "file" => Ok(Typed::File(argument.to_owned())),
         "close" if argument.is_empty() => Ok(Typed::Close(None)),
-        "close" => match parse_number(argument) {
-            Some(peer) => Ok(Typed::Close(Some(peer))),
+        "close" => match closing(argument) {
+            Some(closing) => closing,
             None => Err(Wrong::new(format!("/close {argument}: not a peer's number"), "/peers lists them")),
         },
         "peers" | "help" | "quit" if !argument.is_empty() => {

@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use rustix::termios::tcgetwinsize;
 use unstick::Error;
+use unstick::endpoint::Closing;
 use unstick::service::talk::{Event, PeerId, Reason, Target};
 use unstick::wire::Damage;
 
@@ -60,7 +61,7 @@ impl Painter {
                 return Some(Painted { text: self.message(*peer, message), message: true });
             }
             Event::Listening { addresses } => listening(addresses),
-            Event::Open { peer, names, datagram } => self.open(*peer, names, *datagram),
+            Event::Open { peer, names, datagram, .. } => self.open(*peer, names, *datagram),
             Event::Pending { peer, so_far } => self.pending(*peer, so_far),
             Event::Lost { peer, lost, cut_short } => losses(*peer, *lost, *cut_short, self.datagrams.contains(peer))?,
             Event::Damaged { peer, damage } => self.damaged(*peer, damage),
@@ -72,7 +73,7 @@ impl Painter {
                 format!("peer {peer} reads slowly: {} wait for it", count(*bytes as u64, "byte"))
             }
             Event::Reconnecting { attempt, after, sent } => reconnecting(*attempt, *after, *sent),
-            Event::Close { peer, from, reason } => return Some(self.close(*peer, from, reason)),
+            Event::Close { peer, from, reason, closing } => return Some(self.close(*peer, from, reason, *closing)),
             Event::Error { peer, error, .. } => return Some(painted(self.error(*peer, error))),
             _ => return None,
         };
@@ -139,7 +140,7 @@ impl Painter {
     }
 
     /// Datagrams do not tell that a peer has left, only that none came for as long as they were waited for.
-    fn close(&mut self, peer: PeerId, from: &str, reason: &Reason) -> Painted {
+    fn close(&mut self, peer: PeerId, from: &str, reason: &Reason, closing: Option<&Closing>) -> Painted {
         let datagrams = self.datagrams.remove(&peer);
         let from = visible::line(from);
         let error = reason.error().map(|error| self.error(Some(peer), error)).unwrap_or_default();
@@ -149,6 +150,9 @@ impl Painter {
             Reason::Slow => " (closed from here: it did not read what was sent to it)",
             _ => "",
         };
+        // What an error has said is not said again, and neither is that nothing was the matter.
+        let said = closing.filter(|it| reason.error().is_none() && why.is_empty() && !it.is_plain());
+        let why = said.map_or_else(|| why.to_owned(), |closing| format!(" ({})", visible::line(&closing.to_string())));
         let gone = match reason {
             Reason::Ended if datagrams => format!("peer {peer} has been quiet, and is waited for no longer: {from}"),
             _ if datagrams => format!("no more datagrams with peer {peer}: {from}{why}"),
@@ -316,7 +320,7 @@ mod tests {
         let text = painter.paint(&message(b"\x1b[2J")).unwrap().text;
         assert_eq!(text, "\x1b[35m12>\x1b[0m \x1b[7m\\x1b\x1b[27m[2J\n");
         painter.look.colour = false;
-        let close = Event::Close { peer: 1, from: "\x1b]0;x\x07", reason: &Reason::Ended };
+        let close = Event::Close { peer: 1, from: "\x1b]0;x\x07", reason: &Reason::Ended, closing: None };
         assert_eq!(painter.paint(&close).unwrap().text, "peer 1 left: \\x1b]0;x\\x07\n");
     }
 
@@ -335,13 +339,13 @@ mod tests {
     fn joins_and_leaves_have_addresses_and_reasons() {
         let mut painter = painter();
         let names = Names { remote: "127.0.0.1:51234".into(), local: "127.0.0.1:80".into() };
-        let open = Event::Open { peer: 1, names: &names, datagram: false };
+        let open = Event::Open { peer: 1, names: &names, datagram: false, request: None };
         assert_eq!(painter.paint(&open).unwrap().text, "peer 1 joined: 127.0.0.1:51234\n");
         painter.look.verbose = true;
         assert_eq!(painter.paint(&open).unwrap().text, "peer 1 joined: 127.0.0.1:51234 (here 127.0.0.1:80)\n");
         painter.single = true;
         assert_eq!(painter.paint(&open).unwrap().text, "connected to 127.0.0.1:51234 (here 127.0.0.1:80)\n");
-        let mut close = |reason| painter.close(1, "127.0.0.1:51234", &reason).text;
+        let mut close = |reason| painter.close(1, "127.0.0.1:51234", &reason, None).text;
         assert_eq!(close(Reason::Ended), "peer 1 left: 127.0.0.1:51234\n");
         assert_eq!(close(Reason::Closed), "peer 1 left: 127.0.0.1:51234 (closed from here)\n");
         let failed = close(Reason::Failed(Error::usage("odd").with_hint("even")));
@@ -354,9 +358,10 @@ mod tests {
         painter.single = true;
         let names = Names { remote: "127.0.0.1:51234".into(), local: "127.0.0.1:80".into() };
         let mut comes_and_goes = |reason| {
-            let open = painter.paint(&Event::Open { peer: 1, names: &names, datagram: true }).unwrap().text;
+            let open =
+                painter.paint(&Event::Open { peer: 1, names: &names, datagram: true, request: None }).unwrap().text;
             assert_eq!(open, "datagrams go to 127.0.0.1:51234\n");
-            painter.close(1, "127.0.0.1:51234", &reason).text
+            painter.close(1, "127.0.0.1:51234", &reason, None).text
         };
         let quiet = "peer 1 has been quiet, and is waited for no longer: 127.0.0.1:51234\n";
         assert_eq!(comes_and_goes(Reason::Ended), quiet);

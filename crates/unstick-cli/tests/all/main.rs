@@ -50,4 +50,5 @@ mod unix;
 mod unread;
 mod unsafe_text;
 mod websocket;
+mod websocket_requests;
 mod wrong_use;

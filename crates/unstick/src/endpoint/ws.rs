@@ -3,11 +3,13 @@
 //! Not here: the same inside TLS ([`super::wss`]).
 
 mod breach;
+mod closing;
 mod frames;
 mod guarded;
 mod handshake;
 mod messages;
 mod opening;
+mod request;
 
 use std::io;
 use std::pin::Pin;
@@ -26,6 +28,10 @@ use crate::address::{HostPort, WsAddress};
 use crate::error::{Error, Result};
 use crate::limits;
 
+pub use closing::Closing;
+pub(crate) use closing::Closings;
+pub use request::Request;
+
 /// The port of `ws://` where none is said.
 pub(crate) const PORT: u16 = 80;
 
@@ -35,6 +41,8 @@ pub(crate) const PORT: u16 = 80;
 pub struct WsOptions {
     /// Connecting: more lines of the request, name and value. `Host` stands in place of the address's.
     pub headers: Vec<(String, String)>,
+    /// The target of a bridge: names of headers of the client's request that it is sent as well.
+    pub pass_headers: Vec<String>,
     /// Subprotocols: those offered, or those spoken, the best first.
     pub protocols: Vec<String>,
     /// What messages are sent as.
@@ -44,6 +52,8 @@ pub struct WsOptions {
     /// Listening: origins whose pages may connect, as `https://example.org`; `any` is all of them. Programs that are no
     /// browsers say none, and may.
     pub origins: Vec<String>,
+    /// The code and reason of the Close that this end sends; 1000 where nothing is said.
+    pub close: Option<Closing>,
     /// Bytes of the longest message, both ways. 16 MiB; 2 GiB at most.
     pub largest: usize,
 }
@@ -64,10 +74,12 @@ impl Default for WsOptions {
     fn default() -> Self {
         Self {
             headers: Vec::new(),
+            pass_headers: Vec::new(),
             protocols: Vec::new(),
             kind: MessageKind::default(),
             ping: None,
             origins: Vec::new(),
+            close: None,
             largest: limits::LARGEST_WS_MESSAGE,
         }
     }
@@ -227,5 +239,7 @@ async fn end<S: Carrier>(opened: opening::Opened<S>, role: Role, names: Names, o
         Some(protocol) => format!("{}: a WebSocket with the subprotocol {protocol}", names.remote),
         None => format!("{}: a WebSocket", names.remote),
     });
-    messages::end(opened.stream, opened.rest, role, names, options).await
+    let request = opened.request.map(Arc::new);
+    let end = messages::end(opened.stream, opened.rest, role, names, options).await;
+    MessageEnd { request, ..end }
 }

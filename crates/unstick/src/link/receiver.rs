@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes};
@@ -13,7 +14,7 @@ use unstick_wire::{Damage, Decoder};
 
 use super::outbox::Turn;
 use crate::budget::Share;
-use crate::endpoint::{Batch, RecvDatagrams, StreamRead};
+use crate::endpoint::{Batch, Closing, Closings, RecvDatagrams, StreamRead};
 use crate::error::{Error, Result, plain};
 use crate::limits;
 
@@ -57,6 +58,7 @@ struct Datagrams {
     /// Arrived and not yet taken.
     batch: Batch,
     ends_both: bool,
+    closings: Option<Arc<Closings>>,
 }
 
 impl std::fmt::Debug for Datagrams {
@@ -87,12 +89,20 @@ impl Receiver {
     }
 
     pub(crate) fn datagram(incoming: Box<dyn RecvDatagrams>) -> Self {
-        Self { source: Source::Datagrams(Datagrams { incoming, batch: Batch::default(), ends_both: false }) }
+        Self {
+            source: Source::Datagrams(Datagrams {
+                incoming,
+                batch: Batch::default(),
+                ends_both: false,
+                closings: None,
+            }),
+        }
     }
 
     /// From an end that takes messages, whose end is that of both directions.
-    pub(super) fn messages(incoming: Box<dyn RecvDatagrams>) -> Self {
-        Self { source: Source::Datagrams(Datagrams { incoming, batch: Batch::default(), ends_both: true }) }
+    pub(super) fn messages(incoming: Box<dyn RecvDatagrams>, closings: Arc<Closings>) -> Self {
+        let closings = Some(closings);
+        Self { source: Source::Datagrams(Datagrams { incoming, batch: Batch::default(), ends_both: true, closings }) }
     }
 
     /// Whether the peer's end is that of both directions: nobody is there any more who could be sent to. True of processes
@@ -101,6 +111,14 @@ impl Receiver {
         match &self.source {
             Source::Stream(stream) => stream.reader.ends_both(),
             Source::Datagrams(datagrams) => datagrams.ends_both,
+        }
+    }
+
+    /// The code and the reason with which the peer closed a WebSocket, once it has.
+    pub fn closing(&self) -> Option<Closing> {
+        match &self.source {
+            Source::Stream(_) => None,
+            Source::Datagrams(datagrams) => datagrams.closings.as_ref()?.theirs(),
         }
     }
 

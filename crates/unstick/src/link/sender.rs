@@ -8,7 +8,7 @@ use std::time::Duration;
 use unstick_wire::{Encoder, Framing};
 
 use super::outbox::{Mailbox, Room, Turn};
-use crate::endpoint::{LARGEST_RECORD, RECORD, SendDatagram, StreamWrite};
+use crate::endpoint::{Closing, Closings, LARGEST_RECORD, RECORD, SendDatagram, StreamWrite};
 use crate::error::{Error, Result};
 
 /// Sends whole messages. Clones send to the same peer; their messages never mix.
@@ -20,6 +20,8 @@ pub struct Sender {
     path: Path,
     /// The end of what is sent is the end of the conversation.
     ends_both: bool,
+    /// How a WebSocket is closed.
+    closings: Option<Arc<Closings>>,
 }
 
 #[derive(Clone)]
@@ -44,16 +46,21 @@ impl std::fmt::Debug for Sender {
 
 impl Sender {
     pub(crate) fn stream(writer: Box<dyn StreamWrite>, encoder: Encoder) -> Self {
-        Self { path: Path::Stream(Mailbox::new(writer, encoder)), ends_both: false }
+        Self { path: Path::Stream(Mailbox::new(writer, encoder)), ends_both: false, closings: None }
     }
 
     /// To an end that takes messages: in its queue they stand as records.
-    pub(super) fn messages(writer: Box<dyn StreamWrite>, largest: usize, text_only: bool) -> Self {
+    pub(super) fn messages(
+        writer: Box<dyn StreamWrite>,
+        largest: usize,
+        text_only: bool,
+        closings: Arc<Closings>,
+    ) -> Self {
         let largest = largest.min(LARGEST_RECORD as usize);
         let record = Framing::parse(&format!("u{}be,max={largest}", RECORD * 8)).expect("a length of whole bytes");
         let encoder = record.encoder().expect("an integer length can be written");
         let mailbox = Mailbox::new(writer, encoder).of_records(text_only);
-        Self { path: Path::Stream(mailbox), ends_both: true }
+        Self { path: Path::Stream(mailbox), ends_both: true, closings: Some(closings) }
     }
 
     /// What the receiver of the same link is to have.
@@ -68,6 +75,7 @@ impl Sender {
         Self {
             path: Path::Datagram(Arc::new(Datagrams { outgoing, finished: AtomicBool::new(false) })),
             ends_both: false,
+            closings: None,
         }
     }
 
@@ -79,6 +87,15 @@ impl Sender {
     /// Whether [`finish`](Self::finish) ends the whole conversation: the transport knows no half-close. True of WebSocket.
     pub fn ends_both(&self) -> bool {
         self.ends_both
+    }
+
+    /// Says with which code and reason a WebSocket is closed by [`finish`](Self::finish); false, and nothing happens, where the
+    /// transport has no such thing.
+    pub fn set_closing(&self, closing: Closing) -> bool {
+        self.closings.as_ref().is_some_and(|closings| {
+            closings.set_ours(closing);
+            true
+        })
     }
 
     /// Sends one message: on a stream it is queued, and written as soon as the connection takes it; waits while the queue

@@ -26,7 +26,7 @@ use unstick_wire::faults::{Plan, Unit};
 
 use crate::activity::{Activity, bounded, sleep_until};
 use crate::address::{Address, Framings};
-use crate::endpoint::{self, End, Names, Notice, Notices, Options, StreamEnd};
+use crate::endpoint::{self, End, Names, Notice, Notices, Options, Request, StreamEnd};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::{Link, Listener};
@@ -103,6 +103,25 @@ impl Target {
             Some(framings) if !framings.inbound.keeps_boundaries() => Unit::Bytes,
             _ => Unit::Messages,
         }
+    }
+
+    /// The address and options for a WebSocket that is asked for what its client asked for here: the path and query, where
+    /// the address has none of its own; the subprotocol that was agreed on; and the headers that are to be passed on.
+    fn asked_alike(&self, request: &Request) -> (Address, Options) {
+        let (mut address, mut options) = (self.address.clone(), self.options.clone());
+        if let Address::Ws(at) | Address::Wss(at) = &mut address
+            && at.path.is_empty()
+        {
+            at.path = request.target();
+        }
+        options.ws.protocols = request.protocol.iter().cloned().collect();
+        for name in &self.options.ws.pass_headers {
+            if let Some(value) = request.header(name) {
+                // Names that cannot stand in a request were refused when they were given.
+                let _ = options.ws.add_header(&format!("{name}: {value}"));
+            }
+        }
+        (address, options)
     }
 
     /// Whether the faults have a meaning for what passes here.
@@ -347,7 +366,7 @@ impl Hub {
     async fn bridge(self: Arc<Self>, peer: PeerId, client: End) -> Result<()> {
         // In a box: it is large, and gone when bytes pass.
         let connected = tokio::select! {
-            connected = Box::pin(self.connect(peer, names(&client))) => connected,
+            connected = Box::pin(self.connect(peer, names(&client), request(&client))) => connected,
             () = self.rules.stop.comes() => {
                 refuse(client);
                 return Ok(());
@@ -363,7 +382,8 @@ impl Hub {
             }
         };
         let from = names(&client).remote.clone();
-        self.emit(Event::Open { peer, client: names(&client), server: names(&server) });
+        let asked = request(&client);
+        self.emit(Event::Open { peer, client: names(&client), server: names(&server), request: asked });
         self.note();
         let streams = matches!((&client, &server), (End::Stream(_), End::Stream(_)));
         let bytes = streams && self.target.counts_bytes();
@@ -383,13 +403,20 @@ impl Hub {
         }
     }
 
-    /// The client's partner. A command is told in its environment who is there.
-    async fn connect(&self, peer: PeerId, client: &Names) -> Result<End> {
+    /// The client's partner. A command is told in its environment who is there and what it asked for; a WebSocket is asked
+    /// for the same as here.
+    async fn connect(&self, peer: PeerId, client: &Names, request: Option<&Request>) -> Result<End> {
         let Target { address, options, .. } = &self.target;
-        if !matches!(address, Address::Exec(_)) {
-            return endpoint::connect(address, options).await;
+        match (address, request) {
+            (Address::Ws(_) | Address::Wss(_), Some(request)) => {
+                let (address, options) = self.target.asked_alike(request);
+                return endpoint::connect(&address, &options).await;
+            }
+            (Address::Exec(_), _) => {}
+            _ => return endpoint::connect(address, options).await,
         }
         let mut options = options.clone();
+        options.environment.extend(request.into_iter().flat_map(Request::environment));
         for (name, value) in
             [("PEER", peer.to_string()), ("FROM", client.remote.clone()), ("LOCAL", client.local.clone())]
         {
@@ -497,6 +524,13 @@ fn names(end: &End) -> &Names {
         End::Stream(end) => &end.names,
         End::Datagram(end) => &end.names,
         End::Message(end) => &end.names,
+    }
+}
+
+fn request(end: &End) -> Option<&Request> {
+    match end {
+        End::Message(end) => end.request(),
+        End::Stream(_) | End::Datagram(_) => None,
     }
 }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::activity::bounded;
+use crate::endpoint::Closing;
 use crate::error::{Error, Result};
 use crate::half_close::HalfClose;
 use crate::limits;
@@ -163,6 +164,8 @@ pub enum Command {
     },
     /// The conversation with one peer is to end, after what was sent has been written.
     Close(PeerId),
+    /// The same of a peer on a WebSocket, with this code and reason.
+    CloseWith(PeerId, Closing),
     /// The run is to end.
     Quit,
 }
@@ -199,6 +202,8 @@ pub enum Event<'a> {
         names: &'a crate::endpoint::Names,
         /// It is spoken to in datagrams, which tell neither whether somebody is there nor that somebody has gone.
         datagram: bool,
+        /// What the client of a WebSocket asked for, where this end is the server.
+        request: Option<&'a crate::endpoint::Request>,
     },
     /// A message has arrived.
     Message {
@@ -272,6 +277,8 @@ pub enum Event<'a> {
         from: &'a str,
         /// Why.
         reason: &'a Reason,
+        /// The code and reason with which the peer closed a WebSocket, if it did.
+        closing: Option<&'a Closing>,
     },
     /// Something failed that ends nothing.
     Error {

@@ -4,7 +4,7 @@
 
 use tungstenite::handshake::derive_accept_key;
 
-use super::WsOptions;
+use super::{Request, WsOptions};
 use crate::address::WsAddress;
 
 /// Header lines that are read at most; more are refused.
@@ -133,8 +133,8 @@ fn not_http(head: &[u8]) -> Refusal {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Welcome {
     pub(super) answer: String,
-    /// The subprotocol that both speak.
-    pub(super) protocol: Option<String>,
+    /// What it asked for.
+    pub(super) request: Request,
 }
 
 /// Whether a client's request opens a connection. `local`: the listener is to be reached from this machine alone.
@@ -174,7 +174,8 @@ pub(super) fn welcome(head: &[u8], at: &WsAddress, local: bool, options: &WsOpti
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n{chosen}\r\n"
     );
-    Ok(Welcome { answer, protocol })
+    let request = Request::new(request.path.unwrap_or_default(), request.headers, protocol);
+    Ok(Welcome { answer, request })
 }
 
 /// Whether this is the place that it asks for, and it may come from where it does.
@@ -408,7 +409,7 @@ mod tests {
                         prop_assert!(has(&head, part), "{part}");
                     }
                     prop_assert!(!local || !has(&head, "evil.test"));
-                    prop_assert!(welcome.protocol.is_none_or(|name| has(&head, &name)));
+                    prop_assert!(welcome.request.protocol.is_none_or(|name| has(&head, &name)));
                 }
                 Err(refusal) => {
                     is_safe(&refusal);
@@ -456,7 +457,7 @@ mod tests {
             let served = WsAddress { path: String::new(), ..at };
             let welcome = welcome(asked.as_bytes(), &served, true, &server).unwrap();
             let common = theirs.iter().find(|name| ours.contains(name));
-            prop_assert_eq!(welcome.protocol.as_ref(), common);
+            prop_assert_eq!(welcome.request.protocol.as_ref(), common);
             let chosen = accepted(welcome.answer.as_bytes(), KEY, &client).unwrap();
             prop_assert_eq!(chosen.as_ref(), common);
         }

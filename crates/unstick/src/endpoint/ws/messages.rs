@@ -19,9 +19,10 @@ use tungstenite::{Message, Utf8Bytes};
 
 use super::super::{Batch, LARGEST_RECORD, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace};
 use super::breach::{Breach, unsent};
+use super::closing::may_be_sent;
 use super::frames::{CHUNK, Frames};
 use super::guarded::{Guarded, READ};
-use super::{Carrier, MessageKind};
+use super::{Carrier, Closing, Closings, MessageKind};
 use crate::activity::bounded;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -54,7 +55,9 @@ pub(super) async fn end<S: Carrier>(
     let stream = Guarded::new(stream, &rest, Frames::new(largest, role));
     let stream = WebSocketStream::from_raw_socket(stream, role, Some(config)).await;
     let open = Arc::new(Open(Mutex::new(Shared { stream, writer: None })));
+    let closings = Arc::new(Closings::with_ours(options.ws.close.clone()));
     let incoming = Incoming {
+        closings: Arc::clone(&closings),
         open: Arc::clone(&open),
         pinging: options.ws.ping.map(Pinging::new),
         timing: options.frame_timeout.map(Timing::new),
@@ -63,9 +66,10 @@ pub(super) async fn end<S: Carrier>(
         over: None,
     };
     let kind = options.ws.kind;
-    let outgoing = Outgoing { open, kind };
+    let outgoing = Outgoing { open, kind, closings: Arc::clone(&closings) };
     let text_only = kind == MessageKind::Text;
-    MessageEnd { incoming: Box::new(incoming), outgoing: Box::new(outgoing), largest, text_only, names }
+    let (incoming, outgoing) = (Box::new(incoming), Box::new(outgoing));
+    MessageEnd { incoming, outgoing, largest, text_only, names, request: None, closings }
 }
 
 /// What both halves hold.
@@ -84,11 +88,17 @@ impl<S: Carrier> Open<S> {
     }
 }
 
-/// What is below is ended in order too: TLS has an end of its own.
+/// Says that this end goes away, where nothing was said, as far as that goes without waiting: a program that is ended by a
+/// signal is no cut. What is below is ended in order too: TLS has an end of its own.
 impl<S: Carrier> Drop for Open<S> {
     fn drop(&mut self) {
-        let below = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).stream.get_mut();
-        let _ = Pin::new(below).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        let stream = &mut self.0.get_mut().unwrap_or_else(PoisonError::into_inner).stream;
+        let cx = &mut Context::from_waker(Waker::noop());
+        let close = Message::Close(Some(CloseFrame { code: CloseCode::Away, reason: Utf8Bytes::default() }));
+        if Pin::new(&mut *stream).start_send(close).is_ok() {
+            let _ = Pin::new(&mut *stream).poll_flush(cx);
+        }
+        let _ = Pin::new(stream.get_mut()).poll_shutdown(cx);
     }
 }
 
@@ -117,6 +127,7 @@ impl<S: Carrier> Shared<S> {
 
 struct Incoming<S: Carrier> {
     open: Arc<Open<S>>,
+    closings: Arc<Closings>,
     pinging: Option<Pinging>,
     timing: Option<Timing>,
     trace: Option<Trace>,
@@ -219,16 +230,15 @@ impl<S: Carrier> Incoming<S> {
     fn closed(&self, cx: &mut Context<'_>) -> Result<()> {
         // This sends the answer; nothing more is to come.
         let _ = Pin::new(&mut self.open.lock().stream).poll_next(cx);
-        let said = self.open.lock().stream.get_ref().frames.close().map(code_and_reason);
-        let (code, reason) = said.unwrap_or_default();
-        let code = code.unwrap_or(NO_CODE);
-        let why = described(code, &reason);
+        let said = Closing::read(self.open.lock().stream.get_ref().frames.close().unwrap_or_default());
+        self.closings.set_theirs(said.clone());
+        let why = said.described();
         if let Some(trace) = &self.trace {
             trace(&format!("{} closed the WebSocket: {why}", self.whom));
         }
-        match code {
-            1000 | 1001 | NO_CODE => Ok(()),
-            _ => Err(Error::other(format!("the peer closed the WebSocket: {why}"))),
+        match said.is_in_order() {
+            true => Ok(()),
+            false => Err(Error::other(format!("the peer closed the WebSocket: {why}"))),
         }
     }
 
@@ -271,50 +281,12 @@ impl<S: Carrier> Incoming<S> {
     }
 }
 
-/// What the payload of a Close says. As it came: the codec, which answers it, has checked that it is one.
-fn code_and_reason(payload: &[u8]) -> (Option<u16>, String) {
-    match payload.split_first_chunk() {
-        Some((code, reason)) => (Some(u16::from_be_bytes(*code)), String::from_utf8_lossy(reason).into_owned()),
-        None => (None, String::new()),
-    }
-}
-
-/// That a Close had no code is said by this, which is never sent.
-const NO_CODE: u16 = 1005;
-
-/// A code with its meaning (RFC 6455, section 7.4.1, and IANA's registry), and the peer's own reason.
-fn described(code: u16, reason: &str) -> String {
-    let meaning = match code {
-        1000 => "normal",
-        1001 => "going away",
-        1002 => "protocol error",
-        1003 => "data that it does not take",
-        NO_CODE => "no code",
-        1007 => "data that is not what it says",
-        1008 => "against its policy",
-        1009 => "message too big",
-        1010 => "an extension is missing",
-        1011 => "internal error",
-        1012 => "it restarts",
-        1013 => "try again later",
-        1014 => "bad gateway",
-        3000 => "unauthorized",
-        3003 => "forbidden",
-        3008 => "timeout",
-        _ => "a code of its own",
-    };
-    let code = if code == NO_CODE { String::new() } else { format!("{code}, ") };
-    match reason {
-        "" => format!("{code}{meaning}"),
-        reason => format!("{code}{meaning} (\"{reason}\")"),
-    }
-}
-
 // ---- out ----
 
 struct Outgoing<S: Carrier> {
     open: Arc<Open<S>>,
     kind: MessageKind,
+    closings: Arc<Closings>,
 }
 
 impl<S: Carrier> Outgoing<S> {
@@ -335,6 +307,13 @@ fn record(records: &[u8]) -> Option<(&[u8], bool, &[u8])> {
     let length = u32::from_be_bytes(*length);
     let (message, rest) = rest.split_at_checked((length & LARGEST_RECORD) as usize)?;
     Some((message, length > LARGEST_RECORD, rest))
+}
+
+/// The Close that this end sends.
+fn goodbye(ours: Option<&Closing>) -> Option<CloseFrame> {
+    let (code, reason) = ours.map_or((Some(1000), ""), |ours| (ours.code(), ours.reason()));
+    let code = code.map(|code| if may_be_sent(code) { code } else { u16::from(CloseCode::Protocol) });
+    code.map(|code| CloseFrame { code: CloseCode::from(code), reason: reason.into() })
 }
 
 impl<S: Carrier> AsyncWrite for Outgoing<S> {
@@ -358,11 +337,11 @@ impl<S: Carrier> AsyncWrite for Outgoing<S> {
         self.open.lock().writing(cx).poll_flush(cx).map_err(unsent)
     }
 
-    /// Sends a Close with the code for a normal end, unless the peer has sent one.
+    /// Sends a Close with the code that was asked for, or the one for a normal end, unless the peer has sent one.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut open = self.open.lock();
         let mut stream = open.writing(cx);
-        let close = Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() }));
+        let close = Message::Close(goodbye(self.closings.ours().as_ref()));
         stream.as_mut().get_mut().get_mut().frames.closing();
         match stream.as_mut().start_send(close) {
             // Closed already, by the peer or by an earlier poll.

@@ -4,7 +4,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tungstenite::handshake::client::generate_key;
 
 use super::handshake::{self, Refusal};
-use super::{Carrier, WsOptions};
+use super::{Carrier, Request, WsOptions};
 use crate::address::WsAddress;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -15,6 +15,8 @@ pub(in crate::endpoint) struct Opened<S> {
     /// What the peer has said already, behind the handshake.
     pub(in crate::endpoint) rest: Vec<u8>,
     pub(in crate::endpoint) protocol: Option<String>,
+    /// What the client asked for, where this end is the server.
+    pub(super) request: Option<Request>,
 }
 
 /// Asks a server to open a WebSocket. `whom` begins the sentences of errors.
@@ -33,7 +35,7 @@ pub(super) async fn ask<S: Carrier>(
     stream.flush().await.map_err(failed)?;
     let (head, rest) = head(&mut stream).await.map_err(failed)?;
     match handshake::accepted(&head, &key, options) {
-        Ok(protocol) => Ok(Opened { stream, rest, protocol }),
+        Ok(protocol) => Ok(Opened { stream, rest, protocol, request: None }),
         Err(refusal) => Err(told(whom, refusal)),
     }
 }
@@ -53,7 +55,8 @@ pub(super) async fn answer<S: Carrier>(
         Ok(welcome) => {
             stream.write_all(welcome.answer.as_bytes()).await.map_err(failed)?;
             stream.flush().await.map_err(failed)?;
-            Ok(Opened { stream, rest, protocol: welcome.protocol })
+            let protocol = welcome.request.protocol.clone();
+            Ok(Opened { stream, rest, protocol, request: Some(welcome.request) })
         }
         Err(refusal) => {
             // Whoever does not take its refusal has had its answer.

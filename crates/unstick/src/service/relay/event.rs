@@ -7,7 +7,7 @@ use std::time::Duration;
 use unstick_wire::faults::Unit;
 
 use super::{PeerId, Side};
-use crate::endpoint::Names;
+use crate::endpoint::{Names, Request};
 use crate::error::{Error, Result};
 
 /// What has passed through one bridge: bytes where they pass as they are, else messages.
@@ -36,6 +36,8 @@ pub enum Event<'a> {
         client: &'a Names,
         /// Who is at either end of the partner's.
         server: &'a Names,
+        /// What a client of a WebSocket asked for.
+        request: Option<&'a Request>,
     },
     /// Something passes.
     Passed {

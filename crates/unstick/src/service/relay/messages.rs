@@ -14,6 +14,7 @@ use unstick_wire::faults::{Course, Next};
 use super::tap::Watch;
 use super::{Passed, PeerId, Reason, Side};
 use crate::activity::{Activity, sleep_until};
+use crate::endpoint::Closing;
 use crate::error::Error;
 use crate::fairness::Turn;
 use crate::limits;
@@ -96,7 +97,13 @@ impl Messages {
         }
         // Who is left learns it as it happened.
         let exited = matches!(&reason, Reason::Failed { error, .. } if error.exit_status().is_some());
-        if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) && !exited {
+        // One WebSocket's Close is the other's.
+        let closed = match &reason {
+            Reason::Failed { side: Side::Client, .. } => pass_closing(client_says.closing(), &server).await,
+            Reason::Failed { side: Side::Server, .. } => pass_closing(server_says.closing(), &client).await,
+            _ => false,
+        };
+        if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) && !exited && !closed {
             if let Reason::Failed { side, .. } = &reason {
                 // What was said before it happened is to arrive, if anybody takes it.
                 let to = if *side == Side::Client { &server } else { &client };
@@ -253,7 +260,7 @@ impl Messages {
                 }
                 Next::End => match said_all {
                     Some(Err(error)) => return Ended::Source(error),
-                    _ => return self.finish(to, says.ends_both()).await,
+                    _ => return self.finish(to, says.ends_both(), says.closing()).await,
                 },
                 Next::Wait(until) => Some(Instant::from_std(until)),
                 Next::Input => None,
@@ -376,20 +383,30 @@ impl Messages {
             self.tell_damage(says);
             self.note();
         }
-        self.finish(to, says.ends_both()).await
+        self.finish(to, says.ends_both(), says.closing()).await
     }
 
     /// Passes the end on, of one who has gone altogether or of what it has to say.
-    async fn finish(&self, to: &Sender, gone: bool) -> Ended {
+    async fn finish(&self, to: &Sender, gone: bool, closing: Option<Closing>) -> Ended {
         if to.ends_both() && !gone && !self.watch.stop().has_come() {
             // Whom this ends altogether is given time for what it has to say still, if there is somebody who hears it.
             self.until_quiet().await;
+        }
+        if let Some(closing) = closing {
+            to.set_closing(closing);
         }
         match to.finish().await {
             Ok(()) => Ended::InOrder,
             Err(error) => Ended::Target(error),
         }
     }
+}
+
+/// Closes a WebSocket with the code and reason that came from the other one; false where either is something else.
+async fn pass_closing(closing: Option<Closing>, to: &Sender) -> bool {
+    let Some(closing) = closing else { return false };
+    // Who does not read it in time is closed without.
+    to.set_closing(closing) && tokio::time::timeout(limits::LAST_CALL, to.finish()).await.is_ok()
 }
 
 /// What has arrived sets out.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Command, Input, PeerId, Target};
+use crate::endpoint::Closing;
 use crate::error::Result;
 use crate::limits;
 
@@ -20,7 +21,7 @@ pub(super) struct Ahead<'a, I> {
 /// A command that is carried out at once.
 pub(super) enum Overtaking {
     Quit,
-    Close(PeerId, Option<Arc<str>>),
+    Close(PeerId, Option<Closing>, Option<Arc<str>>),
 }
 
 impl<'a, I: Input> Ahead<'a, I> {
@@ -73,13 +74,15 @@ impl<'a, I: Input> Ahead<'a, I> {
 
     /// A peer that holds the message up is closed at once; another one behind what was said to it.
     fn overtakes(&self, command: &Command, blocking: &[PeerId]) -> Option<Overtaking> {
+        let may_close = |id| blocking.contains(id) || !self.held.iter().any(|held| held.may_reach(*id));
         match command {
             Command::Quit => Some(Overtaking::Quit),
-            Command::Close(id) if blocking.contains(id) || !self.held.iter().any(|held| held.may_reach(*id)) => {
-                Some(Overtaking::Close(*id, None))
+            Command::Close(id) if may_close(id) => Some(Overtaking::Close(*id, None, None)),
+            Command::CloseWith(id, closing) if may_close(id) => {
+                Some(Overtaking::Close(*id, Some(closing.clone()), None))
             }
             Command::Tagged { id, command } => match self.overtakes(command, blocking)? {
-                Overtaking::Close(peer, _) => Some(Overtaking::Close(peer, Some(Arc::clone(id)))),
+                Overtaking::Close(peer, closing, _) => Some(Overtaking::Close(peer, closing, Some(Arc::clone(id)))),
                 Overtaking::Quit => Some(Overtaking::Quit),
             },
             _ => None,
@@ -108,7 +111,7 @@ impl Command {
         match self {
             Self::Send { message, .. } | Self::SendBinary { message, .. } => message.len(),
             Self::Tagged { command, .. } => command.bytes(),
-            Self::Close(_) | Self::Quit => 0,
+            Self::Close(_) | Self::CloseWith(..) | Self::Quit => 0,
         }
     }
 
@@ -122,7 +125,7 @@ impl Command {
                 Target::Latest | Target::All => true,
             },
             Self::Tagged { command, .. } => command.may_reach(id),
-            Self::Close(_) | Self::Quit => false,
+            Self::Close(_) | Self::CloseWith(..) | Self::Quit => false,
         }
     }
 }

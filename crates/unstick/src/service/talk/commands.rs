@@ -10,6 +10,7 @@ use super::ahead::{Ahead, Overtaking};
 use super::backlog::{Letter, Posted};
 use super::hub::{Alarm, Hub, Peer, State};
 use super::{Command, Event, Input, Outcome, Output, PeerId, Reason, Rules, Target};
+use crate::endpoint::Closing;
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
 use crate::limits;
@@ -173,7 +174,12 @@ impl<O: Output> Hub<O> {
             Command::Send { to, message } => self.send(to, Letter { message, binary: false, id }, input).await,
             Command::SendBinary { to, message } => self.send(to, Letter { message, binary: true, id }, input).await,
             Command::Close(peer) => {
-                self.close_as_asked(peer, id.as_deref());
+                self.close_as_asked(peer, None, id.as_deref());
+                self.make_room().await;
+                Ok(())
+            }
+            Command::CloseWith(peer, closing) => {
+                self.close_as_asked(peer, Some(closing), id.as_deref());
                 self.make_room().await;
                 Ok(())
             }
@@ -182,7 +188,13 @@ impl<O: Output> Hub<O> {
         }
     }
 
-    fn close_as_asked(&self, peer: PeerId, id: Option<&str>) {
+    fn close_as_asked(&self, peer: PeerId, closing: Option<Closing>, id: Option<&str>) {
+        if let Some(closing) = closing
+            && self.lock().peers.get(&peer).is_some_and(|peer| !peer.sender.set_closing(closing))
+        {
+            let error = Error::usage("a code and a reason are for WebSocket, and this peer has another transport");
+            return self.complain_of(Some(peer), id, &error);
+        }
         if !self.close(peer, Reason::Closed) {
             let gone = no_such_peer(&self.lock(), peer);
             self.complain_of(Some(peer), id, &gone);
@@ -256,8 +268,8 @@ impl<O: Output> Hub<O> {
     fn is_overtaken(&self, overtaking: Overtaking) -> Result<(), Outcome> {
         match overtaking {
             Overtaking::Quit => Err(Outcome::Ended),
-            Overtaking::Close(peer, id) => {
-                self.close_as_asked(peer, id.as_deref());
+            Overtaking::Close(peer, closing, id) => {
+                self.close_as_asked(peer, closing, id.as_deref());
                 Ok(())
             }
         }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::backlog::Backlog;
 use super::{Answer, Event, Input, Outcome, Output, Party, PeerId, Reason, Rules, peer};
-use crate::endpoint::Notices;
+use crate::endpoint::{Closing, Notices};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::{Link, Listener, Sender};
@@ -262,6 +262,7 @@ impl<O: Output> Hub<O> {
 
     pub(super) fn open(self: &Arc<Self>, link: Link) {
         let names = link.names().clone();
+        let request = link.request().cloned();
         let (sender, receiver) = link.split();
         let mut state = self.lock();
         if state.over {
@@ -270,7 +271,7 @@ impl<O: Output> Hub<O> {
         state.came += 1;
         let id = state.came;
         state.last_activity = Instant::now();
-        state.emit(Event::Open { peer: id, names: &names, datagram: sender.is_datagram() });
+        state.emit(Event::Open { peer: id, names: &names, datagram: sender.is_datagram(), request: request.as_ref() });
         let greeting = !self.rules.greeting.is_empty() || (state.input_ended && !self.rules.wait);
         if greeting {
             tokio::spawn(Arc::clone(self).greet(id, sender.clone()));
@@ -298,13 +299,13 @@ impl<O: Output> Hub<O> {
     }
 
     /// A peer has gone: says so, and ends the run where that is its end.
-    pub(super) fn gone(&self, id: PeerId, from: &str, reason: Reason) {
+    pub(super) fn gone(&self, id: PeerId, from: &str, reason: Reason, closing: Option<&Closing>) {
         let mut state = self.lock();
         state.sent = state.peers.remove(&id).map_or(0, |peer| peer.messages);
         if state.latest == Some(id) {
             state.latest = None;
         }
-        state.emit(Event::Close { peer: id, from, reason: &reason });
+        state.emit(Event::Close { peer: id, from, reason: &reason, closing });
         let for_good = state.reconnects && self.ends_for_good(&reason, state.input_ended);
         if !state.listening || self.rules.once || for_good {
             state.end(match reason {

@@ -160,7 +160,8 @@ impl<O: Output> Visit<O> {
         hub.make_room().await;
         // It may not have read the rest.
         let slow = matches!(hub.standing(self.id).ending, Some(Reason::Slow));
-        hub.gone(self.id, &self.from, if slow { Reason::Slow } else { reason });
+        let (reason, closing) = (if slow { Reason::Slow } else { reason }, self.receiver.closing());
+        hub.gone(self.id, &self.from, reason, closing.as_ref());
     }
 
     /// Sees to it that what was sent before is written.
