@@ -558,6 +558,6 @@ fn keepalive(text: &str) -> Result<Duration, String> {
     time.ok_or_else(|| "a time from 1s to 32767s, which is what TCP takes".to_owned())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| DURATIONS.to_owned())
 }

@@ -40,7 +40,7 @@ impl Bridge {
         websocket::bridge(&args.web, &args.pages, &args.reach.request, near, far)?;
         let (near, far) = bridge.ends();
         secure::bridge(&args.tls, &args.show, &args.reach.verify, near, far)?;
-        args.limits.apply_to_bridge([&mut bridge.options, &mut bridge.target.options])?;
+        args.limits.apply_to_bridge(&mut bridge.rules, [&mut bridge.options, &mut bridge.target.options])?;
         bridge.rules.once = args.once;
         bridge.rules.max_peers = plan::max_peers(args);
         Ok(bridge)
@@ -54,7 +54,7 @@ impl Bridge {
             return Err(Error::usage(what).with_hint("--retry TIME waits for a server that is not there yet"));
         }
         let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, false)?;
-        args.limits.apply_to_bridge([&mut bridge.options, &mut bridge.target.options])?;
+        args.limits.apply_to_bridge(&mut bridge.rules, [&mut bridge.options, &mut bridge.target.options])?;
         plan::udp(&args.udp, &mut <[At<'_>; 2]>::from(bridge.ends()))?;
         plan::reach_for(&args.reach, &[&bridge.address, &bridge.target.address])?;
         for options in [&mut bridge.options, &mut bridge.target.options] {

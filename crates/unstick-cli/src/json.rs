@@ -320,6 +320,7 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::Closed => "closed",
         Reason::Until => "until",
         Reason::Slow => "slow",
+        Reason::Idle(_) => "idle",
         Reason::Failed(error) => failure_name(error),
         _ => "error",
     }

@@ -1,8 +1,13 @@
 //! What can be typed of how much a peer may cost: memory, and time without a word.
 
+use std::time::Duration;
+
 use clap::Args;
+use unstick::service::relay;
 use unstick::service::talk::Rules;
 use unstick::wire::quantity::parse_size;
+
+use crate::args::duration;
 use unstick::{Error, Options, PendingBudget, Result};
 
 /// Limits of peers.
@@ -17,12 +22,16 @@ pub struct PeerLimits {
     /// [default: 256M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_pending: Option<usize>,
+    /// Close a peer with which no byte has passed in either direction for TIME [default: never]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub peer_idle: Option<Duration>,
 }
 
 impl PeerLimits {
     /// What they mean for a conversation.
     pub fn apply(&self, rules: &mut Rules, options: &mut Options) {
         rules.max_queue = self.max_queue.unwrap_or(rules.max_queue);
+        rules.peer_idle = self.peer_idle;
         options.pending = self.pending();
     }
 }
@@ -33,11 +42,12 @@ impl PeerLimits {
     /// # Errors
     ///
     /// Where a limit is for a conversation at this end.
-    pub fn apply_to_bridge(&self, ends: [&mut Options; 2]) -> Result<()> {
+    pub fn apply_to_bridge(&self, rules: &mut relay::Rules, ends: [&mut Options; 2]) -> Result<()> {
         if self.max_queue.is_some() {
             let error = Error::usage("--max-queue is for messages from standard input, and with --to there are none");
             return Err(error.with_hint("leave out one of them"));
         }
+        rules.peer_idle = self.peer_idle;
         let pending = self.pending();
         ends.into_iter().for_each(|end| end.pending = pending.clone());
         Ok(())

@@ -163,7 +163,9 @@ async fn written(sender: Sender, outcome: &Outcome) -> Result<()> {
 /// nc's pipe.
 async fn raw(plan: &Plan) -> Result<Status> {
     let begun = Instant::now();
-    let limit = plan.rules.deadline.into_iter().chain(plan.rules.idle).min();
+    // A pipe has one peer: its silence is that of the run.
+    let idle = plan.rules.idle.into_iter().chain(plan.rules.peer_idle).min();
+    let limit = plan.rules.deadline.into_iter().chain(idle).min();
     let Some(opened) = signals::unless_ended(within(limit, open_end(plan))).await else {
         return Ok(Status::Terminated);
     };
@@ -175,7 +177,7 @@ async fn raw(plan: &Plan) -> Result<Status> {
             rules.half_close = plan.rules.half_close;
             rules.serve_on = plan.listening && plan.rules.serve_on;
             rules.input = !plan.input_unread;
-            rules.idle = plan.rules.idle;
+            rules.idle = idle;
             rules.stop = signals::stop();
             rules.deadline = plan.rules.deadline.map(|after| after.saturating_sub(begun.elapsed()));
             let filter = plan.screen.then(|| Box::new(crate::visible::stream()) as service::pipe::Filter);

@@ -82,7 +82,9 @@ impl Notices {
             | Event::Pending { .. }
             | Event::Slow { .. }
             | Event::Reconnecting { .. } => true,
-            Event::Unanswered { .. } | Event::Notice { .. } | Event::Close { reason: Reason::Slow, .. } => true,
+            Event::Unanswered { .. }
+            | Event::Notice { .. }
+            | Event::Close { reason: Reason::Slow | Reason::Idle(_), .. } => true,
             Event::Damaged { .. } => true,
             _ => self.verbose,
         };

@@ -215,6 +215,7 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::Failed { error, .. } => json::failure_name(error),
         Reason::Fault(_) => "fault",
         Reason::Closed => "closed",
+        Reason::Idle(_) => "idle",
         _ => "ended",
     }
 }

@@ -77,6 +77,9 @@ pub const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
 /// The longest time between two keep-alive probes of TCP: what Linux takes (`MAX_TCP_KEEPIDLE`).
 pub const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32_767);
 
+/// How often it is looked, in the time that a peer may be silent, whether it has taken something.
+pub const IDLE_LOOKS: u32 = 4;
+
 /// Questions of `--keepalive` without an answer until a peer has gone: one lost packet, or two, are no reason.
 pub const UNANSWERED: u32 = 3;
 

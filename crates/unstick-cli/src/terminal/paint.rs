@@ -147,6 +147,7 @@ impl Painter {
         let why = match reason {
             Reason::Closed | Reason::Refused(_) => " (closed from here)",
             Reason::Until => " (--until)",
+            Reason::Idle(_) => " (closed from here: it was silent for --peer-idle)",
             Reason::Slow => " (closed from here: it did not read what was sent to it)",
             _ => "",
         };

@@ -380,3 +380,24 @@ fn a_close_overtakes_what_the_peer_does_not_read() {
     tell(&mut process, json!({ "quit": true }));
     assert_eq!(process.code(), 0);
 }
+
+/// Who says nothing is let go, in a conversation and in a bridge of bytes or of messages; the run goes on.
+#[test]
+fn silent_peers_are_let_go() {
+    let (server, to) = listener();
+    let bridge = ["--to", &*to, "--to-frame", "u32be"];
+    for (more, bridged) in [(&[][..], false), (&bridge[..2], true), (&bridge[..], true)] {
+        let mut process =
+            unstick(&[&["listen", "127.0.0.1:0", "--json", "--peer-idle", "300ms", "-f", "line"], more].concat());
+        let port = crate::rig::port_at_end(event(&mut process)["address"].as_str().unwrap()).unwrap();
+        for number in 1..=2 {
+            let mut silent = Peer::connect(port);
+            let _server = bridged.then(|| Peer::accept(&server));
+            assert_eq!(event(&mut process)["event"], "open");
+            let close = event(&mut process);
+            assert_eq!((&close["event"], &close["peer"]), (&"close".into(), &number.into()), "{close}");
+            assert_eq!(close["reason"], "idle", "{more:?}");
+            silent.is_dropped();
+        }
+    }
+}

@@ -149,6 +149,8 @@ pub struct Rules {
     pub max_peers: Option<usize>,
     /// End when nothing has passed for so long.
     pub idle: Option<Duration>,
+    /// A bridge ends through which nothing has passed, in either direction, for so long.
+    pub peer_idle: Option<Duration>,
     /// End after so long.
     pub deadline: Option<Duration>,
     /// How long a bridge with a datagram end goes on when one direction has ended, which datagrams cannot tell; and how long a
@@ -162,7 +164,7 @@ impl Default for Rules {
     fn default() -> Self {
         let linger = Duration::from_secs(1);
         let stop = Stop::default();
-        Self { dump: false, once: false, max_peers: None, idle: None, deadline: None, linger, stop }
+        Self { dump: false, once: false, max_peers: None, idle: None, peer_idle: None, deadline: None, linger, stop }
     }
 }
 
@@ -197,6 +199,7 @@ impl Side {
 /// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
 pub async fn relay(clients: Clients, target: Target, output: impl Output, mut rules: Rules) -> Outcome {
     rules.idle = rules.idle.map(bounded);
+    rules.peer_idle = rules.peer_idle.map(bounded);
     rules.deadline = rules.deadline.map(bounded);
     rules.linger = bounded(rules.linger);
     let hub = Arc::new(Hub {
@@ -389,7 +392,7 @@ impl Hub {
         let bytes = streams && self.target.counts_bytes();
         let (reason, passed) = match (client, server) {
             (End::Stream(client), End::Stream(server)) if self.target.passes_bytes() => {
-                let passed = self.bytes(peer, client, server).pass(&*self).await;
+                let passed = self.bytes(peer, client, server).pass(&*self, self.rules.peer_idle).await;
                 self.written().await;
                 passed
             }
@@ -398,7 +401,7 @@ impl Hub {
         self.make_room().await;
         self.emit(Event::Close { peer, from: &from, reason: &reason, passed, bytes });
         match reason {
-            Reason::Ended | Reason::Closed | Reason::Fault(_) => Ok(()),
+            Reason::Ended | Reason::Closed | Reason::Fault(_) | Reason::Idle(_) => Ok(()),
             Reason::Failed { error, .. } => Err(error),
         }
     }
@@ -460,7 +463,7 @@ impl Hub {
         if !plan.is_empty() {
             lock(&self.faulted).insert(peer, Arc::downgrade(&messages));
         }
-        let passed = messages.pass(client, server).await;
+        let passed = messages.pass(client, server, self.rules.peer_idle).await;
         self.written().await;
         if lock(&self.faulted).remove(&peer).is_some() {
             self.tell_faults(peer, &messages);

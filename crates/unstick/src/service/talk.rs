@@ -8,6 +8,7 @@ mod answer;
 mod backlog;
 mod commands;
 mod hub;
+mod idle;
 mod peer;
 mod reconnect;
 
@@ -58,6 +59,8 @@ pub struct Rules {
     pub until: Option<Bytes>,
     /// End when no message has passed for so long.
     pub idle: Option<Duration>,
+    /// A peer ends with which nothing has passed, in either direction, for so long.
+    pub peer_idle: Option<Duration>,
     /// End after so long.
     pub deadline: Option<Duration>,
     /// Serve one conversation.
@@ -99,6 +102,7 @@ impl Default for Rules {
             count: None,
             until: None,
             idle: None,
+            peer_idle: None,
             deadline: None,
             once: false,
             wait: true,
@@ -303,6 +307,8 @@ pub enum Reason {
     Until,
     /// This end did, because the peer did not read what was sent to it.
     Slow,
+    /// This end did, because nothing had passed for so long.
+    Idle(Duration),
     /// It failed.
     Failed(Error),
     /// A message of the peer, or the answer to it, cannot be written as asked for: [`Error::is_message`]. The conversation ends
@@ -315,7 +321,7 @@ impl Reason {
     pub fn error(&self) -> Option<&Error> {
         match self {
             Self::Failed(error) | Self::Refused(error) => Some(error),
-            Self::Ended | Self::Closed | Self::Until | Self::Slow => None,
+            Self::Ended | Self::Closed | Self::Until | Self::Slow | Self::Idle(_) => None,
         }
     }
 }
@@ -412,6 +418,7 @@ pub trait Output: Send + 'static {
 /// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
 pub async fn talk(party: Party, input: impl Input, output: impl Output, mut rules: Rules) -> Outcome {
     rules.idle = rules.idle.map(bounded);
+    rules.peer_idle = rules.peer_idle.map(bounded);
     rules.deadline = rules.deadline.map(bounded);
     rules.linger = bounded(rules.linger);
     rules.pending_after = bounded(rules.pending_after);

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use unstick::limits::{
-    BYTES_AHEAD, COMMANDS_AHEAD, DEAF_PATIENCE, FINISHING, LAST_CALL, MAX_BACKLOG, MAX_QUEUE, PROGRESS_LOOK,
-    RECONNECT_LONGEST, RECONNECT_PAUSE, SLOW_PATIENCE, STALLED, WIND_UP,
+    BYTES_AHEAD, COMMANDS_AHEAD, DEAF_PATIENCE, FINISHING, IDLE_LOOKS, LAST_CALL, MAX_BACKLOG, MAX_QUEUE,
+    PROGRESS_LOOK, RECONNECT_LONGEST, RECONNECT_PAUSE, SLOW_PATIENCE, STALLED, WIND_UP,
 };
 use unstick::service::talk::{Command, Event, Input, Outcome, Output, Party, Reason, Reconnect, Rules, Target, talk};
 use unstick::wire::Framing;
@@ -215,6 +215,30 @@ async fn a_peer_that_half_closes_and_does_not_read_is_let_go() {
     sends.finish().await.unwrap();
     run.tells("close 1: Slow").await;
     assert!(begun.elapsed() >= FINISHING && begun.elapsed() < 2 * FINISHING, "{:?}", begun.elapsed());
+}
+
+/// `IDLE_LOOKS`: what a peer says counts, and what it reads; silence does not.
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_let_go() {
+    let after = Duration::from_secs(60);
+    let mut run = Run::begin("mem:silent", rules(|rules| rules.peer_idle = Some(after))).await;
+    let (_silent, speaks, mut reads) = (run.join(1).await, run.join(2).await, run.join(3).await);
+    let begun = Instant::now();
+    for _ in 0..5 {
+        tokio::time::sleep(after / 2).await;
+        speaks.send(b"here").await.unwrap();
+        run.send(Target::Peer(3), "there");
+        assert_eq!(reads.recv().await.unwrap().unwrap(), "there");
+    }
+    let mut told = Vec::new();
+    while told.iter().filter(|line: &&String| line.starts_with("close")).count() < 3 {
+        told.push(run.told.recv().await.unwrap());
+    }
+    let closes: Vec<_> = told.iter().filter(|line| line.starts_with("close")).collect();
+    assert_eq!(closes[0], "close 1: Idle(60s)");
+    assert!(closes.iter().all(|line| line.ends_with("Idle(60s)")), "{closes:?}");
+    let took = begun.elapsed();
+    assert!(took >= after * 7 / 2 && took <= after * (5 * IDLE_LOOKS + 4) / 2 / IDLE_LOOKS + after, "{took:?}");
 }
 
 /// `COMMANDS_AHEAD`, `BYTES_AHEAD`: what ends a peer or the run does not wait behind a message that has no room.

@@ -43,8 +43,9 @@ impl Bytes {
     }
 
     /// Passes everything on until both directions have ended.
-    pub(super) async fn pass(mut self, watch: &dyn Watch) -> (Reason, Passed) {
+    pub(super) async fn pass(mut self, watch: &dyn Watch, idle: Option<Duration>) -> (Reason, Passed) {
         let mut before = 0;
+        let mut silence = idle.map(|after| (after, Box::pin(sleep(after))));
         let (mut stopped, mut stops) = (pin!(watch.stop().comes()), false);
         let reason = poll_fn(|cx| {
             if !stops && stopped.as_mut().poll(cx).is_ready() {
@@ -57,8 +58,14 @@ impl Bytes {
             if now != before {
                 before = now;
                 watch.note();
+                if let Some((after, timer)) = &mut silence {
+                    timer.as_mut().reset(Instant::now() + *after);
+                }
             }
-            polled
+            match &mut silence {
+                Some((after, timer)) if polled.is_pending() => timer.as_mut().poll(cx).map(|()| Reason::Idle(*after)),
+                _ => polled,
+            }
         })
         .await;
         let reason = match reason {

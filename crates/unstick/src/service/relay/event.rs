@@ -91,6 +91,8 @@ pub enum Reason {
     Ended,
     /// This end did: [`Rules::stop`](super::Rules::stop).
     Closed,
+    /// This end did, because nothing had passed for so long.
+    Idle(Duration),
     /// A fault that was ordered ended it: `close` or `reset`.
     Fault(&'static str),
     /// One end failed; the other has learnt it as a reset, where its transport has such a thing.

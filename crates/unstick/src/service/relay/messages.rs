@@ -80,13 +80,14 @@ impl Messages {
     }
 
     /// Passes messages until both directions have ended.
-    pub(super) async fn pass(&self, client: Link, server: Link) -> (Reason, Passed) {
+    pub(super) async fn pass(&self, client: Link, server: Link, idle: Option<Duration>) -> (Reason, Passed) {
         let ((client, mut client_says), (server, mut server_says)) = (client.split(), server.split());
         let datagrams = client.is_datagram() || server.is_datagram();
         let ended = Notify::new();
         let (reason, gone) = tokio::select! {
             ended = self.both(&client, &mut client_says, &server, &mut server_says, &ended) => ended,
             () = self.quiet(datagrams, &ended) => (Reason::Ended, false),
+            after = self.idle(idle) => (Reason::Idle(after), false),
         };
         let stopped = self.watch.stop().has_come();
         if gone && !stopped {
@@ -202,6 +203,17 @@ impl Messages {
         }
         ended.notified().await;
         self.until_quiet().await;
+    }
+
+    /// Ready when nothing has passed for so long.
+    async fn idle(&self, after: Option<Duration>) -> Duration {
+        loop {
+            let until = after.map(|after| self.last.last() + after);
+            sleep_until(until).await;
+            if let Some(after) = after.filter(|after| Instant::now() >= self.last.last() + *after) {
+                return after;
+            }
+        }
     }
 
     /// Ready when nothing has passed for `linger`, from now on.

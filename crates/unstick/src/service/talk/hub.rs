@@ -311,6 +311,7 @@ impl<O: Output> Hub<O> {
             state.end(match reason {
                 Reason::Failed(error) | Reason::Refused(error) => Outcome::PeerFailed(error),
                 Reason::Until => Outcome::Reached,
+                Reason::Idle(after) => Outcome::Idle(after),
                 Reason::Ended | Reason::Closed | Reason::Slow => Outcome::Ended,
             });
         } else if !state.reconnects && state.input_ended && state.peers.is_empty() && !self.rules.has_another_end() {

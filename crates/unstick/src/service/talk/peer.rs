@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::allowance::Allowance;
 use super::hub::{Hub, Standing};
 use super::{Answer, Event, Outcome, Output, PeerId, Reason, answer};
-use crate::activity::sleep_until;
+use crate::activity::{Activity, sleep_until};
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
 use crate::half_close::HalfClose;
@@ -21,6 +21,8 @@ pub(super) struct Visit<O: Output> {
     hub: Arc<Hub<O>>,
     id: PeerId,
     from: Box<str>,
+    /// When something last arrived, for who ends peers that are silent.
+    heard: Option<Arc<Activity>>,
     /// Its standing has changed.
     wake: Arc<Notify>,
     sender: Sender,
@@ -125,7 +127,9 @@ impl<O: Output> Visit<O> {
         let answers_datagrams = sender.is_datagram() && !hub.is_silent();
         let allowance = answers_datagrams.then(|| Box::new(Allowance::new(hub.rules.answer_rate)));
         let side = Side::Open;
+        let heard = hub.heard();
         Self {
+            heard,
             hub,
             id,
             from,
@@ -145,8 +149,10 @@ impl<O: Output> Visit<O> {
 
     pub(super) async fn run(mut self) {
         let hub = Arc::clone(&self.hub);
+        let idle = hub.peer_is_idle(self.id, self.heard.clone(), self.sender.clone());
         let reason = tokio::select! {
             reason = self.converse() => reason,
+            after = idle => Ok(Reason::Idle(after)),
             () = hub.signals.over.notified() => Ok(Reason::Closed),
         };
         // What this end has asked for counts, and not what the peer made of it.
@@ -170,7 +176,7 @@ impl<O: Output> Visit<O> {
         match reason {
             Reason::Failed(_) | Reason::Slow => return,
             // What it has not read by then it will not read.
-            Reason::Closed | Reason::Refused(_) => {
+            Reason::Closed | Reason::Refused(_) | Reason::Idle(_) => {
                 let rest = async {
                     self.hub.backlog_is_sent(self.id).await;
                     self.sender.finish().await
@@ -231,6 +237,9 @@ impl<O: Output> Visit<O> {
     }
 
     fn arrives(&mut self) {
+        if let Some(heard) = &self.heard {
+            heard.note();
+        }
         if self.arrived.replace(Instant::now()).is_none()
             && let Some(question) = self.receiver.odd_opening()
         {

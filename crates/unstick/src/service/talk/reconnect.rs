@@ -76,7 +76,7 @@ impl<O: Output> Hub<O> {
     pub(super) fn ends_for_good(&self, reason: &Reason, input_ended: bool) -> bool {
         match reason {
             // This end wanted it so, and would want it so again.
-            Reason::Closed | Reason::Until | Reason::Slow | Reason::Refused(_) => true,
+            Reason::Closed | Reason::Until | Reason::Slow | Reason::Idle(_) | Reason::Refused(_) => true,
             // All has been said, and nothing is waited for.
             Reason::Ended | Reason::Failed(_) => input_ended && !self.rules.has_another_end(),
         }

@@ -1,0 +1,38 @@
+//! The end of a peer that has been silent for too long: nothing came from it, and it took nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::hub::Hub;
+use super::{Output, PeerId};
+use crate::activity::Activity;
+use crate::limits;
+use crate::link::Sender;
+
+impl<O: Output> Hub<O> {
+    /// When something last came from a peer, noted by its visit; nothing where nobody asks.
+    pub(super) fn heard(&self) -> Option<Arc<Activity>> {
+        self.rules.peer_idle.map(|_| Arc::new(Activity::new()))
+    }
+
+    /// Ready when nothing has passed in either direction for as long as the rules allow.
+    pub(super) async fn peer_is_idle(&self, id: PeerId, heard: Option<Arc<Activity>>, sender: Sender) -> Duration {
+        let Some((heard, after)) = heard.zip(self.rules.peer_idle) else { return std::future::pending().await };
+        let (mut taken, mut last) = (sender.taken(), heard.begun());
+        loop {
+            let sent = if sender.is_datagram() { self.lock().peers.get(&id).and_then(|peer| peer.sent) } else { None };
+            last = last.max(heard.last()).max(sent.unwrap_or(last));
+            let now = Instant::now();
+            if now >= last + after {
+                return after;
+            }
+            // What it takes is looked at now and then: no message has to look at the clock for that.
+            tokio::time::sleep_until((last + after).min(now + after / limits::IDLE_LOOKS)).await;
+            if std::mem::replace(&mut taken, sender.taken()) != taken {
+                last = Instant::now();
+            }
+        }
+    }
+}
