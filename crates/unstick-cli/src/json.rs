@@ -288,9 +288,11 @@ fn notice_object(notice: &Notice) -> Option<Value> {
 fn pending(peer: u64, so_far: &[u8]) -> Value {
     let preview = &so_far[..so_far.len().min(PREVIEW)];
     // A letter that the limit has cut in two is left out.
-    let text = match std::str::from_utf8(preview) {
-        Err(cut) if preview.len() < so_far.len() && cut.error_len().is_none() => &preview[..cut.valid_up_to()],
-        _ => preview,
+    let cut = preview.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    let is_letter = std::str::from_utf8(cut).is_err_and(|error| error.error_len().is_none());
+    let text = match is_letter && preview.len() < so_far.len() {
+        true => &preview[..preview.len() - cut.len()],
+        false => preview,
     };
     let text_of = String::from_utf8_lossy(text);
     let mut object = json!({ "event": "pending", "peer": peer, "bytes": so_far.len(), "text": text_of });

@@ -60,11 +60,13 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("endpoint/unix_dgram.rs", "sessions", Limit("max_sessions")),
     ("endpoint/unix_dgram.rs", "incoming", Limit("MAX_SESSIONS")),
     ("endpoint/ws.rs", "headers", User),
+    ("endpoint/ws.rs", "pass_headers", User),
     ("endpoint/ws.rs", "protocols", User),
     ("endpoint/ws.rs", "origins", User),
     ("endpoint/ws/frames.rs", "close", Limit("LONGEST_CONTROL")),
     ("endpoint/ws/guarded.rs", "held", Limit("READ")),
     ("endpoint/ws/opening.rs", "rest", Limit("MAX_OPENING")),
+    ("endpoint/ws/request.rs", "headers", Limit("MAX_OPENING")),
     ("link/outbox.rs", "frames", Limit("MAX_QUEUE")),
     ("service/relay.rs", "faulted", Peers),
     ("service/relay/lane.rs", "carried", Limit("RELAY_READ")),
@@ -87,6 +89,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("terminal/paint.rs", "datagrams", Peers),
     ("websocket.rs", "subprotocol", User),
     ("websocket.rs", "header", User),
+    ("websocket.rs", "pass_header", User),
     ("websocket.rs", "origin", User),
 ];
 

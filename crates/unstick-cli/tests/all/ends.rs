@@ -241,7 +241,7 @@ fn standard_input_that_cannot_be_read_is_no_fault_of_the_peer() {
 #[test]
 fn a_broken_framing() {
     let broken = "unstick: length 1195725856 is over the limit of 16 MiB; its bytes are the text \"GET \": is the peer \
-                  speaking HTTP?\n";
+                  speaking HTTP?\n  18 bytes of an unfinished message had arrived: \"GET / HTTP/1.1\\r\\n\\r\\n\"\n";
     let speaks_http = |mut peer: Peer| {
         peer.says("GET / HTTP/1.1\r\n\r\n");
         peer
@@ -252,14 +252,14 @@ fn a_broken_framing() {
 
 #[test]
 fn an_end_inside_a_frame() {
-    let inside = "unstick: the stream ended 6 bytes into a 9-byte frame\n";
+    let inside = "unstick: the stream ended 6 bytes into a 9-byte frame\n  6 bytes of an unfinished message had arrived: \"\\x00\\x00\\x00\\x05ab\"\n";
     connect(&["-f", "u32be"]).meets(|mut peer| peer.says(CUT_SHORT)).is(5, "", inside);
     listen(&["-f", "u32be", "--once"]).meets(|mut peer| peer.says(CUT_SHORT)).is(5, "", inside);
 }
 
 #[test]
 fn a_frame_that_takes_too_long() {
-    let late = "unstick: a frame did not end within 50ms: 6 bytes of it arrived\n";
+    let late = "unstick: a frame did not end within 50ms: 6 bytes of it arrived\n  6 bytes of an unfinished message had arrived: \"\\x00\\x00\\x00\\x05ab\"\n";
     let stops = |mut peer: Peer| {
         peer.says(CUT_SHORT);
         peer

@@ -14,7 +14,8 @@ fn message(name: &str, spec: &str, bytes: &[u8]) -> Vec<u8> {
     let fit: fit::Fit = match name {
         "line" => fit::line,
         "crlf" | "delim" | "null" | "between" | "mllp" => fit::undelimited,
-        "[ui]{8..64}{be,le,ne}" | "struct" | "ascii" | "decimal" => fit::short,
+        "[ui]{8..64}{be,le,ne}" | "struct" | "decimal" => fit::short,
+        "ascii" => fit::ascii,
         "length" => fit::general,
         "varint" => fit::varint,
         "ber" => fit::ber,

@@ -56,9 +56,15 @@ fn notices_that_nobody_reads_are_dropped_and_counted() {
     };
     let count: usize = dropped.split(' ').next().unwrap().parse().unwrap();
     assert_eq!(dropped, format!("{count} lines were dropped: standard error was not read"));
-    assert_eq!(lines + count, 2 * VISITS, "each line was written or counted");
     visits(port, 1);
-    assert!(unread.line().contains(&format!("peer {} joined", VISITS + 1)), "it goes on");
+    // The last visitor may have been reported as gone just behind the count.
+    let mut line = unread.line();
+    if line.contains(&format!("peer {VISITS} left")) {
+        lines += 1;
+        line = unread.line();
+    }
+    assert_eq!(lines + count, 2 * VISITS, "each line was written or counted");
+    assert!(line.contains(&format!("peer {} joined", VISITS + 1)), "it goes on: {line}");
     ends(process, Signal::TERM, 143);
 }
 

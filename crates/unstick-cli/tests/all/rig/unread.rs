@@ -32,6 +32,16 @@ impl Unread {
         rest
     }
 
+    /// Waits until there is no room for more, and reads nothing.
+    pub(crate) fn fills(&mut self) {
+        let pipe = self.0.get_ref();
+        let room = rustix::pipe::fcntl_getpipe_size(pipe).expect("a pipe has a size") as u64;
+        // What does not fit is not begun: a line less than the whole is as full as it gets.
+        while rustix::io::ioctl_fionread(pipe).expect("a pipe tells") < room / 2 {
+            std::thread::yield_now();
+        }
+    }
+
     /// Waits for the first of it, and reads no more than that.
     pub(crate) fn begins(&mut self) {
         self.0.get_mut().read_exact(&mut [0]).expect("it is written to");
