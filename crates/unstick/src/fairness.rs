@@ -25,6 +25,13 @@ impl Turn {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
+    /// Counts a message of this many bytes that costs its bytes alone: one that is put in a queue, and neither answered nor shown.
+    /// A write for every few of them would take longer than they do.
+    #[inline]
+    pub(crate) fn take_queued(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes + 1);
+    }
+
     /// Whether it is the others' turn.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {

@@ -110,7 +110,7 @@ impl<O: Output> Hub<O> {
         let Some(peer) = state.latest_peer().filter(|peer| peer.backlog.is_none()) else { return Ok(None) };
         let (mut some, mut rest) = (0, None);
         let passed = input.pass_on(&mut |message| {
-            turn.take(message.len());
+            turn.take_queued(message.len());
             let sent = !turn.is_over() && matches!(peer.sender.try_send(message), Ok(true));
             some += u64::from(sent);
             if !sent {
