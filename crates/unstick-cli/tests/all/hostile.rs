@@ -121,12 +121,14 @@ fn clients_that_connect_and_close_in_a_loop() {
 #[test]
 fn peers_that_half_close_and_do_not_read() {
     trial(&["--echo"]).meets(|arena| {
-        for _ in 0..20 {
+        let fills = || {
             let mut stream = arena.connect();
             stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
             while stream.write_all(&b"y\n".repeat(32 << 10)).is_ok() {}
             stream.shutdown(Shutdown::Write).unwrap();
-        }
+        };
+        // Side by side: one after the other they need longer than the attack may take to begin.
+        std::thread::scope(|scope| (0..50).for_each(|_| drop(scope.spawn(fills))));
     });
 }
 
