@@ -194,27 +194,31 @@ fn is_there(number: Pid) -> bool {
     test_kill_process_group(number).is_ok()
 }
 
-/// Whether a group without a leader is still the one that was started here: what it has in it was started in our session. A number
-/// comes back only after all others have been given out, and then most likely to another session.
-#[cfg(unix)]
+/// Whether a group without a leader is still the one that was started here: all of its processes belong to our session. The
+/// system reuses a number only after it has given out all others, and then most likely to another session.
+///
+/// The session is read from /proc, not asked of `getsid`: in a container it may be one from outside, whose number is 0 there.
+#[cfg(target_os = "linux")]
 fn is_ours(number: Pid) -> bool {
-    let Ok(own) = rustix::process::getsid(None) else { return false };
-    #[cfg(target_os = "linux")]
-    {
-        let Ok(processes) = std::fs::read_dir("/proc") else { return false };
-        let member = |entry: io::Result<std::fs::DirEntry>| {
-            let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
-            // Behind the name, in which anything may stand: state, parent, group, session.
-            let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(2);
-            let group: i32 = fields.next()?.parse().ok()?;
-            let session: i32 = fields.next()?.parse().ok()?;
-            (group == number.as_raw_pid()).then_some(session)
-        };
-        processes.filter_map(member).all(|session| session == own.as_raw_pid())
+    use std::path::Path;
+
+    fn group_and_session(process: &Path) -> Option<(i32, i32)> {
+        let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+        // After the name, which can contain anything: state, parent, group, session.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (own, number);
-        true
-    }
+
+    let Some((_, own)) = group_and_session(Path::new("/proc/self")) else { return false };
+    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+    processes
+        .filter_map(|process| group_and_session(&process.ok()?.path()))
+        .filter(|(group, _)| *group == number.as_raw_pid())
+        .all(|(_, session)| session == own)
+}
+
+/// Elsewhere there is no way to tell.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn is_ours(_number: Pid) -> bool {
+    true
 }

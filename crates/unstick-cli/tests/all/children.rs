@@ -3,29 +3,15 @@
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, test_kill_process};
 
-use crate::rig::{Gate, Peer, Process, Terminal, port_at_end, python_with_packages, unstick_listen};
+use crate::rig::{Gate, Peer, Process, Terminal, is_gone, port_at_end, python_with_packages, unstick_listen};
 
 /// One bound for all of them, on a busy machine: in turn they would take far longer.
 const TOGETHER: Duration = Duration::from_secs(15);
-
-/// Waits until a process is there no more.
-#[track_caller]
-fn is_gone(id: &str) {
-    let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let zombie = || {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).unwrap_or_default();
-        stat.is_empty() || stat.contains(") Z ")
-    };
-    while test_kill_process(id).is_ok() && !zombie() {
-        assert!(Instant::now() < deadline, "{id:?} is still there");
-        std::thread::yield_now();
-    }
-}
 
 fn is_there(id: &str) -> bool {
     test_kill_process(Pid::from_raw(id.trim().parse().unwrap()).unwrap()).is_ok()
@@ -82,6 +68,24 @@ fn a_second_signal_leaves_no_process_either() {
     bridge.signal(Signal::INT);
     assert!([130, 143].contains(&bridge.code()));
     is_gone(&ids[0]);
+}
+
+/// In a container, the session of the run may be one from outside, which has the number 0 there.
+#[test]
+fn commands_end_with_a_run_whose_session_is_outside_its_container() {
+    // Prints the processes named `sleep` that are left.
+    let script = r#""$0" listen 127.0.0.1:0 --each 'sleep 1000 >/dev/null 2>&1 & echo left' --count 1 </dev/null
+                    status=$?; grep -hs '(sleep) [^Z]' /proc/[0-9]*/stat; exit $status"#;
+    let mut container = Command::new("unshare");
+    container.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]);
+    container.args(["sh", "-c", script, env!("CARGO_BIN_EXE_unstick")]);
+    let mut listener = Process::start(&mut container);
+    let port = port_at_end(&listener.error_line_with("listening on ")).unwrap();
+    let mut peer = Peer::connect(port);
+    peer.says("x\n");
+    peer.hears("left\n");
+    assert_eq!(listener.code(), 0, "{}", listener.errors());
+    assert_eq!(listener.rest(), "x\n");
 }
 
 // ---- who asked ----

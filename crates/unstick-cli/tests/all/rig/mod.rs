@@ -24,7 +24,7 @@ pub(crate) use peers::{
     python_code, python_itself, python_of, python_of_packages, python_server, python_with_packages, socat_server,
     temporary,
 };
-pub(crate) use process::Process;
+pub(crate) use process::{Process, is_gone};
 pub(crate) use protocols::Server;
 pub(crate) use sound::{certificate, script, sound};
 pub(crate) use talk::{Talk, ask, connect, listen};

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, test_kill_process, waitid};
 
 /// How long any one thing may take before a test fails: generous, for a machine that is busy with other things.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -324,4 +324,19 @@ fn reap(shared: &Arc<Shared>) {
         state.status = Some(state.child.wait().expect("an ended child can be waited for"));
         shared.changed.notify_all();
     });
+}
+
+/// Waits until a process has ended. Nobody may have reaped it yet.
+#[track_caller]
+pub(crate) fn is_gone(id: &str) {
+    let id = id.trim().parse().ok().and_then(Pid::from_raw).expect("the id of a process");
+    let deadline = Instant::now() + LIMIT;
+    let zombie = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    };
+    while test_kill_process(id).is_ok() && !zombie() {
+        assert!(Instant::now() < deadline, "{id:?} is still there");
+        thread::yield_now();
+    }
 }
