@@ -348,7 +348,7 @@ pub enum Generated {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// The reference tables of the README, in Markdown
+    /// Print the generated tables of docs/reference.md (Markdown)
     Reference,
 }
 

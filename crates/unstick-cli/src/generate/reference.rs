@@ -1,4 +1,4 @@
-//! The reference tables: framings and exit statuses, in Markdown for the README, and as they are for the man page.
+//! The reference tables: framings and exit statuses, in Markdown for docs/reference.md, and as they are for the man page.
 
 use unstick::wire::{ENTRIES, Entry, Framing, PRESETS, Preset, Role, UNSAYABLE, Written};
 
@@ -61,9 +61,9 @@ pub(crate) fn syntax(entry: &Entry) -> String {
     if entry.syntax.len() > LONG { entry.syntax.replace("[,", " [,") } else { entry.syntax.to_owned() }
 }
 
-/// What stands between the markers in the README.
+/// The text between the markers in docs/reference.md.
 pub(super) fn markdown() -> String {
-    let mut text = String::from("### Framings\n\n| spec | frame | such as |\n|---|---|---|\n");
+    let mut text = String::from("## Framings\n\n| spec | frame | examples |\n|---|---|---|\n");
     for entry in ENTRIES {
         let such_as: Vec<String> = examples(entry).map(code).collect();
         text += &format!("| {} | {} | {} |\n", code(&syntax(entry)), cell(entry.frame), such_as.join(" "));
@@ -74,18 +74,18 @@ pub(super) fn markdown() -> String {
         text += &format!("| {} | {} |\n", code(key), cell(meaning));
     }
     text += &presets();
-    text += "\n### Exit status\n\n| status | meaning |\n|---|---|\n";
+    text += "\n## Exit status\n\n| status | meaning |\n|---|---|\n";
     for (status, meaning) in STATUSES {
         text += &format!("| {} | {} |\n", *status as u8, cell(meaning));
     }
     text
 }
 
-/// The presets, family by family, and what cannot be said.
+/// The presets, family by family, and what is not supported.
 fn presets() -> String {
     let mut text = String::from(
-        "\n### Presets\n\nProtocols by name, as in `unstick connect 5432 -f postgres`: `connect` speaks as a client, `listen` as a server. \
-         `max=`, `oversize=` and `damaged=` can be given as well. Where `--io` is not said it is as in the table.\n",
+        "\n## Presets\n\nProtocols by name, as in `unstick connect 5432 -f postgres`: `connect` speaks as a client, `listen` as a server. \
+         `max=`, `oversize=` and `damaged=` can be given as well. The table has the default of `--io`.\n",
     );
     for family in PRESETS {
         text += &format!("\n**{}**\n\n| preset | protocol | frames | --io |\n|---|---|---|---|\n", family.title);
@@ -99,7 +99,7 @@ fn presets() -> String {
         }
     }
     if !UNSAYABLE.is_empty() {
-        text += "\n**Not to be said**\n\n| protocol | why |\n|---|---|\n";
+        text += "\n**Not supported**\n\n| protocol | why |\n|---|---|\n";
     }
     for protocol in UNSAYABLE {
         text += &format!("| {} ({}) | {} |\n", cell(protocol.title), cell(protocol.document), cell(protocol.why));

@@ -36,12 +36,12 @@ const BEGIN: &str = "<!-- reference:begin -->\n";
 const END: &str = "<!-- reference:end -->";
 
 #[test]
-fn the_reference_in_the_readme_is_fresh() {
-    let readme = text("README.md");
-    let (_, behind) = readme.split_once(BEGIN).expect("the README marks where the reference begins");
+fn the_reference_is_fresh() {
+    let page = text("docs/reference.md");
+    let (_, behind) = page.split_once(BEGIN).expect("the page marks where the generated part begins");
     let (found, _) = behind.split_once(END).expect("and where it ends");
     let fresh = printed(&["generate", "reference"]);
-    assert!(found == fresh, "README.md is stale: CONTRIBUTING.md has the command that renews it");
+    assert!(found == fresh, "docs/reference.md is stale: CONTRIBUTING.md has the command that renews it");
 }
 
 #[test]
@@ -256,13 +256,16 @@ fn every_key_of_a_shaking_is_in_its_document() {
 
 // ---- the rest of the paper ----
 
-const PAPERS: [&str; 7] = [
+const PAPERS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/decisions.md",
     "docs/json.md",
+    "docs/protocols.md",
+    "docs/reference.md",
+    "docs/shake.md",
     "examples/README.md",
 ];
 
@@ -345,9 +348,9 @@ fn the_scene_of_the_readme_is_what_the_lab_draws() {
 }
 
 #[test]
-fn the_shaking_of_the_readme_is_what_shake_says() {
-    let readme = text("README.md");
-    let (_, behind) = readme.split_once("$ unstick shake --to 127.0.0.1:0 ").expect("the README shows a shaking");
+fn the_report_in_the_docs_is_what_shake_says() {
+    let page = text("docs/shake.md");
+    let (_, behind) = page.split_once("$ unstick shake --to 127.0.0.1:0 ").expect("the page shows a report");
     let (arguments, behind) = behind.split_once('\n').expect("a line");
     let (shown, _) = behind.split_once("```").expect("and its end");
     let mut command = Command::new("sh");
@@ -358,7 +361,7 @@ fn the_shaking_of_the_readme_is_what_shake_says() {
     let mut shake = Process::start(command.args(["-c", &line]).current_dir(home()).env("PATH", path));
     let said = shake.rest();
     assert_eq!(shake.code(), 6, "{said}");
-    // Of the run that the README shows are its times and paths, how many cuts a server that broke off still read, and
+    // Of the run that the page shows are its times and paths, how many cuts a server that broke off still read, and
     // whether the bytes that it left unread made its end a reset.
     let known = |text: &str| -> Vec<String> {
         let of_the_run = ["run it again", "File \"", "<module>", " s of a conversation", " cuts and joins delivered"];

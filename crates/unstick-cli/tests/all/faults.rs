@@ -23,14 +23,14 @@ fn heard(port: u16, server: &std::net::TcpListener) -> String {
     String::from_utf8(heard).expect("lines are text")
 }
 
-/// The table of the README, the help and the parser hold the same faults.
+/// The table of the reference, the help and the parser hold the same faults.
 #[test]
-fn the_faults_of_the_help_and_of_the_readme_are_those_there_are() {
+fn the_faults_of_the_help_and_of_the_reference_are_those_there_are() {
     let unknown = Plan::parse(&["?"]).expect_err("there is no such fault");
     let names = unknown.hint().and_then(|hint| hint.strip_prefix("there are ")).expect("it lists them");
     let help = unstick(&["listen", "--help"]).rest();
-    let readme = include_str!("../../../../README.md");
-    let table = readme.split("| fault | on messages").nth(1).expect("it has a table of them");
+    let reference = include_str!("../../../../docs/reference.md");
+    let table = reference.split("| fault | on messages").nth(1).expect("it has a table of them");
     let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with("| `")).collect();
     let specs: Vec<&str> =
         rows.iter().flat_map(|row| row.split('|').nth(1).expect("a cell").split('`').skip(1).step_by(2)).collect();
@@ -38,7 +38,7 @@ fn the_faults_of_the_help_and_of_the_readme_are_those_there_are() {
         assert!(Plan::parse(&[spec]).is_ok(), "{spec}");
     }
     for name in names.split(", ") {
-        assert!(specs.iter().any(|spec| spec.split('=').next() == Some(name)), "{name} is not in the README");
+        assert!(specs.iter().any(|spec| spec.split('=').next() == Some(name)), "{name} is not in docs/reference.md");
         assert!(help.split([' ', '=', ',', ';', '.', '\n']).any(|word| word == name), "{name} is not in the help");
     }
 }

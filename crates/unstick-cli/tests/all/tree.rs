@@ -165,14 +165,15 @@ fn every_transport_is_opened_suited_and_documented() {
         })
         .collect();
     assert_eq!(opened, lines.iter().map(|(name, _)| *name).collect(), "opened in endpoint.rs, and in the suite");
-    let readme = fs::read_to_string(home().join("README.md")).unwrap();
-    let table = readme.split("\n## Endpoints\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a table");
+    let reference = fs::read_to_string(home().join("docs/reference.md")).unwrap();
+    let table =
+        reference.split("\n## Endpoints\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a table");
     for (name, address) in lines {
         assert!(home().join(format!("crates/unstick/src/endpoint/{name}.rs")).exists(), "{name} has no file");
         let scheme =
             address.split_inclusive("://").next().unwrap_or_default().split_inclusive(':').next().unwrap_or_default();
         let row = table.lines().find(|line| line.starts_with(&format!("| `{scheme}")));
-        assert!(row.is_some_and(|row| row.ends_with("| works |")), "{name} ({scheme}) has no row in the README");
+        assert!(row.is_some_and(|row| row.ends_with("| works |")), "{name} ({scheme}) has no row in docs/reference.md");
     }
 }
 
