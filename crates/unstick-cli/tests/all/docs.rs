@@ -256,12 +256,13 @@ fn every_key_of_a_shaking_is_in_its_document() {
 
 // ---- the rest of the paper ----
 
-const PAPERS: [&str; 10] = [
+const PAPERS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/decisions.md",
+    "docs/guide.md",
     "docs/json.md",
     "docs/protocols.md",
     "docs/reference.md",

@@ -14,6 +14,7 @@ mod examples;
 mod faults;
 mod generate;
 mod graceful;
+mod guide;
 mod half_close;
 mod hands_free;
 mod hostile;

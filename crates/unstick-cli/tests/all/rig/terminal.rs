@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -66,6 +67,38 @@ impl Terminal {
         let variables = [("PS1", "$ "), ("UNSTICK", env!("CARGO_BIN_EXE_unstick"))];
         let words = ["bash", "--norc", "--noprofile", "-i"];
         Terminal::start(&words, columns, &variables, &Arc::new(super::temporary()))
+    }
+
+    /// The same in the network namespace of a process, in a folder; its PATH has the program.
+    pub(crate) fn shell_in_network(columns: u16, holder: u32, folder: &Path) -> Terminal {
+        let program = Path::new(env!("CARGO_BIN_EXE_unstick")).parent().expect("it is in a folder").display();
+        let path = format!("{program}:{}", std::env::var("PATH").expect("there is a PATH"));
+        let variables = [("PS1", "$ "), ("PATH", &path)];
+        let (holder, folder) = (format!("--target={holder}"), format!("--wd={}", folder.display()));
+        let words = [
+            "nsenter",
+            &holder,
+            "--user",
+            "--net",
+            "--preserve-credentials",
+            &folder,
+            "bash",
+            "--norc",
+            "--noprofile",
+            "-i",
+        ];
+        Terminal::start(&words, columns, &variables, &Arc::new(super::temporary()))
+    }
+
+    /// Waits until the program writes, for a moment.
+    pub(crate) fn may_change(&self) {
+        let seen = self.shared.lock();
+        drop(self.shared.changed.wait_timeout(seen, Duration::from_millis(20)));
+    }
+
+    /// The rows of the screen up to the cursor's.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        self.shared.lock().rows()
     }
 
     fn start(words: &[&str], columns: u16, variables: &[(&str, &str)], state: &Arc<TempDir>) -> Terminal {
