@@ -9,6 +9,7 @@ use unstick::HalfClose;
 use unstick::limits::{LONGEST_KEEPALIVE, SHORTEST_KEEPALIVE};
 use unstick::wire::quantity::{DURATIONS, parse_duration, parse_number};
 
+use crate::help;
 use crate::peer_limits::PeerLimits;
 use crate::proxy::Through;
 use crate::secure::{Show, Tls, Verify};
@@ -16,8 +17,8 @@ use crate::websocket::{Pages, Passing, Request, Speech, WebSocket};
 
 /// Whole messages over any socket.
 ///
-/// TCP hands a program a stream of bytes: two sends may arrive as one read, and one send as two. unstick sends and receives whole
-/// messages, in a framing chosen by a short spec.
+/// TCP carries a stream of bytes: two sends can arrive as one read, and one send as two. unstick sends and receives whole
+/// messages, in a framing that you name with -f.
 #[derive(Debug, Parser)]
 #[command(name = "unstick", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
@@ -29,102 +30,61 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Wait for peers on an address, and talk with all of them
-    #[command(after_help = LISTEN_EXAMPLES)]
+    /// Accept connections and exchange messages with every client
+    #[command(after_help = help::LISTEN)]
     Listen(Listen),
-    /// Connect to an address, and talk with who is there
-    #[command(after_help = CONNECT_EXAMPLES)]
+    /// Connect to a server and exchange messages
+    #[command(after_help = help::CONNECT)]
     Connect(Connect),
-    /// Send one message, print its reply
-    #[command(after_help = ASK_EXAMPLES)]
+    /// Send one message and print the reply
+    #[command(after_help = help::ASK)]
     Ask(Ask),
-    /// See what TCP and UDP do to messages, on real sockets
-    #[command(after_help = LAB_EXAMPLES)]
+    /// Show what TCP and UDP do to messages, on real sockets
+    #[command(after_help = help::LAB)]
     Lab(Lab),
-    /// Try a program at every boundary: the same bytes, cut and joined at every place
-    #[command(after_help = SHAKE_EXAMPLES)]
+    /// Test whether a program survives partial reads: the same bytes, cut everywhere
+    #[command(after_help = help::SHAKE)]
     Shake(Shake),
-    /// List the framings, or show one spec's bytes
+    /// List the framings, or show the bytes of a spec
     Framings(Framings),
     /// Print the man page, shell completions or the reference
     Generate(Generate),
 }
 
-const LISTEN_EXAMPLES: &str = "\
-Examples:
-  unstick listen 8080                      a prompt that talks in lines with everyone who connects
-  unstick listen -f u32be 8080 --echo      every message comes back, a 4-byte length before each
-  unstick listen udp://:9005 --reply pong  every datagram gets this answer
-  unstick listen 8080 < /dev/null > file   nc's pipe: the bytes of one connection, as they are
-  unstick listen tls://:8443 --self-signed   a listener inside TLS, and the fingerprint that --pin takes
-  unstick listen ws://:8080 --origin any   messages of WebSocket, from pages in browsers too
-  unstick listen --json 8080               one JSON object a line, both ways, for many peers at once
-  unstick listen 8080 --to db:5432         a bridge: whoever connects here is connected there
-  unstick listen unix:/tmp/x --to :80 --dump   the same, and what passes is shown";
-
-const CONNECT_EXAMPLES: &str = "\
-Examples:
-  unstick connect 127.0.0.1 8080                    a prompt that talks in lines
-  unstick connect -f struct:i host:7000             a 4-byte length as Python's struct packs it
-  unstick connect wss://example.test/chat           messages of WebSocket inside TLS
-  unstick connect -f crlf :6379 --send PING         one message, and what comes back
-  generate | unstick connect -f u32be :7000 --io line   each line a message";
-
-const ASK_EXAMPLES: &str = "\
-Examples:
-  unstick ask udp://127.0.0.1:9005 Hello
-  unstick ask -f crlf :6379 PING";
-
-const LAB_EXAMPLES: &str = "\
-Examples:
-  unstick lab              every scene, after a list of their names
-  unstick lab slow-reader  two sends read as one
-  unstick lab --json       what was sent and read, one JSON object a line";
-
-const SHAKE_EXAMPLES: &str = "\
-Examples:
-  unstick shake --to 127.0.0.1:8080 -- python3 client.py {host} {port}     your client, against a server that runs
-  unstick shake --to 127.0.0.1:8080 --start 'python3 server.py' -- CLIENT  a server started anew for every case
-  unstick shake --to 127.0.0.1:5432 --send-file request.bin                no client: unstick sends these bytes
-  unstick shake -f u32be --to :9000 --send hello --send world
-  unstick shake --stdio --send-file requests.jsonl -- python3 server.py    a program on pipes
-
-Exit status: 0 the same everywhere, 6 broken, 7 inconclusive. ^C prints what was found so far.";
-
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where to listen: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, or unix:PATH; without a
-    /// host: loopback. Port 0 picks one
+    /// The address to listen on: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, or unix:PATH. Without a
+    /// host: loopback. Port 0: the system chooses
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
-    /// Serve one conversation, then end
+    /// Serve one conversation, then exit
     #[arg(long)]
     pub once: bool,
-    /// Peers at once; later ones wait in the backlog
+    /// Serve at most N peers at once; later ones wait in the backlog
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_peers: Option<u64>,
-    /// Leave later clients in the backlog until the first has gone
+    /// Serve one peer after the other; later ones wait in the backlog
     #[arg(long, conflicts_with = "max_peers")]
     pub one_at_a_time: bool,
-    /// Do not listen on a port whose earlier connections still linger in the kernel
+    /// Refuse a port whose earlier connections are still in TIME_WAIT (do not set SO_REUSEADDR)
     #[arg(long)]
     pub no_reuseaddr: bool,
-    /// The permissions of a unix: socket's file, as chmod takes them: 600, 660
+    /// Set the permissions of a unix: socket's file, in octal: 600, 660
     #[arg(long, value_name = "OCTAL", value_parser = mode)]
     pub mode: Option<u32>,
+    /// How it lies on the wire.
+    #[command(flatten)]
+    pub wire: Wire,
+    /// What is said.
+    #[command(flatten)]
+    pub talk: Talk,
     /// Another address in place of this end.
     #[command(flatten)]
     pub bridge: Bridge,
     /// How to get to that address.
     #[command(flatten)]
     pub reach: Reach,
-    /// What is said.
-    #[command(flatten)]
-    pub talk: Talk,
-    /// How it lies on the wire.
-    #[command(flatten)]
-    pub wire: Wire,
     /// TLS.
     #[command(flatten)]
     pub tls: Tls,
@@ -148,7 +108,7 @@ pub struct Listen {
 /// `connect`.
 #[derive(Debug, Args)]
 pub struct Connect {
-    /// Where to connect to: PORT, HOST:PORT, HOST PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH,
+    /// The address to connect to: PORT, HOST:PORT, HOST PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH,
     /// exec:COMMAND or - (standard input and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
@@ -159,18 +119,18 @@ pub struct Connect {
     /// Stop after N failed attempts to connect again [default: never]
     #[arg(long, value_name = "N", value_parser = at_least_one, requires = "reconnect")]
     pub reconnect_attempts: Option<u64>,
+    /// How it lies on the wire.
+    #[command(flatten)]
+    pub wire: Wire,
+    /// What is said.
+    #[command(flatten)]
+    pub talk: Talk,
     /// Another address in place of this end.
     #[command(flatten)]
     pub bridge: Bridge,
     /// How to get there.
     #[command(flatten)]
     pub reach: Reach,
-    /// What is said.
-    #[command(flatten)]
-    pub talk: Talk,
-    /// How it lies on the wire.
-    #[command(flatten)]
-    pub wire: Wire,
     /// TLS.
     #[command(flatten)]
     pub tls: Tls,
@@ -188,33 +148,33 @@ pub struct Connect {
 /// `ask`.
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// Whom to ask: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH or exec:COMMAND
+    /// The address to ask: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH or exec:COMMAND
     #[arg(value_name = "ADDRESS")]
     pub address: String,
-    /// The message; - reads it from standard input, less the LF at its end
+    /// The message to send; - reads it from standard input, without the final LF
     #[arg(value_name = "MESSAGE", allow_hyphen_values = true, required_unless_present_any = ["send_hex", "send_file"])]
     pub message: Option<String>,
-    /// The message, as bytes in hexadecimal
+    /// Send these bytes, in hexadecimal, as the message
     #[arg(long, value_name = "HEX", conflicts_with = "message")]
     pub send_hex: Option<String>,
-    /// The message, out of a file
+    /// Send a file as the message
     #[arg(long, value_name = "PATH", conflicts_with_all = ["message", "send_hex"])]
     pub send_file: Option<std::path::PathBuf>,
-    /// Give up when no reply has come for so long [default: 10s]
+    /// Give up after TIME without a reply [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
     /// Shut down the sending side after the message: now, answered (after 3s without a reply) or never [default: never]
     #[arg(long, value_name = "WHEN", value_parser = half_close)]
     pub half_close: Option<HalfClose>,
-    /// How the reply is printed: line, hex, escaped, json, raw or a framing spec
+    /// Print the reply in this format: line, hex, escaped, json, raw or a framing spec
     #[arg(long, value_name = "FORMAT")]
     pub io: Option<String>,
-    /// How to get there.
-    #[command(flatten)]
-    pub reach: Reach,
     /// How it lies on the wire.
     #[command(flatten)]
     pub wire: Wire,
+    /// How to get there.
+    #[command(flatten)]
+    pub reach: Reach,
     /// TLS.
     #[command(flatten)]
     pub tls: Tls,
@@ -229,11 +189,11 @@ pub struct Ask {
 /// `lab`.
 #[derive(Debug, Args)]
 pub struct Lab {
-    /// The scenes to play: nagle, slow-reader, split, small-buffer, length, range, datagrams, cut-short, loss or compare;
-    /// without one, all
+    /// Scenes to play: nagle, slow-reader, split, small-buffer, length, range, datagrams, cut-short, loss or compare;
+    /// all if you name none
     #[arg(value_name = "NAME")]
     pub scenes: Vec<String>,
-    /// What happened, as one JSON object a line
+    /// Print what happened as one JSON object a line
     #[arg(long)]
     pub json: bool,
 }
@@ -241,68 +201,70 @@ pub struct Lab {
 /// `shake`.
 #[derive(Debug, Args)]
 pub struct Shake {
-    /// The client, or with --stdio the program: {host} {port} {address} and UNSTICK_PORT say where to connect to
+    /// The client to test, or with --stdio the program. {host} {port} {address} and UNSTICK_PORT tell the client where to
+    /// connect
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
-    /// Address of the server: HOST:PORT, PORT, tls://HOST:PORT, ws://HOST:PORT/PATH, wss://... or unix:PATH; with --start,
+    /// The server's address: HOST:PORT, PORT, tls://HOST:PORT, ws://HOST:PORT/PATH, wss://... or unix:PATH; with --start,
     /// port 0 gives each start a free port
     #[arg(long, value_name = "ADDRESS", required_unless_present = "stdio")]
     pub to: Option<String>,
-    /// Start the server with this for every case; {port} and UNSTICK_PORT, or {path} and UNSTICK_PATH, say where to listen
+    /// Start the server with COMMAND for every case. {port} and UNSTICK_PORT, or {path} and UNSTICK_PATH, tell it where to
+    /// listen
     #[arg(long, value_name = "COMMAND", conflicts_with = "stdio")]
     pub start: Option<String>,
-    /// Try a program on pipes: its standard input is cut
+    /// Test a program on pipes: cut its standard input
     #[arg(long, conflicts_with = "to", requires = "command")]
     pub stdio: bool,
-    /// The framing: messages are compared instead of bytes
+    /// Compare messages of this framing instead of bytes
     #[arg(short = 'f', long = "frame", value_name = "SPEC")]
     pub frame: Option<String>,
-    /// Send this, where unstick is the client (again and again)
+    /// Send TEXT, with unstick as the client (repeatable)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub send: Vec<String>,
     /// Send these bytes, in hexadecimal
     #[arg(long, value_name = "HEX")]
     pub send_hex: Vec<String>,
-    /// Send a file: bytes as they are, or with -f one message
+    /// Send a file: its bytes, or with -f one message
     #[arg(long, value_name = "PATH")]
     pub send_file: Vec<std::path::PathBuf>,
-    /// Never end the sending side, and do not try half-close [default: it ends once the answer has come]
+    /// Keep the sending side open, and do not try half-close [default: half-close after the answer]
     #[arg(long)]
     pub no_half_close: bool,
-    /// How a side ends counts too: a reset instead of an end, or an answer dropped at half-close, is a finding
+    /// Report it as a finding too if only the end differs: a reset instead of an end, or an answer dropped at half-close
     #[arg(long)]
     pub strict_end: bool,
-    /// Compare what the client prints, too
+    /// Compare what the client prints too
     #[arg(long)]
     pub output: bool,
-    /// Bytes of each direction up to which every single cut is tried [default: 4096]
+    /// Try every single cut in the first BYTES of each direction [default: 4096]
     #[arg(long, value_name = "BYTES", value_parser = at_least_one, help_heading = "Cases")]
     pub depth: Option<u64>,
-    /// Try this case only, as a finding prints it (again and again)
+    /// Try only this case, as a finding prints it (repeatable)
     #[arg(long, value_name = "CASE", help_heading = "Cases")]
     pub case: Vec<String>,
-    /// Compare with what this case comes to, where the program fails without cuts
+    /// Compare with the outcome of this case, for a program that fails without cuts
     #[arg(long, value_name = "CASE", help_heading = "Cases")]
     pub against: Option<String>,
-    /// End after so long, and until then try random cases
+    /// Stop after TIME, and try random cases until then
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Cases")]
     pub time: Option<Duration>,
-    /// Try so many random cases behind the planned ones
+    /// Try N random cases after the planned ones
     #[arg(long, value_name = "N", value_parser = number, help_heading = "Cases")]
     pub cases: Option<u64>,
-    /// Where random cases begin [default: 0]
+    /// Seed of the random cases; the same seed repeats the same cases [default: 0]
     #[arg(long, value_name = "N", value_parser = number, help_heading = "Cases")]
     pub seed: Option<u64>,
-    /// Conversations at once [default: what the server allows]
+    /// Run N conversations at once [default: as many as the server allows]
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Cases")]
     pub jobs: Option<u64>,
-    /// How long a conversation may take before it hangs [default: learnt from runs without cuts]
+    /// Treat a conversation as hung after TIME [default: learnt from runs without cuts]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Cases")]
     pub timeout: Option<Duration>,
-    /// The report as one JSON object
+    /// Print the report as one JSON object
     #[arg(long, help_heading = "Report")]
     pub json: bool,
-    /// Write the report to a file, as JUnit does
+    /// Write the report to a file in JUnit's format
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub junit: Option<std::path::PathBuf>,
     /// TLS.
@@ -322,10 +284,10 @@ pub struct Shake {
 /// `framings`.
 #[derive(Debug, Args)]
 pub struct Framings {
-    /// A spec to explain: what its frames look like for a sample message
+    /// The spec or preset to explain, with the frame of a sample message
     #[arg(value_name = "SPEC")]
     pub spec: Option<String>,
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 }
@@ -341,11 +303,11 @@ pub struct Generate {
 /// What can be generated.
 #[derive(Debug, Subcommand)]
 pub enum Generated {
-    /// The man page, in roff
+    /// Print the man page (roff)
     Man,
-    /// Completions for a shell
+    /// Print completions for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the generated tables of docs/reference.md (Markdown)
@@ -356,7 +318,7 @@ pub enum Generated {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct Talk {
-    /// Send this to each peer as it opens (again and again)
+    /// Send TEXT to each peer when its connection opens (repeatable)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub send: Vec<String>,
     /// Send these bytes, in hexadecimal
@@ -365,14 +327,14 @@ pub struct Talk {
     /// Send a file as one message
     #[arg(long, value_name = "PATH")]
     pub send_file: Vec<std::path::PathBuf>,
-    /// Answer every message with this
+    /// Answer every message with TEXT
     #[arg(long, value_name = "TEXT", group = "answer", allow_hyphen_values = true)]
     pub reply: Option<String>,
     /// Answer every message with itself
     #[arg(long, group = "answer")]
     pub echo: bool,
-    /// Answer every message with what this command prints; the message is its standard input, UNSTICK_PEER and
-    /// UNSTICK_FROM say who asked
+    /// Answer every message with the output of COMMAND. The command reads the message from standard input; UNSTICK_PEER and
+    /// UNSTICK_FROM name the peer
     #[arg(long, value_name = "COMMAND", group = "answer")]
     pub each: Option<String>,
     #[command(flatten)]
@@ -384,25 +346,25 @@ pub struct Talk {
     /// json, raw or a framing spec [default: line for -f line, else quoted, where $'a\nb' holds an LF]
     #[arg(long, value_name = "FORMAT")]
     pub io: Option<String>,
-    /// One JSON object a line, both ways
+    /// Print events and read commands, one JSON object a line
     #[arg(long, conflicts_with = "io")]
     pub json: bool,
     /// Show messages as hexadecimal dumps
-    #[arg(long, conflicts_with_all = ["io", "json"])]
+    #[arg(short = 'x', long, conflicts_with_all = ["io", "json"])]
     pub hex: bool,
-    /// Put the local time in front of every message; in a pipe with its distance from UTC
-    #[arg(long, conflicts_with = "json")]
+    /// Print the local time before every message, in a pipe with its offset from UTC
+    #[arg(short = 't', long, conflicts_with = "json")]
     pub time: bool,
-    /// End after so many received messages
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "End")]
+    /// Stop after receiving N messages
+    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one, help_heading = "End")]
     pub count: Option<u64>,
-    /// A message equal to this, letter case aside, sent or received, ends the conversation
+    /// End the conversation at a message equal to TEXT, sent or received; letter case does not matter
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "End")]
     pub until: Option<String>,
-    /// End when no message has passed for so long
+    /// Stop when no message has passed for TIME
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
     pub idle: Option<Duration>,
-    /// End after so long
+    /// Stop after TIME
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
     pub deadline: Option<Duration>,
     /// Shut down the sending side after the end of input: now, answered (once an answer has come, or after 3s without one) or
@@ -412,10 +374,10 @@ pub struct Talk {
     /// Do not read standard input: only receive, greet and answer
     #[arg(long, conflicts_with = "no_wait", help_heading = "End")]
     pub no_stdin: bool,
-    /// Do not wait for the peer when the input has ended
+    /// Do not wait for the peer after the end of input
     #[arg(long, help_heading = "End")]
     pub no_wait: bool,
-    /// How long to wait for datagrams, and for a peer that has half-closed, once nothing moves [default: 1s]
+    /// Wait TIME for more datagrams, and for more to send to a peer that has half-closed [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
     pub linger: Option<Duration>,
 }
@@ -424,22 +386,21 @@ pub struct Talk {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bridge")]
 pub struct Bridge {
-    /// Connect every peer to this address, which is the server, and pass on what both say: bytes as they are, or message by
-    /// message between unlike framings
+    /// Connect every client to the server at ADDRESS and forward both ways: bytes, or messages where the framings differ
     #[arg(long, value_name = "ADDRESS")]
     pub to: Option<String>,
-    /// The framing at that end, where it is another than that of -f
+    /// The framing on the server's side, if it differs from -f
     #[arg(long, value_name = "SPEC")]
     pub to_frame: Option<String>,
-    /// Show what passes: time, peer, direction (c2s, s2c), length, and text or bytes
+    /// Print what passes: time, peer, direction (c2s, s2c), length, and text or bytes
     #[arg(long)]
     pub dump: bool,
-    /// Do this to what passes (again and again). To messages: loss=5%, dup=1%, reorder=2%,gap=3, truncate; to bytes: cut=1;
-    /// to both: delay=50ms..80ms, rate=1M, corrupt=1:1000, stall=2s, close, reset. With ,after=N behind it so many messages
-    /// or bytes pass first; c2s: or s2c: in front means one direction
+    /// Inject a fault (repeatable). Into messages: loss=5%, dup=1%, reorder=2%,gap=3, truncate; into bytes: cut=1; into
+    /// both: delay=50ms..80ms, rate=1M, corrupt=1:1000, stall=2s, close, reset. SPEC,after=N lets N messages or bytes pass
+    /// first; c2s: or s2c: in front limits it to one direction
     #[arg(long, value_name = "SPEC")]
     pub fault: Vec<String>,
-    /// Another number is another course of chance; the same repeats it [default: 0]
+    /// Seed of the random choices; the same seed repeats the same run [default: 0]
     #[arg(long, value_name = "N", value_parser = number)]
     pub seed: Option<u64>,
     /// What passes from one WebSocket to another.
@@ -449,28 +410,28 @@ pub struct Bridge {
 
 /// How messages lie on the wire.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Framing and connection")]
+#[command(next_help_heading = "Framing")]
 pub struct Wire {
     /// The framing of streams, such as line, u32be or struct:i (see `unstick framings`)
     #[arg(short = 'f', long = "frame", value_name = "SPEC")]
     pub frame: Option<String>,
-    /// The framing of what is received, where the directions differ
+    /// The framing of received messages, if the directions differ
     #[arg(long, value_name = "SPEC")]
     pub frame_in: Option<String>,
-    /// The framing of what is sent
+    /// The framing of sent messages, if the directions differ
     #[arg(long, value_name = "SPEC")]
     pub frame_out: Option<String>,
-    /// The longest time from a frame's first byte to its last
+    /// Close a peer whose frame takes longer than TIME from its first byte to its last
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub frame_timeout: Option<Duration>,
-    /// Ask a silent TCP peer whether it is still there, so often
-    #[arg(long, value_name = "TIME", value_parser = keepalive)]
+    /// Probe a silent TCP peer every TIME, and close the connection if it does not answer
+    #[arg(long, value_name = "TIME", value_parser = keepalive, help_heading = "Connecting")]
     pub keepalive: Option<Duration>,
     /// Let the kernel gather small segments (Nagle's algorithm)
-    #[arg(long)]
-    pub no_nodelay: bool,
-    /// Tell names resolved, addresses tried, times taken
-    #[arg(short, long)]
+    #[arg(long, alias = "no-nodelay", help_heading = "Connecting")]
+    pub nagle: bool,
+    /// Print resolved names, tried addresses and times
+    #[arg(short, long, help_heading = "Connecting")]
     pub verbose: bool,
 }
 
@@ -478,13 +439,13 @@ pub struct Wire {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connecting")]
 pub struct Reach {
-    /// How long connecting may take [default: 10s]
+    /// Give up connecting after TIME [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub connect_timeout: Option<Duration>,
-    /// Keep trying for so long when nothing listens there yet
+    /// Keep trying for TIME if nothing listens there yet
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub retry: Option<Duration>,
-    /// The address, port or both to connect from: IP, :PORT or IP:PORT
+    /// Connect from this address, port or both: IP, :PORT or IP:PORT
     #[arg(long, value_name = "ADDRESS")]
     pub source: Option<String>,
     /// Through whom.
@@ -508,16 +469,16 @@ pub struct Udp {
     /// Join a multicast group when listening
     #[arg(long, value_name = "GROUP", value_parser = group)]
     pub join: Vec<std::net::IpAddr>,
-    /// Hops that multicast datagrams may take
+    /// Limit multicast datagrams to N hops
     #[arg(long, value_name = "N", value_parser = hops)]
     pub ttl: Option<u32>,
-    /// The interface for multicast: name, number or address
+    /// Use this interface for multicast: name, number or address
     #[arg(long, value_name = "NAME")]
     pub interface: Option<String>,
-    /// How long a peer of udp:// or unix-dgram: is remembered without a datagram [default: 300s]
+    /// Forget a UDP or Unix-datagram peer after TIME without a datagram [default: 300s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub session_idle: Option<Duration>,
-    /// Peers of udp:// or unix-dgram: at once [default: 10000]
+    /// Remember at most N UDP or Unix-datagram peers at once [default: 10000]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_sessions: Option<u64>,
 }

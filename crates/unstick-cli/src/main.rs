@@ -9,6 +9,7 @@ mod children;
 mod complaints;
 mod framings;
 mod generate;
+mod help;
 mod json;
 mod json_command;
 mod lab;
@@ -45,7 +46,7 @@ fn main() {
 }
 
 fn answer() -> Status {
-    let mut command = args::Cli::command();
+    let mut command = help::prepare(args::Cli::command());
     let typed = command.try_get_matches_from_mut(std::env::args_os());
     let parsed = typed.and_then(|matches| args::Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
     match parsed {

@@ -6,19 +6,29 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use unstick::Error;
 
+use crate::help;
 use crate::output;
 use crate::report::{self, Status};
 
 /// Says what was wrong with the arguments. Help and version come this way too, and are no error.
 pub fn report(error: &clap::Error, command: &Command) -> Status {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => output::styled(&error.render()),
+        ErrorKind::DisplayHelp => match help::screen(&words(), command) {
+            Some(screen) => output::print(&screen),
+            None => output::styled(&error.render()),
+        },
+        ErrorKind::DisplayVersion => output::styled(&error.render()),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             output::guide(&error.render());
             Status::Usage
         }
         _ => report::failure(&explain(error, verb(command), command)),
     }
+}
+
+/// What was typed behind the name of the program.
+fn words() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// The verb that was typed.
@@ -42,7 +52,7 @@ fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error
             (no_verb(&name, typed), meant.or_else(|| suggestion(error, ContextKind::SuggestedSubcommand)))
         }
         ErrorKind::UnknownArgument if arg.starts_with('-') && typed.is_none() => {
-            let words: Vec<String> = std::env::args().skip(1).collect();
+            let words = words();
             let verb = words.iter().find(|word| command.find_subcommand(word).is_some());
             let hint = match verb {
                 Some(verb) => Some(format!("options stand behind the verb, as in unstick {verb} {arg}")),
@@ -70,11 +80,7 @@ fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error
         }
         ErrorKind::ArgumentConflict => {
             let prior = list(error, ContextKind::PriorArg, " and ");
-            let what = match prior == arg {
-                true => format!("{} is given twice", option(&arg)),
-                false => format!("{} and {} exclude each other", option(&arg), option(&prior)),
-            };
-            (what, None)
+            (format!("{} and {} exclude each other", option(&arg), option(&prior)), None)
         }
         ErrorKind::InvalidUtf8 => {
             let hint = "--send-hex and --send-file send any bytes".to_owned();

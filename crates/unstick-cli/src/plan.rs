@@ -376,7 +376,7 @@ pub fn options(wire: &Wire) -> Options {
     options.processes = children::processes(None);
     options.frame_timeout = wire.frame_timeout;
     options.keepalive = wire.keepalive;
-    options.nodelay = !wire.no_nodelay;
+    options.nodelay = !wire.nagle;
     if wire.verbose {
         options.trace = Some(Arc::new(|what: &str| output::notice(&crate::visible::line(what))));
     }

@@ -11,8 +11,9 @@ use crate::secure::{At, misplaced};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connecting")]
 pub struct Through {
-    /// Connect through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...; env: the one of ALL_PROXY, HTTPS_PROXY,
-    /// HTTP_PROXY and NO_PROXY; @FILE: the one in a file, whose password other users cannot see. It resolves names
+    /// Connect through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...; env: the proxy in ALL_PROXY,
+    /// HTTPS_PROXY, HTTP_PROXY and NO_PROXY; @FILE: the proxy in a file, so that other users cannot see its password. The proxy
+    /// resolves names
     #[arg(long, value_name = "PROXY")]
     pub proxy: Option<String>,
 }

@@ -12,17 +12,16 @@ use crate::output;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct Tls {
-    /// Trust whom these certificates vouch for (PEM): instead of the system's authorities; a listener then asks
-    /// clients for a certificate
+    /// Trust the CA certificates in FILE (PEM) instead of the system's; a listener then requires a certificate of its clients
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// This end's certificate, and those between it and its authority (PEM)
+    /// Use this certificate and its chain (PEM) at this end
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,
-    /// Its key (PEM) [default: the file of --cert]
+    /// Use this private key (PEM) [default: the file of --cert]
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
-    /// Agree on one of these protocols, the best first: h2,http/1.1
+    /// Offer these protocols (ALPN), the preferred one first: h2,http/1.1
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = protocol)]
     pub alpn: Vec<String>,
 }
@@ -39,14 +38,14 @@ fn protocol(name: &str) -> Result<String, String> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct Verify {
-    /// The server's certificate is the one with this SHA-256, whoever has signed it (again and again: one of these)
+    /// Accept only the server certificate with this SHA-256 fingerprint, signed or not (repeatable)
     #[arg(long, value_name = "FINGERPRINT", conflicts_with = "ca")]
     pub pin: Vec<String>,
-    /// The name to ask for, and to find in the certificate [default: the host of the address]
+    /// Ask for this server name, and expect it in the certificate [default: the host of the address]
     #[arg(long, value_name = "NAME")]
     pub sni: Option<String>,
-    /// Do not verify the server's certificate: whoever answers may be anybody
-    #[arg(long, conflicts_with_all = ["ca", "pin"])]
+    /// Do not verify the server's certificate: anybody can answer in its place
+    #[arg(short = 'k', long, conflicts_with_all = ["ca", "pin"])]
     pub insecure: bool,
 }
 
@@ -54,7 +53,7 @@ pub struct Verify {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct Show {
-    /// Make a certificate for this run; clients are told its fingerprint (--pin)
+    /// Make a certificate for this run and print its fingerprint, which clients take with --pin
     #[arg(long, conflicts_with = "cert")]
     pub self_signed: bool,
 }

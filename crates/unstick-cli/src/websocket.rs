@@ -17,7 +17,7 @@ pub struct WebSocket {
     /// What is spoken.
     #[command(flatten)]
     pub speech: Speech,
-    /// Ask a peer so often whether it is still there; one that does not answer has gone
+    /// Send a ping every TIME; close the connection if no pong arrives
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub ping: Option<Duration>,
     /// Close with this code: 1000 to 1003, 1007 to 1014 or 3000 to 4999 [default: 1000]
@@ -26,7 +26,7 @@ pub struct WebSocket {
     /// Give this reason with --close-code, at most 123 bytes
     #[arg(long, value_name = "TEXT", requires = "close_code")]
     pub close_reason: Option<String>,
-    /// The longest message, both ways [default: 16M]
+    /// Refuse messages over SIZE, both ways [default: 16M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_message: Option<usize>,
 }
@@ -35,13 +35,13 @@ pub struct WebSocket {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub struct Speech {
-    /// A subprotocol to offer, or to speak (again and again, the best first)
+    /// Offer or accept this subprotocol (repeatable, the preferred one first)
     #[arg(long, value_name = "NAME", value_parser = token)]
     pub subprotocol: Vec<String>,
-    /// Send binary messages; without it and --text, what is UTF-8 goes as text and all else as binary
+    /// Send binary messages [default: UTF-8 as text, everything else as binary]
     #[arg(long)]
     pub binary: bool,
-    /// Send text; a message that is not UTF-8 is refused
+    /// Send text messages; refuse a message that is not UTF-8
     #[arg(long, conflicts_with = "binary")]
     pub text: bool,
 }
@@ -52,7 +52,7 @@ pub struct Speech {
 pub struct Request {
     /// Add a line to the request: 'Authorization: Bearer ...'; @FILE adds the lines of a file, which other users cannot see in the
     /// list of processes (repeatable)
-    #[arg(long, value_name = "LINE")]
+    #[arg(short = 'H', long, value_name = "LINE")]
     pub header: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ fn header_name(name: &str) -> Result<String, String> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub struct Pages {
-    /// Let pages of this origin connect, such as https://example.org; any lets all (again and again)
+    /// Let web pages of ORIGIN connect, such as https://example.org; any lets all connect (repeatable)
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub origin: Vec<String>,
 }

@@ -30,22 +30,22 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
 ];
 
 /// Every exit status, with what it means.
-pub(super) const STATUSES: &[(Status, &str)] = &[
+pub(crate) const STATUSES: &[(Status, &str)] = &[
     (
         Status::Done,
-        "ended as asked: --count or --until was reached, or the peer ended where neither was asked; a closed standard output (| head) too",
+        "success: --count or --until reached, or the peer closed where neither was given; also a closed pipe (| head)",
     ),
-    (Status::Failed, "another error, a reset by the peer among them"),
-    (Status::Usage, "wrong use: an option, an address or a framing that means nothing"),
+    (Status::Failed, "another error, such as a reset by the peer"),
+    (Status::Usage, "wrong use: an unknown option, or an address or framing that cannot be parsed"),
     (Status::Unreachable, "could not connect, bind, resolve or verify"),
     (Status::TimedOut, "timed out: connecting, --idle, --deadline, --frame-timeout; ask without a reply in time"),
-    (Status::Framing, "the peer broke the framing, or ended inside a frame"),
+    (Status::Framing, "the peer broke the framing, or closed inside a frame"),
     (
         Status::Check,
-        "ended before --count or --until was reached; ask: the peer ended without a reply; shake: the program is broken",
+        "closed before --count or --until was reached; ask: closed without a reply; shake: the program is broken",
     ),
-    (Status::Inconclusive, "shake: no break was found, and not every cut was delivered or tried"),
-    (Status::HungUp, "the terminal went away (SIGHUP)"),
+    (Status::Inconclusive, "shake cannot tell: it found no break, and did not deliver every cut"),
+    (Status::HungUp, "the terminal closed (SIGHUP)"),
     (Status::Interrupted, "interrupted (^C)"),
     (Status::Terminated, "terminated (SIGTERM)"),
 ];

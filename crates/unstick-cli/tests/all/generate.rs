@@ -109,3 +109,29 @@ fn what_cannot_be_printed_is_an_error_of_every_verb_that_prints() {
         assert_eq!(process.errors(), "unstick: standard output: no space left on device\n", "{what:?}");
     }
 }
+
+// ---- options ----
+
+#[test]
+fn an_option_that_is_given_twice_counts_as_given_last() {
+    let options = ["-f", "u8", "-f", "line", "--idle", "90s", "--idle", "1ms", "-vv"];
+    let mut listener = unstick(&[&["listen", "127.0.0.1:0"], &options[..]].concat());
+    listener.error_line_with("nothing passed for 1ms (--idle)");
+    assert_eq!(listener.code(), 4);
+}
+
+#[test]
+fn the_short_help_is_a_screen_and_the_long_one_has_everything() {
+    let help = |arguments: &[&str]| unstick(arguments).rest();
+    for verb in ["listen", "connect", "ask", "shake", "lab", "framings"] {
+        let short = help(&[verb, "-h"]);
+        assert!(short.lines().count() <= 24, "{short}");
+        assert!(short.lines().all(|line| line.chars().count() <= 80), "{short}");
+        assert!(short.contains("unstick "), "{short}");
+        let long = help(&[verb, "--help"]);
+        assert_eq!(long, help(&["help", verb]), "{verb}");
+        assert!(long.contains("Usage: unstick"), "{verb}");
+    }
+    assert!(!help(&["listen", "-h"]).contains("--alpn"));
+    assert!(help(&["listen", "--help"]).contains("--alpn"));
+}

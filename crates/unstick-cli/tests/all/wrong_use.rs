@@ -300,7 +300,6 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["connect", ":1", "--fram", "u8"], "connect has no option --fram", "did you mean `--frame`?"),
     (&["connect", ":1", "--xyzzy"], "connect has no option --xyzzy", HELP),
     (&["connect", ":1", "--count"], "--count needs a value", HELP),
-    (&["connect", ":1", "--count", "1", "--count", "2"], "--count is given twice", HELP),
     (&["connect", ":1", "--count", "0"], "--count cannot be `0`", "a number from 1 on"),
     (&["connect", ":1", "--count", "few"], "--count cannot be `few`", "a number from 1 on"),
     (&["listen", ":0", "--max-peers", "0"], "--max-peers cannot be `0`", "a number from 1 on"),
