@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use unstick::service::talk::{Command, Input};
 use unstick::wire::Framing;
 use unstick::{Error, Result};
@@ -30,6 +30,9 @@ use crate::visible;
 
 /// Lines typed ahead of a conversation that does not take them: beyond that a line is kept for later.
 const LINES_AHEAD: usize = 1024;
+
+/// Bytes that are shown of a message that was not sent: a line that can be copied, and no file of megabytes.
+const UNSENT_SHOWN: usize = 1000;
 
 /// What rustyline switches on, switched off: bracketed paste and synchronized output.
 const USUAL_MODES: &str = "\x1b[?2004l\x1b[?2026l";
@@ -45,6 +48,8 @@ struct Terminal {
 /// Typed lines as commands.
 pub struct PromptInput {
     commands: mpsc::Receiver<Command>,
+    /// `/quit` was typed, or ^C: told apart from the commands, which may wait behind a peer that does not read.
+    quit: Arc<Notify>,
     board: Arc<Board>,
     /// Until the first command is asked for: what has happened by then is shown before the first prompt.
     reader: Option<Reader>,
@@ -67,14 +72,15 @@ pub fn start(
     let board = Arc::new(Board::new(!listening, look.colour));
     let before = tcgetattr(rustix::stdio::stdin()).map_err(|e| Error::other(format!("the terminal: {e}")))?;
     let (sender, commands) = mpsc::channel(LINES_AHEAD);
-    let reader = Reader::new(Arc::clone(&board), sender, framing, goes_on);
+    let quit = Arc::new(Notify::new());
+    let reader = Reader::new(Arc::clone(&board), sender, Arc::clone(&quit), framing, goes_on);
     let reader = reader.map_err(|e| Error::other(format!("the terminal: {e}")))?;
     if TERMINAL.set(Terminal { board: Arc::clone(&board), before }).is_err() {
         return Err(Error::other("there is a prompt already"));
     }
     notice_resumption(Arc::clone(&board))?;
     let output = TerminalOutput::above(Arc::clone(&board), look, !listening);
-    Ok((PromptInput { commands, board, reader: Some(reader), thread: None }, output))
+    Ok((PromptInput { commands, quit, board, reader: Some(reader), thread: None }, output))
 }
 
 /// Begins to read anew whenever the program goes on after it was stopped: a shell leaves the terminal in its own mode.
@@ -100,9 +106,19 @@ pub fn finish() -> bool {
     }
     show(&ended.text);
     for message in ended.unsent {
-        show(&format!("not sent: {}\n", visible::line_of_bytes(&message)));
+        show(&not_sent(&message));
     }
     ended.interrupted
+}
+
+/// A message that was typed and not sent; of a long one, how it begins.
+fn not_sent(message: &[u8]) -> String {
+    let beginning = &message[..message.len().min(UNSENT_SHOWN)];
+    let rest = match message.len() - beginning.len() {
+        0 => String::new(),
+        _ => format!("... ({} bytes)", message.len()),
+    };
+    format!("not sent: {}{rest}\n", visible::line_of_bytes(beginning))
 }
 
 /// Puts the terminal back, however the program ends: from a panic hook too, where nothing may be waited for.
@@ -159,6 +175,24 @@ impl Input for PromptInput {
     fn try_next(&mut self) -> Result<Option<Command>> {
         Ok(self.commands.try_recv().ok())
     }
+
+    fn has_commands(&self) -> bool {
+        true
+    }
+
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
+    async fn quits(&mut self) {
+        self.quit.notified().await;
+    }
+
+    fn take_back(&mut self, command: Command) {
+        if let Command::Send { message, .. } = command {
+            self.board.not_sent(message);
+        }
+    }
 }
 
 impl Drop for PromptInput {
@@ -166,9 +200,7 @@ impl Drop for PromptInput {
     fn drop(&mut self) {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
-            if let Command::Send { message, .. } = command {
-                self.board.not_sent(message);
-            }
+            self.take_back(command);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use rustyline::completion::unescape;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use unstick::service::talk::{Command, PeerId, Target};
 use unstick::wire::Framing;
@@ -29,6 +30,7 @@ pub(super) struct Reader {
     board: Arc<Board>,
     lines: Lines,
     commands: mpsc::Sender<Command>,
+    quit: Arc<Notify>,
     history: HistoryFile,
     /// How what is sent is framed.
     framing: Option<Framing>,
@@ -71,6 +73,7 @@ impl Reader {
     pub(super) fn new(
         board: Arc<Board>,
         commands: mpsc::Sender<Command>,
+        quit: Arc<Notify>,
         framing: Option<Framing>,
         goes_on: bool,
     ) -> io::Result<Self> {
@@ -90,7 +93,7 @@ impl Reader {
                 Lines::Plain
             }
         };
-        Ok(Self { board, lines, commands, history, framing, goes_on, explained: false })
+        Ok(Self { board, lines, commands, quit, history, framing, goes_on, explained: false })
     }
 
     /// Starts the thread.
@@ -239,10 +242,11 @@ impl Reader {
         }
     }
 
-    /// Ends the run, after what was typed before has been taken.
+    /// Ends the run, after what was typed before has been taken; at once where that waits for a peer that does not read.
     fn quit(&self) -> Step {
         // The line has been carried out: it is none that was typed and not sent.
         self.board.typed("");
+        self.quit.notify_one();
         // An error is a run that has ended.
         let _ = self.commands.blocking_send(Command::Quit);
         Step::Quit

@@ -376,6 +376,22 @@ pub trait Input: Send {
         false
     }
 
+    /// Whether messages are in memory before they are asked for: reading them ahead then costs no more, and
+    /// [`limits::BYTES_AHEAD`](crate::limits::BYTES_AHEAD) does not stop it.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
+    /// Resolves when the run is to end now, though commands before that have not been read. Cancel safe.
+    fn quits(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// Takes back a command that was read ahead and that the end of the run has kept from being carried out.
+    fn take_back(&mut self, command: Command) {
+        drop(command);
+    }
+
     /// Hands over messages for [`Target::Latest`], in their order and without waiting, until there are no more or `take`
     /// wants no more. For inputs that bring many: none is copied on its way. What is handed over counts as taken.
     fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::limits;
 
 /// An input, and what has been read of it ahead of its turn.
-pub(super) struct Ahead<'a, I> {
+pub(super) struct Ahead<'a, I: Input> {
     input: &'a mut I,
     held: VecDeque<Command>,
     /// Bytes of the messages among them.
@@ -69,7 +69,8 @@ impl<'a, I: Input> Ahead<'a, I> {
                 Err(error) => self.ended = Some(Err(error)),
             }
         }
-        std::future::pending().await
+        self.input.quits().await;
+        Overtaking::Quit
     }
 
     /// A peer that holds the message up is closed at once; another one behind what was said to it.
@@ -90,7 +91,8 @@ impl<'a, I: Input> Ahead<'a, I> {
     }
 
     fn has_room(&self) -> bool {
-        self.held.len() < limits::COMMANDS_AHEAD && self.bytes < limits::BYTES_AHEAD
+        let has_memory = self.bytes < limits::BYTES_AHEAD || self.input.is_in_memory();
+        self.held.len() < limits::COMMANDS_AHEAD && has_memory
     }
 
     fn hold(&mut self, command: Command) {
@@ -98,10 +100,23 @@ impl<'a, I: Input> Ahead<'a, I> {
         self.held.push_back(command);
     }
 
+    /// Holds the command that was being carried out, in front of those that follow it.
+    pub(super) fn put_back(&mut self, command: Command) {
+        self.bytes += command.bytes();
+        self.held.push_front(command);
+    }
+
     fn release(&mut self) -> Option<Command> {
         let command = self.held.pop_front()?;
         self.bytes -= command.bytes();
         Some(command)
+    }
+}
+
+impl<I: Input> Drop for Ahead<'_, I> {
+    /// The run has ended before what was read ahead had its turn.
+    fn drop(&mut self) {
+        self.held.drain(..).for_each(|command| self.input.take_back(command));
     }
 }
 

@@ -227,7 +227,7 @@ impl<O: Output> Hub<O> {
                 Ok(None) => tokio::select! {
                     () = changed => {}
                     () = self.rules.stop.comes() => return Err(Outcome::Stopped),
-                    overtaking = input.overtaking(&[]) => self.is_overtaken(overtaking)?,
+                    overtaking = input.overtaking(&[]) => self.is_overtaken(overtaking, &to, &letter, input)?,
                 },
                 Err((peer, error)) => {
                     self.complain_of(peer, letter.id.as_deref(), &error);
@@ -246,13 +246,13 @@ impl<O: Output> Hub<O> {
                         return Ok(());
                     }
                     () = changed => {}
-                    overtaking = input.overtaking(&left) => self.is_overtaken(overtaking)?,
+                    overtaking = input.overtaking(&left) => self.is_overtaken(overtaking, &to, &letter, input)?,
                 },
                 Ok(Delivery::Full(until)) => tokio::select! {
                     () = moved => {}
                     () = changed => {}
                     () = tokio::time::sleep_until(until) => {}
-                    overtaking = input.overtaking(&left) => self.is_overtaken(overtaking)?,
+                    overtaking = input.overtaking(&left) => self.is_overtaken(overtaking, &to, &letter, input)?,
                 },
                 Err(error) => {
                     let named = if let Target::Peer(peer) = to { Some(peer) } else { None };
@@ -264,10 +264,19 @@ impl<O: Output> Hub<O> {
         }
     }
 
-    /// Does what does not wait for a message.
-    fn is_overtaken(&self, overtaking: Overtaking) -> Result<(), Outcome> {
+    /// Does what does not wait for a message. One that the end of the run overtakes goes back to the input.
+    fn is_overtaken(
+        &self,
+        overtaking: Overtaking,
+        to: &Target,
+        letter: &Letter,
+        input: &mut Ahead<'_, impl Input>,
+    ) -> Result<(), Outcome> {
         match overtaking {
-            Overtaking::Quit => Err(Outcome::Ended),
+            Overtaking::Quit => {
+                input.put_back(Command::Send { to: to.clone(), message: letter.message.clone() });
+                Err(Outcome::Ended)
+            }
             Overtaking::Close(peer, closing, id) => {
                 self.close_as_asked(peer, closing, id.as_deref());
                 Ok(())
