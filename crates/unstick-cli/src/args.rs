@@ -424,9 +424,10 @@ pub struct Wire {
     /// Close a peer whose frame takes longer than TIME from its first byte to its last
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub frame_timeout: Option<Duration>,
-    /// Probe a silent TCP peer every TIME, and close the connection if it does not answer
-    #[arg(long, value_name = "TIME", value_parser = keepalive, help_heading = "Connecting")]
-    pub keepalive: Option<Duration>,
+    /// Probe a silent TCP peer every TIME, and close the connection if it does not answer; a listener does so every 60s by
+    /// default, and closes after 4 minutes of silence. `no` switches it off
+    #[arg(long, value_name = "TIME|no", value_parser = keepalive, help_heading = "Connecting")]
+    pub keepalive: Option<Keepalive>,
     /// Let the kernel gather small segments (Nagle's algorithm)
     #[arg(long, alias = "no-nodelay", help_heading = "Connecting")]
     pub nagle: bool,
@@ -514,9 +515,20 @@ fn half_close(text: &str) -> Result<HalfClose, String> {
     }
 }
 
-fn keepalive(text: &str) -> Result<Duration, String> {
+/// Whether silent TCP peers are asked if they are still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keepalive {
+    Never,
+    Every(Duration),
+}
+
+fn keepalive(text: &str) -> Result<Keepalive, String> {
+    if text == "no" {
+        return Ok(Keepalive::Never);
+    }
     let time = parse_duration(text).filter(|time| (SHORTEST_KEEPALIVE..=LONGEST_KEEPALIVE).contains(time));
-    time.ok_or_else(|| "a time from 1s to 32767s, which is what TCP takes".to_owned())
+    time.map(Keepalive::Every)
+        .ok_or_else(|| "a time from 1s to 32767s, which is what TCP takes, or no for none".to_owned())
 }
 
 pub fn duration(text: &str) -> Result<Duration, String> {

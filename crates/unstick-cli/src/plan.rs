@@ -12,7 +12,7 @@ use unstick::wire::quantity::parse_number;
 use unstick::wire::{Framing, Role, Written};
 use unstick::{Address, Error, FramedAddress, Framings, HalfClose, Options, Result};
 
-use crate::args::{Connect, Listen, Reach, Talk, Udp, Wire};
+use crate::args::{Connect, Keepalive, Listen, Reach, Talk, Udp, Wire};
 use crate::children;
 use crate::output;
 use crate::payload;
@@ -375,7 +375,11 @@ pub fn options(wire: &Wire) -> Options {
     let mut options = Options::default();
     options.processes = children::processes(None);
     options.frame_timeout = wire.frame_timeout;
-    options.keepalive = wire.keepalive;
+    match wire.keepalive {
+        Some(Keepalive::Every(time)) => options.keepalive = Some(time),
+        Some(Keepalive::Never) => options.accepted_keepalive = None,
+        None => {}
+    }
     options.nodelay = !wire.nagle;
     if wire.verbose {
         options.trace = Some(Arc::new(|what: &str| output::notice(&crate::visible::line(what))));

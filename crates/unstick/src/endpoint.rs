@@ -77,6 +77,9 @@ pub struct Options {
     /// Ask a silent TCP peer whether it is still there, so often. One that has not answered after [`limits::UNANSWERED`] times as
     /// long has gone, and so has one that has not acknowledged, for as long, what was sent to it.
     pub keepalive: Option<Duration>,
+    /// The same of connections that a listener accepts, where `keepalive` names no time: a peer that is asked and does not answer
+    /// has gone. One that answers stays, though it reads nothing. [`limits::ACCEPTED_KEEPALIVE`].
+    pub accepted_keepalive: Option<Duration>,
     /// Bytes that the system takes for a TCP peer ahead of what its connection can carry (`TCP_NOTSENT_LOWAT`, on Linux); what
     /// the system likes where nothing is said. With less, it is seen earlier that a peer does not read.
     pub max_unsent: Option<u32>,
@@ -139,6 +142,7 @@ impl Default for Options {
             source: None,
             nodelay: true,
             keepalive: None,
+            accepted_keepalive: Some(limits::ACCEPTED_KEEPALIVE),
             max_unsent: None,
             reuse_address: true,
             frame_timeout: None,

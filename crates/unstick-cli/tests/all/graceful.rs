@@ -233,3 +233,19 @@ fn a_dump_that_cannot_be_written_is_said_once_and_the_traffic_goes_on() {
         assert_eq!(said, format!("unstick: nobody reads standard output any more; {what}"), "{form:?}");
     }
 }
+
+/// The kernel's own table: the timer of a client's connection at the listener is that of keep-alive (2), or none (0).
+#[test]
+fn a_listener_asks_whether_silent_clients_are_there_unless_told_not_to() {
+    for (more, timer) in [(&[][..], "02"), (&["--keepalive", "no"], "00"), (&["--keepalive", "5m"], "02")] {
+        let (mut listener, port) = unstick_listen(&[&["127.0.0.1:0", "-v", "--json"], more].concat());
+        let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        listener.expect("\"open\"");
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let ours = format!(":{port:04X}");
+        let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        // Its address, the other one, and 01: established.
+        let connection = fields.into_iter().find(|line| line[1].ends_with(&ours) && line[3] == "01").unwrap();
+        assert!(connection[5].starts_with(timer), "{more:?}: {connection:?}");
+    }
+}

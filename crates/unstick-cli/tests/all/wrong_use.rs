@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::rig::{Peer, Terminal, Vacancy, listener, unstick, unstick_listen};
 
 const HELP: &str = "unstick connect --help lists its options";
-const KEEPALIVE: &str = "a time from 1s to 32767s, which is what TCP takes";
+const KEEPALIVE: &str = "a time from 1s to 32767s, which is what TCP takes, or no for none";
 const TIME: &str = "a time is written 500ms, 10s or 2m, and is at most a year (8760h)";
 const DATAGRAM: &str = "a datagram already is a whole message";
 const PIECES: &str = "and would arrive in pieces";

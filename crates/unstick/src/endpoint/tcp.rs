@@ -151,8 +151,9 @@ fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
         stream.set_nodelay(true)?;
     }
     if let Some(every) = options.keepalive {
-        // Beyond these the system refuses it, and the connection would be lost for it.
-        keep_alive(stream, every.clamp(limits::SHORTEST_KEEPALIVE, limits::LONGEST_KEEPALIVE))?;
+        keep_alive(stream, every)?;
+        #[cfg(target_os = "linux")]
+        SockRef::from(stream).set_tcp_user_timeout(Some(bounded(every).saturating_mul(limits::UNANSWERED + 1)))?;
     }
     #[cfg(target_os = "linux")]
     if let Some(most) = options.max_unsent {
@@ -161,14 +162,26 @@ fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks a silent peer whether it is there, and does not wait longer for one that is to acknowledge something.
+/// Prepares a connection that a client has made. It has no TCP_USER_TIMEOUT unless a user asks for one: that would also end
+/// a live client that is stopped for some minutes, and has no room for what it was sent.
+fn prepare_accepted(stream: &TcpStream, options: &Options) -> io::Result<()> {
+    prepare(stream, options)?;
+    match options.accepted_keepalive {
+        Some(every) if options.keepalive.is_none() => keep_alive(stream, every),
+        _ => Ok(()),
+    }
+}
+
+/// Asks a silent peer whether it is there.
 fn keep_alive(stream: &TcpStream, every: Duration) -> io::Result<()> {
-    let socket = SockRef::from(stream);
+    let every = bounded(every);
     let keepalive = TcpKeepalive::new().with_time(every).with_interval(every).with_retries(limits::UNANSWERED);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(every.saturating_mul(limits::UNANSWERED + 1)))?;
-    Ok(())
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// A time that the system takes: beyond these it refuses it, and the connection would be lost for it.
+fn bounded(every: Duration) -> Duration {
+    every.clamp(limits::SHORTEST_KEEPALIVE, limits::LONGEST_KEEPALIVE)
 }
 
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener> {
@@ -277,7 +290,7 @@ impl Listener {
             self.patience.wait().await;
             let accepted = poll_fn(|cx| self.poll_accept(cx)).await;
             let prepared = accepted.and_then(|stream| {
-                let readied = prepare(&stream, &self.options).and_then(|()| names(&stream));
+                let readied = prepare_accepted(&stream, &self.options).and_then(|()| names(&stream));
                 // What fails on a connection that was accepted is that connection's.
                 readied.map(|names| (stream, names)).map_err(as_of_one_client)
             });

@@ -208,6 +208,34 @@ async fn what_is_asked_of_a_socket_is_set() {
     }
 }
 
+/// `ACCEPTED_KEEPALIVE`: a listener asks its silent clients whether they are there, unless that is switched off. A client that is
+/// stopped, and reads nothing, is not lost for it.
+#[tokio::test]
+async fn a_listener_asks_silent_clients_by_default() {
+    const { assert!(limits::ACCEPTED_KEEPALIVE.as_secs() * (limits::UNANSWERED as u64 + 1) == 240) }
+    let taken = async |options: &Options| {
+        let mut listener = listening("tcp://127.0.0.1:0", "u32be", options).await;
+        let near = unstick::endpoint::connect(&listener.addresses()[0].parse().unwrap(), options).await.unwrap();
+        let far = listener.accept_end().await.unwrap();
+        [near, far].map(|end| {
+            let End::Stream(end) = end else { panic!("TCP is a stream") };
+            let socket = end.socket().unwrap();
+            let socket = SockRef::from(&socket);
+            let times = (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
+            let timeout = socket.tcp_user_timeout().unwrap();
+            socket.keepalive().unwrap().then(|| (times, socket.tcp_keepalive_retries().unwrap(), timeout))
+        })
+    };
+    let mut options = Options::default();
+    let every = (limits::ACCEPTED_KEEPALIVE, limits::ACCEPTED_KEEPALIVE);
+    assert_eq!(taken(&options).await, [None, Some((every, limits::UNANSWERED, None))]);
+    options.accepted_keepalive = None;
+    assert_eq!(taken(&options).await, [None, None]);
+    options.keepalive = Some(Duration::from_secs(7));
+    let (every, timeout) = ((Duration::from_secs(7), Duration::from_secs(7)), Some(Duration::from_secs(28)));
+    assert_eq!(taken(&options).await, [Some((every, limits::UNANSWERED, timeout)); 2]);
+}
+
 #[tokio::test]
 async fn an_address_in_use_says_who_holds_it() {
     let taken = StdListener::bind("127.0.0.1:0").unwrap();
