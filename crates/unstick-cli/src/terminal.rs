@@ -71,6 +71,8 @@ impl Notices {
                 return crate::output::error_of_peer(*peer, error);
             }
             Event::Error { error, .. } => return crate::output::error(error),
+            // Why a peer was refused was said as it happened.
+            Event::Close { reason: Reason::Refused(_), .. } if !self.single => self.verbose,
             Event::Close { peer, reason, .. } if let Some(error) = reason.error() => {
                 if !self.single {
                     crate::output::error_of_peer(*peer, error);

@@ -143,7 +143,9 @@ impl Painter {
     fn close(&mut self, peer: PeerId, from: &str, reason: &Reason, closing: Option<&Closing>) -> Painted {
         let datagrams = self.datagrams.remove(&peer);
         let from = visible::line(from);
-        let error = reason.error().map(|error| self.error(Some(peer), error)).unwrap_or_default();
+        // Why a peer was refused was said as it happened, unless the run ends with it.
+        let told = !self.single && matches!(reason, Reason::Refused(_));
+        let error = reason.error().filter(|_| !told).map(|error| self.error(Some(peer), error)).unwrap_or_default();
         let why = match reason {
             Reason::Closed | Reason::Refused(_) => " (closed from here)",
             Reason::Until => " (--until)",

@@ -183,6 +183,29 @@ fn under_json_a_refused_answer_is_the_error_of_its_close() {
     good.hears("hi\n");
 }
 
+/// The conversation with a peer that does not read or go is over only after `WIND_UP` or `LAST_CALL`: why it was refused is not kept
+/// until then.
+#[test]
+fn why_a_peer_is_refused_is_said_at_once_and_only_once() {
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "--echo", "--json"]);
+    let mut peer = Peer::connect(port);
+    peer.says("a\r\r\n");
+    let mut events = Vec::new();
+    while events.last().is_none_or(|event: &serde_json::Value| event["event"] != "close") {
+        events.push(serde_json::from_str(&listener.line()).unwrap());
+    }
+    let [.., error, close] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((&error["event"], &error["peer"]), (&"error".into(), &1.into()), "{events:?}");
+    assert_eq!(error["error"], close["error"], "{events:?}");
+    let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "--echo", "-v"]);
+    let mut peer = Peer::connect(port);
+    peer.says("a\r\r\n");
+    listener.error_line_with("peer 1: the answer cannot be sent");
+    drop(peer);
+    let line = listener.error_line_with("peer 1");
+    assert!(line.contains("peer 1 left"), "{line}");
+}
+
 /// Asks over UDP, and hears this.
 fn asks(port: u16, says: &[u8]) -> Vec<u8> {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("the loopback has a free port");

@@ -323,6 +323,18 @@ impl<O: Output> Hub<O> {
         self.signals.changed.notify_waiters();
     }
 
+    /// Reports why a peer is closed, at once: until the peer has read the rest and gone, seconds can pass. Where that ends the run, its
+    /// outcome says so.
+    pub(super) fn refuses(&self, peer: PeerId, error: &Error) {
+        let ends_nothing = {
+            let state = self.lock();
+            state.listening && !self.rules.once
+        };
+        if ends_nothing {
+            self.complain(Some(peer), error);
+        }
+    }
+
     /// Reports what went wrong where that ends nothing.
     pub(super) fn complain(&self, peer: Option<PeerId>, error: &Error) {
         self.complain_of(peer, None, error);

@@ -162,6 +162,9 @@ impl<O: Output> Visit<O> {
         self.report_losses();
         self.report_damage(true);
         self.report_unanswered(true);
+        if let Reason::Refused(error) = &reason {
+            hub.refuses(self.id, error);
+        }
         Box::pin(self.leave(&reason)).await;
         hub.make_room().await;
         // It may not have read the rest.
