@@ -23,6 +23,10 @@ const ADDRESSES: &[(&str, &str)] = &[
         "WebSocket, alone or inside TLS: each message is a whole message, and takes no framing. Without a path a listener serves \
          any",
     ),
+    (
+        "ws+unix:PATH:/REQUEST",
+        "WebSocket over a stream socket of this machine; the part behind the colon is the request path, and can be left out",
+    ),
     ("unix:PATH, unix:@NAME", "a stream socket of this machine, with a file or without"),
     (
         "unix-dgram:PATH, unix-seqpacket:PATH",
@@ -56,7 +60,10 @@ const PROMPT: &[(&str, &str)] = &[
     ("/peers", "who is here"),
     ("/hex 00 0a ff", "these bytes, as one message"),
     ("/file PATH", "a file's content, as one message"),
-    ("/close 2", "ends the conversation with peer 2"),
+    (
+        "/close 2 [CODE [REASON]]",
+        "ends the conversation with peer 2; a WebSocket peer gets the code and reason, as in /close 2 4000 goodbye",
+    ),
     ("/help, /quit", "what can be typed; the end"),
     ("^D, ^C", "input ends, and the other side has its say; the line is dropped, or the program ends"),
 ];

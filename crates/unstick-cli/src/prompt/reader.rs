@@ -343,13 +343,15 @@ fn help() -> String {
         ("@2 text", "to peer 2, this once; @all text: to all"),
         ("//text @@text", "a text that begins with / or @"),
     ];
-    let commands = COMMANDS.iter().map(|command| (command.written, command.does));
     let keys = [
         ("^R", "the last line that has what is typed in it"),
         ("^D", "input ends: the other side has its say"),
         ("^C", "drops the line, or ends the program"),
     ];
-    texts.into_iter().chain(commands).chain(keys).map(|(written, does)| format!("{written:<15} {does}\n")).collect()
+    let plain = |(written, does): (&str, &'static str)| (written.to_owned(), does);
+    let commands = COMMANDS.iter().map(|command| (format!("{}{}", command.written, command.more), command.does));
+    let lines = texts.map(plain).into_iter().chain(commands).chain(keys.map(plain));
+    lines.map(|(written, does)| format!("{written:<15} {does}\n")).collect()
 }
 
 /// A file's content.
@@ -386,6 +388,12 @@ fn path_of(written: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_says_that_a_close_takes_a_code() {
+        let help = help();
+        assert!(help.contains("/close 2 [CODE [REASON]] closes peer 2; CODE is WebSocket's\n"), "{help}");
+    }
 
     fn addressees(peers: &[PeerId]) -> Addressees {
         let mut addressees = Addressees::new(false);

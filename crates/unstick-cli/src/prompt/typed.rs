@@ -46,18 +46,25 @@ impl Wrong {
 pub(super) struct Command {
     pub(super) name: &'static str,
     pub(super) written: &'static str,
+    /// What may follow, for help.
+    pub(super) more: &'static str,
     pub(super) does: &'static str,
 }
 
 /// Every command, in the order of the help.
 pub(super) const COMMANDS: [Command; 7] = [
-    Command { name: "to", written: "/to 2", does: "peer 2 from now on; /to all, /to last" },
-    Command { name: "peers", written: "/peers", does: "who is here" },
-    Command { name: "hex", written: "/hex 00 0a ff", does: "these bytes, as one message" },
-    Command { name: "file", written: "/file PATH", does: "a file's content, as one message" },
-    Command { name: "close", written: "/close 2", does: "ends the conversation with peer 2" },
-    Command { name: "help", written: "/help", does: "this" },
-    Command { name: "quit", written: "/quit", does: "ends the program, as ^C does" },
+    Command { name: "to", written: "/to 2", more: "", does: "peer 2 from now on; /to all, /to last" },
+    Command { name: "peers", written: "/peers", more: "", does: "who is here" },
+    Command { name: "hex", written: "/hex 00 0a ff", more: "", does: "these bytes, as one message" },
+    Command { name: "file", written: "/file PATH", more: "", does: "a file's content, as one message" },
+    Command {
+        name: "close",
+        written: "/close 2",
+        more: " [CODE [REASON]]",
+        does: "closes peer 2; CODE is WebSocket's",
+    },
+    Command { name: "help", written: "/help", more: "", does: "this" },
+    Command { name: "quit", written: "/quit", more: "", does: "ends the program, as ^C does" },
 ];
 
 /// Understands a line.

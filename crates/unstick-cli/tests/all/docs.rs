@@ -97,12 +97,12 @@ fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
         assert!(page.contains(entry.name) || page.contains(entry.examples[0]), "{}", entry.name);
     }
     let commands = text("crates/unstick-cli/src/prompt/typed.rs");
-    let names: Vec<&str> =
-        commands.split("Command { name: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let names: Vec<&str> = commands.split(" name: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(names.len() >= 7, "{names:?}");
     for name in names {
         assert!(page.contains(&format!("/{name}")), "/{name} is not in the man page");
     }
+    assert!(page.contains("/close 2 [CODE [REASON]]"), "what /close takes is not in the man page");
 }
 
 #[test]
