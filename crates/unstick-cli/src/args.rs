@@ -54,8 +54,8 @@ pub enum Verb {
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// The address to listen on: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, or unix:PATH. Without a
-    /// host: loopback. Port 0: the system chooses
+    /// The address to listen on: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH or ws+unix:PATH.
+    /// Without a host: loopback. Port 0: the system chooses
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
     /// Serve one conversation, then exit
@@ -109,7 +109,7 @@ pub struct Listen {
 #[derive(Debug, Args)]
 pub struct Connect {
     /// The address to connect to: PORT, HOST:PORT, HOST PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH,
-    /// exec:COMMAND or - (standard input and output)
+    /// ws+unix:PATH:/REQUEST, exec:COMMAND or - (standard input and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
     /// Connect again when the connection is lost, and send the greeting (--send) again. The pause before an attempt grows from
@@ -148,7 +148,8 @@ pub struct Connect {
 /// `ask`.
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// The address to ask: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH or exec:COMMAND
+    /// The address to ask: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH,
+    /// ws+unix:PATH:/REQUEST or exec:COMMAND
     #[arg(value_name = "ADDRESS")]
     pub address: String,
     /// The message to send; - reads it from standard input, without the final LF
@@ -205,8 +206,8 @@ pub struct Shake {
     /// connect
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
-    /// The server's address: HOST:PORT, PORT, tls://HOST:PORT, ws://HOST:PORT/PATH, wss://... or unix:PATH; with --start,
-    /// port 0 gives each start a free port
+    /// The server's address: HOST:PORT, PORT, tls://HOST:PORT, ws://HOST:PORT/PATH, wss://..., unix:PATH or
+    /// ws+unix:PATH; with --start, port 0 gives each start a free port
     #[arg(long, value_name = "ADDRESS", required_unless_present = "stdio")]
     pub to: Option<String>,
     /// Start the server with COMMAND for every case. {port} and UNSTICK_PORT, or {path} and UNSTICK_PATH, tell it where to

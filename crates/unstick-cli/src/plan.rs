@@ -363,8 +363,7 @@ pub fn listening(args: &Listen, address: &Address, options: &mut Options) -> Res
     {
         options.inherited = unstick::endpoint::Inherited::from_environment();
     }
-    let has_file = matches!(address, Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_));
-    if args.mode.is_some() && !has_file {
+    if args.mode.is_some() && address.socket_name().is_none() {
         return Err(Error::usage(format!("--mode is for the file of a unix: socket, and {address} has none")));
     }
     Ok(())
@@ -398,9 +397,7 @@ pub fn reach(reach: &Reach, options: &mut Options) -> Result<()> {
 /// What is asked of connecting is for what can be connected to.
 pub fn reach_for(reach: &Reach, ends: &[&Address]) -> Result<()> {
     let can_wait = |address: &Address| !matches!(address, Address::Exec(_) | Address::Stdio | Address::Mem(_));
-    let has_host = |address: &Address| {
-        can_wait(address) && !matches!(address, Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_))
-    };
+    let has_host = |address: &Address| can_wait(address) && address.socket_name().is_none();
     let (names, fits) = match reach {
         reach if reach.source.is_some() => {
             ("--source is for addresses with a host", ends.iter().any(|at| has_host(at)))

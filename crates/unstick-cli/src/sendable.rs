@@ -58,7 +58,7 @@ fn fits_transport(address: &Address, options: &Options, message: &[u8]) -> Resul
                 format!("a message there has at most {LARGEST_PACKET} bytes, and this one has {}", message.len());
             return Err(refused(message, address, &what).with_hint("split it, or use unix: with a framing"));
         }
-        Address::Ws(_) | Address::Wss(_) => {
+        Address::Ws(_) | Address::Wss(_) | Address::WsUnix(_) => {
             if over(options.ws.largest) {
                 let limit = size(options.ws.largest as u64);
                 let what = format!("the message has {} bytes, over the limit of {limit}", message.len());

@@ -113,7 +113,7 @@ impl WebSocket {
 impl Speech {
     /// What is asked of one end, if it is a WebSocket; whether it is.
     fn ask(&self, end: &mut At<'_>) -> bool {
-        if !matches!(end.address, Address::Ws(_) | Address::Wss(_)) {
+        if !end.address.is_web_socket() {
             return false;
         }
         let options = &mut end.options.ws;
@@ -191,7 +191,11 @@ pub fn bridge(web: &WebSocket, pages: &Pages, request: &Request, mut near: At<'_
 }
 
 fn misplaced(names: &str, ends: &[At<'_>]) -> Error {
-    secure::misplaced(names, "ws:// and wss://", ends).with_hint("write ws:// or wss:// in front of the host")
+    let of_this_machine = ends.iter().any(|end| matches!(end.address, Address::Unix(_)));
+    secure::misplaced(names, "ws://, wss:// and ws+unix:", ends).with_hint(match of_this_machine {
+        true => "write ws+unix: in front of the socket's path",
+        false => "write ws:// or wss:// in front of the host",
+    })
 }
 
 fn token(text: &str) -> Result<String, String> {

@@ -24,6 +24,8 @@ pub enum Address {
     Ws(WsAddress),
     /// A WebSocket inside TLS.
     Wss(WsAddress),
+    /// A WebSocket over a stream socket of this machine.
+    WsUnix(WsUnixAddress),
     /// A stream socket of this machine.
     Unix(SocketName),
     /// A datagram socket of this machine.
@@ -81,6 +83,31 @@ impl fmt::Display for WsAddress {
     }
 }
 
+/// Where a WebSocket over a socket of this machine is: the socket, and the place there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WsUnixAddress {
+    /// The socket. A name with a colon cannot be written: the colon ends it, as in the `ws` library of Node.
+    pub name: SocketName,
+    /// As [`WsAddress::path`].
+    pub path: String,
+}
+
+impl WsUnixAddress {
+    /// What the handshake knows: the place, on a host that is this machine.
+    pub(crate) fn place(&self) -> WsAddress {
+        WsAddress { at: HostPort { host: None, port: ws::PORT }, path: self.path.clone() }
+    }
+}
+
+impl fmt::Display for WsUnixAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => self.name.fmt(f),
+            path => write!(f, "{}:{path}", self.name),
+        }
+    }
+}
+
 impl FromStr for HostPort {
     type Err = Error;
 
@@ -121,15 +148,38 @@ impl Address {
     pub fn is_stream(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Exec(_) | Self::Mem(_) | Self::Stdio => true,
-            Self::Ws(_) | Self::Wss(_) => false,
+            Self::Ws(_) | Self::Wss(_) | Self::WsUnix(_) => false,
             Self::Udp(_) | Self::UnixDgram(_) | Self::UnixSeqpacket(_) => false,
+        }
+    }
+
+    /// Whether the transport is WebSocket, over whatever.
+    pub fn is_web_socket(&self) -> bool {
+        matches!(self, Self::Ws(_) | Self::Wss(_) | Self::WsUnix(_))
+    }
+
+    /// The socket of this machine that it is, if it is one.
+    pub fn socket_name(&self) -> Option<&SocketName> {
+        match self {
+            Self::Unix(name) | Self::UnixDgram(name) | Self::UnixSeqpacket(name) => Some(name),
+            Self::WsUnix(at) => Some(&at.name),
+            _ => None,
+        }
+    }
+
+    /// What a WebSocket's client asks for: path and query.
+    pub(crate) fn request_path_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Ws(at) | Self::Wss(at) => Some(&mut at.path),
+            Self::WsUnix(at) => Some(&mut at.path),
+            _ => None,
         }
     }
 
     /// Why a transport that is no stream takes no framing.
     pub fn why_no_framing(&self) -> &'static str {
         match self {
-            Self::Ws(_) | Self::Wss(_) => "a WebSocket message already is a whole message",
+            Self::Ws(_) | Self::Wss(_) | Self::WsUnix(_) => "a WebSocket message already is a whole message",
             _ => "a datagram already is a whole message",
         }
     }
@@ -143,6 +193,7 @@ impl fmt::Display for Address {
             Self::Tls(at) => write!(f, "tls://{at}"),
             Self::Ws(at) => write!(f, "ws://{at}"),
             Self::Wss(at) => write!(f, "wss://{at}"),
+            Self::WsUnix(at) => write!(f, "ws+unix:{at}"),
             Self::Unix(name) => write!(f, "unix:{name}"),
             Self::UnixDgram(name) => write!(f, "unix-dgram:{name}"),
             Self::UnixSeqpacket(name) => write!(f, "unix-seqpacket:{name}"),
@@ -154,8 +205,22 @@ impl fmt::Display for Address {
 }
 
 /// Schemes of endpoints.
-const SCHEMES: &[&str] =
-    &["tcp://", "udp://", "tls://", "ws://", "wss://", "unix:", "unix-dgram:", "unix-seqpacket:", "exec:", "mem:"];
+const SCHEMES: &[&str] = &[
+    "tcp://",
+    "udp://",
+    "tls://",
+    "ws://",
+    "wss://",
+    WS_UNIX,
+    "unix:",
+    "unix-dgram:",
+    "unix-seqpacket:",
+    "exec:",
+    "mem:",
+];
+
+/// The scheme that has a `+` of its own.
+const WS_UNIX: &str = "ws+unix:";
 
 impl FromStr for Address {
     type Err = Error;
@@ -187,6 +252,9 @@ impl FromStr for Address {
         }
         if let Some(rest) = text.strip_prefix("wss://") {
             return web_socket(rest, wss::PORT).map(Self::Wss);
+        }
+        if let Some(rest) = text.strip_prefix(WS_UNIX) {
+            return web_socket_of_this_machine(rest).map(Self::WsUnix);
         }
         if let Some(command) = text.strip_prefix("exec:") {
             return match command.trim() {
@@ -223,6 +291,8 @@ fn unknown(text: &str) -> Option<Error> {
             host if host.contains(':') => format!("write {scheme}://{host}"),
             _ => format!("write {scheme}://HOST:PORT"),
         },
+        "wss+unix" => format!("write ws+unix:{rest}; what stays on this machine goes without TLS"),
+        "unix+ws" | "unix-ws" => format!("write ws+unix:{rest}"),
         _ if rest.starts_with('/') => {
             "unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path".to_owned()
         }
@@ -247,10 +317,7 @@ fn socket_name(text: &str) -> Result<SocketName> {
 fn web_socket(text: &str, port: u16) -> Result<WsAddress> {
     let end = text.find(['/', '?', '#']).unwrap_or(text.len());
     let (host, path) = text.split_at(end);
-    if path.contains('#') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let error = Error::usage(format!("`{}` is no path of a WebSocket", path.escape_debug()));
-        return Err(error.with_hint("it is written in visible ASCII, others as %XX, and has no #"));
-    }
+    check_request_path(path)?;
     if host.contains('@') {
         let error = Error::usage(format!("`{host}` has a user in front of the host"));
         return Err(error.with_hint("--header 'Authorization: Basic ...' says who you are"));
@@ -262,6 +329,26 @@ fn web_socket(text: &str, port: u16) -> Result<WsAddress> {
         false => host_port(&format!("{host}:{port}"))?,
     };
     Ok(WsAddress { at, path: path.to_owned() })
+}
+
+fn check_request_path(path: &str) -> Result<()> {
+    if path.contains('#') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let error = Error::usage(format!("`{}` is no path of a WebSocket", path.escape_debug()));
+        return Err(error.with_hint("it is written in visible ASCII, others as %XX, and has no #"));
+    }
+    Ok(())
+}
+
+/// `SOCKET[:/PATH][?QUERY]`, as the `ws` library of Node has it: the first colon ends the socket's name.
+fn web_socket_of_this_machine(text: &str) -> Result<WsUnixAddress> {
+    let (name, path) = text.split_once(':').unwrap_or((text, ""));
+    check_request_path(path)?;
+    if !(path.is_empty() || path.starts_with(['/', '?'])) {
+        let error = Error::usage(format!("`{path}` in `ws+unix:{text}` is no request path: it does not begin with /"));
+        return Err(error.with_hint(format!("write ws+unix:{name}:/{path}; the socket's name has no colon")));
+    }
+    let name = socket_name(name).map_err(|error| error.with_hint("such as ws+unix:/tmp/it.sock:/chat"))?;
+    Ok(WsUnixAddress { name, path: path.to_owned() })
 }
 
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`.
@@ -350,7 +437,12 @@ impl FromStr for FramedAddress {
             Some(at) if text[..at].ends_with('+') => ("", Some(at - 1)),
             _ => (text, None),
         };
-        let plus = exec.or_else(|| SCHEMES.iter().filter_map(|scheme| before.rfind(&format!("+{scheme}"))).max());
+        let plus = match before.find("+ws+unix:") {
+            // The name of the scheme, and not a framing `ws`; `wss+unix:` gets its hint as an address.
+            _ if before.starts_with(WS_UNIX) || before.starts_with("wss+unix:") => None,
+            Some(at) => Some(at),
+            None => exec.or_else(|| SCHEMES.iter().filter_map(|scheme| before.rfind(&format!("+{scheme}"))).max()),
+        };
         let (framing, address) = match plus {
             Some(at) => (Some(Framing::parse(&text[..at])?), text[at + 1..].parse::<Address>()?),
             None => (None, text.parse::<Address>()?),
@@ -423,6 +515,37 @@ mod tests {
         let framed: FramedAddress = "u32be+unix:/tmp/it".parse().unwrap();
         assert_eq!(framed.address.to_string(), "unix:/tmp/it");
         assert!("line+unix-seqpacket:/tmp/it".parse::<FramedAddress>().unwrap_err().is_usage());
+    }
+
+    #[test]
+    fn a_web_socket_over_a_socket_of_this_machine_has_both_paths() {
+        for (text, name, path) in [
+            ("ws+unix:/run/it.sock:/chat?room=1", "/run/it.sock", "/chat?room=1"),
+            ("ws+unix:///run/it.sock:/a:b", "/run/it.sock", "/a:b"),
+            ("ws+unix:it.sock", "it.sock", ""),
+            ("ws+unix:it.sock:", "it.sock", ""),
+            ("ws+unix:@it:?x=1", "@it", "?x=1"),
+        ] {
+            let framed: FramedAddress = text.parse().unwrap();
+            let Address::WsUnix(at) = &framed.address else { panic!("{text}: {}", framed.address) };
+            assert_eq!((at.name.to_string().as_str(), at.path.as_str()), (name, path), "{text}");
+            let end = if path.is_empty() { String::new() } else { format!(":{path}") };
+            assert_eq!(framed.address.to_string(), format!("ws+unix:{name}{end}"));
+        }
+        let wrong = "`chat` in `ws+unix:/x:chat` is no request path: it does not begin with / \
+                     (write ws+unix:/x:/chat; the socket's name has no colon)";
+        assert_eq!(shown("ws+unix:/x:chat"), wrong);
+        let nameless = "a socket of this machine needs a path or a name (such as ws+unix:/tmp/it.sock:/chat)";
+        assert_eq!((shown("ws+unix:").as_str(), shown("ws+unix:@:/chat").as_str()), (nameless, nameless));
+        let path = "`/a#b` is no path of a WebSocket (it is written in visible ASCII, others as %XX, and has no #)";
+        assert_eq!(shown("ws+unix:/x:/a#b"), path);
+        let tls = "`wss+unix:` is no transport (write ws+unix:/x:/a; what stays on this machine goes without TLS)";
+        assert_eq!(shown("wss+unix:/x:/a"), tls);
+        assert!("wss+unix:/x".parse::<FramedAddress>().unwrap_err().to_string().contains("is no transport"));
+        assert_eq!(shown("unix+ws:/x"), "`unix+ws:` is no transport (write ws+unix:/x)");
+        let error = "line+ws+unix:/x:/a".parse::<FramedAddress>().unwrap_err();
+        assert_eq!(error.to_string(), "a framing in front of ws+unix:/x:/a means nothing");
+        assert_eq!(error.hint(), Some("a WebSocket message already is a whole message"));
     }
 
     #[test]

@@ -33,6 +33,8 @@ mod unix_packets;
 mod unix_seqpacket;
 pub(crate) mod write_error;
 pub(crate) mod ws;
+#[cfg(unix)]
+pub(crate) mod ws_unix;
 pub(crate) mod wss;
 
 use std::future::Future;
@@ -384,13 +386,17 @@ pub async fn connect(address: &Address, options: &Options) -> Result<End> {
         Address::Ws(at) => ws::connect(at, options).await.map(End::Message),
         Address::Wss(at) => wss::connect(at, options).await.map(End::Message),
         #[cfg(unix)]
+        Address::WsUnix(at) => ws_unix::connect(at, options).await.map(End::Message),
+        #[cfg(unix)]
         Address::Unix(name) => unix::connect(name, options).await.map(End::Stream),
         #[cfg(unix)]
         Address::UnixDgram(name) => unix_dgram::connect(name, options).await.map(End::Datagram),
         #[cfg(unix)]
         Address::UnixSeqpacket(name) => unix_seqpacket::connect(name, options).await.map(End::Datagram),
         #[cfg(not(unix))]
-        Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => Err(not_here(address)),
+        Address::WsUnix(_) | Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => {
+            Err(not_here(address))
+        }
         Address::Exec(command) => exec::connect(command, options).await.map(End::Stream),
         Address::Mem(name) => mem::connect(name).map(End::Stream),
         Address::Stdio => stdio::open().map(End::Stream),
@@ -406,13 +412,17 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
         Address::Ws(at) => Box::new(ws::listen(at, options).await?),
         Address::Wss(at) => Box::new(wss::listen(at, options).await?),
         #[cfg(unix)]
+        Address::WsUnix(at) => Box::new(ws_unix::listen(at, options)?),
+        #[cfg(unix)]
         Address::Unix(name) => Box::new(unix::listen(name, options)?),
         #[cfg(unix)]
         Address::UnixDgram(name) => Box::new(unix_dgram::listen(name, options)?),
         #[cfg(unix)]
         Address::UnixSeqpacket(name) => Box::new(unix_seqpacket::listen(name, options)?),
         #[cfg(not(unix))]
-        Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => return Err(not_here(address)),
+        Address::WsUnix(_) | Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => {
+            return Err(not_here(address));
+        }
         Address::Mem(name) => Box::new(mem::listen(name)?),
         Address::Exec(_) => {
             return Err(Error::usage("nobody can connect to a command")

@@ -52,4 +52,5 @@ mod unread;
 mod unsafe_text;
 mod websocket;
 mod websocket_requests;
+mod websocket_unix;
 mod wrong_use;

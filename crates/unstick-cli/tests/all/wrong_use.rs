@@ -185,7 +185,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["connect", "ws://:1", "--text", "--binary"], "--text and --binary exclude each other", HELP),
     (
         &["connect", ":1", "--text"],
-        "--subprotocol, --binary, --text, --ping, --close-code, --max-message and --header are for ws:// and wss://, not for tcp://localhost:1",
+        "--subprotocol, --binary, --text, --ping, --close-code, --max-message and --header are for ws://, wss:// and ws+unix:, not for tcp://localhost:1",
         "write ws:// or wss:// in front of the host",
     ),
     (

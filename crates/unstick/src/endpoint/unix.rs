@@ -1,4 +1,6 @@
 //! `unix:PATH` and `unix:@NAME`: stream sockets of this machine.
+//!
+//! Not here: WebSocket over them ([`super::ws_unix`]).
 
 use std::future::Future;
 use std::io;
@@ -9,6 +11,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::accepting::{One, Patience};
+use super::handshakes::Arrivals;
 use super::socket_file::{self, SocketFile};
 use super::write_error::{self, Half};
 use super::{Accept, End, Names, Options, ReadySocket, StreamEnd, StreamRead, StreamWrite};
@@ -38,11 +41,16 @@ impl StreamWrite for Half<OwnedWriteHalf> {
 
 /// Connects, trying again until `retry` is over.
 pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<StreamEnd> {
-    let at = Address::Unix(name.clone());
-    let socket = super::retrying(options, || socket_file::connect(Type::STREAM, &at, name, options)).await?;
+    let (stream, names) = dial(&Address::Unix(name.clone()), name, options).await?;
+    Ok(end(stream, names))
+}
+
+/// A connection that nothing has been made of yet. `at` is what errors call it.
+pub(super) async fn dial(at: &Address, name: &SocketName, options: &Options) -> Result<(UnixStream, Names)> {
+    let socket = super::retrying(options, || socket_file::connect(Type::STREAM, at, name, options)).await?;
     let stream = UnixStream::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
     let names = names(&stream);
-    Ok(end(stream, names))
+    Ok((stream, names))
 }
 
 /// Who is at either end.
@@ -50,7 +58,7 @@ fn names(stream: &UnixStream) -> Names {
     Names { remote: socket_file::remote(stream), local: socket_file::local(stream) }
 }
 
-fn end(stream: UnixStream, names: Names) -> StreamEnd {
+pub(super) fn end(stream: UnixStream, names: Names) -> StreamEnd {
     let (reader, writer) = stream.into_split();
     let (reader, writer) = write_error::halves(reader, writer);
     StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names }
@@ -58,8 +66,12 @@ fn end(stream: UnixStream, names: Names) -> StreamEnd {
 
 /// Binds the name.
 pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
-    let at = Address::Unix(name.clone());
-    let (socket, file) = socket_file::bind(Type::STREAM, &at, name, options)?;
+    bind(&Address::Unix(name.clone()), name, options)
+}
+
+/// Binds the name. `at` is what the listener is called.
+pub(super) fn bind(at: &Address, name: &SocketName, options: &Options) -> Result<Listener> {
+    let (socket, file) = socket_file::bind(Type::STREAM, at, name, options)?;
     let (addresses, patience) = ([at.to_string()], Patience::default());
     let failed = |error| Error::io("the socket", error);
     if super::inherited::is_handed_over_connection(&socket, options) {
@@ -102,6 +114,27 @@ impl Listener {
                 }
             }
         }
+    }
+}
+
+impl Arrivals for Listener {
+    type Stream = UnixStream;
+
+    fn next(&mut self) -> impl Future<Output = Result<(UnixStream, Names)>> + Send {
+        self.accept_stream()
+    }
+
+    async fn spoken(stream: &UnixStream) {
+        // Where it fails, the handshake says why.
+        let _ = stream.readable().await;
+    }
+
+    fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    fn serves_one(&self) -> bool {
+        self.one.is_all()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ws://HOST:PORT/PATH`: messages of WebSocket (RFC 6455) over TCP, both ways round.
 //!
-//! Not here: the same inside TLS ([`super::wss`]).
+//! Not here: the same inside TLS ([`super::wss`]) and over sockets of this machine (`ws_unix`).
 
 mod breach;
 mod closing;
@@ -115,17 +115,24 @@ impl WsOptions {
 
 /// What WebSocket can be spoken over.
 pub(super) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// The scheme of addresses where the same is spoken without WebSocket.
+    const SCHEME: &'static str;
+
     /// Ends it in a reset.
     fn reset(&self);
 }
 
 impl Carrier for TcpStream {
+    const SCHEME: &'static str = "tcp://";
+
     fn reset(&self) {
         tcp::reset(self);
     }
 }
 
 impl Carrier for tls::Tls {
+    const SCHEME: &'static str = "tls://";
+
     fn reset(&self) {
         tcp::reset(self.get_ref().0.socket());
     }
@@ -135,19 +142,19 @@ impl Carrier for tls::Tls {
 pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
     let stream = tcp::dial(&at.at, "ws", options).await?;
     let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
-    Box::pin(open(stream, names, at, "ws", PORT, options)).await
+    Box::pin(open(stream, names, at, &format!("ws://{at}"), PORT, options)).await
 }
 
-/// Opens a WebSocket on a connection.
+/// Opens a WebSocket on a connection. `whom` begins the sentences of errors.
 pub(super) async fn open<S: Carrier>(
     stream: S,
     names: Names,
     at: &WsAddress,
-    scheme: &str,
+    whom: &str,
     default_port: u16,
     options: &Options,
 ) -> Result<MessageEnd> {
-    let opened = asked(stream, at, scheme, default_port, options).await?;
+    let opened = asked(stream, at, whom, default_port, options).await?;
     Ok(end(opened, Role::Client, names, options).await)
 }
 
@@ -155,15 +162,14 @@ pub(super) async fn open<S: Carrier>(
 pub(super) async fn asked<S: Carrier>(
     stream: S,
     at: &WsAddress,
-    scheme: &str,
+    whom: &str,
     default_port: u16,
     options: &Options,
 ) -> Result<opening::Opened<S>> {
-    let whom = format!("{scheme}://{}{}", at.at, at.path);
-    let asked = opening::ask(stream, at, default_port, &whom, &options.ws);
+    let asked = opening::ask(stream, at, default_port, whom, &options.ws);
     tokio::time::timeout(options.connect_timeout, asked).await.unwrap_or_else(|_| {
         let error = Error::timed_out(format!("the WebSocket handshake with {whom}"), options.connect_timeout);
-        Err(error.with_hint("does the port speak WebSocket? tcp:// speaks without"))
+        Err(error.with_hint(format!("does the server speak WebSocket? {} speaks without", S::SCHEME)))
     })
 }
 
@@ -172,7 +178,7 @@ pub(super) async fn asked<S: Carrier>(
 pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamEnd> {
     let stream = tcp::dial(to, "ws", options).await?;
     let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
-    let opened = Box::pin(asked(stream, at, "ws", PORT, options)).await?;
+    let opened = Box::pin(asked(stream, at, &format!("ws://{at}"), PORT, options)).await?;
     let (reader, writer) = opened.stream.into_split();
     let (reader, writer) = write_error::halves(reader, writer);
     Ok(StreamEnd { reader: behind(opened.rest, Box::new(reader)), writer: Box::new(writer), names })
@@ -195,7 +201,7 @@ impl StreamRead for Behind {}
 
 /// Listens as TCP does; each client shakes hands on its own, beside all others.
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
-    check_path(at, "ws")?;
+    check_path(&at.path, |path| format!("ws://{}{path}", at.at))?;
     let inner = tcp::bind_all(&at.at, "ws", options).await?;
     let local = is_local(&inner);
     let own = Arc::new((at.clone(), options.clone()));
@@ -210,10 +216,10 @@ pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshak
 }
 
 /// What clients add behind a `?` is theirs: a listener that named some of it would serve nobody.
-pub(super) fn check_path(at: &WsAddress, scheme: &str) -> Result<()> {
-    let Some((path, query)) = at.path.split_once('?') else { return Ok(()) };
+pub(super) fn check_path(path: &str, address: impl FnOnce(&str) -> String) -> Result<()> {
+    let Some((path, query)) = path.split_once('?') else { return Ok(()) };
     let what = format!("a listener has a path alone, and `?{query}` is what a client may add");
-    Err(Error::usage(what).with_hint(format!("such as {scheme}://{}{path}", at.at)))
+    Err(Error::usage(what).with_hint(format!("such as {}", address(path))))
 }
 
 /// Whether a listener can be reached from this machine alone.

@@ -14,20 +14,20 @@ pub(crate) const PORT: u16 = 443;
 pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
     // In boxes: they are large, and gone once they are through.
     let (stream, names) = Box::pin(tls::dial(&at.at, "wss", options)).await?;
-    Box::pin(ws::open(stream, names, at, "wss", PORT, options)).await
+    Box::pin(ws::open(stream, names, at, &format!("wss://{at}"), PORT, options)).await
 }
 
 /// Connects to `to`, asks for the WebSocket named `at`, and returns the stream of its frames inside TLS, which the caller
 /// writes and reads itself.
 pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamEnd> {
     let (stream, names) = Box::pin(tls::dial(to, "wss", options)).await?;
-    let opened = Box::pin(ws::asked(stream, at, "wss", PORT, options)).await?;
+    let opened = Box::pin(ws::asked(stream, at, &format!("wss://{at}"), PORT, options)).await?;
     let end = tls::end(opened.stream, names);
     Ok(StreamEnd { reader: ws::behind(opened.rest, end.reader), ..end })
 }
 
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
-    ws::check_path(at, "wss")?;
+    ws::check_path(&at.path, |path| format!("wss://{}{path}", at.at))?;
     let (inner, acceptor) = tls::bind(&at.at, "wss", options).await?;
     let local = ws::is_local(&inner);
     let own = Arc::new((at.clone(), options.clone()));

@@ -109,10 +109,10 @@ impl Target {
     /// the address has none of its own; the subprotocol that was agreed on; and the headers that are to be passed on.
     fn asked_alike(&self, request: &Request) -> (Address, Options) {
         let (mut address, mut options) = (self.address.clone(), self.options.clone());
-        if let Address::Ws(at) | Address::Wss(at) = &mut address
-            && at.path.is_empty()
+        if let Some(path) = address.request_path_mut()
+            && path.is_empty()
         {
-            at.path = request.target();
+            *path = request.target();
         }
         options.ws.protocols = request.protocol.iter().cloned().collect();
         for name in &self.options.ws.pass_headers {
@@ -411,7 +411,7 @@ impl Hub {
     async fn connect(&self, peer: PeerId, client: &Names, request: Option<&Request>) -> Result<End> {
         let Target { address, options, .. } = &self.target;
         match (address, request) {
-            (Address::Ws(_) | Address::Wss(_), Some(request)) => {
+            (address, Some(request)) if address.is_web_socket() => {
                 let (address, options) = self.target.asked_alike(request);
                 return endpoint::connect(&address, &options).await;
             }

@@ -110,3 +110,23 @@ async fn clients_that_reset_their_connection_hold_up_nobody() {
         assert!(begun.elapsed() < limits::ACCEPT_PAUSE * 50, "{scheme}: {:?}", begun.elapsed());
     }
 }
+
+/// Clients of a socket of this machine wait in the same two rooms.
+#[cfg(unix)]
+#[tokio::test]
+async fn good_clients_of_a_socket_of_this_machine_are_served_beside_hundreds_that_do_not_go_on() {
+    use tokio::net::UnixStream;
+    limits::raise_open_files();
+    for beginning in BEGINNINGS {
+        let mut listener = crate::suite::listening("ws+unix:stuck", "line", &options()).await;
+        let path = listener.addresses()[0].trim_start_matches("ws+unix:").to_owned();
+        let mut stuck = Vec::new();
+        for _ in 0..600 {
+            let mut client = UnixStream::connect(&path).await.unwrap();
+            client.write_all(beginning).await.unwrap();
+            stuck.push(client);
+        }
+        let took = served(&mut listener).await;
+        assert!(took < SOON, "beside 600 that begin with {beginning:?}: {took:?}");
+    }
+}

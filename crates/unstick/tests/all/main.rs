@@ -10,6 +10,7 @@ endpoint_suite!(udp, "udp://127.0.0.1:0", conversation, listener);
 endpoint_suite!(tls, "tls://127.0.0.1:0", conversation, stream, listener);
 endpoint_suite!(ws, "ws://127.0.0.1:0", conversation, messages, listener);
 endpoint_suite!(wss, "wss://127.0.0.1:0/path", conversation, messages, listener);
+endpoint_suite!(ws_unix, "ws+unix:suite", conversation, messages, listener);
 endpoint_suite!(unix, "unix:suite", conversation, stream, listener);
 endpoint_suite!(unix_dgram, "unix-dgram:suite", conversation, listener);
 endpoint_suite!(unix_seqpacket, "unix-seqpacket:suite", conversation, connection, listener);

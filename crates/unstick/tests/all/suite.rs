@@ -83,7 +83,7 @@ pub(crate) fn is_connectionless(address: &str) -> bool {
 
 /// Whether all peers have the same name, as those of one process have.
 pub(crate) fn is_anonymous(address: &str) -> bool {
-    ["mem:", "unix:", "unix-seqpacket:"].iter().any(|scheme| address.starts_with(scheme))
+    ["mem:", "unix:", "unix-seqpacket:", "ws+unix:"].iter().any(|scheme| address.starts_with(scheme))
 }
 
 /// Listens. A name inside this process, or a file, is the test's own, so that tests run side by side.
@@ -92,7 +92,7 @@ pub(crate) async fn listening(address: &str, spec: &str, options: &Options) -> L
     let own = || NUMBER.fetch_add(1, Ordering::Relaxed);
     let address = match address.split_once(':') {
         Some(("mem", name)) => format!("mem:{name}-{}", own()),
-        Some((scheme, name)) if scheme.starts_with("unix") => {
+        Some((scheme, name)) if scheme.contains("unix") => {
             let file = format!("unstick-{name}-{}-{}", std::process::id(), own());
             format!("{scheme}:{}", std::env::temp_dir().join(file).display())
         }

@@ -68,14 +68,15 @@ fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// Whether a server's answer opens the connection, and the protocol that it chose.
-pub(super) fn accepted(head: &[u8], key: &str, options: &WsOptions) -> Result<Option<String>, Refusal> {
+/// Whether a server's answer opens the connection, and the protocol that it chose. `below` is the scheme that speaks the same without
+/// WebSocket.
+pub(super) fn accepted(head: &[u8], key: &str, below: &str, options: &WsOptions) -> Result<Option<String>, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     if !matches!(response.parse(head), Ok(httparse::Status::Complete(_))) {
         let hint = match head {
-            [0x15 | 0x16, 3, ..] => "wss:// speaks TLS",
-            _ => "tcp:// speaks without WebSocket",
+            [0x15 | 0x16, 3, ..] => "wss:// speaks TLS".to_owned(),
+            _ => format!("{below} speaks without WebSocket"),
         };
         return Err(not_http(head).hint(hint));
     }
@@ -137,8 +138,14 @@ pub(super) struct Welcome {
     pub(super) request: Request,
 }
 
-/// Whether a client's request opens a connection. `local`: the listener is to be reached from this machine alone.
-pub(super) fn welcome(head: &[u8], at: &WsAddress, local: bool, options: &WsOptions) -> Result<Welcome, Refusal> {
+/// Whether a client's request opens a connection. `local`: the listener is to be reached from this machine alone. `below` as above.
+pub(super) fn welcome(
+    head: &[u8],
+    at: &WsAddress,
+    local: bool,
+    below: &str,
+    options: &WsOptions,
+) -> Result<Welcome, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
@@ -147,7 +154,7 @@ pub(super) fn welcome(head: &[u8], at: &WsAddress, local: bool, options: &WsOpti
             let refusal = Refusal::new(format!("sent more than {MAX_HEADERS} header lines"));
             return Err(refusal.status("431 Request Header Fields Too Large", ""));
         }
-        _ => return Err(not_http(head).status("400 Bad Request", "").hint(no_ws(head))),
+        _ => return Err(not_http(head).status("400 Bad Request", "").hint(no_ws(head, below))),
     }
     let lines = Lines(request.headers);
     let (method, version) = (request.method.unwrap_or_default(), request.version.unwrap_or_default());
@@ -246,10 +253,10 @@ fn is_key(key: &str) -> bool {
     digits.len() == 22 && digits.bytes().all(|digit| digit.is_ascii_alphanumeric() || b"+/".contains(&digit))
 }
 
-fn no_ws(head: &[u8]) -> &'static str {
+fn no_ws(head: &[u8], below: &str) -> String {
     match head {
-        [0x16, 3, ..] => "a client that speaks TLS needs a listener on wss://",
-        _ => "a client without WebSocket needs a listener on tcp://",
+        [0x16, 3, ..] => "a client that speaks TLS needs a listener on wss://".to_owned(),
+        _ => format!("a client without WebSocket needs a listener on {below}"),
     }
 }
 
@@ -401,7 +408,7 @@ mod tests {
         #[test]
         fn a_listener_answers_anything(head in head(), local: bool) {
             let at = "localhost:1".parse().map(|at| WsAddress { at, path: String::new() }).unwrap();
-            match welcome(&head, &at, local, &options()) {
+            match welcome(&head, &at, local, "tcp://", &options()) {
                 Ok(welcome) => {
                     is_whole(&welcome.answer);
                     prop_assert!(welcome.answer.starts_with(SWITCHING));
@@ -421,7 +428,7 @@ mod tests {
         /// Whatever a server says: only the answer to this very key opens the connection.
         #[test]
         fn a_client_takes_nothing_but_the_answer_to_its_key(head in head()) {
-            match accepted(&head, KEY, &options()) {
+            match accepted(&head, KEY, "tcp://", &options()) {
                 Ok(protocol) => {
                     prop_assert!(has(&head, &derive_accept_key(KEY.as_bytes())) && has(&head, " 101"));
                     prop_assert!(protocol.is_none_or(|name| name == "superchat"));
@@ -433,10 +440,10 @@ mod tests {
         #[test]
         fn any_bytes_at_all_are_answered(head in vec(any::<u8>(), 0..200)) {
             let at = "localhost:1".parse().map(|at| WsAddress { at, path: "/x".to_owned() }).unwrap();
-            let refusal = welcome(&head, &at, true, &options()).unwrap_err();
+            let refusal = welcome(&head, &at, true, "tcp://", &options()).unwrap_err();
             is_safe(&refusal);
             is_whole(&refusal.answer);
-            is_safe(&accepted(&head, KEY, &options()).unwrap_err());
+            is_safe(&accepted(&head, KEY, "tcp://", &options()).unwrap_err());
         }
 
         /// Both sides of here come to terms, whatever they are asked for.
@@ -455,10 +462,10 @@ mod tests {
             let server = WsOptions { protocols: theirs.clone(), ..WsOptions::default() };
             let asked = request(&at, if default_port { 80 } else { 81 }, KEY, &client);
             let served = WsAddress { path: String::new(), ..at };
-            let welcome = welcome(asked.as_bytes(), &served, true, &server).unwrap();
+            let welcome = welcome(asked.as_bytes(), &served, true, "tcp://", &server).unwrap();
             let common = theirs.iter().find(|name| ours.contains(name));
             prop_assert_eq!(welcome.request.protocol.as_ref(), common);
-            let chosen = accepted(welcome.answer.as_bytes(), KEY, &client).unwrap();
+            let chosen = accepted(welcome.answer.as_bytes(), KEY, "tcp://", &client).unwrap();
             prop_assert_eq!(chosen.as_ref(), common);
         }
     }

@@ -34,7 +34,7 @@ pub(super) async fn ask<S: Carrier>(
     stream.write_all(request.as_bytes()).await.map_err(failed)?;
     stream.flush().await.map_err(failed)?;
     let (head, rest) = head(&mut stream).await.map_err(failed)?;
-    match handshake::accepted(&head, &key, options) {
+    match handshake::accepted(&head, &key, S::SCHEME, options) {
         Ok(protocol) => Ok(Opened { stream, rest, protocol, request: None }),
         Err(refusal) => Err(told(whom, refusal)),
     }
@@ -51,7 +51,7 @@ pub(super) async fn answer<S: Carrier>(
     let failed =
         |e: std::io::Error| Error::handshake(format!("{whom} did not open a WebSocket: {}", crate::error::plain(&e)));
     let (head, rest) = head(&mut stream).await.map_err(failed)?;
-    match handshake::welcome(&head, at, local, options) {
+    match handshake::welcome(&head, at, local, S::SCHEME, options) {
         Ok(welcome) => {
             stream.write_all(welcome.answer.as_bytes()).await.map_err(failed)?;
             stream.flush().await.map_err(failed)?;

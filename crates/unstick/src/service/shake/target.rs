@@ -17,10 +17,12 @@ use super::kernel::Table;
 #[cfg(unix)]
 use super::local::{self, Local};
 use super::outlet::{Below, Outlet, Over, Wire};
-#[cfg(unix)]
-use crate::address::SocketName;
 use crate::address::{Address, HostPort, WsAddress};
+#[cfg(unix)]
+use crate::address::{SocketName, WsUnixAddress};
 use crate::endpoint::write_error::{self, Half};
+#[cfg(unix)]
+use crate::endpoint::ws_unix;
 use crate::endpoint::{self, End, MessageKind, Options, StreamEnd, ws, wss};
 use crate::error::{Error, Result};
 
@@ -40,6 +42,8 @@ enum At {
     Wss(SocketAddr, WsAddress),
     #[cfg(unix)]
     Local(SocketName),
+    #[cfg(unix)]
+    LocalWs(WsUnixAddress),
 }
 
 /// Where bytes come from.
@@ -73,6 +77,8 @@ impl fmt::Display for Target {
             At::Wss(_, named) => write!(f, "wss://{named}"),
             #[cfg(unix)]
             At::Local(name) => write!(f, "unix:{name}"),
+            #[cfg(unix)]
+            At::LocalWs(named) => write!(f, "ws+unix:{named}"),
         }
     }
 }
@@ -92,9 +98,11 @@ impl Target {
             Address::Wss(named) => At::Wss(resolve(address, &named.at).await?, named.clone()),
             #[cfg(unix)]
             Address::Unix(name) => At::Local(name.clone()),
+            #[cfg(unix)]
+            Address::WsUnix(named) => At::LocalWs(named.clone()),
             _ => {
                 let error = Error::usage(format!("shake cuts streams, and {address} is none"));
-                return Err(error.with_hint("--to HOST:PORT, tls://HOST:PORT, ws://HOST:PORT, unix:PATH"));
+                return Err(error.with_hint("--to HOST:PORT, tls://HOST:PORT, ws://HOST:PORT, unix:PATH, ws+unix:PATH"));
             }
         };
         Ok(Self { at, options: Arc::new(options.clone()) })
@@ -105,7 +113,17 @@ impl Target {
         match &self.at {
             At::Tcp(at) | At::Tls(at, _) | At::Ws(at, _) | At::Wss(at, _) => Some(*at),
             #[cfg(unix)]
-            At::Local(_) => None,
+            At::Local(_) | At::LocalWs(_) => None,
+        }
+    }
+
+    /// The socket of this machine, where it is one.
+    #[cfg(unix)]
+    fn local(&self) -> Option<&SocketName> {
+        match &self.at {
+            At::Local(name) => Some(name),
+            At::LocalWs(named) => Some(&named.name),
+            _ => None,
         }
     }
 
@@ -122,7 +140,7 @@ impl Target {
             At::Ws(_, named) => At::Ws(to, with_port(named, to.port())),
             At::Wss(_, named) => At::Wss(to, with_port(named, to.port())),
             #[cfg(unix)]
-            At::Local(name) => At::Local(name),
+            local @ (At::Local(_) | At::LocalWs(_)) => local,
         };
         Self { at, options: Arc::clone(&self.options) }
     }
@@ -132,6 +150,8 @@ impl Target {
         let at = match self.at {
             At::Ws(at, _) => At::Tcp(at),
             At::Wss(at, named) => At::Tls(at, named.at),
+            #[cfg(unix)]
+            At::LocalWs(named) => At::Local(named.name),
             other => other,
         };
         Self { at, options: self.options }
@@ -139,7 +159,12 @@ impl Target {
 
     /// Messages are sent in frames of WebSocket.
     pub(super) fn is_web_socket(&self) -> bool {
-        matches!(self.at, At::Ws(..) | At::Wss(..))
+        match self.at {
+            At::Ws(..) | At::Wss(..) => true,
+            #[cfg(unix)]
+            At::LocalWs(_) => true,
+            _ => false,
+        }
     }
 
     /// A message in a frame, as a client sends it.
@@ -156,11 +181,11 @@ impl Target {
 
     /// Whether a server listens there; `None` where that cannot be seen.
     pub(super) fn is_listened_on(&self, table: Option<&Arc<Table>>) -> Option<bool> {
-        match &self.at {
-            #[cfg(unix)]
-            At::Local(name) => local::is_listening(name),
-            _ => table?.is_listening(self.tcp()?).ok(),
+        #[cfg(unix)]
+        if let Some(name) = self.local() {
+            return local::is_listening(name);
         }
+        table?.is_listening(self.tcp()?).ok()
     }
 
     /// How many connections wait for the server to accept them, at most; `None` where that cannot be seen.
@@ -172,7 +197,9 @@ impl Target {
     pub(super) fn in_command(&self, line: &str) -> (String, Vec<(&'static str, String)>) {
         match &self.at {
             #[cfg(unix)]
-            At::Local(name) => (line.replace("{path}", &name.to_string()), vec![("UNSTICK_PATH", name.to_string())]),
+            At::Local(name) | At::LocalWs(WsUnixAddress { name, .. }) => {
+                (line.replace("{path}", &name.to_string()), vec![("UNSTICK_PATH", name.to_string())])
+            }
             At::Tcp(at) | At::Tls(at, _) | At::Ws(at, _) | At::Wss(at, _) => {
                 let (host, port) = (at.ip().to_string(), at.port().to_string());
                 (line.replace("{port}", &port).replace("{host}", &host), vec![("UNSTICK_PORT", port)])
@@ -183,7 +210,7 @@ impl Target {
     /// Removes the file that an ended server has left behind: the next could not bind it.
     pub(super) fn clear(&self) {
         #[cfg(unix)]
-        if let At::Local(SocketName::Path(path)) = &self.at {
+        if let Some(SocketName::Path(path)) = self.local() {
             use std::os::unix::fs::FileTypeExt;
             let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
             if is_socket && self.is_listened_on(None) == Some(false) {
@@ -209,6 +236,8 @@ impl Target {
             }
             #[cfg(unix)]
             At::Local(name) => (stream(&Address::Unix(name.clone()), &self.options).await?, None),
+            #[cfg(unix)]
+            At::LocalWs(named) => (ws_unix::frames(named, &self.options).await?, farewell(goodbye())?),
         };
         let below = self.below(table, &end);
         let over = Over { writer: end.writer, below, farewell };
@@ -218,7 +247,7 @@ impl Target {
     /// What lies below a stream and can be looked into.
     fn below(&self, table: Option<&Arc<Table>>, end: &StreamEnd) -> Below {
         #[cfg(unix)]
-        if let At::Local(_) = &self.at {
+        if self.local().is_some() {
             return end.socket().and_then(|socket| Local::of(table, socket).ok()).map_or(Below::Dark, Below::Local);
         }
         let names = end.names();

@@ -1,0 +1,58 @@
+//! `ws+unix:SOCKET:/PATH`: WebSocket over stream sockets of this machine.
+
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use socket2::SockRef;
+use tokio::net::UnixStream;
+
+use super::handshakes::Handshakes;
+use super::ws::{self, Carrier, PORT};
+use super::{MessageEnd, Options, StreamEnd, unix};
+use crate::address::{Address, WsUnixAddress};
+use crate::error::Result;
+
+impl Carrier for UnixStream {
+    const SCHEME: &'static str = "unix:";
+
+    /// There is no reset here. The stream ends without the Close that WebSocket ends with, which is a cut as well.
+    fn reset(&self) {
+        // Where it is refused, the peer has gone.
+        let _ = SockRef::from(self).shutdown(Shutdown::Both);
+    }
+}
+
+/// Connects, and opens a WebSocket.
+pub(super) async fn connect(at: &WsUnixAddress, options: &Options) -> Result<MessageEnd> {
+    let address = Address::WsUnix(at.clone());
+    let (stream, names) = unix::dial(&address, &at.name, options).await?;
+    Box::pin(ws::open(stream, names, &at.place(), &address.to_string(), PORT, options)).await
+}
+
+/// Connects, asks for the WebSocket, and returns the stream of its frames, which the caller writes and reads itself.
+pub(crate) async fn frames(at: &WsUnixAddress, options: &Options) -> Result<StreamEnd> {
+    let address = Address::WsUnix(at.clone());
+    let (stream, names) = unix::dial(&address, &at.name, options).await?;
+    let opened = Box::pin(ws::asked(stream, &at.place(), &address.to_string(), PORT, options)).await?;
+    let end = unix::end(opened.stream, names);
+    Ok(StreamEnd { reader: ws::behind(opened.rest, end.reader), ..end })
+}
+
+/// Listens as `unix:` does; each client shakes hands on its own, beside all others.
+///
+/// No `Host` is refused: a page in a browser cannot connect here, and a proxy that can passes on the name that it was called by.
+pub(super) fn listen(at: &WsUnixAddress, options: &Options) -> Result<Handshakes> {
+    ws::check_path(&at.path, |path| format!("ws+unix:{}:{path}", at.name))?;
+    let nameless = WsUnixAddress { path: String::new(), ..at.clone() };
+    let inner = unix::bind(&Address::WsUnix(nameless), &at.name, options)?;
+    let own = Arc::new((at.place(), options.clone()));
+    let handshakes = Handshakes::new(inner, move |stream, names| {
+        let own = Arc::clone(&own);
+        async move {
+            let (at, options) = &*own;
+            ws::accept(stream, names, at, false, options).await
+        }
+    });
+    let path = if at.path.is_empty() { String::new() } else { format!(":{}", at.path) };
+    Ok(handshakes.with_path(&path))
+}
