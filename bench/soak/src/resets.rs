@@ -47,6 +47,7 @@ pub async fn run(runs: usize) -> Failures {
         }
         bridge.end().await;
     }
+    half_closed(runs, &server, &at, &mut failures).await;
     heavy(runs, &server, &at, &mut failures).await;
     unix(runs, &mut failures).await;
     secure(runs, &mut failures).await;
@@ -109,6 +110,47 @@ async fn sees_a_reset(left: impl AsyncRead + AsyncWrite, writes: bool) -> bool {
     };
     let (reading, writing) = tokio::join!(reading, writing);
     reading || writing
+}
+
+/// One half-closes and then resets, where the bridge neither reads nor writes: whether the other's socket fails without a write.
+async fn half_closed(runs: usize, server: &TcpListener, at: &str, failures: &mut Failures) {
+    let kinds: [(&str, &[&str], usize); 4] = [
+        ("bytes", &[], 6),
+        ("splice", &[], 1 << 20),
+        ("--dump", &["--dump"], 6),
+        ("line to crlf", &["-f", "line", "--to-frame", "crlf"], 6),
+    ];
+    for (name, options, length) in kinds {
+        let bridge = Program::listen(&[&["127.0.0.1:0", "--to", at], options].concat()).await;
+        let said = [&vec![b'z'; length - 2][..], b"\r\n"].concat();
+        for client_goes in [true, false] {
+            let mut missed = 0;
+            for _ in 0..runs {
+                let near = TcpStream::connect(plain(&bridge.address)).await.expect("the bridge listens");
+                let (far, _) = server.accept().await.expect("the bridge connects");
+                let (goes, left) = if client_goes { (near, far) } else { (far, near) };
+                let seen = tokio::time::timeout(PATIENCE, learns(goes, left, &said)).await;
+                missed += usize::from(!seen.unwrap_or(false));
+            }
+            let who = if client_goes { "the client" } else { "the server" };
+            tell(failures, &format!("{name}, silent: {who} half-closes, then resets"), runs, missed);
+        }
+        bridge.end().await;
+    }
+}
+
+async fn learns(mut goes: TcpStream, mut left: TcpStream, said: &[u8]) -> bool {
+    let saying = async {
+        goes.write_all(said).await?;
+        goes.shutdown().await
+    };
+    let mut heard = Vec::new();
+    let (all, read) = tokio::join!(saying, left.read_to_end(&mut heard));
+    reset(goes);
+    let failed = left.ready(tokio::io::Interest::ERROR).await.is_ok_and(|ready| ready.is_error());
+    let kind = left.take_error().ok().flatten().map(|error| error.kind());
+    let whole = all.is_ok() && read.is_ok() && heard.starts_with(&said[..said.len() - 2]);
+    whole && failed && matches!(kind, Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe))
 }
 
 /// In the middle of so many bytes that the kernel moves them by itself.

@@ -22,7 +22,8 @@ pub struct PeerLimits {
     /// [default: 256M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_pending: Option<usize>,
-    /// Close a peer with which no byte has passed in either direction for TIME [default: never]
+    /// Close a peer with which no byte has passed in either direction for TIME, unless a command works on its answer [default:
+    /// never]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub peer_idle: Option<Duration>,
 }

@@ -1,6 +1,6 @@
 //! When something last happened, for the limits of time that others watch; and the wait for a time that may not be set.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,12 +11,14 @@ pub(crate) struct Activity {
     begun: Instant,
     /// In milliseconds from the beginning, and one more; 0 where nothing has happened yet.
     last: AtomicU64,
+    /// Something is under way that counts as happening all the time.
+    busy: AtomicBool,
 }
 
 impl Activity {
     /// Begins now, which counts as the first.
     pub(crate) fn new() -> Self {
-        Self { begun: Instant::now(), last: AtomicU64::new(0) }
+        Self { begun: Instant::now(), last: AtomicU64::new(0), busy: AtomicBool::new(false) }
     }
 
     pub(crate) fn begun(&self) -> Instant {
@@ -27,6 +29,22 @@ impl Activity {
     pub(crate) fn note(&self) {
         let age = self.begun.elapsed().as_millis() + 1;
         self.last.store(age.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Something begins that counts as happening until it is over.
+    pub(crate) fn begin(&self) {
+        self.busy.store(true, Ordering::Relaxed);
+    }
+
+    /// It is over.
+    pub(crate) fn over(&self) {
+        self.note();
+        self.busy.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether something is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// When something last happened; the beginning, where nothing has.

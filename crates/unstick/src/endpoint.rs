@@ -208,12 +208,24 @@ pub(crate) trait StreamRead: AsyncRead + Send + Unpin {
         false
     }
 
+    /// Ready when the connection fails, with its error: for who has read its end and reads no more. A peer that goes in order is
+    /// no failure. `None` where the transport cannot tell.
+    fn lost(&mut self) -> Option<Lost<'_>> {
+        None
+    }
+
+    /// As [`StreamWrite::reset`]: for who does not have the other half any more.
+    fn reset(&mut self) {}
+
     /// The socket itself, where bytes can be taken off it past this half.
     #[cfg(unix)]
     fn ready(&self) -> Option<ReadySocket<'_>> {
         None
     }
 }
+
+/// How a connection fails that nobody reads any more.
+pub(crate) type Lost<'a> = Pin<Box<dyn Future<Output = io::Error> + Send + 'a>>;
 
 /// The sending half of a stream. Shutting it down half-closes, where the transport can.
 pub(crate) trait StreamWrite: AsyncWrite + Send + Unpin {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::Interest;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -16,12 +17,25 @@ use super::ReadySocket;
 use super::accepting::{self, One, Patience};
 use super::handshakes::Arrivals;
 use super::write_error::{self, Half};
-use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite, proxy, resolve, shown, source_for};
+use super::{Accept, End, Lost, Names, Options, StreamEnd, StreamRead, StreamWrite, proxy, resolve, shown, source_for};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
 
 impl StreamRead for Half<OwnedReadHalf> {
+    fn lost(&mut self) -> Option<Lost<'_>> {
+        Some(Box::pin(async {
+            let socket: &TcpStream = self.get().as_ref();
+            // This fails where the runtime ends, and nobody waits any more.
+            let _ = socket.ready(Interest::ERROR).await;
+            write_error::of_socket(socket.take_error())
+        }))
+    }
+
+    fn reset(&mut self) {
+        reset(self.get().as_ref());
+    }
+
     #[cfg(unix)]
     fn ready(&self) -> Option<ReadySocket<'_>> {
         Some(ReadySocket::tcp(self.get().as_ref(), self.failed()))

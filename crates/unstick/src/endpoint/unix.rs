@@ -7,6 +7,7 @@ use std::io;
 use std::pin::Pin;
 
 use socket2::Type;
+use tokio::io::Interest;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -14,11 +15,20 @@ use super::accepting::{One, Patience};
 use super::handshakes::Arrivals;
 use super::socket_file::{self, SocketFile};
 use super::write_error::{self, Half};
-use super::{Accept, End, Names, Options, ReadySocket, StreamEnd, StreamRead, StreamWrite};
+use super::{Accept, End, Lost, Names, Options, ReadySocket, StreamEnd, StreamRead, StreamWrite};
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 
 impl StreamRead for Half<OwnedReadHalf> {
+    fn lost(&mut self) -> Option<Lost<'_>> {
+        Some(Box::pin(async {
+            let socket: &UnixStream = self.get().as_ref();
+            // This fails where the runtime ends, and nobody waits any more.
+            let _ = socket.ready(Interest::ERROR).await;
+            write_error::of_socket(socket.take_error())
+        }))
+    }
+
     fn ready(&self) -> Option<ReadySocket<'_>> {
         Some(ReadySocket::unix(self.get().as_ref(), self.failed()))
     }

@@ -41,7 +41,10 @@ impl WriteError {
     }
 
     /// As [`during`](Self::during), of a write that may have to wait.
-    pub(super) fn poll_during<T>(&self, write: impl FnOnce() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    pub(in crate::endpoint) fn poll_during<T>(
+        &self,
+        write: impl FnOnce() -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         let mut known = self.lock();
         let written = write();
         if let Poll::Ready(Err(error)) = &written {
@@ -90,6 +93,15 @@ fn goes_on(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | Interrupted | InvalidInput | OutOfMemory | WouldBlock)
         || is_too_large(error)
         || is_short_of_buffers(error)
+}
+
+/// What a socket that has failed reports, once its end has been read: Linux calls a reset then a broken pipe. Where a write has
+/// taken the report, that was one too.
+pub(super) fn of_socket(taken: io::Result<Option<io::Error>>) -> io::Error {
+    match taken {
+        Ok(Some(error)) if error.kind() != io::ErrorKind::BrokenPipe => error,
+        _ => io::ErrorKind::ConnectionReset.into(),
+    }
 }
 
 /// The system has no memory for this message now.

@@ -14,7 +14,7 @@ use unstick_wire::{Damage, Decoder};
 
 use super::outbox::Turn;
 use crate::budget::Share;
-use crate::endpoint::{Batch, Closing, Closings, RecvDatagrams, StreamRead};
+use crate::endpoint::{Batch, Closing, Closings, Lost, RecvDatagrams, StreamRead};
 use crate::error::{Error, Result, plain};
 use crate::limits;
 
@@ -119,6 +119,22 @@ impl Receiver {
         match &self.source {
             Source::Stream(_) => None,
             Source::Datagrams(datagrams) => datagrams.closings.as_ref()?.theirs(),
+        }
+    }
+
+    /// Ready when the connection fails of a peer whose end has been received: nobody reads who would see that. `None` where the
+    /// transport cannot tell.
+    pub(crate) fn connection_lost(&mut self) -> Option<Lost<'_>> {
+        match &mut self.source {
+            Source::Stream(stream) => stream.reader.lost(),
+            Source::Datagrams(_) => None,
+        }
+    }
+
+    /// Makes the connection end in a reset, where the transport can, also when the sender has ended its side.
+    pub(crate) fn reset(&mut self) {
+        if let Source::Stream(stream) = &mut self.source {
+            stream.reader.reset();
         }
     }
 

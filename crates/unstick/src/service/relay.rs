@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use unstick_wire::Role;
 use unstick_wire::faults::{Plan, Unit};
@@ -344,7 +344,9 @@ impl Hub {
                         tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                     }
                 },
-                Some(_) = bridges.join_next() => {}
+                Some(ended) = bridges.join_next() => if is_panic(&ended) {
+                    return panicked();
+                },
                 notice = next(notices.as_deref()) => {
                     self.emit(Event::Error { peer: None, error: &Error::other(notice.to_string()) });
                 }
@@ -352,7 +354,11 @@ impl Hub {
         }
         // Nobody else comes; those who are here pass on what was read.
         drop(listener);
-        while bridges.join_next().await.is_some() {}
+        while let Some(ended) = bridges.join_next().await {
+            if is_panic(&ended) {
+                return panicked();
+            }
+        }
         Outcome::Stopped
     }
 
@@ -442,6 +448,7 @@ impl Hub {
         let framing = framings.map(|f| if from == Side::Client { &f.inbound } else { &f.outbound });
         let decoder = framing.filter(|framing| framing.keeps_boundaries()).map(|framing| framing.decoder());
         let watch: Arc<dyn Watch> = Arc::clone(self) as Arc<dyn Watch>;
+        let decoder = decoder.map(|decoder| (decoder, self.target.options.pending.share()));
         Some(Tap::new(watch, peer, from, decoder))
     }
 
@@ -484,6 +491,15 @@ impl Hub {
             self.emit(Event::Faulted { peer, from, unit: self.target.unit(from), taken, counts });
         });
     }
+}
+
+/// A run without one of its bridges would keep that client waiting: it ends with an error.
+fn panicked() -> Outcome {
+    Outcome::Failed(Error::panicked("the task of a bridge"))
+}
+
+fn is_panic(ended: &Result<(), JoinError>) -> bool {
+    ended.as_ref().is_err_and(JoinError::is_panic)
 }
 
 fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {

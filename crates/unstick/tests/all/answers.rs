@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use unstick::endpoint::{Names, StreamEnd};
+use unstick::service::relay;
 use unstick::service::talk::{Answer, Event, Outcome, Output, Party, Reason, Rules, Silence, talk};
 use unstick::wire::{ENTRIES, Framing, PRESETS, Preset, Role};
 use unstick::{Address, Framings, Link, Options, Result};
@@ -307,6 +308,45 @@ async fn a_task_that_panics_ends_the_run_with_an_error() {
     let outcome = tokio::time::timeout(Duration::from_secs(20), run).await.unwrap().unwrap();
     let Outcome::Failed(error) = outcome else { panic!("{outcome:?}") };
     assert_eq!(error.to_string(), "the task that serves a peer panicked, which is a bug in unstick");
+}
+
+/// What shows the traffic of a bridge panics, in the task of that bridge.
+struct PanicsAtTraffic(mpsc::UnboundedSender<String>);
+
+impl relay::Output for PanicsAtTraffic {
+    fn event(&mut self, event: relay::Event<'_>) -> unstick::Result<()> {
+        match event {
+            relay::Event::Passed { .. } => panic!("on purpose"),
+            relay::Event::Listening { addresses } => drop(self.0.send(addresses[0].clone())),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_bridge_that_panics_ends_the_run_with_an_error() {
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let framings: Framings = Framing::parse("raw").unwrap().into();
+    let listener =
+        unstick::listen(&"127.0.0.1:0".parse().unwrap(), Some(&framings), &Options::default()).await.unwrap();
+    let target = relay::Target {
+        address: server.local_addr().unwrap().to_string().parse().unwrap(),
+        options: Options::default(),
+        client: Some(framings.clone()),
+        server: Some(framings),
+        faults: relay::Faults::default(),
+    };
+    let mut rules = relay::Rules::default();
+    rules.dump = true;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let run = tokio::spawn(relay::relay(relay::Clients::Many(listener), target, PanicsAtTraffic(tell), rules));
+    let at = told.recv().await.unwrap();
+    let mut client = tokio::net::TcpStream::connect(at.strip_prefix("tcp://").unwrap()).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut client, b"hi").await.unwrap();
+    let outcome = tokio::time::timeout(Duration::from_secs(20), run).await.unwrap().unwrap();
+    let relay::Outcome::Failed(error) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(error.to_string(), "the task of a bridge panicked, which is a bug in unstick");
 }
 
 fn broken(reads: bool) -> Link {

@@ -576,3 +576,23 @@ fn bytes_pass_where_both_ends_are_framed_alike() {
     let mirrored = Framings { inbound: unlike.outbound.clone(), outbound: unlike.inbound.clone() };
     assert!(target(Some(unlike), Some(mirrored)).passes_bytes());
 }
+
+/// Whoever waits for the answer of a process is not silent; whoever has got it can be.
+#[cfg(unix)]
+#[test]
+fn the_answer_of_a_process_is_waited_for() {
+    run(async {
+        for (client, server) in [("raw", "raw"), ("line", "crlf")] {
+            let mut rules = Rules::default();
+            rules.peer_idle = Some(Duration::from_millis(100));
+            let command = "exec:read line; sleep 0.5; printf 'answer\\r\\n'; read line";
+            let mut bridge = Bridge::new("127.0.0.1:0", client, command, server, rules).await;
+            let mut client = TcpStream::connect(bridge.at()).await.unwrap();
+            client.write_all(b"question\r\n").await.unwrap();
+            reads(&mut client, b"answer").await;
+            assert_eq!(bridge.note().await, "1 opens");
+            let note = bridge.note().await;
+            assert!(note.starts_with("1 Idle(100ms)"), "{note}");
+        }
+    });
+}

@@ -13,7 +13,9 @@ use unstick::limits::{
     BYTES_AHEAD, COMMANDS_AHEAD, DEAF_PATIENCE, FINISHING, IDLE_LOOKS, LAST_CALL, MAX_BACKLOG, MAX_QUEUE,
     PROGRESS_LOOK, RECONNECT_LONGEST, RECONNECT_PAUSE, SLOW_PATIENCE, STALLED, WIND_UP,
 };
-use unstick::service::talk::{Command, Event, Input, Outcome, Output, Party, Reason, Reconnect, Rules, Target, talk};
+use unstick::service::talk::{
+    Answer, Command, Event, Input, Outcome, Output, Party, Reason, Reconnect, Rules, Target, talk,
+};
 use unstick::wire::Framing;
 use unstick::{Address, Framings, Link, Options, Result};
 
@@ -239,6 +241,26 @@ async fn a_silent_peer_is_let_go() {
     assert!(closes.iter().all(|line| line.ends_with("Idle(60s)")), "{closes:?}");
     let took = begun.elapsed();
     assert!(took >= after * 7 / 2 && took <= after * (5 * IDLE_LOOKS + 4) / 2 / IDLE_LOOKS + after, "{took:?}");
+}
+
+/// A command that takes longer than a peer may be silent: it is this end's turn, and the peer gets its answer.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_peer_that_waits_for_its_answer_is_not_silent() {
+    let after = Duration::from_millis(100);
+    let answer = Answer::Each("read line; sleep 0.5; echo answer".to_owned());
+    let idle = |rules: &mut Rules| (rules.peer_idle, rules.answer) = (Some(after), answer);
+    let mut run = Run::begin("mem:owed", rules(idle)).await;
+    let mut waits = run.join(1).await;
+    waits.send(b"question").await.unwrap();
+    assert_eq!(waits.recv().await.unwrap().unwrap(), "answer");
+    // Now it is the peer's turn again.
+    assert_eq!(waits.recv().await.unwrap(), None);
+    let mut told = String::new();
+    while !told.starts_with("close") {
+        told = run.told.recv().await.unwrap();
+    }
+    assert_eq!(told, "close 1: Idle(100ms)");
 }
 
 /// `COMMANDS_AHEAD`, `BYTES_AHEAD`: what ends a peer or the run does not wait behind a message that has no room.

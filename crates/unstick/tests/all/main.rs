@@ -20,6 +20,7 @@ endpoint_suite!(stdio, "-", conversation, stream);
 
 mod answers;
 mod bridges;
+mod budget;
 mod conversations;
 mod doubted;
 #[cfg(unix)]

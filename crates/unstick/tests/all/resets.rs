@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use unstick::service::relay::{Clients, Faults, Outcome, Rules, Target, relay};
 use unstick::wire::faults::Plan;
@@ -95,7 +95,12 @@ fn unix_sockets_tell_a_reset_from_an_end_too() {
 
 /// A bridge between TCP sockets.
 async fn bridged(client: &str, server: &str, to: &str, dump: bool, faults: &[&str]) -> String {
-    let listener = listen(&"127.0.0.1:0".parse().unwrap(), Some(&framing(client)), &Options::default()).await.unwrap();
+    let address = bridged_from("127.0.0.1:0", client, server, to, dump, faults).await;
+    address.strip_prefix("tcp://").unwrap().to_owned()
+}
+
+async fn bridged_from(from: &str, client: &str, server: &str, to: &str, dump: bool, faults: &[&str]) -> String {
+    let listener = listen(&from.parse().unwrap(), Some(&framing(client)), &Options::default()).await.unwrap();
     let faults: Vec<String> = faults.iter().map(|fault| (*fault).to_owned()).collect();
     let target = Target {
         address: to.parse().unwrap(),
@@ -115,7 +120,7 @@ async fn bridged(client: &str, server: &str, to: &str, dump: bool, faults: &[&st
         while diary.recv().await.is_some() {}
         drop(running);
     });
-    address.strip_prefix("tcp://").unwrap().to_owned()
+    address
 }
 
 /// Reads and writes until both have failed or ended: whether either of them reported a reset.
@@ -170,6 +175,97 @@ fn a_bridge_passes_every_reset_on_as_a_reset_while_it_writes() {
                 let who = if number % 2 == 0 { "client" } else { "server" };
                 assert!(seen, "run {number}, {client} to {server} {faults:?}: the {who}'s reset looks like an end");
             }
+        }
+    });
+}
+
+/// A write notices the reset before a read does: the connection is reset, and was not cut by whoever is in between.
+#[test]
+fn a_websocket_tells_a_reset_from_a_cut_while_it_is_written_to() {
+    run(async {
+        let mut listener = listen(&"ws://127.0.0.1:0".parse().unwrap(), None, &Options::default()).await.unwrap();
+        let at = listener.addresses()[0].split('/').nth(2).unwrap().to_owned();
+        for number in 0..RUNS {
+            let mut far = TcpStream::connect(&at).await.unwrap();
+            let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                           Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+            far.write_all(request.as_bytes()).await.unwrap();
+            let (sender, mut receiver) = listener.accept().await.unwrap().split();
+            let going = async {
+                // A message that does not end.
+                far.write_all(b"\x01\x85\0\0\0\0cut o").await.unwrap();
+                let _ = far.read(&mut [0; 1000]).await.unwrap();
+                resets(far);
+            };
+            let sending = async { while sender.send(&[b'x'; 100]).await.is_ok() {} };
+            let (error, (), ()) = tokio::join!(receiver.recv(), going, sending);
+            let error = error.unwrap_err();
+            assert!(error.is_reset(), "run {number}: {error}");
+        }
+    });
+}
+
+/// Waits, without a write, until its socket reports a failure; whether it does.
+async fn learns_of_a_reset(left: &TcpStream) -> bool {
+    let failed = left.ready(tokio::io::Interest::ERROR).await.unwrap().is_error();
+    let kind = left.take_error().unwrap().map(|error| error.kind());
+    failed && matches!(kind, Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe))
+}
+
+/// Nobody reads any more from a side that has half-closed, and nobody writes: the bridge learns of its reset all the same.
+#[test]
+fn a_reset_behind_a_half_close_is_passed_on_at_once_by_a_silent_bridge() {
+    let kinds: [(&str, &str, bool, usize); 4] =
+        [("raw", "raw", false, 0), ("raw", "raw", false, 4 << 20), ("raw", "raw", true, 0), ("line", "crlf", false, 0)];
+    run(async {
+        let (listener, at) = server().await;
+        for (client, server, dump, much) in kinds {
+            let bridge = bridged(client, server, &at, dump, &[]).await;
+            for number in 0..RUNS / 4 {
+                let near = TcpStream::connect(&bridge).await.unwrap();
+                let (far, _) = listener.accept().await.unwrap();
+                let (mut goes, mut left) = if number % 2 == 0 { (near, far) } else { (far, near) };
+                // So much that the kernel moves it, in some of them.
+                let said = [&vec![b'z'; much][..], b"all\r\n"].concat();
+                let mut heard = Vec::new();
+                let saying = async {
+                    goes.write_all(&said).await.unwrap();
+                    goes.shutdown().await.unwrap();
+                };
+                let (_, read) = tokio::join!(saying, left.read_to_end(&mut heard));
+                read.unwrap();
+                // A framing may write another line end.
+                assert!(heard.starts_with(&said[..much + 3]), "{} bytes of {much}", heard.len());
+                resets(goes);
+                let who = if number % 2 == 0 { "client" } else { "server" };
+                let story = format!("run {number}, {client} to {server}, {much} bytes: the {who}'s reset");
+                let seen = tokio::time::timeout(PATIENCE / 4, learns_of_a_reset(&left)).await;
+                assert!(seen.expect(&story), "{story}");
+            }
+        }
+    });
+}
+
+/// The same of a socket of this machine, which resets where it is closed with something unread.
+#[test]
+fn a_unix_reset_behind_a_half_close_is_passed_on_at_once() {
+    run(async {
+        let (server, at) = server().await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("resets");
+        let from = format!("unix:{}", path.display());
+        bridged_from(&from, "raw", "raw", &at, false, &[]).await;
+        for number in 0..RUNS / 4 {
+            let mut goes = UnixStream::connect(&path).await.unwrap();
+            let (mut left, _) = server.accept().await.unwrap();
+            left.write_all(b"this is not read").await.unwrap();
+            goes.readable().await.unwrap();
+            goes.write_all(b"all").await.unwrap();
+            goes.shutdown().await.unwrap();
+            left.read_to_end(&mut Vec::new()).await.unwrap();
+            drop(goes);
+            let seen = tokio::time::timeout(PATIENCE / 4, learns_of_a_reset(&left)).await;
+            assert!(seen.unwrap_or(false), "run {number}");
         }
     });
 }

@@ -71,6 +71,8 @@ pub(super) struct Frames {
     largest: usize,
     /// Bytes of the message under way, as announced so far.
     message: u64,
+    /// Bytes of it that have arrived.
+    arrived: u64,
     /// A message has begun and not ended.
     is_open: bool,
     /// Empty frames of the message under way.
@@ -109,7 +111,8 @@ impl Frames {
         // Clients mask what they send.
         let answer = Some(if role == Role::Client { 6 } else { 2 });
         let at = At::Header;
-        Self { at, largest, message: 0, is_open: false, empty: 0, turn: 0, answer, owed: 0, close: None }
+        let (message, arrived, empty, turn, owed) = (0, 0, 0, 0, 0);
+        Self { at, largest, message, arrived, is_open: false, empty, turn, answer, owed, close: None }
     }
 
     /// This end has sent its Close: pings are not answered any more.
@@ -120,6 +123,11 @@ impl Frames {
     /// Whether a message has begun and not ended.
     pub(super) fn is_within_message(&self) -> bool {
         self.is_open || matches!(self.at, At::Payload(Payload { first, .. }) if first & CONTROL == 0)
+    }
+
+    /// Bytes that have arrived of a message that has not ended.
+    pub(super) fn pending(&self) -> usize {
+        if self.is_within_message() { self.arrived as usize } else { 0 }
     }
 
     /// Whether so many frames have passed that others should have their turn; begins another.
@@ -183,6 +191,9 @@ impl Frames {
                     if payload.first & OPCODE == CLOSE {
                         keep(&mut self.close, &rest[..length], payload.mask);
                     }
+                    if payload.first & CONTROL == 0 {
+                        self.arrived += length as u64;
+                    }
                     payload.chunk -= length as u64;
                     out.put_slice(&rest[..length]);
                     taken += length;
@@ -229,6 +240,7 @@ impl Frames {
             return Err(Fault::TooLong { size: message, largest: self.largest });
         }
         let is_last = first & FIN != 0;
+        self.arrived = if first & OPCODE == 0 { self.arrived } else { 0 };
         self.empty = if is_last { 0 } else { self.empty + usize::from(size == 0) };
         if self.empty > limits::MAX_EMPTY_FRAMES {
             return Err(Fault::EmptyFrames);

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::super::write_error::WriteError;
 use super::Carrier;
 use super::frames::Frames;
 
@@ -26,12 +27,14 @@ pub(super) struct Guarded<S> {
     pub(super) frames: Frames,
     /// Read and not passed on yet. Without memory while nothing comes.
     held: BytesMut,
+    /// What a write has failed with.
+    failed: WriteError,
 }
 
 impl<S: Carrier> Guarded<S> {
     /// `rest` is what the peer has sent already.
     pub(super) fn new(below: S, rest: &[u8], frames: Frames) -> Self {
-        Self { below, frames, held: BytesMut::from(rest) }
+        Self { below, frames, held: BytesMut::from(rest), failed: WriteError::default() }
     }
 
     /// Ends the connection in a reset.
@@ -53,8 +56,15 @@ impl<S: Carrier> Guarded<S> {
     fn poll_more(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         LANDING.with_borrow_mut(|landing| {
             let mut landing = ReadBuf::new(landing);
-            ready!(Pin::new(&mut self.below).poll_read(cx, &mut landing))?;
+            let read = ready!(Pin::new(&mut self.below).poll_read(cx, &mut landing));
             let arrived = landing.filled();
+            // What looks like a cut, of TCP or of TLS, is a reset where a write has taken the system's report of it.
+            match &read {
+                Ok(()) if arrived.is_empty() => self.failed.at_end()?,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.failed.at_end()?,
+                _ => {}
+            }
+            read?;
             if self.held.is_empty() {
                 let taken = self.frames.pass(arrived, out);
                 // A fault comes again when what is held is looked at.
@@ -91,13 +101,15 @@ impl<S: Carrier> AsyncRead for Guarded<S> {
 
 impl<S: Carrier> AsyncWrite for Guarded<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.below).poll_write(cx, bytes))?;
-        self.frames.written(written);
+        let Self { below, failed, frames, .. } = &mut *self;
+        let written = ready!(failed.poll_during(|| Pin::new(below).poll_write(cx, bytes)))?;
+        frames.written(written);
         Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.below).poll_flush(cx)
+        let Self { below, failed, .. } = &mut *self;
+        failed.poll_during(|| Pin::new(below).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

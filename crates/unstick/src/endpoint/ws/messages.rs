@@ -24,6 +24,7 @@ use super::frames::{CHUNK, Frames};
 use super::guarded::{Guarded, READ};
 use super::{Carrier, Closing, Closings, MessageKind};
 use crate::activity::bounded;
+use crate::budget::Share;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -61,6 +62,7 @@ pub(super) async fn end<S: Carrier>(
         open: Arc::clone(&open),
         pinging: options.ws.ping.map(Pinging::new),
         timing: options.frame_timeout.map(Timing::new),
+        share: options.pending.share(),
         trace: options.trace.clone(),
         whom: names.remote.clone(),
         over: None,
@@ -130,6 +132,8 @@ struct Incoming<S: Carrier> {
     closings: Arc<Closings>,
     pinging: Option<Pinging>,
     timing: Option<Timing>,
+    /// What the message under way holds of the budget of many.
+    share: Share,
     trace: Option<Trace>,
     whom: String,
     /// How the conversation has ended: told when all that came before it has been taken.
@@ -206,7 +210,7 @@ impl<S: Carrier> Incoming<S> {
                 Poll::Ready(Some(Ok(message))) => message,
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(self.fail(error, cx))),
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
-                Poll::Pending => return self.poll_times(cx).map(Err),
+                Poll::Pending => return self.poll_waits(cx).map(Err),
             };
             if let Some(pinging) = &mut self.pinging {
                 pinging.alive = true;
@@ -246,10 +250,28 @@ impl<S: Carrier> Incoming<S> {
     fn fail(&self, error: WsError, cx: &mut Context<'_>) -> Error {
         let Breach { code, told } = Breach::of(error);
         if let Some(code) = code {
-            let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
-            self.open.lock().interject(close, cx);
+            self.leave(code, cx);
         }
         told
+    }
+
+    /// Nothing more has come for now; ready where the message under way is too much for the budget of many, or a time limit has
+    /// passed.
+    fn poll_waits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let pending = self.open.lock().stream.get_ref().frames.pending();
+        match self.share.hold(pending, cx) {
+            Ok(()) => self.poll_times(cx),
+            Err(told) => {
+                self.leave(CloseCode::Again, cx);
+                Poll::Ready(told)
+            }
+        }
+    }
+
+    /// Sends a Close, as far as that goes without waiting.
+    fn leave(&self, code: CloseCode, cx: &mut Context<'_>) {
+        let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
+        self.open.lock().interject(close, cx);
     }
 
     /// Looks at the clock; ready when the peer is too slow or has gone.
@@ -258,9 +280,7 @@ impl<S: Carrier> Incoming<S> {
             let within = self.open.lock().stream.get_ref().frames.is_within_message();
             if timing.poll(within, cx).is_ready() {
                 let told = Error::timed_out("a WebSocket message (--frame-timeout)", timing.limit);
-                let reason = Utf8Bytes::default();
-                let close = Message::Close(Some(CloseFrame { code: CloseCode::Policy, reason }));
-                self.open.lock().interject(close, cx);
+                self.leave(CloseCode::Policy, cx);
                 return Poll::Ready(told);
             }
         }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::lane::{Ended, Lane};
 use super::tap::Watch;
 use super::{Passed, Reason, Side};
+use crate::endpoint::Lost;
 use crate::error::Error;
 use crate::limits;
 
@@ -20,6 +21,8 @@ pub(super) struct Bytes {
     down: Lane,
     up_done: bool,
     down_done: bool,
+    /// Of a side whose end has been passed on: when its connection fails, as nobody reads it any more.
+    watched: [Option<Lost<'static>>; 2],
     /// Who was lost while it was written to, the other direction still going on.
     lost: Option<(Side, Error)>,
     /// How long a server may be quiet that has still to read what a client said who is gone altogether.
@@ -39,12 +42,15 @@ struct HeardOut {
 
 impl Bytes {
     pub(super) fn new(up: Lane, down: Lane, linger: Duration) -> Self {
-        Self { up, down, up_done: false, down_done: false, lost: None, linger, heard_out: None }
+        let (up_done, down_done, watched) = (false, false, [None, None]);
+        Self { up, down, up_done, down_done, watched, lost: None, linger, heard_out: None }
     }
 
     /// Passes everything on until both directions have ended.
     pub(super) async fn pass(mut self, watch: &dyn Watch, idle: Option<Duration>) -> (Reason, Passed) {
-        let mut before = 0;
+        let mut before = (0, 0);
+        // A process has been told something since it last said something: whoever waits for its answer is not silent.
+        let mut owed = false;
         let mut silence = idle.map(|after| (after, Box::pin(sleep(after))));
         let (mut stopped, mut stops) = (pin!(watch.stop().comes()), false);
         let reason = poll_fn(|cx| {
@@ -54,8 +60,9 @@ impl Bytes {
                 self.down.stop();
             }
             let polled = self.poll(cx);
-            let now = self.up.passed() + self.down.passed();
+            let now = (self.up.passed(), self.down.passed());
             if now != before {
+                owed = if now.0 != before.0 { self.down.ends_both() } else { self.up.ends_both() };
                 before = now;
                 watch.note();
                 if let Some((after, timer)) = &mut silence {
@@ -63,7 +70,9 @@ impl Bytes {
                 }
             }
             match &mut silence {
-                Some((after, timer)) if polled.is_pending() => timer.as_mut().poll(cx).map(|()| Reason::Idle(*after)),
+                Some((after, timer)) if polled.is_pending() && !owed => {
+                    timer.as_mut().poll(cx).map(|()| Reason::Idle(*after))
+                }
                 _ => polled,
             }
         })
@@ -104,7 +113,22 @@ impl Bytes {
         {
             return Poll::Ready(reason);
         }
+        if let (false, Poll::Ready(reason)) = (self.up_done && self.down_done, self.poll_watched(cx)) {
+            return Poll::Ready(reason);
+        }
         self.poll_end(cx)
+    }
+
+    /// Ready when a side has failed that nobody reads any more: what it said has been passed on, and its end.
+    fn poll_watched(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        for side in [Side::Client, Side::Server] {
+            if let Some(watched) = &mut self.watched[side as usize]
+                && let Poll::Ready(error) = watched.as_mut().poll(cx)
+            {
+                return Poll::Ready(self.is_reset(side, Error::io("receiving", error)));
+            }
+        }
+        Poll::Pending
     }
 
     /// Where one direction has lost its receiver, it is over when the other direction is: what the receiver said before it
@@ -161,6 +185,12 @@ impl Bytes {
         if self.down.ends_both() { Poll::Pending } else { heard.quiet.as_mut().poll(cx) }
     }
 
+    /// One side is lost whose end has been passed on. The other one learns it as it happened.
+    fn is_reset(&mut self, side: Side, error: Error) -> Reason {
+        if side == Side::Client { &mut self.up } else { &mut self.down }.reset_target();
+        Reason::Failed { side, error }
+    }
+
     /// One end was a process that did not end in order.
     fn exit(&mut self) -> Option<Reason> {
         let client = self.up.exited().map(|error| (Side::Client, error));
@@ -175,7 +205,10 @@ impl Bytes {
             Side::Server => (&mut self.down, &mut self.down_done, &self.up),
         };
         match ended {
-            Ended::InOrder => *done = true,
+            Ended::InOrder => {
+                *done = true;
+                self.watched[from as usize] = this.lost();
+            }
             // The client is gone: nobody is left who could learn it.
             Ended::Source(_) if self.heard_out.is_some() => *done = true,
             // Who is lost neither hears nor says any more: the other one learns it as it happened.
@@ -184,6 +217,10 @@ impl Bytes {
                 let error = Error::io("receiving", error).with_unfinished(this.pending());
                 let reason = Reason::Failed { side: from, error };
                 return Some(reason);
+            }
+            // It has said all that it had to say: nothing is lost where the other one learns it now.
+            Ended::Target(error) if self.watched[from.other() as usize].is_some() => {
+                return Some(self.is_reset(from.other(), Error::io("sending", error)));
             }
             Ended::Target(error) => {
                 this.sink();

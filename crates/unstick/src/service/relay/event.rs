@@ -118,7 +118,7 @@ pub enum Outcome {
     Stopped,
     /// Nobody reads the output any more.
     OutputClosed,
-    /// The only bridge failed; an event has said why.
+    /// The only bridge failed; an event has said why. Or the task of a bridge panicked.
     Failed(Error),
     /// What happened could not be shown.
     Unshown(Error),

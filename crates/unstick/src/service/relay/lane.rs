@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::kernel::{Kernel, Moved};
 use super::tap::Tap;
-use crate::endpoint::{StreamRead, StreamWrite};
+use crate::endpoint::{Lost, StreamRead, StreamWrite};
 use crate::error::Exited;
 use crate::limits;
 
@@ -37,6 +37,8 @@ pub(super) enum Ended {
 /// From one end to the other.
 pub(super) struct Lane {
     reader: Box<dyn StreamRead>,
+    /// Of the reader, also when it has been given away.
+    ends_both: bool,
     writer: Box<dyn StreamWrite>,
     state: State,
     /// Read, and not yet taken by the receiver. Nothing is held while nothing waits.
@@ -72,6 +74,7 @@ impl Lane {
         // What is to be seen has to pass through this process.
         let kernel = Kernel::new(tap.is_none() && Kernel::can(&*reader, &*writer));
         Self {
+            ends_both: reader.ends_both(),
             reader,
             writer,
             state: State::Passing,
@@ -103,7 +106,7 @@ impl Lane {
 
     /// Whether the end of this direction is that of the other one too: nobody is there who could hear.
     pub(super) fn ends_both(&self) -> bool {
-        self.reader.ends_both()
+        self.ends_both
     }
 
     /// What has passed of a message that has not ended, where somebody looks.
@@ -114,6 +117,18 @@ impl Lane {
     /// Makes the receiver see a reset.
     pub(super) fn reset_target(&mut self) {
         self.writer.reset();
+    }
+
+    /// Ready when the source fails, whose end has been passed on: nobody reads it who would see that. `None` where it cannot tell.
+    pub(super) fn lost(&mut self) -> Option<Lost<'static>> {
+        drop(self.reader.lost()?);
+        let mut reader = std::mem::replace(&mut self.reader, Box::new(Read));
+        Some(Box::pin(async move {
+            match reader.lost() {
+                Some(lost) => lost.await,
+                None => std::future::pending().await,
+            }
+        }))
     }
 
     /// From now on nothing is read; what was read is passed on, and then an end.
@@ -130,6 +145,14 @@ impl Lane {
 
     /// Passes on what there is; ready at the end, once.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let polled = self.poll_on(cx);
+        if let Some(tap) = self.tap.as_mut().filter(|_| polled.is_pending()) {
+            tap.hold(cx);
+        }
+        polled
+    }
+
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         let most = self.passed + TURN;
         loop {
             if self.passed > most {
@@ -273,6 +296,17 @@ impl Lane {
         })
     }
 }
+
+/// A source that has been read to its end.
+struct Read;
+
+impl AsyncRead for Read {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl StreamRead for Read {}
 
 /// Writing nothing is no way to go on.
 fn some(written: usize) -> io::Result<usize> {

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use unstick_wire::faults::{Course, Next};
 use super::tap::Watch;
 use super::{Passed, PeerId, Reason, Side};
 use crate::activity::{Activity, sleep_until};
-use crate::endpoint::Closing;
+use crate::endpoint::{Closing, Lost};
 use crate::error::Error;
 use crate::fairness::Turn;
 use crate::limits;
@@ -30,6 +30,8 @@ pub(super) struct Messages {
     /// When a message last passed.
     last: Activity,
     passed: [AtomicU64; 2],
+    /// Of which side the last message was, as its number and one; 0 before the first.
+    last_from: AtomicUsize,
     /// A datagram found nobody: said once.
     told: [AtomicBool; 2],
     /// What is to happen to either side's words.
@@ -66,9 +68,10 @@ impl Messages {
         linger: Duration,
         courses: Option<[Course; 2]>,
     ) -> Self {
-        let (last, passed, told) = (Activity::new(), Default::default(), Default::default());
+        let (last, passed, last_from, told) =
+            (Activity::new(), Default::default(), AtomicUsize::new(0), Default::default());
         let courses = courses.map(|courses| courses.map(Mutex::new));
-        Self { watch, peer, look, linger, last, passed, told, courses }
+        Self { watch, peer, look, linger, last, passed, last_from, told, courses }
     }
 
     /// What was done to either side's words, for whoever wants to know.
@@ -83,17 +86,18 @@ impl Messages {
     pub(super) async fn pass(&self, client: Link, server: Link, idle: Option<Duration>) -> (Reason, Passed) {
         let ((client, mut client_says), (server, mut server_says)) = (client.split(), server.split());
         let datagrams = client.is_datagram() || server.is_datagram();
+        let is_process = |sends: &Sender, says: &Receiver| says.ends_both() && !sends.ends_both();
+        let processes = [is_process(&client, &client_says), is_process(&server, &server_says)];
         let ended = Notify::new();
         let (reason, gone) = tokio::select! {
             ended = self.both(&client, &mut client_says, &server, &mut server_says, &ended) => ended,
             () = self.quiet(datagrams, &ended) => (Reason::Ended, false),
-            after = self.idle(idle) => (Reason::Idle(after), false),
+            after = self.idle(idle, processes) => (Reason::Idle(after), false),
         };
         let stopped = self.watch.stop().has_come();
         if gone && !stopped {
             // Of two processes the other one ends by itself, as behind a shell's `|`.
-            let process = |sends: &Sender, says: &Receiver| says.ends_both() && !sends.ends_both();
-            let patient = process(&client, &client_says) && process(&server, &server_says);
+            let patient = processes == [true, true];
             self.heard_out(&mut server_says, patient).await;
         }
         // Who is left learns it as it happened.
@@ -112,6 +116,9 @@ impl Messages {
             }
             client.abort();
             server.abort();
+            // Where the sending side has ended, that was for nobody.
+            client_says.reset();
+            server_says.reset();
         } else if stopped {
             let both = async { tokio::join!(sunk(&mut client_says), sunk(&mut server_says)) };
             drop(tokio::time::timeout(limits::LAST_CALL, both).await);
@@ -138,8 +145,12 @@ impl Messages {
         let mut down = self.direction(Side::Server, server_says, client);
         let mut done = [false, false];
         let mut lost: Option<(Side, Error)> = None;
+        let mut watched: [Option<Lost<'_>>; 2] = [None, None];
         loop {
             let (from, (direction_ended, says)) = tokio::select! {
+                (side, error) = first(&mut watched) => {
+                    return (Reason::Failed { side, error: Error::io("receiving", error) }, false);
+                }
                 ended = &mut up, if !done[0] => (Side::Client, ended),
                 ended = &mut down, if !done[1] => (Side::Server, ended),
             };
@@ -155,6 +166,10 @@ impl Messages {
                 Ended::Source(error) => return (failed(error), false),
                 // What cannot be sent on is not passed over: whoever reads the other messages would not know.
                 Ended::Target(error) if error.is_message() => return (failed(error), false),
+                // It has said all that it had to say: nothing is lost where the other one learns it now.
+                Ended::Target(error) if watched[from.other() as usize].is_some() => {
+                    return (Reason::Failed { side: from.other(), error }, false);
+                }
                 Ended::Target(error) => {
                     // Whose end is that of both directions tells by it how it ended: one that reads no more may end well.
                     if !leaves[from.other() as usize] {
@@ -165,6 +180,7 @@ impl Messages {
                 }
                 Ended::InOrder => {
                     done[from as usize] = true;
+                    watched[from as usize] = says.connection_lost();
                     // Nobody is there any more who could hear what the other one says.
                     let gone = leaves[from as usize];
                     // What a lost one said before it went has then been passed on, and its end too.
@@ -205,13 +221,20 @@ impl Messages {
         self.until_quiet().await;
     }
 
-    /// Ready when nothing has passed for so long.
-    async fn idle(&self, after: Option<Duration>) -> Duration {
+    /// Ready when nothing has passed for so long. Whoever waits for the answer of a process is not silent.
+    async fn idle(&self, after: Option<Duration>, processes: [bool; 2]) -> Duration {
+        let owed = || match self.last_from.load(Ordering::Relaxed) {
+            0 => false,
+            from => processes[2 - from],
+        };
+        let mut since = self.last.begun();
         loop {
-            let until = after.map(|after| self.last.last() + after);
-            sleep_until(until).await;
-            if let Some(after) = after.filter(|after| Instant::now() >= self.last.last() + *after) {
-                return after;
+            since = since.max(self.last.last());
+            sleep_until(after.map(|after| since + after)).await;
+            match after.filter(|after| Instant::now() >= self.last.last() + *after) {
+                Some(_) if owed() => since = Instant::now(),
+                Some(after) => return after,
+                None => {}
             }
         }
     }
@@ -329,6 +352,7 @@ impl Messages {
     fn count(&self, from: Side, message: &[u8]) {
         let more = if self.look.bytes { message.len() as u64 } else { 1 };
         self.passed[from as usize].fetch_add(more, Ordering::Relaxed);
+        self.last_from.store(from as usize + 1, Ordering::Relaxed);
     }
 
     /// Something has passed.
@@ -412,6 +436,21 @@ impl Messages {
             Err(error) => Ended::Target(error),
         }
     }
+}
+
+/// The first side whose connection fails, of those that nobody reads any more.
+async fn first(watched: &mut [Option<Lost<'_>>; 2]) -> (Side, std::io::Error) {
+    poll_fn(|cx| {
+        for (side, watched) in [Side::Client, Side::Server].into_iter().zip(watched.iter_mut()) {
+            if let Some(watched) = watched
+                && let Poll::Ready(error) = watched.as_mut().poll(cx)
+            {
+                return Poll::Ready((side, error));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Closes a WebSocket with the code and reason that came from the other one; false where either is something else.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use unstick_wire::Decoder;
 
 use super::{PeerId, Side};
+use crate::budget::Share;
 use crate::error::Error;
 use crate::stop::Stop;
 
@@ -34,13 +35,13 @@ pub(super) struct Tap {
     watch: Arc<dyn Watch>,
     peer: PeerId,
     from: Side,
-    /// Finds the messages; none where segments are shown.
-    decoder: Option<Decoder>,
+    /// Finds the messages; none where segments are shown. And what the one that has not ended holds of the budget of many.
+    decoder: Option<(Decoder, Share)>,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Tap {
-    pub(super) fn new(watch: Arc<dyn Watch>, peer: PeerId, from: Side, decoder: Option<Decoder>) -> Self {
+    pub(super) fn new(watch: Arc<dyn Watch>, peer: PeerId, from: Side, decoder: Option<(Decoder, Share)>) -> Self {
         Self { watch, peer, from, decoder, waiting: None }
     }
 
@@ -56,14 +57,26 @@ impl Tap {
         Poll::Ready(())
     }
 
+    /// Counts the message that has not ended. Where it is too much for the budget of many, it is given up, and the bytes go on
+    /// passing: from now on they are shown as they come.
+    pub(super) fn hold(&mut self, cx: &Context<'_>) {
+        let Some((decoder, share)) = &mut self.decoder else { return };
+        let pending = decoder.pending().len();
+        if let Err(error) = share.hold(pending, cx) {
+            self.decoder = None;
+            let what = format!("--dump shows no more messages of this direction, and no {pending} bytes of this one");
+            self.watch.puzzled(self.peer, error.in_front(&what));
+        }
+    }
+
     /// What has passed of a message that has not ended.
     pub(super) fn pending(&self) -> &[u8] {
-        self.decoder.as_ref().map_or(&[], Decoder::pending)
+        self.decoder.as_ref().map_or(&[], |(decoder, _)| decoder.pending())
     }
 
     /// This segment passes; an empty one is the end.
     pub(super) fn passes(&mut self, segment: &[u8]) {
-        let Some(decoder) = &mut self.decoder else {
+        let Some((decoder, _)) = &mut self.decoder else {
             if !segment.is_empty() {
                 self.watch.passed(self.peer, self.from, segment);
             }

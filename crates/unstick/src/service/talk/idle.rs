@@ -23,8 +23,10 @@ impl<O: Output> Hub<O> {
         let (mut taken, mut last) = (sender.taken(), heard.begun());
         loop {
             let sent = if sender.is_datagram() { self.lock().peers.get(&id).and_then(|peer| peer.sent) } else { None };
-            last = last.max(heard.last()).max(sent.unwrap_or(last));
             let now = Instant::now();
+            // A peer that waits for its answer is not silent: it is this end's turn.
+            let heard = if heard.is_busy() { now } else { heard.last() };
+            last = last.max(heard).max(sent.unwrap_or(last));
             if now >= last + after {
                 return after;
             }

@@ -345,10 +345,17 @@ impl<O: Output> Visit<O> {
     async fn command(&mut self, message: &Bytes) -> Result<Result<Option<Bytes>>, Result<Reason>> {
         let (hub, from) = (Arc::clone(&self.hub), Box::clone(&self.from));
         let asked = answer::Asked { peer: self.id, from: &from, message };
-        tokio::select! {
+        if let Some(heard) = &self.heard {
+            heard.begin();
+        }
+        let answered = tokio::select! {
             answered = answer::to(&hub.rules, asked) => Ok(answered),
             ended = self.left() => Err(ended),
+        };
+        if let Some(heard) = &self.heard {
+            heard.over();
         }
+        answered
     }
 
     /// Resolves when the conversation ends while its answer is waited for: from here, by a reset, or by the end of a transport that
