@@ -203,6 +203,9 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
         false
     }
 
+    /// From now on, a frame whose checksum is wrong is damaged: for framings that otherwise leave checksums to who reads the frames.
+    fn check_sums(&mut self) {}
+
     /// Looks for the next place where a frame can begin. The first call (`first`) gets all that has arrived of the frame
     /// that is damaged, and passes over its first byte at least; later calls get what the last one kept, and what has
     /// arrived since. The state is whatever `decode` left, and is reset afterwards.
@@ -311,6 +314,9 @@ macro_rules! codecs {
             }
             fn can_resync(&self) -> bool {
                 match self { $(Self::$variant(codec) => codec.can_resync()),* }
+            }
+            fn check_sums(&mut self) {
+                match self { $(Self::$variant(codec) => codec.check_sums()),* }
             }
             fn resync(&mut self, input: &[u8], first: bool, max: usize) -> Discard {
                 match self { $(Self::$variant(codec) => codec.resync(input, first, max)),* }

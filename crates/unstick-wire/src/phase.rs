@@ -95,7 +95,11 @@ impl Phase {
             ));
         }
         args.max = max;
-        let codec = (entry.parse)(&mut args)?;
+        let mut codec = (entry.parse)(&mut args)?;
+        if skips_damage {
+            // Who passes over damage wants the intact frames only.
+            codec.check_sums();
+        }
         args.nothing_left()?;
         if let (false, Some(why)) = (last, codec.unfollowable()) {
             return Err(SpecError::new(format!("no phase can follow `{text}`: {why}")));

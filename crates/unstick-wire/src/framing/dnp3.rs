@@ -1,6 +1,6 @@
 //! `dnp3`: frames of DNP3's link layer: a header, then blocks of sixteen bytes, with a checksum behind each.
 //!
-//! Not here: the checksums' values, which a tester may want to send wrong.
+//! The checksums' values are looked at under `damaged=skip` only: a tester may want to send wrong ones.
 
 use super::delimited::Needle;
 use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
@@ -14,7 +14,7 @@ pub(super) const DNP3: Entry = Entry {
     examples: &["dnp3-frame", "dnp3-frame,max=40,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "dnp3-frame",
-    parse: |_| Ok(Dnp3.into()),
+    parse: |_| Ok(Dnp3::default().into()),
 };
 
 /// Bytes of the header, its checksum included.
@@ -25,8 +25,29 @@ const COUNTED: usize = 5;
 const BLOCK: usize = 16;
 const CRC: usize = 2;
 
-#[derive(Debug, Clone)]
-pub(crate) struct Dnp3;
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dnp3 {
+    /// A wrong checksum breaks a frame.
+    checked: bool,
+}
+
+/// The polynomial of IEEE 1815, 0x3d65, its lowest bit first.
+const POLYNOMIAL: u16 = 0xa6bc;
+
+fn crc(bytes: &[u8]) -> u16 {
+    let step = |crc: u16, _| if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
+    !bytes.iter().fold(0, |crc, byte| (0..8).fold(crc ^ u16::from(*byte), step))
+}
+
+/// Whether a part that ends in its checksum has the right one.
+fn check(part: &[u8], name: &str) -> Result<(), Fault> {
+    let Some((bytes, sum)) = part.split_last_chunk::<CRC>() else { return Ok(()) };
+    let right = crc(bytes).to_le_bytes();
+    if *sum == right {
+        return Ok(());
+    }
+    Err(Fault::broken(format!("the checksum of the {name} is {}, and {} is right", shown(sum), shown(&right))))
+}
 
 /// Bytes of the frame that `input` begins; `None` until its length has come.
 fn whole(input: &[u8]) -> Result<Option<usize>, Fault> {
@@ -43,17 +64,31 @@ fn whole(input: &[u8]) -> Result<Option<usize>, Fault> {
 impl Codec for Dnp3 {
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some(total) = whole(input)? else { return Ok(Step::Need) };
+        if self.checked {
+            // Before its length is believed: a wrong one would swallow the frames behind it.
+            let Some(header) = input.get(..HEADER) else { return Ok(Step::Need) };
+            check(header, "header")?;
+        }
         if total > cx.max {
             return Err(Fault::TooLong { length: Some(total as u64), skip: Some(total as u64) });
         }
         if input.len() < total {
             return Ok(Step::Need);
         }
+        if self.checked {
+            input[HEADER..total].chunks(BLOCK + CRC).try_for_each(|block| check(block, "data"))?;
+        }
         Ok(Step::Frame { start: 0, end: total, total })
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        super::encode_as_it_stands(Self, message, b"", "one DNP3 frame with its checksums, its length right", out)
+        super::encode_as_it_stands(
+            Self::default(),
+            message,
+            b"",
+            "one DNP3 frame with its checksums, its length right",
+            out,
+        )
     }
 
     fn announced(&self, input: &[u8]) -> Option<u64> {
@@ -66,6 +101,10 @@ impl Codec for Dnp3 {
 
     fn can_resync(&self) -> bool {
         true
+    }
+
+    fn check_sums(&mut self) {
+        self.checked = true;
     }
 
     fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {

@@ -1,6 +1,6 @@
 //! `fix`: FIX's tag=value messages: tag 9 says how many bytes follow it up to tag 10, which ends the message.
 //!
-//! Not here: the checksum, which a tester may want to send wrong.
+//! The checksum is looked at under `damaged=skip` only: a tester may want to send a wrong one.
 
 use memchr::memchr;
 
@@ -17,7 +17,7 @@ pub(super) const FIX: Entry = Entry {
     examples: &["fix-message", "fix-message,max=80,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "fix-message",
-    parse: |_| Ok(Fix.into()),
+    parse: |_| Ok(Fix::default().into()),
 };
 
 const SOH: u8 = 1;
@@ -26,8 +26,14 @@ const SOH: u8 = 1;
 const TRAILER: usize = 7;
 
 /// Messages from tag 8 to tag 10.
-#[derive(Debug, Clone)]
-pub(crate) struct Fix;
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fix {
+    /// A wrong checksum breaks a message.
+    checked: bool,
+    /// Bytes of the message whose checksum was wrong. It ends where its tag 9 says, so the next begins behind it; to look for one inside
+    /// would sum up the same bytes for each beginning that a peer has put there.
+    wrong: Option<usize>,
+}
 
 /// The value of a field, and what stands behind it.
 type Field<'a> = (&'a [u8], &'a [u8]);
@@ -57,6 +63,17 @@ fn whole(input: &[u8]) -> Result<Option<u64>, Fault> {
     Ok(Some(body.saturating_add((input.len() - rest.len() + TRAILER) as u64)))
 }
 
+/// Whether tag 10 is the sum of all bytes before it, modulo 256.
+fn check(frame: &[u8]) -> Result<(), Fault> {
+    let (bytes, trailer) = frame.split_at(frame.len() - TRAILER);
+    let right = format!("{:03}", bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)));
+    let found = &trailer[3..TRAILER - 1];
+    if found == right.as_bytes() {
+        return Ok(());
+    }
+    Err(Fault::broken(format!("the checksum is {}, and {right} is right", String::from_utf8_lossy(found))))
+}
+
 impl Codec for Fix {
     fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
         let Some(length) = whole(input)? else { return Ok(Step::Need) };
@@ -73,11 +90,23 @@ impl Codec for Fix {
                 )));
             }
         }
+        if self.checked
+            && let Err(fault) = check(frame)
+        {
+            self.wrong = Some(frame.len());
+            return Err(fault);
+        }
         Ok(Step::Frame { start: 0, end: frame.len(), total: frame.len() })
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        super::encode_as_it_stands(Self, message, b"", "one FIX message from 8= to 10=nnn, its tag 9 right", out)
+        super::encode_as_it_stands(
+            Self::default(),
+            message,
+            b"",
+            "one FIX message from 8= to 10=nnn, its tag 9 right",
+            out,
+        )
     }
 
     fn announced(&self, input: &[u8]) -> Option<u64> {
@@ -96,7 +125,14 @@ impl Codec for Fix {
         true
     }
 
+    fn check_sums(&mut self) {
+        self.checked = true;
+    }
+
     fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
+        if let (true, Some(length)) = (first, self.wrong) {
+            return Discard::Done(length);
+        }
         Discard::up_to(&Needle::new(b"8=FIX"), input, first.into())
     }
 }

@@ -176,13 +176,44 @@ fn frames_that_were_swallowed_come_out_when_the_stream_ends() {
     for (spec, stream) in [
         ("headers", &b"Content-Length: 999\r\n\r\n{}Content-Length: 2\r\n\r\n[]"[..]),
         ("fix-message", b"8=FIX.4.4\x019=900\x0135=0\x0110=000\x018=FIX.4.4\x019=5\x0135=0\x0110=163\x01"),
-        ("dnp3-frame", b"\x05\x64\xff\xc4\x01\x00\x00\x04\xe9\x21\x05\x64\x05\xc4\x01\x00\x00\x04\xe9\x21"),
+        ("dnp3-frame", b"\x05\x64\xff\xc0\x01\x00\x00\x04\xe9\x21\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x21"),
         ("mllp", b"\x0bone\x0btwo\x1c"),
     ] {
         let (messages, passed) = run(&framing(&format!("{spec},damaged=skip")), &[stream]);
         assert!(passed > 0, "{spec}");
         assert_eq!(messages.len(), usize::from(spec != "mllp"), "{spec}");
     }
+}
+
+/// Frames whose checksums others made: one bit of any byte is changed, and the frames around it come out.
+#[test]
+fn a_frame_whose_checksum_is_wrong_is_damaged() {
+    let dnp3 = b"\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x21".to_vec();
+    let fix = b"8=FIX.4.4\x019=5\x0135=0\x0110=163\x01".to_vec();
+    for (spec, frame) in [("dnp3-frame", dnp3), ("fix-message", fix)] {
+        let strict = framing(spec);
+        let framing = framing(&format!("{spec},damaged=skip"));
+        for at in 0..frame.len() {
+            let mut damaged = frame.clone();
+            damaged[at] ^= 0x04;
+            let stream = [&frame[..], &damaged, &frame, &frame].concat();
+            let (messages, passed) = run(&framing, &[&stream]);
+            let whole = messages.iter().filter(|message| **message == frame).count();
+            assert_eq!((messages.len(), whole), (3, 3), "{spec}, byte {at}: {messages:?}");
+            assert_eq!(passed, frame.len() as u64, "{spec}, byte {at}");
+        }
+        // Without damaged=skip the values are the user's.
+        let mut wrong = frame.clone();
+        let last = wrong.len() - 2;
+        wrong[last] ^= 1;
+        let told = drive::decode(&strict, [&wrong[..]], Way::Borrowed);
+        assert_eq!((told.messages, told.error), (vec![wrong], None), "{spec}");
+    }
+    let mut decoder = framing("fix-message,damaged=skip").decoder();
+    decoder.feed(b"8=FIX.4.4\x019=5\x0135=1\x0110=163\x01");
+    assert_eq!(decoder.next(), Ok(None));
+    let told = decoder.take_damage(false).unwrap();
+    assert_eq!(told.what, "the checksum is 163, and 164 is right");
 }
 
 #[test]
@@ -234,6 +265,8 @@ fn time_is_linear_in_whatever_is_damaged() {
         ("headers,max=1M", b"Content-Length: 999999\r\n\r\n"),
         ("headers,max=1M", b"Content-Length: 1\r\nx\r\n"),
         ("fix-message,max=1M", b"8=FIX.4.4\x019=999999\x01"),
+        ("fix-message,max=1M", b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01"),
+        ("dnp3-frame,max=1M", b"\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x20"),
         ("gdb-packet,max=1M", b"$"),
         ("gdb-packet,max=1M", b"$#00"),
         ("dle,max=1M", b"\x10\x02"),
