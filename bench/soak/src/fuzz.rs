@@ -10,7 +10,7 @@ use crate::random::Random;
 
 #[allow(dead_code)] // Of the fuzz targets' own part only the specs are taken.
 #[path = "../../../fuzz/src/lib.rs"]
-mod subjects;
+pub mod subjects;
 
 /// Streams of one framing in a row.
 const ROUND: u64 = 1_000;
@@ -109,7 +109,7 @@ fn one_round(round: u64, reads: &Framing, writes: Option<&Framing>) -> (u64, u64
 }
 
 /// A stream out of the last one: other bytes, or messages in frames, some of them damaged.
-fn mutate(stream: &mut Vec<u8>, framing: &Framing, random: &mut Random) {
+pub fn mutate(stream: &mut Vec<u8>, framing: &Framing, random: &mut Random) {
     match random.below(4) {
         0 => *stream = random.bytes_below(LONGEST),
         1 => {

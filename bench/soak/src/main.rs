@@ -5,6 +5,7 @@
 mod bytes;
 mod clients;
 mod fuzz;
+mod live;
 mod program;
 mod random;
 mod resets;
@@ -17,6 +18,7 @@ const HELP: &str = "\
 ./soak resets [N]       N runs (1000) of every kind of reset through a bridge: each is seen as a reset
 ./soak bytes [TIME]     random traffic between every pair of transports for TIME (10m): no byte is altered or lost
 ./soak clients [PART]   hold 19,000 TCP, 10,000 WebSocket and 6,000 TLS clients at once (PART: tcp, ws, tls, silent)
+./soak live [N]         send N mutated streams (1M) to listeners of every framing and preset: a good client is still answered
 ./soak fuzz [N]         decode N mutated streams (28M), then encode what was decoded
 ";
 
@@ -27,8 +29,8 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let amount = words.get(1).map(String::as_str);
     let parts: Vec<&str> = match words.first().map(String::as_str) {
-        None => vec!["resets", "clients", "fuzz", "bytes"],
-        Some(part @ ("resets" | "bytes" | "clients" | "fuzz")) => vec![part],
+        None => vec!["resets", "clients", "live", "fuzz", "bytes"],
+        Some(part @ ("resets" | "bytes" | "clients" | "live" | "fuzz")) => vec![part],
         Some("-h" | "--help" | "help") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
@@ -62,6 +64,7 @@ fn run(part: &str, amount: Option<&str>) -> Failures {
     runtime.expect("the machine has threads").block_on(async {
         match part {
             "resets" => resets::run(count(amount, 1_000) as usize).await,
+            "live" => live::run(count(amount, 1_000_000)).await,
             "bytes" => bytes::run(time(amount, Duration::from_secs(600))).await,
             _ => clients::run(amount.unwrap_or("all")).await,
         }
