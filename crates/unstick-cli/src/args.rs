@@ -109,7 +109,7 @@ pub struct Listen {
 #[derive(Debug, Args)]
 pub struct Connect {
     /// The address to connect to: PORT, HOST:PORT, HOST PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH,
-    /// ws+unix:PATH:/REQUEST, exec:COMMAND or - (standard input and output)
+    /// ws+unix:PATH:/REQUEST, serial:PATH?baud=N, exec:COMMAND or - (standard input and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
     /// Connect again when the connection is lost, and send the greeting (--send) again. The pause before an attempt grows from
@@ -149,7 +149,7 @@ pub struct Connect {
 #[derive(Debug, Args)]
 pub struct Ask {
     /// The address to ask: PORT, HOST:PORT, tcp://, udp://, tls://, ws:// or wss://HOST:PORT, unix:PATH,
-    /// ws+unix:PATH:/REQUEST or exec:COMMAND
+    /// ws+unix:PATH:/REQUEST, serial:PATH?baud=N or exec:COMMAND
     #[arg(value_name = "ADDRESS")]
     pub address: String,
     /// The message to send; - reads it from standard input, without the final LF
@@ -378,7 +378,8 @@ pub struct Talk {
     /// Do not wait for the peer after the end of input
     #[arg(long, help_heading = "End")]
     pub no_wait: bool,
-    /// Wait TIME for more datagrams, and for more to send to a peer that has half-closed [default: 1s]
+    /// Wait TIME for more datagrams, for more from a serial line, and for more to send to a peer that has half-closed
+    /// [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
     pub linger: Option<Duration>,
 }

@@ -83,6 +83,7 @@ impl Bridge {
         talk.children.apply(None, &mut [(&near.address, &mut options), (&far.address, &mut Options::default())])?;
         let faults = Faults { plan: Plan::parse(&asked.fault)?, seed: asked.seed.unwrap_or_default() };
         options.ws.pass_headers.clone_from(&asked.passing.pass_header);
+        options.serial_quiet = talk.linger.unwrap_or(options.serial_quiet);
         let mut target = Target { address: far.address, options: options.clone(), client, server, faults };
         target.check_faults()?;
         check_times(talk, wire, &near.address, &target)?;
@@ -207,8 +208,8 @@ fn check_times(talk: &Talk, wire: &Wire, near: &Address, target: &Target) -> Res
         let error = Error::usage("--frame-timeout is for the frames of streams, and none pass here");
         return Err(error.with_hint("-f names the framing of a stream; --idle ends a run in which nothing passes"));
     }
-    let leaves = matches!(near, Address::Exec(_));
-    if talk.linger.is_some() && near.is_stream() && !leaves && target.address.is_stream() {
+    let unseen = matches!(near, Address::Exec(_) | Address::Serial(_)) || matches!(target.address, Address::Serial(_));
+    if talk.linger.is_some() && near.is_stream() && !unseen && target.address.is_stream() {
         let error = Error::usage("--linger is for ends that nobody sees, and both of these are streams");
         return Err(error.with_hint("--idle ends a run in which nothing passes, --deadline ends it anyway"));
     }

@@ -180,7 +180,8 @@ impl Plan {
             time: talk.time,
             verbose: wire.verbose,
         };
-        let options = options(wire);
+        let mut options = options(wire);
+        options.serial_quiet = rules.linger;
         let address = target.address;
         Ok(Self { address, framings, options, reconnect: None, listening, rules, front, look, screen, input_unread })
     }
@@ -397,13 +398,15 @@ pub fn reach(reach: &Reach, options: &mut Options) -> Result<()> {
 /// What is asked of connecting is for what can be connected to.
 pub fn reach_for(reach: &Reach, ends: &[&Address]) -> Result<()> {
     let can_wait = |address: &Address| !matches!(address, Address::Exec(_) | Address::Stdio | Address::Mem(_));
-    let has_host = |address: &Address| can_wait(address) && address.socket_name().is_none();
+    let has_host = |address: &Address| {
+        can_wait(address) && address.socket_name().is_none() && !matches!(address, Address::Serial(_))
+    };
     let (names, fits) = match reach {
         reach if reach.source.is_some() => {
             ("--source is for addresses with a host", ends.iter().any(|at| has_host(at)))
         }
         reach if reach.retry.is_some() || reach.connect_timeout.is_some() => {
-            ("--connect-timeout and --retry are for sockets", ends.iter().any(|at| can_wait(at)))
+            ("--connect-timeout and --retry are for sockets and serial lines", ends.iter().any(|at| can_wait(at)))
         }
         _ => return Ok(()),
     };

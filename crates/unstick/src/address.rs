@@ -1,5 +1,7 @@
 //! Addresses as users write them: `tcp://HOST:PORT`, `udp://...`, `unix:PATH`, `-`, `PORT`, with a framing in front.
 
+mod serial;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,6 +11,8 @@ use unstick_wire::{Framing, Role};
 
 use crate::endpoint::{ws, wss};
 use crate::error::{Error, Result};
+
+pub use serial::{Flow, Parity, SerialLine};
 
 /// Where an endpoint is, or is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub enum Address {
     UnixDgram(SocketName),
     /// A socket of this machine that carries messages over a connection.
     UnixSeqpacket(SocketName),
+    /// A serial line.
+    Serial(SerialLine),
     /// A command, run through `sh -c`: its standard input and output.
     Exec(String),
     /// A name inside this process.
@@ -147,7 +153,8 @@ impl Address {
     /// Whether the transport is a stream, which needs a framing; the others carry messages.
     pub fn is_stream(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Exec(_) | Self::Mem(_) | Self::Stdio => true,
+            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Serial(_) => true,
+            Self::Exec(_) | Self::Mem(_) | Self::Stdio => true,
             Self::Ws(_) | Self::Wss(_) | Self::WsUnix(_) => false,
             Self::Udp(_) | Self::UnixDgram(_) | Self::UnixSeqpacket(_) => false,
         }
@@ -197,6 +204,7 @@ impl fmt::Display for Address {
             Self::Unix(name) => write!(f, "unix:{name}"),
             Self::UnixDgram(name) => write!(f, "unix-dgram:{name}"),
             Self::UnixSeqpacket(name) => write!(f, "unix-seqpacket:{name}"),
+            Self::Serial(line) => write!(f, "serial:{line}"),
             Self::Exec(command) => write!(f, "exec:{command}"),
             Self::Mem(name) => write!(f, "mem:{name}"),
             Self::Stdio => f.write_str("-"),
@@ -215,6 +223,7 @@ const SCHEMES: &[&str] = &[
     "unix:",
     "unix-dgram:",
     "unix-seqpacket:",
+    "serial:",
     "exec:",
     "mem:",
 ];
@@ -243,6 +252,9 @@ impl FromStr for Address {
         }
         if let Some(name) = text.strip_prefix("unix-seqpacket:") {
             return socket_name(name).map(Self::UnixSeqpacket);
+        }
+        if let Some(line) = text.strip_prefix("serial:") {
+            return SerialLine::parse(line).map(Self::Serial);
         }
         if let Some(rest) = text.strip_prefix("tls://") {
             return host_port(rest).map(Self::Tls);
@@ -293,6 +305,9 @@ fn unknown(text: &str) -> Option<Error> {
         },
         "wss+unix" => format!("write ws+unix:{rest}; what stays on this machine goes without TLS"),
         "unix+ws" | "unix-ws" => format!("write ws+unix:{rest}"),
+        _ if serial::meant(rest).is_some() => {
+            format!("a serial line is written {}", serial::meant(rest).unwrap_or_default())
+        }
         _ if rest.starts_with('/') => {
             "unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path".to_owned()
         }
@@ -358,7 +373,10 @@ fn host_port(text: &str) -> Result<HostPort> {
     }
     if text.contains('/') {
         let error = Error::usage(format!("`{text}` is no host and port"));
-        return Err(error.with_hint(format!("a socket's path is written unix:{text}")));
+        return Err(error.with_hint(match serial::meant(text) {
+            Some(line) => format!("a serial line is written {line}"),
+            None => format!("a socket's path is written unix:{text}"),
+        }));
     }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, port),

@@ -17,6 +17,8 @@ mod notices;
 mod proxy;
 #[cfg(unix)]
 mod ready;
+#[cfg(all(unix, feature = "serial"))]
+mod serial;
 #[cfg(unix)]
 mod socket_file;
 mod stdio;
@@ -103,6 +105,9 @@ pub struct Options {
     pub processes: Processes,
     /// The proxy through which TCP, and what is spoken over it, is connected.
     pub proxy: Option<Proxy>,
+    /// How long a serial line has to be silent, once the sending side has ended, until the conversation counts as over: nobody
+    /// at the other end sees this one's end, or says its own. 1 s.
+    pub serial_quiet: Duration,
     /// What is asked of UDP sockets.
     pub udp: UdpOptions,
     /// What is asked of TLS.
@@ -155,6 +160,7 @@ impl Default for Options {
             environment: Vec::new(),
             processes: Processes::default(),
             proxy: None,
+            serial_quiet: limits::SERIAL_QUIET,
             udp: UdpOptions::default(),
             tls: TlsOptions::default(),
             ws: WsOptions::default(),
@@ -409,6 +415,10 @@ pub async fn connect(address: &Address, options: &Options) -> Result<End> {
         Address::WsUnix(_) | Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => {
             Err(not_here(address))
         }
+        #[cfg(all(unix, feature = "serial"))]
+        Address::Serial(line) => serial::connect(line, options).await.map(End::Stream),
+        #[cfg(not(all(unix, feature = "serial")))]
+        Address::Serial(_) => Err(no_serial_lines(address)),
         Address::Exec(command) => exec::connect(command, options).await.map(End::Stream),
         Address::Mem(name) => mem::connect(name).map(End::Stream),
         Address::Stdio => stdio::open().map(End::Stream),
@@ -435,6 +445,10 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
         Address::WsUnix(_) | Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => {
             return Err(not_here(address));
         }
+        #[cfg(all(unix, feature = "serial"))]
+        Address::Serial(line) => Box::new(serial::listen(line, options)?),
+        #[cfg(not(all(unix, feature = "serial")))]
+        Address::Serial(_) => return Err(no_serial_lines(address)),
         Address::Mem(name) => Box::new(mem::listen(name)?),
         Address::Exec(_) => {
             return Err(Error::usage("nobody can connect to a command")
@@ -448,6 +462,16 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
 #[cfg(not(unix))]
 fn not_here(address: &Address) -> Error {
     Error::usage(format!("{address} is for systems that have such sockets"))
+}
+
+/// Serial lines were left out of this build.
+#[cfg(not(all(unix, feature = "serial")))]
+fn no_serial_lines(address: &Address) -> Error {
+    let error = Error::usage(format!("{address}: this build has no serial lines"));
+    error.with_hint(match cfg!(unix) {
+        true => "the feature `serial` of the crate unstick has them",
+        false => "they work on Linux, macOS and other Unix systems",
+    })
 }
 
 /// Tries something, and again until `retry` is over: what is connected to may not be there yet.

@@ -91,6 +91,10 @@ pub const UNANSWERED: u32 = 3;
 /// How long between two tries of `--retry`.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a serial line has to be silent, once the sending side has ended, until the conversation counts as over: longer than
+/// devices think about an answer.
+pub const SERIAL_QUIET: Duration = Duration::from_secs(1);
+
 /// Connections that the kernel holds before they are accepted.
 pub const BACKLOG: i32 = 1024;
 

@@ -32,6 +32,12 @@ const ADDRESSES: &[(&str, &str)] = &[
         "unix-dgram:PATH, unix-seqpacket:PATH",
         "messages on this machine: datagrams, or a connection that carries them; no framing",
     ),
+    (
+        "serial:PATH?baud=N,data=8,parity=none,stop=1,flow=none",
+        "a serial line, or a pseudo-terminal. Settings that are not given are 9600 baud and those shown; also data=5 to 7, parity=odd \
+         or even, stop=2, flow=hardware or software. A serial line has one peer and no end: listen serves that peer, and a run is \
+         over when the line has been silent for --linger after the end of input",
+    ),
     ("exec:COMMAND", "a process of one's own through sh -c, its standard input and output: for connect, ask and --to"),
     ("-", "standard input and output as the connection (connect only)"),
     ("SPEC+tcp://HOST:PORT", "an address with its framing in front, as in u32be+tcp://:7000"),

@@ -36,6 +36,7 @@ mod python;
 mod reconnects;
 mod rig;
 mod secrets;
+mod serial;
 mod servers;
 mod shake;
 mod shake_doubts;

@@ -31,6 +31,27 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "options stand behind the verb, as in unstick listen ADDRESS --json",
     ),
     (&["--bogus"], "--bogus stands where a verb belongs", "unstick --help lists the verbs"),
+    (
+        &["connect", "/dev/ttyUSB0"],
+        "`/dev/ttyUSB0` is no host and port",
+        "a serial line is written serial:/dev/ttyUSB0?baud=115200",
+    ),
+    (
+        &["connect", "/dev/ttyUSB0", "9600"],
+        "`/dev/ttyUSB0:9600` is no host and port",
+        "a serial line is written serial:/dev/ttyUSB0?baud=9600",
+    ),
+    (
+        &["ask", "serial:/dev/ttyUSB0?8N1", "x"],
+        "`8N1` is no setting of a serial line",
+        "write data=8,parity=none,stop=1",
+    ),
+    (&["listen", "serial:"], "serial: needs the path of a serial line", "such as serial:/dev/ttyUSB0?baud=115200"),
+    (
+        &["shake", "--send", "x", "--to", "serial:/dev/ttyUSB0"],
+        "shake needs a new connection for each case, and serial:/dev/ttyUSB0?baud=9600 has only one",
+        "unstick ask 'serial:/dev/ttyUSB0?baud=9600' MESSAGE sends it one message",
+    ),
     (&["help", "--help"], "`--help` is not a verb of unstick", "unstick --help lists the verbs"),
     (&["help", "lisen"], "`lisen` is not a verb of unstick", "unstick --help lists the verbs"),
     (&["proxy", ":1"], "`proxy` is not a verb of unstick", "write unstick listen ADDRESS --to ADDRESS"),

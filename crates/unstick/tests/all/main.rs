@@ -14,6 +14,8 @@ endpoint_suite!(ws_unix, "ws+unix:suite", conversation, messages, listener);
 endpoint_suite!(unix, "unix:suite", conversation, stream, listener);
 endpoint_suite!(unix_dgram, "unix-dgram:suite", conversation, listener);
 endpoint_suite!(unix_seqpacket, "unix-seqpacket:suite", conversation, connection, listener);
+#[cfg(all(target_os = "linux", feature = "serial"))]
+endpoint_suite!(serial, "serial:suite", conversation);
 endpoint_suite!(exec, "exec:cat", conversation, stream);
 endpoint_suite!(mem, "mem:suite", conversation, stream, listener);
 endpoint_suite!(stdio, "-", conversation, stream);
@@ -36,6 +38,8 @@ mod proxy_sockets;
 mod queue;
 #[cfg(unix)]
 mod resets;
+#[cfg(all(target_os = "linux", feature = "serial"))]
+mod serial_lines;
 #[cfg(target_os = "linux")]
 mod shaken;
 mod spared;

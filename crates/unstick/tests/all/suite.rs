@@ -113,6 +113,10 @@ pub(crate) async fn pair(address: &str, spec: &str) -> Pair {
     if address.starts_with("exec:") {
         return crate::processes::pair(spec).await;
     }
+    #[cfg(all(target_os = "linux", feature = "serial"))]
+    if address.starts_with("serial:") {
+        return crate::serial_lines::pair(spec).await;
+    }
     if address == "-" {
         return crate::standard_streams::pair(spec).await;
     }

@@ -100,6 +100,12 @@ impl Target {
             Address::Unix(name) => At::Local(name.clone()),
             #[cfg(unix)]
             Address::WsUnix(named) => At::LocalWs(named.clone()),
+            Address::Serial(_) => {
+                let what = format!("shake needs a new connection for each case, and {address} has only one");
+                return Err(
+                    Error::usage(what).with_hint(format!("unstick ask '{address}' MESSAGE sends it one message"))
+                );
+            }
             _ => {
                 let error = Error::usage(format!("shake cuts streams, and {address} is none"));
                 return Err(error.with_hint("--to HOST:PORT, tls://HOST:PORT, ws://HOST:PORT, unix:PATH, ws+unix:PATH"));
