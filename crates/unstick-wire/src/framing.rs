@@ -28,8 +28,10 @@ mod integer;
 mod joined;
 mod json;
 mod json_seq;
+mod jt808;
 mod length;
 mod messagepack;
+mod modbus_rtu;
 mod nsq;
 mod prefixed;
 mod python_struct;
@@ -361,6 +363,8 @@ codecs! {
     Zmtp(prefixed::Prefixed<flagged::Zmtp>),
     Coap(prefixed::Prefixed<flagged::Coap>),
     Dnp3(dnp3::Dnp3),
+    ModbusRtu(modbus_rtu::ModbusRtu),
+    Jt808(jt808::Jt808),
     X11(x11::X11Stream),
     Http(http::Message),
     EventStream(event_stream::EventStream),
@@ -423,6 +427,8 @@ pub const ENTRIES: &[Entry] = &[
     flagged::ZMTP,
     flagged::COAP,
     dnp3::DNP3,
+    modbus_rtu::MODBUS_RTU,
+    jt808::JT808,
     x11::X11,
     gdb::GDB,
     nsq::NSQ,

@@ -19,7 +19,7 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ),
     (
         "damaged=close|skip",
-        "what bytes that break the framing do: they end the stream, or are passed over up to the next frame and reported, where the framing has a mark to find it by (line, crlf, delim, null, between, mllp, headers, slip, cobs, hdlc, dle, json, json-seq, gdb-packet, fix-message, dnp3-frame)",
+        "what bytes that break the framing do: they end the stream, or are passed over up to the next frame and reported, where the framing has a mark to find it by (line, crlf, delim, null, between, mllp, headers, slip, cobs, hdlc, dle, json, json-seq, gdb-packet, fix-message, dnp3-frame, jt808-frame) or a CRC (modbus-rtu-frame)",
     ),
     ("times=N", "the frames that a phase holds for, where another follows it behind a / (1)"),
     ("if=HEX[+HEX...]", "such a phase holds only while frames begin with these bytes, or behind so many: if=4:01"),

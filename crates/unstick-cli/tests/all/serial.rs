@@ -7,7 +7,7 @@ use std::process::Command;
 
 use rustix::termios::tcgetattr;
 
-use crate::rig::{Process, unstick, unstick_listen};
+use crate::rig::{Process, python_of, unstick, unstick_listen};
 
 /// Two ends of one line, and what joins them.
 fn line() -> (Process, String, String) {
@@ -110,4 +110,96 @@ fn a_line_that_another_program_has_is_refused() {
     assert_eq!(second.code(), 3, "{errors}");
     assert!(errors.contains(&format!("{one} is in use by another program")), "{errors}");
     assert!(errors.contains(&format!("fuser -v {one}")), "{errors}");
+}
+
+/// A device of pymodbus with three registers, and its client that reads them.
+const DEVICE: &str = "
+import sys
+from pymodbus import FramerType
+from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
+from pymodbus.server import StartSerialServer
+device = ModbusDeviceContext(hr=ModbusSequentialDataBlock(1, [555, 0, 100]))
+StartSerialServer(ModbusServerContext(devices={17: device}), framer=FramerType.RTU, port=sys.argv[1], baudrate=19200)
+";
+const CLIENT: &str = "
+import sys
+from pymodbus.client import ModbusSerialClient
+client = ModbusSerialClient(sys.argv[1], baudrate=19200, timeout=15, retries=0)
+client.connect()
+print(client.read_holding_registers(107, count=3, device_id=17).registers, flush=True)
+print(client.write_register(1, 3, device_id=17).exception_code, flush=True)
+";
+
+fn pymodbus(code: &str, path: &str) -> Process {
+    Process::start(Command::new(python_of("pymodbus[serial]==3.16.1")).args(["-c", code, path]))
+}
+
+#[test]
+fn a_modbus_device_answers() {
+    let (_socat, one, other) = line();
+    let mut device = pymodbus(DEVICE, &other);
+    // It says this when all is made that comes before the line is opened; what is asked by then waits in the line.
+    device.error_line_with("ModbusServerContext is deprecated");
+    let mut asking = unstick(&[
+        "ask",
+        &format!("serial:{one}?baud=19200"),
+        "-f",
+        "modbus-rtu",
+        "--send-hex",
+        "110300000003",
+        "--deadline",
+        "15s",
+    ]);
+    assert_eq!((asking.rest(), asking.code()), ("110306022b00000064\n".to_owned(), 0));
+    // Its device has no register there.
+    let mut asking =
+        unstick(&["ask", &format!("serial:{one}?baud=19200"), "-f", "modbus-rtu", "--send-hex", "110300c80001"]);
+    assert_eq!((asking.rest(), asking.code()), ("118302\n".to_owned(), 0));
+}
+
+#[test]
+fn a_modbus_client_is_answered() {
+    let (_socat, one, other) = line();
+    let mut device = unstick(&["listen", &format!("serial:{one}?baud=19200"), "-f", "modbus-rtu", "--io", "hex"]);
+    let mut client = pymodbus(CLIENT, &other);
+    assert_eq!(device.line(), "1103006b0003");
+    device.feed("110306022b00000064\n");
+    assert_eq!(client.line(), "[555, 0, 100]");
+    assert_eq!(device.line(), "110600010003");
+    device.feed("118602\n");
+    assert_eq!(client.line(), "2");
+}
+
+#[test]
+fn wrong_use_of_a_line_is_told_what_to_write() {
+    let wrong: [(&[&str], &str, &str); 6] = [
+        (
+            &["connect", "/dev/ttyUSB0"],
+            "`/dev/ttyUSB0` is no host and port",
+            "a serial line is written serial:/dev/ttyUSB0?baud=115200",
+        ),
+        (
+            &["connect", "/dev/ttyUSB0", "9600"],
+            "`/dev/ttyUSB0:9600` is no host and port",
+            "a serial line is written serial:/dev/ttyUSB0?baud=9600",
+        ),
+        (
+            &["ask", "serial:/dev/ttyUSB0?8N1", "x"],
+            "`8N1` is no setting of a serial line",
+            "write data=8,parity=none,stop=1",
+        ),
+        (&["listen", "serial:"], "serial: needs the path of a serial line", "such as serial:/dev/ttyUSB0?baud=115200"),
+        (&["connect", "serial:/dev/null"], "/dev/null is not a serial line", "'exec:cat /dev/null' reads a file"),
+        (
+            &["shake", "--send", "x", "--to", "serial:/dev/ttyUSB0"],
+            "shake needs a new connection for each case, and serial:/dev/ttyUSB0?baud=9600 has only one",
+            "unstick ask 'serial:/dev/ttyUSB0?baud=9600' MESSAGE sends it one message",
+        ),
+    ];
+    for (arguments, what, hint) in wrong {
+        let mut process = unstick(arguments);
+        let errors = process.errors();
+        assert_eq!(process.code(), 2, "{arguments:?}: {errors}");
+        assert!(errors.contains(what) && errors.contains(hint), "{arguments:?}: {errors}");
+    }
 }

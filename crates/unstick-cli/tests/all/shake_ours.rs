@@ -31,6 +31,7 @@ fn message(name: &str, spec: &str, bytes: &[u8]) -> Vec<u8> {
         "zmtp-frame" => fit::zmtp,
         "coap-frame" => fit::coap,
         "dnp3-frame" => fit::dnp3,
+        "modbus-rtu-frame" => fit::modbus_rtu,
         "x11-message" => fit::x11,
         "http-message" | "sip-message" | "rtsp-message" => fit::http,
         "event-stream" => fit::event,

@@ -31,27 +31,6 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "options stand behind the verb, as in unstick listen ADDRESS --json",
     ),
     (&["--bogus"], "--bogus stands where a verb belongs", "unstick --help lists the verbs"),
-    (
-        &["connect", "/dev/ttyUSB0"],
-        "`/dev/ttyUSB0` is no host and port",
-        "a serial line is written serial:/dev/ttyUSB0?baud=115200",
-    ),
-    (
-        &["connect", "/dev/ttyUSB0", "9600"],
-        "`/dev/ttyUSB0:9600` is no host and port",
-        "a serial line is written serial:/dev/ttyUSB0?baud=9600",
-    ),
-    (
-        &["ask", "serial:/dev/ttyUSB0?8N1", "x"],
-        "`8N1` is no setting of a serial line",
-        "write data=8,parity=none,stop=1",
-    ),
-    (&["listen", "serial:"], "serial: needs the path of a serial line", "such as serial:/dev/ttyUSB0?baud=115200"),
-    (
-        &["shake", "--send", "x", "--to", "serial:/dev/ttyUSB0"],
-        "shake needs a new connection for each case, and serial:/dev/ttyUSB0?baud=9600 has only one",
-        "unstick ask 'serial:/dev/ttyUSB0?baud=9600' MESSAGE sends it one message",
-    ),
     (&["help", "--help"], "`--help` is not a verb of unstick", "unstick --help lists the verbs"),
     (&["help", "lisen"], "`lisen` is not a verb of unstick", "unstick --help lists the verbs"),
     (&["proxy", ":1"], "`proxy` is not a verb of unstick", "write unstick listen ADDRESS --to ADDRESS"),
@@ -224,16 +203,20 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "--proxy is for tcp://, tls://, ws:// and wss://, not for unix:/x",
         "",
     ),
-    (&["connect", "exec:cat", "--retry", "1s"], "--connect-timeout and --retry are for sockets, not for exec:cat", ""),
+    (
+        &["connect", "exec:cat", "--retry", "1s"],
+        "--connect-timeout and --retry are for sockets and serial lines, not for exec:cat",
+        "",
+    ),
     (
         &["ask", "exec:cat", "x", "--connect-timeout", "1s"],
-        "--connect-timeout and --retry are for sockets, not for exec:cat",
+        "--connect-timeout and --retry are for sockets and serial lines, not for exec:cat",
         "",
     ),
     (&["connect", "unix:/x", "--source", "127.0.0.1"], "--source is for addresses with a host, not for unix:/x", ""),
     (
         &["listen", ":0", "--to", "exec:cat", "--retry", "1s"],
-        "--connect-timeout and --retry are for sockets, not for exec:cat",
+        "--connect-timeout and --retry are for sockets and serial lines, not for exec:cat",
         "",
     ),
     // Bridges.

@@ -55,7 +55,7 @@ const FCS16: [u32; 256] = table(0x8408);
 const FCS32: [u32; 256] = table(0xedb8_8320);
 
 /// What each value of a byte adds to a checksum.
-const fn table(polynomial: u32) -> [u32; 256] {
+pub(super) const fn table(polynomial: u32) -> [u32; 256] {
     let mut table = [0; 256];
     let mut at = 0;
     while at < 256 {
@@ -71,7 +71,7 @@ const fn table(polynomial: u32) -> [u32; 256] {
 }
 
 /// The register after these bytes, from all ones on.
-fn checksum(table: &[u32; 256], ones: u32, bytes: &[u8]) -> u32 {
+pub(super) fn checksum(table: &[u32; 256], ones: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(ones, |sum, byte| sum >> 8 ^ table[usize::from(sum as u8 ^ byte)])
 }
 

@@ -14,6 +14,14 @@ pub(super) const FAMILY: Family = Family {
             "hdlc,escape=controls",
         ),
         Preset::binary("cobs", "COBS", 0, "Cheshire and Baker, Consistent Overhead Byte Stuffing, 1999", "cobs"),
+        Preset::binary(
+            "modbus-rtu",
+            "Modbus RTU",
+            0,
+            "MODBUS over Serial Line V1.02 section 2.5.1",
+            "modbus-rtu-frame:client",
+        )
+        .answers("modbus-rtu-frame:server"),
         Preset::binary("dle", "Blocks between DLE STX and DLE ETX", 0, "ISO 1745, ISO 2111", "dle"),
         Preset::lines("nmea", "NMEA 0183 and AIS", 10110, "NMEA 0183 version 4, sentence structure", "crlf")
             .also(&["ais"]),

@@ -274,6 +274,9 @@ fn time_is_linear_in_whatever_is_damaged() {
         ("cobs,max=1M", b"\xff\x01"),
         ("hdlc,max=1M", b"\x7d\x5e\x7e"),
         ("dnp3-frame,max=1M", b"\x05\x64\xff"),
+        ("modbus-rtu-frame:server", b"\x03\x03\xff"),
+        ("modbus-rtu-frame:client", b"\x10"),
+        ("jt808-frame,max=1M", b"\x7d"),
         ("delim:61616162,max=1M", b"a"),
         ("line,max=10", b"x"),
     ] {

@@ -279,6 +279,13 @@ pub(crate) fn dnp3(_: &str, bytes: &[u8]) -> Vec<u8> {
     [0x05, 0x64, 5 + data.len() as u8, 0, 1, 0, 2, 0, 0, 0].into_iter().chain(blocks).collect()
 }
 
+/// Registers that are written, or those that were read.
+pub(crate) fn modbus_rtu(spec: &str, bytes: &[u8]) -> Vec<u8> {
+    let data = &bytes[..bytes.len().min(255)];
+    let head = if spec.contains(":client") { &[17, 0x10, 0, 1, 0, 9][..] } else { &[17, 3][..] };
+    [head, &[data.len() as u8], data].concat()
+}
+
 /// A connection setup whose protocol version is, taken for a request, its length: each message may be the first.
 pub(crate) fn x11(_: &str, bytes: &[u8]) -> Vec<u8> {
     let data = bytes.len().next_multiple_of(4);

@@ -221,8 +221,8 @@ fn ends_anywhere(framing: &Framing) -> bool {
 
 /// A flag that no frame has followed stands between two.
 fn is_opening(framing: &Framing, stream: &[u8]) -> bool {
-    framing.preset().is_some_and(|preset| preset.client.starts_with("hdlc"))
-        && matches!(stream, [0x7e] | [.., 0x7e, 0x7e])
+    let flagged = |preset: &Preset| ["hdlc", "jt808"].iter().any(|name| preset.client.starts_with(name));
+    framing.preset().is_some_and(flagged) && matches!(stream, [0x7e] | [.., 0x7e, 0x7e])
 }
 
 #[test]

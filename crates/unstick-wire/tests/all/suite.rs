@@ -101,6 +101,8 @@ suite! {
     zmtp: "zmtp-frame" carries zmtp;
     coap: "coap-frame" carries coap;
     dnp3: "dnp3-frame" carries dnp3;
+    modbus_rtu: "modbus-rtu-frame" carries modbus_rtu;
+    jt808: "jt808-frame" carries anything;
     x11: "x11-message" carries x11;
     gdb: "gdb-packet" carries gdb;
     nsq: "nsq-command" carries nsq;
@@ -121,7 +123,7 @@ impl Row {
 
     /// Bytes in front of a frame that belong to none: a flag that no frame follows stands between two.
     fn opening(&self) -> usize {
-        usize::from(self.name == "hdlc")
+        usize::from(matches!(self.name, "hdlc" | "jt808-frame"))
     }
 
     /// The messages that `spec` carries, made of any bytes: as many of them as its max allows.

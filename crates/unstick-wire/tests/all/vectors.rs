@@ -308,6 +308,54 @@ fn cobs() {
 }
 
 #[test]
+fn lengths_and_ends_as_other_programs_write_them() {
+    // pyiso8583 4.0.1: field 48 with len_enc "bcd" and len_type 4.
+    both_ways("length:width=2,bcd=yes", b"HELLO WORLD!", b"\0\x12HELLO WORLD!");
+    both_ways("length:width=2,bcd=yes", &[b'x'; 123], &[&b"\x01\x23"[..], &[b'x'; 123]].concat());
+    // GNU ar 2.40: a header of 60 bytes with the size at 48, two bytes of which stand behind it, and the content.
+    let one = b"one.txt/        0           0     0     644     12        `\nhello world!";
+    let two = b"two.txt/        0           0     0     644     2         `\nab";
+    let archive = [b"!<arch>\n", &one[..], &two[..]].concat();
+    let members: [&[u8]; 3] = [b"!<arch>\n", one, two];
+    reads("fixed:8/ascii:10,off=48,adj=2", &archive, &members);
+    assert_eq!(encode(&framing("fixed:8/ascii:10,off=48,adj=2"), members), archive);
+    // pydifact 0.2.3: segments end in an apostrophe, which is part of each.
+    reads("delim:27,keep", b"QTY+12:3'FTX+its'", &["QTY+12:3'", "FTX+its'"]);
+    both_ways("delim:27,keep", b"QTY+12:3'", b"QTY+12:3'");
+}
+
+#[test]
+fn modbus_rtu() {
+    // The standard's example of a CRC, and frames of pymodbus 3.16.1.
+    both_ways("modbus-rtu-frame:client", b"\x02\x07", b"\x02\x07\x41\x12");
+    both_ways("modbus-rtu-frame:client", b"\x11\x03\0\x6b\0\x03", b"\x11\x03\0\x6b\0\x03\x76\x87");
+    both_ways("modbus-rtu-frame:server", b"\x11\x83\x02", b"\x11\x83\x02\xc1\x34");
+    let (client, server) = ("modbus-rtu-frame:client", "modbus-rtu-frame:server");
+    refuses(client, b"\x02\x07\x41\x13", "a frame of function 07 ends in the CRC 4113, and its bytes make 4112");
+    refuses(client, b"\x02\x41", "a client's function 41 has no length that can be known");
+    refuses(client, b"\x02\x83", "a client's function 83 has no length that can be known");
+    refuses(server, b"\x02\x2b\x0d", "function 2b with 0d has no length that can be known");
+    refuses(server, b"\x02\x03\x02\0", "the stream ended 4 bytes into a 7-byte frame");
+    refuses("modbus-rtu-frame:server,max=5", b"\x02\x03\x04", "over the limit of 5 bytes");
+    cannot_send(client, b"\x02\x03\0\0\0", "a message of function 03 has 6 bytes here, and 5 are there");
+    cannot_send(client, b"\x02", "ends inside its own header");
+    // The frame behind noise is found by its CRC, though the noise looks like the beginning of a longer one.
+    let noise = "modbus-rtu-frame:server,damaged=skip";
+    reads(noise, b"\xff\x02\x03\x04\x11\x83\x02\xc1\x34\x11\x83\x02\xc1\x34", &[b"\x11\x83\x02", b"\x11\x83\x02"]);
+}
+
+#[test]
+fn jt808() {
+    // JT/T 808, the example of section 4.4.2 with its check byte.
+    both_ways("jt808-frame", b"0~\x08}U", b"~0}\x02\x08}\x01U\x6e~");
+    both_ways("jt808-frame", b"\x7e\0", b"~}\x02\0}\x02~");
+    reads("jt808-frame", b"~~0\x01\x31~0\x01\x31~", &["0\x01", "0\x01"]);
+    refuses("jt808-frame", b"~0\x01\x32~", "a frame ends in the check byte 32, and its bytes make 31");
+    refuses("jt808-frame", b"~0}\x03~", "7d is followed by 03, which escapes nothing");
+    refuses("jt808-frame,max=3", b"~01234", "over the limit of 3 bytes");
+}
+
+#[test]
 fn hdlc() {
     // The check values of CRC-16/X-25 and CRC-32/ISO-HDLC.
     both_ways("hdlc", b"123456789", b"~123456789\x6e\x90~");
