@@ -76,7 +76,7 @@ pub struct Listen {
     /// How it lies on the wire.
     #[command(flatten)]
     pub wire: Wire,
-    /// What is said.
+    /// What is exchanged.
     #[command(flatten)]
     pub talk: Talk,
     /// Another address in place of this end.
@@ -122,7 +122,7 @@ pub struct Connect {
     /// How it lies on the wire.
     #[command(flatten)]
     pub wire: Wire,
-    /// What is said.
+    /// What is exchanged.
     #[command(flatten)]
     pub talk: Talk,
     /// Another address in place of this end.
@@ -315,7 +315,7 @@ pub enum Generated {
     Reference,
 }
 
-/// What is said, and until when.
+/// What is exchanged, and until when.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct Talk {

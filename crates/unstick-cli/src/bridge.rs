@@ -296,7 +296,7 @@ pub fn is_no_bridge(asked: &crate::args::Bridge) -> Result<()> {
         asked if asked.seed.is_some() => ("--seed", "is for the faults of a bridge"),
         _ => return Ok(()),
     };
-    let error = Error::usage(format!("{names} {does}, and this is none"));
+    let error = Error::usage(format!("{names} {does}, and this is no bridge"));
     Err(error.with_hint("--to ADDRESS makes it one: what comes here is passed on there, and back"))
 }
 
@@ -313,5 +313,5 @@ pub fn needs_to(reach: &Reach) -> Result<()> {
     };
     let are = if names.contains(' ') { "are" } else { "is" };
     let error = Error::usage(format!("{names} {are} for connecting, and listen connects to nobody"));
-    Err(error.with_hint("--to ADDRESS connects whoever comes to another address"))
+    Err(error.with_hint("--to ADDRESS connects every client to another address"))
 }

@@ -98,7 +98,7 @@ const VERBS: &str = "unstick --help lists the verbs";
 fn no_verb(name: &str, verb: Option<&str>) -> String {
     match verb {
         None | Some("help") => format!("`{name}` is not a verb of unstick"),
-        Some(verb) => format!("`{name}` is nothing that {verb} does"),
+        Some(verb) => format!("{verb} does not know `{name}`"),
     }
 }
 

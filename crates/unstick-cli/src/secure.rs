@@ -129,7 +129,7 @@ fn connecting(verify: &Verify, options: &mut Options) -> Result<()> {
     options.tls.server_name.clone_from(&verify.sni);
     options.tls.insecure = verify.insecure;
     if verify.insecure {
-        output::notice("the server's certificate is not verified (--insecure): whoever answers may be anybody");
+        output::notice("the server's certificate is not verified (--insecure): anybody can answer in its place");
     }
     Ok(())
 }
@@ -189,7 +189,7 @@ fn logs_keys() -> Result<bool> {
     static SAID: std::sync::Once = std::sync::Once::new();
     SAID.call_once(|| {
         output::notice(&format!(
-            "{KEY_LOG} is set: whoever reads {} can decrypt all TLS connections of this run",
+            "{KEY_LOG} is set: a reader of {} can decrypt all TLS connections of this run",
             path.display()
         ));
     });

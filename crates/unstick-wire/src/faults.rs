@@ -210,7 +210,7 @@ fn misplaced(word: &str, part: &str, name: &str) -> SpecError {
     let error = SpecError::new(format!("`{part}` means nothing in `{word}`"));
     match NAMES.iter().any(|(fault, ..)| *fault == name) {
         true => error.with_hint("between two faults stands a blank, or --fault again"),
-        false => error.with_hint("after=N lets so many messages or bytes pass first; reorder takes gap=N; each once"),
+        false => error.with_hint("after=N lets N messages or bytes pass first; reorder takes gap=N; each once"),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use unstick::shake::{Shake, Stream};
 use unstick::wire::Framing;
 
-/// Answers each message with its length; a message is a byte that says how long it is, then so many bytes.
+/// Answers each message with its length; a message is a byte that says how long it is, then that many bytes.
 async fn hasty(mut stream: Stream) {
     let mut buffer = [0; 1024];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {

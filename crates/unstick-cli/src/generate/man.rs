@@ -38,7 +38,7 @@ const ADDRESSES: &[(&str, &str)] = &[
          or even, stop=2, flow=hardware or software. A serial line has one peer and no end: listen serves that peer, and a run is \
          over when the line has been silent for --linger after the end of input",
     ),
-    ("exec:COMMAND", "a process of one's own through sh -c, its standard input and output: for connect, ask and --to"),
+    ("exec:COMMAND", "a command run by sh -c, on its standard input and output: for connect, ask and --to"),
     ("-", "standard input and output as the connection (connect only)"),
     ("SPEC+tcp://HOST:PORT", "an address with its framing in front, as in u32be+tcp://:7000"),
 ];
@@ -94,7 +94,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "SSLKEYLOGFILE",
-        "the file to write the keys of TLS connections to, for Wireshark: whoever reads it can decrypt them",
+        "the file to write the keys of TLS connections to, for Wireshark; its readers can decrypt the connections",
     ),
 ];
 

@@ -22,7 +22,7 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
         "what bytes that break the framing do: they end the stream, or are passed over up to the next frame and reported, where the framing has a mark to find it by (line, crlf, delim, null, between, mllp, headers, slip, cobs, hdlc, dle, json, json-seq, gdb-packet, fix-message, dnp3-frame, jt808-frame) or a CRC (modbus-rtu-frame)",
     ),
     ("times=N", "the frames that a phase holds for, where another follows it behind a / (1)"),
-    ("if=HEX[+HEX...]", "such a phase holds only while frames begin with these bytes, or behind so many: if=4:01"),
+    ("if=HEX[+HEX...]", "the phase holds only while frames begin with these bytes, or have them at an offset: if=4:01"),
     (
         "until=HEX[+HEX...]",
         "such a phase holds up to the message that begins with these bytes, or has them: until=1:15",

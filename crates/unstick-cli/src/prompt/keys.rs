@@ -69,7 +69,7 @@ impl ConditionalEventHandler for Find {
             None => (context.line().to_owned(), usize::MAX),
         };
         if needle.is_empty() {
-            self.board.say("type a part of an earlier line, then ^R (again and again)\n");
+            self.board.say("type a part of an earlier line, then ^R (^R again for an older one)\n");
             return Some(Cmd::Noop);
         }
         match self.earlier.find(&needle, before, context.line()) {

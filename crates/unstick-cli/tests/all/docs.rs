@@ -307,6 +307,8 @@ fn the_demonstration_of_the_readme_happens() {
     let readme = text("README.md");
     let mut listener = Terminal::unstick(&["listen", "127.0.0.1:0", "-f", "struct:i"], 100);
     let screen = listener.shows("listening on tcp://127.0.0.1:");
+    // The prompt is drawn: from now on it reads the keys, and not the terminal.
+    listener.shows("nobody>");
     let port =
         screen.split("127.0.0.1:").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
     let port = port.and_then(|port| port.parse().ok()).expect("it names its port");

@@ -54,4 +54,5 @@ mod unsafe_text;
 mod websocket;
 mod websocket_requests;
 mod websocket_unix;
+mod words;
 mod wrong_use;

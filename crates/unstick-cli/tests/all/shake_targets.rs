@@ -220,7 +220,7 @@ fn a_server_inside_tls_or_a_web_socket_is_started_for_each_case() {
 #[test]
 fn wrong_use_of_targets_is_one_sentence_and_a_hint() {
     for (arguments, sentence, hint) in [
-        (&["--to", "udp://:1"][..], "shake cuts streams, and udp://localhost:1 is none", "tls://HOST:PORT"),
+        (&["--to", "udp://:1"][..], "shake cuts streams, and udp://localhost:1 is not a stream", "tls://HOST:PORT"),
         (&["--to", "unix-seqpacket:/x"], "shake cuts streams", "unix:PATH"),
         (&["--to", "ws://:0"], "port 0 is nobody's", "--start"),
         (&["--to", ":1", "--insecure"], "--ca, --cert, --alpn, --pin, --sni and --insecure", "tls://"),

@@ -17,7 +17,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     // Verbs and words.
     (&["lisen", ":1"], "`lisen` is not a verb of unstick", "did you mean `listen`?"),
     (&["8080"], "`8080` is not a verb of unstick", "unstick --help lists the verbs"),
-    (&["generate", "pdf"], "`pdf` is nothing that generate does", "unstick generate --help lists its options"),
+    (&["generate", "pdf"], "generate does not know `pdf`", "unstick generate --help lists its options"),
     (
         &["-v", "listen", ":1"],
         "-v stands where a verb belongs",
@@ -221,10 +221,10 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     // Bridges.
     (&["listen", ":0", "--to"], "--to needs a value", "unstick listen --help lists its options"),
-    (&["listen", ":0", "--dump"], "--dump shows what passes through a bridge, and this is none", NO_BRIDGE),
+    (&["listen", ":0", "--dump"], "--dump shows what passes through a bridge, and this is no bridge", NO_BRIDGE),
     (
         &["connect", ":1", "--fault", "reset"],
-        "--fault is for what passes through a bridge, and this is none",
+        "--fault is for what passes through a bridge, and this is no bridge",
         NO_BRIDGE,
     ),
     (&["listen", ":0", "--to", ":1", "--seed", "3"], "--seed repeats faults, and there are none", "add --fault SPEC"),
@@ -269,7 +269,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (
         &["listen", ":0", "--retry", "1s"],
         "--connect-timeout, --retry and --source are for connecting, and listen connects to nobody",
-        "--to ADDRESS connects whoever comes to another address",
+        "--to ADDRESS connects every client to another address",
     ),
     (
         &["listen", ":0", "--to", ":1", "--fault", "loss=5%"],
@@ -364,7 +364,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
 ];
 
 const NO_BRIDGE: &str = "--to ADDRESS makes it one: what comes here is passed on there, and back";
-const TO: &str = "--to ADDRESS connects whoever comes to another address";
+const TO: &str = "--to ADDRESS connects every client to another address";
 
 const ASIDE: &str = "`connect -` speaks with who is on standard input and output: nothing else can be there";
 

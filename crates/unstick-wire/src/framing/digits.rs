@@ -8,7 +8,7 @@ use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_LENGTH_OFFSET, MAX_T
 pub(super) const ASCII: Entry = Entry {
     name: "ascii",
     syntax: "ascii:N[,off=N][,adj=N]",
-    frame: "a decimal length in N characters, zero-padded (blanks on either side are read), then so many bytes, and adj more; off: behind so many bytes, and all of it is the message",
+    frame: "a decimal length in N characters, zero-padded (blanks on either side are read), then that many bytes, and adj more; off: after N bytes, and all of it is the message",
     examples: &[
         "ascii:4",
         "ascii:10",
@@ -31,7 +31,7 @@ pub(super) const ASCII: Entry = Entry {
 pub(super) const HEX: Entry = Entry {
     name: "hex",
     syntax: "hex:N[,itself=yes]",
-    frame: "a length in N hexadecimal digits, then so many bytes; itself=yes: it counts and keeps itself, less is it alone (git)",
+    frame: "a length in N hexadecimal digits, then that many bytes; itself=yes: it counts and keeps itself, less is it alone (git)",
     examples: &["hex:4", "hex:8", "hex:2", "hex:4,itself=yes"],
     keeps_boundaries: true,
     matches: |name| name == "hex",
@@ -45,7 +45,7 @@ pub(super) const HEX: Entry = Entry {
 pub(super) const DECIMAL: Entry = Entry {
     name: "decimal",
     syntax: "decimal:N[,end=HEX]",
-    frame: "a length of at most N decimal digits, LF (or another end byte), then so many bytes",
+    frame: "a length of at most N decimal digits, LF (or another end byte), then that many bytes",
     examples: &["decimal:20", "decimal:5,end=20", "decimal:3,end=3a", "decimal:20,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "decimal",
@@ -66,7 +66,7 @@ pub(super) const DECIMAL: Entry = Entry {
 pub(super) const NETSTRING: Entry = Entry {
     name: "netstring",
     syntax: "netstring",
-    frame: "a decimal length without leading zeros, a colon, so many bytes, a comma",
+    frame: "a decimal length without leading zeros, a colon, that many bytes, a comma",
     examples: &["netstring", "netstring,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "netstring",
@@ -79,7 +79,7 @@ pub(super) const NETSTRING: Entry = Entry {
 pub(super) const OCTET_COUNT: Entry = Entry {
     name: "octet-count",
     syntax: "octet-count",
-    frame: "syslog's: a decimal length without leading zeros, a space, so many bytes (at least one)",
+    frame: "syslog's: a decimal length without leading zeros, a space, that many bytes (at least one)",
     examples: &["octet-count"],
     keeps_boundaries: true,
     matches: |name| name == "octet-count",

@@ -19,7 +19,7 @@ pub(super) const ESCAPE: Entry = Entry {
 pub(super) const MSGPACK: Entry = Entry {
     name: "msgpack",
     syntax: "msgpack",
-    frame: "a length as a MessagePack unsigned integer, then so many bytes (Tarantool)",
+    frame: "a length as a MessagePack unsigned integer, then that many bytes (Tarantool)",
     examples: &["msgpack", "msgpack,max=300,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "msgpack",

@@ -8,7 +8,7 @@ use crate::quantity;
 pub(super) const FIXED: Entry = Entry {
     name: "fixed",
     syntax: "fixed:SIZE",
-    frame: "so many bytes each",
+    frame: "N bytes each",
     examples: &["fixed:512", "fixed:1", "fixed:3,max=3"],
     keeps_boundaries: true,
     matches: |name| name == "fixed",

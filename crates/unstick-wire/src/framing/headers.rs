@@ -13,7 +13,7 @@ use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEADER_BLOCK};
 pub(super) const HEADERS: Entry = Entry {
     name: "headers",
     syntax: "headers[,header=keep|strip]",
-    frame: "header lines with Content-Length, an empty line, so many bytes (LSP, DAP)",
+    frame: "header lines with Content-Length, an empty line, then that many bytes (LSP, DAP)",
     examples: &["headers", "headers,header=keep", "headers,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "headers",

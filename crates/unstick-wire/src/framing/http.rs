@@ -37,7 +37,7 @@ pub(super) const SIP: Entry = Entry {
 pub(super) const RTSP: Entry = Entry {
     name: "rtsp-message",
     syntax: "rtsp-message",
-    frame: "an RTSP request or response as it stands, or an interleaved frame: $, a channel, a length of 2 bytes, so many bytes",
+    frame: "an RTSP request or response as it stands, or an interleaved frame: $, a channel, a length of 2 bytes, that many bytes",
     examples: &["rtsp-message"],
     keeps_boundaries: true,
     matches: |name| name == "rtsp-message",
@@ -426,7 +426,7 @@ impl Codec for Message {
                 Err(EncodeError::unfit(format!("the message ends behind {end} bytes, and more follow")))
             }
             Err(Fault::Broken(what)) => {
-                Err(EncodeError::unfit(format!("the message is none of {}: {what}", self.dialect.name())))
+                Err(EncodeError::unfit(format!("not a message of {}: {what}", self.dialect.name())))
             }
             _ => Err(own.unfinished(message.len())),
         }

@@ -9,7 +9,7 @@ use crate::lane::{self, Lane};
 pub(super) const INTEGERS: Entry = Entry {
     name: "[ui]{8..64}{be,le,ne}",
     syntax: "u8 u16be u24le i32ne u48be u64le ...[,adj=N]",
-    frame: "an integer length, then so many bytes (and adj more)",
+    frame: "an integer length, then that many bytes (and adj more)",
     examples: &[
         "u32be",
         "u8",

@@ -12,7 +12,7 @@ use crate::error::EncodeError;
 pub(super) const NSQ: Entry = Entry {
     name: "nsq-command",
     syntax: "nsq-command",
-    frame: "a line that ends in LF; behind PUB, MPUB, DPUB, IDENTIFY and AUTH a size of 4 bytes, stripped, and so many bytes",
+    frame: "a line that ends in LF; behind PUB, MPUB, DPUB, IDENTIFY and AUTH a size of 4 bytes, stripped, and that many bytes",
     examples: &["nsq-command", "nsq-command,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "nsq-command",

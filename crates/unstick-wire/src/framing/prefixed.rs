@@ -40,7 +40,7 @@ pub(crate) trait Prefix: Clone + Debug {
     }
 }
 
-/// A length, then so many bytes, then the trailer if there is one.
+/// A length, then that many bytes, then the trailer if there is one.
 #[derive(Debug, Clone)]
 pub(crate) struct Prefixed<P>(pub(crate) P);
 

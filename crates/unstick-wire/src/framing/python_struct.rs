@@ -13,7 +13,7 @@ use crate::limits::MAX_LENGTH_OFFSET;
 pub(super) const STRUCT: Entry = Entry {
     name: "struct",
     syntax: "struct:[native|ne|le|be|net:]FORMAT[,adj=N]",
-    frame: "a length as Python's struct packs it (one of bBhHiIlLqQnN, x for padding), then so many bytes",
+    frame: "a length as Python's struct packs it (one of bBhHiIlLqQnN, x for padding), then that many bytes",
     examples: &[
         "struct:i",
         "struct:net:I",

@@ -67,7 +67,7 @@ impl Codec for Turn {
                 "the message's own header announces {length} bytes in all, and {} are there",
                 message.len()
             ))),
-            Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message is none of TURN: {what}"))),
+            Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("not a TURN message: {what}"))),
             Ok(None) | Err(Fault::TooLong { .. }) => Err(EncodeError::unfit("the message ends inside its own header")),
         }
     }

@@ -140,7 +140,7 @@ impl std::fmt::Display for Stage {
             Self::Frames => "cuts around frames",
             Self::Joins => "joins",
             Self::Networks => "segments of real networks",
-            Self::End => "the end by itself",
+            Self::End => "the end alone",
             Self::HalfClose => "half-close",
             Self::Characters => "cuts in characters and line ends",
             Self::Random => "random cuts and joins",

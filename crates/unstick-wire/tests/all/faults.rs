@@ -402,7 +402,7 @@ fn wrong_specs_say_what_is_wrong() {
     assert_eq!(wrong("close=5"), "`close=5`: close takes no value (close,after=10)");
     assert_eq!(
         wrong("dup=1%,gap=3"),
-        "`gap=3` means nothing in `dup=1%,gap=3` (after=N lets so many messages or bytes pass first; reorder takes gap=N; each once)"
+        "`gap=3` means nothing in `dup=1%,gap=3` (after=N lets N messages or bytes pass first; reorder takes gap=N; each once)"
     );
     assert_eq!(
         wrong("loss=1%,dup=2%"),

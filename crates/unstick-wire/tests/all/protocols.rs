@@ -213,7 +213,7 @@ fn turn_mixes_stun_and_channels_and_pads_the_latter_alone() {
     cannot_send("turn-message", b"\x40\0\0\x02h", "announces 6 bytes in all, and 5 are there");
     cannot_send("turn-message", b"\x40\0", "ends inside its own header");
     cannot_send("turn-message", b"hello", "announces");
-    cannot_send("turn-message", b"\xff\0\0\0", "none of TURN: ff begins neither");
+    cannot_send("turn-message", b"\xff\0\0\0", "not a TURN message: ff begins neither");
 }
 
 #[test]

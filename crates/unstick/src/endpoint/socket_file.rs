@@ -231,7 +231,7 @@ fn cannot_connect(at: &Address, name: &SocketName, error: io::Error) -> Error {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
             what.with_hint(file.unwrap_or_else(|| super::NOTHING_THERE.to_owned()))
         }
-        io::ErrorKind::PermissionDenied => what.with_hint("who may connect is said by the permissions of its file"),
+        io::ErrorKind::PermissionDenied => what.with_hint("the permissions of the socket's file say who may connect"),
         _ => what,
     }
 }

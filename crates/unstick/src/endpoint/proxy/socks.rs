@@ -116,7 +116,7 @@ impl Socks {
                     V6 => State::Address(16 + 2),
                     NAME => State::NameLength,
                     kind => {
-                        return Err(Refusal::new(format!("answered with an address of kind {kind}, which is none")));
+                        return Err(Refusal::new(format!("answered with an address of the unknown kind {kind}")));
                     }
                 };
                 Ok(Step::Hear)
@@ -225,7 +225,7 @@ mod tests {
             (&[&[5, 2]], "wants another login than it is given"),
             (&[&[5, 9]], "wants another login than it is given"),
             (&[&[5, 0], &[4, 0, 0, 1]], "does not speak SOCKS5: it answered \"\\x04\\x00\\x00\\x01\""),
-            (&[&[5, 0], &[5, 0, 0, 2]], "answered with an address of kind 2, which is none"),
+            (&[&[5, 0], &[5, 0, 0, 2]], "answered with an address of the unknown kind 2"),
             (&[&[5, 0], &[5, 5, 0, 1]], "was refused by the target: nothing listens there"),
             (&[&[5, 0], &[5, 200, 0, 1]], "answered with the code 200, which means nothing"),
         ] {

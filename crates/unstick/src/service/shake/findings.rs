@@ -97,7 +97,7 @@ fn kind(case: &Case) -> (Direction, Kind) {
     }
 }
 
-/// One cut, one join, or the end by itself.
+/// One cut, one join, or the end alone.
 fn is_simple(case: &Case) -> bool {
     matches!(case.edits(), [(_, Edit::Cut(_) | Edit::CutEnd | Edit::HalfClose | Edit::Join(..))])
 }
@@ -223,7 +223,7 @@ fn explained(judge: &Judge, way: Direction, names: Names, group: &[Suspect]) -> 
         ),
         (true, edits) => {
             let pattern = match edits.len() {
-                2.. => format!("fails when {} cuts and joins come together; none fails by itself", edits.len()),
+                2.. => format!("fails when {} cuts and joins come together; none of them fails alone", edits.len()),
                 _ => "fails with this case".into(),
             };
             (pattern, "a message that arrives in more than two parts is put together wrongly".into())

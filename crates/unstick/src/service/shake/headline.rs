@@ -105,7 +105,7 @@ impl<'a> Pair<'a> {
             let nothing = if way == Direction::ServerToClient { "no answer" } else { "the client sends nothing" };
             format!("{nothing}{only}{end}")
         } else if before_count == 0 {
-            format!("{what} comes, {} there is none{end}", self.otherwise())
+            format!("{what} comes, and nothing {}{end}", self.otherwise())
         } else if same == count {
             format!("{what} breaks off after {count} of {before_count} bytes{end}")
         } else if same == before_count {
