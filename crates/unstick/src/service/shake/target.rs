@@ -107,13 +107,8 @@ impl Target {
                 );
             }
             _ => {
-<<<<<<< HEAD
-                let error = Error::usage(format!("shake cuts streams, and {address} is none"));
-                return Err(error.with_hint("--to HOST:PORT, tls://HOST:PORT, ws://HOST:PORT, unix:PATH, ws+unix:PATH"));
-=======
                 let error = Error::usage(format!("shake cuts streams, and {address} is not a stream"));
-                return Err(error.with_hint("--to HOST:PORT, tls://HOST:PORT, ws://HOST:PORT, unix:PATH"));
->>>>>>> 0b69652 (Replace words that read as if translated, and keep them out)
+                return Err(error.with_hint("--to HOST:PORT, tls://HOST:PORT, ws://HOST:PORT, unix:PATH, ws+unix:PATH"));
             }
         };
         Ok(Self { at, options: Arc::new(options.clone()) })
