@@ -180,6 +180,12 @@ fn as_json(report: &Report, again: impl Fn(&Finding) -> String) -> Value {
         "unproven": tally.unproven,
         "unread": tally.unread,
         "notes": report.notes,
+        "unrepeated": report.unrepeated.iter().map(|once| json!({
+            "case": once.case.to_string(),
+            "headline": once.headline,
+            "runs": once.runs,
+            "otherwise": once.otherwise,
+        })).collect::<Vec<_>>(),
         "seconds": report.took.as_secs_f64(),
     })
 }

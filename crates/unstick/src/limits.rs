@@ -241,6 +241,10 @@ pub const CLOSE_PATIENCE: Duration = Duration::from_millis(100);
 /// How long a server that `shake` starts may take to listen.
 pub const START_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often `shake` tries a handshake of TLS or WebSocket with a server that has completed others: one that limits its
+/// handshakes takes the next, one that never does ends the run.
+pub const HANDSHAKE_TRIES: usize = 3;
+
 /// How long a first run without cuts may take; later ones are given a multiple of what it took.
 pub const BASELINE_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -69,7 +69,7 @@ impl ConditionalEventHandler for Find {
             None => (context.line().to_owned(), usize::MAX),
         };
         if needle.is_empty() {
-            self.board.say("type a part of an earlier line, then ^R (^R again for an older one)\n");
+            self.board.say("type a part of an earlier line, then ^R (again for older)\n");
             return Some(Cmd::Noop);
         }
         match self.earlier.find(&needle, before, context.line()) {

@@ -42,7 +42,7 @@ fn a_search_of_the_history_keeps_nothing_from_being_shown() {
     // Between two lines the terminal is its own, and ^R means something else to it.
     terminal.ends_with(&["> a bird", ">"]);
     terminal.types(CTRL_R);
-    terminal.ends_with(&["type a part of an earlier line, then ^R (^R again for an older one)", ">"]);
+    terminal.ends_with(&["type a part of an earlier line, then ^R (again for older)", ">"]);
     terminal.types("fish");
     terminal.types(CTRL_R);
     terminal.ends_with(&["> two fish"]);

@@ -130,6 +130,25 @@ fn the_server_of_pymodbus_3_5_4() {
     shaken.accuses_in(1);
 }
 
+/// It answers two requests in one write only if they are cut: the finding is the right way up.
+#[test]
+fn the_server_of_pymodbus_3_6_3() {
+    let (_server, to) = started(Command::new(python_of("pymodbus==3.6.3")).arg(subject("modbus_3_5_server.py")));
+    let requests = ["000100000006010300000002", "000200000006010300020002"];
+    let shaken = Shaken::of_server(&["--to", &to, "--send-hex", &requests.concat()]);
+    let joined = shaken.finding("c2s:join@0..end");
+    assert_eq!(joined["headline"], "no answer, only with c2s:cut@12 there is one", "{joined:#}");
+    let pattern = "fails when the first 12 bytes of client→server arrive together with what follows.";
+    assert_eq!(joined["pattern"], pattern, "{joined:#}");
+    let notes = shaken.report["notes"].to_string();
+    assert!(notes.contains("without cuts the server does not answer; what it does with c2s:cut@12"), "{notes}");
+    shaken.accuses_in(1);
+    // In two writes it answers both, until they are joined.
+    let shaken = Shaken::of_server(&["--to", &to, "--send-hex", requests[0], "--send-hex", requests[1]]);
+    assert_eq!(shaken.finding("c2s:join@0..24")["headline"], "no answer");
+    shaken.accuses_in(1);
+}
+
 /// <https://github.com/websockets/ws/issues/1493>
 #[test]
 fn the_close_frame_of_ws_6_1_2() {

@@ -346,8 +346,9 @@ fn openssl_s_client() {
     let at = |name: &str| papers.path().join(name).to_str().expect("a path is text").to_owned();
     let (_server, port) = script("tls_server.py", &[&at("cert.pem"), &at("key.pem")]);
     let client = "printf 'hello\\nquit\\n' | openssl s_client -quiet -connect {address} 2>/dev/null";
-    let limited = ["--time", "10s"];
-    Spared::new("openssl s_client").client(port, &limited, &["sh", "-c", client]).never_accused();
+    // It takes long to start, and a handshake of TLS is random: its records are compared, and these are as many and as long.
+    let limited = ["--depth", "4", "--cases", "6"];
+    Spared::new("openssl s_client").client(port, &limited, &["sh", "-c", client]).same_everywhere();
 }
 
 // ---- pipes ----

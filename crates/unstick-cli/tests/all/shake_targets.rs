@@ -97,6 +97,44 @@ fn a_client_in_front_of_a_unix_socket_is_told_a_port() {
     assert_eq!(cuts, [1, 2, 3, 4, 5]);
 }
 
+// ---- handshakes that fail ----
+
+/// What `shake` reports of a server that refuses some connections: its verdict, its notes and its status.
+fn refusing(transport: &[&str], refused: &str) -> (String, String, i32) {
+    let mut command = Command::new(python_itself());
+    command.env("REFUSES", refused).arg("-S").arg(lines()).arg("sound").args(transport);
+    let mut server = Process::start(&mut command);
+    let port = port_at_end(&server.line()).expect("it prints its port");
+    let to = format!("{}://localhost:{port}", transport[0]);
+    let mut shake = Process::start(
+        program()
+            .args(["shake", "--json", "--to", &to, "--jobs", "1"])
+            .args(TWO_LINES)
+            .args(if transport[0] == "tls" { &["--insecure"][..] } else { &[] }),
+    );
+    let said = shake.rest();
+    let report: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("no report: {said}{}", shake.errors()));
+    (report["verdict"].to_string(), report["notes"].to_string(), shake.code())
+}
+
+/// `HANDSHAKE_TRIES`: two failures in a row are tried again, a server that no longer completes any ends the run.
+#[test]
+fn a_handshake_that_fails_in_mid_run_is_no_fault_of_a_case_and_no_error() {
+    let papers = certificate();
+    let at = |name: &str| papers.path().join(name).display().to_string();
+    let (certificate, key) = (at("cert.pem"), at("key.pem"));
+    for transport in [&["tls", &certificate, &key][..], &["ws"]] {
+        let (verdict, notes, status) = refusing(transport, "6 9-10");
+        assert_eq!((&*verdict, status), ("\"same\"", 0), "{transport:?}: {notes}");
+        assert!(notes.contains("3 handshakes with the server failed and were tried again"), "{transport:?}: {notes}");
+        for from in ["1-", "2-", "5-", "8-"] {
+            let (verdict, notes, status) = refusing(transport, from);
+            assert_eq!((&*verdict, status), ("\"inconclusive\"", 7), "{transport:?} {from}: {notes}");
+            assert!(notes.contains("the server stopped completing handshakes"), "{transport:?} {from}: {notes}");
+        }
+    }
+}
+
 // ---- TLS ----
 
 #[test]

@@ -424,7 +424,7 @@ fn keys_are_written_where_sslkeylogfile_says() {
     let (certificate, key) = (papers.at("server.pem"), papers.at("server.key"));
     let listen = ["listen", "tls://127.0.0.1:0", "--cert", &certificate, "--key", &key, "--echo"];
     let mut listener = with_keys(&far, &listen);
-    listener.error_line_with("SSLKEYLOGFILE is set: whoever reads ");
+    listener.error_line_with("SSLKEYLOGFILE is set: a reader of ");
     let port = port_at_end(&listener.error_line_with("listening on ")).unwrap();
     let address = format!("tls://127.0.0.1:{port}");
     let authority = papers.at("ca.pem");

@@ -11,6 +11,9 @@ const SEGMENTS: [u64; 2] = [536, 1448];
 /// Places inside characters and line ends, and around frames, that are tried beyond the depth, each kind and direction.
 const BEYOND: usize = 256;
 
+/// Boundaries between segments of which each is tried with the first bytes of the next segment in front of it.
+const OVERLAPS: usize = 16;
+
 /// What was seen of one direction, uncut.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Recording {
@@ -182,6 +185,10 @@ pub fn plan(conversation: &Conversation, depth: &Depth) -> Vec<Planned> {
         for (from, to) in joins(stream) {
             list.add(Stage::Joins, *way, Edit::Join(from, to));
         }
+        for (from, to) in overlaps(stream) {
+            let edits = [(*way, Edit::Join(from, Some(to))), (*way, Edit::Cut(to))];
+            list.add_case(Stage::Joins, edits.into_iter().collect());
+        }
     }
     for (way, stream) in &ways {
         for size in SEGMENTS.into_iter().filter(|size| *size < stream.len()) {
@@ -251,7 +258,10 @@ struct List {
 
 impl List {
     fn add(&mut self, stage: Stage, way: Direction, edit: Edit) {
-        let case = Case::one(way, edit);
+        self.add_case(stage, Case::one(way, edit));
+    }
+
+    fn add_case(&mut self, stage: Stage, case: Case) {
         if self.seen.insert(case.clone()) {
             self.cases.push(Planned { case, stage });
         }
@@ -283,6 +293,14 @@ fn joins(stream: &Recording) -> Vec<(u64, Option<u64>)> {
         joins.extend(ranges.take(BEYOND));
     }
     joins
+}
+
+/// A segment together with the first bytes of the next one: a message, and a part of the header behind it.
+fn overlaps(stream: &Recording) -> impl Iterator<Item = (u64, u64)> + '_ {
+    let starts = std::iter::once(0).chain(stream.segments.iter().copied());
+    let ends = stream.segments.iter().copied().skip(1).chain([stream.len()]);
+    let places = starts.zip(&stream.segments).zip(ends);
+    places.take(OVERLAPS).flat_map(|((from, at), end)| (at + 1..end.min(at + 4)).map(move |to| (from, to)))
 }
 
 /// Places inside a UTF-8 character, and between CR and LF.
@@ -395,6 +413,7 @@ mod tests {
                 "s2c:cut@1",
                 "c2s:join@0..end",
                 "c2s:join@0..4",
+                "c2s:cut@3,c2s:join@0..3",
                 "s2c:join@0..end",
                 "c2s:cut@end",
                 "s2c:cut@end"

@@ -28,6 +28,8 @@ mod script;
 mod stop;
 mod tape;
 mod target;
+mod tls_records;
+mod unrepeated;
 mod verdict;
 
 use std::future::Future;
@@ -47,6 +49,7 @@ pub use proof::Evidence;
 pub use report::{Finding, Report, Verdict};
 pub use stop::Stop;
 pub use target::Target;
+pub use unrepeated::Unrepeated;
 
 /// A program to be tried, and how thoroughly.
 ///

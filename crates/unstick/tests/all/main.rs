@@ -48,4 +48,5 @@ mod tcp_sockets;
 mod tls_sockets;
 mod udp_sockets;
 mod unix_sockets;
+mod unkind;
 mod ws_sockets;

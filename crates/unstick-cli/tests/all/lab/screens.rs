@@ -164,7 +164,7 @@ fn a_reader_that_has_gone_ends_it_quietly() {
 fn each_name_in_the_help_is_a_scene_and_each_scene_is_in_the_help() {
     let mut help = unstick(&["lab", "--help"]);
     let help = help.rest().split_whitespace().collect::<Vec<_>>().join(" ");
-    let names = help.split("The scenes to play: ").nth(1).and_then(|rest| rest.split(';').next()).expect("the names");
+    let names = help.split("Scenes to play: ").nth(1).and_then(|rest| rest.split(';').next()).expect("the names");
     let told: Vec<&str> = names.split(", ").flat_map(|names| names.split(" or ")).collect();
     let known: Vec<&str> = unstick::service::lab::Scene::ALL.iter().map(|scene| scene.name()).collect();
     assert_eq!(told, known);

@@ -1,10 +1,11 @@
 """Lines in capitals: `lines.py MODE unix PATH`, `lines.py MODE tls CERTIFICATE KEY`, `lines.py MODE ws`.
 
 MODE sound keeps what is not a whole line, or frame, for the next read. MODE hasty takes each read for one: the mistake.
-UNSTICK_PORT says where to listen, or nothing does.
+UNSTICK_PORT says where to listen, or nothing does. REFUSES="6 9-" closes these connections, counted from 0, at once.
 """
 import base64
 import hashlib
+import itertools
 import os
 import socket
 import ssl
@@ -73,5 +74,16 @@ else:
 if transport == "tls":
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*places)
-while True:
-    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+
+
+def refused(number):
+    ranges = [one.partition("-") for one in os.environ.get("REFUSES", "").split()]
+    return any(int(low) <= number <= (int(high or 1 << 30) if dash else int(low)) for low, dash, high in ranges)
+
+
+for number in itertools.count():
+    connection = server.accept()[0]
+    if refused(number):
+        connection.close()
+        continue
+    threading.Thread(target=serve, args=(connection,), daemon=True).start()

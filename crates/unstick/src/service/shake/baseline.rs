@@ -58,7 +58,11 @@ impl Judge {
                 }
                 outcome => outcome?,
             };
-            self.unsteady |= !self.expectation.learn(&outcome);
+            let what = super::findings::in_words(self, &outcome);
+            if !self.expectation.learn(&outcome) {
+                self.unsteady = true;
+                self.disagreement.get_or_insert(what);
+            }
             outcomes.push(outcome);
         }
         self.bounds.learn(&outcomes, &self.expectation, &self.shake);
@@ -84,7 +88,7 @@ impl Judge {
     }
 
     fn note_baseline(&mut self) {
-        let places = self.expectation.volatile(Names::of(&self.runner.subject));
+        let places = self.expectation.volatile(Names::of(&self.runner.subject), &self.baseline);
         if !places.is_empty() {
             let what = "runs without cuts differ, as by a clock or a random value, which is not held against a case";
             self.notes.push(format!("{what}: {}", places.join(", ")));

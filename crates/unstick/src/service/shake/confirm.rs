@@ -77,7 +77,7 @@ impl Judge {
         }
         if chance > 0 {
             let plural = if chance == 1 { "1 case" } else { &format!("{chance} cases") };
-            self.doubts.push(format!("{plural} went otherwise once and not again: the outcome is not steady"));
+            self.doubts.push(format!("{plural} differed in some runs and passed in others: the outcome is not steady"));
             self.unsteady = true;
         }
         if !certain.is_empty() {
@@ -121,22 +121,30 @@ impl Judge {
             if differences.is_empty() {
                 break;
             }
-            suspect = Suspect { case: suspect.case, outcome: again, differences };
+            suspect = suspect.again(again, differences);
             if !(volatile && thoroughly && tries < VOLATILE) {
                 return Ok(Again::Fails(Box::new(suspect)));
             }
         }
-        let alike = || volatile && self.expectation.likeness(&suspect.outcome) >= NEARLY;
-        if self.expectation.differences(&suspect.outcome).is_empty() || alike() {
+        if self.expectation.differences(&suspect.outcome).is_empty() {
+            return Ok(Again::Passes);
+        }
+        suspect.runs = suspect.runs.and(false);
+        if volatile && self.expectation.likeness(&suspect.outcome) >= NEARLY {
+            self.note_unrepeated(&suspect);
             return Ok(Again::Passes);
         }
         // It went well once. A case that goes now so, now so, is neither a finding nor a pass.
         for _ in 1..if late { LATE } else { 2 } {
             let other = self.try_case(&suspect.case).await?;
-            if !self.differences(&other).await?.is_empty() {
+            let differs = !self.differences(&other).await?.is_empty();
+            suspect.runs = suspect.runs.and(differs);
+            if differs {
+                self.note_unrepeated(&suspect);
                 return Ok(Again::Both);
             }
         }
+        self.note_unrepeated(&suspect);
         Ok(Again::Passes)
     }
 
@@ -181,7 +189,7 @@ impl Judge {
                 if !differences.is_empty() && !self.is_half_close(&case) && !self.is_base(&case) {
                     self.tried.insert(case.clone(), true);
                     self.suspects.retain(|suspect| suspect.case != case);
-                    self.suspects.push(Suspect { case, outcome, differences });
+                    self.suspects.push(Suspect::new(case, outcome, differences));
                 }
                 break;
             }

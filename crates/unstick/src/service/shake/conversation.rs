@@ -16,6 +16,7 @@ use super::child::{self, Output, Program};
 use super::hold::{Hold, settled};
 use super::in_process::{Make, Stream};
 use super::kernel::Table;
+use super::opening::Handshakes;
 use super::outcome::{Ending, Exit, Outcome};
 use super::outlet::{Outlet, Wire};
 use super::passage::{Passage, listen};
@@ -102,6 +103,8 @@ pub(super) struct Runner {
     pub(super) last: Mutex<Vec<Wire>>,
     /// The server was seen not to end its side when the client has: nobody waits for that again.
     pub(super) stays: AtomicBool,
+    /// The handshakes with the server.
+    pub(super) handshakes: Mutex<Handshakes>,
 }
 
 impl Runner {

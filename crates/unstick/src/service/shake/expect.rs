@@ -229,14 +229,21 @@ impl Expectation {
     }
 
     /// Where runs without cuts differ from each other, in words; empty: nowhere.
-    pub(super) fn volatile(&self, names: Names) -> Vec<String> {
+    pub(super) fn volatile(&self, names: Names, baseline: &Outcome) -> Vec<String> {
         let mut places = Vec::new();
         let Some(known) = self.known.first() else { return places };
         for (index, sides) in known.exchanges.iter().enumerate() {
             for way in Direction::BOTH {
                 if let Some(at) = sides[way.index()].0.first_gap() {
                     let connection = if index == 0 { String::new() } else { format!(" of connection {}", index + 1) };
-                    places.push(format!("from byte {at} of {}{connection}", names.stream(way)));
+                    let stream = names.stream(way);
+                    let bytes = baseline.exchanges.get(index).map(|one| &one.of(way).recording.bytes[..]);
+                    // An offset in what is compared is none in the stream, where something stands between the messages.
+                    places.push(match bytes.and_then(super::tls_records::lines) {
+                        _ if self.framings.is_some() => format!("in the messages of {stream}{connection}"),
+                        Some(_) => format!("in the lengths of the TLS records of {stream}{connection}"),
+                        None => format!("from byte {at} of {stream}{connection}"),
+                    });
                 }
             }
         }
@@ -262,10 +269,10 @@ impl Expectation {
     }
 }
 
-/// What is compared of a stream: its messages where a framing is known, and what is left when it no longer holds; else
-/// its bytes.
+/// What is compared of a stream: its messages where a framing is known, and what is left when it no longer holds; of TLS
+/// its records; else its bytes.
 fn content<'a>(bytes: &'a [u8], framings: Option<&[Framing; 2]>, way: Direction) -> Cow<'a, [u8]> {
-    let Some(framings) = framings else { return bytes.into() };
+    let Some(framings) = framings else { return super::tls_records::lines(bytes).map_or(bytes.into(), Cow::from) };
     let mut decoder = framings[way.index()].decoder();
     decoder.feed(bytes);
     decoder.end();

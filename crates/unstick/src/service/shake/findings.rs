@@ -70,6 +70,10 @@ async fn groups(judge: &mut Judge) -> Result<Groups> {
         if pieces.iter().any(|piece| judge.tried.get(&Case::from_iter([*piece])) == Some(&true)) {
             continue;
         }
+        // Nor does one that joins a part of what fails joined.
+        if pieces.iter().any(|piece| groups.values().flatten().any(|other| overlaps(&other.case, piece))) {
+            continue;
+        }
         let known = groups
             .values()
             .flatten()
@@ -100,6 +104,16 @@ fn kind(case: &Case) -> (Direction, Kind) {
 /// One cut, one join, or the end alone.
 fn is_simple(case: &Case) -> bool {
     matches!(case.edits(), [(_, Edit::Cut(_) | Edit::CutEnd | Edit::HalfClose | Edit::Join(..))])
+}
+
+/// Both join bytes of the same stream, and some of them are the same.
+fn overlaps(joined: &Case, (way, edit): &(Direction, Edit)) -> bool {
+    match (joined.edits(), edit) {
+        ([(other, Edit::Join(from, to))], Edit::Join(begin, end)) => {
+            other == way && end.is_none_or(|end| *from < end) && to.is_none_or(|to| *begin < to)
+        }
+        _ => false,
+    }
 }
 
 /// The finding of those that fail alike, if one of them is proven to decide.
@@ -147,7 +161,7 @@ async fn shrink(judge: &mut Judge, suspect: Suspect, pieces: Vec<(Direction, Edi
         let differences = judge.differences(&outcome).await?;
         shrink.told(!differences.is_empty());
         if !differences.is_empty() {
-            smallest = Suspect { case, outcome, differences };
+            smallest = Suspect::new(case, outcome, differences);
         }
     }
     smallest.case = shrink.smallest();
@@ -245,7 +259,8 @@ impl Judge {
     /// Runs without cuts disagree. So the segments are pinned: once as the senders wrote them, once joined. If these
     /// runs agree with themselves and not with each other, the outcome depends on segmentation.
     pub(super) async fn pin(&mut self) -> Result<Option<Suspect>> {
-        let disagreement = "runs without cuts disagree: the outcome is not the same each time";
+        let how = self.disagreement.as_ref().map(|how| format!(" ({how})")).unwrap_or_default();
+        let disagreement = &format!("runs without cuts disagree: the outcome is not the same each time{how}");
         let written = self.as_written();
         let joined = Case::joined();
         let [apart, together] = self.steady(&written, &joined).await?;
@@ -324,6 +339,7 @@ impl Judge {
 
     fn stand_on(&mut self, base: Case, outcome: Outcome, expectation: Expectation) {
         self.base = base;
+        self.unrepeated.clear();
         self.baseline = outcome;
         self.expectation = expectation;
     }
@@ -343,7 +359,7 @@ impl Judge {
         self.stand_on(good, outcome, expectation);
         self.unsteady = false;
         let differences = self.expectation.differences(&failed);
-        let suspect = Suspect { case: bad.clone(), outcome: failed, differences };
+        let suspect = Suspect::new(bad.clone(), failed, differences);
         let shrunk = shrink(self, suspect, bad.edits().to_vec()).await?;
         self.tried.insert(shrunk.case.clone(), true);
         Ok(Some(shrunk))

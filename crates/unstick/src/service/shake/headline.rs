@@ -96,6 +96,10 @@ impl<'a> Pair<'a> {
             Ending::Reset => ", reset",
             _ => "",
         };
+        let is_tls = |bytes| super::tls_records::lines(bytes).is_some();
+        if is_tls(before_bytes) && is_tls(now_bytes) {
+            return format!("{what} has other TLS records{end}");
+        }
         let same = before_bytes.iter().zip(now_bytes).take_while(|(one, other)| one == other).count();
         if count == 0 {
             let only = match self.base.edits() {

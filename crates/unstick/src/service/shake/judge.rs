@@ -16,6 +16,7 @@ use super::findings;
 use super::kernel::Table;
 use super::outcome::Outcome;
 use super::report::{Finding, Report};
+use super::unrepeated::{Runs, Unrepeated};
 use super::{Difference, Shake};
 use crate::error::{Error, Result};
 
@@ -40,10 +41,14 @@ pub(super) struct Judge {
     /// What a client meets that ends its side before the answer, where that differs.
     pub(super) half_close: Option<Suspect>,
     pub(super) notes: Vec<String>,
+    /// Cases that differed in some runs and passed in others.
+    pub(super) unrepeated: Vec<Unrepeated>,
     /// Why nothing can be said, a sentence each, with what to change.
     pub(super) doubts: Vec<String>,
     /// Two runs without cuts were two conversations.
     pub(super) unsteady: bool,
+    /// In what the first of these differed from the first run.
+    pub(super) disagreement: Option<String>,
     /// The server no longer listens.
     pub(super) gone: bool,
     /// What came about of each case.
@@ -66,12 +71,15 @@ pub(super) struct Suspect {
     pub(super) case: Case,
     pub(super) outcome: Outcome,
     pub(super) differences: Vec<Difference>,
+    pub(super) runs: Runs,
 }
 
 /// Why it has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     Done,
+    /// A run failed, as this says, which says nothing of its case.
+    Failed(String),
     /// The caller wanted no more.
     Stopped,
     /// The time that it was given was over.
@@ -91,9 +99,14 @@ pub(super) async fn judge(shake: Shake) -> Result<Report> {
     };
     let end = tokio::select! {
         biased;
-        done = judge.work() => done.map(|()| End::Done)?,
-        () = stop.comes() => End::Stopped,
-        () = late => End::OutOfTime,
+        done = judge.work() => done.map(|()| End::Done),
+        () = stop.comes() => Ok(End::Stopped),
+        () = late => Ok(End::OutOfTime),
+    };
+    let end = match end {
+        // What was found up to then is still so.
+        Err(error) if judge.has_begun() => judge.failed(&error),
+        end => end?,
     };
     Ok(judge.report(end))
 }
@@ -109,6 +122,7 @@ impl Judge {
             output,
             last: Mutex::default(),
             stays: AtomicBool::new(false),
+            handshakes: Mutex::default(),
         });
         let nothing = Outcome::default();
         Self {
@@ -123,8 +137,10 @@ impl Judge {
             suspects: Vec::new(),
             half_close: None,
             notes: Vec::new(),
+            unrepeated: Vec::new(),
             doubts: Vec::new(),
             unsteady: false,
+            disagreement: None,
             gone: false,
             tallies: BTreeMap::new(),
             undelivered: Vec::new(),
@@ -278,7 +294,23 @@ impl Judge {
         }
     }
 
-    /// The server no longer listens. Who may have ended it is said; whether that is so cannot be.
+    /// There was a first run without cuts.
+    fn has_begun(&self) -> bool {
+        !self.baseline.exchanges.is_empty()
+    }
+
+    /// A run failed that no case can be blamed for.
+    fn failed(&mut self, error: &Error) -> End {
+        if error.is_unreachable() {
+            self.note_gone(error, Vec::new());
+            return End::Done;
+        }
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        End::Failed(format!("{error}{hint}"))
+    }
+
+    /// The server no longer listens, or no longer completes handshakes. Who may have ended it is said; whether that is so
+    /// cannot be.
     pub(super) fn note_gone(&mut self, error: &Error, under_way: Vec<Case>) {
         if self.gone {
             return;
@@ -290,10 +322,16 @@ impl Judge {
             names if under_way.len() > names.len() => format!("during {} or another case", names.join(", ")),
             names => format!("during {}", names.join(" or ")),
         };
-        self.doubts.push(format!(
-            "the server died, perhaps {during} ({error}): --start COMMAND starts it anew for every case, which shows what \
-             ends it"
-        ));
+        self.doubts.push(match error.is_handshake() {
+            true => format!(
+                "the server stopped completing handshakes, perhaps {during} ({error}): it may limit connections or their \
+                 rate; --jobs 1 asks one thing at a time, --start COMMAND starts it anew for every case"
+            ),
+            false => format!(
+                "the server died, perhaps {during} ({error}): --start COMMAND starts it anew for every case, which shows \
+                 what ends it"
+            ),
+        });
     }
 
     /// How many cuts and joins a case plans, all connections together.

@@ -1,5 +1,6 @@
 //! The server of a conversation is started and connected to.
 
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::child::{self, Output, Program};
@@ -8,6 +9,18 @@ use super::outlet::Outlet;
 use super::target::{Inlet, Target};
 use crate::error::{Error, Result};
 use crate::limits;
+
+/// Handshakes of TLS and WebSocket with the server under test.
+#[derive(Debug, Default)]
+pub(super) struct Handshakes {
+    succeeded: bool,
+    /// Those that failed and were tried again; and how the last of them failed.
+    failed: u64,
+    last: String,
+}
+
+/// The pause before a handshake is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
 
 impl Runner {
     /// Starts the server, if that is asked for, and waits until it listens.
@@ -50,6 +63,7 @@ impl Runner {
     pub(super) async fn connect(&self, to: &Target, started: bool) -> Result<(Inlet, Outlet)> {
         let begun = Instant::now();
         let table = self.table.as_ref();
+        let mut tries = 1;
         loop {
             match to.open(table).await {
                 Err(error)
@@ -60,9 +74,44 @@ impl Runner {
                 {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                other => return other,
+                Err(error) if error.is_handshake() && self.may_try_again(&mut tries, &error) => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                opened => {
+                    self.handshakes().succeeded |= opened.is_ok();
+                    return opened;
+                }
             }
         }
+    }
+
+    fn handshakes(&self) -> MutexGuard<'_, Handshakes> {
+        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handshake failed. Where others have succeeded it is tried again: it comes before all that is cut, so that no case
+    /// can be blamed for it.
+    fn may_try_again(&self, tries: &mut usize, error: &Error) -> bool {
+        let mut handshakes = self.handshakes();
+        if !handshakes.succeeded || *tries == limits::HANDSHAKE_TRIES {
+            return false;
+        }
+        *tries += 1;
+        handshakes.failed += 1;
+        handshakes.last = error.to_string();
+        true
+    }
+
+    /// What is to be known of handshakes that failed and were tried again.
+    pub(super) fn failed_handshakes(&self) -> Option<String> {
+        let handshakes = self.handshakes();
+        let Handshakes { failed, last, .. } = &*handshakes;
+        let plural = match failed {
+            0 => return None,
+            1 => "1 handshake with the server failed and was tried again".to_owned(),
+            _ => format!("{failed} handshakes with the server failed and were tried again"),
+        };
+        Some(format!("{plural}: {last}"))
     }
 
     /// Read from the kernel's table, never by connecting: a server of one connection would take that for its client. Where

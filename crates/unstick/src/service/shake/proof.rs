@@ -70,6 +70,7 @@ impl Judge {
             runs += PAIRS;
             for (_, outcome) in with {
                 let differences = self.expectation.differences(&outcome);
+                suspect.runs = suspect.runs.and(!differences.is_empty());
                 if !differences.is_empty() {
                     otherwise += 1;
                     suspect = Suspect { outcome, differences, ..suspect };
@@ -80,10 +81,12 @@ impl Judge {
                 return Ok(Some((suspect, Evidence { runs, otherwise, chance })));
             }
             if otherwise == 0 {
+                self.note_unrepeated(&suspect);
                 break;
             }
         }
         if !self.gone && otherwise > 0 {
+            self.note_unrepeated(&suspect);
             self.doubts.push(format!(
                 "{} went otherwise in {otherwise} of {runs} runs, as by chance: that is no proof that the cut does it",
                 suspect.case

@@ -10,6 +10,7 @@ use super::expect::Difference;
 use super::headline::{Names, Pair, matter};
 use super::outcome::{Exit, Outcome};
 use super::proof::Evidence;
+use super::unrepeated::Unrepeated;
 
 /// What can be said of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,9 @@ pub struct Finding {
     pub failing: Vec<Case>,
 }
 
+/// Cases that cannot be repeated and are shown; the others are counted.
+const UNREPEATED: usize = 4;
+
 /// What a shaking came to.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -77,6 +81,8 @@ pub struct Report {
     pub tally: Tally,
     /// What else is to be known, a sentence each: why it is inconclusive among them.
     pub notes: Vec<String>,
+    /// Cases that differed in some runs and passed in others: nothing shows that their cuts do it.
+    pub unrepeated: Vec<Unrepeated>,
     /// Every planned case that ran, and whether it failed.
     pub results: Vec<(Case, bool)>,
     /// The conversation without cuts.
@@ -113,6 +119,14 @@ impl Report {
         }
         for note in &self.notes {
             told(&mut text, "  note", 8, note);
+        }
+        let shown = &self.unrepeated[..self.unrepeated.len().min(UNREPEATED)];
+        for once in shown {
+            told(&mut text, "  note", 8, &format!("not repeatable: {once}"));
+        }
+        if shown.len() < self.unrepeated.len() {
+            let more = self.unrepeated.len() - shown.len();
+            told(&mut text, "  note", 8, &format!("not repeatable: {}", plural(more as u64, "more case")));
         }
         for (number, finding) in self.findings.iter().enumerate() {
             text.push('\n');

@@ -203,7 +203,7 @@ impl Judge {
         let half_close = self.is_half_close(&case);
         self.tried.insert(case.clone(), differs && !half_close);
         if differs {
-            let suspect = Suspect { case, outcome, differences };
+            let suspect = Suspect::new(case, outcome, differences);
             if half_close {
                 self.half_close = Some(suspect);
             } else {

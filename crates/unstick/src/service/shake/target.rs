@@ -232,7 +232,7 @@ impl Target {
         let (end, farewell) = match &self.at {
             At::Tcp(at) => {
                 let lost = |e| Error::io("the connection", e);
-                return Ok(boxed(halves(tcp(*at).await?, table).map_err(lost)?));
+                return Ok(boxed(halves(self.tcp_stream(*at).await?, table).map_err(lost)?));
             }
             At::Tls(at, named) => (stream(&Address::Tls(numbered(*at)), &self.named(named)).await?, None),
             At::Ws(at, named) => (ws::frames(&numbered(*at), named, &self.options).await?, farewell(goodbye())?),
@@ -248,6 +248,13 @@ impl Target {
         let below = self.below(table, &end);
         let over = Over { writer: end.writer, below, farewell };
         Ok((Inlet(Box::new(Ended(end.reader))), Outlet::Over(over)))
+    }
+
+    /// A TCP connection. A server whose backlog is full answers nothing at all.
+    async fn tcp_stream(&self, to: SocketAddr) -> Result<TcpStream> {
+        let limit = self.options.connect_timeout;
+        let timed_out = |_| Error::timed_out(format!("connecting to tcp://{to}"), limit);
+        tokio::time::timeout(limit, connected(to)).await.map_err(timed_out)?
     }
 
     /// What lies below a stream and can be looked into.
@@ -307,7 +314,7 @@ async fn stream(address: &Address, options: &Options) -> Result<StreamEnd> {
     }
 }
 
-async fn tcp(to: SocketAddr) -> Result<TcpStream> {
+async fn connected(to: SocketAddr) -> Result<TcpStream> {
     let connected = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // So that its port can be had again, should that be needed to free the server's.

@@ -14,7 +14,7 @@ impl Judge {
     /// The report, of what is known now.
     pub(super) fn report(mut self, end: End) -> Report {
         let tally = self.tallies.values().fold(Tally::default(), |sum, one| sum.plus(*one));
-        self.doubt_the_end(end);
+        self.doubt_the_end(&end);
         if self.findings.is_empty() {
             self.doubt_the_baseline();
             self.doubt_the_delivery(tally);
@@ -30,6 +30,7 @@ impl Judge {
         };
         let half_close = self.half_close.take().and_then(|suspect| super::findings::half_close(&self, suspect));
         self.doubts.append(&mut self.notes);
+        self.doubts.extend(self.runner.failed_handshakes());
         Report {
             verdict,
             findings: self.findings,
@@ -37,6 +38,7 @@ impl Judge {
             cases: self.done,
             tally,
             notes: self.doubts,
+            unrepeated: self.unrepeated,
             results: self.tried.into_iter().collect(),
             conversation: self.conversation,
             names: Names::of(&self.runner.subject),
@@ -45,9 +47,10 @@ impl Judge {
     }
 
     /// It was broken off: what went otherwise up to then is not certain.
-    fn doubt_the_end(&mut self, end: End) {
+    fn doubt_the_end(&mut self, end: &End) {
         let why = match end {
             End::Done => return,
+            End::Failed(why) => &format!("it ended early: {why},"),
             End::Stopped => "it was interrupted",
             End::OutOfTime => "the time was over: --time gives it longer, --depth makes it shorter",
         };
