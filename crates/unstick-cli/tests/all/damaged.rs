@@ -29,12 +29,18 @@ fn the_default_stays_strict() {
 
 #[test]
 fn a_bridge_passes_what_is_intact_and_reports_the_rest() {
-    let (server, address) = listener();
-    let (mut bridge, port) = unstick_listen(&["127.0.0.1:0", "--to", &address, "-f", "slip,damaged=skip"]);
-    let mut client = Peer::connect(port);
-    client.says(b"one\xc0\xdb?\xc0two\xc0");
-    Peer::accept(&server).hears(b"one\xc0two\xc0");
-    bridge.error_line_with("3 bytes were passed over as damaged: ESC is followed by \"?\", which escapes nothing");
+    for fault in [&[][..], &["--fault", "delay=1ms"]] {
+        let (server, address) = listener();
+        let bridge = [&["127.0.0.1:0", "--to", &address, "-f", "slip,damaged=skip"], fault].concat();
+        let (mut bridge, port) = unstick_listen(&bridge);
+        let mut client = Peer::connect(port);
+        client.says(b"one\xc0\xdb?\xc0two\xc0");
+        Peer::accept(&server).hears(b"one\xc0two\xc0");
+        bridge.error_line_with("3 bytes were passed over as damaged: ESC is followed by \"?\", which escapes nothing");
+        client.says(b"\xdb?");
+        client.half_closes();
+        bridge.error_line_with("2 bytes were passed over as damaged: ESC is followed by \"?\", which escapes nothing");
+    }
 }
 
 #[test]

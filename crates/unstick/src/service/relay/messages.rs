@@ -312,6 +312,7 @@ impl Messages {
                 },
                 () = sleep_until(until) => continue,
             }
+            self.tell_damage(says);
             if said_all.is_some() {
                 lock(course).end(Instant::now().into_std());
             }
@@ -419,6 +420,7 @@ impl Messages {
             self.tell_damage(says);
             self.note();
         }
+        self.tell_damage(says);
         self.finish(to, says.ends_both(), says.closing()).await
     }
 
