@@ -82,7 +82,7 @@ fn http_that_readers_would_disagree_on_is_refused() {
         "announces 40 bytes in all, and 39 are there",
     );
     cannot_send("http-message", b"GET / HTTP/1.1\r\n\r\nGET", "ends behind 18 bytes, and more follow");
-    cannot_send("http-message", b"hello\r\n\r\n", "none of HTTP: \"hello\" is no start line");
+    cannot_send("http-message", b"hello\r\n\r\n", "not a message of HTTP: \"hello\" is no start line");
     cannot_send("http-message", b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n", "chunks do not end");
     cannot_send("http-message", b"\r\nGET / HTTP/1.1\r\n\r\n", "begins with no start line");
     cannot_send("http-message", b"", "begins with no start line");
