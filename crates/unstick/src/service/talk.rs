@@ -377,7 +377,7 @@ pub trait Input: Send {
     }
 
     /// Whether messages are in memory before they are asked for: reading them ahead then costs no more, and
-    /// [`limits::BYTES_AHEAD`](crate::limits::BYTES_AHEAD) does not stop it.
+    /// [`limits::BYTES_AHEAD`] does not stop it.
     fn is_in_memory(&self) -> bool {
         false
     }
