@@ -477,7 +477,8 @@ impl FromStr for FramedAddress {
 mod tests {
     use super::*;
 
-    fn shown(text: &str) -> String {
+    /// An address as it is shown, or why it is none.
+    pub(super) fn shown(text: &str) -> String {
         match text.parse::<Address>() {
             Ok(address) => address.to_string(),
             Err(error) => format!("{error} ({})", error.hint().unwrap_or("")),

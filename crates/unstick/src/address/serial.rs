@@ -186,13 +186,7 @@ impl fmt::Display for SerialLine {
 #[cfg(test)]
 mod tests {
     use crate::Address;
-
-    fn shown(text: &str) -> String {
-        match text.parse::<Address>() {
-            Ok(address) => address.to_string(),
-            Err(error) => format!("{error} ({})", error.hint().unwrap_or("")),
-        }
-    }
+    use crate::address::tests::shown;
 
     #[test]
     fn settings_are_those_that_serial_users_know() {
