@@ -3,8 +3,6 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::output;
-
 /// Complaints of one kind that are said one by one before they are counted.
 const SAID: u64 = 10;
 
@@ -33,20 +31,20 @@ struct Complaints {
 static COMPLAINTS: Complaints = Complaints { kinds: Mutex::new(Vec::new()), counting: Condvar::new() };
 
 /// Whether this complaint is to be said; else it has been counted, and the number will be.
-pub fn is_to_be_said(text: &str) -> bool {
+pub fn should_print(text: &str, tell: fn(&str)) -> bool {
     let mut kinds = COMPLAINTS.lock();
     let (said, begins) = note(&mut kinds, text, Instant::now());
     drop(kinds);
     if begins {
-        COMPLAINTS.begin();
+        COMPLAINTS.begin(tell);
     }
     said
 }
 
 /// Says what has been counted and not been told yet.
-pub fn flush() {
+pub fn flush(tell: fn(&str)) {
     let kinds = std::mem::take(&mut *COMPLAINTS.lock());
-    kinds.iter().filter(|kind| kind.counted > 0).for_each(tell);
+    kinds.iter().filter(|kind| kind.counted > 0).for_each(|kind| tell(&summary(kind)));
 }
 
 /// Whether to say it; and whether it is the first of its kind that is counted.
@@ -80,8 +78,8 @@ fn key(text: &str) -> String {
     key
 }
 
-fn tell(kind: &Kind) {
-    output::problem(&format!("and {} more like this: {}", kind.counted, kind.last));
+fn summary(kind: &Kind) -> String {
+    format!("and {} more like this: {}", kind.counted, kind.last)
 }
 
 impl Complaints {
@@ -90,16 +88,16 @@ impl Complaints {
     }
 
     /// Wakes the thread that tells the numbers, and starts it where it does not run yet.
-    fn begin(&'static self) {
+    fn begin(&'static self, tell: fn(&str)) {
         static THREAD: std::sync::Once = std::sync::Once::new();
         THREAD.call_once(|| {
             // Without a thread the numbers are told at the end.
-            let _ = std::thread::Builder::new().name("complaints".into()).spawn(|| self.tell_all());
+            let _ = std::thread::Builder::new().name("complaints".into()).spawn(move || self.tell_all(tell));
         });
         self.counting.notify_one();
     }
 
-    fn tell_all(&self) {
+    fn tell_all(&self, tell: fn(&str)) {
         let mut kinds = self.lock();
         loop {
             let next = kinds.iter().filter(|kind| kind.counted > 0).map(|kind| kind.since + WINDOW).min();
@@ -113,7 +111,7 @@ impl Complaints {
                 continue;
             }
             for kind in kinds.iter_mut().filter(|kind| kind.counted > 0 && kind.since + WINDOW <= now) {
-                tell(kind);
+                tell(&summary(kind));
                 (kind.since, kind.counted) = (now, 0);
             }
         }

@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command};
 
-use crate::generate::reference::STATUSES;
+use crate::status::STATUSES;
 
 pub const LISTEN: &str = "\
 Examples:

@@ -3,40 +3,27 @@
 #![allow(unreachable_pub)] // A program has no outside: `pub` marks what its modules offer each other.
 
 mod args;
-mod ask;
-mod bridge;
-mod children;
 mod complaints;
-mod framings;
-mod generate;
+mod deadline;
+mod frontend;
 mod help;
-mod json;
-mod json_command;
-mod lab;
-mod misuse;
+mod hex;
+mod io_format;
+mod json_lines;
+mod options;
 mod output;
-mod payload;
-mod peer_limits;
-mod pipe;
-mod plan;
-mod prompt;
-mod proxy;
 mod report;
 mod run;
-mod screen;
-mod secrets;
-mod secure;
-mod sendable;
-mod shake;
+mod sanitize;
 mod signals;
-mod terminal;
-mod traffic;
-mod visible;
-mod websocket;
+mod status;
+mod text_queue;
+mod usage;
+mod verb;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use report::Status;
+use status::Status;
 
 fn main() {
     output::end_on_panic();
@@ -51,6 +38,6 @@ fn answer() -> Status {
     let parsed = typed.and_then(|matches| args::Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
     match parsed {
         Ok((cli, matches)) => run::run(cli, &matches).unwrap_or_else(|error| report::failure(&error)),
-        Err(error) => misuse::report(&error, &command),
+        Err(error) => usage::report(&error, &command),
     }
 }

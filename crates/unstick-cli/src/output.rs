@@ -3,6 +3,7 @@
 #![allow(clippy::exit)]
 
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use clap::builder::StyledStr;
 use unstick::Error;
@@ -10,9 +11,9 @@ use unstick::limits::LAST_CALL;
 use unstick::service::talk::PeerId;
 
 use crate::complaints;
-use crate::report::Status;
-use crate::screen::{self, To};
-use crate::visible;
+use crate::sanitize;
+use crate::status::Status;
+use crate::text_queue::{self, To};
 
 /// Whether a stream gets colour: only a terminal does, and only if the user has not said no.
 pub fn colour_on(stream: &impl IsTerminal) -> bool {
@@ -20,27 +21,51 @@ pub fn colour_on(stream: &impl IsTerminal) -> bool {
     !refused && stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// What a prompt does for everything that is printed while the terminal is its own.
+pub struct PromptHooks {
+    /// Shows a line above the prompt; false where there is no prompt any more.
+    pub say: fn(&str) -> bool,
+    /// Ends the prompt, and gives the terminal back as it was.
+    pub restore: fn(),
+    /// Gives the terminal its modes back, and waits for nothing.
+    pub abandon: fn(),
+}
+
+/// A process has no more than one prompt.
+static PROMPT: OnceLock<PromptHooks> = OnceLock::new();
+
+/// From now on lines are shown above this prompt, and the end of the process ends it.
+pub fn use_prompt(hooks: PromptHooks) {
+    let _ = PROMPT.set(hooks);
+}
+
+fn restore_terminal() {
+    if let Some(prompt) = PROMPT.get() {
+        (prompt.restore)();
+    }
+}
+
 /// Writes a line to standard error, above the prompt if that is there; a closed one is nothing that could be reported.
 fn line(text: &str) {
-    if std::io::stderr().is_terminal() && crate::prompt::say(text) {
+    if std::io::stderr().is_terminal() && PROMPT.get().is_some_and(|prompt| (prompt.say)(text)) {
         return;
     }
-    screen::say(To::Errors, format!("{text}\n"));
+    text_queue::say(To::Errors, format!("{text}\n"));
 }
 
 /// A line without more: what is shown where standard output is taken.
 pub fn plain(text: &str) {
-    line(&visible::lines(text));
+    line(&sanitize::lines(text));
 }
 
 /// Something worth knowing that is no message.
 pub fn notice(text: &str) {
-    line(&format!("unstick: {}", visible::lines(text)));
+    line(&format!("unstick: {}", sanitize::lines(text)));
 }
 
 /// Something that went wrong.
 pub fn problem(text: &str) {
-    let text = visible::lines(text);
+    let text = sanitize::lines(text);
     if colour_on(&std::io::stderr()) {
         line(&format!("\x1b[31munstick: {text}\x1b[0m"));
     } else {
@@ -60,17 +85,22 @@ pub fn error_of_peer(peer: PeerId, error: &Error) {
 
 /// The same, said of whoever is named in front, as `peer 1, the server: `.
 pub fn error_of(whose: &str, error: &Error) {
-    let what = format!("{whose}{}", visible::line(&error.to_string()));
-    if !complaints::is_to_be_said(&what) {
+    let what = format!("{whose}{}", sanitize::line(&error.to_string()));
+    if !should_print(&what) {
         return;
     }
     problem(&what);
     if let Some(unfinished) = error.unfinished() {
-        line(&format!("  {}", visible::lost_message(unfinished)));
+        line(&format!("  {}", sanitize::lost_message(unfinished)));
     }
     if let Some(hint) = error.hint() {
-        line(&format!("  hint: {}", visible::line(hint)));
+        line(&format!("  hint: {}", sanitize::line(hint)));
     }
+}
+
+/// Whether this complaint is printed; else it is counted, and the number is printed later.
+pub fn should_print(complaint: &str) -> bool {
+    complaints::should_print(complaint, problem)
 }
 
 /// The system's reason as a part of a sentence: without its number, beginning small.
@@ -120,7 +150,7 @@ pub fn unprinted(error: &std::io::Error) -> Status {
 pub fn end_on_panic() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        crate::prompt::restore();
+        restore_terminal();
         usual(panic);
         // Not through `problem`: what panicked may hold the lock of standard error's line.
         let _ = std::io::stderr().write_all(b"unstick: the program failed: this is a bug in unstick\n");
@@ -130,17 +160,19 @@ pub fn end_on_panic() {
 
 /// Ends the process with a status, the terminal as it was and everything said, if somebody reads it.
 pub fn exit(status: Status) -> ! {
-    complaints::flush();
-    crate::prompt::restore();
-    screen::flush(screen::STALLED);
+    complaints::flush(problem);
+    restore_terminal();
+    text_queue::flush(text_queue::STALLED);
     std::process::exit(status as i32)
 }
 
 /// Ends the process now, whatever any of its threads waits for: nothing is waited for but what was said, for a moment.
 pub fn exit_at_once(status: Status) -> ! {
     unstick::kill_processes();
-    crate::prompt::abandon();
-    screen::flush(LAST_CALL);
+    if let Some(prompt) = PROMPT.get() {
+        (prompt.abandon)();
+    }
+    text_queue::flush(LAST_CALL);
     // Past the handlers of a usual end, which may wait for a lock or a reader.
     signal_hook::low_level::exit(status as i32)
 }

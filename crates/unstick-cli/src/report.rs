@@ -6,33 +6,7 @@ use unstick::Error;
 use unstick::service::talk::{Outcome, Rules};
 
 use crate::output;
-
-/// How the program ends, as the design numbers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Ended as asked.
-    Done = 0,
-    /// Another error.
-    Failed = 1,
-    /// Used wrongly.
-    Usage = 2,
-    /// Could not connect, bind, resolve or verify.
-    Unreachable = 3,
-    /// A time limit passed.
-    TimedOut = 4,
-    /// The peer broke the framing, or ended inside a frame.
-    Framing = 5,
-    /// A check failed: ended before `--count` or `--until`, or without a reply; a program that `shake` broke.
-    Check = 6,
-    /// Nothing can be said for certain.
-    Inconclusive = 7,
-    /// The terminal went away.
-    HungUp = 129,
-    /// ^C.
-    Interrupted = 130,
-    /// SIGTERM.
-    Terminated = 143,
-}
+use crate::status::Status;
 
 /// Says what failed, and with what status that ends the program.
 pub fn failure(error: &Error) -> Status {
@@ -96,7 +70,7 @@ pub fn late(deadline: Option<Duration>) -> String {
 
 /// What did not come.
 fn short(received: u64, rules: &Rules) -> String {
-    let until = rules.until.as_ref().map(|until| crate::visible::line_of_bytes(until));
+    let until = rules.until.as_ref().map(|until| crate::sanitize::line_of_bytes(until));
     match (rules.count, until) {
         (Some(count), None) => format!("ended after {received} of {count} messages (--count)"),
         (Some(count), Some(until)) => {

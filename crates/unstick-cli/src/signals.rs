@@ -11,7 +11,7 @@ use unstick::limits::WIND_UP;
 use unstick::{Error, Result, Stop, Stopper};
 
 use crate::output;
-use crate::report::Status;
+use crate::status::Status;
 
 /// How long the run may take to see that it is to end: one that waits in a write, for a terminal that takes nothing, does not see it.
 const HEARING: Duration = Duration::from_secs(1);

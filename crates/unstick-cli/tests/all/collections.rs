@@ -25,8 +25,8 @@ enum Bound {
 
 use Bound::{Fixed, Limit, OpenFiles, Peers, User};
 
-/// Where, the field, and its bound. `shake` and `lab` talk to what the user names, and have their own limits; `args` holds
-/// what was typed.
+/// Where, the field, and its bound. `shake` and `lab` talk to what the user names, and have their own limits; `args` and `options`
+/// hold what was typed.
 const BOUNDS: &[(&str, &str, Bound)] = &[
     // The library.
     ("endpoint.rs", "environment", User),
@@ -76,25 +76,20 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("service/talk/hub.rs", "peers", OpenFiles),
     // The program.
     ("complaints.rs", "kinds", Limit("KINDS")),
-    ("pipe.rs", "whole", User),
-    ("pipe.rs", "scratch", Limit("MAX_MESSAGE")),
-    ("prompt.rs", "commands", Limit("LINES_AHEAD")),
-    ("prompt/addressee.rs", "peers", Peers),
-    ("prompt/board.rs", "unsent", User),
-    ("prompt/keys.rs", "lines", User),
-    ("prompt/reader.rs", "commands", Limit("LINES_AHEAD")),
-    ("screen.rs", "waiting", Limit("WAITING")),
-    ("secure.rs", "alpn", User),
-    ("secure.rs", "pin", User),
-    ("terminal/paint.rs", "datagrams", Peers),
-    ("websocket.rs", "subprotocol", User),
-    ("websocket.rs", "header", User),
-    ("websocket.rs", "pass_header", User),
-    ("websocket.rs", "origin", User),
+    ("frontend/pipe.rs", "whole", User),
+    ("frontend/pipe.rs", "scratch", Limit("MAX_MESSAGE")),
+    ("frontend/prompt.rs", "commands", Limit("LINES_AHEAD")),
+    ("frontend/prompt/keys.rs", "lines", User),
+    ("frontend/prompt/reader.rs", "commands", Limit("LINES_AHEAD")),
+    ("frontend/prompt/recipient.rs", "peers", Peers),
+    ("frontend/prompt/screen.rs", "unsent", User),
+    ("frontend/terminal/render.rs", "datagrams", Peers),
+    ("text_queue.rs", "waiting", Limit("WAITING")),
 ];
 
 /// Parts of the source whose collections no peer of a run fills.
-const APART: [&str; 6] = ["service/shake", "service/lab", "lab", "generate", "args.rs", "shake"];
+const APART: [&str; 7] =
+    ["service/shake", "service/lab", "verb/lab", "verb/generate", "verb/shake", "args.rs", "options"];
 
 /// What a collection is made of.
 const COLLECTIONS: [&str; 9] =

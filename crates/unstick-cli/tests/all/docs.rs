@@ -59,7 +59,7 @@ fn the_reference_has_every_framing_of_the_table() {
 #[test]
 fn the_reference_has_every_exit_status() {
     let reference = printed(&["generate", "reference"]);
-    let source = text("crates/unstick-cli/src/report.rs");
+    let source = text("crates/unstick-cli/src/status.rs");
     let body = source.split("pub enum Status {").nth(1).and_then(|rest| rest.split('}').next()).expect("the statuses");
     let values: Vec<&str> =
         body.lines().filter_map(|line| Some(line.split_once(" = ")?.1.trim_end_matches(','))).collect();
@@ -96,7 +96,7 @@ fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
     for entry in ENTRIES {
         assert!(page.contains(entry.name) || page.contains(entry.examples[0]), "{}", entry.name);
     }
-    let commands = text("crates/unstick-cli/src/prompt/typed.rs");
+    let commands = text("crates/unstick-cli/src/frontend/prompt/command.rs");
     let names: Vec<&str> = commands.split(" name: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(names.len() >= 7, "{names:?}");
     for name in names {
@@ -120,7 +120,7 @@ fn completions_are_there_for_each_shell_and_know_the_verbs() {
 #[test]
 fn every_event_and_key_of_json_is_in_its_document() {
     let document = text("docs/json.md");
-    let version = text("crates/unstick-cli/src/json.rs");
+    let version = text("crates/unstick-cli/src/json_lines.rs");
     let version = version.split("const VERSION: u64 = ").nth(1).and_then(|rest| rest.split(';').next());
     assert!(document.contains(&format!("\n## Version {}\n", version.expect("a version"))));
     let mut listener = unstick(&["listen", "127.0.0.1:0", "--json", "-f", "line,max=9,oversize=discard"]);
@@ -171,7 +171,7 @@ fn every_event_and_key_of_json_is_in_its_document() {
     drop(server.accept().unwrap());
     event(&mut client, "close", &document, &mut seen);
     event(&mut client, "reconnecting", &document, &mut seen);
-    let source = text("crates/unstick-cli/src/json.rs");
+    let source = text("crates/unstick-cli/src/frontend/json.rs");
     let known = source.split("\"event\": \"").skip(1).filter_map(|rest| rest.split('"').next());
     assert_eq!(
         known.collect::<BTreeSet<_>>(),

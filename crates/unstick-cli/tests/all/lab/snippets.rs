@@ -20,7 +20,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// `play.py` with one of the files that are shown.
 fn python(scene: &str, kind: &str, how: &str, rest: &[String]) -> Process {
-    let file = format!("{}/src/lab/code/{scene}/{kind}.py", env!("CARGO_MANIFEST_DIR"));
+    let file = format!("{}/src/verb/lab/code/{scene}/{kind}.py", env!("CARGO_MANIFEST_DIR"));
     let arguments: Vec<&str> = [&file, how].into_iter().chain(rest.iter().map(String::as_str)).collect();
     python_code(include_str!("play.py"), &arguments)
 }

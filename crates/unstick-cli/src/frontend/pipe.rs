@@ -1,0 +1,202 @@
+//! Messages in a pipe: standard input and output, message by message.
+
+use std::future::Future;
+use std::io::IsTerminal;
+use std::pin::Pin;
+
+use unstick::limits::LAST_CALL;
+use unstick::service::talk::{Command, Event, Input, Output, Target};
+use unstick::{Address, Error, Options, Receiver, Result, Sender};
+
+use crate::frontend::terminal::Notices;
+use crate::frontend::terminal::render::now_with_offset;
+use crate::io_format::{Format, is_ambiguous};
+use crate::output::{unread, unwritten};
+use crate::{sanitize, signals};
+
+/// Bytes of standard input that are taken as one message (`--io raw`): it is held in memory until the input ends.
+const MAX_WHOLE: usize = 1 << 30;
+
+/// Standard input, message by message.
+pub struct PipeInput {
+    format: Format,
+    receiver: Receiver,
+    /// All of standard input, where it is one message.
+    whole: Option<Vec<u8>>,
+}
+
+/// Standard output, message by message; everything else goes to standard error.
+pub struct PipeOutput {
+    format: Format,
+    sender: Sender,
+    notices: Notices,
+    /// Standard output is a terminal.
+    screen: bool,
+    /// The local time stands in front of each line.
+    times: bool,
+    scratch: Vec<u8>,
+}
+
+/// Opens standard input and output as messages.
+pub async fn open(format: Format, notices: Notices) -> Result<(PipeInput, PipeOutput)> {
+    let link = unstick::connect(&Address::Stdio, Some(&format.framings()?), &Options::default()).await?;
+    let (sender, receiver) = link.split();
+    let whole = (format == Format::Raw).then(Vec::new);
+    let input = PipeInput { format: format.clone(), receiver, whole };
+    let screen = std::io::stdout().is_terminal();
+    Ok((input, PipeOutput { format, sender, notices, screen, times: false, scratch: Vec::new() }))
+}
+
+impl PipeInput {
+    fn command(&self, written: &[u8]) -> Result<Command> {
+        let message = self.format.parse_message(written)?;
+        Ok(Command::Send { to: Target::Latest, message })
+    }
+
+    /// The rest of a whole input.
+    async fn next_whole(&mut self) -> Result<Option<Command>> {
+        let Some(whole) = &mut self.whole else { return Ok(None) };
+        while let Some(part) = self.receiver.recv().await.map_err(unread)? {
+            if whole.len() + part.len() > MAX_WHOLE {
+                return Err(Error::other("standard input is over 1 GiB, which is no message any more")
+                    .with_hint("--io raw takes all of it as one message; without --io it is passed on as it is"));
+            }
+            whole.extend_from_slice(&part);
+        }
+        let message = self.whole.take().filter(|whole| !whole.is_empty());
+        Ok(message.map(|message| Command::Send { to: Target::Latest, message: message.into() }))
+    }
+}
+
+impl Input for PipeInput {
+    async fn next(&mut self) -> Result<Option<Command>> {
+        if self.format == Format::Raw {
+            return self.next_whole().await;
+        }
+        match self.receiver.recv().await.map_err(unread)? {
+            Some(message) if self.format.stands(&message) => Ok(Some(Command::Send { to: Target::Latest, message })),
+            Some(written) => self.command(&written).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn try_next(&mut self) -> Result<Option<Command>> {
+        if self.format == Format::Raw {
+            return Ok(None);
+        }
+        match self.receiver.try_next_bytes().map_err(unread)? {
+            Some(message) if self.format.stands(&message) => Ok(Some(Command::Send { to: Target::Latest, message })),
+            Some(written) => self.command(&written).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
+        if self.format.is_verbatim() && self.format != Format::Raw {
+            while let Some(message) = self.receiver.try_next().map_err(unread)? {
+                let taken = match self.format.stands(message) {
+                    true => take(message),
+                    false => take(&self.format.parse_message(message)?),
+                };
+                if !taken {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PipeOutput {
+    /// What is written to standard output, to be waited for at the end.
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// Puts the local time in front of each line, if that is asked for.
+    pub fn with_times(mut self, times: bool) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// Writes one message; one that does not fit the format is [`Error::is_message`], a reader that has gone
+    /// [`Error::is_closed`].
+    pub fn message(&mut self, message: &[u8]) -> Result<()> {
+        let quotes = self.format == Format::Quoted;
+        let stands = self.format.stands(message);
+        if stands && !self.times && !self.screen {
+            match self.sender.push(message) {
+                Err(error) if quotes && error.is_message() => {}
+                written => return written.map_err(|error| output_error(error, &self.format)),
+            }
+        }
+        self.scratch.clear();
+        if self.times {
+            self.scratch.extend_from_slice(now_with_offset().as_bytes());
+            self.scratch.push(b' ');
+        }
+        if quotes && self.is_plain(message) {
+            self.scratch.extend_from_slice(message);
+        } else if self.format.is_verbatim() && !quotes && self.screen {
+            // A terminal gets no peer's control characters, whatever was asked for.
+            self.scratch.extend_from_slice(sanitize::text(message).as_bytes());
+        } else {
+            self.format.write(message, &mut self.scratch);
+        }
+        self.sender.push(&self.scratch).map_err(|error| output_error(error, &self.format))
+    }
+
+    /// Whether a message needs no quotes. A terminal gets no peer's control characters: there they hold more.
+    fn is_plain(&self, message: &[u8]) -> bool {
+        let safe = !self.screen || sanitize::text(message).as_bytes() == message;
+        safe && !message.contains(&b'\n') && !is_ambiguous(message)
+    }
+}
+
+/// A message that does not fit the format concerns its peer, with a hint; a closed pipe ends the run quietly.
+fn output_error(error: Error, format: &Format) -> Error {
+    if error.is_message() {
+        let what = format!("a message does not fit standard output as --io {}: {error}", format.name());
+        return Error::unfit(what).with_hint("--io quoted, hex, escaped or json shows any message on one line");
+    }
+    unwritten(error)
+}
+
+impl Output for PipeOutput {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        match event {
+            Event::Message { message, .. } => return self.message(message),
+            other => self.notices.say(&other),
+        }
+        Ok(())
+    }
+
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        if !self.sender.is_full() {
+            return None;
+        }
+        let sender = self.sender.clone();
+        Some(Box::pin(async move { sender.room().await }))
+    }
+}
+
+/// Waits until standard output has everything. A reader that has gone is no error.
+pub async fn finish(sender: Sender) -> Result<()> {
+    match sender.flush().await {
+        Err(error) => match unwritten(error) {
+            error if error.is_closed() => Ok(()),
+            error => Err(error),
+        },
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The same, but not for long in a hurry, and no longer than a run that was ended from outside may take.
+pub async fn finish_in_time(sender: Sender, hurry: bool) -> Result<()> {
+    let stop = signals::stop();
+    tokio::select! {
+        written = finish(sender) => written,
+        () = tokio::time::sleep(LAST_CALL), if hurry => Ok(()),
+        () = stop.overdue() => Ok(()),
+    }
+}

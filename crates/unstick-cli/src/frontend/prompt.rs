@@ -1,0 +1,204 @@
+//! The prompt: lines typed at the bottom of the terminal while what arrives is printed above them.
+//!
+//! One thread reads keys through rustyline, another wakes it when there is something to show. The conversation only
+//! ever touches the [`PromptScreen`] between them, and never waits for the terminal.
+
+mod command;
+mod editor;
+mod history;
+mod keys;
+mod output;
+mod reader;
+mod recipient;
+mod screen;
+mod tty;
+
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+use unstick::service::talk::{Command, Input};
+use unstick::wire::Framing;
+use unstick::{Error, Result};
+
+use output::PromptOutput;
+use reader::Reader;
+use screen::PromptScreen;
+use tty::show;
+
+use crate::frontend::terminal::render::DisplayOptions;
+use crate::output::{PromptHooks, use_prompt};
+use crate::sanitize;
+
+/// Lines typed ahead of a conversation that does not take them: beyond that a line is kept for later.
+const LINES_AHEAD: usize = 1024;
+
+/// Bytes that are shown of a message that was not sent: a line that can be copied, and no file of megabytes.
+const UNSENT_SHOWN: usize = 1000;
+
+/// What rustyline switches on, switched off: bracketed paste and synchronized output.
+const USUAL_MODES: &str = "\x1b[?2004l\x1b[?2026l";
+
+/// The terminal that the prompt is on, and how it was before. A process has no more than one.
+static TERMINAL: OnceLock<Terminal> = OnceLock::new();
+
+struct Terminal {
+    screen: Arc<PromptScreen>,
+    before: Termios,
+}
+
+/// Typed lines as commands.
+pub struct PromptInput {
+    commands: mpsc::Receiver<Command>,
+    /// `/quit` was typed, or ^C: told apart from the commands, which may wait behind a peer that does not read.
+    quit: Arc<Notify>,
+    screen: Arc<PromptScreen>,
+    /// Until the first command is asked for: what has happened by then is shown before the first prompt.
+    reader: Option<Reader>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts a prompt on standard input and output, which must be terminals. Without listening there is only one peer.
+/// `goes_on`: the run has another end than that of its input.
+/// Within a runtime.
+///
+/// # Errors
+///
+/// Where standard input cannot be used as a terminal.
+pub fn start(
+    look: DisplayOptions,
+    listening: bool,
+    framing: Option<Framing>,
+    goes_on: bool,
+) -> Result<(PromptInput, PromptOutput)> {
+    let screen = Arc::new(PromptScreen::new(!listening, look.colour));
+    let before = tcgetattr(rustix::stdio::stdin()).map_err(|e| Error::other(format!("the terminal: {e}")))?;
+    let (sender, commands) = mpsc::channel(LINES_AHEAD);
+    let quit = Arc::new(Notify::new());
+    let reader = Reader::new(Arc::clone(&screen), sender, Arc::clone(&quit), framing, goes_on);
+    let reader = reader.map_err(|e| Error::other(format!("the terminal: {e}")))?;
+    if TERMINAL.set(Terminal { screen: Arc::clone(&screen), before }).is_err() {
+        return Err(Error::other("there is a prompt already"));
+    }
+    use_prompt(PromptHooks { say, restore, abandon });
+    notice_resumption(Arc::clone(&screen))?;
+    let output = PromptOutput::new(Arc::clone(&screen), look, !listening);
+    Ok((PromptInput { commands, quit, screen, reader: Some(reader), thread: None }, output))
+}
+
+/// Begins to read anew whenever the program goes on after it was stopped: a shell leaves the terminal in its own mode.
+fn notice_resumption(screen: Arc<PromptScreen>) -> Result<()> {
+    let kind = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+    let mut resumed = signal(kind).map_err(|e| Error::other(format!("signals: {e}")))?;
+    tokio::spawn(async move {
+        while resumed.recv().await.is_some() {
+            screen.resumed();
+        }
+    });
+    Ok(())
+}
+
+/// Ends the prompt, if there is one: the terminal is as it was, what was waiting is shown, and what was typed but not
+/// sent is said. Returns whether the user ended it with ^C. Calling it again does no harm.
+pub fn finish() -> bool {
+    let Some(terminal) = TERMINAL.get() else { return false };
+    let ended = terminal.screen.finish();
+    if !ended.by_itself {
+        terminal.reset();
+        show("\r\n");
+    }
+    show(&ended.text);
+    for message in ended.unsent {
+        show(&not_sent(&message));
+    }
+    ended.interrupted
+}
+
+/// A message that was typed and not sent; of a long one, how it begins.
+fn not_sent(message: &[u8]) -> String {
+    let beginning = &message[..message.len().min(UNSENT_SHOWN)];
+    let rest = match message.len() - beginning.len() {
+        0 => String::new(),
+        _ => format!("... ({} bytes)", message.len()),
+    };
+    format!("not sent: {}{rest}\n", sanitize::line_of_bytes(beginning))
+}
+
+/// Puts the terminal back, however the program ends: from a panic hook too, where nothing may be waited for.
+fn restore() {
+    if !std::thread::panicking() {
+        finish();
+    } else if let Some(terminal) = TERMINAL.get() {
+        terminal.reset();
+        show("\r\n");
+    }
+}
+
+/// Gives the terminal back its modes, and nothing else: for an end that waits for nobody.
+fn abandon() {
+    if let Some(terminal) = TERMINAL.get() {
+        terminal.reset();
+    }
+}
+
+/// Shows a notice above the prompt, if there is one; false if it has to be written somewhere else.
+fn say(line: &str) -> bool {
+    TERMINAL.get().is_some_and(|terminal| terminal.screen.say_if_live(&format!("{line}\n")))
+}
+
+impl Terminal {
+    fn reset(&self) {
+        show(USUAL_MODES);
+        // There is nobody left to tell.
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+impl Input for PromptInput {
+    async fn next(&mut self) -> Result<Option<Command>> {
+        if let Some(reader) = self.reader.take() {
+            let thread = reader.start().map_err(|e| Error::other(format!("no thread for the prompt: {e}")))?;
+            self.thread = Some(thread);
+        }
+        let command = self.commands.recv().await;
+        // Without a sender the thread is at its end: this does not wait.
+        if command.is_none() && self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            return Err(Error::other("the prompt has failed"));
+        }
+        Ok(command)
+    }
+
+    fn try_next(&mut self) -> Result<Option<Command>> {
+        Ok(self.commands.try_recv().ok())
+    }
+
+    fn has_commands(&self) -> bool {
+        true
+    }
+
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
+    async fn quits(&mut self) {
+        self.quit.notified().await;
+    }
+
+    fn take_back(&mut self, command: Command) {
+        if let Command::Send { message, .. } = command {
+            self.screen.not_sent(message);
+        }
+    }
+}
+
+impl Drop for PromptInput {
+    /// Nobody will send what was typed ahead: it is said at the end.
+    fn drop(&mut self) {
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            self.take_back(command);
+        }
+    }
+}

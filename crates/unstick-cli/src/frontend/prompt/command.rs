@@ -1,0 +1,230 @@
+//! What a typed line means.
+
+use unstick::endpoint::Closing;
+use unstick::service::talk::PeerId;
+use unstick::wire::quantity::parse_number;
+
+use super::recipient::Choice;
+
+/// A line, understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PromptCommand {
+    /// A message; to whom the prompt says, where nobody is named.
+    Say { to: Option<Choice>, text: String },
+    /// Bytes, as one message.
+    Bytes(Vec<u8>),
+    /// A file's content, as one message.
+    File(String),
+    /// To whom lines go from now on.
+    To(Choice),
+    /// Who is here.
+    Peers,
+    /// The end of the conversation with a peer, or with the only one.
+    Close(Option<PeerId>),
+    /// The same of a peer on a WebSocket, with a code and a reason.
+    CloseWith(PeerId, Closing),
+    /// What can be typed.
+    Help,
+    /// The end of the run.
+    Quit,
+}
+
+/// A line that means nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) what: String,
+    pub(super) hint: String,
+}
+
+impl Wrong {
+    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: hint.into() }
+    }
+}
+
+/// A command and how it is written, for completion and help.
+pub(super) struct CommandHelp {
+    pub(super) name: &'static str,
+    pub(super) written: &'static str,
+    /// What may follow, for help.
+    pub(super) more: &'static str,
+    pub(super) does: &'static str,
+}
+
+/// Every command, in the order of the help.
+pub(super) const COMMANDS: [CommandHelp; 7] = [
+    CommandHelp { name: "to", written: "/to 2", more: "", does: "peer 2 from now on; /to all, /to last" },
+    CommandHelp { name: "peers", written: "/peers", more: "", does: "who is here" },
+    CommandHelp { name: "hex", written: "/hex 00 0a ff", more: "", does: "these bytes, as one message" },
+    CommandHelp { name: "file", written: "/file PATH", more: "", does: "a file's content, as one message" },
+    CommandHelp {
+        name: "close",
+        written: "/close 2",
+        more: " [CODE [REASON]]",
+        does: "closes peer 2; CODE is WebSocket's",
+    },
+    CommandHelp { name: "help", written: "/help", more: "", does: "this" },
+    CommandHelp { name: "quit", written: "/quit", more: "", does: "ends the program, as ^C does" },
+];
+
+/// Understands a line.
+pub(super) fn parse(line: &str) -> Result<PromptCommand, Wrong> {
+    let say = |to, text: &str| Ok(PromptCommand::Say { to, text: text.to_owned() });
+    if line.starts_with("//") || line.starts_with("@@") {
+        return say(None, &line[1..]);
+    }
+    if let Some(rest) = line.strip_prefix('@') {
+        let (whom, text) = rest.split_once(' ').unwrap_or((rest, ""));
+        let to = whom_of(whom).ok_or_else(|| {
+            let hint = format!("@2 text is for peer 2, @all text for all; a text that begins so is written @{line}");
+            Wrong::new(format!("@{whom} is nobody"), hint)
+        })?;
+        return match text {
+            "" if !rest.ends_with(' ') => {
+                Err(Wrong::new(format!("nothing to say to {whom}"), format!("/to {whom} is for all lines to come")))
+            }
+            text => say(Some(to), text),
+        };
+    }
+    match line.strip_prefix('/') {
+        Some(command) => parse_command(command),
+        None => say(None, line),
+    }
+}
+
+/// Whom to close, and how: `2` or `2 4000 a reason`. `None` where it does not begin with a number.
+fn closing(argument: &str) -> Option<Result<PromptCommand, Wrong>> {
+    let mut words = argument.splitn(3, char::is_whitespace);
+    let peer = words.next().and_then(parse_number)?;
+    let Some(code) = words.next() else { return Some(Ok(PromptCommand::Close(Some(peer)))) };
+    let reason = words.next().unwrap_or_default().trim();
+    let Some(code) = parse_number::<u16>(code) else {
+        return Some(Err(Wrong::new(format!("/close {argument}: no code"), "such as /close 2 4000 goodbye")));
+    };
+    let closing = Closing::new(code, reason).map(|closing| PromptCommand::CloseWith(peer, closing));
+    Some(closing.map_err(|error| Wrong::new(error.to_string(), error.hint().unwrap_or_default().to_owned())))
+}
+
+fn parse_command(command: &str) -> Result<PromptCommand, Wrong> {
+    let (name, argument) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let argument = argument.trim();
+    match name {
+        "to" => whom_of(argument)
+            .map(PromptCommand::To)
+            .ok_or_else(|| Wrong::new("/to whom?", "/to 2, /to all, or /to last for who sent last")),
+        "hex" => bytes(argument).map(PromptCommand::Bytes),
+        "file" if argument.is_empty() => Err(Wrong::new("/file needs a path", "such as /file notes.txt")),
+        "file" => Ok(PromptCommand::File(argument.to_owned())),
+        "close" if argument.is_empty() => Ok(PromptCommand::Close(None)),
+        "close" => match closing(argument) {
+            Some(closing) => closing,
+            None => Err(Wrong::new(format!("/close {argument}: not a peer's number"), "/peers lists them")),
+        },
+        "peers" | "help" | "quit" if !argument.is_empty() => {
+            Err(Wrong::new(format!("/{name} stands alone"), escaped_hint(command)))
+        }
+        "peers" => Ok(PromptCommand::Peers),
+        "help" | "?" => Ok(PromptCommand::Help),
+        "quit" => Ok(PromptCommand::Quit),
+        _ => Err(Wrong::new(format!("no command /{name}: /help lists them"), escaped_hint(command))),
+    }
+}
+
+fn escaped_hint(command: &str) -> String {
+    format!("a text that begins so is written //{command}")
+}
+
+fn whom_of(text: &str) -> Option<Choice> {
+    match text {
+        "all" => Some(Choice::All),
+        "last" => Some(Choice::Latest),
+        number => parse_number(number).map(Choice::Peer),
+    }
+}
+
+/// Bytes in hexadecimal, as `--send-hex` takes them.
+fn bytes(text: &str) -> Result<Vec<u8>, Wrong> {
+    let wrong = |what: String| Wrong::new(what, "such as /hex 00 0a ff");
+    let bytes = crate::hex::parse_hex(text).map_err(|why| wrong(format!("/hex: {why}")))?;
+    if bytes.is_empty() { Err(wrong("/hex needs bytes".to_owned())) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(to: Option<Choice>, text: &str) -> Result<PromptCommand, Wrong> {
+        Ok(PromptCommand::Say { to, text: text.to_owned() })
+    }
+
+    fn wrong(line: &str) -> String {
+        let Err(wrong) = parse(line) else { panic!("{line} means something") };
+        format!("{}; {}", wrong.what, wrong.hint)
+    }
+
+    #[test]
+    fn text_is_a_message_verbatim() {
+        for text in ["", "hello", " leading", "trailing ", "a/b @2", "\ttab", "grüße"] {
+            assert_eq!(parse(text), say(None, text));
+        }
+    }
+
+    #[test]
+    fn a_text_may_begin_like_a_command() {
+        assert_eq!(parse("//etc"), say(None, "/etc"));
+        assert_eq!(parse("///"), say(None, "//"));
+        assert_eq!(parse("@@bob hi"), say(None, "@bob hi"));
+    }
+
+    #[test]
+    fn one_line_may_go_elsewhere() {
+        assert_eq!(parse("@2 hi there"), say(Some(Choice::Peer(2)), "hi there"));
+        assert_eq!(parse("@all  x"), say(Some(Choice::All), " x"));
+        assert_eq!(parse("@last x"), say(Some(Choice::Latest), "x"));
+        assert_eq!(parse("@2 /hex 00"), say(Some(Choice::Peer(2)), "/hex 00"));
+        assert_eq!(parse("@2 "), say(Some(Choice::Peer(2)), ""));
+        assert_eq!(wrong("@2"), "nothing to say to 2; /to 2 is for all lines to come");
+        assert!(wrong("@bob hi").starts_with("@bob is nobody; ") && wrong("@bob hi").ends_with("written @@bob hi"));
+        assert!(wrong("@-1 hi").starts_with("@-1 is nobody"));
+    }
+
+    #[test]
+    fn commands() {
+        assert_eq!(parse("/to 2"), Ok(PromptCommand::To(Choice::Peer(2))));
+        assert_eq!(parse("/to all "), Ok(PromptCommand::To(Choice::All)));
+        assert_eq!(parse("/to last"), Ok(PromptCommand::To(Choice::Latest)));
+        assert_eq!(parse("/peers"), Ok(PromptCommand::Peers));
+        assert_eq!(parse("/file a b.txt"), Ok(PromptCommand::File("a b.txt".into())));
+        assert_eq!(parse("/close"), Ok(PromptCommand::Close(None)));
+        assert_eq!(parse("/close 2"), Ok(PromptCommand::Close(Some(2))));
+        assert_eq!(parse("/help"), Ok(PromptCommand::Help));
+        assert_eq!(parse("/quit"), Ok(PromptCommand::Quit));
+    }
+
+    #[test]
+    fn wrong_commands_say_what_is_right() {
+        assert_eq!(wrong("/to"), "/to whom?; /to 2, /to all, or /to last for who sent last");
+        assert_eq!(wrong("/to bob"), wrong("/to"));
+        assert_eq!(wrong("/file"), "/file needs a path; such as /file notes.txt");
+        assert_eq!(wrong("/close bob"), "/close bob: not a peer's number; /peers lists them");
+        let hint = "a text that begins so is written //etc/passwd is a file";
+        assert_eq!(wrong("/etc/passwd is a file"), format!("no command /etc/passwd: /help lists them; {hint}"));
+        assert_eq!(wrong("/quit now"), "/quit stands alone; a text that begins so is written //quit now");
+        assert_eq!(wrong("/"), "no command /: /help lists them; a text that begins so is written //");
+    }
+
+    #[test]
+    fn bytes_are_hexadecimal() {
+        assert_eq!(parse("/hex 0x00 0x0A 0xFF"), Ok(PromptCommand::Bytes(vec![0, 10, 255])));
+        assert_eq!(wrong("/hex"), "/hex needs bytes; such as /hex 00 0a ff");
+        assert_eq!(wrong("/hex zz"), "/hex: zz is not hexadecimal; such as /hex 00 0a ff");
+    }
+
+    #[test]
+    fn every_command_of_the_help_is_understood() {
+        for command in COMMANDS {
+            assert!(command.written.starts_with(&format!("/{}", command.name)));
+            assert!(parse(command.written).is_ok(), "{}", command.written);
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! What stands between the conversation and the terminal: text to be shown above the prompt, the line being typed, and
+//! to whom it goes.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use unstick::service::talk::Event;
+
+use super::recipient::{Recipients, To};
+use super::tty::show;
+use crate::frontend::terminal::render::coloured_prompt;
+use crate::text_queue::{self, BURST, WAITING};
+
+/// How long the reader may take to leave the terminal alone at the end. It is busy for longer only where rustyline
+/// waits for a key and nothing else, as behind ^V.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// How long the reader may take nothing before nobody waits for the terminal any more. It takes everything at once, which a
+/// slow line carries for a while.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// Shared by the conversation, the reader of keys and who wakes it.
+pub(crate) struct PromptScreen {
+    state: Mutex<State>,
+    /// The phase or the need to wake the reader has changed.
+    changed: Condvar,
+    /// Text has been taken.
+    room: Notify,
+    colour: bool,
+}
+
+struct State {
+    /// Whole lines for the screen.
+    waiting: String,
+    /// Lines that found no room there, because the terminal takes nothing.
+    dropped: u64,
+    /// When text was last taken, or there was none to take.
+    taken: Instant,
+    phase: Phase,
+    wake: Wake,
+    /// What has been typed of the next line.
+    line: String,
+    /// To whom the prompt says that the line goes.
+    shown: To,
+    recipients: Recipients,
+    /// The reader is to leave the terminal.
+    finishing: bool,
+    /// The reader is to begin again: the terminal may be in another mode than it thinks.
+    again: bool,
+    interrupted: bool,
+    unsent: Vec<Bytes>,
+}
+
+/// What the reader of keys is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It has not begun.
+    Ahead,
+    /// It carries out a line.
+    Between,
+    /// It has drawn the prompt, and reads keys.
+    Editing,
+    /// There is none, or no more: text goes to the terminal at once.
+    Away,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    No,
+    Wanted,
+    Sent,
+}
+
+/// What to draw.
+pub(super) enum Draw {
+    /// This, and the prompt below it.
+    Above(String),
+    /// Nothing: reading ends here, for another prompt or for good.
+    Leave,
+}
+
+/// The prompt for a line.
+pub(super) struct Prompt {
+    pub(super) plain: String,
+    pub(super) coloured: String,
+}
+
+/// How the prompt ended.
+pub(super) struct Ended {
+    /// The reader has left the terminal as it was.
+    pub(super) by_itself: bool,
+    /// What was waiting to be shown.
+    pub(super) text: String,
+    /// What was typed, and will not be sent.
+    pub(super) unsent: Vec<Bytes>,
+    pub(super) interrupted: bool,
+}
+
+impl PromptScreen {
+    pub(super) fn new(single: bool, colour: bool) -> Self {
+        let state = State {
+            waiting: String::new(),
+            dropped: 0,
+            taken: Instant::now(),
+            phase: Phase::Ahead,
+            wake: Wake::No,
+            line: String::new(),
+            shown: To::Nobody,
+            recipients: Recipients::new(single),
+            finishing: false,
+            again: false,
+            interrupted: false,
+            unsent: Vec::new(),
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new(), room: Notify::new(), colour }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // For the conversation.
+
+    /// Remembers who is there, and who spoke last.
+    pub(crate) fn note(&self, event: &Event<'_>) {
+        let mut state = self.lock();
+        match event {
+            Event::Open { peer, names, .. } => state.recipients.came(*peer, &names.remote),
+            Event::Message { peer, .. } => state.recipients.spoke(*peer),
+            Event::Close { peer, .. } => state.recipients.left(*peer),
+            _ => return,
+        }
+        self.wake_if_needed(&mut state);
+    }
+
+    /// Shows whole lines.
+    pub(crate) fn say(&self, text: &str) {
+        let mut state = self.lock();
+        if state.phase == Phase::Away {
+            show(text);
+        } else if !state.has_room() {
+            state.dropped += text.lines().count() as u64;
+        } else {
+            if state.waiting.is_empty() {
+                state.taken = Instant::now();
+            }
+            state.waiting.push_str(text);
+            self.wake_if_needed(&mut state);
+        }
+    }
+
+    /// The same while there is a prompt; false where there is none.
+    pub(super) fn say_if_live(&self, text: &str) -> bool {
+        let live = self.lock().phase != Phase::Away;
+        if live {
+            self.say(text);
+        }
+        live
+    }
+
+    /// What to wait for before more is said: a terminal that takes nothing slows nobody down.
+    pub(crate) fn room(screen: &Arc<Self>) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        screen.lock().patience()?;
+        let screen = Arc::clone(screen);
+        Some(Box::pin(async move {
+            loop {
+                let taken = screen.room.notified();
+                let Some(left) = screen.lock().patience() else { return };
+                let _ = tokio::time::timeout(left, taken).await;
+            }
+        }))
+    }
+
+    /// The program goes on after it was stopped.
+    pub(super) fn resumed(&self) {
+        let mut state = self.lock();
+        state.again = true;
+        self.wake_if_needed(&mut state);
+    }
+
+    /// A message was typed, and nobody takes it any more.
+    pub(super) fn not_sent(&self, message: Bytes) {
+        self.lock().unsent.push(message);
+    }
+
+    /// Ends the reading of keys, as far as that is possible within the grace.
+    pub(super) fn finish(&self) -> Ended {
+        let mut state = self.lock();
+        state.finishing = true;
+        self.wake_if_needed(&mut state);
+        let busy = |state: &mut State| matches!(state.phase, Phase::Between | Phase::Editing);
+        let waited = self.changed.wait_timeout_while(state, GRACE, busy);
+        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.phase = Phase::Away;
+        self.changed.notify_all();
+        let mut unsent = mem::take(&mut state.unsent);
+        let line = mem::take(&mut state.line);
+        if !line.is_empty() {
+            unsent.push(line.into());
+        }
+        let text = self.take(&mut state);
+        Ended { by_itself: !timeout.timed_out(), text, unsent, interrupted: state.interrupted }
+    }
+
+    // For the reader of keys.
+
+    /// The prompt for the next line, of which this much is there already; `None` where there is to be no next line.
+    pub(super) fn begin(&self, line: &str) -> Option<Prompt> {
+        let mut state = self.lock();
+        line.clone_into(&mut state.line);
+        if state.finishing || state.phase == Phase::Away {
+            return None;
+        }
+        state.phase = Phase::Between;
+        state.again = false;
+        state.shown = state.recipients.next();
+        let plain = state.recipients.prompt(state.shown);
+        let coloured = coloured_prompt(self.colour, &plain, state.shown.target());
+        Some(Prompt { plain, coloured })
+    }
+
+    /// What to draw. Reading is only ever left where it was woken: then no keys wait that would be lost.
+    pub(super) fn draw(&self, woken: bool) -> Draw {
+        let mut state = self.lock();
+        if state.phase != Phase::Away {
+            state.phase = Phase::Editing;
+        }
+        state.wake = Wake::No;
+        if woken && state.must_leave() {
+            return Draw::Leave;
+        }
+        let text = self.take(&mut state);
+        self.wake_if_needed(&mut state);
+        Draw::Above(text)
+    }
+
+    /// The line has changed.
+    pub(super) fn typed(&self, line: &str) {
+        let mut state = self.lock();
+        line.clone_into(&mut state.line);
+        self.wake_if_needed(&mut state);
+    }
+
+    /// What has been typed.
+    pub(super) fn line(&self) -> String {
+        self.lock().line.clone()
+    }
+
+    /// Reading has ended, with a line or for a reason; nothing is drawn until it begins again.
+    pub(super) fn pause(&self) {
+        self.lock().phase = Phase::Between;
+    }
+
+    /// What waits to be shown.
+    pub(super) fn take_text(&self) -> String {
+        self.take(&mut self.lock())
+    }
+
+    pub(super) fn interrupt(&self) {
+        self.lock().interrupted = true;
+    }
+
+    /// Nobody reads keys: text goes to the terminal at once from now on.
+    pub(super) fn away(&self) {
+        let mut state = self.lock();
+        state.phase = Phase::Away;
+        show(&self.take(&mut state));
+        self.changed.notify_all();
+    }
+
+    /// Looks at the recipients, and at whom the prompt shows.
+    pub(super) fn recipients<T>(&self, look: impl FnOnce(&mut Recipients, To) -> T) -> T {
+        let state = &mut *self.lock();
+        look(&mut state.recipients, state.shown)
+    }
+
+    // For who wakes the reader.
+
+    /// Waits until the reader of keys is to be woken; false once there is none.
+    pub(super) fn wait_to_wake(&self) -> bool {
+        let mut state = self.lock();
+        loop {
+            match (state.phase, state.wake) {
+                (Phase::Away, _) => return false,
+                (Phase::Editing, Wake::Wanted) => {
+                    state.wake = Wake::Sent;
+                    return true;
+                }
+                _ => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn take(&self, state: &mut State) -> String {
+        self.room.notify_waiters();
+        state.taken = Instant::now();
+        let mut text = mem::take(&mut state.waiting);
+        match mem::take(&mut state.dropped) {
+            0 => {}
+            count => text.push_str(&text_queue::dropped(count, "the terminal")),
+        }
+        text
+    }
+
+    fn wake_if_needed(&self, state: &mut State) {
+        let needed = !state.waiting.is_empty() || state.must_leave();
+        // Before the first drawing there is no need: drawing shows everything.
+        if needed && state.phase == Phase::Editing && state.wake == Wake::No {
+            state.wake = Wake::Wanted;
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        self.waiting.len() <= WAITING || (self.patience().is_some() && self.waiting.len() <= WAITING + BURST)
+    }
+
+    /// How long to wait for room, where there is something to wait for.
+    fn patience(&self) -> Option<Duration> {
+        let left = STALLED.saturating_sub(self.taken.elapsed());
+        (self.waiting.len() > WAITING && !left.is_zero()).then_some(left)
+    }
+
+    /// The line goes to somebody else than the prompt says.
+    fn is_stale(&self) -> bool {
+        let next = self.recipients.next();
+        next != self.shown && self.recipients.prompt(next) != self.recipients.prompt(self.shown)
+    }
+
+    /// Another prompt is due, and the line is empty; or there is to be none.
+    fn must_leave(&self) -> bool {
+        self.finishing || self.again || (self.line.is_empty() && self.is_stale())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unstick::endpoint::Names;
+
+    fn open(screen: &PromptScreen, peer: u64) {
+        let names = Names { remote: "127.0.0.1:5".into(), local: "127.0.0.1:6".into() };
+        screen.note(&Event::Open { peer, names: &names, datagram: false, request: None });
+    }
+
+    fn woken(screen: &PromptScreen) -> Option<String> {
+        match screen.draw(true) {
+            Draw::Above(text) => Some(text),
+            Draw::Leave => None,
+        }
+    }
+
+    #[test]
+    fn text_waits_for_the_next_drawing_in_its_order() {
+        let screen = PromptScreen::new(false, false);
+        screen.say("one\n");
+        assert_eq!(screen.begin("").unwrap().plain, "nobody> ");
+        screen.say("two\n");
+        assert_eq!(woken(&screen).as_deref(), Some("one\ntwo\n"));
+        assert_eq!(woken(&screen).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn the_prompt_changes_only_while_the_line_is_empty() {
+        let screen = PromptScreen::new(false, false);
+        screen.begin("").unwrap();
+        assert!(woken(&screen).is_some());
+        screen.typed("h");
+        open(&screen, 1);
+        assert!(woken(&screen).is_some(), "a line is being typed");
+        screen.typed("");
+        assert!(matches!(screen.draw(false), Draw::Above(_)), "keys may be waiting");
+        assert!(woken(&screen).is_none(), "now the prompt can change");
+        assert_eq!(screen.begin("").unwrap().plain, "to 1> ");
+        assert!(woken(&screen).is_some());
+    }
+
+    #[test]
+    fn a_single_peer_needs_no_other_prompt() {
+        let screen = PromptScreen::new(true, false);
+        assert_eq!(screen.begin("").unwrap().plain, "> ");
+        assert!(woken(&screen).is_some());
+        open(&screen, 1);
+        assert!(woken(&screen).is_some());
+    }
+
+    #[test]
+    fn the_end_wakes_the_reader_and_tells_what_was_not_sent() {
+        let screen = Arc::new(PromptScreen::new(false, false));
+        screen.begin("").unwrap();
+        assert!(matches!(screen.draw(false), Draw::Above(_)));
+        screen.typed("half a li");
+        screen.not_sent("typed ahead".into());
+        let reader = Arc::clone(&screen);
+        let reader = std::thread::spawn(move || {
+            assert!(reader.wait_to_wake());
+            assert!(matches!(reader.draw(true), Draw::Leave));
+            assert!(reader.begin(&reader.line()).is_none());
+            reader.away();
+            assert!(!reader.wait_to_wake());
+        });
+        let ended = screen.finish();
+        reader.join().unwrap();
+        assert!(ended.by_itself && !ended.interrupted);
+        assert_eq!(ended.unsent, ["typed ahead", "half a li"]);
+        assert_eq!(screen.finish().unsent, [""; 0]);
+    }
+
+    #[test]
+    fn a_reader_that_does_not_leave_is_not_waited_for() {
+        let screen = PromptScreen::new(false, false);
+        screen.begin("").unwrap();
+        assert!(matches!(screen.draw(false), Draw::Above(_)));
+        screen.say("last words\n");
+        let ended = screen.finish();
+        assert!(!ended.by_itself);
+        assert_eq!(ended.text, "last words\n");
+    }
+
+    #[test]
+    fn a_full_screen_asks_for_patience() {
+        let screen = Arc::new(PromptScreen::new(false, false));
+        assert!(PromptScreen::room(&screen).is_none());
+        screen.say(&"x".repeat(WAITING + 1));
+        let room = PromptScreen::room(&screen).expect("there is no room");
+        screen.take_text();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(room);
+    }
+}

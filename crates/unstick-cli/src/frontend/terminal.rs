@@ -1,0 +1,118 @@
+//! A conversation as a person sees it without a prompt: messages with their peer's number, and what happens besides.
+//!
+//! Not here: the prompt (`prompt`), and how an event reads (`render`).
+
+pub mod render;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use unstick::service::talk::{Event, Output, Reason};
+use unstick::{Error, Result};
+
+use crate::output::{self, colour_on};
+use crate::text_queue::{self, To};
+use render::{DisplayOptions, Rendered, Renderer};
+
+/// What a pipe cannot say on standard output goes to standard error.
+pub struct Notices {
+    renderer: Renderer,
+    verbose: bool,
+    /// There is no more than one peer: its failure is the run's, which is said at the end.
+    single: bool,
+}
+
+impl Notices {
+    pub fn new(verbose: bool, single: bool) -> Self {
+        let look = DisplayOptions { colour: false, hex: false, time: false, verbose };
+        Self { renderer: Renderer::new(look, single, false), verbose, single }
+    }
+
+    /// Says what has happened, if that has to be said.
+    pub fn say(&mut self, event: &Event<'_>) {
+        if let Event::Message { .. } = event {
+            return;
+        }
+        // It remembers who is spoken to in datagrams, said or not.
+        let rendered = self.renderer.render(event);
+        let said = match event {
+            Event::Error { peer: Some(peer), error, .. } if !self.single => {
+                return output::error_of_peer(*peer, error);
+            }
+            Event::Error { error, .. } => return output::error(error),
+            // Why a peer was refused was said as it happened.
+            Event::Close { reason: Reason::Refused(_), .. } if !self.single => self.verbose,
+            Event::Close { peer, reason, .. } if let Some(error) = reason.error() => {
+                if !self.single {
+                    output::error_of_peer(*peer, error);
+                }
+                return;
+            }
+            Event::Listening { .. }
+            | Event::Lost { .. }
+            | Event::Pending { .. }
+            | Event::Slow { .. }
+            | Event::Reconnecting { .. } => true,
+            Event::Unanswered { .. }
+            | Event::Notice { .. }
+            | Event::Close { reason: Reason::Slow | Reason::Idle(_), .. } => true,
+            Event::Damaged { .. } => true,
+            _ => self.verbose,
+        };
+        if said && let Some(rendered) = rendered {
+            output::notice(rendered.text.trim_end());
+        }
+    }
+}
+
+/// A connection on standard output leaves no room there for messages: they are not shown.
+impl Output for Notices {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        self.say(&event);
+        Ok(())
+    }
+}
+
+/// Shows a conversation without a prompt: messages on standard output, everything else on standard error.
+pub struct TerminalOutput {
+    renderer: Renderer,
+}
+
+impl TerminalOutput {
+    /// With a single peer its coming is a connection.
+    pub fn new(options: DisplayOptions, single: bool) -> Self {
+        let notice_colour = colour_on(&io::stderr());
+        Self { renderer: Renderer::new(options, single, notice_colour) }
+    }
+}
+
+impl Output for TerminalOutput {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        let Some(Rendered { text, message }) = self.renderer.render(&event) else { return Ok(()) };
+        if message {
+            return text_queue::show(text).map_err(unwritten);
+        }
+        if is_printed(&event) {
+            text_queue::say(To::Errors, text);
+        }
+        Ok(())
+    }
+
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        text_queue::room(To::Output)
+    }
+}
+
+/// Whether an event is printed now: the same error of many peers is printed a few times, then counted.
+pub fn is_printed(event: &Event<'_>) -> bool {
+    let Event::Error { peer, error, .. } = event else { return true };
+    output::should_print(&format!("peer {}: {error}", peer.unwrap_or_default()))
+}
+
+fn unwritten(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::output_closed(),
+        _ => Error::other(format!("standard output: {error}")),
+    }
+}

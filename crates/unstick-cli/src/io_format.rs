@@ -1,0 +1,166 @@
+//! How messages are written in standard input and output (`--io`).
+
+mod escaped;
+mod quoted;
+
+use std::str::FromStr;
+
+use bytes::Bytes;
+use unstick::wire::Framing;
+use unstick::{Error, Framings, Result};
+
+use crate::hex::parse_hex;
+use crate::json_lines::{from_text_or_base64, safe, text_or_base64};
+use crate::sanitize;
+use escaped::{digit, escape_text, unescape};
+pub(crate) use quoted::is_ambiguous;
+
+/// How messages stand in a pipe.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A line each, verbatim. A message that holds an LF does not fit.
+    Line,
+    /// A line each, verbatim, except that a message that holds an LF is quoted: `$'a\nb'`.
+    #[default]
+    Quoted,
+    /// Frames of another framing: the payload verbatim.
+    Framed(Framing),
+    /// A line of hexadecimal digits each.
+    Hex,
+    /// A line each, with what is not text escaped as in C: `\n`, `\x00`, `\\`.
+    Escaped,
+    /// A line each, as a JSON string, or `{"base64": "..."}` where it is not UTF-8.
+    Json,
+    /// All of standard input is one message; what arrives is written with nothing between.
+    Raw,
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "line" => Self::Line,
+            "quoted" => Self::Quoted,
+            "hex" => Self::Hex,
+            "escaped" => Self::Escaped,
+            "json" => Self::Json,
+            "raw" => Self::Raw,
+            spec => Self::Framed(Framing::parse(spec).map_err(|error| {
+                let hint = "--io takes line, quoted, hex, escaped, json, raw or a framing spec";
+                Error::usage(format!("--io {spec}: {error}")).with_hint(hint)
+            })?),
+        })
+    }
+}
+
+impl Format {
+    /// How messages of these framings stand in a pipe where nobody says: lines as they are, and whatever may hold an LF so
+    /// that every message fits.
+    pub fn of(framings: Option<&Framings>) -> Self {
+        let lines = |framings: &Framings| framings.inbound.is_lines() && framings.outbound.is_lines();
+        if framings.is_some_and(lines) { Self::Line } else { Self::Quoted }
+    }
+
+    /// How the lines, or frames, that hold the messages are themselves framed.
+    pub fn framings(&self) -> Result<Framings> {
+        Ok(match self {
+            Self::Framed(framing) => framing.clone().into(),
+            // The limit that counts is the peer's framing's. A CR is content: nothing is altered.
+            Self::Line | Self::Quoted => Framing::parse("line,cr=keep,max=1G")?.into(),
+            Self::Hex | Self::Escaped | Self::Json => Framing::parse("line,max=1G")?.into(),
+            Self::Raw => Framing::parse("raw,max=1G")?.into(),
+        })
+    }
+
+    /// A message as it is written.
+    pub fn write(&self, message: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Line | Self::Framed(_) | Self::Raw => out.extend_from_slice(message),
+            Self::Hex => out.extend(message.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)])),
+            Self::Escaped => escape_text(message, None, out),
+            Self::Quoted => quoted::quote(message, out),
+            Self::Json => out.extend_from_slice(safe(text_or_base64(message).to_string()).as_bytes()),
+        }
+    }
+
+    /// A message as it was written; `None` where it makes no sense.
+    fn read(&self, written: &[u8]) -> Option<Bytes> {
+        match self {
+            Self::Line | Self::Framed(_) | Self::Raw => Some(Bytes::copy_from_slice(written)),
+            Self::Hex => parse_hex(std::str::from_utf8(written).ok()?).map(Bytes::from).ok(),
+            Self::Escaped => unescape(written).map(Bytes::from),
+            Self::Quoted if quoted::is_quoted(written) => quoted::unquote(written).map(Bytes::from),
+            Self::Quoted => Some(Bytes::copy_from_slice(written)),
+            Self::Json => from_text_or_base64(written),
+        }
+    }
+
+    /// A message as it stands in standard input.
+    pub fn parse_message(&self, written: &[u8]) -> Result<Bytes> {
+        self.read(written).ok_or_else(|| {
+            let shown = sanitize::line_of_bytes(&written[..written.len().min(60)]);
+            let error = Error::other(format!("standard input: `{shown}` is no message in --io {}", self.name()));
+            error.with_hint(match self {
+                Self::Hex => "a message in hexadecimal is written 00ff10 or 00 ff 10",
+                Self::Escaped => "\\n, \\r, \\t, \\0, \\xHH and \\\\ are what a backslash begins",
+                Self::Quoted => "a line that begins with $' is read as a quoted message, such as $'a\\nb'; --io line takes every line as it is",
+                _ => "a message in JSON is a string, or {\"base64\":\"...\"}",
+            })
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Line => "line",
+            Self::Quoted => "quoted",
+            Self::Framed(framing) => framing.as_str(),
+            Self::Hex => "hex",
+            Self::Escaped => "escaped",
+            Self::Json => "json",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// Whether each message is a line of its own.
+    pub fn is_lines(&self) -> bool {
+        matches!(self, Self::Line | Self::Quoted | Self::Hex | Self::Escaped | Self::Json)
+    }
+
+    /// Whether messages stand as they are, but for those that [`Self::Quoted`] quotes: then they are not copied on their way.
+    pub fn is_verbatim(&self) -> bool {
+        matches!(self, Self::Line | Self::Quoted | Self::Framed(_) | Self::Raw)
+    }
+
+    /// Whether this line of the input is the message itself.
+    pub fn stands(&self, written: &[u8]) -> bool {
+        self.is_verbatim() && !(*self == Self::Quoted && quoted::is_quoted(written))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_reads_what_it_writes() {
+        let messages: &[&[u8]] = &[b"", b"hello", b"a\nb\r\t\0\\x41", &[0xff, 0xfe, 0x00], "grüße \u{202e}".as_bytes()];
+        for format in [Format::Hex, Format::Escaped, Format::Quoted, Format::Json] {
+            for message in messages {
+                let mut written = Vec::new();
+                format.write(message, &mut written);
+                assert!(!written.contains(&b'\n'), "{format:?} {message:?}");
+                assert_eq!(format.read(&written).as_deref(), Some(*message), "{format:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        assert_eq!(Format::Hex.read(b"0"), None);
+        assert_eq!(Format::Hex.read(b"zz"), None);
+        assert_eq!(Format::Escaped.read(b"\\q"), None);
+        assert_eq!(Format::Escaped.read(b"\\x4"), None);
+        assert_eq!(Format::Json.read(b"{"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! Objects as lines of JSON: version and time, messages as text or base64, and nothing that a terminal would act on.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use unstick::Error;
+use unstick::endpoint::Request;
+
+use crate::sanitize;
+
+/// Version of the events and commands: it goes up when a script written for the last one would break.
+pub const VERSION: u64 = 1;
+
+/// Puts the time into an event, and into the first of a run the version.
+pub fn stamp(event: &mut Value, versioned: &mut bool) {
+    event["time"] = now().into();
+    if !std::mem::replace(versioned, true) {
+        event["version"] = VERSION.into();
+    }
+}
+
+/// An event as a line without its end. Wherever it goes, somebody may show it on a terminal.
+pub fn line(event: &Value) -> String {
+    safe(written(event))
+}
+
+/// JSON in which everything that a terminal would not show is escaped.
+pub fn safe(text: String) -> String {
+    match sanitize::json(&text) {
+        Cow::Owned(safe) => safe,
+        Cow::Borrowed(_) => text,
+    }
+}
+
+/// Keys that stand in front, for people who read along: what happened, with whom, when. The rest follows by the alphabet.
+const IN_FRONT: [&str; 5] = ["event", "peer", "from", "local", "time"];
+
+/// An event, what stands in front first.
+fn written(event: &Value) -> String {
+    let Value::Object(object) = event else { return event.to_string() };
+    let front = IN_FRONT.iter().filter_map(|key| object.get_key_value(*key));
+    let rest = object.iter().filter(|(key, _)| !IN_FRONT.contains(&key.as_str()));
+    let mut text = String::from("{");
+    for (key, value) in front.chain(rest) {
+        let comma = if text.len() > 1 { "," } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(text, "{comma}\"{key}\":{value}");
+    }
+    text + "}"
+}
+
+/// A message as a JSON string, or as an object with base64 where it is not UTF-8.
+pub fn text_or_base64(message: &[u8]) -> Value {
+    match std::str::from_utf8(message) {
+        Ok(text) => Value::from(text),
+        Err(_) => json!({ "base64": BASE64.encode(message) }),
+    }
+}
+
+/// The reverse; `None` where it is neither.
+pub fn from_text_or_base64(written: &[u8]) -> Option<Bytes> {
+    match serde_json::from_slice(written).ok()? {
+        Value::String(text) => Some(text.into()),
+        Value::Object(object) => message_of(&object).ok().flatten(),
+        _ => None,
+    }
+}
+
+/// The message in an object: `text` or `base64`.
+pub fn message_of(object: &Map<String, Value>) -> Result<Option<Bytes>, String> {
+    match (object.get("text"), object.get("base64")) {
+        (Some(Value::String(text)), None) => Ok(Some(text.clone().into())),
+        (None, Some(Value::String(encoded))) => {
+            BASE64.decode(encoded).map(|bytes| Some(bytes.into())).map_err(|error| format!("base64: {error}"))
+        }
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err("`text` and `base64` exclude each other".into()),
+        _ => Err("`text` and `base64` are strings".into()),
+    }
+}
+
+/// Now, in RFC 3339 with milliseconds, in UTC.
+pub fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
+/// Puts a message into an object: as `text`, or as `base64` where it is not UTF-8.
+pub fn put_message(object: &mut Value, message: &[u8]) {
+    match std::str::from_utf8(message) {
+        Ok(text) => object["text"] = text.into(),
+        Err(_) => object["base64"] = BASE64.encode(message).into(),
+    }
+}
+
+/// Puts what a WebSocket's client asked for into an object.
+pub fn put_request(object: &mut Value, request: Option<&Request>) {
+    let Some(request) = request else { return };
+    let mut headers = Map::new();
+    for (name, _) in &request.headers {
+        headers.insert(name.clone(), request.header(name).into());
+    }
+    object["path"] = request.path.clone().into();
+    object["query"] = request.query.clone().into();
+    object["subprotocol"] = request.protocol.clone().into();
+    object["headers"] = headers.into();
+}
+
+/// Puts the exit status of a process that was at the other end into its `close` event, where it has ended by itself.
+pub fn put_status(object: &mut Value, from: &str, ended: bool, failure: Option<&Error>) {
+    let status = failure.and_then(Error::exit_status).or((ended && from.starts_with("exec:")).then_some(0));
+    if let Some(status) = status {
+        object["status"] = status.into();
+    }
+    if let Some(unfinished) = failure.and_then(Error::unfinished) {
+        let mut lost = json!({ "bytes": unfinished.length });
+        put_message(&mut lost, &unfinished.beginning);
+        object["unfinished"] = lost;
+    }
+}
+
+/// The same of what failed.
+pub fn failure_name(error: &Error) -> &'static str {
+    match error {
+        error if error.is_framing() => "framing",
+        error if error.is_over_budget() => "memory",
+        error if error.is_timeout() => "timeout",
+        error if error.is_reset() => "reset",
+        _ => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_stands_in_front() {
+        let event = json!({ "text": "a\"b", "time": "now", "from": "x", "event": "message", "peer": 2 });
+        assert_eq!(written(&event), r#"{"event":"message","peer":2,"from":"x","time":"now","text":"a\"b"}"#);
+        assert_eq!(written(&json!({})), "{}");
+    }
+}

@@ -1,0 +1,19 @@
+//! Groups of options: what can be typed, and what it means for a connection. Each file has its group's clap struct and the functions
+//! that apply it.
+
+pub mod bridge;
+pub mod children;
+pub mod connection;
+pub mod endpoint;
+pub mod framing;
+pub mod listening;
+pub mod payload;
+pub mod peer_limits;
+pub mod proxy;
+pub mod secrets;
+pub mod sendable;
+pub mod talk;
+pub mod tls;
+pub mod udp;
+pub mod values;
+pub mod websocket;

@@ -1,0 +1,142 @@
+//! What can be typed of a connection: its framing, how a server is reached, and what it means.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use unstick::wire::quantity::parse_number;
+use unstick::{Address, Error, Options, Result};
+
+use crate::options::children;
+use crate::options::proxy::ProxyArgs;
+use crate::options::tls::TlsClientArgs;
+use crate::options::values::{Keepalive, duration, keepalive};
+use crate::options::websocket::WsClientArgs;
+use crate::{output, sanitize};
+
+/// How messages lie on the wire.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Framing")]
+pub struct WireArgs {
+    /// The framing of streams, such as line, u32be or struct:i (see `unstick framings`)
+    #[arg(short = 'f', long = "frame", value_name = "SPEC")]
+    pub frame: Option<String>,
+    /// The framing of received messages, if the directions differ
+    #[arg(long, value_name = "SPEC")]
+    pub frame_in: Option<String>,
+    /// The framing of sent messages, if the directions differ
+    #[arg(long, value_name = "SPEC")]
+    pub frame_out: Option<String>,
+    /// Close a peer whose frame takes longer than TIME from its first byte to its last
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub frame_timeout: Option<Duration>,
+    /// Probe a silent TCP peer every TIME, and close the connection if it does not answer; a listener does so every 60s by
+    /// default, and closes after 4 minutes of silence. `no` switches it off
+    #[arg(long, value_name = "TIME|no", value_parser = keepalive, help_heading = "Connecting")]
+    pub keepalive: Option<Keepalive>,
+    /// Let the kernel gather small segments (Nagle's algorithm)
+    #[arg(long, alias = "no-nodelay", help_heading = "Connecting")]
+    pub nagle: bool,
+    /// Print resolved names, tried addresses and times
+    #[arg(short, long, help_heading = "Connecting")]
+    pub verbose: bool,
+}
+
+/// How to get to a peer.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connecting")]
+pub struct ConnectArgs {
+    /// Give up connecting after TIME [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub connect_timeout: Option<Duration>,
+    /// Keep trying for TIME if nothing listens there yet
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub retry: Option<Duration>,
+    /// Connect from this address, port or both: IP, :PORT or IP:PORT
+    #[arg(long, value_name = "ADDRESS")]
+    pub source: Option<String>,
+    /// Through whom.
+    #[command(flatten)]
+    pub through: ProxyArgs,
+    /// TLS, as a client.
+    #[command(flatten)]
+    pub verify: TlsClientArgs,
+    /// WebSocket, as a client.
+    #[command(flatten)]
+    pub request: WsClientArgs,
+}
+
+/// What every verb asks of an endpoint.
+pub fn options(wire: &WireArgs) -> Options {
+    let mut options = Options::default();
+    options.processes = children::processes(None);
+    options.frame_timeout = wire.frame_timeout;
+    match wire.keepalive {
+        Some(Keepalive::Every(time)) => options.keepalive = Some(time),
+        Some(Keepalive::Never) => options.accepted_keepalive = None,
+        None => {}
+    }
+    options.nodelay = !wire.nagle;
+    if wire.verbose {
+        options.trace = Some(Arc::new(|what: &str| output::notice(&sanitize::line(what))));
+    }
+    options
+}
+
+/// How to get to a peer.
+pub fn connecting(asked: &ConnectArgs, options: &mut Options) -> Result<()> {
+    options.connect_timeout = asked.connect_timeout.unwrap_or(options.connect_timeout);
+    options.retry = asked.retry;
+    options.source = asked.source.as_deref().map(source).transpose()?;
+    Ok(())
+}
+
+/// What is asked of connecting is for what can be connected to.
+pub fn check_connecting(asked: &ConnectArgs, ends: &[&Address]) -> Result<()> {
+    let can_wait = |address: &Address| !matches!(address, Address::Exec(_) | Address::Stdio | Address::Mem(_));
+    let has_host = |address: &Address| {
+        can_wait(address) && address.socket_name().is_none() && !matches!(address, Address::Serial(_))
+    };
+    let (names, fits) = match asked {
+        asked if asked.source.is_some() => {
+            ("--source is for addresses with a host", ends.iter().any(|at| has_host(at)))
+        }
+        asked if asked.retry.is_some() || asked.connect_timeout.is_some() => {
+            ("--connect-timeout and --retry are for sockets and serial lines", ends.iter().any(|at| can_wait(at)))
+        }
+        _ => return Ok(()),
+    };
+    if fits {
+        return Ok(());
+    }
+    let shown: Vec<String> = ends.iter().map(ToString::to_string).collect();
+    Err(Error::usage(format!("{names}, not for {}", shown.join(" and "))))
+}
+
+/// `IP`, `:PORT` or `IP:PORT`.
+fn source(text: &str) -> Result<SocketAddr> {
+    let parsed = text.parse::<SocketAddr>().ok().or_else(|| text.parse::<IpAddr>().ok().map(|ip| (ip, 0).into()));
+    let port = || text.strip_prefix(':').and_then(parse_number).map(|port: u16| ([0, 0, 0, 0], port).into());
+    parsed.or_else(port).ok_or_else(|| {
+        Error::usage(format!("--source {text}: not an address of this machine")).with_hint("write IP, :PORT or IP:PORT")
+    })
+}
+
+impl ConnectArgs {
+    /// Refuses options of connecting where nothing is connected to: a listener without `--to`.
+    pub fn check_unused(&self) -> Result<()> {
+        let names = match self {
+            asked if asked.connect_timeout.is_some() || asked.retry.is_some() || asked.source.is_some() => {
+                "--connect-timeout, --retry and --source"
+            }
+            asked if asked.through.proxy.is_some() => "--proxy",
+            asked if asked.verify.is_asked() => "--pin, --sni and --insecure",
+            asked if !asked.request.header.is_empty() => "--header",
+            _ => return Ok(()),
+        };
+        let are = if names.contains(' ') { "are" } else { "is" };
+        let error = Error::usage(format!("{names} {are} for connecting, and listen connects to nobody"));
+        Err(error.with_hint("--to ADDRESS connects every client to another address"))
+    }
+}

@@ -1,0 +1,78 @@
+//! The address that was typed, and the framings of its stream.
+
+use std::net::Ipv6Addr;
+
+use unstick::wire::{Framing, Role, Written};
+use unstick::{Error, FramedAddress, Framings, Result};
+
+use crate::io_format::Format;
+use crate::options::connection::WireArgs;
+
+/// `ADDRESS` or `HOST PORT`.
+pub fn target(words: &[String]) -> Result<FramedAddress> {
+    match words {
+        [host, port] if host.contains("://") => {
+            Err(Error::usage(format!("`{host}` needs no second word `{port}`"))
+                .with_hint(format!("write {host}:{port}")))
+        }
+        [command, word] if command.contains("exec:") => {
+            Err(Error::usage(format!("`{word}` is not part of the command"))
+                .with_hint("put the whole of it in quotes: 'exec:COMMAND'"))
+        }
+        [one, other] if [one, other].iter().all(|word| word.bytes().all(|byte| byte.is_ascii_digit())) => {
+            Err(Error::usage(format!("`{one} {other}` is two ports, and a run takes one address"))
+                .with_hint("start unstick once for each port, or write HOST PORT"))
+        }
+        [host, port] if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}").parse(),
+        [host, port] if host.contains(':') && !host.starts_with('[') => {
+            let hint = match port.contains(':') {
+                true => format!("one address is enough; --to {port} passes on there what comes here"),
+                false => "write HOST:PORT or HOST PORT; behind --to, HOST:PORT".to_owned(),
+            };
+            Err(Error::usage(format!("`{host} {port}` is no address")).with_hint(hint))
+        }
+        [host, port] => format!("{host}:{port}").parse(),
+        [address] => address.parse(),
+        _ => Err(Error::usage("an address is missing")),
+    }
+}
+
+/// The framings of a stream for whoever has this role; `None` for datagrams.
+pub fn framings(target: &FramedAddress, wire: &WireArgs, default: &str, role: Role) -> Result<Option<Framings>> {
+    let spec = |text: &Option<String>| text.as_deref().map(Framing::parse).transpose();
+    let (both, inbound, outbound) = (spec(&wire.frame)?, spec(&wire.frame_in)?, spec(&wire.frame_out)?);
+    if !target.address.is_stream() {
+        if both.is_some() || inbound.is_some() || outbound.is_some() {
+            return Err(Error::usage(format!("{} is not a stream: it takes no framing", target.address))
+                .with_hint(target.address.why_no_framing()));
+        }
+        return Ok(None);
+    }
+    if let (Some(own), Some(both)) = (&target.framing, &both) {
+        return Err(Error::usage(format!("-f {both} is for an address without a framing, and this one has {own}"))
+            .with_hint("name one of them; --frame-in and --frame-out are for directions that differ"));
+    }
+    let base = match target.framing.clone().or(both) {
+        Some(framing) => framing,
+        None => Framing::parse(default)?,
+    };
+    let framings = Framings { inbound: inbound.unwrap_or_else(|| base.clone()), outbound: outbound.unwrap_or(base) };
+    let framings = framings.as_seen_by(role);
+    // Said before anything is opened rather than when the first message is sent.
+    framings.outbound.encoder()?;
+    Ok(Some(framings))
+}
+
+/// How messages are written down where nobody says: as is best for the preset, if it is one.
+pub fn format(framings: Option<&Framings>) -> Format {
+    usual(framings).unwrap_or_else(|| Format::of(framings))
+}
+
+/// How the messages of a preset are best written down, where that is no text.
+pub fn usual(framings: Option<&Framings>) -> Option<Format> {
+    match framings?.inbound.preset()?.written {
+        Written::Hex => Some(Format::Hex),
+        Written::Escaped => Some(Format::Escaped),
+        Written::Line => None,
+    }
+}

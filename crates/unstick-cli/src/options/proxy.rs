@@ -1,0 +1,135 @@
+//! What can be typed of proxies, and what it means: one that is named, or the one that the environment names.
+
+use clap::Args;
+use unstick::endpoint::Proxy;
+use unstick::{Address, Error, Result};
+
+use crate::options::endpoint::{EndpointOptions, misplaced};
+use crate::options::secrets;
+
+/// How TCP gets out.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connecting")]
+pub struct ProxyArgs {
+    /// Connect through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...; env: the proxy in ALL_PROXY,
+    /// HTTPS_PROXY, HTTP_PROXY and NO_PROXY; @FILE: the proxy in a file, so that other users cannot see its password. The proxy
+    /// resolves names
+    #[arg(long, value_name = "PROXY")]
+    pub proxy: Option<String>,
+}
+
+/// What is connected to through a proxy, of these ends.
+pub fn through(asked: &ProxyArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()> {
+    let Some(proxy) = &asked.proxy else { return Ok(()) };
+    let mut any = false;
+    for end in ends.iter_mut() {
+        let Some(host) = host(end.address) else { continue };
+        any = true;
+        end.options.proxy = match proxy.as_str() {
+            "env" => environment(end.address, host, |name| std::env::var(name).ok())?,
+            file if file.starts_with('@') => Some(secrets::line("--proxy", file)?.parse().map_err(|_: Error| {
+                let error = Error::usage(format!("--proxy {file}: what is in it is no proxy"));
+                error.with_hint("such as socks5://USER:PASSWORD@HOST:1080 or http://HOST:3128")
+            })?),
+            proxy => Some(proxy.parse()?),
+        };
+    }
+    if any {
+        return Ok(());
+    }
+    Err(misplaced("--proxy", "tcp://, tls://, ws:// and wss://", ends))
+}
+
+/// The host of what a proxy can connect to.
+fn host(address: &Address) -> Option<&str> {
+    match address {
+        Address::Tcp(at) | Address::Tls(at) => Some(at.host()),
+        Address::Ws(address) | Address::Wss(address) => Some(address.at.host()),
+        _ => None,
+    }
+}
+
+/// The proxy that the environment names for an address, as curl reads it.
+fn environment(address: &Address, host: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>> {
+    let either = |name: &str| {
+        let set = variable(name).or_else(|| variable(&name.to_ascii_uppercase()));
+        set.filter(|value| !value.is_empty())
+    };
+    if either("no_proxy").is_some_and(|list| excepts(&list, host)) {
+        return Ok(None);
+    }
+    let own = match address {
+        Address::Tls(_) | Address::Wss(_) => either("https_proxy"),
+        Address::Ws(_) => either("http_proxy"),
+        _ => None,
+    };
+    let Some(text) = own.or_else(|| either("all_proxy")) else { return Ok(None) };
+    // There it is often written without a scheme, and means HTTP.
+    let url = if text.contains("://") { text } else { format!("http://{text}") };
+    url.parse().map(Some).map_err(|error: Error| {
+        let told = Error::usage(format!("the environment's proxy: {error}"));
+        match error.hint() {
+            Some(hint) => told.with_hint(hint),
+            None => told,
+        }
+    })
+}
+
+/// Whether a list of hosts and domains has this host.
+fn excepts(list: &str, host: &str) -> bool {
+    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let domain = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
+        let host = host.to_ascii_lowercase();
+        entry == "*" || host == domain || host.ends_with(&format!(".{domain}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The proxy for an address when the environment has these.
+    fn chosen(address: &str, set: &[(&str, &str)]) -> String {
+        let address: Address = address.parse().unwrap();
+        let variable = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+        match environment(&address, host(&address).unwrap(), variable) {
+            Ok(proxy) => proxy.map_or("direct".to_owned(), |proxy| proxy.to_string()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_environment_is_read_as_curl_reads_it() {
+        let all = ("ALL_PROXY", "socks5://all:1");
+        assert_eq!(chosen("tcp://a.test:1", &[]), "direct");
+        assert_eq!(chosen("tcp://a.test:1", &[all]), "socks5://all:1");
+        assert_eq!(chosen("tls://a.test:1", &[all, ("HTTPS_PROXY", "http://tls:2")]), "http://tls:2");
+        assert_eq!(chosen("wss://a.test", &[all, ("https_proxy", "tls:2")]), "http://tls:2");
+        assert_eq!(
+            chosen("ws://a.test", &[("http_proxy", "http://small:1"), ("HTTP_PROXY", "http://big:2")]),
+            "http://small:1"
+        );
+        assert_eq!(chosen("tcp://a.test:1", &[("HTTP_PROXY", "http://web:2")]), "direct");
+        assert_eq!(chosen("tcp://a.test:1", &[("ALL_PROXY", "")]), "direct");
+        let broken = chosen("tcp://a.test:1", &[("ALL_PROXY", "ftp://me:secret@x:1")]);
+        assert!(broken.starts_with("the environment's proxy: ") && !broken.contains("secret"), "{broken}");
+    }
+
+    #[test]
+    fn hosts_can_be_excepted() {
+        let set = |list| [("ALL_PROXY", "socks5://all:1"), ("NO_PROXY", list)];
+        for (list, host, direct) in [
+            ("a.test", "a.test", true),
+            ("A.TEST", "a.test", true),
+            (".a.test", "b.a.test", true),
+            ("*.a.test", "b.a.test", true),
+            ("x, a.test", "b.a.test", true),
+            ("a.test", "ba.test", false),
+            ("*", "anything", true),
+            ("", "a.test", false),
+        ] {
+            let found = chosen(&format!("tcp://{host}:1"), &set(list));
+            assert_eq!(found == "direct", direct, "{list} {host}");
+        }
+    }
+}

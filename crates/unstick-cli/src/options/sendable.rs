@@ -1,0 +1,95 @@
+//! Refuses, before anything is opened, a message that is certain to be sent and cannot be.
+//!
+//! Not here: messages that are known later. One of standard input ends the run, an answer its peer's conversation.
+
+use bytes::Bytes;
+use unstick::endpoint::MessageKind;
+use unstick::limits::{LARGEST_PACKET, LARGEST_PAYLOAD};
+use unstick::wire::quantity::size;
+use unstick::wire::{EncodeError, Framing};
+use unstick::{Address, Error, Framings, Options, Result};
+
+/// Bytes of a message that an error shows.
+const SHOWN: usize = 40;
+
+/// Bytes of the largest message that a datagram carries over IPv6, whose header is not part of the length.
+const LARGEST_PAYLOAD_IPV6: usize = LARGEST_PAYLOAD + 20;
+
+/// Checks what each peer is sent as it opens, in this order, and what answers every message.
+pub fn check(
+    address: &Address,
+    framings: Option<&Framings>,
+    options: &Options,
+    greeting: &[Bytes],
+    reply: Option<&Bytes>,
+) -> Result<()> {
+    let Some(framings) = framings else {
+        return greeting.iter().chain(reply).try_for_each(|message| fits_transport(address, options, message));
+    };
+    let (mut encoder, mut frames) = (framings.outbound.encoder()?, Vec::new());
+    for message in greeting {
+        frames.clear();
+        encoder.encode(message, &mut frames).map_err(|error| unsendable(message, &framings.outbound, &error))?;
+    }
+    // Of a framing in phases a later one may carry the reply: which one answers is known when a peer has asked.
+    if let Some(reply) = reply
+        && !framings.outbound.has_phases()
+    {
+        encoder.encode(reply, &mut frames).map_err(|error| unsendable(reply, &framings.outbound, &error))?;
+    }
+    Ok(())
+}
+
+/// A transport that carries messages has limits of its own.
+fn fits_transport(address: &Address, options: &Options, message: &[u8]) -> Result<()> {
+    let over = |largest: usize| message.len() > largest;
+    match address {
+        Address::Udp(at) => {
+            let ipv6 = at.host.as_deref().is_some_and(|host| host.contains(':'));
+            let largest = if ipv6 { LARGEST_PAYLOAD_IPV6 } else { LARGEST_PAYLOAD };
+            if over(largest) {
+                let what = format!("a message of {} bytes is too long for a datagram", message.len());
+                let hint = format!("a UDP datagram carries at most {largest} bytes");
+                return Err(refused(message, address, &what).with_hint(hint));
+            }
+        }
+        Address::UnixDgram(_) | Address::UnixSeqpacket(_) if over(LARGEST_PACKET) => {
+            let what =
+                format!("a message there has at most {LARGEST_PACKET} bytes, and this one has {}", message.len());
+            return Err(refused(message, address, &what).with_hint("split it, or use unix: with a framing"));
+        }
+        Address::Ws(_) | Address::Wss(_) | Address::WsUnix(_) => {
+            if over(options.ws.largest) {
+                let limit = size(options.ws.largest as u64);
+                let what = format!("the message has {} bytes, over the limit of {limit}", message.len());
+                return Err(refused(message, address, &what).with_hint("--max-message SIZE allows more"));
+            }
+            if options.ws.kind == MessageKind::Text && std::str::from_utf8(message).is_err() {
+                let error = refused(message, address, "it is not UTF-8, which text has to be");
+                return Err(error.with_hint("without --text such a message goes as a binary one"));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn refused(message: &[u8], address: &Address, why: &str) -> Error {
+    Error::usage(format!("{} cannot be sent to {address}: {why}", shown(message)))
+}
+
+/// A message that this framing cannot carry.
+pub fn unsendable(message: &[u8], framing: &Framing, error: &EncodeError) -> Error {
+    let wrong = Error::usage(format!("{} cannot be sent in {framing}: {error}", shown(message)));
+    match error.hint() {
+        Some(hint) => wrong.with_hint(hint),
+        None => wrong,
+    }
+}
+
+/// A message as an error names it.
+fn shown(message: &[u8]) -> String {
+    let shown = crate::sanitize::line_of_bytes(&message[..message.len().min(SHOWN)]);
+    let more = if message.len() > SHOWN { " ..." } else { "" };
+    format!("`{shown}`{more}")
+}

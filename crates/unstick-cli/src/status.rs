@@ -1,0 +1,49 @@
+//! The exit statuses of the program, and what each means.
+
+/// How the program ends, as the design numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Ended as asked.
+    Done = 0,
+    /// Another error.
+    Failed = 1,
+    /// Used wrongly.
+    Usage = 2,
+    /// Could not connect, bind, resolve or verify.
+    Unreachable = 3,
+    /// A time limit passed.
+    TimedOut = 4,
+    /// The peer broke the framing, or ended inside a frame.
+    Framing = 5,
+    /// A check failed: ended before `--count` or `--until`, or without a reply; a program that `shake` broke.
+    Check = 6,
+    /// Nothing can be said for certain.
+    Inconclusive = 7,
+    /// The terminal went away.
+    HungUp = 129,
+    /// ^C.
+    Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
+}
+
+/// Every exit status, with what it means.
+pub const STATUSES: &[(Status, &str)] = &[
+    (
+        Status::Done,
+        "success: --count or --until reached, or the peer closed where neither was given; also a closed pipe (| head)",
+    ),
+    (Status::Failed, "another error, such as a reset by the peer"),
+    (Status::Usage, "wrong use: an unknown option, or an address or framing that cannot be parsed"),
+    (Status::Unreachable, "could not connect, bind, resolve or verify"),
+    (Status::TimedOut, "timed out: connecting, --idle, --deadline, --frame-timeout; ask without a reply in time"),
+    (Status::Framing, "the peer broke the framing, or closed inside a frame"),
+    (
+        Status::Check,
+        "closed before --count or --until was reached; ask: closed without a reply; shake: the program is broken",
+    ),
+    (Status::Inconclusive, "shake cannot tell: it found no break, and did not deliver every cut"),
+    (Status::HungUp, "the terminal closed (SIGHUP)"),
+    (Status::Interrupted, "interrupted (^C)"),
+    (Status::Terminated, "terminated (SIGTERM)"),
+];

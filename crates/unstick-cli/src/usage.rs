@@ -1,0 +1,160 @@
+//! Wrong arguments → one sentence and a hint, in the words of every other error.
+
+mod netcat;
+
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use unstick::Error;
+
+use crate::help;
+use crate::output;
+use crate::report;
+use crate::status::Status;
+
+/// Says what was wrong with the arguments. Help and version come this way too, and are no error.
+pub fn report(error: &clap::Error, command: &Command) -> Status {
+    match error.kind() {
+        ErrorKind::DisplayHelp => match help::screen(&words(), command) {
+            Some(screen) => output::print(&screen),
+            None => output::styled(&error.render()),
+        },
+        ErrorKind::DisplayVersion => output::styled(&error.render()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            output::guide(&error.render());
+            Status::Usage
+        }
+        _ => report::failure(&explain(error, verb(command), command)),
+    }
+}
+
+/// What was typed behind the name of the program.
+fn words() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// The verb that was typed.
+fn verb(command: &Command) -> Option<&str> {
+    let typed = std::env::args_os().nth(1)?;
+    command.find_subcommand(&typed).map(Command::get_name)
+}
+
+fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error {
+    let arg = text(error, ContextKind::InvalidArg);
+    let value = text(error, ContextKind::InvalidValue);
+    let verb = typed.unwrap_or("unstick");
+    let help = match typed {
+        Some("help") | None => VERBS.to_owned(),
+        Some(verb) => format!("unstick {verb} --help lists its options"),
+    };
+    let (what, hint) = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let name = text(error, ContextKind::InvalidSubcommand);
+            let meant = netcat::verb(&name).filter(|_| typed.is_none());
+            (no_verb(&name, typed), meant.or_else(|| suggestion(error, ContextKind::SuggestedSubcommand)))
+        }
+        ErrorKind::UnknownArgument if arg.starts_with('-') && typed.is_none() => {
+            let words = words();
+            let verb = words.iter().find(|word| command.find_subcommand(word).is_some());
+            let hint = match verb {
+                Some(verb) => Some(format!("options stand behind the verb, as in unstick {verb} {arg}")),
+                None => netcat::command(&words).or_else(|| behind_the_verb(command, &arg)),
+            };
+            (format!("{arg} stands where a verb belongs"), Some(hint.unwrap_or(VERBS.to_owned())))
+        }
+        ErrorKind::UnknownArgument if arg.starts_with('-') => {
+            let hint = elsewhere(command, &arg).or_else(|| netcat::option(&arg, verb));
+            (format!("{verb} has no option {arg}"), hint.or_else(|| suggestion(error, ContextKind::SuggestedArg)))
+        }
+        ErrorKind::UnknownArgument => (too_many(&arg, verb), None),
+        ErrorKind::TooManyValues => (too_many(&value, verb), None),
+        ErrorKind::InvalidValue if value.is_empty() => (format!("{} needs a value", option(&arg)), None),
+        ErrorKind::InvalidValue => {
+            let valid = list(error, ContextKind::ValidValue, ", ");
+            (format!("{} cannot be `{value}`", option(&arg)), Some(format!("it is one of {valid}")))
+        }
+        ErrorKind::ValueValidation => {
+            let why = std::error::Error::source(error).map(ToString::to_string);
+            (format!("{} cannot be `{value}`", option(&arg)), why)
+        }
+        ErrorKind::MissingRequiredArgument => {
+            (format!("{verb} needs {}", bare(&list(error, ContextKind::InvalidArg, " and "))), None)
+        }
+        ErrorKind::ArgumentConflict => {
+            let prior = list(error, ContextKind::PriorArg, " and ");
+            (format!("{} and {} exclude each other", option(&arg), option(&prior)), None)
+        }
+        ErrorKind::InvalidUtf8 => {
+            let hint = "--send-hex and --send-file send any bytes".to_owned();
+            ("an argument is not text in UTF-8".to_owned(), Some(hint))
+        }
+        _ => (first_line(error), None),
+    };
+    Error::usage(what).with_hint(hint.unwrap_or(help))
+}
+
+/// Where the verbs are listed.
+const VERBS: &str = "unstick --help lists the verbs";
+
+/// A word that stands where a verb, or what a verb is about, belongs.
+fn no_verb(name: &str, verb: Option<&str>) -> String {
+    match verb {
+        None | Some("help") => format!("`{name}` is not a verb of unstick"),
+        Some(verb) => format!("{verb} does not know `{name}`"),
+    }
+}
+
+/// An option in front of its verb: a verb that has it, with the option behind.
+fn behind_the_verb(command: &Command, arg: &str) -> Option<String> {
+    let has = |known: &clap::Arg| match arg.strip_prefix("--") {
+        Some(name) => known.get_long() == Some(name),
+        None => arg.strip_prefix('-').and_then(|letter| letter.chars().next()) == known.get_short(),
+    };
+    let verb = command.get_subcommands().find(|verb| verb.get_arguments().any(has))?;
+    Some(format!("options stand behind the verb, as in unstick {} ADDRESS {arg}", verb.get_name()))
+}
+
+/// The verbs that have this very option.
+fn elsewhere(command: &Command, arg: &str) -> Option<String> {
+    let name = arg.strip_prefix("--")?;
+    let has = |verb: &&Command| verb.get_arguments().any(|known| known.get_long() == Some(name));
+    let verbs: Vec<&str> = command.get_subcommands().filter(has).map(Command::get_name).collect();
+    (!verbs.is_empty()).then(|| format!("it is an option of {}", verbs.join(" and of ")))
+}
+
+/// An argument as clap names it, without the name of its value: `--count <N>` is `--count`.
+fn option(arg: &str) -> String {
+    bare(&arg[..arg.find(" <").unwrap_or(arg.len())])
+}
+
+/// Without the signs for what may be left out or come again.
+fn bare(arg: &str) -> String {
+    arg.replace(['<', '>', '[', ']'], "").replace("...", "")
+}
+
+fn too_many(word: &str, verb: &str) -> String {
+    format!("`{word}` is one word too many for {verb}")
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> String {
+    list(error, kind, " and ")
+}
+
+fn list(error: &clap::Error, kind: ContextKind, between: &str) -> String {
+    match error.get(kind) {
+        Some(ContextValue::String(one)) => one.clone(),
+        Some(ContextValue::Strings(many)) => many.join(between),
+        _ => String::new(),
+    }
+}
+
+fn suggestion(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    let suggested = list(error, kind, "` or `");
+    (!suggested.is_empty()).then(|| format!("did you mean `{suggested}`?"))
+}
+
+/// What clap says where nothing better is known.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}

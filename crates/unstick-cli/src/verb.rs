@@ -1,0 +1,9 @@
+//! The verbs, each from its arguments to its status.
+
+pub mod ask;
+pub mod bridge;
+pub mod framings;
+pub mod generate;
+pub mod lab;
+pub mod shake;
+pub mod talk;

@@ -1,0 +1,201 @@
+//! `ask`: one message, its reply, done.
+
+use std::io::{IsTerminal, Read};
+use std::time::Duration;
+
+use bytes::Bytes;
+use unstick::limits::{HALF_CLOSE_PATIENCE, LAST_CALL};
+use unstick::wire::Role;
+use unstick::wire::quantity::parse_number;
+use unstick::{Address, Error, FramedAddress, Framings, HalfClose, Link, Options, Result, Sender};
+
+use crate::args::Ask;
+use crate::frontend::pipe;
+use crate::frontend::terminal::Notices;
+use crate::io_format::Format;
+use crate::options::endpoint::EndpointOptions;
+use crate::options::{connection, framing, payload, proxy, sendable, tls, udp, websocket};
+use crate::report;
+use crate::status::Status;
+use crate::{output, sanitize};
+
+/// How long the reply is waited for when nobody says.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A question to be asked.
+pub struct Question {
+    address: Address,
+    framings: Option<Framings>,
+    options: Options,
+    message: Bytes,
+    /// How the reply is printed, where that was said.
+    format: Option<Format>,
+    deadline: Option<Duration>,
+    half_close: HalfClose,
+}
+
+impl Question {
+    /// What `ask` means. Reads standard input, if that is where the message is.
+    pub fn new(args: &Ask) -> Result<Self> {
+        let target: FramedAddress = args.address.parse().map_err(|error| two_words(error, args))?;
+        if matches!(target.address, Address::Stdio) {
+            return Err(Error::usage("ask prints the reply on standard output, which - is already")
+                .with_hint("connect - --send MESSAGE speaks on standard input and output"));
+        }
+        let framings = framing::framings(&target, &args.wire, "line", Role::Client)?;
+        let mut options = connection::options(&args.wire);
+        connection::check_connecting(&args.connecting, &[&target.address])?;
+        connection::connecting(&args.connecting, &mut options)?;
+        let mut end = [EndpointOptions { address: &target.address, options: &mut options }];
+        udp::udp(&args.udp, &mut end)?;
+        proxy::through(&args.connecting.through, &mut end)?;
+        websocket::client(&args.web, &args.connecting.request, &mut end)?;
+        tls::client(&args.tls, &args.connecting.verify, &mut end)?;
+        let half_close = args.half_close.unwrap_or(HalfClose::Never);
+        let asked: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
+        // What is text is printed as it is: there is but one reply.
+        let usual = framing::usual(framings.as_ref());
+        let message = message(args, asked.as_ref().or(usual.as_ref()), framings.as_ref())?;
+        let format = asked.or(usual.filter(|format| *format == Format::Hex));
+        sendable::check(&target.address, framings.as_ref(), &options, std::slice::from_ref(&message), None)?;
+        Ok(Self { address: target.address, framings, options, message, format, deadline: args.deadline, half_close })
+    }
+}
+
+/// `ask HOST PORT MESSAGE` is a good guess, and wrong.
+fn two_words(error: Error, args: &Ask) -> Error {
+    let port = args.message.as_deref().filter(|word| parse_number::<u16>(word).is_some());
+    match port {
+        Some(port) if error.is_usage() && !args.address.contains(':') => {
+            error.with_hint(format!("ask takes the address in one word: {}:{port}", args.address))
+        }
+        _ => error,
+    }
+}
+
+fn message(args: &Ask, format: Option<&Format>, framings: Option<&Framings>) -> Result<Bytes> {
+    match (&args.message, &args.send_hex, &args.send_file) {
+        (_, Some(hex), _) => payload::hex(hex),
+        (_, _, Some(path)) => {
+            Ok(payload::without_line_end(payload::file(path)?, framings.map(|framings| &framings.outbound)))
+        }
+        (Some(text), ..) if text == "-" => read_message(format),
+        (Some(text), ..) => Ok(text.clone().into()),
+        (None, None, None) => Err(Error::usage("a message is missing")),
+    }
+}
+
+/// All of standard input. The LF that ends its last line is not content, unless it was said that every byte is.
+fn read_message(format: Option<&Format>) -> Result<Bytes> {
+    let mut whole = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut whole)
+        .map_err(|e| Error::other(format!("standard input: {}", output::reason(&e))))?;
+    let format = format.unwrap_or(&Format::Line);
+    if !matches!(format, Format::Raw | Format::Framed(_)) && whole.last() == Some(&b'\n') {
+        whole.pop();
+    }
+    format.parse_message(&whole)
+}
+
+/// Sends the message, and prints the reply.
+pub async fn ask(question: Question) -> Result<Status> {
+    let reply = match question.deadline {
+        // Who names a time means all of it, connecting included.
+        Some(after) => tokio::time::timeout(after, converse(&question)).await.unwrap_or(Ok(Reply::Late)),
+        None => converse(&question).await,
+    };
+    match reply? {
+        Reply::Message(reply) => print(question.format, &reply).await,
+        Reply::Ended => {
+            output::problem("the peer ended without a reply");
+            Ok(Status::Check)
+        }
+        Reply::Late => {
+            let what = format!("no reply within {:?}", question.deadline.unwrap_or(DEADLINE));
+            Ok(report::timed_out(&what))
+        }
+    }
+}
+
+/// What a question came to.
+enum Reply {
+    Message(Bytes),
+    /// The peer ended without one.
+    Ended,
+    /// None came in the usual time.
+    Late,
+}
+
+async fn converse(question: &Question) -> Result<Reply> {
+    let link = unstick::connect(&question.address, question.framings.as_ref(), &question.options).await?;
+    let patience = question.deadline.unwrap_or(DEADLINE);
+    match tokio::time::timeout(patience, exchange(link, question)).await {
+        Ok(Ok(Some(reply))) => Ok(Reply::Message(reply)),
+        Ok(Ok(None)) => Ok(Reply::Ended),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Ok(Reply::Late),
+    }
+}
+
+async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
+    let (sender, mut receiver) = link.split();
+    sender.send(&question.message).await?;
+    let arrival = tokio::select! {
+        arrival = receiver.arrival() => Some(arrival),
+        () = half_closed(&sender, question.half_close) => None,
+    };
+    let arrival = match arrival {
+        Some(arrival) => arrival,
+        None => receiver.arrival().await,
+    };
+    let reply = match arrival {
+        Ok(_) => {
+            if let Some(question) = receiver.odd_opening() {
+                output::error(&question);
+            }
+            receiver.recv().await
+        }
+        Err(error) => Err(error),
+    };
+    if let Some(damage) = receiver.take_damage(true) {
+        output::notice(&sanitize::line(&damage.to_string()));
+    }
+    if sender.ends_both() {
+        // Such a peer takes an end that is not said for an accident.
+        let goodbye = async {
+            let _ = sender.finish().await;
+            while matches!(receiver.recv().await, Ok(Some(_))) {}
+        };
+        let _ = tokio::time::timeout(LAST_CALL, goodbye).await;
+    }
+    reply
+}
+
+/// Shuts down the sending side when it is time. Where the transport cannot half-close, that is never.
+async fn half_closed(sender: &Sender, when: HalfClose) {
+    match when {
+        _ if sender.ends_both() => std::future::pending().await,
+        HalfClose::Never => std::future::pending().await,
+        HalfClose::Now => {}
+        HalfClose::Answered => tokio::time::sleep(HALF_CLOSE_PATIENCE).await,
+    }
+    sender.end();
+}
+
+/// There is one reply, so its end is the end of the output, however many lines it has. Who names a format gets that.
+async fn print(format: Option<Format>, reply: &[u8]) -> Result<Status> {
+    if format.is_none() && std::io::stdout().is_terminal() {
+        return Ok(output::print(&format!("{}\n", sanitize::text(reply))));
+    }
+    let (format, printed) = match format {
+        Some(format) => (format, reply.to_vec()),
+        None => (Format::Raw, [reply, b"\n"].concat()),
+    };
+    let (_, mut output) = pipe::open(format, Notices::new(false, true)).await?;
+    match output.message(&printed) {
+        Err(error) if error.is_closed() => return Ok(Status::Done),
+        other => other?,
+    }
+    pipe::finish(output.sender()).await.map(|()| Status::Done)
+}

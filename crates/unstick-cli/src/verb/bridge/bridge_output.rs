@@ -1,0 +1,297 @@
+//! What a bridge shows: who comes and goes, and with `--dump` what passes, as lines or as JSON.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use serde_json::{Value, json};
+use unstick::service::relay::{Event, Output, Passed, Reason, Side};
+use unstick::wire::Framing;
+use unstick::wire::faults::Unit;
+use unstick::{Address, Error, Options, Result, Sender};
+
+use crate::frontend::terminal::render::{columns, listening, now};
+use crate::output;
+use crate::text_queue::{self, To};
+use crate::{json_lines, sanitize};
+
+/// How it is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct BridgeOutputOptions {
+    /// One JSON object a line.
+    pub json: bool,
+    /// What passes is dumped: offset, bytes, text.
+    pub hex: bool,
+    /// What was done to what passed is told.
+    pub verbose: bool,
+    /// People are told who comes and goes.
+    pub joins: bool,
+    /// What passes are messages, and no segments.
+    pub messages: bool,
+    /// There is one bridge, and no need to say which.
+    pub single: bool,
+}
+
+/// Takes what happens on the bridges of a run.
+pub struct BridgeOutput {
+    look: BridgeOutputOptions,
+    /// Where the bridges lead, as `tcp://127.0.0.1:80`.
+    to: String,
+    /// Standard output; none where it is one of the bridge's ends.
+    lines: Option<Sender>,
+    versioned: bool,
+    lost: Lost,
+}
+
+impl BridgeOutput {
+    /// Opens standard output, unless it is taken.
+    pub async fn open(look: BridgeOutputOptions, to: &Address, taken: bool) -> Result<Self> {
+        let lines = match taken {
+            true => None,
+            false => {
+                let framings = Framing::parse("raw,max=1G")?.into();
+                Some(unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?.split().0)
+            }
+        };
+        Ok(Self { look, to: to.to_string(), lines, versioned: false, lost: Lost::default() })
+    }
+
+    /// What is written to standard output, to be waited for at the end.
+    pub fn sender(&self) -> Option<Sender> {
+        self.lines.clone()
+    }
+
+    /// Is told by this what could not be shown.
+    pub fn lost(&self) -> Lost {
+        self.lost.clone()
+    }
+
+    /// Lines of what passes: on standard output, where that is no end of the bridge.
+    fn show(&self, text: &str) -> Result<()> {
+        match &self.lines {
+            Some(_) if self.lost.is_any() => Ok(()),
+            Some(lines) => lines.push(text.as_bytes()).map_err(output::unwritten),
+            None => {
+                output::plain(text.trim_end());
+                Ok(())
+            }
+        }
+    }
+
+    fn object(&mut self, mut object: Value) -> Result<()> {
+        json_lines::stamp(&mut object, &mut self.versioned);
+        self.show(&(json_lines::line(&object) + "\n"))
+    }
+
+    /// For people, on standard error.
+    fn notice(&self, event: &Event<'_>) {
+        match event {
+            Event::Listening { addresses } => {
+                output::notice(&format!("{} for {}", listening(addresses), self.to));
+            }
+            Event::Open { peer, client, server, .. } if self.look.joins => {
+                let (client, server) = (sanitize::line(&client.remote), sanitize::line(&server.remote));
+                output::notice(&format!("peer {peer} joined: {client}, connected to {server}"));
+            }
+            Event::Close { peer, from, reason, passed, bytes } => {
+                if let Reason::Failed { side, error } = reason {
+                    let who = if *side == Side::Client { "the client" } else { "the server" };
+                    output::error_of(&self.whose(Some(*peer), who), error);
+                }
+                if self.look.joins {
+                    let from = sanitize::line(from);
+                    output::notice(&format!("peer {peer} left: {from} ({})", counted(*passed, *bytes)));
+                }
+            }
+            Event::Error { peer, error } => output::error_of(&self.whose(*peer, ""), error),
+            Event::Faulted { peer, from, unit, taken, counts } if self.look.verbose => {
+                let done: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+                let done = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
+                let taken = amount(*taken, *unit == Unit::Bytes);
+                output::notice(&format!("peer {peer} {}: {done} of {taken} taken", direction(*from)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Of whom an error is said; with one bridge only, nobody needs to be named.
+    fn whose(&self, peer: Option<u64>, who: &str) -> String {
+        let peer = peer.filter(|_| !self.look.single).map(|peer| format!("peer {peer}"));
+        let named: Vec<String> = peer.into_iter().chain((!who.is_empty()).then(|| who.to_owned())).collect();
+        if named.is_empty() { String::new() } else { named.join(", ") + ": " }
+    }
+
+    fn passed(&self, peer: u64, from: Side, data: &[u8]) -> String {
+        let time = now();
+        let size = amount(data.len() as u64, true);
+        let head = format!("{time} {peer} {} {size}", direction(from));
+        let text = std::str::from_utf8(data).ok().filter(|_| !self.look.hex && is_text(data));
+        match text {
+            Some("") => format!("{head}\n"),
+            Some(text) => format!("{head}: {}\n", sanitize::line(text)),
+            None => {
+                let dump = sanitize::dump(data, columns().saturating_sub(INDENT.len()));
+                let dump = dump.trim_end().replace('\n', &format!("\n{INDENT}"));
+                format!("{head}\n{INDENT}{dump}\n")
+            }
+        }
+    }
+}
+
+/// What stands before the rows of a dump.
+const INDENT: &str = "    ";
+
+/// Whether bytes are rather read than dumped: nothing but line ends and tabs among the characters that are not shown.
+fn is_text(data: &[u8]) -> bool {
+    !data.iter().any(|byte| byte.is_ascii_control() && !b"\t\r\n\x1b".contains(byte))
+}
+
+/// Client to server, or back.
+fn direction(from: Side) -> &'static str {
+    if from == Side::Client { "c2s" } else { "s2c" }
+}
+
+/// So many bytes, else messages.
+fn amount(count: u64, bytes: bool) -> String {
+    let what = if bytes { "byte" } else { "message" };
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn counted(passed: Passed, bytes: bool) -> String {
+    format!("{} to the server, {} back", amount(passed.up, bytes), amount(passed.down, bytes))
+}
+
+/// An event as an object, without its time.
+fn object(event: &Event<'_>, messages: bool, to: &str) -> Option<Value> {
+    Some(match event {
+        Event::Listening { addresses } => json!({
+            "event": "listening", "address": addresses.first(), "addresses": addresses,
+        }),
+        Event::Open { peer, client, server, request } => {
+            let mut object = json!({
+                "event": "open", "peer": peer, "from": client.remote, "local": client.local, "to": server.remote,
+            });
+            json_lines::put_request(&mut object, *request);
+            object
+        }
+        Event::Passed { peer, from, data } => {
+            let event = if messages { "message" } else { "segment" };
+            let mut object =
+                json!({ "event": event, "peer": peer, "direction": direction(*from), "bytes": data.len() });
+            json_lines::put_message(&mut object, data);
+            object
+        }
+        Event::Close { peer, from, reason, passed, bytes } => {
+            let unit = if *bytes { "bytes" } else { "messages" };
+            let mut object = json!({
+                "event": "close", "peer": peer, "from": from, "reason": reason_name(reason),
+                "unit": unit, "c2s": passed.up, "s2c": passed.down,
+            });
+            let failure = if let Reason::Failed { error, .. } = reason { Some(error) } else { None };
+            json_lines::put_status(&mut object, to, matches!(reason, Reason::Ended), failure);
+            if let Reason::Failed { side, error } = reason {
+                object["error"] = error.to_string().into();
+                object["side"] = if *side == Side::Client { "client" } else { "server" }.into();
+            }
+            object
+        }
+        Event::Faulted { peer, from, unit, taken, counts } => {
+            let done = counts.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count)));
+            json!({
+                "event": "faults", "peer": peer, "direction": direction(*from), "taken": taken,
+                "unit": if *unit == Unit::Bytes { "bytes" } else { "messages" },
+                "done": done.collect::<serde_json::Map<_, _>>(),
+            })
+        }
+        Event::Error { peer, error } => json!({
+            "event": "error", "peer": peer, "error": error.to_string(), "hint": error.hint(),
+        }),
+        _ => return None,
+    })
+}
+
+fn reason_name(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Failed { error, .. } => json_lines::failure_name(error),
+        Reason::Fault(_) => "fault",
+        Reason::Closed => "closed",
+        Reason::Idle(_) => "idle",
+        _ => "ended",
+    }
+}
+
+/// What of the traffic could not be shown: said once, and the traffic goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Lost(Arc<AtomicU8>);
+
+/// Nobody reads any more: what they wanted to see they have seen.
+const CLOSED: u8 = 1;
+
+/// It failed, and is no success at the end.
+const FAILED: u8 = 2;
+
+impl Lost {
+    /// Standard output has taken no more.
+    pub fn note(&self, error: &Error) {
+        let (how, what) = match error.is_closed() {
+            true => (CLOSED, "nobody reads standard output any more".to_owned()),
+            false => (FAILED, error.to_string()),
+        };
+        if self.0.fetch_max(how, Ordering::Relaxed) == 0 {
+            output::problem(&format!("{what}; the traffic goes on, and is not shown any more"));
+        }
+    }
+
+    fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether that was more than a reader who has gone.
+    pub fn is_failure(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == FAILED
+    }
+}
+
+impl Output for BridgeOutput {
+    /// Never fails: what cannot be shown stops no traffic.
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        if let Err(error) = self.tell(&event) {
+            self.lost.note(&error);
+        }
+        Ok(())
+    }
+
+    fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let Some(lines) = &self.lines else { return text_queue::room(To::Errors) };
+        let sender = Some(lines.clone()).filter(Sender::is_full)?;
+        Some(Box::pin(async move { sender.room().await }))
+    }
+
+    fn written(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        // Events as JSON stand in one stream, in their order.
+        let sender = self.lines.clone().filter(|_| !self.look.json)?;
+        Some(Box::pin(async move { drop(sender.flush().await) }))
+    }
+}
+
+impl BridgeOutput {
+    fn tell(&mut self, event: &Event<'_>) -> Result<()> {
+        if let Event::Passed { peer, from, data } = event
+            && !self.look.json
+        {
+            return self.show(&self.passed(*peer, *from, data));
+        }
+        if !self.look.json {
+            self.notice(event);
+            return Ok(());
+        }
+        if matches!(event, Event::Listening { .. }) {
+            self.notice(event);
+        }
+        match object(event, self.look.messages, &self.to) {
+            Some(object) => self.object(object),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `framings`: every framing, and what one spec looks like on the wire.
+
+use unstick::Result;
+use unstick::wire::{ENTRIES, Framing, PRESETS, Preset, Role, UNSAYABLE};
+
+use crate::args::Framings;
+use crate::output;
+use crate::sanitize;
+use crate::status::Status;
+use crate::verb::generate::reference;
+
+/// Lists the framings, or explains one spec.
+pub fn framings(args: &Framings) -> Result<Status> {
+    match &args.spec {
+        Some(spec) => explain(spec, args.json),
+        None => Ok(output::print(&if args.json { list_json() } else { list() })),
+    }
+}
+
+/// Each framing with what it is, specs to copy, and a frame to compare with what a peer sends.
+fn list() -> String {
+    let mut text = String::new();
+    for entry in ENTRIES {
+        let such_as: Vec<_> = reference::examples(entry).collect();
+        text += &format!("{}\n    {}\n    such as {}\n", reference::syntax(entry), entry.frame, such_as.join("  "));
+        if let Some((spec, frame)) = such_as.first().and_then(|spec| Some((spec, sample(spec)?))) {
+            text += &format!("    `hello` in {spec}: {frame}\n");
+        }
+    }
+    text += "\nEvery framing takes these as well:\n";
+    for (key, meaning) in reference::KEYS {
+        text += &format!("{key}\n    {meaning}\n");
+    }
+    text += "\nPhases are joined by a slash: struct:i/raw. `unstick framings SPEC` shows the bytes of a spec.\n";
+    text + &list_presets()
+}
+
+/// Each preset with its numbers and where it is specified; then what cannot be said.
+fn list_presets() -> String {
+    let mut text = "\nPresets: protocols by name. `connect` speaks as a client, `listen` as a server.\n".to_owned();
+    for family in PRESETS {
+        text += &format!("\n{}\n", family.title);
+        for preset in family.presets {
+            text += &format!("  {:<24} {}\n", reference::names(preset).join(" "), reference::about(preset));
+            for (who, spec) in sides(preset) {
+                text += &format!("    {who}{spec}\n");
+            }
+        }
+    }
+    if !UNSAYABLE.is_empty() {
+        text += "\nProtocols that no framing here can say\n";
+    }
+    for protocol in UNSAYABLE {
+        text += &format!("  {}: {} ({})\n", protocol.title, protocol.why, protocol.document);
+    }
+    text
+}
+
+/// Who sends what.
+fn sides(preset: &Preset) -> Vec<(&'static str, &'static str)> {
+    if preset.client == preset.server {
+        return vec![("", preset.client)];
+    }
+    vec![("clients send ", preset.client), ("servers send ", preset.server)]
+}
+
+/// `hello` in a frame; `None` where this framing cannot carry it.
+fn sample(spec: &str) -> Option<String> {
+    let mut frame = Vec::new();
+    Framing::parse(spec).ok()?.encoder().ok()?.encode(b"hello", &mut frame).ok()?;
+    Some(bytes(&frame))
+}
+
+fn bytes(frame: &[u8]) -> String {
+    frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+fn list_json() -> String {
+    let line = |entry: &unstick::wire::Entry| {
+        serde_json::json!({
+            "name": entry.name, "syntax": entry.syntax, "frame": entry.frame, "examples": entry.examples,
+            "keeps_boundaries": entry.keeps_boundaries,
+        })
+    };
+    let preset = |preset: &Preset| {
+        serde_json::json!({
+            "preset": preset.name, "aliases": preset.aliases, "title": preset.title, "document": preset.document,
+            "port": (preset.port > 0).then_some(preset.port), "io": reference::io(preset),
+            "client": preset.client, "server": preset.server,
+        })
+    };
+    let unsayable = UNSAYABLE.iter().map(|protocol| {
+        serde_json::json!({ "title": protocol.title, "document": protocol.document, "why_not": protocol.why })
+    });
+    let lines = ENTRIES.iter().map(line).chain(Preset::all().map(preset)).chain(unsayable);
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// A few messages, and their frames, one after the other: phases show. Of a preset, what is known of it.
+fn explain(spec: &str, json: bool) -> Result<Status> {
+    let framing = Framing::parse(spec)?;
+    if let Some(preset) = framing.preset().filter(|_| !json) {
+        return Ok(output::print(&describe(preset)));
+    }
+    let mut encoder = framing.encoder()?;
+    let mut text = String::new();
+    for message in ["hello", "", "{}"] {
+        let mut frame = Vec::new();
+        let result = encoder.encode(message.as_bytes(), &mut frame);
+        if json {
+            let error = result.err().map(|error| error.to_string());
+            let line = serde_json::json!({ "spec": spec, "message": message, "frame": bytes(&frame), "error": error });
+            text += &(crate::json_lines::safe(line.to_string()) + "\n");
+        } else {
+            let shown = result.map_or_else(|error| format!("cannot be sent: {error}"), |()| bytes(&frame));
+            text += &format!("{:<8} {shown}\n", format!("`{message}`"));
+        }
+    }
+    Ok(output::print(&sanitize::lines(&text)))
+}
+
+fn describe(preset: &Preset) -> String {
+    let mut text = format!("{}: {}\n", reference::names(preset).join(", "), reference::about(preset));
+    for (who, role) in [("clients", Role::Client), ("servers", Role::Server)] {
+        text += &format!("{who} send    {}\n", preset.spec(role));
+    }
+    let port = if preset.port > 0 { preset.port.to_string() } else { "PORT".to_owned() };
+    text + &format!(
+        "--io            {}, unless you say otherwise\nsuch as         unstick connect {port} -f {}\n",
+        reference::io(preset),
+        preset.name
+    )
+}

@@ -1,0 +1,86 @@
+//! `lab`: scenes on real sockets, drawn for people or told as JSON.
+//!
+//! Not here: what happens in a scene and what of it is measured (`unstick::service::lab`).
+
+mod canvas;
+mod draw;
+mod json;
+mod tables;
+mod timeline;
+mod words;
+
+use strsim::osa_distance;
+use unstick::service::lab::Scene;
+use unstick::{Error, Result};
+
+use crate::args::Lab;
+use crate::output;
+use crate::status::Status;
+use canvas::Canvas;
+
+/// Plays the scenes that are asked for, or all, each shown as soon as it is over.
+pub async fn lab(args: Lab) -> Result<Status> {
+    let scenes = args.scenes.iter().map(|name| scene(name)).collect::<Result<Vec<_>>>()?;
+    let all = scenes.is_empty();
+    let scenes = if all { Scene::ALL.to_vec() } else { scenes };
+    let mut first = true;
+    for scene in scenes {
+        let played = tokio::task::spawn_blocking(move || scene.play()).await;
+        let acts = played.map_err(|error| Error::other(format!("the scene {}: {error}", scene.name())))??;
+        let text = if args.json {
+            json::lines(scene, &acts, first)
+        } else {
+            let mut canvas = Canvas::of_standard_output();
+            if first && all {
+                draw::list(&mut canvas);
+            }
+            draw::scene(&mut canvas, scene, &acts);
+            canvas.into_text()
+        };
+        if let Err(error) = output::put(&text) {
+            return Ok(output::unprinted(&error));
+        }
+        first = false;
+    }
+    let mut canvas = Canvas::of_standard_output();
+    if all && !args.json {
+        draw::foot(&mut canvas);
+    }
+    Ok(output::print(&canvas.into_text()))
+}
+
+/// The scene of that name.
+fn scene(name: &str) -> Result<Scene> {
+    let known = Scene::ALL.into_iter().find(|scene| scene.name() == name);
+    known.ok_or_else(|| {
+        let near = nearest(name);
+        let list = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+        let hint = match near.is_empty() {
+            true => "`unstick lab` plays them all, and lists their names".to_owned(),
+            false => format!("did you mean {list}?"),
+        };
+        Error::usage(format!("there is no scene `{name}`")).with_hint(hint)
+    })
+}
+
+/// Letters that may be wrong in a name, at most.
+const SLIPS: usize = 2;
+
+/// The scenes whose name is nearly this, or begins so, or, failing that, whose title has the word.
+fn nearest(typed: &str) -> Vec<&'static str> {
+    let typed = typed.to_lowercase();
+    let names = |near: &dyn Fn(Scene) -> bool| -> Vec<&'static str> {
+        Scene::ALL.into_iter().filter(|scene| near(*scene)).map(Scene::name).collect()
+    };
+    let alike = names(&|scene| {
+        let name = scene.name();
+        osa_distance(&typed, name) <= SLIPS || (typed.len() > SLIPS && (name.contains(&typed) || typed.contains(name)))
+    });
+    if !alike.is_empty() || typed.is_empty() {
+        return alike;
+    }
+    names(&|scene| {
+        let title = words::of(scene).title.to_lowercase();
+        title.split(|c: char| !c.is_alphanumeric()).any(|word| word == typed)
+    })
+}

@@ -1,0 +1,163 @@
+//! What a scene is drawn on: so many columns, with ink of several colours or of one.
+
+use crate::frontend::terminal::render::columns;
+use crate::output::colour_on;
+
+/// The fewest and the most columns that are drawn for: with fewer a line is broken by the terminal, with more it would be
+/// long to read.
+const COLUMNS: std::ops::RangeInclusive<usize> = 60..=100;
+
+/// Ink: colours come on top of what the signs say, never instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ink {
+    Plain,
+    Bold,
+    Faint,
+    Good,
+    Bad,
+    /// Of the message of that number.
+    Message(usize),
+}
+
+/// Colours that messages take turns with.
+const MESSAGES: [u8; 4] = [36, 33, 35, 34];
+
+/// Text on its way to standard output.
+#[derive(Debug)]
+pub(super) struct Canvas {
+    pub(super) columns: usize,
+    colour: bool,
+    text: String,
+}
+
+impl Canvas {
+    pub(super) fn of_standard_output() -> Self {
+        Self::new(columns(), colour_on(&std::io::stdout()))
+    }
+
+    pub(super) fn new(columns: usize, colour: bool) -> Self {
+        Self { columns: columns.clamp(*COLUMNS.start(), *COLUMNS.end()), colour, text: String::new() }
+    }
+
+    /// Adds text in one ink.
+    pub(super) fn ink(&mut self, ink: Ink, text: &str) -> &mut Self {
+        let code = match ink {
+            Ink::Plain => None,
+            Ink::Bold => Some(1),
+            Ink::Faint => Some(2),
+            Ink::Good => Some(32),
+            Ink::Bad => Some(31),
+            Ink::Message(number) => Some(MESSAGES[number % MESSAGES.len()]),
+        };
+        match code.filter(|_| self.colour && !text.trim().is_empty()) {
+            Some(code) => self.text.push_str(&format!("\x1b[{code}m{text}\x1b[0m")),
+            None => self.text.push_str(text),
+        }
+        self
+    }
+
+    /// Adds text as it is.
+    pub(super) fn put(&mut self, text: &str) -> &mut Self {
+        self.ink(Ink::Plain, text)
+    }
+
+    /// Ends the line; blanks at its end are dropped.
+    pub(super) fn end(&mut self) {
+        self.text.truncate(self.text.trim_end_matches(' ').len());
+        self.text.push('\n');
+    }
+
+    /// A whole line in one ink.
+    pub(super) fn line(&mut self, ink: Ink, text: &str) {
+        self.ink(ink, text).end();
+    }
+
+    /// Text broken at blanks, its lines after the first indented by so much.
+    pub(super) fn wrapped(&mut self, ink: Ink, first: &str, indent: usize, text: &str) {
+        self.labelled(ink, first, ink, indent, text);
+    }
+
+    /// The same behind a label with an ink of its own.
+    pub(super) fn labelled(&mut self, label: Ink, first: &str, ink: Ink, indent: usize, text: &str) {
+        self.ink(label, first);
+        let mut used = width(first);
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            if !line.is_empty() && used + width(&line) + 1 + width(word) > self.columns {
+                self.ink(ink, &line).end();
+                self.put(&" ".repeat(indent));
+                used = indent;
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.ink(ink, &line).end();
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+}
+
+/// Columns of a text: what is drawn here has no wide signs.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Filled with blanks to so many columns.
+pub(super) fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// A number with commas between its thousands.
+pub(super) fn thousands(number: impl Into<i128>) -> String {
+    let number: i128 = number.into();
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}
+
+/// `1 send`, `2 sends`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{} {what}{}", thousands(number as i128), if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_at_blanks_and_never_too_wide() {
+        let mut canvas = Canvas::new(60, false);
+        canvas.wrapped(Ink::Plain, "", 2, &"seven ".repeat(20));
+        let text = canvas.into_text();
+        assert!(text.lines().all(|line| width(line) <= 60), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with("  seven")), "{text}");
+    }
+
+    #[test]
+    fn colour_is_ink_and_nothing_else() {
+        let draw = |colour| {
+            let mut canvas = Canvas::new(80, colour);
+            canvas.ink(Ink::Bad, "no").put(" ").ink(Ink::Message(5), "yes").put("  ").end();
+            canvas.into_text()
+        };
+        assert_eq!(draw(false), "no yes\n");
+        assert_eq!(draw(true), "\x1b[31mno\x1b[0m \x1b[33myes\x1b[0m\n");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let shown = [0, 999, 1000, 65_507, 4_294_967_296, -1, -2_147_483_648].map(|number: i64| thousands(number));
+        assert_eq!(shown, ["0", "999", "1,000", "65,507", "4,294,967,296", "-1", "-2,147,483,648"]);
+    }
+}

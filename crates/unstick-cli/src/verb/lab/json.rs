@@ -1,0 +1,69 @@
+//! What happened in a scene, one JSON object a line.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+use unstick::service::lab::{Act, Scene, Transport, What};
+
+/// Version of these events: it goes up when a script written for the last one would break.
+const VERSION: u64 = 1;
+
+/// The acts of a scene; the very first line of a run carries the version.
+pub(super) fn lines(scene: Scene, acts: &[Act], first: bool) -> String {
+    let mut text = String::new();
+    for (number, act) in acts.iter().enumerate() {
+        let line = |mut object: Value| {
+            object["scene"] = scene.name().into();
+            object["act"] = act.name.into();
+            crate::json_lines::safe(object.to_string()) + "\n"
+        };
+        let transport = if act.transport == Transport::Udp { "udp" } else { "tcp" };
+        let mut begin = json!({ "event": "begin", "transport": transport });
+        if first && number == 0 {
+            begin["version"] = VERSION.into();
+        }
+        text += &line(begin);
+        for event in &act.events {
+            let Some(mut object) = object(&event.what) else { continue };
+            object["at_us"] = (event.at.as_nanos() as f64 / 1e3).into();
+            text += &line(object);
+        }
+        text += &line(json!({ "event": "end", "shown": act.shown }));
+    }
+    text
+}
+
+fn object(what: &What) -> Option<Value> {
+    Some(match what {
+        What::Sent { offset, bytes } => content(json!({ "event": "sent", "offset": offset }), bytes),
+        What::Passed { offset, bytes } => content(json!({ "event": "passed", "offset": offset }), bytes),
+        What::Full => json!({ "event": "full" }),
+        What::Queued { bytes } => json!({ "event": "queued", "bytes": bytes }),
+        What::Read { offset, room, bytes, cut } => {
+            content(json!({ "event": "read", "offset": offset, "room": room, "cut": cut }), bytes)
+        }
+        What::Took { bytes } => content(json!({ "event": "took" }), bytes),
+        What::Stuck { why } => json!({ "event": "stuck", "why": why }),
+        What::Length { length, bytes, signed, unsigned } => {
+            let hex = bytes.map(|byte| format!("{byte:02x}")).concat();
+            json!({ "event": "length", "length": length, "hex": hex, "signed": signed, "unsigned": unsigned })
+        }
+        What::Boundaries { sent, reads } => json!({ "event": "boundaries", "sent": sent, "reads": reads }),
+        What::Largest { bytes, refused } => json!({ "event": "largest", "bytes": bytes, "refused": refused }),
+        What::Flood { sent, received } => json!({ "event": "flood", "sent": sent, "received": received }),
+        What::Time { messages, median } => {
+            json!({ "event": "time", "messages": messages, "median_us": median.as_nanos() as f64 / 1e3 })
+        }
+        _ => return None,
+    })
+}
+
+/// With the bytes, and how many they are.
+fn content(mut object: Value, bytes: &[u8]) -> Value {
+    object["bytes"] = bytes.len().into();
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains(char::is_control) => object["text"] = text.into(),
+        _ => object["base64"] = BASE64.encode(bytes).into(),
+    }
+    object
+}

@@ -1,0 +1,45 @@
+//! The report of `shake` for machines that read JUnit.
+
+use std::path::Path;
+
+use unstick::service::shake::{Report, Verdict};
+use unstick::{Error, Result};
+
+use crate::output;
+use crate::sanitize;
+
+/// One test case a case that ran; one more says why nothing can be said, where that is so.
+pub fn write(path: &Path, report: &Report) -> Result<()> {
+    let failures = report.results.iter().filter(|(_, failed)| *failed).count();
+    let doubt = report.notes.first().filter(|_| report.verdict == Verdict::Inconclusive);
+    let count = report.results.len() + usize::from(doubt.is_some());
+    let seconds = report.took.as_secs_f64();
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"unstick shake\" tests=\"{count}\" failures=\"{failures}\" errors=\"{}\" time=\"{seconds:.3}\">\n",
+        usize::from(doubt.is_some())
+    );
+    for (case, failed) in &report.results {
+        let name = escaped(&case.to_string());
+        xml += &format!("  <testcase classname=\"unstick.shake\" name=\"{name}\"");
+        match report.findings.iter().find(|finding| *failed && finding.failing.contains(case)) {
+            Some(finding) => {
+                let (headline, pattern) = (escaped(&finding.headline()), escaped(&finding.pattern));
+                xml += &format!(">\n    <failure message=\"{headline}\">{pattern}</failure>\n  </testcase>\n");
+            }
+            None if *failed => xml += "><failure message=\"went otherwise than without cuts\"/></testcase>\n",
+            None => xml += "/>\n",
+        }
+    }
+    if let Some(doubt) = doubt {
+        let doubt = escaped(doubt);
+        xml += "  <testcase classname=\"unstick.shake\" name=\"verdict\">";
+        xml += &format!("<error message=\"inconclusive: {doubt}\"/></testcase>\n");
+    }
+    xml += "</testsuite>\n";
+    std::fs::write(path, xml).map_err(|e| Error::other(format!("{}: {}", path.display(), output::reason(&e))))
+}
+
+/// What neither XML nor a terminal takes stands as an escape.
+fn escaped(text: &str) -> String {
+    sanitize::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

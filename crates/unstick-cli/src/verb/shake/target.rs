@@ -1,0 +1,31 @@
+//! The server that `--to` names, and what the options of TLS and of WebSocket ask of it.
+
+use unstick::endpoint::Options;
+use unstick::service::shake::Target;
+use unstick::{Address, Error, Result};
+
+use crate::args;
+use crate::options::endpoint::EndpointOptions;
+use crate::options::tls;
+use crate::options::websocket;
+
+/// Resolves the address.
+pub async fn find(args: &args::Shake, address: &Address) -> Result<Target> {
+    let target = Target::find(address, &options(args, address)?).await?;
+    if !target.is_fixed() && args.start.is_none() {
+        return Err(Error::usage("port 0 is nobody's").with_hint("with --start it gives each start a free port"));
+    }
+    Ok(target)
+}
+
+/// A program on pipes has none of it.
+pub fn on_pipes(args: &args::Shake) -> Result<()> {
+    options(args, &Address::Exec(args.command.join(" "))).map(|_| ())
+}
+
+fn options(args: &args::Shake, address: &Address) -> Result<Options> {
+    let mut options = Options::default();
+    websocket::shaken(&args.speech, &args.request, EndpointOptions { address, options: &mut options })?;
+    tls::client(&args.tls, &args.verify, &mut [EndpointOptions { address, options: &mut options }])?;
+    Ok(options)
+}
