@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use unstick_fuzz::messages;
 use unstick_wire::Role;
-use unstick_wire::faults::{Course, Next, Plan, Unit};
+use unstick_wire::faults::{FaultInjector, Next, Plan, Unit};
 
-/// What came of a course: what was delivered, with its mark, and how it ended.
+/// What came of a injector: what was delivered, with its mark, and how it ended.
 type Came = (Vec<(Vec<u8>, bool)>, Next);
 
 // The first line is the specs, the rest a list of messages.
@@ -24,16 +24,16 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| {
     let list = messages(input.get(line + 1..).unwrap_or_default());
     for from in [Role::Client, Role::Server] {
         if plan.check(from, Unit::Messages).is_ok() {
-            of_messages(specs, || plan.course(from, Unit::Messages, seed.into()), &list);
+            of_messages(specs, || plan.injector(from, Unit::Messages, seed.into()), &list);
         }
         if plan.check(from, Unit::Bytes).is_ok() {
-            of_bytes(specs, || plan.course(from, Unit::Bytes, seed.into()), &list);
+            of_bytes(specs, || plan.injector(from, Unit::Bytes, seed.into()), &list);
         }
     }
 });
 
-fn of_messages(specs: &str, course: impl Fn() -> Course, list: &[&[u8]]) {
-    let (mut one, mut other) = (course(), course());
+fn of_messages(specs: &str, injector: impl Fn() -> FaultInjector, list: &[&[u8]]) {
+    let (mut one, mut other) = (injector(), injector());
     let came = run(&mut one, list);
     assert_eq!(came, run(&mut other, list), "{specs}: another time something else happens");
     assert_eq!(counts(&one), counts(&other), "{specs}");
@@ -57,8 +57,8 @@ fn of_messages(specs: &str, course: impl Fn() -> Course, list: &[&[u8]]) {
     }
 }
 
-fn of_bytes(specs: &str, course: impl Fn() -> Course, list: &[&[u8]]) {
-    let (mut pieces, mut whole) = (course(), course());
+fn of_bytes(specs: &str, injector: impl Fn() -> FaultInjector, list: &[&[u8]]) {
+    let (mut pieces, mut whole) = (injector(), injector());
     let (some, end) = run(&mut pieces, list);
     let stream = list.concat();
     let (all, other_end) = run(&mut whole, &[&stream]);
@@ -75,19 +75,19 @@ fn marked(at: usize) -> bool {
     at.is_multiple_of(3)
 }
 
-/// All that a course delivers, time passing as it asks for.
-fn run(course: &mut Course, list: &[&[u8]]) -> Came {
+/// All that a injector delivers, time passing as it asks for.
+fn run(injector: &mut FaultInjector, list: &[&[u8]]) -> Came {
     let began = Instant::now();
     let mut now = began;
     for (at, message) in list.iter().enumerate() {
-        course.take_marked(message, marked(at), now);
+        injector.take_marked(message, marked(at), now);
         now += Duration::from_millis(1);
     }
-    course.end(now);
+    injector.end(now);
     let mut delivered = Vec::new();
     loop {
-        match course.next(now) {
-            Next::Deliver(message) => delivered.push((message.to_vec(), course.is_marked())),
+        match injector.next(now) {
+            Next::Deliver(message) => delivered.push((message.to_vec(), injector.is_marked())),
             Next::Wait(until) => {
                 assert!(until > now, "what waits for the past waits for ever");
                 now = until;
@@ -98,6 +98,6 @@ fn run(course: &mut Course, list: &[&[u8]]) -> Came {
     }
 }
 
-fn counts(course: &Course) -> BTreeMap<&'static str, u64> {
-    course.counts().collect()
+fn counts(injector: &FaultInjector) -> BTreeMap<&'static str, u64> {
+    injector.counts().collect()
 }

@@ -1,6 +1,6 @@
 //! What the targets share: the specs they choose from, and a decoder's whole account of a stream.
 
-use unstick_wire::{ENTRIES, Framing, Preset, Role};
+use unstick_wire::{FRAMINGS, Framing, Preset, Role};
 
 /// Specs besides the examples of the table: small limits, and phases.
 const MORE: &[&str] = &[
@@ -27,7 +27,7 @@ const MORE: &[&str] = &[
 
 /// All specs to choose from.
 pub fn specs() -> Vec<&'static str> {
-    ENTRIES.iter().flat_map(|entry| entry.examples).chain(MORE).copied().collect()
+    FRAMINGS.iter().flat_map(|entry| entry.examples).chain(MORE).copied().collect()
 }
 
 /// The framing that a byte stands for.
@@ -88,7 +88,7 @@ pub fn decode(framing: &Framing, stream: &[u8], seed: Option<u8>) -> Told {
         let (segment, behind) = rest.split_at(length);
         decoder.feed(segment);
         if rest.is_empty() {
-            decoder.end();
+            decoder.finish();
         }
         loop {
             let message = if state >> 27 & 1 == 0 {

@@ -84,7 +84,7 @@ fn one_round(round: u64, reads: &Framing, writes: Option<&Framing>) -> (u64, u64
             let (segment, behind) = rest.split_at(rest.len().min(1 + random.below(64) as usize));
             decoder.feed(segment);
             if rest.is_empty() {
-                decoder.end();
+                decoder.finish();
             }
             let broken = loop {
                 let message = match decoder.next() {

@@ -36,7 +36,7 @@ fn decode<'a>(framing: &Framing, pieces: impl IntoIterator<Item = &'a [u8]>) -> 
             messages.push(String::from_utf8_lossy(message).into_owned());
         }
     }
-    decoder.end(); // An end inside a frame is an error; for some framings the rest is a message.
+    decoder.finish(); // An end inside a frame is an error; for some framings the rest is a message.
     while let Some(message) = decoder.next()? {
         messages.push(String::from_utf8_lossy(message).into_owned());
     }

@@ -8,19 +8,21 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::codec::{Codec, Context, Discard, FrameError, Step};
+use crate::diagnose::{Evidence, INSPECTED, diagnose, guess_protocol};
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::framing::{Codec, Cx, Discard, Fault, Machine, Step};
-use crate::lane::Lane;
+use crate::fast_path::FastPath;
+use crate::framing::AnyCodec;
 use crate::limits;
 use crate::phase::Phase;
-use crate::recognise::{LOOK, Sight, odd_opening, recognise};
-use crate::spec::Framing;
+
+use damage::Resync;
 
 pub use damage::Damage;
 
 /// Finds the messages in one direction of one stream, however its bytes are cut.
 ///
-/// Bytes come in with [`feed`](Self::feed), or are read straight into [`space`](Self::space). Messages come out either
+/// Bytes come in with [`feed`](Self::feed), or are read straight into [`read_buf`](Self::read_buf). Messages come out either
 /// as slices of the read buffer ([`next`](Self::next)), for hot loops, or owned ([`next_bytes`](Self::next_bytes)).
 /// Memory grows with what has arrived, never with what a header announced.
 ///
@@ -33,7 +35,7 @@ pub struct Decoder {
     buf: BytesMut,
     pos: usize,
     /// Open only at the start of a frame that the codec has not looked at yet.
-    lane: Lane,
+    fast_path: FastPath,
     /// As `buf`, once owned messages have been sliced off it.
     shared: Bytes,
     scratch: Vec<u8>,
@@ -52,15 +54,11 @@ pub struct Decoder {
     discarded: u64,
     /// How much of the stream had arrived when no further message could be had.
     drained: u64,
-    /// The next frame is being looked for (`damaged=skip`), and the damaged one has not been looked through yet.
-    astray: bool,
-    begins: bool,
-    /// Where in the stream the way was last found again.
-    found_way_to: Option<u64>,
-    damage: Option<Box<Damage>>,
+    /// The search for the next frame behind damaged bytes (`damaged=skip`).
+    resync: Resync,
     clock: Clock,
     phases: Arc<[Phase]>,
-    codec: Machine,
+    codec: AnyCodec,
 }
 
 /// An over-long frame that is being passed over.
@@ -94,8 +92,7 @@ enum Span {
 }
 
 impl Decoder {
-    pub(crate) fn new(framing: &Framing) -> Self {
-        let phases = framing.phases.clone();
+    pub(crate) fn new(phases: Arc<[Phase]>) -> Self {
         let first = &phases[0];
         Self {
             codec: first.codec.clone(),
@@ -108,15 +105,12 @@ impl Decoder {
             left: first.times,
             phase: 0,
             unusual: false,
-            lane: Lane::Closed,
+            fast_path: FastPath::Closed,
             ended: false,
             failed: None,
             skip: None,
             discarded: 0,
-            astray: false,
-            begins: false,
-            found_way_to: None,
-            damage: None,
+            resync: Resync::default(),
             clock: Clock::default(),
             drained: 0,
             phases,
@@ -131,14 +125,14 @@ impl Decoder {
     /// Appends a segment.
     #[inline]
     pub fn feed(&mut self, segment: &[u8]) {
-        self.space(segment.len()).extend_from_slice(segment);
+        self.read_buf(segment.len()).extend_from_slice(segment);
     }
 
     /// The read buffer with room for `room` more bytes, to be appended to by whoever reads the stream.
     ///
     /// What is in it already belongs to frames under way: only append. After an error nothing is kept in it.
     #[inline]
-    pub fn space(&mut self, room: usize) -> &mut BytesMut {
+    pub fn read_buf(&mut self, room: usize) -> &mut BytesMut {
         if self.failed.is_some() {
             self.pos += self.pending().len();
         }
@@ -156,7 +150,7 @@ impl Decoder {
     }
 
     /// Gives the read buffer's memory back where nothing is in it: for streams that may be idle for long.
-    pub fn release(&mut self) {
+    pub fn shrink(&mut self) {
         if self.pending().is_empty() {
             self.before += self.pos as u64;
             self.pos = 0;
@@ -182,10 +176,10 @@ impl Decoder {
     }
 
     /// Says that the stream has ended: what [`next`](Self::next) finds from now on is its rest.
-    pub fn end(&mut self) {
+    pub fn finish(&mut self) {
         self.ended = true;
         self.unusual = true;
-        self.lane = Lane::Closed;
+        self.fast_path = FastPath::Closed;
     }
 
     /// Says that the stream broke off, where its transport can tell that from an end: what has arrived of a frame is no
@@ -194,12 +188,12 @@ impl Decoder {
     /// # Errors
     ///
     /// Where a frame is under way.
-    pub fn break_off(&mut self) -> Result<(), DecodeError> {
+    pub fn finish_truncated(&mut self) -> Result<(), DecodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        self.end();
-        if self.astray || self.pending().is_empty() && self.skip.is_none() {
+        self.finish();
+        if self.resync.is_searching() || self.pending().is_empty() && self.skip.is_none() {
             Ok(())
         } else {
             Err(self.fail_incomplete())
@@ -214,11 +208,11 @@ impl Decoder {
 
     /// A question about what the stream begins with, for as long as no message has been taken: the framing makes messages
     /// of it, but who sent it most probably speaks something else. Nothing has failed.
-    pub fn odd_opening(&self) -> Option<Cow<'static, str>> {
+    pub fn guess_protocol(&self) -> Option<Cow<'static, str>> {
         if self.taken() > 0 || self.failed.is_some() {
             return None;
         }
-        odd_opening(self.pending(), self.codec.shape())
+        guess_protocol(self.pending(), self.codec.shape())
     }
 
     /// Messages passed over because they were too long (`oversize=discard`).
@@ -234,8 +228,8 @@ impl Decoder {
     #[inline(always)]
     #[allow(clippy::should_implement_trait)] // It lends, which no Iterator can.
     pub fn next(&mut self) -> Result<Option<&[u8]>, DecodeError> {
-        // The lane is tried on the buffer alone: it is empty where messages have been sliced off.
-        if let Some(frame) = self.lane.glance(&self.buf, self.pos)
+        // The fast path is tried on the buffer alone: it is empty where messages have been sliced off.
+        if let Some(frame) = self.fast_path.bounds(&self.buf, self.pos)
             && frame.is_in(&self.buf)
         {
             self.pos = frame.next;
@@ -258,7 +252,7 @@ impl Decoder {
     #[inline(always)]
     pub fn next_bytes(&mut self) -> Result<Option<Bytes>, DecodeError> {
         let input = if self.shared.is_empty() { &self.buf[..] } else { &self.shared[..] };
-        if let Some(frame) = self.lane.glance(input, self.pos)
+        if let Some(frame) = self.fast_path.bounds(input, self.pos)
             && frame.is_in(input)
         {
             self.pos = frame.next;
@@ -314,7 +308,7 @@ impl Decoder {
         if clock.arrival.is_none_or(|(_, seen)| seen != arrived) {
             clock.arrival = Some((now, arrived));
         }
-        if arrived == start || arrived != self.drained || self.astray {
+        if arrived == start || arrived != self.drained || self.resync.is_searching() {
             clock.started = None;
             return Ok(());
         }
@@ -322,7 +316,7 @@ impl Decoder {
             Some(frame) if frame.1 == start => frame,
             other => other.insert((now, start)),
         };
-        if let (Machine::Gap(gap), Some((last, _))) = (&mut self.codec, clock.arrival)
+        if let (AnyCodec::Gap(gap), Some((last, _))) = (&mut self.codec, clock.arrival)
             && now.duration_since(last) >= gap.silence
         {
             gap.quiet = (arrived - start) as usize;
@@ -344,7 +338,7 @@ impl Decoder {
         let began = self.clock.started.filter(|(_, at)| *at == self.frame_start()).map(|(began, _)| began);
         let timeout = self.clock.frame_timeout.zip(began).map(|(after, began)| began + after);
         let gap = match (&self.codec, self.clock.arrival) {
-            (Machine::Gap(gap), Some((last, _))) if gap.quiet == 0 => Some(last + gap.silence),
+            (AnyCodec::Gap(gap), Some((last, _))) if gap.quiet == 0 => Some(last + gap.silence),
             _ => None,
         };
         timeout.into_iter().chain(gap).min()
@@ -360,16 +354,16 @@ impl Decoder {
         self.taken() - self.skip.map_or(0, |skip| skip.gone)
     }
 
-    /// Opens the fast lane where there is one: at the start of a frame, in the last phase, with nothing unusual.
+    /// Opens the fast path where there is one: at the start of a frame, in the last phase, with nothing unusual.
     fn open_lane(&mut self) {
-        self.lane = if self.unusual || self.left > 0 { Lane::Closed } else { self.codec.lane(self.max) };
+        self.fast_path = if self.unusual || self.left > 0 { FastPath::Closed } else { self.codec.fast_path(self.max) };
     }
 
     /// Finds the next frame and takes it, whatever it needs.
-    #[cold] // So that the lane's checks, which lead here, are compiled as branches that are not taken.
+    #[cold] // So that the fast path's checks, which lead here, are compiled as branches that are not taken.
     #[inline(never)]
     fn search(&mut self) -> Result<Option<Span>, DecodeError> {
-        self.lane = Lane::Closed;
+        self.fast_path = FastPath::Closed;
         loop {
             if self.unusual && !self.pass_over()? {
                 return Ok(None);
@@ -379,7 +373,7 @@ impl Decoder {
                 self.drained = self.taken();
                 return Ok(None);
             }
-            if self.left > 0 && self.phases[self.phase].only.is_some() {
+            if self.left > 0 && self.phases[self.phase].if_prefix.is_some() {
                 match self.holds_for(input) {
                     Some(true) => {}
                     Some(false) => {
@@ -392,7 +386,7 @@ impl Decoder {
                     }
                 }
             }
-            let mut cx = Cx { max: self.max, scratch: &mut self.scratch };
+            let mut cx = Context { max: self.max, scratch: &mut self.scratch };
             let found = match self.codec.decode(input, &mut cx) {
                 Ok(Step::Need) if self.ended => self.codec.finish(input, &mut cx),
                 other => other,
@@ -411,7 +405,7 @@ impl Decoder {
                 }
                 Ok(Step::Blank { total }) => self.pos += total,
                 Ok(Step::Need) if self.ended && self.skips_damage() => {
-                    self.stray("the stream ended inside a frame".to_owned());
+                    self.search_behind_damage("the stream ended inside a frame".to_owned());
                 }
                 Ok(Step::Need) if self.ended => return Err(self.fail_incomplete()),
                 Ok(Step::Need) => {
@@ -450,8 +444,8 @@ impl Decoder {
     /// Whether a frame that begins with `input` is one of this phase; `None` while that cannot be told.
     #[cold]
     fn holds_for(&self, input: &[u8]) -> Option<bool> {
-        let only = self.phases[self.phase].only.as_ref();
-        match only.map_or(Some(true), |mark| mark.stands_in(input)) {
+        let prefix = self.phases[self.phase].if_prefix.as_ref();
+        match prefix.map_or(Some(true), |mark| mark.stands_in(input)) {
             None if self.ended => Some(false),
             known => known,
         }
@@ -459,24 +453,60 @@ impl Decoder {
 
     /// A fault ends the stream, or where the spec says so its frame is passed over.
     #[cold]
-    fn refuse(&mut self, fault: Fault) -> Result<(), DecodeError> {
+    fn refuse(&mut self, fault: FrameError) -> Result<(), DecodeError> {
         match fault {
-            Fault::TooLong { skip, .. } if self.phases[self.phase].discard => {
+            FrameError::TooLong { skip, .. } if self.phases[self.phase].discard => {
                 self.skip = Some(Skip { left: skip, gone: 0 });
                 self.unusual = true;
                 Ok(())
             }
-            Fault::TooLong { .. } if self.skips_damage() => {
-                self.stray(format!("a message is longer than {}", crate::quantity::size(self.max as u64)));
+            FrameError::TooLong { .. } if self.skips_damage() => {
+                self.search_behind_damage(format!(
+                    "a message is longer than {}",
+                    crate::quantity::size(self.max as u64)
+                ));
                 Ok(())
             }
-            Fault::Broken(what) if self.skips_damage() => {
-                self.stray(what.to_string());
+            FrameError::Broken(what) if self.skips_damage() => {
+                self.search_behind_damage(what.to_string());
                 Ok(())
             }
-            Fault::TooLong { length, .. } => Err(self.fail(DecodeErrorKind::TooLong { length, limit: self.max })),
-            Fault::Broken(what) => Err(self.fail(DecodeErrorKind::Broken(what))),
+            FrameError::TooLong { length, .. } => Err(self.fail(DecodeErrorKind::TooLong { length, limit: self.max })),
+            FrameError::Broken(what) => Err(self.fail(DecodeErrorKind::Broken(what))),
         }
+    }
+
+    /// What has been passed over as damaged since this was last called (`damaged=skip`), if anything: once the next frame
+    /// is found or the stream has ended, or with `now`, in any case.
+    pub fn take_damage(&mut self, now: bool) -> Option<Damage> {
+        self.resync.take_damage(now || self.ended)
+    }
+
+    /// Whether bytes that break the framing are passed over.
+    fn skips_damage(&self) -> bool {
+        self.phases[self.phase].skips_damage
+    }
+
+    /// The frame under way is damaged: from its first byte on, the next frame is searched for.
+    #[cold]
+    fn search_behind_damage(&mut self, what: String) {
+        self.resync.start(self.taken(), what);
+        self.unusual = true;
+    }
+
+    /// Passes over what is damaged; true when a place has been found where a frame can begin, or the stream has ended.
+    #[cold]
+    fn find_way(&mut self) -> bool {
+        let at = self.taken();
+        let input = if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] };
+        let passed = self.resync.pass(&mut self.codec, input, at, self.max, self.ended);
+        self.pos += passed.bytes;
+        self.drained = self.taken() + self.pending().len() as u64;
+        if passed.found {
+            self.unusual = self.ended;
+            self.codec = self.phases[self.phase].codec.clone();
+        }
+        passed.found
     }
 
     /// Throws away what has arrived of an over-long frame; true when none is under way any more.
@@ -485,8 +515,8 @@ impl Decoder {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        if self.astray {
-            return self.find_way();
+        if self.resync.is_searching() {
+            return Ok(self.find_way());
         }
         let Some(skip) = self.skip else { return Ok(true) };
         let input = if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] };
@@ -527,8 +557,8 @@ impl Decoder {
     #[cold]
     fn fail(&mut self, kind: DecodeErrorKind) -> DecodeError {
         let head: &[u8] = if self.skip.is_some() { b"" } else { self.pending() };
-        let head = &head[..head.len().min(LOOK)];
-        let hint = recognise(&Sight { kind: &kind, head, shape: self.codec.shape() });
+        let head = &head[..head.len().min(INSPECTED)];
+        let hint = diagnose(&Evidence { kind: &kind, head, shape: self.codec.shape() });
         let error = DecodeError::new(kind, hint, self.frame_start());
         self.failed = Some(error.clone());
         self.unusual = true;

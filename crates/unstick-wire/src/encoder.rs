@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::codec::Codec;
 use crate::error::EncodeError;
-use crate::framing::{Codec, Machine};
+use crate::framing::AnyCodec;
 use crate::phase::Phase;
-use crate::spec::Framing;
 
 /// Makes frames for one direction of one stream.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     phases: Arc<[Phase]>,
-    codec: Machine,
+    codec: AnyCodec,
     max: usize,
     phase: usize,
     /// Frames left in this phase; 0 in the last one.
@@ -21,10 +21,9 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new(framing: &Framing) -> Self {
-        let phases = framing.phases.clone();
+    pub(crate) fn new(phases: Arc<[Phase]>) -> Self {
         let first = &phases[0];
-        let unusual = first.times > 0 || first.codec.remembers();
+        let unusual = first.times > 0 || first.codec.is_stateful();
         Self { codec: first.codec.clone(), max: first.max, phase: 0, left: first.times, unusual, phases }
     }
 
@@ -60,14 +59,14 @@ impl Encoder {
                 self.enter(at + 1);
             }
         }
-        self.unusual = self.left > 0 || self.codec.remembers();
+        self.unusual = self.left > 0 || self.codec.is_stateful();
         Ok(())
     }
 
     /// The first phase from this one on that holds for a message.
     fn phase_of(&self, message: &[u8]) -> usize {
         let passed_over =
-            |phase: &&Phase| phase.only.as_ref().is_some_and(|mark| mark.stands_in(message) != Some(true));
+            |phase: &&Phase| phase.if_prefix.as_ref().is_some_and(|mark| mark.stands_in(message) != Some(true));
         self.phase + self.phases[self.phase..].iter().take_while(passed_over).count()
     }
 
@@ -81,7 +80,7 @@ impl Encoder {
 }
 
 #[inline(always)]
-fn encode(codec: &Machine, max: usize, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+fn encode(codec: &AnyCodec, max: usize, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
     if message.len() > max {
         return Err(EncodeError::TooLong { length: message.len(), limit: max });
     }

@@ -1,6 +1,6 @@
 //! Faults to order: what is to happen to the messages or bytes of a conversation, as a plan that a seed repeats.
 //!
-//! A [`Plan`] is parsed from specs such as `loss=5%` and `c2s:reset,after=10`. Its [`Course`] through one direction of one
+//! A [`Plan`] is parsed from specs such as `loss=5%` and `c2s:reset,after=10`. Its [`FaultInjector`] for one direction of one
 //! conversation takes what is sent and says what becomes of it: a function of seed, position and the time that is passed
 //! in, and so the same for every conversation.
 //!
@@ -10,34 +10,29 @@
 //! use unstick_wire::faults::{Next, Plan, Unit};
 //!
 //! let plan = Plan::parse(&["c2s:dup=100%"])?;
-//! let mut course = plan.course(Role::Client, Unit::Messages, 7);
+//! let mut injector = plan.injector(Role::Client, Unit::Messages, 7);
 //! # #[allow(clippy::disallowed_methods)]
 //! let now = Instant::now();
-//! course.take(b"hello", now);
-//! assert!(matches!(course.next(now), Next::Deliver(message) if message == "hello"));
-//! assert!(matches!(course.next(now), Next::Deliver(message) if message == "hello"));
-//! assert!(matches!(course.next(now), Next::Input));
+//! injector.take(b"hello", now);
+//! assert!(matches!(injector.next(now), Next::Deliver(message) if message == "hello"));
+//! assert!(matches!(injector.next(now), Next::Deliver(message) if message == "hello"));
+//! assert!(matches!(injector.next(now), Next::Input));
 //! # Ok::<(), unstick_wire::SpecError>(())
 //! ```
 
-mod course;
+mod injector;
+mod kinds;
 
 use std::time::Duration;
 
 use crate::error::SpecError;
-use crate::preset::Role;
 use crate::quantity::{parse_duration, parse_number, parse_size};
+use crate::role::Role;
 
-pub use course::{Course, Next};
+use kinds::{Chance, Fault, Kind, NAMES};
 
-/// What passes in a direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Whole messages: positions count them.
-    Messages,
-    /// Bytes without boundaries: positions are offsets in the stream.
-    Bytes,
-}
+pub use injector::{FaultInjector, Next};
+pub use kinds::Unit;
 
 /// What is to happen, in either direction.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,81 +40,8 @@ pub struct Plan {
     faults: Vec<Fault>,
 }
 
-/// One thing that is to happen.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Fault {
-    /// Whose words it concerns; `None`: both sides'.
-    from: Option<Role>,
-    /// Not before so many messages, or bytes, of that direction.
-    after: u64,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    /// Of so many messages none arrives.
-    Loss(Chance),
-    Duplicate(Chance),
-    /// A message is overtaken by so many.
-    Reorder(Chance, u64),
-    /// Bytes of which one bit is turned.
-    Corrupt(Chance),
-    /// Messages that are cut short; once, where no chance is given.
-    Truncate(Option<Chance>),
-    /// Everything takes between so and so long.
-    Delay(Duration, Duration),
-    /// So many bytes a second.
-    Rate(u64),
-    /// Nothing passes for so long, once.
-    Stall(Duration),
-    /// The conversation ends in order.
-    Close,
-    /// It ends in a reset.
-    Reset,
-    /// Segments of at most so many bytes.
-    Cut(u64),
-}
-
-/// How often: of 2^32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Chance(u64);
-
-/// Names, whether each is for messages and for bytes, and what is written behind.
-const NAMES: &[(&str, bool, bool)] = &[
-    ("loss", true, false),
-    ("dup", true, false),
-    ("reorder", true, false),
-    ("corrupt", true, true),
-    ("truncate", true, false),
-    ("delay", true, true),
-    ("rate", true, true),
-    ("stall", true, true),
-    ("close", true, true),
-    ("reset", true, true),
-    ("cut", false, true),
-];
-
 /// Beyond it a pause is no pause but the end of the test: a day.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-
-impl Kind {
-    /// Its row of [`NAMES`].
-    fn row(self) -> usize {
-        match self {
-            Self::Loss(_) => 0,
-            Self::Duplicate(_) => 1,
-            Self::Reorder(..) => 2,
-            Self::Corrupt(_) => 3,
-            Self::Truncate(_) => 4,
-            Self::Delay(..) => 5,
-            Self::Rate(_) => 6,
-            Self::Stall(_) => 7,
-            Self::Close => 8,
-            Self::Reset => 9,
-            Self::Cut(_) => 10,
-        }
-    }
-}
 
 impl Plan {
     /// Reads specs: `loss=5%`, `c2s:stall=2s,after=10`; several in one, with blanks between them, are several.
@@ -166,9 +88,9 @@ impl Plan {
         Ok(())
     }
 
-    /// The course of one side's words through one conversation.
-    pub fn course(&self, from: Role, unit: Unit, seed: u64) -> Course {
-        Course::new(self.of(from).map(|(number, fault)| (number, *fault)).collect(), from, unit, seed)
+    /// What becomes of one side's words in one conversation.
+    pub fn injector(&self, from: Role, unit: Unit, seed: u64) -> FaultInjector {
+        FaultInjector::new(self.of(from).map(|(number, fault)| (number, *fault)).collect(), from, unit, seed)
     }
 
     fn of(&self, from: Role) -> impl Iterator<Item = (usize, &Fault)> {

@@ -32,32 +32,36 @@
 //! # Ok::<(), unstick_wire::SpecError>(())
 //! ```
 //!
-//! [`ENTRIES`] is the table of all framings, [`PRESETS`] that of the protocols that can be said with them.
+//! [`FRAMINGS`] is the table of all framings, [`PRESETS`] that of the protocols that can be said with them.
 //!
 //! Not here: sockets, clocks, randomness and the environment. Time is passed in; the crate `unstick` moves the bytes.
 
 #![forbid(unsafe_code)]
 
 mod args;
+mod codec;
 mod decoder;
+mod diagnose;
 mod encoder;
 mod error;
+mod fast_path;
 pub mod faults;
 mod framing;
-mod lane;
 pub mod limits;
-mod lot;
 mod phase;
 mod preset;
 pub mod quantity;
-mod recognise;
+mod role;
 pub mod shake;
 mod spec;
+mod splitmix;
 mod suggest;
 
+pub use codec::FramingInfo;
 pub use decoder::{Damage, Decoder};
 pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, SpecError};
-pub use framing::{ENTRIES, Entry};
-pub use preset::{Family, PRESETS, Preset, Role, UNSAYABLE, Unsayable, Written};
+pub use framing::FRAMINGS;
+pub use preset::{Family, MessageFormat, PRESETS, Preset, UNSUPPORTED, UnsupportedProtocol};
+pub use role::Role;
 pub use spec::Framing;

@@ -71,7 +71,7 @@ pub const MAX_DELIMITER: usize = 256;
 /// Phases in one spec, and with it the length of what a user can mistype.
 pub const MAX_PHASES: usize = 16;
 
-/// Bytes that a course of faults holds back before it takes no more: a delay of 50 ms at 80 MB a second.
+/// Bytes that a fault injector holds back before it takes no more: a delay of 50 ms at 80 MB a second.
 pub const MAX_HELD: usize = 4 << 20;
 
 /// The longest time that can be asked for: a year. Later moments overflow the clocks of some systems, and a longer wait is a

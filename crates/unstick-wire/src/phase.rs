@@ -4,15 +4,16 @@
 //! begins as `until=` says.
 
 use crate::args::{Args, parse_hex};
+use crate::codec::Codec;
 use crate::error::SpecError;
-use crate::framing::{Codec, ENTRIES, Machine};
+use crate::framing::{self, AnyCodec};
 use crate::suggest::unknown;
 use crate::{limits, quantity};
 
 /// One phase of a stream.
 #[derive(Debug, Clone)]
 pub(crate) struct Phase {
-    pub(crate) codec: Machine,
+    pub(crate) codec: AnyCodec,
     pub(crate) max: usize,
     pub(crate) discard: bool,
     /// What breaks the framing is passed over.
@@ -21,19 +22,19 @@ pub(crate) struct Phase {
     pub(crate) times: u64,
     pub(crate) keeps_boundaries: bool,
     /// It holds only for frames that begin so.
-    pub(crate) only: Option<Mark>,
+    pub(crate) if_prefix: Option<BytePattern>,
     /// The message that begins so is its last.
-    pub(crate) until: Option<Mark>,
+    pub(crate) until: Option<BytePattern>,
 }
 
 /// Bytes at a place, of which any one run may stand there.
 #[derive(Debug, Clone)]
-pub(crate) struct Mark {
+pub(crate) struct BytePattern {
     offset: usize,
     runs: Box<[Box<[u8]>]>,
 }
 
-impl Mark {
+impl BytePattern {
     /// `HEX[+HEX ...]`, or `OFFSET:HEX[+HEX ...]`.
     fn parse(key: &str, text: &str) -> Result<Self, SpecError> {
         let wrong =
@@ -61,9 +62,6 @@ impl Phase {
     /// Reads one phase of a spec.
     pub(crate) fn parse(text: &str, last: bool) -> Result<Self, SpecError> {
         let mut args = Args::split(text)?;
-        let Some(entry) = ENTRIES.iter().find(|entry| (entry.matches)(args.name())) else {
-            return Err(unknown(args.name()));
-        };
         let max = match args.value("max") {
             None => limits::MAX_MESSAGE,
             Some(size) => quantity::parse_size(size)
@@ -87,21 +85,22 @@ impl Phase {
             ));
         }
         let times = args.number("times", 1..=u64::MAX)?;
-        let only = args.value("if").map(|text| Mark::parse("if", text)).transpose()?;
-        let until = args.value("until").map(|text| Mark::parse("until", text)).transpose()?;
-        if last && (times.is_some() || only.is_some() || until.is_some()) {
+        let if_prefix = args.value("if").map(|text| BytePattern::parse("if", text)).transpose()?;
+        let until = args.value("until").map(|text| BytePattern::parse("until", text)).transpose()?;
+        if last && (times.is_some() || if_prefix.is_some() || until.is_some()) {
             return Err(SpecError::new(
                 "times=, if= and until= are for a phase that another follows, as in fixed:8,times=2/u32be",
             ));
         }
         args.max = max;
-        let mut codec = (entry.parse)(&mut args)?;
+        let name = args.name();
+        let (mut codec, keeps_boundaries) = framing::parse(&mut args).ok_or_else(|| unknown(name))??;
         if skips_damage {
             // Who passes over damage wants the intact frames only.
             codec.check_sums();
         }
         args.nothing_left()?;
-        if let (false, Some(why)) = (last, codec.unfollowable()) {
+        if let (false, Some(why)) = (last, codec.must_be_last()) {
             return Err(SpecError::new(format!("no phase can follow `{text}`: {why}")));
         }
         if discard && !codec.can_discard() {
@@ -124,6 +123,6 @@ impl Phase {
             None if until.is_some() => u64::MAX,
             times => times.unwrap_or(1),
         };
-        Ok(Self { codec, max, discard, skips_damage, times, keeps_boundaries: entry.keeps_boundaries, only, until })
+        Ok(Self { codec, max, discard, skips_damage, times, keeps_boundaries, if_prefix, until })
     }
 }

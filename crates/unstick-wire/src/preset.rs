@@ -9,6 +9,7 @@ mod devices;
 mod messaging;
 mod network;
 mod programs;
+mod row;
 mod serial;
 mod text;
 mod values;
@@ -16,71 +17,13 @@ mod values;
 use std::borrow::Cow;
 
 use crate::error::SpecError;
+use crate::role::Role;
 
-/// Who sends: a preset's sides may differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Who connects.
-    Client,
-    /// Who is connected to.
-    Server,
-}
+pub use row::{Family, MessageFormat, Preset};
 
-impl Role {
-    /// Who is at the other end.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-}
-
-/// How messages of a protocol are best written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// In hexadecimal: they are binary.
-    Hex,
-    /// As lines: they are text, one line each.
-    Line,
-    /// As lines with escapes: they are text mostly, in more than one line.
-    Escaped,
-}
-
-/// A protocol by name: a row of the table.
+/// A protocol that has no preset.
 #[derive(Debug)]
-pub struct Preset {
-    /// Its name in a spec.
-    pub name: &'static str,
-    /// Other names that mean the same.
-    pub aliases: &'static [&'static str],
-    /// The protocol's own name.
-    pub title: &'static str,
-    /// Where it is specified, with the section.
-    pub document: &'static str,
-    /// The port it is mostly found on; 0 where there is none.
-    pub port: u16,
-    /// How its messages are best written down.
-    pub written: Written,
-    /// The framing of what a client sends.
-    pub client: &'static str,
-    /// The framing of what a server sends.
-    pub server: &'static str,
-}
-
-/// Presets that belong together.
-#[derive(Debug)]
-pub struct Family {
-    /// What they have in common.
-    pub title: &'static str,
-    /// Its rows.
-    pub presets: &'static [Preset],
-}
-
-/// A protocol whose frames cannot be said.
-#[derive(Debug)]
-pub struct Unsayable {
+pub struct UnsupportedProtocol {
     /// Its name.
     pub title: &'static str,
     /// Where it is specified.
@@ -103,85 +46,16 @@ pub const PRESETS: &[Family] = &[
 ];
 
 /// Protocols that have been looked at, and why there is no preset for them.
-pub const UNSAYABLE: &[Unsayable] = &[Unsayable {
+pub const UNSUPPORTED: &[UnsupportedProtocol] = &[UnsupportedProtocol {
     title: "VNC (RFB)",
     document: "RFC 6143 section 7",
     why: "messages have no length: it follows from their type, from the pixel format and from each rectangle's encoding",
 }];
 
 impl Preset {
-    /// A row whose sides send the same frames.
-    const fn row(
-        name: &'static str,
-        title: &'static str,
-        port: u16,
-        document: &'static str,
-        written: Written,
-        spec: &'static str,
-    ) -> Self {
-        Self { name, aliases: &[], title, document, port, written, client: spec, server: spec }
-    }
-
-    /// Whose messages are binary.
-    const fn binary(
-        name: &'static str,
-        title: &'static str,
-        port: u16,
-        document: &'static str,
-        spec: &'static str,
-    ) -> Self {
-        Self::row(name, title, port, document, Written::Hex, spec)
-    }
-
-    /// Whose messages are lines.
-    const fn lines(
-        name: &'static str,
-        title: &'static str,
-        port: u16,
-        document: &'static str,
-        spec: &'static str,
-    ) -> Self {
-        Self::row(name, title, port, document, Written::Line, spec)
-    }
-
-    /// Whose messages are text, mostly of more lines than one.
-    const fn text(
-        name: &'static str,
-        title: &'static str,
-        port: u16,
-        document: &'static str,
-        spec: &'static str,
-    ) -> Self {
-        Self::row(name, title, port, document, Written::Escaped, spec)
-    }
-
-    /// What its servers send, where that differs.
-    const fn answers(mut self, spec: &'static str) -> Self {
-        self.server = spec;
-        self
-    }
-
-    /// Other names.
-    const fn also(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
-        self
-    }
-
-    /// The framing spec of what this side sends.
-    pub fn spec(&self, role: Role) -> &'static str {
-        match role {
-            Role::Client => self.client,
-            Role::Server => self.server,
-        }
-    }
-
     /// All presets, in the order of the table.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         PRESETS.iter().flat_map(|family| family.presets)
-    }
-
-    fn is_called(&self, name: &str) -> bool {
-        self.name == name || self.aliases.contains(&name)
     }
 }
 

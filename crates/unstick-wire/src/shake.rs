@@ -1,7 +1,7 @@
 //! Trying a program at every boundary: cases, their order, the machine that cuts and joins, and what findings mean.
 //!
 //! A [`Case`] says where one conversation's bytes are cut and joined, by direction and absolute stream offset: never by
-//! what a read happened to return. A [`Knife`] does that to one direction. [`plan`] lists the cases worth trying for a
+//! what a read happened to return. A [`Segmenter`] does that to one direction. [`plan`] lists the cases worth trying for a
 //! recorded [`Conversation`], [`Random`] makes more from a seed, a [`Shrink`] finds which edits of a failing case
 //! matter, and [`words`] says what failing cases have in common.
 //!
@@ -9,13 +9,13 @@
 
 mod case;
 mod chance;
-mod knife;
 mod plan;
+mod segmenter;
 mod shrink;
 pub mod words;
 
 pub use case::{Case, Direction, Edit};
 pub use chance::{chance, order};
-pub use knife::{Knife, Proof, Step, Tally};
 pub use plan::{Conversation, Depth, Frame, Planned, Random, Recording, Stage, is_identity, plan, planned};
+pub use segmenter::{Delivery, Segmenter, Step, Tally};
 pub use shrink::{Shrink, atoms};

@@ -4,11 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::codec::Codec;
+use crate::decoder::Decoder;
+use crate::encoder::Encoder;
 use crate::error::SpecError;
-use crate::framing::{Codec, Machine};
+use crate::framing::AnyCodec;
+use crate::limits;
 use crate::phase::Phase;
-use crate::preset::{self, Preset, Role};
-use crate::{Decoder, Encoder, limits};
+use crate::preset::{self, Preset};
+use crate::role::Role;
 
 /// How messages become frames and back: a parsed framing spec.
 ///
@@ -19,7 +23,7 @@ use crate::{Decoder, Encoder, limits};
 /// `NAME[:ARGUMENT ...][,key=value ...]`. Every framing takes `max=SIZE` (the longest message as the user sees it, both
 /// ways; 16 MiB) and `oversize=close|discard`; those whose next frame can be found by a mark take `damaged=close|skip`. Phases are joined by `/`: every phase but the last holds for one frame,
 /// for `times=N`, while frames begin as `if=HEX` says, or up to the message that begins as `until=HEX` says. The names
-/// are those of [`crate::ENTRIES`], and of the presets of [`crate::PRESETS`].
+/// are those of [`crate::FRAMINGS`], and of the presets of [`crate::PRESETS`].
 ///
 /// # Sides
 ///
@@ -76,7 +80,7 @@ impl Framing {
 
     /// A decoder in its first state, for one direction of one stream.
     pub fn decoder(&self) -> Decoder {
-        Decoder::new(self)
+        Decoder::new(self.phases.clone())
     }
 
     /// An encoder in its first state, for one direction of one stream.
@@ -86,7 +90,7 @@ impl Framing {
     /// Where the spec can only be read: a header whose bytes around the length are unknown.
     pub fn encoder(&self) -> Result<Encoder, SpecError> {
         self.sendable()?;
-        Ok(Encoder::new(self))
+        Ok(Encoder::new(self.phases.clone()))
     }
 
     /// Whether messages can be sent with this spec; checks what [`encoder`](Self::encoder) would.
@@ -95,7 +99,7 @@ impl Framing {
     ///
     /// Where the spec can only be read, with a hint at what would make it whole.
     pub fn sendable(&self) -> Result<(), SpecError> {
-        match self.phases.iter().find_map(|phase| phase.codec.unsendable()) {
+        match self.phases.iter().find_map(|phase| phase.codec.decode_only()) {
             Some(error) => Err(error),
             None => Ok(()),
         }
@@ -115,8 +119,8 @@ impl Framing {
     /// ends the last line and is no content. Under any other framing every byte is content.
     pub fn without_line_end<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         let keeps_cr = match self.phases.last().map(|phase| &phase.codec) {
-            Some(Machine::Line(line)) => line.keeps_cr(),
-            Some(Machine::Delimited(delimited)) if delimited.ends_in_lf() => false,
+            Some(AnyCodec::Line(line)) => line.keeps_cr(),
+            Some(AnyCodec::Delimited(delimited)) if delimited.ends_in_lf() => false,
             _ => return text,
         };
         match text {
@@ -133,7 +137,7 @@ impl Framing {
 
     /// Whether every message is a line of text that ends in LF: none can hold one.
     pub fn is_lines(&self) -> bool {
-        self.phases.iter().all(|phase| matches!(phase.codec, Machine::Line(_)))
+        self.phases.iter().all(|phase| matches!(phase.codec, AnyCodec::Line(_)))
     }
 
     /// Whether bytes that break the framing are passed over (`damaged=skip`).
@@ -143,7 +147,7 @@ impl Framing {
 
     /// Whether this is `raw` and nothing else.
     pub fn is_raw(&self) -> bool {
-        matches!(&self.phases[..], [Phase { codec: Machine::Raw(_), .. }])
+        matches!(&self.phases[..], [Phase { codec: AnyCodec::Raw(_), .. }])
     }
 }
 

@@ -3,8 +3,8 @@
 use strsim::osa_distance;
 
 use crate::error::SpecError;
-use crate::framing::ENTRIES;
-use crate::preset::{self, UNSAYABLE};
+use crate::framing::FRAMINGS;
+use crate::preset::{self, UNSUPPORTED};
 
 /// What others call some framings.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -36,7 +36,7 @@ pub(crate) fn unknown(name: &str) -> SpecError {
     let is_meant = |title: &str| {
         title.split(|c: char| !c.is_alphanumeric()).any(|word| !word.is_empty() && word.eq_ignore_ascii_case(&wanted))
     };
-    if let Some(known) = UNSAYABLE.iter().find(|known| is_meant(known.title)) {
+    if let Some(known) = UNSUPPORTED.iter().find(|known| is_meant(known.title)) {
         let what = format!("{} cannot be framed: {}", known.title, known.why);
         return SpecError::new(what).with_hint("`raw` passes its bytes as they come");
     }
@@ -48,7 +48,7 @@ pub(crate) fn unknown(name: &str) -> SpecError {
         return error.with_hint(format!("did you mean `{integer}`?"));
     }
     let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    let known = ENTRIES.iter().map(|entry| entry.name).filter(plain).chain(preset::names());
+    let known = FRAMINGS.iter().map(|entry| entry.name).filter(plain).chain(preset::names());
     match known.map(|known| (osa_distance(&wanted, known), known)).min() {
         Some((slips, known)) if slips <= MOST_SLIPS.min(wanted.len() / LETTERS_A_SLIP) => {
             error.with_hint(format!("did you mean `{known}`?"))

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use unstick::wire::{Framing, Role, Written};
+use unstick::wire::{Framing, MessageFormat, Role};
 use unstick::{Error, FramedAddress, Framings, Result};
 
 use crate::io_format::Format;
@@ -70,9 +70,9 @@ pub fn format(framings: Option<&Framings>) -> Format {
 
 /// How the messages of a preset are best written down, where that is no text.
 pub fn usual(framings: Option<&Framings>) -> Option<Format> {
-    match framings?.inbound.preset()?.written {
-        Written::Hex => Some(Format::Hex),
-        Written::Escaped => Some(Format::Escaped),
-        Written::Line => None,
+    match framings?.inbound.preset()?.format {
+        MessageFormat::Hex => Some(Format::Hex),
+        MessageFormat::Escaped => Some(Format::Escaped),
+        MessageFormat::Line => None,
     }
 }

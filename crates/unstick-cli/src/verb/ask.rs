@@ -151,7 +151,7 @@ async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
     };
     let reply = match arrival {
         Ok(_) => {
-            if let Some(question) = receiver.odd_opening() {
+            if let Some(question) = receiver.guess_protocol() {
                 output::error(&question);
             }
             receiver.recv().await

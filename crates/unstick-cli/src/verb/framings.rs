@@ -1,7 +1,7 @@
 //! `framings`: every framing, and what one spec looks like on the wire.
 
 use unstick::Result;
-use unstick::wire::{ENTRIES, Framing, PRESETS, Preset, Role, UNSAYABLE};
+use unstick::wire::{FRAMINGS, Framing, PRESETS, Preset, Role, UNSUPPORTED};
 
 use crate::args::Framings;
 use crate::output;
@@ -20,7 +20,7 @@ pub fn framings(args: &Framings) -> Result<Status> {
 /// Each framing with what it is, specs to copy, and a frame to compare with what a peer sends.
 fn list() -> String {
     let mut text = String::new();
-    for entry in ENTRIES {
+    for entry in FRAMINGS {
         let such_as: Vec<_> = reference::examples(entry).collect();
         text += &format!("{}\n    {}\n    such as {}\n", reference::syntax(entry), entry.frame, such_as.join("  "));
         if let Some((spec, frame)) = such_as.first().and_then(|spec| Some((spec, sample(spec)?))) {
@@ -47,10 +47,10 @@ fn list_presets() -> String {
             }
         }
     }
-    if !UNSAYABLE.is_empty() {
+    if !UNSUPPORTED.is_empty() {
         text += "\nProtocols that no framing here can say\n";
     }
-    for protocol in UNSAYABLE {
+    for protocol in UNSUPPORTED {
         text += &format!("  {}: {} ({})\n", protocol.title, protocol.why, protocol.document);
     }
     text
@@ -76,7 +76,7 @@ fn bytes(frame: &[u8]) -> String {
 }
 
 fn list_json() -> String {
-    let line = |entry: &unstick::wire::Entry| {
+    let line = |entry: &unstick::wire::FramingInfo| {
         serde_json::json!({
             "name": entry.name, "syntax": entry.syntax, "frame": entry.frame, "examples": entry.examples,
             "keeps_boundaries": entry.keeps_boundaries,
@@ -89,10 +89,10 @@ fn list_json() -> String {
             "client": preset.client, "server": preset.server,
         })
     };
-    let unsayable = UNSAYABLE.iter().map(|protocol| {
+    let unsayable = UNSUPPORTED.iter().map(|protocol| {
         serde_json::json!({ "title": protocol.title, "document": protocol.document, "why_not": protocol.why })
     });
-    let lines = ENTRIES.iter().map(line).chain(Preset::all().map(preset)).chain(unsayable);
+    let lines = FRAMINGS.iter().map(line).chain(Preset::all().map(preset)).chain(unsayable);
     lines.map(|line| format!("{line}\n")).collect()
 }
 

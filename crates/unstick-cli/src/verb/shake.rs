@@ -176,7 +176,7 @@ fn as_json(report: &Report, again: impl Fn(&Finding) -> String) -> Value {
         "cases": report.cases,
         "planned": tally.planned,
         "delivered": tally.delivered,
-        "impossible": tally.gone + tally.turned,
+        "impossible": tally.gone + tally.impossible,
         "unproven": tally.unproven,
         "unread": tally.unread,
         "notes": report.notes,

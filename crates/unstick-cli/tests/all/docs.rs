@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use unstick::wire::{ENTRIES, Preset};
+use unstick::wire::{FRAMINGS, Preset};
 
 use crate::rig::{Process, Terminal, python, python_itself, unstick, unstick_listen};
 
@@ -48,7 +48,7 @@ fn the_reference_is_fresh() {
 fn the_reference_has_every_framing_of_the_table() {
     let reference = printed(&["generate", "reference"]);
     let rows: Vec<&str> = reference.lines().filter(|line| line.starts_with("| `")).collect();
-    for entry in ENTRIES {
+    for entry in FRAMINGS {
         let frame = entry.frame.replace('|', "\\|");
         let first = format!("`{}`", entry.examples[0]);
         let row = rows.iter().find(|row| row.contains(&frame)).unwrap_or_else(|| panic!("{} has no row", entry.name));
@@ -93,7 +93,7 @@ fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
             assert!(page.contains(option), "{option} of {verb} is not in the man page");
         }
     }
-    for entry in ENTRIES {
+    for entry in FRAMINGS {
         assert!(page.contains(entry.name) || page.contains(entry.examples[0]), "{}", entry.name);
     }
     let commands = text("crates/unstick-cli/src/frontend/prompt/command.rs");

@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use unstick::wire::{ENTRIES, Preset, UNSAYABLE};
+use unstick::wire::{FRAMINGS, Preset, UNSUPPORTED};
 
 use crate::rig::{Process, program, unstick};
 
@@ -31,20 +31,20 @@ fn every_framing_is_listed_for_people_and_for_scripts() {
     let text = printed(&["framings"]);
     let rows: Vec<Value> =
         printed(&["framings", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(rows.len(), ENTRIES.len() + Preset::all().count() + UNSAYABLE.len());
-    for (entry, row) in ENTRIES.iter().zip(&rows) {
+    assert_eq!(rows.len(), FRAMINGS.len() + Preset::all().count() + UNSUPPORTED.len());
+    for (entry, row) in FRAMINGS.iter().zip(&rows) {
         assert!(text.contains(entry.frame) && text.contains(entry.examples[0]), "{}", entry.name);
         assert_eq!((&row["name"], &row["frame"]), (&entry.name.into(), &entry.frame.into()));
         assert_eq!(row["keeps_boundaries"], entry.keeps_boundaries);
     }
-    for (preset, row) in Preset::all().zip(&rows[ENTRIES.len()..]) {
+    for (preset, row) in Preset::all().zip(&rows[FRAMINGS.len()..]) {
         for part in [preset.name, preset.title, preset.document, preset.client, preset.server] {
             assert!(text.contains(part), "{}: {part}", preset.name);
         }
         assert_eq!((&row["preset"], &row["document"]), (&preset.name.into(), &preset.document.into()));
         assert_eq!((&row["client"], &row["server"]), (&preset.client.into(), &preset.server.into()));
     }
-    for (protocol, row) in UNSAYABLE.iter().zip(&rows[ENTRIES.len() + Preset::all().count()..]) {
+    for (protocol, row) in UNSUPPORTED.iter().zip(&rows[FRAMINGS.len() + Preset::all().count()..]) {
         assert!(text.contains(protocol.why));
         assert_eq!((&row["title"], &row["why_not"]), (&protocol.title.into(), &protocol.why.into()));
     }

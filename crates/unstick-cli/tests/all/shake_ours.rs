@@ -1,6 +1,6 @@
 //! Our own `listen`, `connect` and `ask` under `shake`, in every framing of the table: not one is accused.
 
-use unstick::wire::{ENTRIES, Entry, Framing};
+use unstick::wire::{FRAMINGS, Framing, FramingInfo};
 
 use crate::rig::unstick_listen;
 use crate::shake_spares::spares;
@@ -63,12 +63,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Every so many framings of the table, so that no test takes long.
-fn share(number: usize) -> impl Iterator<Item = &'static Entry> {
-    ENTRIES.iter().skip(number).step_by(4)
+fn share(number: usize) -> impl Iterator<Item = &'static FramingInfo> {
+    FRAMINGS.iter().skip(number).step_by(4)
 }
 
 /// An echo gives back the same bytes, however they come.
-fn listen_is_spared(entry: &Entry) {
+fn listen_is_spared(entry: &FramingInfo) {
     for spec in entry.examples {
         let (_listen, port) = unstick_listen(&["127.0.0.1:0", "-f", spec, "--echo", "--io", "hex"]);
         let framing = Framing::parse(spec).expect("the table's examples are specs");
@@ -79,7 +79,7 @@ fn listen_is_spared(entry: &Entry) {
 }
 
 /// A client sends messages to an echo, and prints them.
-fn client_is_spared(entry: &Entry, verb: &str, messages: &[&[u8]]) {
+fn client_is_spared(entry: &FramingInfo, verb: &str, messages: &[&[u8]]) {
     let spec = entry.examples[0];
     let (_listen, port) = unstick_listen(&["127.0.0.1:0", "-f", spec, "--echo", "--io", "hex"]);
     let sent: Vec<String> = messages.iter().map(|bytes| hex(&message(entry.name, spec, bytes))).collect();
@@ -94,11 +94,11 @@ fn client_is_spared(entry: &Entry, verb: &str, messages: &[&[u8]]) {
     spares(&arguments);
 }
 
-fn connect_is_spared(entry: &Entry) {
+fn connect_is_spared(entry: &FramingInfo) {
     client_is_spared(entry, "connect", &[b"ab", b"xyz"]);
 }
 
-fn ask_is_spared(entry: &Entry) {
+fn ask_is_spared(entry: &FramingInfo) {
     client_is_spared(entry, "ask", &[b"ab"]);
 }
 

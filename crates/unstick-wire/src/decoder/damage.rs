@@ -5,9 +5,8 @@
 
 use std::fmt;
 
-use super::Decoder;
-use crate::error::DecodeError;
-use crate::framing::{Codec, Discard};
+use crate::codec::{Codec, Discard};
+use crate::framing::AnyCodec;
 use crate::limits::MAX_DAMAGE_SHOWN;
 
 /// Bytes that were passed over because they broke the framing.
@@ -38,58 +37,69 @@ impl fmt::Display for Damage {
     }
 }
 
-impl Decoder {
-    /// What has been passed over as damaged since this was last called (`damaged=skip`), if anything: once the next frame
-    /// is found or the stream has ended, or with `now`, in any case.
-    pub fn take_damage(&mut self, now: bool) -> Option<Damage> {
-        let told = now || self.ended || !self.astray;
-        self.damage.take_if(|damage| told && damage.bytes > 0).map(|damage| *damage)
+/// The search for the next frame behind damaged bytes, and what it has passed over.
+#[derive(Debug, Default)]
+pub(super) struct Resync {
+    searching: bool,
+    /// The damaged frame has not been looked through yet.
+    first: bool,
+    /// Where in the stream the last search ended.
+    found_at: Option<u64>,
+    damage: Option<Box<Damage>>,
+}
+
+/// What [`Resync::pass`] did with its input.
+pub(super) struct Passed {
+    /// Bytes that are damaged.
+    pub(super) bytes: usize,
+    /// A place has been found where a frame can begin, or the stream has ended.
+    pub(super) found: bool,
+}
+
+impl Resync {
+    pub(super) fn is_searching(&self) -> bool {
+        self.searching
     }
 
-    /// Whether bytes that break the framing are passed over.
-    pub(super) fn skips_damage(&self) -> bool {
-        self.phases[self.phase].skips_damage
+    /// See [`Decoder::take_damage`](crate::Decoder::take_damage).
+    pub(super) fn take_damage(&mut self, now: bool) -> Option<Damage> {
+        let complete = now || !self.searching;
+        self.damage.take_if(|damage| complete && damage.bytes > 0).map(|damage| *damage)
     }
 
-    /// The frame under way is damaged: from its first byte on, the next frame is looked for.
+    /// The frame that begins `at` this offset of the stream is damaged: from its first byte on, the next frame is
+    /// searched for.
     #[cold]
-    pub(super) fn stray(&mut self, what: String) {
+    pub(super) fn start(&mut self, at: u64, what: String) {
         // Nothing has been found since the last place: it is one and the same.
-        let same = self.damage.as_ref().is_some_and(|_| self.found_way_to == Some(self.taken()));
-        let at = self.taken();
+        let same = self.damage.is_some() && self.found_at == Some(at);
         let damage =
             self.damage.get_or_insert_with(|| Box::new(Damage { bytes: 0, places: 0, at, what, preview: Vec::new() }));
         damage.places += u64::from(!same);
-        self.astray = true;
-        self.begins = true;
-        self.unusual = true;
+        self.searching = true;
+        self.first = true;
     }
 
-    /// Passes over what is damaged; true when a place has been found where a frame can begin, or the stream has ended.
+    /// Passes over what is damaged at the front of `input`, which stands `at` this offset of the stream. `ended`: nothing
+    /// follows it.
     #[cold]
-    pub(super) fn find_way(&mut self) -> Result<bool, DecodeError> {
-        let input = if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] };
-        let found = self.codec.resync(input, std::mem::take(&mut self.begins), self.max);
-        let (gone, found) = match found {
-            Discard::Done(gone) => (gone, true),
-            Discard::More(_) if self.ended => (input.len(), true),
-            Discard::More(gone) => (gone, false),
+    pub(super) fn pass(&mut self, codec: &mut AnyCodec, input: &[u8], at: u64, max: usize, ended: bool) -> Passed {
+        let (bytes, found) = match codec.resync(input, std::mem::take(&mut self.first), max) {
+            Discard::Done(bytes) => (bytes, true),
+            Discard::More(_) if ended => (input.len(), true),
+            Discard::More(bytes) => (bytes, false),
         };
         if let Some(damage) = &mut self.damage {
-            damage.bytes += gone as u64;
+            damage.bytes += bytes as u64;
             if damage.places == 1 {
                 let room = MAX_DAMAGE_SHOWN - damage.preview.len();
-                damage.preview.extend_from_slice(&input[..gone.min(room)]);
+                damage.preview.extend_from_slice(&input[..bytes.min(room)]);
             }
         }
-        self.pos += gone;
-        self.drained = self.taken() + self.pending().len() as u64;
         if found {
-            self.astray = false;
-            self.unusual = self.ended;
-            self.found_way_to = Some(self.taken());
-            self.codec = self.phases[self.phase].codec.clone();
+            self.searching = false;
+            self.found_at = Some(at + bytes as u64);
         }
-        Ok(found)
+        Passed { bytes, found }
     }
 }

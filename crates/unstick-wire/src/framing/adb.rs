@@ -3,17 +3,17 @@
 //! Not here: what a device sends once a service of its own has been opened, which only its request tells.
 
 use super::prefixed::{Prefix, Prefixed};
-use super::{Entry, Fault, Shape, shown};
+use crate::codec::{FrameError, Row, Shape, quoted};
 
 /// adb's OVERVIEW.TXT, "Protocol details", and SERVICES.TXT.
-pub(super) const ADB: Entry = Entry {
+pub(super) const ADB: Row<Prefixed<AdbReply>> = Row {
     name: "adb-reply",
     syntax: "adb-reply",
     frame: "an answer of adb's server as it stands: OKAY, FAIL and hex:4, or hex:4",
     examples: &["adb-reply", "adb-reply,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "adb-reply",
-    parse: |_| Ok(Prefixed(AdbReply).into()),
+    parse: |_| Ok(Prefixed(AdbReply)),
 };
 
 /// Digits of a length, and letters of a word.
@@ -23,7 +23,7 @@ const WIDTH: usize = 4;
 pub(crate) struct AdbReply;
 
 impl Prefix for AdbReply {
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let (word, digits) = match input.get(..WIDTH) {
             None => return Ok(None),
             Some(b"OKAY") => return Ok(Some((WIDTH, 0))),
@@ -34,7 +34,7 @@ impl Prefix for AdbReply {
         let length = digits
             .iter()
             .try_fold(0, |length, digit| char::from(*digit).to_digit(16).map(|digit| length << 4 | u64::from(digit)));
-        let wrong = || Fault::broken(format!("{} is neither a length nor OKAY or FAIL", shown(digits)));
+        let wrong = || FrameError::broken(format!("{} is neither a length nor OKAY or FAIL", quoted(digits)));
         Ok(Some((word + WIDTH, length.ok_or_else(wrong)?)))
     }
 

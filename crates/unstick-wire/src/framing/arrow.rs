@@ -3,18 +3,18 @@
 //!
 //! Not here: what the metadata says besides, and the file format, whose footer is no message.
 
-use super::{Codec, Cx, Entry, Fault, Step};
+use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
 
 /// The Arrow columnar format, "Encapsulated message format"; without the continuation marker as before version 0.15.
-pub(super) const ARROW: Entry = Entry {
+pub(super) const ARROW: Row<Arrow> = Row {
     name: "arrow-message",
     syntax: "arrow-message",
     frame: "a message of an Arrow IPC stream as it stands: ffffffff, the metadata's length, the metadata, the body that it announces",
     examples: &["arrow-message", "arrow-message,max=200"],
     keeps_boundaries: true,
     matches: |name| name == "arrow-message",
-    parse: |_| Ok(Arrow.into()),
+    parse: |_| Ok(Arrow),
 };
 
 /// What stands in front of the metadata's length.
@@ -49,18 +49,18 @@ fn body_length(metadata: &[u8]) -> Option<i64> {
 }
 
 /// Where the metadata stands of the message that `input` begins; `None` until its length is there.
-fn metadata_place(input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+fn metadata_place(input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
     let Some(first) = bytes::<4>(input, 0) else { return Ok(None) };
     let start = if first == CONTINUATION { 4 } else { 0 };
     let Some(length) = bytes(input, start).map(i32::from_le_bytes) else { return Ok(None) };
     match u64::try_from(length) {
         Ok(length) => Ok(Some((start + 4, start as u64 + 4 + length))),
-        Err(_) => Err(Fault::broken(format!("the metadata's length {length} is negative"))),
+        Err(_) => Err(FrameError::broken(format!("the metadata's length {length} is negative"))),
     }
 }
 
 /// Bytes of the message, once its metadata is there; that is over no limit.
-fn whole(input: &[u8], start: usize, end: u64) -> Result<Option<u64>, Fault> {
+fn whole(input: &[u8], start: usize, end: u64) -> Result<Option<u64>, FrameError> {
     if end == start as u64 {
         // The end of the stream.
         return Ok(Some(end));
@@ -68,26 +68,26 @@ fn whole(input: &[u8], start: usize, end: u64) -> Result<Option<u64>, Fault> {
     let Some(metadata) = usize::try_from(end).ok().and_then(|end| input.get(start..end)) else { return Ok(None) };
     match body_length(metadata).and_then(|body| u64::try_from(body).ok()) {
         Some(body) => Ok(Some(end.saturating_add(body))),
-        None => Err(Fault::broken("the metadata is no message of Arrow, with the length of its body")),
+        None => Err(FrameError::broken("the metadata is no message of Arrow, with the length of its body")),
     }
 }
 
 impl Codec for Arrow {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some((start, end)) = metadata_place(input)? else { return Ok(Step::Need) };
         if end > cx.max as u64 {
-            return Err(Fault::TooLong { length: None, skip: None });
+            return Err(FrameError::TooLong { length: None, skip: None });
         }
         let Some(total) = whole(input, start, end)? else { return Ok(Step::Need) };
         if total > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(total), skip: None });
+            return Err(FrameError::TooLong { length: Some(total), skip: None });
         }
         let total = total as usize;
         Ok(if input.len() < total { Step::Need } else { Step::Frame { start: 0, end: total, total } })
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        super::encode_as_it_stands(Self, message, b"", "one message of Arrow, its lengths right", out)
+        crate::codec::encode_as_it_stands(Self, message, b"", "one message of Arrow, its lengths right", out)
     }
 
     fn announced(&self, input: &[u8]) -> Option<u64> {

@@ -2,12 +2,12 @@
 
 use memchr::memmem;
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 use crate::limits;
 
-pub(super) const BETWEEN: Entry = Entry {
+pub(super) const BETWEEN: Row<Between> = Row {
     name: "between",
     syntax: "between:HEX:HEX",
     frame: "starts with the first bytes and ends with the second; the start bytes may stand in the message too",
@@ -17,19 +17,19 @@ pub(super) const BETWEEN: Entry = Entry {
     parse: |args| {
         let start = args.hex(limits::MAX_DELIMITER, "the bytes that start a frame, such as between:02:03")?;
         let end = args.hex(limits::MAX_DELIMITER, "the bytes that end a frame, such as between:02:03")?;
-        Ok(Between::new(&start, &end).into())
+        Ok(Between::new(&start, &end))
     },
 };
 
 /// HL7's Minimal Lower Layer Protocol, release 1: VT, message, FS CR.
-pub(super) const MLLP: Entry = Entry {
+pub(super) const MLLP: Row<Between> = Row {
     name: "mllp",
     syntax: "mllp",
     frame: "HL7's lower layer: between:0b:1c0d",
     examples: &["mllp"],
     keeps_boundaries: true,
     matches: |name| name == "mllp",
-    parse: |_| Ok(Between::new(b"\x0b", b"\x1c\r").into()),
+    parse: |_| Ok(Between::new(b"\x0b", b"\x1c\r")),
 };
 
 /// Messages between a start and an end.
@@ -47,21 +47,21 @@ impl Between {
     }
 
     /// The start's bytes, as far as they have arrived, are the start's.
-    fn check_start(&self, input: &[u8]) -> Result<(), Fault> {
+    fn check_start(&self, input: &[u8]) -> Result<(), FrameError> {
         let wrong = input.iter().zip(&self.start).position(|(found, wanted)| found != wanted);
         match wrong {
             None => Ok(()),
-            Some(at) => Err(Fault::broken(format!(
+            Some(at) => Err(FrameError::broken(format!(
                 "a frame starts with {}, not with {}",
-                shown(&self.start),
-                shown(&input[..=at])
+                quoted(&self.start),
+                quoted(&input[..=at])
             ))),
         }
     }
 }
 
 impl Codec for Between {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let start = self.start.len();
         if self.scanned == 0 {
             self.check_start(input)?;
@@ -74,13 +74,13 @@ impl Codec for Between {
         let Some(found) = self.end.find(rest) else {
             self.scanned = input.len() - self.end.keep(&input[start..]);
             let over = self.scanned - start > cx.max;
-            return if over { Err(Fault::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
+            return if over { Err(FrameError::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
         };
         let end = self.scanned + found;
         let total = end + self.end.bytes().len();
         self.scanned = 0;
         if end - start > cx.max {
-            return Err(Fault::TooLong { length: None, skip: Some(total as u64) });
+            return Err(FrameError::TooLong { length: None, skip: Some(total as u64) });
         }
         Ok(Step::Frame { start, end, total })
     }
@@ -97,7 +97,7 @@ impl Codec for Between {
         true
     }
 
-    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         let from = std::mem::take(&mut self.scanned);
         let rest = &input[from..];
         Ok(match self.end.find(rest) {
@@ -117,7 +117,7 @@ impl Codec for Between {
             input.get(1..max.min(input.len())).filter(|_| first && input.starts_with(&self.start)).unwrap_or_default();
         match memmem::rfind(seen, &self.start) {
             Some(at) => Discard::Done(1 + at),
-            None => Discard::up_to(&Needle::new(&self.start), input, first.into()),
+            None => Needle::new(&self.start).discard_up_to(input, first.into()),
         }
     }
 }

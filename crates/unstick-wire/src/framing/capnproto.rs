@@ -4,18 +4,18 @@
 //! Not here: the packed encoding, which has no lengths of its own.
 
 use super::prefixed::{Prefix, Prefixed};
-use super::{Entry, Fault, Shape};
+use crate::codec::{FrameError, Row, Shape};
 use crate::limits::MAX_CAPNPROTO_SEGMENTS;
 
 /// Cap'n Proto's encoding spec, "Serialization Over a Stream".
-pub(super) const CAPNPROTO: Entry = Entry {
+pub(super) const CAPNPROTO: Row<Prefixed<CapnProto>> = Row {
     name: "capnproto-message",
     syntax: "capnproto-message",
     frame: "a Cap'n Proto message as it stands: the number of segments, their sizes in words of 8 bytes, the segments",
     examples: &["capnproto-message", "capnproto-message,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "capnproto-message",
-    parse: |_| Ok(Prefixed(CapnProto).into()),
+    parse: |_| Ok(Prefixed(CapnProto)),
 };
 
 /// Bytes of a word, and of a number in the table.
@@ -30,11 +30,11 @@ fn number(bytes: &[u8]) -> u64 {
 }
 
 impl Prefix for CapnProto {
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let Some(count) = input.get(..NUMBER).map(|count| number(count) + 1) else { return Ok(None) };
         if count > MAX_CAPNPROTO_SEGMENTS as u64 {
             let what = format!("a message of {count} segments: Cap'n Proto's readers stop at {MAX_CAPNPROTO_SEGMENTS}");
-            return Err(Fault::broken(what));
+            return Err(FrameError::broken(what));
         }
         let sizes = NUMBER..NUMBER * (1 + count as usize);
         let table = sizes.end.next_multiple_of(WORD as usize);

@@ -2,19 +2,19 @@
 //!
 //! Not here: what an item means, and whether its text is UTF-8.
 
-use super::{Codec, Cx, Entry, Fault, Step, shown};
+use crate::codec::{Codec, Context, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 use crate::limits::MAX_CBOR_DEPTH;
 
 /// RFC 8949, section 3 and appendix C (well-formedness); RFC 8742 (sequences).
-pub(super) const CBOR: Entry = Entry {
+pub(super) const CBOR: Row<Cbor> = Row {
     name: "cbor-item",
     syntax: "cbor-item",
     frame: "a CBOR data item as it stands, with all that it holds",
     examples: &["cbor-item", "cbor-item,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "cbor-item",
-    parse: |_| Ok(Cbor::default().into()),
+    parse: |_| Ok(Cbor::default()),
 };
 
 /// An item under way.
@@ -56,13 +56,13 @@ const INDEFINITE: u8 = 31;
 const BREAK: u8 = 0xff;
 
 #[cold]
-fn wrong(first: u8, place: &str) -> Fault {
-    Fault::broken(format!("{} {place}", shown(&[first])))
+fn wrong(first: u8, place: &str) -> FrameError {
+    FrameError::broken(format!("{} {place}", quoted(&[first])))
 }
 
 impl Cbor {
     /// An item begins, or a break, where the innermost of indefinite length may end; true where that was it.
-    fn ends(&mut self, first: u8) -> Result<bool, Fault> {
+    fn ends(&mut self, first: u8) -> Result<bool, FrameError> {
         let Some(open) = self.open.last_mut().filter(|_| self.left == 0) else { return Ok(false) };
         if first == BREAK {
             if open.major == MAP && open.odd {
@@ -82,7 +82,7 @@ impl Cbor {
     }
 
     /// Takes the item whose first byte this is, without what it holds; false until its head is there.
-    fn take(&mut self, first: u8, rest: &[u8]) -> Result<bool, Fault> {
+    fn take(&mut self, first: u8, rest: &[u8]) -> Result<bool, FrameError> {
         let (major, info) = (first >> 5, first & 0x1f);
         let width = match info {
             0..24 => 0,
@@ -90,7 +90,7 @@ impl Cbor {
             INDEFINITE if (BYTES..=MAP).contains(&major) => {
                 if self.open.len() == MAX_CBOR_DEPTH {
                     let what = format!("CBOR items of indefinite length nested more than {MAX_CBOR_DEPTH} deep");
-                    return Err(Fault::broken(what));
+                    return Err(FrameError::broken(what));
                 }
                 self.open.push(Open { major, odd: false, behind: self.left - 1 });
                 (self.at, self.left) = (self.at + 1, 0);
@@ -109,7 +109,7 @@ impl Cbor {
             MAP => (0, value.saturating_mul(2)),
             TAG => (0, 1),
             SIMPLE if width == 1 && value < 32 => {
-                return Err(Fault::broken(format!("{} is no simple value of CBOR", shown(&rest[..2]))));
+                return Err(FrameError::broken(format!("{} is no simple value of CBOR", quoted(&rest[..2]))));
             }
             _ => (0, 0),
         };
@@ -119,7 +119,7 @@ impl Cbor {
     }
 
     /// Where the item ends that starts at `input[0]`, if all of it has come. Looks at every byte once.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         while self.left > 0 || !self.open.is_empty() {
             let Some(rest) = usize::try_from(self.at).ok().and_then(|at| input.get(at..)) else { return Ok(None) };
             let Some(&first) = rest.first() else { return Ok(None) };
@@ -128,7 +128,7 @@ impl Cbor {
             }
             // Each of those to come has a byte at least, and so has each break.
             if self.at.saturating_add(self.left).saturating_add(self.open.len() as u64) > max as u64 {
-                return Err(Fault::TooLong { length: None, skip: None });
+                return Err(FrameError::TooLong { length: None, skip: None });
             }
         }
         Ok(Some(self.at as usize).filter(|end| input.len() >= *end))
@@ -136,13 +136,13 @@ impl Cbor {
 }
 
 impl Codec for Cbor {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(end) = self.find_end(input, cx.max)? else { return Ok(Step::Need) };
         *self = Self::default();
         Ok(Step::Frame { start: 0, end, total: end })
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        super::encode_as_it_stands(Self::default(), message, b"", "one whole CBOR item", out)
+        crate::codec::encode_as_it_stands(Self::default(), message, b"", "one whole CBOR item", out)
     }
 }

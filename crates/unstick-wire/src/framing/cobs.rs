@@ -2,18 +2,18 @@
 
 use memchr::memchr;
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Step};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step};
 use crate::error::EncodeError;
 
-pub(super) const COBS: Entry = Entry {
+pub(super) const COBS: Row<Cobs> = Row {
     name: "cobs",
     syntax: "cobs",
     frame: "consistent overhead byte stuffing: zero bytes are coded away, and one ends a frame",
     examples: &["cobs", "cobs,max=300,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "cobs",
-    parse: |_| Ok(Cobs::default().into()),
+    parse: |_| Ok(Cobs::default()),
 };
 
 /// The longest run that one code byte stands for: 254 bytes and no zero behind them.
@@ -32,14 +32,14 @@ fn longest_code(max: usize) -> usize {
     max + max / LONGEST + 1
 }
 
-fn decode(code: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn decode(code: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
     out.clear();
     out.reserve(code.len());
     let mut at = 0;
     while at < code.len() {
         let run = usize::from(code[at]);
         let Some(bytes) = code.get(at + 1..at + run) else {
-            return Err(Fault::broken(format!(
+            return Err(FrameError::broken(format!(
                 "the frame ends {} bytes into a run of {}",
                 code.len() - at - 1,
                 run - 1
@@ -55,7 +55,7 @@ fn decode(code: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
 }
 
 impl Codec for Cobs {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if input[0] == 0 {
             let total = input.iter().take_while(|byte| **byte == 0).count();
             return Ok(Step::Blank { total });
@@ -64,10 +64,10 @@ impl Codec for Cobs {
         let Some(found) = memchr(0, &input[self.scanned..]) else {
             self.scanned = input.len();
             let over = input.len() > longest;
-            return if over { Err(Fault::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
+            return if over { Err(FrameError::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
         };
         let end = std::mem::take(&mut self.scanned) + found;
-        let too_long = Fault::TooLong { length: None, skip: Some(end as u64 + 1) };
+        let too_long = FrameError::TooLong { length: None, skip: Some(end as u64 + 1) };
         if end > longest {
             return Err(too_long);
         }
@@ -102,7 +102,7 @@ impl Codec for Cobs {
         true
     }
 
-    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         let from = std::mem::take(&mut self.scanned);
         Ok(match memchr(0, &input[from..]) {
             Some(at) => Discard::Done(from + at + 1),
@@ -115,6 +115,6 @@ impl Codec for Cobs {
     }
 
     fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
-        Discard::behind(&Needle::One(0), input)
+        Needle::One(0).discard_behind(input)
     }
 }

@@ -4,13 +4,13 @@
 
 use memchr::memchr;
 
-use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
 use crate::args::Args;
+use crate::codec::{Codec, Context, FrameError, Row, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_COMMANDS, MAX_DECIMAL_DIGITS};
 use crate::quantity;
 
-pub(super) const COMMAND: Entry = Entry {
+pub(super) const COMMAND: Row<Command> = Row {
     name: "command",
     syntax: "command:VERB.N[:VERB.N...]",
     frame: "a line that ends in CRLF; behind a VERB its Nth word (or .last) says how many bytes and a CRLF follow",
@@ -35,7 +35,7 @@ pub(crate) struct Command {
     scanned: usize,
 }
 
-fn parse_command(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+fn parse_command(args: &mut Args<'_>) -> Result<Command, SpecError> {
     let mut verbs = Vec::new();
     let mut word = Some(args.required("the verbs that announce a payload, such as command:PUB.last")?);
     while let Some(text) = word {
@@ -52,12 +52,12 @@ fn parse_command(args: &mut Args<'_>) -> Result<Machine, SpecError> {
         verbs.push((verb.into(), place));
         word = args.argument();
     }
-    Ok(Command { verbs: verbs.into(), scanned: 0 }.into())
+    Ok(Command { verbs: verbs.into(), scanned: 0 })
 }
 
 impl Command {
     /// Bytes of the payload that a line announces, if it does.
-    fn payload(&self, line: &[u8]) -> Result<Option<u64>, Fault> {
+    fn payload(&self, line: &[u8]) -> Result<Option<u64>, FrameError> {
         let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
         let Some(first) = words.next() else { return Ok(None) };
         let Some((_, place)) = self.verbs.iter().find(|(verb, _)| verb.as_bytes().eq_ignore_ascii_case(first)) else {
@@ -70,17 +70,17 @@ impl Command {
         let digits = count.filter(|word| word.len() <= MAX_DECIMAL_DIGITS && word.iter().all(u8::is_ascii_digit));
         let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         number.map(Some).ok_or_else(|| {
-            Fault::broken(format!("{} does not say how many bytes follow", shown(&line[..line.len().min(40)])))
+            FrameError::broken(format!("{} does not say how many bytes follow", quoted(&line[..line.len().min(40)])))
         })
     }
 }
 
-fn too_long() -> Fault {
-    Fault::TooLong { length: None, skip: None }
+fn too_long() -> FrameError {
+    FrameError::TooLong { length: None, skip: None }
 }
 
 impl Codec for Command {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let lf = memchr(b'\n', &input[self.scanned..]).map(|found| self.scanned + found);
         // A line that fits has ended by here, and the same is seen however it was cut.
         let Some(lf) = lf.filter(|lf| *lf <= cx.max.saturating_add(1)) else {
@@ -89,7 +89,7 @@ impl Codec for Command {
         };
         self.scanned = lf;
         let Some(line) = input[..lf].strip_suffix(b"\r") else {
-            return Err(Fault::broken("a line ends in LF alone, where CRLF belongs"));
+            return Err(FrameError::broken("a line ends in LF alone, where CRLF belongs"));
         };
         let Some(count) = self.payload(line)? else {
             self.scanned = 0;
@@ -97,14 +97,14 @@ impl Codec for Command {
         };
         let length = count.saturating_add(lf as u64 + 1);
         if length > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(length), skip: None });
+            return Err(FrameError::TooLong { length: Some(length), skip: None });
         }
         let end = length as usize;
         let Some(behind) = input.get(end..end + 2) else { return Ok(Step::Need) };
         if behind != b"\r\n" {
-            return Err(Fault::broken(format!(
+            return Err(FrameError::broken(format!(
                 "a payload of {count} bytes is followed by {} where CRLF belongs",
-                shown(behind)
+                quoted(behind)
             )));
         }
         self.scanned = 0;
@@ -113,7 +113,7 @@ impl Codec for Command {
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let own = Self { scanned: 0, ..self.clone() };
-        super::encode_as_it_stands(
+        crate::codec::encode_as_it_stands(
             own,
             message,
             b"\r\n",

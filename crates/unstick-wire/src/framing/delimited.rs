@@ -1,15 +1,14 @@
 //! `line`, `crlf`, `delim`, `null`: frames that end in given bytes. A scan resumes where it stopped.
 
-use std::sync::Arc;
+use memchr::memchr;
 
-use memchr::{memchr, memmem};
-
-use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
-use crate::lane::Lane;
+use crate::fast_path::FastPath;
 use crate::limits;
 
-pub(super) const LINE: Entry = Entry {
+pub(super) const LINE: Row<Line> = Row {
     name: "line",
     syntax: "line[,cr=keep]",
     frame: "ends in LF; a CR before it is dropped on reading, or kept; a rest at the end is a message",
@@ -22,21 +21,21 @@ pub(super) const LINE: Entry = Entry {
             Some("keep") => true,
             Some(other) => return Err(SpecError::new(format!("cr={other}: keep or drop"))),
         };
-        Ok(Line { keep_cr, scanned: 0 }.into())
+        Ok(Line { keep_cr, scanned: 0 })
     },
 };
 
-pub(super) const CRLF: Entry = Entry {
+pub(super) const CRLF: Row<Delimited> = Row {
     name: "crlf",
     syntax: "crlf",
     frame: "ends in CRLF only; a bare CR or LF is content",
     examples: &["crlf"],
     keeps_boundaries: true,
     matches: |name| name == "crlf",
-    parse: |_| Ok(Delimited::new(b"\r\n").into()),
+    parse: |_| Ok(Delimited::new(b"\r\n")),
 };
 
-pub(super) const DELIM: Entry = Entry {
+pub(super) const DELIM: Row<Delimited> = Row {
     name: "delim",
     syntax: "delim:HEX[,keep]",
     frame: "ends in these bytes; keep: they are part of the message",
@@ -45,18 +44,18 @@ pub(super) const DELIM: Entry = Entry {
     matches: |name| name == "delim",
     parse: |args| {
         let end = args.hex(limits::MAX_DELIMITER, "the bytes that end a message, such as delim:0d0a0d0a")?;
-        Ok(Delimited { keep: args.flag("keep")?, ..Delimited::new(&end) }.into())
+        Ok(Delimited { keep: args.flag("keep")?, ..Delimited::new(&end) })
     },
 };
 
-pub(super) const NULL: Entry = Entry {
+pub(super) const NULL: Row<Delimited> = Row {
     name: "null",
     syntax: "null",
     frame: "ends in a zero byte",
     examples: &["null"],
     keeps_boundaries: true,
     matches: |name| name == "null",
-    parse: |_| Ok(Delimited::new(b"\0").into()),
+    parse: |_| Ok(Delimited::new(b"\0")),
 };
 
 /// Lines of text: LF ends one, a CR before it belongs to the end unless it is to be kept.
@@ -75,32 +74,32 @@ impl Line {
 }
 
 impl Codec for Line {
-    fn lane(&self, max: usize) -> Lane {
-        Lane::Line { max, crlf: !self.keep_cr, lf: true }
+    fn fast_path(&self, max: usize) -> FastPath {
+        FastPath::Line { max, crlf: !self.keep_cr, lf: true }
     }
 
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(found) = memchr(b'\n', &input[self.scanned..]) else {
             self.scanned = input.len();
             // One byte of grace: it may be the CR that is dropped.
             let grace = usize::from(!self.keep_cr && input.last() == Some(&b'\r'));
             let over = input.len() > cx.max + grace;
-            return if over { Err(Fault::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
+            return if over { Err(FrameError::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
         };
         let lf = self.scanned + found;
         let cr = !self.keep_cr && lf > 0 && input[lf - 1] == b'\r';
         let end = lf - usize::from(cr);
         self.scanned = 0;
         if end > cx.max {
-            return Err(Fault::TooLong { length: None, skip: Some(lf as u64 + 1) });
+            return Err(FrameError::TooLong { length: None, skip: Some(lf as u64 + 1) });
         }
         Ok(Step::Frame { start: 0, end, total: lf + 1 })
     }
 
-    fn finish(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn finish(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         self.scanned = 0;
         if input.len() > cx.max {
-            return Err(Fault::TooLong { length: None, skip: Some(input.len() as u64) });
+            return Err(FrameError::TooLong { length: None, skip: Some(input.len() as u64) });
         }
         Ok(Step::Frame { start: 0, end: input.len(), total: input.len() })
     }
@@ -126,7 +125,7 @@ impl Codec for Line {
         true
     }
 
-    fn discard(&mut self, input: &[u8], ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], ended: bool) -> Result<Discard, FrameError> {
         let from = std::mem::take(&mut self.scanned);
         Ok(match memchr(b'\n', &input[from..]) {
             Some(lf) => Discard::Done(from + lf + 1),
@@ -144,72 +143,7 @@ impl Codec for Line {
     }
 
     fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
-        Discard::behind(&Needle::One(b'\n'), input)
-    }
-}
-
-/// The bytes that end a message, ready to be searched for.
-#[derive(Debug, Clone)]
-pub(super) enum Needle {
-    One(u8),
-    /// Far quicker to find by hand than by a searcher, and CRLF is one.
-    Two([u8; 2]),
-    More(Arc<memmem::Finder<'static>>),
-}
-
-impl Needle {
-    pub(super) fn new(bytes: &[u8]) -> Self {
-        match *bytes {
-            [byte] => Self::One(byte),
-            [first, second] => Self::Two([first, second]),
-            _ => Self::More(Arc::new(memmem::Finder::new(bytes).into_owned())),
-        }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::One(byte) => std::slice::from_ref(byte),
-            Self::Two(bytes) => bytes,
-            Self::More(finder) => finder.needle(),
-        }
-    }
-
-    /// Where in `haystack` it stands first.
-    #[inline]
-    pub(super) fn find(&self, haystack: &[u8]) -> Option<usize> {
-        match self {
-            Self::One(byte) => memchr(*byte, haystack),
-            Self::Two([first, second]) => {
-                let mut from = 1;
-                loop {
-                    let at = from + memchr(*second, haystack.get(from..)?)?;
-                    if haystack[at - 1] == *first {
-                        return Some(at - 1);
-                    }
-                    from = at + 1;
-                }
-            }
-            Self::More(finder) => finder.find(haystack),
-        }
-    }
-
-    /// How many of the last bytes of `haystack`, in which it does not stand, may be its first.
-    #[inline]
-    pub(super) fn keep(&self, haystack: &[u8]) -> usize {
-        haystack.len().min(self.bytes().len() - 1)
-    }
-
-    /// Appends it to `out`, whose bytes from `from` on are a message.
-    ///
-    /// Searched with itself behind the message: the message's last bytes may make one with the needle's first.
-    pub(super) fn put(&self, from: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend_from_slice(self.bytes());
-        match self.find(&out[from..]) {
-            Some(at) if from + at + self.bytes().len() < out.len() => {
-                Err(EncodeError::ContainsDelimiter { delimiter: shown(self.bytes()), at })
-            }
-            _ => Ok(()),
-        }
+        Needle::One(b'\n').discard_behind(input)
     }
 }
 
@@ -242,24 +176,24 @@ impl Delimited {
 }
 
 impl Codec for Delimited {
-    fn lane(&self, max: usize) -> Lane {
+    fn fast_path(&self, max: usize) -> FastPath {
         match self.needle.bytes() {
-            b"\r\n" if !self.keep => Lane::Line { max, crlf: true, lf: false },
-            _ => Lane::Closed,
+            b"\r\n" if !self.keep => FastPath::Line { max, crlf: true, lf: false },
+            _ => FastPath::Closed,
         }
     }
 
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(found) = self.needle.find(&input[self.scanned..]) else {
             self.scanned = input.len() - self.needle.keep(input);
             let over = self.scanned + self.kept() > cx.max;
-            return if over { Err(Fault::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
+            return if over { Err(FrameError::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
         };
         let end = self.scanned + found + self.kept();
         let total = self.scanned + found + self.needle.bytes().len();
         self.scanned = 0;
         if end > cx.max {
-            return Err(Fault::TooLong { length: None, skip: Some(total as u64) });
+            return Err(FrameError::TooLong { length: None, skip: Some(total as u64) });
         }
         Ok(Step::Frame { start: 0, end, total })
     }
@@ -273,7 +207,7 @@ impl Codec for Delimited {
             true => message.strip_suffix(self.needle.bytes()).ok_or_else(|| {
                 EncodeError::unfit(format!(
                     "the message does not end in {}, which is part of it",
-                    shown(self.needle.bytes())
+                    quoted(self.needle.bytes())
                 ))
             })?,
         };
@@ -285,7 +219,7 @@ impl Codec for Delimited {
         true
     }
 
-    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         let from = std::mem::take(&mut self.scanned);
         Ok(match self.needle.find(&input[from..]) {
             Some(at) => Discard::Done(from + at + self.needle.bytes().len()),
@@ -305,6 +239,6 @@ impl Codec for Delimited {
     }
 
     fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
-        Discard::behind(&self.needle, input)
+        self.needle.discard_behind(input)
     }
 }

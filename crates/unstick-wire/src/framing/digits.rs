@@ -1,11 +1,11 @@
 //! `ascii`, `hex`, `decimal`, `netstring`, `octet-count`: lengths written in digits.
 
 use super::prefixed::{Prefix, Prefixed};
-use super::{Entry, Fault, shown};
+use crate::codec::{FrameError, Row, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_LENGTH_OFFSET, MAX_TEXT_LENGTH};
 
-pub(super) const ASCII: Entry = Entry {
+pub(super) const ASCII: Row<Prefixed<Field>> = Row {
     name: "ascii",
     syntax: "ascii:N[,off=N][,adj=N]",
     frame: "a decimal length in N characters, zero-padded (blanks on either side are read), then that many bytes, and adj more; off: after N bytes, and all of it is the message",
@@ -24,11 +24,11 @@ pub(super) const ASCII: Entry = Entry {
         let width = args.count(1..=MAX_TEXT_LENGTH as u64, "how many characters the length has, as in ascii:4")?;
         let offset = args.number("off", 0..=MAX_LENGTH_OFFSET as u64)?.unwrap_or(0) as usize;
         let adjust = args.signed("adj")?.unwrap_or(0);
-        Ok(Prefixed(Field { width: width as usize, radix: 10, itself: false, offset, adjust }).into())
+        Ok(Prefixed(Field { width: width as usize, radix: 10, itself: false, offset, adjust }))
     },
 };
 
-pub(super) const HEX: Entry = Entry {
+pub(super) const HEX: Row<Prefixed<Field>> = Row {
     name: "hex",
     syntax: "hex:N[,itself=yes]",
     frame: "a length in N hexadecimal digits, then that many bytes; itself=yes: it counts and keeps itself, less is it alone (git)",
@@ -37,12 +37,11 @@ pub(super) const HEX: Entry = Entry {
     matches: |name| name == "hex",
     parse: |args| {
         let width = args.count(1..=MAX_HEX_DIGITS as u64, "how many digits the length has, as in hex:4")?;
-        Ok(Prefixed(Field { width: width as usize, radix: 16, itself: args.flag("itself")?, offset: 0, adjust: 0 })
-            .into())
+        Ok(Prefixed(Field { width: width as usize, radix: 16, itself: args.flag("itself")?, offset: 0, adjust: 0 }))
     },
 };
 
-pub(super) const DECIMAL: Entry = Entry {
+pub(super) const DECIMAL: Row<Prefixed<Count>> = Row {
     name: "decimal",
     syntax: "decimal:N[,end=HEX]",
     frame: "a length of at most N decimal digits, LF (or another end byte), then that many bytes",
@@ -58,34 +57,30 @@ pub(super) const DECIMAL: Entry = Entry {
             }
             Some(byte) => byte[0],
         };
-        Ok(Prefixed(Count { most: most as usize, end, padded: true, zero: true, trailer: b"" }).into())
+        Ok(Prefixed(Count { most: most as usize, end, padded: true, zero: true, trailer: b"" }))
     },
 };
 
 /// D. J. Bernstein's netstrings, <https://cr.yp.to/proto/netstrings.txt>.
-pub(super) const NETSTRING: Entry = Entry {
+pub(super) const NETSTRING: Row<Prefixed<Count>> = Row {
     name: "netstring",
     syntax: "netstring",
     frame: "a decimal length without leading zeros, a colon, that many bytes, a comma",
     examples: &["netstring", "netstring,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "netstring",
-    parse: |_| {
-        Ok(Prefixed(Count { most: MAX_DECIMAL_DIGITS, end: b':', padded: false, zero: true, trailer: b"," }).into())
-    },
+    parse: |_| Ok(Prefixed(Count { most: MAX_DECIMAL_DIGITS, end: b':', padded: false, zero: true, trailer: b"," })),
 };
 
 /// Syslog over TCP, RFC 6587 section 3.4.1.
-pub(super) const OCTET_COUNT: Entry = Entry {
+pub(super) const OCTET_COUNT: Row<Prefixed<Count>> = Row {
     name: "octet-count",
     syntax: "octet-count",
     frame: "syslog's: a decimal length without leading zeros, a space, that many bytes (at least one)",
     examples: &["octet-count"],
     keeps_boundaries: true,
     matches: |name| name == "octet-count",
-    parse: |_| {
-        Ok(Prefixed(Count { most: MAX_DECIMAL_DIGITS, end: b' ', padded: false, zero: false, trailer: b"" }).into())
-    },
+    parse: |_| Ok(Prefixed(Count { most: MAX_DECIMAL_DIGITS, end: b' ', padded: false, zero: false, trailer: b"" })),
 };
 
 /// A length in a field of so many characters.
@@ -119,7 +114,7 @@ impl Field {
 }
 
 impl Prefix for Field {
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let header = self.offset + self.width;
         let Some(field) = input.get(self.offset..header) else {
             return Ok(None);
@@ -133,13 +128,13 @@ impl Prefix for Field {
         if digits.is_empty() {
             return Err(self.not_a_number(field));
         }
-        let value = value.ok_or_else(|| Fault::broken("the length is over 64 bits"))?;
+        let value = value.ok_or_else(|| FrameError::broken("the length is over 64 bits"))?;
         if self.itself {
             return Ok(Some((header, value.saturating_sub(self.width as u64))));
         }
         let length = value.checked_add_signed(self.adjust).ok_or_else(|| match self.adjust {
-            ..0 => Fault::broken(format!("length {value} is less than the {} bytes that it counts", -self.adjust)),
-            _ => Fault::broken("the length is over 64 bits"),
+            ..0 => FrameError::broken(format!("length {value} is less than the {} bytes that it counts", -self.adjust)),
+            _ => FrameError::broken("the length is over 64 bits"),
         })?;
         Ok(Some((header, length)))
     }
@@ -166,9 +161,9 @@ impl Prefix for Field {
 
 impl Field {
     #[cold]
-    fn not_a_number(&self, field: &[u8]) -> Fault {
+    fn not_a_number(&self, field: &[u8]) -> FrameError {
         let kind = if self.radix == 10 { "decimal" } else { "hexadecimal" };
-        Fault::broken(format!("{} is not a {kind} length", shown(field)))
+        FrameError::broken(format!("{} is not a {kind} length", quoted(field)))
     }
 }
 
@@ -186,7 +181,7 @@ pub(crate) struct Count {
 }
 
 impl Prefix for Count {
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let mut value = 0u64;
         for (at, &byte) in input.iter().enumerate() {
             if byte == self.end && at > 0 {
@@ -196,12 +191,12 @@ impl Prefix for Count {
                 return Err(self.unexpected(at, byte));
             }
             if at > 0 && input[0] == b'0' && !self.padded || byte == b'0' && at == 0 && !self.zero {
-                return Err(Fault::broken("the length begins with a zero, which this framing forbids"));
+                return Err(FrameError::broken("the length begins with a zero, which this framing forbids"));
             }
             value = value
                 .checked_mul(10)
                 .and_then(|value| value.checked_add(u64::from(byte - b'0')))
-                .ok_or_else(|| Fault::broken("the length is over 64 bits"))?;
+                .ok_or_else(|| FrameError::broken("the length is over 64 bits"))?;
         }
         Ok(None)
     }
@@ -227,15 +222,15 @@ impl Prefix for Count {
 
 impl Count {
     #[cold]
-    fn unexpected(&self, at: usize, byte: u8) -> Fault {
-        Fault::broken(match at {
-            0 => format!("{} stands where a length in digits belongs", shown(&[byte])),
+    fn unexpected(&self, at: usize, byte: u8) -> FrameError {
+        FrameError::broken(match at {
+            0 => format!("{} stands where a length in digits belongs", quoted(&[byte])),
             _ if at == self.most => format!(
                 "{} stands behind {at} digits of a length, where {} belongs",
-                shown(&[byte]),
-                shown(&[self.end])
+                quoted(&[byte]),
+                quoted(&[self.end])
             ),
-            _ => format!("{} stands in a length that ends with {}", shown(&[byte]), shown(&[self.end])),
+            _ => format!("{} stands in a length that ends with {}", quoted(&[byte]), quoted(&[self.end])),
         })
     }
 }

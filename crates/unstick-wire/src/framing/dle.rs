@@ -2,19 +2,19 @@
 
 use memchr::memchr;
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 
 /// ISO 1745 with the transparent mode of ISO 2111. Not here: blocks between a bare STX and ETX, which is `between:02:03`.
-pub(super) const DLE: Entry = Entry {
+pub(super) const DLE: Row<Dle> = Row {
     name: "dle",
     syntax: "dle[,lrc=yes]",
     frame: "between 1002 and 1003, a 10 inside written twice; lrc=yes: behind it the exclusive or of the message and 03",
     examples: &["dle", "dle,lrc=yes", "dle,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "dle",
-    parse: |args| Ok(Dle { lrc: args.flag("lrc")?, ..Dle::default() }.into()),
+    parse: |args| Ok(Dle { lrc: args.flag("lrc")?, ..Dle::default() }),
 };
 
 const ESC: u8 = 0x10;
@@ -36,13 +36,13 @@ pub(crate) struct Dle {
 
 impl Dle {
     /// Where the DLE of the end is, if that has arrived. Looks at every byte once.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         loop {
             let found = memchr(ESC, &input[self.scanned..]);
             let at = self.scanned + found.unwrap_or(input.len() - self.scanned);
             self.scanned = at;
             if at - START - self.pairs > max {
-                return Err(Fault::TooLong { length: None, skip: None });
+                return Err(FrameError::TooLong { length: None, skip: None });
             }
             match (found, input.get(at + 1)) {
                 (Some(_), Some(&ETX)) => return Ok(Some(at)),
@@ -51,8 +51,8 @@ impl Dle {
                     self.pairs += 1;
                 }
                 (Some(_), Some(&other)) => {
-                    let what = format!("DLE is followed by {}, and means nothing with it", shown(&[other]));
-                    return Err(Fault::broken(what));
+                    let what = format!("DLE is followed by {}, and means nothing with it", quoted(&[other]));
+                    return Err(FrameError::broken(what));
                 }
                 (None, _) | (_, None) => return Ok(None),
             }
@@ -65,12 +65,12 @@ impl Dle {
         std::mem::take(&mut self.pairs)
     }
 
-    fn check_lrc(&self, message: &[u8], found: u8) -> Result<(), Fault> {
+    fn check_lrc(&self, message: &[u8], found: u8) -> Result<(), FrameError> {
         let right = lrc(message);
         if !self.lrc || found == right {
             return Ok(());
         }
-        Err(Fault::broken(format!("the block's LRC is {found:02x}, and its bytes make {right:02x}")))
+        Err(FrameError::broken(format!("the block's LRC is {found:02x}, and its bytes make {right:02x}")))
     }
 }
 
@@ -91,10 +91,13 @@ fn unescape(block: &[u8], out: &mut Vec<u8>) {
 }
 
 impl Codec for Dle {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if self.scanned == 0 {
             if let Some(at) = input.iter().zip([ESC, STX]).position(|(found, wanted)| *found != wanted) {
-                return Err(Fault::broken(format!("a block starts with 1002, not with {}", shown(&input[..=at]))));
+                return Err(FrameError::broken(format!(
+                    "a block starts with 1002, not with {}",
+                    quoted(&input[..=at])
+                )));
             }
             if input.len() < START {
                 return Ok(Step::Need);
@@ -134,7 +137,7 @@ impl Codec for Dle {
         true
     }
 
-    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         let mut at = self.scanned;
         self.restart();
         while let Some(found) = memchr(ESC, &input[at..]) {
@@ -155,6 +158,6 @@ impl Codec for Dle {
     }
 
     fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
-        Discard::up_to(&Needle::Two([ESC, STX]), input, first.into())
+        Needle::Two([ESC, STX]).discard_up_to(input, first.into())
     }
 }

@@ -2,19 +2,19 @@
 //!
 //! The checksums' values are looked at under `damaged=skip` only: a tester may want to send wrong ones.
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 
 /// IEEE 1815, section 9.2.4: the length counts control, addresses and user data, and no checksum.
-pub(super) const DNP3: Entry = Entry {
+pub(super) const DNP3: Row<Dnp3> = Row {
     name: "dnp3-frame",
     syntax: "dnp3-frame",
     frame: "a DNP3 link-layer frame as it stands: 05 64, a length, 10 bytes of header, blocks of 16 with 2 bytes of CRC each",
     examples: &["dnp3-frame", "dnp3-frame,max=40,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "dnp3-frame",
-    parse: |_| Ok(Dnp3::default().into()),
+    parse: |_| Ok(Dnp3::default()),
 };
 
 /// Bytes of the header, its checksum included.
@@ -40,29 +40,31 @@ fn crc(bytes: &[u8]) -> u16 {
 }
 
 /// Whether a part that ends in its checksum has the right one.
-fn check(part: &[u8], name: &str) -> Result<(), Fault> {
+fn check(part: &[u8], name: &str) -> Result<(), FrameError> {
     let Some((bytes, sum)) = part.split_last_chunk::<CRC>() else { return Ok(()) };
     let right = crc(bytes).to_le_bytes();
     if *sum == right {
         return Ok(());
     }
-    Err(Fault::broken(format!("the checksum of the {name} is {}, and {} is right", shown(sum), shown(&right))))
+    Err(FrameError::broken(format!("the checksum of the {name} is {}, and {} is right", quoted(sum), quoted(&right))))
 }
 
 /// Bytes of the frame that `input` begins; `None` until its length has come.
-fn whole(input: &[u8]) -> Result<Option<usize>, Fault> {
+fn whole(input: &[u8]) -> Result<Option<usize>, FrameError> {
     if let Some(wrong) = input.iter().zip(b"\x05\x64").position(|(found, wanted)| found != wanted) {
-        return Err(Fault::broken(format!("a frame starts with 0564, not with {}", shown(&input[..=wrong]))));
+        return Err(FrameError::broken(format!("a frame starts with 0564, not with {}", quoted(&input[..=wrong]))));
     }
     let Some(&length) = input.get(2) else { return Ok(None) };
     let Some(data) = usize::from(length).checked_sub(COUNTED) else {
-        return Err(Fault::broken(format!("length {length} is less than the {COUNTED} bytes that every frame has")));
+        return Err(FrameError::broken(format!(
+            "length {length} is less than the {COUNTED} bytes that every frame has"
+        )));
     };
     Ok(Some(HEADER + data + CRC * data.div_ceil(BLOCK)))
 }
 
 impl Codec for Dnp3 {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(total) = whole(input)? else { return Ok(Step::Need) };
         if self.checked {
             // Before its length is believed: a wrong one would swallow the frames behind it.
@@ -70,7 +72,7 @@ impl Codec for Dnp3 {
             check(header, "header")?;
         }
         if total > cx.max {
-            return Err(Fault::TooLong { length: Some(total as u64), skip: Some(total as u64) });
+            return Err(FrameError::TooLong { length: Some(total as u64), skip: Some(total as u64) });
         }
         if input.len() < total {
             return Ok(Step::Need);
@@ -82,7 +84,7 @@ impl Codec for Dnp3 {
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        super::encode_as_it_stands(
+        crate::codec::encode_as_it_stands(
             Self::default(),
             message,
             b"",
@@ -108,6 +110,6 @@ impl Codec for Dnp3 {
     }
 
     fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
-        Discard::up_to(&Needle::Two([0x05, 0x64]), input, first.into())
+        Needle::Two([0x05, 0x64]).discard_up_to(input, first.into())
     }
 }

@@ -1,11 +1,11 @@
 //! `escape` and `msgpack`: lengths that are short where they can be, and long where the short form says so.
 
 use super::prefixed::{Prefix, Prefixed};
-use super::{Entry, Fault, Machine, Shape, shown};
 use crate::args::Args;
+use crate::codec::{FrameError, Row, Shape, quoted};
 use crate::error::{EncodeError, SpecError};
 
-pub(super) const ESCAPE: Entry = Entry {
+pub(super) const ESCAPE: Row<Prefixed<Escape>> = Row {
     name: "escape",
     syntax: "escape:WIDTH:LONG[,sign=yes]",
     frame: "a length of WIDTH bytes, and where all their bits are set (sign=yes: -1) one of LONG bytes behind them; big-endian",
@@ -16,17 +16,17 @@ pub(super) const ESCAPE: Entry = Entry {
 };
 
 /// The MessagePack specification, "int format family": positive fixint, uint 8, 16, 32 and 64.
-pub(super) const MSGPACK: Entry = Entry {
+pub(super) const MSGPACK: Row<Prefixed<Msgpack>> = Row {
     name: "msgpack",
     syntax: "msgpack",
     frame: "a length as a MessagePack unsigned integer, then that many bytes (Tarantool)",
     examples: &["msgpack", "msgpack,max=300,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "msgpack",
-    parse: |_| Ok(Prefixed(Msgpack).into()),
+    parse: |_| Ok(Prefixed(Msgpack)),
 };
 
-fn parse_escape(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+fn parse_escape(args: &mut Args<'_>) -> Result<Prefixed<Escape>, SpecError> {
     let width = args.count(1..=4, "how many bytes a short length has, as in escape:4:8")? as usize;
     let long = args.count(2..=8, "how many bytes a long length has, as in escape:4:8")? as usize;
     if long <= width {
@@ -34,7 +34,7 @@ fn parse_escape(args: &mut Args<'_>) -> Result<Machine, SpecError> {
             "escape:{width}:{long}: the long length has more bytes than the short one"
         )));
     }
-    Ok(Prefixed(Escape { width, long, signed: args.flag("sign")? }).into())
+    Ok(Prefixed(Escape { width, long, signed: args.flag("sign")? }))
 }
 
 /// A short length, or a mark and a long one.
@@ -62,7 +62,7 @@ fn big_endian(bytes: &[u8]) -> u64 {
 }
 
 impl Prefix for Escape {
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let Some(short) = input.get(..self.width) else { return Ok(None) };
         let value = big_endian(short);
         if value == self.mark() {
@@ -70,7 +70,7 @@ impl Prefix for Escape {
             return Ok(input.get(self.width..header).map(|long| (header, big_endian(long))));
         }
         if value > self.largest_short() {
-            return Err(Fault::broken(format!("length {} is negative", value as i64 - self.mark() as i64 - 1)));
+            return Err(FrameError::broken(format!("length {} is negative", value as i64 - self.mark() as i64 - 1)));
         }
         Ok(Some((self.width, value)))
     }
@@ -99,14 +99,14 @@ impl Prefix for Escape {
 pub(crate) struct Msgpack;
 
 impl Prefix for Msgpack {
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let width = match input[0] {
             small @ 0..0x80 => return Ok(Some((1, small.into()))),
             0xcc => 1,
             0xcd => 2,
             0xce => 4,
             0xcf => 8,
-            other => return Err(Fault::broken(format!("{} begins no MessagePack length", shown(&[other])))),
+            other => return Err(FrameError::broken(format!("{} begins no MessagePack length", quoted(&[other])))),
         };
         Ok(input.get(1..1 + width).map(|bytes| (1 + width, big_endian(bytes))))
     }

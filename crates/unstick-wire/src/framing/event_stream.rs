@@ -4,18 +4,18 @@
 
 use memchr::memchr2;
 
-use super::{Codec, Cx, Entry, Fault, Step};
+use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
 
 /// WHATWG HTML, section 9.2.5, "Parsing an event stream".
-pub(super) const EVENT_STREAM: Entry = Entry {
+pub(super) const EVENT_STREAM: Row<EventStream> = Row {
     name: "event-stream",
     syntax: "event-stream",
     frame: "server-sent events: lines that end in LF, CRLF or CR, up to an empty one",
     examples: &["event-stream", "event-stream,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "event-stream",
-    parse: |_| Ok(EventStream::default().into()),
+    parse: |_| Ok(EventStream::default()),
 };
 
 /// Events one behind the other. The message is an event's lines, without the end of the last.
@@ -31,7 +31,7 @@ pub(crate) struct EventStream {
 
 impl EventStream {
     /// Where the event and its empty line end, if that has come.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<(usize, usize)>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<(usize, usize)>, FrameError> {
         loop {
             let found = memchr2(b'\r', b'\n', &input[self.scanned..]);
             let at = self.scanned + found.unwrap_or(input.len() - self.scanned);
@@ -39,7 +39,7 @@ impl EventStream {
             // What ends the last line is no part of the message, nor is the empty one.
             let least = if at > self.line { at } else { self.before };
             if least > max {
-                return Err(Fault::TooLong { length: None, skip: None });
+                return Err(FrameError::TooLong { length: None, skip: None });
             }
             if found.is_none() {
                 return Ok(None);
@@ -58,7 +58,7 @@ impl EventStream {
 }
 
 impl Codec for EventStream {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if matches!(input[0], b'\r' | b'\n') {
             // Empty lines before an event, or the LF of the one that ended the last.
             return Ok(Step::Blank { total: 1 });
@@ -69,6 +69,12 @@ impl Codec for EventStream {
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        super::encode_as_it_stands(Self::default(), message, b"\n\n", "one event: lines, none of them empty", out)
+        crate::codec::encode_as_it_stands(
+            Self::default(),
+            message,
+            b"\n\n",
+            "one event: lines, none of them empty",
+            out,
+        )
     }
 }

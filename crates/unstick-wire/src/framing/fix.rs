@@ -4,20 +4,20 @@
 
 use memchr::memchr;
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Shape, Step, quoted};
 use crate::error::EncodeError;
 use crate::limits::MAX_FIX_FIELD;
 
 /// FIX TagValue Encoding 1.1, "Message structure": BeginString (8), BodyLength (9), ..., CheckSum (10).
-pub(super) const FIX: Entry = Entry {
+pub(super) const FIX: Row<Fix> = Row {
     name: "fix-message",
     syntax: "fix-message",
     frame: "a FIX message as it stands, 8=... to 10=nnn and SOH; tag 9 counts what is between",
     examples: &["fix-message", "fix-message,max=80,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "fix-message",
-    parse: |_| Ok(Fix::default().into()),
+    parse: |_| Ok(Fix::default()),
 };
 
 const SOH: u8 = 1;
@@ -39,54 +39,54 @@ pub(crate) struct Fix {
 type Field<'a> = (&'a [u8], &'a [u8]);
 
 /// The value of the field that `input` begins with, and what stands behind it; `None` until it has ended.
-fn field<'a>(input: &'a [u8], tag: &str) -> Result<Option<Field<'a>>, Fault> {
+fn field<'a>(input: &'a [u8], tag: &str) -> Result<Option<Field<'a>>, FrameError> {
     let wrong = input.iter().zip(tag.as_bytes()).position(|(found, wanted)| found != wanted);
     if let Some(at) = wrong {
-        return Err(Fault::broken(format!("{} stands where the field {tag} belongs", shown(&input[..=at]))));
+        return Err(FrameError::broken(format!("{} stands where the field {tag} belongs", quoted(&input[..=at]))));
     }
     let part = &input[..input.len().min(MAX_FIX_FIELD)];
     match memchr(SOH, part) {
         Some(end) => Ok(Some((&input[tag.len()..end], &input[end + 1..]))),
         None if part.len() < MAX_FIX_FIELD => Ok(None),
-        None => Err(Fault::broken(format!("the field {tag} does not end within {MAX_FIX_FIELD} bytes"))),
+        None => Err(FrameError::broken(format!("the field {tag} does not end within {MAX_FIX_FIELD} bytes"))),
     }
 }
 
 /// Bytes from tag 8 to the SOH behind tag 10; `None` until tag 9 tells.
-fn whole(input: &[u8]) -> Result<Option<u64>, Fault> {
+fn whole(input: &[u8]) -> Result<Option<u64>, FrameError> {
     let Some((_, rest)) = field(input, "8=")? else { return Ok(None) };
     let Some((digits, rest)) = field(rest, "9=")? else { return Ok(None) };
     let plain = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
     let body: u64 = plain
         .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| Fault::broken(format!("BodyLength {} is no length", shown(digits))))?;
+        .ok_or_else(|| FrameError::broken(format!("BodyLength {} is no length", quoted(digits))))?;
     Ok(Some(body.saturating_add((input.len() - rest.len() + TRAILER) as u64)))
 }
 
 /// Whether tag 10 is the sum of all bytes before it, modulo 256.
-fn check(frame: &[u8]) -> Result<(), Fault> {
+fn check(frame: &[u8]) -> Result<(), FrameError> {
     let (bytes, trailer) = frame.split_at(frame.len() - TRAILER);
     let right = format!("{:03}", bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)));
     let found = &trailer[3..TRAILER - 1];
     if found == right.as_bytes() {
         return Ok(());
     }
-    Err(Fault::broken(format!("the checksum is {}, and {right} is right", String::from_utf8_lossy(found))))
+    Err(FrameError::broken(format!("the checksum is {}, and {right} is right", String::from_utf8_lossy(found))))
 }
 
 impl Codec for Fix {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(length) = whole(input)? else { return Ok(Step::Need) };
         if length > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(length), skip: Some(length) });
+            return Err(FrameError::TooLong { length: Some(length), skip: Some(length) });
         }
         let Some(frame) = input.get(..length as usize) else { return Ok(Step::Need) };
         match frame[frame.len() - TRAILER..] {
             [b'1', b'0', b'=', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', SOH] => {}
             ref other => {
-                return Err(Fault::broken(format!(
+                return Err(FrameError::broken(format!(
                     "the message ends in {} where 10= belongs: tag 9 is wrong",
-                    shown(other)
+                    quoted(other)
                 )));
             }
         }
@@ -100,7 +100,7 @@ impl Codec for Fix {
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        super::encode_as_it_stands(
+        crate::codec::encode_as_it_stands(
             Self::default(),
             message,
             b"",
@@ -133,6 +133,6 @@ impl Codec for Fix {
         if let (true, Some(length)) = (first, self.wrong) {
             return Discard::Done(length);
         }
-        Discard::up_to(&Needle::new(b"8=FIX"), input, first.into())
+        Needle::new(b"8=FIX").discard_up_to(input, first.into())
     }
 }

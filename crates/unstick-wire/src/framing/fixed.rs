@@ -1,11 +1,11 @@
 //! `fixed`: frames of so many bytes each.
 
-use super::{Codec, Cx, Entry, Fault, Machine, Step};
 use crate::args::Args;
+use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::{EncodeError, SpecError};
 use crate::quantity;
 
-pub(super) const FIXED: Entry = Entry {
+pub(super) const FIXED: Row<Fixed> = Row {
     name: "fixed",
     syntax: "fixed:SIZE",
     frame: "N bytes each",
@@ -15,7 +15,7 @@ pub(super) const FIXED: Entry = Entry {
     parse: parse_fixed,
 };
 
-fn parse_fixed(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+fn parse_fixed(args: &mut Args<'_>) -> Result<Fixed, SpecError> {
     let word = args.required("how many bytes each message has, as in fixed:512")?;
     let length = quantity::parse_size(word).filter(|length| *length > 0);
     let length = length.ok_or_else(|| SpecError::new(format!("`fixed:{word}`: a size of at least one byte")))?;
@@ -24,7 +24,7 @@ fn parse_fixed(args: &mut Args<'_>) -> Result<Machine, SpecError> {
         return Err(SpecError::new(format!("`fixed:{word}` is over the limit of {limit} a message"))
             .with_hint(format!("raise it: fixed:{word},max={word}")));
     }
-    Ok(Fixed { length: length as usize }.into())
+    Ok(Fixed { length: length as usize })
 }
 
 /// Messages that are all of one length.
@@ -36,7 +36,7 @@ pub(crate) struct Fixed {
 
 impl Codec for Fixed {
     #[inline]
-    fn decode(&mut self, input: &[u8], _: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], _: &mut Context<'_>) -> Result<Step, FrameError> {
         if input.len() < self.length {
             return Ok(Step::Need);
         }

@@ -4,39 +4,39 @@
 //! Not here: what a frame's content is for: WebSocket's masks and fragments are the business of a `ws://` endpoint.
 
 use super::prefixed::{Prefix, Prefixed};
-use super::{Entry, Fault, Shape, shown};
+use crate::codec::{FrameError, Row, Shape, quoted};
 
 /// RFC 6455, section 5.2.
-pub(super) const WEBSOCKET: Entry = Entry {
+pub(super) const WEBSOCKET: Row<Prefixed<WebSocket>> = Row {
     name: "websocket-frame",
     syntax: "websocket-frame",
     frame: "a WebSocket frame as it stands, masked or not (the handshake comes before it: see the preset)",
     examples: &["websocket-frame", "websocket-frame,max=200,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "websocket-frame",
-    parse: |_| Ok(Prefixed(WebSocket).into()),
+    parse: |_| Ok(Prefixed(WebSocket)),
 };
 
 /// ZMTP 3.1, "Framing".
-pub(super) const ZMTP: Entry = Entry {
+pub(super) const ZMTP: Row<Prefixed<Zmtp>> = Row {
     name: "zmtp-frame",
     syntax: "zmtp-frame",
     frame: "a ZMTP 3 frame as it stands: flags, a length of 1 or 8 bytes, the body",
     examples: &["zmtp-frame", "zmtp-frame,max=300"],
     keeps_boundaries: true,
     matches: |name| name == "zmtp-frame",
-    parse: |_| Ok(Prefixed(Zmtp).into()),
+    parse: |_| Ok(Prefixed(Zmtp)),
 };
 
 /// RFC 8323, section 3.2.
-pub(super) const COAP: Entry = Entry {
+pub(super) const COAP: Row<Prefixed<Coap>> = Row {
     name: "coap-frame",
     syntax: "coap-frame",
     frame: "a CoAP message over TCP as it stands: four bits of length or an escape, token, options, payload",
     examples: &["coap-frame", "coap-frame,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "coap-frame",
-    parse: |_| Ok(Prefixed(Coap).into()),
+    parse: |_| Ok(Prefixed(Coap)),
 };
 
 fn big_endian(bytes: &[u8]) -> u64 {
@@ -47,7 +47,7 @@ fn big_endian(bytes: &[u8]) -> u64 {
 pub(crate) struct WebSocket;
 
 impl Prefix for WebSocket {
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let Some(&second) = input.get(1) else { return Ok(None) };
         let (short, mask) = (second & 0x7f, if second & 0x80 != 0 { 4 } else { 0 });
         let long = match short {
@@ -74,10 +74,10 @@ pub(crate) struct Zmtp;
 const LONG: u8 = 2;
 
 impl Prefix for Zmtp {
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let flags = input[0];
         if flags > 7 {
-            return Err(Fault::broken(format!("{} are no flags of a ZMTP frame", shown(&[flags]))));
+            return Err(FrameError::broken(format!("{} are no flags of a ZMTP frame", quoted(&[flags]))));
         }
         let width = if flags & LONG != 0 { 8 } else { 1 };
         Ok(input.get(1..1 + width).map(|length| (1 + width, big_endian(length))))
@@ -96,10 +96,10 @@ impl Prefix for Zmtp {
 pub(crate) struct Coap;
 
 impl Prefix for Coap {
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let (nibble, token) = (input[0] >> 4, input[0] & 0x0f);
         if token > 8 {
-            return Err(Fault::broken(format!("a CoAP token has at most 8 bytes, not {token}")));
+            return Err(FrameError::broken(format!("a CoAP token has at most 8 bytes, not {token}")));
         }
         let (width, base) = match nibble {
             13 => (1, 13),

@@ -5,19 +5,19 @@
 
 use memchr::memchr2;
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 
 /// The GDB manual, appendix E: "Overview", "Packet Acknowledgment", "Notification Packets", "Interrupts".
-pub(super) const GDB: Entry = Entry {
+pub(super) const GDB: Row<Gdb> = Row {
     name: "gdb-packet",
     syntax: "gdb-packet",
     frame: "$ and what comes before #, whose checksum is checked and stripped ($g is $g#67); or a +, a -, a 03 alone",
     examples: &["gdb-packet", "gdb-packet,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "gdb-packet",
-    parse: |_| Ok(Gdb::default().into()),
+    parse: |_| Ok(Gdb::default()),
 };
 
 /// Ends a packet's data.
@@ -46,34 +46,34 @@ fn is_alone(byte: u8) -> bool {
 
 impl Gdb {
     /// Where the `#` stands of the packet that `input` begins.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         let from = self.scanned.max(1);
         let found = memchr2(END, b'$', &input[from..]).map(|found| from + found);
         let seen = found.unwrap_or(input.len());
         self.scanned = seen;
         if seen > max {
-            return Err(Fault::TooLong { length: None, skip: None });
+            return Err(FrameError::TooLong { length: None, skip: None });
         }
         match found {
-            Some(at) if input[at] == b'$' => Err(Fault::broken("a packet begins inside another")),
+            Some(at) if input[at] == b'$' => Err(FrameError::broken("a packet begins inside another")),
             found => Ok(found),
         }
     }
 }
 
 impl Codec for Gdb {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         match input[0] {
             byte if is_alone(byte) => return Ok(Step::Frame { start: 0, end: 1, total: 1 }),
             b'$' | b'%' => {}
-            other => return Err(Fault::broken(format!("{} begins no packet of GDB", shown(&[other])))),
+            other => return Err(FrameError::broken(format!("{} begins no packet of GDB", quoted(&[other])))),
         }
         let Some(end) = self.find_end(input, cx.max)? else { return Ok(Step::Need) };
         let Some(found) = input.get(end..end + TRAILER) else { return Ok(Step::Need) };
         let right = trailer(&input[..end]);
         if !found.eq_ignore_ascii_case(&right) {
-            let what = format!("a packet ends in {}, and its bytes make {}", shown(&found[1..]), shown(&right[1..]));
-            return Err(Fault::broken(what));
+            let what = format!("a packet ends in {}, and its bytes make {}", quoted(&found[1..]), quoted(&right[1..]));
+            return Err(FrameError::broken(what));
         }
         self.scanned = 0;
         Ok(Step::Frame { start: 0, end, total: end + TRAILER })
@@ -85,7 +85,7 @@ impl Codec for Gdb {
             [b'$' | b'%', data @ ..] => {
                 if let Some(at) = memchr2(END, b'$', data) {
                     return Err(EncodeError::unfit_but(
-                        format!("the packet holds {} at byte {}", shown(&data[at..=at]), at + 1),
+                        format!("the packet holds {} at byte {}", quoted(&data[at..=at]), at + 1),
                         "inside a packet # and $ are written as } and the byte with bit 20 flipped",
                     ));
                 }
@@ -107,6 +107,6 @@ impl Codec for Gdb {
     }
 
     fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
-        Discard::up_to(&Needle::One(b'$'), input, first.into())
+        Needle::One(b'$').discard_up_to(input, first.into())
     }
 }

@@ -2,19 +2,19 @@
 
 use memchr::{memchr, memchr2};
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Step};
+use super::needle::Needle;
 use crate::args::Args;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step};
 use crate::error::{EncodeError, SpecError};
 
-pub(super) const HDLC: Entry = Entry {
+pub(super) const HDLC: Row<Hdlc> = Row {
     name: "hdlc",
     syntax: "hdlc[,fcs=32][,escape=controls]",
     frame: "RFC 1662: between 7E flags, 7E and 7D inside escaped (written: escape=controls what is under 20 too); fcs=16, 32 or none is checked and stripped",
     examples: &["hdlc", "hdlc,fcs=32", "hdlc,fcs=none", "hdlc,escape=controls", "hdlc,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "hdlc",
-    parse: |args| Ok(Hdlc { sum: Sum::parse(args)?, controls: parse_escape(args)?, ..Hdlc::default() }.into()),
+    parse: |args| Ok(Hdlc { sum: Sum::parse(args)?, controls: parse_escape(args)?, ..Hdlc::default() }),
 };
 
 const FLAG: u8 = 0x7e;
@@ -111,10 +111,10 @@ impl Sum {
 
     /// What to say of a frame whose checksum does not fit.
     #[cold]
-    fn fault(self, frame: &[u8]) -> Fault {
+    fn fault(self, frame: &[u8]) -> FrameError {
         if frame.len() < self.width() {
             let plural = if frame.len() == 1 { "" } else { "s" };
-            return Fault::broken(format!("a frame of {} byte{plural} is shorter than its checksum", frame.len()));
+            return FrameError::broken(format!("a frame of {} byte{plural} is shorter than its checksum", frame.len()));
         }
         let (message, sum) = frame.split_at(frame.len() - self.width());
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -124,7 +124,7 @@ impl Sum {
             _ => (16, (Self::Fcs32, "fcs=32")),
         };
         let meant = if other.0.fits(frame) { format!(": it would be right with {}", other.1) } else { String::new() };
-        Fault::broken(format!("a frame ends in the FCS-{bits} {}, and its bytes make {right}{meant}", hex(sum)))
+        FrameError::broken(format!("a frame ends in the FCS-{bits} {}, and its bytes make {right}{meant}", hex(sum)))
     }
 }
 
@@ -145,13 +145,13 @@ enum End {
 
 impl Hdlc {
     /// Where the frame ends, if that has arrived. Looks at every byte once.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<End>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<End>, FrameError> {
         loop {
             let found = memchr2(FLAG, ESC, &input[self.scanned..]);
             let at = self.scanned + found.unwrap_or(input.len() - self.scanned);
             self.scanned = at;
             if at - self.escapes > max.saturating_add(self.sum.width()) {
-                return Err(Fault::TooLong { length: None, skip: None });
+                return Err(FrameError::TooLong { length: None, skip: None });
             }
             match (found.map(|_| input[at]), input.get(at + 1)) {
                 (Some(FLAG), _) => return Ok(Some(End::Flag(at))),
@@ -199,7 +199,7 @@ fn escape(bytes: &[u8], controls: bool, out: &mut Vec<u8>) {
 }
 
 impl Codec for Hdlc {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if input[0] == FLAG {
             let total = input.iter().take_while(|byte| **byte == FLAG).count();
             return Ok(Step::Blank { total });
@@ -244,7 +244,7 @@ impl Codec for Hdlc {
         true
     }
 
-    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         // A flag always ends a frame, so the state of escapes does not matter.
         let from = self.scanned;
         self.restart();
@@ -259,6 +259,6 @@ impl Codec for Hdlc {
     }
 
     fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
-        Discard::behind(&Needle::One(FLAG), input)
+        Needle::One(FLAG).discard_behind(input)
     }
 }

@@ -4,13 +4,13 @@
 
 use memchr::{memchr, memchr2_iter};
 
-use super::{Codec, Cx, Discard, Entry, Fault, Machine, Shape, Step, shown};
 use crate::args::Args;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEADER_BLOCK};
 
 /// The base protocol of the Language Server Protocol 3.17, "Header Part"; the Debug Adapter Protocol's is the same.
-pub(super) const HEADERS: Entry = Entry {
+pub(super) const HEADERS: Row<Headers> = Row {
     name: "headers",
     syntax: "headers[,header=keep|strip]",
     frame: "header lines with Content-Length, an empty line, then that many bytes (LSP, DAP)",
@@ -20,13 +20,13 @@ pub(super) const HEADERS: Entry = Entry {
     parse: parse_headers,
 };
 
-fn parse_headers(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+fn parse_headers(args: &mut Args<'_>) -> Result<Headers, SpecError> {
     let keep = match args.value("header") {
         None | Some("strip") => false,
         Some("keep") => true,
         Some(other) => return Err(SpecError::new(format!("header={other}: keep or strip"))),
     };
-    Ok(Headers { keep, ..Headers::default() }.into())
+    Ok(Headers { keep, ..Headers::default() })
 }
 
 /// A header block and a body.
@@ -46,14 +46,14 @@ pub(crate) struct Headers {
 
 impl Headers {
     /// Reads the lines that have arrived; true when the block is whole.
-    fn read_block(&mut self, input: &[u8]) -> Result<bool, Fault> {
+    fn read_block(&mut self, input: &[u8]) -> Result<bool, FrameError> {
         while let Some(found) = memchr(b'\n', &input[self.scanned..]) {
             let lf = self.scanned + found;
             if lf >= MAX_HEADER_BLOCK {
                 return Err(block_too_long());
             }
             let Some(line) = input[self.line..lf].strip_suffix(b"\r") else {
-                return Err(Fault::broken("a header line ends in LF alone, where CRLF belongs"));
+                return Err(FrameError::broken("a header line ends in LF alone, where CRLF belongs"));
             };
             self.scanned = lf + 1;
             self.line = lf + 1;
@@ -67,28 +67,28 @@ impl Headers {
         if input.len() >= MAX_HEADER_BLOCK { Err(block_too_long()) } else { Ok(false) }
     }
 
-    fn read_line(&mut self, line: &[u8]) -> Result<(), Fault> {
+    fn read_line(&mut self, line: &[u8]) -> Result<(), FrameError> {
         let colon = memchr(b':', line).filter(|colon| *colon > 0 && line[..*colon].iter().all(u8::is_ascii_graphic));
         let Some(colon) = colon else {
-            return Err(Fault::broken(format!("{} is not a header line", shown(&line[..line.len().min(40)]))));
+            return Err(FrameError::broken(format!("{} is not a header line", quoted(&line[..line.len().min(40)]))));
         };
         if !line[..colon].eq_ignore_ascii_case(b"content-length") {
             return Ok(());
         }
         let value = line[colon + 1..].trim_ascii();
         let length = parse_length(value).ok_or_else(|| {
-            Fault::broken(format!("Content-Length {} is no length", shown(&value[..value.len().min(40)])))
+            FrameError::broken(format!("Content-Length {} is no length", quoted(&value[..value.len().min(40)])))
         })?;
         if self.length.is_some_and(|before| before != length) {
-            return Err(Fault::broken("Content-Length is given twice, and differs"));
+            return Err(FrameError::broken("Content-Length is given twice, and differs"));
         }
         self.length = Some(length);
         Ok(())
     }
 
     /// Bytes in the body, once the block is whole.
-    fn body(&self) -> Result<u64, Fault> {
-        self.length.ok_or_else(|| Fault::broken("the header block has no Content-Length"))
+    fn body(&self) -> Result<u64, FrameError> {
+        self.length.ok_or_else(|| FrameError::broken("the header block has no Content-Length"))
     }
 }
 
@@ -102,8 +102,8 @@ fn find_marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
 }
 
 #[cold]
-fn block_too_long() -> Fault {
-    Fault::broken(format!("the header block is over {MAX_HEADER_BLOCK} bytes"))
+fn block_too_long() -> FrameError {
+    FrameError::broken(format!("the header block is over {MAX_HEADER_BLOCK} bytes"))
 }
 
 fn parse_length(text: &[u8]) -> Option<u64> {
@@ -113,7 +113,7 @@ fn parse_length(text: &[u8]) -> Option<u64> {
 }
 
 impl Codec for Headers {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if self.block == 0 && !self.read_block(input)? {
             return Ok(Step::Need);
         }
@@ -121,7 +121,7 @@ impl Codec for Headers {
         let start = if self.keep { 0 } else { self.block };
         if total - start as u64 > cx.max as u64 {
             *self = Self { keep: self.keep, ..Self::default() };
-            return Err(Fault::TooLong { length: Some(total - start as u64), skip: Some(total) });
+            return Err(FrameError::TooLong { length: Some(total - start as u64), skip: Some(total) });
         }
         let total = total as usize;
         if input.len() < total {

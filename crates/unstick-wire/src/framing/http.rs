@@ -6,13 +6,13 @@
 
 use memchr::memchr;
 
-use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
 use crate::args::Args;
+use crate::codec::{Codec, Context, FrameError, Row, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_MESSAGE_HEAD};
 
 /// RFC 9112: sections 2.1 and 2.2 (messages), 6.3 (where a body ends), 7.1 (chunks).
-pub(super) const HTTP: Entry = Entry {
+pub(super) const HTTP: Row<Message> = Row {
     name: "http-message",
     syntax: "http-message[,body=none]",
     frame: "an HTTP/1 request or response as it stands: head, empty line, then Content-Length bytes, chunks, or all up to the end; body=none: responses are replies to HEAD, which only who asked can know",
@@ -23,34 +23,34 @@ pub(super) const HTTP: Entry = Entry {
 };
 
 /// RFC 3261: sections 7 (messages) and 18.3 (on a stream each says its length); RFC 5626, section 3.5.1 (keep-alives).
-pub(super) const SIP: Entry = Entry {
+pub(super) const SIP: Row<Message> = Row {
     name: "sip-message",
     syntax: "sip-message",
     frame: "a SIP request or response as it stands, with Content-Length (or l); empty lines between two are passed over",
     examples: &["sip-message"],
     keeps_boundaries: true,
     matches: |name| name == "sip-message",
-    parse: |_| Ok(Message::new(Dialect::Sip).into()),
+    parse: |_| Ok(Message::new(Dialect::Sip)),
 };
 
 /// RFC 2326: sections 4 and 10.12; RFC 7826: sections 5 and 14. Where a body ends differs: 4.4 and 5.4.
-pub(super) const RTSP: Entry = Entry {
+pub(super) const RTSP: Row<Message> = Row {
     name: "rtsp-message",
     syntax: "rtsp-message",
     frame: "an RTSP request or response as it stands, or an interleaved frame: $, a channel, a length of 2 bytes, that many bytes",
     examples: &["rtsp-message"],
     keeps_boundaries: true,
     matches: |name| name == "rtsp-message",
-    parse: |_| Ok(Message::new(Dialect::Rtsp).into()),
+    parse: |_| Ok(Message::new(Dialect::Rtsp)),
 };
 
-fn parse_http(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+fn parse_http(args: &mut Args<'_>) -> Result<Message, SpecError> {
     let bodiless = match args.value("body") {
         None => false,
         Some("none") => true,
         Some(other) => return Err(SpecError::new(format!("body={other}: none, for the replies to HEAD"))),
     };
-    Ok(Message { bodiless, ..Message::new(Dialect::Http) }.into())
+    Ok(Message { bodiless, ..Message::new(Dialect::Http) })
 }
 
 /// Whose messages they are.
@@ -132,12 +132,12 @@ enum Stage {
     Rest,
 }
 
-fn too_long(length: Option<u64>) -> Fault {
-    Fault::TooLong { length, skip: None }
+fn too_long(length: Option<u64>) -> FrameError {
+    FrameError::TooLong { length, skip: None }
 }
 
-fn quoted(line: &[u8]) -> String {
-    shown(&line[..line.len().min(QUOTED)])
+fn quoted_line(line: &[u8]) -> String {
+    quoted(&line[..line.len().min(QUOTED)])
 }
 
 /// RFC 9110, section 5.6.2.
@@ -153,7 +153,7 @@ fn number(digits: &[u8], radix: u32, most: usize) -> Option<u64> {
 
 impl Head {
     /// Reads the line that says whose message this is.
-    fn read_start(&mut self, line: &[u8], dialect: Dialect) -> Result<(), Fault> {
+    fn read_start(&mut self, line: &[u8], dialect: Dialect) -> Result<(), FrameError> {
         let is_version = |word: &[u8]| {
             let rest = word.strip_prefix(dialect.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
             rest.is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
@@ -171,17 +171,17 @@ impl Head {
         self.length_rules = dialect == Dialect::Rtsp && !first.starts_with(b"RTSP/1");
         match found {
             Some(_) => Ok(()),
-            None => Err(Fault::broken(format!("{} is no start line of {}", quoted(line), dialect.name()))),
+            None => Err(FrameError::broken(format!("{} is no start line of {}", quoted_line(line), dialect.name()))),
         }
     }
 
     /// Reads a field, its continuations included.
-    fn read_field(&mut self, field: &[u8], dialect: Dialect) -> Result<(), Fault> {
+    fn read_field(&mut self, field: &[u8], dialect: Dialect) -> Result<(), FrameError> {
         let name = memchr(b':', field).map(|colon| &field[..colon]);
         // HTTP forbids blanks before the colon, the others do not.
         let name = if dialect == Dialect::Http { name } else { name.map(<[u8]>::trim_ascii_end) };
         let Some(name) = name.filter(|name| is_token(name)) else {
-            return Err(Fault::broken(format!("{} is not a header line", quoted(field))));
+            return Err(FrameError::broken(format!("{} is not a header line", quoted_line(field))));
         };
         let value = field[memchr(b':', field).map_or(0, |colon| colon + 1)..].trim_ascii();
         let compact = dialect == Dialect::Sip && name.eq_ignore_ascii_case(b"l");
@@ -197,18 +197,18 @@ impl Head {
         Ok(())
     }
 
-    fn read_length(&mut self, digits: &[u8]) -> Result<(), Fault> {
+    fn read_length(&mut self, digits: &[u8]) -> Result<(), FrameError> {
         let length = number(digits, 10, MAX_DECIMAL_DIGITS)
-            .ok_or_else(|| Fault::broken(format!("Content-Length {} is no length", quoted(digits))))?;
+            .ok_or_else(|| FrameError::broken(format!("Content-Length {} is no length", quoted_line(digits))))?;
         if self.length.is_some_and(|before| before != length) {
-            return Err(Fault::broken("Content-Length is given twice, and differs"));
+            return Err(FrameError::broken("Content-Length is given twice, and differs"));
         }
         self.length = Some(length);
         Ok(())
     }
 
     /// How the body ends that stands behind the head's `at` bytes.
-    fn body(&self, dialect: Dialect, at: usize) -> Result<Stage, Fault> {
+    fn body(&self, dialect: Dialect, at: usize) -> Result<Stage, FrameError> {
         let counted = |length: u64| Stage::Counted(length.saturating_add(at as u64));
         match (dialect, self.start, self.coding, self.length) {
             (Dialect::Http | Dialect::Rtsp, Some(Start::Response(100..200 | 204 | 304)), _, _)
@@ -216,18 +216,18 @@ impl Head {
             {
                 Ok(counted(0))
             }
-            (Dialect::Http, _, Some(_), Some(_)) => Err(Fault::broken(
+            (Dialect::Http, _, Some(_), Some(_)) => Err(FrameError::broken(
                 "both Transfer-Encoding and Content-Length are there: readers disagree on where the body ends",
             )),
             (Dialect::Http, _, Some(Coding::Chunked), _) => Ok(Stage::ChunkLine),
-            (Dialect::Http, Some(Start::Request), Some(Coding::Other), _) => {
-                Err(Fault::broken("the last Transfer-Encoding of a request is not chunked: nothing says where it ends"))
-            }
+            (Dialect::Http, Some(Start::Request), Some(Coding::Other), _) => Err(FrameError::broken(
+                "the last Transfer-Encoding of a request is not chunked: nothing says where it ends",
+            )),
             (_, _, _, Some(length)) => Ok(counted(length)),
             (Dialect::Http, Some(Start::Response(_)), _, None) => Ok(Stage::Rest),
-            (Dialect::Sip, ..) => {
-                Err(Fault::broken("the message has no Content-Length, which SIP wants of each message on a stream"))
-            }
+            (Dialect::Sip, ..) => Err(FrameError::broken(
+                "the message has no Content-Length, which SIP wants of each message on a stream",
+            )),
             (Dialect::Http | Dialect::Rtsp, ..) => Ok(counted(0)),
         }
     }
@@ -244,7 +244,12 @@ impl Message {
     }
 
     /// The line that begins at `self.at`, without its end; `None` until that has come. All lines end within `bound` bytes.
-    fn line<'a>(&mut self, input: &'a [u8], bound: usize, over: fn() -> Fault) -> Result<Option<&'a [u8]>, Fault> {
+    fn line<'a>(
+        &mut self,
+        input: &'a [u8],
+        bound: usize,
+        over: fn() -> FrameError,
+    ) -> Result<Option<&'a [u8]>, FrameError> {
         let part = &input[..input.len().min(bound)];
         let Some(found) = memchr(b'\n', &part[self.scanned..]) else {
             self.scanned = part.len();
@@ -254,7 +259,7 @@ impl Message {
         let line = &input[self.at..lf];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if memchr(b'\r', line).is_some() {
-            return Err(Fault::broken(format!("a line holds a CR that is not its end: {}", quoted(line))));
+            return Err(FrameError::broken(format!("a line holds a CR that is not its end: {}", quoted_line(line))));
         }
         self.at = lf + 1;
         self.scanned = lf + 1;
@@ -262,11 +267,11 @@ impl Message {
     }
 
     /// Reads the lines of the head that have arrived; true when they are all there.
-    fn read_head(&mut self, input: &[u8], max: usize) -> Result<bool, Fault> {
-        let over: fn() -> Fault = if max <= MAX_MESSAGE_HEAD {
+    fn read_head(&mut self, input: &[u8], max: usize) -> Result<bool, FrameError> {
+        let over: fn() -> FrameError = if max <= MAX_MESSAGE_HEAD {
             || too_long(None)
         } else {
-            || Fault::broken(format!("the head is over {MAX_MESSAGE_HEAD} bytes"))
+            || FrameError::broken(format!("the head is over {MAX_MESSAGE_HEAD} bytes"))
         };
         loop {
             let from = self.at;
@@ -291,7 +296,7 @@ impl Message {
     }
 
     /// Where the message ends that starts at `input[0]`.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         loop {
             match self.stage {
                 Stage::Head => {
@@ -315,8 +320,8 @@ impl Message {
                     let end = end as usize;
                     let Some(behind) = input.get(end - 2..end) else { return Ok(None) };
                     if behind != b"\r\n" {
-                        let what = format!("a chunk is followed by {} where CRLF belongs", shown(behind));
-                        return Err(Fault::broken(what));
+                        let what = format!("a chunk is followed by {} where CRLF belongs", quoted(behind));
+                        return Err(FrameError::broken(what));
                     }
                     (self.at, self.scanned, self.stage) = (end, end, Stage::ChunkLine);
                 }
@@ -355,12 +360,12 @@ impl Message {
 }
 
 /// What follows a chunk's line: its bytes, or behind the last the trailers.
-fn chunk(line: &[u8], at: usize) -> Result<Stage, Fault> {
+fn chunk(line: &[u8], at: usize) -> Result<Stage, FrameError> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
     match number(digits, 16, MAX_HEX_DIGITS) {
         Some(0) => Ok(Stage::Trailers),
         Some(length) => Ok(Stage::Chunk(length.saturating_add(at as u64 + 2))),
-        None => Err(Fault::broken(format!("{} is not the length of a chunk", quoted(line)))),
+        None => Err(FrameError::broken(format!("{} is not the length of a chunk", quoted_line(line)))),
     }
 }
 
@@ -371,7 +376,7 @@ fn interleaved(input: &[u8]) -> Option<usize> {
 }
 
 impl Codec for Message {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let end = match input {
             [b'\n', ..] => return Ok(Step::Blank { total: 1 }),
             [b'\r', b'\n', ..] => return Ok(Step::Blank { total: 2 }),
@@ -381,9 +386,9 @@ impl Codec for Message {
                 end => end.filter(|end| input.len() >= *end),
             },
             [first, ..] if !is_token(&[*first]) => {
-                return Err(Fault::broken(format!(
+                return Err(FrameError::broken(format!(
                     "{} begins no message of {}",
-                    shown(&[*first]),
+                    quoted(&[*first]),
                     self.dialect.name()
                 )));
             }
@@ -394,7 +399,7 @@ impl Codec for Message {
         Ok(Step::Frame { start: 0, end, total: end })
     }
 
-    fn finish(&mut self, input: &[u8], _cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn finish(&mut self, input: &[u8], _cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if self.stage != Stage::Rest {
             return Ok(Step::Need);
         }
@@ -425,7 +430,7 @@ impl Codec for Message {
             Ok(Some(end)) if end < message.len() => {
                 Err(EncodeError::unfit(format!("the message ends behind {end} bytes, and more follow")))
             }
-            Err(Fault::Broken(what)) => {
+            Err(FrameError::Broken(what)) => {
                 Err(EncodeError::unfit(format!("not a message of {}: {what}", self.dialect.name())))
             }
             _ => Err(own.unfinished(message.len())),
@@ -440,7 +445,7 @@ impl Codec for Message {
         }
     }
 
-    fn unfollowable(&self) -> Option<&'static str> {
+    fn must_be_last(&self) -> Option<&'static str> {
         (self.dialect == Dialect::Http).then_some("a response without a length goes on to the end of the stream")
     }
 

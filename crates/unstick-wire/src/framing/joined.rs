@@ -1,7 +1,7 @@
 //! `length:...,last=...`: messages in several frames of `length`, up to one that says it is the last.
 
 use super::length::{Bit, Extent, Length};
-use super::{Codec, Cx, Discard, Fault, Machine, Shape, Step};
+use crate::codec::{Codec, Context, Discard, FrameError, Shape, Step};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::MAX_PART_HEADERS;
 
@@ -37,7 +37,7 @@ struct Found {
 
 impl Joined {
     /// `full`, `empty` or `OFF:MASK`.
-    pub(super) fn parse(part: Length, last: &str) -> Result<Machine, SpecError> {
+    pub(super) fn parse(part: Length, last: &str) -> Result<Self, SpecError> {
         let last = match last {
             "full" => Last::NotFull,
             "empty" => Last::Empty,
@@ -58,11 +58,11 @@ impl Joined {
         if matches!(last, Last::Empty) && part.keep {
             return Err(SpecError::new("last=empty is for header=strip"));
         }
-        Ok(Self { part, last, at: 0, length: 0, passing: None }.into())
+        Ok(Self { part, last, at: 0, length: 0, passing: None })
     }
 
     /// The part that `input` begins with; `None` until its header tells.
-    fn find(&self, input: &[u8]) -> Result<Option<Found>, Fault> {
+    fn find(&self, input: &[u8]) -> Result<Option<Found>, FrameError> {
         let Some(extent) = self.part.extent(input)? else { return Ok(None) };
         let last = match self.last {
             Last::Bit(bit) => bit.is_set(input),
@@ -109,7 +109,7 @@ impl Joined {
 }
 
 impl Codec for Joined {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         loop {
             let rest = &input[self.at..];
             let Some(Found { extent, last }) = self.find(rest)? else { return Ok(Step::Need) };
@@ -120,8 +120,8 @@ impl Codec for Joined {
                 let whole = extent.total.saturating_add(self.at as u64);
                 self.reset();
                 return Err(match last {
-                    true => Fault::TooLong { length: Some(length), skip: Some(whole) },
-                    false => Fault::TooLong { length: None, skip: None },
+                    true => FrameError::TooLong { length: Some(length), skip: Some(whole) },
+                    false => FrameError::TooLong { length: None, skip: None },
                 });
             }
             if (rest.len() as u64) < extent.total {
@@ -195,8 +195,8 @@ impl Codec for Joined {
         }
     }
 
-    fn unsendable(&self) -> Option<SpecError> {
-        self.part.unsendable()
+    fn decode_only(&self) -> Option<SpecError> {
+        self.part.decode_only()
     }
 
     fn announced(&self, input: &[u8]) -> Option<u64> {
@@ -208,7 +208,7 @@ impl Codec for Joined {
         true
     }
 
-    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         let mut at = 0;
         loop {
             let (left, last) = match self.passing.take() {

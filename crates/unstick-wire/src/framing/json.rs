@@ -5,19 +5,19 @@
 
 use memchr::memchr;
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Shape, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Shape, Step, quoted};
 use crate::error::EncodeError;
 use crate::limits::MAX_JSON_DEPTH;
 
-pub(super) const JSON: Entry = Entry {
+pub(super) const JSON: Row<Json> = Row {
     name: "json",
     syntax: "json",
     frame: "one JSON value; blanks between values are passed over, LF is sent behind each",
     examples: &["json", "json,max=20,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "json",
-    parse: |_| Ok(Json::default().into()),
+    parse: |_| Ok(Json::default()),
 };
 
 /// JSON values one behind the other.
@@ -41,7 +41,7 @@ fn ends_number(byte: u8) -> bool {
 
 impl Json {
     /// Where the value ends, looking at no byte twice and at none from `reach` on.
-    fn find_end(&mut self, input: &[u8], reach: usize) -> Result<Option<usize>, Fault> {
+    fn find_end(&mut self, input: &[u8], reach: usize) -> Result<Option<usize>, FrameError> {
         let found = self.scanner.scan(&input[self.scanned..reach], self.passed + self.scanned as u64)?;
         let end = found.map(|end| self.scanned + end);
         self.scanned = reach;
@@ -58,7 +58,7 @@ impl Json {
 const AS_JSON: &str = "a text is a JSON value in quotes: \"hello\"";
 
 impl Codec for Json {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if is_blank(input[0]) {
             let total = input.iter().take_while(|byte| is_blank(**byte)).count();
             return Ok(Step::Blank { total });
@@ -69,11 +69,11 @@ impl Codec for Json {
         match input.get(cx.max) {
             None => Ok(Step::Need),
             Some(next) if self.scanner.is_whole_number() && ends_number(*next) => Ok(self.take(cx.max)),
-            Some(_) => Err(Fault::TooLong { length: None, skip: None }),
+            Some(_) => Err(FrameError::TooLong { length: None, skip: None }),
         }
     }
 
-    fn finish(&mut self, input: &[u8], _: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn finish(&mut self, input: &[u8], _: &mut Context<'_>) -> Result<Step, FrameError> {
         Ok(if self.scanner.is_whole_number() { self.take(input.len()) } else { Step::Need })
     }
 
@@ -91,10 +91,10 @@ impl Codec for Json {
                 )));
             }
             Ok(None) => return Err(EncodeError::unfit_but("the message is not a whole JSON value", AS_JSON)),
-            Err(Fault::Broken(what)) => {
+            Err(FrameError::Broken(what)) => {
                 return Err(EncodeError::unfit_but(format!("the message is not JSON: {what}"), AS_JSON));
             }
-            Err(Fault::TooLong { .. }) => return Err(EncodeError::unfit_but("the message is not JSON", AS_JSON)),
+            Err(FrameError::TooLong { .. }) => return Err(EncodeError::unfit_but("the message is not JSON", AS_JSON)),
         }
         out.reserve(message.len() + 1);
         out.extend_from_slice(message);
@@ -106,7 +106,7 @@ impl Codec for Json {
         true
     }
 
-    fn discard(&mut self, input: &[u8], ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], ended: bool) -> Result<Discard, FrameError> {
         let end = self.find_end(input, input.len())?;
         let end = end.or_else(|| (ended && self.scanner.is_whole_number()).then_some(input.len()));
         if let Some(end) = end {
@@ -122,7 +122,7 @@ impl Codec for Json {
         Shape::Json
     }
 
-    fn unfollowable(&self) -> Option<&'static str> {
+    fn must_be_last(&self) -> Option<&'static str> {
         Some("the blank behind a JSON value may come or not")
     }
 
@@ -145,7 +145,7 @@ impl Codec for Json {
                 line = next;
             }
         }
-        if line > 0 { Discard::Done(line) } else { Discard::behind(&Needle::One(b'\n'), input) }
+        if line > 0 { Discard::Done(line) } else { Needle::One(b'\n').discard_behind(input) }
     }
 }
 
@@ -227,7 +227,7 @@ pub(super) struct Scanner {
 
 impl Scanner {
     /// Reads `bytes` on, which begin `offset` bytes into the value; where in them the value ends, if it does.
-    pub(super) fn scan(&mut self, bytes: &[u8], offset: u64) -> Result<Option<usize>, Fault> {
+    pub(super) fn scan(&mut self, bytes: &[u8], offset: u64) -> Result<Option<usize>, FrameError> {
         let mut i = 0;
         while let Some(&byte) = bytes.get(i) {
             if self.at == At::String {
@@ -264,7 +264,7 @@ impl Scanner {
     }
 
     /// One byte outside of strings and numbers.
-    fn step(&mut self, byte: u8, offset: u64) -> Result<(), Fault> {
+    fn step(&mut self, byte: u8, offset: u64) -> Result<(), FrameError> {
         let in_object = self.in_object();
         self.at = match (self.at, byte) {
             (At::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => At::String,
@@ -304,7 +304,7 @@ impl Scanner {
     }
 
     /// The first byte of a value.
-    fn begin(&mut self, byte: u8, offset: u64) -> Result<At, Fault> {
+    fn begin(&mut self, byte: u8, offset: u64) -> Result<At, FrameError> {
         Ok(match byte {
             b'{' => self.open(true)?,
             b'[' => self.open(false)?,
@@ -322,9 +322,9 @@ impl Scanner {
         })
     }
 
-    fn open(&mut self, object: bool) -> Result<At, Fault> {
+    fn open(&mut self, object: bool) -> Result<At, FrameError> {
         if self.depth == MAX_JSON_DEPTH {
-            return Err(Fault::broken(format!("a JSON value nested more than {MAX_JSON_DEPTH} deep")));
+            return Err(FrameError::broken(format!("a JSON value nested more than {MAX_JSON_DEPTH} deep")));
         }
         let bit = 1 << (self.depth % 64);
         let word = &mut self.objects[self.depth / 64];
@@ -361,6 +361,6 @@ fn wanted(at: At, in_object: bool) -> &'static str {
 }
 
 #[cold]
-fn unexpected(byte: u8, offset: u64, place: &str) -> Fault {
-    Fault::broken(format!("{} at byte {offset} of a JSON value, {place}", shown(&[byte])))
+fn unexpected(byte: u8, offset: u64, place: &str) -> FrameError {
+    FrameError::broken(format!("{} at byte {offset} of a JSON value, {place}", quoted(&[byte])))
 }

@@ -5,20 +5,20 @@
 
 use memchr::memchr;
 
-use super::delimited::Needle;
 use super::json::{Scanner, is_blank};
-use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 
 /// RFC 7464, section 2.
-pub(super) const JSON_SEQ: Entry = Entry {
+pub(super) const JSON_SEQ: Row<JsonSeq> = Row {
     name: "json-seq",
     syntax: "json-seq",
     frame: "a JSON text sequence: RS, one JSON value on any number of lines, LF; what is no JSON ends at the next RS",
     examples: &["json-seq", "json-seq,max=20,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "json-seq",
-    parse: |_| Ok(JsonSeq::default().into()),
+    parse: |_| Ok(JsonSeq::default()),
 };
 
 /// The record separator, which no JSON text holds.
@@ -72,7 +72,7 @@ impl JsonSeq {
 }
 
 impl Codec for JsonSeq {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if self.scanned == 0 {
             match *input {
                 [blank, ..] if is_blank(blank) => return Ok(Step::Blank { total: 1 }),
@@ -80,7 +80,10 @@ impl Codec for JsonSeq {
                 [RS] => return Ok(Step::Need),
                 [RS, ..] => self.scanned = 1,
                 ref other => {
-                    return Err(Fault::broken(format!("{} stands where the separator 1e belongs", shown(&other[..1]))));
+                    return Err(FrameError::broken(format!(
+                        "{} stands where the separator 1e belongs",
+                        quoted(&other[..1])
+                    )));
                 }
             }
         }
@@ -98,7 +101,7 @@ impl Codec for JsonSeq {
             }
             (None, None) if reach == cx.max.saturating_add(2) => {
                 *self = Self::default();
-                return Err(Fault::TooLong { length: None, skip: None });
+                return Err(FrameError::TooLong { length: None, skip: None });
             }
             (None, None) => return Ok(Step::Need),
         };
@@ -111,7 +114,7 @@ impl Codec for JsonSeq {
         out.push(RS);
         out.extend_from_slice(message);
         out.push(b'\n');
-        let mut cx = Cx { max: message.len(), scratch: &mut Vec::new() };
+        let mut cx = Context { max: message.len(), scratch: &mut Vec::new() };
         match Self::default().decode(&out[from..], &mut cx) {
             Ok(Step::Frame { end, total, .. }) if end == total - 1 && total == out.len() - from => Ok(()),
             _ => Err(EncodeError::unfit_but("the message is not one JSON value", "a text is one in quotes: \"hello\"")),
@@ -122,7 +125,7 @@ impl Codec for JsonSeq {
         true
     }
 
-    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         let from = usize::from(!std::mem::replace(&mut self.passing, true));
         Ok(match memchr(RS, &input[from..]) {
             Some(at) => {
@@ -138,6 +141,6 @@ impl Codec for JsonSeq {
     }
 
     fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
-        Discard::up_to(&Needle::One(RS), input, first.into())
+        Needle::One(RS).discard_up_to(input, first.into())
     }
 }

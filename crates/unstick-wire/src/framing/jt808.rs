@@ -4,19 +4,19 @@
 
 use memchr::{memchr, memchr2};
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 
 /// JT/T 808-2019, section 4.4: flags, escapes and the check byte, alike in the editions of 2011 and 2013.
-pub(super) const JT808: Entry = Entry {
+pub(super) const JT808: Row<Jt808> = Row {
     name: "jt808-frame",
     syntax: "jt808-frame",
     frame: "JT/T 808: between 7E flags, 7E as 7D02 and 7D as 7D01 inside; a byte at the end, the XOR of the others, is checked and stripped",
     examples: &["jt808-frame", "jt808-frame,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "jt808-frame",
-    parse: |_| Ok(Jt808::default().into()),
+    parse: |_| Ok(Jt808::default()),
 };
 
 const FLAG: u8 = 0x7e;
@@ -35,14 +35,14 @@ pub(crate) struct Jt808 {
 
 impl Jt808 {
     /// Where the flag is, if it has arrived. Looks at every byte once.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         loop {
             let found = memchr2(FLAG, ESC, &input[self.scanned..]);
             let at = self.scanned + found.unwrap_or(input.len() - self.scanned);
             self.scanned = at;
             // The check byte is none of the message.
             if at - self.escapes > max.saturating_add(1) {
-                return Err(Fault::TooLong { length: None, skip: None });
+                return Err(FrameError::TooLong { length: None, skip: None });
             }
             match (found.map(|_| input[at]), input.get(at + 1)) {
                 (Some(FLAG), _) => return Ok(Some(at)),
@@ -51,7 +51,10 @@ impl Jt808 {
                     self.escapes += 1;
                 }
                 (Some(_), Some(&other)) => {
-                    return Err(Fault::broken(format!("7d is followed by {}, which escapes nothing", shown(&[other]))));
+                    return Err(FrameError::broken(format!(
+                        "7d is followed by {}, which escapes nothing",
+                        quoted(&[other])
+                    )));
                 }
                 (None, _) | (Some(_), None) => return Ok(None),
             }
@@ -64,13 +67,13 @@ fn check(bytes: &[u8]) -> u8 {
 }
 
 /// The message of a frame without escapes, if its check byte is right.
-fn checked(frame: &[u8]) -> Result<usize, Fault> {
+fn checked(frame: &[u8]) -> Result<usize, FrameError> {
     let end = frame.len() - 1;
     match (frame[end], check(&frame[..end])) {
         (found, right) if found == right => Ok(end),
         (found, right) => {
             let what = format!("a frame ends in the check byte {found:02x}, and its bytes make {right:02x}");
-            Err(Fault::broken(what))
+            Err(FrameError::broken(what))
         }
     }
 }
@@ -98,7 +101,7 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 impl Codec for Jt808 {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if input[0] == FLAG {
             let total = input.iter().take_while(|byte| **byte == FLAG).count();
             return Ok(Step::Blank { total });
@@ -129,7 +132,7 @@ impl Codec for Jt808 {
         true
     }
 
-    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         // A flag always ends a frame, so the state of escapes does not matter.
         let from = std::mem::take(self).scanned;
         Ok(match memchr(FLAG, &input[from..]) {
@@ -143,6 +146,6 @@ impl Codec for Jt808 {
     }
 
     fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
-        Discard::behind(&Needle::One(FLAG), input)
+        Needle::One(FLAG).discard_behind(input)
     }
 }

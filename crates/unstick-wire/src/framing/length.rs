@@ -4,45 +4,11 @@
 //! that stands alone and counts the message alone (`integer`), which is most of them and quicker; messages in several
 //! frames (`joined`).
 
-use super::integer::{self, Endian, Integer};
-use super::joined::Joined;
-use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
-use crate::args::Args;
+use super::integer::{self, Endian};
+use crate::codec::{Codec, Context, FrameError, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
-use crate::lane::{self, Lane};
+use crate::fast_path::{self, FastPath};
 use crate::{limits, quantity};
-
-pub(super) const GENERAL: Entry = Entry {
-    name: "length",
-    syntax: "length:[off=N,]width=N[,endian=be|le|ne|OFF:MASK][,adj=N][,unit=N][,mask=HEX][,align=N][,trailer=HEX][,header=keep|strip][,head=HEX][,sign=yes][,none=HEX][,plus=OFF:WIDTH[:UNIT[:ALIGN]]][,last=full|empty|OFF:MASK]",
-    frame: "a header with a length in it, then (value & mask) × unit + adj bytes; endian from a bit, bcd=yes: two decimal digits a byte, plus a second length, in parts up to the last",
-    examples: &[
-        "length:off=1,width=4,adj=-4",
-        "length:width=2",
-        "length:off=2,width=2,endian=le,adj=20,header=keep",
-        "length:off=3,width=4,adj=1,trailer=ce",
-        "length:off=2,width=2,adj=-4,unit=4",
-        "length:off=1,width=3,mask=01ffff,header=strip,head=00000000",
-        "length:off=2,width=2,align=4",
-        "length:width=4,adj=-4,header=keep",
-        "length:off=4,width=4,endian=3:01,header=keep",
-        "length:off=4,width=2,adj=2,plus=6:1",
-        "length:off=5,width=3,adj=40,plus=4:1:4,align=4",
-        "length:width=2,adj=6,header=keep,plus=4:2:1:8",
-        "length:width=4,mask=7fffffff,last=0:80",
-        "length:off=2,width=2,adj=-4,last=1:01",
-        "length:width=1,last=empty",
-        "length:width=1,adj=1,header=keep,last=full",
-        "length:width=1,mask=3f,last=full",
-        "length:width=2,mask=7fff,last=0:80,max=20,oversize=discard",
-        "length:off=2,width=4,sign=yes,none=ffffffff",
-        "length:width=2,bcd=yes",
-        "length:width=2,bcd=yes,endian=le,adj=1,max=20,oversize=discard",
-    ],
-    keeps_boundaries: true,
-    matches: |name| name == "length",
-    parse: parse_general,
-};
 
 /// A header with a length in it.
 #[derive(Debug, Clone)]
@@ -111,7 +77,7 @@ pub(crate) struct Plus {
 
 impl Plus {
     /// `OFF:WIDTH[:UNIT[:ALIGN]]`.
-    fn parse(text: &str) -> Result<Self, SpecError> {
+    pub(super) fn parse(text: &str) -> Result<Self, SpecError> {
         let wrong = || {
             SpecError::new(format!(
                 "plus={text}: the second length's offset and width, such as 6:1, then unit and alignment"
@@ -200,17 +166,7 @@ impl Length {
         }
     }
 
-    /// The codec for it: the quicker one where the length stands alone and counts the message alone.
-    pub(crate) fn into_machine(self) -> Machine {
-        let alone = self.head.len() == self.width && self.trailer.is_empty() && !self.keep;
-        let alone = alone && self.little.is_none() && self.plus.is_none() && !self.bcd;
-        if alone && self.unit == 1 && self.adjust == 0 && self.mask == u64::MAX && self.align == 1 {
-            return Integer::new(self.width, self.endian, self.signed).into();
-        }
-        self.into()
-    }
-
-    fn field_end(&self) -> usize {
+    pub(super) fn field_end(&self) -> usize {
         self.offset + self.width
     }
 
@@ -252,11 +208,11 @@ impl Length {
 
     /// Bytes after the length field, with the trailer. `head` has all that is seen.
     #[inline]
-    fn body(&self, head: &[u8]) -> Result<u64, Fault> {
+    fn body(&self, head: &[u8]) -> Result<u64, FrameError> {
         let value = self.value(head);
         if self.bcd && value > self.largest_value() {
             let field = &head[self.offset..self.field_end()];
-            return Err(Fault::broken(format!("length {} is not in decimal digits (BCD)", hex(field))));
+            return Err(FrameError::broken(format!("length {} is not in decimal digits (BCD)", hex(field))));
         }
         if self.none == Some(value) {
             return Ok(0);
@@ -283,7 +239,7 @@ impl Length {
 
     /// The frame that begins `input`; `None` until its header tells.
     #[inline]
-    pub(super) fn extent(&self, input: &[u8]) -> Result<Option<Extent>, Fault> {
+    pub(super) fn extent(&self, input: &[u8]) -> Result<Option<Extent>, FrameError> {
         let Some(head) = input.get(..self.seen()) else { return Ok(None) };
         let body = self.body(head)?;
         let start = self.stripped();
@@ -293,14 +249,14 @@ impl Length {
     }
 
     #[cold]
-    fn implausible(&self, value: u64) -> Fault {
+    fn implausible(&self, value: u64) -> FrameError {
         if self.adjust < 0 && value < self.adjust.unsigned_abs() {
-            return Fault::broken(format!(
+            return FrameError::broken(format!(
                 "length {value} is less than the {} bytes that it counts itself",
                 -self.adjust
             ));
         }
-        Fault::broken(format!("length {value} makes no frame here"))
+        FrameError::broken(format!("length {value} makes no frame here"))
     }
 
     /// Bytes in a frame with so many after its length field, the padding behind it included.
@@ -310,14 +266,14 @@ impl Length {
         if align == 1 { length } else { length.saturating_add(align - 1) / align * align }
     }
 
-    fn check_trailer(&self, found: &[u8]) -> Result<(), Fault> {
+    fn check_trailer(&self, found: &[u8]) -> Result<(), FrameError> {
         if found == &self.trailer[..] {
             return Ok(());
         }
-        Err(Fault::broken(format!(
+        Err(FrameError::broken(format!(
             "the frame ends in {} where {} belongs: its length is wrong, or this is another framing",
-            shown(found),
-            shown(&self.trailer)
+            quoted(found),
+            quoted(&self.trailer)
         )))
     }
 
@@ -363,7 +319,7 @@ const OWN_HEADER: &str = "a message begins with its header here; with header=str
 
 impl Codec for Length {
     /// Where the length is a plain number, and nothing stands behind the message.
-    fn lane(&self, max: usize) -> Lane {
+    fn fast_path(&self, max: usize) -> FastPath {
         let plain = self.unit == 1 && self.mask == u64::MAX && self.align == 1 && self.trailer.is_empty() && !self.bcd;
         let fixed = self.little.is_none() && self.plus.is_none() && self.none.is_none();
         let (add, start) = (self.field_end() as i64 + self.adjust, self.stripped());
@@ -371,20 +327,20 @@ impl Codec for Length {
         let least = self.field_end().max(start) as i64 - add;
         let most = max.saturating_add(start) as i64 - add;
         if !plain || !fixed || most < 0 || add < 0 {
-            return Lane::Closed;
+            return FastPath::Closed;
         }
         let (least, most) = (least.max(0) as u64, self.largest_value().min(most as u64));
-        let header = lane::Header { offset: self.offset, start, add: add as usize, least, most };
-        Lane::with_length(self.width, self.endian == Endian::Little, header)
+        let header = fast_path::Header { offset: self.offset, start, add: add as usize, least, most };
+        FastPath::with_length(self.width, self.endian == Endian::Little, header)
     }
 
     #[inline]
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(Extent { start, length: message, total: padded, .. }) = self.extent(input)? else {
             return Ok(Step::Need);
         };
         if message > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(message), skip: Some(padded) });
+            return Err(FrameError::TooLong { length: Some(message), skip: Some(padded) });
         }
         if (input.len() as u64) < padded {
             return Ok(Step::Need);
@@ -430,7 +386,7 @@ impl Codec for Length {
         Ok(())
     }
 
-    fn unsendable(&self) -> Option<SpecError> {
+    fn decode_only(&self) -> Option<SpecError> {
         (!self.keep && !self.head_known).then(|| {
             SpecError::new("this framing cannot send: the header bytes around the length are unknown")
                 .with_hint("give them with head=HEX, or keep the header in the message with header=keep")
@@ -457,68 +413,5 @@ impl Codec for Length {
                 && self.little.is_none()
                 && self.plus.is_none(),
         }
-    }
-}
-
-fn parse_general(args: &mut Args<'_>) -> Result<Machine, SpecError> {
-    let offset = args.number("off", 0..=limits::MAX_LENGTH_OFFSET as u64)?.unwrap_or(0) as usize;
-    let width = args.number("width", 1..=8)?.ok_or_else(|| {
-        SpecError::new("`length` needs the width of its length field in bytes")
-            .with_hint("such as length:off=1,width=4")
-    })?;
-    let (endian, little) = match args.value("endian") {
-        None | Some("be") => (Endian::Big, None),
-        Some("le") => (Endian::Little, None),
-        Some("ne") => (Endian::NATIVE, None),
-        Some(bit) if bit.contains(':') => (Endian::Big, Some(Bit::parse("endian", bit)?)),
-        Some(other) => return Err(SpecError::new(format!("endian={other}: be, le, ne, or a bit such as 6:01"))),
-    };
-    let mut length = Length::plain(width as usize, endian, args.flag("sign")?);
-    length.offset = offset;
-    length.little = little;
-    length.plus = args.value("plus").map(Plus::parse).transpose()?;
-    length.adjust = args.signed("adj")?.unwrap_or(0);
-    length.unit = args.number("unit", 1..=1 << 20)?.unwrap_or(1);
-    length.mask = args.mask("mask")?.unwrap_or(u64::MAX);
-    length.align = args.number("align", 1..=4096)?.unwrap_or(1) as usize;
-    length.bcd = args.flag("bcd")?;
-    let odd = length.signed || length.mask != u64::MAX || length.little.is_some() || length.plus.is_some();
-    if length.bcd && (odd || args.has("none") || args.has("last")) {
-        return Err(SpecError::new(
-            "bcd=yes is for a length alone, without sign, mask, plus, none, last or a bit for endian",
-        ));
-    }
-    length.trailer = args.bytes("trailer", limits::MAX_DELIMITER)?.unwrap_or_default().into();
-    length.keep = match args.value("header") {
-        // Bytes before the length carry meaning, so they are kept unless the user says otherwise.
-        None => offset > 0 && !args.has("head"),
-        Some("keep") => true,
-        Some("strip") => false,
-        Some(other) => return Err(SpecError::new(format!("header={other}: keep or strip"))),
-    };
-    let head = args.bytes("head", limits::MAX_LENGTH_OFFSET)?;
-    if length.keep && head.is_some() {
-        return Err(SpecError::new("head= is what is sent with header=strip; a kept header is in the message"));
-    }
-    length.head_known = head.is_some() || offset == 0;
-    length.head = head.unwrap_or_else(|| vec![0; length.field_end()]).into();
-    if length.head.len() < length.field_end() {
-        return Err(SpecError::new(format!(
-            "head={} bytes: the length field ends at byte {}",
-            length.head.len(),
-            length.field_end()
-        )));
-    }
-    if !length.keep && (length.little.is_some() || length.plus.is_some()) {
-        return Err(SpecError::new("endian=OFF:MASK and plus= are for headers that the message holds: header=keep"));
-    }
-    length.none = args.mask("none")?;
-    let alone = length.keep && length.seen() == length.field_end() && length.trailer.is_empty();
-    if length.none.is_some_and(|none| !alone || none > u64::MAX >> (64 - 8 * width)) {
-        return Err(SpecError::new("none= is a value of the length field, of a kept header that ends with it"));
-    }
-    match args.value("last") {
-        None => Ok(length.into_machine()),
-        Some(last) => Joined::parse(length, last),
     }
 }

@@ -2,18 +2,18 @@
 //!
 //! Not here: lengths that are written as MessagePack integers, which is `msgpack`; what a value means.
 
-use super::{Codec, Cx, Entry, Fault, Step};
+use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
 
 /// The MessagePack specification, "Formats".
-pub(super) const MESSAGEPACK: Entry = Entry {
+pub(super) const MESSAGEPACK: Row<MessagePack> = Row {
     name: "messagepack-value",
     syntax: "messagepack-value",
     frame: "a MessagePack value as it stands, with all that it holds (MessagePack-RPC, Fluentd)",
     examples: &["messagepack-value", "messagepack-value,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "messagepack-value",
-    parse: |_| Ok(MessagePack::default().into()),
+    parse: |_| Ok(MessagePack::default()),
 };
 
 /// A value under way.
@@ -49,14 +49,14 @@ enum Counts {
     Values(u64),
 }
 
-fn kind(first: u8) -> Result<Kind, Fault> {
+fn kind(first: u8) -> Result<Kind, FrameError> {
     let plain = |bytes: u64| Kind { width: 0, counts: Counts::Bytes(0), value: bytes };
     let counted = |step: u8, counts| Kind { width: 1 << step, counts, value: 0 };
     Ok(match first {
         0x80..=0x8f => Kind { width: 0, counts: Counts::Values(2), value: u64::from(first & 0x0f) },
         0x90..=0x9f => Kind { width: 0, counts: Counts::Values(1), value: u64::from(first & 0x0f) },
         0xa0..=0xbf => plain(u64::from(first & 0x1f)),
-        0xc1 => return Err(Fault::broken("c1 begins no MessagePack value")),
+        0xc1 => return Err(FrameError::broken("c1 begins no MessagePack value")),
         0xc4..=0xc6 => counted(first - 0xc4, Counts::Bytes(0)),
         // An extension: behind the length a byte says which.
         0xc7..=0xc9 => counted(first - 0xc7, Counts::Bytes(1)),
@@ -74,7 +74,7 @@ fn kind(first: u8) -> Result<Kind, Fault> {
 
 impl MessagePack {
     /// Where the value ends that starts at `input[0]`, if all of it has come. Looks at every byte once.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         while self.left > 0 {
             let Some(rest) = usize::try_from(self.at).ok().and_then(|at| input.get(at..)) else { return Ok(None) };
             let Some(&first) = rest.first() else { return Ok(None) };
@@ -89,7 +89,7 @@ impl MessagePack {
             self.left = (self.left - 1).saturating_add(values);
             // Each of those to come has a byte at least.
             if self.at.saturating_add(self.left) > max as u64 {
-                return Err(Fault::TooLong { length: None, skip: None });
+                return Err(FrameError::TooLong { length: None, skip: None });
             }
         }
         Ok(Some(self.at as usize).filter(|end| input.len() >= *end))
@@ -97,13 +97,13 @@ impl MessagePack {
 }
 
 impl Codec for MessagePack {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(end) = self.find_end(input, cx.max)? else { return Ok(Step::Need) };
         *self = Self::default();
         Ok(Step::Frame { start: 0, end, total: end })
     }
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        super::encode_as_it_stands(Self::default(), message, b"", "one whole MessagePack value", out)
+        crate::codec::encode_as_it_stands(Self::default(), message, b"", "one whole MessagePack value", out)
     }
 }

@@ -5,12 +5,12 @@
 //! Not here: functions that only a vendor knows, whose length nothing tells.
 
 use super::hdlc::{checksum, table};
-use super::{Codec, Cx, Discard, Entry, Fault, Machine, Step};
 use crate::args::Args;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step};
 use crate::error::{EncodeError, SpecError};
 
 /// MODBUS over Serial Line V1.02, section 2.5.1; Application Protocol V1.1b3, section 6, for what each function has.
-pub(super) const MODBUS_RTU: Entry = Entry {
+pub(super) const MODBUS_RTU: Row<ModbusRtu> = Row {
     name: "modbus-rtu-frame",
     syntax: "modbus-rtu-frame:client|server",
     frame: "an address, a function and what belongs to it, as long as the function says; a CRC-16 behind it is checked and stripped",
@@ -24,13 +24,13 @@ pub(super) const MODBUS_RTU: Entry = Entry {
     parse: parse_rtu,
 };
 
-fn parse_rtu(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+fn parse_rtu(args: &mut Args<'_>) -> Result<ModbusRtu, SpecError> {
     let server = match args.required("whose messages they are: modbus-rtu-frame:client or modbus-rtu-frame:server")? {
         "client" => false,
         "server" => true,
         other => return Err(SpecError::new(format!("modbus-rtu-frame:{other}: client or server"))),
     };
-    Ok(ModbusRtu { server }.into())
+    Ok(ModbusRtu { server })
 }
 
 /// Bytes of the CRC.
@@ -110,16 +110,18 @@ fn crc(bytes: &[u8]) -> [u8; CRC] {
 
 impl ModbusRtu {
     /// Bytes of the message that `input` begins; `None` until its length is there.
-    fn message(&self, input: &[u8]) -> Result<Option<usize>, Fault> {
+    fn message(&self, input: &[u8]) -> Result<Option<usize>, FrameError> {
         let Some(&[_, function]) = input.get(..2) else { return Ok(None) };
         let extent = if self.server { answer(function) } else { request(function) };
         if let (0x2b, Some(kind)) = (function, input.get(2).filter(|kind| **kind != 0x0e)) {
-            return Err(Fault::broken(format!("function 2b with {kind:02x} has no length that can be known")));
+            return Err(FrameError::broken(format!("function 2b with {kind:02x} has no length that can be known")));
         }
         Ok(match extent {
             None => {
                 let who = if self.server { "a server's" } else { "a client's" };
-                return Err(Fault::broken(format!("{who} function {function:02x} has no length that can be known")));
+                return Err(FrameError::broken(format!(
+                    "{who} function {function:02x} has no length that can be known"
+                )));
             }
             Some(Extent::Fixed(length)) => Some(length),
             Some(Extent::Counted(at, width)) => {
@@ -142,11 +144,11 @@ impl ModbusRtu {
 }
 
 impl Codec for ModbusRtu {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(end) = self.message(input)? else { return Ok(Step::Need) };
         let total = end + CRC;
         if end > cx.max {
-            return Err(Fault::TooLong { length: Some(end as u64), skip: Some(total as u64) });
+            return Err(FrameError::TooLong { length: Some(end as u64), skip: Some(total as u64) });
         }
         if input.len() < total {
             return Ok(Step::Need);
@@ -154,7 +156,7 @@ impl Codec for ModbusRtu {
         let (right, found) = (crc(&input[..end]), &input[end..total]);
         if found != right {
             let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            return Err(Fault::broken(format!(
+            return Err(FrameError::broken(format!(
                 "a frame of function {:02x} ends in the CRC {}, and its bytes make {}",
                 input[1],
                 hex(found),
@@ -177,8 +179,10 @@ impl Codec for ModbusRtu {
                 message[1],
                 message.len()
             ))),
-            Err(Fault::Broken(what)) => Err(EncodeError::unfit(what)),
-            Ok(None) | Err(Fault::TooLong { .. }) => Err(EncodeError::unfit("the message ends inside its own header")),
+            Err(FrameError::Broken(what)) => Err(EncodeError::unfit(what)),
+            Ok(None) | Err(FrameError::TooLong { .. }) => {
+                Err(EncodeError::unfit("the message ends inside its own header"))
+            }
         }
     }
 

@@ -5,18 +5,18 @@
 
 use memchr::memchr;
 
-use super::{Codec, Cx, Entry, Fault, Step};
+use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
 
 /// NSQ's "TCP Protocol Spec".
-pub(super) const NSQ: Entry = Entry {
+pub(super) const NSQ: Row<Nsq> = Row {
     name: "nsq-command",
     syntax: "nsq-command",
     frame: "a line that ends in LF; behind PUB, MPUB, DPUB, IDENTIFY and AUTH a size of 4 bytes, stripped, and that many bytes",
     examples: &["nsq-command", "nsq-command,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "nsq-command",
-    parse: |_| Ok(Nsq::default().into()),
+    parse: |_| Ok(Nsq::default()),
 };
 
 /// Bytes of a body's size.
@@ -37,11 +37,11 @@ fn has_body(line: &[u8]) -> bool {
 }
 
 impl Codec for Nsq {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let lf = memchr(b'\n', &input[self.scanned..]).map(|found| self.scanned + found);
         self.scanned = lf.unwrap_or(input.len());
         if self.scanned > cx.max {
-            return Err(Fault::TooLong { length: None, skip: None });
+            return Err(FrameError::TooLong { length: None, skip: None });
         }
         let Some(lf) = lf else { return Ok(Step::Need) };
         let (line, body) = (&input[..=lf], lf + 1 + WIDTH);
@@ -53,7 +53,7 @@ impl Codec for Nsq {
         let size = u64::from(u32::from_be_bytes([a, b, c, d]));
         let length = size + line.len() as u64;
         if length > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(length), skip: None });
+            return Err(FrameError::TooLong { length: Some(length), skip: None });
         }
         let total = body + size as usize;
         let Some(body) = input.get(body..total) else { return Ok(Step::Need) };

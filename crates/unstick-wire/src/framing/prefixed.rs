@@ -5,14 +5,14 @@
 
 use std::fmt::Debug;
 
-use super::{Codec, Cx, Fault, Shape, Step, shown};
+use crate::codec::{Codec, Context, FrameError, Shape, Step, quoted};
 use crate::error::EncodeError;
-use crate::lane::Lane;
+use crate::fast_path::FastPath;
 
 /// One way to write a length.
 pub(crate) trait Prefix: Clone + Debug {
     /// The bytes that the length takes up, and the length; `None` until it is whole.
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault>;
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError>;
 
     /// Appends the length of a message. Not asked of one that the message keeps.
     fn write(&self, _length: usize, _out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -25,8 +25,8 @@ pub(crate) trait Prefix: Clone + Debug {
     }
 
     /// A quicker way to most of its frames.
-    fn lane(&self, _max: usize) -> Lane {
-        Lane::Closed
+    fn fast_path(&self, _max: usize) -> FastPath {
+        FastPath::Closed
     }
 
     /// What stands behind each message.
@@ -45,12 +45,12 @@ pub(crate) trait Prefix: Clone + Debug {
 pub(crate) struct Prefixed<P>(pub(crate) P);
 
 impl<P: Prefix> Codec for Prefixed<P> {
-    fn lane(&self, max: usize) -> Lane {
-        self.0.lane(max)
+    fn fast_path(&self, max: usize) -> FastPath {
+        self.0.fast_path(max)
     }
 
     #[inline]
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some((header, length)) = self.0.read(input)? else {
             return Ok(Step::Need);
         };
@@ -58,7 +58,7 @@ impl<P: Prefix> Codec for Prefixed<P> {
         let total = length.saturating_add((header + trailer.len()) as u64);
         let (start, message) = if self.0.keeps() { (0, total - trailer.len() as u64) } else { (header, length) };
         if message > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(message), skip: Some(total) });
+            return Err(FrameError::TooLong { length: Some(message), skip: Some(total) });
         }
         if (input.len() as u64) < total {
             return Ok(Step::Need);
@@ -66,10 +66,10 @@ impl<P: Prefix> Codec for Prefixed<P> {
         let total = total as usize;
         let end = total - trailer.len();
         if input[end..total] != *trailer {
-            return Err(Fault::broken(format!(
+            return Err(FrameError::broken(format!(
                 "a message of {length} bytes is followed by {} where {} belongs",
-                shown(&input[end..total]),
-                shown(trailer)
+                quoted(&input[end..total]),
+                quoted(trailer)
             )));
         }
         Ok(Step::Frame { start, end, total })
@@ -113,7 +113,7 @@ fn check_kept<P: Prefix>(prefix: &P, message: &[u8]) -> Result<(), EncodeError> 
             None => Err(EncodeError::unfit("the message ends inside its own header")),
         },
         Ok(None) => Err(EncodeError::unfit("the message ends inside its own header")),
-        Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message's own header is broken: {what}"))),
-        Err(Fault::TooLong { .. }) => Err(EncodeError::unfit("the message's own header announces too much")),
+        Err(FrameError::Broken(what)) => Err(EncodeError::unfit(format!("the message's own header is broken: {what}"))),
+        Err(FrameError::TooLong { .. }) => Err(EncodeError::unfit("the message's own header announces too much")),
     }
 }

@@ -4,13 +4,14 @@ use std::ffi::{c_int, c_long, c_longlong, c_short};
 
 use super::integer::Endian;
 use super::length::Length;
-use super::{Entry, Machine};
+use super::lengths::AnyLength;
 use crate::args::Args;
+use crate::codec::Row;
 use crate::error::SpecError;
 use crate::limits::MAX_LENGTH_OFFSET;
 
 /// The format strings of Python's `struct`, as far as they hold exactly one integer.
-pub(super) const STRUCT: Entry = Entry {
+pub(super) const STRUCT: Row<AnyLength> = Row {
     name: "struct",
     syntax: "struct:[native|ne|le|be|net:]FORMAT[,adj=N]",
     frame: "a length as Python's struct packs it (one of bBhHiIlLqQnN, x for padding), then that many bytes",
@@ -38,7 +39,7 @@ pub(super) const STRUCT: Entry = Entry {
     parse: parse_struct,
 };
 
-fn parse_struct(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+fn parse_struct(args: &mut Args<'_>) -> Result<AnyLength, SpecError> {
     let first = args.required("a format as Python's struct has them, such as struct:i or struct:net:I")?;
     let (mode, codes) = match args.argument() {
         Some(codes) => (Mode::named(first)?, codes),
@@ -51,7 +52,7 @@ fn parse_struct(args: &mut Args<'_>) -> Result<Machine, SpecError> {
     length.adjust = behind as i64 + args.signed("adj")?.unwrap_or(0);
     // Padding is zero bytes when Python packs it, and anything when it unpacks.
     length.head = vec![0; layout.size].into();
-    Ok(length.into_machine())
+    Ok(length.into())
 }
 
 /// Byte order, and whether sizes and alignment are this machine's.

@@ -5,13 +5,13 @@
 
 use memchr::memchr;
 
-use super::{Codec, Cx, Entry, Fault, Machine, Shape, Step, shown};
 use crate::args::Args;
+use crate::codec::{Codec, Context, FrameError, Row, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_RESP_DEPTH};
 
 /// Redis serialization protocol specification, "RESP protocol description" and "Inline commands".
-pub(super) const RESP: Entry = Entry {
+pub(super) const RESP: Row<Resp> = Row {
     name: "resp",
     syntax: "resp[,inline=yes]",
     frame: "a RESP value of Redis, whatever it holds, without its last CRLF; inline=yes reads plain lines too",
@@ -21,8 +21,8 @@ pub(super) const RESP: Entry = Entry {
     parse: parse_resp,
 };
 
-fn parse_resp(args: &mut Args<'_>) -> Result<Machine, SpecError> {
-    Ok(Resp { inline: args.flag("inline")?, ..Resp::default() }.into())
+fn parse_resp(args: &mut Args<'_>) -> Result<Resp, SpecError> {
+    Ok(Resp { inline: args.flag("inline")?, ..Resp::default() })
 }
 
 /// RESP values one behind the other.
@@ -63,7 +63,7 @@ enum Seen {
 
 impl Resp {
     /// Where the value ends that starts at `input[0]`, its CRLF included.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         // A value that fits has ended by here.
         let most = max.saturating_add(2);
         loop {
@@ -94,13 +94,13 @@ impl Resp {
     }
 
     /// Understands the line `input[self.at..lf]`, and what belongs to it behind `next`.
-    fn line(&mut self, whole: &[u8], next: usize, input: &[u8], most: usize) -> Result<Seen, Fault> {
+    fn line(&mut self, whole: &[u8], next: usize, input: &[u8], most: usize) -> Result<Seen, FrameError> {
         let kind = whole.first().copied().unwrap_or(b'\n');
         if self.inline && self.open.is_empty() && !is_kind(kind) {
             return Ok(Seen::Value(next));
         }
         let Some(line) = whole.strip_suffix(b"\r").filter(|line| !line.is_empty()) else {
-            return Err(Fault::broken("a line ends in LF alone, or is empty, where a RESP value belongs"));
+            return Err(FrameError::broken("a line ends in LF alone, or is empty, where a RESP value belongs"));
         };
         let rest = &line[1..];
         match (kind, rest) {
@@ -135,12 +135,12 @@ impl Resp {
                 0 => Ok(Seen::More(next)),
                 pairs => self.enter(Open::Attributes(pairs.saturating_mul(2)), next),
             },
-            _ => Err(Fault::broken(format!("{} is no RESP value", shown(&line[..line.len().min(40)])))),
+            _ => Err(FrameError::broken(format!("{} is no RESP value", quoted(&line[..line.len().min(40)])))),
         }
     }
 
     /// A string of so many bytes, and its CRLF.
-    fn string(&self, length: u64, next: usize, input: &[u8], most: usize) -> Result<Seen, Fault> {
+    fn string(&self, length: u64, next: usize, input: &[u8], most: usize) -> Result<Seen, FrameError> {
         if length > most as u64 || next as u64 + length + 2 > most as u64 {
             return Err(too_long());
         }
@@ -148,16 +148,16 @@ impl Resp {
         match input.get(end..end + 2) {
             None => Ok(Seen::Nothing),
             Some(b"\r\n") => Ok(Seen::Value(end + 2)),
-            Some(other) => Err(Fault::broken(format!(
+            Some(other) => Err(FrameError::broken(format!(
                 "a string of {length} bytes is followed by {} where CRLF belongs",
-                shown(other)
+                quoted(other)
             ))),
         }
     }
 
-    fn enter(&mut self, open: Open, next: usize) -> Result<Seen, Fault> {
+    fn enter(&mut self, open: Open, next: usize) -> Result<Seen, FrameError> {
         if self.open.len() == MAX_RESP_DEPTH {
-            return Err(Fault::broken(format!("RESP values nested more than {MAX_RESP_DEPTH} deep")));
+            return Err(FrameError::broken(format!("RESP values nested more than {MAX_RESP_DEPTH} deep")));
         }
         self.open.push(open);
         Ok(Seen::More(next))
@@ -183,19 +183,19 @@ impl Resp {
     }
 
     /// What begins no value, and a length that does not end, are told before there is more of them.
-    fn check_start(&self, line: &[u8]) -> Result<(), Fault> {
+    fn check_start(&self, line: &[u8]) -> Result<(), FrameError> {
         let Some(&kind) = line.first() else { return Ok(()) };
         if !is_kind(kind) {
             let inline = self.inline && self.open.is_empty();
             return if inline {
                 Ok(())
             } else {
-                Err(Fault::broken(format!("{} begins no RESP value", shown(&[kind]))))
+                Err(FrameError::broken(format!("{} begins no RESP value", quoted(&[kind]))))
             };
         }
         let counted = !b"+-:,(".contains(&kind);
         if counted && line.len() > MAX_DECIMAL_DIGITS + 2 {
-            return Err(Fault::broken(format!("{} is no RESP length", shown(&line[..MAX_DECIMAL_DIGITS]))));
+            return Err(FrameError::broken(format!("{} is no RESP length", quoted(&line[..MAX_DECIMAL_DIGITS]))));
         }
         Ok(())
     }
@@ -206,8 +206,8 @@ impl Resp {
 }
 
 #[cold]
-fn too_long() -> Fault {
-    Fault::TooLong { length: None, skip: None }
+fn too_long() -> FrameError {
+    FrameError::TooLong { length: None, skip: None }
 }
 
 fn is_kind(byte: u8) -> bool {
@@ -215,15 +215,15 @@ fn is_kind(byte: u8) -> bool {
 }
 
 /// The number behind the first byte of a line.
-fn count(line: &[u8]) -> Result<u64, Fault> {
+fn count(line: &[u8]) -> Result<u64, FrameError> {
     let digits = std::str::from_utf8(&line[1..]).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
     digits
         .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| Fault::broken(format!("{} is no RESP length", shown(&line[..line.len().min(40)]))))
+        .ok_or_else(|| FrameError::broken(format!("{} is no RESP length", quoted(&line[..line.len().min(40)]))))
 }
 
 impl Codec for Resp {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let end = match self.find_end(input, cx.max) {
             Ok(Some(end)) => end,
             Ok(None) => return Ok(Step::Need),
@@ -256,7 +256,7 @@ impl Codec for Resp {
             Ok(Some(end)) => {
                 Err(EncodeError::unfit(format!("the message's RESP value ends by byte {end}, and more follows")))
             }
-            Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message is not RESP: {what}"))),
+            Err(FrameError::Broken(what)) => Err(EncodeError::unfit(format!("the message is not RESP: {what}"))),
             _ => Err(EncodeError::unfit("the message is not a whole RESP value")),
         }
     }

@@ -4,19 +4,19 @@
 
 use std::collections::BTreeMap;
 
-use super::{Codec, Cx, Entry, Fault, Step};
+use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
 use crate::limits::MAX_RTMP_STREAMS;
 
 /// Adobe RTMP 1.0: sections 5.3.1 (chunk format) and 5.4.1 (Set Chunk Size).
-pub(super) const RTMP: Entry = Entry {
+pub(super) const RTMP: Row<Rtmp> = Row {
     name: "rtmp-chunk",
     syntax: "rtmp-chunk",
     frame: "a chunk of RTMP as it stands; its length follows from earlier headers of its chunk stream, and from Set Chunk Size",
     examples: &["rtmp-chunk", "rtmp-chunk,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "rtmp-chunk",
-    parse: |_| Ok(Rtmp { size: 128, streams: BTreeMap::new() }.into()),
+    parse: |_| Ok(Rtmp { size: 128, streams: BTreeMap::new() }),
 };
 
 /// One side's chunks.
@@ -77,15 +77,17 @@ fn basic_header(input: &[u8]) -> Option<(u32, usize)> {
 
 impl Rtmp {
     /// The chunk that `input` begins; `None` until its header is there.
-    fn chunk(&self, input: &[u8]) -> Result<Option<Chunk>, Fault> {
+    fn chunk(&self, input: &[u8]) -> Result<Option<Chunk>, FrameError> {
         let Some((id, basic)) = basic_header(input) else { return Ok(None) };
         let form = usize::from(input[0] >> 6);
         let known = self.streams.get(&id).copied();
         if known.is_none() && form > 1 {
-            return Err(Fault::broken(format!("chunk stream {id} begins with a header that leaves out its length")));
+            return Err(FrameError::broken(format!(
+                "chunk stream {id} begins with a header that leaves out its length"
+            )));
         }
         if known.is_none() && self.streams.len() == MAX_RTMP_STREAMS {
-            return Err(Fault::broken(format!("a peer has more than {MAX_RTMP_STREAMS} chunk streams")));
+            return Err(FrameError::broken(format!("a peer has more than {MAX_RTMP_STREAMS} chunk streams")));
         }
         let end = basic + HEADERS[form];
         let Some(header) = input.get(basic..end) else { return Ok(None) };
@@ -106,7 +108,7 @@ impl Rtmp {
     }
 
     /// What a whole chunk changes for those behind it.
-    fn take(&mut self, chunk: &Chunk, frame: &[u8]) -> Result<(), Fault> {
+    fn take(&mut self, chunk: &Chunk, frame: &[u8]) -> Result<(), FrameError> {
         self.streams.insert(chunk.id, chunk.stream);
         if chunk.stream.left > 0 || chunk.stream.length != SIZE_WIDTH {
             return Ok(());
@@ -115,7 +117,7 @@ impl Rtmp {
         let value = big_endian(&frame[chunk.payload..]);
         match chunk.stream.kind {
             SET_CHUNK_SIZE if !(SIZE_WIDTH..1 << 31).contains(&value) => {
-                Err(Fault::broken(format!("chunks of {value} bytes: RTMP has at least 128, and less than 2 GiB")))
+                Err(FrameError::broken(format!("chunks of {value} bytes: RTMP has at least 128, and less than 2 GiB")))
             }
             SET_CHUNK_SIZE => {
                 self.size = value;
@@ -133,10 +135,10 @@ impl Rtmp {
 }
 
 impl Codec for Rtmp {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(chunk) = self.chunk(input)? else { return Ok(Step::Need) };
         if chunk.end > cx.max {
-            return Err(Fault::TooLong { length: Some(chunk.end as u64), skip: None });
+            return Err(FrameError::TooLong { length: Some(chunk.end as u64), skip: None });
         }
         let Some(frame) = input.get(..chunk.end) else { return Ok(Step::Need) };
         self.take(&chunk, frame)?;
@@ -152,14 +154,14 @@ impl Codec for Rtmp {
             }
             Err(fault) => Err(fault),
         };
-        if let Err(Fault::Broken(what)) = taken {
+        if let Err(FrameError::Broken(what)) = taken {
             return Err(EncodeError::unfit(format!("the message is no chunk of RTMP: {what}")));
         }
         out.extend_from_slice(message);
         Ok(())
     }
 
-    fn remembers(&self) -> bool {
+    fn is_stateful(&self) -> bool {
         true
     }
 

@@ -2,18 +2,18 @@
 
 use memchr::{memchr, memchr2};
 
-use super::delimited::Needle;
-use super::{Codec, Cx, Discard, Entry, Fault, Step, shown};
+use super::needle::Needle;
+use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 
-pub(super) const SLIP: Entry = Entry {
+pub(super) const SLIP: Row<Slip> = Row {
     name: "slip",
     syntax: "slip",
     frame: "RFC 1055: ends in C0; C0 and DB inside are escaped",
     examples: &["slip", "slip,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "slip",
-    parse: |_| Ok(Slip::default().into()),
+    parse: |_| Ok(Slip::default()),
 };
 
 const END: u8 = 0xc0;
@@ -36,13 +36,13 @@ pub(crate) struct Slip {
 
 impl Slip {
     /// Where the END is, if it has arrived. Looks at every byte once.
-    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+    fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         loop {
             let found = memchr2(END, ESC, &input[self.scanned..]);
             let at = self.scanned + found.unwrap_or(input.len() - self.scanned);
             self.scanned = at;
             if at - self.escapes > max {
-                return Err(Fault::TooLong { length: None, skip: None });
+                return Err(FrameError::TooLong { length: None, skip: None });
             }
             match (found.map(|_| input[at]), input.get(at + 1)) {
                 (Some(END), _) => return Ok(Some(at)),
@@ -51,9 +51,9 @@ impl Slip {
                     self.escapes += 1;
                 }
                 (Some(_), Some(&other)) => {
-                    return Err(Fault::broken(format!(
+                    return Err(FrameError::broken(format!(
                         "ESC is followed by {}, which escapes nothing",
-                        shown(&[other])
+                        quoted(&[other])
                     )));
                 }
                 (None, _) | (Some(_), None) => return Ok(None),
@@ -75,7 +75,7 @@ fn unescape(packet: &[u8], out: &mut Vec<u8>) {
 }
 
 impl Codec for Slip {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if input[0] == END {
             let total = input.iter().take_while(|byte| **byte == END).count();
             return Ok(Step::Blank { total });
@@ -111,7 +111,7 @@ impl Codec for Slip {
         true
     }
 
-    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, Fault> {
+    fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         // An END is never part of an escape, so the state of those does not matter.
         let from = std::mem::take(self).scanned;
         Ok(match memchr(END, &input[from..]) {
@@ -125,6 +125,6 @@ impl Codec for Slip {
     }
 
     fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
-        Discard::behind(&Needle::One(END), input)
+        Needle::One(END).discard_behind(input)
     }
 }

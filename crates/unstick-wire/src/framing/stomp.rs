@@ -2,19 +2,19 @@
 
 use memchr::memchr;
 
-use super::{Codec, Cx, Entry, Fault, Shape, Step, shown};
+use crate::codec::{Codec, Context, FrameError, Row, Shape, Step, quoted};
 use crate::error::EncodeError;
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEADER_BLOCK};
 
 /// STOMP 1.2, "STOMP Frames", "Body" and "Header content-length"; line ends between frames are heart-beats.
-pub(super) const STOMP: Entry = Entry {
+pub(super) const STOMP: Row<Stomp> = Row {
     name: "stomp-frame",
     syntax: "stomp-frame",
     frame: "command and header lines, an empty line, content-length bytes or what comes before the zero byte that ends it",
     examples: &["stomp-frame"],
     keeps_boundaries: true,
     matches: |name| name == "stomp-frame",
-    parse: |_| Ok(Stomp::default().into()),
+    parse: |_| Ok(Stomp::default()),
 };
 
 /// A frame under way.
@@ -30,13 +30,13 @@ pub(crate) struct Stomp {
     body: usize,
 }
 
-fn too_long() -> Fault {
-    Fault::TooLong { length: None, skip: None }
+fn too_long() -> FrameError {
+    FrameError::TooLong { length: None, skip: None }
 }
 
 impl Stomp {
     /// Reads the lines that have arrived; true when they are all there.
-    fn read_lines(&mut self, input: &[u8]) -> Result<bool, Fault> {
+    fn read_lines(&mut self, input: &[u8]) -> Result<bool, FrameError> {
         while let Some(found) = memchr(b'\n', &input[self.scanned..]) {
             let lf = self.scanned + found;
             if lf >= MAX_HEADER_BLOCK {
@@ -56,36 +56,36 @@ impl Stomp {
         if input.len() < MAX_HEADER_BLOCK {
             return Ok(false);
         }
-        Err(Fault::broken(format!("command and headers are over {MAX_HEADER_BLOCK} bytes")))
+        Err(FrameError::broken(format!("command and headers are over {MAX_HEADER_BLOCK} bytes")))
     }
 
-    fn read_header(&mut self, line: &[u8]) -> Result<(), Fault> {
+    fn read_header(&mut self, line: &[u8]) -> Result<(), FrameError> {
         let Some(value) = line.strip_prefix(b"content-length:").filter(|_| self.length.is_none()) else {
             return Ok(());
         };
         let digits = std::str::from_utf8(value).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
         let number = digits.filter(|digits| digits.len() <= MAX_DECIMAL_DIGITS).and_then(|digits| digits.parse().ok());
         self.length = Some(number.ok_or_else(|| {
-            Fault::broken(format!("content-length {} is no length", shown(&value[..value.len().min(40)])))
+            FrameError::broken(format!("content-length {} is no length", quoted(&value[..value.len().min(40)])))
         })?);
         Ok(())
     }
 
-    fn find(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+    fn find(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         if self.body == 0 && !self.read_lines(input)? {
             return Ok(None);
         }
         if let Some(length) = self.length {
             let end = length.saturating_add(self.body as u64);
             if end > max as u64 {
-                return Err(Fault::TooLong { length: Some(end), skip: None });
+                return Err(FrameError::TooLong { length: Some(end), skip: None });
             }
             return match input.get(end as usize) {
                 None => Ok(None),
                 Some(0) => Ok(Some(end as usize)),
-                Some(other) => Err(Fault::broken(format!(
+                Some(other) => Err(FrameError::broken(format!(
                     "a body of {length} bytes is followed by {} where a zero byte belongs",
-                    shown(&[*other])
+                    quoted(&[*other])
                 ))),
             };
         }
@@ -101,12 +101,12 @@ impl Stomp {
 }
 
 impl Codec for Stomp {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let beats = match input {
             [b'\n', ..] => 1,
             [b'\r', b'\n', ..] => 2,
             [b'\r'] => return Ok(Step::Need),
-            [0, ..] => return Err(Fault::broken("a zero byte stands where a command belongs")),
+            [0, ..] => return Err(FrameError::broken("a zero byte stands where a command belongs")),
             _ => 0,
         };
         if beats > 0 {
@@ -119,7 +119,7 @@ impl Codec for Stomp {
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let what = "a command, header lines, an empty line and a body";
-        super::encode_as_it_stands(Self::default(), message, b"\0", what, out)
+        crate::codec::encode_as_it_stands(Self::default(), message, b"\0", what, out)
     }
 
     fn shape(&self) -> Shape {

@@ -1,17 +1,17 @@
 //! `tns-packet`: Oracle Net's packets, whose length has two bytes, and four from the first on that two cannot say.
 
-use super::{Codec, Cx, Entry, Fault, Step};
+use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
 
 /// There is no public specification: as python-oracledb writes its packets and Wireshark reads them.
-pub(super) const TNS: Entry = Entry {
+pub(super) const TNS: Row<Tns> = Row {
     name: "tns-packet",
     syntax: "tns-packet",
     frame: "an Oracle Net packet as it stands; its length, which counts all of it, has 2 bytes, and 4 once both sides are at version 315",
     examples: &["tns-packet", "tns-packet,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "tns-packet",
-    parse: |_| Ok(Tns { large: false }.into()),
+    parse: |_| Ok(Tns { large: false }),
 };
 
 /// Bytes of a packet's header: length, checksum (part of a large length), type, flags, the header's checksum.
@@ -33,14 +33,16 @@ pub(crate) struct Tns {
 
 impl Tns {
     /// Bytes of the packet that `input` begins, and whether its length has four.
-    fn whole(&self, input: &[u8]) -> Result<Option<(u64, bool)>, Fault> {
+    fn whole(&self, input: &[u8]) -> Result<Option<(u64, bool)>, FrameError> {
         let Some(header) = input.get(..HEADER as usize) else { return Ok(None) };
         let number = |bytes: &[u8]| bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
         let short = number(&header[..2]);
         let large = self.large || short < HEADER;
         let length = if large { number(&header[..4]) } else { short };
         if length < HEADER {
-            return Err(Fault::broken(format!("length {length} is less than the {HEADER} bytes of a packet's header")));
+            return Err(FrameError::broken(format!(
+                "length {length} is less than the {HEADER} bytes of a packet's header"
+            )));
         }
         if header[4] != DATA_DESCRIPTOR {
             return Ok(Some((length, large)));
@@ -51,11 +53,11 @@ impl Tns {
 }
 
 impl Codec for Tns {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some((length, large)) = self.whole(input)? else { return Ok(Step::Need) };
         if length > cx.max as u64 {
             self.large = large;
-            return Err(Fault::TooLong { length: Some(length), skip: Some(length) });
+            return Err(FrameError::TooLong { length: Some(length), skip: Some(length) });
         }
         let total = length as usize;
         if input.len() < total {
@@ -71,12 +73,12 @@ impl Codec for Tns {
                 out.extend_from_slice(message);
                 Ok(())
             }
-            Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message is no packet: {what}"))),
+            Err(FrameError::Broken(what)) => Err(EncodeError::unfit(format!("the message is no packet: {what}"))),
             _ => Err(EncodeError::unfit("the message is not one packet with its length right")),
         }
     }
 
-    fn remembers(&self) -> bool {
+    fn is_stateful(&self) -> bool {
         !self.large
     }
 

@@ -2,18 +2,18 @@
 //!
 //! The message is all but the padding. Not here: what a message's attributes say, and STUN without channels, which is `stun`.
 
-use super::{Codec, Cx, Entry, Fault, Step, shown};
+use crate::codec::{Codec, Context, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 
 /// RFC 8656: sections 12 (how ChannelData is told from STUN), 12.4 and 12.5; RFC 8489: section 5 (STUN messages).
-pub(super) const TURN: Entry = Entry {
+pub(super) const TURN: Row<Turn> = Row {
     name: "turn-message",
     syntax: "turn-message",
     frame: "a STUN message or TURN's ChannelData as it stands, told apart by their first two bits; ChannelData is padded to a multiple of 4, its padding stripped",
     examples: &["turn-message", "turn-message,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "turn-message",
-    parse: |_| Ok(Turn.into()),
+    parse: |_| Ok(Turn),
 };
 
 /// Bytes up to the end of the length, which is all of ChannelData's header.
@@ -29,14 +29,14 @@ const WORD: u64 = 4;
 pub(crate) struct Turn;
 
 /// Bytes of the message that `input` begins, and of its frame; `None` until its length is there.
-fn extent(input: &[u8]) -> Result<Option<(u64, u64)>, Fault> {
+fn extent(input: &[u8]) -> Result<Option<(u64, u64)>, FrameError> {
     let first = input[0];
     let header = match first >> 6 {
         0b00 => STUN_HEADER,
         0b01 => CHANNEL_HEADER,
         _ => {
             let what = "begins neither a STUN message (00 to 3f) nor ChannelData (40 to 7f)";
-            return Err(Fault::broken(format!("{} {what}", shown(&[first]))));
+            return Err(FrameError::broken(format!("{} {what}", quoted(&[first]))));
         }
     };
     let Some(&[_, _, high, low]) = input.get(..CHANNEL_HEADER as usize) else { return Ok(None) };
@@ -46,10 +46,10 @@ fn extent(input: &[u8]) -> Result<Option<(u64, u64)>, Fault> {
 }
 
 impl Codec for Turn {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some((length, total)) = extent(input)? else { return Ok(Step::Need) };
         if length > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(length), skip: Some(total) });
+            return Err(FrameError::TooLong { length: Some(length), skip: Some(total) });
         }
         let (end, total) = (length as usize, total as usize);
         Ok(if input.len() < total { Step::Need } else { Step::Frame { start: 0, end, total } })
@@ -67,8 +67,10 @@ impl Codec for Turn {
                 "the message's own header announces {length} bytes in all, and {} are there",
                 message.len()
             ))),
-            Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("not a TURN message: {what}"))),
-            Ok(None) | Err(Fault::TooLong { .. }) => Err(EncodeError::unfit("the message ends inside its own header")),
+            Err(FrameError::Broken(what)) => Err(EncodeError::unfit(format!("not a TURN message: {what}"))),
+            Ok(None) | Err(FrameError::TooLong { .. }) => {
+                Err(EncodeError::unfit("the message ends inside its own header"))
+            }
         }
     }
 

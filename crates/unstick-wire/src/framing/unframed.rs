@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use super::{Codec, Cx, Entry, Fault, Step};
+use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
 
-pub(super) const RAW: Entry = Entry {
+pub(super) const RAW: Row<Raw> = Row {
     name: "raw",
     syntax: "raw",
     frame: "none: what one read returns (boundaries are not kept)",
     examples: &["raw"],
     keeps_boundaries: false,
     matches: |name| name == "raw",
-    parse: |_| Ok(Raw.into()),
+    parse: |_| Ok(Raw),
 };
 
-pub(super) const GAP: Entry = Entry {
+pub(super) const GAP: Row<Gap> = Row {
     name: "gap",
     syntax: "gap:DURATION",
     frame: "ends when the peer has been quiet so long (a guess)",
@@ -24,7 +24,7 @@ pub(super) const GAP: Entry = Entry {
     matches: |name| name == "gap",
     parse: |args| {
         let silence = args.duration("how long the peer must be quiet, such as gap:100ms")?;
-        Ok(Gap { silence, quiet: 0 }.into())
+        Ok(Gap { silence, quiet: 0 })
     },
 };
 
@@ -34,7 +34,7 @@ pub(crate) struct Raw;
 
 impl Codec for Raw {
     #[inline]
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let end = input.len().min(cx.max);
         Ok(Step::Frame { start: 0, end, total: end })
     }
@@ -44,7 +44,7 @@ impl Codec for Raw {
         Ok(())
     }
 
-    fn unfollowable(&self) -> Option<&'static str> {
+    fn must_be_last(&self) -> Option<&'static str> {
         Some("`raw` does not end")
     }
 }
@@ -59,17 +59,17 @@ pub(crate) struct Gap {
 }
 
 impl Codec for Gap {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         // What came behind the silence, if anything has by now, is the next message's.
         let end = std::mem::take(&mut self.quiet);
         match end {
-            0 if input.len() > cx.max => Err(Fault::TooLong { length: None, skip: None }),
+            0 if input.len() > cx.max => Err(FrameError::TooLong { length: None, skip: None }),
             0 => Ok(Step::Need),
             _ => Ok(Step::Frame { start: 0, end, total: end }),
         }
     }
 
-    fn finish(&mut self, input: &[u8], _: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn finish(&mut self, input: &[u8], _: &mut Context<'_>) -> Result<Step, FrameError> {
         Ok(Step::Frame { start: 0, end: input.len(), total: input.len() })
     }
 
@@ -78,7 +78,7 @@ impl Codec for Gap {
         Ok(())
     }
 
-    fn unfollowable(&self) -> Option<&'static str> {
+    fn must_be_last(&self) -> Option<&'static str> {
         Some("`gap` only guesses where a message ends")
     }
 }

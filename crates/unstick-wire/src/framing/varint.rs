@@ -1,15 +1,15 @@
 //! `varint`: a length in LEB128, seven bits a byte, lowest first, as Protocol Buffers write it before a message.
 
 use super::prefixed::{Prefix, Prefixed};
-use super::{Entry, Fault, Machine, Shape};
 use crate::args::Args;
+use crate::codec::{FrameError, Row, Shape};
 use crate::error::{EncodeError, SpecError};
-use crate::lane::Lane;
+use crate::fast_path::FastPath;
 use crate::limits::{MAX_LENGTH_OFFSET, MAX_VARINT};
 use crate::quantity;
 
 /// Base 128 varints as in the Protocol Buffers encoding guide; streams of them as `writeDelimitedTo` makes them.
-pub(super) const VARINT: Entry = Entry {
+pub(super) const VARINT: Row<Prefixed<Varint>> = Row {
     name: "varint",
     syntax: "varint[:BYTES][,off=N]",
     frame: "a LEB128 length of at most 10 bytes, then that many bytes; with off, all of it is the message",
@@ -19,7 +19,7 @@ pub(super) const VARINT: Entry = Entry {
     parse: parse_varint,
 };
 
-fn parse_varint(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+fn parse_varint(args: &mut Args<'_>) -> Result<Prefixed<Varint>, SpecError> {
     let most = match args.argument() {
         None => MAX_VARINT,
         Some(word) => quantity::parse_number(word)
@@ -27,7 +27,7 @@ fn parse_varint(args: &mut Args<'_>) -> Result<Machine, SpecError> {
             .ok_or_else(|| SpecError::new(format!("`varint:{word}`: a length has 1 to {MAX_VARINT} bytes")))?,
     };
     let offset = args.number("off", 0..=MAX_LENGTH_OFFSET as u64)?.unwrap_or(0) as usize;
-    Ok(Prefixed(Varint { most, offset }).into())
+    Ok(Prefixed(Varint { most, offset }))
 }
 
 /// A length in base 128, and what stands before it.
@@ -44,17 +44,17 @@ pub(crate) struct Varint {
 
 impl Varint {
     #[cold]
-    fn too_long(&self) -> Fault {
+    fn too_long(&self) -> FrameError {
         match self.most {
-            MAX_VARINT => Fault::broken("the varint length is over 64 bits"),
-            most => Fault::broken(format!("the varint length does not end within {most} bytes")),
+            MAX_VARINT => FrameError::broken("the varint length is over 64 bits"),
+            most => FrameError::broken(format!("the varint length does not end within {most} bytes")),
         }
     }
 }
 
 impl Prefix for Varint {
     #[inline]
-    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, Fault> {
+    fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let mut value = 0u64;
         for (at, &byte) in input.iter().skip(self.offset).take(self.most).enumerate() {
             // The tenth byte has room for the topmost bit only; and nothing can follow the last.
@@ -84,10 +84,10 @@ impl Prefix for Varint {
         Ok(())
     }
 
-    fn lane(&self, max: usize) -> Lane {
+    fn fast_path(&self, max: usize) -> FastPath {
         match self.most {
-            0..2 => Lane::Closed,
-            _ => Lane::Varint { offset: self.offset, most: max, keep: self.keeps() },
+            0..2 => FastPath::Closed,
+            _ => FastPath::Varint { offset: self.offset, most: max, keep: self.keeps() },
         }
     }
 

@@ -1,13 +1,13 @@
 //! `x11-message`: what an X client or server sends; the byte order is the client's choice and shows in the first message.
 
 use super::integer::Endian;
-use super::{Codec, Cx, Entry, Fault, Machine, Step, shown};
 use crate::args::Args;
+use crate::codec::{Codec, Context, FrameError, Row, Step, quoted};
 use crate::error::{EncodeError, SpecError};
 
 /// X Window System Protocol, version 11: chapter 1 (request, reply, error and event format), chapter 8 (connection
 /// setup), appendix B; lengths over 16 bits are those of the Big Requests extension.
-pub(super) const X11: Entry = Entry {
+pub(super) const X11: Row<X11Stream> = Row {
     name: "x11-message",
     syntax: "x11-message:client|server",
     frame: "the connection setup, then requests in words of four bytes, or replies, events and errors of at least 32",
@@ -17,13 +17,13 @@ pub(super) const X11: Entry = Entry {
     parse: parse_x11,
 };
 
-fn parse_x11(args: &mut Args<'_>) -> Result<Machine, SpecError> {
+fn parse_x11(args: &mut Args<'_>) -> Result<X11Stream, SpecError> {
     let server = match args.required("whose messages they are: x11-message:client or x11-message:server")? {
         "client" => false,
         "server" => true,
         other => return Err(SpecError::new(format!("x11-message:{other}: client or server"))),
     };
-    Ok(X11Stream { server, order: None }.into())
+    Ok(X11Stream { server, order: None })
 }
 
 /// One side of an X connection.
@@ -52,35 +52,39 @@ fn number(input: &[u8], at: usize, width: usize, order: Endian) -> Option<u64> {
 }
 
 /// Bytes of a client's first message: 12, a name and its proof, each padded to words.
-fn client_setup(input: &[u8]) -> Result<Option<(u64, Endian)>, Fault> {
+fn client_setup(input: &[u8]) -> Result<Option<(u64, Endian)>, FrameError> {
     let order = match input[0] {
         b'B' => Endian::Big,
         b'l' => Endian::Little,
-        other => return Err(Fault::broken(format!("an X client begins with B or l, not with {}", shown(&[other])))),
+        other => {
+            return Err(FrameError::broken(format!("an X client begins with B or l, not with {}", quoted(&[other]))));
+        }
     };
     let lengths = number(input, 6, 2, order).zip(number(input, 8, 2, order));
     Ok(lengths.map(|(name, proof)| (12 + name.next_multiple_of(WORD) + proof.next_multiple_of(WORD), order)))
 }
 
 /// Bytes of a server's first message. Its protocol version, 11, shows the order.
-fn server_setup(input: &[u8]) -> Result<Option<(u64, Endian)>, Fault> {
+fn server_setup(input: &[u8]) -> Result<Option<(u64, Endian)>, FrameError> {
     let order = match input.get(..4) {
         None => return Ok(None),
         Some([0..=2, _, 11, 0]) => Endian::Little,
         Some([0..=2, _, 0, 11]) => Endian::Big,
         Some(other) => {
-            return Err(Fault::broken(format!("{} begins no answer of an X server, version 11", shown(other))));
+            return Err(FrameError::broken(format!("{} begins no answer of an X server, version 11", quoted(other))));
         }
     };
     Ok(number(input, 6, 2, order).map(|words| (8 + words * WORD, order)))
 }
 
-fn request(input: &[u8], order: Endian) -> Result<Option<u64>, Fault> {
+fn request(input: &[u8], order: Endian) -> Result<Option<u64>, FrameError> {
     let words = match number(input, 2, 2, order) {
         None => return Ok(None),
         Some(0) => match number(input, 4, 4, order) {
             None => return Ok(None),
-            Some(words @ 0..2) => return Err(Fault::broken(format!("a big request of {words} words has no header"))),
+            Some(words @ 0..2) => {
+                return Err(FrameError::broken(format!("a big request of {words} words has no header")));
+            }
             Some(words) => words,
         },
         Some(words) => words,
@@ -97,7 +101,7 @@ fn answer(input: &[u8], order: Endian) -> Option<u64> {
 
 impl X11Stream {
     /// Bytes of the message that `input` begins, and the byte order of what follows.
-    fn whole(&self, input: &[u8]) -> Result<Option<(u64, Endian)>, Fault> {
+    fn whole(&self, input: &[u8]) -> Result<Option<(u64, Endian)>, FrameError> {
         match (self.order, self.server) {
             (None, false) => client_setup(input),
             (None, true) => server_setup(input),
@@ -108,10 +112,10 @@ impl X11Stream {
 }
 
 impl Codec for X11Stream {
-    fn decode(&mut self, input: &[u8], cx: &mut Cx<'_>) -> Result<Step, Fault> {
+    fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some((length, order)) = self.whole(input)? else { return Ok(Step::Need) };
         if length > cx.max as u64 {
-            return Err(Fault::TooLong { length: Some(length), skip: Some(length) });
+            return Err(FrameError::TooLong { length: Some(length), skip: Some(length) });
         }
         let total = length as usize;
         if input.len() < total {
@@ -128,12 +132,12 @@ impl Codec for X11Stream {
                 out.extend_from_slice(message);
                 Ok(())
             }
-            Err(Fault::Broken(what)) => Err(EncodeError::unfit(format!("the message is not one of X: {what}"))),
+            Err(FrameError::Broken(what)) => Err(EncodeError::unfit(format!("the message is not one of X: {what}"))),
             _ => Err(EncodeError::unfit("the message is not one message of X with its lengths right")),
         }
     }
 
-    fn remembers(&self) -> bool {
+    fn is_stateful(&self) -> bool {
         self.order.is_none()
     }
 

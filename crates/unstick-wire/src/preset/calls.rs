@@ -1,6 +1,6 @@
 //! Presets of remote calls, the web and files.
 
-use super::{Family, Preset};
+use super::row::{Family, Preset};
 
 pub(super) const FAMILY: Family = Family {
     title: "Calls, web and files",

@@ -1,6 +1,6 @@
 //! Presets of databases and stores.
 
-use super::{Family, Preset};
+use super::row::{Family, Preset};
 
 pub(super) const FAMILY: Family = Family {
     title: "Databases and stores",

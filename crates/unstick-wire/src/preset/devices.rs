@@ -1,6 +1,6 @@
 //! Presets of machines, cars and hospitals.
 
-use super::{Family, Preset};
+use super::row::{Family, Preset};
 
 pub(super) const FAMILY: Family = Family {
     title: "Machines and devices",

@@ -1,6 +1,6 @@
 //! Presets of message brokers, queues and telephony.
 
-use super::{Family, Preset};
+use super::row::{Family, Preset};
 
 pub(super) const FAMILY: Family = Family {
     title: "Messages and queues",

@@ -1,6 +1,6 @@
 //! Presets of what keeps a network running.
 
-use super::{Family, Preset};
+use super::row::{Family, Preset};
 
 pub(super) const FAMILY: Family = Family {
     title: "Networks",

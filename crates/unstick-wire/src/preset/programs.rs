@@ -1,6 +1,6 @@
 //! Presets of programs that talk to programs.
 
-use super::{Family, Preset};
+use super::row::{Family, Preset};
 
 /// A word in the machine's own order holds the opcode and above it the size, which counts the header.
 const WAYLAND: &str =

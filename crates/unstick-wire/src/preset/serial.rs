@@ -1,6 +1,6 @@
 //! Presets of what comes from serial lines, and of debuggers behind them.
 
-use super::{Family, Preset};
+use super::row::{Family, Preset};
 
 pub(super) const FAMILY: Family = Family {
     title: "Serial lines and debuggers",

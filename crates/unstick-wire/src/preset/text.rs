@@ -1,6 +1,6 @@
 //! Presets of protocols in text: heads and bodies, events, lines.
 
-use super::{Family, Preset};
+use super::row::{Family, Preset};
 
 pub(super) const FAMILY: Family = Family {
     title: "Protocols in text",

@@ -1,6 +1,6 @@
 //! Presets of formats whose values say themselves where they end.
 
-use super::{Family, Preset};
+use super::row::{Family, Preset};
 
 pub(super) const FAMILY: Family = Family {
     title: "Values on a stream",

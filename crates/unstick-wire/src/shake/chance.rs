@@ -1,6 +1,6 @@
 //! How far a difference between runs can be chance: the order of trials that decide, and what they come to.
 
-use crate::lot::{STEP, mix};
+use crate::splitmix::{STEP, mix};
 
 /// The order of as many runs with a case (`true`) as without it, by lot, so that nothing else that goes on can follow it.
 pub fn order(seed: u64, pairs: u32) -> Vec<bool> {

@@ -1,7 +1,7 @@
 //! Which cases are worth trying for a recorded conversation, in which order; and random ones from a seed.
 
-use crate::lot::{STEP, mix};
 use crate::spec::Framing;
+use crate::splitmix::{STEP, mix};
 
 use super::case::{Case, Direction, Edit};
 
@@ -50,7 +50,7 @@ impl Recording {
         self.frames.clear();
         let mut decoder = framing.decoder();
         decoder.feed(&self.bytes);
-        decoder.end();
+        decoder.finish();
         let mut start = 0;
         loop {
             let message = match decoder.next() {

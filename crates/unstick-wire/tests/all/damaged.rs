@@ -99,7 +99,7 @@ fn run(framing: &Framing, segments: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
         decoder.feed(segment);
         take(&mut decoder);
     }
-    decoder.end();
+    decoder.finish();
     take(&mut decoder);
     (messages, passed)
 }

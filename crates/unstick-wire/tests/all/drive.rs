@@ -71,7 +71,7 @@ pub(crate) fn decode<'a>(framing: &Framing, segments: impl IntoIterator<Item = &
             break;
         }
     }
-    decoder.end();
+    decoder.finish();
     if drain(&mut decoder, &mut taker, &mut told) {
         assert_eq!(decoder.pending(), b"", "a clean end leaves nothing behind");
     }

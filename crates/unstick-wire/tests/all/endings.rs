@@ -6,7 +6,7 @@ use crate::drive::{Told, framing, plain, whole};
 
 #[test]
 fn nothing_is_no_message_and_no_error() {
-    for entry in unstick_wire::ENTRIES {
+    for entry in unstick_wire::FRAMINGS {
         for spec in entry.examples {
             assert_eq!(whole(&framing(spec), b""), Told { messages: vec![], discarded: 0, error: None }, "{spec}");
         }
@@ -17,14 +17,14 @@ fn nothing_is_no_message_and_no_error() {
 fn three_bytes_into_a_frame_of_nine() {
     let mut decoder = framing("u32be").decoder();
     decoder.feed(b"\0\0\0\x05hel");
-    decoder.end();
+    decoder.finish();
     let error = decoder.next().unwrap_err();
     assert!(error.is_incomplete());
     assert_eq!(plain(&error), "the stream ended 7 bytes into a 9-byte frame");
 
     let mut decoder = framing("u32be").decoder();
     decoder.feed(b"\0\0\0");
-    decoder.end();
+    decoder.finish();
     assert_eq!(plain(&decoder.next().unwrap_err()), "the stream ended inside a frame, after 3 bytes of it");
 }
 
@@ -42,15 +42,15 @@ fn a_stream_that_breaks_off_makes_no_message_of_a_rest() {
         let mut decoder = framing(spec).decoder();
         decoder.feed(rest);
         assert_eq!(decoder.next(), Ok(None), "{spec}");
-        let error = decoder.break_off().unwrap_err();
+        let error = decoder.finish_truncated().unwrap_err();
         assert_eq!((plain(&error).as_str(), error.is_incomplete()), (told, true), "{spec}");
-        assert_eq!(decoder.break_off(), Err(error.clone()), "{spec}");
+        assert_eq!(decoder.finish_truncated(), Err(error.clone()), "{spec}");
         assert_eq!(decoder.next(), Err(error), "{spec}");
     }
     let mut decoder = framing("line").decoder();
     decoder.feed(b"hello\n");
     assert_eq!(decoder.next(), Ok(Some(&b"hello"[..])));
-    assert_eq!(decoder.break_off(), Ok(()), "between two frames nothing is missing");
+    assert_eq!(decoder.finish_truncated(), Ok(()), "between two frames nothing is missing");
     assert_eq!(decoder.next(), Ok(None));
 }
 
@@ -61,7 +61,7 @@ fn an_end_inside_a_message_that_is_passed_over_is_told() {
     assert_eq!(decoder.next(), Ok(Some(&b"a"[..])));
     assert_eq!(decoder.next(), Ok(None));
     assert_eq!((decoder.pending(), decoder.discarded()), (&b""[..], 0));
-    decoder.end();
+    decoder.finish();
     let error = decoder.next().unwrap_err();
     assert_eq!((plain(&error).as_str(), error.offset()), ("the stream ended 4 bytes into a 10-byte frame", 2));
 }
@@ -76,7 +76,7 @@ fn the_rest_of_a_long_last_line_is_passed_over_too() {
 fn messages_can_be_taken_after_the_end() {
     let mut decoder = framing("line").decoder();
     decoder.feed(b"a\nb");
-    decoder.end();
+    decoder.finish();
     assert_eq!(decoder.next(), Ok(Some(&b"a"[..])));
     assert_eq!(decoder.next(), Ok(Some(&b"b"[..])));
     assert_eq!(decoder.next(), Ok(None));
@@ -86,10 +86,10 @@ fn messages_can_be_taken_after_the_end() {
 #[test]
 fn bytes_can_be_read_straight_into_the_buffer() {
     let mut decoder = framing("line").decoder();
-    decoder.space(1024).put_slice(b"a\nb");
+    decoder.read_buf(1024).put_slice(b"a\nb");
     assert_eq!(decoder.next_bytes().unwrap().unwrap(), "a");
     assert_eq!(decoder.pending(), b"b");
-    let space = decoder.space(10);
+    let space = decoder.read_buf(10);
     assert!(space.capacity() - space.len() >= 10);
     space.put_slice(b"c\n");
     assert_eq!(decoder.next(), Ok(Some(&b"bc"[..])));
@@ -98,13 +98,13 @@ fn bytes_can_be_read_straight_into_the_buffer() {
 #[test]
 fn a_buffer_that_nobody_holds_is_used_again() {
     let mut decoder = framing("line").decoder();
-    decoder.space(4096).put_slice(b"one\nrest");
+    decoder.read_buf(4096).put_slice(b"one\nrest");
     let first = decoder.pending().as_ptr();
     drop(decoder.next_bytes());
-    decoder.space(1000).put_slice(b"\n");
+    decoder.read_buf(1000).put_slice(b"\n");
     assert!(decoder.next_bytes().unwrap().unwrap().as_ptr() <= first.wrapping_add(8));
     let held = {
-        decoder.space(1000).put_slice(b"held\nrest");
+        decoder.read_buf(1000).put_slice(b"held\nrest");
         decoder.next_bytes().unwrap().unwrap()
     };
     decoder.feed(b"\n");
@@ -117,14 +117,14 @@ fn memory_is_given_back_only_between_frames() {
     let mut decoder = framing("line").decoder();
     decoder.feed(b"a\nb");
     assert_eq!(decoder.next(), Ok(Some(&b"a"[..])));
-    decoder.release();
+    decoder.shrink();
     assert_eq!(decoder.pending(), b"b");
     decoder.feed(b"\n");
     assert_eq!(decoder.next_bytes().unwrap().unwrap(), "b");
-    decoder.release();
-    assert_eq!(decoder.space(0).capacity(), 0);
+    decoder.shrink();
+    assert_eq!(decoder.read_buf(0).capacity(), 0);
     decoder.feed(b"no\nend");
     assert_eq!(decoder.next(), Ok(Some(&b"no"[..])));
-    decoder.end();
+    decoder.finish();
     assert_eq!(decoder.next(), Ok(Some(&b"end"[..])));
 }

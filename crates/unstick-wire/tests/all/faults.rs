@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use unstick_wire::Role;
-use unstick_wire::faults::{Course, Next, Plan, Unit};
+use unstick_wire::faults::{FaultInjector, Next, Plan, Unit};
 
-fn course(specs: &[&str], unit: Unit, seed: u64) -> Course {
-    Plan::parse(specs).unwrap().course(Role::Client, unit, seed)
+fn injector(specs: &[&str], unit: Unit, seed: u64) -> FaultInjector {
+    Plan::parse(specs).unwrap().injector(Role::Client, unit, seed)
 }
 
 /// Some moment: what happens depends on what is passed in afterwards.
@@ -19,14 +19,14 @@ pub(crate) fn begin() -> Instant {
 
 /// What is delivered of so many messages, each saying its number, without any time passing.
 fn delivered(specs: &[&str], seed: u64, count: u32) -> Vec<u32> {
-    let (mut course, now) = (course(specs, Unit::Messages, seed), begin());
+    let (mut injector, now) = (injector(specs, Unit::Messages, seed), begin());
     for number in 0..count {
-        course.take(&number.to_be_bytes(), now);
+        injector.take(&number.to_be_bytes(), now);
     }
-    course.end(now);
+    injector.end(now);
     let mut got = Vec::new();
     loop {
-        match course.next(now) {
+        match injector.next(now) {
             Next::Deliver(message) => got.push(u32::from_be_bytes(message[..].try_into().unwrap())),
             Next::End => return got,
             other => panic!("{other:?}"),
@@ -36,12 +36,12 @@ fn delivered(specs: &[&str], seed: u64, count: u32) -> Vec<u32> {
 
 /// All bytes that are delivered of a stream that is taken in pieces of this size.
 fn stream(specs: &[&str], data: &[u8], piece: usize) -> (Vec<u8>, Next) {
-    let (mut course, mut now) = (course(specs, Unit::Bytes, 1), begin());
-    data.chunks(piece).for_each(|piece| course.take(piece, now));
-    course.end(now);
+    let (mut injector, mut now) = (injector(specs, Unit::Bytes, 1), begin());
+    data.chunks(piece).for_each(|piece| injector.take(piece, now));
+    injector.end(now);
     let mut got = Vec::new();
     loop {
-        match course.next(now) {
+        match injector.next(now) {
             Next::Deliver(bytes) => got.extend_from_slice(&bytes),
             Next::Wait(until) => now = until,
             last => return (got, last),
@@ -68,29 +68,29 @@ fn a_gap_of_any_size_ends_with_the_conversation() {
 #[test]
 fn what_passed_before_an_end_to_order_does_not_depend_on_how_it_was_read() {
     for piece in [1, 3, 10, 100] {
-        let (mut course, now) = (course(&["close,after=10"], Unit::Bytes, 1), begin());
-        [b'x'; 100].chunks(piece).for_each(|piece| course.take(piece, now));
-        assert_eq!(course.taken(), 10, "read {piece} bytes at a time");
+        let (mut injector, now) = (injector(&["close,after=10"], Unit::Bytes, 1), begin());
+        [b'x'; 100].chunks(piece).for_each(|piece| injector.take(piece, now));
+        assert_eq!(injector.taken(), 10, "read {piece} bytes at a time");
     }
 }
 
 #[test]
 fn a_mark_stays_with_its_message_whatever_happens_to_that() {
     let faults = ["dup=20%", "reorder=30%,gap=3", "delay=1ms..9ms", "corrupt=1:50", "loss=10%"];
-    let (mut course, mut now) = (course(&faults, Unit::Messages, 5), begin());
+    let (mut injector, mut now) = (injector(&faults, Unit::Messages, 5), begin());
     for number in 0..500_u32 {
         // Its last byte says whether it has a mark; what is corrupted is told by the three in front of it.
         let marked = u8::from(number % 3 == 0);
-        course.take_marked(&[7, 7, 7, marked], marked == 1, now);
+        injector.take_marked(&[7, 7, 7, marked], marked == 1, now);
     }
-    course.end(now);
+    injector.end(now);
     let (mut whole, mut marks) = (0, 0);
     loop {
-        match course.next(now) {
+        match injector.next(now) {
             Next::Deliver(message) => {
-                marks += u32::from(course.is_marked());
+                marks += u32::from(injector.is_marked());
                 if message[..3] == [7, 7, 7] && message[3] < 2 {
-                    whole += u32::from((message[3] == 1) == course.is_marked());
+                    whole += u32::from((message[3] == 1) == injector.is_marked());
                 }
             }
             Next::Wait(until) => now = until,
@@ -112,10 +112,10 @@ fn losses_and_doubles_are_as_many_as_asked_and_counted() {
     assert_eq!(delivered(&["loss=100%"], 1, 100).len(), 0);
     assert_eq!(delivered(&["loss=0%"], 1, 100).len(), 100);
     assert_eq!(delivered(&["dup=100%"], 1, 2), [0, 0, 1, 1]);
-    let (mut course, now) = (course(&["loss=1:2"], Unit::Messages, 3), begin());
-    (0..100).for_each(|_| course.take(b"x", now));
-    let lost: u64 = course.counts().map(|(name, count)| if name == "loss" { count } else { panic!("{name}") }).sum();
-    let delivered = std::iter::from_fn(|| matches!(course.next(now), Next::Deliver(_)).then_some(())).count() as u64;
+    let (mut injector, now) = (injector(&["loss=1:2"], Unit::Messages, 3), begin());
+    (0..100).for_each(|_| injector.take(b"x", now));
+    let lost: u64 = injector.counts().map(|(name, count)| if name == "loss" { count } else { panic!("{name}") }).sum();
+    let delivered = std::iter::from_fn(|| matches!(injector.next(now), Next::Deliver(_)).then_some(())).count() as u64;
     assert_eq!(lost + delivered, 100);
 }
 
@@ -146,11 +146,11 @@ fn the_largest_numbers_there_are_lose_and_break_nothing() {
 /// Who waits for an answer sends nothing that could overtake the question.
 #[test]
 fn a_message_that_nothing_overtakes_goes_by_itself() {
-    let (mut course, now) = (course(&["reorder=100%"], Unit::Messages, 1), begin());
-    course.take(b"question", now);
-    let Next::Wait(until) = course.next(now) else { panic!("it went at once") };
+    let (mut injector, now) = (injector(&["reorder=100%"], Unit::Messages, 1), begin());
+    injector.take(b"question", now);
+    let Next::Wait(until) = injector.next(now) else { panic!("it went at once") };
     assert_eq!(until - now, Duration::from_secs(1));
-    assert_eq!(course.next(until), Next::Deliver("question".into()));
+    assert_eq!(injector.next(until), Next::Deliver("question".into()));
 }
 
 #[test]
@@ -166,11 +166,11 @@ fn one_bit_of_so_many_bytes_is_turned() {
 
 #[test]
 fn a_message_is_cut_short_once_or_as_often_as_asked() {
-    let (mut course, now) = (course(&["truncate,after=2"], Unit::Messages, 5), begin());
+    let (mut injector, now) = (injector(&["truncate,after=2"], Unit::Messages, 5), begin());
     let lengths: Vec<usize> = (0..5)
         .map(|_| {
-            course.take(&[7; 100], now);
-            let Next::Deliver(message) = course.next(now) else { panic!("nothing came") };
+            injector.take(&[7; 100], now);
+            let Next::Deliver(message) = injector.next(now) else { panic!("nothing came") };
             message.len()
         })
         .collect();
@@ -180,29 +180,29 @@ fn a_message_is_cut_short_once_or_as_often_as_asked() {
 
 #[test]
 fn delays_lie_between_their_bounds_and_keep_the_order() {
-    let (mut course, now) = (course(&["delay=50ms..80ms"], Unit::Messages, 1), begin());
+    let (mut injector, now) = (injector(&["delay=50ms..80ms"], Unit::Messages, 1), begin());
     let mut last = now;
     let mut different = std::collections::BTreeSet::new();
     for number in 0..100_u8 {
         let now = now + Duration::from_secs(1) * u32::from(number);
-        course.take(&[number], now);
-        let Next::Wait(due) = course.next(now) else { panic!("it went at once") };
+        injector.take(&[number], now);
+        let Next::Wait(due) = injector.next(now) else { panic!("it went at once") };
         assert!((50..=80).contains(&(due - now).as_millis()), "{:?}", due - now);
         assert!(due >= last);
         different.insert((due - now).as_millis());
         last = due;
-        assert_eq!(course.next(due), Next::Deliver(vec![number].into()));
+        assert_eq!(injector.next(due), Next::Deliver(vec![number].into()));
     }
     assert!(different.len() > 10, "{different:?}");
 }
 
 #[test]
 fn a_rate_spreads_bytes_over_time() {
-    let (mut course, begun) = (course(&["rate=1000"], Unit::Bytes, 1), begin());
-    course.take(&[0; 2000], begun);
+    let (mut injector, begun) = (injector(&["rate=1000"], Unit::Bytes, 1), begin());
+    injector.take(&[0; 2000], begun);
     let (mut now, mut got) = (begun, 0);
     while got < 2000 {
-        match course.next(now) {
+        match injector.next(now) {
             Next::Deliver(bytes) => {
                 assert!(bytes.len() <= 50, "a lump of {}", bytes.len());
                 got += bytes.len();
@@ -216,14 +216,14 @@ fn a_rate_spreads_bytes_over_time() {
 
 #[test]
 fn a_stall_holds_everything_up_once() {
-    let (mut course, now) = (course(&["stall=2s,after=1"], Unit::Messages, 1), begin());
-    (0..3_u8).for_each(|number| course.take(&[number], now));
-    assert_eq!(course.next(now), Next::Deliver(vec![0].into()));
-    assert_eq!(course.next(now), Next::Wait(now + Duration::from_secs(2)));
+    let (mut injector, now) = (injector(&["stall=2s,after=1"], Unit::Messages, 1), begin());
+    (0..3_u8).for_each(|number| injector.take(&[number], now));
+    assert_eq!(injector.next(now), Next::Deliver(vec![0].into()));
+    assert_eq!(injector.next(now), Next::Wait(now + Duration::from_secs(2)));
     let later = now + Duration::from_secs(2);
-    assert_eq!(course.next(later), Next::Deliver(vec![1].into()));
-    assert_eq!(course.next(later), Next::Deliver(vec![2].into()));
-    assert_eq!(course.next(later), Next::Input);
+    assert_eq!(injector.next(later), Next::Deliver(vec![1].into()));
+    assert_eq!(injector.next(later), Next::Deliver(vec![2].into()));
+    assert_eq!(injector.next(later), Next::Input);
 }
 
 #[test]
@@ -238,10 +238,10 @@ fn an_end_comes_at_its_offset_however_the_bytes_were_read() {
 
 #[test]
 fn segments_are_cut_and_nothing_else_changes() {
-    let (mut course, now) = (course(&["cut=3"], Unit::Bytes, 1), begin());
-    course.take(b"abcdefgh", now);
+    let (mut injector, now) = (injector(&["cut=3"], Unit::Bytes, 1), begin());
+    injector.take(b"abcdefgh", now);
     for wanted in ["abc", "def", "gh"] {
-        assert_eq!(course.next(now), Next::Deliver(wanted.into()));
+        assert_eq!(injector.next(now), Next::Deliver(wanted.into()));
     }
 }
 
@@ -254,11 +254,11 @@ fn a_seed_repeats_everything_and_another_does_not() {
     assert_ne!(delivered(&specs, 1, 1000), delivered(&specs, 2, 1000));
     let plan = Plan::parse(&["loss=50%"]).unwrap();
     let lost = |from| {
-        let (mut course, now) = (plan.course(from, Unit::Messages, 1), begin());
+        let (mut injector, now) = (plan.injector(from, Unit::Messages, 1), begin());
         (0..64)
             .map(|_| {
-                course.take(b"x", now);
-                matches!(course.next(now), Next::Deliver(_))
+                injector.take(b"x", now);
+                matches!(injector.next(now), Next::Deliver(_))
             })
             .collect::<Vec<bool>>()
     };
@@ -270,9 +270,9 @@ fn a_fault_concerns_its_direction_only() {
     let plan = Plan::parse(&["s2c:loss=100% dup=100%"]).unwrap();
     let now = begin();
     let count = |from| {
-        let mut course = plan.course(from, Unit::Messages, 1);
-        course.take(b"x", now);
-        std::iter::from_fn(|| matches!(course.next(now), Next::Deliver(_)).then_some(())).count()
+        let mut injector = plan.injector(from, Unit::Messages, 1);
+        injector.take(b"x", now);
+        std::iter::from_fn(|| matches!(injector.next(now), Next::Deliver(_)).then_some(())).count()
     };
     assert_eq!((count(Role::Client), count(Role::Server)), (2, 0));
 }
@@ -289,16 +289,16 @@ struct Fate {
 }
 
 fn fate(specs: &[&str], data: &[u8], cuts: &[usize]) -> Fate {
-    let (mut course, begun) = (course(specs, Unit::Bytes, 9), begin());
+    let (mut injector, begun) = (injector(specs, Unit::Bytes, 9), begin());
     let mut from = 0;
     for to in cuts.iter().copied().chain([data.len()]) {
-        course.take(&data[from..to], begun);
+        injector.take(&data[from..to], begun);
         from = to;
     }
-    course.end(begun);
+    injector.end(begun);
     let (mut now, mut bytes, mut begins) = (begun, Vec::new(), Vec::new());
     let last = loop {
-        match course.next(now) {
+        match injector.next(now) {
             Next::Deliver(segment) => {
                 begins.push(bytes.len());
                 bytes.extend(segment.iter().map(|byte| (*byte, now - begun)));
@@ -307,7 +307,7 @@ fn fate(specs: &[&str], data: &[u8], cuts: &[usize]) -> Fate {
             last => break last,
         }
     };
-    Fate { bytes, begins, last, taken: course.taken(), counts: course.counts().collect() }
+    Fate { bytes, begins, last, taken: injector.taken(), counts: injector.counts().collect() }
 }
 
 /// Everything that can happen to bytes, beginning at odd offsets.

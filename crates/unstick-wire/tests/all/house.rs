@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use unstick_wire::{ENTRIES, Framing};
+use unstick_wire::{FRAMINGS, Framing};
 
 use crate::suite::ROWS;
 
-/// The names of the consts of type `Entry` in the files below `src/framing`.
+/// The names of the consts of type `Row` in the files below `src/framing`.
 #[allow(clippy::disallowed_methods)] // A test reads the source that it is about.
 fn declared() -> BTreeSet<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/framing");
     let mut found = BTreeSet::new();
     for file in std::fs::read_dir(folder).unwrap() {
         let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for (at, _) in source.match_indices(": Entry = Entry {") {
+        for (at, _) in source.match_indices("> = Row {") {
             let name = source[at..].split("name: \"").nth(1).unwrap().split('"').next().unwrap();
             found.insert(name.to_string());
         }
@@ -23,9 +23,9 @@ fn declared() -> BTreeSet<String> {
 
 #[test]
 fn files_table_and_suite_hold_the_same_framings() {
-    let table: BTreeSet<String> = ENTRIES.iter().map(|entry| entry.name.to_string()).collect();
+    let table: BTreeSet<String> = FRAMINGS.iter().map(|entry| entry.name.to_string()).collect();
     let suite: BTreeSet<String> = ROWS.iter().map(|row| row.name.to_string()).collect();
-    assert_eq!(table.len(), ENTRIES.len(), "a name stands twice in the table");
+    assert_eq!(table.len(), FRAMINGS.len(), "a name stands twice in the table");
     assert_eq!(suite.len(), ROWS.len(), "a name stands twice in the suite");
     assert_eq!(declared(), table, "files and table");
     assert_eq!(table, suite, "table and suite");
@@ -33,7 +33,7 @@ fn files_table_and_suite_hold_the_same_framings() {
 
 #[test]
 fn every_entry_is_written_as_the_reference_needs_it() {
-    for entry in ENTRIES {
+    for entry in FRAMINGS {
         assert!(!entry.examples.is_empty(), "{}", entry.name);
         assert!(!entry.frame.is_empty() && !entry.frame.ends_with('.'), "{}", entry.frame);
         for spec in entry.examples {

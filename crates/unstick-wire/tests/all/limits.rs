@@ -210,7 +210,7 @@ fn what_a_spec_holds() {
 #[test]
 fn what_a_course_of_faults_holds_back() {
     let (plan, now) = (Plan::parse(&["delay=1h"]).unwrap(), crate::faults::begin());
-    let mut course = plan.course(Role::Client, Unit::Messages, 1);
+    let mut course = plan.injector(Role::Client, Unit::Messages, 1);
     let mut taken = 0;
     while !course.is_full() {
         course.take(&[0; 1000], now);

@@ -1,6 +1,6 @@
 //! What parses as a spec, what does not, and what is said about it.
 
-use unstick_wire::{ENTRIES, Framing, limits};
+use unstick_wire::{FRAMINGS, Framing, limits};
 
 #[track_caller]
 fn refused(spec: &str, what: &str, hint: &str) {
@@ -11,7 +11,7 @@ fn refused(spec: &str, what: &str, hint: &str) {
 
 #[test]
 fn every_example_parses_and_is_written_back_as_it_was() {
-    for spec in ENTRIES.iter().flat_map(|entry| entry.examples) {
+    for spec in FRAMINGS.iter().flat_map(|entry| entry.examples) {
         let framing: Framing = spec.parse().unwrap_or_else(|error| panic!("{spec}: {error}"));
         assert_eq!(framing.to_string(), *spec);
         assert_eq!(format!("{framing:?}"), format!("Framing({spec})"));
@@ -89,7 +89,7 @@ fn a_spec_that_cannot_send_says_so_when_asked() {
     assert_eq!(blind.encoder().unwrap_err(), error);
     assert_eq!(Framing::parse("line/length:off=1,width=4,header=strip").unwrap().sendable(), Err(error));
     assert_eq!(Framing::parse("length:off=1,width=4,header=strip,head=5100000000").unwrap().sendable(), Ok(()));
-    for spec in ENTRIES.iter().flat_map(|entry| entry.examples) {
+    for spec in FRAMINGS.iter().flat_map(|entry| entry.examples) {
         assert_eq!(Framing::parse(spec).unwrap().sendable(), Ok(()), "{spec}");
     }
 }
@@ -180,7 +180,7 @@ fn presets_are_the_last_phase_and_take_the_limits_alone() {
 fn a_plus_in_front_of_a_number_is_refused_in_every_spec() {
     let more = ["line,max=5", "fixed:8,times=2/u32be", "varint:4,off=1,max=6", "fixed:8,if=1:15/line", "gap:100ms"];
     let mut tried = 0;
-    for spec in unstick_wire::ENTRIES.iter().flat_map(|entry| entry.examples).copied().chain(more) {
+    for spec in unstick_wire::FRAMINGS.iter().flat_map(|entry| entry.examples).copied().chain(more) {
         for (at, _) in spec.match_indices([':', '=', '.']) {
             let (before, after) = spec.split_at(at + 1);
             let digits = after.trim_start_matches('-');

@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use unstick_wire::{ENTRIES, EncodeError, Entry, Framing};
+use unstick_wire::{EncodeError, FRAMINGS, Framing, FramingInfo};
 
 use crate::drive::{Told, WAYS, Way, bytewise, cut, decode, encode, framing, whole};
 use crate::fit::{self, Fit, key};
@@ -117,8 +117,8 @@ suite! {
 }
 
 impl Row {
-    fn entry(&self) -> &'static Entry {
-        ENTRIES.iter().find(|entry| entry.name == self.name).expect("the suite names framings of the table")
+    fn entry(&self) -> &'static FramingInfo {
+        FRAMINGS.iter().find(|entry| entry.name == self.name).expect("the suite names framings of the table")
     }
 
     /// Bytes in front of a frame that belong to none: a flag that no frame follows stands between two.

@@ -139,7 +139,7 @@ fn a_gap_without_a_clock_is_the_whole_stream() {
     decoder.feed(b"a");
     assert_eq!(decoder.next(), Ok(None));
     decoder.feed(b"b");
-    decoder.end();
+    decoder.finish();
     assert_eq!(decoder.next(), Ok(Some(&b"ab"[..])));
     assert_eq!(decoder.next(), Ok(None));
 }

@@ -231,9 +231,9 @@ impl Receiver {
 
     /// A question about what has come first, where that is most probably no message at all: what a TLS client says to a
     /// `line`. To be asked after the first [`arrival`](Self::arrival), before anything is taken. Nothing has failed.
-    pub fn odd_opening(&self) -> Option<Error> {
+    pub fn guess_protocol(&self) -> Option<Error> {
         let Source::Stream(stream) = &self.source else { return None };
-        let question = stream.decoder.odd_opening()?;
+        let question = stream.decoder.guess_protocol()?;
         Some(Error::protocol(question).with_hint("tls:// in front of the host speaks TLS"))
     }
 
@@ -288,7 +288,7 @@ impl Stream {
         }
         if arrived == 0 {
             self.ended = true;
-            self.decoder.end();
+            self.decoder.finish();
         } else if arrived == self.read_size {
             self.read_size = (self.read_size * 2).min(limits::LARGEST_READ);
         } else if arrived < self.read_size / 4 {
@@ -301,7 +301,7 @@ impl Stream {
     #[cold]
     fn broke_off(&mut self, error: io::Error) -> Error {
         if error.kind() == io::ErrorKind::UnexpectedEof
-            && let Err(incomplete) = self.decoder.break_off()
+            && let Err(incomplete) = self.decoder.finish_truncated()
         {
             return Error::from(incomplete).with_hint(plain(&error));
         }
@@ -334,11 +334,11 @@ impl Stream {
                 })
             })
         } else {
-            let mut space = decoder.space(*read_size).limit(*read_size);
+            let mut space = decoder.read_buf(*read_size).limit(*read_size);
             pin!(reader.read_buf(&mut space)).poll(cx)
         };
         if read.is_pending() {
-            decoder.release();
+            decoder.shrink();
         }
         read
     }

@@ -462,8 +462,8 @@ impl Hub {
         let client = Link::new(client, self.target.client.as_ref(), &self.target.options)?;
         let server = Link::new(server, self.target.server.as_ref(), &self.target.options)?;
         let Faults { plan, seed } = &self.target.faults;
-        let course = |from: Side| plan.course(from.role(), self.target.unit(from), *seed);
-        let courses = (!plan.is_empty()).then(|| [course(Side::Client), course(Side::Server)]);
+        let injector = |from: Side| plan.injector(from.role(), self.target.unit(from), *seed);
+        let courses = (!plan.is_empty()).then(|| [injector(Side::Client), injector(Side::Server)]);
         let look = Look { shown: self.rules.dump, bytes };
         let watch = Arc::clone(&self) as Arc<dyn Watch>;
         let messages = Arc::new(Messages::new(watch, peer, look, self.rules.linger, courses));

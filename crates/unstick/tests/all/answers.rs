@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use unstick::endpoint::{Names, StreamEnd};
 use unstick::service::relay;
 use unstick::service::talk::{Answer, Event, Outcome, Output, Party, Reason, Rules, Silence, talk};
-use unstick::wire::{ENTRIES, Framing, PRESETS, Preset, Role};
+use unstick::wire::{FRAMINGS, Framing, PRESETS, Preset, Role};
 use unstick::{Address, Framings, Link, Options, Result};
 
 #[path = "../../../unstick-wire/tests/all/golden_format.rs"]
@@ -80,7 +80,7 @@ impl Sides {
                         return Echo::Whole(frames);
                     }
                     ended = true;
-                    decoder.end();
+                    decoder.finish();
                 }
                 Ok(None) | Err(_) => return Echo::Neither,
             }
@@ -215,7 +215,7 @@ async fn hears(link: &mut Link, spec: &str, expected: &[u8]) {
 
 #[tokio::test]
 async fn what_decodes_and_does_not_encode_ends_its_own_conversation_in_every_framing() {
-    let examples = ENTRIES.iter().flat_map(|entry| entry.examples).map(|spec| (*spec, None));
+    let examples = FRAMINGS.iter().flat_map(|entry| entry.examples).map(|spec| (*spec, None));
     let presets = PRESETS.iter().flat_map(|family| family.presets).map(|preset: &Preset| (preset.name, Some(preset)));
     let (mut bad_specs, mut tried) = (BTreeSet::new(), 0);
     for (number, (spec, preset)) in examples.chain(presets).enumerate() {

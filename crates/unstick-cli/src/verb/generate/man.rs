@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command};
 use roff::{Inline, Roff, bold, italic, roman};
-use unstick::wire::{ENTRIES, PRESETS};
+use unstick::wire::{FRAMINGS, PRESETS};
 
 use super::reference::{KEYS, about, examples, names, syntax};
 use crate::status::STATUSES;
@@ -240,7 +240,7 @@ fn option(page: &mut Roff, arg: &Arg) {
 fn framings(page: &mut Roff) {
     section(page, "FRAMINGS");
     page.text([roman("How messages lie in a stream. "), roman(DEFAULTS)]);
-    for framing in ENTRIES {
+    for framing in FRAMINGS {
         let such_as: Vec<&str> = examples(framing).filter(|spec| *spec != framing.syntax).collect();
         let such_as = if such_as.is_empty() { String::new() } else { format!(" (such as {})", such_as.join("  ")) };
         entry(page, [bold(syntax(framing))], &format!("{}{such_as}", framing.frame));

@@ -1,6 +1,6 @@
 //! The reference tables: framings and exit statuses, in Markdown for docs/reference.md, and as they are for the man page.
 
-use unstick::wire::{ENTRIES, Entry, Framing, PRESETS, Preset, Role, UNSAYABLE, Written};
+use unstick::wire::{FRAMINGS, Framing, FramingInfo, MessageFormat, PRESETS, Preset, Role, UNSUPPORTED};
 
 use crate::status::STATUSES;
 
@@ -30,20 +30,20 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
 ];
 
 /// The specs of a framing that are worth showing; the table has more, to be tested.
-pub(crate) fn examples(entry: &Entry) -> impl Iterator<Item = &'static str> {
+pub(crate) fn examples(entry: &FramingInfo) -> impl Iterator<Item = &'static str> {
     let plain = |spec: &&&str| !spec.contains("max=");
     entry.examples.iter().filter(plain).take(SHOWN).copied()
 }
 
 /// How a framing is written, with blanks where a long one can be broken into lines.
-pub(crate) fn syntax(entry: &Entry) -> String {
+pub(crate) fn syntax(entry: &FramingInfo) -> String {
     if entry.syntax.len() > LONG { entry.syntax.replace("[,", " [,") } else { entry.syntax.to_owned() }
 }
 
 /// The text between the markers in docs/reference.md.
 pub(super) fn markdown() -> String {
     let mut text = String::from("## Framings\n\n| spec | frame | examples |\n|---|---|---|\n");
-    for entry in ENTRIES {
+    for entry in FRAMINGS {
         let such_as: Vec<String> = examples(entry).map(code).collect();
         text += &format!("| {} | {} | {} |\n", code(&syntax(entry)), cell(entry.frame), such_as.join(" "));
     }
@@ -77,10 +77,10 @@ fn presets() -> String {
             text += &format!("| {} | {} | {frames} | {} |\n", names.join(" "), cell(&about(preset)), io(preset));
         }
     }
-    if !UNSAYABLE.is_empty() {
+    if !UNSUPPORTED.is_empty() {
         text += "\n**Not supported**\n\n| protocol | why |\n|---|---|\n";
     }
-    for protocol in UNSAYABLE {
+    for protocol in UNSUPPORTED {
         text += &format!("| {} ({}) | {} |\n", cell(protocol.title), cell(protocol.document), cell(protocol.why));
     }
     text
@@ -99,11 +99,11 @@ pub(crate) fn about(preset: &Preset) -> String {
 
 /// The `--io` of a preset when nobody says.
 pub(crate) fn io(preset: &Preset) -> &'static str {
-    match preset.written {
-        Written::Hex => "hex",
-        Written::Line if is_lines(preset) => "line",
-        Written::Line => "quoted",
-        Written::Escaped => "escaped",
+    match preset.format {
+        MessageFormat::Hex => "hex",
+        MessageFormat::Line if is_lines(preset) => "line",
+        MessageFormat::Line => "quoted",
+        MessageFormat::Escaped => "escaped",
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use unstick_wire::faults::{Course, Next};
+use unstick_wire::faults::{FaultInjector, Next};
 
 use super::tap::Watch;
 use super::{Passed, PeerId, Reason, Side};
@@ -35,7 +35,7 @@ pub(super) struct Messages {
     /// A datagram found nobody: said once.
     told: [AtomicBool; 2],
     /// What is to happen to either side's words.
-    courses: Option<[Mutex<Course>; 2]>,
+    courses: Option<[Mutex<FaultInjector>; 2]>,
 }
 
 /// How it is looked at.
@@ -66,7 +66,7 @@ impl Messages {
         peer: PeerId,
         look: Look,
         linger: Duration,
-        courses: Option<[Course; 2]>,
+        courses: Option<[FaultInjector; 2]>,
     ) -> Self {
         let (last, passed, last_from, told) =
             (Activity::new(), Default::default(), AtomicUsize::new(0), Default::default());
@@ -76,9 +76,9 @@ impl Messages {
 
     /// What was done to either side's words, for whoever wants to know.
     pub(super) fn tell_faults(&self, mut tell: impl FnMut(Side, u64, &[(&'static str, u64)])) {
-        for (course, from) in self.courses.iter().flatten().zip([Side::Client, Side::Server]) {
-            let course = lock(course);
-            tell(from, course.taken(), &course.counts().collect::<Vec<_>>());
+        for (injector, from) in self.courses.iter().flatten().zip([Side::Client, Side::Server]) {
+            let injector = lock(injector);
+            tell(from, injector.taken(), &injector.counts().collect::<Vec<_>>());
         }
     }
 
@@ -266,22 +266,22 @@ impl Messages {
     }
 
     /// One direction to which happens what was ordered. What is on its way when its source ends or is lost still arrives first.
-    async fn faulted(&self, from: Side, says: &mut Receiver, to: &Sender, course: &Mutex<Course>) -> Ended {
+    async fn faulted(&self, from: Side, says: &mut Receiver, to: &Sender, injector: &Mutex<FaultInjector>) -> Ended {
         let mut said_all: Option<Result<(), Error>> = None;
-        let cuts = lock(course).cuts();
+        let cuts = lock(injector).cuts();
         let mut turn = Turn::new();
         let mut stopped = pin!(self.watch.stop().comes());
         loop {
             turn.pass().await;
             let now = Instant::now();
-            let next = lock(course).next(now.into_std());
+            let next = lock(injector).next(now.into_std());
             let until = match next {
                 Next::Deliver(message) => {
                     turn.take(message.len());
-                    let binary = lock(course).is_marked();
+                    let binary = lock(injector).is_marked();
                     match self.deliver(from, &message, binary, to, cuts).await {
                         // What a fault made of it has no frame: a bad way loses it, and goes on.
-                        Err(error) if error.is_message() && lock(course).leave_out() => {}
+                        Err(error) if error.is_message() && lock(injector).leave_out() => {}
                         Err(error) => return Ended::Target(error),
                         Ok(()) => {}
                     }
@@ -300,12 +300,12 @@ impl Messages {
                 Next::Wait(until) => Some(Instant::from_std(until)),
                 Next::Input => None,
             };
-            let takes_more = said_all.is_none() && !lock(course).is_full();
+            let takes_more = said_all.is_none() && !lock(injector).is_full();
             tokio::select! {
                 biased;
                 () = &mut stopped, if said_all.is_none() => said_all = Some(Ok(())),
                 arrived = says.arrival(), if takes_more => match arrived {
-                    Ok(true) => said_all = take(says, &mut lock(course)).err().map(Err),
+                    Ok(true) => said_all = take(says, &mut lock(injector)).err().map(Err),
                     Ok(false) => said_all = Some(Ok(())),
                     Err(error) if error.is_unreachable() => self.found_nobody(from, error),
                     Err(error) => said_all = Some(Err(error)),
@@ -314,12 +314,12 @@ impl Messages {
             }
             self.tell_damage(says);
             if said_all.is_some() {
-                lock(course).end(Instant::now().into_std());
+                lock(injector).end(Instant::now().into_std());
             }
         }
     }
 
-    /// Sends on what a course lets through; alone, where segments are to be cut.
+    /// Sends on what a injector lets through; alone, where segments are to be cut.
     async fn deliver(&self, from: Side, message: &[u8], binary: bool, to: &Sender, alone: bool) -> Result<(), Error> {
         self.make_room().await;
         let sent = !binary && to.try_send(message)?;
@@ -463,19 +463,19 @@ async fn pass_closing(closing: Option<Closing>, to: &Sender) -> bool {
 }
 
 /// What has arrived sets out.
-fn take(says: &mut Receiver, course: &mut Course) -> Result<(), Error> {
+fn take(says: &mut Receiver, injector: &mut FaultInjector) -> Result<(), Error> {
     let now = Instant::now().into_std();
     loop {
         let binary = says.next_is_binary() == Some(true);
         match says.try_next()? {
-            Some(message) => course.take_marked(message, binary, now),
+            Some(message) => injector.take_marked(message, binary, now),
             None => return Ok(()),
         }
     }
 }
 
-fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
-    course.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(injector: &Mutex<FaultInjector>) -> MutexGuard<'_, FaultInjector> {
+    injector.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is said for nobody, to its end: who could not go on speaking might stop listening too.

@@ -83,7 +83,7 @@ impl Tap {
             return;
         };
         match segment {
-            [] => decoder.end(),
+            [] => decoder.finish(),
             segment => decoder.feed(segment),
         }
         loop {

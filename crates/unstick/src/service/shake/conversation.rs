@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::task::JoinSet;
-use unstick_wire::shake::{Case, Direction, Knife, Tally};
+use unstick_wire::shake::{Case, Direction, Segmenter, Tally};
 
 use super::child::{self, Output, Program};
 use super::hold::{Hold, settled};
@@ -201,7 +201,7 @@ impl Runner {
         let tape = meeting.tapes.next();
         let table = self.table.clone();
         let spare = self.is_on_one_port();
-        let knives = Direction::BOTH.map(|way| Knife::new(case, way));
+        let knives = Direction::BOTH.map(|way| Segmenter::new(case, way));
         let started = matches!(&self.subject, Subject::Client { server, .. } if server.start.is_some());
         let (runner, to) = (Arc::clone(self), to.clone());
         meeting.relays.spawn(async move {
@@ -230,7 +230,7 @@ impl Runner {
         let mut script = Script::new(writes);
         let passage = Passage { spare: self.is_on_one_port(), ..self.scripted(case, bounds, &tape) };
         let talk = async {
-            let forth = passage.run(Knife::new(case, ClientToServer), &mut script, &mut outlet);
+            let forth = passage.run(Segmenter::new(case, ClientToServer), &mut script, &mut outlet);
             self.together(forth, listen(&tape, ServerToClient, &mut from), &tape, bounds).await;
         };
         let late = tapes.in_time(bounds.total, talk).await.is_none();
@@ -281,7 +281,7 @@ impl Runner {
         let passage = self.scripted(case, bounds, &tape);
         let mut exit = None;
         let talk = async {
-            let forth = passage.run(Knife::new(case, ClientToServer), &mut script, &mut outlet);
+            let forth = passage.run(Segmenter::new(case, ClientToServer), &mut script, &mut outlet);
             self.together(forth, listen(&tape, ServerToClient, &mut stdout), &tape, bounds).await;
             if self.half_close || tape.ending(ServerToClient) != Ending::Open {
                 exit = Some(program.exit().await);
@@ -337,7 +337,7 @@ impl Runner {
         let tapes = Tapes::default();
         let hold = (!case.ends_early(ClientToServer)).then_some(bounds.hold);
         let ends = self.half_close || hold.is_none();
-        let stream = Stream::new(Knife::new(case, ClientToServer), Script::new(writes), tapes.next(), hold, ends);
+        let stream = Stream::new(Segmenter::new(case, ClientToServer), Script::new(writes), tapes.next(), hold, ends);
         let task = tokio::spawn(make(stream));
         let abort = task.abort_handle();
         let ended = tapes.in_time(bounds.total, task).await;

@@ -275,7 +275,7 @@ fn content<'a>(bytes: &'a [u8], framings: Option<&[Framing; 2]>, way: Direction)
     let Some(framings) = framings else { return super::tls_records::lines(bytes).map_or(bytes.into(), Cow::from) };
     let mut decoder = framings[way.index()].decoder();
     decoder.feed(bytes);
-    decoder.end();
+    decoder.finish();
     let mut content = Vec::with_capacity(bytes.len());
     loop {
         let rest = bytes.len() - decoder.pending().len();

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use unstick_wire::shake::{Direction, Knife, Proof, Step};
+use unstick_wire::shake::{Delivery, Direction, Segmenter, Step};
 
 use super::hold::Hold;
 use super::outcome::Ending;
@@ -23,7 +23,7 @@ pub(super) type Make = dyn Fn(Stream) -> Pin<Box<dyn Future<Output = ()> + Send>
 /// The connection of a service under test: each read returns at most one segment of the case.
 #[derive(Debug)]
 pub struct Stream {
-    knife: Knife,
+    segmenter: Segmenter,
     script: Script,
     tape: Tape,
     /// When the client's side ends, if it does.
@@ -38,8 +38,8 @@ const LOOKS: Duration = Duration::from_millis(1);
 
 impl Stream {
     /// A client that sends what stands in this script.
-    pub(super) fn new(knife: Knife, script: Script, tape: Tape, hold: Option<Hold>, ends: bool) -> Self {
-        Self { knife, script, tape, hold, ends, pause: None }
+    pub(super) fn new(segmenter: Segmenter, script: Script, tape: Tape, hold: Option<Hold>, ends: bool) -> Self {
+        Self { segmenter, script, tape, hold, ends, pause: None }
     }
 
     /// The client's end: held back until the answer has come.
@@ -64,13 +64,13 @@ impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
-            match this.knife.step() {
+            match this.segmenter.step() {
                 // Who reads again has read what was there.
-                Step::Drain => this.knife.drained(Proof::Read),
+                Step::Drain => this.segmenter.drained(Delivery::Read),
                 Step::Write(bytes) => {
                     let count = bytes.len().min(buf.remaining());
                     buf.put_slice(&bytes[..count]);
-                    this.knife.wrote(count);
+                    this.segmenter.wrote(count);
                     this.tape.sent();
                     break;
                 }
@@ -78,10 +78,10 @@ impl AsyncRead for Stream {
                     let mut more = vec![0; READ];
                     if let Some(count) = this.script.take(&mut more) {
                         this.tape.segment(Direction::ClientToServer, &more[..count]);
-                        this.knife.push(&more[..count]);
+                        this.segmenter.push(&more[..count]);
                     } else {
                         // Nothing more will come: a join need not wait for it.
-                        this.knife.end();
+                        this.segmenter.end();
                     }
                 }
                 _ => {
@@ -90,7 +90,7 @@ impl AsyncRead for Stream {
                 }
             }
         }
-        this.tape.open().tally[Direction::ClientToServer.index()] = this.knife.tally();
+        this.tape.open().tally[Direction::ClientToServer.index()] = this.segmenter.tally();
         Poll::Ready(Ok(()))
     }
 }
@@ -114,10 +114,10 @@ impl AsyncWrite for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         // What it had read when it went, it had read apart from what follows.
-        if matches!(self.knife.step(), Step::Drain) {
-            self.knife.drained(Proof::Read);
+        if matches!(self.segmenter.step(), Step::Drain) {
+            self.segmenter.drained(Delivery::Read);
         }
-        self.tape.open().tally[Direction::ClientToServer.index()] = self.knife.tally();
+        self.tape.open().tally[Direction::ClientToServer.index()] = self.segmenter.tally();
         self.tape.ended(Direction::ServerToClient, Ending::Fin);
     }
 }

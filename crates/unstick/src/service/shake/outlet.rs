@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::process::ChildStdin;
-use unstick_wire::shake::Proof;
+use unstick_wire::shake::Delivery;
 
 use super::kernel::{Seen, Table};
 #[cfg(unix)]
@@ -206,21 +206,21 @@ impl Outlet {
     }
 
     /// Waits until all of `sent` bytes have been read.
-    pub(super) async fn drained(&mut self, sent: u64) -> Proof {
+    pub(super) async fn drained(&mut self, sent: u64) -> Delivery {
         let begun = Instant::now();
         let mut arrived = false;
         loop {
             match self.look(sent, &mut arrived) {
-                Look::Read => return Proof::Read,
-                Look::Gone => return Proof::Gone,
+                Look::Read => return Delivery::Read,
+                Look::Gone => return Delivery::Gone,
                 Look::Blind => {
                     match self.wire() {
                         Some(wire) => wire.give_time().await,
                         None => tokio::time::sleep(BLIND_CUT).await,
                     }
-                    return Proof::Unproven;
+                    return Delivery::Unproven;
                 }
-                Look::NotYet if begun.elapsed() >= limits::CUT_PATIENCE => return Proof::Unread,
+                Look::NotYet if begun.elapsed() >= limits::CUT_PATIENCE => return Delivery::Unread,
                 // A reader that is at work reads within microseconds, which is far less than a timer can wait.
                 Look::NotYet if begun.elapsed() < EAGER_LOOKS => {
                     std::thread::yield_now();
@@ -317,7 +317,7 @@ mod tests {
         let mut outlet = Outlet::Tcp(halves((), half).1, wire);
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();
-        assert_eq!(outlet.drained(5).await, Proof::Unproven);
+        assert_eq!(outlet.drained(5).await, Delivery::Unproven);
         assert!(begun.elapsed() >= BLIND_CUT);
         let mut arrived = [0; 5];
         assert_eq!(server.read(&mut arrived).await.unwrap(), 5, "it had arrived by then");
@@ -331,7 +331,7 @@ mod tests {
         let mut outlet = Outlet::Over(Over { writer: end.writer, below: Below::Dark, farewell: Some(b"bye".to_vec()) });
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();
-        assert_eq!(outlet.drained(5).await, Proof::Unproven);
+        assert_eq!(outlet.drained(5).await, Delivery::Unproven);
         assert!(begun.elapsed() >= BLIND_CUT);
         outlet.end().await;
         outlet.end().await;

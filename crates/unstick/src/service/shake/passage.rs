@@ -1,10 +1,10 @@
-//! One direction of a connection under test: from its sender, under the knife, to its receiver.
+//! One direction of a connection under test: from its sender, under the segmenter, to its receiver.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use unstick_wire::shake::{Direction, Knife, Step};
+use unstick_wire::shake::{Direction, Segmenter, Step};
 
 use super::hold::Hold;
 use super::outcome::Ending;
@@ -31,14 +31,14 @@ pub(super) struct Passage<'a> {
 
 impl Passage<'_> {
     /// Passes bytes on until the sender has ended and the receiver knows, or the receiver has gone.
-    pub(super) async fn run(&self, mut knife: Knife, from: &mut impl Sender, to: &mut Outlet) {
+    pub(super) async fn run(&self, mut segmenter: Segmenter, from: &mut impl Sender, to: &mut Outlet) {
         let mut buffer = vec![0; READ];
         let mut held = 0;
         loop {
-            match knife.step() {
+            match segmenter.step() {
                 Step::Write(bytes) => match to.write(bytes).await {
                     Ok(count @ 1..) => {
-                        knife.wrote(count);
+                        segmenter.wrote(count);
                         held = 0;
                         if self.way == Direction::ClientToServer {
                             self.tape.sent();
@@ -54,30 +54,30 @@ impl Passage<'_> {
                 },
                 Step::Drain => {
                     self.tape.wait(self.way, true);
-                    let proof = to.drained(knife.sent()).await;
+                    let proof = to.drained(segmenter.sent()).await;
                     self.tape.wait(self.way, false);
-                    knife.drained(proof);
+                    segmenter.drained(proof);
                 }
-                Step::Hold if held > limits::MAX_JOINED => knife.quiet(),
+                Step::Hold if held > limits::MAX_JOINED => segmenter.quiet(),
                 step @ (Step::Input | Step::Hold) => {
                     let holding = step == Step::Hold;
-                    if !holding && from.waits() && knife.sent() > 0 {
+                    if !holding && from.waits() && segmenter.sent() > 0 {
                         self.tape.wait(self.way, true);
-                        to.drained(knife.sent()).await;
+                        to.drained(segmenter.sent()).await;
                         self.tape.wait(self.way, false);
                     }
                     let Some(read) = self.read(from, &mut buffer, holding).await else {
-                        knife.quiet();
+                        segmenter.quiet();
                         continue;
                     };
                     match read {
                         Ok(0) => {
                             self.tape.ended(self.way, Ending::Fin);
-                            knife.end();
+                            segmenter.end();
                         }
                         Ok(count) => {
                             self.tape.segment(self.way, &buffer[..count]);
-                            knife.push(&buffer[..count]);
+                            segmenter.push(&buffer[..count]);
                             held += count;
                         }
                         Err(_) => {
@@ -89,13 +89,13 @@ impl Passage<'_> {
                 }
                 Step::End => {
                     self.end(to).await;
-                    knife.closed();
+                    segmenter.closed();
                 }
                 Step::Done => break,
             }
-            self.tape.open().tally[self.way.index()] = knife.tally();
+            self.tape.open().tally[self.way.index()] = segmenter.tally();
         }
-        self.tape.open().tally[self.way.index()] = knife.tally();
+        self.tape.open().tally[self.way.index()] = segmenter.tally();
     }
 
     /// Passes on the end: where unstick is the client once the answer has come.

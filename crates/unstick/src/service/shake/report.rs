@@ -139,11 +139,11 @@ impl Report {
 impl Report {
     /// How many of the planned cuts and joins were delivered, and why not all.
     fn delivered(&self) -> String {
-        let Tally { planned, delivered, unproven, unread, turned, gone } = self.tally;
+        let Tally { planned, delivered, unproven, unread, impossible, gone } = self.tally;
         let other = self.names.other;
         let reasons = [
             (gone, format!("not possible: the {other} was gone")),
-            (turned, "not possible: the sender waits for an answer".into()),
+            (impossible, "not possible: the sender waits for an answer".into()),
             (unproven, "not proven".into()),
             (unread, "not read in time".into()),
         ];

@@ -111,7 +111,7 @@ impl Judge {
             let note = "cuts were not delivered: the receiver did not read what was before them within a second";
             self.doubts.push(format!("{} {note}", tally.unread));
         }
-        let possible = tally.planned.saturating_sub(tally.turned);
+        let possible = tally.planned.saturating_sub(tally.impossible);
         let half_close_only = self.shake.cases.iter().any(|case| case.ends_early(ClientToServer));
         if self.done > 0 && tally.planned == 0 && !half_close_only {
             self.doubts.push("nothing was cut: one byte is one segment; send more".into());

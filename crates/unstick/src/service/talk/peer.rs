@@ -244,7 +244,7 @@ impl<O: Output> Visit<O> {
             heard.note();
         }
         if self.arrived.replace(Instant::now()).is_none()
-            && let Some(question) = self.receiver.odd_opening()
+            && let Some(question) = self.receiver.guess_protocol()
         {
             self.hub.complain(Some(self.id), &question);
         }

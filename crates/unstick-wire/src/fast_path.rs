@@ -1,4 +1,4 @@
-//! The fast lane: what a loop over many small messages needs of a framing, in a few instructions that are inlined into
+//! The fast path: what a loop over many small messages needs of a framing, in a few instructions that are inlined into
 //! that loop. It knows whole frames of two kinds, and leaves everything else to the framing's codec.
 
 use memchr::memchr;
@@ -6,7 +6,7 @@ use memchr::memchr;
 /// A quick way to what the codec would find at the start of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)] // A tag of its own: one in a field's niche takes more instructions to read, for every message.
-pub(crate) enum Lane {
+pub(crate) enum FastPath {
     /// There is none.
     Closed,
     /// A header with a big-endian length of two bytes in it.
@@ -42,13 +42,13 @@ pub(crate) struct Header {
 
 /// A frame: its message is `input[start..end]`, where that has arrived, and the next one begins at `next`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Glance {
+pub(crate) struct FrameBounds {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) next: usize,
 }
 
-impl Glance {
+impl FrameBounds {
     /// Whether its message has arrived whole, and with it the frame.
     #[inline(always)]
     pub(crate) fn is_in(self, input: &[u8]) -> bool {
@@ -56,7 +56,7 @@ impl Glance {
     }
 }
 
-impl Lane {
+impl FastPath {
     /// The quick way to frames with a length of `width` bytes, 1 to 8, in their header.
     pub(crate) fn with_length(width: usize, little: bool, header: Header) -> Self {
         let unused = 64 - 8 * width as u32;
@@ -71,7 +71,7 @@ impl Lane {
 
     /// The frame that starts at `input[at]`, if that can be seen. `None` says nothing.
     #[inline(always)]
-    pub(crate) fn glance(&self, input: &[u8], at: usize) -> Option<Glance> {
+    pub(crate) fn bounds(&self, input: &[u8], at: usize) -> Option<FrameBounds> {
         match self {
             Self::Big16(header) => header.frame(input, at, |field| u16::from_be_bytes(field).into()),
             Self::Big32(header) => header.frame(input, at, |field| u32::from_be_bytes(field).into()),
@@ -91,7 +91,7 @@ impl Lane {
                     _ => return None,
                 };
                 let (start, end) = (if *keep { 0 } else { header }, header + length);
-                (end - start <= *most).then_some(Glance { start: at + start, end: at + end, next: at + end })
+                (end - start <= *most).then_some(FrameBounds { start: at + start, end: at + end, next: at + end })
             }
             Self::Line { max, crlf, lf } => {
                 let input = input.get(at..)?;
@@ -99,7 +99,7 @@ impl Lane {
                 let cr = found > 0 && input[found - 1] == b'\r';
                 let end = found - usize::from(cr);
                 let fits = end <= *max && if cr { *crlf } else { *lf };
-                fits.then_some(Glance { start: at, end: at + end, next: at + found + 1 })
+                fits.then_some(FrameBounds { start: at, end: at + end, next: at + found + 1 })
             }
             Self::Closed => None,
         }
@@ -109,7 +109,12 @@ impl Lane {
 impl Header {
     /// The frame whose length `read` takes from its field.
     #[inline(always)]
-    fn frame<const WIDTH: usize>(&self, input: &[u8], at: usize, read: impl Fn([u8; WIDTH]) -> u64) -> Option<Glance> {
+    fn frame<const WIDTH: usize>(
+        &self,
+        input: &[u8],
+        at: usize,
+        read: impl Fn([u8; WIDTH]) -> u64,
+    ) -> Option<FrameBounds> {
         // Where a frame ends is what the next one waits for. So what is known without the length is summed up before it
         // comes, and the field is looked up in what lies behind the offset: one sum less between `at` and its bytes.
         let floor = at.wrapping_add(self.add);
@@ -118,7 +123,7 @@ impl Header {
             return None;
         }
         let end = floor.wrapping_add(value as usize);
-        Some(Glance { start: at + self.start, end, next: end })
+        Some(FrameBounds { start: at + self.start, end, next: end })
     }
 }
 
@@ -152,10 +157,10 @@ fn first_lf(block: &[u8; 32]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::Lane;
+    use super::FastPath;
     use crate::Framing;
-    use crate::framing::{Codec, Cx, Step};
-    use crate::lot::mix;
+    use crate::codec::{Codec, Context, Step};
+    use crate::splitmix::mix;
 
     /// Bytes that make lengths around the limits, signs, long varints and ends of lines.
     const BYTES: [u8; 16] = [0, 0, 0, 0, 0, 0, 1, 2, 4, 9, 12, 0x7f, 0x80, 0xff, b'\r', b'\n'];
@@ -191,15 +196,15 @@ mod tests {
         ] {
             let framing = Framing::parse(spec).unwrap();
             let phase = &framing.phases[0];
-            let lane = phase.codec.lane(phase.max);
-            assert_ne!(lane, Lane::Closed, "{spec}");
+            let fast_path = phase.codec.fast_path(phase.max);
+            assert_ne!(fast_path, FastPath::Closed, "{spec}");
             let mut seen = 0;
             for draw in 0..20_000 {
                 let bytes: Vec<u8> =
                     (0..mix(draw) % 24).map(|i| BYTES[(mix(draw ^ i << 32) % BYTES.len() as u64) as usize]).collect();
                 let at = (mix(!draw) % 3) as usize;
-                let Some(frame) = lane.glance(&bytes, at).filter(|frame| frame.is_in(&bytes)) else { continue };
-                let mut cx = Cx { max: phase.max, scratch: &mut Vec::new() };
+                let Some(frame) = fast_path.bounds(&bytes, at).filter(|frame| frame.is_in(&bytes)) else { continue };
+                let mut cx = Context { max: phase.max, scratch: &mut Vec::new() };
                 let found = phase.codec.clone().decode(&bytes[at..], &mut cx);
                 let told = Step::Frame { start: frame.start - at, end: frame.end - at, total: frame.next - at };
                 assert_eq!(found, Ok(told), "{spec}, {bytes:?} from {at} on");

@@ -1,8 +1,8 @@
-//! The knife of `shake`: whatever the case, and however a sender's bytes come, none is lost, and each cut is where it should be.
+//! The segmenter of `shake`: whatever the case, and however a sender's bytes come, none is lost, and each cut is where it should be.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use unstick_wire::shake::{Case, Conversation, Depth, Direction, Edit, Knife, Proof, Random, Recording, Step};
+use unstick_wire::shake::{Case, Conversation, Delivery, Depth, Direction, Edit, Random, Recording, Segmenter, Step};
 
 const WAY: Direction = Direction::ClientToServer;
 
@@ -15,34 +15,34 @@ struct Delivered {
 
 /// Cuts bytes that come in segments of these lengths; now and then the sender is quiet.
 fn run(case: &Case, bytes: &[u8], segments: &[usize], quiet: &[bool]) -> Delivered {
-    let mut knife = Knife::new(case, WAY);
+    let mut segmenter = Segmenter::new(case, WAY);
     let mut delivered = Delivered { bytes: Vec::new(), drains: Vec::new(), ended: false };
     let (mut rest, mut segments, mut quiet) = (bytes, segments.iter(), quiet.iter());
     loop {
-        match knife.step() {
+        match segmenter.step() {
             Step::Write(part) => {
                 // The system takes some, not always all.
                 let count = if part.len() > 5 && quiet.next() == Some(&true) { part.len() / 2 } else { part.len() };
                 delivered.bytes.extend_from_slice(&part[..count]);
-                knife.wrote(count);
+                segmenter.wrote(count);
             }
             Step::Drain => {
                 delivered.drains.push(delivered.bytes.len() as u64);
-                knife.drained(Proof::Read);
+                segmenter.drained(Delivery::Read);
             }
-            Step::Hold if quiet.next() == Some(&true) => knife.quiet(),
+            Step::Hold if quiet.next() == Some(&true) => segmenter.quiet(),
             Step::Input | Step::Hold => {
                 let count = segments.next().map_or(rest.len(), |length| *length.min(&rest.len()));
                 if rest.is_empty() {
-                    knife.end();
+                    segmenter.end();
                 } else {
-                    knife.push(&rest[..count]);
+                    segmenter.push(&rest[..count]);
                     rest = &rest[count..];
                 }
             }
             Step::End => {
                 delivered.ended = true;
-                knife.closed();
+                segmenter.closed();
             }
             Step::Done => return delivered,
         }

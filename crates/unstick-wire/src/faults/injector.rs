@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Chance, Fault, Kind, Unit};
+use super::kinds::{Chance, Fault, Kind, Unit};
 use crate::limits::MAX_HELD;
-use crate::lot::mix;
-use crate::preset::Role;
+use crate::role::Role;
+use crate::splitmix::mix;
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Next {
 
 /// Takes what one side says, and gives what the other is to hear of it.
 #[derive(Debug, Clone)]
-pub struct Course {
+pub struct FaultInjector {
     faults: Vec<(usize, Fault)>,
     unit: Unit,
     seed: u64,
@@ -90,7 +90,7 @@ enum What {
     Reset,
 }
 
-impl Course {
+impl FaultInjector {
     pub(super) fn new(faults: Vec<(usize, Fault)>, from: Role, unit: Unit, seed: u64) -> Self {
         let seed = mix(seed ^ if from == Role::Client { 0x0c2_5000 } else { 0x052_c000 });
         Self {

@@ -1,63 +1,63 @@
 //! One table of what a peer may really be speaking, asked when its bytes break the framing.
 //!
-//! A recognition is a question for the user, never a decision: the stream has failed already.
+//! A diagnosis is a question for the user, never a decision: the stream has failed already.
 
 use memchr::memchr;
 
+use crate::codec::{Shape, quoted};
 use crate::error::{DecodeErrorKind, Text};
-use crate::framing::{Shape, shown};
 
 /// What is known of a frame that failed.
-pub(crate) struct Sight<'a> {
+pub(crate) struct Evidence<'a> {
     pub(crate) kind: &'a DecodeErrorKind,
-    /// Its first bytes, as far as they have arrived, at most [`LOOK`].
+    /// Its first bytes, as far as they have arrived, at most [`INSPECTED`].
     pub(crate) head: &'a [u8],
     pub(crate) shape: Shape,
 }
 
 /// How many bytes of a frame are looked at. The first line of text should be among them.
-pub(crate) const LOOK: usize = 1024;
+pub(crate) const INSPECTED: usize = 1024;
 
 /// A line of the table.
-struct Recognition {
+struct Diagnosis {
     /// What it recognises. Two never share a name.
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests hold cases and table against each other by it"))]
     name: &'static str,
     /// The sentence to say, if this is it.
-    sees: fn(&Sight<'_>) -> Option<Text>,
+    sees: fn(&Evidence<'_>) -> Option<Text>,
 }
 
 /// All recognitions; the first that sees something speaks.
-const RECOGNITIONS: &[Recognition] = &[
-    Recognition { name: "an HTTP request", sees: |sight| http(sight, METHODS, "is the peer speaking HTTP?") },
-    Recognition { name: "an HTTP response", sees: |sight| http(sight, &["HTTP/"], "is the peer an HTTP server?") },
-    Recognition { name: "HTTP/2", sees: |sight| sight.begins(&["PRI * HTTP/2"], "is the peer speaking HTTP/2?") },
-    Recognition { name: "TLS", sees: tls },
-    Recognition { name: "SSH", sees: |sight| sight.begins(&["SSH-"], "is the peer speaking SSH?") },
-    Recognition { name: "a mail or FTP server", sees: greeting },
-    Recognition { name: "PROXY", sees: proxy },
-    Recognition { name: "telnet", sees: telnet },
-    Recognition { name: "RESP", sees: resp },
-    Recognition { name: "syslog in lines", sees: syslog },
-    Recognition { name: "JSON", sees: json },
-    Recognition { name: "the other byte order", sees: other_byte_order },
-    Recognition { name: "a length that counts itself", sees: counts_itself },
-    Recognition { name: "a length that does not count itself", sees: counts_only_the_rest },
-    Recognition { name: "text where a binary length was meant", sees: text },
-    Recognition { name: "binary where text was meant", sees: binary },
-    Recognition { name: "LF where CRLF was meant", sees: bare_lf },
+const DIAGNOSES: &[Diagnosis] = &[
+    Diagnosis { name: "an HTTP request", sees: |evidence| http(evidence, METHODS, "is the peer speaking HTTP?") },
+    Diagnosis { name: "an HTTP response", sees: |evidence| http(evidence, &["HTTP/"], "is the peer an HTTP server?") },
+    Diagnosis { name: "HTTP/2", sees: |evidence| evidence.begins(&["PRI * HTTP/2"], "is the peer speaking HTTP/2?") },
+    Diagnosis { name: "TLS", sees: tls },
+    Diagnosis { name: "SSH", sees: |evidence| evidence.begins(&["SSH-"], "is the peer speaking SSH?") },
+    Diagnosis { name: "a mail or FTP server", sees: greeting },
+    Diagnosis { name: "PROXY", sees: proxy },
+    Diagnosis { name: "telnet", sees: telnet },
+    Diagnosis { name: "RESP", sees: resp },
+    Diagnosis { name: "syslog in lines", sees: syslog },
+    Diagnosis { name: "JSON", sees: json },
+    Diagnosis { name: "the other byte order", sees: other_byte_order },
+    Diagnosis { name: "a length that counts itself", sees: counts_itself },
+    Diagnosis { name: "a length that does not count itself", sees: counts_only_the_rest },
+    Diagnosis { name: "text where a binary length was meant", sees: text },
+    Diagnosis { name: "binary where text was meant", sees: binary },
+    Diagnosis { name: "LF where CRLF was meant", sees: bare_lf },
 ];
 
 /// What the table has to say about a frame that failed.
 #[cold]
-pub(crate) fn recognise(sight: &Sight<'_>) -> Option<Text> {
-    RECOGNITIONS.iter().find_map(|recognition| (recognition.sees)(sight))
+pub(crate) fn diagnose(evidence: &Evidence<'_>) -> Option<Text> {
+    DIAGNOSES.iter().find_map(|diagnosis| (diagnosis.sees)(evidence))
 }
 
 const METHODS: &[&str] = &["GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE "];
 
-impl Sight<'_> {
-    /// The frame begins with one of these texts, or with as much of it as a length of three bytes or more has shown.
+impl Evidence<'_> {
+    /// The frame begins with one of these texts, or with as much of it as a length of three bytes or more has quoted.
     fn begins(&self, texts: &[&str], question: &str) -> Option<Text> {
         let same = |text: &&&str| {
             let length = self.head.len().min(text.len());
@@ -69,7 +69,7 @@ impl Sight<'_> {
 
     /// So many of its first bytes.
     fn quote(&self, most: usize) -> String {
-        shown(&self.head[..self.head.len().min(most)])
+        quoted(&self.head[..self.head.len().min(most)])
     }
 
     /// The value of a binary length that stands for itself, in its own byte order and in the other.
@@ -83,13 +83,13 @@ impl Sight<'_> {
 }
 
 /// HTTP, where it was not HTTP that was meant.
-fn http(sight: &Sight<'_>, texts: &[&str], question: &str) -> Option<Text> {
-    if sight.shape == Shape::Http { None } else { sight.begins(texts, question) }
+fn http(evidence: &Evidence<'_>, texts: &[&str], question: &str) -> Option<Text> {
+    if evidence.shape == Shape::Http { None } else { evidence.begins(texts, question) }
 }
 
 /// What a stream's first bytes begin, where a framing of this shape makes messages of them all the same: somebody who greets
 /// with TLS, or refuses what is no TLS, did not mean a line.
-pub(crate) fn odd_opening(head: &[u8], shape: Shape) -> Option<Text> {
+pub(crate) fn guess_protocol(head: &[u8], shape: Shape) -> Option<Text> {
     /// Kinds of a handshake's first message, and levels of an alert (RFC 8446, sections 4 and 6).
     const HELLOS: std::ops::RangeInclusive<u8> = 1..=2;
     match *head {
@@ -101,75 +101,79 @@ pub(crate) fn odd_opening(head: &[u8], shape: Shape) -> Option<Text> {
 }
 
 fn tls_record(head: &[u8]) -> Text {
-    format!("its bytes {} begin a TLS record: is the peer speaking TLS?", shown(&head[..3])).into()
+    format!("its bytes {} begin a TLS record: is the peer speaking TLS?", quoted(&head[..3])).into()
 }
 
 /// A handshake or alert record: type, then version 3.x.
-fn tls(sight: &Sight<'_>) -> Option<Text> {
-    match *sight.head {
-        [0x15 | 0x16, 3, 0..=4, ..] => Some(tls_record(sight.head)),
+fn tls(evidence: &Evidence<'_>) -> Option<Text> {
+    match *evidence.head {
+        [0x15 | 0x16, 3, 0..=4, ..] => Some(tls_record(evidence.head)),
         _ => None,
     }
 }
 
-fn greeting(sight: &Sight<'_>) -> Option<Text> {
-    sight.begins(&["220 ", "220-"], "is the peer a mail or FTP server?")
+fn greeting(evidence: &Evidence<'_>) -> Option<Text> {
+    evidence.begins(&["220 ", "220-"], "is the peer a mail or FTP server?")
 }
 
-fn proxy(sight: &Sight<'_>) -> Option<Text> {
+fn proxy(evidence: &Evidence<'_>) -> Option<Text> {
     let second_version = b"\r\n\r\n\0\r\nQUIT\n";
-    if sight.head.len() >= 4 && second_version.starts_with(&sight.head[..sight.head.len().min(12)]) {
+    if evidence.head.len() >= 4 && second_version.starts_with(&evidence.head[..evidence.head.len().min(12)]) {
         return Some("its bytes are the PROXY protocol's: is a load balancer between us and the peer?".into());
     }
-    sight.begins(&["PROXY TCP", "PROXY UNKNOWN"], "is a load balancer between us and the peer?")
+    evidence.begins(&["PROXY TCP", "PROXY UNKNOWN"], "is a load balancer between us and the peer?")
 }
 
 /// IAC WILL, WONT, DO, DONT.
-fn telnet(sight: &Sight<'_>) -> Option<Text> {
-    match *sight.head {
+fn telnet(evidence: &Evidence<'_>) -> Option<Text> {
+    match *evidence.head {
         [0xff, 0xfb..=0xfe, ..] => {
-            Some(format!("its bytes {} negotiate options: is the peer speaking telnet?", sight.quote(3)).into())
+            Some(format!("its bytes {} negotiate options: is the peer speaking telnet?", evidence.quote(3)).into())
         }
         _ => None,
     }
 }
 
-fn resp(sight: &Sight<'_>) -> Option<Text> {
-    let array = matches!(*sight.head, [b'*', b'1'..=b'9', b'\r', b'\n', ..]);
-    let reply = [&b"+OK\r\n"[..], b"-ERR ", b"+PONG"].iter().any(|reply| sight.head.starts_with(reply));
+fn resp(evidence: &Evidence<'_>) -> Option<Text> {
+    let array = matches!(*evidence.head, [b'*', b'1'..=b'9', b'\r', b'\n', ..]);
+    let reply = [&b"+OK\r\n"[..], b"-ERR ", b"+PONG"].iter().any(|reply| evidence.head.starts_with(reply));
     if array || reply {
         return Some(
-            format!("its bytes are the text {}: is the peer speaking Redis's protocol?", shown_line(sight.head)).into(),
+            format!("its bytes are the text {}: is the peer speaking Redis's protocol?", quoted_line(evidence.head))
+                .into(),
         );
     }
     None
 }
 
 /// `<34>1 ...` where a length in digits was meant: RFC 6587 has both ways.
-fn syslog(sight: &Sight<'_>) -> Option<Text> {
-    let digits = sight.head.strip_prefix(b"<")?.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if sight.shape == Shape::TextHeader && (1..=3).contains(&digits) && sight.head.get(digits + 1) == Some(&b'>') {
+fn syslog(evidence: &Evidence<'_>) -> Option<Text> {
+    let digits = evidence.head.strip_prefix(b"<")?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if evidence.shape == Shape::TextHeader && (1..=3).contains(&digits) && evidence.head.get(digits + 1) == Some(&b'>')
+    {
         return Some("its bytes are a syslog message without a length: try `line`".into());
     }
     None
 }
 
-fn json(sight: &Sight<'_>) -> Option<Text> {
-    let opens = matches!(*sight.head, [b'{', b'"' | b' ' | b'\r' | b'\n' | b'}', ..] | [b'[', b'{' | b'"' | b'[', ..]);
-    if opens && matches!(sight.shape, Shape::Binary { .. } | Shape::TextHeader) {
+fn json(evidence: &Evidence<'_>) -> Option<Text> {
+    let opens =
+        matches!(*evidence.head, [b'{', b'"' | b' ' | b'\r' | b'\n' | b'}', ..] | [b'[', b'{' | b'"' | b'[', ..]);
+    if opens && matches!(evidence.shape, Shape::Binary { .. } | Shape::TextHeader) {
         return Some(
-            format!("its bytes are the text {}: is the peer sending JSON? try `line` or `json`", sight.quote(2)).into(),
+            format!("its bytes are the text {}: is the peer sending JSON? try `line` or `json`", evidence.quote(2))
+                .into(),
         );
     }
     None
 }
 
 /// Too much in one order, and in the other a length under the limit, or just what has arrived.
-fn other_byte_order(sight: &Sight<'_>) -> Option<Text> {
-    let Shape::Binary { offset, width, little, adjust, .. } = sight.shape else { return None };
-    let (value, swapped) = sight.values()?;
+fn other_byte_order(evidence: &Evidence<'_>) -> Option<Text> {
+    let Shape::Binary { offset, width, little, adjust, .. } = evidence.shape else { return None };
+    let (value, swapped) = evidence.values()?;
     let header = (offset + width) as u64;
-    let plausible = match *sight.kind {
+    let plausible = match *evidence.kind {
         DecodeErrorKind::TooLong { limit, .. } => swapped <= limit as u64 && swapped < value,
         DecodeErrorKind::Incomplete { got, .. } | DecodeErrorKind::TimedOut { got, .. } => {
             width > 1 && swapped.checked_add_signed(adjust).and_then(|body| body.checked_add(header)) == Some(got)
@@ -183,9 +187,9 @@ fn other_byte_order(sight: &Sight<'_>) -> Option<Text> {
 }
 
 /// The stream ended just as many bytes short as the length field, or the header, has.
-fn counts_itself(sight: &Sight<'_>) -> Option<Text> {
+fn counts_itself(evidence: &Evidence<'_>) -> Option<Text> {
     let (Shape::Binary { offset, width, adjust, .. }, DecodeErrorKind::Incomplete { got, of: Some(of) }) =
-        (sight.shape, sight.kind)
+        (evidence.shape, evidence.kind)
     else {
         return None;
     };
@@ -198,9 +202,11 @@ fn counts_itself(sight: &Sight<'_>) -> Option<Text> {
 }
 
 /// A length that says less than itself, where it is meant to count itself.
-fn counts_only_the_rest(sight: &Sight<'_>) -> Option<Text> {
-    let (Shape::Binary { adjust, .. }, DecodeErrorKind::Broken(_)) = (sight.shape, sight.kind) else { return None };
-    let (value, _) = sight.values()?;
+fn counts_only_the_rest(evidence: &Evidence<'_>) -> Option<Text> {
+    let (Shape::Binary { adjust, .. }, DecodeErrorKind::Broken(_)) = (evidence.shape, evidence.kind) else {
+        return None;
+    };
+    let (value, _) = evidence.values()?;
     if adjust < 0 && value < adjust.unsigned_abs() {
         return Some(format!("does the peer's length count only what follows it? try without adj={adjust}").into());
     }
@@ -208,38 +214,40 @@ fn counts_only_the_rest(sight: &Sight<'_>) -> Option<Text> {
 }
 
 /// All that can be seen of the first line is text.
-fn text(sight: &Sight<'_>) -> Option<Text> {
-    let Shape::Binary { .. } = sight.shape else { return None };
-    let line = &sight.head[..memchr(b'\n', sight.head).unwrap_or(sight.head.len())];
+fn text(evidence: &Evidence<'_>) -> Option<Text> {
+    let Shape::Binary { .. } = evidence.shape else { return None };
+    let line = &evidence.head[..memchr(b'\n', evidence.head).unwrap_or(evidence.head.len())];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() < 2 || !line.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\t') {
         return None;
     }
-    Some(format!("its bytes are the text {}: is the peer sending lines? try `line`", shown_line(sight.head)).into())
+    Some(format!("its bytes are the text {}: is the peer sending lines? try `line`", quoted_line(evidence.head)).into())
 }
 
 /// The first line's beginning, short enough for a sentence.
-fn shown_line(head: &[u8]) -> String {
+fn quoted_line(head: &[u8]) -> String {
     let line = &head[..memchr(b'\n', head).unwrap_or(head.len())];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    shown(&line[..line.len().min(20)])
+    quoted(&line[..line.len().min(20)])
 }
 
-fn binary(sight: &Sight<'_>) -> Option<Text> {
-    if !matches!(sight.shape, Shape::Line { .. } | Shape::TextHeader | Shape::Json) || memchr(0, sight.head).is_none() {
+fn binary(evidence: &Evidence<'_>) -> Option<Text> {
+    if !matches!(evidence.shape, Shape::Line { .. } | Shape::TextHeader | Shape::Json)
+        || memchr(0, evidence.head).is_none()
+    {
         return None;
     }
     let question = "is the peer speaking a binary protocol?";
-    Some(match *sight.head {
-        [0, 0, _, _, ..] => format!("its bytes {} look like a u32be length: {question}", sight.quote(4)).into(),
-        [_, _, 0, 0, ..] => format!("its bytes {} look like a u32le length: {question}", sight.quote(4)).into(),
+    Some(match *evidence.head {
+        [0, 0, _, _, ..] => format!("its bytes {} look like a u32be length: {question}", evidence.quote(4)).into(),
+        [_, _, 0, 0, ..] => format!("its bytes {} look like a u32le length: {question}", evidence.quote(4)).into(),
         _ => format!("it has zero bytes in it: {question}").into(),
     })
 }
 
 /// Lines, but none that ends as it should.
-fn bare_lf(sight: &Sight<'_>) -> Option<Text> {
-    if sight.shape == (Shape::Line { crlf: true }) && memchr(b'\n', sight.head).is_some() {
+fn bare_lf(evidence: &Evidence<'_>) -> Option<Text> {
+    if evidence.shape == (Shape::Line { crlf: true }) && memchr(b'\n', evidence.head).is_some() {
         return Some("its lines end in LF alone: try `line`".into());
     }
     None
@@ -249,10 +257,10 @@ fn bare_lf(sight: &Sight<'_>) -> Option<Text> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{LOOK, RECOGNITIONS};
+    use super::{DIAGNOSES, INSPECTED};
     use crate::Framing;
 
-    /// Recognition, framing, what the peer sends before it closes, what the user is told.
+    /// Diagnosis, framing, what the peer sends before it closes, what the user is told.
     const CASES: &[(&str, &str, &[u8], &str)] = &[
         (
             "an HTTP request",
@@ -476,7 +484,7 @@ mod tests {
     fn told(spec: &str, stream: &[u8]) -> String {
         let mut decoder = Framing::parse(spec).unwrap().decoder();
         decoder.feed(stream);
-        decoder.end();
+        decoder.finish();
         loop {
             match decoder.next() {
                 Ok(message) => assert!(message.is_some(), "{spec} takes {stream:?}"),
@@ -498,9 +506,9 @@ mod tests {
     #[test]
     fn each_line_of_the_table_has_its_case() {
         let cases: BTreeSet<_> = CASES.iter().map(|(name, ..)| *name).collect();
-        let table: BTreeSet<_> = RECOGNITIONS.iter().map(|recognition| recognition.name).collect();
+        let table: BTreeSet<_> = DIAGNOSES.iter().map(|diagnosis| diagnosis.name).collect();
         assert_eq!(cases, table);
-        assert_eq!(table.len(), RECOGNITIONS.len());
+        assert_eq!(table.len(), DIAGNOSES.len());
     }
 
     #[test]
@@ -512,11 +520,11 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_opening_is_asked_about_where_it_would_be_a_message() {
+    fn an_guess_protocol_is_asked_about_where_it_would_be_a_message() {
         let asked = |spec: &str, stream: &[u8]| {
             let mut decoder = Framing::parse(spec).unwrap().decoder();
             decoder.feed(stream);
-            decoder.odd_opening().map(|question| question.into_owned())
+            decoder.guess_protocol().map(|question| question.into_owned())
         };
         let hello = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
         let question = "its bytes 160301 begin a TLS record: is the peer speaking TLS?";
@@ -539,12 +547,12 @@ mod tests {
         decoder.feed(b"\n");
         assert_eq!(decoder.next(), Ok(Some(&b""[..])));
         decoder.feed(hello);
-        assert_eq!(decoder.odd_opening(), None, "who has said something before means what it says");
+        assert_eq!(decoder.guess_protocol(), None, "who has said something before means what it says");
     }
 
     #[test]
     fn a_look_is_short() {
-        let mut stream = vec![b'x'; 2 * LOOK];
+        let mut stream = vec![b'x'; 2 * INSPECTED];
         stream.push(b'\n');
         assert!(!told("crlf", &stream).contains(';'), "the LF is beyond what is looked at");
     }

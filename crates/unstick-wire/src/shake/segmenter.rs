@@ -7,15 +7,15 @@ use super::case::{Case, Direction, Edit};
 /// What is to be done next with a direction's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// Write these in one go, then say [`Knife::wrote`].
+    /// Write these in one go, then say [`Segmenter::wrote`].
     Write(&'a [u8]),
-    /// Wait until the receiver has read all that was written, then say [`Knife::drained`].
+    /// Wait until the receiver has read all that was written, then say [`Segmenter::drained`].
     Drain,
-    /// More input is needed: [`Knife::push`] it, or say that it has ended.
+    /// More input is needed: [`Segmenter::push`] it, or say that it has ended.
     Input,
-    /// The same, but bytes are being held back for a join: where no input comes for a while, say [`Knife::quiet`].
+    /// The same, but bytes are being held back for a join: where no input comes for a while, say [`Segmenter::quiet`].
     Hold,
-    /// Pass on the end of the stream, then say [`Knife::closed`].
+    /// Pass on the end of the stream, then say [`Segmenter::closed`].
     End,
     /// Nothing is left to do.
     Done,
@@ -23,7 +23,7 @@ pub enum Step<'a> {
 
 /// What is known of a cut: how [`Step::Drain`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum Delivery {
     /// The receiver had read all before the cut.
     Read,
     /// It had time to, but this cannot be seen from here.
@@ -46,7 +46,7 @@ pub struct Tally {
     /// Cuts whose receiver did not read in time.
     pub unread: u64,
     /// Joins that cannot be: the sender waits for an answer in their midst.
-    pub turned: u64,
+    pub impossible: u64,
     /// Cuts and joins that were not reached: the receiver had closed by then, or the bytes were never sent.
     pub gone: u64,
 }
@@ -60,7 +60,7 @@ impl Tally {
             delivered: self.delivered + other.delivered,
             unproven: self.unproven + other.unproven,
             unread: self.unread + other.unread,
-            turned: self.turned + other.turned,
+            impossible: self.impossible + other.impossible,
             gone: self.gone + other.gone,
         }
     }
@@ -75,9 +75,9 @@ impl Tally {
             left -= count;
             count
         };
-        let (unproven, unread, turned) = (of(self.unproven), of(self.unread), of(self.turned));
+        let (unproven, unread, impossible) = (of(self.unproven), of(self.unread), of(self.impossible));
         let delivered = of(self.delivered);
-        Self { planned, delivered, unproven, unread, turned, gone: left }
+        Self { planned, delivered, unproven, unread, impossible, gone: left }
     }
 
     /// Everything that was planned, and could be, was delivered.
@@ -98,19 +98,19 @@ struct Join {
 /// Delivers one direction's bytes as a [`Case`] says.
 ///
 /// ```
-/// use unstick_wire::shake::{Case, Direction, Knife, Proof, Step};
+/// use unstick_wire::shake::{Case, Direction, Segmenter, Delivery, Step};
 /// let case: Case = "c2s:cut@2".parse()?;
-/// let mut knife = Knife::new(&case, Direction::ClientToServer);
-/// knife.push(b"hello");
-/// assert_eq!(knife.step(), Step::Write(b"he"));
-/// knife.wrote(2);
-/// assert_eq!(knife.step(), Step::Drain);
-/// knife.drained(Proof::Read);
-/// assert_eq!(knife.step(), Step::Write(b"llo"));
+/// let mut segmenter = Segmenter::new(&case, Direction::ClientToServer);
+/// segmenter.push(b"hello");
+/// assert_eq!(segmenter.step(), Step::Write(b"he"));
+/// segmenter.wrote(2);
+/// assert_eq!(segmenter.step(), Step::Drain);
+/// segmenter.drained(Delivery::Read);
+/// assert_eq!(segmenter.step(), Step::Write(b"llo"));
 /// # Ok::<(), unstick_wire::SpecError>(())
 /// ```
 #[derive(Debug)]
-pub struct Knife {
+pub struct Segmenter {
     cuts: BTreeSet<u64>,
     every: Vec<(u64, u64)>,
     cut_end: bool,
@@ -127,10 +127,10 @@ pub struct Knife {
     tally: Tally,
 }
 
-impl Knife {
+impl Segmenter {
     /// For one direction of a case.
     pub fn new(case: &Case, direction: Direction) -> Self {
-        let mut knife = Self {
+        let mut segmenter = Self {
             cuts: BTreeSet::new(),
             every: Vec::new(),
             cut_end: false,
@@ -145,18 +145,18 @@ impl Knife {
         };
         for edit in case.of(direction) {
             match edit {
-                Edit::Cut(at) => drop(knife.cuts.insert(at)),
-                Edit::Every(step, to) => knife.every.push((step, to.unwrap_or(u64::MAX))),
+                Edit::Cut(at) => drop(segmenter.cuts.insert(at)),
+                Edit::Every(step, to) => segmenter.every.push((step, to.unwrap_or(u64::MAX))),
                 Edit::Join(from, to) => {
-                    knife.joins.push_back(Join { from, to: to.unwrap_or(u64::MAX), counted: false });
+                    segmenter.joins.push_back(Join { from, to: to.unwrap_or(u64::MAX), counted: false });
                 }
-                Edit::CutEnd => knife.cut_end = true,
+                Edit::CutEnd => segmenter.cut_end = true,
                 // It is between the sender and whoever passes the end on.
                 Edit::HalfClose => {}
             }
         }
-        knife.joins.make_contiguous().sort_unstable_by_key(|join| join.from);
-        knife
+        segmenter.joins.make_contiguous().sort_unstable_by_key(|join| join.from);
+        segmenter
     }
 
     /// Bytes that have come from the sender.
@@ -177,16 +177,16 @@ impl Knife {
     }
 
     /// How a [`Step::Drain`] ended.
-    pub fn drained(&mut self, proof: Proof) {
+    pub fn drained(&mut self, delivery: Delivery) {
         self.at_cut = false;
         if self.sent == 0 {
             return;
         }
-        match proof {
-            Proof::Gone => return,
-            Proof::Read => self.tally.delivered += 1,
-            Proof::Unproven => self.tally.unproven += 1,
-            Proof::Unread => self.tally.unread += 1,
+        match delivery {
+            Delivery::Gone => return,
+            Delivery::Read => self.tally.delivered += 1,
+            Delivery::Unproven => self.tally.unproven += 1,
+            Delivery::Unread => self.tally.unread += 1,
         }
         self.tally.planned += 1;
     }
@@ -211,7 +211,7 @@ impl Knife {
             if begun <= join.from && (self.sent >= join.to || over) {
                 self.tally.delivered += 1;
             } else {
-                self.tally.turned += 1;
+                self.tally.impossible += 1;
             }
             self.joins.pop_front();
         }
@@ -297,34 +297,34 @@ mod tests {
 
     /// Runs a case over segments; the writes, `|` where a drain stood between them, `.` for the end.
     fn run(case: &str, segments: &[&str]) -> (String, Tally) {
-        let mut knife = Knife::new(&case.parse().unwrap(), Direction::ClientToServer);
+        let mut segmenter = Segmenter::new(&case.parse().unwrap(), Direction::ClientToServer);
         let mut segments = segments.iter();
         let mut shown = String::new();
         loop {
-            match knife.step() {
+            match segmenter.step() {
                 Step::Write(bytes) => {
                     let count = bytes.len();
                     shown += &format!("[{}]", String::from_utf8_lossy(bytes));
-                    knife.wrote(count);
+                    segmenter.wrote(count);
                 }
                 Step::Drain => {
                     shown.push('|');
-                    knife.drained(Proof::Read);
+                    segmenter.drained(Delivery::Read);
                 }
                 Step::Hold if segments.as_slice().first() == Some(&"~") => {
                     segments.next();
-                    knife.quiet();
+                    segmenter.quiet();
                 }
                 Step::Input | Step::Hold => match segments.next() {
                     Some(&"~") => {}
-                    Some(segment) => knife.push(segment.as_bytes()),
-                    None => knife.end(),
+                    Some(segment) => segmenter.push(segment.as_bytes()),
+                    None => segmenter.end(),
                 },
                 Step::End => {
                     shown.push('.');
-                    knife.closed();
+                    segmenter.closed();
                 }
-                Step::Done => return (shown, knife.tally()),
+                Step::Done => return (shown, segmenter.tally()),
             }
         }
     }
@@ -370,24 +370,24 @@ mod tests {
     #[test]
     fn a_join_lets_go_when_its_sender_waits_for_the_answer() {
         let (shown, tally) = run("c2s:join@0..4", &["ab", "~", "cd"]);
-        assert_eq!((shown.as_str(), tally.planned, tally.delivered, tally.turned), ("[ab][cd].", 1, 0, 1));
+        assert_eq!((shown.as_str(), tally.planned, tally.delivered, tally.impossible), ("[ab][cd].", 1, 0, 1));
         let (shown, tally) = run("c2s:join@0..end", &["a", "b", "~", "c", "d"]);
-        assert_eq!((shown.as_str(), tally.delivered, tally.turned), ("[ab][cd].", 1, 0));
+        assert_eq!((shown.as_str(), tally.delivered, tally.impossible), ("[ab][cd].", 1, 0));
     }
 
     #[test]
     fn what_cannot_be_proven_is_counted_as_that() {
-        for (proof, unproven, unread, planned) in
-            [(Proof::Unproven, 1, 0, 1), (Proof::Unread, 0, 1, 1), (Proof::Gone, 0, 0, 0)]
+        for (delivery, unproven, unread, planned) in
+            [(Delivery::Unproven, 1, 0, 1), (Delivery::Unread, 0, 1, 1), (Delivery::Gone, 0, 0, 0)]
         {
-            let mut knife = Knife::new(&"c2s:cut@1".parse().unwrap(), Direction::ClientToServer);
-            knife.push(b"ab");
-            knife.wrote(1);
-            assert_eq!(knife.step(), Step::Drain);
-            knife.drained(proof);
-            let tally = knife.tally();
+            let mut segmenter = Segmenter::new(&"c2s:cut@1".parse().unwrap(), Direction::ClientToServer);
+            segmenter.push(b"ab");
+            segmenter.wrote(1);
+            assert_eq!(segmenter.step(), Step::Drain);
+            segmenter.drained(delivery);
+            let tally = segmenter.tally();
             assert_eq!((tally.unproven, tally.unread, tally.planned), (unproven, unread, planned));
-            assert_eq!(tally.is_complete(), proof == Proof::Gone);
+            assert_eq!(tally.is_complete(), delivery == Delivery::Gone);
         }
     }
 }

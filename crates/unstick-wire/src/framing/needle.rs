@@ -1,0 +1,90 @@
+//! A fixed run of bytes that marks where messages end or frames begin, ready to be searched for.
+
+use std::sync::Arc;
+
+use memchr::{memchr, memmem};
+
+use crate::codec::{Discard, quoted};
+use crate::error::EncodeError;
+
+/// The bytes that end a message, ready to be searched for.
+#[derive(Debug, Clone)]
+pub(super) enum Needle {
+    One(u8),
+    /// Far quicker to find by hand than by a searcher, and CRLF is one.
+    Two([u8; 2]),
+    More(Arc<memmem::Finder<'static>>),
+}
+
+impl Needle {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        match *bytes {
+            [byte] => Self::One(byte),
+            [first, second] => Self::Two([first, second]),
+            _ => Self::More(Arc::new(memmem::Finder::new(bytes).into_owned())),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::One(byte) => std::slice::from_ref(byte),
+            Self::Two(bytes) => bytes,
+            Self::More(finder) => finder.needle(),
+        }
+    }
+
+    /// Where in `haystack` it stands first.
+    #[inline]
+    pub(super) fn find(&self, haystack: &[u8]) -> Option<usize> {
+        match self {
+            Self::One(byte) => memchr(*byte, haystack),
+            Self::Two([first, second]) => {
+                let mut from = 1;
+                loop {
+                    let at = from + memchr(*second, haystack.get(from..)?)?;
+                    if haystack[at - 1] == *first {
+                        return Some(at - 1);
+                    }
+                    from = at + 1;
+                }
+            }
+            Self::More(finder) => finder.find(haystack),
+        }
+    }
+
+    /// How many of the last bytes of `haystack`, in which it does not stand, may be its first.
+    #[inline]
+    pub(super) fn keep(&self, haystack: &[u8]) -> usize {
+        haystack.len().min(self.bytes().len() - 1)
+    }
+
+    /// Appends it to `out`, whose bytes from `from` on are a message.
+    ///
+    /// Searched with itself behind the message: the message's last bytes may make one with the needle's first.
+    pub(super) fn put(&self, from: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(self.bytes());
+        match self.find(&out[from..]) {
+            Some(at) if from + at + self.bytes().len() < out.len() => {
+                Err(EncodeError::ContainsDelimiter { delimiter: quoted(self.bytes()), at })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes over an over-long or damaged frame that ends with this.
+    pub(super) fn discard_behind(&self, input: &[u8]) -> Discard {
+        match self.find(input) {
+            Some(at) => Discard::Done(at + self.bytes().len()),
+            None => Discard::More(input.len() - self.keep(input)),
+        }
+    }
+
+    /// Passes over bytes up to the next frame, which starts with this, from `from` on.
+    pub(super) fn discard_up_to(&self, input: &[u8], from: usize) -> Discard {
+        match input.get(from..).and_then(|rest| self.find(rest)) {
+            Some(at) => Discard::Done(from + at),
+            // What is kept may be a mark's first bytes, but never all of a frame that is to be passed over.
+            None => Discard::More((input.len() - self.keep(input)).max(from.min(input.len()))),
+        }
+    }
+}
