@@ -4,6 +4,7 @@
 //! not the table that it stands in.
 
 use crate::args::Args;
+use crate::dialogue::Dialogue;
 use crate::error::{EncodeError, SpecError, Text};
 use crate::fast_path::FastPath;
 
@@ -91,7 +92,7 @@ pub(crate) enum Discard {
 /// One framing's rules, with the state of one direction of one stream.
 ///
 /// `decode` is called with everything that has arrived from a boundary on, again and again with a longer `input` until
-/// it finds a frame; it is_stateful how far it has looked, so that the whole is linear. State is reset by the frame found.
+/// it finds a frame; it remembers how far it has looked, so that the whole is linear. State is reset by the frame found.
 pub(crate) trait Codec: Clone + std::fmt::Debug {
     /// A quicker way to most of its frames, where they are so simple.
     fn fast_path(&self, _max: usize) -> FastPath {
@@ -108,6 +109,14 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
 
     /// Appends `message` (not over `max`) as a frame. On failure the caller restores `out`.
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError>;
+
+    /// Whether how a message ends can depend on what the other direction has said: then `follow` tells it.
+    fn depends_on_requests(&self) -> bool {
+        false
+    }
+
+    /// From now on this is a direction of that dialogue.
+    fn follow(&mut self, _dialogue: &Dialogue) {}
 
     /// Whether what can be sent depends on what has been: then `sent` is told of each message.
     fn is_stateful(&self) -> bool {

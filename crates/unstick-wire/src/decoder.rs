@@ -10,11 +10,12 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::codec::{Codec, Context, Discard, FrameError, Step};
 use crate::diagnose::{Evidence, INSPECTED, diagnose, guess_protocol};
+use crate::dialogue::Dialogue;
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::fast_path::FastPath;
 use crate::framing::AnyCodec;
 use crate::limits;
-use crate::phase::Phase;
+use crate::phase::{Phase, followed};
 
 use damage::Resync;
 
@@ -120,6 +121,12 @@ impl Decoder {
     /// Sets the longest time from a frame's first byte to its last; `None` (the default) waits for ever.
     pub fn set_frame_timeout(&mut self, timeout: Option<Duration>) {
         self.clock.frame_timeout = timeout.map(|time| time.min(limits::LONGEST_TIME));
+    }
+
+    /// Makes this a direction of an dialogue: what the other direction asks says how the responses end here.
+    pub fn follow(&mut self, dialogue: &Dialogue) {
+        self.phases = followed(&self.phases, dialogue);
+        self.codec.follow(dialogue);
     }
 
     /// Appends a segment.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::codec::Codec;
+use crate::dialogue::Dialogue;
 use crate::error::EncodeError;
 use crate::framing::AnyCodec;
-use crate::phase::Phase;
+use crate::phase::{Phase, followed};
 
 /// Makes frames for one direction of one stream.
 #[derive(Debug, Clone)]
@@ -25,6 +26,14 @@ impl Encoder {
         let first = &phases[0];
         let unusual = first.times > 0 || first.codec.is_stateful();
         Self { codec: first.codec.clone(), max: first.max, phase: 0, left: first.times, unusual, phases }
+    }
+
+    /// Makes this a direction of an dialogue: the requests that it sends, or those that its responses answer, are known to
+    /// the other direction.
+    pub fn follow(&mut self, dialogue: &Dialogue) {
+        self.phases = followed(&self.phases, dialogue);
+        self.codec.follow(dialogue);
+        self.unusual |= self.codec.is_stateful();
     }
 
     /// Appends `message` as one frame to `out`.

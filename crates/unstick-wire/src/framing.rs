@@ -49,6 +49,7 @@ mod x11;
 
 use crate::args::Args;
 use crate::codec::{Codec, Context, Discard, FrameError, FramingInfo, Shape, Step};
+use crate::dialogue::Dialogue;
 use crate::error::{EncodeError, SpecError};
 use crate::fast_path::FastPath;
 
@@ -76,6 +77,12 @@ macro_rules! codecs {
             #[inline]
             fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
                 match self { $(Self::$variant(codec) => codec.encode(message, out)),* }
+            }
+            fn depends_on_requests(&self) -> bool {
+                match self { $(Self::$variant(codec) => codec.depends_on_requests()),* }
+            }
+            fn follow(&mut self, dialogue: &Dialogue) {
+                match self { $(Self::$variant(codec) => codec.follow(dialogue)),* }
             }
             fn is_stateful(&self) -> bool {
                 match self { $(Self::$variant(codec) => codec.is_stateful()),* }

@@ -42,6 +42,7 @@ mod args;
 mod codec;
 mod decoder;
 mod diagnose;
+mod dialogue;
 mod encoder;
 mod error;
 mod fast_path;
@@ -59,6 +60,7 @@ mod suggest;
 
 pub use codec::FramingInfo;
 pub use decoder::{Damage, Decoder};
+pub use dialogue::Dialogue;
 pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, SpecError};
 pub use framing::FRAMINGS;

@@ -19,6 +19,10 @@ pub const MAX_HEADER_BLOCK: usize = 8 << 10;
 /// of cookies or tokens stays under this.
 pub const MAX_MESSAGE_HEAD: usize = 64 << 10;
 
+/// HEAD and CONNECT requests on one connection that wait for their responses: a few bytes are kept for each, and clients
+/// send under ten ahead.
+pub const MAX_OPEN_HEADS: usize = 4096;
+
 /// Bytes that are kept of what `damaged=skip` passes over, to be shown: enough to recognise it by.
 pub const MAX_DAMAGE_SHOWN: usize = 64;
 

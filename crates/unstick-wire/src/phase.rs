@@ -3,8 +3,11 @@
 //! Every phase but the last holds for one frame; for `times=N`; while frames begin as `if=` says; up to the frame that
 //! begins as `until=` says.
 
+use std::sync::Arc;
+
 use crate::args::{Args, parse_hex};
 use crate::codec::Codec;
+use crate::dialogue::Dialogue;
 use crate::error::SpecError;
 use crate::framing::{self, AnyCodec};
 use crate::suggest::unknown;
@@ -125,4 +128,11 @@ impl Phase {
         };
         Ok(Self { codec, max, discard, skips_damage, times, keeps_boundaries, if_prefix, until })
     }
+}
+
+/// The same phases as a direction of a dialogue.
+pub(crate) fn followed(phases: &[Phase], dialogue: &Dialogue) -> Arc<[Phase]> {
+    let mut phases: Vec<Phase> = phases.to_vec();
+    phases.iter_mut().for_each(|phase| phase.codec.follow(dialogue));
+    phases.into()
 }

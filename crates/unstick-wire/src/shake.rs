@@ -16,6 +16,6 @@ pub mod words;
 
 pub use case::{Case, Direction, Edit};
 pub use chance::{chance, order};
-pub use plan::{Conversation, Depth, Frame, Planned, Random, Recording, Stage, is_identity, plan, planned};
+pub use plan::{Conversation, Depth, Frame, Planned, Random, Recording, Stage, decoders, is_identity, plan, planned};
 pub use segmenter::{Delivery, Segmenter, Step, Tally};
 pub use shrink::{Shrink, atoms};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::codec::Codec;
 use crate::decoder::Decoder;
+use crate::dialogue::Dialogue;
 use crate::encoder::Encoder;
 use crate::error::SpecError;
 use crate::framing::AnyCodec;
@@ -143,6 +144,17 @@ impl Framing {
     /// Whether bytes that break the framing are passed over (`damaged=skip`).
     pub fn skips_damage(&self) -> bool {
         self.phases.iter().any(|phase| phase.skips_damage)
+    }
+
+    /// Whether how a message ends can depend on what the other direction has said: an HTTP response to HEAD has no body.
+    pub fn depends_on_requests(&self) -> bool {
+        self.phases.iter().any(|phase| phase.codec.depends_on_requests())
+    }
+
+    /// What the two directions of one conversation tell each other, where one is framed so and the other like that; `None`
+    /// where no message's form depends on it.
+    pub fn dialogue_with(&self, other: &Self) -> Option<(Dialogue, Dialogue)> {
+        (self.depends_on_requests() || other.depends_on_requests()).then(Dialogue::pair)
     }
 
     /// Whether this is `raw` and nothing else.

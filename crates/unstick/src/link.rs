@@ -59,8 +59,12 @@ impl Link {
     /// Outside of a tokio runtime: a task of it writes what is sent.
     pub fn framed(end: StreamEnd, framings: &Framings, options: &Options) -> Result<Self> {
         let framings = framings.as_seen_by(Role::Client);
-        let encoder = framings.outbound.encoder()?;
+        let mut encoder = framings.outbound.encoder()?;
         let mut decoder = framings.inbound.decoder();
+        if let Some((outbound, inbound)) = framings.outbound.dialogue_with(&framings.inbound) {
+            encoder.follow(&outbound);
+            decoder.follow(&inbound);
+        }
         decoder.set_frame_timeout(options.frame_timeout);
         // Of the framings that do not keep boundaries, one waits for a silence.
         let timed = options.frame_timeout.is_some() || !framings.inbound.keeps_boundaries();

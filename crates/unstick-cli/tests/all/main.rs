@@ -21,6 +21,7 @@ mod hostile;
 mod hostile_udp;
 mod hostile_unix;
 mod hostile_websocket;
+mod http_heads;
 mod json;
 mod keys;
 mod lab;

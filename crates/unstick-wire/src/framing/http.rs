@@ -1,21 +1,22 @@
 //! `http-message`, `sip-message`, `rtsp-message`: a start line, header lines, an empty line, and the body that they announce.
 //!
-//! The message is all of it as it stands on the wire, chunks included. Not here: what only the other direction knows, as
-//! that a response answers HEAD or CONNECT and has no body, whatever it says; what follows an upgrade; and headers without
-//! a start line, which are `headers`.
+//! The message is all of it as it stands on the wire, chunks included. That a response answers HEAD or CONNECT and has no
+//! body, whatever it says, only the other direction knows: [`Dialogue`]. Not here: what follows an upgrade; and headers
+//! without a start line, which are `headers`.
 
 use memchr::memchr;
 
 use crate::args::Args;
 use crate::codec::{Codec, Context, FrameError, Row, Shape, Step, quoted};
+use crate::dialogue::Dialogue;
 use crate::error::{EncodeError, SpecError};
-use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_MESSAGE_HEAD};
+use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_MESSAGE_HEAD, MAX_OPEN_HEADS};
 
 /// RFC 9112: sections 2.1 and 2.2 (messages), 6.3 (where a body ends), 7.1 (chunks).
 pub(super) const HTTP: Row<Message> = Row {
     name: "http-message",
     syntax: "http-message[,body=none]",
-    frame: "an HTTP/1 request or response as it stands: head, empty line, then Content-Length bytes, chunks, or all up to the end; body=none: responses are replies to HEAD, which only who asked can know",
+    frame: "an HTTP/1 request or response as it stands: head, empty line, then Content-Length bytes, chunks, or all up to the end; where only one direction is seen, body=none: all responses are replies to HEAD",
     examples: &["http-message", "http-message,body=none", "http-message,max=200"],
     keeps_boundaries: true,
     matches: |name| name == "http-message",
@@ -84,6 +85,8 @@ pub(crate) struct Message {
     dialect: Dialect,
     /// Responses have no bodies, whatever they say.
     bodiless: bool,
+    /// What the other direction of the conversation has said.
+    dialogue: Option<Dialogue>,
     /// Bytes of the input that have been understood.
     at: usize,
     /// Bytes known to hold no end of the line that begins there.
@@ -235,12 +238,58 @@ impl Head {
 
 impl Message {
     fn new(dialect: Dialect) -> Self {
-        Self { dialect, bodiless: false, at: 0, scanned: 0, head: Head::default(), stage: Stage::Head }
+        Self { dialect, bodiless: false, dialogue: None, at: 0, scanned: 0, head: Head::default(), stage: Stage::Head }
+    }
+
+    /// In front of the next message, of which nobody is told.
+    fn fresh(&self) -> Self {
+        Self { bodiless: self.bodiless, ..Self::new(self.dialect) }
     }
 
     /// In front of the next message.
-    fn fresh(&self) -> Self {
-        Self { bodiless: self.bodiless, ..Self::new(self.dialect) }
+    fn reset(&mut self) {
+        *self = Self { dialogue: self.dialogue.take(), ..self.fresh() };
+    }
+
+    /// The head has come: the other direction learns what is asked. True where it says that this has no body.
+    fn dialogue(&self, input: &[u8]) -> Result<bool, FrameError> {
+        match (&self.dialogue, self.head.start) {
+            (Some(dialogue), Some(Start::Request)) if !dialogue.ask(method(input)) => {
+                Err(FrameError::broken(unanswered()))
+            }
+            (Some(dialogue), Some(Start::Response(status))) => {
+                let bodiless = dialogue.is_bodiless(status);
+                dialogue.answer(status);
+                Ok(bodiless)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Whose message this is, if the first line of it says so.
+    fn start_of(&self, message: &[u8]) -> Option<Start> {
+        let line = &message[..memchr(b'\n', message)?];
+        let mut head = Head::default();
+        head.read_start(line.strip_suffix(b"\r").unwrap_or(line), self.dialect).ok()?;
+        head.start
+    }
+
+    /// Where a message that is to be sent ends. A response to HEAD ends behind its head, or has a body all the same where
+    /// who sends it wants that.
+    fn end_of(&self, own: &mut Self, message: &[u8]) -> Result<Option<usize>, FrameError> {
+        let Some(dialogue) = &self.dialogue else { return own.find_end(message, message.len() + 1) };
+        match self.start_of(message) {
+            Some(Start::Request) if dialogue.is_full(method(message)) => return Err(FrameError::broken(unanswered())),
+            Some(Start::Response(status)) if dialogue.is_bodiless(status) => {
+                let mut bare = Self { bodiless: true, ..self.fresh() };
+                let end = bare.find_end(message, message.len() + 1)?;
+                if end == Some(message.len()) {
+                    return Ok(end);
+                }
+            }
+            _ => {}
+        }
+        own.find_end(message, message.len() + 1)
     }
 
     /// The line that begins at `self.at`, without its end; `None` until that has come. All lines end within `bound` bytes.
@@ -303,8 +352,9 @@ impl Message {
                     if !self.read_head(input, max)? {
                         return Ok(None);
                     }
+                    let asked = self.dialogue(input)?;
                     let bodiless = self.bodiless && matches!(self.head.start, Some(Start::Response(_)));
-                    self.stage = match bodiless {
+                    self.stage = match bodiless || asked {
                         true => Stage::Counted(self.at as u64),
                         false => self.head.body(self.dialect, self.at)?,
                     };
@@ -359,6 +409,15 @@ impl Message {
     }
 }
 
+/// The first word of a request.
+fn method(request: &[u8]) -> &[u8] {
+    request.split(|byte| *byte == b' ').next().unwrap_or_default()
+}
+
+fn unanswered() -> String {
+    format!("over {MAX_OPEN_HEADS} HEAD and CONNECT requests wait for their responses")
+}
+
 /// What follows a chunk's line: its bytes, or behind the last the trailers.
 fn chunk(line: &[u8], at: usize) -> Result<Stage, FrameError> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
@@ -395,7 +454,7 @@ impl Codec for Message {
             _ => self.find_end(input, cx.max)?,
         };
         let Some(end) = end else { return Ok(Step::Need) };
-        *self = self.fresh();
+        self.reset();
         Ok(Step::Frame { start: 0, end, total: end })
     }
 
@@ -403,7 +462,7 @@ impl Codec for Message {
         if self.stage != Stage::Rest {
             return Ok(Step::Need);
         }
-        *self = self.fresh();
+        self.reset();
         Ok(Step::Frame { start: 0, end: input.len(), total: input.len() })
     }
 
@@ -419,7 +478,7 @@ impl Codec for Message {
                 }
                 Ok(end)
             }
-            [first, ..] if is_token(&[*first]) => own.find_end(message, message.len() + 1),
+            [first, ..] if is_token(&[*first]) => self.end_of(&mut own, message),
             _ => return Err(EncodeError::unfit("the message begins with no start line")),
         };
         match found {
@@ -434,6 +493,26 @@ impl Codec for Message {
                 Err(EncodeError::unfit(format!("not a message of {}: {what}", self.dialect.name())))
             }
             _ => Err(own.unfinished(message.len())),
+        }
+    }
+
+    fn depends_on_requests(&self) -> bool {
+        self.dialect == Dialect::Http
+    }
+
+    fn follow(&mut self, dialogue: &Dialogue) {
+        self.dialogue = self.depends_on_requests().then(|| dialogue.clone());
+    }
+
+    fn is_stateful(&self) -> bool {
+        self.dialogue.is_some()
+    }
+
+    fn sent(&mut self, message: &[u8]) {
+        match (&self.dialogue, self.start_of(message)) {
+            (Some(dialogue), Some(Start::Request)) => drop(dialogue.ask(method(message))),
+            (Some(dialogue), Some(Start::Response(status))) => dialogue.answer(status),
+            _ => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! Which cases are worth trying for a recorded conversation, in which order; and random ones from a seed.
 
+use crate::decoder::Decoder;
 use crate::spec::Framing;
 use crate::splitmix::{STEP, mix};
 
@@ -47,8 +48,11 @@ impl std::fmt::Debug for Recording {
 impl Recording {
     /// Finds the frames of a framing in the bytes, as far as they are whole.
     pub fn find_frames(&mut self, framing: &Framing) {
+        self.take_frames(framing.decoder());
+    }
+
+    fn take_frames(&mut self, mut decoder: Decoder) {
         self.frames.clear();
-        let mut decoder = framing.decoder();
         decoder.feed(&self.bytes);
         decoder.finish();
         let mut start = 0;
@@ -81,6 +85,15 @@ pub struct Conversation {
 }
 
 impl Conversation {
+    /// Finds the frames of either side's framing in the bytes, as far as they are whole. What the server answers is read
+    /// as answers to what the client asked.
+    pub fn find_frames(&mut self, framing: &Framing) {
+        let decoders = decoders(&Direction::BOTH.map(|way| framing.sent_by(way.sender())));
+        for (way, decoder) in Direction::BOTH.into_iter().zip(decoders) {
+            self.of_mut(way).take_frames(decoder);
+        }
+    }
+
     /// One direction.
     pub fn of(&self, direction: Direction) -> &Recording {
         match direction {
@@ -96,6 +109,16 @@ impl Conversation {
             Direction::ServerToClient => &mut self.server,
         }
     }
+}
+
+/// A decoder for each direction: the client's messages are to be taken first, because they say how the answers are read.
+pub fn decoders(framings: &[Framing; 2]) -> [Decoder; 2] {
+    let mut decoders = [framings[0].decoder(), framings[1].decoder()];
+    if let Some((client, server)) = framings[0].dialogue_with(&framings[1]) {
+        decoders[0].follow(&client);
+        decoders[1].follow(&server);
+    }
+    decoders
 }
 
 /// How thoroughly to look.

@@ -103,6 +103,28 @@ fn a_head_of_http() {
 }
 
 #[test]
+fn requests_whose_responses_have_no_body() {
+    let http = framing("http-message");
+    let (asks, answers) = http.dialogue_with(&http).unwrap();
+    let (mut requests, mut heard) = (http.encoder().unwrap(), http.decoder());
+    requests.follow(&asks);
+    let head = b"HEAD / HTTP/1.1\r\n\r\n";
+    for _ in 0..limits::MAX_OPEN_HEADS {
+        requests.encode(head, &mut Vec::new()).unwrap();
+    }
+    let error = requests.encode(head, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("over 4096 HEAD and CONNECT requests wait for their responses"), "{error}");
+    requests.encode(b"GET / HTTP/1.1\r\n\r\n", &mut Vec::new()).unwrap();
+    // A peer that asks more is refused.
+    heard.follow(&answers);
+    heard.feed(&head.repeat(limits::MAX_OPEN_HEADS));
+    while heard.next().unwrap().is_some() {}
+    heard.feed(head);
+    let error = heard.next().unwrap_err();
+    assert!(error.to_string().contains("over 4096 HEAD and CONNECT requests wait for their responses"), "{error}");
+}
+
+#[test]
 fn digits_of_a_length() {
     let zeros = "0".repeat(limits::MAX_DECIMAL_DIGITS);
     taken(whole(&framing("decimal:20"), format!("{zeros}\n").as_bytes()));

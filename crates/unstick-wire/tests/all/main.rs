@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod damaged;
+mod dialogues;
 mod drive;
 mod endings;
 mod faults;

@@ -435,21 +435,30 @@ impl Hub {
     }
 
     fn bytes(self: &Arc<Self>, peer: PeerId, client: StreamEnd, server: StreamEnd) -> Bytes {
-        let up = Lane::new(client.reader, server.writer, self.tap(peer, Side::Client));
-        let down = Lane::new(server.reader, client.writer, self.tap(peer, Side::Server));
+        let [up_tap, down_tap] = self.taps(peer);
+        let up = Lane::new(client.reader, server.writer, up_tap);
+        let down = Lane::new(server.reader, client.writer, down_tap);
         Bytes::new(up, down, self.rules.linger)
     }
 
-    fn tap(self: &Arc<Self>, peer: PeerId, from: Side) -> Option<Tap> {
+    /// Whoever looks at either direction.
+    fn taps(self: &Arc<Self>, peer: PeerId) -> [Option<Tap>; 2] {
         if !self.rules.dump {
-            return None;
+            return [None, None];
         }
-        let framings = self.target.client.as_ref();
-        let framing = framings.map(|f| if from == Side::Client { &f.inbound } else { &f.outbound });
-        let decoder = framing.filter(|framing| framing.keeps_boundaries()).map(|framing| framing.decoder());
-        let watch: Arc<dyn Watch> = Arc::clone(self) as Arc<dyn Watch>;
-        let decoder = decoder.map(|decoder| (decoder, self.target.options.pending.share()));
-        Some(Tap::new(watch, peer, from, decoder))
+        let framings = self.target.client.as_ref().map(|client| [&client.inbound, &client.outbound]);
+        let dialogue = framings.and_then(|[up, down]| up.dialogue_with(down)).map(|(up, down)| [up, down]);
+        [Side::Client, Side::Server].map(|from| {
+            let framing = framings.map(|framings| framings[from as usize]).filter(|framing| framing.keeps_boundaries());
+            let decoder = framing.map(|framing| {
+                let mut decoder = framing.decoder();
+                if let Some(dialogue) = &dialogue {
+                    decoder.follow(&dialogue[from as usize]);
+                }
+                (decoder, self.target.options.pending.share())
+            });
+            Some(Tap::new(Arc::clone(self) as Arc<dyn Watch>, peer, from, decoder))
+        })
     }
 
     async fn messages(

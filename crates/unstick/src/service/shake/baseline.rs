@@ -216,9 +216,9 @@ fn recorded(outcomes: &[Outcome], framing: Option<&unstick_wire::Framing>) -> Co
         recording.segments.retain(|at| *at < length);
         recording.segments.sort_unstable();
         recording.segments.dedup();
-        if let Some(framing) = framing {
-            recording.find_frames(&framing.sent_by(way.sender()));
-        }
+    }
+    if let Some(framing) = framing {
+        conversation.find_frames(framing);
     }
     conversation
 }

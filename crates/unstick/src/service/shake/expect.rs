@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use unstick_wire::Framing;
-use unstick_wire::shake::Direction;
+use unstick_wire::shake::{Direction, decoders};
 
 use super::headline::Names;
 use super::outcome::{Ending, Exchange, Exit, Outcome, Side};
@@ -225,7 +225,7 @@ impl Expectation {
     }
 
     fn content<'a>(&self, exchange: &'a Exchange, way: Direction) -> Cow<'a, [u8]> {
-        content(&exchange.of(way).recording.bytes, self.framings.as_ref(), way)
+        content(exchange, self.framings.as_ref(), way)
     }
 
     /// Where runs without cuts differ from each other, in words; empty: nowhere.
@@ -271,9 +271,15 @@ impl Expectation {
 
 /// What is compared of a stream: its messages where a framing is known, and what is left when it no longer holds; of TLS
 /// its records; else its bytes.
-fn content<'a>(bytes: &'a [u8], framings: Option<&[Framing; 2]>, way: Direction) -> Cow<'a, [u8]> {
+fn content<'a>(exchange: &'a Exchange, framings: Option<&[Framing; 2]>, way: Direction) -> Cow<'a, [u8]> {
+    let bytes = &exchange.of(way).recording.bytes[..];
     let Some(framings) = framings else { return super::tls_records::lines(bytes).map_or(bytes.into(), Cow::from) };
-    let mut decoder = framings[way.index()].decoder();
+    let [mut client, mut server] = decoders(framings);
+    if way == Direction::ServerToClient && framings[1].depends_on_requests() {
+        client.feed(&exchange.of(Direction::ClientToServer).recording.bytes);
+        while let Ok(Some(_)) = client.next() {}
+    }
+    let decoder = if way == Direction::ClientToServer { &mut client } else { &mut server };
     decoder.feed(bytes);
     decoder.finish();
     let mut content = Vec::with_capacity(bytes.len());
