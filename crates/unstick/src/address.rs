@@ -9,10 +9,15 @@ use std::str::FromStr;
 use unstick_wire::quantity::parse_number;
 use unstick_wire::{Framing, Role};
 
-use crate::endpoint::{ws, wss};
 use crate::error::{Error, Result};
 
 pub use serial::{Flow, Parity, SerialLine};
+
+/// The port of `ws://` where none is said.
+pub(crate) const WS_PORT: u16 = 80;
+
+/// The port of `wss://` where none is said.
+pub(crate) const WSS_PORT: u16 = 443;
 
 /// Where an endpoint is, or is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +106,7 @@ pub struct WsUnixAddress {
 impl WsUnixAddress {
     /// What the handshake knows: the place, on a host that is this machine.
     pub(crate) fn place(&self) -> WsAddress {
-        WsAddress { at: HostPort { host: None, port: ws::PORT }, path: self.path.clone() }
+        WsAddress { at: HostPort { host: None, port: WS_PORT }, path: self.path.clone() }
     }
 }
 
@@ -260,10 +265,10 @@ impl FromStr for Address {
             return host_port(rest).map(Self::Tls);
         }
         if let Some(rest) = text.strip_prefix("ws://") {
-            return web_socket(rest, ws::PORT).map(Self::Ws);
+            return web_socket(rest, WS_PORT).map(Self::Ws);
         }
         if let Some(rest) = text.strip_prefix("wss://") {
-            return web_socket(rest, wss::PORT).map(Self::Wss);
+            return web_socket(rest, WSS_PORT).map(Self::Wss);
         }
         if let Some(rest) = text.strip_prefix(WS_UNIX) {
             return web_socket_of_this_machine(rest).map(Self::WsUnix);

@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{oneshot, watch};
 
-use super::{Names, Options, StreamEnd, StreamRead, StreamWrite};
+use super::options::Options;
+use super::transport::{Names, StreamEnd, StreamRead, StreamWrite};
 use crate::error::{Error, Exited, Result};
 use crate::limits;
 use crate::process_group::{Group, shell};

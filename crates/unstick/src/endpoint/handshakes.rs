@@ -14,7 +14,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Accept, End, Names, accepting};
+use super::accepting;
+use super::transport::{Accept, End, Names};
 use crate::error::{Error, Result};
 use crate::limits;
 use left_out::{Cause, LeftOut};

@@ -8,7 +8,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::{Accept, End, Names, StreamEnd, StreamRead, StreamWrite};
+use super::transport::{Accept, End, Names, StreamEnd, StreamRead, StreamWrite};
 use crate::error::{Error, Result};
 
 /// Bytes on their way in one direction before the writer waits: as much as a pipe holds.

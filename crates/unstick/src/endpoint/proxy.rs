@@ -3,10 +3,9 @@
 //! Not here: what is said to it. [`socks`] and [`connect`] are machines without a socket.
 
 mod connect;
+mod refusal;
+pub(super) mod settings;
 mod socks;
-
-use std::fmt;
-use std::str::FromStr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,121 +13,9 @@ use tokio::net::TcpStream;
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
+use refusal::Refusal;
+use settings::{Kind, Proxy};
 use socks::Step;
-
-/// A proxy that connections go through: `socks5://[USER:PASSWORD@]HOST:PORT` or `http://[USER:PASSWORD@]HOST:PORT`. Names
-/// are resolved by it.
-///
-/// ```
-/// let proxy: unstick::endpoint::Proxy = "socks5://me:secret@proxy.test:1080".parse()?;
-/// assert_eq!(proxy.to_string(), "socks5://proxy.test:1080"); // without what is nobody's business
-/// # Ok::<(), unstick::Error>(())
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Proxy {
-    kind: Kind,
-    at: HostPort,
-    login: Option<Login>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Socks5,
-    Http,
-}
-
-/// Who this end is.
-#[derive(Clone, PartialEq, Eq)]
-struct Login {
-    user: String,
-    password: String,
-}
-
-impl Proxy {
-    /// Where it is.
-    pub(super) fn at(&self) -> &HostPort {
-        &self.at
-    }
-
-    /// What it is called in errors.
-    pub(super) fn scheme(&self) -> &'static str {
-        match self.kind {
-            Kind::Socks5 => "socks5",
-            Kind::Http => "http",
-        }
-    }
-}
-
-impl fmt::Display for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme(), self.at)
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Proxy({self})")
-    }
-}
-
-impl FromStr for Proxy {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        // An error shows what was typed, and a password is no part of that.
-        let shown = text.rsplit('@').next().unwrap_or_default();
-        let wrong = |what: String| Error::usage(what).with_hint("such as socks5://HOST:1080 or http://HOST:3128");
-        let (kind, rest) = match text.split_once("://") {
-            Some(("socks5" | "socks5h", rest)) => (Kind::Socks5, rest),
-            Some(("http", rest)) => (Kind::Http, rest),
-            Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-                return Err(wrong(format!("`{scheme}://` is no proxy that is known")));
-            }
-            _ => return Err(wrong(format!("`{shown}` does not say what kind of proxy it is"))),
-        };
-        let (login, at) = match rest.rsplit_once('@') {
-            Some((login, at)) => (
-                Some(Login::parse(login).ok_or_else(|| {
-                    wrong(
-                        "the user or password in front of the proxy is longer than 255 bytes, or not as URLs write it"
-                            .to_owned(),
-                    )
-                })?),
-                at,
-            ),
-            None => (None, rest),
-        };
-        let at = at.trim_end_matches('/').parse::<HostPort>();
-        let at = at.map_err(|error| wrong(format!("the address of the proxy: {error}")))?;
-        if at.host.is_none() || at.port == 0 {
-            return Err(wrong(format!("`{shown}` has no host, or no port")));
-        }
-        Ok(Self { kind, at, login })
-    }
-}
-
-impl Login {
-    /// `USER:PASSWORD`, as they stand in a URL.
-    fn parse(text: &str) -> Option<Self> {
-        let (user, password) = text.split_once(':').unwrap_or((text, ""));
-        let (user, password) = (decoded(user)?, decoded(password)?);
-        let fits = |word: &str| word.len() <= 255 && !word.contains(['\r', '\n']);
-        (!user.is_empty() && !user.contains(':') && fits(&user) && fits(&password)).then_some(Self { user, password })
-    }
-}
-
-/// `%XX` in a URL is a byte.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut parts = text.split('%');
-    bytes.extend_from_slice(parts.next()?.as_bytes());
-    for part in parts {
-        let digits = part.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        bytes.extend_from_slice(&part.as_bytes()[2..]);
-    }
-    String::from_utf8(bytes).ok()
-}
 
 /// Has the proxy connect to `target`. Not a byte of what comes behind its answer is taken.
 pub(super) async fn pass(stream: &mut TcpStream, proxy: &Proxy, target: &HostPort) -> Result<()> {
@@ -168,23 +55,6 @@ pub(super) async fn pass(stream: &mut TcpStream, proxy: &Proxy, target: &HostPor
     }
 }
 
-/// Why a proxy is of no use, as the rest of a sentence that begins with it.
-#[derive(Debug, PartialEq, Eq)]
-struct Refusal {
-    what: String,
-    hint: &'static str,
-}
-
-impl Refusal {
-    fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: "" }
-    }
-
-    fn hint(self, hint: &'static str) -> Self {
-        Self { hint, ..self }
-    }
-}
-
 /// Reads a head up to its empty line, and nothing behind it: that is the target's.
 async fn head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
@@ -201,43 +71,6 @@ async fn head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
         }
         if head.len() > limits::MAX_OPENING {
             return Err(std::io::Error::other("its answer does not end"));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        /// However it is written: what is read can be read again, and a password is in nothing that is said of it.
-        #[test]
-        fn a_password_is_told_to_nobody(
-            scheme in "(socks5|socks5h|http|ftp|me:SECRET)?(://|:/|)",
-            user in "[a-z%]{0,3}",
-            before in "[@:/%]{0,2}",
-            at in "[a-z]{0,3}(:[0-9]{0,6})?/?",
-        ) {
-            let text = format!("{scheme}{user}:{before}SECRET@{at}");
-            match text.parse::<Proxy>() {
-                Ok(proxy) => {
-                    prop_assert!(!format!("{proxy} {proxy:?}").contains("SECRET"), "{proxy:?}");
-                    prop_assert_eq!(proxy.to_string().parse::<Proxy>().unwrap().to_string(), proxy.to_string());
-                }
-                Err(error) => {
-                    let said = format!("{error} {}", error.hint().unwrap_or_default());
-                    prop_assert!(!said.contains("SECRET"), "{text}: {said}");
-                }
-            }
-        }
-
-        #[test]
-        fn any_text_is_a_proxy_or_an_error(text: String) {
-            prop_assert!(text.parse::<Proxy>().err().is_none_or(|error| error.is_usage()));
         }
     }
 }

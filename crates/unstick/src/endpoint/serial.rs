@@ -23,7 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Accept, End, Names, Options, StreamEnd, StreamRead, StreamWrite};
+use super::options::Options;
+use super::transport::{Accept, End, Names, StreamEnd, StreamRead, StreamWrite};
 use crate::address::{Flow, Parity, SerialLine};
 use crate::error::{Error, Result};
 
@@ -36,7 +37,7 @@ const DRIVER_BUFFER: u32 = 4096;
 
 /// Opens the line.
 pub(super) async fn connect(line: &SerialLine, options: &Options) -> Result<StreamEnd> {
-    super::retrying(options, async || open(line, options)).await
+    super::resolve::retrying(options, async || open(line, options)).await
 }
 
 /// Opens the line, whose peer is the only one.

@@ -12,7 +12,7 @@ use std::{
 #[cfg(unix)]
 use tokio::{fs::File, io::AsyncWrite};
 
-use super::{Names, StreamEnd, StreamRead, StreamWrite};
+use super::transport::{Names, StreamEnd, StreamRead, StreamWrite};
 use crate::error::{Error, Result};
 
 /// Opens descriptors of its own, so that none of the standard library's buffers stand between.
@@ -62,7 +62,7 @@ mod pipes {
 
     use tokio::net::unix::pipe::{OpenOptions, Receiver, Sender};
 
-    use super::super::{StreamRead, StreamWrite};
+    use super::super::transport::{StreamRead, StreamWrite};
     use crate::limits;
 
     impl StreamRead for Receiver {}

@@ -12,12 +12,15 @@ use tokio::io::Interest;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-#[cfg(unix)]
-use super::ReadySocket;
 use super::accepting::{self, One, Patience};
 use super::handshakes::Arrivals;
+use super::options::Options;
+#[cfg(unix)]
+use super::ready::ReadySocket;
+use super::resolve::{NOTHING_THERE, bind_hint, display_address, may_be_missing, resolve, retrying, source_for};
+use super::transport::{Accept, End, Lost, Names, StreamEnd, StreamRead, StreamWrite};
 use super::write_error::{self, Half};
-use super::{Accept, End, Lost, Names, Options, StreamEnd, StreamRead, StreamWrite, proxy, resolve, shown, source_for};
+use super::{port_owner, proxy};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -80,7 +83,7 @@ pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEn
 
 /// Connects, trying again until `retry` is over. `scheme` is what errors call it.
 pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
-    let stream = super::retrying(options, || reach(at, scheme, options)).await?;
+    let stream = retrying(options, || reach(at, scheme, options)).await?;
     prepare(&stream, options).map_err(|e| Error::io("the connection", e))?;
     Ok(stream)
 }
@@ -128,7 +131,7 @@ async fn try_all(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpSt
         Some(error) if error.kind() == io::ErrorKind::TimedOut => timed_out(),
         Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             let error = Error::unreachable(format!("cannot connect to {scheme}://{at}"), error);
-            error.with_hint(super::NOTHING_THERE)
+            error.with_hint(NOTHING_THERE)
         }
         failure => Error::unreachable(format!("cannot connect to {scheme}://{at}"), failure),
     })
@@ -151,7 +154,7 @@ async fn open(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
 
 /// Who is at either end.
 pub(super) fn names(stream: &TcpStream) -> io::Result<Names> {
-    Ok(Names { remote: shown(stream.peer_addr()?), local: shown(stream.local_addr()?) })
+    Ok(Names { remote: display_address(stream.peer_addr()?), local: display_address(stream.local_addr()?) })
 }
 
 fn end(stream: TcpStream, names: Names) -> StreamEnd {
@@ -207,8 +210,8 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
 pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> Result<Listener> {
     let mut sockets: Vec<TcpListener> = Vec::new();
     #[cfg(unix)]
-    for socket in super::inherited::take_ports(at, Type::STREAM, options)? {
-        if super::inherited::is_connection(&socket) {
+    for socket in options.inherited_ports(at, Type::STREAM)? {
+        if super::socket_activation::is_connection(&socket) {
             let connection = TcpStream::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
             return handed_over(scheme, connection, options);
         }
@@ -226,7 +229,7 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
                 port = socket.local_addr().map_or(port, |bound| bound.port());
                 sockets.push(socket);
             }
-            Err(error) if super::may_be_missing(at, &error, !sockets.is_empty()) => {
+            Err(error) if may_be_missing(at, &error, !sockets.is_empty()) => {
                 options.tell(|| format!("{address}: {}", crate::error::plain(&error)));
             }
             Err(error) => return Err(cannot_bind(at, scheme, address, error)),
@@ -248,7 +251,7 @@ fn listener(scheme: &str, sockets: Vec<TcpListener>, options: &Options) -> Liste
 #[cfg(unix)]
 fn handed_over(scheme: &str, connection: TcpStream, options: &Options) -> Result<Listener> {
     let address = connection.local_addr().map_err(|e| Error::io("the socket", e))?;
-    let (addresses, one) = (vec![format!("{scheme}://{}", shown(address))], One::new(connection));
+    let (addresses, one) = (vec![format!("{scheme}://{}", display_address(address))], One::new(connection));
     let (sockets, options, patience) = (Vec::new(), options.clone(), Patience::default());
     Ok(Listener { sockets, addresses, options, first: 0, patience, one })
 }
@@ -269,7 +272,7 @@ fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
 fn cannot_bind(at: &HostPort, scheme: &str, address: SocketAddr, error: io::Error) -> Error {
     let kind = error.kind();
     let what = Error::unreachable(format!("cannot listen on {scheme}://{address}"), error);
-    super::bind_hint(what, kind, at.port, super::holder::of_tcp_port)
+    bind_hint(what, kind, at.port, port_owner::of_tcp_port)
 }
 
 pub(super) struct Listener {

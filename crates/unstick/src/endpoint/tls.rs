@@ -2,9 +2,9 @@
 //!
 //! Not here: what is done once the handshake is over ([`stream`]), and why one failed ([`refusal`]).
 
-mod certificate;
+pub(super) mod certificate;
 mod refusal;
-mod settings;
+pub(super) mod settings;
 mod stream;
 mod verify;
 mod wording;
@@ -12,7 +12,6 @@ mod wording;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::SingleCertAndKey;
@@ -21,20 +20,15 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::handshakes::Handshakes;
-use super::{End, Names, Options, StreamEnd, tcp};
+use super::options::Options;
+use super::tcp;
+use super::transport::{End, Names, StreamEnd};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 
-pub use certificate::Fingerprint;
-pub use settings::{Authorities, Identity, TlsOptions};
+use certificate::Fingerprint;
+use settings::{TlsOptions, provider};
 pub(super) use stream::{Tls, end, explained};
-
-/// The cryptography that all of TLS here is made with.
-fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: std::sync::LazyLock<Arc<CryptoProvider>> =
-        std::sync::LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
-    Arc::clone(&PROVIDER)
-}
 
 /// Connects, and shakes hands.
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEnd> {

@@ -6,6 +6,8 @@ mod client;
 mod kernel_drops;
 mod own;
 mod packets;
+mod port;
+mod serve;
 mod session;
 mod sessions;
 mod socket;
@@ -19,23 +21,26 @@ use std::sync::Arc;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::{Accept, DatagramEnd, End, Notices, Options, resolve};
+use super::notices::Notices;
+use super::options::Options;
+use super::port_owner;
+use super::resolve::{bind_hint, may_be_missing, resolve};
+use super::transport::{Accept, DatagramEnd, End};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 
 pub(super) use client::connect;
-pub(super) use sessions::waiting_sessions;
 
 /// Binds every address of the host: without a host, loopback of both families on one port.
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener> {
     let sockets = bind_all(at, options).await?;
-    let (room, incoming) = sessions::Room::new(options);
+    let (room, incoming) = port::Room::new(options);
     let failed = |error| Error::io("the socket", error);
-    let ports = sockets.into_iter().map(|socket| sessions::Port::new(socket, &room));
+    let ports = sockets.into_iter().map(|socket| port::Port::new(socket, &room));
     let ports = ports.collect::<io::Result<Vec<_>>>().map_err(failed)?;
     let addresses = ports.iter().map(|port| format!("udp://{}", port.address)).collect();
     for port in &ports {
-        tokio::spawn(Arc::clone(port).serve());
+        tokio::spawn(serve::serve(Arc::clone(port)));
     }
     Ok(Listener { room, ports, incoming, addresses })
 }
@@ -43,7 +48,7 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
 async fn bind_all(at: &HostPort, options: &Options) -> Result<Vec<UdpSocket>> {
     let mut sockets: Vec<UdpSocket> = Vec::new();
     #[cfg(unix)]
-    for socket in super::inherited::take_ports(at, socket2::Type::DGRAM, options)? {
+    for socket in options.inherited_ports(at, socket2::Type::DGRAM)? {
         sockets.push(socket::inherited(socket).map_err(|e| Error::io("the socket", e))?);
     }
     if !sockets.is_empty() {
@@ -58,7 +63,7 @@ async fn bind_all(at: &HostPort, options: &Options) -> Result<Vec<UdpSocket>> {
                 port = socket.local_addr().map_or(port, |bound| bound.port());
                 sockets.push(socket);
             }
-            Err(error) if super::may_be_missing(at, &error, !sockets.is_empty()) => {
+            Err(error) if may_be_missing(at, &error, !sockets.is_empty()) => {
                 options.tell(|| format!("{address}: {}", crate::error::plain(&error)));
             }
             Err(error) => return Err(cannot_bind(at, address, error)),
@@ -73,12 +78,12 @@ async fn bind_all(at: &HostPort, options: &Options) -> Result<Vec<UdpSocket>> {
 fn cannot_bind(at: &HostPort, address: SocketAddr, error: io::Error) -> Error {
     let kind = error.kind();
     let what = Error::unreachable(format!("cannot listen on udp://{address}"), error);
-    super::bind_hint(what, kind, at.port, super::holder::of_udp_port)
+    bind_hint(what, kind, at.port, port_owner::of_udp_port)
 }
 
 pub(super) struct Listener {
-    room: Arc<sessions::Room>,
-    ports: Vec<Arc<sessions::Port>>,
+    room: Arc<port::Room>,
+    ports: Vec<Arc<port::Port>>,
     incoming: mpsc::Receiver<Result<DatagramEnd>>,
     addresses: Vec<String>,
 }

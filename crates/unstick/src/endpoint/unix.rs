@@ -13,9 +13,12 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::accepting::{One, Patience};
 use super::handshakes::Arrivals;
-use super::socket_file::{self, SocketFile};
+use super::options::Options;
+use super::ready::ReadySocket;
+use super::transport::{Accept, End, Lost, Names, StreamEnd, StreamRead, StreamWrite};
+use super::unix_file::{self, SocketFile};
+use super::unix_name;
 use super::write_error::{self, Half};
-use super::{Accept, End, Lost, Names, Options, ReadySocket, StreamEnd, StreamRead, StreamWrite};
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 
@@ -57,7 +60,7 @@ pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<Stre
 
 /// A connection that nothing has been made of yet. `at` is what errors call it.
 pub(super) async fn dial(at: &Address, name: &SocketName, options: &Options) -> Result<(UnixStream, Names)> {
-    let socket = super::retrying(options, || socket_file::connect(Type::STREAM, at, name, options)).await?;
+    let socket = super::resolve::retrying(options, || unix_file::connect(Type::STREAM, at, name, options)).await?;
     let stream = UnixStream::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
     let names = names(&stream);
     Ok((stream, names))
@@ -65,7 +68,7 @@ pub(super) async fn dial(at: &Address, name: &SocketName, options: &Options) -> 
 
 /// Who is at either end.
 fn names(stream: &UnixStream) -> Names {
-    Names { remote: socket_file::remote(stream), local: socket_file::local(stream) }
+    Names { remote: unix_name::remote(stream), local: unix_name::local(stream) }
 }
 
 pub(super) fn end(stream: UnixStream, names: Names) -> StreamEnd {
@@ -81,14 +84,14 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
 
 /// Binds the name. `at` is what the listener is called.
 pub(super) fn bind(at: &Address, name: &SocketName, options: &Options) -> Result<Listener> {
-    let (socket, file) = socket_file::bind(Type::STREAM, at, name, options)?;
+    let (socket, file) = unix_file::bind(Type::STREAM, at, name, options)?;
     let (addresses, patience) = ([at.to_string()], Patience::default());
     let failed = |error| Error::io("the socket", error);
-    if super::inherited::is_handed_over_connection(&socket, options) {
+    if options.inherited.is_some() && super::socket_activation::is_connection(&socket) {
         let one = One::new(UnixStream::from_std(socket.into()).map_err(failed)?);
         return Ok(Listener { socket: None, one, addresses, patience, _file: file });
     }
-    socket_file::listen(&socket)?;
+    unix_file::listen(&socket)?;
     let socket = Some(UnixListener::from_std(socket.into()).map_err(failed)?);
     Ok(Listener { socket, one: One::default(), addresses, patience, _file: file })
 }

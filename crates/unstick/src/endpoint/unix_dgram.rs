@@ -18,8 +18,12 @@ use tokio::time::Instant;
 
 use super::datagrams::{Batch, RecvDatagrams};
 use super::inbox::Inbox;
-use super::socket_file::{self, SocketFile};
-use super::{Accept, DatagramEnd, End, Names, Notices, Options, SendDatagram, unix_packets};
+use super::notices::Notices;
+use super::options::Options;
+use super::transport::{Accept, DatagramEnd, End, Names, SendDatagram};
+use super::unix_file::{self, SocketFile};
+use super::unix_name;
+use super::unix_packets;
 use crate::activity::bounded;
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
@@ -31,16 +35,16 @@ const FULL: Duration = Duration::from_millis(1);
 /// Opens a socket with a name of its own, so that it gets answers, and connects it.
 pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramEnd> {
     let at = Address::UnixDgram(name.clone());
-    let socket = super::retrying(options, || socket_file::connect(Type::DGRAM, &at, name, options)).await?;
+    let socket = super::resolve::retrying(options, || unix_file::connect(Type::DGRAM, &at, name, options)).await?;
     unix_packets::end(socket, false).map_err(|e| Error::io("the socket", e))
 }
 
 /// Binds the name.
 pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
     let at = Address::UnixDgram(name.clone());
-    let (socket, file) = socket_file::bind(Type::DGRAM, &at, name, options)?;
+    let (socket, file) = unix_file::bind(Type::DGRAM, &at, name, options)?;
     let socket = unix_packets::readied(socket).map_err(|e| Error::io("the socket", e))?;
-    let (arrivals, incoming) = mpsc::channel(super::udp::waiting_sessions(options));
+    let (arrivals, incoming) = mpsc::channel(options.udp.waiting_sessions());
     let room = Arc::new(Room {
         socket,
         name: name.to_string(),
@@ -50,7 +54,7 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
         unread: AtomicUsize::new(0),
         refused: AtomicU64::new(0),
         notices: Arc::new(Notices::new(options.udp.max_sessions)),
-        own: socket_file::own_name(name),
+        own: unix_name::own_name(name),
         open: AtomicBool::new(true),
         changed: Notify::new(),
         _file: file,
@@ -162,7 +166,7 @@ impl Room {
         }
         let Ok(place) = arrivals.clone().try_reserve_owned() else { return None };
         let (inbox, last) = (Inbox::default(), AtomicU64::new(self.age()));
-        let name = socket_file::shown_sender(&from);
+        let name = unix_name::display_sender(&from);
         let peer = name.is_some().then(|| from.clone());
         let remote = name.unwrap_or_else(|| "a peer without a name".to_owned());
         let session = Arc::new(Session { room: Arc::clone(self), peer, inbox, last });

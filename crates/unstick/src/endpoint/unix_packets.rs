@@ -13,8 +13,9 @@ use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 use super::datagrams::{Batch, RecvDatagrams};
+use super::transport::{DatagramEnd, Names, SendDatagram};
+use super::unix_name;
 use super::write_error::WriteError;
-use super::{DatagramEnd, Names, SendDatagram, socket_file};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -103,7 +104,7 @@ pub(super) fn readied(socket: Socket) -> io::Result<UnixDatagram> {
 
 /// The two halves of a connected socket. `ends`: its peer's end can be seen.
 pub(super) fn end(socket: Socket, ends: bool) -> io::Result<DatagramEnd> {
-    let names = Names { remote: socket_file::remote(&socket), local: socket_file::local(&socket) };
+    let names = Names { remote: unix_name::remote(&socket), local: unix_name::local(&socket) };
     let socket = Arc::new(Packets { socket: readied(socket)?, ends, lost: WriteError::default() });
     let incoming = Box::new(Reader { socket: Arc::clone(&socket), ended: false });
     Ok(DatagramEnd { incoming, outgoing: socket, names })

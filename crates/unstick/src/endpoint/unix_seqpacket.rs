@@ -9,15 +9,17 @@ use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 use super::accepting::{One, Patience};
-use super::socket_file::{self, SocketFile};
-use super::{Accept, DatagramEnd, End, Options, unix_packets};
+use super::options::Options;
+use super::transport::{Accept, DatagramEnd, End};
+use super::unix_file::{self, SocketFile};
+use super::unix_packets;
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 
 /// Connects, trying again until `retry` is over.
 pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramEnd> {
     let at = Address::UnixSeqpacket(name.clone());
-    let socket = super::retrying(options, || socket_file::connect(Type::SEQPACKET, &at, name, options)).await?;
+    let socket = super::resolve::retrying(options, || unix_file::connect(Type::SEQPACKET, &at, name, options)).await?;
     end(socket).map_err(|e| Error::io("the socket", e))
 }
 
@@ -30,12 +32,12 @@ fn end(socket: Socket) -> io::Result<DatagramEnd> {
 /// Binds the name.
 pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
     let at = Address::UnixSeqpacket(name.clone());
-    let (socket, file) = socket_file::bind(Type::SEQPACKET, &at, name, options)?;
+    let (socket, file) = unix_file::bind(Type::SEQPACKET, &at, name, options)?;
     let (addresses, patience) = ([at.to_string()], Patience::default());
-    if super::inherited::is_handed_over_connection(&socket, options) {
+    if options.inherited.is_some() && super::socket_activation::is_connection(&socket) {
         return Ok(Listener { socket: None, one: One::new(socket), addresses, patience, _file: file });
     }
-    socket_file::listen(&socket)?;
+    unix_file::listen(&socket)?;
     let socket = Some(unix_packets::readied(socket).map_err(|e| Error::io("the socket", e))?);
     Ok(Listener { socket, one: One::default(), addresses, patience, _file: file })
 }

@@ -7,9 +7,12 @@ use socket2::SockRef;
 use tokio::net::UnixStream;
 
 use super::handshakes::Handshakes;
-use super::ws::{self, Carrier, PORT};
-use super::{MessageEnd, Options, StreamEnd, unix};
-use crate::address::{Address, WsUnixAddress};
+use super::options::Options;
+use super::transport::{MessageEnd, StreamEnd};
+use super::unix;
+use super::ws;
+use super::ws::carrier::Carrier;
+use crate::address::{Address, WS_PORT, WsUnixAddress};
 use crate::error::Result;
 
 impl Carrier for UnixStream {
@@ -26,14 +29,14 @@ impl Carrier for UnixStream {
 pub(super) async fn connect(at: &WsUnixAddress, options: &Options) -> Result<MessageEnd> {
     let address = Address::WsUnix(at.clone());
     let (stream, names) = unix::dial(&address, &at.name, options).await?;
-    Box::pin(ws::open(stream, names, &at.place(), &address.to_string(), PORT, options)).await
+    Box::pin(ws::open(stream, names, &at.place(), &address.to_string(), WS_PORT, options)).await
 }
 
 /// Connects, asks for the WebSocket, and returns the stream of its frames, which the caller writes and reads itself.
 pub(crate) async fn frames(at: &WsUnixAddress, options: &Options) -> Result<StreamEnd> {
     let address = Address::WsUnix(at.clone());
     let (stream, names) = unix::dial(&address, &at.name, options).await?;
-    let opened = Box::pin(ws::asked(stream, &at.place(), &address.to_string(), PORT, options)).await?;
+    let opened = Box::pin(ws::asked(stream, &at.place(), &address.to_string(), WS_PORT, options)).await?;
     let end = unix::end(opened.stream, names);
     Ok(StreamEnd { reader: ws::behind(opened.rest, end.reader), ..end })
 }

@@ -3,25 +3,24 @@
 use std::sync::Arc;
 
 use super::handshakes::Handshakes;
-use super::{MessageEnd, Options, StreamEnd, tls, ws};
-use crate::address::{HostPort, WsAddress};
+use super::options::Options;
+use super::transport::{MessageEnd, StreamEnd};
+use super::{tls, ws};
+use crate::address::{HostPort, WSS_PORT, WsAddress};
 use crate::error::Result;
-
-/// The port where none is said.
-pub(crate) const PORT: u16 = 443;
 
 /// Connects, shakes hands twice, and opens a WebSocket.
 pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
     // In boxes: they are large, and gone once they are through.
     let (stream, names) = Box::pin(tls::dial(&at.at, "wss", options)).await?;
-    Box::pin(ws::open(stream, names, at, &format!("wss://{at}"), PORT, options)).await
+    Box::pin(ws::open(stream, names, at, &format!("wss://{at}"), WSS_PORT, options)).await
 }
 
 /// Connects to `to`, asks for the WebSocket named `at`, and returns the stream of its frames inside TLS, which the caller
 /// writes and reads itself.
 pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamEnd> {
     let (stream, names) = Box::pin(tls::dial(to, "wss", options)).await?;
-    let opened = Box::pin(ws::asked(stream, at, &format!("wss://{at}"), PORT, options)).await?;
+    let opened = Box::pin(ws::asked(stream, at, &format!("wss://{at}"), WSS_PORT, options)).await?;
     let end = tls::end(opened.stream, names);
     Ok(StreamEnd { reader: ws::behind(opened.rest, end.reader), ..end })
 }

@@ -1,6 +1,7 @@
 //! What a client says to an HTTP proxy, and hears: CONNECT and the head of its answer, without a socket.
 
-use super::{Login, Refusal};
+use super::refusal::Refusal;
+use super::settings::Login;
 use crate::address::HostPort;
 
 /// Header lines that are read at most.

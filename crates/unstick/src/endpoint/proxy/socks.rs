@@ -1,6 +1,7 @@
 //! What a client says to a SOCKS5 proxy, and hears (RFC 1928; the login is RFC 1929): a machine without a socket.
 
-use super::{Login, Refusal};
+use super::refusal::Refusal;
+use super::settings::Login;
 use crate::address::HostPort;
 
 const VERSION: u8 = 5;

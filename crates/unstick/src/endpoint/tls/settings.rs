@@ -6,13 +6,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::certificate::Fingerprint;
-use super::{provider, wording};
+use super::wording;
 use crate::error::{Error, Result};
+
+/// The cryptography that all of TLS here is made with.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: std::sync::LazyLock<Arc<CryptoProvider>> =
+        std::sync::LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
+    Arc::clone(&PROVIDER)
+}
 
 /// What can be asked of TLS when an endpoint is opened.
 #[derive(Debug, Clone, Default)]

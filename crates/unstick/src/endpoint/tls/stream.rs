@@ -11,8 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+use super::super::tcp;
+use super::super::transport::{Names, StreamEnd, StreamRead, StreamWrite};
 use super::super::write_error::WriteError;
-use super::super::{Names, StreamEnd, StreamRead, StreamWrite, tcp};
 use crate::limits;
 
 /// Bytes of what a peer says first that are remembered, to be shown where it is not TLS.

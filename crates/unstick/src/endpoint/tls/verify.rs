@@ -14,8 +14,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
 
 use super::certificate::{Facts, Fingerprint};
-use super::provider;
-use super::settings::{Authorities, TlsOptions};
+use super::settings::{Authorities, TlsOptions, provider};
 use crate::error::{Error, Result};
 
 /// The verifier of one connection, which remembers what it saw.

@@ -10,7 +10,9 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::net::UdpSocket;
 
 use super::super::datagrams::{Batch, RecvDatagrams};
-use super::super::{DatagramEnd, Names, Options, SendDatagram, resolve};
+use super::super::options::Options;
+use super::super::resolve::resolve;
+use super::super::transport::{DatagramEnd, Names, SendDatagram};
 use super::kernel_drops::{self, NextLook};
 use super::packets::Intake;
 use super::socket;

@@ -10,9 +10,10 @@ use std::task::{Context, Poll};
 
 use super::super::datagrams::{Batch, RecvDatagrams};
 use super::super::inbox::Inbox;
-use super::super::{DatagramEnd, Names, SendDatagram, shown};
+use super::super::resolve::display_address;
+use super::super::transport::{DatagramEnd, Names, SendDatagram};
 use super::packets::{self, Packet};
-use super::sessions::{Key, Port};
+use super::port::{Key, Port};
 use crate::error::Result;
 
 /// Held by the session's receiver and senders, and weakly by its socket's task: it ends when all of them are dropped, or
@@ -39,7 +40,7 @@ impl Session {
         DatagramEnd {
             incoming: Box::new(Reader(Arc::clone(session))),
             outgoing: Arc::clone(session) as Arc<dyn SendDatagram>,
-            names: Names { remote: shown(peer), local: shown(local) },
+            names: Names { remote: display_address(peer), local: display_address(local) },
         }
     }
 

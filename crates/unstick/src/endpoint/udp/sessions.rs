@@ -2,154 +2,22 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
-use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::super::{DatagramEnd, Notices, Options};
-use super::kernel_drops::{self, NextLook};
 use super::own::Own;
-use super::packets::{Intake, Local, Packet};
+use super::packets::{Intake, Packet};
+use super::port::{Key, Port};
 use super::session::Session;
-use crate::activity::{bounded, sleep_until};
-use crate::error::{Error, Result};
-use crate::limits;
-
-/// What the listener, its sockets' tasks and their sessions share.
-pub(super) struct Room {
-    pub(super) options: Options,
-    /// Sessions that wait to be accepted: [`waiting_sessions`].
-    arrivals: mpsc::Sender<Result<DatagramEnd>>,
-    /// The listener still stands: new peers are welcome.
-    open: AtomicBool,
-    /// Sessions at once, on all sockets.
-    pub(super) sessions: AtomicUsize,
-    /// Bytes that no reader has taken yet, of all sessions.
-    pub(super) unread: AtomicUsize,
-    /// Datagrams of peers that found no room.
-    refused: AtomicU64,
-    pub(super) notices: Arc<Notices>,
-}
-
-impl Room {
-    pub(super) fn new(options: &Options) -> (Arc<Self>, mpsc::Receiver<Result<DatagramEnd>>) {
-        let (arrivals, incoming) = mpsc::channel(waiting_sessions(options));
-        let room = Self {
-            options: options.clone(),
-            arrivals,
-            open: AtomicBool::new(true),
-            sessions: AtomicUsize::new(0),
-            unread: AtomicUsize::new(0),
-            refused: AtomicU64::new(0),
-            notices: Arc::new(Notices::new(options.udp.max_sessions)),
-        };
-        (Arc::new(room), incoming)
-    }
-
-    pub(super) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
-}
-
-/// How many sessions may wait to be accepted: as many as may be open, within reason.
-pub(in super::super) fn waiting_sessions(options: &Options) -> usize {
-    options.udp.max_sessions.clamp(1, limits::MAX_SESSIONS)
-}
-
-/// One socket and who speaks on it.
-pub(super) struct Port {
-    pub(super) socket: UdpSocket,
-    pub(super) address: SocketAddr,
-    pub(super) room: Arc<Room>,
-    begun: Instant,
-    /// Sessions that nobody holds any more.
-    gone: Mutex<Vec<Key>>,
-    /// A session has gone, or the listener has.
-    changed: Notify,
-}
-
-/// Who speaks to which address of ours.
-pub(super) type Key = (SocketAddr, Option<Local>);
-
-impl Port {
-    pub(super) fn new(socket: UdpSocket, room: &Arc<Room>) -> io::Result<Arc<Self>> {
-        let (address, room) = (socket.local_addr()?, Arc::clone(room));
-        let (gone, changed) = (Mutex::default(), Notify::new());
-        Ok(Arc::new(Self { socket, address, room, begun: Instant::now(), gone, changed }))
-    }
-
-    /// Milliseconds of this port's life.
-    pub(super) fn age(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Welcomes nobody new. The socket closes when its last session has gone.
-    pub(super) fn close(&self) {
-        self.room.open.store(false, Ordering::Relaxed);
-        self.changed.notify_one();
-    }
-
-    /// Takes back the place of a session that nobody holds any more.
-    pub(super) fn leave(&self, key: Key) {
-        self.room.sessions.fetch_sub(1, Ordering::Relaxed);
-        self.gone().push(key);
-        self.changed.notify_one();
-    }
-
-    fn gone(&self) -> MutexGuard<'_, Vec<Key>> {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The task of a socket: takes what arrives and gives it to the session that it belongs to.
-    pub(super) async fn serve(self: Arc<Self>) {
-        let mut table = Table::new(Arc::clone(&self));
-        let mut intake = Intake::new(self.address.is_ipv4(), self.room.options.udp.largest);
-        let mut look = NextLook::default();
-        let mut idle = pin!(tokio::time::sleep_until(table.next_check()));
-        loop {
-            tokio::select! {
-                ready = self.socket.readable() => match ready.and_then(|()| table.take_batch(&mut intake)) {
-                    Ok(false) => look.after_this(),
-                    // Readers get their turn before the next batch, so that a flood does not fill their queues.
-                    Ok(true) => {
-                        look.after_this();
-                        tokio::task::yield_now().await;
-                    }
-                    Err(error) => {
-                        // Where there is no room, others wait already, and the error is seen again.
-                        let _ = self.room.arrivals.try_send(Err(Error::io("receiving datagrams", error)));
-                        tokio::time::sleep(limits::ACCEPT_PAUSE).await;
-                    }
-                },
-                () = self.changed.notified() => {}
-                () = &mut idle => table.end_idle(),
-                () = sleep_until(look.due()) => {}
-            }
-            if look.is_due() {
-                intake.dropped_by_now(kernel_drops::count(&self.socket, self.address.is_ipv4()));
-            }
-            self.room.notices.lost(intake.take_lost());
-            table.forget_gone();
-            if table.sessions.is_empty() && !self.room.open.load(Ordering::Relaxed) {
-                return;
-            }
-            if idle.deadline() != table.next_check() {
-                idle.as_mut().reset(table.next_check());
-            }
-        }
-    }
-}
+use crate::activity::bounded;
 
 /// The sessions of a socket, known to its task alone.
-struct Table {
+pub(super) struct Table {
     port: Arc<Port>,
-    sessions: HashMap<Key, Place>,
+    pub(super) sessions: HashMap<Key, Place>,
     /// When to look next whether a session is still in use.
     checks: BTreeSet<(Instant, Key)>,
     /// When to look where there is no session.
@@ -160,20 +28,20 @@ struct Table {
 }
 
 /// A session's place in the table.
-struct Place {
+pub(super) struct Place {
     session: Weak<Session>,
     check: Instant,
 }
 
 impl Table {
-    fn new(port: Arc<Port>) -> Self {
+    pub(super) fn new(port: Arc<Port>) -> Self {
         let never = Instant::now() + 2 * bounded(Duration::MAX);
         let own = Own::new(port.address);
         Self { port, sessions: HashMap::new(), checks: BTreeSet::new(), never, told: false, own }
     }
 
     /// Takes what one system call brings; true where there may be more.
-    fn take_batch(&mut self, intake: &mut Intake) -> io::Result<bool> {
+    pub(super) fn take_batch(&mut self, intake: &mut Intake) -> io::Result<bool> {
         self.forget_gone();
         let age = self.port.age();
         let port = Arc::clone(&self.port);
@@ -246,7 +114,7 @@ impl Table {
         }
     }
 
-    fn forget_gone(&mut self) {
+    pub(super) fn forget_gone(&mut self) {
         let gone = std::mem::take(&mut *self.port.gone());
         for key in gone {
             if self.sessions.get(&key).is_some_and(|place| place.session.strong_count() == 0) {
@@ -255,12 +123,12 @@ impl Table {
         }
     }
 
-    fn next_check(&self) -> Instant {
+    pub(super) fn next_check(&self) -> Instant {
         self.checks.first().map_or(self.never, |(at, _)| *at)
     }
 
     /// Ends the sessions that no datagram has come to or gone from for so long.
-    fn end_idle(&mut self) {
+    pub(super) fn end_idle(&mut self) {
         let now = Instant::now();
         while let Some((at, key)) = self.checks.first().copied().filter(|(at, _)| *at <= now) {
             self.checks.remove(&(at, key));

@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::super::{Options, UdpOptions, source_for};
+use super::super::options::{Options, UdpOptions};
+use super::super::resolve::source_for;
 use super::packets;
 use crate::error::{Error, Result};
 

@@ -9,7 +9,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::write_error::WriteError;
-use super::Carrier;
+use super::carrier::Carrier;
 use super::frames::Frames;
 
 /// Bytes read off the stream at once.

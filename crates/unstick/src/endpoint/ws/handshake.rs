@@ -4,7 +4,8 @@
 
 use tungstenite::handshake::derive_accept_key;
 
-use super::{Request, WsOptions};
+use super::request::Request;
+use super::settings::WsOptions;
 use crate::address::WsAddress;
 
 /// Header lines that are read at most; more are refused.

@@ -17,12 +17,15 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes};
 
-use super::super::{Batch, LARGEST_RECORD, MessageEnd, Names, Options, RECORD, RecvDatagrams, StreamWrite, Trace};
+use super::super::datagrams::{Batch, RecvDatagrams};
+use super::super::options::{Options, Trace};
+use super::super::transport::{LARGEST_RECORD, MessageEnd, Names, RECORD, StreamWrite};
 use super::breach::{Breach, unsent};
-use super::closing::may_be_sent;
+use super::carrier::Carrier;
+use super::closing::{Closing, Closings, may_be_sent};
 use super::frames::{CHUNK, Frames};
 use super::guarded::{Guarded, READ};
-use super::{Carrier, Closing, Closings, MessageKind};
+use super::settings::MessageKind;
 use crate::activity::bounded;
 use crate::budget::Share;
 use crate::error::{Error, Result};

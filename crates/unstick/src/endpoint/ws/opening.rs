@@ -3,8 +3,10 @@
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tungstenite::handshake::client::generate_key;
 
+use super::carrier::Carrier;
 use super::handshake::{self, Refusal};
-use super::{Carrier, Request, WsOptions};
+use super::request::Request;
+use super::settings::WsOptions;
 use crate::address::WsAddress;
 use crate::error::{Error, Result};
 use crate::limits;

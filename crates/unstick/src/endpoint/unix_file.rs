@@ -1,20 +1,20 @@
-//! Sockets of this machine: their names and files, whose permissions they have, and which files are left behind.
+//! Sockets of this machine: their files, whose permissions they have, and which are left behind.
 //!
 //! Not here: what goes through them (`unix`, `unix_dgram`, `unix_seqpacket`).
 
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::net::SocketAddrUnix;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{Options, inherited};
+use super::options::Options;
+use super::resolve::NOTHING_THERE;
+use super::unix_name::system_name;
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -46,24 +46,6 @@ fn open(kind: Type) -> Result<Socket> {
     Ok(socket)
 }
 
-/// The name as the system takes it.
-fn system_name(name: &SocketName) -> Result<SockAddr> {
-    let too_long = |length: usize| {
-        let error = Error::usage(format!("a socket's name of {length} bytes is too long"));
-        error.with_hint("most systems take about 100; a path may be relative to where unstick runs")
-    };
-    match name {
-        SocketName::Path(path) => SockAddr::unix(path).map_err(|_| too_long(path.as_os_str().len())),
-        SocketName::Abstract(name) if cfg!(target_os = "linux") => {
-            SockAddr::unix(format!("\0{name}")).map_err(|_| too_long(name.len()))
-        }
-        SocketName::Abstract(_) => {
-            Err(Error::usage("this system has no sockets without a file")
-                .with_hint("write a path, such as unix:/tmp/it"))
-        }
-    }
-}
-
 /// Binds a socket to a name. A file that a listener which is gone has left behind is removed first. A socket that was
 /// handed over is taken as it is.
 pub(super) fn bind(
@@ -72,7 +54,7 @@ pub(super) fn bind(
     name: &SocketName,
     options: &Options,
 ) -> Result<(Socket, Option<SocketFile>)> {
-    if let Some(socket) = inherited::take_named(name, kind, options)? {
+    if let Some(socket) = options.inherited_name(name, kind)? {
         return Ok((socket, None));
     }
     let socket = open(kind)?;
@@ -229,71 +211,11 @@ fn cannot_connect(at: &Address, name: &SocketName, error: io::Error) -> Error {
     match kind {
         _ if other_kind => what.with_hint("a socket of another kind is there: unix:, unix-dgram: or unix-seqpacket:"),
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-            what.with_hint(file.unwrap_or_else(|| super::NOTHING_THERE.to_owned()))
+            what.with_hint(file.unwrap_or_else(|| NOTHING_THERE.to_owned()))
         }
         io::ErrorKind::PermissionDenied => what.with_hint("the permissions of the socket's file say who may connect"),
         _ => what,
     }
-}
-
-/// The name that a listener is bound to, as senders' names come.
-pub(super) fn own_name(name: &SocketName) -> Option<SocketAddrUnix> {
-    match name {
-        SocketName::Path(path) => SocketAddrUnix::new(path).ok(),
-        #[cfg(target_os = "linux")]
-        SocketName::Abstract(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()).ok(),
-        #[cfg(not(target_os = "linux"))]
-        SocketName::Abstract(_) => None,
-    }
-}
-
-/// A socket's name as users write it; `None` where it has none.
-pub(super) fn shown(name: &SockAddr) -> Option<String> {
-    if let Some(path) = name.as_pathname() {
-        return Some(readable(path.as_os_str().as_encoded_bytes()));
-    }
-    let name = name.as_abstract_namespace()?;
-    Some(format!("@{}", readable(name)))
-}
-
-/// The bytes of a name as text. Bytes that are not UTF-8 are written as `\xff`, so that two names differ here too.
-fn readable(name: &[u8]) -> String {
-    let chunks = name.utf8_chunks();
-    chunks.map(|chunk| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii())).collect()
-}
-
-/// The same of who has sent a datagram.
-pub(super) fn shown_sender(name: &SocketAddrUnix) -> Option<String> {
-    #[cfg(target_os = "linux")]
-    if let Some(name) = name.abstract_name() {
-        return Some(format!("@{}", readable(name)));
-    }
-    let path = name.path_bytes()?;
-    Some(readable(path.strip_suffix(b"\0").unwrap_or(path)))
-}
-
-/// Who is at the other end of a connected socket: its name, else its process.
-pub(super) fn remote(socket: &impl AsFd) -> String {
-    let named = socket2::SockRef::from(socket).peer_addr().ok().as_ref().and_then(shown);
-    named.or_else(|| process(socket)).unwrap_or_else(|| "a process".to_owned())
-}
-
-/// Who this end is: its name, else this process.
-pub(super) fn local(socket: &impl AsFd) -> String {
-    let named = socket2::SockRef::from(socket).local_addr().ok().as_ref().and_then(shown);
-    named.unwrap_or_else(|| format!("process {}", std::process::id()))
-}
-
-/// The process that opened the other end.
-#[cfg(target_os = "linux")]
-fn process(socket: &impl AsFd) -> Option<String> {
-    let credentials = rustix::net::sockopt::socket_peercred(socket).ok()?;
-    Some(format!("process {}", credentials.pid))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn process(_: &impl AsFd) -> Option<String> {
-    None
 }
 
 /// Backlog and all: makes a bound socket one that can be connected to.
@@ -330,11 +252,5 @@ mod tests {
             assert_eq!(error.to_string(), "another file has taken its place", "{planted}");
         }
         assert_eq!((mode_of(&at("secret")), mode_of(&at("private"))), (0o600, 0o600));
-    }
-
-    #[test]
-    fn names_that_are_not_text_differ_when_they_are_shown() {
-        assert_eq!(readable(b"/tmp/caf\xc3\xa9"), "/tmp/café");
-        assert_eq!((readable(b"\xfe"), readable(b"a\xffb")), (r"\xfe".into(), r"a\xffb".into()));
     }
 }

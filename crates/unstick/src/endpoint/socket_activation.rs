@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use listenfd::ListenFd;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{Options, socket_file};
+use super::unix_name;
 use crate::address::{HostPort, SocketName};
 use crate::error::{Error, Result};
 
@@ -44,8 +44,51 @@ impl Inherited {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The sockets for a host and port. Without a host every address of that port is meant:
+    /// whoever bound it has chosen; so is every port by port 0.
+    ///
+    /// # Errors
+    ///
+    /// Where sockets were handed over and none of them fits: binding another would not be what was meant.
+    pub(super) fn take_ports(&self, at: &HostPort, kind: Type) -> Result<Vec<Socket>> {
+        let host: Option<IpAddr> = at.host.as_deref().and_then(|host| host.parse().ok());
+        self.take(kind, &at.to_string(), |address| {
+            let Some(address) = address.as_socket() else { return false };
+            let (ip, any) = (address.ip().to_canonical(), address.ip().is_unspecified());
+            let fits = match host {
+                Some(host) => host == ip || (any && host.is_unspecified()),
+                None => at.host.is_none() || ip.is_loopback() || any,
+            };
+            fits && (at.port == 0 || at.port == address.port())
+        })
+    }
+
+    /// The socket for a name of this machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_ports`](Self::take_ports).
+    pub(super) fn take_named(&self, name: &SocketName, kind: Type) -> Result<Option<Socket>> {
+        let wanted = name.to_string();
+        let found =
+            self.take(kind, &wanted, |address| unix_name::display(address).is_some_and(|name| name == wanted))?;
+        Ok(found.into_iter().next())
+    }
+
+    fn take(&self, kind: Type, wanted: &str, fits: impl Fn(&SockAddr) -> bool) -> Result<Vec<Socket>> {
+        let found = self.remove(kind, fits);
+        if found.is_empty() {
+            let error = Error::unreachable(format!("no socket for {wanted} was handed over (LISTEN_FDS)"), None);
+            return Err(error.with_hint(format!("what was is {}", self.names())));
+        }
+        for socket in &found {
+            socket.set_nonblocking(true).map_err(|e| Error::io("the socket", e))?;
+        }
+        Ok(found)
+    }
+
     /// Takes those of a kind whose address fits.
-    fn take(&self, kind: Type, fits: impl Fn(&SockAddr) -> bool) -> Vec<Socket> {
+    fn remove(&self, kind: Type, fits: impl Fn(&SockAddr) -> bool) -> Vec<Socket> {
         let is_it = |socket: &Socket| {
             socket.r#type().is_ok_and(|found| found == kind) && socket.local_addr().is_ok_and(|address| fits(&address))
         };
@@ -59,63 +102,14 @@ impl Inherited {
     fn names(&self) -> String {
         let name = |socket: &Socket| {
             let address = socket.local_addr().ok()?;
-            address.as_socket().map(|address| address.to_string()).or_else(|| socket_file::shown(&address))
+            address.as_socket().map(|address| address.to_string()).or_else(|| unix_name::display(&address))
         };
         let names: Vec<String> = self.lock().iter().filter_map(name).collect();
         names.join(" and ")
     }
 }
 
-/// The sockets for a host and port, where any were handed over at all. Without a host every address of that port is meant:
-/// whoever bound it has chosen; so is every port by port 0.
-///
-/// # Errors
-///
-/// Where sockets were handed over and none of them fits: binding another would not be what was meant.
-pub(super) fn take_ports(at: &HostPort, kind: Type, options: &Options) -> Result<Vec<Socket>> {
-    let host: Option<IpAddr> = at.host.as_deref().and_then(|host| host.parse().ok());
-    take(options, kind, &at.to_string(), |address| {
-        let Some(address) = address.as_socket() else { return false };
-        let (ip, any) = (address.ip().to_canonical(), address.ip().is_unspecified());
-        let fits = match host {
-            Some(host) => host == ip || (any && host.is_unspecified()),
-            None => at.host.is_none() || ip.is_loopback() || any,
-        };
-        fits && (at.port == 0 || at.port == address.port())
-    })
-}
-
 /// Whether a socket of connections is one itself, and none to listen on: systemd's `Accept=yes`.
 pub(super) fn is_connection(socket: &Socket) -> bool {
     socket.is_listener().is_ok_and(|listens| !listens)
-}
-
-/// The same of a socket that [`socket_file::bind`] returned, which may have been bound just now.
-pub(super) fn is_handed_over_connection(socket: &Socket, options: &Options) -> bool {
-    options.inherited.is_some() && is_connection(socket)
-}
-
-/// The socket for a name of this machine, where any were handed over at all.
-///
-/// # Errors
-///
-/// As [`take_ports`].
-pub(super) fn take_named(name: &SocketName, kind: Type, options: &Options) -> Result<Option<Socket>> {
-    let wanted = name.to_string();
-    let found = take(options, kind, &wanted, |address| socket_file::shown(address).is_some_and(|name| name == wanted))?;
-    Ok(found.into_iter().next())
-}
-
-fn take(options: &Options, kind: Type, wanted: &str, fits: impl Fn(&SockAddr) -> bool) -> Result<Vec<Socket>> {
-    let Some(inherited) = &options.inherited else { return Ok(Vec::new()) };
-    let found = inherited.take(kind, fits);
-    if found.is_empty() {
-        let error = Error::unreachable(format!("no socket for {wanted} was handed over (LISTEN_FDS)"), None);
-        return Err(error.with_hint(format!("what was is {}", inherited.names())));
-    }
-    for socket in &found {
-        socket.set_nonblocking(true).map_err(|e| Error::io("the socket", e))?;
-    }
-    options.tell(|| format!("the socket for {wanted} was handed over (LISTEN_FDS)"));
-    Ok(found)
 }

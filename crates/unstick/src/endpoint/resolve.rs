@@ -1,0 +1,118 @@
+//! From a host and port to the addresses to try, and what is said where none of them answers or can be bound.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use super::options::Options;
+use crate::address::HostPort;
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// Tries something, and again until `retry` is over: what is connected to may not be there yet.
+pub(super) async fn retrying<T, F>(options: &Options, mut attempt: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let begun = std::time::Instant::now();
+    loop {
+        match attempt().await {
+            Err(error) if !error.is_usage() && retries(options, begun) => {
+                options.tell(|| format!("{error}; trying again"));
+                tokio::time::sleep(limits::RETRY_PAUSE).await;
+            }
+            Err(error) => return Err(hint_after(error, options)),
+            done => return done,
+        }
+    }
+}
+
+/// What to do where nothing listens.
+pub(super) const NOTHING_THERE: &str = "nothing listens there; --retry 10s keeps trying";
+
+/// Who has kept trying is not told to.
+fn hint_after(error: Error, options: &Options) -> Error {
+    match options.retry {
+        Some(retry) if error.hint() == Some(NOTHING_THERE) => {
+            error.with_hint(format!("nothing has listened there for {retry:?} (--retry)"))
+        }
+        _ => error,
+    }
+}
+
+fn retries(options: &Options, begun: std::time::Instant) -> bool {
+    options.retry.is_some_and(|retry| begun.elapsed() + limits::RETRY_PAUSE < retry)
+}
+
+/// Resolves a host and port; numbers need no resolver.
+pub(crate) async fn resolve(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>> {
+    if let Ok(ip) = at.host().parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, at.port)]);
+    }
+    if at.host.is_none() {
+        return Ok(vec![
+            SocketAddr::from(([127, 0, 0, 1], at.port)),
+            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], at.port)),
+        ]);
+    }
+    let begun = std::time::Instant::now();
+    let found = tokio::net::lookup_host((at.host(), at.port)).await;
+    let found: Vec<_> = found.map_err(|e| Error::unreachable(format!("cannot resolve {}", at.host()), e))?.collect();
+    if found.is_empty() {
+        return Err(Error::unreachable(format!("{} has no address", at.host()), None));
+    }
+    options.tell(|| {
+        let list: Vec<_> = found.iter().map(|a| a.ip().to_string()).collect();
+        format!("{} is {} ({:.1?})", at.host(), list.join(", "), begun.elapsed())
+    });
+    Ok(found)
+}
+
+/// Whether a listener can do without an address that it could not be bound to: this machine does not speak that family,
+/// or another program holds, on one family, the port that was picked on the other.
+pub(super) fn may_be_missing(at: &HostPort, error: &io::Error, have_another: bool) -> bool {
+    if at.port == 0 && have_another {
+        return true;
+    }
+    #[cfg(unix)]
+    let unknown_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    #[cfg(not(unix))]
+    let unknown_family = error.raw_os_error() == Some(10_047); // WSAEAFNOSUPPORT
+    let missing = matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported);
+    (missing || unknown_family) && (at.host.is_none() || have_another)
+}
+
+/// An address as users know it: a socket of both families sees those of the older one in the newer one's form.
+pub(super) fn display_address(address: SocketAddr) -> String {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())).to_string(),
+        IpAddr::V6(_) => address.to_string(),
+    }
+}
+
+/// Adds to a failed bind what to do about it.
+pub(super) fn bind_hint(error: Error, kind: io::ErrorKind, port: u16, holder: impl Fn(u16) -> Option<String>) -> Error {
+    match kind {
+        io::ErrorKind::AddrInUse => error.with_hint(match holder(port) {
+            Some(who) => format!("port {port} is held by {who}"),
+            None => format!("port {port} is held by another program; port 0 picks a free one"),
+        }),
+        io::ErrorKind::PermissionDenied => error.with_hint("ports under 1024 need more rights on most systems"),
+        io::ErrorKind::AddrNotAvailable => error.with_hint("that address is not of this machine"),
+        _ => error,
+    }
+}
+
+/// Where to connect from, if that was said; an error where it is of the other family. Without an address, a source is a
+/// port on either family.
+pub(super) fn source_for(address: SocketAddr, options: &Options) -> io::Result<Option<SocketAddr>> {
+    match options.source {
+        Some(source) if source.is_ipv4() == address.is_ipv4() => Ok(Some(source)),
+        Some(source) if source.ip().is_unspecified() && address.is_ipv4() => {
+            Ok(Some(([0, 0, 0, 0], source.port()).into()))
+        }
+        Some(source) if source.ip().is_unspecified() => Ok(Some(([0u16; 8], source.port()).into())),
+        Some(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        None => Ok(None),
+    }
+}

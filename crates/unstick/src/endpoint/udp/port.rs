@@ -1,0 +1,97 @@
+//! One socket that many peers share, and what all sockets of a listener have in common.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::UdpSocket;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::super::notices::Notices;
+use super::super::options::Options;
+use super::super::transport::DatagramEnd;
+use super::packets::Local;
+use crate::error::Result;
+
+/// What the listener, its sockets' tasks and their sessions share.
+pub(super) struct Room {
+    pub(super) options: Options,
+    /// Sessions that wait to be accepted: [`UdpOptions::waiting_sessions`](super::super::options::UdpOptions).
+    pub(super) arrivals: mpsc::Sender<Result<DatagramEnd>>,
+    /// The listener still stands: new peers are welcome.
+    pub(super) open: AtomicBool,
+    /// Sessions at once, on all sockets.
+    pub(super) sessions: AtomicUsize,
+    /// Bytes that no reader has taken yet, of all sessions.
+    pub(super) unread: AtomicUsize,
+    /// Datagrams of peers that found no room.
+    pub(super) refused: AtomicU64,
+    pub(super) notices: Arc<Notices>,
+}
+
+impl Room {
+    pub(super) fn new(options: &Options) -> (Arc<Self>, mpsc::Receiver<Result<DatagramEnd>>) {
+        let (arrivals, incoming) = mpsc::channel(options.udp.waiting_sessions());
+        let room = Self {
+            options: options.clone(),
+            arrivals,
+            open: AtomicBool::new(true),
+            sessions: AtomicUsize::new(0),
+            unread: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            notices: Arc::new(Notices::new(options.udp.max_sessions)),
+        };
+        (Arc::new(room), incoming)
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// One socket and who speaks on it.
+pub(super) struct Port {
+    pub(super) socket: UdpSocket,
+    pub(super) address: SocketAddr,
+    pub(super) room: Arc<Room>,
+    pub(super) begun: Instant,
+    /// Sessions that nobody holds any more.
+    gone: Mutex<Vec<Key>>,
+    /// A session has gone, or the listener has.
+    pub(super) changed: Notify,
+}
+
+/// Who speaks to which address of ours.
+pub(super) type Key = (SocketAddr, Option<Local>);
+
+impl Port {
+    pub(super) fn new(socket: UdpSocket, room: &Arc<Room>) -> io::Result<Arc<Self>> {
+        let (address, room) = (socket.local_addr()?, Arc::clone(room));
+        let (gone, changed) = (Mutex::default(), Notify::new());
+        Ok(Arc::new(Self { socket, address, room, begun: Instant::now(), gone, changed }))
+    }
+
+    /// Milliseconds of this port's life.
+    pub(super) fn age(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Welcomes nobody new. The socket closes when its last session has gone.
+    pub(super) fn close(&self) {
+        self.room.open.store(false, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    /// Takes back the place of a session that nobody holds any more.
+    pub(super) fn leave(&self, key: Key) {
+        self.room.sessions.fetch_sub(1, Ordering::Relaxed);
+        self.gone().push(key);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn gone(&self) -> MutexGuard<'_, Vec<Key>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
