@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use colorchoice::ColorChoice;
 use unstick::HalfClose;
 
-use crate::help;
 use crate::options::bridge::BridgeArgs;
 use crate::options::connection::{ConnectArgs, WireArgs};
 use crate::options::listening::ListenArgs;
@@ -17,17 +17,39 @@ use crate::options::tls::{TlsArgs, TlsClientArgs, TlsServerArgs};
 use crate::options::udp::UdpArgs;
 use crate::options::values::{at_least_one, duration, half_close, number};
 use crate::options::websocket::{WsArgs, WsClientArgs, WsMessageArgs, WsServerArgs};
+use crate::{help, version};
 
 /// Whole messages over any socket.
 ///
 /// TCP carries a stream of bytes: two sends can arrive as one read, and one send as two. unstick sends and receives whole
 /// messages, in a framing that you name with -f.
 #[derive(Debug, Parser)]
-#[command(name = "unstick", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "unstick", override_usage = "unstick <COMMAND>", version = version::TEXT.as_str(), max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
+    /// Colour the output: auto (on a terminal), always or never [default: auto]
+    #[arg(long, value_name = "WHEN", global = true, value_enum, hide_possible_values = true, help_heading = "Output")]
+    pub color: Option<Color>,
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+/// When output has colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
 }
 
 /// What to do.

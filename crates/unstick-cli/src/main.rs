@@ -20,9 +20,11 @@ mod status;
 mod text_queue;
 mod usage;
 mod verb;
+mod version;
 
 use clap::{CommandFactory, FromArgMatches};
 
+use args::Color;
 use status::Status;
 
 fn main() {
@@ -37,7 +39,10 @@ fn answer() -> Status {
     let typed = command.try_get_matches_from_mut(std::env::args_os());
     let parsed = typed.and_then(|matches| args::Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
     match parsed {
-        Ok((cli, matches)) => run::run(cli, &matches).unwrap_or_else(|error| report::failure(&error)),
+        Ok((cli, matches)) => {
+            output::set_colour(cli.color.unwrap_or(Color::Auto).into());
+            run::run(cli, &matches).unwrap_or_else(|error| report::failure(&error))
+        }
         Err(error) => usage::report(&error, &command),
     }
 }

@@ -4,8 +4,10 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::StyledStr;
+use colorchoice::ColorChoice;
 use unstick::Error;
 use unstick::limits::LAST_CALL;
 use unstick::service::talk::PeerId;
@@ -15,10 +17,36 @@ use crate::sanitize;
 use crate::status::Status;
 use crate::text_queue::{self, To};
 
-/// Whether a stream gets colour: only a terminal does, and only if the user has not said no.
+/// Whether a stream gets colour: as `--color` says, else as NO_COLOR and CLICOLOR_FORCE do, else a terminal that has colours.
 pub fn colour_on(stream: &impl IsTerminal) -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    match ColorChoice::global() {
+        ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto if anstyle_query::no_color() => false,
+        // By its name 0 would force nothing, which anstyle-query does not know.
+        ColorChoice::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|set| !set.is_empty() && set != "0") => {
+            true
+        }
+        ColorChoice::Auto => stream.is_terminal() && anstyle_query::term_supports_color(),
+    }
+}
+
+/// What `--color` says, for everything that is printed from now on.
+pub fn set_colour(choice: ColorChoice) {
+    choice.write_global();
+}
+
+/// Notices are not printed (`--quiet`).
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on only errors and what was asked for is printed.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether notices are not printed.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
 }
 
 /// What a prompt does for everything that is printed while the terminal is its own.
@@ -60,6 +88,14 @@ pub fn plain(text: &str) {
 
 /// Something worth knowing that is no message.
 pub fn notice(text: &str) {
+    if is_quiet() {
+        return;
+    }
+    line(&format!("unstick: {}", sanitize::lines(text)));
+}
+
+/// Something was lost, though nothing failed: it is printed with `--quiet` too.
+pub fn loss(text: &str) {
     line(&format!("unstick: {}", sanitize::lines(text)));
 }
 

@@ -2,10 +2,12 @@
 
 mod netcat;
 
-use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, ValueEnum};
+use colorchoice::ColorChoice;
 use unstick::Error;
 
+use crate::args::Color;
 use crate::help;
 use crate::output;
 use crate::report;
@@ -13,6 +15,7 @@ use crate::status::Status;
 
 /// Says what was wrong with the arguments. Help and version come this way too, and are no error.
 pub fn report(error: &clap::Error, command: &Command) -> Status {
+    output::set_colour(colour_of(&words()));
     match error.kind() {
         ErrorKind::DisplayHelp => match help::screen(&words(), command) {
             Some(screen) => output::print(&screen),
@@ -30,6 +33,16 @@ pub fn report(error: &clap::Error, command: &Command) -> Status {
 /// What was typed behind the name of the program.
 fn words() -> Vec<String> {
     std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// What `--color` says, where the arguments were not parsed to their end.
+fn colour_of(words: &[String]) -> ColorChoice {
+    let typed = words.iter().enumerate().filter_map(|(at, word)| match word.strip_prefix("--color")? {
+        "" => words.get(at + 1).map(String::as_str),
+        value => value.strip_prefix('='),
+    });
+    let mut known = typed.filter_map(|value| Color::from_str(value, false).ok());
+    known.next_back().unwrap_or(Color::Auto).into()
 }
 
 /// The verb that was typed.

@@ -7,6 +7,7 @@
 mod accepting;
 mod datagrams;
 mod exec;
+mod family;
 mod handshakes;
 mod inbox;
 mod mem;
@@ -48,6 +49,7 @@ use crate::address::Address;
 use crate::error::{Error, Result};
 
 pub(crate) use datagrams::{Batch, RecvDatagrams};
+pub use family::AddressFamily;
 pub use notices::{Notice, Notices};
 pub use options::{Options, Trace, UdpOptions};
 pub use proxy::settings::Proxy;

@@ -61,7 +61,10 @@ impl Notices {
             _ => self.verbose,
         };
         if said && let Some(rendered) = rendered {
-            output::notice(rendered.text.trim_end());
+            match is_trouble(event) {
+                true => output::loss(rendered.text.trim_end()),
+                false => output::notice(rendered.text.trim_end()),
+            }
         }
     }
 }
@@ -104,8 +107,22 @@ impl Output for TerminalOutput {
     }
 }
 
-/// Whether an event is printed now: the same error of many peers is printed a few times, then counted.
+/// Whether an event tells that something failed or was lost: that is printed with `--quiet` too.
+fn is_trouble(event: &Event<'_>) -> bool {
+    match event {
+        Event::Close { reason, .. } => matches!(reason, Reason::Slow | Reason::Idle(_)) || reason.error().is_some(),
+        Event::Error { .. } | Event::Lost { .. } | Event::Damaged { .. } | Event::Unanswered { .. } => true,
+        Event::Notice { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether an event that is no message is printed now: with `--quiet` only trouble is, and the same error of many peers a
+/// few times, then counted.
 pub fn is_printed(event: &Event<'_>) -> bool {
+    if output::is_quiet() && !is_trouble(event) {
+        return false;
+    }
     let Event::Error { peer, error, .. } = event else { return true };
     output::should_print(&format!("peer {}: {error}", peer.unwrap_or_default()))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use unstick::endpoint::AddressFamily;
 use unstick::wire::quantity::parse_number;
 use unstick::{Address, Error, Options, Result};
 
@@ -38,9 +39,18 @@ pub struct WireArgs {
     /// Let the kernel gather small segments (Nagle's algorithm)
     #[arg(long, alias = "no-nodelay", help_heading = "Connecting")]
     pub nagle: bool,
+    /// Use IPv4 only
+    #[arg(short = '4', long, overrides_with = "ipv6", help_heading = "Connecting")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long, overrides_with = "ipv4", help_heading = "Connecting")]
+    pub ipv6: bool,
     /// Print resolved names, tried addresses and times
-    #[arg(short, long, help_heading = "Connecting")]
+    #[arg(short, long, overrides_with = "quiet", help_heading = "Output")]
     pub verbose: bool,
+    /// Print messages and errors only: not who connects, where it listens, or what a notice would tell
+    #[arg(short, long, overrides_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
 }
 
 /// How to get to a peer.
@@ -70,6 +80,9 @@ pub struct ConnectArgs {
 /// What every verb asks of an endpoint.
 pub fn options(wire: &WireArgs) -> Options {
     let mut options = Options::default();
+    if wire.quiet {
+        output::be_quiet();
+    }
     options.processes = children::processes(None);
     options.frame_timeout = wire.frame_timeout;
     match wire.keepalive {
@@ -78,10 +91,32 @@ pub fn options(wire: &WireArgs) -> Options {
         None => {}
     }
     options.nodelay = !wire.nagle;
+    options.family = match (wire.ipv4, wire.ipv6) {
+        (true, _) => Some(AddressFamily::V4),
+        (_, true) => Some(AddressFamily::V6),
+        _ => None,
+    };
     if wire.verbose {
         options.trace = Some(Arc::new(|what: &str| output::notice(&sanitize::line(what))));
     }
     options
+}
+
+/// A family of addresses is for addresses with a host.
+pub fn check_family(wire: &WireArgs, ends: &[&Address]) -> Result<()> {
+    if !(wire.ipv4 || wire.ipv6) || ends.iter().any(|at| has_host(at)) {
+        return Ok(());
+    }
+    let shown: Vec<String> = ends.iter().map(ToString::to_string).collect();
+    Err(Error::usage(format!("-4 and -6 are for addresses with a host, not for {}", shown.join(" and "))))
+}
+
+fn can_wait(address: &Address) -> bool {
+    !matches!(address, Address::Exec(_) | Address::Stdio | Address::Mem(_))
+}
+
+fn has_host(address: &Address) -> bool {
+    can_wait(address) && address.socket_name().is_none() && !matches!(address, Address::Serial(_))
 }
 
 /// How to get to a peer.
@@ -94,10 +129,6 @@ pub fn connecting(asked: &ConnectArgs, options: &mut Options) -> Result<()> {
 
 /// What is asked of connecting is for what can be connected to.
 pub fn check_connecting(asked: &ConnectArgs, ends: &[&Address]) -> Result<()> {
-    let can_wait = |address: &Address| !matches!(address, Address::Exec(_) | Address::Stdio | Address::Mem(_));
-    let has_host = |address: &Address| {
-        can_wait(address) && address.socket_name().is_none() && !matches!(address, Address::Serial(_))
-    };
     let (names, fits) = match asked {
         asked if asked.source.is_some() => {
             ("--source is for addresses with a host", ends.iter().any(|at| has_host(at)))

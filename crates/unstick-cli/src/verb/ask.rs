@@ -43,6 +43,7 @@ impl Question {
                 .with_hint("connect - --send MESSAGE speaks on standard input and output"));
         }
         let framings = framing::framings(&target, &args.wire, "line", Role::Client)?;
+        connection::check_family(&args.wire, &[&target.address])?;
         let mut options = connection::options(&args.wire);
         connection::check_connecting(&args.connecting, &[&target.address])?;
         connection::connecting(&args.connecting, &mut options)?;

@@ -87,6 +87,7 @@ impl Bridge {
         check(talk, asked, &far)?;
         let client = client_framings(&near, &far, wire)?;
         let server = server_framings(&far, client.as_ref(), wire, asked, near.framing.is_some())?;
+        connection::check_family(wire, &[&near.address, &far.address])?;
         let mut options = connection::options(wire);
         talk.children.apply(None, &mut [(&near.address, &mut options), (&far.address, &mut Options::default())])?;
         let faults = Faults { plan: Plan::parse(&asked.fault)?, seed: asked.seed.unwrap_or_default() };
@@ -110,7 +111,7 @@ impl Bridge {
             json: talk.json,
             hex: talk.hex,
             verbose: wire.verbose,
-            joins: wire.verbose || std::io::stderr().is_terminal(),
+            joins: !wire.quiet && (wire.verbose || std::io::stderr().is_terminal()),
             messages: target.client.as_ref().is_none_or(|framings| framings.inbound.keeps_boundaries()),
             single: !listening,
         };

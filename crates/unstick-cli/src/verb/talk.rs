@@ -114,6 +114,9 @@ async fn written(sender: Sender, outcome: &Outcome) -> Result<()> {
 /// nc's pipe.
 async fn raw(plan: &Plan) -> Result<Status> {
     let begun = Instant::now();
+    if plan.explains_raw {
+        output::notice("raw pipe, one connection: standard input is not a terminal; -f makes messages of it");
+    }
     // A pipe has one peer: its silence is that of the run.
     let idle = plan.rules.idle.into_iter().chain(plan.rules.peer_idle).min();
     let limit = plan.rules.deadline.into_iter().chain(idle).min();

@@ -25,6 +25,7 @@ mod http_heads;
 mod json;
 mod keys;
 mod lab;
+mod manners;
 mod netcats;
 mod numbers;
 mod outcomes;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::family::AddressFamily;
 use super::proxy::settings::Proxy;
 #[cfg(unix)]
 use super::socket_activation::Inherited;
@@ -25,6 +26,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Keep trying to connect for so long after a refusal.
     pub retry: Option<Duration>,
+    /// Use only addresses of this family, where a host has both.
+    pub family: Option<AddressFamily>,
     /// The address and port to connect from.
     pub source: Option<SocketAddr>,
     /// Send small segments at once instead of waiting to fill one (`TCP_NODELAY`). True.
@@ -97,6 +100,7 @@ impl Default for Options {
         Self {
             connect_timeout: limits::CONNECT_TIMEOUT,
             retry: None,
+            family: None,
             source: None,
             nodelay: true,
             keepalive: None,

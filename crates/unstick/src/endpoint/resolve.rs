@@ -44,8 +44,19 @@ fn retries(options: &Options, begun: std::time::Instant) -> bool {
     options.retry.is_some_and(|retry| begun.elapsed() + limits::RETRY_PAUSE < retry)
 }
 
-/// Resolves a host and port; numbers need no resolver.
+/// Resolves a host and port to the addresses of the family that the options ask for; numbers need no resolver.
 pub(crate) async fn resolve(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>> {
+    let mut found = resolve_all(at, options).await?;
+    if let Some(family) = options.family {
+        found.retain(|address| family.has(address.ip()));
+        if found.is_empty() {
+            return Err(Error::unreachable(format!("{} has no {family} address", at.host()), None));
+        }
+    }
+    Ok(found)
+}
+
+async fn resolve_all(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>> {
     if let Ok(ip) = at.host().parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, at.port)]);
     }

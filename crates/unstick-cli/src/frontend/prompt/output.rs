@@ -34,7 +34,7 @@ impl Output for PromptOutput {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         self.screen.note(&event);
         let Some(Rendered { text, message }) = self.renderer.render(&event) else { return Ok(()) };
-        if !is_printed(&event) {
+        if !message && !is_printed(&event) {
             return Ok(());
         }
         match self.separate_errors && !message {

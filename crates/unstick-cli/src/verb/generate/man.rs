@@ -76,7 +76,8 @@ const PROMPT: &[(&str, &str)] = &[
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
-    ("NO_COLOR", "no colour, if it is set and not empty"),
+    ("NO_COLOR", "no colour, if it is set and not empty; --color goes before it"),
+    ("CLICOLOR_FORCE", "colour also where the output is not a terminal, if it is set and not 0"),
     ("TERM=dumb", "no colour, and no editing of lines"),
     ("XDG_STATE_HOME", "where the history of the prompt is kept"),
     (
@@ -113,7 +114,7 @@ const ENDINGS: &str = "When standard input ends, the sending side is closed and 
 pub(super) fn page(mut command: Command) -> String {
     command.build();
     let mut page = Roff::new();
-    let version = format!("unstick {}", command.get_version().unwrap_or_default());
+    let version = format!("unstick {}", env!("CARGO_PKG_VERSION"));
     page.control("TH", ["UNSTICK", "1", "", &version, "User Commands"]);
     front(&mut page, &command);
     let verbs: Vec<&Command> = command.get_subcommands().filter(|verb| verb.get_name() != "help").collect();

@@ -42,6 +42,8 @@ pub struct Plan {
     pub screen: bool,
     /// Standard input is left alone.
     pub input_unread: bool,
+    /// Nobody asked for a raw pipe: it is what a standard input without a terminal means. A person is told so.
+    pub explains_raw: bool,
 }
 
 /// What stands at this end.
@@ -176,10 +178,24 @@ impl Plan {
             time: talk.time,
             verbose: wire.verbose,
         };
+        connection::check_family(wire, &[&target.address])?;
         let mut options = connection::options(wire);
         options.serial_quiet = rules.linger;
-        let address = target.address;
-        Ok(Self { address, framings, options, reconnect: None, listening, rules, front, look, screen, input_unread })
+        let unasked = wire.frame.is_none() && target.framing.is_none() && matches!(front, Frontend::Raw);
+        let explains_raw = unasked && std::io::stderr().is_terminal();
+        Ok(Self {
+            address: target.address,
+            framings,
+            options,
+            reconnect: None,
+            listening,
+            rules,
+            front,
+            look,
+            screen,
+            input_unread,
+            explains_raw,
+        })
     }
 }
 
