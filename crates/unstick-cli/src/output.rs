@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::builder::StyledStr;
 use colorchoice::ColorChoice;
 use unstick::Error;
-use unstick::limits::LAST_CALL;
+use unstick::limits::FINAL_FLUSH_TIMEOUT;
 use unstick::service::talk::PeerId;
 
 use crate::complaints;
@@ -198,7 +198,7 @@ pub fn end_on_panic() {
 pub fn exit(status: Status) -> ! {
     complaints::flush(problem);
     restore_terminal();
-    text_queue::flush(text_queue::STALLED);
+    text_queue::flush(text_queue::SLOW_PEER_TIMEOUT);
     std::process::exit(status as i32)
 }
 
@@ -208,7 +208,7 @@ pub fn exit_at_once(status: Status) -> ! {
     if let Some(prompt) = PROMPT.get() {
         (prompt.abandon)();
     }
-    text_queue::flush(LAST_CALL);
+    text_queue::flush(FINAL_FLUSH_TIMEOUT);
     // Past the handlers of a usual end, which may wait for a lock or a reader.
     signal_hook::low_level::exit(status as i32)
 }

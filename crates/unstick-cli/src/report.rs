@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use unstick::Error;
-use unstick::service::talk::{Outcome, Rules};
+use unstick::service::talk::{Config, Outcome};
 
 use crate::output;
 use crate::status::Status;
@@ -26,7 +26,7 @@ pub fn status_of(error: &Error) -> Status {
 }
 
 /// Says how a conversation ended where that needs saying.
-pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
+pub fn outcome(outcome: &Outcome, rules: &Config, peers: PeerErrors) -> Status {
     match outcome {
         // What has stopped it decides the status.
         Outcome::Ended | Outcome::Reached | Outcome::Stopped | Outcome::OutputClosed => Status::Done,
@@ -37,8 +37,8 @@ pub fn outcome(outcome: &Outcome, rules: &Rules, peers: Peers) -> Status {
         Outcome::Idle(after) => timed_out(&quiet(*after)),
         Outcome::Deadline(after) => timed_out(&late(rules.deadline.or(Some(*after)))),
         Outcome::PeerFailed(error) => match peers {
-            Peers::Said => status_of(error),
-            Peers::Unsaid => failure(error),
+            PeerErrors::Said => status_of(error),
+            PeerErrors::Unsaid => failure(error),
         },
         Outcome::Failed(error) => failure(error),
         _ => Status::Failed,
@@ -53,7 +53,7 @@ pub fn timed_out(what: &str) -> Status {
 
 /// Whether the failure of the only peer has been said as it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peers {
+pub enum PeerErrors {
     Said,
     Unsaid,
 }
@@ -69,7 +69,7 @@ pub fn late(deadline: Option<Duration>) -> String {
 }
 
 /// What did not come.
-fn short(received: u64, rules: &Rules) -> String {
+fn short(received: u64, rules: &Config) -> String {
     let until = rules.until.as_ref().map(|until| crate::sanitize::line_of_bytes(until));
     match (rules.count, until) {
         (Some(count), None) => format!("ended after {received} of {count} messages (--count)"),

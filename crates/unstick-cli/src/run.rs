@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::ArgMatches;
-use unstick::limits::LAST_CALL;
+use unstick::limits::FINAL_FLUSH_TIMEOUT;
 use unstick::{Error, Result};
 
 use crate::args::{Cli, Verb};
@@ -44,7 +44,7 @@ fn block_on(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
             () = signals::overdue() => Ok(Status::Terminated),
         };
         let status = signals::status_of_end();
-        unstick::end_processes(if status.is_some() { Duration::ZERO } else { LAST_CALL }).await;
+        unstick::end_processes(if status.is_some() { Duration::ZERO } else { FINAL_FLUSH_TIMEOUT }).await;
         status.map_or(result, Ok)
     });
     // A thread may still wait for standard input: it is not waited for.

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use unstick::limits::WIND_UP;
+use unstick::limits::FLUSH_TIMEOUT;
 use unstick::{Error, Result, Stop, Stopper};
 
 use crate::output;
 use crate::status::Status;
 
 /// How long the run may take to see that it is to end: one that waits in a write, for a terminal that takes nothing, does not see it.
-const HEARING: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long ending may take in all: what was taken is written ([`WIND_UP`]), to peers and then to standard output, and commands are
+/// How long ending may take in all: what was taken is written ([`FLUSH_TIMEOUT`]), to peers and then to standard output, and commands are
 /// ended. The rest is for a machine that is busy.
 const ENDING: Duration = Duration::from_secs(15);
 
@@ -56,7 +56,7 @@ pub async fn overdue() {
     stop.comes().await;
     SEEN.store(true, Ordering::Relaxed);
     // What was taken goes to peers, and then to standard output.
-    tokio::time::sleep(2 * WIND_UP).await;
+    tokio::time::sleep(2 * FLUSH_TIMEOUT).await;
 }
 
 /// What comes of something that has nothing to finish; `None` where it was ended.
@@ -70,7 +70,7 @@ pub async fn unless_ended<T>(doing: impl Future<Output = T>) -> Option<T> {
 
 /// Ends the run as a signal does if it has not ended by itself after a moment: ^C at a prompt is a key, and no signal.
 pub fn insist(status: Status) {
-    after(HEARING, move || come(status));
+    after(DRAIN_TIMEOUT, move || come(status));
 }
 
 /// The first asks the run to end, and sees to it that it does; another one ends it at once.
@@ -79,7 +79,7 @@ fn come(status: Status) {
         output::exit_at_once(status);
     }
     STOPPER.stop();
-    after(HEARING, move || {
+    after(DRAIN_TIMEOUT, move || {
         if !SEEN.load(Ordering::Relaxed) {
             output::exit_at_once(status);
         }

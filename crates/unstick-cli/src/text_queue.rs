@@ -24,7 +24,7 @@ pub const WAITING: usize = 256 << 10;
 pub const BURST: usize = 16 << 20;
 
 /// How long a reader may take nothing before nobody waits for it any more. A terminal that is stopped (^S) is such a reader.
-pub const STALLED: Duration = Duration::from_secs(1);
+pub const SLOW_PEER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the end of the program waits for what was said last, in all: a reader that is slow, and reads.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -196,12 +196,12 @@ impl State {
 
     /// Whether the reader has taken nothing for too long.
     fn is_stalled(&self) -> bool {
-        self.bytes > 0 && self.still_for() >= STALLED
+        self.bytes > 0 && self.still_for() >= SLOW_PEER_TIMEOUT
     }
 
     /// How long to wait for room, where there is something to wait for.
     fn wait(&self) -> Option<Duration> {
-        let left = STALLED.saturating_sub(self.still_for());
+        let left = SLOW_PEER_TIMEOUT.saturating_sub(self.still_for());
         (self.bytes > WAITING && !left.is_zero()).then_some(left)
     }
 

@@ -29,7 +29,7 @@ pub const TURN_BYTES: usize = 64 << 10;
 
 /// Bytes of one read of a bridge, into memory that all bridges of a thread share: it is quick to fill and stays in the
 /// cache; two full ones in a row show a stream that Linux had better move by itself.
-pub const RELAY_READ: usize = 64 << 10;
+pub const BRIDGE_READ: usize = 64 << 10;
 
 /// Bytes of the largest datagram that is received whole, unless told otherwise: a UDP length is 16 bits.
 pub const LARGEST_DATAGRAM: usize = 65_535;
@@ -141,7 +141,7 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a listener does not repeat that it cannot accept: at the limit of open files it would be said for each peer.
-pub const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
+pub const ACCEPT_ERROR_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long this end waits for an answer to the last that it sent before it half-closes all the same: longer than a slow server
 /// usually thinks, and short enough for users of a server that answers only once it has seen the end of file.
@@ -152,14 +152,14 @@ pub const HALF_CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 pub const ANSWER_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a run that is over waits for what was sent to be written: a peer that does not read holds it back no longer.
-pub const WIND_UP: Duration = Duration::from_secs(5);
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The same where a time limit has passed or nobody reads the output: whoever set it does not want to wait.
-pub const LAST_CALL: Duration = Duration::from_millis(200);
+pub const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How long a server is heard out at most whose client is gone altogether, unless `linger` is longer: one that goes on speaking
 /// would be listened to, for nobody, for ever.
-pub const HEARING: Duration = Duration::from_secs(10);
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a process whose connection has gone may take to end by itself, and again once it was told to.
 pub const EXEC_GRACE: Duration = Duration::from_secs(5);
@@ -191,7 +191,7 @@ pub const PROGRESS_LOOK: Duration = Duration::from_millis(100);
 pub const MAX_UNSENT: u32 = 128 << 10;
 
 /// How long one of many peers may take nothing of messages that wait for it, though there is room for more of them.
-pub const STALLED: Duration = Duration::from_secs(10);
+pub const SLOW_PEER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Commands that are read ahead while a message waits for a peer, to find one that ends the peer or the run.
 pub const COMMANDS_AHEAD: usize = 1024;
@@ -225,7 +225,7 @@ pub const UNFINISHED_SHOWN: usize = 64;
 pub const MAX_JOINED: usize = 1 << 20;
 
 /// Bytes of a program's last words that `shake` keeps, and of its output where that is compared.
-pub const MAX_SAID: usize = 64 << 10;
+pub const MAX_CAPTURED_OUTPUT: usize = 64 << 10;
 
 /// How long a receiver is given to read what is before a cut: one that has not read by then is busy with something
 /// else, and the cut counts as undelivered.

@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub type Errors = Box<dyn FnMut(&[u8]) + Send>;
 
 /// Where commands run: [`Options::processes`](crate::Options::processes) for `exec:`,
-/// [`Rules::processes`](crate::service::talk::Rules::processes) for an answer by command. Clones share the limit.
+/// [`Config::processes`](crate::service::talk::Config::processes) for an answer by command. Clones share the limit.
 #[derive(Clone)]
 pub struct Processes {
     room: Arc<Semaphore>,
@@ -128,7 +128,7 @@ pub async fn end_processes(courtesy: Duration) {
     if !all_gone_within(limits::PROCESS_GRACE).await {
         process_group::signal_all(process_group::kill);
         // Whom the system does not end at once it will.
-        all_gone_within(limits::LAST_CALL).await;
+        all_gone_within(limits::FINAL_FLUSH_TIMEOUT).await;
     }
 }
 

@@ -1,8 +1,9 @@
 //! Services: each drives links, or the bytes under them, and none imports another.
 
 #[cfg(unix)]
+pub mod bridge;
 pub mod lab;
 pub mod pipe;
-pub mod relay;
+pub(crate) mod run;
 pub mod shake;
 pub mod talk;

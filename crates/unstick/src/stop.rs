@@ -1,10 +1,10 @@
-//! Says to a service that it is to end: what was taken is still written, within [`WIND_UP`].
+//! Says to a service that it is to end: what was taken is still written, within [`FLUSH_TIMEOUT`].
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::limits::{LAST_CALL, WIND_UP};
+use crate::limits::{FINAL_FLUSH_TIMEOUT, FLUSH_TIMEOUT};
 
 /// Ends every service that has its [`Stop`].
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Stop {
     /// What is left of the time for ending: a moment, at least.
     pub fn left(&self) -> Duration {
         let spent = self.since().map(|since| since.elapsed()).unwrap_or_default();
-        WIND_UP.saturating_sub(spent).max(LAST_CALL)
+        FLUSH_TIMEOUT.saturating_sub(spent).max(FINAL_FLUSH_TIMEOUT)
     }
 
     fn since(&self) -> Option<Instant> {

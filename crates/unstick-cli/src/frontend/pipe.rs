@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::pin::Pin;
 
-use unstick::limits::LAST_CALL;
-use unstick::service::talk::{Command, Event, Input, Output, Target};
+use unstick::limits::FINAL_FLUSH_TIMEOUT;
+use unstick::service::talk::{Command, Event, Input, Output, Recipient};
 use unstick::{Address, Error, Options, Receiver, Result, Sender};
 
 use crate::frontend::terminal::Notices;
@@ -50,7 +50,7 @@ pub async fn open(format: Format, notices: Notices) -> Result<(PipeInput, PipeOu
 impl PipeInput {
     fn command(&self, written: &[u8]) -> Result<Command> {
         let message = self.format.parse_message(written)?;
-        Ok(Command::Send { to: Target::Latest, message })
+        Ok(Command::Send { to: Recipient::Latest, message })
     }
 
     /// The rest of a whole input.
@@ -64,7 +64,7 @@ impl PipeInput {
             whole.extend_from_slice(&part);
         }
         let message = self.whole.take().filter(|whole| !whole.is_empty());
-        Ok(message.map(|message| Command::Send { to: Target::Latest, message: message.into() }))
+        Ok(message.map(|message| Command::Send { to: Recipient::Latest, message: message.into() }))
     }
 }
 
@@ -74,7 +74,7 @@ impl Input for PipeInput {
             return self.next_whole().await;
         }
         match self.receiver.recv().await.map_err(unread)? {
-            Some(message) if self.format.stands(&message) => Ok(Some(Command::Send { to: Target::Latest, message })),
+            Some(message) if self.format.stands(&message) => Ok(Some(Command::Send { to: Recipient::Latest, message })),
             Some(written) => self.command(&written).map(Some),
             None => Ok(None),
         }
@@ -85,7 +85,7 @@ impl Input for PipeInput {
             return Ok(None);
         }
         match self.receiver.try_next_bytes().map_err(unread)? {
-            Some(message) if self.format.stands(&message) => Ok(Some(Command::Send { to: Target::Latest, message })),
+            Some(message) if self.format.stands(&message) => Ok(Some(Command::Send { to: Recipient::Latest, message })),
             Some(written) => self.command(&written).map(Some),
             None => Ok(None),
         }
@@ -196,7 +196,7 @@ pub async fn finish_in_time(sender: Sender, hurry: bool) -> Result<()> {
     let stop = signals::stop();
     tokio::select! {
         written = finish(sender) => written,
-        () = tokio::time::sleep(LAST_CALL), if hurry => Ok(()),
+        () = tokio::time::sleep(FINAL_FLUSH_TIMEOUT), if hurry => Ok(()),
         () = stop.overdue() => Ok(()),
     }
 }

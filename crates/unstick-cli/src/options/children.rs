@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use clap::Args;
 use unstick::endpoint::Options;
-use unstick::service::talk::{Answer, Rules};
+use unstick::service::talk::{AutoReply, Config};
 use unstick::{Address, Error, Errors, Processes, Result};
 
 use crate::{output, sanitize};
@@ -32,8 +32,8 @@ pub fn processes(asked: Option<u32>) -> Processes {
 
 impl Children {
     /// What was asked of commands, which these ends or answers have to run.
-    pub fn apply(&self, rules: Option<&mut Rules>, ends: &mut [(&Address, &mut Options)]) -> Result<()> {
-        let each = rules.as_ref().is_some_and(|rules| matches!(rules.answer, Answer::Each(_)));
+    pub fn apply(&self, rules: Option<&mut Config>, ends: &mut [(&Address, &mut Options)]) -> Result<()> {
+        let each = rules.as_ref().is_some_and(|rules| matches!(rules.answer, AutoReply::Each(_)));
         let runs = each || ends.iter().any(|(address, _)| matches!(address, Address::Exec(_)));
         if self.max_processes.is_some() && !runs {
             return Err(Error::usage("--max-processes is for the commands of --each and exec:, and none runs here")

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use unstick::service::relay;
-use unstick::service::talk::Rules;
+use unstick::service::bridge;
+use unstick::service::talk::Config;
 use unstick::wire::quantity::parse_size;
 
 use crate::options::values::duration;
@@ -30,7 +30,7 @@ pub struct PeerLimits {
 
 impl PeerLimits {
     /// What they mean for a conversation.
-    pub fn apply(&self, rules: &mut Rules, options: &mut Options) {
+    pub fn apply(&self, rules: &mut Config, options: &mut Options) {
         rules.max_queue = self.max_queue.unwrap_or(rules.max_queue);
         rules.peer_idle = self.peer_idle;
         options.pending = self.pending();
@@ -43,7 +43,7 @@ impl PeerLimits {
     /// # Errors
     ///
     /// Where a limit is for a conversation at this end.
-    pub fn apply_to_bridge(&self, rules: &mut relay::Rules, ends: [&mut Options; 2]) -> Result<()> {
+    pub fn apply_to_bridge(&self, rules: &mut bridge::Config, ends: [&mut Options; 2]) -> Result<()> {
         if self.max_queue.is_some() {
             let error = Error::usage("--max-queue is for messages from standard input, and with --to there are none");
             return Err(error.with_hint("leave out one of them"));

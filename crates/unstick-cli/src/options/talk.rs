@@ -21,19 +21,19 @@ pub struct TalkArgs {
     /// Send a file as one message
     #[arg(long, value_name = "PATH")]
     pub send_file: Vec<std::path::PathBuf>,
-    /// Answer every message with TEXT
+    /// AutoReply every message with TEXT
     #[arg(long, value_name = "TEXT", group = "answer", allow_hyphen_values = true)]
     pub reply: Option<String>,
-    /// Answer every message with itself
+    /// AutoReply every message with itself
     #[arg(long, group = "answer")]
     pub echo: bool,
-    /// Answer every message with the output of COMMAND. The command reads the message from standard input; UNSTICK_PEER and
+    /// AutoReply every message with the output of COMMAND. The command reads the message from standard input; UNSTICK_PEER and
     /// UNSTICK_FROM name the peer
     #[arg(long, value_name = "COMMAND", group = "answer")]
     pub each: Option<String>,
     #[command(flatten)]
     pub children: Children,
-    /// Answer at most N datagrams of one peer a second, on average, with --echo, --reply or --each [default: 500]
+    /// AutoReply at most N datagrams of one peer a second, on average, with --echo, --reply or --each [default: 500]
     #[arg(long, value_name = "N", value_parser = at_least_one, requires = "answer")]
     pub max_answers: Option<u64>,
     /// Write messages to standard output, and read them from standard input, in this format: line, quoted, hex, escaped,

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use bytes::Bytes;
-use unstick::limits::{HALF_CLOSE_PATIENCE, LAST_CALL};
+use unstick::limits::{FINAL_FLUSH_TIMEOUT, HALF_CLOSE_PATIENCE};
 use unstick::wire::Role;
 use unstick::wire::quantity::parse_number;
 use unstick::{Address, Error, FramedAddress, Framings, HalfClose, Link, Options, Result, Sender};
@@ -168,7 +168,7 @@ async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
             let _ = sender.finish().await;
             while matches!(receiver.recv().await, Ok(Some(_))) {}
         };
-        let _ = tokio::time::timeout(LAST_CALL, goodbye).await;
+        let _ = tokio::time::timeout(FINAL_FLUSH_TIMEOUT, goodbye).await;
     }
     reply
 }

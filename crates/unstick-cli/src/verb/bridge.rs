@@ -4,7 +4,7 @@ mod bridge_output;
 
 use std::io::IsTerminal;
 
-use unstick::service::relay::{Clients, Faults, Outcome, Rules, Target, relay};
+use unstick::service::bridge::{Clients, Config, Faults, Outcome, Target, bridge};
 use unstick::wire::faults::Plan;
 use unstick::wire::{Framing, Role};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
@@ -31,7 +31,7 @@ pub struct Bridge {
     options: Options,
     listening: bool,
     target: Target,
-    rules: Rules,
+    rules: Config,
     look: BridgeOutputOptions,
 }
 
@@ -102,7 +102,7 @@ impl Bridge {
             }
         }
         warn(&near.address, &target);
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.dump = asked.dump;
         rules.idle = talk.idle;
         rules.deadline = talk.deadline;
@@ -140,7 +140,7 @@ impl Bridge {
         let traffic = BridgeOutput::open(self.look, &self.target.address, taken).await?;
         let (sender, lost) = (traffic.sender(), traffic.lost());
         self.rules.stop = signals::stop();
-        let outcome = relay(clients, self.target, traffic, self.rules).await;
+        let outcome = bridge(clients, self.target, traffic, self.rules).await;
         let hurry = matches!(outcome, Outcome::Idle(_) | Outcome::Deadline(_));
         if let Some(sender) = sender
             && let Err(error) = pipe::finish_in_time(sender, hurry).await

@@ -7,14 +7,14 @@ use std::time::Instant;
 use unstick::endpoint::{End, StreamEnd};
 use unstick::service;
 use unstick::service::pipe::Ended;
-use unstick::service::talk::{Input, Outcome, Output, Party, Silence, talk};
+use unstick::service::talk::{Input, NoInput, Outcome, Output, Peers, talk};
 use unstick::{Error, Result, Sender};
 
 use crate::deadline::within;
 use crate::frontend::terminal::render::listening;
 use crate::frontend::terminal::{Notices, TerminalOutput};
 use crate::frontend::{json, pipe, prompt};
-use crate::report::{self, Peers};
+use crate::report::{self, PeerErrors};
 use crate::status::Status;
 use crate::{output, sanitize, signals};
 use plan::{Frontend, Plan};
@@ -34,7 +34,7 @@ pub async fn converse(mut plan: Plan) -> Result<Status> {
         if let Frontend::Json = plan.front {
             json::not_begun(&Error::other(report::late(asked.deadline)));
         }
-        return Ok(report::outcome(&late, &asked, Peers::Unsaid));
+        return Ok(report::outcome(&late, &asked, PeerErrors::Unsaid));
     };
     if let (Frontend::Json, Err(error)) = (&plan.front, &party) {
         json::not_begun(error);
@@ -42,7 +42,7 @@ pub async fn converse(mut plan: Plan) -> Result<Status> {
     let party = party?;
     plan.rules.deadline = asked.deadline.map(|after| after.saturating_sub(start.elapsed()));
     plan.rules.stop = signals::stop();
-    let single = matches!(party, Party::One(_)) || plan.rules.once;
+    let single = matches!(party, Peers::One(_)) || plan.rules.once;
     let goes_on = plan.rules.has_another_end() || plan.rules.once;
     let notices = Notices::new(plan.look.verbose, single);
     let (outcome, peers) = match &plan.front {
@@ -53,7 +53,7 @@ pub async fn converse(mut plan: Plan) -> Result<Status> {
             if prompt::finish() {
                 return Ok(Status::Interrupted);
             }
-            (outcome, Peers::Said)
+            (outcome, PeerErrors::Said)
         }
         Frontend::Pipe(format) => {
             let (input, output) = pipe::open(format.clone(), notices).await?;
@@ -61,47 +61,47 @@ pub async fn converse(mut plan: Plan) -> Result<Status> {
             let sender = output.sender();
             let outcome = hold(party, input, output, &plan).await;
             written(sender, &outcome).await?;
-            (outcome, Peers::Unsaid)
+            (outcome, PeerErrors::Unsaid)
         }
         Frontend::Screen(format) => {
             // Kept until the end: with it standard output would be closed.
             let (input, _output) = pipe::open(format.clone(), notices).await?;
-            (hold(party, input, TerminalOutput::new(plan.look.clone(), !plan.listening), &plan).await, Peers::Said)
+            (hold(party, input, TerminalOutput::new(plan.look.clone(), !plan.listening), &plan).await, PeerErrors::Said)
         }
         Frontend::Json => {
             let (input, output) = json::open().await?;
             let sender = output.sender();
             let outcome = hold(party, input, output, &plan).await;
             written(sender, &outcome).await?;
-            (outcome, Peers::Said)
+            (outcome, PeerErrors::Said)
         }
-        Frontend::None => (talk(party, Silence, notices, plan.rules).await, Peers::Unsaid),
+        Frontend::None => (talk(party, NoInput, notices, plan.rules).await, PeerErrors::Unsaid),
         Frontend::Raw => unreachable!("a raw pipe was told apart above"),
     };
     Ok(report::outcome(&outcome, &asked, peers))
 }
 
-async fn open(plan: &Plan) -> Result<Party> {
+async fn open(plan: &Plan) -> Result<Peers> {
     let (address, framings, options) = (&plan.address, plan.framings.as_ref(), &plan.options);
     if plan.listening {
         unstick::limits::raise_open_files();
         let mut listener = unstick::listen(address, framings, options).await?;
         return match listener.serves_one() {
-            true => listener.accept().await.map(Party::One),
-            false => Ok(Party::Many(listener)),
+            true => listener.accept().await.map(Peers::One),
+            false => Ok(Peers::Many(listener)),
         };
     }
     let link = unstick::connect(address, framings, options).await?;
     Ok(match &plan.reconnect {
-        Some(how) => Party::Again(link, how.clone()),
-        None => Party::One(link),
+        Some(how) => Peers::Again(link, how.clone()),
+        None => Peers::One(link),
     })
 }
 
 /// The conversation, with standard input where it is read.
-async fn hold(party: Party, input: impl Input, output: impl Output, plan: &Plan) -> Outcome {
+async fn hold(party: Peers, input: impl Input, output: impl Output, plan: &Plan) -> Outcome {
     if plan.input_unread {
-        return talk(party, Silence, output, plan.rules.clone()).await;
+        return talk(party, NoInput, output, plan.rules.clone()).await;
     }
     talk(party, input, output, plan.rules.clone()).await
 }
@@ -125,7 +125,7 @@ async fn raw(plan: &Plan) -> Result<Status> {
     };
     let outcome = match opened {
         Some(end) => {
-            let mut rules = service::pipe::Rules::default();
+            let mut rules = service::pipe::Config::default();
             rules.wait = plan.rules.wait;
             rules.linger = plan.rules.linger;
             rules.half_close = plan.rules.half_close;
@@ -144,7 +144,7 @@ async fn raw(plan: &Plan) -> Result<Status> {
         None if limit == plan.rules.deadline => Outcome::Deadline(begun.elapsed()),
         None => Outcome::Idle(limit.unwrap_or_default()),
     };
-    Ok(report::outcome(&outcome, &plan.rules, Peers::Unsaid))
+    Ok(report::outcome(&outcome, &plan.rules, PeerErrors::Unsaid))
 }
 
 async fn open_end(plan: &Plan) -> Result<StreamEnd> {

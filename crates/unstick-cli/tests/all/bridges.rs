@@ -162,7 +162,7 @@ fn a_server_that_goes_on_speaking_is_not_listened_to_for_ever_once_its_client_is
     let address = line.split(" on ").nth(1).unwrap().split(" for ").next().unwrap().to_owned();
     let mut page = unstick(&["connect", &address, "--count", "1"]);
     assert_eq!((page.line(), page.code()), ("tick".to_owned(), 0));
-    // A server that says more and more, and a process that has said all it had to say. Both last as long as limits::HEARING.
+    // A server that says more and more, and a process that has said all it had to say. Both last as long as limits::DRAIN_TIMEOUT.
     let (server, address) = listener();
     let mut bridge = unstick(&["connect", "exec:echo hello", "--to", &address]);
     let mut far = Peer::accept(&server);

@@ -1,4 +1,4 @@
-//! Ended from outside: what was taken is still written, whole, within a bound (`WIND_UP`); and a dump that cannot be written ends
+//! Ended from outside: what was taken is still written, whole, within a bound (`FLUSH_TIMEOUT`); and a dump that cannot be written ends
 //! nothing.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
@@ -194,7 +194,7 @@ fn a_second_signal_ends_it_at_once() {
     process.signal(Signal::TERM);
     process.signal(Signal::INT);
     assert!([130, 143].contains(&process.code()));
-    assert!(begun.elapsed() < unstick::limits::WIND_UP, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < unstick::limits::FLUSH_TIMEOUT, "{:?}", begun.elapsed());
     flood.join().unwrap();
 }
 

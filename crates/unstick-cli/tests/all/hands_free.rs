@@ -223,7 +223,7 @@ fn as_many_peers_as_are_allowed_and_no_more() {
     two.hears("still here\n");
 }
 
-/// `ACCEPT_PAUSE` and `COMPLAINT_PAUSE`: it is tried again until it is over, and said once.
+/// `ACCEPT_PAUSE` and `ACCEPT_ERROR_INTERVAL`: it is tried again until it is over, and said once.
 #[test]
 fn a_listener_that_runs_out_of_open_files_says_so_and_serves_on() {
     let script = "ulimit -n 24; exec \"$0\" listen 127.0.0.1:0 --echo";

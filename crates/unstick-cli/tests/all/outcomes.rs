@@ -183,7 +183,7 @@ fn under_json_a_refused_answer_is_the_error_of_its_close() {
     good.hears("hi\n");
 }
 
-/// The conversation with a peer that does not read or go is over only after `WIND_UP` or `LAST_CALL`: why it was refused is not kept
+/// The conversation with a peer that does not read or go is over only after `FLUSH_TIMEOUT` or `FINAL_FLUSH_TIMEOUT`: why it was refused is not kept
 /// until then.
 #[test]
 fn why_a_peer_is_refused_is_said_at_once_and_only_once() {

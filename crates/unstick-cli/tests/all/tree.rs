@@ -115,6 +115,7 @@ fn services_do_not_import_one_another() {
     let services: BTreeSet<String> = fs::read_dir(home().join("crates/unstick/src/service"))
         .unwrap()
         .filter_map(|entry| entry.unwrap().path().file_stem()?.to_str().map(str::to_owned))
+        .filter(|name| name != "run") // What every run has in common.
         .collect();
     assert!(services.len() >= 2, "{services:?}");
     for source in sources("crates/unstick/src/service") {

@@ -124,7 +124,7 @@ fn moment() -> Instant {
     let now = Instant::now();
     match *given {
         Some(end) if now < end + TOGETHER => end,
-        _ => *given.insert(now + limits::LAST_CALL),
+        _ => *given.insert(now + limits::FINAL_FLUSH_TIMEOUT),
     }
 }
 

@@ -3,13 +3,14 @@
 //! Not here: messages. Bytes move from descriptor to descriptor, where the kernel can without passing through this
 //! process; those of a transport that is no socket pass through it (`streams`).
 
+mod progress;
 mod streams;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -18,16 +19,18 @@ use tokio::time::Instant;
 
 use crate::activity::{Activity, bounded, sleep_until};
 use crate::endpoint::StreamEnd;
-use crate::endpoint::write_error::WriteError;
 use crate::error::{Error, Result};
 use crate::half_close::HalfClose;
 use crate::limits;
 use crate::stop::Stop;
+use progress::{COPY, Closing, Done, EndOfInput, Failure, NOTE_PATIENCE, Progress};
+
+pub use progress::Filter;
 
 /// When a pipe ends, besides at the end of both directions.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Rules {
+pub struct Config {
     /// When standard input has ended, wait for the peer's end.
     pub wait: bool,
     /// A peer that has ended may still be listening: what standard input goes on delivering is sent until it has been
@@ -43,14 +46,11 @@ pub struct Rules {
     pub idle: Option<Duration>,
     /// End after so long.
     pub deadline: Option<Duration>,
-    /// Ends the run: nothing more is read, and what was read is still written, within [`WIND_UP`](crate::limits::WIND_UP).
+    /// Ends the run: nothing more is read, and what was read is still written, within [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
     pub stop: Stop,
 }
 
-/// What arrives passes through this before it is written, piece by piece; an empty piece is the end. For terminals.
-pub type Filter = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
-
-impl Default for Rules {
+impl Default for Config {
     fn default() -> Self {
         Self {
             wait: true,
@@ -71,7 +71,7 @@ impl Default for Rules {
 pub enum Ended {
     /// As it should.
     InOrder,
-    /// [`Rules::stop`] has said so.
+    /// [`Config::stop`] has said so.
     Stopped,
     /// Nobody reads standard output any more.
     OutputClosed,
@@ -81,95 +81,11 @@ pub enum Ended {
     Deadline(Duration),
 }
 
-/// One direction has ended.
-enum Done {
-    Input(Result<(), Failure>),
-    Peer(Result<(), Failure>),
-}
-
-/// Which side of a pump failed, and how.
-enum Failure {
-    Reading(io::Error),
-    Writing(io::Error),
-}
-
-/// What the two directions let be seen of their work.
-struct Progress {
-    /// When a byte was last sent to the peer, and when one last came from it.
-    sent: Activity,
-    came: Activity,
-    /// There is input, and the peer does not take it.
-    held_up: AtomicBool,
-    /// What a write to the socket has failed with.
-    failed: WriteError,
-    /// All of the input has been sent: no write can fail any more.
-    sent_all: AtomicBool,
-    /// Nothing more is to be read.
-    stopped: AtomicBool,
-    /// Directions that have read something which is not written yet.
-    carrying: AtomicUsize,
-}
-
-impl Progress {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            sent: Activity::new(),
-            came: Activity::new(),
-            held_up: AtomicBool::new(false),
-            failed: WriteError::default(),
-            sent_all: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-            carrying: AtomicUsize::new(0),
-        })
-    }
-
-    /// When a byte was last moved.
-    fn last(&self) -> Instant {
-        self.sent.last().max(self.came.last())
-    }
-}
-
-/// What a direction to the peer needs to know of its end.
-#[derive(Clone, Copy)]
-struct Closing {
-    half_close: HalfClose,
-    serve_on: bool,
-    wait: bool,
-}
-
-impl Closing {
-    /// Whether the sending side ends at the end of input, and nobody waits with it.
-    fn at_once(self, progress: &Progress) -> bool {
-        let empty = progress.sent.noted().is_none();
-        match self.half_close {
-            _ if !self.wait => true,
-            _ if empty && self.serve_on => false,
-            HalfClose::Now => true,
-            HalfClose::Answered => empty,
-            HalfClose::Never => false,
-        }
-    }
-
-    /// When the sending side is to end, of those that do not at once.
-    fn due(self, progress: &Progress) -> Option<Instant> {
-        let sent = progress.sent.noted()?;
-        // The thread that sends may note it only after the answer has come.
-        let came = progress.came.noted().map(|came| if came + NOTE_PATIENCE >= sent { came.max(sent) } else { came });
-        self.half_close.due(Some(sent), came, sent)
-    }
-}
-
 /// Bytes moved in one call: a few of them fill any socket's buffer.
 const CHUNK: usize = 1 << 20;
 
-/// Bytes read and written at a time where the kernel cannot move them by itself.
-const COPY: usize = 256 << 10;
-
 /// How often the threads are looked at that are to write what they have read.
 const LOOK: Duration = Duration::from_millis(2);
-
-/// How long the writing thread may take to note what it has sent, or its error: time to be scheduled on a busy machine.
-const NOTE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Moves bytes until both directions have ended, or the rules say so. Uses a thread a direction; one that waits for
 /// standard input stays behind, and ends with the process.
@@ -177,7 +93,7 @@ const NOTE_PATIENCE: Duration = Duration::from_millis(100);
 /// # Errors
 ///
 /// Where the connection is reset, or standard input or output fails.
-pub async fn pipe(end: StreamEnd, mut rules: Rules, filter: Option<Filter>) -> Result<Ended> {
+pub async fn pipe(end: StreamEnd, mut rules: Config, filter: Option<Filter>) -> Result<Ended> {
     rules.idle = rules.idle.map(bounded);
     rules.deadline = rules.deadline.map(bounded);
     rules.linger = bounded(rules.linger);
@@ -198,14 +114,8 @@ pub async fn pipe(end: StreamEnd, mut rules: Rules, filter: Option<Filter>) -> R
     watch(rules, &progress, reports, close, Some(duplicate()?)).await
 }
 
-fn closing(rules: &Rules) -> Closing {
+fn closing(rules: &Config) -> Closing {
     Closing { half_close: rules.half_close, serve_on: rules.serve_on, wait: rules.wait }
-}
-
-/// What the direction to the peer does at the end of input: ends the sending side at once, or when it is told to.
-struct EndOfInput {
-    closing: Closing,
-    closed: oneshot::Receiver<()>,
 }
 
 enum Direction {
@@ -264,7 +174,7 @@ fn send(stdio: &File, socket: &File, progress: &Progress, report: &mpsc::Sender<
 
 /// Waits for the ends of both directions, and for the limits of time. Has the sending side end where that waits.
 async fn watch(
-    rules: Rules,
+    rules: Config,
     progress: &Progress,
     mut reports: mpsc::Receiver<Done>,
     close: oneshot::Sender<()>,
@@ -335,7 +245,7 @@ async fn wind_up(socket: &File, stop: &Stop, progress: &Progress, mut reports: m
     }
     let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
     let both = async { while reports.recv().await.is_some_and(|done| !matches!(done, Done::Peer(_))) {} };
-    let _ = tokio::time::timeout(limits::LAST_CALL, both).await;
+    let _ = tokio::time::timeout(limits::FINAL_FLUSH_TIMEOUT, both).await;
     while carrying() && Instant::now() < end {
         tokio::time::sleep(LOOK).await;
     }
@@ -352,7 +262,7 @@ fn ended_by(failure: Failure) -> Result<Ended> {
 
 /// Until when one direction goes on though the other has ended.
 fn lingers_until(
-    rules: &Rules,
+    rules: &Config,
     progress: &Progress,
     input_done: Option<&(Result<(), Failure>, Instant)>,
     peer_done: Option<Instant>,

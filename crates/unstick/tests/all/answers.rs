@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use unstick::endpoint::{Names, StreamEnd};
-use unstick::service::relay;
-use unstick::service::talk::{Answer, Event, Outcome, Output, Party, Reason, Rules, Silence, talk};
+use unstick::service::bridge;
+use unstick::service::talk::{AutoReply, Config, Event, NoInput, Outcome, Output, Peers, Reason, talk};
 use unstick::wire::{FRAMINGS, Framing, PRESETS, Preset, Role};
 use unstick::{Address, Framings, Link, Options, Result};
 
@@ -182,9 +182,9 @@ impl Listening {
         let framings: Framings = Framing::parse(spec).unwrap().into();
         let listener = unstick::listen(&address, Some(&framings), &Options::default()).await.unwrap();
         let (tell, told) = mpsc::unbounded_channel();
-        let mut rules = Rules::default();
-        rules.answer = Answer::Echo;
-        let run = tokio::spawn(talk(Party::Many(listener), Silence, Told(tell), rules));
+        let mut rules = Config::default();
+        rules.answer = AutoReply::Echo;
+        let run = tokio::spawn(talk(Peers::Many(listener), NoInput, Told(tell), rules));
         Listening { address, raw: Framing::parse("raw").unwrap().into(), told, run }
     }
 
@@ -302,7 +302,7 @@ async fn a_task_that_panics_ends_the_run_with_an_error() {
     let address: Address = "mem:answers-panic".parse().unwrap();
     let framings: Framings = Framing::parse("line").unwrap().into();
     let listener = unstick::listen(&address, Some(&framings), &Options::default()).await.unwrap();
-    let run = tokio::spawn(talk(Party::Many(listener), Silence, Panics, Rules::default()));
+    let run = tokio::spawn(talk(Peers::Many(listener), NoInput, Panics, Config::default()));
     let link = unstick::connect(&address, Some(&framings), &Options::default()).await.unwrap();
     link.send(b"hi").await.unwrap();
     let outcome = tokio::time::timeout(Duration::from_secs(20), run).await.unwrap().unwrap();
@@ -313,11 +313,11 @@ async fn a_task_that_panics_ends_the_run_with_an_error() {
 /// What shows the traffic of a bridge panics, in the task of that bridge.
 struct PanicsAtTraffic(mpsc::UnboundedSender<String>);
 
-impl relay::Output for PanicsAtTraffic {
-    fn event(&mut self, event: relay::Event<'_>) -> unstick::Result<()> {
+impl bridge::Output for PanicsAtTraffic {
+    fn event(&mut self, event: bridge::Event<'_>) -> unstick::Result<()> {
         match event {
-            relay::Event::Passed { .. } => panic!("on purpose"),
-            relay::Event::Listening { addresses } => drop(self.0.send(addresses[0].clone())),
+            bridge::Event::Passed { .. } => panic!("on purpose"),
+            bridge::Event::Listening { addresses } => drop(self.0.send(addresses[0].clone())),
             _ => {}
         }
         Ok(())
@@ -330,22 +330,22 @@ async fn a_bridge_that_panics_ends_the_run_with_an_error() {
     let framings: Framings = Framing::parse("raw").unwrap().into();
     let listener =
         unstick::listen(&"127.0.0.1:0".parse().unwrap(), Some(&framings), &Options::default()).await.unwrap();
-    let target = relay::Target {
+    let target = bridge::Target {
         address: server.local_addr().unwrap().to_string().parse().unwrap(),
         options: Options::default(),
         client: Some(framings.clone()),
         server: Some(framings),
-        faults: relay::Faults::default(),
+        faults: bridge::Faults::default(),
     };
-    let mut rules = relay::Rules::default();
+    let mut rules = bridge::Config::default();
     rules.dump = true;
     let (tell, mut told) = mpsc::unbounded_channel();
-    let run = tokio::spawn(relay::relay(relay::Clients::Many(listener), target, PanicsAtTraffic(tell), rules));
+    let run = tokio::spawn(bridge::bridge(bridge::Clients::Many(listener), target, PanicsAtTraffic(tell), rules));
     let at = told.recv().await.unwrap();
     let mut client = tokio::net::TcpStream::connect(at.strip_prefix("tcp://").unwrap()).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut client, b"hi").await.unwrap();
     let outcome = tokio::time::timeout(Duration::from_secs(20), run).await.unwrap().unwrap();
-    let relay::Outcome::Failed(error) = outcome else { panic!("{outcome:?}") };
+    let bridge::Outcome::Failed(error) = outcome else { panic!("{outcome:?}") };
     assert_eq!(error.to_string(), "the task of a bridge panicked, which is a bug in unstick");
 }
 
@@ -357,7 +357,7 @@ fn broken(reads: bool) -> Link {
 
 #[tokio::test]
 async fn a_stream_that_panics_is_noticed_by_who_reads_it_and_by_who_writes_it() {
-    let run = talk(Party::One(broken(false)), Silence, Told(mpsc::unbounded_channel().0), Rules::default());
+    let run = talk(Peers::One(broken(false)), NoInput, Told(mpsc::unbounded_channel().0), Config::default());
     let outcome = tokio::time::timeout(Duration::from_secs(20), run).await.unwrap();
     assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
     let (sender, _receiver) = broken(true).split();
@@ -369,8 +369,8 @@ async fn a_stream_that_panics_is_noticed_by_who_reads_it_and_by_who_writes_it() 
 /// `LONGEST_TIME`: a library's caller may ask for more, and overflows no clock either.
 #[tokio::test]
 async fn times_that_are_too_long_end_no_task() {
-    let mut rules = Rules::default();
-    rules.answer = Answer::Echo;
+    let mut rules = Config::default();
+    rules.answer = AutoReply::Echo;
     for time in [&mut rules.linger, &mut rules.pending_after] {
         *time = Duration::MAX;
     }
@@ -384,7 +384,7 @@ async fn times_that_are_too_long_end_no_task() {
         let framings = Some(&framings).filter(|_| address.is_stream());
         let listener = unstick::listen(&address, framings, &options).await.unwrap();
         let address = listener.addresses()[0].parse().unwrap();
-        let run = tokio::spawn(talk(Party::Many(listener), Silence, Told(mpsc::unbounded_channel().0), rules.clone()));
+        let run = tokio::spawn(talk(Peers::Many(listener), NoInput, Told(mpsc::unbounded_channel().0), rules.clone()));
         for _ in 0..2 {
             let mut link = unstick::connect(&address, framings, &options).await.unwrap();
             link.send(b"hi").await.unwrap();

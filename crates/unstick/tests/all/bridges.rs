@@ -6,8 +6,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use unstick::limits::RELAY_READ;
-use unstick::service::relay::{Clients, Event, Faults, Outcome, Output, Rules, Side, Target, relay};
+use unstick::limits::BRIDGE_READ;
+use unstick::service::bridge::{Clients, Config, Event, Faults, Outcome, Output, Target, bridge};
+use unstick::wire::Role;
 use unstick::{Framings, Options, connect, listen};
 
 use crate::suite::{expect, framing, message, run};
@@ -21,7 +22,7 @@ impl Output for Diary {
             Event::Listening { addresses } => addresses[0].clone(),
             Event::Open { peer, .. } => format!("{peer} opens"),
             Event::Passed { peer, from, data } => {
-                let from = if from == Side::Client { "c2s" } else { "s2c" };
+                let from = if from == Role::Client { "c2s" } else { "s2c" };
                 format!("{peer} {from} {}", data.escape_ascii())
             }
             Event::Close { peer, reason, passed, .. } => format!("{peer} {reason:?} {} {}", passed.up, passed.down),
@@ -42,11 +43,11 @@ struct Bridge {
 
 impl Bridge {
     /// From one address to another; both with these framings where they are streams.
-    async fn new(from: &str, client: &str, to: &str, server: &str, rules: Rules) -> Bridge {
+    async fn new(from: &str, client: &str, to: &str, server: &str, rules: Config) -> Bridge {
         Self::with(from, client, to, server, rules, Options::default()).await
     }
 
-    async fn with(from: &str, client: &str, to: &str, server: &str, rules: Rules, options: Options) -> Bridge {
+    async fn with(from: &str, client: &str, to: &str, server: &str, rules: Config, options: Options) -> Bridge {
         let listener = listen(&from.parse().unwrap(), Some(&framing(client)), &Options::default()).await.unwrap();
         let target = Target {
             address: to.parse().unwrap(),
@@ -56,13 +57,13 @@ impl Bridge {
             faults: Faults::default(),
         };
         let (notes, mut diary) = mpsc::unbounded_channel();
-        let run = tokio::spawn(relay(Clients::Many(listener), target, Diary(notes), rules));
+        let run = tokio::spawn(bridge(Clients::Many(listener), target, Diary(notes), rules));
         let address = diary.recv().await.unwrap();
         Bridge { address, diary, run }
     }
 
     async fn raw(from: &str, to: &str) -> Bridge {
-        Self::new(from, "raw", to, "raw", Rules::default()).await
+        Self::new(from, "raw", to, "raw", Config::default()).await
     }
 
     fn at(&self) -> &str {
@@ -204,7 +205,7 @@ async fn much(a: impl AsyncRead + AsyncWrite + Unpin, b: impl AsyncRead + AsyncW
         let data = message(seed, LENGTH);
         let writing = async {
             let mut rest = &data[..];
-            for size in [1, RELAY_READ - 1, RELAY_READ, RELAY_READ + 1, 3 << 20, 17, 1 << 20].into_iter().cycle() {
+            for size in [1, BRIDGE_READ - 1, BRIDGE_READ, BRIDGE_READ + 1, 3 << 20, 17, 1 << 20].into_iter().cycle() {
                 let (now, later) = rest.split_at(size.min(rest.len()));
                 from.write_all(now).await.unwrap();
                 rest = later;
@@ -225,7 +226,7 @@ async fn much(a: impl AsyncRead + AsyncWrite + Unpin, b: impl AsyncRead + AsyncW
     tokio::join!(one_way(a_writes, b_reads, 3), one_way(b_writes, a_reads, 4));
 }
 
-/// More than RELAY_READ at once: Linux moves it by itself.
+/// More than BRIDGE_READ at once: Linux moves it by itself.
 #[test]
 fn much_passes_between_sockets_of_every_kind() {
     run(async {
@@ -335,7 +336,7 @@ fn a_target_is_tried_again_where_asked() {
         options.retry = Some(Duration::from_secs(30));
         let (told, mut tried) = mpsc::unbounded_channel();
         options.trace = Some(std::sync::Arc::new(move |what: &str| drop(told.send(what.to_owned()))));
-        let bridge = Bridge::with("127.0.0.1:0", "raw", &at, "raw", Rules::default(), options).await;
+        let bridge = Bridge::with("127.0.0.1:0", "raw", &at, "raw", Config::default(), options).await;
         let mut client = TcpStream::connect(bridge.at()).await.unwrap();
         client.write_all(b"sent before there is anybody").await.unwrap();
         while !tried.recv().await.unwrap().ends_with("trying again") {}
@@ -352,7 +353,7 @@ fn unlike_framings_pass_message_by_message() {
     run(async {
         let mut server =
             listen(&"127.0.0.1:0".parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
-        let mut bridge = Bridge::new("127.0.0.1:0", "u32be", &server.addresses()[0], "line", Rules::default()).await;
+        let mut bridge = Bridge::new("127.0.0.1:0", "u32be", &server.addresses()[0], "line", Config::default()).await;
         let address = bridge.address.parse().unwrap();
         let client = connect(&address, Some(&framing("u32be")), &Options::default()).await.unwrap();
         let (far, mut far_hears) = server.accept().await.unwrap().split();
@@ -385,7 +386,7 @@ fn every_datagram_session_has_a_partner_of_its_own() {
     run(async {
         let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let to = format!("udp://{}", server.local_addr().unwrap());
-        let bridge = Bridge::new("udp://127.0.0.1:0", "raw", &to, "raw", Rules::default()).await;
+        let bridge = Bridge::new("udp://127.0.0.1:0", "raw", &to, "raw", Config::default()).await;
         let at = bridge.address.strip_prefix("udp://").unwrap();
         let mut partners = Vec::new();
         let (one, two) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
@@ -411,7 +412,7 @@ fn a_stream_is_bridged_to_datagrams_and_ends_when_they_are_quiet() {
     run(async {
         let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let to = format!("udp://{}", server.local_addr().unwrap());
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.linger = Duration::from_millis(50);
         let mut bridge = Bridge::new("127.0.0.1:0", "line", &to, "raw", rules).await;
         let mut client = TcpStream::connect(bridge.at()).await.unwrap();
@@ -436,7 +437,7 @@ fn connections_that_carry_messages_end_on_both_sides() {
         let (server, at) = server().await;
         let path = std::env::temp_dir().join(format!("unstick-bridge-packets-{}", std::process::id()));
         let from = format!("unix-seqpacket:{}", path.display());
-        let bridge = Bridge::new(&from, "raw", &at, "u16be", Rules::default()).await;
+        let bridge = Bridge::new(&from, "raw", &at, "u16be", Config::default()).await;
         let client = connect(&from.parse().unwrap(), None, &Options::default()).await.unwrap();
         client.send(b"hello").await.unwrap();
         let (near, mut near_hears) = client.split();
@@ -457,7 +458,7 @@ fn connections_that_carry_messages_end_on_both_sides() {
 fn a_bridge_ends_with_its_websocket() {
     run(async {
         let mut server = listen(&"ws://127.0.0.1:0".parse().unwrap(), None, &Options::default()).await.unwrap();
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.linger = Duration::from_secs(3600);
         let mut bridge = Bridge::new("127.0.0.1:0", "line", &server.addresses()[0].clone(), "line", rules).await;
         let mut client = TcpStream::connect(bridge.at()).await.unwrap();
@@ -477,7 +478,7 @@ fn a_bridge_ends_with_its_websocket() {
 fn what_passes_is_shown_in_messages_though_bytes_pass_as_they_are() {
     run(async {
         let (server, at) = server().await;
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.dump = true;
         let mut bridge = Bridge::new("127.0.0.1:0", "line", &at, "line", rules).await;
         let (mut client, mut far) = connected(&bridge, &server).await;
@@ -501,7 +502,7 @@ fn what_passes_is_shown_in_messages_though_bytes_pass_as_they_are() {
 fn what_breaks_its_framing_passes_all_the_same_and_is_shown_as_it_comes() {
     run(async {
         let (server, at) = server().await;
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.dump = true;
         let mut bridge = Bridge::new("127.0.0.1:0", "u32be", &at, "u32be", rules).await;
         let (mut client, mut far) = connected(&bridge, &server).await;
@@ -522,19 +523,19 @@ fn what_breaks_its_framing_passes_all_the_same_and_is_shown_as_it_comes() {
 fn a_run_ends_as_its_rules_say() {
     run(async {
         let (server, at) = server().await;
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.once = true;
         let bridge = Bridge::new("127.0.0.1:0", "raw", &at, "raw", rules).await;
         drop(connected(&bridge, &server).await);
         assert!(matches!(bridge.run.await.unwrap(), Outcome::Ended));
 
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.idle = Some(Duration::from_millis(300));
         let bridge = Bridge::new("127.0.0.1:0", "raw", &at, "raw", rules).await;
         let (_client, _far) = connected(&bridge, &server).await;
         assert!(matches!(bridge.run.await.unwrap(), Outcome::Idle(_)));
 
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.deadline = Some(Duration::from_millis(100));
         let bridge = Bridge::new("127.0.0.1:0", "raw", &at, "raw", rules).await;
         assert!(matches!(bridge.run.await.unwrap(), Outcome::Deadline(_)));
@@ -545,7 +546,7 @@ fn a_run_ends_as_its_rules_say() {
 fn later_clients_wait_where_only_so_many_are_wanted() {
     run(async {
         let (server, at) = server().await;
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.max_peers = Some(1);
         let mut bridge = Bridge::new("127.0.0.1:0", "raw", &at, "raw", rules).await;
         let (first, far) = connected(&bridge, &server).await;
@@ -583,7 +584,7 @@ fn bytes_pass_where_both_ends_are_framed_alike() {
 fn the_answer_of_a_process_is_waited_for() {
     run(async {
         for (client, server) in [("raw", "raw"), ("line", "crlf")] {
-            let mut rules = Rules::default();
+            let mut rules = Config::default();
             rules.peer_idle = Some(Duration::from_millis(100));
             let command = "exec:read line; sleep 0.5; printf 'answer\\r\\n'; read line";
             let mut bridge = Bridge::new("127.0.0.1:0", client, command, server, rules).await;

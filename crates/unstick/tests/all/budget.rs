@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use unstick::service::relay::{Clients, Faults, Rules, Target, relay};
+use unstick::service::bridge::{Clients, Config, Faults, Target, bridge};
 use unstick::{Link, Listener, Options, PendingBudget, limits, listen};
 
 use crate::bridges::Diary;
@@ -107,10 +107,10 @@ fn a_message_that_a_dump_looks_for_counts_too() {
             server: Some(framing("u32be")),
             faults: Faults::default(),
         };
-        let mut rules = Rules::default();
+        let mut rules = Config::default();
         rules.dump = true;
         let (notes, mut diary) = mpsc::unbounded_channel();
-        let running = tokio::spawn(relay(Clients::Many(listener), target, Diary(notes), rules));
+        let running = tokio::spawn(bridge(Clients::Many(listener), target, Diary(notes), rules));
         let at = diary.recv().await.unwrap().strip_prefix("tcp://").unwrap().to_owned();
         let mut ends = Vec::new();
         for (number, part) in [(1, 2 * PART), (2, PART)] {

@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use unstick::limits::{
-    BYTES_AHEAD, COMMANDS_AHEAD, DEAF_PATIENCE, FINISHING, IDLE_LOOKS, LAST_CALL, MAX_BACKLOG, MAX_QUEUE,
-    PROGRESS_LOOK, RECONNECT_LONGEST, RECONNECT_PAUSE, SLOW_PATIENCE, STALLED, WIND_UP,
+    BYTES_AHEAD, COMMANDS_AHEAD, DEAF_PATIENCE, FINAL_FLUSH_TIMEOUT, FINISHING, FLUSH_TIMEOUT, IDLE_LOOKS, MAX_BACKLOG,
+    MAX_QUEUE, PROGRESS_LOOK, RECONNECT_LONGEST, RECONNECT_PAUSE, SLOW_PATIENCE, SLOW_PEER_TIMEOUT,
 };
 use unstick::service::talk::{
-    Answer, Command, Event, Input, Outcome, Output, Party, Reason, Reconnect, Rules, Target, talk,
+    AutoReply, Command, Config, Event, Input, Outcome, Output, Peers, Reason, Recipient, Reconnect, talk,
 };
 use unstick::wire::Framing;
 use unstick::{Address, Framings, Link, Options, Result};
@@ -90,13 +90,13 @@ struct Run {
 }
 
 impl Run {
-    async fn begin(name: &str, rules: Rules) -> Run {
+    async fn begin(name: &str, rules: Config) -> Run {
         let address: Address = name.parse().unwrap();
         let framings: Framings = Framing::parse("line").unwrap().into();
         let listener = unstick::listen(&address, Some(&framings), &Options::default()).await.unwrap();
         let (commands, script) = mpsc::unbounded_channel();
         let (tell, told) = mpsc::unbounded_channel();
-        let outcome = tokio::spawn(talk(Party::Many(listener), Script(script), Told(tell), rules));
+        let outcome = tokio::spawn(talk(Peers::Many(listener), Script(script), Told(tell), rules));
         let mut run = Run { address, framings, commands: Some(commands), told, outcome, _guard: guarded(name) };
         run.tells("listening").await;
         run
@@ -117,12 +117,12 @@ impl Run {
         self.commands.as_ref().unwrap().send(command).unwrap();
     }
 
-    fn send(&self, to: Target, message: impl Into<Bytes>) {
+    fn send(&self, to: Recipient, message: impl Into<Bytes>) {
         self.command(Command::Send { to, message: message.into() });
     }
 
     /// More than a peer that does not read can be sent.
-    fn send_much(&self, to: Target) {
+    fn send_much(&self, to: Recipient) {
         for _ in 0..MUCH {
             self.send(to.clone(), vec![b'x'; MAX_QUEUE]);
         }
@@ -134,40 +134,40 @@ impl Run {
     }
 }
 
-fn rules(change: impl FnOnce(&mut Rules)) -> Rules {
-    let mut rules = Rules::default();
+fn rules(change: impl FnOnce(&mut Config)) -> Config {
+    let mut rules = Config::default();
     change(&mut rules);
     rules
 }
 
-/// `STALLED`: a peer that reads nothing of what waits for it is closed, and nobody has waited for it.
+/// `SLOW_PEER_TIMEOUT`: a peer that reads nothing of what waits for it is closed, and nobody has waited for it.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_read_holds_up_no_other() {
-    let mut run = Run::begin("mem:stalled", Rules::default()).await;
+    let mut run = Run::begin("mem:stalled", Config::default()).await;
     let (_deaf, mut other) = (run.join(1).await, run.join(2).await);
     let begun = Instant::now();
-    run.send_much(Target::Peer(1));
-    run.send(Target::Peer(2), "at once");
+    run.send_much(Recipient::Peer(1));
+    run.send(Recipient::Peer(2), "at once");
     assert_eq!(other.recv().await.unwrap().unwrap(), "at once");
     assert_eq!(begun.elapsed(), Duration::ZERO);
     run.tells("slow 1").await;
     run.tells("close 1: Slow").await;
     let waited = begun.elapsed();
-    assert!(waited >= STALLED && waited < STALLED + Duration::from_secs(1), "{waited:?}");
-    run.send(Target::All, "to all that are left");
+    assert!(waited >= SLOW_PEER_TIMEOUT && waited < SLOW_PEER_TIMEOUT + Duration::from_secs(1), "{waited:?}");
+    run.send(Recipient::All, "to all that are left");
     assert_eq!(other.recv().await.unwrap().unwrap(), "to all that are left");
 }
 
 /// `MAX_BACKLOG`, `DEAF_PATIENCE`: where there is no room for more, the others wait for a moment.
 #[tokio::test(start_paused = true)]
 async fn a_peer_whose_backlog_is_full_is_closed() {
-    let mut run = Run::begin("mem:full", Rules::default()).await;
+    let mut run = Run::begin("mem:full", Config::default()).await;
     let (_deaf, mut other) = (run.join(1).await, run.join(2).await);
     let begun = Instant::now();
     for _ in 0..MAX_BACKLOG / MAX_QUEUE + MUCH - 1 {
-        run.send(Target::Peer(1), vec![b'x'; MAX_QUEUE]);
+        run.send(Recipient::Peer(1), vec![b'x'; MAX_QUEUE]);
     }
-    run.send(Target::Peer(2), "in a moment");
+    run.send(Recipient::Peer(2), "in a moment");
     assert_eq!(other.recv().await.unwrap().unwrap(), "in a moment");
     let waited = begun.elapsed();
     assert!(waited >= DEAF_PATIENCE && waited < DEAF_PATIENCE + 2 * PROGRESS_LOOK, "{waited:?}");
@@ -181,7 +181,7 @@ async fn a_slow_reader_that_makes_progress_stays() {
     let mut run = Run::begin("mem:progress", rules(|rules| rules.max_queue = 2 * MAX_QUEUE)).await;
     let (mut slow, mut other) = (run.join(1).await, run.join(2).await);
     for _ in 0..40 {
-        run.send(Target::All, vec![b'x'; MAX_QUEUE]);
+        run.send(Recipient::All, vec![b'x'; MAX_QUEUE]);
     }
     let begun = Instant::now();
     let reads = async |peer: &mut Link, count: usize, pause: Duration| {
@@ -195,7 +195,7 @@ async fn a_slow_reader_that_makes_progress_stays() {
     run.tells("slow 1").await;
     // Once it is known as a reader it is given longer.
     for _ in 0..4 {
-        run.send(Target::Peer(1), vec![b'x'; MAX_QUEUE]);
+        run.send(Recipient::Peer(1), vec![b'x'; MAX_QUEUE]);
     }
     tokio::time::sleep(SLOW_PATIENCE * 4 / 5).await;
     reads(&mut slow, 4, Duration::ZERO).await;
@@ -209,10 +209,10 @@ async fn a_slow_reader_that_makes_progress_stays() {
 /// `FINISHING`: a peer that has ended its side and does not read the rest is not held for ever.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_half_closes_and_does_not_read_is_let_go() {
-    let mut run = Run::begin("mem:unread", Rules::default()).await;
+    let mut run = Run::begin("mem:unread", Config::default()).await;
     let (deaf, _other) = (run.join(1).await, run.join(2).await);
     let begun = Instant::now();
-    run.send(Target::Peer(1), vec![b'x'; MAX_QUEUE]);
+    run.send(Recipient::Peer(1), vec![b'x'; MAX_QUEUE]);
     let (sends, _hears) = deaf.split();
     sends.finish().await.unwrap();
     run.tells("close 1: Slow").await;
@@ -229,7 +229,7 @@ async fn a_silent_peer_is_let_go() {
     for _ in 0..5 {
         tokio::time::sleep(after / 2).await;
         speaks.send(b"here").await.unwrap();
-        run.send(Target::Peer(3), "there");
+        run.send(Recipient::Peer(3), "there");
         assert_eq!(reads.recv().await.unwrap().unwrap(), "there");
     }
     let mut told = Vec::new();
@@ -248,8 +248,8 @@ async fn a_silent_peer_is_let_go() {
 #[tokio::test]
 async fn a_peer_that_waits_for_its_answer_is_not_silent() {
     let after = Duration::from_millis(100);
-    let answer = Answer::Each("read line; sleep 0.5; echo answer".to_owned());
-    let idle = |rules: &mut Rules| (rules.peer_idle, rules.answer) = (Some(after), answer);
+    let answer = AutoReply::Each("read line; sleep 0.5; echo answer".to_owned());
+    let idle = |rules: &mut Config| (rules.peer_idle, rules.answer) = (Some(after), answer);
     let mut run = Run::begin("mem:owed", rules(idle)).await;
     let mut waits = run.join(1).await;
     waits.send(b"question").await.unwrap();
@@ -270,9 +270,9 @@ async fn close_and_quit_overtake() {
         let mut run = Run::begin(&format!("mem:overtake-{alone}"), rules(|rules| rules.max_queue = 1)).await;
         let _deaf = run.join(1).await;
         let other = if alone { None } else { Some(run.join(2).await) };
-        run.send_much(Target::Peer(1));
+        run.send_much(Recipient::Peer(1));
         for _ in 0..COMMANDS_AHEAD / 2 {
-            run.send(Target::Peer(1), "held");
+            run.send(Recipient::Peer(1), "held");
         }
         assert!(COMMANDS_AHEAD / 2 * "held".len() < BYTES_AHEAD);
         if alone {
@@ -282,19 +282,19 @@ async fn close_and_quit_overtake() {
         run.command(Command::Quit);
         let begun = Instant::now();
         assert!(matches!(run.outcome.await.unwrap(), Outcome::Ended));
-        assert!(begun.elapsed() <= WIND_UP + Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() <= FLUSH_TIMEOUT + Duration::from_secs(1), "{:?}", begun.elapsed());
         drop(other);
     }
 }
 
-/// `STALLED`: a peer that is only slow gets everything, and stays.
+/// `SLOW_PEER_TIMEOUT`: a peer that is only slow gets everything, and stays.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_is_slow_to_read_stays() {
-    let mut run = Run::begin("mem:slow", Rules::default()).await;
+    let mut run = Run::begin("mem:slow", Config::default()).await;
     let (mut slow, mut other) = (run.join(1).await, run.join(2).await);
     for round in 0..3 {
-        run.send_much(Target::All);
-        tokio::time::sleep(STALLED / 2).await;
+        run.send_much(Recipient::All);
+        tokio::time::sleep(SLOW_PEER_TIMEOUT / 2).await;
         let read = async |peer: &mut Link| {
             for _ in 0..MUCH {
                 assert_eq!(peer.recv().await.unwrap().unwrap().len(), MAX_QUEUE, "round {round}");
@@ -304,58 +304,58 @@ async fn a_peer_that_is_slow_to_read_stays() {
     }
 }
 
-/// `WIND_UP`: a run that is over does not wait for ever for a peer that does not read.
+/// `FLUSH_TIMEOUT`: a run that is over does not wait for ever for a peer that does not read.
 #[tokio::test(start_paused = true)]
 async fn an_end_waits_for_a_peer_that_does_not_read_for_a_bounded_time() {
-    let mut run = Run::begin("mem:wind-up", Rules::default()).await;
+    let mut run = Run::begin("mem:wind-up", Config::default()).await;
     let _deaf = run.join(1).await;
-    run.send(Target::All, vec![b'x'; 4 * MAX_QUEUE]);
+    run.send(Recipient::All, vec![b'x'; 4 * MAX_QUEUE]);
     run.command(Command::Quit);
     let begun = Instant::now();
     let outcome = run.outcome.await.unwrap();
     assert!(matches!(outcome, Outcome::Ended), "{outcome:?}");
-    assert_eq!(begun.elapsed().as_secs(), WIND_UP.as_secs());
+    assert_eq!(begun.elapsed().as_secs(), FLUSH_TIMEOUT.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_end_gives_a_peer_that_reads_everything() {
-    let mut run = Run::begin("mem:all-of-it", Rules::default()).await;
+    let mut run = Run::begin("mem:all-of-it", Config::default()).await;
     let mut peer = run.join(1).await;
-    run.send(Target::All, vec![b'x'; 4 * MAX_QUEUE]);
+    run.send(Recipient::All, vec![b'x'; 4 * MAX_QUEUE]);
     run.command(Command::Quit);
-    tokio::time::sleep(WIND_UP / 2).await;
+    tokio::time::sleep(FLUSH_TIMEOUT / 2).await;
     assert_eq!(peer.recv().await.unwrap().unwrap().len(), 4 * MAX_QUEUE);
     assert!(peer.recv().await.unwrap().is_none());
     assert!(matches!(run.outcome.await.unwrap(), Outcome::Ended));
 }
 
-/// `LAST_CALL`: who sets a deadline does not want to wait longer.
+/// `FINAL_FLUSH_TIMEOUT`: who sets a deadline does not want to wait longer.
 #[tokio::test(start_paused = true)]
 async fn a_deadline_is_kept_though_a_peer_does_not_read() {
     let deadline = Duration::from_secs(3);
     let begun = Instant::now();
     let mut run = Run::begin("mem:deadline", rules(|rules| rules.deadline = Some(deadline))).await;
     let _deaf = run.join(1).await;
-    run.send_much(Target::All);
+    run.send_much(Recipient::All);
     let outcome = run.ends().await;
     assert!(matches!(outcome, Outcome::Deadline(after) if after == deadline), "{outcome:?}");
     let took = begun.elapsed();
-    assert!(took >= deadline && took <= deadline + LAST_CALL + Duration::from_millis(1), "{took:?}");
+    assert!(took >= deadline && took <= deadline + FINAL_FLUSH_TIMEOUT + Duration::from_millis(1), "{took:?}");
 }
 
-/// `LAST_CALL`: what a peer goes on saying after the end is not waited for any longer. In real time: a peer that never
+/// `FINAL_FLUSH_TIMEOUT`: what a peer goes on saying after the end is not waited for any longer. In real time: a peer that never
 /// pauses would let no other time pass.
 #[tokio::test]
 async fn a_peer_that_goes_on_talking_after_the_end_is_ignored_for_a_bounded_time() {
     let mut run = Run::begin("mem:talkative", rules(|rules| rules.count = Some(1))).await;
     let peer = run.join(1).await;
-    run.send(Target::All, "a word before the end");
+    run.send(Recipient::All, "a word before the end");
     let talks = tokio::spawn(async move { while peer.send(b"and another thing").await.is_ok() {} });
     run.tells("1: and another thing").await;
     let begun = Instant::now();
     let outcome = run.outcome.await.unwrap();
     assert!(matches!(outcome, Outcome::Reached), "{outcome:?}");
-    assert!(begun.elapsed() < LAST_CALL + Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < FINAL_FLUSH_TIMEOUT + Duration::from_secs(2), "{:?}", begun.elapsed());
     assert_eq!(run.told.recv().await, None, "nothing is shown beyond the count");
     talks.await.unwrap();
 }
@@ -363,7 +363,7 @@ async fn a_peer_that_goes_on_talking_after_the_end_is_ignored_for_a_bounded_time
 /// A frame is pending for as long as it is, however often others make themselves heard.
 #[tokio::test(start_paused = true)]
 async fn what_is_pending_is_said_in_time_and_once_though_others_are_busy() {
-    let mut run = Run::begin("mem:pending", Rules::default()).await;
+    let mut run = Run::begin("mem:pending", Config::default()).await;
     let address: Address = "mem:pending".parse().unwrap();
     let raw: Framings = Framing::parse("raw").unwrap().into();
     let half = unstick::connect(&address, Some(&raw), &Options::default()).await.unwrap();
@@ -404,7 +404,7 @@ async fn a_lost_connection_is_made_again_after_pauses_that_grow_to_a_bound() {
     how.attempts = Some(10);
     let (_commands, script) = mpsc::unbounded_channel();
     let (tell, mut told) = mpsc::unbounded_channel();
-    let run = tokio::spawn(talk(Party::Again(link, Box::new(how)), Script(script), Told(tell), Rules::default()));
+    let run = tokio::spawn(talk(Peers::Again(link, Box::new(how)), Script(script), Told(tell), Config::default()));
     assert_eq!(told.recv().await.as_deref(), Some("open 1"));
     drop((far, listener));
     let begun = Instant::now();

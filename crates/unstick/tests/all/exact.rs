@@ -2,7 +2,7 @@
 //! a beginning where it resets. `./soak bytes` does the same for ten minutes.
 
 use tokio::sync::mpsc;
-use unstick::service::relay::{Clients, Faults, Rules, Target, relay};
+use unstick::service::bridge::{Clients, Config, Faults, Target, bridge};
 use unstick::{Link, Listener, Receiver, Sender, connect, listen};
 
 use crate::bridges::Diary;
@@ -12,7 +12,7 @@ use crate::suite::{framing, message, options, run};
 const TALKS: u64 = 6;
 
 /// A bridge between two transports: where clients connect to, and who accepts behind it.
-async fn bridge(client: &str, server: &str, spec: &str) -> (String, Listener) {
+async fn bridged(client: &str, server: &str, spec: &str) -> (String, Listener) {
     let server = listen(&server.parse().unwrap(), Some(&framing(spec)), &options()).await.unwrap();
     let clients = listen(&client.parse().unwrap(), Some(&framing(spec)), &options()).await.unwrap();
     let target = Target {
@@ -23,7 +23,7 @@ async fn bridge(client: &str, server: &str, spec: &str) -> (String, Listener) {
         faults: Faults::default(),
     };
     let (notes, mut diary) = mpsc::unbounded_channel();
-    tokio::spawn(relay(Clients::Many(clients), target, Diary(notes), Rules::default()));
+    tokio::spawn(bridge(Clients::Many(clients), target, Diary(notes), Config::default()));
     let address = diary.recv().await.unwrap();
     // It goes on for as long as somebody reads.
     tokio::spawn(async move { while diary.recv().await.is_some() {} });
@@ -103,7 +103,7 @@ fn what_passes_between_any_two_transports_is_exact() {
             for server in transports {
                 let spec = if client == "ws" || server == "ws" { "u32be" } else { "raw" };
                 let pair = format!("{client} to {server}");
-                let (address, mut behind) = bridge(&bound(client), &bound(server), spec).await;
+                let (address, mut behind) = bridged(&bound(client), &bound(server), spec).await;
                 let address = address.parse().unwrap();
                 let mut talks = Vec::new();
                 for seed in 0..TALKS {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 use unstick::endpoint::{End, Names, StreamEnd};
-use unstick::service::relay::{Clients, Faults, Rules, Target, relay};
+use unstick::service::bridge::{Clients, Config, Faults, Target, bridge};
 use unstick::wire::faults::Plan;
 use unstick::{Options, connect, listen};
 
@@ -49,7 +49,7 @@ fn every_segment_that_is_cut_is_a_write_of_its_own() {
             faults: Faults { plan: Plan::parse(&["s2c:cut=3"]).unwrap(), seed: 0 },
         };
         let (notes, _diary) = mpsc::unbounded_channel();
-        tokio::spawn(relay(client, target, Diary(notes), Rules::default()));
+        tokio::spawn(bridge(client, target, Diary(notes), Config::default()));
         server.accept().await.unwrap().send(b"abcdefgh").await.unwrap();
         for wanted in ["abc", "def", "gh"] {
             assert_eq!(writes.recv().await.unwrap(), wanted.as_bytes());
@@ -69,7 +69,7 @@ async fn late(command: &str) -> (unstick::Link, mpsc::UnboundedReceiver<String>)
         faults: Faults { plan: Plan::parse(&["s2c:delay=100ms"]).unwrap(), seed: 0 },
     };
     let (notes, mut diary) = mpsc::unbounded_channel();
-    tokio::spawn(relay(Clients::Many(listener), target, Diary(notes), Rules::default()));
+    tokio::spawn(bridge(Clients::Many(listener), target, Diary(notes), Config::default()));
     let client = connect(&here, Some(&framing("u8")), &Options::default()).await.unwrap();
     while diary.recv().await.unwrap() != "1 opens" {}
     (client, diary)
@@ -102,7 +102,7 @@ async fn what_was_ordered_happens_in_its_time() {
         faults: Faults { plan: Plan::parse(&["c2s:stall=2s,after=1 delay=100ms"]).unwrap(), seed: 0 },
     };
     let (notes, _diary) = mpsc::unbounded_channel();
-    tokio::spawn(relay(Clients::Many(listener), target, Diary(notes), Rules::default()));
+    tokio::spawn(bridge(Clients::Many(listener), target, Diary(notes), Config::default()));
     let client = connect(&"mem:faulted".parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
     let (far, mut far_hears) = server.accept().await.unwrap().split();
     let (near, mut near_hears) = client.split();

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use unstick::limits::EXEC_GRACE;
-use unstick::service::relay::{Clients, Event, Faults, Output, Reason, Rules, Target, relay};
+use unstick::service::bridge::{Clients, Config, Event, Faults, Output, Reason, Target, bridge};
 use unstick::{Options, connect, listen};
 
 use crate::suite::{Pair, framing, listening, run};
@@ -127,7 +127,7 @@ fn each_client_of_a_bridge_has_a_process_that_knows_who_is_there() {
             faults: Faults::default(),
         };
         let (told, mut ends) = mpsc::unbounded_channel();
-        tokio::spawn(relay(Clients::Many(listener), target, Ends(told), Rules::default()));
+        tokio::spawn(bridge(Clients::Many(listener), target, Ends(told), Config::default()));
         let at = ends.recv().await.unwrap().strip_prefix("tcp://").unwrap().to_owned();
         for number in 1..=2 {
             let mut client = TcpStream::connect(&at).await.unwrap();
@@ -167,7 +167,7 @@ fn a_bridge_ends_with_its_process_though_the_client_goes_on() {
                 faults: Faults::default(),
             };
             let (told, mut ends) = mpsc::unbounded_channel();
-            tokio::spawn(relay(Clients::Many(listener), target, Ends(told), Rules::default()));
+            tokio::spawn(bridge(Clients::Many(listener), target, Ends(told), Config::default()));
             let at = ends.recv().await.unwrap().strip_prefix("tcp://").unwrap().to_owned();
             let mut client = TcpStream::connect(&at).await.unwrap();
             client.write_all(says.as_bytes()).await.unwrap();
@@ -194,9 +194,9 @@ fn what_a_process_said_before_it_went_is_read_by_its_server() {
             let address = "exec:seq 50000".parse().unwrap();
             let client = unstick::endpoint::connect(&address, &Options::default()).await.unwrap();
             let (told, mut ends) = mpsc::unbounded_channel();
-            let mut rules = Rules::default();
+            let mut rules = Config::default();
             rules.linger = Duration::from_secs(3600);
-            tokio::spawn(relay(Clients::One(client), target, Ends(told), rules));
+            tokio::spawn(bridge(Clients::One(client), target, Ends(told), rules));
             let (mut far, _) = listener.accept().await.unwrap();
             let (mut lines, mut piece) = (0, [0; 100]);
             loop {

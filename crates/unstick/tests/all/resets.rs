@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use unstick::service::relay::{Clients, Faults, Outcome, Rules, Target, relay};
+use unstick::service::bridge::{Clients, Config, Faults, Outcome, Target, bridge};
 use unstick::wire::faults::Plan;
 use unstick::{Options, connect, listen};
 
@@ -109,11 +109,11 @@ async fn bridged_from(from: &str, client: &str, server: &str, to: &str, dump: bo
         server: Some(framing(server)),
         faults: Faults { plan: Plan::parse(&faults).unwrap(), seed: 0 },
     };
-    let mut rules = Rules::default();
+    let mut rules = Config::default();
     rules.dump = dump;
     let (notes, mut diary) = mpsc::unbounded_channel();
     let running: tokio::task::JoinHandle<Outcome> =
-        tokio::spawn(relay(Clients::Many(listener), target, Diary(notes), rules));
+        tokio::spawn(bridge(Clients::Many(listener), target, Diary(notes), rules));
     let address = diary.recv().await.unwrap();
     // The run ends with the runtime.
     tokio::spawn(async move {

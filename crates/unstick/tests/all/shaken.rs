@@ -369,7 +369,7 @@ async fn of_what_a_program_says_the_end_is_kept() {
     let line = "printf hello | nc.openbsd -N {host} {port}; head -c 300000 /dev/zero | tr '\\0' x >&2";
     let report = Shake::client(["sh", "-c", line], hasty()).only([case("c2s:cut@1")]).run().await.unwrap();
     let said = report.findings[0].outcome.client_said.len();
-    assert!((1000..=2 * limits::MAX_SAID).contains(&said), "{said}");
+    assert!((1000..=2 * limits::MAX_CAPTURED_OUTPUT).contains(&said), "{said}");
     assert!(report.to_string().len() < 4000, "the report shows some of it");
 }
 

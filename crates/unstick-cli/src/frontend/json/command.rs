@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use unstick::endpoint::Closing;
-use unstick::service::talk::{Command, PeerId, Target};
+use unstick::service::talk::{Command, PeerId, Recipient};
 
 use crate::json_lines::message_of;
 
@@ -78,23 +78,23 @@ fn closed(object: &Map<String, Value>, peer: PeerId) -> Result<Command, String> 
     Closing::new(code, reason).map(|closing| Command::CloseWith(peer, closing)).map_err(|error| error.to_string())
 }
 
-fn target(object: &Map<String, Value>) -> Result<Target, String> {
+fn target(object: &Map<String, Value>) -> Result<Recipient, String> {
     match (object.get("to"), object.get("except")) {
-        (None, None) => Ok(Target::Latest),
-        (Some(Value::String(all)), None) if all == "all" => Ok(Target::All),
+        (None, None) => Ok(Recipient::Latest),
+        (Some(Value::String(all)), None) if all == "all" => Ok(Recipient::All),
         (None, Some(except)) => {
-            Ok(Target::Except(peers(except).ok_or("`except` takes a peer's number or a list of them")?))
+            Ok(Recipient::Except(peers(except).ok_or("`except` takes a peer's number or a list of them")?))
         }
         (Some(Value::String(all)), Some(except)) if all == "all" => {
-            Ok(Target::Except(peers(except).ok_or("`except` takes a peer's number or a list of them")?))
+            Ok(Recipient::Except(peers(except).ok_or("`except` takes a peer's number or a list of them")?))
         }
         (Some(_), Some(_)) => Err("`except` is for messages to all peers".into()),
         (Some(Value::Array(list)), None) if list.is_empty() => Err("`to` is an empty list".into()),
         (Some(to @ Value::Array(_)), None) => {
-            Ok(Target::Peers(peers(to).ok_or("`to` takes a peer's number, a list of numbers or \"all\"")?))
+            Ok(Recipient::Peers(peers(to).ok_or("`to` takes a peer's number, a list of numbers or \"all\"")?))
         }
         (Some(number), None) => {
-            Ok(Target::Peer(number.as_u64().ok_or("`to` takes a peer's number, a list of numbers or \"all\"")?))
+            Ok(Recipient::Peer(number.as_u64().ok_or("`to` takes a peer's number, a list of numbers or \"all\"")?))
         }
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rustyline::completion::unescape;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, error::TrySendError};
-use unstick::service::talk::{Command, PeerId, Target};
+use unstick::service::talk::{Command, PeerId, Recipient};
 use unstick::wire::Framing;
 
 use super::command::{COMMANDS, PromptCommand, Wrong, parse};
@@ -310,13 +310,13 @@ impl Reader {
 }
 
 /// Whom a line reaches that was typed for these; or why it reaches nobody.
-fn recipient(recipients: &Recipients, shown: To) -> Result<Target, String> {
+fn recipient(recipients: &Recipients, shown: To) -> Result<Recipient, String> {
     let now = recipients.next();
     match (shown, now) {
         (shown, _) if recipients.reaches(shown) => shown.target().ok_or_else(String::new),
         (_, To::Nobody) => Err("nobody is connected".to_owned()),
         // Somebody has come while the line was typed for whoever comes.
-        (To::Nobody, To::One(peer)) => Ok(Target::Peer(peer)),
+        (To::Nobody, To::One(peer)) => Ok(Recipient::Peer(peer)),
         (To::Nobody, _) => Err("several have come, and it would go to all".to_owned()),
         (gone, now) => Err(format!("{gone} has left, and it would go to {now}")),
     }
@@ -409,11 +409,11 @@ mod tests {
     #[test]
     fn a_line_goes_where_the_prompt_said_or_nowhere() {
         let three = recipients(&[1, 2, 3]);
-        assert_eq!(recipient(&three, To::One(2)), Ok(Target::Peer(2)));
-        assert_eq!(recipient(&three, To::All), Ok(Target::All));
+        assert_eq!(recipient(&three, To::One(2)), Ok(Recipient::Peer(2)));
+        assert_eq!(recipient(&three, To::All), Ok(Recipient::All));
         assert_eq!(recipient(&three, To::One(4)).unwrap_err(), "peer 4 has left, and it would go to all");
         assert_eq!(recipient(&three, To::Nobody).unwrap_err(), "several have come, and it would go to all");
-        assert_eq!(recipient(&recipients(&[1]), To::Nobody), Ok(Target::Peer(1)));
+        assert_eq!(recipient(&recipients(&[1]), To::Nobody), Ok(Recipient::Peer(1)));
         assert_eq!(recipient(&recipients(&[1]), To::One(2)).unwrap_err(), "peer 2 has left, and it would go to peer 1");
         assert_eq!(recipient(&recipients(&[]), To::All).unwrap_err(), "nobody is connected");
     }

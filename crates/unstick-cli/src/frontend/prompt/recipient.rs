@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use unstick::service::talk::{PeerId, Target};
+use unstick::service::talk::{PeerId, Recipient};
 
 /// Who is there, and what decides between them.
 #[derive(Debug, Default)]
@@ -36,11 +36,11 @@ pub(super) enum To {
 
 impl To {
     /// The same for the library; `None` for nobody.
-    pub(super) fn target(self) -> Option<Target> {
+    pub(super) fn target(self) -> Option<Recipient> {
         match self {
             To::Nobody => None,
-            To::One(peer) => Some(Target::Peer(peer)),
-            To::All => Some(Target::All),
+            To::One(peer) => Some(Recipient::Peer(peer)),
+            To::All => Some(Recipient::All),
         }
     }
 }

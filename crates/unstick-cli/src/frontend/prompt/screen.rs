@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_millis(300);
 
 /// How long the reader may take nothing before nobody waits for the terminal any more. It takes everything at once, which a
 /// slow line carries for a while.
-const STALLED: Duration = Duration::from_secs(5);
+const SLOW_PEER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Shared by the conversation, the reader of keys and who wakes it.
 pub(crate) struct PromptScreen {
@@ -324,7 +324,7 @@ impl State {
 
     /// How long to wait for room, where there is something to wait for.
     fn patience(&self) -> Option<Duration> {
-        let left = STALLED.saturating_sub(self.taken.elapsed());
+        let left = SLOW_PEER_TIMEOUT.saturating_sub(self.taken.elapsed());
         (self.waiting.len() > WAITING && !left.is_zero()).then_some(left)
     }
 

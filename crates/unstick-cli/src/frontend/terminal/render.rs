@@ -6,7 +6,7 @@ use std::fmt::Display;
 use rustix::termios::tcgetwinsize;
 use unstick::Error;
 use unstick::endpoint::Closing;
-use unstick::service::talk::{Event, PeerId, Reason, Target};
+use unstick::service::talk::{Event, PeerId, Reason, Recipient};
 use unstick::wire::Damage;
 
 use crate::sanitize::{self, Mark};
@@ -231,9 +231,9 @@ impl Renderer {
 }
 
 /// A prompt in the colour of the peer that it names, else in bold.
-pub fn coloured_prompt(on: bool, text: &str, to: Option<Target>) -> String {
+pub fn coloured_prompt(on: bool, text: &str, to: Option<Recipient>) -> String {
     let colour = match to {
-        Some(Target::Peer(peer)) => colour_of(peer),
+        Some(Recipient::Peer(peer)) => colour_of(peer),
         _ => BOLD,
     };
     coloured(on, text, colour)

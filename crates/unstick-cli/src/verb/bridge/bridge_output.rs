@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::{Value, json};
-use unstick::service::relay::{Event, Output, Passed, Reason, Side};
+use unstick::service::bridge::{Event, Output, Passed, Reason};
 use unstick::wire::Framing;
+use unstick::wire::Role;
 use unstick::wire::faults::Unit;
 use unstick::{Address, Error, Options, Result, Sender};
 
@@ -96,7 +97,7 @@ impl BridgeOutput {
             }
             Event::Close { peer, from, reason, passed, bytes } => {
                 if let Reason::Failed { side, error } = reason {
-                    let who = if *side == Side::Client { "the client" } else { "the server" };
+                    let who = if *side == Role::Client { "the client" } else { "the server" };
                     output::error_of(&self.whose(Some(*peer), who), error);
                 }
                 if self.look.joins {
@@ -122,7 +123,7 @@ impl BridgeOutput {
         if named.is_empty() { String::new() } else { named.join(", ") + ": " }
     }
 
-    fn passed(&self, peer: u64, from: Side, data: &[u8]) -> String {
+    fn passed(&self, peer: u64, from: Role, data: &[u8]) -> String {
         let time = now();
         let size = amount(data.len() as u64, true);
         let head = format!("{time} {peer} {} {size}", direction(from));
@@ -148,8 +149,8 @@ fn is_text(data: &[u8]) -> bool {
 }
 
 /// Client to server, or back.
-fn direction(from: Side) -> &'static str {
-    if from == Side::Client { "c2s" } else { "s2c" }
+fn direction(from: Role) -> &'static str {
+    if from == Role::Client { "c2s" } else { "s2c" }
 }
 
 /// So many bytes, else messages.
@@ -192,7 +193,7 @@ fn object(event: &Event<'_>, messages: bool, to: &str) -> Option<Value> {
             json_lines::put_status(&mut object, to, matches!(reason, Reason::Ended), failure);
             if let Reason::Failed { side, error } = reason {
                 object["error"] = error.to_string().into();
-                object["side"] = if *side == Side::Client { "client" } else { "server" }.into();
+                object["side"] = if *side == Role::Client { "client" } else { "server" }.into();
             }
             object
         }

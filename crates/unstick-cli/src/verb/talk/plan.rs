@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use clap::ArgMatches;
-use unstick::service::talk::{Answer, Reconnect, Rules};
+use unstick::service::talk::{AutoReply, Config, Reconnect};
 use unstick::wire::Role;
 use unstick::{Address, Error, Framings, HalfClose, Options, Result};
 
@@ -33,7 +33,7 @@ pub struct Plan {
     /// Listen rather than connect.
     pub listening: bool,
     /// How the conversation goes.
-    pub rules: Rules,
+    pub rules: Config,
     /// What stands at this end.
     pub front: Frontend,
     /// How a terminal shows it.
@@ -128,7 +128,7 @@ impl Plan {
 
     /// What is certain to be sent can be sent.
     fn check(&self) -> Result<()> {
-        let reply = if let Answer::Reply(reply) = &self.rules.answer { Some(reply) } else { None };
+        let reply = if let AutoReply::Reply(reply) = &self.rules.answer { Some(reply) } else { None };
         sendable::check(&self.address, self.framings.as_ref(), &self.options, &self.rules.greeting, reply)
     }
 
@@ -259,14 +259,14 @@ struct Mode {
     input_unread: bool,
 }
 
-fn rules(talk: &TalkArgs, framings: Option<&Framings>, matches: &ArgMatches, mode: Mode) -> Result<Rules> {
-    let mut rules = Rules::default();
+fn rules(talk: &TalkArgs, framings: Option<&Framings>, matches: &ArgMatches, mode: Mode) -> Result<Config> {
+    let mut rules = Config::default();
     rules.greeting = greeting(talk, framings, matches)?;
     rules.answer = match (&talk.reply, talk.echo, &talk.each) {
-        (Some(reply), ..) => Answer::Reply(reply.clone().into()),
-        (_, true, _) => Answer::Echo,
-        (.., Some(command)) => Answer::Each(command.clone()),
-        _ => Answer::Nothing,
+        (Some(reply), ..) => AutoReply::Reply(reply.clone().into()),
+        (_, true, _) => AutoReply::Echo,
+        (.., Some(command)) => AutoReply::Each(command.clone()),
+        _ => AutoReply::Nothing,
     };
     rules.finish_after_greeting = has_greeting(talk) && mode.input_unread && !mode.answering;
     rules.answer_rate = talk.max_answers.unwrap_or(rules.answer_rate);

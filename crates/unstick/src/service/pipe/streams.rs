@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{COPY, Done, EndOfInput, Failure, Filter, Progress};
+use super::progress::{COPY, Done, EndOfInput, Failure, Filter, Progress};
 use crate::address::Address;
 use crate::endpoint::{self, End, Options, StreamEnd, StreamRead, StreamWrite};
 use crate::error::{Error, Result};

@@ -117,8 +117,8 @@ async fn keep(mut from: impl AsyncRead + Unpin, kept: Arc<Mutex<Vec<u8>>>) {
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend_from_slice(&buffer[..count]);
-        if kept.len() > 2 * limits::MAX_SAID {
-            let surplus = kept.len() - limits::MAX_SAID;
+        if kept.len() > 2 * limits::MAX_CAPTURED_OUTPUT {
+            let surplus = kept.len() - limits::MAX_CAPTURED_OUTPUT;
             kept.drain(..surplus);
         }
     }
@@ -129,7 +129,7 @@ pub(super) async fn read_output(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut whole = Vec::new();
     let mut buffer = vec![0; 4096];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        let room = limits::MAX_SAID - whole.len();
+        let room = limits::MAX_CAPTURED_OUTPUT - whole.len();
         whole.extend_from_slice(&buffer[..count.min(room)]);
     }
     whole

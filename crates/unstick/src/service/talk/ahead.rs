@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Command, Input, PeerId, Target};
+use super::super::run::PeerId;
+use super::config::{Command, Recipient};
+use super::input::Input;
 use crate::endpoint::Closing;
 use crate::error::Result;
 use crate::limits;
@@ -134,10 +136,10 @@ impl Command {
     fn may_reach(&self, id: PeerId) -> bool {
         match self {
             Self::Send { to, .. } | Self::SendBinary { to, .. } => match to {
-                Target::Peer(peer) => *peer == id,
-                Target::Peers(peers) => peers.contains(&id),
-                Target::Except(peers) => !peers.contains(&id),
-                Target::Latest | Target::All => true,
+                Recipient::Peer(peer) => *peer == id,
+                Recipient::Peers(peers) => peers.contains(&id),
+                Recipient::Except(peers) => !peers.contains(&id),
+                Recipient::Latest | Recipient::All => true,
             },
             Self::Tagged { command, .. } => command.may_reach(id),
             Self::Close(_) | Self::CloseWith(..) | Self::Quit => false,

@@ -5,7 +5,8 @@ use std::process::Stdio;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Answer, PeerId, Rules};
+use super::super::run::PeerId;
+use super::config::{AutoReply, Config};
 use crate::error::{Error, Result};
 use crate::limits::EXEC_GRACE;
 use crate::process_group::{Group, shell};
@@ -20,13 +21,13 @@ pub(super) struct Asked<'a> {
 }
 
 /// The answer, if there is one.
-pub(super) async fn to(rules: &Rules, asked: Asked<'_>) -> Result<Option<Bytes>> {
+pub(super) async fn to(rules: &Config, asked: Asked<'_>) -> Result<Option<Bytes>> {
     match &rules.answer {
-        Answer::Nothing => Ok(None),
-        Answer::Echo => Ok(Some(asked.message.clone())),
-        Answer::Reply(reply) => Ok(Some(reply.clone())),
+        AutoReply::Nothing => Ok(None),
+        AutoReply::Echo => Ok(Some(asked.message.clone())),
+        AutoReply::Reply(reply) => Ok(Some(reply.clone())),
         // Apart from the visit that waits for it: what only this needs would be held by every peer.
-        Answer::Each(command) => Box::pin(each(command, &rules.processes, asked)).await,
+        AutoReply::Each(command) => Box::pin(each(command, &rules.processes, asked)).await,
     }
 }
 

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::super::run::PeerId;
 use super::ahead::{Ahead, Overtaking};
 use super::backlog::{Letter, Posted};
+use super::config::{Command, Config, Recipient};
+use super::event::{Event, Outcome, Output, Reason};
 use super::hub::{Alarm, Hub, Peer, State};
-use super::{Command, Event, Input, Outcome, Output, PeerId, Reason, Rules, Target};
+use super::input::Input;
 use crate::endpoint::Closing;
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
@@ -70,7 +73,7 @@ impl<O: Output> Hub<O> {
 
     /// Whether input that was empty from the start (`</dev/null`) is no input at all: a listener goes on without.
     fn serves_without_input(&self) -> bool {
-        let Rules { wait, leave_at_end, serve_on, .. } = self.rules;
+        let Config { wait, leave_at_end, serve_on, .. } = self.rules;
         serve_on && wait && !leave_at_end && self.lock().listening
     }
 
@@ -88,7 +91,7 @@ impl<O: Output> Hub<O> {
             turn.take(0);
             if let Some(rest) = self.pass_on(input, &mut turn)? {
                 let letter = Letter { message: rest, binary: false, id: None };
-                self.send(Target::Latest, letter, input).await?;
+                self.send(Recipient::Latest, letter, input).await?;
             }
             match input.try_next() {
                 Ok(Some(command)) => self.carry_out(command, None, input).await?,
@@ -193,11 +196,11 @@ impl<O: Output> Hub<O> {
             && self.lock().peers.get(&peer).is_some_and(|peer| !peer.sender.set_closing(closing))
         {
             let error = Error::usage("a code and a reason are for WebSocket, and this peer has another transport");
-            return self.complain_of(Some(peer), id, &error);
+            return self.report_error_about(Some(peer), id, &error);
         }
         if !self.close(peer, Reason::Closed) {
             let gone = no_such_peer(&self.lock(), peer);
-            self.complain_of(Some(peer), id, &gone);
+            self.report_error_about(Some(peer), id, &gone);
         }
     }
 
@@ -216,7 +219,7 @@ impl<O: Output> Hub<O> {
     /// the run.
     async fn send(
         self: &Arc<Self>,
-        to: Target,
+        to: Recipient,
         letter: Letter,
         input: &mut Ahead<'_, impl Input>,
     ) -> Result<(), Outcome> {
@@ -230,7 +233,7 @@ impl<O: Output> Hub<O> {
                     overtaking = input.overtaking(&[]) => self.is_overtaken(overtaking, &to, &letter, input)?,
                 },
                 Err((peer, error)) => {
-                    self.complain_of(peer, letter.id.as_deref(), &error);
+                    self.report_error_about(peer, letter.id.as_deref(), &error);
                     self.make_room().await;
                     return Ok(());
                 }
@@ -255,7 +258,7 @@ impl<O: Output> Hub<O> {
                     overtaking = input.overtaking(&left) => self.is_overtaken(overtaking, &to, &letter, input)?,
                 },
                 Err(error) => {
-                    let named = if let Target::Peer(peer) = to { Some(peer) } else { None };
+                    let named = if let Recipient::Peer(peer) = to { Some(peer) } else { None };
                     self.refuse_letter(named, &letter, error)?;
                     self.make_room().await;
                     return Ok(());
@@ -268,7 +271,7 @@ impl<O: Output> Hub<O> {
     fn is_overtaken(
         &self,
         overtaking: Overtaking,
-        to: &Target,
+        to: &Recipient,
         letter: &Letter,
         input: &mut Ahead<'_, impl Input>,
     ) -> Result<(), Outcome> {
@@ -289,34 +292,34 @@ impl<O: Output> Hub<O> {
         if self.rules.strict {
             return Err(Outcome::Failed(error));
         }
-        self.complain_of(peer, letter.id.as_deref(), &error);
+        self.report_error_about(peer, letter.id.as_deref(), &error);
         Ok(())
     }
 
     /// Whom a message is for; `None` while nobody is there that could be meant.
-    fn recipients(&self, to: &Target) -> Result<Option<Vec<PeerId>>, (Option<PeerId>, Error)> {
+    fn recipients(&self, to: &Recipient) -> Result<Option<Vec<PeerId>>, (Option<PeerId>, Error)> {
         let state = self.lock();
         let here = || state.peers.iter().filter(|(_, peer)| !peer.leaving).map(|(id, _)| *id);
         let recipients: Vec<PeerId> = match to {
-            Target::Peer(id) if state.is_here(*id) => vec![*id],
-            Target::Peer(id) => return Err((Some(*id), no_such_peer(&state, *id))),
-            Target::Peers(ids) => {
+            Recipient::Peer(id) if state.is_here(*id) => vec![*id],
+            Recipient::Peer(id) => return Err((Some(*id), no_such_peer(&state, *id))),
+            Recipient::Peers(ids) => {
                 if let Some(gone) = ids.iter().find(|id| !state.is_here(**id)) {
                     return Err((Some(*gone), no_such_peer(&state, *gone)));
                 }
                 ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
             }
             // What a new connection is greeted with comes first.
-            Target::Latest if state.is_greeted_again() => return Ok(None),
-            Target::Latest if here().next().is_some() => match state.latest.filter(|id| state.is_here(*id)) {
+            Recipient::Latest if state.is_greeted_again() => return Ok(None),
+            Recipient::Latest if here().next().is_some() => match state.latest.filter(|id| state.is_here(*id)) {
                 Some(id) => vec![id],
                 None => here().collect(),
             },
             // Who is to come may be meant; a single peer that has gone is the end of the run.
-            Target::Latest => return Ok((!state.listening).then(Vec::new)),
-            Target::All => here().collect(),
+            Recipient::Latest => return Ok((!state.listening).then(Vec::new)),
+            Recipient::All => here().collect(),
             // Nobody but those is nobody, and no error.
-            Target::Except(ids) => return Ok(Some(here().filter(|id| !ids.contains(id)).collect())),
+            Recipient::Except(ids) => return Ok(Some(here().filter(|id| !ids.contains(id)).collect())),
         };
         if recipients.is_empty() {
             return Err((None, Error::usage("nobody is connected")));
@@ -367,7 +370,7 @@ impl<O: Output> Hub<O> {
                 }
                 // There is nobody who would wait for it.
                 Posted::Stalled if alone => {
-                    result = Delivery::Full(now + limits::STALLED);
+                    result = Delivery::Full(now + limits::SLOW_PEER_TIMEOUT);
                     stays.push(id);
                 }
                 Posted::Stalled => peer.cut(),

@@ -1,6 +1,7 @@
-//! The hub of a conversation: who is there, and when it is over.
+//! The state of a conversation: who is there, what was received, and when it is over.
 //!
-//! Not here: what this end says ([`super::commands`]) and what a peer does ([`super::peer`]).
+//! Not here: what this end says ([`super::commands`]) and what a peer does ([`super::peer`]); how peers come to be there
+//! ([`super::run`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,16 +11,18 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::super::run::PeerId;
 use super::backlog::Backlog;
-use super::{Answer, Event, Input, Outcome, Output, Party, PeerId, Reason, Rules, peer};
+use super::config::{AutoReply, Config};
+use super::event::{Event, Outcome, Output, Reason};
 use crate::endpoint::{Closing, Notices};
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::link::{Link, Listener, Sender};
+use crate::link::Sender;
 
 /// Shared by the tasks of one conversation.
 pub(super) struct Hub<O> {
-    pub(super) rules: Rules,
+    pub(super) rules: Config,
     state: Mutex<State<O>>,
     pub(super) signals: Arc<Signals>,
 }
@@ -40,32 +43,32 @@ pub(super) struct State<O> {
     pub(super) peers: BTreeMap<PeerId, Peer>,
     pub(super) came: PeerId,
     pub(super) latest: Option<PeerId>,
-    received: u64,
+    pub(super) received: u64,
     /// Messages that have arrived and are being answered.
-    answering: usize,
+    pub(super) answering: usize,
     pub(super) input_ended: bool,
     /// There is no input.
     pub(super) mute: bool,
     pub(super) listening: bool,
     /// The one peer there is is connected to again when it is lost.
-    reconnects: bool,
+    pub(super) reconnects: bool,
     /// Messages that were sent to the peer that was lost last.
-    sent: u64,
-    last_activity: Instant,
+    pub(super) sent: u64,
+    pub(super) last_activity: Instant,
     /// How the run ends, until it is taken.
-    outcome: Option<Outcome>,
+    pub(super) outcome: Option<Outcome>,
     /// That is decided: nothing more is taken or shown.
-    over: bool,
-    accepting: Option<AbortHandle>,
+    pub(super) over: bool,
+    pub(super) accepting: Option<AbortHandle>,
     /// What the listener reports of datagrams that reached no session.
-    notices: Option<Arc<Notices>>,
+    pub(super) notices: Option<Arc<Notices>>,
     signals: Arc<Signals>,
 }
 
 /// One peer as the hub knows it.
 pub(super) struct Peer {
     pub(super) sender: Sender,
-    /// Wakes its visit: its standing has changed.
+    /// Wakes its visit: its peer_state has changed.
     pub(super) wake: Arc<Notify>,
     /// When something was last sent to it, if anything was.
     pub(super) sent: Option<Instant>,
@@ -83,11 +86,11 @@ pub(super) struct Peer {
     pub(super) ending: Option<Reason>,
     /// It is not spoken to any more.
     pub(super) leaving: bool,
-    task: AbortHandle,
+    pub(super) task: AbortHandle,
 }
 
 impl<O: Output> Hub<O> {
-    pub(super) fn new(output: O, rules: Rules) -> Arc<Self> {
+    pub(super) fn new(output: O, rules: Config) -> Arc<Self> {
         let signals = Arc::<Signals>::default();
         let state = State {
             output,
@@ -115,124 +118,6 @@ impl<O: Output> Hub<O> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn run(self: Arc<Self>, party: Party, input: impl Input) -> Outcome {
-        match party {
-            Party::One(link) => self.open(link),
-            Party::Many(listener) => self.listen(listener),
-            Party::Again(link, how) => {
-                let mut state = self.lock();
-                (state.listening, state.reconnects) = (true, true);
-                state.accepting = Some(tokio::spawn(Arc::clone(&self).reconnect(link, *how)).abort_handle());
-            }
-        }
-        let outcome = tokio::select! {
-            outcome = self.over() => outcome,
-            outcome = self.timers() => outcome,
-            outcome = self.take_input(input) => outcome,
-            // A message that was taken may still wait for somebody to read.
-            () = self.rules.stop.overdue() => Outcome::Stopped,
-        };
-        let patience = match outcome {
-            // Nobody is left who would wait.
-            Outcome::Idle(_) | Outcome::Deadline(_) | Outcome::OutputClosed => limits::LAST_CALL,
-            Outcome::Stopped => self.rules.stop.left(),
-            _ => limits::WIND_UP,
-        };
-        self.wind_up(patience).await;
-        match outcome {
-            Outcome::Ended if self.is_short() => Outcome::Short { received: self.lock().received },
-            outcome => outcome,
-        }
-    }
-
-    /// Whether something that was to come did not. One of many conversations that ends at `until` is not waited for.
-    fn is_short(&self) -> bool {
-        let single = self.rules.once || !self.lock().listening;
-        self.rules.count.is_some() || (single && self.rules.until.is_some())
-    }
-
-    /// Resolves when something has ended the run.
-    async fn over(&self) -> Outcome {
-        loop {
-            let changed = self.signals.changed.notified();
-            if let Some(outcome) = self.lock().outcome.take() {
-                return outcome;
-            }
-            changed.await;
-        }
-    }
-
-    /// Resolves when a time limit has passed.
-    async fn timers(&self) -> Outcome {
-        let deadline = self.rules.deadline.map(|after| (Instant::now() + after, Outcome::Deadline(after)));
-        loop {
-            let idle = self.rules.idle.map(|after| self.lock().last_activity + after);
-            let next = deadline.as_ref().map(|(at, _)| *at).into_iter().chain(idle).min();
-            let Some(next) = next else { return std::future::pending().await };
-            tokio::time::sleep_until(next).await;
-            if let Some((at, _)) = &deadline
-                && Instant::now() >= *at
-            {
-                return Outcome::Deadline(self.rules.deadline.unwrap_or_default());
-            }
-            if let Some(after) = self.rules.idle
-                && Instant::now() >= self.lock().last_activity + after
-            {
-                return Outcome::Idle(after);
-            }
-        }
-    }
-
-    fn listen(self: &Arc<Self>, listener: Listener) {
-        let mut state = self.lock();
-        state.listening = true;
-        state.emit(Event::Listening { addresses: listener.addresses() });
-        state.notices = listener.notices();
-        if let Some(notices) = state.notices.clone() {
-            tokio::spawn(Arc::clone(self).tell(notices));
-        }
-        state.accepting = Some(tokio::spawn(Arc::clone(self).accept(listener)).abort_handle());
-    }
-
-    /// Tells of datagrams that reached no session, until the run is over.
-    async fn tell(self: Arc<Self>, notices: Arc<Notices>) {
-        let _alarm = Alarm { hub: &self, task: "the task that reports lost datagrams" };
-        loop {
-            tokio::select! {
-                notice = notices.next() => self.lock().emit(Event::Notice { notice: &notice }),
-                () = self.signals.over.notified() => return,
-            }
-        }
-    }
-
-    async fn accept(self: Arc<Self>, mut listener: Listener) {
-        let _alarm = Alarm { hub: &self, task: "the task that accepts connections" };
-        let most = if self.rules.once { 1 } else { self.rules.max_peers.unwrap_or(usize::MAX) };
-        let mut complained: Option<Instant> = None;
-        loop {
-            self.until(|state| state.peers.len() < most).await;
-            // Peers that come and go are events as well.
-            self.make_room().await;
-            match listener.accept().await {
-                Ok(link) => {
-                    self.open(link);
-                    if self.rules.once {
-                        return;
-                    }
-                }
-                // A client that was not let in is no lack of anything: the next is taken at once.
-                Err(error) if error.is_handshake() => self.complain(None, &error),
-                Err(error) => {
-                    if complained.is_none_or(|at| at.elapsed() > limits::COMPLAINT_PAUSE) {
-                        complained = Some(Instant::now());
-                        self.complain(None, &error);
-                    }
-                    tokio::time::sleep(limits::ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
     /// Resolves when `met` is true of the state.
     pub(super) async fn until(&self, mut met: impl FnMut(&State<O>) -> bool) {
         loop {
@@ -258,44 +143,6 @@ impl<O: Output> Hub<O> {
                 () = over => {}
             }
         }
-    }
-
-    pub(super) fn open(self: &Arc<Self>, link: Link) {
-        let names = link.names().clone();
-        let request = link.request().cloned();
-        let (sender, receiver) = link.split();
-        let mut state = self.lock();
-        if state.over {
-            return;
-        }
-        state.came += 1;
-        let id = state.came;
-        state.last_activity = Instant::now();
-        state.emit(Event::Open { peer: id, names: &names, datagram: sender.is_datagram(), request: request.as_ref() });
-        let greeting = !self.rules.greeting.is_empty() || (state.input_ended && !self.rules.wait);
-        if greeting {
-            tokio::spawn(Arc::clone(self).greet(id, sender.clone()));
-        }
-        let wake = Arc::new(Notify::new());
-        let (hub, woken) = (Arc::clone(self), Arc::clone(&wake));
-        let visit = peer::Visit::new(hub, id, names.remote.into(), woken, sender.clone(), receiver);
-        let task = tokio::spawn(visit.run()).abort_handle();
-        let peer = Peer {
-            sender,
-            wake,
-            sent: None,
-            messages: 0,
-            greeting,
-            told_slow: None,
-            reads: false,
-            backlog: None,
-            ending: None,
-            leaving: false,
-            task,
-        };
-        state.peers.insert(id, peer);
-        drop(state);
-        self.signals.changed.notify_waiters();
     }
 
     /// A peer has gone: says so, and ends the run where that is its end.
@@ -331,47 +178,23 @@ impl<O: Output> Hub<O> {
             state.listening && !self.rules.once
         };
         if ends_nothing {
-            self.complain(Some(peer), error);
+            self.report_error(Some(peer), error);
         }
     }
 
     /// Reports what went wrong where that ends nothing.
-    pub(super) fn complain(&self, peer: Option<PeerId>, error: &Error) {
-        self.complain_of(peer, None, error);
+    pub(super) fn report_error(&self, peer: Option<PeerId>, error: &Error) {
+        self.report_error_about(peer, None, error);
     }
 
     /// The same about a command with this `id`.
-    pub(super) fn complain_of(&self, peer: Option<PeerId>, id: Option<&str>, error: &Error) {
+    pub(super) fn report_error_about(&self, peer: Option<PeerId>, id: Option<&str>, error: &Error) {
         self.lock().emit(Event::Error { peer, id, error });
     }
 
     /// A task of the conversation has panicked.
     pub(super) fn panicked(&self, task: &str) {
         self.lock().end(Outcome::Failed(Error::panicked(task)));
-    }
-
-    /// Lets what was sent be written, for a bounded time, and ends every task.
-    async fn wind_up(&self, patience: Duration) {
-        {
-            let mut state = self.lock();
-            if let Some(notices) = state.notices.take() {
-                while let Some(notice) = notices.take() {
-                    state.emit(Event::Notice { notice: &notice });
-                }
-            }
-            state.over = true;
-            if let Some(accepting) = state.accepting.take() {
-                accepting.abort();
-            }
-            self.signals.over.notify_waiters();
-        }
-        // A peer that does not read could hold the end back for ever.
-        if tokio::time::timeout(patience, self.until(|state| state.peers.is_empty())).await.is_err() {
-            for (_, peer) in std::mem::take(&mut self.lock().peers) {
-                peer.sender.abort();
-                peer.task.abort();
-            }
-        }
     }
 
     /// Whether there are no others that a peer could hold up.
@@ -400,18 +223,18 @@ impl<O: Output> Hub<O> {
     }
 
     /// What the visit of a peer has to know beyond its messages.
-    pub(super) fn standing(&self, id: PeerId) -> Standing {
+    pub(super) fn peer_state(&self, id: PeerId) -> PeerState {
         let mut state = self.lock();
         let (input_ended, mute) = (state.input_ended, state.mute);
         match state.peers.get_mut(&id) {
-            Some(peer) => Standing {
+            Some(peer) => PeerState {
                 ending: peer.ending.take(),
                 sent: peer.sent,
                 sending: peer.is_being_sent(),
                 input_ended,
                 mute,
             },
-            None => Standing { ending: Some(Reason::Closed), sent: None, sending: false, input_ended, mute },
+            None => PeerState { ending: Some(Reason::Closed), sent: None, sending: false, input_ended, mute },
         }
     }
 
@@ -435,7 +258,7 @@ impl<O: Output> Hub<O> {
 
     /// Whether nothing answers by itself, so that messages can be taken as fast as they come.
     pub(super) fn is_silent(&self) -> bool {
-        matches!(self.rules.answer, Answer::Nothing)
+        matches!(self.rules.answer, AutoReply::Nothing)
     }
 
     /// How long datagram peers are waited for once this end has nothing more to say.
@@ -474,7 +297,7 @@ impl<O: Output> Drop for Alarm<'_, O> {
 }
 
 /// Where a peer's conversation stands, seen from this end.
-pub(super) struct Standing {
+pub(super) struct PeerState {
     pub(super) ending: Option<Reason>,
     pub(super) sent: Option<Instant>,
     /// Something is on its way to it that has not found room in its queue yet.
@@ -513,7 +336,7 @@ impl<O: Output> State<O> {
         self.peers.get(&id).is_some_and(|peer| !peer.leaving)
     }
 
-    /// The one peer that [`Target::Latest`](super::Target::Latest) means, where it means one.
+    /// The one peer that [`Recipient::Latest`](super::Recipient::Latest) means, where it means one.
     pub(super) fn latest_peer(&mut self) -> Option<&mut Peer> {
         if self.is_greeted_again() {
             return None;
@@ -536,7 +359,7 @@ impl<O: Output> State<O> {
         self.over
     }
 
-    /// Every visit is to look at its standing again.
+    /// Every visit is to look at its peer_state again.
     pub(super) fn wake_all(&self) {
         self.peers.values().for_each(|peer| peer.wake.notify_one());
     }

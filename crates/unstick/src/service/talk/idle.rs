@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::run::PeerId;
+use super::event::Output;
 use super::hub::Hub;
-use super::{Output, PeerId};
 use crate::activity::Activity;
 use crate::limits;
 use crate::link::Sender;

@@ -7,9 +7,12 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use super::super::run::PeerId;
 use super::allowance::Allowance;
-use super::hub::{Hub, Standing};
-use super::{Answer, Event, Outcome, Output, PeerId, Reason, answer};
+use super::answer;
+use super::config::AutoReply;
+use super::event::{Event, Outcome, Output, Reason};
+use super::hub::{Hub, PeerState};
 use crate::activity::{Activity, sleep_until};
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
@@ -17,13 +20,13 @@ use crate::half_close::HalfClose;
 use crate::limits;
 use crate::link::{Receiver, Sender};
 
-pub(super) struct Visit<O: Output> {
+pub(super) struct PeerTask<O: Output> {
     hub: Arc<Hub<O>>,
     id: PeerId,
     from: Box<str>,
     /// When something last arrived, for who ends peers that are silent.
     heard: Option<Arc<Activity>>,
-    /// Its standing has changed.
+    /// Its peer_state has changed.
     wake: Arc<Notify>,
     sender: Sender,
     receiver: Receiver,
@@ -104,7 +107,7 @@ enum Alarm {
     Unanswered,
 }
 
-impl<O: Output> Drop for Visit<O> {
+impl<O: Output> Drop for PeerTask<O> {
     /// A run without one of its visits would hear nothing of that peer: it ends with an error.
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -113,7 +116,7 @@ impl<O: Output> Drop for Visit<O> {
     }
 }
 
-impl<O: Output> Visit<O> {
+impl<O: Output> PeerTask<O> {
     pub(super) fn new(
         hub: Arc<Hub<O>>,
         id: PeerId,
@@ -168,14 +171,14 @@ impl<O: Output> Visit<O> {
         Box::pin(self.leave(&reason)).await;
         hub.make_room().await;
         // It may not have read the rest.
-        let slow = matches!(hub.standing(self.id).ending, Some(Reason::Slow));
+        let slow = matches!(hub.peer_state(self.id).ending, Some(Reason::Slow));
         let (reason, closing) = (if slow { Reason::Slow } else { reason }, self.receiver.closing());
         hub.gone(self.id, &self.from, reason, closing.as_ref());
     }
 
     /// Sees to it that what was sent before is written.
     async fn leave(&mut self, reason: &Reason) {
-        let sent = self.hub.standing(self.id).sent.is_some() || !self.hub.is_silent();
+        let sent = self.hub.peer_state(self.id).sent.is_some() || !self.hub.is_silent();
         match reason {
             Reason::Failed(_) | Reason::Slow => return,
             // What it has not read by then it will not read.
@@ -184,7 +187,7 @@ impl<O: Output> Visit<O> {
                     self.hub.backlog_is_sent(self.id).await;
                     self.sender.finish().await
                 };
-                if timeout(limits::WIND_UP, rest).await.is_err() {
+                if timeout(limits::FLUSH_TIMEOUT, rest).await.is_err() {
                     return self.sender.abort();
                 }
             }
@@ -201,7 +204,7 @@ impl<O: Output> Visit<O> {
         let unread = sent && !self.sender.is_datagram() && !matches!(reason, Reason::Ended);
         // The other side of an end that is both sides' is to answer it.
         if unread || self.sender.ends_both() {
-            let _ = timeout(limits::LAST_CALL, self.ignore_the_rest()).await;
+            let _ = timeout(limits::FINAL_FLUSH_TIMEOUT, self.ignore_the_rest()).await;
         }
     }
 
@@ -246,7 +249,7 @@ impl<O: Output> Visit<O> {
         if self.arrived.replace(Instant::now()).is_none()
             && let Some(question) = self.receiver.guess_protocol()
         {
-            self.hub.complain(Some(self.id), &question);
+            self.hub.report_error(Some(self.id), &question);
         }
     }
 
@@ -310,7 +313,7 @@ impl<O: Output> Visit<O> {
     async fn reply(&mut self, Question { message, binary }: &Question) -> Result<Option<Reason>> {
         let answered = match self.hub.rules.answer {
             // In a box, as all that few peers need.
-            Answer::Each(_) => match Box::pin(self.command(message)).await {
+            AutoReply::Each(_) => match Box::pin(self.command(message)).await {
                 Ok(answered) => answered,
                 Err(ended) => return ended.map(Some),
             },
@@ -320,7 +323,7 @@ impl<O: Output> Visit<O> {
             Ok(Some(reply)) => reply,
             Ok(None) => return Ok(None),
             Err(error) => {
-                self.hub.complain(Some(self.id), &error);
+                self.hub.report_error(Some(self.id), &error);
                 return Ok(None);
             }
         };
@@ -329,7 +332,7 @@ impl<O: Output> Visit<O> {
             self.wake.notified().await;
         }
         let sent = match self.hub.rules.answer {
-            Answer::Echo if *binary => self.sender.send_binary(&reply).await,
+            AutoReply::Echo if *binary => self.sender.send_binary(&reply).await,
             _ => self.sender.send(&reply).await,
         };
         match sent {
@@ -370,7 +373,7 @@ impl<O: Output> Visit<O> {
                     Ok(_) => watched = false,
                     Err(error) => return Err(error),
                 },
-                () = self.wake.notified() => match self.hub.standing(self.id).ending {
+                () = self.wake.notified() => match self.hub.peer_state(self.id).ending {
                     Some(Reason::Failed(error)) => return Err(error),
                     Some(reason) => return Ok(reason),
                     None => {}
@@ -404,8 +407,8 @@ impl<O: Output> Visit<O> {
 
     /// Waits for something to take, or for a change that ends the conversation.
     async fn wait(&mut self) -> Result<Wait> {
-        let mut standing = self.hub.standing(self.id);
-        match standing.ending.take() {
+        let mut peer_state = self.hub.peer_state(self.id);
+        match peer_state.ending.take() {
             Some(Reason::Failed(error)) if !self.sender.is_datagram() => {
                 self.failed.get_or_insert((error, Instant::now()));
             }
@@ -414,8 +417,8 @@ impl<O: Output> Visit<O> {
         }
         let unanswered = self.allowance.as_ref().and_then(|allowance| allowance.due());
         let unanswered = unanswered.map(|at| (at, Alarm::Unanswered));
-        let half_close = self.half_close_at(&standing).map(|at| (at, Alarm::HalfClose));
-        let alarms = self.alarm(&standing).into_iter().chain(unanswered).chain(half_close);
+        let half_close = self.half_close_at(&peer_state).map(|at| (at, Alarm::HalfClose));
+        let alarms = self.alarm(&peer_state).into_iter().chain(unanswered).chain(half_close);
         let alarm = alarms.min_by_key(|(at, _)| *at);
         tokio::select! {
             arrival = self.receiver.arrival() => match arrival {
@@ -423,7 +426,7 @@ impl<O: Output> Visit<O> {
                 Ok(false) => Ok(Wait::Ended),
                 // A datagram that found nobody: the next may find somebody, and people see it said.
                 Err(error) if error.is_unreachable() && !self.hub.rules.strict => {
-                    self.hub.complain(Some(self.id), &error);
+                    self.hub.report_error(Some(self.id), &error);
                     Ok(Wait::Nothing)
                 }
                 Err(error) => Err(error),
@@ -434,7 +437,7 @@ impl<O: Output> Visit<O> {
     }
 
     /// What is to happen next if nothing else does, and when.
-    fn alarm(&mut self, standing: &Standing) -> Option<(Instant, Alarm)> {
+    fn alarm(&mut self, peer_state: &PeerState) -> Option<(Instant, Alarm)> {
         if let Some((_, since)) = &self.failed {
             return Some((*since + self.hub.rules.linger, Alarm::Failed));
         }
@@ -448,7 +451,7 @@ impl<O: Output> Visit<O> {
         } else {
             self.pending = Pending::Nothing;
         }
-        if !self.has_no_more_to_say(standing) {
+        if !self.has_no_more_to_say(peer_state) {
             return None;
         }
         let since = match self.sender.ends_both() {
@@ -456,14 +459,14 @@ impl<O: Output> Visit<O> {
             false => self.arrived.filter(|_| self.sender.is_datagram()),
         };
         let (since, linger) = (since?, self.hub.datagram_linger()?);
-        let linger = if self.sender.ends_both() { self.patience(standing)?.max(linger) } else { linger };
-        Some((since.max(standing.sent.unwrap_or(since)) + linger, Alarm::Quiet))
+        let linger = if self.sender.ends_both() { self.patience(peer_state)?.max(linger) } else { linger };
+        Some((since.max(peer_state.sent.unwrap_or(since)) + linger, Alarm::Quiet))
     }
 
     /// How long a peer is waited for, at least, that loses its answer when the conversation is ended from here; `None`:
     /// until it ends.
-    fn patience(&self, standing: &Standing) -> Option<Duration> {
-        let unanswered = standing.sent.is_some_and(|sent| self.arrived.is_none_or(|arrived| arrived < sent));
+    fn patience(&self, peer_state: &PeerState) -> Option<Duration> {
+        let unanswered = peer_state.sent.is_some_and(|sent| self.arrived.is_none_or(|arrived| arrived < sent));
         match self.hub.rules.half_close {
             HalfClose::Never => None,
             HalfClose::Answered if unanswered => Some(limits::HALF_CLOSE_PATIENCE),
@@ -472,8 +475,8 @@ impl<O: Output> Visit<O> {
     }
 
     /// When this end's sending side is to end, where it is, and the transport can half-close.
-    fn half_close_at(&self, standing: &Standing) -> Option<Instant> {
-        if self.side == Side::Ended || self.sender.ends_both() || !self.has_no_more_to_say(standing) {
+    fn half_close_at(&self, peer_state: &PeerState) -> Option<Instant> {
+        if self.side == Side::Ended || self.sender.ends_both() || !self.has_no_more_to_say(peer_state) {
             return None;
         }
         let now = Instant::now();
@@ -481,8 +484,8 @@ impl<O: Output> Visit<O> {
             return Some(now);
         }
         let sent = match self.side {
-            Side::Busy(at) => standing.sent.max(Some(at)),
-            _ => standing.sent,
+            Side::Busy(at) => peer_state.sent.max(Some(at)),
+            _ => peer_state.sent,
         };
         self.hub.rules.half_close.due(sent, self.arrived, now)
     }
@@ -519,9 +522,9 @@ impl<O: Output> Visit<O> {
         Ok(Wait::Nothing)
     }
 
-    fn has_no_more_to_say(&self, standing: &Standing) -> bool {
-        let said = standing.input_ended || self.hub.rules.finish_after_greeting;
-        said && self.hub.is_silent() && !standing.sending
+    fn has_no_more_to_say(&self, peer_state: &PeerState) -> bool {
+        let said = peer_state.input_ended || self.hub.rules.finish_after_greeting;
+        said && self.hub.is_silent() && !peer_state.sending
     }
 
     /// The peer has ended its side and may still be listening: what this end has to say goes on being sent until it
@@ -532,24 +535,24 @@ impl<O: Output> Visit<O> {
         }
         let ended = Instant::now();
         loop {
-            let standing = self.hub.standing(self.id);
-            match standing.ending {
+            let peer_state = self.hub.peer_state(self.id);
+            match peer_state.ending {
                 Some(Reason::Failed(error)) => return Err(error),
                 Some(reason) => return Ok(reason),
                 None => {}
             }
             let deaf = self.sender.is_datagram() || self.sender.ends_both();
-            let done = !self.hub.is_silent() || deaf || standing.mute || self.has_no_more_to_say(&standing);
+            let done = !self.hub.is_silent() || deaf || peer_state.mute || self.has_no_more_to_say(&peer_state);
             let quiet_at = match self.hub.rules.leave_at_end {
                 true => ended,
-                false => standing.sent.unwrap_or(ended).max(ended) + self.hub.rules.linger,
+                false => peer_state.sent.unwrap_or(ended).max(ended) + self.hub.rules.linger,
             };
-            if !standing.sending && (done || Instant::now() >= quiet_at) {
+            if !peer_state.sending && (done || Instant::now() >= quiet_at) {
                 return Ok(Reason::Ended);
             }
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = sleep_until((!standing.sending).then_some(quiet_at)) => {}
+                () = sleep_until((!peer_state.sending).then_some(quiet_at)) => {}
             }
         }
     }

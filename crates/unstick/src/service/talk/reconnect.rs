@@ -1,43 +1,13 @@
 //! A connection that is made again whenever it is lost, after a pause that doubles with every failure.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::config::Reconnect;
+use super::event::{Event, Outcome, Output, Reason};
 use super::hub::{Alarm, Hub};
-use super::{Event, Outcome, Output, Reason};
-use crate::address::{Address, Framings};
-use crate::endpoint::Options;
-use crate::limits;
 use crate::link::{self, Link};
-
-/// How a lost connection is made again.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Reconnect {
-    /// Where to.
-    pub address: Address,
-    /// How it is framed, where it is a stream.
-    pub framings: Option<Framings>,
-    /// How it is connected to.
-    pub options: Options,
-    /// Attempts that may fail in a row before the run fails; without end where there is none.
-    pub attempts: Option<u64>,
-    /// The pause before the first attempt, which doubles up to `longest`:
-    /// [`RECONNECT_PAUSE`](limits::RECONNECT_PAUSE).
-    pub pause: Duration,
-    /// The longest pause: [`RECONNECT_LONGEST`](limits::RECONNECT_LONGEST).
-    pub longest: Duration,
-}
-
-impl Reconnect {
-    /// To this address, without end.
-    pub fn to(address: Address, framings: Option<Framings>, options: Options) -> Self {
-        let (pause, longest) = (limits::RECONNECT_PAUSE, limits::RECONNECT_LONGEST);
-        Self { address, framings, options, attempts: None, pause, longest }
-    }
-}
 
 impl<O: Output> Hub<O> {
     /// Opens the first connection, and another whenever the last is lost. The end of the run ends this too.
@@ -65,7 +35,7 @@ impl<O: Output> Hub<O> {
                     Err(error) if how.attempts.is_some_and(|most| attempt >= most) => {
                         return self.lock().end(Outcome::Failed(error));
                     }
-                    Err(error) => self.complain(None, &error),
+                    Err(error) => self.report_error(None, &error),
                 }
             };
             self.open(link);

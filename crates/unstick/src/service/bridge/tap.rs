@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use unstick_wire::Decoder;
+use unstick_wire::{Decoder, Role};
 
-use super::{PeerId, Side};
+use super::super::run::PeerId;
 use crate::budget::Share;
 use crate::error::Error;
 use crate::stop::Stop;
@@ -18,7 +18,7 @@ pub(super) trait Watch: Send + Sync {
     fn note(&self);
 
     /// This passes, and is to be shown.
-    fn passed(&self, peer: PeerId, from: Side, data: &[u8]);
+    fn passed(&self, peer: PeerId, from: Role, data: &[u8]);
 
     /// What has passed cannot be shown as messages.
     fn puzzled(&self, peer: PeerId, error: Error);
@@ -34,14 +34,14 @@ pub(super) trait Watch: Send + Sync {
 pub(super) struct Tap {
     watch: Arc<dyn Watch>,
     peer: PeerId,
-    from: Side,
+    from: Role,
     /// Finds the messages; none where segments are shown. And what the one that has not ended holds of the budget of many.
     decoder: Option<(Decoder, Share)>,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Tap {
-    pub(super) fn new(watch: Arc<dyn Watch>, peer: PeerId, from: Side, decoder: Option<(Decoder, Share)>) -> Self {
+    pub(super) fn new(watch: Arc<dyn Watch>, peer: PeerId, from: Role, decoder: Option<(Decoder, Share)>) -> Self {
         Self { watch, peer, from, decoder, waiting: None }
     }
 

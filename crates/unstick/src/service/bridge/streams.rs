@@ -6,44 +6,45 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use unstick_wire::Role;
 
-use super::lane::{Ended, Lane};
+use super::copy::{CopyDirection, Ended};
+use super::event::{Passed, Reason};
 use super::tap::Watch;
-use super::{Passed, Reason, Side};
 use crate::endpoint::Lost;
 use crate::error::Error;
 use crate::limits;
 
 /// Both directions.
-pub(super) struct Bytes {
+pub(super) struct StreamBridge {
     /// From the client to the server.
-    up: Lane,
-    down: Lane,
+    up: CopyDirection,
+    down: CopyDirection,
     up_done: bool,
     down_done: bool,
     /// Of a side whose end has been passed on: when its connection fails, as nobody reads it any more.
     watched: [Option<Lost<'static>>; 2],
     /// Who was lost while it was written to, the other direction still going on.
-    lost: Option<(Side, Error)>,
+    lost: Option<(Role, Error)>,
     /// How long a server may be quiet that has still to read what a client said who is gone altogether.
     linger: Duration,
-    heard_out: Option<HeardOut>,
+    drain: Option<Drain>,
 }
 
 /// A server that is heard out for nobody.
-struct HeardOut {
+struct Drain {
     /// Until when it may be quiet.
     quiet: Pin<Box<Sleep>>,
-    /// Bytes that it has said.
-    sunk: u64,
+    /// StreamBridge that it has said.
+    discarded: u64,
     /// It has had time enough.
     enough: Instant,
 }
 
-impl Bytes {
-    pub(super) fn new(up: Lane, down: Lane, linger: Duration) -> Self {
+impl StreamBridge {
+    pub(super) fn new(up: CopyDirection, down: CopyDirection, linger: Duration) -> Self {
         let (up_done, down_done, watched) = (false, false, [None, None]);
-        Self { up, down, up_done, down_done, watched, lost: None, linger, heard_out: None }
+        Self { up, down, up_done, down_done, watched, lost: None, linger, drain: None }
     }
 
     /// Passes everything on until both directions have ended.
@@ -79,7 +80,7 @@ impl Bytes {
         .await;
         let reason = match reason {
             Reason::Ended if stops => {
-                self.hear_out().await;
+                self.drain_both().await;
                 Reason::Closed
             }
             reason => reason,
@@ -88,28 +89,28 @@ impl Bytes {
     }
 
     /// What is left unread would make closing a reset, which throws away what has not arrived yet.
-    async fn hear_out(&mut self) {
-        self.up.sink();
-        self.down.sink();
+    async fn drain_both(&mut self) {
+        self.up.discard();
+        self.down.discard();
         let (mut up, mut down) = (false, false);
         let both = poll_fn(|cx| {
             up |= self.up.poll(cx).is_ready();
             down |= self.down.poll(cx).is_ready();
             if up && down { Poll::Ready(()) } else { Poll::Pending }
         });
-        let _ = timeout(limits::LAST_CALL, both).await;
+        let _ = timeout(limits::FINAL_FLUSH_TIMEOUT, both).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
         if !self.up_done
             && let Poll::Ready(ended) = self.up.poll(cx)
-            && let Some(reason) = self.direction_ends(cx, Side::Client, ended)
+            && let Some(reason) = self.direction_ends(cx, Role::Client, ended)
         {
             return Poll::Ready(reason);
         }
         if !self.down_done
             && let Poll::Ready(ended) = self.down.poll(cx)
-            && let Some(reason) = self.direction_ends(cx, Side::Server, ended)
+            && let Some(reason) = self.direction_ends(cx, Role::Server, ended)
         {
             return Poll::Ready(reason);
         }
@@ -121,7 +122,7 @@ impl Bytes {
 
     /// Ready when a side has failed that nobody reads any more: what it said has been passed on, and its end.
     fn poll_watched(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
-        for side in [Side::Client, Side::Server] {
+        for side in [Role::Client, Role::Server] {
             if let Some(watched) = &mut self.watched[side as usize]
                 && let Poll::Ready(error) = watched.as_mut().poll(cx)
             {
@@ -135,8 +136,8 @@ impl Bytes {
     /// went has then been passed on, and its end too.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
         let over = match &self.lost {
-            Some((Side::Server, _)) => self.down_done,
-            Some((Side::Client, _)) => self.up_done,
+            Some((Role::Server, _)) => self.down_done,
+            Some((Role::Client, _)) => self.up_done,
             None => self.up_done && self.down_done,
         };
         let gone = (self.up_done && self.up.ends_both(), self.down_done && self.down.ends_both());
@@ -144,18 +145,18 @@ impl Bytes {
             return Poll::Pending;
         }
         if !over && !gone.1 {
-            ready!(self.poll_heard_out(cx));
+            ready!(self.poll_drain(cx));
         }
         if gone.1 && !self.up_done {
             // What is left unread would make closing a reset, which throws away what has not left yet.
-            self.up.sink();
+            self.up.discard();
             let _ = self.up.poll(cx);
         }
         Poll::Ready(match self.lost.take() {
             Some((side, error)) => {
                 // As above.
-                let sinking = if side == Side::Server { &mut self.up } else { &mut self.down };
-                let _ = sinking.poll(cx);
+                let discarding = if side == Role::Server { &mut self.up } else { &mut self.down };
+                let _ = discarding.poll(cx);
                 Reason::Failed { side, error }
             }
             None => self.exit().unwrap_or(Reason::Ended),
@@ -165,44 +166,44 @@ impl Bytes {
     /// The client is gone altogether. Closing on the server at once would be a reset as soon as it answers, and it could lose
     /// what it has not read yet: it is heard out, for nobody, until it ends, is quiet, or has had time enough. A process ends by
     /// itself.
-    fn poll_heard_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let sunk = self.down.sunk();
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let discarded = self.down.discarded();
         let linger = self.linger;
-        if self.heard_out.is_none() {
-            self.down.sink();
+        if self.drain.is_none() {
+            self.down.discard();
             cx.waker().wake_by_ref();
         }
         let now = Instant::now();
-        let heard = self.heard_out.get_or_insert_with(|| HeardOut {
+        let heard = self.drain.get_or_insert_with(|| Drain {
             quiet: Box::pin(sleep(linger)),
-            sunk,
-            enough: now + limits::HEARING.max(linger),
+            discarded,
+            enough: now + limits::DRAIN_TIMEOUT.max(linger),
         });
-        if heard.sunk != sunk {
-            heard.sunk = sunk;
+        if heard.discarded != discarded {
+            heard.discarded = discarded;
             heard.quiet.as_mut().reset(heard.enough.min(now + linger));
         }
         if self.down.ends_both() { Poll::Pending } else { heard.quiet.as_mut().poll(cx) }
     }
 
     /// One side is lost whose end has been passed on. The other one learns it as it happened.
-    fn is_reset(&mut self, side: Side, error: Error) -> Reason {
-        if side == Side::Client { &mut self.up } else { &mut self.down }.reset_target();
+    fn is_reset(&mut self, side: Role, error: Error) -> Reason {
+        if side == Role::Client { &mut self.up } else { &mut self.down }.reset_target();
         Reason::Failed { side, error }
     }
 
     /// One end was a process that did not end in order.
     fn exit(&mut self) -> Option<Reason> {
-        let client = self.up.exited().map(|error| (Side::Client, error));
-        let (side, error) = client.or_else(|| self.down.exited().map(|error| (Side::Server, error)))?;
+        let client = self.up.exited().map(|error| (Role::Client, error));
+        let (side, error) = client.or_else(|| self.down.exited().map(|error| (Role::Server, error)))?;
         Some(Reason::Failed { side, error: Error::io("receiving", error) })
     }
 
     /// The direction from one side has ended.
-    fn direction_ends(&mut self, cx: &mut Context<'_>, from: Side, ended: Ended) -> Option<Reason> {
+    fn direction_ends(&mut self, cx: &mut Context<'_>, from: Role, ended: Ended) -> Option<Reason> {
         let (this, done, back) = match from {
-            Side::Client => (&mut self.up, &mut self.up_done, &self.down),
-            Side::Server => (&mut self.down, &mut self.down_done, &self.up),
+            Role::Client => (&mut self.up, &mut self.up_done, &self.down),
+            Role::Server => (&mut self.down, &mut self.down_done, &self.up),
         };
         match ended {
             Ended::InOrder => {
@@ -210,7 +211,7 @@ impl Bytes {
                 self.watched[from as usize] = this.lost();
             }
             // The client is gone: nobody is left who could learn it.
-            Ended::Source(_) if self.heard_out.is_some() => *done = true,
+            Ended::Source(_) if self.drain.is_some() => *done = true,
             // Who is lost neither hears nor says any more: the other one learns it as it happened.
             Ended::Source(error) => {
                 this.reset_target();
@@ -223,7 +224,7 @@ impl Bytes {
                 return Some(self.is_reset(from.other(), Error::io("sending", error)));
             }
             Ended::Target(error) => {
-                this.sink();
+                this.discard();
                 cx.waker().wake_by_ref();
                 // Whose end is that of both directions tells by it how it ended: one that reads no more may end well.
                 if !back.ends_both() {

@@ -18,7 +18,7 @@ pub(super) enum Moved {
     TargetFailed(io::Error),
 }
 
-pub(super) use system::Kernel;
+pub(super) use system::Splice;
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -74,7 +74,7 @@ mod system {
     }
 
     /// One direction's way through the kernel.
-    pub(in super::super) struct Kernel {
+    pub(in super::super) struct Splice {
         able: bool,
         on: bool,
         /// Steps in a row that speak for changing the way.
@@ -84,7 +84,7 @@ mod system {
         inside: usize,
     }
 
-    impl Kernel {
+    impl Splice {
         pub(in super::super) fn new(able: bool) -> Self {
             Self { able, on: false, against: 0, pipe: None, inside: 0 }
         }
@@ -111,7 +111,7 @@ mod system {
 
         /// So many bytes were read at once.
         pub(in super::super) fn note(&mut self, read: usize) {
-            if self.able && self.weigh(read == limits::RELAY_READ) {
+            if self.able && self.weigh(read == limits::BRIDGE_READ) {
                 self.on = true;
             }
         }
@@ -212,9 +212,9 @@ mod system {
 mod system {
     use super::{Context, Moved, Poll, StreamRead, StreamWrite};
 
-    pub(in super::super) struct Kernel;
+    pub(in super::super) struct Splice;
 
-    impl Kernel {
+    impl Splice {
         pub(in super::super) fn new(_: bool) -> Self {
             Self
         }
@@ -265,24 +265,24 @@ mod tests {
         while let Ok(written) = writer.get().try_write(&[0; 4096]) {
             full += written;
         }
-        let mut kernel = Kernel::switched_on();
+        let mut splice = Splice::switched_on();
         assert_eq!(source.try_write(b"first").unwrap(), 5);
         reader.get().readable().await.unwrap();
         let waits = poll_fn(|cx| {
-            while let Poll::Ready(moved) = kernel.poll(cx, &reader, &writer) {
+            while let Poll::Ready(moved) = splice.poll(cx, &reader, &writer) {
                 assert!(matches!(moved, Moved::Some(0)), "nothing can go");
             }
             Poll::Ready(())
         });
         waits.await;
-        assert!(kernel.is_on(), "bytes that are read now would overtake those in the pipe");
+        assert!(splice.is_on(), "bytes that are read now would overtake those in the pipe");
         let mut got = Vec::new();
         while got.len() < full {
             target.readable().await.unwrap();
             let _ = target.try_read_buf(&mut got);
         }
-        while kernel.is_on() {
-            poll_fn(|cx| kernel.poll(cx, &reader, &writer)).await;
+        while splice.is_on() {
+            poll_fn(|cx| splice.poll(cx, &reader, &writer)).await;
         }
         got.clear();
         target.readable().await.unwrap();

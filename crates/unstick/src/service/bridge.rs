@@ -5,199 +5,44 @@
 //!
 //! Not here: nc's pipe (`pipe`) and conversations (`talk`), which have this end on standard input and output.
 
-mod bytes;
+mod config;
+mod copy;
 mod event;
-mod kernel;
-mod lane;
 mod messages;
+mod splice;
+mod streams;
 mod tap;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
 use unstick_wire::Role;
-use unstick_wire::faults::{Plan, Unit};
 
-use crate::activity::{Activity, bounded, sleep_until};
-use crate::address::{Address, Framings};
-use crate::endpoint::{self, End, Names, Notice, Notices, Options, Request, StreamEnd};
+use super::run::{AcceptErrors, Elapsed, Timers};
+use crate::activity::{Activity, bounded};
+use crate::address::Address;
+use crate::endpoint::{self, End, Names, Notice, Notices, Request, StreamEnd};
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::link::{Link, Listener};
+use crate::link::Link;
 use crate::stop::Stop;
-use bytes::Bytes;
-pub use event::{Event, Outcome, Output, Passed, Reason};
-use lane::Lane;
-use messages::{Look, Messages};
+use copy::CopyDirection;
+use messages::{MessageBridge, Reporting};
+use streams::StreamBridge;
 use tap::{Tap, Watch};
 
-/// A client's number: 1, 2, 3 ... in order of arrival, never reused in a run.
-pub type PeerId = u64;
-
-/// Who is to be connected to the other address.
-pub enum Clients {
-    /// One, already there.
-    One(End),
-    /// Whoever connects.
-    Many(Listener),
-}
-
-/// Where clients are connected to, and how both ends are framed.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Where.
-    pub address: Address,
-    /// How it is connected to.
-    pub options: Options,
-    /// The framings at the client's end, where that is a stream.
-    pub client: Option<Framings>,
-    /// The framings at the target's end, where that is a stream.
-    pub server: Option<Framings>,
-    /// What is to happen to what passes, the same for every client.
-    pub faults: Faults,
-}
-
-/// Faults to order.
-#[derive(Debug, Clone, Default)]
-pub struct Faults {
-    /// What is to happen.
-    pub plan: Plan,
-    /// Repeats where chance has its say.
-    pub seed: u64,
-}
-
-impl Target {
-    /// Whether bytes can pass as they are: both ends are streams, framed alike, and nothing is asked of single messages.
-    pub fn passes_bytes(&self) -> bool {
-        let framings = [&self.client, &self.server].into_iter().flatten();
-        let mut skips = framings.map(|framings| framings.inbound.skips_damage() || framings.outbound.skips_damage());
-        self.faults.plan.is_empty()
-            && self.options.frame_timeout.is_none()
-            && self.is_alike()
-            && !skips.any(|skips| skips)
-    }
-
-    /// Whether what passes is counted in bytes: no boundaries are known.
-    fn counts_bytes(&self) -> bool {
-        self.passes_bytes() || [Side::Client, Side::Server].iter().all(|side| self.unit(*side) == Unit::Bytes)
-    }
-
-    /// Whether both ends are streams whose frames are the same, or that have none.
-    pub fn is_alike(&self) -> bool {
-        match (&self.client, &self.server) {
-            (Some(client), Some(server)) => client.inbound == server.outbound && client.outbound == server.inbound,
-            _ => false,
-        }
-    }
-
-    /// What one side says here: bytes without boundaries, or messages.
-    pub fn unit(&self, from: Side) -> Unit {
-        let framings = if from == Side::Client { &self.client } else { &self.server };
-        match framings {
-            Some(framings) if !framings.inbound.keeps_boundaries() => Unit::Bytes,
-            _ => Unit::Messages,
-        }
-    }
-
-    /// The address and options for a WebSocket that is asked for what its client asked for here: the path and query, where
-    /// the address has none of its own; the subprotocol that was agreed on; and the headers that are to be passed on.
-    fn asked_alike(&self, request: &Request) -> (Address, Options) {
-        let (mut address, mut options) = (self.address.clone(), self.options.clone());
-        if let Some(path) = address.request_path_mut()
-            && path.is_empty()
-        {
-            *path = request.target();
-        }
-        options.ws.protocols = request.protocol.iter().cloned().collect();
-        for name in &self.options.ws.pass_headers {
-            if let Some(value) = request.header(name) {
-                // Names that cannot stand in a request were refused when they were given.
-                let _ = options.ws.add_header(&format!("{name}: {value}"));
-            }
-        }
-        (address, options)
-    }
-
-    /// Whether the faults have a meaning for what passes here.
-    ///
-    /// # Errors
-    ///
-    /// A usage error that names the first one without.
-    pub fn check_faults(&self) -> Result<()> {
-        for from in [Side::Client, Side::Server] {
-            self.faults.plan.check(from.role(), self.unit(from))?;
-        }
-        Ok(())
-    }
-}
-
-/// How bridges go on, and when the run ends.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Rules {
-    /// Give what passes to the output: [`Event::Passed`].
-    pub dump: bool,
-    /// Serve one client.
-    pub once: bool,
-    /// Clients at once; later ones wait to be accepted.
-    pub max_peers: Option<usize>,
-    /// End when nothing has passed for so long.
-    pub idle: Option<Duration>,
-    /// A bridge ends through which nothing has passed, in either direction, for so long.
-    pub peer_idle: Option<Duration>,
-    /// End after so long.
-    pub deadline: Option<Duration>,
-    /// How long a bridge with a datagram end goes on when one direction has ended, which datagrams cannot tell; and how long a
-    /// server is heard out whose client, a process or a WebSocket, is gone altogether. Counted from when something last passed.
-    pub linger: Duration,
-    /// Ends the run: nothing more is read, and what was read is still passed on, within [`WIND_UP`](limits::WIND_UP).
-    pub stop: Stop,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        let linger = Duration::from_secs(1);
-        let stop = Stop::default();
-        Self { dump: false, once: false, max_peers: None, idle: None, peer_idle: None, deadline: None, linger, stop }
-    }
-}
-
-/// An end of a bridge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// Who connected, or the first address.
-    Client,
-    /// Who was connected to.
-    Server,
-}
-
-impl Side {
-    /// The opposite end.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-
-    fn role(self) -> Role {
-        match self {
-            Self::Client => Role::Client,
-            Self::Server => Role::Server,
-        }
-    }
-}
+pub use super::run::PeerId;
+pub use config::{Clients, Config, Faults, Target};
+pub use event::{Event, Outcome, Output, Passed, Reason};
 
 /// Connects every client to the target, and passes on what they say, until the rules say that it is over.
 ///
 /// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
-pub async fn relay(clients: Clients, target: Target, output: impl Output, mut rules: Rules) -> Outcome {
+pub async fn bridge(clients: Clients, target: Target, output: impl Output, mut rules: Config) -> Outcome {
     rules.idle = rules.idle.map(bounded);
     rules.peer_idle = rules.peer_idle.map(bounded);
     rules.deadline = rules.deadline.map(bounded);
@@ -221,7 +66,7 @@ pub async fn relay(clients: Clients, target: Target, output: impl Output, mut ru
 
 /// Shared by the bridges of one run.
 struct Hub {
-    rules: Rules,
+    rules: Config,
     target: Target,
     /// When something last passed.
     last: Activity,
@@ -229,7 +74,7 @@ struct Hub {
     /// The output has failed.
     over: Notify,
     /// Bridges on which faults were ordered, while they last.
-    faulted: Mutex<BTreeMap<PeerId, Weak<Messages>>>,
+    faulted: Mutex<BTreeMap<PeerId, Weak<MessageBridge>>>,
 }
 
 /// However the run ends, what was done until then is told.
@@ -295,17 +140,9 @@ impl Hub {
 
     /// Resolves when a time limit has passed.
     async fn timers(&self) -> Outcome {
-        let deadline = self.rules.deadline.map(|after| (self.last.begun() + after, after));
-        loop {
-            let idle = self.rules.idle.map(|after| self.last.last() + after);
-            sleep_until(deadline.map(|(at, _)| at).into_iter().chain(idle).min()).await;
-            let now = Instant::now();
-            if let Some((_, after)) = deadline.filter(|(at, _)| now >= *at) {
-                return Outcome::Deadline(after);
-            }
-            if let Some(after) = self.rules.idle.filter(|after| now >= self.last.last() + *after) {
-                return Outcome::Idle(after);
-            }
+        match Timers::start(self.rules.deadline, self.rules.idle).elapsed(|| self.last.last()).await {
+            Elapsed::Idle(after) => Outcome::Idle(after),
+            Elapsed::Deadline(after) => Outcome::Deadline(after),
         }
     }
 
@@ -319,7 +156,7 @@ impl Hub {
         let mut bridges = JoinSet::new();
         let mut came = 0;
         let notices = listener.notices();
-        let mut complained: Option<Instant> = None;
+        let mut errors = AcceptErrors::default();
         let mut stopped = pin!(self.rules.stop.comes());
         loop {
             self.make_room().await;
@@ -332,17 +169,9 @@ impl Hub {
                             return self.only(came, end).await;
                         }
                         let hub = Arc::clone(&self);
-                        bridges.spawn(async move { drop(hub.bridge(came, end).await) });
+                        bridges.spawn(async move { drop(hub.serve_client(came, end).await) });
                     }
-                    // A client that was not let in is no lack of anything: the next is taken at once.
-                    Err(error) if error.is_handshake() => self.emit(Event::Error { peer: None, error: &error }),
-                    Err(error) => {
-                        if complained.is_none_or(|at| at.elapsed() > limits::COMPLAINT_PAUSE) {
-                            complained = Some(Instant::now());
-                            self.emit(Event::Error { peer: None, error: &error });
-                        }
-                        tokio::time::sleep(limits::ACCEPT_PAUSE).await;
-                    }
+                    Err(error) => errors.handle(error, |error| self.emit(Event::Error { peer: None, error })).await,
                 },
                 Some(ended) = bridges.join_next() => if is_panic(&ended) {
                     return panicked();
@@ -364,7 +193,7 @@ impl Hub {
 
     /// The only bridge of a run.
     async fn only(self: &Arc<Self>, peer: PeerId, client: End) -> Outcome {
-        match Arc::clone(self).bridge(peer, client).await {
+        match Arc::clone(self).serve_client(peer, client).await {
             _ if self.rules.stop.has_come() => Outcome::Stopped,
             Ok(()) => Outcome::Ended,
             Err(error) => Outcome::Failed(error),
@@ -372,7 +201,7 @@ impl Hub {
     }
 
     /// One client's bridge, from its partner's connection to the end of both. The error is of the only bridge there is.
-    async fn bridge(self: Arc<Self>, peer: PeerId, client: End) -> Result<()> {
+    async fn serve_client(self: Arc<Self>, peer: PeerId, client: End) -> Result<()> {
         // In a box: it is large, and gone when bytes pass.
         let connected = tokio::select! {
             connected = Box::pin(self.connect(peer, names(&client), request(&client))) => connected,
@@ -434,11 +263,11 @@ impl Hub {
         endpoint::connect(address, &options).await
     }
 
-    fn bytes(self: &Arc<Self>, peer: PeerId, client: StreamEnd, server: StreamEnd) -> Bytes {
+    fn bytes(self: &Arc<Self>, peer: PeerId, client: StreamEnd, server: StreamEnd) -> StreamBridge {
         let [up_tap, down_tap] = self.taps(peer);
-        let up = Lane::new(client.reader, server.writer, up_tap);
-        let down = Lane::new(server.reader, client.writer, down_tap);
-        Bytes::new(up, down, self.rules.linger)
+        let up = CopyDirection::new(client.reader, server.writer, up_tap);
+        let down = CopyDirection::new(server.reader, client.writer, down_tap);
+        StreamBridge::new(up, down, self.rules.linger)
     }
 
     /// Whoever looks at either direction.
@@ -448,7 +277,7 @@ impl Hub {
         }
         let framings = self.target.client.as_ref().map(|client| [&client.inbound, &client.outbound]);
         let dialogue = framings.and_then(|[up, down]| up.dialogue_with(down)).map(|(up, down)| [up, down]);
-        [Side::Client, Side::Server].map(|from| {
+        [Role::Client, Role::Server].map(|from| {
             let framing = framings.map(|framings| framings[from as usize]).filter(|framing| framing.keeps_boundaries());
             let decoder = framing.map(|framing| {
                 let mut decoder = framing.decoder();
@@ -471,11 +300,11 @@ impl Hub {
         let client = Link::new(client, self.target.client.as_ref(), &self.target.options)?;
         let server = Link::new(server, self.target.server.as_ref(), &self.target.options)?;
         let Faults { plan, seed } = &self.target.faults;
-        let injector = |from: Side| plan.injector(from.role(), self.target.unit(from), *seed);
-        let courses = (!plan.is_empty()).then(|| [injector(Side::Client), injector(Side::Server)]);
-        let look = Look { shown: self.rules.dump, bytes };
+        let injector = |from: Role| plan.injector(from, self.target.unit(from), *seed);
+        let injectors = (!plan.is_empty()).then(|| [injector(Role::Client), injector(Role::Server)]);
+        let look = Reporting { shown: self.rules.dump, bytes };
         let watch = Arc::clone(&self) as Arc<dyn Watch>;
-        let messages = Arc::new(Messages::new(watch, peer, look, self.rules.linger, courses));
+        let messages = Arc::new(MessageBridge::new(watch, peer, look, self.rules.linger, injectors));
         if !plan.is_empty() {
             lock(&self.faulted).insert(peer, Arc::downgrade(&messages));
         }
@@ -491,11 +320,11 @@ impl Hub {
     async fn written(&self) {
         let written = self.output().to.written();
         if let Some(written) = written {
-            let _ = tokio::time::timeout(limits::LAST_CALL, written).await;
+            let _ = tokio::time::timeout(limits::FINAL_FLUSH_TIMEOUT, written).await;
         }
     }
 
-    fn tell_faults(&self, peer: PeerId, messages: &Messages) {
+    fn tell_faults(&self, peer: PeerId, messages: &MessageBridge) {
         messages.tell_faults(|from, taken, counts| {
             self.emit(Event::Faulted { peer, from, unit: self.target.unit(from), taken, counts });
         });
@@ -522,7 +351,7 @@ impl Watch for Hub {
         }
     }
 
-    fn passed(&self, peer: PeerId, from: Side, data: &[u8]) {
+    fn passed(&self, peer: PeerId, from: Role, data: &[u8]) {
         self.emit(Event::Passed { peer, from, data });
     }
 

@@ -4,9 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use unstick_wire::Role;
 use unstick_wire::faults::Unit;
 
-use super::{PeerId, Side};
+use super::super::run::PeerId;
 use crate::endpoint::{Names, Request};
 use crate::error::{Error, Result};
 
@@ -44,7 +45,7 @@ pub enum Event<'a> {
         /// Through whose bridge.
         peer: PeerId,
         /// Who said it.
-        from: Side,
+        from: Role,
         /// A message, or a segment where there is no framing.
         data: &'a [u8],
     },
@@ -53,7 +54,7 @@ pub enum Event<'a> {
         /// Through whose bridge they went.
         peer: PeerId,
         /// Who said them.
-        from: Side,
+        from: Role,
         /// What of them was taken ...
         unit: Unit,
         /// ... and how much of that.
@@ -89,7 +90,7 @@ pub enum Event<'a> {
 pub enum Reason {
     /// Both ends did.
     Ended,
-    /// This end did: [`Rules::stop`](super::Rules::stop).
+    /// This end did: [`Config::stop`](super::Config::stop).
     Closed,
     /// This end did, because nothing had passed for so long.
     Idle(Duration),
@@ -98,7 +99,7 @@ pub enum Reason {
     /// One end failed; the other has learnt it as a reset, where its transport has such a thing.
     Failed {
         /// Which one.
-        side: Side,
+        side: Role,
         /// How.
         error: Error,
     },
@@ -114,7 +115,7 @@ pub enum Outcome {
     Idle(Duration),
     /// The deadline passed.
     Deadline(Duration),
-    /// [`Rules::stop`](super::Rules::stop) has said so.
+    /// [`Config::stop`](super::Config::stop) has said so.
     Stopped,
     /// Nobody reads the output any more.
     OutputClosed,

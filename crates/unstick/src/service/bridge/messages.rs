@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use unstick_wire::Role;
 use unstick_wire::faults::{FaultInjector, Next};
 
+use super::super::run::PeerId;
+use super::event::{Passed, Reason};
 use super::tap::Watch;
-use super::{Passed, PeerId, Reason, Side};
 use crate::activity::{Activity, sleep_until};
 use crate::endpoint::{Closing, Lost};
 use crate::error::Error;
@@ -21,10 +23,10 @@ use crate::limits;
 use crate::link::{Link, Receiver, Sender};
 
 /// One bridge.
-pub(super) struct Messages {
+pub(super) struct MessageBridge {
     watch: Arc<dyn Watch>,
     peer: PeerId,
-    look: Look,
+    look: Reporting,
     /// How long the other direction goes on when one has ended and datagrams cannot tell that.
     linger: Duration,
     /// When a message last passed.
@@ -35,11 +37,11 @@ pub(super) struct Messages {
     /// A datagram found nobody: said once.
     told: [AtomicBool; 2],
     /// What is to happen to either side's words.
-    courses: Option<[Mutex<FaultInjector>; 2]>,
+    injectors: Option<[Mutex<FaultInjector>; 2]>,
 }
 
 /// How it is looked at.
-pub(super) struct Look {
+pub(super) struct Reporting {
     /// What passes is shown.
     pub(super) shown: bool,
     /// What passes is counted in bytes: what looks like messages here is what reads and faults made of them.
@@ -60,23 +62,23 @@ enum Ended {
 /// One direction on its way to its end, which gives back who speaks.
 type Direction<'a> = Pin<Box<dyn Future<Output = (Ended, &'a mut Receiver)> + Send + 'a>>;
 
-impl Messages {
+impl MessageBridge {
     pub(super) fn new(
         watch: Arc<dyn Watch>,
         peer: PeerId,
-        look: Look,
+        look: Reporting,
         linger: Duration,
-        courses: Option<[FaultInjector; 2]>,
+        injectors: Option<[FaultInjector; 2]>,
     ) -> Self {
         let (last, passed, last_from, told) =
             (Activity::new(), Default::default(), AtomicUsize::new(0), Default::default());
-        let courses = courses.map(|courses| courses.map(Mutex::new));
-        Self { watch, peer, look, linger, last, passed, last_from, told, courses }
+        let injectors = injectors.map(|injectors| injectors.map(Mutex::new));
+        Self { watch, peer, look, linger, last, passed, last_from, told, injectors }
     }
 
     /// What was done to either side's words, for whoever wants to know.
-    pub(super) fn tell_faults(&self, mut tell: impl FnMut(Side, u64, &[(&'static str, u64)])) {
-        for (injector, from) in self.courses.iter().flatten().zip([Side::Client, Side::Server]) {
+    pub(super) fn tell_faults(&self, mut tell: impl FnMut(Role, u64, &[(&'static str, u64)])) {
+        for (injector, from) in self.injectors.iter().flatten().zip([Role::Client, Role::Server]) {
             let injector = lock(injector);
             tell(from, injector.taken(), &injector.counts().collect::<Vec<_>>());
         }
@@ -98,21 +100,21 @@ impl Messages {
         if gone && !stopped {
             // Of two processes the other one ends by itself, as behind a shell's `|`.
             let patient = processes == [true, true];
-            self.heard_out(&mut server_says, patient).await;
+            self.drain(&mut server_says, patient).await;
         }
         // Who is left learns it as it happened.
         let exited = matches!(&reason, Reason::Failed { error, .. } if error.exit_status().is_some());
         // One WebSocket's Close is the other's.
         let closed = match &reason {
-            Reason::Failed { side: Side::Client, .. } => pass_closing(client_says.closing(), &server).await,
-            Reason::Failed { side: Side::Server, .. } => pass_closing(server_says.closing(), &client).await,
+            Reason::Failed { side: Role::Client, .. } => pass_closing(client_says.closing(), &server).await,
+            Reason::Failed { side: Role::Server, .. } => pass_closing(server_says.closing(), &client).await,
             _ => false,
         };
         if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) && !exited && !closed {
             if let Reason::Failed { side, .. } = &reason {
                 // What was said before it happened is to arrive, if anybody takes it.
-                let to = if *side == Side::Client { &server } else { &client };
-                drop(tokio::time::timeout(limits::LAST_CALL, to.flush()).await);
+                let to = if *side == Role::Client { &server } else { &client };
+                drop(tokio::time::timeout(limits::FINAL_FLUSH_TIMEOUT, to.flush()).await);
             }
             client.abort();
             server.abort();
@@ -120,8 +122,8 @@ impl Messages {
             client_says.reset();
             server_says.reset();
         } else if stopped {
-            let both = async { tokio::join!(sunk(&mut client_says), sunk(&mut server_says)) };
-            drop(tokio::time::timeout(limits::LAST_CALL, both).await);
+            let both = async { tokio::join!(discarded(&mut client_says), discarded(&mut server_says)) };
+            drop(tokio::time::timeout(limits::FINAL_FLUSH_TIMEOUT, both).await);
         } else {
             // What is left unread would make closing a reset, which throws away what has not arrived yet.
             unread(&mut client_says).await;
@@ -141,18 +143,18 @@ impl Messages {
         ended: &Notify,
     ) -> (Reason, bool) {
         let leaves = [client_says.ends_both(), server_says.ends_both()];
-        let mut up = self.direction(Side::Client, client_says, server);
-        let mut down = self.direction(Side::Server, server_says, client);
+        let mut up = self.direction(Role::Client, client_says, server);
+        let mut down = self.direction(Role::Server, server_says, client);
         let mut done = [false, false];
-        let mut lost: Option<(Side, Error)> = None;
+        let mut lost: Option<(Role, Error)> = None;
         let mut watched: [Option<Lost<'_>>; 2] = [None, None];
         loop {
             let (from, (direction_ended, says)) = tokio::select! {
                 (side, error) = first(&mut watched) => {
                     return (Reason::Failed { side, error: Error::io("receiving", error) }, false);
                 }
-                ended = &mut up, if !done[0] => (Side::Client, ended),
-                ended = &mut down, if !done[1] => (Side::Server, ended),
+                ended = &mut up, if !done[0] => (Role::Client, ended),
+                ended = &mut down, if !done[1] => (Role::Server, ended),
             };
             ended.notify_one();
             let failed = |error| Reason::Failed { side: from, error };
@@ -160,8 +162,8 @@ impl Messages {
                 Ended::Fault(name) => return (Reason::Fault(name), false),
                 // A process that does not end in order has said all it had to say.
                 Ended::Source(error) if error.exit_status().is_some() => {
-                    drop(if from == Side::Client { server } else { client }.finish().await);
-                    return (failed(error), from == Side::Client && !done[1]);
+                    drop(if from == Role::Client { server } else { client }.finish().await);
+                    return (failed(error), from == Role::Client && !done[1]);
                 }
                 Ended::Source(error) => return (failed(error), false),
                 // What cannot be sent on is not passed over: whoever reads the other messages would not know.
@@ -175,8 +177,8 @@ impl Messages {
                     if !leaves[from.other() as usize] {
                         lost.get_or_insert((from.other(), error));
                     }
-                    let sinking: Direction<'_> = Box::pin(sunk(says));
-                    *(if from == Side::Client { &mut up } else { &mut down }) = sinking;
+                    let discarding: Direction<'_> = Box::pin(discarded(says));
+                    *(if from == Role::Client { &mut up } else { &mut down }) = discarding;
                 }
                 Ended::InOrder => {
                     done[from as usize] = true;
@@ -187,7 +189,7 @@ impl Messages {
                     let over = lost.as_ref().map_or(done == [true, true], |(side, _)| done[*side as usize]);
                     if gone || over {
                         let reason = lost.map_or(Reason::Ended, |(side, error)| Reason::Failed { side, error });
-                        return (reason, gone && from == Side::Client && !done[1]);
+                        return (reason, gone && from == Role::Client && !done[1]);
                     }
                 }
             }
@@ -196,8 +198,8 @@ impl Messages {
 
     /// Closing on a server whose client is gone would be a reset as soon as it answers, and it could lose what it has not read
     /// yet: what it says is taken for nobody, until it ends or is quiet, or has had time enough.
-    async fn heard_out(&self, says: &mut Receiver, patient: bool) {
-        let enough = (!patient).then(|| Instant::now() + limits::HEARING.max(self.linger));
+    async fn drain(&self, says: &mut Receiver, patient: bool) {
+        let enough = (!patient).then(|| Instant::now() + limits::DRAIN_TIMEOUT.max(self.linger));
         loop {
             let quiet = enough.map(|enough| enough.min(Instant::now() + self.linger));
             let arrived = tokio::select! {
@@ -251,10 +253,10 @@ impl Messages {
         }
     }
 
-    fn direction<'a>(&'a self, from: Side, says: &'a mut Receiver, to: &'a Sender) -> Direction<'a> {
+    fn direction<'a>(&'a self, from: Role, says: &'a mut Receiver, to: &'a Sender) -> Direction<'a> {
         Box::pin(async move {
-            let ended = match &self.courses {
-                Some(courses) => self.faulted(from, says, to, &courses[from as usize]).await,
+            let ended = match &self.injectors {
+                Some(injectors) => self.faulted(from, says, to, &injectors[from as usize]).await,
                 None => self.plain(from, says, to).await,
             };
             let ended = match ended {
@@ -266,7 +268,7 @@ impl Messages {
     }
 
     /// One direction to which happens what was ordered. What is on its way when its source ends or is lost still arrives first.
-    async fn faulted(&self, from: Side, says: &mut Receiver, to: &Sender, injector: &Mutex<FaultInjector>) -> Ended {
+    async fn faulted(&self, from: Role, says: &mut Receiver, to: &Sender, injector: &Mutex<FaultInjector>) -> Ended {
         let mut said_all: Option<Result<(), Error>> = None;
         let cuts = lock(injector).cuts();
         let mut turn = Turn::new();
@@ -320,7 +322,7 @@ impl Messages {
     }
 
     /// Sends on what a injector lets through; alone, where segments are to be cut.
-    async fn deliver(&self, from: Side, message: &[u8], binary: bool, to: &Sender, alone: bool) -> Result<(), Error> {
+    async fn deliver(&self, from: Role, message: &[u8], binary: bool, to: &Sender, alone: bool) -> Result<(), Error> {
         self.make_room().await;
         let sent = !binary && to.try_send(message)?;
         if self.look.shown {
@@ -350,7 +352,7 @@ impl Messages {
     }
 
     /// This has been passed on.
-    fn count(&self, from: Side, message: &[u8]) {
+    fn count(&self, from: Role, message: &[u8]) {
         let more = if self.look.bytes { message.len() as u64 } else { 1 };
         self.passed[from as usize].fetch_add(more, Ordering::Relaxed);
         self.last_from.store(from as usize + 1, Ordering::Relaxed);
@@ -363,7 +365,7 @@ impl Messages {
     }
 
     /// A datagram of ours found nobody: the next may.
-    fn found_nobody(&self, from: Side, error: Error) {
+    fn found_nobody(&self, from: Role, error: Error) {
         if !self.told[from as usize].swap(true, Ordering::Relaxed) {
             self.watch.puzzled(self.peer, error);
         }
@@ -376,7 +378,7 @@ impl Messages {
         }
     }
 
-    async fn plain(&self, from: Side, says: &mut Receiver, to: &Sender) -> Ended {
+    async fn plain(&self, from: Role, says: &mut Receiver, to: &Sender) -> Ended {
         let mut turn = Turn::new();
         let mut stopped = pin!(self.watch.stop().comes());
         loop {
@@ -441,9 +443,9 @@ impl Messages {
 }
 
 /// The first side whose connection fails, of those that nobody reads any more.
-async fn first(watched: &mut [Option<Lost<'_>>; 2]) -> (Side, std::io::Error) {
+async fn first(watched: &mut [Option<Lost<'_>>; 2]) -> (Role, std::io::Error) {
     poll_fn(|cx| {
-        for (side, watched) in [Side::Client, Side::Server].into_iter().zip(watched.iter_mut()) {
+        for (side, watched) in [Role::Client, Role::Server].into_iter().zip(watched.iter_mut()) {
             if let Some(watched) = watched
                 && let Poll::Ready(error) = watched.as_mut().poll(cx)
             {
@@ -459,7 +461,7 @@ async fn first(watched: &mut [Option<Lost<'_>>; 2]) -> (Side, std::io::Error) {
 async fn pass_closing(closing: Option<Closing>, to: &Sender) -> bool {
     let Some(closing) = closing else { return false };
     // Who does not read it in time is closed without.
-    to.set_closing(closing) && tokio::time::timeout(limits::LAST_CALL, to.finish()).await.is_ok()
+    to.set_closing(closing) && tokio::time::timeout(limits::FINAL_FLUSH_TIMEOUT, to.finish()).await.is_ok()
 }
 
 /// What has arrived sets out.
@@ -479,7 +481,7 @@ fn lock(injector: &Mutex<FaultInjector>) -> MutexGuard<'_, FaultInjector> {
 }
 
 /// What is said for nobody, to its end: who could not go on speaking might stop listening too.
-async fn sunk(says: &mut Receiver) -> (Ended, &mut Receiver) {
+async fn discarded(says: &mut Receiver) -> (Ended, &mut Receiver) {
     loop {
         match says.arrival().await {
             Ok(true) => {

@@ -1,6 +1,6 @@
 //! One direction of a bridge: bytes as they are, from one end to the other.
 //!
-//! Not here: what its end means for the other direction (`bytes`), and how Linux moves them by itself (`kernel`).
+//! Not here: what its end means for the other direction (`streams`), and how Linux moves them by itself (`splice`).
 
 use std::cell::RefCell;
 use std::io;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::kernel::{Kernel, Moved};
+use super::splice::{Moved, Splice};
 use super::tap::Tap;
 use crate::endpoint::{Lost, StreamRead, StreamWrite};
 use crate::error::Exited;
@@ -20,7 +20,7 @@ pub(super) const TURN: u64 = 4 << 20;
 
 thread_local! {
     /// Where bytes land on their way: one for each thread, however many bridges it serves.
-    static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; limits::RELAY_READ].into());
+    static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; limits::BRIDGE_READ].into());
 }
 
 /// How a direction ended.
@@ -35,7 +35,7 @@ pub(super) enum Ended {
 }
 
 /// From one end to the other.
-pub(super) struct Lane {
+pub(super) struct CopyDirection {
     reader: Box<dyn StreamRead>,
     /// Of the reader, also when it has been given away.
     ends_both: bool,
@@ -45,14 +45,14 @@ pub(super) struct Lane {
     carried: Vec<u8>,
     /// Of these.
     sent: usize,
-    kernel: Kernel,
+    splice: Splice,
     tap: Option<Tap>,
     /// The source was a process that did not end in order: an end like any other, but to be told.
     exited: Option<io::Error>,
     /// Bytes so far.
     passed: u64,
     /// Bytes that were read for nobody.
-    sunk: u64,
+    discarded: u64,
     /// Nothing more is to be read.
     stopped: bool,
 }
@@ -65,14 +65,14 @@ enum State {
     /// The source has ended; the end is on its way.
     Ending,
     /// The receiver is lost: what is still said is for nobody.
-    Sinking,
+    Discarding,
     Done,
 }
 
-impl Lane {
+impl CopyDirection {
     pub(super) fn new(reader: Box<dyn StreamRead>, writer: Box<dyn StreamWrite>, tap: Option<Tap>) -> Self {
         // What is to be seen has to pass through this process.
-        let kernel = Kernel::new(tap.is_none() && Kernel::can(&*reader, &*writer));
+        let splice = Splice::new(tap.is_none() && Splice::can(&*reader, &*writer));
         Self {
             ends_both: reader.ends_both(),
             reader,
@@ -80,11 +80,11 @@ impl Lane {
             state: State::Passing,
             carried: Vec::new(),
             sent: 0,
-            kernel,
+            splice,
             tap,
             exited: None,
             passed: 0,
-            sunk: 0,
+            discarded: 0,
             stopped: false,
         }
     }
@@ -95,8 +95,8 @@ impl Lane {
     }
 
     /// Bytes that were read for nobody.
-    pub(super) fn sunk(&self) -> u64 {
-        self.sunk
+    pub(super) fn discarded(&self) -> u64 {
+        self.discarded
     }
 
     /// How the process ended that spoke here, where that was not in order.
@@ -137,9 +137,9 @@ impl Lane {
     }
 
     /// From now on the source is read for nobody, so that its end is seen, and that closing it is no reset.
-    pub(super) fn sink(&mut self) {
-        self.state = State::Sinking;
-        self.kernel = Kernel::new(false);
+    pub(super) fn discard(&mut self) {
+        self.state = State::Discarding;
+        self.splice = Splice::new(false);
         self.carried = Vec::new();
     }
 
@@ -164,7 +164,7 @@ impl Lane {
                     Poll::Ready(ended) => ended,
                     Poll::Pending => {
                         // Nothing moves: nothing is held.
-                        self.kernel.rest();
+                        self.splice.rest();
                         return Poll::Pending;
                     }
                 },
@@ -184,7 +184,7 @@ impl Lane {
                     let _ = ready!(Pin::new(&mut self.writer).poll_shutdown(cx));
                     Some(Ended::InOrder)
                 }
-                State::Sinking => Some(ready!(self.poll_sink(cx))),
+                State::Discarding => Some(ready!(self.poll_discard(cx))),
                 State::Done => return Poll::Pending,
             };
             if let Some(ended) = ended {
@@ -202,12 +202,12 @@ impl Lane {
         if let Some(error) = ready!(self.poll_carried(cx)) {
             return Poll::Ready(Some(Ended::Target(error)));
         }
-        if self.stopped && !self.kernel.holds() {
+        if self.stopped && !self.splice.holds() {
             self.state = State::Ending;
             return Poll::Ready(None);
         }
-        if self.kernel.is_on() {
-            return self.poll_kernel(cx);
+        if self.splice.is_on() {
+            return self.poll_splice(cx);
         }
         LANDING.with_borrow_mut(|landing| {
             let mut read = ReadBuf::new(landing);
@@ -217,7 +217,7 @@ impl Lane {
                 Err(error) => return Poll::Ready(Some(Ended::Source(error))),
             }
             let bytes = read.filled();
-            self.kernel.note(bytes.len());
+            self.splice.note(bytes.len());
             if let Some(tap) = &mut self.tap {
                 tap.passes(bytes);
             }
@@ -268,8 +268,8 @@ impl Lane {
         Poll::Ready(None)
     }
 
-    fn poll_kernel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
-        Poll::Ready(match ready!(self.kernel.poll(cx, &*self.reader, &*self.writer)) {
+    fn poll_splice(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+        Poll::Ready(match ready!(self.splice.poll(cx, &*self.reader, &*self.writer)) {
             Moved::Some(bytes) => {
                 self.passed += bytes;
                 None
@@ -283,13 +283,13 @@ impl Lane {
         })
     }
 
-    fn poll_sink(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         LANDING.with_borrow_mut(|landing| {
             loop {
                 let mut read = ReadBuf::new(landing);
                 match ready!(Pin::new(&mut self.reader).poll_read(cx, &mut read)) {
                     Ok(()) if read.filled().is_empty() => return Poll::Ready(Ended::InOrder),
-                    Ok(()) => self.sunk += read.filled().len() as u64,
+                    Ok(()) => self.discarded += read.filled().len() as u64,
                     Err(error) => return Poll::Ready(Ended::Source(error)),
                 }
             }

@@ -1,0 +1,66 @@
+//! Where the commands of this end come from.
+
+use std::future::Future;
+
+use super::config::Command;
+use crate::error::Result;
+
+/// Where commands come from.
+pub trait Input: Send {
+    /// The next command; `None` when the input has ended.
+    ///
+    /// Must be cancel safe.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Command>>> + Send;
+
+    /// Another command, if that needs no waiting.
+    fn try_next(&mut self) -> Result<Option<Command>> {
+        Ok(None)
+    }
+
+    /// Whether nothing ever comes: a peer that has ended its side is then not waited for.
+    fn is_silent(&self) -> bool {
+        false
+    }
+
+    /// Whether there may be other commands than messages. They are then looked for while a message waits for a peer that
+    /// does not read.
+    fn has_commands(&self) -> bool {
+        false
+    }
+
+    /// Whether messages are in memory before they are asked for: reading them ahead then costs no more, and
+    /// [`BYTES_AHEAD`](crate::limits::BYTES_AHEAD) does not stop it.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
+    /// Resolves when the run is to end now, though commands before that have not been read. Cancel safe.
+    fn quits(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// Takes back a command that was read ahead and that the end of the run has kept from being carried out.
+    fn take_back(&mut self, command: Command) {
+        drop(command);
+    }
+
+    /// Hands over messages for [`Recipient::Latest`](super::Recipient::Latest), in their order and without waiting, until there are no more or `take`
+    /// wants no more. For inputs that bring many: none is copied on its way. What is handed over counts as taken.
+    fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
+        let _ = take;
+        Ok(())
+    }
+}
+
+/// No input at all: it never ends either.
+pub struct NoInput;
+
+impl Input for NoInput {
+    async fn next(&mut self) -> Result<Option<Command>> {
+        std::future::pending().await
+    }
+
+    fn is_silent(&self) -> bool {
+        true
+    }
+}
