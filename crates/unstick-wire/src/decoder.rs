@@ -167,6 +167,12 @@ impl Decoder {
         }
     }
 
+    /// Drops what has arrived of the unfinished frame, and gives its memory back: nothing more can be decoded of the stream.
+    pub fn discard_pending(&mut self) {
+        self.pos += self.pending().len();
+        self.shrink();
+    }
+
     /// Takes the rest back from the buffer that messages were sliced off: the whole buffer where no message is held
     /// any more, else a copy of the rest.
     fn unshare(&mut self, room: usize) {
@@ -211,6 +217,11 @@ impl Decoder {
     #[inline]
     pub fn pending(&self) -> &[u8] {
         if self.shared.is_empty() { &self.buf[self.pos..] } else { &self.shared[self.pos..] }
+    }
+
+    /// Bytes of memory that the unfinished frame keeps: the buffer's room too, of which more may be reserved than has arrived.
+    pub fn held(&self) -> usize {
+        if self.pending().is_empty() { 0 } else { self.buf.capacity() + self.shared.len() + self.scratch.capacity() }
     }
 
     /// A question about what the stream begins with, for as long as no message has been taken: the framing makes messages

@@ -1,10 +1,11 @@
-//! A budget for the frames under way of many links together: where they hold more, the link with the longest one fails.
+//! A budget for the frames under way of many links together: where they hold more, the link with the longest one fails, and
+//! the others let it go before they read more.
 //!
 //! It is looked at only where a frame is longer than [`PENDING_FREE`](limits::PENDING_FREE), once a read.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use crate::error::{Error, Result};
 use crate::limits;
@@ -18,7 +19,10 @@ pub struct PendingBudget(Arc<Mutex<Budget>>);
 #[derive(Debug)]
 struct Budget {
     most: usize,
+    /// What those hold that have not been evicted.
     total: usize,
+    /// What those still hold that have been.
+    leaving: usize,
     next: u64,
     shares: BTreeMap<u64, Held>,
 }
@@ -37,6 +41,8 @@ struct Held {
 pub(crate) struct Share {
     budget: PendingBudget,
     id: Option<u64>,
+    /// It has let others run, which have memory to give back.
+    stood_back: bool,
 }
 
 impl Default for PendingBudget {
@@ -48,7 +54,7 @@ impl Default for PendingBudget {
 impl PendingBudget {
     /// A budget of so many bytes.
     pub fn new(most: usize) -> Self {
-        Self(Arc::new(Mutex::new(Budget { most, total: 0, next: 0, shares: BTreeMap::new() })))
+        Self(Arc::new(Mutex::new(Budget { most, total: 0, leaving: 0, next: 0, shares: BTreeMap::new() })))
     }
 
     /// Bytes that are held at this moment.
@@ -57,7 +63,7 @@ impl PendingBudget {
     }
 
     pub(crate) fn share(&self) -> Share {
-        Share { budget: self.clone(), id: None }
+        Share { budget: self.clone(), id: None, stood_back: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, Budget> {
@@ -66,38 +72,56 @@ impl PendingBudget {
 }
 
 impl Share {
-    /// The link's unfinished frame is so long, and its receiver goes on waiting.
+    /// The link keeps so many bytes for its unfinished frame, and its receiver reads on once this is ready: where memory of
+    /// evicted links is not free yet, their tasks run first, once. Nobody waits for a task that does not run.
     ///
     /// # Errors
     ///
-    /// Where all frames together are over the budget, and this is the longest.
+    /// Where all frames together are over the budget, and this is the longest. The receiver then gives their memory back, and
+    /// says so with [`release`](Self::release).
     #[inline]
-    pub(crate) fn hold(&mut self, bytes: usize, cx: &Context<'_>) -> Result<()> {
-        if self.id.is_none() && bytes <= limits::PENDING_FREE { Ok(()) } else { self.change(bytes, cx) }
+    pub(crate) fn poll_hold(&mut self, bytes: usize, cx: &Context<'_>) -> Poll<Result<()>> {
+        if self.id.is_none() && bytes <= limits::PENDING_FREE { Poll::Ready(Ok(())) } else { self.change(bytes, cx) }
+    }
+
+    /// The memory is free.
+    pub(crate) fn release(&mut self) {
+        if let Some(id) = self.id.take() {
+            self.budget.lock().release(id);
+        }
+    }
+
+    /// The error of a link that was evicted.
+    pub(crate) fn over_budget(&self) -> Error {
+        Error::over_budget(self.budget.lock().most)
     }
 
     #[cold]
-    fn change(&mut self, bytes: usize, cx: &Context<'_>) -> Result<()> {
+    fn change(&mut self, bytes: usize, cx: &Context<'_>) -> Poll<Result<()>> {
         let mut budget = self.budget.lock();
         if bytes <= limits::PENDING_FREE {
             let evicted = self.id.take().is_some_and(|id| budget.release(id));
-            return if evicted { Err(Error::over_budget(budget.most)) } else { Ok(()) };
+            return Poll::Ready(if evicted { Err(Error::over_budget(budget.most)) } else { Ok(()) });
         }
         let id = *self.id.get_or_insert_with(|| budget.begin(cx.waker()));
         budget.set(id, bytes, cx.waker());
         budget.make_room();
-        match budget.shares.get(&id) {
-            Some(held) if held.evicted => Err(Error::over_budget(budget.most)),
-            _ => Ok(()),
+        let is_full = budget.leaving > 0 && budget.total + budget.leaving > budget.most;
+        if budget.shares.get(&id).is_some_and(|held| held.evicted) {
+            return Poll::Ready(Err(Error::over_budget(budget.most)));
         }
+        self.stood_back = is_full && !self.stood_back;
+        if self.stood_back {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        if let Some(id) = self.id {
-            self.budget.lock().release(id);
-        }
+        self.release();
     }
 }
 
@@ -119,7 +143,11 @@ impl Budget {
     /// Whether it had been evicted.
     fn release(&mut self, id: u64) -> bool {
         let Some(held) = self.shares.remove(&id) else { return false };
-        self.total -= held.bytes;
+        if held.evicted {
+            self.leaving -= held.bytes;
+        } else {
+            self.total -= held.bytes;
+        }
         held.evicted
     }
 
@@ -132,7 +160,8 @@ impl Budget {
             }
             let Some(longest) = holding().max_by_key(|(_, held)| held.bytes).map(|(id, _)| *id) else { return };
             if let Some(held) = self.shares.get_mut(&longest) {
-                self.total -= std::mem::take(&mut held.bytes);
+                self.total -= held.bytes;
+                self.leaving += held.bytes;
                 held.evicted = true;
                 held.waker.wake_by_ref();
             }
@@ -150,23 +179,31 @@ mod tests {
         let free = limits::PENDING_FREE;
         let budget = PendingBudget::new(10 * free);
         let [mut small, mut long, mut late] = [(); 3].map(|()| budget.share());
-        small.hold(2 * free, &cx).unwrap();
-        long.hold(6 * free, &cx).unwrap();
+        assert!(small.poll_hold(2 * free, &cx).is_ready());
+        assert!(long.poll_hold(6 * free, &cx).is_ready());
         assert_eq!(budget.held(), 8 * free);
-        late.hold(3 * free, &cx).unwrap();
+        assert!(late.poll_hold(3 * free, &cx).is_pending(), "the evicted one gives its memory back first");
         assert_eq!(budget.held(), 5 * free, "the longest is not counted any more");
-        assert!(long.hold(6 * free, &cx).unwrap_err().is_over_budget());
-        drop(long);
+        assert!(late.poll_hold(3 * free, &cx).is_ready(), "nobody waits for a task that does not run");
+        assert!(is_over_budget(&long.poll_hold(6 * free, &cx)));
+        long.release();
         assert_eq!(budget.held(), 5 * free);
-        small.hold(0, &cx).unwrap();
+        assert!(late.poll_hold(3 * free, &cx).is_ready(), "that memory is free");
+        assert!(small.poll_hold(0, &cx).is_ready());
         assert_eq!(budget.held(), 3 * free, "a frame that has ended holds nothing");
-        late.hold(20 * free, &cx).unwrap();
-        assert!(small.hold(2 * free, &cx).is_ok() && late.hold(20 * free, &cx).unwrap_err().is_over_budget());
+        assert!(late.poll_hold(20 * free, &cx).is_ready());
+        assert!(small.poll_hold(2 * free, &cx).is_pending());
+        assert!(is_over_budget(&late.poll_hold(20 * free, &cx)));
+    }
+
+    fn is_over_budget(polled: &Poll<Result<()>>) -> bool {
+        matches!(polled, Poll::Ready(Err(error)) if error.is_over_budget())
     }
 
     #[test]
     fn one_link_alone_may_hold_what_its_framing_allows() {
         let budget = PendingBudget::new(1);
-        budget.share().hold(16 << 20, &Context::from_waker(Waker::noop())).unwrap();
+        let held = budget.share().poll_hold(16 << 20, &Context::from_waker(Waker::noop()));
+        assert!(matches!(held, Poll::Ready(Ok(()))));
     }
 }

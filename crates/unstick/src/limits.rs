@@ -7,9 +7,9 @@ use std::time::Duration;
 /// carries thousands of small messages.
 pub const MAX_QUEUE: usize = 256 << 10;
 
-/// Bytes that the unfinished frames of all peers may hold together, unless told otherwise: sixteen of the longest. Without it a
-/// thousand peers could hold a thousand of them.
-pub const MAX_PENDING: usize = 256 << 20;
+/// Bytes of memory that the unfinished frames of all peers may hold together, unless told otherwise: one of the longest with the
+/// room of its buffer, and many that are shorter. A run stays under 64 MiB with it, whatever peers begin and do not end.
+pub const MAX_PENDING: usize = 24 << 20;
 
 /// Bytes of an unfinished frame that do not count for that: nobody has to look at short frames.
 pub const PENDING_FREE: usize = 16 << 10;

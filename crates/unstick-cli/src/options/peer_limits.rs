@@ -19,7 +19,7 @@ pub struct PeerLimits {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_queue: Option<usize>,
     /// Hold at most SIZE bytes of unfinished messages of all peers together; over it the peer with the longest is closed
-    /// [default: 256M]
+    /// [default: 24M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_pending: Option<usize>,
     /// Close a peer with which no byte has passed in either direction for TIME, unless a command works on its answer [default:

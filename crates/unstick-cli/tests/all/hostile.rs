@@ -17,6 +17,10 @@ use unstick::limits;
 
 use crate::rig::{Arena, Process, port_at_end, program, trial, unstick, unstick_listen};
 
+/// The bar where each answer is a command that runs: that of ten good peers and of the hostile one take turns on the processors,
+/// and a start of `sh` and `cat` costs some milliseconds of one. Eleven of them, on a machine that does other things too.
+const COMMANDS_TAKE: Duration = Duration::from_millis(500);
+
 /// Sends bytes that it repeats until the trial is over, and reads nothing. Where the program takes no more, it waits.
 fn floods(mut stream: TcpStream, bytes: &[u8], goes_on: impl Fn() -> bool) {
     while goes_on() && stream.write_all(bytes).is_ok() {}
@@ -41,6 +45,12 @@ fn a_flood_of_websocket_messages_under_echo() {
         opens_a_websocket(&mut stream);
         floods_a_stream(arena, stream, &websocket_message("x"));
     });
+}
+
+/// A peer has one command at a time: ten good ones wait for eleven commands, and not for those of a flood.
+#[test]
+fn a_flood_of_lines_that_each_run_a_command() {
+    trial(&["--each", "cat"]).answered_within(COMMANDS_TAKE).meets(|arena| floods_and_reads(arena, b"x\n"));
 }
 
 /// Floods and reads what comes back, so that the flood does not end.
@@ -273,18 +283,8 @@ fn frames_of_15_mib_that_do_not_end() {
 /// `MAX_PENDING`, `PENDING_FREE`: long frames of many peers that do not end.
 #[test]
 fn peers_whose_frames_do_not_end_and_are_long_together() {
-    const { assert!(limits::PENDING_FREE < 1 << 20 && limits::MAX_PENDING > 24 << 20) }
-    let good = |port| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Box::new(move |_| {
-            stream.write_all(b"\0\0\0\x04good").unwrap();
-            let mut answer = [0; 8];
-            stream.read_exact(&mut answer).expect("a good peer is answered, and not dropped");
-            assert_eq!(&answer, b"\0\0\0\x04good");
-        }) as Box<dyn FnMut(usize) + Send>
-    };
-    trial(&["-f", "u32be", "--echo", "--max-pending", "24M"]).with_good_peers(good).meets(|arena| {
+    const { assert!(limits::PENDING_FREE < 1 << 20 && limits::MAX_PENDING < 20 * (15 << 20)) }
+    trial(&["-f", "u32be", "--echo"]).with_good_peers(says_frames).meets(|arena| {
         for _ in 0..20 {
             let mut stream = arena.connect();
             // One that is closed takes no more.
@@ -292,4 +292,43 @@ fn peers_whose_frames_do_not_end_and_are_long_together() {
             let _ = header.and_then(|()| (0..10).try_for_each(|_| stream.write_all(&[0; 1 << 20])));
         }
     });
+}
+
+/// A good peer that says a frame of `u32be` and wants it back.
+fn says_frames(port: u16) -> Box<dyn FnMut(usize) + Send> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    Box::new(move |_| {
+        stream.write_all(b"\0\0\0\x04good").unwrap();
+        let mut answer = [0; 8];
+        stream.read_exact(&mut answer).expect("a good peer is answered, and not dropped");
+        assert_eq!(&answer, b"\0\0\0\x04good");
+    })
+}
+
+/// The same of many peers, each of which goes on for as long as it is taken: their frames, 39 MiB in all, go in and out of the limit.
+#[test]
+fn hundreds_of_peers_whose_frames_do_not_end() {
+    const PEERS: usize = 400;
+    const EACH: usize = 100 << 10;
+    const { assert!(EACH > limits::PENDING_FREE && PEERS * EACH > limits::MAX_PENDING * 3 / 2) }
+    limits::raise_open_files();
+    trial(&["-f", "u32be", "--echo"]).with_good_peers(says_frames).meets_and(
+        |arena| {
+            let mut peers: Vec<TcpStream> = (0..PEERS).map(|_| arena.connect()).collect();
+            for peer in &mut peers {
+                // One that is closed takes no more.
+                let _ = peer.write_all(&(16u32 << 20).to_be_bytes());
+            }
+            for piece in 0..10 {
+                for peer in &mut peers {
+                    let _ = peer.write_all(&[0; EACH / 10]);
+                }
+                if piece == 0 {
+                    arena.begins();
+                }
+            }
+        },
+        |process, _| drop(process.error_line_with("--max-pending")),
+    );
 }

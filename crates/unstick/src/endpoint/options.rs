@@ -45,7 +45,8 @@ pub struct Options {
     pub reuse_address: bool,
     /// The longest time from a frame's first byte to its last.
     pub frame_timeout: Option<Duration>,
-    /// What the unfinished frames of all links that are opened with these options may hold together. 256 MiB.
+    /// What the unfinished frames of all links that are opened with these options may hold together, with the room of
+    /// their buffers. 24 MiB.
     pub pending: PendingBudget,
     /// The permissions of the file of a `unix:` socket that is listened on, as chmod takes them; what umask leaves where
     /// nothing is said.

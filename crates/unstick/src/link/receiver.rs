@@ -45,6 +45,8 @@ struct Stream {
     turn: Option<Turn>,
     /// What its unfinished frame holds of the budget of many.
     share: Share,
+    /// That frame was too much for it, and is gone.
+    evicted: bool,
     ended: bool,
 }
 
@@ -84,7 +86,16 @@ impl Receiver {
         let read_size = limits::FIRST_READ;
         let timer = timed.then(|| Box::pin(tokio::time::sleep(std::time::Duration::ZERO)));
         Self {
-            source: Source::Stream(Box::new(Stream { reader, decoder, read_size, timer, turn, share, ended: false })),
+            source: Source::Stream(Box::new(Stream {
+                reader,
+                decoder,
+                read_size,
+                timer,
+                turn,
+                share,
+                ended: false,
+                evicted: false,
+            })),
         }
     }
 
@@ -269,7 +280,10 @@ impl Stream {
         if self.ended {
             return Poll::Ready(Ok(false));
         }
-        self.share.hold(self.decoder.pending().len(), cx)?;
+        if self.evicted {
+            return Poll::Ready(Err(self.share.over_budget()));
+        }
+        ready!(self.poll_hold(cx))?;
         if self.timer.is_some() {
             let now = Instant::now().into_std();
             let due = self.decoder.deadline().is_some_and(|deadline| deadline <= now);
@@ -281,7 +295,13 @@ impl Stream {
         }
         let arrived = match self.poll_read(cx) {
             Poll::Ready(arrived) => arrived.map_err(|error| self.broke_off(error))?,
-            Poll::Pending => return self.poll_deadline(cx).map_ok(|()| true),
+            Poll::Pending => {
+                // The read has made room, which stays until there is something to read.
+                if let Poll::Ready(Err(over_budget)) = self.poll_hold(cx) {
+                    return Poll::Ready(Err(over_budget));
+                }
+                return self.poll_deadline(cx).map_ok(|()| true);
+            }
         };
         if let Some(turn) = &self.turn {
             turn.comes();
@@ -295,6 +315,17 @@ impl Stream {
             self.read_size = (self.read_size / 2).max(limits::FIRST_READ);
         }
         Poll::Ready(Ok(true))
+    }
+
+    /// Counts the memory of the unfinished frame; where it is too much for the budget of many, gives it back.
+    fn poll_hold(&mut self, cx: &Context<'_>) -> Poll<Result<()>> {
+        self.share.poll_hold(self.decoder.held(), cx).map_err(|error| {
+            let error = error.with_unfinished(self.decoder.pending());
+            self.decoder.discard_pending();
+            self.share.release();
+            self.evicted = true;
+            error
+        })
     }
 
     /// A cut that the transport tells from an end leaves a frame as incomplete as an end does.

@@ -262,13 +262,11 @@ impl<S: Carrier> Incoming<S> {
     /// passed.
     fn poll_waits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let pending = self.open.lock().stream.get_ref().frames.pending();
-        match self.share.hold(pending, cx) {
-            Ok(()) => self.poll_times(cx),
-            Err(told) => {
-                self.leave(CloseCode::Again, cx);
-                Poll::Ready(told)
-            }
+        if let Poll::Ready(Err(told)) = self.share.poll_hold(pending, cx) {
+            self.leave(CloseCode::Again, cx);
+            return Poll::Ready(told);
         }
+        self.poll_times(cx)
     }
 
     /// Sends a Close, as far as that goes without waiting.

@@ -62,7 +62,7 @@ impl Tap {
     pub(super) fn hold(&mut self, cx: &Context<'_>) {
         let Some((decoder, share)) = &mut self.decoder else { return };
         let pending = decoder.pending().len();
-        if let Err(error) = share.hold(pending, cx) {
+        if let Poll::Ready(Err(error)) = share.poll_hold(decoder.held(), cx) {
             self.decoder = None;
             let what = format!("--dump shows no more messages of this direction, and no {pending} bytes of this one");
             self.watch.puzzled(self.peer, error.in_front(&what));
