@@ -1,13 +1,13 @@
 //! Hostile peers of datagram listeners: forged sources, floods, more peers than there is room for.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
-use unstick::limits::{ANSWER_BURST, ANSWER_RATE, NOTICE_PAUSE};
+use unstick::limits::{ANSWER_BURST, ANSWER_RATE, MAX_SESSIONS, NOTICE_PAUSE};
 
-use crate::rig::{Process, netcat, temporary, unstick, unstick_listen};
+use crate::rig::{Arena, Process, netcat, temporary, trial, unstick, unstick_listen};
 
 /// How long anything may take before a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -257,4 +257,76 @@ fn without_waiting_a_datagram_that_found_nobody_is_an_error() {
     client.feed("hello\n");
     client.end_input();
     assert_ne!(client.code(), 0, "{}", client.errors());
+}
+
+/// How long a good peer waits for an answer until it asks anew: the system drops datagrams of everybody while a flood fills the
+/// queue of the socket, and a client of UDP has to expect that.
+const ASKS_ANEW: Duration = Duration::from_millis(5);
+
+/// A good peer that says a datagram and wants it back.
+fn says_datagrams(port: u16) -> Box<dyn FnMut(usize) + Send> {
+    let peer = socket();
+    peer.connect(("127.0.0.1", port)).expect("it listens");
+    peer.set_read_timeout(Some(ASKS_ANEW)).expect("a socket takes a time limit");
+    Box::new(move |number| {
+        let (said, begun, mut heard) = (format!("good {number}"), Instant::now(), [0; 100]);
+        loop {
+            peer.send(said.as_bytes()).expect("a datagram goes out");
+            // What comes late is the answer to an earlier one, asked anew.
+            while let Ok(count) = peer.recv(&mut heard) {
+                if heard[..count] == *said.as_bytes() {
+                    return;
+                }
+            }
+            assert!(begun.elapsed() < LIMIT, "a good peer is answered");
+        }
+    })
+}
+
+#[test]
+fn a_flood_of_datagrams_of_one_peer() {
+    trial(&["udp://127.0.0.1:0", "--echo"]).with_good_peers(says_datagrams).meets_and(
+        |arena| floods(arena, |peer| peer.send_to(&[b'x'; 100], ("127.0.0.1", arena.port)).map(drop)),
+        |process, _| drop(process.error_line_with(" left unanswered (--max-answers)")),
+    );
+}
+
+/// `MAX_SESSIONS`: each datagram comes from another source, as forged ones do, until there is no room for another session.
+#[test]
+fn a_flood_of_datagrams_that_each_open_a_session() {
+    trial(&["udp://127.0.0.1:0", "--echo"]).with_good_peers(says_datagrams).meets_and(
+        |arena| {
+            let mut sources = (2..=250).cycle();
+            floods(arena, |_| {
+                let source = sources.next().expect("they come again");
+                let forged = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, source), 0))?;
+                forged.send_to(b"forged", ("127.0.0.1", arena.port)).map(drop)
+            });
+        },
+        |process, _| {
+            drop(process.error_line_with(&format!(" refused: {MAX_SESSIONS} sessions are open (max_sessions)")));
+        },
+    );
+}
+
+/// Datagrams of a burst: the queue of a socket holds them, so that what is lost is lost by the program.
+const BURST: usize = 100;
+
+/// Sends bursts, and reads what comes back between them; the good peers are measured once some seconds' worth of answers have
+/// been asked for.
+fn floods(arena: &Arena, mut send: impl FnMut(&UdpSocket) -> std::io::Result<()>) {
+    let peer = socket();
+    peer.set_read_timeout(Some(Duration::from_millis(1))).expect("a socket takes a time limit");
+    let mut sent = 0;
+    while arena.goes_on() {
+        for _ in 0..BURST {
+            // A full queue is what a flood is for.
+            let _ = send(&peer);
+        }
+        sent += BURST;
+        if sent == 2 * MAX_SESSIONS {
+            arena.begins();
+        }
+        while peer.recv(&mut [0; 100]).is_ok() {}
+    }
 }
