@@ -12,18 +12,11 @@ use std::fs;
 
 use super::home;
 
-/// Crates whose circles are not cut yet. The list may only get shorter.
-const NOT_YET: [&str; 1] = ["unstick"];
-
 #[test]
 fn no_crate_has_a_circle_of_imports_between_files() {
     for name in ["unstick-cli", "unstick", "unstick-wire"] {
         let circles = House::of_crate(name).circles();
-        if NOT_YET.contains(&name) {
-            assert!(!circles.is_empty(), "{name} has no circle any more: take it out of NOT_YET");
-        } else {
-            assert!(circles.is_empty(), "{name}: these files import each other:\n{}", circles.join("\n"));
-        }
+        assert!(circles.is_empty(), "{name}: these files import each other:\n{}", circles.join("\n"));
     }
 }
 

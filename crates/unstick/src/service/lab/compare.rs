@@ -3,9 +3,9 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
+use super::act::{Act, FLOOD, PATIENCE, Transport, What};
 use super::datagrams::Datagrams;
 use super::recorder::{Pair, Recorder, cannot, wait_for};
-use super::{Act, FLOOD, PATIENCE, Transport, What};
 use crate::{Error, Result};
 
 /// Bytes of a message of the flood, and of one that is timed.

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use rustix::net::RecvFlags;
 use socket2::SockRef;
 
+use super::act::{Act, PATIENCE, Transport, What};
 use super::recorder::{Pair, Recorder, cannot, queued};
 use super::stream::{LONG, USUAL_ROOM};
-use super::{Act, PATIENCE, Transport, What};
 use crate::{Error, Result};
 
 /// Two connected UDP sockets and what happens on them.

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
+use super::act::{Act, What};
 use super::recorder::Stream;
 use super::stream::USUAL_ROOM;
-use super::{Act, What};
 use crate::Result;
 
 /// Bytes of the length.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Act, Event, PATIENCE, Transport, What};
+use super::act::{Act, Event, PATIENCE, Transport, What};
 use crate::{Error, Result};
 
 /// How often the kernel is asked for what it holds.

@@ -1,6 +1,6 @@
 //! What a stream does to sends and reads: gathered, joined, split, read in portions.
 
-use super::Act;
+use super::act::Act;
 use super::recorder::{Stream, cannot};
 use crate::Result;
 

@@ -1,17 +1,16 @@
 //! The runs without cuts: what they say is what every case is compared with, and how long they take is how long is waited.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use unstick_wire::shake::{Case, Conversation, Direction, Edit};
 
-use super::Shake;
-use super::conversation::{Bounds, Runner, Subject};
+use super::config::Shake;
+use super::conversation::{Bounds, Subject, punctual};
 use super::expect::Expectation;
 use super::headline::Names;
 use super::hold::Hold;
-use super::judge::Judge;
 use super::outcome::Outcome;
+use super::trial::Trial;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -34,10 +33,7 @@ const ANSWER_SLACK_INSIDE: Duration = Duration::from_millis(50);
 const UNANSWERED: Duration = Duration::from_millis(250);
 const UNANSWERED_INSIDE: Duration = Duration::from_millis(2);
 
-/// A run without cuts that was late may have met a busy machine: so often it is had again.
-const PUNCTUAL: usize = 3;
-
-impl Judge {
+impl Trial {
     /// Has the runs without cuts. False where the server did not live to see them all.
     pub(super) async fn begin(&mut self) -> Result<bool> {
         let first = self.first().await?;
@@ -58,7 +54,7 @@ impl Judge {
                 }
                 outcome => outcome?,
             };
-            let what = super::findings::in_words(self, &outcome);
+            let what = self.in_words(&outcome);
             if !self.expectation.learn(&outcome) {
                 self.unsteady = true;
                 self.disagreement.get_or_insert(what);
@@ -150,19 +146,6 @@ impl Hold {
     }
 }
 
-/// A run that is not late, if that can be had.
-pub(super) async fn punctual(runner: &Arc<Runner>, case: &Case, bounds: Bounds) -> Result<Outcome> {
-    let mut outcome = runner.run(case, bounds).await?;
-    for _ in 1..PUNCTUAL {
-        let given_up = outcome.timing.given_up && !bounds.hold.unknown;
-        if !outcome.late && !given_up {
-            break;
-        }
-        outcome = runner.run(case, bounds).await?;
-    }
-    Ok(outcome)
-}
-
 /// What must hold of a run without cuts before anything can be said.
 fn check(baseline: &Outcome, subject: &Subject, bounds: Bounds) -> Result<()> {
     if baseline.late {
@@ -200,7 +183,7 @@ fn check(baseline: &Outcome, subject: &Subject, bounds: Bounds) -> Result<()> {
 fn recorded(outcomes: &[Outcome], framing: Option<&unstick_wire::Framing>) -> Conversation {
     let mut conversation = Conversation::default();
     let Some(first) = outcomes.first() else { return conversation };
-    let length = |exchange: &super::Exchange| {
+    let length = |exchange: &super::outcome::Exchange| {
         Direction::BOTH.iter().map(|way| exchange.of(*way).recording.bytes.len()).sum::<usize>()
     };
     let longest = (0..first.exchanges.len()).max_by_key(|index| (length(&first.exchanges[*index]), usize::MAX - index));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use unstick_wire::shake::{Case, Tally};
 
-use super::Difference;
-use super::judge::{Judge, Suspect};
+use super::difference::Difference;
+use super::trial::{Suspect, Trial};
 use crate::error::Result;
 
 /// Suspects that fail alike and are all tried again; of more, every so many, as long as all of them fail again.
@@ -37,7 +37,7 @@ enum Again {
     Both,
 }
 
-impl Judge {
+impl Trial {
     /// Tries each suspect again, by itself, so that a busy machine is no finding; those that fail again are left.
     pub(super) async fn confirm(&mut self) -> Result<()> {
         if self.suspects.is_empty() || self.gone {

@@ -2,47 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 
 use unstick_wire::Framing;
 use unstick_wire::shake::{Direction, decoders};
 
+use super::difference::Difference;
 use super::headline::Names;
 use super::outcome::{Ending, Exchange, Exit, Outcome, Side};
 use super::pattern::Pattern;
-
-/// In what an outcome is not as expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Difference {
-    /// The run was not over when its time was.
-    Late,
-    /// The client, or the program on pipes, ended otherwise.
-    Exit,
-    /// It printed something else.
-    Output,
-    /// There were more or fewer connections.
-    Connections,
-    /// Other bytes (messages, where a framing is known) went this way.
-    Bytes(Direction),
-    /// This direction ended otherwise.
-    Ending(Direction),
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Late => f.write_str("it hangs"),
-            Self::Exit => f.write_str("the program ends otherwise"),
-            Self::Output => f.write_str("the program prints something else"),
-            Self::Connections => f.write_str("the number of connections differs"),
-            Self::Bytes(Direction::ClientToServer) => f.write_str("the client sends something else"),
-            Self::Bytes(Direction::ServerToClient) => f.write_str("the server answers something else"),
-            Self::Ending(Direction::ClientToServer) => f.write_str("the client's side ends otherwise"),
-            Self::Ending(Direction::ServerToClient) => f.write_str("the server's side ends otherwise"),
-        }
-    }
-}
 
 /// Less than this in common, and two runs are not the same conversation with a clock in it, but two conversations.
 const ALIKE: f64 = 0.5;

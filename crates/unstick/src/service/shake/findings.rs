@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use unstick_wire::shake::words::{Failing, cause, describe};
 use unstick_wire::shake::{Case, Direction, Edit, Shrink, atoms, order};
 
+use super::evidence::Evidence;
 use super::expect::Expectation;
-use super::headline::{Names, Pair};
-use super::judge::{Judge, Suspect, over};
+use super::headline::Names;
 use super::outcome::{Exit, Outcome};
-use super::proof::Evidence;
 use super::report::Finding;
+use super::trial::{Suspect, Trial, over};
 use crate::error::Result;
 
 /// Runs that finding a smallest case may take.
@@ -37,37 +37,37 @@ enum Kind {
 type Groups = BTreeMap<(Direction, Kind), Vec<Suspect>>;
 
 /// Puts suspects together, proves that they decide, and explains them.
-pub(super) async fn find(judge: &mut Judge) -> Result<()> {
-    for ((way, kind), group) in groups(judge).await? {
-        let finding = proven(judge, way, kind, &group).await?;
-        if judge.gone {
+pub(super) async fn find(trial: &mut Trial) -> Result<()> {
+    for ((way, kind), group) in groups(trial).await? {
+        let finding = proven(trial, way, kind, &group).await?;
+        if trial.gone {
             return Ok(());
         }
-        judge.suspects.retain(|suspect| group.iter().all(|other| other.case != suspect.case));
+        trial.suspects.retain(|suspect| group.iter().all(|other| other.case != suspect.case));
         match finding {
-            Some(finding) => judge.findings.push(finding),
-            None => judge.tried.extend(group.into_iter().map(|suspect| (suspect.case, false))),
+            Some(finding) => trial.findings.push(finding),
+            None => trial.tried.extend(group.into_iter().map(|suspect| (suspect.case, false))),
         }
     }
-    judge.suspects.clear();
+    trial.suspects.clear();
     // Where runs without cuts fail, this is what everybody meets who runs it.
-    if !judge.base.edits().is_empty() {
-        judge.findings.sort_by_key(|finding| !matches!(finding.failing[0].edits(), [(_, Edit::Join(..)), ..]));
+    if !trial.base.edits().is_empty() {
+        trial.findings.sort_by_key(|finding| !matches!(finding.failing[0].edits(), [(_, Edit::Join(..)), ..]));
     }
     Ok(())
 }
 
-async fn groups(judge: &mut Judge) -> Result<Groups> {
+async fn groups(trial: &mut Trial) -> Result<Groups> {
     let (simple, compound): (Vec<_>, Vec<_>) =
-        judge.suspects.clone().into_iter().partition(|suspect| is_simple(&suspect.case));
+        trial.suspects.clone().into_iter().partition(|suspect| is_simple(&suspect.case));
     let mut groups = Groups::new();
     for suspect in simple {
         groups.entry(kind(&suspect.case)).or_default().push(suspect);
     }
     for suspect in compound {
-        let pieces = atoms(&suspect.case, &judge.conversation);
+        let pieces = atoms(&suspect.case, &trial.conversation);
         // A case that holds a single edit known to fail says nothing new.
-        if pieces.iter().any(|piece| judge.tried.get(&Case::from_iter([*piece])) == Some(&true)) {
+        if pieces.iter().any(|piece| trial.tried.get(&Case::from_iter([*piece])) == Some(&true)) {
             continue;
         }
         // Nor does one that joins a part of what fails joined.
@@ -78,12 +78,12 @@ async fn groups(judge: &mut Judge) -> Result<Groups> {
             .values()
             .flatten()
             .any(|other| !is_simple(&other.case) && other.case.edits().iter().all(|edit| pieces.contains(edit)));
-        if known || judge.gone {
+        if known || trial.gone {
             continue;
         }
-        let shrunk = shrink(judge, suspect, pieces).await?;
-        if judge.is_half_close(&shrunk.case) {
-            judge.half_close = Some(shrunk);
+        let shrunk = shrink(trial, suspect, pieces).await?;
+        if trial.is_half_close(&shrunk.case) {
+            trial.half_close = Some(shrunk);
         } else {
             groups.entry(kind(&shrunk.case)).or_default().push(shrunk);
         }
@@ -117,48 +117,41 @@ fn overlaps(joined: &Case, (way, edit): &(Direction, Edit)) -> bool {
 }
 
 /// The finding of those that fail alike, if one of them is proven to decide.
-async fn proven(judge: &mut Judge, way: Direction, kind: Kind, group: &[Suspect]) -> Result<Option<Finding>> {
+async fn proven(trial: &mut Trial, way: Direction, kind: Kind, group: &[Suspect]) -> Result<Option<Finding>> {
     let mut group = group.to_vec();
     group.sort_by_key(|suspect| (suspect.case.edits().len(), size(&suspect.case), suspect.case.clone()));
     for at in 0..group.len().min(PROVEN) {
-        if judge.gone {
+        if trial.gone {
             return Ok(None);
         }
-        if let Some((suspect, evidence)) = judge.prove(group[at].clone()).await? {
+        if let Some((suspect, evidence)) = trial.prove(group[at].clone()).await? {
             group.drain(..at);
             group[0] = suspect;
-            return Ok(finding(judge, way, kind, group, Some(evidence)));
+            return Ok(finding(trial, way, kind, group, Some(evidence)));
         }
     }
     Ok(None)
 }
 
 /// What a client meets that ends its side right behind its last byte.
-pub(super) fn half_close(judge: &Judge, suspect: Suspect) -> Option<Finding> {
-    finding(judge, Direction::ClientToServer, Kind::HalfClose, vec![suspect], None)
-}
-
-/// In a few words, in what a run differs from what is expected.
-pub(super) fn in_words(judge: &Judge, now: &Outcome) -> String {
-    let differences = judge.expectation.differences(now);
-    let (names, base) = (Names::of(&judge.runner.subject), &judge.base);
-    Pair { names, base, before: &judge.baseline, now }.headline(&differences)
+pub(super) fn half_close(trial: &Trial, suspect: Suspect) -> Option<Finding> {
+    finding(trial, Direction::ClientToServer, Kind::HalfClose, vec![suspect], None)
 }
 
 /// Leaves out what does not matter.
-async fn shrink(judge: &mut Judge, suspect: Suspect, pieces: Vec<(Direction, Edit)>) -> Result<Suspect> {
+async fn shrink(trial: &mut Trial, suspect: Suspect, pieces: Vec<(Direction, Edit)>) -> Result<Suspect> {
     let mut shrink = Shrink::new(pieces);
     let mut smallest = suspect;
     for _ in 0..SHRINKING {
         let Some(case) = shrink.next() else { break };
-        let outcome = match judge.try_case(&case).await {
+        let outcome = match trial.try_case(&case).await {
             Err(error) if error.is_unreachable() => {
-                judge.note_gone(&error, vec![case]);
+                trial.note_gone(&error, vec![case]);
                 return Ok(smallest);
             }
             outcome => outcome?,
         };
-        let differences = judge.differences(&outcome).await?;
+        let differences = trial.differences(&outcome).await?;
         shrink.told(!differences.is_empty());
         if !differences.is_empty() {
             smallest = Suspect::new(case, outcome, differences);
@@ -169,39 +162,39 @@ async fn shrink(judge: &mut Judge, suspect: Suspect, pieces: Vec<(Direction, Edi
 }
 
 fn finding(
-    judge: &Judge,
+    trial: &Trial,
     way: Direction,
     kind: Kind,
     group: Vec<Suspect>,
     evidence: Option<Evidence>,
 ) -> Option<Finding> {
-    let names = Names::of(&judge.runner.subject);
+    let names = Names::of(&trial.runner.subject);
     let (pattern, cause) = match kind {
         Kind::HalfClose => (
             format!("fails when {} ends right behind its last byte, before the answer has come.", names.stream(way)),
             "the end of one side is taken for the end of the connection: answer what has come, then close".to_owned(),
         ),
-        Kind::Cut | Kind::Join => explained(judge, way, names, &group),
+        Kind::Cut | Kind::Join => explained(trial, way, names, &group),
     };
     let failing = group.iter().map(|suspect| suspect.case.clone()).collect();
     let first = group.into_iter().next()?;
     Some(Finding {
         names,
-        base: judge.base.clone(),
-        smallest: over(&judge.base, &first.case),
+        base: trial.base.clone(),
+        smallest: over(&trial.base, &first.case),
         differences: first.differences,
         pattern,
         cause,
         evidence,
-        unsteady: judge.unsteady || judge.expectation.is_volatile(),
-        baseline: judge.baseline.clone(),
+        unsteady: trial.unsteady || trial.expectation.is_volatile(),
+        baseline: trial.baseline.clone(),
         outcome: first.outcome,
         failing,
     })
 }
 
 /// When cuts or joins fail, and what most likely causes it.
-fn explained(judge: &Judge, way: Direction, names: Names, group: &[Suspect]) -> (String, String) {
+fn explained(trial: &Trial, way: Direction, names: Names, group: &[Suspect]) -> (String, String) {
     let cuts = |case: &Case| match case.edits() {
         [(one, Edit::Cut(at))] if *one == way => Some(*at),
         _ => None,
@@ -212,21 +205,21 @@ fn explained(judge: &Judge, way: Direction, names: Names, group: &[Suspect]) -> 
     };
     let mut failing: Vec<u64> = group.iter().filter_map(|suspect| cuts(&suspect.case)).collect();
     failing.sort_unstable();
-    let tried: Vec<u64> = judge.tried.keys().filter_map(cuts).collect();
+    let tried: Vec<u64> = trial.tried.keys().filter_map(cuts).collect();
     let joins: Vec<_> = group.iter().filter_map(|suspect| join(&suspect.case)).collect();
     // Pinned cuts are boundaries that the sender made, as much as those that were seen.
-    let mut recording = judge.conversation.of(way).clone();
+    let mut recording = trial.conversation.of(way).clone();
     recording
         .segments
-        .extend(judge.base.of(way).filter_map(|edit| if let Edit::Cut(at) = edit { Some(at) } else { None }));
+        .extend(trial.base.of(way).filter_map(|edit| if let Edit::Cut(at) = edit { Some(at) } else { None }));
     let words = Failing {
         stream: names.stream(way),
         recording: &recording,
         cuts: &failing,
         tried: &tried,
         joins: &joins,
-        joins_tried: judge.tried.keys().filter_map(join).count(),
-        cuts_fail: judge.tried.iter().any(|(case, failed)| *failed && cuts(case).is_some()),
+        joins_tried: trial.tried.keys().filter_map(join).count(),
+        cuts_fail: trial.tried.iter().any(|(case, failed)| *failed && cuts(case).is_some()),
     };
     let together = failing.is_empty() && joins.is_empty();
     let edits = group.first().map_or(&[][..], |suspect| suspect.case.edits());
@@ -255,7 +248,7 @@ fn size(case: &Case) -> (bool, u64) {
     }
 }
 
-impl Judge {
+impl Trial {
     /// Runs without cuts disagree. So the segments are pinned: once as the senders wrote them, once joined. If these
     /// runs agree with themselves and not with each other, the outcome depends on segmentation.
     pub(super) async fn pin(&mut self) -> Result<Option<Suspect>> {

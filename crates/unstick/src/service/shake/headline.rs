@@ -3,7 +3,7 @@
 use unstick_wire::shake::{Case, Direction};
 
 use super::conversation::Subject;
-use super::expect::Difference;
+use super::difference::Difference;
 use super::outcome::{Ending, Outcome, Side};
 
 /// What the sides and their streams are called: pipes have no server.

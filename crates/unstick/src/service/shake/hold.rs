@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use unstick_wire::shake::Direction;
 
 use super::outcome::Ending;
-use super::tape::Tape;
+use super::recorder::Recorder;
 
 use Direction::{ClientToServer, ServerToClient};
 
@@ -37,40 +37,40 @@ enum Look {
 
 impl Hold {
     /// Waits; says on the tape if the answer was given up.
-    pub(super) async fn wait(&self, tape: &Tape) {
-        tape.wait(ClientToServer, true);
+    pub(super) async fn wait(&self, recorder: &Recorder) {
+        recorder.wait(ClientToServer, true);
         loop {
-            let change = tape.changed();
-            match self.look(tape) {
+            let change = recorder.changed();
+            match self.look(recorder) {
                 Look::Over => break,
                 Look::GivenUp => {
-                    tape.open().given_up = true;
+                    recorder.open().given_up = true;
                     break;
                 }
                 Look::Wait(time) => drop(tokio::time::timeout(time, change).await),
             }
         }
-        tape.wait(ClientToServer, false);
+        recorder.wait(ClientToServer, false);
     }
 
     /// Whether the wait is over now: for who cannot wait in between.
-    pub(super) fn is_over(&self, tape: &Tape) -> bool {
-        match self.look(tape) {
+    pub(super) fn is_over(&self, recorder: &Recorder) -> bool {
+        match self.look(recorder) {
             Look::Over => true,
             Look::GivenUp => {
-                tape.open().given_up = true;
+                recorder.open().given_up = true;
                 true
             }
             Look::Wait(_) => false,
         }
     }
 
-    fn look(&self, tape: &Tape) -> Look {
-        if tape.ending(ServerToClient) != Ending::Open {
+    fn look(&self, recorder: &Recorder) -> Look {
+        if recorder.ending(ServerToClient) != Ending::Open {
             return Look::Over;
         }
-        let said = tape.length(ServerToClient);
-        let (since_sent, silence, answered) = tape.times();
+        let said = recorder.length(ServerToClient);
+        let (since_sent, silence, answered) = recorder.times();
         let come = said >= self.expected && (answered || !self.unknown);
         if !come && since_sent >= self.patience {
             return Look::GivenUp;
@@ -84,13 +84,13 @@ impl Hold {
 }
 
 /// Behind the end: resolves when as much as is expected has been said, and nothing more for a while.
-pub(super) async fn settled(tape: &Tape, expected: usize, settle: Duration) {
+pub(super) async fn settled(recorder: &Recorder, expected: usize, settle: Duration) {
     let begun = Instant::now();
     loop {
-        let change = tape.changed();
-        let (_, silence, _) = tape.times();
+        let change = recorder.changed();
+        let (_, silence, _) = recorder.times();
         let left = settle.saturating_sub(silence.min(begun.elapsed()));
-        if tape.length(ServerToClient) < expected {
+        if recorder.length(ServerToClient) < expected {
             change.await;
         } else if left.is_zero() {
             return;

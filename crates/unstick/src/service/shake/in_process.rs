@@ -11,8 +11,8 @@ use unstick_wire::shake::{Delivery, Direction, Segmenter, Step};
 
 use super::hold::Hold;
 use super::outcome::Ending;
+use super::recorder::Recorder;
 use super::script::Script;
-use super::tape::Tape;
 
 /// Bytes that are taken from the script at once.
 const READ: usize = 64 << 10;
@@ -25,7 +25,7 @@ pub(super) type Make = dyn Fn(Stream) -> Pin<Box<dyn Future<Output = ()> + Send>
 pub struct Stream {
     segmenter: Segmenter,
     script: Script,
-    tape: Tape,
+    recorder: Recorder,
     /// When the client's side ends, if it does.
     hold: Option<Hold>,
     ends: bool,
@@ -38,24 +38,30 @@ const LOOKS: Duration = Duration::from_millis(1);
 
 impl Stream {
     /// A client that sends what stands in this script.
-    pub(super) fn new(segmenter: Segmenter, script: Script, tape: Tape, hold: Option<Hold>, ends: bool) -> Self {
-        Self { segmenter, script, tape, hold, ends, pause: None }
+    pub(super) fn new(
+        segmenter: Segmenter,
+        script: Script,
+        recorder: Recorder,
+        hold: Option<Hold>,
+        ends: bool,
+    ) -> Self {
+        Self { segmenter, script, recorder, hold, ends, pause: None }
     }
 
     /// The client's end: held back until the answer has come.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while self.hold.is_some_and(|hold| !hold.is_over(&self.tape)) {
-            self.tape.wait(Direction::ClientToServer, true);
+        while self.hold.is_some_and(|hold| !hold.is_over(&self.recorder)) {
+            self.recorder.wait(Direction::ClientToServer, true);
             let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOKS)));
             ready!(pause.as_mut().poll(context));
             self.pause = None;
         }
-        self.tape.wait(Direction::ClientToServer, false);
+        self.recorder.wait(Direction::ClientToServer, false);
         self.hold = None;
         if !self.ends {
             return Poll::Pending; // The client waits for the service to end.
         }
-        self.tape.end_is_sent();
+        self.recorder.end_is_sent();
         Poll::Ready(())
     }
 }
@@ -71,13 +77,13 @@ impl AsyncRead for Stream {
                     let count = bytes.len().min(buf.remaining());
                     buf.put_slice(&bytes[..count]);
                     this.segmenter.wrote(count);
-                    this.tape.sent();
+                    this.recorder.sent();
                     break;
                 }
                 Step::Input | Step::Hold => {
                     let mut more = vec![0; READ];
                     if let Some(count) = this.script.take(&mut more) {
-                        this.tape.segment(Direction::ClientToServer, &more[..count]);
+                        this.recorder.segment(Direction::ClientToServer, &more[..count]);
                         this.segmenter.push(&more[..count]);
                     } else {
                         // Nothing more will come: a join need not wait for it.
@@ -90,14 +96,14 @@ impl AsyncRead for Stream {
                 }
             }
         }
-        this.tape.open().tally[Direction::ClientToServer.index()] = this.segmenter.tally();
+        this.recorder.open().tally[Direction::ClientToServer.index()] = this.segmenter.tally();
         Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.tape.segment(Direction::ServerToClient, bytes);
+        self.recorder.segment(Direction::ServerToClient, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -106,7 +112,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tape.ended(Direction::ServerToClient, Ending::Fin);
+        self.recorder.ended(Direction::ServerToClient, Ending::Fin);
         Poll::Ready(Ok(()))
     }
 }
@@ -117,7 +123,7 @@ impl Drop for Stream {
         if matches!(self.segmenter.step(), Step::Drain) {
             self.segmenter.drained(Delivery::Read);
         }
-        self.tape.open().tally[Direction::ClientToServer.index()] = self.segmenter.tally();
-        self.tape.ended(Direction::ServerToClient, Ending::Fin);
+        self.recorder.open().tally[Direction::ClientToServer.index()] = self.segmenter.tally();
+        self.recorder.ended(Direction::ServerToClient, Ending::Fin);
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::kernel::Table;
+use super::sock_diag::Table;
 use crate::address::SocketName;
 
 /// Our end of a connection, as the table names it.

@@ -5,19 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::child::{self, Output, Program};
 use super::conversation::{Runner, Server};
-use super::outlet::Outlet;
+use super::handshakes::Handshakes;
+use super::sink::Sink;
 use super::target::{Inlet, Target};
 use crate::error::{Error, Result};
 use crate::limits;
-
-/// Handshakes of TLS and WebSocket with the server under test.
-#[derive(Debug, Default)]
-pub(super) struct Handshakes {
-    succeeded: bool,
-    /// Those that failed and were tried again; and how the last of them failed.
-    failed: u64,
-    last: String,
-}
 
 /// The pause before a handshake is tried again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -60,7 +52,7 @@ impl Runner {
     }
 
     /// Connects. Where nothing can be seen, a server that was just started is tried until it listens.
-    pub(super) async fn connect(&self, to: &Target, started: bool) -> Result<(Inlet, Outlet)> {
+    pub(super) async fn connect(&self, to: &Target, started: bool) -> Result<(Inlet, Sink)> {
         let begun = Instant::now();
         let table = self.table.as_ref();
         let mut tries = 1;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use unstick_wire::shake::{chance, order};
 
-use super::baseline::punctual;
-use super::judge::{Judge, Suspect, over};
+use super::conversation::punctual;
+use super::evidence::Evidence;
 use super::outcome::Outcome;
+use super::trial::{Suspect, Trial, over};
 use crate::error::Result;
 
 /// Pairs of runs, one with the case and one without, that are had at once, and at most in all.
@@ -20,30 +21,7 @@ const LIKELY: f64 = 1e-3;
 /// How often it is begun anew where a run without cuts was something new.
 const ANEW: usize = 2;
 
-/// What runs with a case and without have shown.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Evidence {
-    /// Runs with the case, and as many without, in an order by lot.
-    pub runs: u32,
-    /// Those with it that went otherwise than any without.
-    pub otherwise: u32,
-    /// How probable that is, if the case made no difference (Fisher's exact test).
-    pub chance: f64,
-}
-
-impl std::fmt::Display for Evidence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { runs, otherwise, chance } = self;
-        let odds = (1.0 / chance).round();
-        write!(
-            f,
-            "in {otherwise} of {runs} runs with it and in none of {runs} without, in mixed order: chance would do that once in {odds} times"
-        )
-    }
-}
-
-impl Judge {
+impl Trial {
     /// Proves that a case decides; `None` where it does not, or that cannot be shown.
     pub(super) async fn prove(&mut self, mut suspect: Suspect) -> Result<Option<(Suspect, Evidence)>> {
         let (mut runs, mut otherwise, mut anew) = (0, 0, 0);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use unstick_wire::shake::{Case, Conversation, Direction, Tally};
 
+use super::difference::Difference;
+use super::evidence::Evidence;
 use super::excerpt::{columns, compared, head, marked, wrapped};
-use super::expect::Difference;
 use super::headline::{Names, Pair, matter};
 use super::outcome::{Exit, Outcome};
-use super::proof::Evidence;
 use super::unrepeated::Unrepeated;
 
 /// What can be said of the program.

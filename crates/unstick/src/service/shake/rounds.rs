@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, yield_now};
 use unstick_wire::shake::{Case, Depth, Direction, Planned, Random, Stage, plan};
 
-use super::Progress;
+use super::config::Progress;
 use super::conversation::Subject;
-use super::judge::{Judge, Suspect, over};
 use super::outcome::{Exit, Outcome};
+use super::trial::{Suspect, Trial, over};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -28,7 +28,7 @@ const HANGING: Duration = Duration::from_secs(20);
 const UNANSWERED: usize = 64;
 
 /// A case under way: it, what it is tried for, and the directions that it changes.
-type Trial = (Case, Stage, Vec<Direction>);
+type Launched = (Case, Stage, Vec<Direction>);
 
 /// What is kept while the cases of a round are run.
 #[derive(Default)]
@@ -41,7 +41,7 @@ struct Round {
     under_way: BTreeSet<Case>,
 }
 
-impl Judge {
+impl Trial {
     /// Tries all cases; those that fail, again too, are suspects.
     pub(super) async fn round(&mut self) -> Result<()> {
         let cases = self.cases();
@@ -184,7 +184,7 @@ impl Judge {
     }
 
     /// A case has run.
-    async fn take_in(&mut self, outcome: Outcome, (case, stage, ways): Trial, round: &mut Round) -> Result<()> {
+    async fn take_in(&mut self, outcome: Outcome, (case, stage, ways): Launched, round: &mut Round) -> Result<()> {
         self.done += 1;
         round.under_way.remove(&case);
         self.note_tally(&case, outcome.tally);

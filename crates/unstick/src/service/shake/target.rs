@@ -13,10 +13,10 @@ use tokio::net::{TcpSocket, TcpStream};
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use super::kernel::Table;
 #[cfg(unix)]
 use super::local::{self, Local};
-use super::outlet::{Below, Outlet, Over, Wire};
+use super::sink::{Below, Over, Sink, Wire};
+use super::sock_diag::Table;
 use crate::address::{Address, HostPort, WsAddress};
 #[cfg(unix)]
 use crate::address::{SocketName, WsUnixAddress};
@@ -227,7 +227,7 @@ impl Target {
     }
 
     /// Opens a conversation: both halves of it, in the plain text inside.
-    pub(super) async fn open(&self, table: Option<&Arc<Table>>) -> Result<(Inlet, Outlet)> {
+    pub(super) async fn open(&self, table: Option<&Arc<Table>>) -> Result<(Inlet, Sink)> {
         let farewell = |frame: Result<Vec<u8>>| frame.map(Some);
         let (end, farewell) = match &self.at {
             At::Tcp(at) => {
@@ -247,7 +247,7 @@ impl Target {
         };
         let below = self.below(table, &end);
         let over = Over { writer: end.writer, below, farewell };
-        Ok((Inlet(Box::new(Ended(end.reader))), Outlet::Over(over)))
+        Ok((Inlet(Box::new(Ended(end.reader))), Sink::Over(over)))
     }
 
     /// A TCP connection. A server whose backlog is full answers nothing at all.
@@ -334,15 +334,15 @@ async fn connected(to: SocketAddr) -> Result<TcpStream> {
 }
 
 /// Both halves of a connection, small segments sent at once.
-pub(super) fn halves(stream: TcpStream, table: Option<&Arc<Table>>) -> std::io::Result<(Half<OwnedReadHalf>, Outlet)> {
+pub(super) fn halves(stream: TcpStream, table: Option<&Arc<Table>>) -> std::io::Result<(Half<OwnedReadHalf>, Sink)> {
     stream.set_nodelay(true)?;
     let (from, to) = stream.into_split();
     let wire = Wire::find(table, &to)?;
     let (from, to) = write_error::halves(from, to);
-    Ok((from, Outlet::Tcp(to, wire)))
+    Ok((from, Sink::Tcp(to, wire)))
 }
 
-fn boxed((from, to): (Half<OwnedReadHalf>, Outlet)) -> (Inlet, Outlet) {
+fn boxed((from, to): (Half<OwnedReadHalf>, Sink)) -> (Inlet, Sink) {
     (Inlet(Box::new(from)), to)
 }
 

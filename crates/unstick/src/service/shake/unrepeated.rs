@@ -2,11 +2,6 @@
 
 use unstick_wire::shake::Case;
 
-use super::Difference;
-use super::findings;
-use super::judge::{Judge, Suspect};
-use super::outcome::Outcome;
-
 /// A case whose outcome differed in some runs and not in the others. Nothing shows that its cut does it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,31 +37,5 @@ impl Runs {
     /// With another run.
     pub(super) fn and(self, differed: bool) -> Self {
         Self { all: self.all + 1, otherwise: self.otherwise + u32::from(differed) }
-    }
-}
-
-impl Suspect {
-    /// A case that has differed in its first run.
-    pub(super) fn new(case: Case, outcome: Outcome, differences: Vec<Difference>) -> Self {
-        Self { case, outcome, differences, runs: Runs::FIRST }
-    }
-
-    /// The same case after another run that differed.
-    pub(super) fn again(self, outcome: Outcome, differences: Vec<Difference>) -> Self {
-        Self { outcome, differences, runs: self.runs.and(true), ..self }
-    }
-}
-
-impl Judge {
-    /// Notes a suspect that passed in other runs, unless runs without cuts have shown the same since.
-    pub(super) fn note_unrepeated(&mut self, suspect: &Suspect) {
-        let headline = findings::in_words(self, &suspect.outcome);
-        if headline.is_empty() {
-            return;
-        }
-        let Suspect { case, runs, .. } = suspect;
-        self.unrepeated.retain(|other| other.case != *case);
-        let (case, Runs { all: runs, otherwise }) = (case.clone(), *runs);
-        self.unrepeated.push(Unrepeated { case, headline, runs, otherwise });
     }
 }

@@ -4,13 +4,13 @@ use unstick_wire::shake::Tally;
 
 use super::conversation::Subject;
 use super::headline::Names;
-use super::judge::{End, Judge};
 use super::outcome::{Ending, Outcome};
 use super::report::{Report, Verdict};
+use super::trial::{End, Trial};
 
 use unstick_wire::shake::Direction::{ClientToServer, ServerToClient};
 
-impl Judge {
+impl Trial {
     /// The report, of what is known now.
     pub(super) fn report(mut self, end: End) -> Report {
         let tally = self.tallies.values().fold(Tally::default(), |sum, one| sum.plus(*one));

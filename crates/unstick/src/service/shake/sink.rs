@@ -10,9 +10,9 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::process::ChildStdin;
 use unstick_wire::shake::Delivery;
 
-use super::kernel::{Seen, Table};
 #[cfg(unix)]
 use super::local::{Local, Queue};
+use super::sock_diag::{Seen, Table};
 use crate::endpoint::StreamWrite;
 use crate::endpoint::write_error::Half;
 use crate::limits;
@@ -136,7 +136,7 @@ pub(super) enum Below {
 }
 
 /// Where bytes are written to.
-pub(super) enum Outlet {
+pub(super) enum Sink {
     Tcp(Half<OwnedWriteHalf>, Wire),
     Over(Over),
     /// A process's standard input; `None` once it is closed.
@@ -152,7 +152,7 @@ enum Look {
     Blind,
 }
 
-impl Outlet {
+impl Sink {
     /// Writes some of the bytes in one go.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -314,7 +314,7 @@ mod tests {
         let mut wire = Wire::find(Some(&Arc::new(Table::open().unwrap())), &half).unwrap();
         assert!(wire.visible);
         wire.visible = false; // as one of another host is
-        let mut outlet = Outlet::Tcp(halves((), half).1, wire);
+        let mut outlet = Sink::Tcp(halves((), half).1, wire);
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();
         assert_eq!(outlet.drained(5).await, Delivery::Unproven);
@@ -328,7 +328,7 @@ mod tests {
         let (here, mut there) = tokio::io::duplex(64);
         let names = crate::endpoint::Names { remote: String::new(), local: String::new() };
         let end = crate::endpoint::StreamEnd::new(tokio::io::empty(), here, names);
-        let mut outlet = Outlet::Over(Over { writer: end.writer, below: Below::Dark, farewell: Some(b"bye".to_vec()) });
+        let mut outlet = Sink::Over(Over { writer: end.writer, below: Below::Dark, farewell: Some(b"bye".to_vec()) });
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();
         assert_eq!(outlet.drained(5).await, Delivery::Unproven);

@@ -12,7 +12,7 @@ use crate::limits;
 
 /// The record of one connection, written from both of its directions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tape {
+pub(super) struct Recorder {
     written: Arc<Mutex<Written>>,
     change: Arc<Notify>,
 }
@@ -64,7 +64,7 @@ impl Default for Written {
     }
 }
 
-impl Tape {
+impl Recorder {
     pub(super) fn open(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,33 +183,33 @@ impl Tape {
 
 /// The tapes of a client's connections, in order.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tapes(Arc<Mutex<Vec<Tape>>>);
+pub(super) struct Recorders(Arc<Mutex<Vec<Recorder>>>);
 
-impl Tapes {
-    fn open(&self) -> MutexGuard<'_, Vec<Tape>> {
+impl Recorders {
+    fn open(&self) -> MutexGuard<'_, Vec<Recorder>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A tape for the next connection.
-    pub(super) fn next(&self) -> Tape {
-        let tape = Tape::default();
-        self.open().push(tape.clone());
-        tape
+    pub(super) fn next(&self) -> Recorder {
+        let recorder = Recorder::default();
+        self.open().push(recorder.clone());
+        recorder
     }
 
     /// All of them.
-    pub(super) fn all(&self) -> Vec<Tape> {
+    pub(super) fn all(&self) -> Vec<Recorder> {
         self.open().clone()
     }
 
     /// Bytes that have gone one way up to now.
     pub(super) fn length(&self, way: Direction) -> usize {
-        self.open().iter().map(|tape| tape.length(way)).sum()
+        self.open().iter().map(|recorder| recorder.length(way)).sum()
     }
 
     /// Time that has passed in waiting for cuts and joins.
     fn waited(&self) -> Duration {
-        self.open().iter().map(Tape::waited).sum()
+        self.open().iter().map(Recorder::waited).sum()
     }
 
     /// Runs something to its end; `None` where that takes longer than `total`, waiting for cuts and joins not counted.

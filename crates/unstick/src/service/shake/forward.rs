@@ -8,18 +8,18 @@ use unstick_wire::shake::{Direction, Segmenter, Step};
 
 use super::hold::Hold;
 use super::outcome::Ending;
-use super::outlet::Outlet;
+use super::recorder::Recorder;
 use super::script::Sender;
-use super::tape::Tape;
+use super::sink::Sink;
 use crate::limits;
 
 /// The bytes of one read.
 const READ: usize = 64 << 10;
 
 /// How one direction is passed on.
-pub(super) struct Passage<'a> {
+pub(super) struct Forwarder<'a> {
     pub(super) way: Direction,
-    pub(super) tape: &'a Tape,
+    pub(super) recorder: &'a Recorder,
     /// How long a sender is silent before a join is given up.
     pub(super) quiet: Duration,
     /// Spare a server that has closed the wait for its port.
@@ -29,9 +29,9 @@ pub(super) struct Passage<'a> {
     pub(super) ends: bool,
 }
 
-impl Passage<'_> {
+impl Forwarder<'_> {
     /// Passes bytes on until the sender has ended and the receiver knows, or the receiver has gone.
-    pub(super) async fn run(&self, mut segmenter: Segmenter, from: &mut impl Sender, to: &mut Outlet) {
+    pub(super) async fn run(&self, mut segmenter: Segmenter, from: &mut impl Sender, to: &mut Sink) {
         let mut buffer = vec![0; READ];
         let mut held = 0;
         loop {
@@ -41,30 +41,30 @@ impl Passage<'_> {
                         segmenter.wrote(count);
                         held = 0;
                         if self.way == Direction::ClientToServer {
-                            self.tape.sent();
+                            self.recorder.sent();
                         }
                     }
                     _ => {
                         // The receiver has closed; its answer may not have been read yet.
                         if let Some(hold) = self.hold {
-                            hold.wait(self.tape).await;
+                            hold.wait(self.recorder).await;
                         }
                         break;
                     }
                 },
                 Step::Drain => {
-                    self.tape.wait(self.way, true);
+                    self.recorder.wait(self.way, true);
                     let proof = to.drained(segmenter.sent()).await;
-                    self.tape.wait(self.way, false);
+                    self.recorder.wait(self.way, false);
                     segmenter.drained(proof);
                 }
                 Step::Hold if held > limits::MAX_JOINED => segmenter.quiet(),
                 step @ (Step::Input | Step::Hold) => {
                     let holding = step == Step::Hold;
                     if !holding && from.waits() && segmenter.sent() > 0 {
-                        self.tape.wait(self.way, true);
+                        self.recorder.wait(self.way, true);
                         to.drained(segmenter.sent()).await;
-                        self.tape.wait(self.way, false);
+                        self.recorder.wait(self.way, false);
                     }
                     let Some(read) = self.read(from, &mut buffer, holding).await else {
                         segmenter.quiet();
@@ -72,16 +72,16 @@ impl Passage<'_> {
                     };
                     match read {
                         Ok(0) => {
-                            self.tape.ended(self.way, Ending::Fin);
+                            self.recorder.ended(self.way, Ending::Fin);
                             segmenter.end();
                         }
                         Ok(count) => {
-                            self.tape.segment(self.way, &buffer[..count]);
+                            self.recorder.segment(self.way, &buffer[..count]);
                             segmenter.push(&buffer[..count]);
                             held += count;
                         }
                         Err(_) => {
-                            self.tape.ended(self.way, Ending::Reset);
+                            self.recorder.ended(self.way, Ending::Reset);
                             to.reset();
                             break;
                         }
@@ -93,21 +93,21 @@ impl Passage<'_> {
                 }
                 Step::Done => break,
             }
-            self.tape.open().tally[self.way.index()] = segmenter.tally();
+            self.recorder.open().tally[self.way.index()] = segmenter.tally();
         }
-        self.tape.open().tally[self.way.index()] = segmenter.tally();
+        self.recorder.open().tally[self.way.index()] = segmenter.tally();
     }
 
     /// Passes on the end: where unstick is the client once the answer has come.
-    async fn end(&self, to: &mut Outlet) {
+    async fn end(&self, to: &mut Sink) {
         if let Some(hold) = self.hold {
-            hold.wait(self.tape).await;
+            hold.wait(self.recorder).await;
         }
-        self.tape.open().concluded = true;
+        self.recorder.open().concluded = true;
         if !self.ends {
             return;
         }
-        self.tape.end_is_sent();
+        self.recorder.end_is_sent();
         if self.spare && to.is_deaf() {
             self.spare(to).await;
         } else {
@@ -117,9 +117,9 @@ impl Passage<'_> {
 
     /// Resets a server that has closed, so that its port is not kept for a minute (TIME-WAIT). Not before all that it
     /// has sent is written down, its end too: it loses nothing.
-    async fn spare(&self, to: &mut Outlet) {
+    async fn spare(&self, to: &mut Sink) {
         let begun = Instant::now();
-        while self.tape.ending(other(self.way)) == Ending::Open && begun.elapsed() < limits::CUT_PATIENCE {
+        while self.recorder.ending(other(self.way)) == Ending::Open && begun.elapsed() < limits::CUT_PATIENCE {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         to.reset();
@@ -130,9 +130,9 @@ impl Passage<'_> {
         if !holding {
             return Some(from.next(buffer).await);
         }
-        self.tape.wait(self.way, true);
+        self.recorder.wait(self.way, true);
         let read = tokio::time::timeout(self.quiet, from.next(buffer)).await.ok();
-        self.tape.wait(self.way, false);
+        self.recorder.wait(self.way, false);
         read
     }
 }
@@ -145,13 +145,13 @@ fn other(way: Direction) -> Direction {
 }
 
 /// Reads a direction that nobody cuts, to its end.
-pub(super) async fn listen(tape: &Tape, way: Direction, from: &mut (impl AsyncRead + Unpin)) {
+pub(super) async fn listen(recorder: &Recorder, way: Direction, from: &mut (impl AsyncRead + Unpin)) {
     let mut buffer = vec![0; READ];
     loop {
         match from.read(&mut buffer).await {
-            Ok(0) => return tape.ended(way, Ending::Fin),
-            Ok(count) => tape.segment(way, &buffer[..count]),
-            Err(_) => return tape.ended(way, Ending::Reset),
+            Ok(0) => return recorder.ended(way, Ending::Fin),
+            Ok(count) => recorder.segment(way, &buffer[..count]),
+            Err(_) => return recorder.ended(way, Ending::Reset),
         }
     }
 }

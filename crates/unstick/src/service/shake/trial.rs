@@ -1,7 +1,8 @@
-//! How a program is tried: runs without cuts, then every case; what went otherwise is tried until it is certain.
+//! What is known while a program is tried: its conversation, what is expected of a run, what went otherwise; and how a case is
+//! run and compared.
 //!
-//! Here is what is known on the way. The runs without cuts are in `baseline`, the cases in `rounds`, what comes of it all
-//! in `verdict`.
+//! Not here: what is done with it, and when (`procedure`): the runs without cuts (`baseline`), the cases (`rounds`), what is
+//! certain (`confirm`, `proof`, `findings`) and what comes of it all (`verdict`).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -10,21 +11,22 @@ use std::time::{Duration, Instant};
 
 use unstick_wire::shake::{Case, Conversation, Direction, Edit, Tally, is_identity, planned};
 
-use super::conversation::{Bounds, Runner, Subject};
+use super::config::Shake;
+use super::conversation::{Bounds, Runner, Subject, punctual};
+use super::difference::Difference;
 use super::expect::Expectation;
-use super::findings;
-use super::kernel::Table;
+use super::headline::{Names, Pair};
 use super::outcome::Outcome;
-use super::report::{Finding, Report};
+use super::report::Finding;
+use super::sock_diag::Table;
 use super::unrepeated::{Runs, Unrepeated};
-use super::{Difference, Shake};
 use crate::error::{Error, Result};
 
 /// How long a run without cuts stays fresh: clocks tick in what programs say.
 const FRESH: Duration = Duration::from_millis(250);
 
 /// Everything known while a program is tried.
-pub(super) struct Judge {
+pub(super) struct Trial {
     pub(super) runner: Arc<Runner>,
     pub(super) bounds: Bounds,
     pub(super) expectation: Expectation,
@@ -74,6 +76,18 @@ pub(super) struct Suspect {
     pub(super) runs: Runs,
 }
 
+impl Suspect {
+    /// A case that has differed in its first run.
+    pub(super) fn new(case: Case, outcome: Outcome, differences: Vec<Difference>) -> Self {
+        Self { case, outcome, differences, runs: Runs::FIRST }
+    }
+
+    /// The same case after another run that differed.
+    pub(super) fn again(self, outcome: Outcome, differences: Vec<Difference>) -> Self {
+        Self { outcome, differences, runs: self.runs.and(true), ..self }
+    }
+}
+
 /// Why it has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
@@ -86,33 +100,8 @@ pub(super) enum End {
     OutOfTime,
 }
 
-/// Tries a program.
-pub(super) async fn judge(shake: Shake) -> Result<Report> {
-    let mut judge = Judge::new(shake);
-    let stop = judge.shake.stop.clone();
-    let deadline = judge.shake.time.and_then(|time| judge.begun.checked_add(time));
-    let late = async {
-        match deadline {
-            Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-            None => std::future::pending().await,
-        }
-    };
-    let end = tokio::select! {
-        biased;
-        done = judge.work() => done.map(|()| End::Done),
-        () = stop.comes() => Ok(End::Stopped),
-        () = late => Ok(End::OutOfTime),
-    };
-    let end = match end {
-        // What was found up to then is still so.
-        Err(error) if judge.has_begun() => judge.failed(&error),
-        end => end?,
-    };
-    Ok(judge.report(end))
-}
-
-impl Judge {
-    fn new(shake: Shake) -> Self {
+impl Trial {
+    pub(super) fn new(shake: Shake) -> Self {
         let table = Table::open().ok().map(Arc::new);
         let output = shake.output && matches!(shake.subject, Subject::Client { .. });
         let runner = Arc::new(Runner {
@@ -154,60 +143,8 @@ impl Judge {
         }
     }
 
-    /// All of it. What is known stays where it is if this is broken off.
-    async fn work(&mut self) -> Result<()> {
-        if !self.begin().await? {
-            return Ok(());
-        }
-        let mut pinned = Vec::new();
-        let differing = self.is_differing();
-        if self.unsteady {
-            pinned.extend(self.pin().await?);
-        } else if differing {
-            pinned.extend(self.pin_segments().await?);
-        }
-        self.choose_jobs().await?;
-        self.round().await?;
-        let mut steady = !differing;
-        self.settle_segments(&mut steady, &mut pinned).await?;
-        // Where they end well, it is not the cases that go wrong: it is what comes without them.
-        for good in self.better() {
-            let Some(broken) = self.stand_on_case(good).await? else { continue };
-            pinned.extend(broken);
-            self.round().await?;
-            break;
-        }
-        self.find(&mut pinned).await?;
-        // While it was proven, runs without cuts may have begun to differ.
-        if self.settle_segments(&mut steady, &mut pinned).await? {
-            self.findings.clear();
-            self.find(&mut pinned).await?;
-        }
-        self.try_half_close().await
-    }
-
-    /// What is certain, with what was pinned.
-    async fn find(&mut self, pinned: &mut Vec<Suspect>) -> Result<()> {
-        pinned.retain(|suspect| self.suspects.iter().all(|other| other.case != suspect.case));
-        self.suspects.append(pinned);
-        findings::find(self).await
-    }
-
-    /// Where runs without cuts have begun to differ on the way, what they did may have been taken for a clock: the segments
-    /// are pinned if these decide, and the cases are run again. That is tried once.
-    async fn settle_segments(&mut self, steady: &mut bool, pinned: &mut Vec<Suspect>) -> Result<bool> {
-        if !*steady || !self.is_differing() || self.gone {
-            return Ok(false);
-        }
-        *steady = false;
-        let Some(broken) = self.pin_segments().await? else { return Ok(false) };
-        pinned.push(broken);
-        self.round().await?;
-        Ok(true)
-    }
-
     /// Runs without cuts differ from each other.
-    fn is_differing(&self) -> bool {
+    pub(super) fn is_differing(&self) -> bool {
         self.unsteady || self.expectation.is_volatile()
     }
 
@@ -251,7 +188,7 @@ impl Judge {
 
     /// Has another run without cuts, and learns from it; where the server is gone, that is noted.
     pub(super) async fn refresh(&mut self) -> Result<()> {
-        let fresh = match super::baseline::punctual(&self.runner, &self.base, self.bounds).await {
+        let fresh = match punctual(&self.runner, &self.base, self.bounds).await {
             Err(error) if error.is_unreachable() => {
                 self.note_gone(&error, Vec::new());
                 return Ok(());
@@ -265,7 +202,7 @@ impl Judge {
 
     /// Takes in a run without cuts that came later than the first.
     pub(super) fn learn(&mut self, fresh: &Outcome) {
-        let what = findings::in_words(self, fresh);
+        let what = self.in_words(fresh);
         if !self.is_scripted() {
             self.note_segments(fresh);
         }
@@ -295,12 +232,12 @@ impl Judge {
     }
 
     /// There was a first run without cuts.
-    fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         !self.baseline.exchanges.is_empty()
     }
 
     /// A run failed that no case can be blamed for.
-    fn failed(&mut self, error: &Error) -> End {
+    pub(super) fn failed(&mut self, error: &Error) -> End {
         if error.is_unreachable() {
             self.note_gone(error, Vec::new());
             return End::Done;
@@ -332,6 +269,25 @@ impl Judge {
                  what ends it"
             ),
         });
+    }
+
+    /// In a few words, in what a run differs from what is expected.
+    pub(super) fn in_words(&self, now: &Outcome) -> String {
+        let differences = self.expectation.differences(now);
+        let (names, base) = (Names::of(&self.runner.subject), &self.base);
+        Pair { names, base, before: &self.baseline, now }.headline(&differences)
+    }
+
+    /// Notes a suspect that passed in other runs, unless runs without cuts have shown the same since.
+    pub(super) fn note_unrepeated(&mut self, suspect: &Suspect) {
+        let headline = self.in_words(&suspect.outcome);
+        if headline.is_empty() {
+            return;
+        }
+        let Suspect { case, runs, .. } = suspect;
+        self.unrepeated.retain(|other| other.case != *case);
+        let (case, Runs { all: runs, otherwise }) = (case.clone(), *runs);
+        self.unrepeated.push(Unrepeated { case, headline, runs, otherwise });
     }
 
     /// How many cuts and joins a case plans, all connections together.

@@ -1,0 +1,133 @@
+//! What happens in a scene, act by act, as it was measured.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// How long a scene waits for anything that the kernel of this machine is to do. The longest such wait is that for a late
+/// acknowledgement, 40 to 200 ms; more than this means that it will not happen.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Messages that are sent to count those that are lost.
+pub const FLOOD: u32 = 10_000;
+
+/// TCP or UDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// A stream.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+/// One conversation of a scene, on sockets of its own.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Act {
+    /// What it is called within its scene.
+    pub name: &'static str,
+    /// What it runs over.
+    pub transport: Transport,
+    /// What happened, in that order.
+    pub events: Vec<Event>,
+    /// The effect that the act is there for has appeared: worked out from the events.
+    pub shown: bool,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// When: since the act's sockets were connected.
+    pub at: Duration,
+    /// What.
+    pub what: What,
+}
+
+/// What happened. Offsets count the bytes that were sent before, in the whole act; over UDP too, where nothing else does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// One call of `send` took all of these bytes.
+    Sent {
+        /// Of the first byte.
+        offset: u64,
+        /// What was sent.
+        bytes: Bytes,
+    },
+    /// What stands between the two, as a network does, passed these bytes on with one write.
+    Passed {
+        /// Of the first byte.
+        offset: u64,
+        /// What was passed on.
+        bytes: Bytes,
+    },
+    /// The sender had to wait: the kernel took no more.
+    Full,
+    /// So many bytes wait in the receiver's kernel for its next read. Of datagrams, it counts the first.
+    Queued {
+        /// How many.
+        bytes: u64,
+    },
+    /// One call of `recv` returned.
+    Read {
+        /// Of the first byte.
+        offset: u64,
+        /// Bytes that it had room for.
+        room: usize,
+        /// What it returned.
+        bytes: Bytes,
+        /// Bytes of the same datagram that there was no room for: they are gone.
+        cut: usize,
+    },
+    /// The reading program took these bytes for a message.
+    Took {
+        /// The message.
+        bytes: Bytes,
+    },
+    /// The reading program cannot go on.
+    Stuck {
+        /// Why, in one sentence.
+        why: String,
+    },
+    /// A length was written into four bytes, sent, and read.
+    Length {
+        /// What it was.
+        length: u64,
+        /// What arrived, most significant byte first.
+        bytes: [u8; 4],
+        /// What they say to a reader that takes them for a signed integer.
+        signed: i32,
+        /// What they say to a reader that takes them for an unsigned one.
+        unsigned: u32,
+    },
+    /// So many messages took so many reads.
+    Boundaries {
+        /// Messages sent, each with a call of its own.
+        sent: u32,
+        /// Calls of `recv` that returned them.
+        reads: u32,
+    },
+    /// The longest message that went through, among those that were tried.
+    Largest {
+        /// Its bytes.
+        bytes: u64,
+        /// One that the system refused to send, where it refused any.
+        refused: Option<u64>,
+    },
+    /// How much of a flood arrived, when the reader read only once the sender was done or had to wait.
+    Flood {
+        /// Messages sent.
+        sent: u32,
+        /// Messages that arrived.
+        received: u32,
+    },
+    /// How long a message took from `send` to the return of `recv`.
+    Time {
+        /// Messages that were timed.
+        messages: u32,
+        /// The median.
+        median: Duration,
+    },
+}

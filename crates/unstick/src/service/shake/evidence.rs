@@ -1,0 +1,24 @@
+//! What runs with a case and without it have shown.
+
+/// What runs with a case and without have shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// Runs with the case, and as many without, in an order by lot.
+    pub runs: u32,
+    /// Those with it that went otherwise than any without.
+    pub otherwise: u32,
+    /// How probable that is, if the case made no difference (Fisher's exact test).
+    pub chance: f64,
+}
+
+impl std::fmt::Display for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { runs, otherwise, chance } = self;
+        let odds = (1.0 / chance).round();
+        write!(
+            f,
+            "in {otherwise} of {runs} runs with it and in none of {runs} without, in mixed order: chance would do that once in {odds} times"
+        )
+    }
+}

@@ -1,0 +1,86 @@
+//! How a program is tried: runs without cuts, then every case; what went otherwise is tried until it is certain.
+
+use super::config::Shake;
+use super::findings;
+use super::report::Report;
+use super::trial::{End, Suspect, Trial};
+use crate::error::Result;
+
+/// Tries a program.
+pub(super) async fn run(shake: Shake) -> Result<Report> {
+    let mut trial = Trial::new(shake);
+    let stop = trial.shake.stop.clone();
+    let deadline = trial.shake.time.and_then(|time| trial.begun.checked_add(time));
+    let late = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let end = tokio::select! {
+        biased;
+        done = trial.work() => done.map(|()| End::Done),
+        () = stop.comes() => Ok(End::Stopped),
+        () = late => Ok(End::OutOfTime),
+    };
+    let end = match end {
+        // What was found up to then is still so.
+        Err(error) if trial.has_begun() => trial.failed(&error),
+        end => end?,
+    };
+    Ok(trial.report(end))
+}
+
+impl Trial {
+    /// All of it. What is known stays where it is if this is broken off.
+    async fn work(&mut self) -> Result<()> {
+        if !self.begin().await? {
+            return Ok(());
+        }
+        let mut pinned = Vec::new();
+        let differing = self.is_differing();
+        if self.unsteady {
+            pinned.extend(self.pin().await?);
+        } else if differing {
+            pinned.extend(self.pin_segments().await?);
+        }
+        self.choose_jobs().await?;
+        self.round().await?;
+        let mut steady = !differing;
+        self.settle_segments(&mut steady, &mut pinned).await?;
+        // Where they end well, it is not the cases that go wrong: it is what comes without them.
+        for good in self.better() {
+            let Some(broken) = self.stand_on_case(good).await? else { continue };
+            pinned.extend(broken);
+            self.round().await?;
+            break;
+        }
+        self.find(&mut pinned).await?;
+        // While it was proven, runs without cuts may have begun to differ.
+        if self.settle_segments(&mut steady, &mut pinned).await? {
+            self.findings.clear();
+            self.find(&mut pinned).await?;
+        }
+        self.try_half_close().await
+    }
+
+    /// What is certain, with what was pinned.
+    async fn find(&mut self, pinned: &mut Vec<Suspect>) -> Result<()> {
+        pinned.retain(|suspect| self.suspects.iter().all(|other| other.case != suspect.case));
+        self.suspects.append(pinned);
+        findings::find(self).await
+    }
+
+    /// Where runs without cuts have begun to differ on the way, what they did may have been taken for a clock: the segments
+    /// are pinned if these decide, and the cases are run again. That is tried once.
+    async fn settle_segments(&mut self, steady: &mut bool, pinned: &mut Vec<Suspect>) -> Result<bool> {
+        if !*steady || !self.is_differing() || self.gone {
+            return Ok(false);
+        }
+        *steady = false;
+        let Some(broken) = self.pin_segments().await? else { return Ok(false) };
+        pinned.push(broken);
+        self.round().await?;
+        Ok(true)
+    }
+}
