@@ -4,18 +4,19 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use colorchoice::ColorChoice;
 use unstick::HalfClose;
 
 use crate::options::bridge::BridgeArgs;
+use crate::options::completion::{formats, half_close, scenes, specs};
 use crate::options::connection::{ConnectArgs, WireArgs};
 use crate::options::listening::ListenArgs;
 use crate::options::peer_limits::PeerLimits;
 use crate::options::talk::TalkArgs;
 use crate::options::tls::{TlsArgs, TlsClientArgs, TlsServerArgs};
 use crate::options::udp::UdpArgs;
-use crate::options::values::{at_least_one, duration, half_close, number};
+use crate::options::values::{at_least_one, duration, number};
 use crate::options::websocket::{WsArgs, WsClientArgs, WsMessageArgs, WsServerArgs};
 use crate::{help, version};
 
@@ -29,6 +30,9 @@ pub struct Cli {
     /// Colour the output: auto (on a terminal), always or never [default: auto]
     #[arg(long, value_name = "WHEN", global = true, value_enum, hide_possible_values = true, help_heading = "Output")]
     pub color: Option<Color>,
+    /// Read no options from the config file ($XDG_CONFIG_HOME/unstick/config, or the file that UNSTICK_CONFIG names)
+    #[arg(long, global = true, help_heading = "Output")]
+    pub no_config: bool,
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
@@ -178,10 +182,10 @@ pub struct Ask {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
     /// Shut down the sending side after the message: now, answered (after 3s without a reply) or never [default: never]
-    #[arg(long, value_name = "WHEN", value_parser = half_close)]
+    #[arg(long, value_name = "WHEN", value_parser = half_close(), hide_possible_values = true)]
     pub half_close: Option<HalfClose>,
     /// Print the reply in this format: line, hex, escaped, json, raw or a framing spec
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true)]
     pub io: Option<String>,
     /// How it lies on the wire.
     #[command(flatten)]
@@ -205,7 +209,7 @@ pub struct Ask {
 pub struct Lab {
     /// Scenes to play: nagle, slow-reader, split, small-buffer, length, range, datagrams, cut-short, loss or compare;
     /// all if you name none
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = scenes(), hide_possible_values = true)]
     pub scenes: Vec<String>,
     /// Print what happened as one JSON object a line
     #[arg(long)]
@@ -225,13 +229,13 @@ pub struct Shake {
     pub to: Option<String>,
     /// Start the server with COMMAND for every case. {port} and UNSTICK_PORT, or {path} and UNSTICK_PATH, tell it where to
     /// listen
-    #[arg(long, value_name = "COMMAND", conflicts_with = "stdio")]
+    #[arg(long, value_name = "COMMAND", conflicts_with = "stdio", value_hint = ValueHint::CommandString)]
     pub start: Option<String>,
     /// Test a program on pipes: cut its standard input
     #[arg(long, conflicts_with = "to", requires = "command")]
     pub stdio: bool,
     /// Compare messages of this framing instead of bytes
-    #[arg(short = 'f', long = "frame", value_name = "SPEC")]
+    #[arg(short = 'f', long = "frame", value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
     pub frame: Option<String>,
     /// Send TEXT, with unstick as the client (repeatable)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -299,7 +303,7 @@ pub struct Shake {
 #[derive(Debug, Args)]
 pub struct Framings {
     /// The spec or preset to explain, with the frame of a sample message
-    #[arg(value_name = "SPEC")]
+    #[arg(value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
     pub spec: Option<String>,
     /// Print one JSON object a line
     #[arg(long)]

@@ -4,6 +4,7 @@
 
 mod args;
 mod complaints;
+mod config;
 mod deadline;
 mod frontend;
 mod help;
@@ -25,6 +26,7 @@ mod version;
 use clap::{CommandFactory, FromArgMatches};
 
 use args::Color;
+use config::Config;
 use status::Status;
 
 fn main() {
@@ -36,8 +38,14 @@ fn main() {
 
 fn answer() -> Status {
     let mut command = help::prepare(args::Cli::command());
-    let typed = command.try_get_matches_from_mut(std::env::args_os());
-    let parsed = typed.and_then(|matches| args::Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
+    let typed: Vec<_> = std::env::args_os().collect();
+    let config = Config::of_user(&typed, &command).and_then(|config| config.add_to(&typed, &command));
+    let words = match config {
+        Ok(words) => words,
+        Err(error) => return report::failure(&error),
+    };
+    let matches = command.try_get_matches_from_mut(words);
+    let parsed = matches.and_then(|matches| args::Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
     match parsed {
         Ok((cli, matches)) => {
             output::set_colour(cli.color.unwrap_or(Color::Auto).into());

@@ -3,6 +3,7 @@
 
 pub mod bridge;
 pub mod children;
+pub mod completion;
 pub mod connection;
 pub mod endpoint;
 pub mod framing;

@@ -30,6 +30,11 @@ pub fn report(error: &clap::Error, command: &Command) -> Status {
     }
 }
 
+/// The sentence alone, for an error whose place is said in front.
+pub fn sentence(error: &clap::Error, command: &Command) -> String {
+    explain(error, verb(command), command).to_string()
+}
+
 /// What was typed behind the name of the program.
 fn words() -> Vec<String> {
     std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()

@@ -3,6 +3,7 @@
 use clap::Args;
 use unstick::{Error, Result};
 
+use crate::options::completion::specs;
 use crate::options::values::number;
 use crate::options::websocket::WsBridgeArgs;
 
@@ -14,7 +15,7 @@ pub struct BridgeArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub to: Option<String>,
     /// The framing on the server's side, if it differs from -f
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
     pub to_frame: Option<String>,
     /// Print what passes: time, peer, direction (c2s, s2c), length, and text or bytes
     #[arg(long)]

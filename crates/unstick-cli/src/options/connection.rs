@@ -10,6 +10,7 @@ use unstick::wire::quantity::parse_number;
 use unstick::{Address, Error, Options, Result};
 
 use crate::options::children;
+use crate::options::completion::specs;
 use crate::options::proxy::ProxyArgs;
 use crate::options::tls::TlsClientArgs;
 use crate::options::values::{Keepalive, duration, keepalive};
@@ -21,13 +22,13 @@ use crate::{output, sanitize};
 #[command(next_help_heading = "Framing")]
 pub struct WireArgs {
     /// The framing of streams, such as line, u32be or struct:i (see `unstick framings`)
-    #[arg(short = 'f', long = "frame", value_name = "SPEC")]
+    #[arg(short = 'f', long = "frame", value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
     pub frame: Option<String>,
     /// The framing of received messages, if the directions differ
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
     pub frame_in: Option<String>,
     /// The framing of sent messages, if the directions differ
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
     pub frame_out: Option<String>,
     /// Close a peer whose frame takes longer than TIME from its first byte to its last
     #[arg(long, value_name = "TIME", value_parser = duration)]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use unstick::HalfClose;
 
 use crate::options::children::Children;
-use crate::options::values::{at_least_one, duration, half_close};
+use crate::options::completion::{formats, half_close};
+use crate::options::values::{at_least_one, duration};
 
 /// What is exchanged, and until when.
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ pub struct TalkArgs {
     pub echo: bool,
     /// AutoReply every message with the output of COMMAND. The command reads the message from standard input; UNSTICK_PEER and
     /// UNSTICK_FROM name the peer
-    #[arg(long, value_name = "COMMAND", group = "answer")]
+    #[arg(long, value_name = "COMMAND", group = "answer", value_hint = ValueHint::CommandString)]
     pub each: Option<String>,
     #[command(flatten)]
     pub children: Children,
@@ -38,7 +39,7 @@ pub struct TalkArgs {
     pub max_answers: Option<u64>,
     /// Write messages to standard output, and read them from standard input, in this format: line, quoted, hex, escaped,
     /// json, raw or a framing spec [default: line for -f line, else quoted, where $'a\nb' holds an LF]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true)]
     pub io: Option<String>,
     /// Print events and read commands, one JSON object a line
     #[arg(long, conflicts_with = "io")]
@@ -63,7 +64,7 @@ pub struct TalkArgs {
     pub deadline: Option<Duration>,
     /// Shut down the sending side after the end of input: now, answered (once an answer has come, or after 3s without one) or
     /// never [default: answered for connect; now for listen, a prompt and exec:]
-    #[arg(long, value_name = "WHEN", value_parser = half_close, help_heading = "End")]
+    #[arg(long, value_name = "WHEN", value_parser = half_close(), hide_possible_values = true, help_heading = "End")]
     pub half_close: Option<HalfClose>,
     /// Do not read standard input: only receive, greet and answer
     #[arg(long, conflicts_with = "no_wait", help_heading = "End")]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use unstick::HalfClose;
 use unstick::limits::{LONGEST_KEEPALIVE, SHORTEST_KEEPALIVE};
 use unstick::wire::quantity::{DURATIONS, parse_duration, parse_number};
 
@@ -26,15 +25,6 @@ pub fn number(text: &str) -> Result<u64, String> {
 
 pub fn at_least_one(text: &str) -> Result<u64, String> {
     parse_number(text).filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
-}
-
-pub fn half_close(text: &str) -> Result<HalfClose, String> {
-    match text {
-        "now" => Ok(HalfClose::Now),
-        "answered" => Ok(HalfClose::Answered),
-        "never" => Ok(HalfClose::Never),
-        _ => Err("it is now, answered or never".to_owned()),
-    }
 }
 
 /// Whether silent TCP peers are asked if they are still there.

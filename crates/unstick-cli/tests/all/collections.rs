@@ -76,6 +76,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("service/talk/hub.rs", "peers", OpenFiles),
     // The program.
     ("complaints.rs", "kinds", Limit("KINDS")),
+    ("config.rs", "lines", User),
     ("frontend/pipe.rs", "whole", User),
     ("frontend/pipe.rs", "scratch", Limit("MAX_MESSAGE")),
     ("frontend/prompt.rs", "commands", Limit("LINES_AHEAD")),

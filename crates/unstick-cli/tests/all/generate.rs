@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use unstick::wire::{FRAMINGS, Preset, UNSUPPORTED};
 
-use crate::rig::{Process, program, unstick};
+use crate::rig::{Process, Terminal, program, temporary, unstick};
 
 fn printed(arguments: &[&str]) -> String {
     let mut program = unstick(arguments);
@@ -24,6 +24,63 @@ fn bash_reads_its_completions_and_completes_a_verb() {
     bash.feed("\nCOMP_WORDS=(unstick lis) COMP_CWORD=1\n_unstick unstick lis unstick\necho \"${COMPREPLY[@]}\"\n");
     bash.end_input();
     assert_eq!((&*bash.rest(), bash.code(), &*bash.errors()), ("listen\n", 0, ""));
+}
+
+/// What bash offers for the last of these words.
+fn offered_by_bash(script: &str, words: &[&str]) -> Vec<String> {
+    let (last, before) = (words.last().expect("a word"), words[words.len() - 2]);
+    let mut bash = Process::start(Command::new("bash").args(["--norc", "-e"]));
+    bash.feed(script);
+    let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+    let at = words.len() - 1;
+    bash.feed(format!("\nCOMP_WORDS=({line}) COMP_CWORD={at}\n_unstick unstick '{last}' '{before}'\n"));
+    bash.feed("printf '%s\\n' \"${COMPREPLY[@]}\"\n");
+    bash.end_input();
+    let offered = bash.rest().lines().map(str::to_owned).collect();
+    assert_eq!((bash.code(), &*bash.errors()), (0, ""), "{words:?}");
+    offered
+}
+
+fn offered_by_fish(script: &str, words: &[&str]) -> Vec<String> {
+    let mut fish = Process::start(Command::new("fish").args(["--no-config"]));
+    fish.feed(format!("{script}\ncomplete -C '{}'\n", words.join(" ")));
+    fish.end_input();
+    let offered = fish.rest().lines().filter_map(|line| line.split('\t').next()).map(str::to_owned).collect();
+    assert_eq!((fish.code(), &*fish.errors()), (0, ""), "{words:?}");
+    offered
+}
+
+/// zsh completes in a terminal only, one whose lines are read: Tab lists these values below the line.
+fn is_listed_by_zsh(script: &str, words: &[&str], values: &[&str]) {
+    let folder = temporary();
+    std::fs::write(folder.path().join("_unstick"), script).expect("a file");
+    let mut terminal = Terminal::zsh(folder.path());
+    terminal.ends_with(&["zsh$"]);
+    terminal.types(format!("{}\t", words.join(" ")));
+    for value in values {
+        terminal.shows_word(value);
+    }
+}
+
+#[test]
+fn values_are_completed_by_every_shell_that_can() {
+    let cases = [
+        (&["unstick", "connect", ":1", "-f", "post"][..], &["postgres", "postgresql"][..]),
+        (&["unstick", "listen", ":1", "--frame", "u3"], &["u32be", "u32le"]),
+        (&["unstick", "listen", ":1", "--to-frame", "stom"], &["stomp", "stomp-frame"]),
+        (&["unstick", "ask", ":1", "hi", "--io", ""], &["hex", "quoted", "escaped", "raw"]),
+        (&["unstick", "lab", "s"], &["slow-reader", "split", "small-buffer"]),
+        (&["unstick", "framings", "mod"], &["modbus", "modbus-rtu"]),
+        (&["unstick", "generate", "completions", ""], &["bash", "zsh", "fish", "powershell"]),
+        (&["unstick", "connect", ":1", "--half-close", ""], &["now", "answered", "never"]),
+    ];
+    let scripts = ["bash", "fish", "zsh"].map(|shell| printed(&["generate", "completions", shell]));
+    for (words, values) in cases {
+        for offered in [offered_by_bash(&scripts[0], words), offered_by_fish(&scripts[1], words)] {
+            assert!(values.iter().all(|value| offered.iter().any(|one| one == value)), "{words:?}: {offered:?}");
+        }
+        is_listed_by_zsh(&scripts[2], words, values);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod bridges;
 mod children;
 mod collections;
 mod commands;
+mod config;
 mod damaged;
 mod docs;
 mod ends;

@@ -78,6 +78,8 @@ const PROMPT: &[(&str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR", "no colour, if it is set and not empty; --color goes before it"),
     ("CLICOLOR_FORCE", "colour also where the output is not a terminal, if it is set and not 0"),
+    ("UNSTICK_CONFIG", "the config file, in place of the usual one; empty for none"),
+    ("XDG_CONFIG_HOME", "where the config file is looked for"),
     ("TERM=dumb", "no colour, and no editing of lines"),
     ("XDG_STATE_HOME", "where the history of the prompt is kept"),
     (
@@ -138,7 +140,14 @@ pub(super) fn page(mut command: Command) -> String {
     list(
         &mut page,
         "FILES",
-        &[("~/.local/state/unstick/history", "lines typed at the prompt, readable by their owner only")],
+        &[
+            ("~/.local/state/unstick/history", "lines typed at the prompt, readable by their owner only"),
+            (
+                "~/.config/unstick/config",
+                "options of every run, one a line, such as --color=never or -f u32be; lines that begin with # are comments. What is \
+                 typed goes before, and an option that the verb does not have is passed over",
+            ),
+        ],
     );
     section(&mut page, "EXAMPLES");
     verbs.iter().for_each(|verb| show_examples(&mut page, verb));

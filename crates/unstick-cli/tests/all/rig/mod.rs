@@ -37,6 +37,8 @@ pub(crate) use unread::Unread;
 pub(crate) fn program() -> Command {
     let mut command = Command::new("env");
     command.args(["--default-signal=INT,HUP", env!("CARGO_BIN_EXE_unstick")]);
+    // The options of whoever runs the tests are not theirs.
+    command.env("UNSTICK_CONFIG", "");
     command
 }
 

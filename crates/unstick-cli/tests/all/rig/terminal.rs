@@ -69,6 +69,15 @@ impl Terminal {
         Terminal::start(&words, columns, &variables, &Arc::new(super::temporary()))
     }
 
+    /// A zsh that has the completions of a folder, whose prompt is `zsh$ `.
+    pub(crate) fn zsh(completions: &Path) -> Terminal {
+        let start = format!("fpath=({} $fpath); autoload -Uz compinit; compinit -D -u", completions.display());
+        std::fs::write(completions.join(".zshrc"), start + "; PS1='zsh$ '; setopt noautomenu nolistambiguous\n")
+            .expect("the folder can be written to");
+        let home = completions.to_str().expect("its path is text");
+        Terminal::start(&["zsh", "-i"], 80, &[("ZDOTDIR", home)], &Arc::new(super::temporary()))
+    }
+
     /// The same in the network namespace of a process, in a folder; its PATH has the program.
     pub(crate) fn shell_in_network(columns: u16, holder: u32, folder: &Path) -> Terminal {
         let program = Path::new(env!("CARGO_BIN_EXE_unstick")).parent().expect("it is in a folder").display();
@@ -105,7 +114,11 @@ impl Terminal {
         // `setsid --ctty` makes the terminal the controlling one, as a shell's is.
         let mut command = Command::new("setsid");
         command.arg("--ctty").args(words);
-        command.env("TERM", "xterm-256color").env("XDG_STATE_HOME", state.path()).env_remove("NO_COLOR");
+        command
+            .env("TERM", "xterm-256color")
+            .env("XDG_STATE_HOME", state.path())
+            .env_remove("NO_COLOR")
+            .env("UNSTICK_CONFIG", "");
         command.envs(variables.iter().copied());
         let master =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal is free");
@@ -143,6 +156,13 @@ impl Terminal {
             let contents = seen.screen().contents();
             contents.contains(text).then_some(contents)
         })
+    }
+
+    /// Waits until the word is on the screen, between blanks.
+    pub(crate) fn shows_word(&self, word: &str) {
+        self.until(&format!("{word:?} on the screen, as a word"), |seen| {
+            seen.screen().contents().split_whitespace().any(|one| one == word).then_some(())
+        });
     }
 
     /// Waits until the text is on the screen, in a row that does not hold the other.
