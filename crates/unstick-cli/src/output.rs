@@ -225,3 +225,33 @@ pub fn unwritten(error: Error) -> Error {
 pub fn unread(error: Error) -> Error {
     if error.is_framing() { Error::other(format!("standard input: {error}")) } else { error.of("standard input") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Set in the process that [`a_panic_in_a_thread_ends_the_process`] starts.
+    const PANICS: &str = "UNSTICK_TEST_PANICS";
+
+    /// The test starts itself anew, and panics there.
+    #[test]
+    fn a_panic_in_a_thread_ends_the_process() {
+        if std::env::var_os(PANICS).is_some() {
+            end_on_panic();
+            let _ = std::thread::spawn(|| panic!("on purpose")).join();
+            unreachable!("a thread has panicked, and the process goes on");
+        }
+        let this = std::env::current_exe().expect("a test is a program");
+        let mut command = Command::new(this);
+        command
+            .args(["--exact", "--nocapture", "output::tests::a_panic_in_a_thread_ends_the_process"])
+            .env(PANICS, "1");
+        let ended = command.output().expect("it starts");
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(Status::Failed as i32), "{errors}");
+        assert!(errors.contains("on purpose"), "{errors}");
+        assert!(errors.ends_with("unstick: the program failed: this is a bug in unstick\n"), "{errors}");
+    }
+}

@@ -5,15 +5,33 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::kernel_drops::{self, NextLook};
+use tokio::sync::mpsc;
+
+use super::super::transport::DatagramEnd;
 use super::packets::Intake;
 use super::port::Port;
 use super::sessions::Table;
 use crate::activity::sleep_until;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::limits;
+
+/// Tells the listener where the task of a socket panics: its other tasks keep it open, and it would wait for peers that it never
+/// hears of.
+struct Alarm(mpsc::Sender<Result<DatagramEnd>>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let arrivals = self.0.clone();
+            // After those that wait to be accepted.
+            tokio::spawn(async move { arrivals.send(Err(Error::panicked("the task of a socket"))).await });
+        }
+    }
+}
 
 /// The task of a socket: takes what arrives and gives it to the session that it belongs to.
 pub(super) async fn serve(port: Arc<Port>) {
+    let _alarm = Alarm(port.room.arrivals.clone());
     let mut table = Table::new(Arc::clone(&port));
     let mut intake = Intake::new(port.address.is_ipv4(), port.room.options.udp.largest);
     let mut look = NextLook::default();
@@ -48,5 +66,25 @@ pub(super) async fn serve(port: Arc<Port>) {
         if idle.deadline() != table.next_check() {
             idle.as_mut().reset(table.next_check());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_hears_of_a_panic_after_the_sessions_that_wait() {
+        let (arrivals, mut incoming) = mpsc::channel(1);
+        arrivals.try_send(Err(Error::other("a session that waits"))).unwrap();
+        let alarm = Alarm(arrivals.clone());
+        let task = tokio::spawn(async move {
+            let _alarm = alarm;
+            panic!("on purpose");
+        });
+        assert!(task.await.unwrap_err().is_panic());
+        assert_eq!(incoming.recv().await.unwrap().err().unwrap().to_string(), "a session that waits");
+        let error = incoming.recv().await.unwrap().err().unwrap();
+        assert!(error.to_string().contains("the task of a socket panicked"), "{error}");
     }
 }
