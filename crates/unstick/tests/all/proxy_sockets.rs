@@ -72,6 +72,38 @@ async fn a_proxy_that_is_no_help_is_told_as_that() {
     }
 }
 
+/// The time to connect is that of all of it: bytes that come one at a time begin it anew no more than silence does.
+#[tokio::test]
+async fn a_proxy_whose_answer_trickles_is_given_up_in_time() {
+    const LIMIT: Duration = Duration::from_millis(500);
+    for kind in ["socks5://", "http://"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut options = Options::default();
+        options.connect_timeout = LIMIT;
+        options.proxy = Some(format!("{kind}{}", listener.local_addr().unwrap()).parse().unwrap());
+        let trickles = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let beginning: &[u8] =
+                if kind == "http://" { b"HTTP/1.1 200 OK\r\nX: " } else { b"\x05\x00\x05\x00\x00\x03\xff" };
+            let mut pace = tokio::time::interval(LIMIT / 25);
+            let mut sent = 0;
+            for byte in beginning.iter().chain(std::iter::repeat(&b'y')) {
+                pace.tick().await;
+                if stream.write_all(&[*byte]).await.is_err() {
+                    return sent;
+                }
+                sent += 1;
+            }
+            sent
+        };
+        let (address, framing) = ("tcp://far.test:4242".parse().unwrap(), framing("line"));
+        let (link, sent) = tokio::join!(connect(&address, Some(&framing), &options), trickles);
+        let error = link.unwrap_err();
+        assert!(error.to_string().contains("timed out after 500ms"), "{error}");
+        assert!(sent > 10, "it had gone on, and {sent} bytes had come");
+    }
+}
+
 #[tokio::test]
 async fn a_proxy_that_is_not_there_is_named() {
     let mut options = Options::default();
