@@ -33,6 +33,9 @@ const SMALL: u64 = 50_000;
 /// A conversation that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long nobody may come before nobody is on their way.
+const STRAY: Duration = Duration::from_secs(2);
+
 /// KiB that a bridge may have kept when all of its clients have gone.
 const KEPT: u64 = 48 << 10;
 
@@ -49,12 +52,19 @@ const WAYS: &[&[&str]] = &[&[], &["--fault", "delay=2ms"], &["--dump"], &["--fau
 struct Bridge {
     program: Program,
     /// Where its clients are accepted on the other side; none where that is a process, which answers with what it hears.
-    server: Option<Mutex<Listener>>,
+    server: Option<Mutex<Server>>,
     address: unstick::Address,
     client: &'static str,
     target: &'static str,
     framing: Framings,
     files: usize,
+}
+
+/// Where the clients of one bridge come out.
+struct Server {
+    listener: Listener,
+    /// Somebody may come whose conversation has ended.
+    is_doubtful: bool,
 }
 
 impl Bridge {
@@ -156,7 +166,15 @@ async fn bridge(
     let program = Program::listen(&words).await;
     let address = program.address.parse().expect("an address");
     let files = program.files();
-    Bridge { program, server: server.map(Mutex::new), address, client, target, framing, files }
+    Bridge {
+        program,
+        server: server.map(|listener| Mutex::new(Server { listener, is_doubtful: false })),
+        address,
+        client,
+        target,
+        framing,
+        files,
+    }
 }
 
 type Found = BTreeMap<String, (u64, String)>;
@@ -224,12 +242,7 @@ async fn conversation(bridge: &Bridge, options: &Options, seed: u64) -> Result<u
         let link = near.await.map_err(|error| format!("connecting: {error}"))?;
         return echoed(link, &mut random, seed).await;
     };
-    let (near, far) = {
-        // One at a time: who is accepted is who has just connected.
-        let mut server = server.lock().await;
-        let near = near.await.map_err(|error| format!("connecting: {error}"))?;
-        (near, server.accept().await.map_err(|error| format!("accepting: {error}"))?)
-    };
+    let (near, far) = meet(near, server).await?;
     let resets = random.below(4); // 0: the client does, 1: the server does
     let length = |random: &mut Random| if random.one_in(10) { 0 } else { random.below(MOST) };
     let last = !bridge.half_closes();
@@ -266,6 +279,26 @@ async fn conversation(bridge: &Bridge, options: &Options, seed: u64) -> Result<u
     judge("the server heard", &up, client, server, said_up, bridge.client, bridge.target)?;
     judge("the client heard", &down, server, client, said_down, bridge.target, bridge.client)?;
     Ok(up.bytes + down.bytes)
+}
+
+/// Both ends of one conversation: one at a time, so that who is accepted is who has just connected.
+///
+/// Where one of them fails, the other end of that conversation must not be taken for the next one's: nobody is accepted any more
+/// who was on their way by then.
+async fn meet(
+    near: impl Future<Output = unstick::Result<Link>>,
+    server: &Mutex<Server>,
+) -> Result<(Link, Link), String> {
+    let mut server = server.lock().await;
+    if server.is_doubtful {
+        while tokio::time::timeout(STRAY, server.listener.accept()).await.is_ok() {}
+    }
+    // A conversation that is ended by its time limit leaves it so.
+    server.is_doubtful = true;
+    let near = near.await.map_err(|error| format!("connecting: {error}"))?;
+    let far = server.listener.accept().await.map_err(|error| format!("accepting: {error}"))?;
+    server.is_doubtful = false;
+    Ok((near, far))
 }
 
 /// A process answers with what it hears.
