@@ -137,11 +137,14 @@ fn bar() -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-    let style = ProgressStyle::with_template("{bar:20} {pos}/{len}  {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(style("{spinner} {elapsed}  {msg}"));
     bar.set_message("runs without cuts");
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn tell(bar: &ProgressBar, progress: &Progress) {
@@ -152,6 +155,9 @@ fn tell(bar: &ProgressBar, progress: &Progress) {
         };
         let shorter = "--depth and --time make it shorter";
         bar.suspend(|| output::notice(&format!("{} cases will take about {about}; {shorter}", progress.planned)));
+    }
+    if bar.length() == Some(0) && progress.planned > 0 {
+        bar.set_style(style("{bar:20} {pos}/{len}  {msg}"));
     }
     bar.set_length(progress.planned);
     bar.set_position(progress.done);

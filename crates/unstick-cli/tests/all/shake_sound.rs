@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::rig::{Nginx, Process, Redis, Server, certificate, program, python_of_packages, script, sound, temporary};
 
-/// Longer than any of these takes, also beside a build.
+/// Longer than any of these takes, also beside a build; and beside three of them.
 const PATIENCE: Duration = Duration::from_secs(110);
+const LONG_PATIENCE: Duration = Duration::from_secs(900);
 
 /// Runs of each, with half-close and without.
 fn runs() -> usize {
@@ -60,9 +61,10 @@ impl Spared {
 
     fn shake(&mut self, way: &str, arguments: &[&str]) {
         let (mut verdicts, mut slowest) = (Vec::new(), Duration::ZERO);
+        let patience = if runs() > 1 { LONG_PATIENCE } else { PATIENCE };
         for _ in 0..runs() {
             let begun = Instant::now();
-            let mut shake = Process::start(program().args(["shake", "--json"]).args(arguments)).patient(PATIENCE);
+            let mut shake = Process::start(program().args(["shake", "--json"]).args(arguments)).patient(patience);
             let said = shake.rest();
             let report: Value = serde_json::from_str(&said).unwrap_or(Value::Null);
             let verdict = report["verdict"].as_str().unwrap_or("none").to_owned();

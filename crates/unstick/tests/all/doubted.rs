@@ -61,6 +61,29 @@ fn doubts(report: &Report, why: &str) {
     assert!(said(report).contains(why), "{why:?} is not in {report}");
 }
 
+#[tokio::test]
+async fn a_server_that_never_stops_sending_is_no_baseline() {
+    for pause in [Duration::from_millis(40), Duration::from_millis(400)] {
+        let address = server(move |_, mut stream| {
+            let _ = stream.read(&mut [0; 64]);
+            while stream.write_all(b"tick\n").is_ok() {
+                ends_within(&mut stream, pause);
+            }
+        });
+        let begun = std::time::Instant::now();
+        let report = Shake::server(*b"hello\n", address).timeout(Duration::from_secs(2)).run().await.unwrap();
+        doubts(&report, "(the server has sent");
+        doubts(
+            &report,
+            "so nothing was compared: send what makes it end, or fall silent, or give it longer with --timeout",
+        );
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    }
+    let address = server(|_, mut stream| while stream.write_all(&[b'x'; 65536]).is_ok() {});
+    let report = Shake::server(*b"hello\n", address).timeout(Duration::from_secs(2)).run().await.unwrap();
+    doubts(&report, "so nothing was compared");
+}
+
 // ---- the end is no cut ----
 
 #[tokio::test]

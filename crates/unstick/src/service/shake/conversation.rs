@@ -72,13 +72,14 @@ impl Bounds {
     pub(super) fn unknown(timeout: Option<Duration>, subject: &Subject) -> Self {
         let inside = matches!(subject, Subject::Service { .. });
         let (settle, patience) = if inside { (ANSWER_INSIDE, SILENCE_INSIDE) } else { (ANSWER, SILENCE) };
+        let total = timeout.unwrap_or(limits::BASELINE_PATIENCE);
         Self {
-            total: timeout.unwrap_or(limits::BASELINE_PATIENCE),
+            total,
             quiet: Duration::from_millis(100),
             settle: Duration::from_secs(1),
             ends: false,
             expected: 0,
-            hold: Hold { expected: 0, answer: Duration::ZERO, settle, patience, unknown: true },
+            hold: Hold { expected: 0, answer: Duration::ZERO, settle, patience, most: total, unknown: true },
             typical: Duration::ZERO,
         }
     }

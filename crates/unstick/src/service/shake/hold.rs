@@ -22,6 +22,8 @@ pub(super) struct Hold {
     pub(super) settle: Duration,
     /// How long an answer that does not come is waited for.
     pub(super) patience: Duration,
+    /// How long an answer may go on that never pauses.
+    pub(super) most: Duration,
     /// No answer is known yet: the first silence behind one ends the wait, and nothing but patience ends it without.
     pub(super) unknown: bool,
 }
@@ -31,6 +33,8 @@ enum Look {
     Over,
     /// The answer has not come.
     GivenUp,
+    /// It has come, and goes on without an end.
+    Endless,
     /// Nothing changes before this, unless something is said.
     Wait(Duration),
 }
@@ -47,6 +51,11 @@ impl Hold {
                     recorder.open().given_up = true;
                     break;
                 }
+                Look::Endless => {
+                    // The run is late, and is ended: this time was the server's.
+                    recorder.forget_wait(ClientToServer);
+                    return std::future::pending().await;
+                }
                 Look::Wait(time) => drop(tokio::time::timeout(time, change).await),
             }
         }
@@ -61,7 +70,7 @@ impl Hold {
                 recorder.open().given_up = true;
                 true
             }
-            Look::Wait(_) => false,
+            Look::Wait(_) | Look::Endless => false,
         }
     }
 
@@ -79,7 +88,11 @@ impl Hold {
             return Look::Wait(self.patience - since_sent);
         }
         let left = self.answer.saturating_sub(since_sent).max(self.settle.saturating_sub(silence));
-        if left.is_zero() { Look::Over } else { Look::Wait(left) }
+        match left.is_zero() {
+            true => Look::Over,
+            false if since_sent >= self.most => Look::Endless,
+            false => Look::Wait(left.min(self.most - since_sent)),
+        }
     }
 }
 

@@ -12,8 +12,11 @@ const COMPARING: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Token {
     Literal(Vec<u8>),
-    /// A number, of any length, because it was seen to differ; or a duration, which does wherever there is one.
+    /// A number, of any length, because it was seen to differ; or part of a duration or a time of day, which do wherever
+    /// there is one.
     Number,
+    /// What fills a column up to a width, in any number: where a time of day has a fraction, its last digits come and go.
+    Padding(u8),
     /// Something that differs from run to run, in so many bytes.
     Gap(usize, usize),
 }
@@ -109,6 +112,7 @@ impl Pattern {
             let next = match token {
                 Token::Literal(literal) => after_literal(&places, bytes, literal),
                 Token::Number => after_number(&places, bytes),
+                Token::Padding(filler) => after_padding(&places, bytes, *filler),
                 Token::Gap(least, most) => match tokens.next() {
                     Some(Token::Literal(literal)) => after_gap(&places, bytes, (*least, *most), literal),
                     _ => {
@@ -161,6 +165,15 @@ fn after_number(places: &[usize], bytes: &[u8]) -> Vec<usize> {
     after
 }
 
+/// Behind all of what fills a column there.
+fn after_padding(places: &[usize], bytes: &[u8], filler: u8) -> Vec<usize> {
+    let run = |at: &usize| at + bytes[*at..].iter().take_while(|byte| **byte == filler).count();
+    let mut after: Vec<usize> =
+        places.iter().map(|at| (at, run(at))).filter(|(at, end)| end > at).map(|(_, end)| end).collect();
+    after.dedup();
+    after
+}
+
 /// Between the terms of a sum.
 const PLUS: &[u8] = b" + ";
 
@@ -203,6 +216,7 @@ impl Token {
         match self {
             Self::Literal(literal) => (literal.len(), literal.len()),
             Self::Number => (1, LONGEST_NUMBER),
+            Self::Padding(_) => (1, WIDEST),
             Self::Gap(least, most) => (*least, *most),
         }
     }
@@ -211,6 +225,7 @@ impl Token {
     fn weight(&self) -> usize {
         match self {
             Self::Number => USUAL_NUMBER,
+            Self::Padding(_) => USUAL_PADDING,
             other => other.length().1,
         }
     }
@@ -219,7 +234,7 @@ impl Token {
         match self {
             Self::Literal(one) => number(one) == Some(one.len()),
             Self::Number => true,
-            Self::Gap(..) => false,
+            Self::Gap(..) | Self::Padding(_) => false,
         }
     }
 }
@@ -227,6 +242,10 @@ impl Token {
 /// Bytes of a number that may have any: as many as 64 bits and their fraction have, and what one has as a rule.
 const LONGEST_NUMBER: usize = 24;
 const USUAL_NUMBER: usize = 4;
+
+/// The same of what fills a column.
+const WIDEST: usize = 256;
+const USUAL_PADDING: usize = 16;
 
 #[derive(Default)]
 struct Merged {
@@ -238,7 +257,10 @@ impl Merged {
     fn known(&mut self, token: &Token) {
         match (self.tokens.last_mut(), token) {
             // Where the one ends and the other begins cannot be told.
-            (Some(Token::Gap(least, most)), Token::Number) => (*least, *most) = (*least + 1, *most + LONGEST_NUMBER),
+            (Some(Token::Gap(least, most)), Token::Number | Token::Padding(_)) => {
+                let (shortest, longest) = token.length();
+                (*least, *most) = (*least + shortest, *most + longest);
+            }
             _ => self.tokens.push(token.clone()),
         }
     }
@@ -272,7 +294,11 @@ fn tokens(bytes: &[u8]) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        let word = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().max(1);
+        let word = match bytes[at] {
+            // Of a width that a number decides.
+            filler @ (b' ' | b'-' | b'=') => bytes[at..].iter().take_while(|byte| **byte == filler).count(),
+            _ => bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().max(1),
+        };
         let length = match number(&bytes[at..]) {
             Some(length) if length >= word => length,
             _ => word,
@@ -281,6 +307,7 @@ fn tokens(bytes: &[u8]) -> Vec<Token> {
         at += length;
     }
     find_durations(&mut tokens);
+    find_clocks(&mut tokens);
     tokens
 }
 
@@ -318,6 +345,35 @@ fn find_durations(tokens: &mut Vec<Token>) {
         }
     }
     add_up(tokens);
+}
+
+/// Times of day: `12:34:56`, and with a fraction `12:34:56.789`, of which the width of a table may depend.
+fn find_clocks(tokens: &mut [Token]) {
+    let digits = |token: &Token| match token {
+        Token::Literal(one) if number(one) == Some(one.len()) => {
+            one.iter().position(|byte| *byte == b'.').or(Some(one.len()))
+        }
+        _ => None,
+    };
+    let colon = |token: &Token| matches!(token, Token::Literal(one) if one == b":");
+    let mut wide = false;
+    for at in 0..tokens.len().saturating_sub(4) {
+        let [hours, one, minutes, other, seconds] = &tokens[at..at + 5] else { continue };
+        let clock = colon(one) && colon(other) && digits(hours).is_some_and(|digits| digits <= 2);
+        if clock && digits(minutes) == Some(2) && digits(seconds) == Some(2) {
+            wide |= seconds.length().0 > 2;
+            for part in [at, at + 2, at + 4] {
+                tokens[part] = Token::Number;
+            }
+        }
+    }
+    for token in tokens.iter_mut().filter(|_| wide) {
+        if let Token::Literal(one) = token
+            && let [filler @ (b' ' | b'-' | b'='), _, ..] = one[..]
+        {
+            *token = Token::Padding(filler);
+        }
+    }
 }
 
 /// Makes one token of a sum of durations: `0.002 + 0.000 secs` and `0.002 + 0.000 + 0.001 secs` differ in time alone.
@@ -358,15 +414,39 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_a_gap_and_the_rest_still_counts() {
-        let pattern = learnt(&["Date: 12:34:56\r\nbody", "Date: 12:34:57\r\nbody"]);
-        assert_eq!(pattern.first_gap(), Some(12));
-        assert_eq!(pattern.misfit(b"Date: 12:34:01\r\nbody"), None);
-        assert!(pattern.misfit(b"Date: 12:35:01\r\nbody").is_some(), "minutes have not been seen to change");
-        assert!(pattern.misfit(b"Date: 12:34:01\r\nbod").is_some(), "cut short");
-        assert_eq!(pattern.misfit(b"Date: 12:34:5\r\nbody"), None, "a number that differs may have any length");
-        assert!(pattern.misfit(b"Date: 12:34:xy\r\nbody").is_some(), "that is no number");
+    fn a_counter_is_a_gap_and_the_rest_still_counts() {
+        let pattern = learnt(&["Ids: 12/34/56\r\nbody", "Ids: 12/34/57\r\nbody"]);
+        assert_eq!(pattern.first_gap(), Some(11));
+        assert_eq!(pattern.misfit(b"Ids: 12/34/01\r\nbody"), None);
+        assert!(pattern.misfit(b"Ids: 12/35/01\r\nbody").is_some(), "the middle one has not been seen to change");
+        assert!(pattern.misfit(b"Ids: 12/34/01\r\nbod").is_some(), "cut short");
+        assert_eq!(pattern.misfit(b"Ids: 12/34/5\r\nbody"), None, "a number that differs may have any length");
+        assert!(pattern.misfit(b"Ids: 12/34/xy\r\nbody").is_some(), "that is no number");
         assert!(pattern.misfit(b"").is_some());
+    }
+
+    #[test]
+    fn a_table_around_a_time_of_day_may_have_any_width() {
+        let table = |time: &str| {
+            let (width, head) = (time.len() + 2, "now");
+            format!("{head:^width$}\n{}\n {time}\n(1 row)\n", "-".repeat(width))
+        };
+        let pattern = learnt(&[&table("2026-11-26 23:39:58.859123+00"), &table("2026-11-26 23:39:58.912345+00")]);
+        for time in ["2026-11-26 23:39:59+00", "2026-11-26 23:40:01.1+00", "2026-11-26 00:00:00.85912+00"] {
+            assert_eq!(pattern.misfit(table(time).as_bytes()), None, "{time}");
+        }
+        assert!(pattern.misfit(table("2026-11-26 23:39:58.859123").as_bytes()).is_some(), "the zone counts");
+        assert!(pattern.misfit(table("2026-11-26 23:39:58.859123+00").replace("(1", "(2").as_bytes()).is_some());
+        assert!(pattern.misfit(table("2026-11-26 23:39:58.859123+00").replace('-', "").as_bytes()).is_some());
+    }
+
+    #[test]
+    fn blanks_and_dashes_count_where_no_time_of_day_decides_on_them() {
+        let pattern = learnt(&["a   b --- 12:34:56 c", "a   b --- 12:34:57 c"]);
+        assert_eq!(pattern.misfit(b"a   b --- 13:00:00 c"), None, "an hour later");
+        assert!(pattern.misfit(b"a  b --- 12:34:56 c").is_some());
+        assert!(pattern.misfit(b"a   b -- 12:34:56 c").is_some());
+        assert!(learnt(&["ids 1:2:3   x"]).misfit(b"ids 1:2:4   x").is_some(), "that is no time of day");
     }
 
     #[test]

@@ -173,6 +173,11 @@ impl Recorder {
         }
     }
 
+    /// What a direction waited for since it began to was not for a cut or a join.
+    pub(super) fn forget_wait(&self, way: Direction) {
+        self.open().waiting[way.index()] = None;
+    }
+
     /// Time that has passed in waiting for cuts and joins.
     pub(super) fn waited(&self) -> Duration {
         let written = self.open();
