@@ -43,10 +43,10 @@ async fn receive(count: u64) -> Result<(), Failure> {
     let (_sender, mut receiver) = listen().await?.accept().await?.split();
     let (mut start, mut came) = (None, 0);
     while came < count {
-        if !receiver.arrival().await? {
+        if !receiver.readable().await? {
             return Err("ended early".into());
         }
-        while let Some(message) = receiver.try_next()? {
+        while let Some(message) = receiver.try_recv_ref()? {
             black_box(message);
             start.get_or_insert_with(Instant::now);
             came += 1;
@@ -82,8 +82,8 @@ async fn send_all(port: u16, count: u64) -> Result<(), Failure> {
 
 async fn serve() -> Result<(), Failure> {
     let (sender, mut receiver) = listen().await?.accept().await?.split();
-    while receiver.arrival().await? {
-        while let Some(message) = receiver.try_next()? {
+    while receiver.readable().await? {
+        while let Some(message) = receiver.try_recv_ref()? {
             sender.send(message).await?;
         }
     }

@@ -33,7 +33,7 @@ async fn serve(mut listener: Listener) {
 }
 
 async fn answer(link: Link) {
-    let peer = link.names().remote.clone();
+    let peer = link.addrs().remote.clone();
     match echo(link).await {
         Ok(count) => println!("{peer}: {count} messages, and it has ended"),
         Err(error) => println!("{peer}: {error}"), // It broke the framing, say, or reset the connection.

@@ -3,6 +3,7 @@
 mod serial;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -61,6 +62,11 @@ pub struct HostPort {
 }
 
 impl HostPort {
+    /// As an address, where the host is a number.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        Some(SocketAddr::new(self.host.as_deref()?.parse().ok()?, self.port))
+    }
+
     /// The host to look up.
     pub fn host(&self) -> &str {
         self.host.as_deref().unwrap_or("localhost")
@@ -168,6 +174,15 @@ impl Address {
     /// Whether the transport is WebSocket, over whatever.
     pub fn is_web_socket(&self) -> bool {
         matches!(self, Self::Ws(_) | Self::Wss(_) | Self::WsUnix(_))
+    }
+
+    /// The address and port that it names, where it names them by number.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(at) | Self::Udp(at) | Self::Tls(at) => at.socket_addr(),
+            Self::Ws(at) | Self::Wss(at) => at.at.socket_addr(),
+            _ => None,
+        }
     }
 
     /// The socket of this machine that it is, if it is one.

@@ -60,7 +60,7 @@ pub use socket_activation::Inherited;
 pub use tls::certificate::Fingerprint;
 pub use tls::settings::{Authorities, Identity, TlsOptions};
 pub(crate) use transport::{Accept, LARGEST_RECORD, Lost, RECORD, SendDatagram, StreamRead, StreamWrite};
-pub use transport::{DatagramEnd, End, MessageEnd, Names, StreamEnd};
+pub use transport::{DatagramTransport, MessageTransport, PeerAddrs, StreamTransport, Transport};
 pub use ws::closing::Closing;
 pub(crate) use ws::closing::Closings;
 pub use ws::request::Request;
@@ -74,32 +74,32 @@ pub use ws::settings::{MessageKind, WsOptions};
 /// `connect_timeout`.
 ///
 /// Cancel safe: nothing remains open.
-pub async fn connect(address: &Address, options: &Options) -> Result<End> {
+pub async fn connect(address: &Address, options: &Options) -> Result<Transport> {
     match address {
-        Address::Tcp(at) => tcp::connect(at, options).await.map(End::Stream),
-        Address::Udp(at) => udp::connect(at, options).await.map(End::Datagram),
-        Address::Tls(at) => tls::connect(at, options).await.map(End::Stream),
-        Address::Ws(at) => ws::connect(at, options).await.map(End::Message),
-        Address::Wss(at) => wss::connect(at, options).await.map(End::Message),
+        Address::Tcp(at) => tcp::connect(at, options).await.map(Transport::Stream),
+        Address::Udp(at) => udp::connect(at, options).await.map(Transport::Datagram),
+        Address::Tls(at) => tls::connect(at, options).await.map(Transport::Stream),
+        Address::Ws(at) => ws::connect(at, options).await.map(Transport::Message),
+        Address::Wss(at) => wss::connect(at, options).await.map(Transport::Message),
         #[cfg(unix)]
-        Address::WsUnix(at) => ws_unix::connect(at, options).await.map(End::Message),
+        Address::WsUnix(at) => ws_unix::connect(at, options).await.map(Transport::Message),
         #[cfg(unix)]
-        Address::Unix(name) => unix::connect(name, options).await.map(End::Stream),
+        Address::Unix(name) => unix::connect(name, options).await.map(Transport::Stream),
         #[cfg(unix)]
-        Address::UnixDgram(name) => unix_dgram::connect(name, options).await.map(End::Datagram),
+        Address::UnixDgram(name) => unix_dgram::connect(name, options).await.map(Transport::Datagram),
         #[cfg(unix)]
-        Address::UnixSeqpacket(name) => unix_seqpacket::connect(name, options).await.map(End::Datagram),
+        Address::UnixSeqpacket(name) => unix_seqpacket::connect(name, options).await.map(Transport::Datagram),
         #[cfg(not(unix))]
         Address::WsUnix(_) | Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => {
             Err(not_here(address))
         }
         #[cfg(all(unix, feature = "serial"))]
-        Address::Serial(line) => serial::connect(line, options).await.map(End::Stream),
+        Address::Serial(line) => serial::connect(line, options).await.map(Transport::Stream),
         #[cfg(not(all(unix, feature = "serial")))]
         Address::Serial(_) => Err(no_serial_lines(address)),
-        Address::Exec(command) => exec::connect(command, options).await.map(End::Stream),
-        Address::Mem(name) => mem::connect(name).map(End::Stream),
-        Address::Stdio => stdio::open().map(End::Stream),
+        Address::Exec(command) => exec::connect(command, options).await.map(Transport::Stream),
+        Address::Mem(name) => mem::connect(name).map(Transport::Stream),
+        Address::Stdio => stdio::open().map(Transport::Stream),
     }
 }
 

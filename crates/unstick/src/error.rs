@@ -62,6 +62,8 @@ enum Kind {
     /// Unfinished messages held more together than they may, and this one was the longest.
     OverBudget(usize),
     Closed,
+    /// The queue has no room.
+    Full,
     Exited(Exited),
     Other(String),
 }
@@ -152,11 +154,16 @@ impl Error {
         Self::new(Kind::TooLarge { length, source }).with_hint(too_large())
     }
 
+    #[cold]
+    pub(crate) fn full() -> Self {
+        Self::new(Kind::Full)
+    }
+
     pub(crate) fn closed() -> Self {
         Self::new(Kind::Closed)
     }
 
-    /// A message that cannot be written as it is, in one sentence: [`is_message`](Self::is_message).
+    /// A message that cannot be written as it is, in one sentence: [`is_message_rejected`](Self::is_message_rejected).
     pub fn unfit(what: impl Into<String>) -> Self {
         Self::new(Kind::Unfit(what.into()))
     }
@@ -269,7 +276,7 @@ impl Error {
     }
 
     /// The message cannot be sent as it is; the link goes on.
-    pub fn is_message(&self) -> bool {
+    pub fn is_message_rejected(&self) -> bool {
         matches!(self.inner.kind, Kind::Encode(_) | Kind::Unfit(_) | Kind::TooLarge { .. })
     }
 
@@ -283,6 +290,12 @@ impl Error {
     /// The sending side was already ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.inner.kind, Kind::Closed)
+    }
+
+    /// The message was not sent because the queue is full: the peer reads more slowly than it is sent to. It can be sent again,
+    /// once [`Sender::writable`](crate::Sender::writable) says so.
+    pub fn is_full(&self) -> bool {
+        matches!(self.inner.kind, Kind::Full)
     }
 
     /// The status that the process at the other end ended with, where that was not in order: as a shell counts it.
@@ -320,6 +333,7 @@ impl fmt::Display for Error {
                 "unfinished messages of all peers together hold over {}, and this one is the longest",
                 unstick_wire::quantity::size(*most as u64)
             ),
+            Kind::Full => f.write_str("the queue is full: the peer reads too slowly"),
             Kind::Closed => f.write_str("the sending side has already ended"),
         }
     }

@@ -2,26 +2,27 @@
 //!
 //! Not here: what a frame looks like (`wire`), and what a socket is ([`crate::endpoint`]). Services see only this.
 
+mod buffer_pool;
 mod outbox;
 mod receiver;
 mod sender;
-mod spare;
 
 pub use receiver::Receiver;
 pub use sender::Sender;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use unstick_wire::Role;
 
 use crate::address::{Address, Framings};
-use crate::endpoint::{self, Accept, End, Names, Options, StreamEnd};
+use crate::endpoint::{self, Accept, Options, PeerAddrs, StreamTransport, Transport};
 use crate::error::{Error, Result};
 
 /// A conversation with one peer, in messages.
 #[derive(Debug)]
 pub struct Link {
-    names: Names,
+    addrs: PeerAddrs,
     sender: Sender,
     receiver: Receiver,
     /// What the client of a WebSocket asked for.
@@ -33,14 +34,14 @@ impl Link {
     /// somebody else's [already](Framings::as_seen_by).
     ///
     /// ```
-    /// use unstick::endpoint::{Names, StreamEnd};
+    /// use unstick::endpoint::{PeerAddrs, StreamTransport};
     /// use unstick::{Link, Options, wire::Framing};
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> unstick::Result<()> {
     /// let (ours, theirs) = tokio::io::duplex(1024);
     /// let (reader, writer) = tokio::io::split(ours);
-    /// let names = Names { remote: "a pipe".into(), local: "here".into() };
-    /// let end = StreamEnd::new(reader, writer, names);
+    /// let names = PeerAddrs::new("a pipe", "here");
+    /// let end = StreamTransport::new(reader, writer, names);
     /// let link = Link::framed(end, &Framing::parse("netstring")?.into(), &Options::default())?;
     /// link.send(b"hello").await?;
     /// # let mut theirs = theirs;
@@ -57,7 +58,7 @@ impl Link {
     /// # Panics
     ///
     /// Outside of a tokio runtime: a task of it writes what is sent.
-    pub fn framed(end: StreamEnd, framings: &Framings, options: &Options) -> Result<Self> {
+    pub fn framed(end: StreamTransport, framings: &Framings, options: &Options) -> Result<Self> {
         let framings = framings.as_seen_by(Role::Client);
         let mut encoder = framings.outbound.encoder()?;
         let mut decoder = framings.inbound.decoder();
@@ -70,7 +71,7 @@ impl Link {
         let timed = options.frame_timeout.is_some() || !framings.inbound.keeps_boundaries();
         let sender = Sender::stream(end.writer, encoder);
         let receiver = Receiver::stream(end.reader, decoder, timed, sender.turn(), options.pending.share());
-        Ok(Self { names: end.names, sender, receiver, request: None })
+        Ok(Self { addrs: end.names, sender, receiver, request: None })
     }
 
     /// A link over any end: a stream is put in frames, a datagram already is a message.
@@ -82,18 +83,20 @@ impl Link {
     /// # Panics
     ///
     /// As [`framed`](Self::framed).
-    pub fn new(end: End, framings: Option<&Framings>, options: &Options) -> Result<Self> {
+    pub fn new(end: Transport, framings: Option<&Framings>, options: &Options) -> Result<Self> {
         match (end, framings) {
-            (End::Stream(end), Some(framings)) => Self::framed(end, framings, options),
-            (End::Stream(_), None) => Err(Error::usage("a stream needs a framing").with_hint("such as line or u32be")),
-            (End::Datagram(end), _) => Ok(Self {
-                names: end.names,
+            (Transport::Stream(end), Some(framings)) => Self::framed(end, framings, options),
+            (Transport::Stream(_), None) => {
+                Err(Error::usage("a stream needs a framing").with_hint("such as line or u32be"))
+            }
+            (Transport::Datagram(end), _) => Ok(Self {
+                addrs: end.names,
                 sender: Sender::datagram(end.outgoing),
                 receiver: Receiver::datagram(end.incoming),
                 request: None,
             }),
-            (End::Message(end), _) => Ok(Self {
-                names: end.names,
+            (Transport::Message(end), _) => Ok(Self {
+                addrs: end.names,
                 sender: Sender::messages(end.outgoing, end.largest, end.text_only, Arc::clone(&end.closings)),
                 receiver: Receiver::messages(end.incoming, end.closings),
                 request: end.request,
@@ -101,9 +104,19 @@ impl Link {
         }
     }
 
-    /// Who is at either end.
-    pub fn names(&self) -> &Names {
-        &self.names
+    /// Who is at either end, as text and as addresses.
+    pub fn addrs(&self) -> &PeerAddrs {
+        &self.addrs
+    }
+
+    /// The peer's address and port, where its transport has such: TCP, UDP, TLS and WebSocket do.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.addrs.peer_addr
+    }
+
+    /// This side's address and port, where its transport has such.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.addrs.local_addr
     }
 
     /// What the client of a WebSocket asked for as it opened it, where this end is the server.
@@ -192,8 +205,13 @@ impl Listener {
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
-    pub async fn accept_end(&mut self) -> Result<End> {
+    pub async fn accept_transport(&mut self) -> Result<Transport> {
         self.endpoint.accept().await
+    }
+
+    /// The address and port that it is really bound to, where its transport has such; the first, where there are several.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.addresses().iter().find_map(|address| address.parse::<Address>().ok()?.socket_addr())
     }
 
     /// The addresses that it is really bound to, as `tcp://127.0.0.1:8080`.

@@ -40,7 +40,7 @@ fn running_out_of_open_files_is_an_error_and_the_listener_lives_on() {
         assert!(begun.elapsed() >= Duration::from_millis(50), "a caller that goes on does not spin");
         drop(files);
         let link = listener.accept().await.unwrap();
-        assert_eq!(link.names().remote, peer.local_addr().unwrap().to_string());
+        assert_eq!(link.addrs().remote, peer.local_addr().unwrap().to_string());
 
         // With the limit raised to what the machine allows, the same files leave room.
         assert_eq!(limits::raise_open_files(), maximum);
@@ -48,7 +48,7 @@ fn running_out_of_open_files_is_an_error_and_the_listener_lives_on() {
         let files: Vec<_> = (0..100).map(|_| File::open("/dev/null").unwrap()).collect();
         let peer = TcpStream::connect(at).unwrap();
         let link = listener.accept().await.unwrap();
-        assert_eq!(link.names().remote, peer.local_addr().unwrap().to_string());
+        assert_eq!(link.addrs().remote, peer.local_addr().unwrap().to_string());
         drop(files);
     });
 }

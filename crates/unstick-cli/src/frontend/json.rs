@@ -38,7 +38,7 @@ struct Lines {
 
 impl Lines {
     fn push(&self, event: &Value) -> Result<()> {
-        self.sender.push(line(event).as_bytes()).map_err(unwritten)
+        self.sender.force_send(line(event).as_bytes()).map_err(unwritten)
     }
 }
 
@@ -87,14 +87,14 @@ impl Input for JsonInput {
                 return Ok(Some(command));
             }
             // What was wrong is an event: a script that reads none is not told without end.
-            self.errors.sender.room().await;
+            self.errors.sender.writable().await;
         }
         Ok(None)
     }
 
     fn try_next(&mut self) -> Result<Option<Command>> {
         while !self.errors.sender.is_full() {
-            let Some(line) = self.receiver.try_next_bytes().map_err(unread)? else { break };
+            let Some(line) = self.receiver.try_recv().map_err(unread)? else { break };
             if let Some(command) = self.read(&line)? {
                 return Ok(Some(command));
             }
@@ -231,7 +231,7 @@ impl Output for JsonOutput {
             return None;
         }
         let sender = self.sender();
-        Some(Box::pin(async move { sender.room().await }))
+        Some(Box::pin(async move { sender.writable().await }))
     }
 }
 

@@ -84,7 +84,7 @@ impl Input for PipeInput {
         if self.format == Format::Raw {
             return Ok(None);
         }
-        match self.receiver.try_next_bytes().map_err(unread)? {
+        match self.receiver.try_recv().map_err(unread)? {
             Some(message) if self.format.stands(&message) => Ok(Some(Command::Send { to: Recipient::Latest, message })),
             Some(written) => self.command(&written).map(Some),
             None => Ok(None),
@@ -93,7 +93,7 @@ impl Input for PipeInput {
 
     fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
         if self.format.is_verbatim() && self.format != Format::Raw {
-            while let Some(message) = self.receiver.try_next().map_err(unread)? {
+            while let Some(message) = self.receiver.try_recv_ref().map_err(unread)? {
                 let taken = match self.format.stands(message) {
                     true => take(message),
                     false => take(&self.format.parse_message(message)?),
@@ -119,14 +119,14 @@ impl PipeOutput {
         self
     }
 
-    /// Writes one message; one that does not fit the format is [`Error::is_message`], a reader that has gone
+    /// Writes one message; one that does not fit the format is [`Error::is_message_rejected`], a reader that has gone
     /// [`Error::is_closed`].
     pub fn message(&mut self, message: &[u8]) -> Result<()> {
         let quotes = self.format == Format::Quoted;
         let stands = self.format.stands(message);
         if stands && !self.times && !self.screen {
-            match self.sender.push(message) {
-                Err(error) if quotes && error.is_message() => {}
+            match self.sender.force_send(message) {
+                Err(error) if quotes && error.is_message_rejected() => {}
                 written => return written.map_err(|error| output_error(error, &self.format)),
             }
         }
@@ -143,7 +143,7 @@ impl PipeOutput {
         } else {
             self.format.write(message, &mut self.scratch);
         }
-        self.sender.push(&self.scratch).map_err(|error| output_error(error, &self.format))
+        self.sender.force_send(&self.scratch).map_err(|error| output_error(error, &self.format))
     }
 
     /// Whether a message needs no quotes. A terminal gets no peer's control characters: there they hold more.
@@ -155,7 +155,7 @@ impl PipeOutput {
 
 /// A message that does not fit the format concerns its peer, with a hint; a closed pipe ends the run quietly.
 fn output_error(error: Error, format: &Format) -> Error {
-    if error.is_message() {
+    if error.is_message_rejected() {
         let what = format!("a message does not fit standard output as --io {}: {error}", format.name());
         return Error::unfit(what).with_hint("--io quoted, hex, escaped or json shows any message on one line");
     }
@@ -176,7 +176,7 @@ impl Output for PipeOutput {
             return None;
         }
         let sender = self.sender.clone();
-        Some(Box::pin(async move { sender.room().await }))
+        Some(Box::pin(async move { sender.writable().await }))
     }
 }
 

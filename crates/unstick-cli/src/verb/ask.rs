@@ -143,12 +143,12 @@ async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
     let (sender, mut receiver) = link.split();
     sender.send(&question.message).await?;
     let arrival = tokio::select! {
-        arrival = receiver.arrival() => Some(arrival),
+        arrival = receiver.readable() => Some(arrival),
         () = half_closed(&sender, question.half_close) => None,
     };
     let arrival = match arrival {
         Some(arrival) => arrival,
-        None => receiver.arrival().await,
+        None => receiver.readable().await,
     };
     let reply = match arrival {
         Ok(_) => {
@@ -162,7 +162,7 @@ async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
     if let Some(damage) = receiver.take_damage(true) {
         output::notice(&sanitize::line(&damage.to_string()));
     }
-    if sender.ends_both() {
+    if !sender.has_half_close() {
         // Such a peer takes an end that is not said for an accident.
         let goodbye = async {
             let _ = sender.finish().await;
@@ -176,7 +176,7 @@ async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
 /// Shuts down the sending side when it is time. Where the transport cannot half-close, that is never.
 async fn half_closed(sender: &Sender, when: HalfClose) {
     match when {
-        _ if sender.ends_both() => std::future::pending().await,
+        _ if !sender.has_half_close() => std::future::pending().await,
         HalfClose::Never => std::future::pending().await,
         HalfClose::Now => {}
         HalfClose::Answered => tokio::time::sleep(HALF_CLOSE_PATIENCE).await,

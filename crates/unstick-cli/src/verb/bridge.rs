@@ -168,7 +168,7 @@ impl Bridge {
         let framings = self.target.client.as_ref().unwrap_or(&raw);
         let mut listener = unstick::listen(&self.address, Some(framings), &self.options).await?;
         match listener.serves_one() {
-            true => listener.accept_end().await.map(Clients::One),
+            true => listener.accept_transport().await.map(Clients::One),
             false => Ok(Clients::Many(listener)),
         }
     }

@@ -4,7 +4,7 @@ pub mod plan;
 
 use std::time::Instant;
 
-use unstick::endpoint::{End, StreamEnd};
+use unstick::endpoint::{StreamTransport, Transport};
 use unstick::service;
 use unstick::service::pipe::Ended;
 use unstick::service::talk::{Input, NoInput, Outcome, Output, Peers, talk};
@@ -147,12 +147,12 @@ async fn raw(plan: &Plan) -> Result<Status> {
     Ok(report::outcome(&outcome, &plan.rules, PeerErrors::Unsaid))
 }
 
-async fn open_end(plan: &Plan) -> Result<StreamEnd> {
+async fn open_end(plan: &Plan) -> Result<StreamTransport> {
     let end = if plan.listening {
         let mut listener = unstick::listen(&plan.address, plan.framings.as_ref(), &plan.options).await?;
         output::notice(&listening(listener.addresses()));
         loop {
-            match listener.accept_end().await {
+            match listener.accept_transport().await {
                 // A client that was not let in is not the one that is waited for.
                 Err(error) if error.is_handshake() => output::error(&error),
                 other => break other?,
@@ -162,7 +162,7 @@ async fn open_end(plan: &Plan) -> Result<StreamEnd> {
         unstick::endpoint::connect(&plan.address, &plan.options).await?
     };
     match end {
-        End::Stream(end) => Ok(end),
-        End::Datagram(_) | End::Message(_) => Err(Error::usage("a raw pipe is for streams")),
+        Transport::Stream(end) => Ok(end),
+        Transport::Datagram(_) | Transport::Message(_) => Err(Error::usage("a raw pipe is for streams")),
     }
 }

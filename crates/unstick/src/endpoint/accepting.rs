@@ -9,11 +9,11 @@ use crate::limits;
 
 /// Keeps a listener from retrying at once what cannot succeed yet.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct AcceptBackoff {
     not_before: Option<Instant>,
 }
 
-impl Patience {
+impl AcceptBackoff {
     /// Resolves when it makes sense to accept. Cancel safe.
     pub(super) async fn wait(&mut self) {
         if let Some(at) = self.not_before {
@@ -152,12 +152,12 @@ mod tests {
             Errno::OPNOTSUPP,
             Errno::NETUNREACH,
         ] {
-            let mut patience = Patience::default();
+            let mut patience = AcceptBackoff::default();
             assert!(patience.failed(os(errno)).is_none(), "{errno:?}");
             assert!(patience.not_before.is_none(), "{errno:?} pauses accepting");
         }
         for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::BADF, Errno::INVAL] {
-            let mut patience = Patience::default();
+            let mut patience = AcceptBackoff::default();
             let error = patience.failed(os(errno)).unwrap();
             assert!(patience.not_before.is_some(), "{errno:?} would be tried without a pause");
             assert_eq!(is_out_of_files(&error), matches!(errno, Errno::MFILE | Errno::NFILE), "{errno:?}");

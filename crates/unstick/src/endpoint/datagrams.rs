@@ -94,7 +94,7 @@ impl Batch {
     }
 
     /// Datagrams taken so far that were longer than what could be received.
-    pub(crate) fn cut_short(&self) -> u64 {
+    pub(crate) fn truncated(&self) -> u64 {
         self.cut_short
     }
 

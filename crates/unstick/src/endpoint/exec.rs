@@ -16,7 +16,7 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{oneshot, watch};
 
 use super::options::Options;
-use super::transport::{Names, StreamEnd, StreamRead, StreamWrite};
+use super::transport::{PeerAddrs, StreamRead, StreamTransport, StreamWrite};
 use crate::error::{Error, Exited, Result};
 use crate::limits;
 use crate::process_group::{Group, shell};
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(5);
 const TOGETHER: Duration = Duration::from_secs(1);
 
 /// Starts the command through `sh -c`, when there is room for it.
-pub(super) async fn connect(command: &str, options: &Options) -> Result<StreamEnd> {
+pub(super) async fn connect(command: &str, options: &Options) -> Result<StreamTransport> {
     let failed = |error| Error::unreachable(format!("cannot run `{command}`"), error);
     let seat = options.processes.seat_within(options.connect_timeout).await.map_err(|error| {
         let what = format!("cannot run `{command}`: {error}");
@@ -48,8 +48,8 @@ pub(super) async fn connect(command: &str, options: &Options) -> Result<StreamEn
     let hold = Arc::new(Hold { _gone: gone });
     let exit = Box::pin(exit(command.to_owned(), status));
     let reader = Output { output, exit, _hold: Arc::clone(&hold) };
-    let names = Names { remote: format!("exec:{command}"), local: "here".to_owned() };
-    Ok(StreamEnd { reader: Box::new(reader), writer: Box::new(Input { input: Some(input), _hold: hold }), names })
+    let names = PeerAddrs::new(format!("exec:{command}"), "here");
+    Ok(StreamTransport { reader: Box::new(reader), writer: Box::new(Input { input: Some(input), _hold: hold }), names })
 }
 
 /// Held by the halves: when both are dropped, the connection has gone.

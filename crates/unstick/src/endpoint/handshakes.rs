@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::accepting;
-use super::transport::{Accept, End, Names};
+use super::transport::{Accept, PeerAddrs, Transport};
 use crate::error::{Error, Result};
 use crate::limits;
 use left_out::{Cause, LeftOut};
@@ -27,7 +27,7 @@ pub(super) trait Arrivals: Send + 'static {
     type Stream: Send + Sync + 'static;
 
     /// The next connection. Cancel safe.
-    fn next(&mut self) -> impl Future<Output = Result<(Self::Stream, Names)>> + Send;
+    fn next(&mut self) -> impl Future<Output = Result<(Self::Stream, PeerAddrs)>> + Send;
 
     /// Resolves when the client has sent something, or has gone. Takes nothing. Cancel safe.
     fn spoken(stream: &Self::Stream) -> impl Future<Output = ()> + Send;
@@ -45,7 +45,7 @@ pub(super) trait Arrivals: Send + 'static {
 pub(super) struct Handshakes {
     addresses: Vec<String>,
     serves_one: bool,
-    ready: mpsc::Receiver<Result<End>>,
+    ready: mpsc::Receiver<Result<Transport>>,
     task: AbortHandle,
 }
 
@@ -54,8 +54,8 @@ impl Handshakes {
     pub(super) fn new<A, S, F>(inner: A, shake: S) -> Self
     where
         A: Arrivals,
-        S: Fn(A::Stream, Names) -> F + Send + 'static,
-        F: Future<Output = Result<End>> + Send + 'static,
+        S: Fn(A::Stream, PeerAddrs) -> F + Send + 'static,
+        F: Future<Output = Result<Transport>> + Send + 'static,
     {
         Self::bounded(inner, shake, Bounds::default())
     }
@@ -63,8 +63,8 @@ impl Handshakes {
     fn bounded<A, S, F>(inner: A, shake: S, bounds: Bounds) -> Self
     where
         A: Arrivals,
-        S: Fn(A::Stream, Names) -> F + Send + 'static,
-        F: Future<Output = Result<End>> + Send + 'static,
+        S: Fn(A::Stream, PeerAddrs) -> F + Send + 'static,
+        F: Future<Output = Result<Transport>> + Send + 'static,
     {
         let (addresses, serves_one) = (inner.addresses().to_vec(), inner.serves_one());
         let (sender, ready) = mpsc::channel(1);
@@ -94,7 +94,7 @@ impl Drop for Handshakes {
 }
 
 impl Accept for Handshakes {
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         // The task ends only when it is aborted, or with its runtime.
         Box::pin(async { self.ready.recv().await.ok_or_else(Error::closed)? })
     }
@@ -123,7 +123,7 @@ impl Default for Bounds {
 }
 
 /// A connection and who it is with.
-type Client<A> = (<A as Arrivals>::Stream, Names);
+type Client<A> = (<A as Arrivals>::Stream, PeerAddrs);
 
 /// All clients that have connected and are no peers yet.
 struct Lobby<A: Arrivals, S> {
@@ -132,19 +132,19 @@ struct Lobby<A: Arrivals, S> {
     /// Those that have sent nothing: they cost a socket.
     silent: Room<Client<A>>,
     /// Those whose handshake is under way.
-    shaking: Room<Result<End>>,
+    shaking: Room<Result<Transport>>,
     /// Handshakes that are over, which nobody has taken yet.
-    outcomes: VecDeque<Result<End>>,
+    outcomes: VecDeque<Result<Transport>>,
     left_out: LeftOut,
 }
 
 impl<A, S, F> Lobby<A, S>
 where
     A: Arrivals,
-    S: Fn(A::Stream, Names) -> F + Send + 'static,
-    F: Future<Output = Result<End>> + Send + 'static,
+    S: Fn(A::Stream, PeerAddrs) -> F + Send + 'static,
+    F: Future<Output = Result<Transport>> + Send + 'static,
 {
-    async fn let_in(mut self, ready: mpsc::Sender<Result<End>>) {
+    async fn let_in(mut self, ready: mpsc::Sender<Result<Transport>>) {
         loop {
             // What nobody takes must not pile up.
             let taken = self.outcomes.len() < limits::MAX_HANDSHAKES;
@@ -198,7 +198,7 @@ where
     }
 }
 
-fn finished_handshake(finished: Finished<Result<End>>) -> Result<End> {
+fn finished_handshake(finished: Finished<Result<Transport>>) -> Result<Transport> {
     finished.outcome.unwrap_or_else(|| {
         let (whom, limit) = (finished.whom, limits::HANDSHAKE_TIMEOUT);
         Err(Error::handshake(format!("{whom} has not finished its handshake after {limit:?}")))

@@ -8,7 +8,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::transport::{Accept, End, Names, StreamEnd, StreamRead, StreamWrite};
+use super::transport::{Accept, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use crate::error::{Error, Result};
 
 /// Bytes on their way in one direction before the writer waits: as much as a pipe holds.
@@ -29,13 +29,13 @@ fn listeners() -> std::sync::MutexGuard<'static, Listeners> {
 impl StreamRead for ReadHalf<DuplexStream> {}
 impl StreamWrite for WriteHalf<DuplexStream> {}
 
-fn end(stream: DuplexStream, name: &str) -> StreamEnd {
+fn end(stream: DuplexStream, name: &str) -> StreamTransport {
     let (reader, writer) = tokio::io::split(stream);
     let name = format!("mem:{name}");
-    StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names: Names { remote: name.clone(), local: name } }
+    StreamTransport { reader: Box::new(reader), writer: Box::new(writer), names: PeerAddrs::new(name.clone(), name) }
 }
 
-pub(super) fn connect(name: &str) -> Result<StreamEnd> {
+pub(super) fn connect(name: &str) -> Result<StreamTransport> {
     let nobody = || Error::unreachable(format!("nobody listens on mem:{name}"), None);
     let (near, far) = tokio::io::duplex(PIPE);
     let listener = listeners().get(name).cloned().ok_or_else(nobody)?;
@@ -63,11 +63,11 @@ pub(super) struct Listener {
 }
 
 impl Accept for Listener {
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         Box::pin(async {
             // The table holds a sender for as long as this listener stands.
             let stream = self.incoming.recv().await.ok_or_else(Error::closed)?;
-            Ok(End::Stream(end(stream, &self.name)))
+            Ok(Transport::Stream(end(stream, &self.name)))
         })
     }
 

@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::options::Options;
-use super::transport::{Accept, End, Names, StreamEnd, StreamRead, StreamWrite};
+use super::transport::{Accept, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use crate::address::{Flow, Parity, SerialLine};
 use crate::error::{Error, Result};
 
@@ -36,7 +36,7 @@ const BAUD_TOLERANCE: u32 = 3;
 const DRIVER_BUFFER: u32 = 4096;
 
 /// Opens the line.
-pub(super) async fn connect(line: &SerialLine, options: &Options) -> Result<StreamEnd> {
+pub(super) async fn connect(line: &SerialLine, options: &Options) -> Result<StreamTransport> {
     super::resolve::retrying(options, async || open(line, options)).await
 }
 
@@ -48,13 +48,13 @@ pub(super) fn listen(line: &SerialLine, options: &Options) -> Result<Listener> {
 
 pub(super) struct Listener {
     addresses: [String; 1],
-    end: Option<StreamEnd>,
+    end: Option<StreamTransport>,
 }
 
 impl Accept for Listener {
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         match self.end.take() {
-            Some(end) => Box::pin(std::future::ready(Ok(End::Stream(end)))),
+            Some(end) => Box::pin(std::future::ready(Ok(Transport::Stream(end)))),
             None => Box::pin(std::future::pending()),
         }
     }
@@ -68,7 +68,7 @@ impl Accept for Listener {
     }
 }
 
-fn open(line: &SerialLine, options: &Options) -> Result<StreamEnd> {
+fn open(line: &SerialLine, options: &Options) -> Result<StreamTransport> {
     let path = line.path.display();
     // Without NONBLOCK, opening waits for a modem's carrier.
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -86,11 +86,11 @@ fn open(line: &SerialLine, options: &Options) -> Result<StreamEnd> {
     let failed = |error| Error::io("the serial line", error);
     let tty = Arc::new(registered(tty).map_err(failed)?);
     let (finish, finished) = oneshot::channel();
-    let names = Names { remote: format!("serial:{path}"), local: "here".to_owned() };
+    let names = PeerAddrs::new(format!("serial:{path}"), "here");
     let byte = if is_pseudo(&tty) { Duration::ZERO } else { time_of_a_byte(line) };
     let reader = Reader { tty: Arc::clone(&tty), phase: Phase::Open(finished), quiet: options.serial_quiet };
     let writer = Writer { tty, finish: Some(finish), byte, sent: Instant::now() };
-    Ok(StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names })
+    Ok(StreamTransport { reader: Box::new(reader), writer: Box::new(writer), names })
 }
 
 /// To be waited for. tokio has deprecated this for types that may lie about their descriptor, which an `OwnedFd` does not; what

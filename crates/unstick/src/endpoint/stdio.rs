@@ -12,7 +12,7 @@ use std::{
 #[cfg(unix)]
 use tokio::{fs::File, io::AsyncWrite};
 
-use super::transport::{Names, StreamEnd, StreamRead, StreamWrite};
+use super::transport::{PeerAddrs, StreamRead, StreamTransport, StreamWrite};
 use crate::error::{Error, Result};
 
 /// Opens descriptors of its own, so that none of the standard library's buffers stand between.
@@ -20,10 +20,10 @@ use crate::error::{Error, Result};
 /// Where they are files or terminals, a read under way when the runtime is dropped blocks it: shut the runtime down in
 /// the background.
 #[cfg(unix)]
-pub(super) fn open() -> Result<StreamEnd> {
+pub(super) fn open() -> Result<StreamTransport> {
     let reader = reader().map_err(|e| Error::io("standard input", e))?;
     let writer = writer().map_err(|e| Error::io("standard output", e))?;
-    Ok(StreamEnd { reader, writer, names: Names { remote: "-".into(), local: "-".into() } })
+    Ok(StreamTransport { reader, writer, names: PeerAddrs::new("-", "-") })
 }
 
 #[cfg(unix)]
@@ -173,11 +173,11 @@ impl StreamWrite for Output<Direct> {}
 
 /// Standard input and output through tokio's own threads.
 #[cfg(not(unix))]
-pub(super) fn open() -> Result<StreamEnd> {
-    Ok(StreamEnd {
+pub(super) fn open() -> Result<StreamTransport> {
+    Ok(StreamTransport {
         reader: Box::new(tokio::io::stdin()),
         writer: Box::new(tokio::io::stdout()),
-        names: Names { remote: "-".into(), local: "-".into() },
+        names: PeerAddrs::new("-", "-"),
     })
 }
 

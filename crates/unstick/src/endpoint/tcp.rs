@@ -12,13 +12,13 @@ use tokio::io::Interest;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::accepting::{self, One, Patience};
+use super::accepting::{self, AcceptBackoff, One};
 use super::handshakes::Arrivals;
 use super::options::Options;
 #[cfg(unix)]
 use super::ready::ReadySocket;
 use super::resolve::{NOTHING_THERE, bind_hint, display_address, may_be_missing, resolve, retrying, source_for};
-use super::transport::{Accept, End, Lost, Names, StreamEnd, StreamRead, StreamWrite};
+use super::transport::{Accept, Lost, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use super::write_error::{self, Half};
 use super::{port_owner, proxy};
 use crate::address::HostPort;
@@ -75,7 +75,7 @@ pub(super) fn reset(stream: &TcpStream) {
     let _ = rustix::net::connect_unspec(stream);
 }
 
-pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEnd> {
+pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamTransport> {
     let stream = dial(at, "tcp", options).await?;
     let names = names(&stream).map_err(|e| Error::io("the connection", e))?;
     Ok(end(stream, names))
@@ -153,14 +153,14 @@ async fn open(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
 }
 
 /// Who is at either end.
-pub(super) fn names(stream: &TcpStream) -> io::Result<Names> {
-    Ok(Names { remote: display_address(stream.peer_addr()?), local: display_address(stream.local_addr()?) })
+pub(super) fn names(stream: &TcpStream) -> io::Result<PeerAddrs> {
+    Ok(PeerAddrs::of_sockets(stream.peer_addr()?, stream.local_addr()?))
 }
 
-fn end(stream: TcpStream, names: Names) -> StreamEnd {
+fn end(stream: TcpStream, names: PeerAddrs) -> StreamTransport {
     let (reader, writer) = stream.into_split();
     let (reader, writer) = write_error::halves(reader, writer);
-    StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names }
+    StreamTransport { reader: Box::new(reader), writer: Box::new(writer), names }
 }
 
 fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
@@ -243,7 +243,7 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
 
 fn listener(scheme: &str, sockets: Vec<TcpListener>, options: &Options) -> Listener {
     let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("{scheme}://{a}")).collect();
-    let (first, patience, one) = (0, Patience::default(), One::default());
+    let (first, patience, one) = (0, AcceptBackoff::default(), One::default());
     Listener { sockets, addresses, options: options.clone(), first, patience, one }
 }
 
@@ -252,7 +252,7 @@ fn listener(scheme: &str, sockets: Vec<TcpListener>, options: &Options) -> Liste
 fn handed_over(scheme: &str, connection: TcpStream, options: &Options) -> Result<Listener> {
     let address = connection.local_addr().map_err(|e| Error::io("the socket", e))?;
     let (addresses, one) = (vec![format!("{scheme}://{}", display_address(address))], One::new(connection));
-    let (sockets, options, patience) = (Vec::new(), options.clone(), Patience::default());
+    let (sockets, options, patience) = (Vec::new(), options.clone(), AcceptBackoff::default());
     Ok(Listener { sockets, addresses, options, first: 0, patience, one })
 }
 
@@ -281,7 +281,7 @@ pub(super) struct Listener {
     options: Options,
     /// The socket that is looked at first: each in turn, so that none starves the others.
     first: usize,
-    patience: Patience,
+    patience: AcceptBackoff,
     /// The connection that was handed over.
     one: One<TcpStream>,
 }
@@ -302,7 +302,7 @@ impl Listener {
     }
 
     /// The next connection, before anything is made of it. Cancel safe.
-    async fn accept_stream(&mut self) -> Result<(TcpStream, Names)> {
+    async fn accept_stream(&mut self) -> Result<(TcpStream, PeerAddrs)> {
         loop {
             self.patience.wait().await;
             let accepted = poll_fn(|cx| self.poll_accept(cx)).await;
@@ -327,10 +327,10 @@ fn as_of_one_client(error: io::Error) -> io::Error {
 }
 
 impl Accept for Listener {
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         Box::pin(async {
             let (stream, names) = self.accept_stream().await?;
-            Ok(End::Stream(end(stream, names)))
+            Ok(Transport::Stream(end(stream, names)))
         })
     }
 
@@ -346,7 +346,7 @@ impl Accept for Listener {
 impl Arrivals for Listener {
     type Stream = TcpStream;
 
-    fn next(&mut self) -> impl Future<Output = Result<(TcpStream, Names)>> + Send {
+    fn next(&mut self) -> impl Future<Output = Result<(TcpStream, PeerAddrs)>> + Send {
         self.accept_stream()
     }
 

@@ -22,7 +22,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::handshakes::Handshakes;
 use super::options::Options;
 use super::tcp;
-use super::transport::{End, Names, StreamEnd};
+use super::transport::{PeerAddrs, StreamTransport, Transport};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 
@@ -31,13 +31,13 @@ use settings::{TlsOptions, provider};
 pub(super) use stream::{Tls, end, explained};
 
 /// Connects, and shakes hands.
-pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamEnd> {
+pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = Box::pin(dial(at, "tls", options)).await?;
     Ok(stream::end(stream, names))
 }
 
 /// The connection of [`connect`], for protocols inside TLS. `scheme` is what errors call it.
-pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<(Tls, Names)> {
+pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<(Tls, PeerAddrs)> {
     let whom = format!("{scheme}://{at}");
     let name = options.tls.server_name.as_deref().unwrap_or(at.host());
     let server_name = ServerName::try_from(name.to_owned()).map_err(|_| {
@@ -102,7 +102,7 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Handshake
         let (acceptor, options) = (acceptor.clone(), Arc::clone(&options));
         async move {
             let stream = accept(stream, &names, &acceptor, "tcp://", &options).await?;
-            Ok(End::Stream(stream::end(stream, names)))
+            Ok(Transport::Stream(stream::end(stream, names)))
         }
     }))
 }
@@ -139,7 +139,7 @@ fn server_config(options: &TlsOptions, scheme: &str) -> Result<ServerConfig> {
 /// Shakes hands with a client that has come. `plain`: the scheme of the same without TLS.
 pub(super) async fn accept(
     stream: TcpStream,
-    names: &Names,
+    names: &PeerAddrs,
     acceptor: &TlsAcceptor,
     plain: &str,
     options: &Options,

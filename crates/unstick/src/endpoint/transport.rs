@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,13 +19,35 @@ use super::ws::request::Request;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Who is at either end, as text.
+/// Who is at either end of a connection: as text, and as addresses where its transport has such.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    /// The peer: `127.0.0.1:51234`.
+#[non_exhaustive]
+pub struct PeerAddrs {
+    /// The peer, as text: `127.0.0.1:51234`, a path, a process.
     pub remote: String,
-    /// This side.
+    /// This side, as text.
     pub local: String,
+    /// The peer's address and port, where it has one.
+    pub peer_addr: Option<SocketAddr>,
+    /// This side's address and port, where it has one.
+    pub local_addr: Option<SocketAddr>,
+}
+
+impl PeerAddrs {
+    /// Of a transport without addresses and ports.
+    pub fn new(remote: impl Into<String>, local: impl Into<String>) -> Self {
+        Self { remote: remote.into(), local: local.into(), peer_addr: None, local_addr: None }
+    }
+
+    /// Of a transport with addresses and ports. An IPv4 peer of a socket of both families has its IPv4 address.
+    pub(crate) fn of_sockets(peer: SocketAddr, local: SocketAddr) -> Self {
+        let canonical = |address: SocketAddr| match address.ip().to_canonical() {
+            IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
+            IpAddr::V6(_) => address,
+        };
+        let (peer, local) = (canonical(peer), canonical(local));
+        Self { remote: peer.to_string(), local: local.to_string(), peer_addr: Some(peer), local_addr: Some(local) }
+    }
 }
 
 /// The receiving half of a stream.
@@ -77,25 +100,25 @@ pub(crate) trait StreamWrite: AsyncWrite + Send + Unpin {
 }
 
 /// One open end of a stream.
-pub struct StreamEnd {
+pub struct StreamTransport {
     pub(crate) reader: Box<dyn StreamRead>,
     pub(crate) writer: Box<dyn StreamWrite>,
-    pub(crate) names: Names,
+    pub(crate) names: PeerAddrs,
 }
 
-impl StreamEnd {
+impl StreamTransport {
     /// An end of any other stream: a pipe, a child process, a stream that is encrypted or made of something else.
     pub fn new(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
-        names: Names,
+        names: PeerAddrs,
     ) -> Self {
         let (reader, writer) = write_error::halves(Foreign(reader), Foreign(writer));
         Self { reader: Box::new(reader), writer: Box::new(writer), names }
     }
 
     /// Who is at either end.
-    pub fn names(&self) -> &Names {
+    pub fn names(&self) -> &PeerAddrs {
         &self.names
     }
 
@@ -107,17 +130,17 @@ impl StreamEnd {
 }
 
 /// One end of a conversation in datagrams.
-pub struct DatagramEnd {
+pub struct DatagramTransport {
     pub(crate) incoming: Box<dyn RecvDatagrams>,
     pub(crate) outgoing: Arc<dyn SendDatagram>,
-    pub(crate) names: Names,
+    pub(crate) names: PeerAddrs,
 }
 
 /// One end of a conversation in messages that arrive all of them, in order, until it ends: for both sides at once, there is
 /// no half-close.
 ///
 /// Neither of the others: a stream would need a framing, and what is a datagram may be lost and has no queue.
-pub struct MessageEnd {
+pub struct MessageTransport {
     pub(crate) incoming: Box<dyn RecvDatagrams>,
     /// Takes records: the length of a message in [`RECORD`] bytes, the highest first, and the message. Never a part of one,
     /// though many at once. The length's highest bit says that it is to be a binary message. Shutting it down ends the
@@ -127,21 +150,21 @@ pub struct MessageEnd {
     pub(crate) largest: usize,
     /// What is not UTF-8 cannot be sent.
     pub(crate) text_only: bool,
-    pub(crate) names: Names,
+    pub(crate) names: PeerAddrs,
     /// What the client asked for as it opened the conversation, where this end is the server.
     pub(crate) request: Option<Arc<Request>>,
     /// How it is closed.
     pub(crate) closings: Arc<Closings>,
 }
 
-impl MessageEnd {
+impl MessageTransport {
     /// What the client asked for as it opened the conversation, where this end is the server.
     pub fn request(&self) -> Option<&Request> {
         self.request.as_deref()
     }
 }
 
-/// Bytes of the length in front of a message on its way to a [`MessageEnd`].
+/// Bytes of the length in front of a message on its way to a [`MessageTransport`].
 pub(crate) const RECORD: usize = 4;
 
 /// The longest message in bytes of which such a record can tell: the highest bit has a meaning of its own.
@@ -175,19 +198,19 @@ pub(crate) trait SendDatagram: Send + Sync {
 }
 
 /// One open end of any transport.
-pub enum End {
+pub enum Transport {
     /// Bytes, to be framed.
-    Stream(StreamEnd),
+    Stream(StreamTransport),
     /// Messages already.
-    Datagram(DatagramEnd),
+    Datagram(DatagramTransport),
     /// Messages already, none of which is lost.
-    Message(MessageEnd),
+    Message(MessageTransport),
 }
 
 /// A bound endpoint that others connect to.
 pub(crate) trait Accept: Send {
     /// The next one who comes. Cancel safe.
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>>;
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>>;
 
     /// The addresses that it is really bound to, as `tcp://127.0.0.1:8080`.
     fn addresses(&self) -> &[String];

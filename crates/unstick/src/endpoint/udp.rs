@@ -25,7 +25,7 @@ use super::notices::Notices;
 use super::options::Options;
 use super::port_owner;
 use super::resolve::{bind_hint, may_be_missing, resolve};
-use super::transport::{Accept, DatagramEnd, End};
+use super::transport::{Accept, DatagramTransport, Transport};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 
@@ -84,15 +84,15 @@ fn cannot_bind(at: &HostPort, address: SocketAddr, error: io::Error) -> Error {
 pub(super) struct Listener {
     room: Arc<port::Room>,
     ports: Vec<Arc<port::Port>>,
-    incoming: mpsc::Receiver<Result<DatagramEnd>>,
+    incoming: mpsc::Receiver<Result<DatagramTransport>>,
     addresses: Vec<String>,
 }
 
 impl Accept for Listener {
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         Box::pin(async {
             // The room holds a sender for as long as this listener stands.
-            self.incoming.recv().await.ok_or_else(Error::closed)?.map(End::Datagram)
+            self.incoming.recv().await.ok_or_else(Error::closed)?.map(Transport::Datagram)
         })
     }
 

@@ -11,11 +11,11 @@ use tokio::io::Interest;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::accepting::{One, Patience};
+use super::accepting::{AcceptBackoff, One};
 use super::handshakes::Arrivals;
 use super::options::Options;
 use super::ready::ReadySocket;
-use super::transport::{Accept, End, Lost, Names, StreamEnd, StreamRead, StreamWrite};
+use super::transport::{Accept, Lost, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use super::unix_file::{self, SocketFile};
 use super::unix_name;
 use super::write_error::{self, Half};
@@ -53,13 +53,13 @@ impl StreamWrite for Half<OwnedWriteHalf> {
 }
 
 /// Connects, trying again until `retry` is over.
-pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<StreamEnd> {
+pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = dial(&Address::Unix(name.clone()), name, options).await?;
     Ok(end(stream, names))
 }
 
 /// A connection that nothing has been made of yet. `at` is what errors call it.
-pub(super) async fn dial(at: &Address, name: &SocketName, options: &Options) -> Result<(UnixStream, Names)> {
+pub(super) async fn dial(at: &Address, name: &SocketName, options: &Options) -> Result<(UnixStream, PeerAddrs)> {
     let socket = super::resolve::retrying(options, || unix_file::connect(Type::STREAM, at, name, options)).await?;
     let stream = UnixStream::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
     let names = names(&stream);
@@ -67,14 +67,14 @@ pub(super) async fn dial(at: &Address, name: &SocketName, options: &Options) -> 
 }
 
 /// Who is at either end.
-fn names(stream: &UnixStream) -> Names {
-    Names { remote: unix_name::remote(stream), local: unix_name::local(stream) }
+fn names(stream: &UnixStream) -> PeerAddrs {
+    PeerAddrs::new(unix_name::remote(stream), unix_name::local(stream))
 }
 
-pub(super) fn end(stream: UnixStream, names: Names) -> StreamEnd {
+pub(super) fn end(stream: UnixStream, names: PeerAddrs) -> StreamTransport {
     let (reader, writer) = stream.into_split();
     let (reader, writer) = write_error::halves(reader, writer);
-    StreamEnd { reader: Box::new(reader), writer: Box::new(writer), names }
+    StreamTransport { reader: Box::new(reader), writer: Box::new(writer), names }
 }
 
 /// Binds the name.
@@ -85,7 +85,7 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
 /// Binds the name. `at` is what the listener is called.
 pub(super) fn bind(at: &Address, name: &SocketName, options: &Options) -> Result<Listener> {
     let (socket, file) = unix_file::bind(Type::STREAM, at, name, options)?;
-    let (addresses, patience) = ([at.to_string()], Patience::default());
+    let (addresses, patience) = ([at.to_string()], AcceptBackoff::default());
     let failed = |error| Error::io("the socket", error);
     if options.inherited.is_some() && super::socket_activation::is_connection(&socket) {
         let one = One::new(UnixStream::from_std(socket.into()).map_err(failed)?);
@@ -101,13 +101,13 @@ pub(super) struct Listener {
     socket: Option<UnixListener>,
     one: One<UnixStream>,
     addresses: [String; 1],
-    patience: Patience,
+    patience: AcceptBackoff,
     _file: Option<SocketFile>,
 }
 
 impl Listener {
     /// The next connection, before anything is made of it. Cancel safe.
-    async fn accept_stream(&mut self) -> Result<(UnixStream, Names)> {
+    async fn accept_stream(&mut self) -> Result<(UnixStream, PeerAddrs)> {
         if let Some(stream) = self.one.take() {
             let names = names(&stream);
             return Ok((stream, names));
@@ -133,7 +133,7 @@ impl Listener {
 impl Arrivals for Listener {
     type Stream = UnixStream;
 
-    fn next(&mut self) -> impl Future<Output = Result<(UnixStream, Names)>> + Send {
+    fn next(&mut self) -> impl Future<Output = Result<(UnixStream, PeerAddrs)>> + Send {
         self.accept_stream()
     }
 
@@ -152,10 +152,10 @@ impl Arrivals for Listener {
 }
 
 impl Accept for Listener {
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         Box::pin(async {
             let (stream, names) = self.accept_stream().await?;
-            Ok(End::Stream(end(stream, names)))
+            Ok(Transport::Stream(end(stream, names)))
         })
     }
 

@@ -20,7 +20,7 @@ use super::datagrams::{Batch, RecvDatagrams};
 use super::inbox::Inbox;
 use super::notices::Notices;
 use super::options::Options;
-use super::transport::{Accept, DatagramEnd, End, Names, SendDatagram};
+use super::transport::{Accept, DatagramTransport, PeerAddrs, SendDatagram, Transport};
 use super::unix_file::{self, SocketFile};
 use super::unix_name;
 use super::unix_packets;
@@ -33,7 +33,7 @@ use crate::limits;
 const FULL: Duration = Duration::from_millis(1);
 
 /// Opens a socket with a name of its own, so that it gets answers, and connects it.
-pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramEnd> {
+pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramTransport> {
     let at = Address::UnixDgram(name.clone());
     let socket = super::resolve::retrying(options, || unix_file::connect(Type::DGRAM, &at, name, options)).await?;
     unix_packets::end(socket, false).map_err(|e| Error::io("the socket", e))
@@ -87,7 +87,7 @@ struct Room {
 }
 
 /// Sessions that wait to be accepted.
-type Arrivals = mpsc::Sender<Result<DatagramEnd>>;
+type Arrivals = mpsc::Sender<Result<DatagramTransport>>;
 
 impl Room {
     /// Milliseconds of this room's life.
@@ -171,9 +171,9 @@ impl Room {
         let remote = name.unwrap_or_else(|| "a peer without a name".to_owned());
         let session = Arc::new(Session { room: Arc::clone(self), peer, inbox, last });
         sessions.insert(from, Arc::downgrade(&session));
-        let names = Names { remote, local: self.name.clone() };
+        let names = PeerAddrs::new(remote, self.name.clone());
         let outgoing = Arc::clone(&session) as Arc<dyn SendDatagram>;
-        let end = DatagramEnd { incoming: Box::new(Reader(Arc::clone(&session))), outgoing, names };
+        let end = DatagramTransport { incoming: Box::new(Reader(Arc::clone(&session))), outgoing, names };
         // Nobody listens any more: the session ends with its last holder.
         place.send(Ok(end));
         Some(session)
@@ -196,13 +196,13 @@ impl Room {
 
 pub(super) struct Listener {
     room: Arc<Room>,
-    incoming: mpsc::Receiver<Result<DatagramEnd>>,
+    incoming: mpsc::Receiver<Result<DatagramTransport>>,
     addresses: [String; 1],
 }
 
 impl Accept for Listener {
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
-        Box::pin(async { self.incoming.recv().await.ok_or_else(Error::closed)?.map(End::Datagram) })
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
+        Box::pin(async { self.incoming.recv().await.ok_or_else(Error::closed)?.map(Transport::Datagram) })
     }
 
     fn addresses(&self) -> &[String] {

@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 use super::datagrams::{Batch, RecvDatagrams};
-use super::transport::{DatagramEnd, Names, SendDatagram};
+use super::transport::{DatagramTransport, PeerAddrs, SendDatagram};
 use super::unix_name;
 use super::write_error::WriteError;
 use crate::error::{Error, Result};
@@ -103,11 +103,11 @@ pub(super) fn readied(socket: Socket) -> io::Result<UnixDatagram> {
 }
 
 /// The two halves of a connected socket. `ends`: its peer's end can be seen.
-pub(super) fn end(socket: Socket, ends: bool) -> io::Result<DatagramEnd> {
-    let names = Names { remote: unix_name::remote(&socket), local: unix_name::local(&socket) };
+pub(super) fn end(socket: Socket, ends: bool) -> io::Result<DatagramTransport> {
+    let names = PeerAddrs::new(unix_name::remote(&socket), unix_name::local(&socket));
     let socket = Arc::new(Packets { socket: readied(socket)?, ends, lost: WriteError::default() });
     let incoming = Box::new(Reader { socket: Arc::clone(&socket), ended: false });
-    Ok(DatagramEnd { incoming, outgoing: socket, names })
+    Ok(DatagramTransport { incoming, outgoing: socket, names })
 }
 
 struct Packets {

@@ -8,22 +8,22 @@ use socket2::{SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
-use super::accepting::{One, Patience};
+use super::accepting::{AcceptBackoff, One};
 use super::options::Options;
-use super::transport::{Accept, DatagramEnd, End};
+use super::transport::{Accept, DatagramTransport, Transport};
 use super::unix_file::{self, SocketFile};
 use super::unix_packets;
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 
 /// Connects, trying again until `retry` is over.
-pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramEnd> {
+pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramTransport> {
     let at = Address::UnixSeqpacket(name.clone());
     let socket = super::resolve::retrying(options, || unix_file::connect(Type::SEQPACKET, &at, name, options)).await?;
     end(socket).map_err(|e| Error::io("the socket", e))
 }
 
-fn end(socket: Socket) -> io::Result<DatagramEnd> {
+fn end(socket: Socket) -> io::Result<DatagramTransport> {
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::PassCred, &true)?;
     unix_packets::end(socket, cfg!(target_os = "linux"))
@@ -33,7 +33,7 @@ fn end(socket: Socket) -> io::Result<DatagramEnd> {
 pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
     let at = Address::UnixSeqpacket(name.clone());
     let (socket, file) = unix_file::bind(Type::SEQPACKET, &at, name, options)?;
-    let (addresses, patience) = ([at.to_string()], Patience::default());
+    let (addresses, patience) = ([at.to_string()], AcceptBackoff::default());
     if options.inherited.is_some() && super::socket_activation::is_connection(&socket) {
         return Ok(Listener { socket: None, one: One::new(socket), addresses, patience, _file: file });
     }
@@ -47,7 +47,7 @@ pub(super) struct Listener {
     socket: Option<UnixDatagram>,
     one: One<Socket>,
     addresses: [String; 1],
-    patience: Patience,
+    patience: AcceptBackoff,
     _file: Option<SocketFile>,
 }
 
@@ -75,12 +75,12 @@ fn accept(socket: &UnixDatagram) -> io::Result<Socket> {
 }
 
 impl Accept for Listener {
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<End>> + Send + '_>> {
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         Box::pin(async {
             loop {
                 self.patience.wait().await;
                 match self.next().await.and_then(end) {
-                    Ok(end) => return Ok(End::Datagram(end)),
+                    Ok(end) => return Ok(Transport::Datagram(end)),
                     Err(error) => {
                         if let Some(error) = self.patience.failed(error) {
                             return Err(error);

@@ -23,14 +23,14 @@ use tungstenite::protocol::Role;
 
 use super::handshakes::Handshakes;
 use super::options::Options;
-use super::transport::{Accept, End, MessageEnd, Names, StreamEnd, StreamRead};
+use super::transport::{Accept, MessageTransport, PeerAddrs, StreamRead, StreamTransport, Transport};
 use super::{tcp, write_error};
 use crate::address::{HostPort, WS_PORT, WsAddress};
 use crate::error::{Error, Result};
 use carrier::Carrier;
 
 /// Connects, and opens a WebSocket.
-pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
+pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageTransport> {
     let stream = tcp::dial(&at.at, "ws", options).await?;
     let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
     Box::pin(open(stream, names, at, &format!("ws://{at}"), WS_PORT, options)).await
@@ -39,12 +39,12 @@ pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<Message
 /// Opens a WebSocket on a connection. `whom` begins the sentences of errors.
 pub(super) async fn open<S: Carrier>(
     stream: S,
-    names: Names,
+    names: PeerAddrs,
     at: &WsAddress,
     whom: &str,
     default_port: u16,
     options: &Options,
-) -> Result<MessageEnd> {
+) -> Result<MessageTransport> {
     let opened = asked(stream, at, whom, default_port, options).await?;
     Ok(end(opened, Role::Client, names, options).await)
 }
@@ -66,13 +66,13 @@ pub(super) async fn asked<S: Carrier>(
 
 /// Connects to `to`, asks for the WebSocket named `at`, and returns the stream of its frames, which the caller writes
 /// and reads itself.
-pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamEnd> {
+pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamTransport> {
     let stream = tcp::dial(to, "ws", options).await?;
     let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
     let opened = Box::pin(asked(stream, at, &format!("ws://{at}"), WS_PORT, options)).await?;
     let (reader, writer) = opened.stream.into_split();
     let (reader, writer) = write_error::halves(reader, writer);
-    Ok(StreamEnd { reader: behind(opened.rest, Box::new(reader)), writer: Box::new(writer), names })
+    Ok(StreamTransport { reader: behind(opened.rest, Box::new(reader)), writer: Box::new(writer), names })
 }
 
 /// A stream behind the bytes of it that were read already.
@@ -122,21 +122,26 @@ pub(super) fn is_local(listener: &tcp::Listener) -> bool {
 /// Answers a client that has come.
 pub(super) async fn accept<S: Carrier>(
     stream: S,
-    names: Names,
+    names: PeerAddrs,
     at: &WsAddress,
     local: bool,
     options: &Options,
-) -> Result<End> {
+) -> Result<Transport> {
     let opened = opening::answer(stream, at, local, &names.remote, &options.ws).await?;
-    Ok(End::Message(end(opened, Role::Server, names, options).await))
+    Ok(Transport::Message(end(opened, Role::Server, names, options).await))
 }
 
-async fn end<S: Carrier>(opened: opening::Opened<S>, role: Role, names: Names, options: &Options) -> MessageEnd {
+async fn end<S: Carrier>(
+    opened: opening::Opened<S>,
+    role: Role,
+    names: PeerAddrs,
+    options: &Options,
+) -> MessageTransport {
     options.tell(|| match &opened.protocol {
         Some(protocol) => format!("{}: a WebSocket with the subprotocol {protocol}", names.remote),
         None => format!("{}: a WebSocket", names.remote),
     });
     let request = opened.request.map(Arc::new);
     let end = messages::end(opened.stream, opened.rest, role, names, options).await;
-    MessageEnd { request, ..end }
+    MessageTransport { request, ..end }
 }

@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 
 use super::handshakes::Handshakes;
 use super::options::Options;
-use super::transport::{MessageEnd, StreamEnd};
+use super::transport::{MessageTransport, StreamTransport};
 use super::unix;
 use super::ws;
 use super::ws::carrier::Carrier;
@@ -26,19 +26,19 @@ impl Carrier for UnixStream {
 }
 
 /// Connects, and opens a WebSocket.
-pub(super) async fn connect(at: &WsUnixAddress, options: &Options) -> Result<MessageEnd> {
+pub(super) async fn connect(at: &WsUnixAddress, options: &Options) -> Result<MessageTransport> {
     let address = Address::WsUnix(at.clone());
     let (stream, names) = unix::dial(&address, &at.name, options).await?;
     Box::pin(ws::open(stream, names, &at.place(), &address.to_string(), WS_PORT, options)).await
 }
 
 /// Connects, asks for the WebSocket, and returns the stream of its frames, which the caller writes and reads itself.
-pub(crate) async fn frames(at: &WsUnixAddress, options: &Options) -> Result<StreamEnd> {
+pub(crate) async fn frames(at: &WsUnixAddress, options: &Options) -> Result<StreamTransport> {
     let address = Address::WsUnix(at.clone());
     let (stream, names) = unix::dial(&address, &at.name, options).await?;
     let opened = Box::pin(ws::asked(stream, &at.place(), &address.to_string(), WS_PORT, options)).await?;
     let end = unix::end(opened.stream, names);
-    Ok(StreamEnd { reader: ws::behind(opened.rest, end.reader), ..end })
+    Ok(StreamTransport { reader: ws::behind(opened.rest, end.reader), ..end })
 }
 
 /// Listens as `unix:` does; each client shakes hands on its own, beside all others.

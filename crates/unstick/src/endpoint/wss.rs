@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::handshakes::Handshakes;
 use super::options::Options;
-use super::transport::{MessageEnd, StreamEnd};
+use super::transport::{MessageTransport, StreamTransport};
 use super::{tls, ws};
 use crate::address::{HostPort, WSS_PORT, WsAddress};
 use crate::error::Result;
 
 /// Connects, shakes hands twice, and opens a WebSocket.
-pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageEnd> {
+pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageTransport> {
     // In boxes: they are large, and gone once they are through.
     let (stream, names) = Box::pin(tls::dial(&at.at, "wss", options)).await?;
     Box::pin(ws::open(stream, names, at, &format!("wss://{at}"), WSS_PORT, options)).await
@@ -18,11 +18,11 @@ pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<Message
 
 /// Connects to `to`, asks for the WebSocket named `at`, and returns the stream of its frames inside TLS, which the caller
 /// writes and reads itself.
-pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamEnd> {
+pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = Box::pin(tls::dial(to, "wss", options)).await?;
     let opened = Box::pin(ws::asked(stream, at, &format!("wss://{at}"), WSS_PORT, options)).await?;
     let end = tls::end(opened.stream, names);
-    Ok(StreamEnd { reader: ws::behind(opened.rest, end.reader), ..end })
+    Ok(StreamTransport { reader: ws::behind(opened.rest, end.reader), ..end })
 }
 
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {

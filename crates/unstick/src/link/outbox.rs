@@ -12,18 +12,18 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use unstick_wire::{EncodeError, Encoder};
 
-use super::spare;
+use super::buffer_pool;
 use crate::endpoint::StreamWrite;
 use crate::error::{Error, Result};
 use crate::limits;
 
 /// A sender's hold on the queue. When the last is dropped, the writer ends the connection after what waits.
-pub(super) struct Mailbox {
+pub(super) struct SenderHandle {
     outbox: Arc<Outbox>,
 }
 
 /// A receiver's hold on the queue of the same link.
-pub(super) struct Turn {
+pub(super) struct ReplyHint {
     outbox: Arc<Outbox>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Queue {
 }
 
 /// Whether the queue takes another message.
-pub(super) enum Room {
+pub(super) enum Capacity {
     Some,
     None,
 }
@@ -77,8 +77,8 @@ impl Queue {
     #[inline]
     pub(super) fn push(&mut self, message: &[u8]) -> Result<Option<()>> {
         match self.room()? {
-            Room::Some => Ok(Some(self.encode(message)?)),
-            Room::None => Ok(None),
+            Capacity::Some => Ok(Some(self.encode(message)?)),
+            Capacity::None => Ok(None),
         }
     }
 
@@ -93,17 +93,17 @@ impl Queue {
     }
 
     #[inline]
-    pub(super) fn room(&self) -> Result<Room> {
+    pub(super) fn room(&self) -> Result<Capacity> {
         if self.shut {
             return Err(self.refusal());
         }
-        Ok(if self.frames.len() < limits::MAX_QUEUE { Room::Some } else { Room::None })
+        Ok(if self.frames.len() < limits::MAX_QUEUE { Capacity::Some } else { Capacity::None })
     }
 
     #[inline]
     pub(super) fn encode(&mut self, message: &[u8]) -> Result<(), EncodeError> {
         if self.frames.capacity() == 0 {
-            self.frames = spare::take();
+            self.frames = buffer_pool::take();
         }
         if self.text_only && std::str::from_utf8(message).is_err() {
             return Err(EncodeError::Unfit {
@@ -160,7 +160,7 @@ fn again(error: &io::Error) -> io::Error {
     }
 }
 
-impl Mailbox {
+impl SenderHandle {
     /// The writer will run on the runtime that this is called on.
     pub(super) fn new(writer: Box<dyn StreamWrite>, encoder: Encoder) -> Self {
         let queue = Queue {
@@ -196,8 +196,8 @@ impl Mailbox {
         self
     }
 
-    pub(super) fn turn(&self) -> Turn {
-        Turn { outbox: Arc::clone(&self.outbox) }
+    pub(super) fn turn(&self) -> ReplyHint {
+        ReplyHint { outbox: Arc::clone(&self.outbox) }
     }
 
     #[inline]
@@ -297,14 +297,14 @@ impl Mailbox {
     }
 }
 
-impl Clone for Mailbox {
+impl Clone for SenderHandle {
     fn clone(&self) -> Self {
         self.outbox.mailboxes.fetch_add(1, Ordering::Relaxed);
         Self { outbox: Arc::clone(&self.outbox) }
     }
 }
 
-impl Drop for Mailbox {
+impl Drop for SenderHandle {
     fn drop(&mut self) {
         if self.outbox.mailboxes.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.finish();
@@ -312,7 +312,7 @@ impl Drop for Mailbox {
     }
 }
 
-impl Turn {
+impl ReplyHint {
     /// Something has been received.
     #[inline]
     pub(super) fn comes(&self) {
@@ -324,7 +324,7 @@ impl Queue {
     /// All has been written. Idle connections are to cost next to nothing: the buffer is given back.
     fn rest(&mut self) {
         self.written = self.taken;
-        spare::give(std::mem::take(&mut self.frames));
+        buffer_pool::give(std::mem::take(&mut self.frames));
     }
 
     fn end(&mut self, result: io::Result<()>) {
@@ -439,7 +439,7 @@ async fn write_all(writer: Box<dyn StreamWrite>, mut writing: Writing) {
         queue.end(result);
         outbox.tell(queue);
     }
-    spare::give(batch);
+    buffer_pool::give(batch);
     writing.done = true;
 }
 

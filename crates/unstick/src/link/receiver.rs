@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use unstick_wire::{Damage, Decoder};
 
-use super::outbox::Turn;
+use super::outbox::ReplyHint;
 use crate::budget::Share;
 use crate::endpoint::{Batch, Closing, Closings, Lost, RecvDatagrams, StreamRead};
 use crate::error::{Error, Result, plain};
@@ -20,8 +20,8 @@ use crate::limits;
 
 /// Receives whole messages.
 ///
-/// [`recv`](Self::recv) is all that most need. Hot loops wait with [`arrival`](Self::arrival) and then take what there is
-/// with [`try_next`](Self::try_next), borrowed from the read buffer.
+/// [`recv`](Self::recv) is all that most need. Hot loops wait with [`readable`](Self::readable) and then take what there is
+/// with [`try_recv_ref`](Self::try_recv_ref), borrowed from the read buffer.
 #[derive(Debug)]
 pub struct Receiver {
     source: Source,
@@ -42,7 +42,7 @@ struct Stream {
     /// Where time matters: a frame has a deadline, or its end is a silence.
     timer: Option<Pin<Box<Sleep>>>,
     /// Tells the link's sender that something has been received.
-    turn: Option<Turn>,
+    turn: Option<ReplyHint>,
     /// What its unfinished frame holds of the budget of many.
     share: Share,
     /// That frame was too much for it, and is gone.
@@ -80,7 +80,7 @@ impl Receiver {
         reader: Box<dyn StreamRead>,
         decoder: Decoder,
         timed: bool,
-        turn: Option<Turn>,
+        turn: Option<ReplyHint>,
         share: Share,
     ) -> Self {
         let read_size = limits::FIRST_READ;
@@ -116,12 +116,12 @@ impl Receiver {
         Self { source: Source::Datagrams(Datagrams { incoming, batch: Batch::default(), ends_both: true, closings }) }
     }
 
-    /// Whether the peer's end is that of both directions: nobody is there any more who could be sent to. True of processes
-    /// and of WebSocket.
-    pub fn ends_both(&self) -> bool {
+    /// Whether a peer that has ended may still be listening: the transport knows half-close. False of processes and of
+    /// WebSocket, whose end is that of both directions.
+    pub fn has_half_close(&self) -> bool {
         match &self.source {
-            Source::Stream(stream) => stream.reader.ends_both(),
-            Source::Datagrams(datagrams) => datagrams.ends_both,
+            Source::Stream(stream) => !stream.reader.ends_both(),
+            Source::Datagrams(datagrams) => !datagrams.ends_both,
         }
     }
 
@@ -164,16 +164,16 @@ impl Receiver {
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         loop {
-            if let Some(message) = self.try_next_bytes()? {
+            if let Some(message) = self.try_recv()? {
                 return Poll::Ready(Ok(Some(message)));
             }
-            if !ready!(self.poll_arrival(cx))? {
+            if !ready!(self.poll_readable(cx))? {
                 return Poll::Ready(Ok(None));
             }
         }
     }
 
-    /// Waits until something has arrived: take it with [`try_next`](Self::try_next). False when the peer has ended and
+    /// Waits until something has arrived: take it with [`try_recv_ref`](Self::try_recv_ref). False when the peer has ended and
     /// everything has been taken.
     ///
     /// # Errors
@@ -182,11 +182,11 @@ impl Receiver {
     /// after which this can be called again.
     ///
     /// Cancel safe: no byte is lost.
-    pub async fn arrival(&mut self) -> Result<bool> {
-        poll_fn(|cx| self.poll_arrival(cx)).await
+    pub async fn readable(&mut self) -> Result<bool> {
+        poll_fn(|cx| self.poll_readable(cx)).await
     }
 
-    fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         match &mut self.source {
             Source::Stream(stream) => stream.poll_fill(cx),
             Source::Datagrams(datagrams) if datagrams.batch.is_empty() => {
@@ -196,26 +196,26 @@ impl Receiver {
         }
     }
 
-    /// The next message of those that have arrived, borrowed; `None` when another [`arrival`](Self::arrival) is needed.
+    /// The next message of those that have arrived, borrowed; `None` when another [`readable`](Self::readable) is needed.
     ///
     /// # Errors
     ///
     /// Where the peer breaks the framing or ended inside a frame.
     #[inline]
-    pub fn try_next(&mut self) -> Result<Option<&[u8]>> {
+    pub fn try_recv_ref(&mut self) -> Result<Option<&[u8]>> {
         match &mut self.source {
             Source::Stream(stream) => Ok(stream.decoder.next()?),
             Source::Datagrams(datagrams) => Ok(datagrams.batch.next()),
         }
     }
 
-    /// As [`try_next`](Self::try_next), owned.
+    /// As [`try_recv_ref`](Self::try_recv_ref), owned.
     ///
     /// # Errors
     ///
-    /// As [`try_next`](Self::try_next).
+    /// As [`try_recv_ref`](Self::try_recv_ref).
     #[inline]
-    pub fn try_next_bytes(&mut self) -> Result<Option<Bytes>> {
+    pub fn try_recv(&mut self) -> Result<Option<Bytes>> {
         match &mut self.source {
             Source::Stream(stream) => Ok(stream.decoder.next_bytes()?),
             Source::Datagrams(datagrams) => Ok(datagrams.batch.next_bytes()),
@@ -241,7 +241,7 @@ impl Receiver {
     }
 
     /// A question about what has come first, where that is most probably no message at all: what a TLS client says to a
-    /// `line`. To be asked after the first [`arrival`](Self::arrival), before anything is taken. Nothing has failed.
+    /// `line`. To be asked after the first [`readable`](Self::readable), before anything is taken. Nothing has failed.
     pub fn guess_protocol(&self) -> Option<Error> {
         let Source::Stream(stream) = &self.source else { return None };
         let question = stream.decoder.guess_protocol()?;
@@ -250,7 +250,7 @@ impl Receiver {
 
     /// Messages that were lost on the way in: over-long ones passed over (`oversize=discard`), datagrams that arrived
     /// faster than they were taken.
-    pub fn lost(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         match &self.source {
             Source::Stream(stream) => stream.decoder.discarded(),
             Source::Datagrams(datagrams) => datagrams.incoming.dropped(),
@@ -267,10 +267,10 @@ impl Receiver {
     }
 
     /// Datagrams that arrived cut short.
-    pub fn cut_short(&self) -> u64 {
+    pub fn truncated(&self) -> u64 {
         match &self.source {
             Source::Stream(_) => 0,
-            Source::Datagrams(datagrams) => datagrams.batch.cut_short(),
+            Source::Datagrams(datagrams) => datagrams.batch.truncated(),
         }
     }
 }

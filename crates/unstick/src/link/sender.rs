@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use unstick_wire::{Encoder, Framing};
 
-use super::outbox::{Mailbox, Room, Turn};
+use super::outbox::{Capacity, ReplyHint, SenderHandle};
 use crate::endpoint::{Closing, Closings, LARGEST_RECORD, RECORD, SendDatagram, StreamWrite};
 use crate::error::{Error, Result};
 
@@ -26,7 +26,7 @@ pub struct Sender {
 
 #[derive(Clone)]
 enum Path {
-    Stream(Mailbox),
+    Stream(SenderHandle),
     Datagram(Arc<Datagrams>),
 }
 
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Sender {
 
 impl Sender {
     pub(crate) fn stream(writer: Box<dyn StreamWrite>, encoder: Encoder) -> Self {
-        Self { path: Path::Stream(Mailbox::new(writer, encoder)), ends_both: false, closings: None }
+        Self { path: Path::Stream(SenderHandle::new(writer, encoder)), ends_both: false, closings: None }
     }
 
     /// To an end that takes messages: in its queue they stand as records.
@@ -59,12 +59,12 @@ impl Sender {
         let largest = largest.min(LARGEST_RECORD as usize);
         let record = Framing::parse(&format!("u{}be,max={largest}", RECORD * 8)).expect("a length of whole bytes");
         let encoder = record.encoder().expect("an integer length can be written");
-        let mailbox = Mailbox::new(writer, encoder).of_records(text_only);
+        let mailbox = SenderHandle::new(writer, encoder).of_records(text_only);
         Self { path: Path::Stream(mailbox), ends_both: true, closings: Some(closings) }
     }
 
     /// What the receiver of the same link is to have.
-    pub(super) fn turn(&self) -> Option<Turn> {
+    pub(super) fn turn(&self) -> Option<ReplyHint> {
         match &self.path {
             Path::Stream(mailbox) => Some(mailbox.turn()),
             Path::Datagram(_) => None,
@@ -84,9 +84,10 @@ impl Sender {
         matches!(&self.path, Path::Datagram(datagrams) if !datagrams.outgoing.ends())
     }
 
-    /// Whether [`finish`](Self::finish) ends the whole conversation: the transport knows no half-close. True of WebSocket.
-    pub fn ends_both(&self) -> bool {
-        self.ends_both
+    /// Whether [`finish`](Self::finish) ends this direction alone: the transport knows half-close. False of WebSocket, where it
+    /// ends the whole conversation.
+    pub fn has_half_close(&self) -> bool {
+        !self.ends_both
     }
 
     /// Says with which code and reason a WebSocket is closed by [`finish`](Self::finish); false, and nothing happens, where the
@@ -103,13 +104,13 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// [`Error::is_message`] where the framing or a datagram cannot carry this message: nothing of it was sent and the
+    /// [`Error::is_message_rejected`] where the framing or a datagram cannot carry this message: nothing of it was sent and the
     /// link goes on. Otherwise the connection is lost or its sending side has ended.
     ///
     /// Cancel safe: a message is queued whole or not at all.
     #[inline]
     pub async fn send(&self, message: &[u8]) -> Result<()> {
-        if self.try_send(message)? {
+        if self.offer(message)? {
             return Ok(());
         }
         self.send_when_possible(message).await
@@ -121,20 +122,35 @@ impl Sender {
             Path::Stream(mailbox) => mailbox.wait(|queue| queue.push(message).transpose()).await,
             Path::Datagram(datagrams) => loop {
                 datagrams.outgoing.writable().await.map_err(|e| Error::io("sending", e))?;
-                if self.try_send(message)? {
+                if self.offer(message)? {
                     return Ok(());
                 }
             },
         }
     }
 
-    /// Sends one message if that needs no waiting; false if it does. Needs no runtime around it: any thread can.
+    /// Sends one message if that needs no waiting. Needs no runtime around it: any thread can.
+    ///
+    /// ```
+    /// # fn hurry(sender: &unstick::Sender, message: &[u8]) -> unstick::Result<bool> {
+    /// match sender.try_send(message) {
+    ///     Ok(()) => Ok(true),
+    ///     Err(error) if error.is_full() => Ok(false), // the peer reads too slowly: nothing was sent
+    ///     Err(error) => Err(error),
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::is_full`] where it would have to wait: nothing was sent. Otherwise as [`send`](Self::send).
+    pub fn try_send(&self, message: &[u8]) -> Result<()> {
+        if self.offer(message)? { Ok(()) } else { Err(Error::full()) }
+    }
+
+    /// Sends one message if that needs no waiting; false if it does.
     #[inline]
-    pub fn try_send(&self, message: &[u8]) -> Result<bool> {
+    pub(crate) fn offer(&self, message: &[u8]) -> Result<bool> {
         match &self.path {
             Path::Stream(mailbox) => {
                 let mut queue = mailbox.lock();
@@ -142,7 +158,7 @@ impl Sender {
                 mailbox.unlock(queue)?;
                 Ok(queued)
             }
-            Path::Datagram(datagrams) => datagrams.try_send(message),
+            Path::Datagram(datagrams) => datagrams.offer(message),
         }
     }
 
@@ -163,8 +179,13 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
-    pub fn try_send_binary(&self, message: &[u8]) -> Result<bool> {
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_binary(&self, message: &[u8]) -> Result<()> {
+        if self.offer_binary(message)? { Ok(()) } else { Err(Error::full()) }
+    }
+
+    /// As [`offer`](Self::offer), of what is to go as a binary message.
+    pub(crate) fn offer_binary(&self, message: &[u8]) -> Result<bool> {
         match &self.path {
             Path::Stream(mailbox) => {
                 let mut queue = mailbox.lock();
@@ -172,7 +193,7 @@ impl Sender {
                 mailbox.unlock(queue)?;
                 Ok(queued)
             }
-            Path::Datagram(datagrams) => datagrams.try_send(message),
+            Path::Datagram(datagrams) => datagrams.offer(message),
         }
     }
 
@@ -185,13 +206,13 @@ impl Sender {
     }
 
     /// Queues a message though the queue may be full: for callers that cannot wait in the middle of a batch, and wait for
-    /// [`room`](Self::room) before the next one.
+    /// [`writable`](Self::writable) before the next one.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
     #[inline]
-    pub fn push(&self, message: &[u8]) -> Result<()> {
+    pub fn force_send(&self, message: &[u8]) -> Result<()> {
         match &self.path {
             Path::Stream(mailbox) => {
                 let mut queue = mailbox.lock();
@@ -200,9 +221,9 @@ impl Sender {
                 mailbox.unlock(queue)
             }
             // The kernel's queue has a limit that nobody goes over.
-            Path::Datagram(datagrams) => match datagrams.try_send(message)? {
+            Path::Datagram(datagrams) => match datagrams.offer(message)? {
                 true => Ok(()),
-                false => Err(Error::io("sending", io::ErrorKind::WouldBlock.into())),
+                false => Err(Error::full()),
             },
         }
     }
@@ -210,7 +231,7 @@ impl Sender {
     /// Whether senders have to wait.
     pub fn is_full(&self) -> bool {
         match &self.path {
-            Path::Stream(mailbox) => matches!(mailbox.lock().room(), Ok(Room::None)),
+            Path::Stream(mailbox) => matches!(mailbox.lock().room(), Ok(Capacity::None)),
             Path::Datagram(_) => false,
         }
     }
@@ -218,9 +239,9 @@ impl Sender {
     /// Waits until the queue has room, or takes nothing any more.
     ///
     /// Cancel safe.
-    pub async fn room(&self) {
+    pub async fn writable(&self) {
         if let Path::Stream(mailbox) = &self.path {
-            let _ = mailbox.wait(|queue| (!matches!(queue.room(), Ok(Room::None))).then_some(Ok(()))).await;
+            let _ = mailbox.wait(|queue| (!matches!(queue.room(), Ok(Capacity::None))).then_some(Ok(()))).await;
         }
     }
 
@@ -239,8 +260,8 @@ impl Sender {
                     .wait(|queue| {
                         loop {
                             match queue.room() {
-                                Ok(Room::Some) => {}
-                                Ok(Room::None) => return None,
+                                Ok(Capacity::Some) => {}
+                                Ok(Capacity::None) => return None,
                                 Err(error) => return Some(Err(error)),
                             }
                             match messages.next().map(|message| queue.encode(message.as_ref())) {
@@ -360,7 +381,7 @@ impl Datagrams {
         }
     }
 
-    fn try_send(&self, message: &[u8]) -> Result<bool> {
+    fn offer(&self, message: &[u8]) -> Result<bool> {
         if self.finished.load(Ordering::Relaxed) {
             return Err(Error::closed());
         }

@@ -25,7 +25,7 @@ use unstick_wire::Role;
 use super::run::{AcceptErrors, Elapsed, Timers};
 use crate::activity::{Activity, bounded};
 use crate::address::Address;
-use crate::endpoint::{self, End, Names, Notice, Notices, Request, StreamEnd};
+use crate::endpoint::{self, Notice, Notices, PeerAddrs, Request, StreamTransport, Transport};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::Link;
@@ -162,7 +162,7 @@ impl Hub {
             self.make_room().await;
             tokio::select! {
                 () = &mut stopped => break,
-                accepted = listener.accept_end(), if bridges.len() < most => match accepted {
+                accepted = listener.accept_transport(), if bridges.len() < most => match accepted {
                     Ok(end) => {
                         came += 1;
                         if self.rules.once {
@@ -192,7 +192,7 @@ impl Hub {
     }
 
     /// The only bridge of a run.
-    async fn only(self: &Arc<Self>, peer: PeerId, client: End) -> Outcome {
+    async fn only(self: &Arc<Self>, peer: PeerId, client: Transport) -> Outcome {
         match Arc::clone(self).serve_client(peer, client).await {
             _ if self.rules.stop.has_come() => Outcome::Stopped,
             Ok(()) => Outcome::Ended,
@@ -201,7 +201,7 @@ impl Hub {
     }
 
     /// One client's bridge, from its partner's connection to the end of both. The error is of the only bridge there is.
-    async fn serve_client(self: Arc<Self>, peer: PeerId, client: End) -> Result<()> {
+    async fn serve_client(self: Arc<Self>, peer: PeerId, client: Transport) -> Result<()> {
         // In a box: it is large, and gone when bytes pass.
         let connected = tokio::select! {
             connected = Box::pin(self.connect(peer, names(&client), request(&client))) => connected,
@@ -223,10 +223,10 @@ impl Hub {
         let asked = request(&client);
         self.emit(Event::Open { peer, client: names(&client), server: names(&server), request: asked });
         self.note();
-        let streams = matches!((&client, &server), (End::Stream(_), End::Stream(_)));
+        let streams = matches!((&client, &server), (Transport::Stream(_), Transport::Stream(_)));
         let bytes = streams && self.target.counts_bytes();
         let (reason, passed) = match (client, server) {
-            (End::Stream(client), End::Stream(server)) if self.target.passes_bytes() => {
+            (Transport::Stream(client), Transport::Stream(server)) if self.target.passes_bytes() => {
                 let passed = self.bytes(peer, client, server).pass(&*self, self.rules.peer_idle).await;
                 self.written().await;
                 passed
@@ -243,7 +243,7 @@ impl Hub {
 
     /// The client's partner. A command is told in its environment who is there and what it asked for; a WebSocket is asked
     /// for the same as here.
-    async fn connect(&self, peer: PeerId, client: &Names, request: Option<&Request>) -> Result<End> {
+    async fn connect(&self, peer: PeerId, client: &PeerAddrs, request: Option<&Request>) -> Result<Transport> {
         let Target { address, options, .. } = &self.target;
         match (address, request) {
             (address, Some(request)) if address.is_web_socket() => {
@@ -263,7 +263,7 @@ impl Hub {
         endpoint::connect(address, &options).await
     }
 
-    fn bytes(self: &Arc<Self>, peer: PeerId, client: StreamEnd, server: StreamEnd) -> StreamBridge {
+    fn bytes(self: &Arc<Self>, peer: PeerId, client: StreamTransport, server: StreamTransport) -> StreamBridge {
         let [up_tap, down_tap] = self.taps(peer);
         let up = CopyDirection::new(client.reader, server.writer, up_tap);
         let down = CopyDirection::new(server.reader, client.writer, down_tap);
@@ -294,8 +294,8 @@ impl Hub {
         self: Arc<Self>,
         peer: PeerId,
         bytes: bool,
-        client: End,
-        server: End,
+        client: Transport,
+        server: Transport,
     ) -> Result<(Reason, Passed)> {
         let client = Link::new(client, self.target.client.as_ref(), &self.target.options)?;
         let server = Link::new(server, self.target.server.as_ref(), &self.target.options)?;
@@ -376,26 +376,26 @@ async fn next(notices: Option<&Notices>) -> Notice {
     }
 }
 
-fn names(end: &End) -> &Names {
+fn names(end: &Transport) -> &PeerAddrs {
     match end {
-        End::Stream(end) => &end.names,
-        End::Datagram(end) => &end.names,
-        End::Message(end) => &end.names,
+        Transport::Stream(end) => &end.names,
+        Transport::Datagram(end) => &end.names,
+        Transport::Message(end) => &end.names,
     }
 }
 
-fn request(end: &End) -> Option<&Request> {
+fn request(end: &Transport) -> Option<&Request> {
     match end {
-        End::Message(end) => end.request(),
-        End::Stream(_) | End::Datagram(_) => None,
+        Transport::Message(end) => end.request(),
+        Transport::Stream(_) | Transport::Datagram(_) => None,
     }
 }
 
 /// A client that has no partner sees what it would see where nobody listens.
-fn refuse(client: End) {
+fn refuse(client: Transport) {
     match client {
-        End::Stream(mut client) => client.writer.reset(),
-        End::Message(mut client) => client.outgoing.reset(),
-        End::Datagram(_) => {}
+        Transport::Stream(mut client) => client.writer.reset(),
+        Transport::Message(mut client) => client.outgoing.reset(),
+        Transport::Datagram(_) => {}
     }
 }

@@ -104,7 +104,7 @@ impl Scene {
             Self::Length => length::length(),
             Self::Range => length::range(),
             Self::Datagrams => datagrams::datagrams(),
-            Self::CutShort => datagrams::cut_short(),
+            Self::CutShort => datagrams::truncated(),
             Self::Loss => datagrams::loss(),
             Self::Compare => compare::compare(),
         }

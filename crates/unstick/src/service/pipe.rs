@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::activity::{Activity, bounded, sleep_until};
-use crate::endpoint::StreamEnd;
+use crate::endpoint::StreamTransport;
 use crate::error::{Error, Result};
 use crate::half_close::HalfClose;
 use crate::limits;
@@ -93,7 +93,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// # Errors
 ///
 /// Where the connection is reset, or standard input or output fails.
-pub async fn pipe(end: StreamEnd, mut rules: Config, filter: Option<Filter>) -> Result<Ended> {
+pub async fn pipe(end: StreamTransport, mut rules: Config, filter: Option<Filter>) -> Result<Ended> {
     rules.idle = rules.idle.map(bounded);
     rules.deadline = rules.deadline.map(bounded);
     rules.linger = bounded(rules.linger);

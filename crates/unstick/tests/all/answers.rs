@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
-use unstick::endpoint::{Names, StreamEnd};
+use unstick::endpoint::{PeerAddrs, StreamTransport};
 use unstick::service::bridge;
 use unstick::service::talk::{AutoReply, Config, Event, NoInput, Outcome, Output, Peers, Reason, talk};
 use unstick::wire::{FRAMINGS, Framing, PRESETS, Preset, Role};
@@ -350,8 +350,8 @@ async fn a_bridge_that_panics_ends_the_run_with_an_error() {
 }
 
 fn broken(reads: bool) -> Link {
-    let names = Names { remote: "a broken stream".into(), local: "here".into() };
-    let end = StreamEnd::new(Broken { reads }, Broken { reads }, names);
+    let names = PeerAddrs::new("a broken stream", "here");
+    let end = StreamTransport::new(Broken { reads }, Broken { reads }, names);
     Link::framed(end, &Framing::parse("line").unwrap().into(), &Options::default()).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
-use unstick::endpoint::{End, Names, StreamEnd};
+use unstick::endpoint::{PeerAddrs, StreamTransport, Transport};
 use unstick::service::bridge::{Clients, Config, Faults, Target, bridge};
 use unstick::wire::faults::Plan;
 use unstick::{Options, connect, listen};
@@ -38,9 +38,9 @@ fn every_segment_that_is_cut_is_a_write_of_its_own() {
         let address = "mem:cut-server".parse().unwrap();
         let mut server = listen(&address, Some(&framing("raw")), &Options::default()).await.unwrap();
         let (told, mut writes) = mpsc::unbounded_channel();
-        let names = Names { remote: "a test".into(), local: "here".into() };
+        let names = PeerAddrs::new("a test", "here");
         let (reader, _open) = tokio::io::duplex(1);
-        let client = Clients::One(End::Stream(StreamEnd::new(reader, Writes(told), names)));
+        let client = Clients::One(Transport::Stream(StreamTransport::new(reader, Writes(told), names)));
         let target = Target {
             address,
             options: Options::default(),

@@ -111,9 +111,9 @@ async fn what_is_too_long_is_an_error_or_passed_over_as_the_framing_says() {
     };
     let listen = async {
         assert_eq!(far.recv().await.unwrap().unwrap(), &b"short"[..]);
-        assert_eq!(far.lost(), 0);
+        assert_eq!(far.dropped(), 0);
         assert_eq!(far.recv().await.unwrap().unwrap(), &b"short too"[..]);
-        assert_eq!(far.lost(), 1);
+        assert_eq!(far.dropped(), 1);
     };
     tokio::join!(speak, listen);
 }
@@ -123,7 +123,7 @@ async fn what_the_framing_cannot_carry_is_refused_and_the_link_goes_on() {
     let (near, mut far) = unlike("line", "line", &Options::default()).await;
     for refused in [near.send(b"two\nlines").await, near.send(&vec![b'x'; 17 << 20]).await] {
         let error = refused.unwrap_err();
-        assert!(error.is_message(), "{error}");
+        assert!(error.is_message_rejected(), "{error}");
     }
     near.send(b"one line").await.unwrap();
     assert_eq!(far.recv().await.unwrap().unwrap(), &b"one line"[..]);
@@ -167,8 +167,8 @@ async fn what_is_pending_can_be_looked_at() {
     let (near, far) = unlike("raw", "line", &Options::default()).await;
     let (_, mut far) = far.split();
     near.send(b"no newline ").await.unwrap();
-    assert!(far.arrival().await.unwrap());
-    assert_eq!(far.try_next().unwrap(), None);
+    assert!(far.readable().await.unwrap());
+    assert_eq!(far.try_recv_ref().unwrap(), None);
     assert_eq!(far.pending(), b"no newline ");
     near.send(b"until now\n").await.unwrap();
     assert_eq!(far.recv().await.unwrap().unwrap(), &b"no newline until now"[..]);

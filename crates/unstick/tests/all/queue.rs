@@ -5,7 +5,7 @@ use std::time::Duration;
 use unstick::limits::MAX_QUEUE;
 use unstick::{Link, Options};
 
-use crate::suite::{Pair, client, expect, listening, message, pair};
+use crate::suite::{Pair, client, expect, has_room, listening, message, pair};
 
 /// What a pipe inside this process holds, and one message in nobody's queue.
 const UNDER_WAY: usize = (64 << 10) + 2 * 1004;
@@ -26,7 +26,7 @@ async fn it_is_full_when_its_limit_is_reached() {
     let (near, far) = two().await;
     let ((near, _near_receiver), (_, mut far)) = (near.split(), far.split());
     let mut sent = 0_usize;
-    while near.try_send(&message(sent as u64, 1000)).unwrap() {
+    while has_room(near.try_send(&message(sent as u64, 1000))) {
         sent += 1;
     }
     assert!((MAX_QUEUE..MAX_QUEUE + 1004).contains(&(sent * 1004)), "{sent} messages were queued");
@@ -34,7 +34,7 @@ async fn it_is_full_when_its_limit_is_reached() {
     loop {
         settle().await;
         let before = sent;
-        while near.try_send(&message(sent as u64, 1000)).unwrap() {
+        while has_room(near.try_send(&message(sent as u64, 1000))) {
             sent += 1;
         }
         if sent == before {
@@ -45,8 +45,8 @@ async fn it_is_full_when_its_limit_is_reached() {
     for number in 0..sent {
         expect(&mut far, &message(number as u64, 1000)).await;
     }
-    near.room().await;
-    assert!(near.try_send(b"room again").unwrap());
+    near.writable().await;
+    near.try_send(b"room again").unwrap();
     expect(&mut far, b"room again").await;
 }
 
@@ -55,8 +55,8 @@ async fn one_message_may_be_larger_than_the_queue() {
     let (near, far) = two().await;
     let ((near, _near_receiver), (_, mut far)) = (near.split(), far.split());
     let large = message(1, 3 * MAX_QUEUE);
-    assert!(near.try_send(&large).unwrap());
-    assert!(!near.try_send(b"small").unwrap());
+    near.try_send(&large).unwrap();
+    assert!(!has_room(near.try_send(b"small")));
     let (sent, ()) = tokio::join!(near.send(b"small"), async {
         expect(&mut far, &large).await;
         expect(&mut far, b"small").await;
@@ -70,10 +70,10 @@ async fn a_push_goes_over_the_limit_and_whoever_pushes_waits_for_room() {
     let ((near, _near_receiver), (_, mut far)) = (near.split(), far.split());
     let count = 2 * MAX_QUEUE as u64 / 1000;
     for number in 0..count {
-        near.push(&message(number, 1000)).unwrap();
+        near.force_send(&message(number, 1000)).unwrap();
     }
     assert!(near.is_full());
-    let ((), ()) = tokio::join!(near.room(), async {
+    let ((), ()) = tokio::join!(near.writable(), async {
         for number in 0..count {
             expect(&mut far, &message(number, 1000)).await;
         }
@@ -131,7 +131,7 @@ fn threads_without_a_runtime_can_send() {
     crate::suite::run(async {
         let (near, far) = two().await;
         let ((near, _near_receiver), (_, mut far)) = (near.split(), far.split());
-        let thread = std::thread::spawn(move || (0..100).all(|number| near.try_send(&message(number, 100)).unwrap()));
+        let thread = std::thread::spawn(move || (0..100).all(|number| has_room(near.try_send(&message(number, 100)))));
         for number in 0..100 {
             expect(&mut far, &message(number, 100)).await;
         }

@@ -177,7 +177,7 @@ fn listening_serves_the_one_peer_of_a_line() {
         assert!(listener.serves_one());
         assert_eq!(listener.addresses(), [format!("serial:{}?baud=9600", path.display())]);
         let link = listener.accept().await.unwrap();
-        assert_eq!(link.names().remote, format!("serial:{}", path.display()));
+        assert_eq!(link.addrs().remote, format!("serial:{}", path.display()));
         let master = registered(master).unwrap();
         link.send(b"ready").await.unwrap();
         let mut come = [0; 16];

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
-use unstick::endpoint::{Names, StreamEnd};
+use unstick::endpoint::{PeerAddrs, StreamTransport};
 use unstick::{Link, Options, Receiver, Sender, connect};
 
 use crate::suite::{Pair, framing, listening, run};
@@ -35,8 +35,8 @@ pub(crate) async fn pair(spec: &str) -> Pair {
         said.push(output.read_u8().await.expect("the child ended early"));
     }
     let near = listener.accept().await.unwrap();
-    let names = Names { remote: "child".into(), local: "test".into() };
-    let far = Link::framed(StreamEnd::new(output, input, names), &framing(spec), &Options::default()).unwrap();
+    let names = PeerAddrs::new("child", "test");
+    let far = Link::framed(StreamTransport::new(output, input, names), &framing(spec), &Options::default()).unwrap();
     Pair { near, far, keeps: Box::new(child) }
 }
 
@@ -46,7 +46,7 @@ async fn relay(port: &str, spec: &str) {
     std::io::stdout().flush().unwrap();
     let options = Options::default();
     let streams = connect(&"-".parse().unwrap(), Some(&framing(spec)), &options).await.unwrap();
-    assert_eq!(streams.names().remote, "-");
+    assert_eq!(streams.addrs().remote, "-");
     let tcp = format!("tcp://127.0.0.1:{port}").parse().unwrap();
     let tcp = connect(&tcp, Some(&framing(spec)), &options).await.unwrap();
     let ((to_streams, from_streams), (to_tcp, from_tcp)) = (streams.split(), tcp.split());

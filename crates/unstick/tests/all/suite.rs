@@ -50,6 +50,14 @@ pub(crate) struct Pair {
 /// Longer than anything here takes on the slowest machine: a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whether a message was sent that could not wait; any error but a full queue is a failure.
+pub(crate) fn has_room(sent: unstick::Result<()>) -> bool {
+    match sent {
+        Err(error) if error.is_full() => false,
+        sent => sent.map(|()| true).unwrap(),
+    }
+}
+
 /// Runs a test, which fails instead of hanging.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

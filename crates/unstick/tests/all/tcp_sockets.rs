@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
-use unstick::endpoint::End;
+use unstick::endpoint::Transport;
 use unstick::{Link, Options, connect, limits, listen};
 
 use crate::suite::{Pair, client, framing, listening, pair};
@@ -39,7 +39,7 @@ async fn without_a_host_both_families_listen_on_one_port() {
         link.send(b"hello").await.unwrap();
         let mut far = listener.accept().await.unwrap();
         assert_eq!(far.recv().await.unwrap().unwrap(), &b"hello"[..]);
-        assert_eq!(link.names().remote, address.to_string());
+        assert_eq!(link.addrs().remote, address.to_string());
     }
 }
 
@@ -50,7 +50,7 @@ async fn a_socket_of_both_families_knows_the_older_ones_peers_by_their_own_names
     for asked in [format!("127.0.0.2:{port}"), format!("[::1]:{port}")] {
         let near = open(&format!("tcp://{asked}"), &Options::default()).await.unwrap();
         let far = listener.accept().await.unwrap();
-        assert_eq!((&far.names().local, &far.names().remote), (&asked, &near.names().local));
+        assert_eq!((&far.addrs().local, &far.addrs().remote), (&asked, &near.addrs().local));
     }
 }
 
@@ -63,7 +63,7 @@ async fn every_address_is_tried() {
         let at = listener.local_addr().unwrap();
         let (options, told) = traced();
         let link = open(&format!("tcp://:{}", at.port()), &options).await.unwrap();
-        assert_eq!(link.names().remote, at.to_string());
+        assert_eq!(link.addrs().remote, at.to_string());
         let told = told.lock().unwrap().join("\n");
         assert!(told.contains(&format!("connected to {at}")), "{told}");
         assert!(told.contains("127.0.0.1:"), "{told}");
@@ -124,7 +124,7 @@ async fn an_address_that_never_answers_leaves_time_for_the_others() {
     let mut options = Options::default();
     options.connect_timeout = Duration::from_secs(2);
     let link = open(&format!("tcp://:{}", at.port()), &options).await.unwrap();
-    assert_eq!(link.names().remote, second.local_addr().unwrap().to_string());
+    assert_eq!(link.addrs().remote, second.local_addr().unwrap().to_string());
     drop(waiting);
 }
 
@@ -145,7 +145,7 @@ async fn retry_waits_for_a_listener_to_appear() {
     };
     let address = format!("tcp://127.0.0.1:{port}");
     let (link, listener) = tokio::join!(open(&address, &options), appear);
-    assert_eq!(link.unwrap().names().remote, listener.local_addr().unwrap().to_string());
+    assert_eq!(link.unwrap().addrs().remote, listener.local_addr().unwrap().to_string());
 }
 
 /// `RETRY_PAUSE`: not longer than was asked for, nor without a pause.
@@ -169,8 +169,8 @@ async fn the_source_is_what_was_asked_for() {
     let source: SocketAddr = format!("127.0.0.3:{}", closed_port()).parse().unwrap();
     options.source = Some(source);
     let link = open(&listener.addresses()[0], &options).await.unwrap();
-    assert_eq!(link.names().local, source.to_string());
-    assert_eq!(listener.accept().await.unwrap().names().remote, source.to_string());
+    assert_eq!(link.addrs().local, source.to_string());
+    assert_eq!(listener.accept().await.unwrap().addrs().remote, source.to_string());
     // A source of the other family cannot be connected from.
     options.source = Some("[::1]:0".parse().unwrap());
     assert!(open(&listener.addresses()[0], &options).await.unwrap_err().is_unreachable());
@@ -197,8 +197,8 @@ async fn what_is_asked_of_a_socket_is_set() {
         options.nodelay = nodelay;
         let mut listener = listening("tcp://127.0.0.1:0", "u32be", &options).await;
         let near = unstick::endpoint::connect(&listener.addresses()[0].parse().unwrap(), &options).await.unwrap();
-        for end in [near, listener.accept_end().await.unwrap()] {
-            let End::Stream(end) = end else { panic!("TCP is a stream") };
+        for end in [near, listener.accept_transport().await.unwrap()] {
+            let Transport::Stream(end) = end else { panic!("TCP is a stream") };
             let socket = end.socket().unwrap();
             let socket = SockRef::from(&socket);
             assert_eq!(socket.tcp_nodelay().unwrap(), nodelay);
@@ -216,9 +216,9 @@ async fn a_listener_asks_silent_clients_by_default() {
     let taken = async |options: &Options| {
         let mut listener = listening("tcp://127.0.0.1:0", "u32be", options).await;
         let near = unstick::endpoint::connect(&listener.addresses()[0].parse().unwrap(), options).await.unwrap();
-        let far = listener.accept_end().await.unwrap();
+        let far = listener.accept_transport().await.unwrap();
         [near, far].map(|end| {
-            let End::Stream(end) = end else { panic!("TCP is a stream") };
+            let Transport::Stream(end) = end else { panic!("TCP is a stream") };
             let socket = end.socket().unwrap();
             let socket = SockRef::from(&socket);
             let times = (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
@@ -285,7 +285,7 @@ async fn a_keepalive_that_no_system_takes_is_bounded() {
         options.keepalive = Some(asked);
         let mut listener = listening("tcp://127.0.0.1:0", "u32be", &options).await;
         let address = listener.addresses()[0].parse().unwrap();
-        let End::Stream(near) = unstick::endpoint::connect(&address, &options).await.unwrap() else { panic!() };
+        let Transport::Stream(near) = unstick::endpoint::connect(&address, &options).await.unwrap() else { panic!() };
         listener.accept().await.unwrap();
         let socket = near.socket().unwrap();
         assert_eq!(SockRef::from(&socket).tcp_keepalive_time().unwrap(), taken);

@@ -58,7 +58,7 @@ async fn every_peer_is_a_session_of_its_own() {
         let near = client(&listener.addresses()[0], &options).await.unwrap();
         near.send(&message(number, 100)).await.unwrap();
         let far = listener.accept().await.unwrap();
-        assert_eq!(far.names().remote, near.names().local);
+        assert_eq!(far.addrs().remote, near.addrs().local);
         peers.push((near, far));
     }
     for (number, (near, far)) in peers.iter_mut().enumerate().rev() {
@@ -75,7 +75,7 @@ async fn an_answer_comes_from_the_address_that_was_asked() {
     let mut near = client(&format!("udp://127.0.0.2:{port}"), &Options::default()).await.unwrap();
     near.send(b"who are you?").await.unwrap();
     let mut far = listener.accept().await.unwrap();
-    assert_eq!(far.names().local, format!("127.0.0.2:{port}"));
+    assert_eq!(far.addrs().local, format!("127.0.0.2:{port}"));
     assert_eq!(far.recv().await.unwrap().unwrap(), &b"who are you?"[..]);
     // A connected socket hears nobody but the address that it asked.
     far.send(b"the one you asked").await.unwrap();
@@ -106,7 +106,7 @@ async fn a_socket_of_both_families_answers_the_older_one_in_its_own_name() {
         let mut near = client(&format!("udp://{asked}"), &Options::default()).await.unwrap();
         near.send(b"who are you?").await.unwrap();
         let mut far = listener.accept().await.unwrap();
-        assert_eq!((&far.names().local, &far.names().remote), (&asked, &near.names().local));
+        assert_eq!((&far.addrs().local, &far.addrs().remote), (&asked, &near.addrs().local));
         assert_eq!(far.recv().await.unwrap().unwrap(), &b"who are you?"[..]);
         far.send(&vec![b'x'; 60_000]).await.unwrap();
         assert_eq!(near.recv().await.unwrap().unwrap().len(), 60_000);
@@ -123,7 +123,7 @@ async fn without_a_host_both_families_listen_on_one_port() {
         let mut near = client(&format!("udp://{address}"), &Options::default()).await.unwrap();
         near.send(b"hello").await.unwrap();
         let far = listener.accept().await.unwrap();
-        assert_eq!(far.names().local, address.to_string());
+        assert_eq!(far.addrs().local, address.to_string());
         far.send(b"hello yourself").await.unwrap();
         assert_eq!(near.recv().await.unwrap().unwrap(), &b"hello yourself"[..]);
     }
@@ -145,7 +145,7 @@ async fn an_empty_datagram_is_a_message() {
 async fn a_message_that_no_datagram_carries_is_refused_and_the_link_goes_on() {
     let Pair { near, mut far, keeps: _keeps } = pair("udp://127.0.0.1:0", "line").await;
     let error = near.send(&vec![0; LARGEST_PAYLOAD + 1]).await.unwrap_err();
-    assert!(error.is_message(), "{error}");
+    assert!(error.is_message_rejected(), "{error}");
     assert_eq!(error.to_string(), "a message of 65508 bytes is too long for a datagram");
     assert_eq!(error.hint(), Some("a UDP datagram carries at most 65507 bytes"));
     let largest = message(1, LARGEST_PAYLOAD);
@@ -164,7 +164,7 @@ async fn a_datagram_that_is_too_long_is_cut_short_and_counted() {
         for (number, length) in [(1, 100), (2, 101), (3, 99), (4, 5000)] {
             sender.send(&message(number, length)).await.unwrap();
             expect(receiver, &message(number, length)[..length.min(100)]).await;
-            assert_eq!(receiver.cut_short(), [0, 0, 1, 1, 2][number as usize]);
+            assert_eq!(receiver.truncated(), [0, 0, 1, 1, 2][number as usize]);
         }
     }
 }
@@ -183,7 +183,7 @@ async fn an_idle_session_ends_and_its_peer_may_come_again() {
     near.send(b"back again").await.unwrap();
     let mut again = listener.accept().await.unwrap();
     assert_eq!(again.recv().await.unwrap().unwrap(), &b"back again"[..]);
-    assert_eq!(again.names(), far.names());
+    assert_eq!(again.addrs(), far.addrs());
 }
 
 /// Speaks in one direction for several times as long as a session may be idle; the longest pause that the machine made
@@ -238,7 +238,7 @@ async fn there_are_only_so_many_sessions_until_one_has_gone() {
     let mut sessions = Vec::new();
     for near in &peers[..3] {
         let mut far = listener.accept().await.unwrap();
-        assert_eq!(far.names().remote, near.names().local);
+        assert_eq!(far.addrs().remote, near.addrs().local);
         assert_eq!(far.recv().await.unwrap().unwrap(), &b"me too"[..]);
         sessions.push(far);
     }
@@ -254,7 +254,7 @@ async fn there_are_only_so_many_sessions_until_one_has_gone() {
     sessions.remove(1);
     peers[4].send(b"now me").await.unwrap();
     let mut far = listener.accept().await.unwrap();
-    assert_eq!(far.names().remote, peers[4].names().local);
+    assert_eq!(far.addrs().remote, peers[4].addrs().local);
     assert_eq!(far.recv().await.unwrap().unwrap(), &b"now me"[..]);
 }
 
@@ -290,7 +290,7 @@ async fn what_a_slow_reader_cannot_keep_is_dropped_and_counted() {
     neighbour.send(b"and me?").await.unwrap();
     let mut listener = listener;
     assert_eq!(listener.accept().await.unwrap().recv().await.unwrap().unwrap(), &b"and me?"[..]);
-    assert_eq!(far.lost(), 100);
+    assert_eq!(far.dropped(), 100);
     for number in 0..MAX_SESSION_QUEUE as u64 {
         expect(&mut far, &number.to_be_bytes()).await;
     }
@@ -310,7 +310,7 @@ async fn large_datagrams_fill_a_queue_sooner() {
     }
     let kept = take_all(&mut far).await;
     assert!(kept.len() * LENGTH <= MAX_SESSION_BYTES && (kept.len() + 1) * LENGTH > MAX_SESSION_BYTES);
-    assert_eq!(far.lost(), 30 - kept.len() as u64);
+    assert_eq!(far.dropped(), 30 - kept.len() as u64);
     assert!(kept.iter().enumerate().all(|(number, got)| *got == message(number as u64, LENGTH)));
 }
 
@@ -330,7 +330,7 @@ async fn all_sessions_together_keep_only_so_much() {
         }
         sessions.push((near, listener.accept().await.unwrap().split().1));
     }
-    let lost: u64 = sessions.iter().map(|(_, far)| far.lost()).sum();
+    let lost: u64 = sessions.iter().map(|(_, far)| far.dropped()).sum();
     let kept = sessions.len() * EACH - lost as usize;
     assert!(kept * LENGTH <= MAX_UNREAD, "{kept} datagrams were kept");
     assert!((kept + EACH) * LENGTH > MAX_UNREAD, "only {kept} datagrams were kept");
@@ -382,9 +382,9 @@ async fn the_source_is_what_was_asked_for() {
     let mut options = Options::default();
     options.source = Some(free);
     let near = client(&listener.addresses()[0], &options).await.unwrap();
-    assert_eq!(near.names().local, free.to_string());
+    assert_eq!(near.addrs().local, free.to_string());
     near.send(b"hello").await.unwrap();
-    assert_eq!(listener.accept().await.unwrap().names().remote, free.to_string());
+    assert_eq!(listener.accept().await.unwrap().addrs().remote, free.to_string());
     // A port without an address is of either family.
     options.source = Some("[::]:0".parse().unwrap());
     client(&listener.addresses()[0], &options).await.unwrap();
@@ -444,7 +444,7 @@ async fn a_listener_joins_the_groups_that_it_was_told() {
     near.send(b"to the group").await.unwrap();
     let mut far = joined.accept().await.unwrap();
     assert_eq!(far.recv().await.unwrap().unwrap(), &b"to the group"[..]);
-    assert_eq!(far.names().local, format!("127.0.0.1:{}", port(&joined)), "a group's address sends nothing");
+    assert_eq!(far.addrs().local, format!("127.0.0.1:{}", port(&joined)), "a group's address sends nothing");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketType, connect 
 use unstick::limits::LARGEST_PACKET;
 use unstick::{Listener, Options, connect, listen};
 
-use crate::suite::{framing, run};
+use crate::suite::{framing, has_room, run};
 
 const SCHEMES: [&str; 3] = ["unix", "unix-dgram", "unix-seqpacket"];
 
@@ -154,7 +154,7 @@ fn abstract_names_need_no_file() {
             near.send(b"hello").await.unwrap();
             let mut far = listener.accept().await.unwrap();
             assert_eq!(far.recv().await.unwrap().unwrap(), &b"hello"[..], "{scheme}");
-            assert!(far.names().local.starts_with("@unstick-test-"));
+            assert!(far.addrs().local.starts_with("@unstick-test-"));
             assert!(listen(&address, Some(&framing("line")), &Options::default()).await.is_err());
         }
     });
@@ -188,7 +188,7 @@ fn who_has_no_name_is_heard_and_told_apart_from_those_who_can_be_answered() {
         let nameless = UnixDatagram::unbound().unwrap();
         nameless.send_to(b"guess who", &path).unwrap();
         let mut link = listener.accept().await.unwrap();
-        assert_eq!(link.names().remote, "a peer without a name");
+        assert_eq!(link.addrs().remote, "a peer without a name");
         assert_eq!(link.recv().await.unwrap().unwrap(), &b"guess who"[..]);
         let error = link.send(b"who?").await.unwrap_err();
         assert!(error.to_string().contains("no name of its own, so it cannot be answered"), "{error}");
@@ -196,7 +196,7 @@ fn who_has_no_name_is_heard_and_told_apart_from_those_who_can_be_answered() {
         let named = UnixDatagram::bind(folder.path("client")).unwrap();
         named.send_to(b"it is me", &path).unwrap();
         let mut link = listener.accept().await.unwrap();
-        assert_eq!(link.names().remote, folder.path("client").display().to_string());
+        assert_eq!(link.addrs().remote, folder.path("client").display().to_string());
         assert_eq!(link.recv().await.unwrap().unwrap(), &b"it is me"[..]);
         drop(named);
         // It is told to whoever answers, and the session is over.
@@ -249,7 +249,7 @@ fn a_packet_that_is_too_large_is_cut_short_and_counted() {
             let (_, mut receiver) = listener.accept().await.unwrap().split();
             assert_eq!(receiver.recv().await.unwrap().unwrap().len(), LARGEST_PACKET, "{scheme}");
             assert_eq!(receiver.recv().await.unwrap().unwrap(), &b"whole"[..]);
-            assert_eq!(receiver.cut_short(), 1);
+            assert_eq!(receiver.truncated(), 1);
         }
     });
 }
@@ -264,7 +264,7 @@ fn a_packet_that_cannot_be_sent_is_told_and_the_link_goes_on() {
             let address = format!("{scheme}:{}", path.display()).parse().unwrap();
             let near = connect(&address, None, &Options::default()).await.unwrap();
             let error = near.send(&vec![0; 1 << 20]).await.unwrap_err();
-            assert!(error.is_message() && error.hint().unwrap().contains("send buffer"), "{error}");
+            assert!(error.is_message_rejected() && error.hint().unwrap().contains("send buffer"), "{error}");
             near.send(b"smaller").await.unwrap();
             assert_eq!(listener.accept().await.unwrap().recv().await.unwrap().unwrap(), &b"smaller"[..]);
         }
@@ -305,7 +305,7 @@ fn a_peer_that_is_full_is_waited_for_and_holds_up_nobody_else() {
         quick.send_to(b"quick", &path).unwrap();
         let (to_quick, _quick_receiver) = listener.accept().await.unwrap().split();
         let mut sent = 0_u32;
-        while to_slow.try_send(&sent.to_be_bytes()).unwrap() {
+        while has_room(to_slow.try_send(&sent.to_be_bytes())) {
             sent += 1;
         }
         let last = sent.to_be_bytes();

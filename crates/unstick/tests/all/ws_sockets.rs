@@ -407,12 +407,12 @@ async fn what_is_no_text_is_refused_where_only_text_is_sent_and_nothing_is_lost(
     let (mut client, link) = client(&mut listener).await;
     link.send(b"before").await.unwrap();
     let error = link.send(b"\xff\xfe").await.unwrap_err();
-    assert!(error.is_message(), "the link goes on: {error}");
+    assert!(error.is_message_rejected(), "the link goes on: {error}");
     assert_eq!(error.to_string(), "the message is not UTF-8, which text has to be");
     let (sender, _receiver) = link.split();
-    assert!(sender.try_send(b"\xff").unwrap_err().is_message());
-    assert!(sender.push(b"\xff").unwrap_err().is_message());
-    assert!(sender.send_binary(b"\xff").await.unwrap_err().is_message());
+    assert!(sender.try_send(b"\xff").unwrap_err().is_message_rejected());
+    assert!(sender.force_send(b"\xff").unwrap_err().is_message_rejected());
+    assert!(sender.send_binary(b"\xff").await.unwrap_err().is_message_rejected());
     sender.send_binary(b"behind").await.unwrap();
     let mut got = [0; 16];
     client.read_exact(&mut got).await.unwrap();
@@ -427,9 +427,9 @@ async fn the_kind_of_a_message_is_told_before_it_is_taken_and_can_be_passed_on()
     assert_eq!(receiver.next_is_binary(), None);
     client.write_all(&[frame(0x81, b"text"), frame(0x82, b"too"), frame(0x82, b"\xff")].concat()).await.unwrap();
     for (binary, message, first) in [(false, &b"text"[..], 0x81), (true, b"too", 0x82), (true, b"\xff", 0x82)] {
-        assert!(receiver.arrival().await.unwrap());
+        assert!(receiver.readable().await.unwrap());
         assert_eq!(receiver.next_is_binary(), Some(binary));
-        let taken = receiver.try_next_bytes().unwrap().unwrap();
+        let taken = receiver.try_recv().unwrap().unwrap();
         assert_eq!(taken, message);
         if binary {
             sender.send_binary(&taken).await.unwrap()
@@ -487,7 +487,7 @@ async fn many_small_fragments_are_bounded_as_one_large_message_is() {
     let error = link.recv().await.unwrap_err();
     assert_eq!(error.hint(), Some("--max-message SIZE allows more"));
     let refused = link.send(&[0; 1001]).await.unwrap_err();
-    assert!(refused.is_message(), "{refused}");
+    assert!(refused.is_message_rejected(), "{refused}");
 }
 
 // ---- how it closes ----

@@ -343,10 +343,10 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unstick::endpoint::Names;
+    use unstick::endpoint::PeerAddrs;
 
     fn open(screen: &PromptScreen, peer: u64) {
-        let names = Names { remote: "127.0.0.1:5".into(), local: "127.0.0.1:6".into() };
+        let names = PeerAddrs::new("127.0.0.1:5", "127.0.0.1:6");
         screen.note(&Event::Open { peer, names: &names, datagram: false, request: None });
     }
 

@@ -120,7 +120,7 @@ impl Renderer {
         format!("{}{} {shown}\n", coloured(colour, &time, FAINT), coloured(colour, &number, colour_of(peer)))
     }
 
-    fn open(&mut self, peer: PeerId, names: &unstick::endpoint::Names, datagram: bool) -> String {
+    fn open(&mut self, peer: PeerId, names: &unstick::endpoint::PeerAddrs, datagram: bool) -> String {
         if datagram {
             self.datagrams.insert(peer);
         }
@@ -301,7 +301,7 @@ fn reconnecting(attempt: u64, after: std::time::Duration, sent: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unstick::endpoint::Names;
+    use unstick::endpoint::PeerAddrs;
 
     fn renderer() -> Renderer {
         let look = DisplayOptions { colour: false, hex: false, time: false, verbose: false };
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn joins_and_leaves_have_addresses_and_reasons() {
         let mut renderer = renderer();
-        let names = Names { remote: "127.0.0.1:51234".into(), local: "127.0.0.1:80".into() };
+        let names = PeerAddrs::new("127.0.0.1:51234", "127.0.0.1:80");
         let open = Event::Open { peer: 1, names: &names, datagram: false, request: None };
         assert_eq!(renderer.render(&open).unwrap().text, "peer 1 joined: 127.0.0.1:51234\n");
         renderer.look.verbose = true;
@@ -383,7 +383,7 @@ mod tests {
     fn datagrams_are_no_connection() {
         let mut renderer = renderer();
         renderer.single = true;
-        let names = Names { remote: "127.0.0.1:51234".into(), local: "127.0.0.1:80".into() };
+        let names = PeerAddrs::new("127.0.0.1:51234", "127.0.0.1:80");
         let mut comes_and_goes = |reason| {
             let open =
                 renderer.render(&Event::Open { peer: 1, names: &names, datagram: true, request: None }).unwrap().text;

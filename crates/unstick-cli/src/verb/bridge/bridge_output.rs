@@ -72,7 +72,7 @@ impl BridgeOutput {
     fn show(&self, text: &str) -> Result<()> {
         match &self.lines {
             Some(_) if self.lost.is_any() => Ok(()),
-            Some(lines) => lines.push(text.as_bytes()).map_err(output::unwritten),
+            Some(lines) => lines.force_send(text.as_bytes()).map_err(output::unwritten),
             None => {
                 output::plain(text.trim_end());
                 Ok(())
@@ -266,7 +266,7 @@ impl Output for BridgeOutput {
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         let Some(lines) = &self.lines else { return text_queue::room(To::Errors) };
         let sender = Some(lines.clone()).filter(Sender::is_full)?;
-        Some(Box::pin(async move { sender.room().await }))
+        Some(Box::pin(async move { sender.writable().await }))
     }
 
     fn written(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {

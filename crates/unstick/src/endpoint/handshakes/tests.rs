@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
-use crate::endpoint::StreamEnd;
+use crate::endpoint::StreamTransport;
 
 /// A client: what it says first, and that it is held.
 struct Fake {
@@ -16,12 +16,12 @@ struct Fake {
     _held: Arc<()>,
 }
 
-struct Port(mpsc::UnboundedReceiver<(Fake, Names)>);
+struct Port(mpsc::UnboundedReceiver<(Fake, PeerAddrs)>);
 
 impl Arrivals for Port {
     type Stream = Fake;
 
-    async fn next(&mut self) -> Result<(Fake, Names)> {
+    async fn next(&mut self) -> Result<(Fake, PeerAddrs)> {
         match self.0.recv().await {
             Some(client) => Ok(client),
             None => std::future::pending().await,
@@ -52,7 +52,7 @@ impl Outside {
 }
 
 struct Street {
-    come: mpsc::UnboundedSender<(Fake, Names)>,
+    come: mpsc::UnboundedSender<(Fake, PeerAddrs)>,
     came: u32,
     inside: Handshakes,
 }
@@ -60,12 +60,12 @@ struct Street {
 impl Street {
     fn new(bounds: Bounds) -> Self {
         let (come, port) = mpsc::unbounded_channel();
-        let shake = |client: Fake, names: Names| async move {
+        let shake = |client: Fake, names: PeerAddrs| async move {
             let client = client; // All of it: it is held as long as this lasts.
             if !client.finishes {
                 std::future::pending::<()>().await;
             }
-            Ok(End::Stream(StreamEnd::new(tokio::io::empty(), tokio::io::sink(), names)))
+            Ok(Transport::Stream(StreamTransport::new(tokio::io::empty(), tokio::io::sink(), names)))
         };
         Self { come, came: 0, inside: Handshakes::bounded(Port(port), shake, bounds) }
     }
@@ -76,7 +76,7 @@ impl Street {
         let held = Arc::new(());
         let fake = Fake { speaks: Mutex::new(Some(speaks)), finishes, _held: Arc::clone(&held) };
         self.came += 1;
-        let names = Names { remote: format!("client {}", self.came), local: String::new() };
+        let names = PeerAddrs::new(format!("client {}", self.came), String::new());
         self.come.send((fake, names)).unwrap_or_else(|_| panic!("the listener is there"));
         Outside { speak, held }
     }
@@ -88,7 +88,7 @@ impl Street {
 
     async fn next(&mut self) -> Result<String> {
         match self.inside.accept().await? {
-            End::Stream(end) => Ok(end.names.remote),
+            Transport::Stream(end) => Ok(end.names.remote),
             _ => unreachable!("it is a stream"),
         }
     }

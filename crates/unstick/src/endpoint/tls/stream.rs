@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 use super::super::tcp;
-use super::super::transport::{Names, StreamEnd, StreamRead, StreamWrite};
+use super::super::transport::{PeerAddrs, StreamRead, StreamTransport, StreamWrite};
 use super::super::write_error::WriteError;
 use crate::limits;
 
@@ -123,9 +123,9 @@ impl AsyncWrite for Wire {
 pub(in crate::endpoint) type Tls = TlsStream<Wire>;
 
 /// Makes the two ends of a link of it.
-pub(in crate::endpoint) fn end(stream: Tls, names: Names) -> StreamEnd {
+pub(in crate::endpoint) fn end(stream: Tls, names: PeerAddrs) -> StreamTransport {
     let stream = Arc::new(Mutex::new(stream));
-    StreamEnd { reader: Box::new(Half(Arc::clone(&stream))), writer: Box::new(Half(stream)), names }
+    StreamTransport { reader: Box::new(Half(Arc::clone(&stream))), writer: Box::new(Half(stream)), names }
 }
 
 /// One direction. The lock is held for single polls only.

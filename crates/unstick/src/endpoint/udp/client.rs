@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use super::super::datagrams::{Batch, RecvDatagrams};
 use super::super::options::Options;
 use super::super::resolve::resolve;
-use super::super::transport::{DatagramEnd, Names, SendDatagram};
+use super::super::transport::{DatagramTransport, PeerAddrs, SendDatagram};
 use super::kernel_drops::{self, NextLook};
 use super::packets::Intake;
 use super::socket;
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 ///
 /// Nothing is sent, so whether somebody listens there is not known: where nobody does, the peer's machine may say so
 /// after the first datagram, and the receiver reports it.
-pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Result<DatagramEnd> {
+pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Result<DatagramTransport> {
     let mut failure = None;
     let mut addresses = resolve(at, options).await?;
     if addresses.iter().all(|address| address.ip().is_loopback()) {
@@ -45,7 +45,7 @@ pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Resul
     Err(failure.unwrap_or_else(|| Error::unreachable(format!("udp://{at} has no address"), None)))
 }
 
-fn end(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Result<DatagramEnd> {
+fn end(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Result<DatagramTransport> {
     let local = socket.local_addr().map_err(|e| Error::io("the socket", e))?;
     if local == peer {
         // The system picked the port that nobody listens on, or --source names it: the socket would talk to itself.
@@ -54,10 +54,10 @@ fn end(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Re
     }
     let intake = Intake::new(peer.is_ipv4(), options.udp.largest);
     let client = Arc::new(Client { socket, peer, many, told: Mutex::default() });
-    Ok(DatagramEnd {
+    Ok(DatagramTransport {
         incoming: Box::new(Reader { client: Arc::clone(&client), intake, trouble: None, drops: Drops::default() }),
         outgoing: client,
-        names: Names { remote: peer.to_string(), local: local.to_string() },
+        names: PeerAddrs::of_sockets(peer, local),
     })
 }
 

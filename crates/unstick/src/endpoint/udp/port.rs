@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::super::notices::Notices;
 use super::super::options::Options;
-use super::super::transport::DatagramEnd;
+use super::super::transport::DatagramTransport;
 use super::packets::Local;
 use crate::error::Result;
 
@@ -19,7 +19,7 @@ use crate::error::Result;
 pub(super) struct Room {
     pub(super) options: Options,
     /// Sessions that wait to be accepted: [`UdpOptions::waiting_sessions`](super::super::options::UdpOptions).
-    pub(super) arrivals: mpsc::Sender<Result<DatagramEnd>>,
+    pub(super) arrivals: mpsc::Sender<Result<DatagramTransport>>,
     /// The listener still stands: new peers are welcome.
     pub(super) open: AtomicBool,
     /// Sessions at once, on all sockets.
@@ -32,7 +32,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(options: &Options) -> (Arc<Self>, mpsc::Receiver<Result<DatagramEnd>>) {
+    pub(super) fn new(options: &Options) -> (Arc<Self>, mpsc::Receiver<Result<DatagramTransport>>) {
         let (arrivals, incoming) = mpsc::channel(options.udp.waiting_sessions());
         let room = Self {
             options: options.clone(),

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::kernel_drops::{self, NextLook};
 use tokio::sync::mpsc;
 
-use super::super::transport::DatagramEnd;
+use super::super::transport::DatagramTransport;
 use super::packets::Intake;
 use super::port::Port;
 use super::sessions::Table;
@@ -17,7 +17,7 @@ use crate::limits;
 
 /// Tells the listener where the task of a socket panics: its other tasks keep it open, and it would wait for peers that it never
 /// hears of.
-struct Alarm(mpsc::Sender<Result<DatagramEnd>>);
+struct Alarm(mpsc::Sender<Result<DatagramTransport>>);
 
 impl Drop for Alarm {
     fn drop(&mut self) {

@@ -10,8 +10,7 @@ use std::task::{Context, Poll};
 
 use super::super::datagrams::{Batch, RecvDatagrams};
 use super::super::inbox::Inbox;
-use super::super::resolve::display_address;
-use super::super::transport::{DatagramEnd, Names, SendDatagram};
+use super::super::transport::{DatagramTransport, PeerAddrs, SendDatagram};
 use super::packets::{self, Packet};
 use super::port::{Key, Port};
 use crate::error::Result;
@@ -32,15 +31,15 @@ impl Session {
     }
 
     /// The two halves for whoever accepts it.
-    pub(super) fn end(session: &Arc<Self>) -> DatagramEnd {
+    pub(super) fn end(session: &Arc<Self>) -> DatagramTransport {
         let (peer, local) = session.key;
         let port = session.port.address;
         let local = local.filter(|local| !local.ip.is_unspecified());
         let local = local.map_or(port, |local| SocketAddr::new(local.ip, port.port()));
-        DatagramEnd {
+        DatagramTransport {
             incoming: Box::new(Reader(Arc::clone(session))),
             outgoing: Arc::clone(session) as Arc<dyn SendDatagram>,
-            names: Names { remote: display_address(peer), local: display_address(local) },
+            names: PeerAddrs::of_sockets(peer, local),
         }
     }
 

@@ -19,7 +19,7 @@ use tungstenite::{Message, Utf8Bytes};
 
 use super::super::datagrams::{Batch, RecvDatagrams};
 use super::super::options::{Options, Trace};
-use super::super::transport::{LARGEST_RECORD, MessageEnd, Names, RECORD, StreamWrite};
+use super::super::transport::{LARGEST_RECORD, MessageTransport, PeerAddrs, RECORD, StreamWrite};
 use super::breach::{Breach, unsent};
 use super::carrier::Carrier;
 use super::closing::{Closing, Closings, may_be_sent};
@@ -45,9 +45,9 @@ pub(super) async fn end<S: Carrier>(
     stream: S,
     rest: Vec<u8>,
     role: Role,
-    names: Names,
+    names: PeerAddrs,
     options: &Options,
-) -> MessageEnd {
+) -> MessageTransport {
     let largest = options.ws.largest;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ)
@@ -74,7 +74,7 @@ pub(super) async fn end<S: Carrier>(
     let outgoing = Outgoing { open, kind, closings: Arc::clone(&closings) };
     let text_only = kind == MessageKind::Text;
     let (incoming, outgoing) = (Box::new(incoming), Box::new(outgoing));
-    MessageEnd { incoming, outgoing, largest, text_only, names, request: None, closings }
+    MessageTransport { incoming, outgoing, largest, text_only, names, request: None, closings }
 }
 
 /// What both halves hold.

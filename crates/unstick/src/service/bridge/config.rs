@@ -6,7 +6,7 @@ use unstick_wire::Role;
 use unstick_wire::faults::{Plan, Unit};
 
 use crate::address::{Address, Framings};
-use crate::endpoint::{End, Options, Request};
+use crate::endpoint::{Options, Request, Transport};
 use crate::error::Result;
 use crate::link::Listener;
 use crate::stop::Stop;
@@ -14,7 +14,7 @@ use crate::stop::Stop;
 /// Who is to be connected to the other address.
 pub enum Clients {
     /// One, already there.
-    One(End),
+    One(Transport),
     /// Whoever connects.
     Many(Listener),
 }

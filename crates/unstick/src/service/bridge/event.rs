@@ -8,7 +8,7 @@ use unstick_wire::Role;
 use unstick_wire::faults::Unit;
 
 use super::super::run::PeerId;
-use crate::endpoint::{Names, Request};
+use crate::endpoint::{PeerAddrs, Request};
 use crate::error::{Error, Result};
 
 /// What has passed through one bridge: bytes where they pass as they are, else messages.
@@ -34,9 +34,9 @@ pub enum Event<'a> {
         /// Its number.
         peer: PeerId,
         /// Who is at either end of the client's connection.
-        client: &'a Names,
+        client: &'a PeerAddrs,
         /// Who is at either end of the partner's.
-        server: &'a Names,
+        server: &'a PeerAddrs,
         /// What a client of a WebSocket asked for.
         request: Option<&'a Request>,
     },

@@ -88,7 +88,7 @@ impl MessageBridge {
     pub(super) async fn pass(&self, client: Link, server: Link, idle: Option<Duration>) -> (Reason, Passed) {
         let ((client, mut client_says), (server, mut server_says)) = (client.split(), server.split());
         let datagrams = client.is_datagram() || server.is_datagram();
-        let is_process = |sends: &Sender, says: &Receiver| says.ends_both() && !sends.ends_both();
+        let is_process = |sends: &Sender, says: &Receiver| !says.has_half_close() && sends.has_half_close();
         let processes = [is_process(&client, &client_says), is_process(&server, &server_says)];
         let ended = Notify::new();
         let (reason, gone) = tokio::select! {
@@ -142,7 +142,7 @@ impl MessageBridge {
         server_says: &mut Receiver,
         ended: &Notify,
     ) -> (Reason, bool) {
-        let leaves = [client_says.ends_both(), server_says.ends_both()];
+        let leaves = [!client_says.has_half_close(), !server_says.has_half_close()];
         let mut up = self.direction(Role::Client, client_says, server);
         let mut down = self.direction(Role::Server, server_says, client);
         let mut done = [false, false];
@@ -167,7 +167,7 @@ impl MessageBridge {
                 }
                 Ended::Source(error) => return (failed(error), false),
                 // What cannot be sent on is not passed over: whoever reads the other messages would not know.
-                Ended::Target(error) if error.is_message() => return (failed(error), false),
+                Ended::Target(error) if error.is_message_rejected() => return (failed(error), false),
                 // It has said all that it had to say: nothing is lost where the other one learns it now.
                 Ended::Target(error) if watched[from.other() as usize].is_some() => {
                     return (Reason::Failed { side: from.other(), error }, false);
@@ -203,13 +203,13 @@ impl MessageBridge {
         loop {
             let quiet = enough.map(|enough| enough.min(Instant::now() + self.linger));
             let arrived = tokio::select! {
-                arrived = says.arrival() => arrived,
+                arrived = says.readable() => arrived,
                 () = sleep_until(quiet) => return,
             };
             if !matches!(arrived, Ok(true)) || enough.is_some_and(|enough| Instant::now() >= enough) {
                 return;
             }
-            while let Ok(Some(_)) = says.try_next() {}
+            while let Ok(Some(_)) = says.try_recv_ref() {}
             tokio::task::yield_now().await;
         }
     }
@@ -283,7 +283,7 @@ impl MessageBridge {
                     let binary = lock(injector).is_marked();
                     match self.deliver(from, &message, binary, to, cuts).await {
                         // What a fault made of it has no frame: a bad way loses it, and goes on.
-                        Err(error) if error.is_message() && lock(injector).leave_out() => {}
+                        Err(error) if error.is_message_rejected() && lock(injector).leave_out() => {}
                         Err(error) => return Ended::Target(error),
                         Ok(()) => {}
                     }
@@ -297,7 +297,7 @@ impl MessageBridge {
                 }
                 Next::End => match said_all {
                     Some(Err(error)) => return Ended::Source(error),
-                    _ => return self.finish(to, says.ends_both(), says.closing()).await,
+                    _ => return self.finish(to, !says.has_half_close(), says.closing()).await,
                 },
                 Next::Wait(until) => Some(Instant::from_std(until)),
                 Next::Input => None,
@@ -306,7 +306,7 @@ impl MessageBridge {
             tokio::select! {
                 biased;
                 () = &mut stopped, if said_all.is_none() => said_all = Some(Ok(())),
-                arrived = says.arrival(), if takes_more => match arrived {
+                arrived = says.readable(), if takes_more => match arrived {
                     Ok(true) => said_all = take(says, &mut lock(injector)).err().map(Err),
                     Ok(false) => said_all = Some(Ok(())),
                     Err(error) if error.is_unreachable() => self.found_nobody(from, error),
@@ -324,7 +324,7 @@ impl MessageBridge {
     /// Sends on what a injector lets through; alone, where segments are to be cut.
     async fn deliver(&self, from: Role, message: &[u8], binary: bool, to: &Sender, alone: bool) -> Result<(), Error> {
         self.make_room().await;
-        let sent = !binary && to.try_send(message)?;
+        let sent = !binary && to.offer(message)?;
         if self.look.shown {
             self.watch.passed(self.peer, from, message);
         }
@@ -385,7 +385,7 @@ impl MessageBridge {
             let arrived = tokio::select! {
                 biased;
                 () = &mut stopped => break,
-                arrived = says.arrival() => arrived,
+                arrived = says.readable() => arrived,
             };
             match arrived {
                 Ok(true) => {}
@@ -399,7 +399,7 @@ impl MessageBridge {
             self.make_room().await;
             loop {
                 let binary = says.next_is_binary() == Some(true);
-                match says.try_next() {
+                match says.try_recv_ref() {
                     Ok(Some(message)) => {
                         if self.look.shown {
                             self.watch.passed(self.peer, from, message);
@@ -423,12 +423,12 @@ impl MessageBridge {
             self.note();
         }
         self.tell_damage(says);
-        self.finish(to, says.ends_both(), says.closing()).await
+        self.finish(to, !says.has_half_close(), says.closing()).await
     }
 
     /// Passes the end on, of one who has gone altogether or of what it has to say.
     async fn finish(&self, to: &Sender, gone: bool, closing: Option<Closing>) -> Ended {
-        if to.ends_both() && !gone && !self.watch.stop().has_come() {
+        if !to.has_half_close() && !gone && !self.watch.stop().has_come() {
             // Whom this ends altogether is given time for what it has to say still, if there is somebody who hears it.
             self.until_quiet().await;
         }
@@ -469,7 +469,7 @@ fn take(says: &mut Receiver, injector: &mut FaultInjector) -> Result<(), Error> 
     let now = Instant::now().into_std();
     loop {
         let binary = says.next_is_binary() == Some(true);
-        match says.try_next()? {
+        match says.try_recv_ref()? {
             Some(message) => injector.take_marked(message, binary, now),
             None => return Ok(()),
         }
@@ -483,9 +483,9 @@ fn lock(injector: &Mutex<FaultInjector>) -> MutexGuard<'_, FaultInjector> {
 /// What is said for nobody, to its end: who could not go on speaking might stop listening too.
 async fn discarded(says: &mut Receiver) -> (Ended, &mut Receiver) {
     loop {
-        match says.arrival().await {
+        match says.readable().await {
             Ok(true) => {
-                while let Ok(Some(_)) = says.try_next() {}
+                while let Ok(Some(_)) = says.try_recv_ref() {}
                 tokio::task::yield_now().await;
             }
             Ok(false) => return (Ended::InOrder, says),
@@ -501,11 +501,11 @@ const LEFT_READS: usize = 256;
 /// Takes what has arrived, for nobody.
 async fn unread(says: &mut Receiver) {
     for _ in 0..LEFT_READS {
-        let arrived = poll_fn(|cx| Poll::Ready(pin!(says.arrival()).poll(cx))).await;
+        let arrived = poll_fn(|cx| Poll::Ready(pin!(says.readable()).poll(cx))).await;
         if !matches!(arrived, Poll::Ready(Ok(true))) {
             return;
         }
-        while let Ok(Some(_)) = says.try_next() {}
+        while let Ok(Some(_)) = says.try_recv_ref() {}
     }
 }
 
@@ -514,7 +514,7 @@ async fn send(to: &Sender, message: &[u8], binary: bool) -> Result<(), Error> {
     if binary {
         return to.send_binary(message).await;
     }
-    match to.try_send(message)? {
+    match to.offer(message)? {
         true => Ok(()),
         false => to.send(message).await,
     }

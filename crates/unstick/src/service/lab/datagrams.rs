@@ -101,7 +101,7 @@ pub(super) fn datagrams() -> Result<Vec<Act>> {
 }
 
 /// What a small buffer has no room for is gone, and the next read begins with the next datagram.
-pub(super) fn cut_short() -> Result<Vec<Act>> {
+pub(super) fn truncated() -> Result<Vec<Act>> {
     let mut play = Datagrams::open("cut")?;
     play.send(LONG)?;
     play.send(b"Next")?;

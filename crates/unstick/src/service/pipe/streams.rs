@@ -15,20 +15,20 @@ use tokio::task::JoinSet;
 
 use super::progress::{COPY, Done, EndOfInput, Failure, Filter, Progress};
 use crate::address::Address;
-use crate::endpoint::{self, End, Options, StreamEnd, StreamRead, StreamWrite};
+use crate::endpoint::{self, Options, StreamRead, StreamTransport, StreamWrite, Transport};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
 /// Starts both directions; they end with what is returned.
 pub(super) async fn start(
-    end: StreamEnd,
+    end: StreamTransport,
     progress: &Arc<Progress>,
     report: mpsc::Sender<Done>,
     filter: Option<Filter>,
     input: Option<EndOfInput>,
     stop: &Stop,
 ) -> Result<JoinSet<()>> {
-    let End::Stream(stdio) = endpoint::connect(&Address::Stdio, &Options::default()).await? else {
+    let Transport::Stream(stdio) = endpoint::connect(&Address::Stdio, &Options::default()).await? else {
         return Err(Error::usage("standard input and output are a stream"));
     };
     let mut directions = JoinSet::new();

@@ -326,8 +326,8 @@ mod tests {
     #[tokio::test]
     async fn a_stream_over_what_cannot_be_seen_is_given_time_and_its_cut_is_not_called_proven() {
         let (here, mut there) = tokio::io::duplex(64);
-        let names = crate::endpoint::Names { remote: String::new(), local: String::new() };
-        let end = crate::endpoint::StreamEnd::new(tokio::io::empty(), here, names);
+        let names = crate::endpoint::PeerAddrs::new("", "");
+        let end = crate::endpoint::StreamTransport::new(tokio::io::empty(), here, names);
         let mut outlet = Sink::Over(Over { writer: end.writer, below: Below::Dark, farewell: Some(b"bye".to_vec()) });
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();

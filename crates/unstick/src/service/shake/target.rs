@@ -23,7 +23,7 @@ use crate::address::{SocketName, WsUnixAddress};
 use crate::endpoint::write_error::{self, Half};
 #[cfg(unix)]
 use crate::endpoint::ws_unix;
-use crate::endpoint::{self, End, MessageKind, Options, StreamEnd, ws, wss};
+use crate::endpoint::{self, MessageKind, Options, StreamTransport, Transport, ws, wss};
 use crate::error::{Error, Result};
 
 /// A server to be tried, at one address.
@@ -258,7 +258,7 @@ impl Target {
     }
 
     /// What lies below a stream and can be looked into.
-    fn below(&self, table: Option<&Arc<Table>>, end: &StreamEnd) -> Below {
+    fn below(&self, table: Option<&Arc<Table>>, end: &StreamTransport) -> Below {
         #[cfg(unix)]
         if self.local().is_some() {
             return end.socket().and_then(|socket| Local::of(table, socket).ok()).map_or(Below::Dark, Below::Local);
@@ -307,9 +307,9 @@ async fn resolve(address: &Address, named: &HostPort) -> Result<SocketAddr> {
     found.iter().find(listens).copied().or(first).ok_or_else(|| Error::usage(format!("{address} has no address")))
 }
 
-async fn stream(address: &Address, options: &Options) -> Result<StreamEnd> {
+async fn stream(address: &Address, options: &Options) -> Result<StreamTransport> {
     match endpoint::connect(address, options).await? {
-        End::Stream(end) => Ok(end),
+        Transport::Stream(end) => Ok(end),
         _ => Err(Error::usage(format!("{address} is no stream"))),
     }
 }

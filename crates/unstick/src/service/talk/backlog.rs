@@ -40,8 +40,8 @@ pub(super) struct Backlog {
 
 impl Letter {
     /// Sends it without waiting; false where there is no room.
-    pub(super) fn try_send(&self, sender: &Sender) -> Result<bool> {
-        if self.binary { sender.try_send_binary(&self.message) } else { sender.try_send(&self.message) }
+    pub(super) fn offer(&self, sender: &Sender) -> Result<bool> {
+        if self.binary { sender.offer_binary(&self.message) } else { sender.offer(&self.message) }
     }
 
     /// Sends it once there is room. Cancel safe.

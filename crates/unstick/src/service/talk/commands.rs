@@ -114,7 +114,7 @@ impl<O: Output> Hub<O> {
         let (mut some, mut rest) = (0, None);
         let passed = input.pass_on(&mut |message| {
             turn.take_queued(message.len());
-            let sent = !turn.is_over() && matches!(peer.sender.try_send(message), Ok(true));
+            let sent = !turn.is_over() && matches!(peer.sender.offer(message), Ok(true));
             some += u64::from(sent);
             if !sent {
                 rest = Some(Bytes::copy_from_slice(message));
@@ -338,7 +338,7 @@ impl<O: Output> Hub<O> {
         for id in left.drain(..) {
             let Some(peer) = state.peers.get_mut(&id).filter(|peer| !peer.leaving) else { continue };
             if peer.backlog.is_none() {
-                match letter.try_send(&peer.sender) {
+                match letter.offer(&peer.sender) {
                     Ok(true) => {
                         peer.messages += 1;
                         peer.sent = Some(now);
@@ -353,7 +353,7 @@ impl<O: Output> Hub<O> {
                         continue;
                     }
                     Ok(false) => {}
-                    Err(error) if error.is_message() => return Err(error),
+                    Err(error) if error.is_message_rejected() => return Err(error),
                     // Its side was ended from here, and it is about to go.
                     Err(error) if error.is_closed() => continue,
                     Err(error) => {
@@ -398,7 +398,7 @@ impl<O: Output> Hub<O> {
                 self.note_sent(id, &letter.message);
                 Ok(())
             }
-            Err(error) if error.is_message() => self.refuse_letter(Some(id), letter, error),
+            Err(error) if error.is_message_rejected() => self.refuse_letter(Some(id), letter, error),
             // A lost connection is reported by its visit, with the reason.
             Err(_) => Ok(()),
         }
@@ -420,7 +420,7 @@ impl<O: Output> Hub<O> {
         for message in &self.rules.greeting {
             match sender.send(message).await {
                 Ok(()) => self.note_sent(id, message),
-                Err(error) if error.is_message() => {
+                Err(error) if error.is_message_rejected() => {
                     self.close(id, Reason::Refused(error.in_front("the greeting cannot be sent")));
                     break;
                 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::super::run::PeerId;
-use crate::endpoint::{Closing, Names, Notice, Request};
+use crate::endpoint::{Closing, Notice, PeerAddrs, Request};
 use crate::error::{Error, Result};
 
 /// What has happened.
@@ -22,7 +22,7 @@ pub enum Event<'a> {
         /// Its number.
         peer: PeerId,
         /// Who is at either end.
-        names: &'a Names,
+        names: &'a PeerAddrs,
         /// It is spoken to in datagrams, which tell neither whether somebody is there nor that somebody has gone.
         datagram: bool,
         /// What the client of a WebSocket asked for, where this end is the server.
@@ -130,7 +130,7 @@ pub enum Reason {
     Idle(Duration),
     /// It failed.
     Failed(Error),
-    /// A message of the peer, or the answer to it, cannot be written as asked for: [`Error::is_message`]. The conversation ends
+    /// A message of the peer, or the answer to it, cannot be written as asked for: [`Error::is_message_rejected`]. The conversation ends
     /// there, because a message that is left out would shift all later answers. Other peers go on.
     Refused(Error),
 }
@@ -178,7 +178,7 @@ pub trait Output: Send + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::is_message`] where this message cannot be shown as it is: this ends the conversation with its peer.
+    /// [`Error::is_message_rejected`] where this message cannot be shown as it is: this ends the conversation with its peer.
     /// Any other error ends the run; [`Error::is_closed`] says that nobody reads any more.
     fn event(&mut self, event: Event<'_>) -> Result<()>;
 

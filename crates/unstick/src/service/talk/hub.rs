@@ -368,7 +368,7 @@ impl<O: Output> State<O> {
     #[inline]
     pub(super) fn take(&mut self, id: PeerId, from: &str, message: &[u8], binary: Option<bool>) -> Result<()> {
         match self.output.event(Event::Message { peer: id, from, message, binary }) {
-            Err(error) if error.is_message() => return Err(error),
+            Err(error) if error.is_message_rejected() => return Err(error),
             Err(error) => self.unwritten(error),
             Ok(()) => {}
         }

@@ -203,14 +203,14 @@ impl<O: Output> PeerTask<O> {
         // To close a connection with bytes unread is to reset it, and a reset can overtake what was sent last.
         let unread = sent && !self.sender.is_datagram() && !matches!(reason, Reason::Ended);
         // The other side of an end that is both sides' is to answer it.
-        if unread || self.sender.ends_both() {
+        if unread || !self.sender.has_half_close() {
             let _ = timeout(limits::FINAL_FLUSH_TIMEOUT, self.ignore_the_rest()).await;
         }
     }
 
     async fn ignore_the_rest(&mut self) {
-        while let Ok(true) = self.receiver.arrival().await {
-            while let Ok(Some(_)) = self.receiver.try_next() {}
+        while let Ok(true) = self.receiver.readable().await {
+            while let Ok(Some(_)) = self.receiver.try_recv_ref() {}
             tokio::task::yield_now().await;
         }
     }
@@ -267,7 +267,7 @@ impl<O: Output> PeerTask<O> {
                 return Ok(Taken::Enough);
             }
             let binary = receiver.next_is_binary();
-            let Some(message) = receiver.try_next()? else { break };
+            let Some(message) = receiver.try_recv_ref()? else { break };
             any = true;
             turn.take(message.len());
             *pending = Pending::Nothing;
@@ -336,7 +336,7 @@ impl<O: Output> PeerTask<O> {
             _ => self.sender.send(&reply).await,
         };
         match sent {
-            Err(error) if error.is_message() => {
+            Err(error) if error.is_message_rejected() => {
                 return Ok(Some(Reason::Refused(error.in_front("the answer cannot be sent"))));
             }
             other => other?,
@@ -367,8 +367,8 @@ impl<O: Output> PeerTask<O> {
         let mut watched = !self.sender.is_datagram();
         loop {
             tokio::select! {
-                arrival = self.receiver.arrival(), if watched => match arrival {
-                    Ok(false) if self.sender.ends_both() => return Ok(Reason::Ended),
+                arrival = self.receiver.readable(), if watched => match arrival {
+                    Ok(false) if !self.sender.has_half_close() => return Ok(Reason::Ended),
                     // What it says next is taken when it has its answer.
                     Ok(_) => watched = false,
                     Err(error) => return Err(error),
@@ -383,7 +383,7 @@ impl<O: Output> PeerTask<O> {
     }
 
     fn report_losses(&mut self) {
-        let now = (self.receiver.lost(), self.receiver.cut_short());
+        let now = (self.receiver.dropped(), self.receiver.truncated());
         let known = std::mem::replace(&mut self.losses, now);
         if now != known {
             let (lost, cut_short) = (now.0 - known.0, now.1 - known.1);
@@ -421,7 +421,7 @@ impl<O: Output> PeerTask<O> {
         let alarms = self.alarm(&peer_state).into_iter().chain(unanswered).chain(half_close);
         let alarm = alarms.min_by_key(|(at, _)| *at);
         tokio::select! {
-            arrival = self.receiver.arrival() => match arrival {
+            arrival = self.receiver.readable() => match arrival {
                 Ok(true) => Ok(Wait::Arrived),
                 Ok(false) => Ok(Wait::Ended),
                 // A datagram that found nobody: the next may find somebody, and people see it said.
@@ -454,12 +454,12 @@ impl<O: Output> PeerTask<O> {
         if !self.has_no_more_to_say(peer_state) {
             return None;
         }
-        let since = match self.sender.ends_both() {
+        let since = match !self.sender.has_half_close() {
             true => Some(*self.silent_since.get_or_insert_with(Instant::now)).max(self.arrived),
             false => self.arrived.filter(|_| self.sender.is_datagram()),
         };
         let (since, linger) = (since?, self.hub.datagram_linger()?);
-        let linger = if self.sender.ends_both() { self.patience(peer_state)?.max(linger) } else { linger };
+        let linger = if !self.sender.has_half_close() { self.patience(peer_state)?.max(linger) } else { linger };
         Some((since.max(peer_state.sent.unwrap_or(since)) + linger, Alarm::Quiet))
     }
 
@@ -476,7 +476,7 @@ impl<O: Output> PeerTask<O> {
 
     /// When this end's sending side is to end, where it is, and the transport can half-close.
     fn half_close_at(&self, peer_state: &PeerState) -> Option<Instant> {
-        if self.side == Side::Ended || self.sender.ends_both() || !self.has_no_more_to_say(peer_state) {
+        if self.side == Side::Ended || !self.sender.has_half_close() || !self.has_no_more_to_say(peer_state) {
             return None;
         }
         let now = Instant::now();
@@ -541,7 +541,7 @@ impl<O: Output> PeerTask<O> {
                 Some(reason) => return Ok(reason),
                 None => {}
             }
-            let deaf = self.sender.is_datagram() || self.sender.ends_both();
+            let deaf = self.sender.is_datagram() || !self.sender.has_half_close();
             let done = !self.hub.is_silent() || deaf || peer_state.mute || self.has_no_more_to_say(&peer_state);
             let quiet_at = match self.hub.rules.leave_at_end {
                 true => ended,

@@ -57,7 +57,7 @@ impl<O: Output> Hub<O> {
             };
             match sent {
                 Ok(()) => self.letter_is_sent(id, &letter),
-                Err(error) if error.is_message() => {
+                Err(error) if error.is_message_rejected() => {
                     self.letter_is_done(id);
                     if let Err(outcome) = self.refuse_letter(Some(id), &letter, error) {
                         self.lock().end(outcome);

@@ -115,7 +115,7 @@ impl<O: Output> Hub<O> {
     }
 
     pub(super) fn open(self: &Arc<Self>, link: Link) {
-        let names = link.names().clone();
+        let names = link.addrs().clone();
         let request = link.request().cloned();
         let (sender, receiver) = link.split();
         let mut state = self.lock();

@@ -189,9 +189,9 @@ pub(crate) async fn arriving_can_be_cancelled(address: &str) {
         turn += 1;
         let mut taken = Vec::new();
         tokio::select! {
-            more = far.arrival() => {
+            more = far.readable() => {
                 assert!(more.unwrap(), "the peer ended early");
-                while let Some(message) = far.try_next().unwrap() {
+                while let Some(message) = far.try_recv_ref().unwrap() {
                     taken.push(message.to_vec());
                 }
             }

@@ -42,9 +42,9 @@ pub(crate) async fn nobody_there_is_unreachable(address: &str) {
 
 pub(crate) async fn each_is_called_what_the_other_calls_itself(address: &str) {
     let pair = pair(address, "u32be").await;
-    assert_eq!(pair.near.names().remote, pair.far.names().local);
-    assert_eq!(pair.near.names().local, pair.far.names().remote);
-    assert!(!pair.near.names().remote.is_empty());
+    assert_eq!(pair.near.addrs().remote, pair.far.addrs().local);
+    assert_eq!(pair.near.addrs().local, pair.far.addrs().remote);
+    assert!(!pair.near.addrs().remote.is_empty());
 }
 
 pub(crate) async fn an_address_in_use_is_unreachable(address: &str) {
@@ -100,7 +100,7 @@ pub(crate) async fn accepting_can_be_cancelled(address: &str) {
             accepted = listener.accept() => {
                 let mut far = accepted.unwrap();
                 assert_eq!(far.recv().await.unwrap().unwrap(), &b"knock"[..]);
-                peers.retain(|near| near.names().local != far.names().remote || is_anonymous(address));
+                peers.retain(|near| near.addrs().local != far.addrs().remote || is_anonymous(address));
                 if is_anonymous(address) {
                     peers.pop();
                 }
@@ -110,7 +110,7 @@ pub(crate) async fn accepting_can_be_cancelled(address: &str) {
     }
     while !peers.is_empty() {
         let far = listener.accept().await.unwrap();
-        let known = peers.iter().position(|near| near.names().local == far.names().remote);
+        let known = peers.iter().position(|near| near.addrs().local == far.addrs().remote);
         peers.remove(known.expect("a peer came twice"));
     }
 }
