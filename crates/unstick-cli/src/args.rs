@@ -302,12 +302,15 @@ pub struct Shake {
 /// `framings`.
 #[derive(Debug, Args)]
 pub struct Framings {
-    /// The spec or preset to explain, with the frame of a sample message
+    /// The spec or preset to explain, with its frames; or a word to find protocols by, such as industrial
     #[arg(value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
     pub spec: Option<String>,
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Print names only, one a line
+    #[arg(long, conflicts_with = "json")]
+    pub names: bool,
 }
 
 /// `generate`.

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)] // A program has no outside: `pub` marks what its modules offer each other.
 
 mod args;
+mod canvas;
 mod complaints;
 mod config;
 mod deadline;

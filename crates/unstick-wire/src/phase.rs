@@ -50,6 +50,11 @@ impl BytePattern {
         Ok(Self { offset, runs })
     }
 
+    /// One of the runs, and where it stands.
+    pub(crate) fn example(&self) -> (usize, Box<[u8]>) {
+        (self.offset, self.runs.first().cloned().unwrap_or_default())
+    }
+
     /// Whether one of the runs stands in `bytes`; `None` while that depends on bytes that are still to come.
     pub(crate) fn stands_in(&self, bytes: &[u8]) -> Option<bool> {
         let at = bytes.get(self.offset..)?;

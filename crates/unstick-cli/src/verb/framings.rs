@@ -1,20 +1,63 @@
 //! `framings`: every framing, and what one spec looks like on the wire.
 
+mod draw;
+
 use unstick::Result;
 use unstick::wire::{FRAMINGS, Framing, PRESETS, Preset, Role, UNSUPPORTED};
 
 use crate::args::Framings;
+use crate::canvas::Canvas;
+use crate::options::completion::spec_names;
 use crate::output;
 use crate::sanitize;
 use crate::status::Status;
 use crate::verb::generate::reference;
 
-/// Lists the framings, or explains one spec.
+/// Lists the framings, explains one spec, or finds protocols by a word.
 pub fn framings(args: &Framings) -> Result<Status> {
-    match &args.spec {
-        Some(spec) => explain(spec, args.json),
-        None => Ok(output::print(&if args.json { list_json() } else { list() })),
+    let text = match &args.spec {
+        Some(word) => match (Framing::parse(word), found(word)) {
+            (Err(_), found) if !found.is_empty() => list_found(word, &found, args),
+            (framing, _) => explain(word, &framing?, args.json)?,
+        },
+        None if args.names => spec_names().map(|spec| format!("{spec}\n")).collect(),
+        None if args.json => list_json(),
+        None => list(),
+    };
+    Ok(output::print(&text))
+}
+
+/// Presets that a word describes: it stands in the name of their protocol, its specification or its family.
+fn found(word: &str) -> Vec<&'static Preset> {
+    let wanted = word.to_lowercase();
+    let has = |text: &str| {
+        let text = text.to_lowercase();
+        let mut words = text.split(|c: char| !c.is_alphanumeric());
+        words.any(|one| one == wanted || (wanted.len() >= LONG_WORD && one.starts_with(&wanted)))
+    };
+    let mut found = Vec::new();
+    for family in PRESETS {
+        let all = has(family.title);
+        found.extend(family.presets.iter().filter(|preset| all || has(preset.title) || has(preset.document)));
     }
+    found
+}
+
+/// Letters from which on the beginning of a word is enough.
+const LONG_WORD: usize = 5;
+
+fn list_found(word: &str, found: &[&Preset], args: &Framings) -> String {
+    if args.names {
+        return found.iter().map(|preset| format!("{}\n", preset.name)).collect();
+    }
+    if args.json {
+        return found.iter().map(|preset| format!("{}\n", preset_json(preset))).collect();
+    }
+    let mut text = format!("Protocols that `{}` describes; `unstick framings NAME` shows one:\n", sanitize::line(word));
+    for preset in found {
+        text += &format!("  {:<24} {}\n", reference::names(preset).join(" "), reference::about(preset));
+    }
+    text
 }
 
 /// Each framing with what it is, specs to copy, and a frame to compare with what a peer sends.
@@ -75,6 +118,14 @@ fn bytes(frame: &[u8]) -> String {
     frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
+fn preset_json(preset: &Preset) -> serde_json::Value {
+    serde_json::json!({
+        "preset": preset.name, "aliases": preset.aliases, "title": preset.title, "document": preset.document,
+        "port": (preset.port > 0).then_some(preset.port), "io": reference::io(preset),
+        "client": preset.client, "server": preset.server,
+    })
+}
+
 fn list_json() -> String {
     let line = |entry: &unstick::wire::FramingInfo| {
         serde_json::json!({
@@ -82,41 +133,61 @@ fn list_json() -> String {
             "keeps_boundaries": entry.keeps_boundaries,
         })
     };
-    let preset = |preset: &Preset| {
-        serde_json::json!({
-            "preset": preset.name, "aliases": preset.aliases, "title": preset.title, "document": preset.document,
-            "port": (preset.port > 0).then_some(preset.port), "io": reference::io(preset),
-            "client": preset.client, "server": preset.server,
-        })
-    };
     let unsayable = UNSUPPORTED.iter().map(|protocol| {
         serde_json::json!({ "title": protocol.title, "document": protocol.document, "why_not": protocol.why })
     });
-    let lines = FRAMINGS.iter().map(line).chain(Preset::all().map(preset)).chain(unsayable);
+    let lines = FRAMINGS.iter().map(line).chain(Preset::all().map(preset_json)).chain(unsayable);
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// A few messages, and their frames, one after the other: phases show. Of a preset, what is known of it.
-fn explain(spec: &str, json: bool) -> Result<Status> {
-    let framing = Framing::parse(spec)?;
-    if let Some(preset) = framing.preset().filter(|_| !json) {
-        return Ok(output::print(&describe(preset)));
+/// A few messages, and their frames, one after the other: phases show. Of a preset, what is known of it. Then frames, drawn.
+fn explain(spec: &str, framing: &Framing, json: bool) -> Result<String> {
+    if json {
+        return examples_json(spec, framing);
     }
+    let mut canvas = Canvas::of_standard_output();
+    let Some(preset) = framing.preset() else {
+        canvas.put(&sanitize::lines(&examples(framing)?));
+        draw::frames(&mut canvas, framing);
+        return Ok(canvas.into_text());
+    };
+    canvas.put(&describe(preset));
+    let sides = match preset.client == preset.server {
+        true => &[("both sides send", Role::Client)][..],
+        false => &[("clients send", Role::Client), ("servers send", Role::Server)],
+    };
+    for (who, role) in sides {
+        canvas.put(&format!("{who}\n"));
+        draw::frames(&mut canvas, &framing.sent_by(*role));
+    }
+    Ok(canvas.into_text())
+}
+
+/// Messages that are shown in frames.
+const EXAMPLES: [&str; 3] = ["hello", "", "{}"];
+
+fn examples(framing: &Framing) -> Result<String> {
     let mut encoder = framing.encoder()?;
     let mut text = String::new();
-    for message in ["hello", "", "{}"] {
+    for message in EXAMPLES {
         let mut frame = Vec::new();
         let result = encoder.encode(message.as_bytes(), &mut frame);
-        if json {
-            let error = result.err().map(|error| error.to_string());
-            let line = serde_json::json!({ "spec": spec, "message": message, "frame": bytes(&frame), "error": error });
-            text += &(crate::json_lines::safe(line.to_string()) + "\n");
-        } else {
-            let shown = result.map_or_else(|error| format!("cannot be sent: {error}"), |()| bytes(&frame));
-            text += &format!("{:<8} {shown}\n", format!("`{message}`"));
-        }
+        let shown = result.map_or_else(|error| format!("cannot be sent: {error}"), |()| bytes(&frame));
+        text += &format!("{:<8} {shown}\n", format!("`{message}`"));
     }
-    Ok(output::print(&sanitize::lines(&text)))
+    Ok(text)
+}
+
+fn examples_json(spec: &str, framing: &Framing) -> Result<String> {
+    let mut encoder = framing.encoder()?;
+    let mut text = String::new();
+    for message in EXAMPLES {
+        let mut frame = Vec::new();
+        let error = encoder.encode(message.as_bytes(), &mut frame).err().map(|error| error.to_string());
+        let line = serde_json::json!({ "spec": spec, "message": message, "frame": bytes(&frame), "error": error });
+        text += &(crate::json_lines::safe(line.to_string()) + "\n");
+    }
+    Ok(text)
 }
 
 fn describe(preset: &Preset) -> String {

@@ -2,7 +2,6 @@
 //!
 //! Not here: what happens in a scene and what of it is measured (`unstick::service::lab`).
 
-mod canvas;
 mod draw;
 mod json;
 mod tables;
@@ -14,9 +13,9 @@ use unstick::service::lab::Scene;
 use unstick::{Error, Result};
 
 use crate::args::Lab;
+use crate::canvas::Canvas;
 use crate::output;
 use crate::status::Status;
-use canvas::Canvas;
 
 /// Plays the scenes that are asked for, or all, each shown as soon as it is over.
 pub async fn lab(args: Lab) -> Result<Status> {

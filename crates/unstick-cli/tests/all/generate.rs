@@ -132,6 +132,53 @@ fn a_spec_is_shown_by_its_frames() {
 }
 
 #[test]
+fn a_frame_is_drawn_with_its_parts_and_what_the_length_counts() {
+    let drawn = "\
+9 bytes
+  ┌─ header ────┬─ payload ──────┐
+  │ 00 00 00 05 │ 68 65 6c 6c 6f │
+  │ ·  ·  ·  ·  │ h  e  l  l  o  │
+  │ ^^ ^^ ^^ ^^ │ == == == == == │
+  └─────────────┴────────────────┘
+  ^^ the length, big-endian; == what it counts: 5 bytes
+";
+    assert!(printed(&["framings", "u32be"]).ends_with(drawn));
+    let text = printed(&["framings", "length:off=1,width=2,endian=le,adj=-3,head=aa0000,trailer=0d"]);
+    assert!(text.contains("┌─ header ─┬─ payload ──────┬─ trailer ┐\n"), "{text}");
+    assert!(text.contains("│ == ^= ^= │ == == == == == │"), "{text}");
+    assert!(text.ends_with("^^ the length, little-endian; == what it counts: 9 bytes, itself included\n"), "{text}");
+    let text = printed(&["framings", "struct:i/raw"]);
+    assert!(text.contains("\nframe 1: 9 bytes\n") && text.contains("\nframe 2: 5 bytes\n"), "{text}");
+    assert!(printed(&["framings", "cobs"]).ends_with("The message stands in the frame in other bytes.\n"));
+    let text = printed(&["framings", "postgres"]);
+    assert!(text.contains("\nclients send\n") && text.contains("\nservers send\n"), "{text}");
+    let text = printed(&["framings", "u32be", "--color", "always"]);
+    assert!(text.contains("\x1b[36m00 00 00 05 ") && text.contains("\x1b[32m68 65"), "{text:?}");
+    // Whatever the terminal, no row is wider.
+    for name in printed(&["framings", "--names"]).lines() {
+        let text = printed(&["framings", name]);
+        let boxes = text.lines().filter(|line| line.starts_with("  ┌") || line.starts_with("  │"));
+        boxes.for_each(|line| assert!(line.chars().count() <= 80, "{name}: {line}"));
+    }
+}
+
+#[test]
+fn protocols_are_found_by_a_word_and_names_are_listed_for_scripts() {
+    let text = printed(&["framings", "industrial"]);
+    assert!(text.contains("\n  modbus ") && !text.contains("postgres"), "{text}");
+    assert!(printed(&["framings", "PostgreSQL"]).starts_with("Protocols that `PostgreSQL` describes"));
+    assert!(printed(&["framings", "databas", "--names"]).lines().any(|name| name == "postgres"));
+    let row: Value =
+        serde_json::from_str(printed(&["framings", "industrial", "--json"]).lines().next().unwrap()).unwrap();
+    assert_eq!(row["preset"], "modbus");
+    let names = printed(&["framings", "--names"]);
+    assert!(Preset::all().all(|preset| names.lines().any(|name| name == preset.name)));
+    assert!(names.lines().any(|name| name == "u32be") && names.lines().any(|name| name == "line"));
+    let mut wrong = unstick(&["framings", "lin"]);
+    assert_eq!((wrong.code(), wrong.errors().contains("did you mean `line`?")), (2, true));
+}
+
+#[test]
 fn a_closed_pipe_ends_a_list_quietly() {
     for what in ["framings", "generate man", "generate reference", "--help"] {
         let script = format!("{{ \"$0\" {what}; echo status $? >&2; }} | head -c 1 >/dev/null");

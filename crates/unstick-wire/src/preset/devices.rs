@@ -3,7 +3,7 @@
 use super::row::{Family, Preset};
 
 pub(super) const FAMILY: Family = Family {
-    title: "Machines and devices",
+    title: "Industrial machines and devices",
     presets: &[
         Preset::binary(
             "modbus",

@@ -15,6 +15,7 @@ mod fit;
 mod golden_format;
 mod goldens;
 mod house;
+mod layouts;
 mod limits;
 mod linear;
 mod phases;

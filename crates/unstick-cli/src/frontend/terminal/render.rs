@@ -3,19 +3,16 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use rustix::termios::tcgetwinsize;
 use unstick::Error;
 use unstick::endpoint::Closing;
 use unstick::service::talk::{Event, PeerId, Reason, Recipient};
 use unstick::wire::Damage;
 
+use crate::canvas::columns;
 use crate::sanitize::{self, Mark};
 
 /// Bytes of an unfinished message that are shown: about a line.
 const PREVIEW: usize = 48;
-
-/// Columns where the terminal does not say.
-const USUAL_COLUMNS: usize = 80;
 
 /// Colours that peers take turns with: all that terminals have but red, which is for errors, and black and white.
 const COLOURS: [u8; 5] = [36, 35, 33, 32, 34];
@@ -276,13 +273,6 @@ pub fn now() -> String {
 /// The local time for a log: with its distance from UTC, since whoever reads it may be elsewhere.
 pub fn now_with_offset() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S%.3f%:z").to_string()
-}
-
-pub fn columns() -> usize {
-    match tcgetwinsize(rustix::stdio::stdout()) {
-        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
-        _ => USUAL_COLUMNS,
-    }
 }
 
 /// That a lost connection will be made again, and what that means for what was sent on it.

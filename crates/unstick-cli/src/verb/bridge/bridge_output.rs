@@ -12,7 +12,8 @@ use unstick::wire::Role;
 use unstick::wire::faults::Unit;
 use unstick::{Address, Error, Options, Result, Sender};
 
-use crate::frontend::terminal::render::{columns, listening, now};
+use crate::canvas::columns;
+use crate::frontend::terminal::render::{listening, now};
 use crate::output;
 use crate::text_queue::{self, To};
 use crate::{json_lines, sanitize};

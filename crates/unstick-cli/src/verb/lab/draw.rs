@@ -2,9 +2,9 @@
 
 use unstick::service::lab::{Act, Scene};
 
-use super::canvas::{Canvas, Ink, padded};
 use super::words::{self, Code, Words};
 use super::{tables, timeline};
+use crate::canvas::{Canvas, Ink, padded};
 
 /// Blanks in front of what belongs to a headline.
 const INDENT: &str = "    ";

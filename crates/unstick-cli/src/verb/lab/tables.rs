@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use unstick::service::lab::{Act, Transport, What};
 
-use super::canvas::{Canvas, Ink, count, thousands, width};
 use super::timeline::{milliseconds, not_shown};
+use crate::canvas::{Canvas, Ink, count, thousands, width};
 
 /// Lengths, the four bytes that they became, and what those say.
 pub(super) fn lengths(canvas: &mut Canvas, act: &Act) {

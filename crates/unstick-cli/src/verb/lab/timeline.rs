@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use unstick::service::lab::{Act, Transport, What};
 
-use super::canvas::{Canvas, Ink, count, padded, width};
+use crate::canvas::{Canvas, Ink, count, padded, width};
 
 /// Columns of a time, and of the wire between the two sides.
 const TIME: usize = 8;

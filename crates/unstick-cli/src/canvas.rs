@@ -1,15 +1,23 @@
 //! What a scene is drawn on: so many columns, with ink of several colours or of one.
 
-use crate::frontend::terminal::render::columns;
 use crate::output::colour_on;
 
 /// The fewest and the most columns that are drawn for: with fewer a line is broken by the terminal, with more it would be
 /// long to read.
 const COLUMNS: std::ops::RangeInclusive<usize> = 60..=100;
 
+/// Columns where the terminal does not say.
+const USUAL_COLUMNS: usize = 80;
+
+/// Columns of the terminal that standard output is.
+pub fn columns() -> usize {
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    size.map(|(width, _)| usize::from(width.0)).filter(|columns| *columns > 0).unwrap_or(USUAL_COLUMNS)
+}
+
 /// Ink: colours come on top of what the signs say, never instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
+pub enum Ink {
     Plain,
     Bold,
     Faint,
@@ -17,6 +25,9 @@ pub(super) enum Ink {
     Bad,
     /// Of the message of that number.
     Message(usize),
+    /// In front of a message in its frame, and behind it.
+    Header,
+    Trailer,
 }
 
 /// Colours that messages take turns with.
@@ -24,29 +35,31 @@ const MESSAGES: [u8; 4] = [36, 33, 35, 34];
 
 /// Text on its way to standard output.
 #[derive(Debug)]
-pub(super) struct Canvas {
-    pub(super) columns: usize,
+pub struct Canvas {
+    pub columns: usize,
     colour: bool,
     text: String,
 }
 
 impl Canvas {
-    pub(super) fn of_standard_output() -> Self {
+    pub fn of_standard_output() -> Self {
         Self::new(columns(), colour_on(&std::io::stdout()))
     }
 
-    pub(super) fn new(columns: usize, colour: bool) -> Self {
+    pub fn new(columns: usize, colour: bool) -> Self {
         Self { columns: columns.clamp(*COLUMNS.start(), *COLUMNS.end()), colour, text: String::new() }
     }
 
     /// Adds text in one ink.
-    pub(super) fn ink(&mut self, ink: Ink, text: &str) -> &mut Self {
+    pub fn ink(&mut self, ink: Ink, text: &str) -> &mut Self {
         let code = match ink {
             Ink::Plain => None,
             Ink::Bold => Some(1),
             Ink::Faint => Some(2),
             Ink::Good => Some(32),
             Ink::Bad => Some(31),
+            Ink::Header => Some(36),
+            Ink::Trailer => Some(35),
             Ink::Message(number) => Some(MESSAGES[number % MESSAGES.len()]),
         };
         match code.filter(|_| self.colour && !text.trim().is_empty()) {
@@ -57,28 +70,28 @@ impl Canvas {
     }
 
     /// Adds text as it is.
-    pub(super) fn put(&mut self, text: &str) -> &mut Self {
+    pub fn put(&mut self, text: &str) -> &mut Self {
         self.ink(Ink::Plain, text)
     }
 
     /// Ends the line; blanks at its end are dropped.
-    pub(super) fn end(&mut self) {
+    pub fn end(&mut self) {
         self.text.truncate(self.text.trim_end_matches(' ').len());
         self.text.push('\n');
     }
 
     /// A whole line in one ink.
-    pub(super) fn line(&mut self, ink: Ink, text: &str) {
+    pub fn line(&mut self, ink: Ink, text: &str) {
         self.ink(ink, text).end();
     }
 
     /// Text broken at blanks, its lines after the first indented by so much.
-    pub(super) fn wrapped(&mut self, ink: Ink, first: &str, indent: usize, text: &str) {
+    pub fn wrapped(&mut self, ink: Ink, first: &str, indent: usize, text: &str) {
         self.labelled(ink, first, ink, indent, text);
     }
 
     /// The same behind a label with an ink of its own.
-    pub(super) fn labelled(&mut self, label: Ink, first: &str, ink: Ink, indent: usize, text: &str) {
+    pub fn labelled(&mut self, label: Ink, first: &str, ink: Ink, indent: usize, text: &str) {
         self.ink(label, first);
         let mut used = width(first);
         let mut line = String::new();
@@ -97,23 +110,23 @@ impl Canvas {
         self.ink(ink, &line).end();
     }
 
-    pub(super) fn into_text(self) -> String {
+    pub fn into_text(self) -> String {
         self.text
     }
 }
 
 /// Columns of a text: what is drawn here has no wide signs.
-pub(super) fn width(text: &str) -> usize {
+pub fn width(text: &str) -> usize {
     text.chars().count()
 }
 
 /// Filled with blanks to so many columns.
-pub(super) fn padded(text: &str, columns: usize) -> String {
+pub fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
 /// A number with commas between its thousands.
-pub(super) fn thousands(number: impl Into<i128>) -> String {
+pub fn thousands(number: impl Into<i128>) -> String {
     let number: i128 = number.into();
     let digits = number.unsigned_abs().to_string();
     let mut text = String::new();
@@ -127,7 +140,7 @@ pub(super) fn thousands(number: impl Into<i128>) -> String {
 }
 
 /// `1 send`, `2 sends`.
-pub(super) fn count(number: usize, what: &str) -> String {
+pub fn count(number: usize, what: &str) -> String {
     format!("{} {what}{}", thousands(number as i128), if number == 1 { "" } else { "s" })
 }
 

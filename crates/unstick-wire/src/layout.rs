@@ -1,0 +1,159 @@
+//! Where header, message and trailer of a frame lie, as the decoder finds them; and frames to show them on.
+//!
+//! For people who look at bytes. Not here: how frames are found while messages pass (`decoder`).
+
+use std::ops::Range;
+
+use crate::codec::{Codec, Context, FrameError, Shape, Step};
+use crate::phase::{BytePattern, Phase};
+use crate::spec::Framing;
+
+/// The parts of one frame, as ranges of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FrameLayout {
+    /// Bytes of the frame.
+    pub total: usize,
+    /// The message. `None` where the frame holds it in other bytes: escaped, in digits, in several parts.
+    pub message: Option<Range<usize>>,
+    /// The binary length in it, where there is one.
+    pub length: Option<LengthField>,
+}
+
+/// A binary length in a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LengthField {
+    /// Its own bytes.
+    pub bytes: Range<usize>,
+    /// The least significant byte comes first.
+    pub little_endian: bool,
+    /// What it counts, where it is a number of bytes as it stands.
+    pub counted: Option<Range<usize>>,
+}
+
+/// A message that a framing can carry.
+const MESSAGE: &[u8] = b"hello";
+
+/// Messages to try where a framing carries only what has a form of its own.
+const FORMED: [&[u8]; 20] = [
+    br#"{"hello":1}"#,
+    b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"OPTIONS sip:a@example.org SIP/2.0\r\nContent-Length: 0\r\n\r\n",
+    b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+    b"Content-Length: 5\r\n\r\nhello",
+    b"*1\r\n$4\r\nPING\r\n",
+    b"+PONG\r\n",
+    b"SEND\ndestination:/a\n\nhello",
+    b"PING\r\n",
+    b"NOP\n",
+    b"8=FIX.4.4\x019=5\x0135=0\x0110=163\x01",
+    b"$g#67",
+    b"0009hello",
+    b"OKAY",
+    b"+PONG",
+    b"\xa5hello",
+    b"\x65hello",
+    b"\x01\x03\x00\x00\x00\x01\x84\x0a",
+    b"\x01\x03\x00\x00\x00\x01",
+];
+
+/// Frames of one phase that are passed over so that the next one shows.
+const MOST_FRAMES: u64 = 16;
+
+impl Framing {
+    /// A frame for each phase, with a message that it can carry; fewer where none is known.
+    pub fn samples(&self) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        let Ok(mut encoder) = self.encoder() else { return frames };
+        for phase in self.phases.iter() {
+            let mut frame = Vec::new();
+            let sent = candidates(phase).find(|message| {
+                frame.clear();
+                encoder.encode(message, &mut frame).is_ok()
+            });
+            let Some(message) = sent else { break };
+            for _ in 1..phase.times.min(MOST_FRAMES) {
+                let _ = encoder.encode(&message, &mut Vec::new());
+            }
+            frames.push(frame);
+        }
+        frames
+    }
+
+    /// The parts of the frame that `bytes` begin with, in this phase of the stream, counted from 0. `None` where no whole
+    /// frame stands there.
+    pub fn layout(&self, phase: usize, bytes: &[u8]) -> Option<FrameLayout> {
+        let phase = self.phases.get(phase)?;
+        let mut codec = phase.codec.clone();
+        let mut cx = Context { max: phase.max, scratch: &mut Vec::new() };
+        // A mark that opens a frame may count as standing between two.
+        let mut before = 0;
+        loop {
+            let rest = &bytes[before..];
+            if rest.is_empty() {
+                return None;
+            }
+            let step = match codec.decode(rest, &mut cx) {
+                Ok(Step::Need) => codec.finish(rest, &mut cx),
+                other => other,
+            };
+            let (total, message) = match step {
+                Ok(Step::Frame { start, end, total }) => (before + total, Some(before + start..before + end)),
+                Ok(Step::Built { total }) => (before + total, None),
+                Ok(Step::Blank { total }) => {
+                    before += total;
+                    continue;
+                }
+                Ok(Step::Need) | Err(FrameError::TooLong { .. } | FrameError::Broken(_)) => return None,
+            };
+            return Some(FrameLayout { total, message, length: length_field(codec.shape(), &bytes[..total]) });
+        }
+    }
+}
+
+/// Where the length stands in a frame, and what it counts: the value is the number of bytes behind it, less `adjust`.
+fn length_field(shape: Shape, frame: &[u8]) -> Option<LengthField> {
+    let Shape::Binary { offset, width, little, adjust, simple } = shape else { return None };
+    let bytes = offset..offset + width;
+    let field = frame.get(bytes.clone())?;
+    let value = match little {
+        true => field.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte)),
+        false => field.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte)),
+    };
+    let from = i64::try_from(bytes.end).ok()?.checked_add(adjust).and_then(|from| usize::try_from(from).ok());
+    let to = |from: usize| from.checked_add(usize::try_from(value).ok()?).filter(|to| *to <= frame.len());
+    let counted = from.filter(|_| simple).and_then(|from| Some(from..to(from)?));
+    Some(LengthField { bytes, little_endian: little, counted })
+}
+
+/// Messages that a phase may carry, the plainest first; such as end the phase, where a message does.
+fn candidates(phase: &Phase) -> impl Iterator<Item = Vec<u8>> {
+    let plain = [MESSAGE].into_iter().chain(FORMED).map(<[u8]>::to_vec);
+    let all = plain.chain(with_its_header(phase.codec.shape())).chain((0..=64).map(|size| vec![0; size]));
+    let begins = [&phase.if_prefix, &phase.until].into_iter().flatten().map(BytePattern::example).collect::<Vec<_>>();
+    all.map(move |mut message| {
+        for (offset, run) in &begins {
+            message.resize(message.len().max(offset + run.len()), 0);
+            message[*offset..offset + run.len()].copy_from_slice(run);
+        }
+        message
+    })
+}
+
+/// A message that holds its own binary length.
+fn with_its_header(shape: Shape) -> Option<Vec<u8>> {
+    let Shape::Binary { offset, width, little, adjust, .. } = shape else { return None };
+    let between = usize::try_from(adjust).unwrap_or(0).min(64);
+    let after = between + MESSAGE.len();
+    let value = u64::try_from(i64::try_from(after).ok()? - adjust).ok()?;
+    let mut message = vec![0; offset];
+    match little {
+        true => message.extend(&value.to_le_bytes()[..width]),
+        false => message.extend(&value.to_be_bytes()[8 - width..]),
+    }
+    message.resize(offset + width + between, 0);
+    message.extend(MESSAGE);
+    Some(message)
+}
