@@ -10,7 +10,7 @@ use unstick::HalfClose;
 
 use crate::options::bridge::BridgeArgs;
 use crate::options::completion::{formats, half_close, scenes, specs};
-use crate::options::connection::{ConnectArgs, WireArgs};
+use crate::options::connection::{ConnectArgs, ReconnectArgs, WireArgs};
 use crate::options::listening::ListenArgs;
 use crate::options::peer_limits::PeerLimits;
 use crate::options::talk::TalkArgs;
@@ -99,6 +99,9 @@ pub struct Listen {
     /// Another address in place of this end.
     #[command(flatten)]
     pub bridge: BridgeArgs,
+    /// Whether a lost connection is made again.
+    #[command(flatten)]
+    pub again: ReconnectArgs,
     /// How to get to that address.
     #[command(flatten)]
     pub connecting: ConnectArgs,
@@ -129,13 +132,6 @@ pub struct Connect {
     /// ws+unix:PATH:/REQUEST, serial:PATH?baud=N, exec:COMMAND or - (standard input and output)
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
-    /// Connect again when the connection is lost, and send the greeting (--send) again. The pause before an attempt grows from
-    /// 200ms to 30s
-    #[arg(long)]
-    pub reconnect: bool,
-    /// Stop after N failed attempts to connect again [default: never]
-    #[arg(long, value_name = "N", value_parser = at_least_one, requires = "reconnect")]
-    pub reconnect_attempts: Option<u64>,
     /// How it lies on the wire.
     #[command(flatten)]
     pub wire: WireArgs,
@@ -145,6 +141,9 @@ pub struct Connect {
     /// Another address in place of this end.
     #[command(flatten)]
     pub bridge: BridgeArgs,
+    /// Whether a lost connection is made again.
+    #[command(flatten)]
+    pub again: ReconnectArgs,
     /// How to get there.
     #[command(flatten)]
     pub connecting: ConnectArgs,

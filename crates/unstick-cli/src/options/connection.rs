@@ -13,7 +13,7 @@ use crate::options::children;
 use crate::options::completion::specs;
 use crate::options::proxy::ProxyArgs;
 use crate::options::tls::TlsClientArgs;
-use crate::options::values::{Keepalive, duration, keepalive};
+use crate::options::values::{Keepalive, at_least_one, duration, keepalive};
 use crate::options::websocket::WsClientArgs;
 use crate::{output, sanitize};
 
@@ -76,6 +76,30 @@ pub struct ConnectArgs {
     /// WebSocket, as a client.
     #[command(flatten)]
     pub request: WsClientArgs,
+}
+
+/// Whether a lost connection is made again.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connecting")]
+pub struct ReconnectArgs {
+    /// Connect again when the connection is lost, and send the greeting (--send) again; with --to, the connection to that
+    /// address. The pause before an attempt grows from 200ms to 30s
+    #[arg(long)]
+    pub reconnect: bool,
+    /// Stop after N failed attempts to connect again [default: never]
+    #[arg(long, value_name = "N", value_parser = at_least_one, requires = "reconnect")]
+    pub reconnect_attempts: Option<u64>,
+}
+
+impl ReconnectArgs {
+    /// Refuses them where nobody is connected to.
+    pub fn check_unused(&self) -> Result<()> {
+        if !self.reconnect {
+            return Ok(());
+        }
+        let error = Error::usage("--reconnect is for connecting, and listen connects to nobody");
+        Err(error.with_hint("--to ADDRESS connects every client to another address"))
+    }
 }
 
 /// What every verb asks of an endpoint.

@@ -4,8 +4,8 @@ mod bridge_output;
 
 use std::io::IsTerminal;
 
-use unstick::service::bridge::{Clients, Config, Faults, Outcome, Target, bridge};
-use unstick::wire::faults::Plan;
+use unstick::service::bridge::{Clients, Config, Faults, Outcome, Reconnect, Target, bridge};
+use unstick::wire::faults::{Plan, Unit};
 use unstick::wire::{Framing, Role};
 use unstick::{Address, Error, FramedAddress, Framings, Options, Result};
 
@@ -13,7 +13,7 @@ use crate::args::{Connect, Listen};
 use crate::deadline::within;
 use crate::frontend::{json, pipe};
 use crate::options::bridge::BridgeArgs;
-use crate::options::connection::{self, WireArgs};
+use crate::options::connection::{self, ReconnectArgs, WireArgs};
 use crate::options::endpoint::EndpointOptions;
 use crate::options::talk::TalkArgs;
 use crate::options::{framing, listening, proxy, tls, udp, websocket};
@@ -38,7 +38,7 @@ pub struct Bridge {
 impl Bridge {
     /// What `listen A --to B` means.
     pub fn listen(args: &Listen) -> Result<Self> {
-        let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, true)?;
+        let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, &args.again, true)?;
         listening::listening(&args.listening, &bridge.address, &mut bridge.options)?;
         udp::udp(&args.udp, &mut <[EndpointOptions<'_>; 2]>::from(bridge.ends()))?;
         connection::check_connecting(&args.connecting, &[&bridge.target.address])?;
@@ -56,12 +56,7 @@ impl Bridge {
 
     /// What `connect A --to B` means.
     pub fn connect(args: &Connect) -> Result<Self> {
-        if args.reconnect {
-            let what =
-                "--reconnect is for a conversation at this end: what has passed through a bridge cannot be said again";
-            return Err(Error::usage(what).with_hint("--retry TIME waits for a server that is not there yet"));
-        }
-        let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, false)?;
+        let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, &args.again, false)?;
         args.limits.apply_to_bridge(&mut bridge.rules, [&mut bridge.options, &mut bridge.target.options])?;
         udp::udp(&args.udp, &mut <[EndpointOptions<'_>; 2]>::from(bridge.ends()))?;
         connection::check_connecting(&args.connecting, &[&bridge.address, &bridge.target.address])?;
@@ -81,7 +76,14 @@ impl Bridge {
         (EndpointOptions { address: &self.address, options: &mut self.options }, far)
     }
 
-    fn new(words: &[String], talk: &TalkArgs, wire: &WireArgs, asked: &BridgeArgs, listening: bool) -> Result<Self> {
+    fn new(
+        words: &[String],
+        talk: &TalkArgs,
+        wire: &WireArgs,
+        asked: &BridgeArgs,
+        again: &ReconnectArgs,
+        listening: bool,
+    ) -> Result<Self> {
         let near = framing::target(words)?;
         let far: FramedAddress = asked.to.as_deref().unwrap_or_default().parse()?;
         check(talk, asked, &far)?;
@@ -96,7 +98,8 @@ impl Bridge {
         let mut target = Target { address: far.address, options: options.clone(), client, server, faults };
         target.check_faults()?;
         check_times(talk, wire, &near.address, &target)?;
-        if target.is_alike() && !target.passes_bytes() {
+        let reconnect = reconnect(again, &target)?;
+        if target.is_alike() && (!target.passes_bytes() || reconnect.is_some()) {
             for framings in [&mut target.client, &mut target.server].into_iter().flatten() {
                 (framings.inbound, framings.outbound) = (verbatim(&framings.inbound)?, verbatim(&framings.outbound)?);
             }
@@ -104,6 +107,7 @@ impl Bridge {
         warn(&near.address, &target);
         let mut rules = Config::default();
         rules.dump = asked.dump;
+        rules.reconnect = reconnect;
         rules.idle = talk.idle;
         rules.deadline = talk.deadline;
         rules.linger = talk.linger.unwrap_or(rules.linger);
@@ -233,6 +237,29 @@ fn verbatim(framing: &Framing) -> Result<Framing> {
         return Ok(framing.clone());
     }
     Ok(Framing::parse(&(spec + ",cr=keep"))?)
+}
+
+/// How a lost connection to the target is made again.
+fn reconnect(asked: &ReconnectArgs, target: &Target) -> Result<Option<Reconnect>> {
+    if !asked.reconnect {
+        return Ok(None);
+    }
+    if [Role::Client, Role::Server].iter().any(|side| target.unit(*side) == Unit::Bytes) {
+        let error = Error::usage("--reconnect is for messages, and bytes without a framing have none");
+        return Err(error.with_hint("-f names the framing, such as -f line"));
+    }
+    if !target.faults.plan.is_empty() {
+        let error =
+            Error::usage("--reconnect and --fault cannot be used together: what a fault left out cannot be counted");
+        return Err(error.with_hint("a second bridge in front of this one can inject the faults"));
+    }
+    if matches!(target.address, Address::Stdio | Address::Mem(_) | Address::Udp(_)) {
+        let what = format!("--reconnect is for addresses that can be connected to again, not for {}", target.address);
+        return Err(Error::usage(what));
+    }
+    let mut how = Reconnect::default();
+    how.attempts = asked.reconnect_attempts;
+    Ok(Some(how))
 }
 
 /// The client's framing: its own, or that of `-f`, else none. Who stands at the first address speaks as a client, and we to it

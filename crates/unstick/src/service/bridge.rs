@@ -9,6 +9,7 @@ mod config;
 mod copy;
 mod event;
 mod messages;
+mod reconnect;
 mod splice;
 mod streams;
 mod tap;
@@ -36,7 +37,7 @@ use streams::StreamBridge;
 use tap::{Tap, Watch};
 
 pub use super::run::PeerId;
-pub use config::{Clients, Config, Faults, Target};
+pub use config::{Clients, Config, Faults, Reconnect, Target};
 pub use event::{Event, Outcome, Output, Passed, Reason};
 
 /// Connects every client to the target, and passes on what they say, until the rules say that it is over.
@@ -202,6 +203,9 @@ impl Hub {
 
     /// One client's bridge, from its partner's connection to the end of both. The error is of the only bridge there is.
     async fn serve_client(self: Arc<Self>, peer: PeerId, client: Transport) -> Result<()> {
+        if let Some(how) = self.rules.reconnect {
+            return Box::pin(self.lasting(peer, client, how)).await;
+        }
         // In a box: it is large, and gone when bytes pass.
         let connected = tokio::select! {
             connected = Box::pin(self.connect(peer, names(&client), request(&client))) => connected,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use unstick::service::bridge::{Event, Output, Passed, Reason};
@@ -107,6 +108,18 @@ impl BridgeOutput {
                 }
             }
             Event::Error { peer, error } => output::error_of(&self.whose(*peer, ""), error),
+            Event::Reconnecting { peer, attempt, after, sent, unanswered, error } => {
+                if let Some(error) = error {
+                    // Without its hint: --retry is what happens.
+                    output::problem(&format!("{}{error}", self.whose(Some(*peer), "the server")));
+                }
+                let whose = self.whose(Some(*peer), "");
+                output::notice(&format!("{whose}{}", reconnecting(*attempt, *after, *sent, *unanswered)));
+            }
+            Event::Reconnected { peer, server } if self.look.joins => {
+                let server = sanitize::line(&server.remote);
+                output::notice(&format!("{}connected again to {server}", self.whose(Some(*peer), "")));
+            }
             Event::Faulted { peer, from, unit, taken, counts } if self.look.verbose => {
                 let done: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
                 let done = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
@@ -197,6 +210,19 @@ fn object(event: &Event<'_>, messages: bool, to: &str) -> Option<Value> {
                 object["side"] = if *side == Role::Client { "client" } else { "server" }.into();
             }
             object
+        }
+        Event::Reconnecting { peer, attempt, after, sent, unanswered, error } => {
+            let mut object = json!({
+                "event": "reconnecting", "peer": peer, "attempt": attempt, "after": after.as_secs_f64(),
+                "sent": sent, "unanswered": unanswered,
+            });
+            if let Some(error) = error {
+                object["error"] = error.to_string().into();
+            }
+            object
+        }
+        Event::Reconnected { peer, server } => {
+            json!({ "event": "reconnected", "peer": peer, "to": server.remote })
         }
         Event::Faulted { peer, from, unit, taken, counts } => {
             let done = counts.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count)));
@@ -296,4 +322,17 @@ impl BridgeOutput {
             None => Ok(()),
         }
     }
+}
+
+/// That the connection to the server will be made again, and what that means for what was passed on.
+fn reconnecting(attempt: u64, after: Duration, sent: u64, unanswered: u64) -> String {
+    let times = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+    let messages = amount(sent, false);
+    let lost = match unanswered {
+        0 => String::new(),
+        _ => format!(
+            "; {messages} went to the lost connection, {unanswered} of them without an answer: none is sent again"
+        ),
+    };
+    format!("connecting to the server again in {after:?}{times}{lost}")
 }

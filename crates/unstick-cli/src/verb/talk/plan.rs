@@ -73,6 +73,7 @@ impl Plan {
         plan.rules.max_peers = listening::max_peers(&args.listening);
         args.limits.apply(&mut plan.rules, &mut plan.options);
         args.connecting.check_unused()?;
+        args.again.check_unused()?;
         listening::listening(&args.listening, &plan.address, &mut plan.options)?;
         plan.options.max_unsent = Some(unstick::limits::MAX_UNSENT);
         udp::udp(&args.udp, &mut [plan.at()])?;
@@ -105,7 +106,7 @@ impl Plan {
 
     /// A lost connection is made again.
     fn reconnect(&mut self, args: &Connect) -> Result<()> {
-        if !args.reconnect {
+        if !args.again.reconnect {
             return Ok(());
         }
         if matches!(self.front, Frontend::Raw) {
@@ -119,7 +120,7 @@ impl Plan {
             )));
         }
         let mut how = Reconnect::to(self.address.clone(), self.framings.clone(), self.options.clone());
-        how.attempts = args.reconnect_attempts;
+        how.attempts = args.again.reconnect_attempts;
         // A connection that is to be kept stays open behind its greeting.
         self.rules.finish_after_greeting = false;
         self.reconnect = Some(Box::new(how));

@@ -8,6 +8,7 @@ use unstick_wire::faults::{Plan, Unit};
 use crate::address::{Address, Framings};
 use crate::endpoint::{Options, Request, Transport};
 use crate::error::Result;
+use crate::limits;
 use crate::link::Listener;
 use crate::stop::Stop;
 
@@ -108,6 +109,24 @@ impl Target {
     }
 }
 
+/// How a lost connection to the target is made again.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Reconnect {
+    /// Attempts that may fail in a row before the bridge fails; without end where there is none.
+    pub attempts: Option<u64>,
+    /// The pause before the first attempt, which doubles up to `longest`: [`RECONNECT_PAUSE`](limits::RECONNECT_PAUSE).
+    pub pause: Duration,
+    /// The longest pause: [`RECONNECT_LONGEST`](limits::RECONNECT_LONGEST).
+    pub longest: Duration,
+}
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        Self { attempts: None, pause: limits::RECONNECT_PAUSE, longest: limits::RECONNECT_LONGEST }
+    }
+}
+
 /// How bridges go on, and when the run ends.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -127,6 +146,8 @@ pub struct Config {
     /// How long a bridge with a datagram end goes on when one direction has ended, which datagrams cannot tell; and how long a
     /// server is heard out whose client, a process or a WebSocket, is gone altogether. Counted from when something last passed.
     pub linger: Duration,
+    /// Connect to the target again when that connection is lost and the client stays. Messages pass, never bytes as they are.
+    pub reconnect: Option<Reconnect>,
     /// Ends the run: nothing more is read, and what was read is still passed on, within [`FLUSH_TIMEOUT`](limits::FLUSH_TIMEOUT).
     pub stop: Stop,
 }
@@ -135,6 +156,7 @@ impl Default for Config {
     fn default() -> Self {
         let linger = Duration::from_secs(1);
         let stop = Stop::default();
-        Self { dump: false, once: false, max_peers: None, idle: None, peer_idle: None, deadline: None, linger, stop }
+        let (once, dump, max_peers, idle, peer_idle) = (false, false, None, None, None);
+        Self { dump, once, max_peers, idle, peer_idle, deadline: None, linger, reconnect: None, stop }
     }
 }

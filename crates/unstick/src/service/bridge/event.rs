@@ -40,6 +40,29 @@ pub enum Event<'a> {
         /// What a client of a WebSocket asked for.
         request: Option<&'a Request>,
     },
+    /// With [`Config::reconnect`](super::Config::reconnect), a client has no partner any more, or none yet; another attempt
+    /// follows.
+    Reconnecting {
+        /// The client's number.
+        peer: PeerId,
+        /// 1 for the first attempt.
+        attempt: u64,
+        /// The pause before it.
+        after: Duration,
+        /// Messages of the client that were passed on to the lost connection. They are not sent again.
+        sent: u64,
+        /// How many of these were not answered, if each message has one answer.
+        unanswered: u64,
+        /// How the connection was lost, or could not be made; `None` where the partner ended in order.
+        error: Option<&'a Error>,
+    },
+    /// A client has a partner again.
+    Reconnected {
+        /// The client's number.
+        peer: PeerId,
+        /// Who is at either end of the partner's connection.
+        server: &'a PeerAddrs,
+    },
     /// Something passes.
     Passed {
         /// Through whose bridge.

@@ -49,7 +49,7 @@ pub(super) struct Reporting {
 }
 
 /// How one direction ended.
-enum Ended {
+pub(super) enum Ended {
     InOrder,
     /// Who sends is lost, or breaks its framing.
     Source(Error),
@@ -130,7 +130,12 @@ impl MessageBridge {
             unread(&mut server_says).await;
         }
         let reason = if stopped && matches!(reason, Reason::Ended) { Reason::Closed } else { reason };
-        (reason, Passed { up: self.passed[0].load(Ordering::Relaxed), down: self.passed[1].load(Ordering::Relaxed) })
+        (reason, self.passed())
+    }
+
+    /// What has passed up to now.
+    pub(super) fn passed(&self) -> Passed {
+        Passed { up: self.passed[0].load(Ordering::Relaxed), down: self.passed[1].load(Ordering::Relaxed) }
     }
 
     /// Both directions, to the end; and whether the client is gone altogether, while the server may have to read still.
@@ -224,7 +229,7 @@ impl MessageBridge {
     }
 
     /// Ready when nothing has passed for so long. Whoever waits for the answer of a process is not silent.
-    async fn idle(&self, after: Option<Duration>, processes: [bool; 2]) -> Duration {
+    pub(super) async fn idle(&self, after: Option<Duration>, processes: [bool; 2]) -> Duration {
         let owed = || match self.last_from.load(Ordering::Relaxed) {
             0 => false,
             from => processes[2 - from],
@@ -378,14 +383,25 @@ impl MessageBridge {
         }
     }
 
+    /// One direction, and its end.
     async fn plain(&self, from: Role, says: &mut Receiver, to: &Sender) -> Ended {
+        match self.forward(from, says, to).await {
+            Some(ended) => ended,
+            None => self.finish(to, !says.has_half_close(), says.closing()).await,
+        }
+    }
+
+    /// One direction up to its end in order (`None`), which is not passed on.
+    pub(super) async fn forward(&self, from: Role, says: &mut Receiver, to: &Sender) -> Option<Ended> {
         let mut turn = Turn::new();
         let mut stopped = pin!(self.watch.stop().comes());
+        // Of a bridge that connects again, what has arrived while nobody was there.
+        let mut waits = !says.pending().is_empty();
         loop {
             let arrived = tokio::select! {
                 biased;
                 () = &mut stopped => break,
-                arrived = says.readable() => arrived,
+                arrived = async { if std::mem::take(&mut waits) { Ok(true) } else { says.readable().await } } => arrived,
             };
             match arrived {
                 Ok(true) => {}
@@ -394,7 +410,7 @@ impl MessageBridge {
                     self.found_nobody(from, error);
                     continue;
                 }
-                Err(error) => return Ended::Source(error),
+                Err(error) => return Some(Ended::Source(error)),
             }
             self.make_room().await;
             loop {
@@ -405,13 +421,13 @@ impl MessageBridge {
                             self.watch.passed(self.peer, from, message);
                         }
                         if let Err(error) = send(to, message, binary).await {
-                            return Ended::Target(error);
+                            return Some(Ended::Target(error));
                         }
                         self.count(from, message);
                         turn.take(message.len());
                     }
                     Ok(None) => break,
-                    Err(error) => return Ended::Source(error),
+                    Err(error) => return Some(Ended::Source(error)),
                 }
                 if turn.is_over() {
                     self.note();
@@ -423,11 +439,11 @@ impl MessageBridge {
             self.note();
         }
         self.tell_damage(says);
-        self.finish(to, !says.has_half_close(), says.closing()).await
+        None
     }
 
     /// Passes the end on, of one who has gone altogether or of what it has to say.
-    async fn finish(&self, to: &Sender, gone: bool, closing: Option<Closing>) -> Ended {
+    pub(super) async fn finish(&self, to: &Sender, gone: bool, closing: Option<Closing>) -> Ended {
         if !to.has_half_close() && !gone && !self.watch.stop().has_come() {
             // Whom this ends altogether is given time for what it has to say still, if there is somebody who hears it.
             self.until_quiet().await;
