@@ -32,11 +32,15 @@
 //! # Ok::<(), unstick_wire::SpecError>(())
 //! ```
 //!
-//! [`FRAMINGS`] is the table of all framings, [`PRESETS`] that of the protocols that can be said with them.
+//! [`PRESETS`] is the table of the protocols that can be named, [`FRAMINGS`] that of the framings:
+//!
+#![doc = include_str!("framings.md")]
+//!
 //!
 //! Not here: sockets, clocks, randomness and the environment. Time is passed in; the crate `unstick` moves the bytes.
 
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod args;
 mod codec;
@@ -69,3 +73,8 @@ pub use layout::{FrameLayout, LengthField};
 pub use preset::{Family, MessageFormat, PRESETS, Preset, UNSUPPORTED, UnsupportedProtocol};
 pub use role::Role;
 pub use spec::Framing;
+
+/// The README's example is compiled and run with the other doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,18 +5,23 @@
 //! Not here: framings. What an endpoint hands out is put into frames by [`crate::link`].
 
 mod accepting;
+mod closing;
 mod datagrams;
+#[cfg(feature = "exec")]
 mod exec;
 mod family;
+#[cfg(any(feature = "tls", feature = "ws"))]
 mod handshakes;
 mod inbox;
 mod mem;
 mod notices;
 mod options;
 mod port_owner;
+#[cfg(feature = "proxy")]
 mod proxy;
 #[cfg(unix)]
 mod ready;
+mod request;
 pub(crate) mod resolve;
 #[cfg(all(unix, feature = "serial"))]
 mod serial;
@@ -24,6 +29,7 @@ mod serial;
 mod socket_activation;
 mod stdio;
 mod tcp;
+#[cfg(feature = "tls")]
 mod tls;
 mod transport;
 mod udp;
@@ -40,30 +46,36 @@ mod unix_packets;
 #[cfg(unix)]
 mod unix_seqpacket;
 pub(crate) mod write_error;
+#[cfg(feature = "ws")]
 pub(crate) mod ws;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "ws"))]
 pub(crate) mod ws_unix;
+#[cfg(all(feature = "tls", feature = "ws"))]
 pub(crate) mod wss;
 
 use crate::address::Address;
 use crate::error::{Error, Result};
 
+pub use closing::Closing;
+pub(crate) use closing::Closings;
 pub(crate) use datagrams::{Batch, RecvDatagrams};
 pub use family::AddressFamily;
 pub use notices::{Notice, Notices};
 pub use options::{Options, Trace, UdpOptions};
+#[cfg(feature = "proxy")]
 pub use proxy::settings::Proxy;
 #[cfg(unix)]
 pub(crate) use ready::ReadySocket;
+pub use request::Request;
 #[cfg(unix)]
 pub use socket_activation::Inherited;
+#[cfg(feature = "tls")]
 pub use tls::certificate::Fingerprint;
+#[cfg(feature = "tls")]
 pub use tls::settings::{Authorities, Identity, TlsOptions};
 pub(crate) use transport::{Accept, LARGEST_RECORD, Lost, RECORD, SendDatagram, StreamRead, StreamWrite};
 pub use transport::{DatagramTransport, MessageTransport, PeerAddrs, StreamTransport, Transport};
-pub use ws::closing::Closing;
-pub(crate) use ws::closing::Closings;
-pub use ws::request::Request;
+#[cfg(feature = "ws")]
 pub use ws::settings::{MessageKind, WsOptions};
 
 /// Opens a connection.
@@ -78,10 +90,13 @@ pub async fn connect(address: &Address, options: &Options) -> Result<Transport> 
     match address {
         Address::Tcp(at) => tcp::connect(at, options).await.map(Transport::Stream),
         Address::Udp(at) => udp::connect(at, options).await.map(Transport::Datagram),
+        #[cfg(feature = "tls")]
         Address::Tls(at) => tls::connect(at, options).await.map(Transport::Stream),
+        #[cfg(feature = "ws")]
         Address::Ws(at) => ws::connect(at, options).await.map(Transport::Message),
+        #[cfg(all(feature = "tls", feature = "ws"))]
         Address::Wss(at) => wss::connect(at, options).await.map(Transport::Message),
-        #[cfg(unix)]
+        #[cfg(all(unix, feature = "ws"))]
         Address::WsUnix(at) => ws_unix::connect(at, options).await.map(Transport::Message),
         #[cfg(unix)]
         Address::Unix(name) => unix::connect(name, options).await.map(Transport::Stream),
@@ -93,10 +108,21 @@ pub async fn connect(address: &Address, options: &Options) -> Result<Transport> 
         Address::WsUnix(_) | Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => {
             Err(not_here(address))
         }
+        #[cfg(not(feature = "tls"))]
+        Address::Tls(_) => Err(left_out(address, "tls")),
+        #[cfg(not(feature = "ws"))]
+        Address::Ws(_) => Err(left_out(address, "ws")),
+        #[cfg(all(unix, not(feature = "ws")))]
+        Address::WsUnix(_) => Err(left_out(address, "ws")),
+        #[cfg(not(all(feature = "tls", feature = "ws")))]
+        Address::Wss(_) => Err(left_out(address, "tls` and `ws")),
         #[cfg(all(unix, feature = "serial"))]
         Address::Serial(line) => serial::connect(line, options).await.map(Transport::Stream),
         #[cfg(not(all(unix, feature = "serial")))]
         Address::Serial(_) => Err(no_serial_lines(address)),
+        #[cfg(not(feature = "exec"))]
+        Address::Exec(_) => Err(left_out(address, "exec")),
+        #[cfg(feature = "exec")]
         Address::Exec(command) => exec::connect(command, options).await.map(Transport::Stream),
         Address::Mem(name) => mem::connect(name).map(Transport::Stream),
         Address::Stdio => stdio::open().map(Transport::Stream),
@@ -108,10 +134,13 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
     Ok(match address {
         Address::Tcp(at) => Box::new(tcp::listen(at, options).await?),
         Address::Udp(at) => Box::new(udp::listen(at, options).await?),
+        #[cfg(feature = "tls")]
         Address::Tls(at) => Box::new(tls::listen(at, options).await?),
+        #[cfg(feature = "ws")]
         Address::Ws(at) => Box::new(ws::listen(at, options).await?),
+        #[cfg(all(feature = "tls", feature = "ws"))]
         Address::Wss(at) => Box::new(wss::listen(at, options).await?),
-        #[cfg(unix)]
+        #[cfg(all(unix, feature = "ws"))]
         Address::WsUnix(at) => Box::new(ws_unix::listen(at, options)?),
         #[cfg(unix)]
         Address::Unix(name) => Box::new(unix::listen(name, options)?),
@@ -123,6 +152,14 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
         Address::WsUnix(_) | Address::Unix(_) | Address::UnixDgram(_) | Address::UnixSeqpacket(_) => {
             return Err(not_here(address));
         }
+        #[cfg(not(feature = "tls"))]
+        Address::Tls(_) => return Err(left_out(address, "tls")),
+        #[cfg(not(feature = "ws"))]
+        Address::Ws(_) => return Err(left_out(address, "ws")),
+        #[cfg(all(unix, not(feature = "ws")))]
+        Address::WsUnix(_) => return Err(left_out(address, "ws")),
+        #[cfg(not(all(feature = "tls", feature = "ws")))]
+        Address::Wss(_) => return Err(left_out(address, "tls` and `ws")),
         #[cfg(all(unix, feature = "serial"))]
         Address::Serial(line) => Box::new(serial::listen(line, options)?),
         #[cfg(not(all(unix, feature = "serial")))]
@@ -140,6 +177,13 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
 #[cfg(not(unix))]
 fn not_here(address: &Address) -> Error {
     Error::usage(format!("{address} is for systems that have such sockets"))
+}
+
+/// A transport that was left out of this build.
+#[cfg(not(all(feature = "tls", feature = "ws", feature = "exec")))]
+fn left_out(address: &Address, feature: &str) -> Error {
+    let error = Error::usage(format!("{address}: this build of the library does not have that transport"));
+    error.with_hint(format!("it is in the feature `{feature}` of the crate unstick"))
 }
 
 /// Serial lines were left out of this build.

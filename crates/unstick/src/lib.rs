@@ -31,6 +31,19 @@
 //! Not here: how messages lie in bytes (the crate `unstick-wire`, re-exported as [`wire`]), and the program's screens.
 
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
+// What transports share is not all used where some of them are left out.
+#![cfg_attr(
+    not(all(
+        feature = "exec",
+        feature = "proxy",
+        feature = "self-signed",
+        feature = "shake",
+        feature = "tls",
+        feature = "ws"
+    )),
+    allow(dead_code)
+)]
 
 mod activity;
 pub mod address;
@@ -41,7 +54,9 @@ mod fairness;
 mod half_close;
 pub mod limits;
 pub mod link;
+#[cfg(feature = "exec")]
 mod process_group;
+#[cfg(feature = "exec")]
 mod processes;
 pub mod service;
 mod stop;
@@ -52,12 +67,14 @@ pub use endpoint::Options;
 pub use error::{Error, Result, Unfinished};
 pub use half_close::HalfClose;
 pub use link::{Link, Listener, Receiver, Sender, connect, listen};
+#[cfg(feature = "exec")]
 pub use processes::{Errors, Processes, end_processes, kill_processes};
+#[cfg(feature = "shake")]
 pub use service::shake;
 pub use stop::{Stop, Stopper};
 pub use unstick_wire as wire;
 
 /// The README's example is compiled and run with the other doctests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

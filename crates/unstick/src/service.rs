@@ -5,5 +5,6 @@ pub mod bridge;
 pub mod lab;
 pub mod pipe;
 pub(crate) mod run;
+#[cfg(feature = "shake")]
 pub mod shake;
 pub mod talk;

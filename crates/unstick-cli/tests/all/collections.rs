@@ -66,7 +66,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("endpoint/ws/frames.rs", "close", Limit("LONGEST_CONTROL")),
     ("endpoint/ws/guarded.rs", "held", Limit("READ")),
     ("endpoint/ws/opening.rs", "rest", Limit("MAX_OPENING")),
-    ("endpoint/ws/request.rs", "headers", Limit("MAX_OPENING")),
+    ("endpoint/request.rs", "headers", Limit("MAX_OPENING")),
     ("link/outbox.rs", "frames", Limit("MAX_QUEUE")),
     ("service/bridge.rs", "faulted", Peers),
     ("service/bridge/copy.rs", "carried", Limit("BRIDGE_READ")),

@@ -100,6 +100,20 @@ fn arrows_run_from_the_program_over_the_library_to_the_wire() {
     );
 }
 
+/// Crates that a user of TCP and framings builds, at most: the library without its default features.
+const FEW_CRATES: usize = 30;
+
+#[test]
+fn a_user_of_tcp_and_framings_builds_few_crates() {
+    let mut tree = std::process::Command::new(env!("CARGO"));
+    tree.args(["tree", "--offline", "--package", "unstick", "--no-default-features"]);
+    let out = tree.args(["--edges", "normal", "--prefix", "none"]).current_dir(home()).output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let crates: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(crates.contains("tokio"), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(crates.len() <= FEW_CRATES, "{}: {crates:?}", crates.len());
+}
+
 #[test]
 fn libraries_forbid_unsafe_code_in_their_first_lines() {
     for library in ["crates/unstick-wire/src/lib.rs", "crates/unstick/src/lib.rs"] {

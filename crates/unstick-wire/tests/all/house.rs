@@ -44,3 +44,17 @@ fn every_entry_is_written_as_the_reference_needs_it() {
         assert!(entry.name.starts_with(first) || entry.name.starts_with('['), "{} is written {}", entry.name, first);
     }
 }
+
+/// The table of framings in the crate's documentation: `framings.md` beside its sources.
+#[test]
+#[allow(clippy::disallowed_methods)] // A test reads the file that it is about.
+fn the_table_in_the_documentation_is_fresh() {
+    let mut table = String::from("| spec | a frame |\n|---|---|\n");
+    for framing in FRAMINGS {
+        let cell = |text: &str| text.replace('|', "\\|");
+        table += &format!("| `{}` | {} |\n", cell(framing.syntax), cell(framing.frame));
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/framings.md");
+    let written = std::fs::read_to_string(path).unwrap();
+    assert_eq!(written, table, "{path}: write this table into it");
+}

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::family::AddressFamily;
+#[cfg(feature = "proxy")]
 use super::proxy::settings::Proxy;
 #[cfg(unix)]
 use super::socket_activation::Inherited;
+#[cfg(feature = "tls")]
 use super::tls::settings::TlsOptions;
+#[cfg(feature = "ws")]
 use super::ws::settings::WsOptions;
 #[cfg(unix)]
 use crate::address::{HostPort, SocketName};
@@ -16,6 +19,7 @@ use crate::budget::PendingBudget;
 #[cfg(unix)]
 use crate::error::Result;
 use crate::limits;
+#[cfg(feature = "exec")]
 use crate::processes::Processes;
 
 /// What can be asked of an endpoint when it is opened.
@@ -57,8 +61,10 @@ pub struct Options {
     /// What an `exec:` command finds in its environment besides this process's own.
     pub environment: Vec<(String, String)>,
     /// How many `exec:` commands run at once, and where their standard error goes. A further one waits for `connect_timeout`.
+    #[cfg(feature = "exec")]
     pub processes: Processes,
     /// The proxy through which TCP, and what is spoken over it, is connected.
+    #[cfg(feature = "proxy")]
     pub proxy: Option<Proxy>,
     /// How long a serial line has to be silent, once the sending side has ended, until the conversation counts as over: nobody
     /// at the other end sees this one's end, or says its own. 1 s.
@@ -66,8 +72,10 @@ pub struct Options {
     /// What is asked of UDP sockets.
     pub udp: UdpOptions,
     /// What is asked of TLS.
+    #[cfg(feature = "tls")]
     pub tls: TlsOptions,
     /// What is asked of WebSocket.
+    #[cfg(feature = "ws")]
     pub ws: WsOptions,
     /// Is told of names resolved, addresses tried and times taken.
     pub trace: Option<Trace>,
@@ -114,11 +122,15 @@ impl Default for Options {
             #[cfg(unix)]
             inherited: None,
             environment: Vec::new(),
+            #[cfg(feature = "exec")]
             processes: Processes::default(),
+            #[cfg(feature = "proxy")]
             proxy: None,
             serial_quiet: limits::SERIAL_QUIET,
             udp: UdpOptions::default(),
+            #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
+            #[cfg(feature = "ws")]
             ws: WsOptions::default(),
             trace: None,
         }

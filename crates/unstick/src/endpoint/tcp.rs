@@ -13,14 +13,17 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::accepting::{self, AcceptBackoff, One};
+#[cfg(any(feature = "tls", feature = "ws"))]
 use super::handshakes::Arrivals;
 use super::options::Options;
+use super::port_owner;
+#[cfg(feature = "proxy")]
+use super::proxy;
 #[cfg(unix)]
 use super::ready::ReadySocket;
 use super::resolve::{NOTHING_THERE, bind_hint, display_address, may_be_missing, resolve, retrying, source_for};
 use super::transport::{Accept, Lost, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use super::write_error::{self, Half};
-use super::{port_owner, proxy};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -89,6 +92,7 @@ pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Resu
 }
 
 /// Connects once, through the proxy if there is one.
+#[cfg(feature = "proxy")]
 async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
     let Some(proxy) = &options.proxy else { return try_all(at, scheme, options).await };
     let mut stream = try_all(proxy.at(), &format!("the proxy {}", proxy.scheme()), options).await?;
@@ -99,6 +103,12 @@ async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStre
     })?;
     options.tell(|| format!("{proxy} has connected to {at} ({:.1?})", begun.elapsed()));
     Ok(stream)
+}
+
+/// Connects once.
+#[cfg(not(feature = "proxy"))]
+async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
+    try_all(at, scheme, options).await
 }
 
 /// Tries each address in turn, each with its share of the time: one that never answers leaves some for the others. Says
@@ -343,6 +353,7 @@ impl Accept for Listener {
     }
 }
 
+#[cfg(any(feature = "tls", feature = "ws"))]
 impl Arrivals for Listener {
     type Stream = TcpStream;
 

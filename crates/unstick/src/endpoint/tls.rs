@@ -28,7 +28,11 @@ use crate::error::{Error, Result};
 
 use certificate::Fingerprint;
 use settings::{TlsOptions, provider};
-pub(super) use stream::{Tls, end, explained};
+pub(super) use stream::Tls;
+#[cfg(feature = "ws")]
+pub(super) use stream::end;
+#[cfg(feature = "ws")]
+pub(super) use stream::explained;
 
 /// Connects, and shakes hands.
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamTransport> {

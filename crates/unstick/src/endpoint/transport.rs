@@ -9,13 +9,13 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::closing::Closings;
 use super::datagrams::RecvDatagrams;
 use super::notices::Notices;
 #[cfg(unix)]
 use super::ready::ReadySocket;
+use super::request::Request;
 use super::write_error::{self, Half};
-use super::ws::closing::Closings;
-use super::ws::request::Request;
 use crate::error::{Error, Result};
 use crate::limits;
 

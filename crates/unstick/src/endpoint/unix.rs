@@ -12,6 +12,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::accepting::{AcceptBackoff, One};
+#[cfg(feature = "ws")]
 use super::handshakes::Arrivals;
 use super::options::Options;
 use super::ready::ReadySocket;
@@ -130,6 +131,7 @@ impl Listener {
     }
 }
 
+#[cfg(feature = "ws")]
 impl Arrivals for Listener {
     type Stream = UnixStream;
 

@@ -4,13 +4,11 @@
 
 mod breach;
 pub(super) mod carrier;
-pub(super) mod closing;
 mod frames;
 mod guarded;
 mod handshake;
 mod messages;
 mod opening;
-pub(super) mod request;
 pub(super) mod settings;
 
 use std::io;

@@ -37,6 +37,7 @@ mod trial;
 mod unrepeated;
 mod verdict;
 
+#[cfg(feature = "ws")]
 use unstick_wire::Framing;
 use unstick_wire::shake::Case;
 
@@ -63,7 +64,7 @@ impl Shake {
     ///
     /// Where the conversation cannot be had at all: nothing listens, a command does not start, the client does not
     /// connect, the runs without cuts do not end.
-    pub async fn run(mut self) -> Result<Report> {
+    pub async fn run(#[cfg_attr(not(feature = "ws"), expect(unused_mut))] mut self) -> Result<Report> {
         if matches!(self.subject, Subject::Client { .. }) && self.cases.iter().any(has_half_close) {
             return Err(Error::usage(
                 "a client ends its side itself: half-close is a case where unstick is the client",
@@ -75,11 +76,13 @@ impl Shake {
         {
             return Err(Error::usage("a command is missing"));
         }
+        #[cfg(feature = "ws")]
         self.enter_web_socket()?;
         procedure::run(self).await
     }
 
     /// Messages for a WebSocket go into frames, and its frames are compared.
+    #[cfg(feature = "ws")]
     fn enter_web_socket(&mut self) -> Result<()> {
         let Subject::Server { writes, server } = &mut self.subject else { return Ok(()) };
         if !server.address.is_web_socket() {

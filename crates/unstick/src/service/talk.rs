@@ -8,6 +8,8 @@ mod answer;
 mod backlog;
 mod commands;
 mod config;
+#[cfg(feature = "exec")]
+mod each;
 mod event;
 mod hub;
 mod idle;

@@ -127,7 +127,7 @@ fn a_message_that_a_dump_looks_for_counts_too() {
         let note = diary.recv().await.unwrap();
         let left_out = format!("no {} bytes of this one", 2 * PART + 4);
         assert!(note.starts_with("Some(1) --dump shows no more messages") && note.contains(&left_out), "{note}");
-        assert_eq!(budget.held(), PART + 4);
+        assert!((PART + 4..=2 * PART).contains(&budget.held()), "with the room of its buffer: {}", budget.held());
         let (near, far) = &mut ends[0];
         near.write_all(b"and more").await.unwrap();
         let mut passed = [0; 8];

@@ -1,14 +1,17 @@
 //! What can be asked of TLS: whom to trust, and who this end is.
 
 use std::fmt;
+#[cfg(feature = "self-signed")]
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
+#[cfg(feature = "self-signed")]
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::certificate::Fingerprint;
@@ -125,6 +128,7 @@ impl Identity {
     /// # Errors
     ///
     /// A usage error where a name cannot stand in a certificate.
+    #[cfg(feature = "self-signed")]
     pub fn self_signed(names: &[String]) -> Result<Self> {
         let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
         for name in names {

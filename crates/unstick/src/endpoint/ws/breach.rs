@@ -6,9 +6,17 @@ use std::io;
 use tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::super::tls;
 use super::frames::Fault;
 use crate::error::Error;
+
+#[cfg(feature = "tls")]
+use super::super::tls::explained;
+
+/// Without TLS there is nothing to explain.
+#[cfg(not(feature = "tls"))]
+fn explained(error: io::Error) -> io::Error {
+    error
+}
 
 /// How a connection failed.
 pub(super) struct Breach {
@@ -23,7 +31,7 @@ impl Breach {
         match error {
             WsError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()) {
                 Some(fault) => Self::crossed(*fault),
-                None => Self { code: None, told: Error::io("receiving", tls::explained(error)) },
+                None => Self { code: None, told: Error::io("receiving", explained(error)) },
             },
             WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
                 let what = "the connection was cut: it ended without WebSocket's own end (Close)";
@@ -102,7 +110,7 @@ fn broken(problem: &ProtocolError) -> &'static str {
 /// What could not be sent, as an error of the connection.
 pub(super) fn unsent(error: WsError) -> io::Error {
     match error {
-        WsError::Io(error) => tls::explained(error),
+        WsError::Io(error) => explained(error),
         WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Protocol(_) => io::ErrorKind::BrokenPipe.into(),
         WsError::WriteBufferFull(_) => io::Error::other("the peer does not read what it is sent"),
         _ => io::Error::other("the WebSocket cannot be written to"),

@@ -3,7 +3,9 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::super::{tcp, tls};
+use super::super::tcp;
+#[cfg(feature = "tls")]
+use super::super::tls;
 
 /// What WebSocket can be spoken over.
 pub(in crate::endpoint) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin + 'static {
@@ -22,6 +24,7 @@ impl Carrier for TcpStream {
     }
 }
 
+#[cfg(feature = "tls")]
 impl Carrier for tls::Tls {
     const SCHEME: &'static str = "tls://";
 

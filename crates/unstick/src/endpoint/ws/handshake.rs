@@ -4,7 +4,7 @@
 
 use tungstenite::handshake::derive_accept_key;
 
-use super::request::Request;
+use super::super::request::Request;
 use super::settings::WsOptions;
 use crate::address::WsAddress;
 

@@ -17,12 +17,12 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes};
 
+use super::super::closing::{Closing, Closings, may_be_sent};
 use super::super::datagrams::{Batch, RecvDatagrams};
 use super::super::options::{Options, Trace};
 use super::super::transport::{LARGEST_RECORD, MessageTransport, PeerAddrs, RECORD, StreamWrite};
 use super::breach::{Breach, unsent};
 use super::carrier::Carrier;
-use super::closing::{Closing, Closings, may_be_sent};
 use super::frames::{CHUNK, Frames};
 use super::guarded::{Guarded, READ};
 use super::settings::MessageKind;

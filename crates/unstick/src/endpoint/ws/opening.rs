@@ -3,9 +3,9 @@
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tungstenite::handshake::client::generate_key;
 
+use super::super::request::Request;
 use super::carrier::Carrier;
 use super::handshake::{self, Refusal};
-use super::request::Request;
 use super::settings::WsOptions;
 use crate::address::WsAddress;
 use crate::error::{Error, Result};

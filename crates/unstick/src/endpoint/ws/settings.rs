@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::closing::Closing;
+use super::super::closing::Closing;
 use crate::error::{Error, Result};
 use crate::limits;
 

@@ -80,17 +80,22 @@ impl Target {
     /// The address and options for a WebSocket that is asked for what its client asked for here: the path and query, where
     /// the address has none of its own; the subprotocol that was agreed on; and the headers that are to be passed on.
     pub(super) fn asked_alike(&self, request: &Request) -> (Address, Options) {
-        let (mut address, mut options) = (self.address.clone(), self.options.clone());
+        let mut address = self.address.clone();
+        #[cfg_attr(not(feature = "ws"), expect(unused_mut))]
+        let mut options = self.options.clone();
         if let Some(path) = address.request_path_mut()
             && path.is_empty()
         {
             *path = request.target();
         }
-        options.ws.protocols = request.protocol.iter().cloned().collect();
-        for name in &self.options.ws.pass_headers {
-            if let Some(value) = request.header(name) {
-                // Names that cannot stand in a request were refused when they were given.
-                let _ = options.ws.add_header(&format!("{name}: {value}"));
+        #[cfg(feature = "ws")]
+        {
+            options.ws.protocols = request.protocol.iter().cloned().collect();
+            for name in &self.options.ws.pass_headers {
+                if let Some(value) = request.header(name) {
+                    // Names that cannot stand in a request were refused when they were given.
+                    let _ = options.ws.add_header(&format!("{name}: {value}"));
+                }
             }
         }
         (address, options)
@@ -131,7 +136,7 @@ impl Default for Reconnect {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Give what passes to the output: [`Event::Passed`].
+    /// Give what passes to the output: [`Event::Passed`](super::Event::Passed).
     pub dump: bool,
     /// Serve one client.
     pub once: bool,
@@ -148,7 +153,7 @@ pub struct Config {
     pub linger: Duration,
     /// Connect to the target again when that connection is lost and the client stays. Messages pass, never bytes as they are.
     pub reconnect: Option<Reconnect>,
-    /// Ends the run: nothing more is read, and what was read is still passed on, within [`FLUSH_TIMEOUT`](limits::FLUSH_TIMEOUT).
+    /// Ends the run: nothing more is read, and what was read is still passed on, within [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
     pub stop: Stop,
 }
 

@@ -10,20 +10,32 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpSocket, TcpStream};
+#[cfg(feature = "ws")]
 use tungstenite::protocol::frame::Frame;
+#[cfg(feature = "ws")]
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
 #[cfg(unix)]
 use super::local::{self, Local};
 use super::sink::{Below, Over, Sink, Wire};
 use super::sock_diag::Table;
-use crate::address::{Address, HostPort, WsAddress};
 #[cfg(unix)]
-use crate::address::{SocketName, WsUnixAddress};
+use crate::address::SocketName;
+#[cfg(feature = "ws")]
+use crate::address::WsAddress;
+#[cfg(all(unix, feature = "ws"))]
+use crate::address::WsUnixAddress;
+use crate::address::{Address, HostPort};
+#[cfg(feature = "ws")]
+use crate::endpoint::MessageKind;
 use crate::endpoint::write_error::{self, Half};
-#[cfg(unix)]
+#[cfg(feature = "ws")]
+use crate::endpoint::ws;
+#[cfg(all(unix, feature = "ws"))]
 use crate::endpoint::ws_unix;
-use crate::endpoint::{self, MessageKind, Options, StreamTransport, Transport, ws, wss};
+#[cfg(all(feature = "tls", feature = "ws"))]
+use crate::endpoint::wss;
+use crate::endpoint::{self, Options, StreamTransport, Transport};
 use crate::error::{Error, Result};
 
 /// A server to be tried, at one address.
@@ -37,12 +49,15 @@ pub struct Target {
 enum At {
     Tcp(SocketAddr),
     /// The host is what the certificate is for.
+    #[cfg(feature = "tls")]
     Tls(SocketAddr, HostPort),
+    #[cfg(feature = "ws")]
     Ws(SocketAddr, WsAddress),
+    #[cfg(all(feature = "tls", feature = "ws"))]
     Wss(SocketAddr, WsAddress),
     #[cfg(unix)]
     Local(SocketName),
-    #[cfg(unix)]
+    #[cfg(all(unix, feature = "ws"))]
     LocalWs(WsUnixAddress),
 }
 
@@ -57,9 +72,11 @@ impl AsyncRead for Inlet {
 
 /// The key that client frames are masked with: that of the example in RFC 6455, section 5.7, so that a run can be
 /// repeated. Random keys keep proxies from being misled, and there is none here.
+#[cfg(feature = "ws")]
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The status of a Close frame in order (RFC 6455, section 7.4.1).
+#[cfg(feature = "ws")]
 const NORMAL: u16 = 1000;
 
 impl From<SocketAddr> for Target {
@@ -72,12 +89,15 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.at {
             At::Tcp(at) => write!(f, "tcp://{at}"),
+            #[cfg(feature = "tls")]
             At::Tls(_, named) => write!(f, "tls://{named}"),
+            #[cfg(feature = "ws")]
             At::Ws(_, named) => write!(f, "ws://{named}"),
+            #[cfg(all(feature = "tls", feature = "ws"))]
             At::Wss(_, named) => write!(f, "wss://{named}"),
             #[cfg(unix)]
             At::Local(name) => write!(f, "unix:{name}"),
-            #[cfg(unix)]
+            #[cfg(all(unix, feature = "ws"))]
             At::LocalWs(named) => write!(f, "ws+unix:{named}"),
         }
     }
@@ -93,12 +113,15 @@ impl Target {
     pub async fn find(address: &Address, options: &Options) -> Result<Self> {
         let at = match address {
             Address::Tcp(named) => At::Tcp(resolve(address, named).await?),
+            #[cfg(feature = "tls")]
             Address::Tls(named) => At::Tls(resolve(address, named).await?, named.clone()),
+            #[cfg(feature = "ws")]
             Address::Ws(named) => At::Ws(resolve(address, &named.at).await?, named.clone()),
+            #[cfg(all(feature = "tls", feature = "ws"))]
             Address::Wss(named) => At::Wss(resolve(address, &named.at).await?, named.clone()),
             #[cfg(unix)]
             Address::Unix(name) => At::Local(name.clone()),
-            #[cfg(unix)]
+            #[cfg(all(unix, feature = "ws"))]
             Address::WsUnix(named) => At::LocalWs(named.clone()),
             Address::Serial(_) => {
                 let what = format!("shake needs a new connection for each case, and {address} has only one");
@@ -117,9 +140,17 @@ impl Target {
     /// The TCP address that is connected to, where there is one.
     pub(super) fn tcp(&self) -> Option<SocketAddr> {
         match &self.at {
-            At::Tcp(at) | At::Tls(at, _) | At::Ws(at, _) | At::Wss(at, _) => Some(*at),
+            At::Tcp(at) => Some(*at),
+            #[cfg(feature = "tls")]
+            At::Tls(at, _) => Some(*at),
+            #[cfg(feature = "ws")]
+            At::Ws(at, _) => Some(*at),
+            #[cfg(all(feature = "tls", feature = "ws"))]
+            At::Wss(at, _) => Some(*at),
             #[cfg(unix)]
-            At::Local(_) | At::LocalWs(_) => None,
+            At::Local(_) => None,
+            #[cfg(all(unix, feature = "ws"))]
+            At::LocalWs(_) => None,
         }
     }
 
@@ -128,6 +159,7 @@ impl Target {
     fn local(&self) -> Option<&SocketName> {
         match &self.at {
             At::Local(name) => Some(name),
+            #[cfg(all(unix, feature = "ws"))]
             At::LocalWs(named) => Some(&named.name),
             _ => None,
         }
@@ -142,11 +174,16 @@ impl Target {
     pub(super) fn at(&self, to: SocketAddr) -> Self {
         let at = match self.at.clone() {
             At::Tcp(_) => At::Tcp(to),
+            #[cfg(feature = "tls")]
             At::Tls(_, named) => At::Tls(to, HostPort { port: to.port(), ..named }),
+            #[cfg(feature = "ws")]
             At::Ws(_, named) => At::Ws(to, with_port(named, to.port())),
+            #[cfg(all(feature = "tls", feature = "ws"))]
             At::Wss(_, named) => At::Wss(to, with_port(named, to.port())),
             #[cfg(unix)]
-            local @ (At::Local(_) | At::LocalWs(_)) => local,
+            local @ At::Local(_) => local,
+            #[cfg(all(unix, feature = "ws"))]
+            local @ At::LocalWs(_) => local,
         };
         Self { at, options: Arc::clone(&self.options) }
     }
@@ -154,9 +191,11 @@ impl Target {
     /// What a client of its own connects to: one that speaks WebSocket opens it itself.
     pub(super) fn below_web_sockets(self) -> Self {
         let at = match self.at {
+            #[cfg(feature = "ws")]
             At::Ws(at, _) => At::Tcp(at),
+            #[cfg(all(feature = "tls", feature = "ws"))]
             At::Wss(at, named) => At::Tls(at, named.at),
-            #[cfg(unix)]
+            #[cfg(all(unix, feature = "ws"))]
             At::LocalWs(named) => At::Local(named.name),
             other => other,
         };
@@ -164,16 +203,21 @@ impl Target {
     }
 
     /// Messages are sent in frames of WebSocket.
+    #[cfg(feature = "ws")]
     pub(super) fn is_web_socket(&self) -> bool {
         match self.at {
-            At::Ws(..) | At::Wss(..) => true,
-            #[cfg(unix)]
+            #[cfg(feature = "ws")]
+            At::Ws(..) => true,
+            #[cfg(all(feature = "tls", feature = "ws"))]
+            At::Wss(..) => true,
+            #[cfg(all(unix, feature = "ws"))]
             At::LocalWs(_) => true,
             _ => false,
         }
     }
 
     /// A message in a frame, as a client sends it.
+    #[cfg(feature = "ws")]
     pub(super) fn framed(&self, message: Vec<u8>) -> Result<Vec<u8>> {
         let is_text = std::str::from_utf8(&message).is_ok();
         let kind = match self.options.ws.kind {
@@ -201,16 +245,13 @@ impl Target {
 
     /// The command that starts a server there, and the variables of its environment.
     pub(super) fn in_command(&self, line: &str) -> (String, Vec<(&'static str, String)>) {
-        match &self.at {
-            #[cfg(unix)]
-            At::Local(name) | At::LocalWs(WsUnixAddress { name, .. }) => {
-                (line.replace("{path}", &name.to_string()), vec![("UNSTICK_PATH", name.to_string())])
-            }
-            At::Tcp(at) | At::Tls(at, _) | At::Ws(at, _) | At::Wss(at, _) => {
-                let (host, port) = (at.ip().to_string(), at.port().to_string());
-                (line.replace("{port}", &port).replace("{host}", &host), vec![("UNSTICK_PORT", port)])
-            }
+        #[cfg(unix)]
+        if let Some(name) = self.local() {
+            return (line.replace("{path}", &name.to_string()), vec![("UNSTICK_PATH", name.to_string())]);
         }
+        let Some(at) = self.tcp() else { return (line.to_owned(), Vec::new()) };
+        let (host, port) = (at.ip().to_string(), at.port().to_string());
+        (line.replace("{port}", &port).replace("{host}", &host), vec![("UNSTICK_PORT", port)])
     }
 
     /// Removes the file that an ended server has left behind: the next could not bind it.
@@ -228,21 +269,25 @@ impl Target {
 
     /// Opens a conversation: both halves of it, in the plain text inside.
     pub(super) async fn open(&self, table: Option<&Arc<Table>>) -> Result<(Inlet, Sink)> {
+        #[cfg(feature = "ws")]
         let farewell = |frame: Result<Vec<u8>>| frame.map(Some);
         let (end, farewell) = match &self.at {
             At::Tcp(at) => {
                 let lost = |e| Error::io("the connection", e);
                 return Ok(boxed(halves(self.tcp_stream(*at).await?, table).map_err(lost)?));
             }
+            #[cfg(feature = "tls")]
             At::Tls(at, named) => (stream(&Address::Tls(numbered(*at)), &self.named(named)).await?, None),
+            #[cfg(feature = "ws")]
             At::Ws(at, named) => (ws::frames(&numbered(*at), named, &self.options).await?, farewell(goodbye())?),
+            #[cfg(all(feature = "tls", feature = "ws"))]
             At::Wss(at, named) => {
                 let options = self.named(&named.at);
                 (wss::frames(&numbered(*at), named, &options).await?, farewell(goodbye())?)
             }
             #[cfg(unix)]
             At::Local(name) => (stream(&Address::Unix(name.clone()), &self.options).await?, None),
-            #[cfg(unix)]
+            #[cfg(all(unix, feature = "ws"))]
             At::LocalWs(named) => (ws_unix::frames(named, &self.options).await?, farewell(goodbye())?),
         };
         let below = self.below(table, &end);
@@ -270,6 +315,7 @@ impl Target {
         }
     }
 
+    #[cfg(feature = "tls")]
     /// What is asked of TLS, with the name that the certificate is for: the connection is made by number.
     fn named(&self, host: &HostPort) -> Options {
         let mut options = Options::clone(&self.options);
@@ -278,14 +324,17 @@ impl Target {
     }
 }
 
+#[cfg(feature = "ws")]
 fn with_port(named: WsAddress, port: u16) -> WsAddress {
     WsAddress { at: HostPort { port, ..named.at }, ..named }
 }
 
+#[cfg(any(feature = "tls", feature = "ws"))]
 fn numbered(at: SocketAddr) -> HostPort {
     HostPort { host: Some(at.ip().to_string()), port: at.port() }
 }
 
+#[cfg(feature = "ws")]
 fn masked(mut frame: Frame) -> Result<Vec<u8>> {
     frame.header_mut().mask = Some(MASK);
     let mut bytes = Vec::with_capacity(frame.len());
@@ -294,6 +343,7 @@ fn masked(mut frame: Frame) -> Result<Vec<u8>> {
 }
 
 /// A Close frame, as a client sends it.
+#[cfg(feature = "ws")]
 fn goodbye() -> Result<Vec<u8>> {
     let close = tungstenite::protocol::CloseFrame { code: NORMAL.into(), reason: "".into() };
     masked(Frame::close(Some(close)))
@@ -358,7 +408,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Ended<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "ws"))]
 mod tests {
     #![allow(clippy::unwrap_used)]
 

@@ -11,6 +11,7 @@ use crate::endpoint::{Closing, Options};
 use crate::half_close::HalfClose;
 use crate::limits;
 use crate::link::{Link, Listener};
+#[cfg(feature = "exec")]
 use crate::processes::Processes;
 use crate::stop::Stop;
 
@@ -57,7 +58,7 @@ pub struct Config {
     /// A peer's end is the end of its conversation even if it may still be listening: for people, who see it go.
     pub leave_at_end: bool,
     /// A message of the input that cannot be sent ends the run: for scripts, which would not see the error. What a peer
-    /// says never does: see [`Reason::Refused`].
+    /// says never does: see [`Reason::Refused`](super::Reason::Refused).
     pub strict: bool,
     /// Peers at once; later ones wait to be accepted.
     pub max_peers: Option<usize>,
@@ -66,6 +67,7 @@ pub struct Config {
     /// How long a frame may be under way before it is shown as pending.
     pub pending_after: Duration,
     /// How many commands of [`AutoReply::Each`] run at once, and where their standard error goes. A further message waits.
+    #[cfg(feature = "exec")]
     pub processes: Processes,
     /// Bytes of messages that wait for one of many peers, beyond its connection's queue. One that makes no room for more is
     /// closed.
@@ -95,6 +97,7 @@ impl Default for Config {
             max_peers: None,
             answer_rate: crate::limits::ANSWER_RATE,
             pending_after: Duration::from_secs(1),
+            #[cfg(feature = "exec")]
             processes: Processes::default(),
             max_queue: limits::MAX_BACKLOG,
             stop: Stop::default(),
@@ -120,6 +123,7 @@ pub enum AutoReply {
     /// Always the same.
     Reply(Bytes),
     /// A process for each message, through `sh -c`: the message is its standard input, its standard output the reply.
+    #[cfg(feature = "exec")]
     Each(String),
 }
 

@@ -62,7 +62,7 @@ pub enum Event<'a> {
         /// How many, and what was wrong with them.
         damage: &'a unstick_wire::Damage,
     },
-    /// Datagrams were left unanswered: their peer sends more of them than [`answer_rate`](Config::answer_rate) allows, which
+    /// Datagrams were left unanswered: their peer sends more of them than [`answer_rate`](super::Config::answer_rate) allows, which
     /// is also what an answer to an answer looks like.
     Unanswered {
         /// Whose.
@@ -162,7 +162,7 @@ pub enum Outcome {
     Idle(Duration),
     /// The deadline passed.
     Deadline(Duration),
-    /// [`Config::stop`] has said so.
+    /// [`Config::stop`](super::Config::stop) has said so.
     Stopped,
     /// The output is closed: nobody reads any more.
     OutputClosed,

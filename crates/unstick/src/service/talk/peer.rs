@@ -313,6 +313,7 @@ impl<O: Output> PeerTask<O> {
     async fn reply(&mut self, Question { message, binary }: &Question) -> Result<Option<Reason>> {
         let answered = match self.hub.rules.answer {
             // In a box, as all that few peers need.
+            #[cfg(feature = "exec")]
             AutoReply::Each(_) => match Box::pin(self.command(message)).await {
                 Ok(answered) => answered,
                 Err(ended) => return ended.map(Some),
@@ -344,6 +345,7 @@ impl<O: Output> PeerTask<O> {
         Ok(self.hub.is_until(&reply).then_some(Reason::Until))
     }
 
+    #[cfg(feature = "exec")]
     /// The answer of a command, which ends with who asked for it; else how the conversation ended.
     async fn command(&mut self, message: &Bytes) -> Result<Result<Option<Bytes>>, Result<Reason>> {
         let (hub, from) = (Arc::clone(&self.hub), Box::clone(&self.from));

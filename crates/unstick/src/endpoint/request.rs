@@ -16,6 +16,7 @@ pub struct Request {
 }
 
 /// Header lines that are the handshake's own.
+#[cfg(feature = "ws")]
 const OWN: [&str; 6] = [
     "connection",
     "upgrade",
@@ -26,6 +27,7 @@ const OWN: [&str; 6] = [
 ];
 
 impl Request {
+    #[cfg(feature = "ws")]
     pub(super) fn new(target: &str, headers: &[httparse::Header<'_>], protocol: Option<String>) -> Self {
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let headers = headers.iter().map(|line| (line.name.to_ascii_lowercase(), text(line.value)));
@@ -68,16 +70,18 @@ impl Request {
 }
 
 /// A header's value as text.
+#[cfg(feature = "ws")]
 fn text(value: &[u8]) -> String {
     plain(String::from_utf8_lossy(value).trim())
 }
 
 /// Without control characters: a terminal or an environment may be where it goes.
+#[cfg(feature = "ws")]
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "ws"))]
 mod tests {
     use super::*;
 

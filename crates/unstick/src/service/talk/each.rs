@@ -1,0 +1,77 @@
+//! A process for each message: the message is its standard input, its standard output the reply.
+
+use std::process::Stdio;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use unstick_wire::limits::MAX_MESSAGE;
+
+use super::super::run::PeerId;
+use crate::error::{Error, Result};
+use crate::limits::EXEC_GRACE;
+use crate::process_group::{Group, shell};
+use crate::processes::Processes;
+
+/// Runs a process for one message, when there is room for it. Its output is the reply, without the LF that ends it; no output is
+/// no reply. Where this is dropped, the process is ended.
+pub(super) async fn run(
+    command: &str,
+    processes: &Processes,
+    peer: PeerId,
+    from: &str,
+    message: &[u8],
+) -> Result<Option<Bytes>> {
+    let failed = |error| Error::io("running the command of --each", error);
+    let seat = processes.seat().await;
+    let mut shell = shell(command);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+    shell.env("UNSTICK_PEER", peer.to_string()).env("UNSTICK_FROM", from);
+    let mut running = Running(Some(seat.start(&mut shell).map_err(failed)?));
+    let Some(group) = &mut running.0 else { return Ok(None) };
+    let child = &mut group.leader;
+    let input = child.stdin.take();
+    let feed = async {
+        if let Some(mut input) = input {
+            // A command that does not read its input is no error.
+            let _ = input.write_all(message).await;
+        }
+    };
+    let mut output = Vec::new();
+    let collect = async {
+        match child.stdout.take() {
+            Some(stdout) => stdout.take(MAX_MESSAGE as u64 + 1).read_to_end(&mut output).await,
+            None => Ok(0),
+        }
+    };
+    let ((), read) = tokio::join!(feed, collect);
+    read.map_err(failed)?;
+    let status = child.wait().await.map_err(failed)?;
+    group.leader_is_over();
+    running.0 = None;
+    if !status.success() {
+        return Err(Error::command_failed(command, status));
+    }
+    if output.last() == Some(&b'\n') {
+        output.pop();
+    }
+    Ok((!output.is_empty()).then(|| output.into()))
+}
+
+/// A shell and what it has started, which end with who asked where they have not ended by themselves. What a shell that has ended
+/// leaves in the background goes on until the program ends.
+struct Running(Option<Group>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(mut group) = self.0.take() else { return };
+        group.terminate();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                if !group.gone_within(EXEC_GRACE).await {
+                    group.kill();
+                }
+            })),
+            Err(_) => group.kill(),
+        }
+    }
+}
