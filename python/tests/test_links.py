@@ -1,0 +1,185 @@
+"""Links over blocking sockets and over asyncio, against each other and against plain sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+
+import pytest
+
+import unstick
+import unstick.aio
+
+
+def in_thread(run):
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_whole_messages_both_ways():
+    with unstick.listen("127.0.0.1:0", "u32be") as listener:
+
+        def serve():
+            with listener.accept() as link:
+                for message in link:
+                    link.send(message.upper())
+
+        server = in_thread(serve)
+        with unstick.connect(listener.address, frame="u32be", timeout=20) as link:
+            link.send(b"hello")
+            assert link.recv() == b"HELLO"
+            link.send_all([b"a", b"b" * 100_000, b""])
+            link.finish()
+            assert list(link) == [b"A", b"B" * 100_000, b""]
+            assert link.recv() is None
+        server.join()
+
+
+def test_unix_sockets(tmp_path):
+    address = f"unix:{tmp_path / 's'}"
+    with unstick.listen(address, "line") as listener, unstick.connect(address, "line") as link:
+        assert listener.address == address
+        with listener.accept() as served:
+            link.send(b"one")
+            assert served.recv() == b"one"
+
+
+def test_a_time_out_loses_nothing():
+    one, other = socket.socketpair()
+    with unstick.wrap(one, "struct:!I") as link, other:
+        link.settimeout(0.01)
+        other.sendall(b"\0\0\0\x05hel")
+        with pytest.raises(TimeoutError):
+            link.recv()
+        other.sendall(b"lo")
+        assert link.recv() == b"hello"
+
+
+def test_an_end_inside_a_message_is_an_error_and_so_is_a_reset():
+    one, other = socket.socketpair()
+    with unstick.wrap(one, "u32be") as link:
+        other.sendall(b"\0\0\0\x01a\0\0\0\x05hel")
+        other.close()
+        assert link.recv() == b"a"
+        with pytest.raises(unstick.IncompleteMessage):
+            link.recv()
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("nothing", "is no address"), ("ws://host:1", "speaks tcp:// and unix:"), ("::1:80", "stands in brackets")],
+)
+def test_addresses_that_are_none(address, why):
+    with pytest.raises(ValueError, match=why):
+        unstick.connect(address, "line")
+
+
+def test_a_datagram_socket_needs_no_framing():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, pytest.raises(ValueError, match="a datagram is"):
+        unstick.wrap(sock, "line")
+
+
+def test_a_keyboard_interrupt_ends_a_receive(tmp_path):
+    import signal
+    import subprocess
+    import sys
+
+    script = "import unstick, socket\na, b = socket.socketpair()\nprint('waits', flush=True)\nunstick.wrap(a, 'line').recv()"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"waits\n"
+        child.send_signal(signal.SIGINT)
+        assert b"KeyboardInterrupt" in child.stderr.read()
+        child.wait(20)
+
+
+# ---- asyncio ----
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 30))
+
+
+async def echo(link):
+    async for message in link:
+        await link.send(message)
+
+
+async def served(serve, frame):
+    server = await unstick.aio.serve(serve, "127.0.0.1:0", frame)
+    return server, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def test_asyncio_both_ways():
+    async def talk():
+        server, address = await served(echo, "u32be")
+        async with unstick.aio.connect(address, frame="u32be") as link:
+            await link.send(b"hello")
+            assert await link.recv() == b"hello"
+            messages = [b"%d" % number for number in range(1000)]
+            await link.send_all(messages)
+            link.finish()
+            assert [message async for message in link] == messages
+        server.close()
+
+    run(talk())
+
+
+def test_asyncio_holds_the_peer_back_while_nobody_receives():
+    async def talk():
+        stop = asyncio.Event()
+
+        async def sends(link):
+            sent = 0
+            try:
+                while True:
+                    await link.send(b"x" * 65536)
+                    sent += 1
+                    counts.append(sent)
+            except OSError:
+                stop.set()
+
+        counts = []
+        server, address = await served(sends, "u32be")
+        async with unstick.aio.connect(address, "u32be") as link:
+            assert len(await link.recv()) == 65536
+            seen = -1
+            while seen != len(counts):
+                seen = len(counts)
+                await asyncio.sleep(0.2)
+            assert seen < 500, "32 MiB went out to a peer that does not receive"
+            assert link._waiting < 2 * unstick.aio.HIGH_WATER
+        await stop.wait()
+        server.close()
+
+    run(talk())
+
+
+def test_asyncio_tells_of_an_end_inside_a_message_and_of_a_reset():
+    async def talk():
+        async def breaks(link):
+            link.transport.write(b"\0\0\0\x01a\0\0\0\x05hel")
+
+        server, address = await served(breaks, "u32be")
+        link = await unstick.aio.connect(address, "u32be")
+        assert await link.recv() == b"a"
+        with pytest.raises(unstick.IncompleteMessage):
+            await link.recv()
+        await link.close()
+        server.close()
+
+    run(talk())
+
+
+def test_a_receive_that_is_cancelled_loses_nothing():
+    async def talk():
+        server, address = await served(echo, "line")
+        async with unstick.aio.connect(address, "line") as link:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(link.recv(), 0.01)
+            await link.send(b"hello")
+            assert await link.recv() == b"hello"
+        server.close()
+
+    run(talk())

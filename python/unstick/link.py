@@ -1,0 +1,224 @@
+"""Conversations in messages over blocking sockets of the standard library."""
+
+from __future__ import annotations
+
+import socket
+
+from ._unstick import Decoder, Encoder, Framing
+
+# Importing typing takes longer than all the rest of the package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+    from typing import Literal, Union
+
+    Buffer = Union[bytes, bytearray, memoryview]
+    Frame = Union[str, Framing]
+    Role = Literal["client", "server"]
+
+#: Bytes of one read: large enough that one system call brings many messages.
+READ_SIZE = 64 * 1024
+
+
+class Link:
+    """One conversation in whole messages, over a connected stream socket.
+
+    Made by :func:`connect`, :func:`wrap` or a :class:`Listener`. Iterating gives the messages up to the peer's end. One thread
+    may send while another receives; two threads that receive at once take turns at their own risk.
+    """
+
+    def __init__(self, sock: socket.socket, frame: Frame, role: Role = "client") -> None:
+        self.framing = frame if isinstance(frame, Framing) else Framing(frame)
+        #: The socket underneath: its time-out and options hold, and it may be asked for its addresses.
+        self.socket = sock
+        self._encoder: Encoder
+        self._decoder: Decoder
+        self._encoder, self._decoder = self.framing.conversation(role)
+        self._ready: Iterator[bytes] = iter(())
+        self._ended = False
+
+    def send(self, message: Buffer) -> None:
+        """Sends one message, whole. Blocks while the peer does not read, up to the socket's time-out.
+
+        Raises :class:`MessageError` where the framing cannot carry the message; nothing is sent then. After a time-out a part
+        may have been sent: close the link.
+        """
+        self.socket.sendall(self._encoder.encode(message))
+
+    def send_all(self, messages: Iterable[Buffer]) -> None:
+        """Sends several messages in as few writes as possible. All of them are encoded first."""
+        self.socket.sendall(self._encoder.encode_all(messages))
+
+    def recv(self) -> bytes | None:
+        """The next message; ``None`` once the peer has ended its side.
+
+        After a time-out nothing is lost: the next call goes on. Raises :class:`FramingError` where what arrives breaks the
+        framing, and :class:`IncompleteMessage` where the peer ends, or resets, inside a message.
+        """
+        while True:
+            for message in self._ready:
+                return message
+            if self._ended:
+                return None
+            data = self.socket.recv(READ_SIZE)
+            if data:
+                self._ready = iter(self._decoder.feed(data))
+            else:
+                self._ended = True
+                self._ready = iter(self._decoder.finish())
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            yield from self._ready
+            if self._ended:
+                return
+            message = self.recv()
+            if message is None:
+                return
+            yield message
+
+    def finish(self) -> None:
+        """Ends this side (half-close): the peer sees the end, and may still answer."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Closes the connection. May be called twice."""
+        self.socket.close()
+
+    def fileno(self) -> int:
+        """The descriptor of the socket, for :mod:`select`. Messages that have been read already do not show there."""
+        return self.socket.fileno()
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Sets the longest time of one send or receive in seconds; ``None`` waits for ever."""
+        self.socket.settimeout(seconds)
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<unstick.Link {self.framing.spec} over {self.socket!r}>"
+
+
+class Listener:
+    """Accepts conversations. Iterating gives a :class:`Link` for each peer."""
+
+    def __init__(self, sock: socket.socket, frame: Frame) -> None:
+        self.framing = frame if isinstance(frame, Framing) else Framing(frame)
+        self.socket = sock
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as :func:`connect` takes it."""
+        return _shown(self.socket)
+
+    def accept(self) -> Link:
+        """Waits for the next peer."""
+        connection, _ = self.socket.accept()
+        return wrap(connection, self.framing, role="server")
+
+    def close(self) -> None:
+        """Accepts nobody any more; conversations go on."""
+        self.socket.close()
+
+    def __iter__(self) -> Iterator[Link]:
+        while True:
+            yield self.accept()
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def connect(address: str, frame: Frame, *, timeout: float | None = None) -> Link:
+    """Connects to ``HOST:PORT``, ``tcp://HOST:PORT`` or ``unix:PATH``, and speaks as the client.
+
+    ``timeout`` is the longest time of connecting and of each send and receive, in seconds. Raises :class:`OSError` where nobody
+    answers.
+    """
+    framing = frame if isinstance(frame, Framing) else Framing(frame)
+    place = parse_address(address)
+    if isinstance(place, str):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(place)
+        except BaseException:
+            sock.close()
+            raise
+    else:
+        sock = socket.create_connection(place, timeout)
+    return wrap(sock, framing)
+
+
+def listen(address: str, frame: Frame, *, backlog: int = 128) -> Listener:
+    """Listens on ``HOST:PORT``, ``PORT`` (loopback), ``tcp://HOST:PORT`` or ``unix:PATH``. Port 0 takes a free one."""
+    framing = frame if isinstance(frame, Framing) else Framing(frame)
+    place = parse_address(address)
+    if isinstance(place, str):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.bind(place)
+            sock.listen(backlog)
+        except BaseException:
+            sock.close()
+            raise
+    else:
+        family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
+        sock = socket.create_server(place, family=family, backlog=backlog)
+    return Listener(sock, framing)
+
+
+def wrap(sock: socket.socket, frame: Frame, *, role: Role = "client") -> Link:
+    """A conversation over a connected stream socket that exists already. The link owns it from now on.
+
+    ``role`` is what this side is, where the framing of the two differs: ``frame="http"`` sends requests as the client.
+    """
+    if sock.type != socket.SOCK_STREAM:
+        raise ValueError("unstick.wrap needs a stream socket: a datagram is a message already")
+    if sock.family != getattr(socket, "AF_UNIX", None):
+        # A message that waits for an acknowledgement of the one before is late for nothing.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Link(sock, frame, role)
+
+
+def parse_address(address: str) -> str | tuple[str, int]:
+    """The path of a Unix socket, or host and port."""
+    if address.startswith("unix:"):
+        return address[len("unix:") :]
+    rest = address[len("tcp://") :] if address.startswith("tcp://") else address
+    if "://" in rest:
+        scheme = rest.split("://", 1)[0]
+        raise ValueError(f"{address!r}: this package speaks tcp:// and unix:, not {scheme}://")
+    host, _, port = rest.rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{address!r} is no address: HOST:PORT or unix:PATH is one")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{address!r}: an IPv6 address stands in brackets, [::1]:{port}")
+    return host or "127.0.0.1", int(port)
+
+
+def _shown(sock: socket.socket) -> str:
+    name = sock.getsockname()
+    if sock.family == getattr(socket, "AF_UNIX", None):
+        return f"unix:{name}"
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
