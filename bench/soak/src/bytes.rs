@@ -307,7 +307,7 @@ async fn echoed(link: Link, random: &mut Random, seed: u64) -> Result<u64, Strin
     let (says, hears) = link.split();
     let end = tokio::sync::Notify::new();
     // Over a WebSocket the end of what is said is that of both: what is said comes back first.
-    let ws = says.ends_both();
+    let ws = !says.has_half_close();
     let saying = say(says, Part { last: ws, ..part }, &end, Random::new(seed ^ 3));
     let (heard, _) = tokio::join!(hear(hears, part, &end), saying);
     let right = !heard.wrong && heard.bytes == part.length && (ws || heard.end.is_ok());
