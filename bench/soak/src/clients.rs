@@ -43,7 +43,7 @@ pub async fn run(part: &str) -> Failures {
 /// A client, as cheap as it can be had.
 enum Client {
     Tcp(TcpStream),
-    Link(Link),
+    Link(Box<Link>),
 }
 
 impl Client {
@@ -53,7 +53,10 @@ impl Client {
         }
         let framing = Framings::both(Framing::parse("line").expect("a framing"));
         let address = program.address.parse().expect("an address");
-        unstick::connect(&address, Some(&framing), options).await.map(Self::Link).map_err(|error| error.to_string())
+        unstick::connect(&address, Some(&framing), options)
+            .await
+            .map(|link| Self::Link(Box::new(link)))
+            .map_err(|error| error.to_string())
     }
 
     /// Asks, and waits for the echo.
