@@ -1,6 +1,9 @@
 //! What a scene is drawn on: so many columns, with ink of several colours or of one.
 
+use anstyle::Style;
+
 use crate::output::colour_on;
+use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled};
 
 /// The fewest and the most columns that are drawn for: with fewer a line is broken by the terminal, with more it would be
 /// long to read.
@@ -31,7 +34,7 @@ pub enum Ink {
 }
 
 /// Colours that messages take turns with.
-const MESSAGES: [u8; 4] = [36, 33, 35, 34];
+const MESSAGES: [Style; 4] = [CYAN, YELLOW, MAGENTA, BLUE];
 
 /// Text on its way to standard output.
 #[derive(Debug)]
@@ -52,18 +55,18 @@ impl Canvas {
 
     /// Adds text in one ink.
     pub fn ink(&mut self, ink: Ink, text: &str) -> &mut Self {
-        let code = match ink {
+        let style = match ink {
             Ink::Plain => None,
-            Ink::Bold => Some(1),
-            Ink::Faint => Some(2),
-            Ink::Good => Some(32),
-            Ink::Bad => Some(31),
-            Ink::Header => Some(36),
-            Ink::Trailer => Some(35),
+            Ink::Bold => Some(BOLD),
+            Ink::Faint => Some(FAINT),
+            Ink::Good => Some(GREEN),
+            Ink::Bad => Some(RED),
+            Ink::Header => Some(CYAN),
+            Ink::Trailer => Some(MAGENTA),
             Ink::Message(number) => Some(MESSAGES[number % MESSAGES.len()]),
         };
-        match code.filter(|_| self.colour && !text.trim().is_empty()) {
-            Some(code) => self.text.push_str(&format!("\x1b[{code}m{text}\x1b[0m")),
+        match style.filter(|_| !text.trim().is_empty()) {
+            Some(style) => self.text.push_str(&styled(self.colour, text, style)),
             None => self.text.push_str(text),
         }
         self

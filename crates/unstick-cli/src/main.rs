@@ -19,6 +19,7 @@ mod run;
 mod sanitize;
 mod signals;
 mod status;
+mod style;
 mod text_queue;
 mod usage;
 mod verb;

@@ -15,6 +15,7 @@ use unstick::service::talk::PeerId;
 use crate::complaints;
 use crate::sanitize;
 use crate::status::Status;
+use crate::style::{self, RED};
 use crate::text_queue::{self, To};
 
 /// Whether a stream gets colour: as `--color` says, else as NO_COLOR and CLICOLOR_FORCE do, else a terminal that has colours.
@@ -102,11 +103,7 @@ pub fn loss(text: &str) {
 /// Something that went wrong.
 pub fn problem(text: &str) {
     let text = sanitize::lines(text);
-    if colour_on(&std::io::stderr()) {
-        line(&format!("\x1b[31munstick: {text}\x1b[0m"));
-    } else {
-        line(&format!("unstick: {text}"));
-    }
+    line(&style::styled(colour_on(&std::io::stderr()), &format!("unstick: {text}"), RED));
 }
 
 /// An error, with its hint on a line of its own.

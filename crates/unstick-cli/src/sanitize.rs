@@ -5,7 +5,10 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use anstyle::Style;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+use crate::style::{FAINT, GREEN, styled};
 
 /// How much of a text is laid out as it stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -223,28 +226,44 @@ fn push(out: &mut String, what: std::fmt::Arguments<'_>) {
 /// Columns that a dump of sixteen bytes a row takes.
 const WIDE: usize = 4 + 2 + 16 * 3 + 2 + 16;
 
-/// Bytes as rows of offset, hexadecimal and text, narrow enough for so many columns where that is possible.
-pub fn dump(bytes: &[u8], columns: usize) -> String {
+/// Bytes as rows of offset, hexadecimal and text, narrow enough for so many columns where that is possible. With colour the
+/// bytes that are text stand out.
+pub fn dump(bytes: &[u8], columns: usize, colour: bool) -> String {
     let row = if columns >= WIDE { 16 } else { 8 };
     let mut out = String::new();
     for (at, part) in bytes.chunks(row).enumerate() {
         if at > 0 {
             out.push('\n');
         }
-        push(&mut out, format_args!("{:04x} ", at * row));
-        for column in 0..row {
-            if column % 8 == 0 {
-                out.push(' ');
-            }
-            match part.get(column) {
-                Some(byte) => push(&mut out, format_args!("{byte:02x} ")),
-                None => out.push_str("   "),
-            }
+        out += &styled(colour, &format!("{:04x} ", at * row), FAINT);
+        let mut dumped = 0;
+        for run in part.chunk_by(|one, other| is_text(*one) == is_text(*other)) {
+            let hexadecimal: String =
+                (dumped..).zip(run).map(|(column, byte)| cell(column, &format!("{byte:02x}"))).collect();
+            out += &styled(colour, &hexadecimal, of_byte(run[0]));
+            dumped += run.len();
         }
+        out.extend((dumped..row).map(|column| cell(column, "  ")));
         out.push(' ');
-        out.extend(part.iter().map(|byte| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' }));
+        for run in part.chunk_by(|one, other| is_text(*one) == is_text(*other)) {
+            let text: String = run.iter().map(|byte| if is_text(*byte) { char::from(*byte) } else { '.' }).collect();
+            out += &styled(colour, &text, of_byte(run[0]));
+        }
     }
     out
+}
+
+/// A byte in its column; eight stand together.
+fn cell(column: usize, digits: &str) -> String {
+    format!("{}{digits} ", if column.is_multiple_of(8) { " " } else { "" })
+}
+
+fn is_text(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
+}
+
+fn of_byte(byte: u8) -> Style {
+    if is_text(byte) { GREEN } else { FAINT }
 }
 
 #[cfg(test)]
@@ -391,14 +410,18 @@ mod tests {
 
     #[test]
     fn a_dump_has_offsets_bytes_and_text() {
-        assert_eq!(dump(b"", 80), "");
-        assert_eq!(dump(b"hi\n", 80), format!("0000  68 69 0a {} hi.", " ".repeat(13 * 3 + 1)));
-        let wide = dump(&(0x30..0x42).collect::<Vec<u8>>(), 80);
+        assert_eq!(dump(b"", 80, false), "");
+        let coloured = dump(b"hi\n", 80, true);
+        assert!(coloured.contains("\x1b[32m 68 69 \x1b[0m\x1b[2m0a \x1b[0m"), "{coloured:?}");
+        let codes = ["\x1b[0m", "\x1b[2m", "\x1b[32m"];
+        assert_eq!(codes.iter().fold(coloured, |text, code| text.replace(code, "")), dump(b"hi\n", 80, false));
+        assert_eq!(dump(b"hi\n", 80, false), format!("0000  68 69 0a {} hi.", " ".repeat(13 * 3 + 1)));
+        let wide = dump(&(0x30..0x42).collect::<Vec<u8>>(), 80, false);
         let rows: Vec<&str> = wide.lines().collect();
         assert_eq!(rows[0], "0000  30 31 32 33 34 35 36 37  38 39 3a 3b 3c 3d 3e 3f  0123456789:;<=>?");
         assert!(rows[1].starts_with("0010  40 41 ") && rows[1].ends_with(" @A"));
         assert_eq!(rows[0].find('0'), Some(0));
-        let narrow = dump(&(0x30..0x42).collect::<Vec<u8>>(), 60);
+        let narrow = dump(&(0x30..0x42).collect::<Vec<u8>>(), 60, false);
         assert_eq!(narrow.lines().next(), Some("0000  30 31 32 33 34 35 36 37  01234567"));
         assert_eq!(narrow.lines().count(), 3);
         assert!(wide.lines().chain(narrow.lines()).all(|row| row.len() <= WIDE));

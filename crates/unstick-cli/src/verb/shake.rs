@@ -1,5 +1,6 @@
 //! `shake`: what was asked for, progress while it runs, and its report.
 
+mod colour;
 mod junit;
 mod rerun;
 mod target;
@@ -50,7 +51,10 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     let again = |finding: &Finding| rerun::command(&typed, &finding.base, &finding.smallest);
     let text = match args.json {
         true => crate::json_lines::safe(as_json(&report, again).to_string()) + "\n",
-        false => sanitize::lines(&report.told(|finding| Some(again(finding)))).into_owned(),
+        false => {
+            let told = sanitize::lines(&report.told(|finding| Some(again(finding)))).into_owned();
+            if output::colour_on(&std::io::stdout()) { colour::report(&told, report.verdict) } else { told }
+        }
     };
     match output::print(&text) {
         Status::Done => Ok(match report.verdict {

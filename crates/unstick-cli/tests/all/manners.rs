@@ -94,6 +94,27 @@ fn colour_is_where_it_is_asked_for() {
     }
 }
 
+#[test]
+fn what_passes_is_dumped_in_colours_that_say_nothing_of_their_own() {
+    for (arguments, some) in [
+        (&["connect", r"exec:printf 'hi\001'", "--to", "exec:cat", "--dump"][..], "\x1b[36mc2s\x1b[0m"),
+        (&["connect", r"exec:printf '\003hi\001'", "-f", "u8", "-x"], "\x1b[32m 68 69 \x1b[0m\x1b[2m01 \x1b[0m"),
+    ] {
+        let (_, coloured, _) = end(&[arguments, &["--color", "always"]].concat());
+        assert!(coloured.contains(some), "{arguments:?}: {coloured:?}");
+        let codes = ["\x1b[0m", "\x1b[2m", "\x1b[32m", "\x1b[35m", "\x1b[36m"];
+        let plain = codes.iter().fold(coloured, |text, code| text.replace(code, ""));
+        let (_, text, _) = end(&[arguments, &["--color", "never"]].concat());
+        let without_times =
+            |text: &str| text.lines().map(|line| line.replace(|c: char| c.is_ascii_digit(), "0")).collect::<Vec<_>>();
+        let (mut plain, mut text) = (without_times(&plain), without_times(&text));
+        // The two directions of a bridge come in any order.
+        plain.sort();
+        text.sort();
+        assert_eq!(plain, text, "{arguments:?}");
+    }
+}
+
 // ---- the mode of a pipe ----
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
+use anstyle::Style;
 use unstick::Error;
 use unstick::endpoint::Closing;
 use unstick::service::talk::{Event, PeerId, Reason, Recipient};
@@ -10,16 +11,13 @@ use unstick::wire::Damage;
 
 use crate::canvas::columns;
 use crate::sanitize::{self, Mark};
+use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled};
 
 /// Bytes of an unfinished message that are shown: about a line.
 const PREVIEW: usize = 48;
 
 /// Colours that peers take turns with: all that terminals have but red, which is for errors, and black and white.
-const COLOURS: [u8; 5] = [36, 35, 33, 32, 34];
-
-const RED: u8 = 31;
-const FAINT: u8 = 2;
-const BOLD: u8 = 1;
+const COLOURS: [Style; 5] = [CYAN, MAGENTA, YELLOW, GREEN, BLUE];
 
 /// How a conversation is shown.
 #[derive(Debug, Clone)]
@@ -106,7 +104,7 @@ impl Renderer {
         let number = format!("{peer}>");
         let indent = time.len() + number.len() + 1;
         let shown = if self.look.hex {
-            let dump = sanitize::dump(message, (self.columns)().saturating_sub(indent));
+            let dump = sanitize::dump(message, (self.columns)().saturating_sub(indent), self.look.colour);
             let size = count(message.len() as u64, "byte");
             if dump.is_empty() { size } else { format!("{size}\n{dump}") }
         } else {
@@ -114,7 +112,7 @@ impl Renderer {
         };
         let shown = shown.replace('\n', &format!("\n{}", " ".repeat(indent)));
         let colour = self.look.colour;
-        format!("{}{} {shown}\n", coloured(colour, &time, FAINT), coloured(colour, &number, colour_of(peer)))
+        format!("{}{} {shown}\n", styled(colour, &time, FAINT), styled(colour, &number, colour_of(peer)))
     }
 
     fn open(&mut self, peer: PeerId, names: &unstick::endpoint::PeerAddrs, datagram: bool) -> String {
@@ -204,14 +202,14 @@ impl Renderer {
     }
 
     /// The time, then the text in a colour, line by line.
-    fn lines(&self, text: &str, colour: u8) -> String {
+    fn lines(&self, text: &str, style: Style) -> String {
         let time = self.time();
-        let mut out = coloured(self.notice_colour, &time, FAINT);
+        let mut out = styled(self.notice_colour, &time, FAINT);
         for (at, line) in text.lines().enumerate() {
             if at > 0 {
                 out.extend(std::iter::repeat_n(' ', time.len()));
             }
-            out.push_str(&coloured(self.notice_colour, line, colour));
+            out.push_str(&styled(self.notice_colour, line, style));
             out.push('\n');
         }
         out
@@ -233,16 +231,12 @@ pub fn coloured_prompt(on: bool, text: &str, to: Option<Recipient>) -> String {
         Some(Recipient::Peer(peer)) => colour_of(peer),
         _ => BOLD,
     };
-    coloured(on, text, colour)
+    styled(on, text, colour)
 }
 
-fn colour_of(peer: PeerId) -> u8 {
+pub fn colour_of(peer: PeerId) -> Style {
     let turn = peer.wrapping_sub(1) % COLOURS.len() as u64;
     COLOURS[usize::try_from(turn).unwrap_or_default()]
-}
-
-fn coloured(on: bool, text: &str, colour: u8) -> String {
-    if on && !text.is_empty() { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 fn rendered(text: String) -> Rendered {

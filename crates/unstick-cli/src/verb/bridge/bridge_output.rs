@@ -14,8 +14,9 @@ use unstick::wire::faults::Unit;
 use unstick::{Address, Error, Options, Result, Sender};
 
 use crate::canvas::columns;
-use crate::frontend::terminal::render::{listening, now};
+use crate::frontend::terminal::render::{colour_of, listening, now};
 use crate::output;
+use crate::style::{CYAN, FAINT, MAGENTA, styled};
 use crate::text_queue::{self, To};
 use crate::{json_lines, sanitize};
 
@@ -43,6 +44,8 @@ pub struct BridgeOutput {
     to: String,
     /// Standard output; none where it is one of the bridge's ends.
     lines: Option<Sender>,
+    /// What passes is shown in colours.
+    colour: bool,
     versioned: bool,
     lost: Lost,
 }
@@ -57,7 +60,9 @@ impl BridgeOutput {
                 Some(unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?.split().0)
             }
         };
-        Ok(Self { look, to: to.to_string(), lines, versioned: false, lost: Lost::default() })
+        // Elsewhere colours would be shown as a peer's escapes are.
+        let colour = lines.is_some() && output::colour_on(&std::io::stdout());
+        Ok(Self { look, to: to.to_string(), lines, colour, versioned: false, lost: Lost::default() })
     }
 
     /// What is written to standard output, to be waited for at the end.
@@ -138,15 +143,17 @@ impl BridgeOutput {
     }
 
     fn passed(&self, peer: u64, from: Role, data: &[u8]) -> String {
-        let time = now();
-        let size = amount(data.len() as u64, true);
-        let head = format!("{time} {peer} {} {size}", direction(from));
+        let colour = self.colour;
+        let way = styled(colour, direction(from), if from == Role::Client { CYAN } else { MAGENTA });
+        let number = styled(colour, &peer.to_string(), colour_of(peer));
+        let size = styled(colour, &amount(data.len() as u64, true), FAINT);
+        let head = format!("{} {number} {way} {size}", styled(colour, &now(), FAINT));
         let text = std::str::from_utf8(data).ok().filter(|_| !self.look.hex && is_text(data));
         match text {
             Some("") => format!("{head}\n"),
             Some(text) => format!("{head}: {}\n", sanitize::line(text)),
             None => {
-                let dump = sanitize::dump(data, columns().saturating_sub(INDENT.len()));
+                let dump = sanitize::dump(data, columns().saturating_sub(INDENT.len()), colour);
                 let dump = dump.trim_end().replace('\n', &format!("\n{INDENT}"));
                 format!("{head}\n{INDENT}{dump}\n")
             }
