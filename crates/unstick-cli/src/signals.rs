@@ -1,6 +1,7 @@
 //! The signals that end the program, unless whoever started it has switched them off: `nohup`, or a script for what it
 //! runs in its background. They are taken by threads of their own, which end the program whatever all others wait for.
 
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
@@ -19,6 +20,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long ending may take in all: what was taken is written ([`FLUSH_TIMEOUT`]), to peers and then to standard output, and commands are
 /// ended. The rest is for a machine that is busy.
 const ENDING: Duration = Duration::from_secs(15);
+
+/// Bytes of `/proc/self/status` that are read: some 1,400, and more for a user of very many groups.
+const STATUS_ROOM: usize = 64 << 10;
 
 /// The first signal that came, as the status to end with.
 static ENDED: OnceLock<Status> = OnceLock::new();
@@ -107,7 +111,11 @@ fn status(signal: i32) -> Status {
 
 /// A bit for each signal that this process was told to ignore: read where Linux shows it, elsewhere none.
 fn switched_off() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    // One read, not the eight of `read_to_string`: every run starts with it.
+    let mut status = vec![0; STATUS_ROOM];
+    let read = std::fs::File::open("/proc/self/status").and_then(|mut file| file.read(&mut status));
+    status.truncate(read.unwrap_or(0));
+    let status = String::from_utf8_lossy(&status);
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
