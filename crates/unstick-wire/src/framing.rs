@@ -49,6 +49,7 @@ mod x11;
 
 use crate::args::Args;
 use crate::codec::{Codec, Context, Discard, FrameError, FramingInfo, Shape, Step};
+use crate::custom::Custom;
 use crate::dialogue::Dialogue;
 use crate::error::{EncodeError, SpecError};
 use crate::fast_path::FastPath;
@@ -122,6 +123,7 @@ macro_rules! codecs {
 }
 
 codecs! {
+    Custom(Custom),
     Raw(unframed::Raw),
     Gap(unframed::Gap),
     Line(delimited::Line),

@@ -44,6 +44,7 @@
 
 mod args;
 mod codec;
+mod custom;
 mod decoder;
 mod diagnose;
 mod dialogue;
@@ -62,8 +63,10 @@ pub mod shake;
 mod spec;
 mod splitmix;
 mod suggest;
+mod typed;
 
 pub use codec::FramingInfo;
+pub use custom::{CustomFraming, FoundFrame};
 pub use decoder::{Damage, Decoder};
 pub use dialogue::Dialogue;
 pub use encoder::Encoder;
@@ -73,6 +76,7 @@ pub use layout::{FrameLayout, LengthField};
 pub use preset::{Family, MessageFormat, PRESETS, Preset, UNSUPPORTED, UnsupportedProtocol};
 pub use role::Role;
 pub use spec::Framing;
+pub use typed::LengthPrefix;
 
 /// The README's example is compiled and run with the other doctests.
 #[cfg(doctest)]

@@ -67,6 +67,21 @@ impl BytePattern {
 }
 
 impl Phase {
+    /// The only phase of a framing of a caller's own.
+    pub(crate) fn of(codec: AnyCodec) -> Self {
+        let max = limits::MAX_MESSAGE;
+        Self {
+            codec,
+            max,
+            discard: false,
+            skips_damage: false,
+            times: 0,
+            keeps_boundaries: true,
+            if_prefix: None,
+            until: None,
+        }
+    }
+
     /// Reads one phase of a spec.
     pub(crate) fn parse(text: &str, last: bool) -> Result<Self, SpecError> {
         let mut args = Args::split(text)?;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::codec::Codec;
+use crate::custom::{Custom, CustomFraming};
 use crate::decoder::Decoder;
 use crate::dialogue::Dialogue;
 use crate::encoder::Encoder;
@@ -60,6 +61,12 @@ impl Framing {
         let server = parse_phases(&preset::written_out(spec, preset, Role::Server)?)?.into();
         let phases = client.clone();
         Ok(Self { text: spec.into(), phases, preset: Some(Arc::new(Sides { preset, of: None, client, server })) })
+    }
+
+    /// A framing of a caller's own. `name` is what it is called where it is shown; framings with the same name are equal.
+    pub fn custom(name: &str, framing: impl CustomFraming) -> Self {
+        let phase = Phase::of(Custom::new(framing).into());
+        Self { text: name.into(), phases: [phase].into(), preset: None }
     }
 
     /// The framing of what this side sends. Not the same for both where the spec names a preset whose sides differ.

@@ -373,6 +373,12 @@ impl std::error::Error for Error {
     }
 }
 
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl From<SpecError> for Error {
     fn from(error: SpecError) -> Self {
         let hint = error.hint().map(str::to_owned);

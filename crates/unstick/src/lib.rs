@@ -3,18 +3,17 @@
 //! * An [`Address`] says where: `tcp://HOST:PORT`, `udp://HOST:PORT`, `unix:PATH`, `mem:NAME`, `-`.
 //! * A framing, [`wire::Framing`], says how messages lie in a stream: `line`, `u32be`, `struct:i`. A datagram already is
 //!   a message and takes none.
-//! * A [`Link`] is an endpoint with a framing: it sends and receives whole messages. [`connect`] opens one, a
-//!   [`Listener`] one for each peer. It splits into a [`Sender`], which many tasks may hold, and a [`Receiver`].
+//! * A [`Link`] is an endpoint with a framing: it sends and receives whole messages. [`Link::connect`]
+//!   opens one, a [`Listener`] one for each peer; [`Options`] do both with more asked. It splits into a [`Sender`], which many tasks may hold, and a [`Receiver`].
 //! * [`service`]s hold whole conversations over links: what the program `unstick` does is there to be used.
 //!
 //! ```
 //! use unstick::wire::Framing;
-//! use unstick::{connect, listen, Options};
+//! use unstick::{Link, Listener};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> unstick::Result<()> {
-//! let framing = Framing::parse("u32be")?;
-//! let mut listener = listen(&"mem:doc".parse()?, Some(&framing.clone().into()), &Options::default()).await?;
-//! let (alice, _) = connect(&"mem:doc".parse()?, Some(&framing.into()), &Options::default()).await?.split();
+//! let mut listener = Listener::bind("mem:doc", Framing::parse("u32be")?).await?;
+//! let (alice, _) = Link::connect("mem:doc", Framing::parse("u32be")?).await?.split();
 //! let (_, mut bob) = listener.accept().await?.split();
 //!
 //! alice.send(b"one").await?;
@@ -48,6 +47,8 @@
 mod activity;
 pub mod address;
 mod budget;
+#[cfg(feature = "tokio-util")]
+pub mod codec;
 pub mod endpoint;
 mod error;
 mod fairness;

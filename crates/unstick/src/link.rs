@@ -149,6 +149,70 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Connects to an address, with default options: `Link::connect("localhost:8080", Framing::lines())`.
+    ///
+    /// ```
+    /// use unstick::wire::Framing;
+    /// use unstick::{Link, Listener};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> unstick::Result<()> {
+    /// let mut listener = Listener::bind("tcp://127.0.0.1:0", Framing::length(4).big_endian()).await?;
+    /// let at = listener.local_addr().expect("TCP has one");
+    /// let client = Link::connect(at, Framing::length(4).big_endian()).await?;
+    /// client.send(b"hello").await?;
+    /// assert_eq!(listener.accept().await?.recv().await?.as_deref(), Some(&b"hello"[..]));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](fn@connect), and where the address means nothing.
+    pub async fn connect<A: TryInto<Address>>(address: A, framing: impl Into<Framings>) -> Result<Self>
+    where
+        Error: From<A::Error>,
+    {
+        Options::default().connect(address, framing).await
+    }
+}
+
+impl Options {
+    /// Connects with these options.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use unstick::{Options, wire::Framing};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> unstick::Result<()> {
+    /// let options = Options::new().retry(Duration::from_secs(10)).frame_timeout(Duration::from_secs(5));
+    /// let link = options.connect("tcp://example.org:7000", Framing::lines()).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](fn@connect), and where the address means nothing.
+    pub async fn connect<A: TryInto<Address>>(&self, address: A, framing: impl Into<Framings>) -> Result<Link>
+    where
+        Error: From<A::Error>,
+    {
+        let (address, framings) = (address.try_into()?, framing.into());
+        connect(&address, Some(&framings), self).await
+    }
+
+    /// Listens with these options.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](fn@listen), and where the address means nothing.
+    pub async fn listen<A: TryInto<Address>>(&self, address: A, framing: impl Into<Framings>) -> Result<Listener>
+    where
+        Error: From<A::Error>,
+    {
+        let (address, framings) = (address.try_into()?, framing.into());
+        listen(&address, Some(&framings), self).await
+    }
+}
+
 /// Opens a link to an address. `framings` is for streams; a datagram needs none.
 ///
 /// # Errors
@@ -188,6 +252,18 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Listens on an address, with default options: `Listener::bind("127.0.0.1:8080", Framing::lines())`. Port 0 is any free one.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](fn@listen), and where the address means nothing.
+    pub async fn bind<A: TryInto<Address>>(address: A, framing: impl Into<Framings>) -> Result<Self>
+    where
+        Error: From<A::Error>,
+    {
+        Options::default().listen(address, framing).await
+    }
+
     /// The next peer's link.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ use crate::processes::Processes;
 /// What can be asked of an endpoint when it is opened.
 #[derive(Clone)]
 #[non_exhaustive]
+#[must_use = "options do nothing until something is opened with them"]
 pub struct Options {
     /// How long connecting may take, all addresses together. 10 s.
     pub connect_timeout: Duration,
@@ -155,6 +156,83 @@ impl UdpOptions {
     /// How many sessions may wait to be accepted: as many as may be open, within reason.
     pub(super) fn waiting_sessions(&self) -> usize {
         self.max_sessions.clamp(1, limits::MAX_SESSIONS)
+    }
+}
+
+/// Setters to be chained; every field can be set by itself too.
+impl Options {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long connecting may take, all addresses together.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Keeps trying to connect for so long after a refusal.
+    pub fn retry(mut self, time: Duration) -> Self {
+        self.retry = Some(time);
+        self
+    }
+
+    /// The address and port to connect from.
+    pub fn source(mut self, source: SocketAddr) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// Whether small segments are sent at once (`TCP_NODELAY`).
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.nodelay = nodelay;
+        self
+    }
+
+    /// Asks a silent TCP peer, so often, whether it is still there.
+    pub fn keepalive(mut self, every: Duration) -> Self {
+        self.keepalive = Some(every);
+        self
+    }
+
+    /// The longest time from a frame's first byte to its last.
+    pub fn frame_timeout(mut self, timeout: Duration) -> Self {
+        self.frame_timeout = Some(timeout);
+        self
+    }
+
+    /// What unfinished frames may hold together.
+    pub fn pending(mut self, budget: PendingBudget) -> Self {
+        self.pending = budget;
+        self
+    }
+
+    /// The proxy through which TCP is connected.
+    #[cfg(feature = "proxy")]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// What is asked of TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// What is asked of WebSocket.
+    #[cfg(feature = "ws")]
+    pub fn ws(mut self, ws: WsOptions) -> Self {
+        self.ws = ws;
+        self
+    }
+
+    /// Tells of names resolved, addresses tried and times taken.
+    pub fn trace(mut self, trace: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.trace = Some(Arc::new(trace));
+        self
     }
 }
 

@@ -275,6 +275,16 @@ impl Receiver {
     }
 }
 
+/// The messages up to the peer's end. An error is the last item, but on UDP.
+#[cfg(feature = "stream")]
+impl futures_core::Stream for Receiver {
+    type Item = Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        self.get_mut().poll_recv(cx).map(Result::transpose)
+    }
+}
+
 impl Stream {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         if self.ended {

@@ -28,6 +28,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 /// What can be asked of TLS when an endpoint is opened.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
+#[must_use = "options do nothing until something is opened with them"]
 pub struct TlsOptions {
     /// Who vouches for the peer. Connecting: instead of the system's authorities. Listening: clients then need a
     /// certificate that one of these has signed.
@@ -46,6 +47,33 @@ pub struct TlsOptions {
     /// do. Wireshark can then decrypt what was recorded, and so can everybody who gets that file. Without the variable nothing
     /// is written.
     pub key_log: bool,
+}
+
+/// Setters to be chained.
+impl TlsOptions {
+    /// Who vouches for the peer, instead of the system's authorities.
+    pub fn authorities(mut self, authorities: Authorities) -> Self {
+        self.authorities = Some(authorities);
+        self
+    }
+
+    /// This end's certificate and key.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Trusts a server with this certificate, whoever has signed it.
+    pub fn pin(mut self, fingerprint: Fingerprint) -> Self {
+        self.pins.push(fingerprint);
+        self
+    }
+
+    /// The name that the certificate must be for, if not the address's host.
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
 }
 
 /// Certificates of authorities that are trusted.

@@ -9,6 +9,7 @@ use crate::limits;
 /// What can be asked of WebSocket when an endpoint is opened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[must_use = "options do nothing until something is opened with them"]
 pub struct WsOptions {
     /// Connecting: more lines of the request, name and value. `Host` stands in place of the address's.
     pub headers: Vec<(String, String)>,
@@ -57,6 +58,18 @@ impl Default for WsOptions {
 }
 
 impl WsOptions {
+    /// Offers or speaks this subprotocol, behind those that were named before.
+    pub fn protocol(mut self, name: impl Into<String>) -> Self {
+        self.protocols.push(name.into());
+        self
+    }
+
+    /// Asks the peer, so often, whether it is still there.
+    pub fn ping(mut self, every: Duration) -> Self {
+        self.ping = Some(every);
+        self
+    }
+
     /// Adds a line to the request: `Authorization: Bearer ...`.
     ///
     /// # Errors
