@@ -195,10 +195,20 @@ fn describe(preset: &Preset) -> String {
     for (who, role) in [("clients", Role::Client), ("servers", Role::Server)] {
         text += &format!("{who} send    {}\n", preset.spec(role));
     }
-    let port = if preset.port > 0 { preset.port.to_string() } else { "PORT".to_owned() };
-    text + &format!(
-        "--io            {}, unless you say otherwise\nsuch as         unstick connect {port} -f {}\n",
-        reference::io(preset),
-        preset.name
-    )
+    text += &format!("--io            {}, unless you say otherwise\n", reference::io(preset));
+    let mut what = "such as";
+    for address in addresses(preset) {
+        text += &format!("{what:<15} unstick connect {address} -f {}\n", preset.name);
+        what = "or";
+    }
+    text
+}
+
+/// Where it is found, as `connect` takes it: on a port, and on a serial line.
+fn addresses(preset: &Preset) -> Vec<String> {
+    let port = (preset.port > 0).then(|| preset.port.to_string());
+    // The question mark is a shell's.
+    let line = (!preset.serial.is_empty()).then(|| format!("'serial:/dev/ttyUSB0?{}'", preset.serial));
+    let any = (port.is_none() && line.is_none()).then(|| "PORT".to_owned());
+    [port, line, any].into_iter().flatten().collect()
 }

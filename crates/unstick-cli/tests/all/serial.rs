@@ -203,3 +203,24 @@ fn wrong_use_of_a_line_is_told_what_to_write() {
         assert!(errors.contains(what) && errors.contains(hint), "{arguments:?}: {errors}");
     }
 }
+
+/// What `framings` suggests for a protocol of serial lines can be typed in a shell, and leads to a serial line.
+#[test]
+fn protocols_of_serial_lines_are_suggested_on_serial_lines() {
+    for preset in ["ppp", "modbus-rtu", "nmea", "at", "gdb", "dnp3"] {
+        let told = unstick(&["framings", preset]).rest();
+        let suggested = told.lines().find_map(|line| Some(&line[line.find("unstick connect 'serial:")?..]));
+        let line = suggested.unwrap_or_else(|| panic!("{told}"));
+        let line = line.replacen("unstick", env!("CARGO_BIN_EXE_unstick"), 1).replace("/dev/ttyUSB0", "/nowhere/tty");
+        let mut shell = Process::start(Command::new("sh").args(["-c", &line]));
+        shell.end_input();
+        assert_eq!(shell.code(), 3, "{line}: {}", shell.errors());
+        assert!(shell.errors().contains("/nowhere/tty"), "{}", shell.errors());
+    }
+    let told = unstick(&["framings", "nmea"]).rest();
+    assert!(told.contains("unstick connect 10110 -f nmea"), "{told}");
+    let told = unstick(&["framings", "modbus-rtu"]).rest();
+    assert!(!told.contains("PORT"), "{told}");
+    let told = unstick(&["framings", "someip"]).rest();
+    assert!(told.contains("unstick connect PORT -f someip") && !told.contains("serial"), "{told}");
+}

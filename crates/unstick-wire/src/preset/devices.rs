@@ -41,6 +41,7 @@ pub(super) const FAMILY: Family = Family {
         Preset::binary("dicom", "DICOM upper layer", 104, "DICOM PS3.8 section 9.3", "length:off=2,width=4"),
         Preset::binary("jt808", "JT/T 808: terminals of vehicles", 0, "JT/T 808-2019 section 4.4", "jt808-frame"),
         Preset::text("hl7", "HL7 version 2 over MLLP", 2575, "HL7 Minimal Lower Layer Protocol, release 1", "mllp"),
-        Preset::binary("dnp3", "DNP3 link layer", 20000, "IEEE 1815 section 9.2.4", "dnp3-frame"),
+        Preset::binary("dnp3", "DNP3 link layer", 20000, "IEEE 1815 section 9.2.4", "dnp3-frame")
+            .on_serial("baud=9600"),
     ],
 };

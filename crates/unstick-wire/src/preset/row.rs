@@ -26,6 +26,8 @@ pub struct Preset {
     pub document: &'static str,
     /// The port it is mostly found on; 0 where there is none.
     pub port: u16,
+    /// The usual settings of the serial line it is found on, as `serial:PATH?` takes them; empty where it is on none.
+    pub serial: &'static str,
     /// How its messages are best written down.
     pub format: MessageFormat,
     /// The framing of what a client sends.
@@ -53,7 +55,7 @@ impl Preset {
         format: MessageFormat,
         spec: &'static str,
     ) -> Self {
-        Self { name, aliases: &[], title, document, port, format, client: spec, server: spec }
+        Self { name, aliases: &[], title, document, port, serial: "", format, client: spec, server: spec }
     }
 
     /// Whose messages are binary.
@@ -98,6 +100,12 @@ impl Preset {
     /// Other names.
     pub(super) const fn also(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    /// The usual settings of its serial line.
+    pub(super) const fn on_serial(mut self, settings: &'static str) -> Self {
+        self.serial = settings;
         self
     }
 

@@ -71,12 +71,16 @@ impl Golden {
 /// Runs a test for each side of each preset that its golden has frames of.
 fn for_each_side(test: impl Fn(&str, &Framing, &Side)) {
     for golden in goldens() {
-        let Some(preset) = golden.preset() else { continue };
+        let spec = match (golden.preset(), golden.header("framing")) {
+            (Some(preset), _) => preset.name,
+            (None, Some(spec)) => spec,
+            (None, None) => panic!("{} is no preset, and its golden names no framing", golden.name),
+        };
         for role in [Role::Client, Role::Server] {
             let side = golden.side(role);
             if !side.frames.is_empty() {
-                let framing = Framing::parse(preset.name).unwrap().sent_by(role);
-                test(&format!("{} of a {role:?} ({})", preset.name, preset.spec(role)), &framing, &side);
+                let framing = Framing::parse(spec).unwrap_or_else(|e| panic!("{}: {e}", golden.name)).sent_by(role);
+                test(&format!("{} of a {role:?} ({spec})", golden.name), &framing, &side);
             }
         }
     }
