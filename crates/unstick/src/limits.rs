@@ -227,7 +227,8 @@ pub const MAX_JOINED: usize = 1 << 20;
 /// Bytes of a program's last words that `shake` keeps, and of its output where that is compared.
 pub const MAX_CAPTURED_OUTPUT: usize = 64 << 10;
 
-/// How long a receiver is given to read what is before a cut: one that has not read by then is busy with something
+/// How long a receiver is given to read what is before a cut (before the first as long as two runs without cuts took, where
+/// that is more: a program may take long to start): one that has not read by then is busy with something
 /// else, and the cut counts as undelivered.
 pub const CUT_PATIENCE: Duration = Duration::from_secs(1);
 

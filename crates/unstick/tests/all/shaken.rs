@@ -77,6 +77,13 @@ async fn a_receiver_that_does_not_read_makes_a_cut_undelivered_and_no_finding() 
     assert!(report.notes[0].contains("did not read what was before them within a second"), "{report}");
 }
 
+#[tokio::test]
+async fn a_program_that_reads_late_because_it_starts_late_is_waited_for() {
+    let line = "import sys, threading\nthreading.Event().wait(1.5)\nsys.stdout.write(sys.stdin.readline())";
+    let report = Shake::pipes(["python3", "-c", line], *b"hello\n").only([case("c2s:cut@2")]).run().await.unwrap();
+    assert_eq!((report.verdict, report.tally.delivered), (Verdict::Same, 1), "{report}");
+}
+
 // ---- what is found ----
 
 /// Answers each read with how long it was.

@@ -137,6 +137,9 @@ impl Bounds {
         let settle = if matches!(shake.subject, Subject::Service { .. }) { SETTLE_INSIDE } else { SETTLE };
         self.settle = settle.max(pause * 2);
         self.total = shake.timeout.unwrap_or(took * 4 + SLACK);
+        // A program that is started for each run, or that starts another, does not read before it has.
+        let whole = outcomes.iter().map(|outcome| outcome.took).max().unwrap_or_default();
+        self.first_read = limits::CUT_PATIENCE.max(whole * 2).min(limits::BASELINE_PATIENCE);
         self.typical = later.iter().map(|outcome| outcome.took).min().unwrap_or_default();
         self.hold = Hold { unknown: false, ..self.hold };
         let inside = matches!(shake.subject, Subject::Service { .. });

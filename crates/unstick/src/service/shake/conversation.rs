@@ -54,6 +54,8 @@ pub(super) struct Server {
 pub(super) struct Bounds {
     /// A whole run.
     pub(super) total: Duration,
+    /// How long a receiver is given to read what is before its first cut: one that was just started reads late.
+    pub(super) first_read: Duration,
     /// The silence after which a join is given up.
     pub(super) quiet: Duration,
     /// The silence after which a conversation that has no end is over.
@@ -75,6 +77,10 @@ impl Bounds {
         let total = timeout.unwrap_or(limits::BASELINE_PATIENCE);
         Self {
             total,
+            first_read: match subject {
+                Subject::Pipes { .. } => limits::BASELINE_PATIENCE,
+                _ => limits::CUT_PATIENCE,
+            },
             quiet: Duration::from_millis(100),
             settle: Duration::from_secs(1),
             ends: false,
@@ -214,6 +220,7 @@ impl Runner {
                 way: ClientToServer,
                 recorder: &recorder,
                 quiet: bounds.quiet,
+                first_read: bounds.first_read,
                 spare,
                 hold: None,
                 ends: true,
@@ -304,7 +311,8 @@ impl Runner {
     fn scripted<'a>(&self, case: &Case, bounds: Bounds, recorder: &'a Recorder) -> Forwarder<'a> {
         let hold = (!case.ends_early(ClientToServer)).then_some(bounds.hold);
         let ends = self.half_close || hold.is_none();
-        Forwarder { way: ClientToServer, recorder, quiet: bounds.quiet, spare: false, hold, ends }
+        let Bounds { quiet, first_read, .. } = bounds;
+        Forwarder { way: ClientToServer, recorder, quiet, first_read, spare: false, hold, ends }
     }
 
     /// Both directions where unstick is the client: its own to the end, then the answer's end, or a silence behind it.

@@ -22,6 +22,8 @@ pub(super) struct Forwarder<'a> {
     pub(super) recorder: &'a Recorder,
     /// How long a sender is silent before a join is given up.
     pub(super) quiet: Duration,
+    /// How long the receiver is given to read what comes first.
+    pub(super) first_read: Duration,
     /// Spare a server that has closed the wait for its port.
     pub(super) spare: bool,
     /// Where unstick is the client: when its side ends, if it does.
@@ -34,6 +36,7 @@ impl Forwarder<'_> {
     pub(super) async fn run(&self, mut segmenter: Segmenter, from: &mut impl Sender, to: &mut Sink) {
         let mut buffer = vec![0; READ];
         let mut held = 0;
+        let mut patience = self.first_read;
         loop {
             match segmenter.step() {
                 Step::Write(bytes) => match to.write(bytes).await {
@@ -54,7 +57,8 @@ impl Forwarder<'_> {
                 },
                 Step::Drain => {
                     self.recorder.wait(self.way, true);
-                    let proof = to.drained(segmenter.sent()).await;
+                    let proof = to.drained(segmenter.sent(), patience).await;
+                    patience = limits::CUT_PATIENCE;
                     self.recorder.wait(self.way, false);
                     segmenter.drained(proof);
                 }
@@ -63,7 +67,8 @@ impl Forwarder<'_> {
                     let holding = step == Step::Hold;
                     if !holding && from.waits() && segmenter.sent() > 0 {
                         self.recorder.wait(self.way, true);
-                        to.drained(segmenter.sent()).await;
+                        to.drained(segmenter.sent(), patience).await;
+                        patience = limits::CUT_PATIENCE;
                         self.recorder.wait(self.way, false);
                     }
                     let Some(read) = self.read(from, &mut buffer, holding).await else {

@@ -205,8 +205,8 @@ impl Sink {
         }
     }
 
-    /// Waits until all of `sent` bytes have been read.
-    pub(super) async fn drained(&mut self, sent: u64) -> Delivery {
+    /// Waits until all of `sent` bytes have been read, for so long at most.
+    pub(super) async fn drained(&mut self, sent: u64, patience: Duration) -> Delivery {
         let begun = Instant::now();
         let mut arrived = false;
         loop {
@@ -220,7 +220,7 @@ impl Sink {
                     }
                     return Delivery::Unproven;
                 }
-                Look::NotYet if begun.elapsed() >= limits::CUT_PATIENCE => return Delivery::Unread,
+                Look::NotYet if begun.elapsed() >= patience => return Delivery::Unread,
                 // A reader that is at work reads within microseconds, which is far less than a timer can wait.
                 Look::NotYet if begun.elapsed() < EAGER_LOOKS => {
                     std::thread::yield_now();
@@ -317,7 +317,7 @@ mod tests {
         let mut outlet = Sink::Tcp(halves((), half).1, wire);
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();
-        assert_eq!(outlet.drained(5).await, Delivery::Unproven);
+        assert_eq!(outlet.drained(5, limits::CUT_PATIENCE).await, Delivery::Unproven);
         assert!(begun.elapsed() >= BLIND_CUT);
         let mut arrived = [0; 5];
         assert_eq!(server.read(&mut arrived).await.unwrap(), 5, "it had arrived by then");
@@ -331,7 +331,7 @@ mod tests {
         let mut outlet = Sink::Over(Over { writer: end.writer, below: Below::Dark, farewell: Some(b"bye".to_vec()) });
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();
-        assert_eq!(outlet.drained(5).await, Delivery::Unproven);
+        assert_eq!(outlet.drained(5, limits::CUT_PATIENCE).await, Delivery::Unproven);
         assert!(begun.elapsed() >= BLIND_CUT);
         outlet.end().await;
         outlet.end().await;

@@ -7,6 +7,7 @@ use super::headline::Names;
 use super::outcome::{Ending, Outcome};
 use super::report::{Report, Verdict};
 use super::trial::{End, Trial};
+use crate::limits;
 
 use unstick_wire::shake::Direction::{ClientToServer, ServerToClient};
 
@@ -108,8 +109,12 @@ impl Trial {
             self.doubts.push(format!("{} {note}", tally.unproven));
         }
         if tally.unread > 0 {
-            let note = "cuts were not delivered: the receiver did not read what was before them within a second";
-            self.doubts.push(format!("{} {note}", tally.unread));
+            let within = match self.bounds.first_read {
+                limits::CUT_PATIENCE => "a second".to_owned(),
+                longer => format!("{:.0} s", longer.as_secs_f64().ceil()),
+            };
+            let note = "cuts were not delivered: the receiver did not read what was before them within";
+            self.doubts.push(format!("{} {note} {within}", tally.unread));
         }
         let possible = tally.planned.saturating_sub(tally.impossible);
         let half_close_only = self.shake.cases.iter().any(|case| case.ends_early(ClientToServer));
