@@ -1,6 +1,7 @@
 //! What a scene is drawn on: so many columns, with ink of several colours or of one.
 
 use anstyle::Style;
+use unicode_width::UnicodeWidthStr;
 
 use crate::output::colour_on;
 use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled};
@@ -118,9 +119,9 @@ impl Canvas {
     }
 }
 
-/// Columns of a text: what is drawn here has no wide signs.
+/// Columns of a text.
 pub fn width(text: &str) -> usize {
-    text.chars().count()
+    UnicodeWidthStr::width(text)
 }
 
 /// Filled with blanks to so many columns.

@@ -1,7 +1,9 @@
 //! The same complaint about many peers: said a few times, then counted.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use crate::unpoisoned::unpoisoned;
 
 /// Complaints of one kind that are said one by one before they are counted.
 const SAID: u64 = 10;
@@ -84,7 +86,7 @@ fn summary(kind: &Kind) -> String {
 
 impl Complaints {
     fn lock(&self) -> MutexGuard<'_, Vec<Kind>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.kinds.lock())
     }
 
     /// Wakes the thread that tells the numbers, and starts it where it does not run yet.
@@ -102,12 +104,12 @@ impl Complaints {
         loop {
             let next = kinds.iter().filter(|kind| kind.counted > 0).map(|kind| kind.since + WINDOW).min();
             let Some(next) = next else {
-                kinds = self.counting.wait(kinds).unwrap_or_else(PoisonError::into_inner);
+                kinds = unpoisoned(self.counting.wait(kinds));
                 continue;
             };
             let now = Instant::now();
             if next > now {
-                kinds = self.counting.wait_timeout(kinds, next - now).unwrap_or_else(PoisonError::into_inner).0;
+                kinds = unpoisoned(self.counting.wait_timeout(kinds, next - now)).0;
                 continue;
             }
             for kind in kinds.iter_mut().filter(|kind| kind.counted > 0 && kind.since + WINDOW <= now) {

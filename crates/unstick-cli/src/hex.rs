@@ -1,5 +1,12 @@
 //! Bytes in hexadecimal, as people write them.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+
+/// `00 0a ff`.
+pub fn spaced(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| HEXLOWER.encode(&[*byte])).collect::<Vec<_>>().join(" ")
+}
+
 /// Bytes from pairs of hexadecimal digits. Blanks, `:`, `,` and `-` may stand between bytes, and `0x` or `\\x` in front of them.
 ///
 /// # Errors
@@ -24,9 +31,8 @@ fn parse_run(digits: &str, part: &str, bytes: &mut Vec<u8>) -> Result<(), String
     if !digits.len().is_multiple_of(2) {
         return Err(format!("{part} has an odd number of digits, and two make a byte"));
     }
-    for at in (0..digits.len()).step_by(2) {
-        bytes.push(u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits only"));
-    }
+    let run = HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).map_err(|_| format!("{part} is not hexadecimal"))?;
+    bytes.extend(run);
     Ok(())
 }
 

@@ -6,13 +6,14 @@ mod quoted;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use unstick::wire::Framing;
 use unstick::{Error, Framings, Result};
 
 use crate::hex::parse_hex;
 use crate::json_lines::{from_text_or_base64, safe, text_or_base64};
 use crate::sanitize;
-use escaped::{digit, escape_text, unescape};
+use escaped::{escape_text, unescape};
 pub(crate) use quoted::is_ambiguous;
 
 /// How messages stand in a pipe.
@@ -77,7 +78,7 @@ impl Format {
     pub fn write(&self, message: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Line | Self::Framed(_) | Self::Raw => out.extend_from_slice(message),
-            Self::Hex => out.extend(message.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)])),
+            Self::Hex => out.extend_from_slice(HEXLOWER.encode(message).as_bytes()),
             Self::Escaped => escape_text(message, None, out),
             Self::Quoted => quoted::quote(message, out),
             Self::Json => out.extend_from_slice(safe(text_or_base64(message).to_string()).as_bytes()),

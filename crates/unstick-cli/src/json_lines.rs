@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use data_encoding::{BASE64, DecodeError, DecodeKind};
 use serde_json::{Map, Value, json};
 use unstick::Error;
 use unstick::endpoint::Request;
@@ -70,12 +69,21 @@ pub fn from_text_or_base64(written: &[u8]) -> Option<Bytes> {
     }
 }
 
+fn not_base64(error: &DecodeError) -> String {
+    match error.kind {
+        DecodeKind::Length => {
+            "base64: the number of characters is no multiple of 4: is the padding missing?".to_owned()
+        }
+        _ => format!("base64: {error}"),
+    }
+}
+
 /// The message in an object: `text` or `base64`.
 pub fn message_of(object: &Map<String, Value>) -> Result<Option<Bytes>, String> {
     match (object.get("text"), object.get("base64")) {
         (Some(Value::String(text)), None) => Ok(Some(text.clone().into())),
         (None, Some(Value::String(encoded))) => {
-            BASE64.decode(encoded).map(|bytes| Some(bytes.into())).map_err(|error| format!("base64: {error}"))
+            BASE64.decode(encoded.as_bytes()).map(|bytes| Some(bytes.into())).map_err(|error| not_base64(&error))
         }
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err("`text` and `base64` exclude each other".into()),

@@ -218,6 +218,14 @@ pub fn unwritten(error: Error) -> Error {
     }
 }
 
+/// The same of what the system says.
+pub fn unwritten_text(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Error::output_closed(),
+        _ => Error::other(format!("standard output: {}", reason(&error))),
+    }
+}
+
 /// Standard input could not be read. What is wrong with it is no peer's fault.
 pub fn unread(error: Error) -> Error {
     if error.is_framing() { Error::other(format!("standard input: {error}")) } else { error.of("standard input") }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use unstick::Error;
 use unstick::service::talk::{Config, Outcome};
 
+use crate::count::Count;
 use crate::output;
 use crate::status::Status;
 
@@ -78,8 +79,7 @@ fn short(received: u64, rules: &Config) -> String {
         }
         (None, until) => {
             let until = until.unwrap_or_default();
-            let plural = if received == 1 { "" } else { "s" };
-            format!("ended after {received} message{plural}, and none was `{until}` (--until)")
+            format!("ended after {}, and none was `{until}` (--until)", Count(received, "message"))
         }
     }
 }

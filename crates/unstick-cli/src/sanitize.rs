@@ -8,6 +8,7 @@ use std::fmt::Write;
 use anstyle::Style;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
+use crate::count::Count;
 use crate::style::{FAINT, GREEN, styled};
 
 /// How much of a text is laid out as it stands.
@@ -47,9 +48,12 @@ pub fn line_of_bytes(bytes: &[u8]) -> String {
 
 /// What had arrived of a message that was lost with its connection.
 pub fn lost_message(lost: &unstick::Unfinished) -> String {
-    let unit = if lost.length == 1 { "byte" } else { "bytes" };
     let more = if lost.beginning.len() < lost.length { " ..." } else { "" };
-    format!("{} {unit} of an unfinished message had arrived: \"{}\"{more}", lost.length, line_of_bytes(&lost.beginning))
+    format!(
+        "{} of an unfinished message had arrived: \"{}\"{more}",
+        Count(lost.length, "byte"),
+        line_of_bytes(&lost.beginning)
+    )
 }
 
 /// A message, on as many lines as it has; a line end at its very end is shown, for it is part of the message.

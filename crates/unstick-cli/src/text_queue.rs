@@ -8,12 +8,14 @@ use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::Notify;
+
+use crate::unpoisoned::unpoisoned;
 
 /// Bytes of text that wait for a reader. Notices beyond it are dropped, and messages that can wait do: a person reads
 /// some pages at most.
@@ -123,7 +125,7 @@ pub fn flush(patience: Duration) {
             if left.is_zero() || !state.started {
                 break;
             }
-            state = screen.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = unpoisoned(screen.changed.wait_timeout(state, left)).0;
         }
     }
 }
@@ -134,7 +136,7 @@ impl Screen {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 
     fn put(&'static self, to: To, text: String, most: usize) {
@@ -159,7 +161,7 @@ impl Screen {
             let Some((to, text)) = state.waiting.pop_front() else {
                 self.changed.notify_all();
                 self.room.notify_waiters();
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = unpoisoned(self.changed.wait(state));
                 continue;
             };
             for piece in text.as_bytes().chunks(PIECE) {

@@ -8,8 +8,8 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 
+use unstick::Result;
 use unstick::service::talk::{Event, Output, Reason};
-use unstick::{Error, Result};
 
 use crate::output::{self, colour_on};
 use crate::text_queue::{self, To};
@@ -94,7 +94,7 @@ impl Output for TerminalOutput {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let Some(Rendered { text, message }) = self.renderer.render(&event) else { return Ok(()) };
         if message {
-            return text_queue::show(text).map_err(unwritten);
+            return text_queue::show(text).map_err(output::unwritten_text);
         }
         if is_printed(&event) {
             text_queue::say(To::Errors, text);
@@ -125,11 +125,4 @@ pub fn is_printed(event: &Event<'_>) -> bool {
     }
     let Event::Error { peer, error, .. } = event else { return true };
     output::should_print(&format!("peer {}: {error}", peer.unwrap_or_default()))
-}
-
-fn unwritten(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Error::output_closed(),
-        _ => Error::other(format!("standard output: {error}")),
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::sanitize::is_unsafe;
 
-pub(super) fn digit(value: u8) -> u8 {
+fn digit(value: u8) -> u8 {
     b"0123456789abcdef"[usize::from(value)]
 }
 

@@ -7,6 +7,7 @@ use unstick::wire::{FRAMINGS, Framing, PRESETS, Preset, Role, UNSUPPORTED};
 
 use crate::args::Framings;
 use crate::canvas::Canvas;
+use crate::hex::spaced;
 use crate::options::completion::spec_names;
 use crate::output;
 use crate::sanitize;
@@ -111,11 +112,7 @@ fn sides(preset: &Preset) -> Vec<(&'static str, &'static str)> {
 fn sample(spec: &str) -> Option<String> {
     let mut frame = Vec::new();
     Framing::parse(spec).ok()?.encoder().ok()?.encode(b"hello", &mut frame).ok()?;
-    Some(bytes(&frame))
-}
-
-fn bytes(frame: &[u8]) -> String {
-    frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+    Some(spaced(&frame))
 }
 
 fn preset_json(preset: &Preset) -> serde_json::Value {
@@ -172,7 +169,7 @@ fn examples(framing: &Framing) -> Result<String> {
     for message in EXAMPLES {
         let mut frame = Vec::new();
         let result = encoder.encode(message.as_bytes(), &mut frame);
-        let shown = result.map_or_else(|error| format!("cannot be sent: {error}"), |()| bytes(&frame));
+        let shown = result.map_or_else(|error| format!("cannot be sent: {error}"), |()| spaced(&frame));
         text += &format!("{:<8} {shown}\n", format!("`{message}`"));
     }
     Ok(text)
@@ -184,7 +181,7 @@ fn examples_json(spec: &str, framing: &Framing) -> Result<String> {
     for message in EXAMPLES {
         let mut frame = Vec::new();
         let error = encoder.encode(message.as_bytes(), &mut frame).err().map(|error| error.to_string());
-        let line = serde_json::json!({ "spec": spec, "message": message, "frame": bytes(&frame), "error": error });
+        let line = serde_json::json!({ "spec": spec, "message": message, "frame": spaced(&frame), "error": error });
         text += &(crate::json_lines::safe(line.to_string()) + "\n");
     }
     Ok(text)

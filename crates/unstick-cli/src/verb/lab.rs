@@ -62,8 +62,11 @@ fn scene(name: &str) -> Result<Scene> {
     })
 }
 
-/// Letters that may be wrong in a name, at most.
+/// Letters that may be wrong in a name, at most ...
 const SLIPS: usize = 2;
+
+/// ... and how many letters a name needs for each: in a short one two slips make any other.
+const LETTERS_A_SLIP: usize = 3;
 
 /// The scenes whose name is nearly this, or begins so, or, failing that, whose title has the word.
 fn nearest(typed: &str) -> Vec<&'static str> {
@@ -73,7 +76,8 @@ fn nearest(typed: &str) -> Vec<&'static str> {
     };
     let alike = names(&|scene| {
         let name = scene.name();
-        osa_distance(&typed, name) <= SLIPS || (typed.len() > SLIPS && (name.contains(&typed) || typed.contains(name)))
+        osa_distance(&typed, name) <= SLIPS.min(typed.chars().count() / LETTERS_A_SLIP)
+            || (typed.len() > SLIPS && (name.contains(&typed) || typed.contains(name)))
     });
     if !alike.is_empty() || typed.is_empty() {
         return alike;

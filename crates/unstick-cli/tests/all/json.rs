@@ -147,7 +147,10 @@ fn a_line_that_makes_no_sense_is_an_error_and_the_run_goes_on() {
         ("{\"txt\":\"hi\"}", "standard input: unknown key `txt`"),
         ("{\"text\":\"hi\",\"base64\":\"/w==\"}", "standard input: `text` and `base64` exclude each other"),
         ("{\"text\":1}", "standard input: `text` and `base64` are strings"),
-        ("{\"base64\":\"/w\"}", "standard input: base64: Invalid padding"),
+        (
+            "{\"base64\":\"/w\"}",
+            "standard input: base64: the number of characters is no multiple of 4: is the padding missing?",
+        ),
         (
             "{\"to\":\"you\",\"text\":\"hi\"}",
             "standard input: `to` takes a peer's number, a list of numbers or \"all\"",

@@ -35,6 +35,8 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["help", "lisen"], "`lisen` is not a verb of unstick", "unstick --help lists the verbs"),
     (&["proxy", ":1"], "`proxy` is not a verb of unstick", "write unstick listen ADDRESS --to ADDRESS"),
     (&["serve", ":1"], "`serve` is not a verb of unstick", "write unstick listen ADDRESS"),
+    (&["lab", "lost"], "there is no scene `lost`", "did you mean `loss`?"),
+    (&["lab", "cost"], "there is no scene `cost`", "`unstick lab` plays them all, and lists their names"),
     (&["listen", "-p", "80"], "listen has no option -p", "the port is the address: unstick listen 8080"),
     (
         &["listen", "8080", "8081"],

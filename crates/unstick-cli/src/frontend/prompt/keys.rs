@@ -4,7 +4,7 @@
 //! of a line, what was typed behind it is lost with it: here it empties the line, and reading goes on.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustyline::completion::{FilenameCompleter, Pair, longest_common_prefix};
 use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, Movement, RepeatCount};
@@ -12,6 +12,7 @@ use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, Movement, Rep
 use super::command::COMMANDS;
 use super::screen::PromptScreen;
 use crate::sanitize;
+use crate::unpoisoned::unpoisoned;
 
 /// Completions that are shown: more are no help.
 const SHOWN: usize = 40;
@@ -149,7 +150,7 @@ impl ConditionalEventHandler for DropLine {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    unpoisoned(mutex.lock())
 }
 
 #[cfg(test)]

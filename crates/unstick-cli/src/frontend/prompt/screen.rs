@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use super::recipient::{Recipients, To};
 use super::tty::show;
 use crate::frontend::terminal::render::coloured_prompt;
 use crate::text_queue::{self, BURST, WAITING};
+use crate::unpoisoned::unpoisoned;
 
 /// How long the reader may take to leave the terminal alone at the end. It is busy for longer only where rustyline
 /// waits for a key and nothing else, as behind ^V.
@@ -121,7 +122,7 @@ impl PromptScreen {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 
     // For the conversation.
@@ -195,7 +196,7 @@ impl PromptScreen {
         self.wake_if_needed(&mut state);
         let busy = |state: &mut State| matches!(state.phase, Phase::Between | Phase::Editing);
         let waited = self.changed.wait_timeout_while(state, GRACE, busy);
-        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (mut state, timeout) = unpoisoned(waited);
         state.phase = Phase::Away;
         self.changed.notify_all();
         let mut unsent = mem::take(&mut state.unsent);
@@ -291,7 +292,7 @@ impl PromptScreen {
                     state.wake = Wake::Sent;
                     return true;
                 }
-                _ => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                _ => state = unpoisoned(self.changed.wait(state)),
             }
         }
     }

@@ -10,6 +10,7 @@ use unstick::service::talk::{Event, PeerId, Reason, Recipient};
 use unstick::wire::Damage;
 
 use crate::canvas::columns;
+use crate::count::Count;
 use crate::sanitize::{self, Mark};
 use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled};
 
@@ -85,11 +86,11 @@ impl Renderer {
             Event::Lost { peer, lost, cut_short } => losses(*peer, *lost, *cut_short, self.datagrams.contains(peer))?,
             Event::Damaged { peer, damage } => self.damaged(*peer, damage),
             Event::Unanswered { peer, messages } => {
-                format!("peer {peer}: {} left unanswered (--max-answers)", count(*messages, "datagram"))
+                format!("peer {peer}: {} left unanswered (--max-answers)", Count(*messages, "datagram"))
             }
             Event::Notice { notice } => notice.to_string(),
             Event::Slow { peer, bytes } => {
-                format!("peer {peer} reads slowly: {} wait for it", count(*bytes as u64, "byte"))
+                format!("peer {peer} reads slowly: {} wait for it", Count(*bytes as u64, "byte"))
             }
             Event::Reconnecting { attempt, after, sent } => reconnecting(*attempt, *after, *sent),
             Event::Close { peer, from, reason, closing } => return Some(self.close(*peer, from, reason, *closing)),
@@ -105,8 +106,8 @@ impl Renderer {
         let indent = time.len() + number.len() + 1;
         let shown = if self.look.hex {
             let dump = sanitize::dump(message, (self.columns)().saturating_sub(indent), self.look.colour);
-            let size = count(message.len() as u64, "byte");
-            if dump.is_empty() { size } else { format!("{size}\n{dump}") }
+            let size = Count(message.len() as u64, "byte");
+            if dump.is_empty() { size.to_string() } else { format!("{size}\n{dump}") }
         } else {
             sanitize::text_marked(message, self.mark())
         };
@@ -139,13 +140,13 @@ impl Renderer {
     /// Some bytes on one line.
     fn preview(&self, bytes: &[u8]) -> String {
         if self.look.hex {
-            return bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+            return crate::hex::spaced(bytes);
         }
         format!("\"{}\"", sanitize::line_of_bytes(bytes))
     }
 
     fn pending(&mut self, peer: PeerId, so_far: &[u8]) -> String {
-        let size = count(so_far.len() as u64, "byte");
+        let size = Count(so_far.len() as u64, "byte");
         let preview = &so_far[..so_far.len().min(PREVIEW)];
         let more = if preview.len() < so_far.len() { " ..." } else { "" };
         let shown = self.preview(preview);
@@ -247,17 +248,11 @@ fn rendered(text: String) -> Rendered {
 fn losses(peer: PeerId, lost: u64, cut_short: u64, datagrams: bool) -> Option<String> {
     let how = if datagrams { "lost on the way in" } else { "passed over as too long (oversize=discard)" };
     let parts = [
-        (lost > 0).then(|| format!("{} {how}", count(lost, "message"))),
-        (cut_short > 0).then(|| format!("{} cut short", count(cut_short, "datagram"))),
+        (lost > 0).then(|| format!("{} {how}", Count(lost, "message"))),
+        (cut_short > 0).then(|| format!("{} cut short", Count(cut_short, "datagram"))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("peer {peer}: {}", parts.join(", ")))
-}
-
-/// `1 byte`, `2 bytes`.
-fn count(number: impl Into<u64> + Display, what: &str) -> String {
-    let text = format!("{number} {what}");
-    if number.into() == 1 { text } else { text + "s" }
 }
 
 pub fn now() -> String {

@@ -14,6 +14,7 @@ use unstick::wire::faults::Unit;
 use unstick::{Address, Error, Options, Result, Sender};
 
 use crate::canvas::columns;
+use crate::count::Count;
 use crate::frontend::terminal::render::{colour_of, listening, now};
 use crate::output;
 use crate::style::{CYAN, FAINT, MAGENTA, styled};
@@ -177,7 +178,7 @@ fn direction(from: Role) -> &'static str {
 /// So many bytes, else messages.
 fn amount(count: u64, bytes: bool) -> String {
     let what = if bytes { "byte" } else { "message" };
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    Count(count, what).to_string()
 }
 
 fn counted(passed: Passed, bytes: bool) -> String {

@@ -1,7 +1,6 @@
 //! What happened in a scene, one JSON object a line.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use unstick::service::lab::{Act, Scene, Transport, What};
 

@@ -95,7 +95,7 @@ fn shown(bytes: &[u8], room: usize) -> String {
     for part in bytes.chunk_by(|a, b| is_text(a) == is_text(b)) {
         parts.push(match is_text(&part[0]) {
             true => format!("\"{}\"", String::from_utf8_lossy(part)),
-            false => part.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
+            false => crate::hex::spaced(part),
         });
     }
     let text = if bytes.is_empty() { "\"\"".to_owned() } else { parts.join(" ") };
