@@ -103,6 +103,9 @@ fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
         assert!(page.contains(&format!("/{name}")), "/{name} is not in the man page");
     }
     assert!(page.contains("/close 2 [CODE [REASON]]"), "what /close takes is not in the man page");
+    let list =
+        page.lines().find(|line| line.contains("u40le, i40le") || line.contains("quoted, hex, escaped, json, raw,"));
+    assert_eq!(list, None, "values that shells complete are no part of an option's help");
 }
 
 #[test]

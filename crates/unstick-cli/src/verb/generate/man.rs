@@ -241,7 +241,8 @@ fn option(page: &mut Roff, arg: &Arg) {
     }
     let values: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
     let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    if !values.is_empty() && arg.get_action().takes_values() {
+    // Values that help hides are for completions: hundreds of framings.
+    if !values.is_empty() && arg.get_action().takes_values() && !arg.is_hide_possible_values_set() {
         help += &format!(": {}", values.join(", "));
     }
     entry(page, term, &help);
