@@ -7,7 +7,7 @@ use crate::codec::{Codec, Context, FrameError, Step};
 use crate::error::EncodeError;
 use crate::limits::MAX_LENGTH_OFFSET;
 
-/// A framing of one's own: how a frame is found in bytes, and made of a message.
+/// Your own framing: how a frame is found in bytes, and made of a message.
 ///
 /// It is cloned for each direction of each stream, so it may hold state.
 ///
