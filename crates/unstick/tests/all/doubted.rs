@@ -62,6 +62,19 @@ fn doubts(report: &Report, why: &str) {
 }
 
 #[tokio::test]
+async fn a_server_that_thinks_long_does_not_hang_at_half_close() {
+    let address = server(|_, mut stream| {
+        let mut asked = [0; 64];
+        while let Ok(count @ 1..) = stream.read(&mut asked) {
+            std::thread::park_timeout(Duration::from_millis(1000));
+            let _ = stream.write_all(&asked[..count]);
+        }
+    });
+    let report = Shake::server(*b"x\n", address).run().await.unwrap();
+    assert!(report.half_close.is_none(), "{report}");
+}
+
+#[tokio::test]
 async fn a_server_that_never_stops_sending_is_no_baseline() {
     for pause in [Duration::from_millis(40), Duration::from_millis(400)] {
         let address = server(move |_, mut stream| {

@@ -159,6 +159,10 @@ impl Bounds {
         };
         let cuts: u64 = case.edits().iter().map(cuts).sum();
         self.total += Duration::from_millis(cuts);
+        if case.ends_early(Direction::ClientToServer) {
+            // The end is not held back until the answer has come, so that the run itself waits for it.
+            self.total += self.hold.patience;
+        }
         self
     }
 }
