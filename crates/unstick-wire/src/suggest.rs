@@ -47,9 +47,11 @@ pub(crate) fn unknown(name: &str) -> SpecError {
     if let Some(integer) = integer(&plain) {
         return error.with_hint(format!("did you mean `{integer}`?"));
     }
+    let integers = integers();
     let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    let known = FRAMINGS.iter().map(|entry| entry.name).filter(plain).chain(preset::names());
-    match known.map(|known| (osa_distance(&wanted, known), known)).min() {
+    let mut known: Vec<&str> = FRAMINGS.iter().map(|entry| entry.name).filter(plain).chain(preset::names()).collect();
+    known.extend(integers.iter().map(String::as_str));
+    match known.into_iter().map(|known| (osa_distance(&wanted, known), known)).min() {
         Some((slips, known)) if slips <= MOST_SLIPS.min(wanted.len() / LETTERS_A_SLIP) => {
             error.with_hint(format!("did you mean `{known}`?"))
         }
@@ -62,6 +64,13 @@ const MOST_SLIPS: usize = 2;
 
 /// ... and how many letters a name needs for each: in a short one two slips make any other.
 const LETTERS_A_SLIP: usize = 3;
+
+/// The names of integer lengths.
+fn integers() -> Vec<String> {
+    let orders =
+        |sign: char| (16..=64).step_by(8).flat_map(move |bits| ["be", "le"].map(|end| format!("{sign}{bits}{end}")));
+    ['u', 'i'].into_iter().flat_map(orders).collect()
+}
 
 /// An integer length as other languages and tools write it: `uint32`, `be32`, `u32BE`, `int16_le`.
 fn integer(name: &str) -> Option<String> {
@@ -105,6 +114,8 @@ mod tests {
             ("lines", "line"),
             ("postgre", "postgres"),
             ("netsrting", "netstring"),
+            ("u32bee", "u32be"),
+            ("i61le", "i16le"),
         ] {
             assert_eq!(unknown(theirs).hint(), Some(&*format!("did you mean `{ours}`?")), "{theirs}");
         }
