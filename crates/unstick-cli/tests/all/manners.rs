@@ -97,7 +97,10 @@ fn colour_is_where_it_is_asked_for() {
 #[test]
 fn what_passes_is_dumped_in_colours_that_say_nothing_of_their_own() {
     for (arguments, some) in [
-        (&["connect", r"exec:printf 'hi\001'", "--to", "exec:cat", "--dump"][..], "\x1b[36mc2s\x1b[0m"),
+        (
+            &["connect", r"exec:printf 'hi\001'; head -c 3 > /dev/null", "--to", "exec:cat", "--dump"][..],
+            "\x1b[36mc2s\x1b[0m",
+        ),
         (&["connect", r"exec:printf '\003hi\001'", "-f", "u8", "-x"], "\x1b[32m 68 69 \x1b[0m\x1b[2m01 \x1b[0m"),
     ] {
         let (_, coloured, _) = end(&[arguments, &["--color", "always"]].concat());
