@@ -366,7 +366,8 @@ impl<O: Output> PeerTask<O> {
     /// Resolves when the conversation ends while its answer is waited for: from here, by a reset, or by the end of a transport that
     /// has no half-close. A peer that has ended its side of a stream may be listening still.
     async fn left(&mut self) -> Result<Reason> {
-        let mut watched = !self.sender.is_datagram();
+        // Read ahead by so much, and not more with each answer: a reset behind that is seen by the answer.
+        let mut watched = !self.sender.is_datagram() && self.receiver.pending().len() < limits::MAX_QUEUE;
         loop {
             tokio::select! {
                 arrival = self.receiver.readable(), if watched => match arrival {
