@@ -306,7 +306,9 @@ fn quit_does_not_wait_behind_a_message_that_the_peer_does_not_read() {
     terminal.types(format!("{file}{file}{file}behind them\r/quit\r"));
     assert_eq!(terminal.code(), 0);
     let written = terminal.written_up_to("not sent: behind them");
-    assert_eq!(written.matches("xxx... (15728640 bytes)").count(), 2, "what waited is named, and not shown whole");
+    // The first is being written; whether the second waits in the queue behind it or at the prompt is a matter of time.
+    let named = written.matches("xxx... (15728640 bytes)").count();
+    assert!((1..=2).contains(&named), "what waited at the prompt is named, and not shown whole: {named}");
 }
 
 #[test]
