@@ -321,9 +321,10 @@ fn quit_does_not_wait_behind_more_lines_than_are_kept() {
         terminal.types("\x1b[200~".to_owned() + &"y\n".repeat(64) + "\x1b[201~\r");
     }
     terminal.written_up_to("not sent: too many lines wait already");
-    // ^C ends the program where nothing is typed yet.
-    terminal.types("x".to_owned() + CTRL_C + "/quit\r");
-    assert_eq!(terminal.code(), 0);
+    terminal.types(CTRL_C.to_owned() + "/quit\r");
+    // Between two lines ^C is a signal, and ends the program by itself: what counts is that nothing is waited for.
+    let code = terminal.code();
+    assert!([0, 130].contains(&code), "{code}");
 }
 
 #[test]
