@@ -31,6 +31,11 @@ pub const TURN_BYTES: usize = 64 << 10;
 /// cache; two full ones in a row show a stream that Linux had better move by itself.
 pub const BRIDGE_READ: usize = 64 << 10;
 
+/// Bytes of one write to a Unix stream socket. Linux makes several buffers of a longer one, and where the peer goes between two of
+/// them, the write returns the length of the first, and the report of the reset is lost: neither the next write nor a read has
+/// it (`unix_stream_sendmsg` in net/unix/af_unix.c returns `sent ? : err`).
+pub const UNIX_WRITE: usize = 32 << 10;
+
 /// Bytes of the largest datagram that is received whole, unless told otherwise: a UDP length is 16 bits.
 pub const LARGEST_DATAGRAM: usize = 65_535;
 

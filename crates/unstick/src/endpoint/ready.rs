@@ -8,6 +8,7 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::write_error::WriteError;
+use crate::limits;
 
 /// A stream socket, borrowed from the half of an end. The halves of one end share it: one task is to use both.
 #[derive(Clone, Copy)]
@@ -29,6 +30,14 @@ impl<'a> ReadySocket<'a> {
 
     pub(super) fn unix(socket: &'a UnixStream, failed: &'a WriteError) -> Self {
         Self { socket: Socket::Unix(socket), failed }
+    }
+
+    /// Bytes that are put onto the socket at once, at most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        match self.socket {
+            Socket::Tcp(_) => usize::MAX,
+            Socket::Unix(_) => limits::UNIX_WRITE,
+        }
     }
 
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

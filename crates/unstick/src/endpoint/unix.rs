@@ -22,6 +22,7 @@ use super::unix_name;
 use super::write_error::{self, Half};
 use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
+use crate::limits;
 
 impl StreamRead for Half<OwnedReadHalf> {
     fn lost(&mut self) -> Option<Lost<'_>> {
@@ -40,7 +41,7 @@ impl StreamRead for Half<OwnedReadHalf> {
 
 impl StreamWrite for Half<OwnedWriteHalf> {
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.failed().during(|| self.get().try_write(bytes))
+        self.failed().during(|| self.get().try_write(self.at_once(bytes)))
     }
 
     fn ready(&self) -> Option<ReadySocket<'_>> {
@@ -75,6 +76,7 @@ fn names(stream: &UnixStream) -> PeerAddrs {
 pub(super) fn end(stream: UnixStream, names: PeerAddrs) -> StreamTransport {
     let (reader, writer) = stream.into_split();
     let (reader, writer) = write_error::halves(reader, writer);
+    let writer = writer.writing_at_most(limits::UNIX_WRITE);
     StreamTransport { reader: Box::new(reader), writer: Box::new(writer), names }
 }
 
@@ -167,5 +169,27 @@ impl Accept for Listener {
 
     fn serves_one(&self) -> bool {
         self.one.is_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// `UNIX_WRITE`: what is longer goes in several writes, whichever way it is written.
+    #[tokio::test]
+    async fn a_write_is_one_buffer_of_the_system() {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let names = names(&near);
+        let mut writer = end(near, names).writer;
+        let bytes = vec![0; 2 * limits::UNIX_WRITE];
+        assert_eq!(writer.write(&bytes).await.unwrap(), limits::UNIX_WRITE);
+        poll_fn(|cx| writer.ready().expect("it is a socket").poll_writable(cx)).await.unwrap();
+        assert_eq!(writer.try_write(&bytes).unwrap(), limits::UNIX_WRITE);
+        assert_eq!(writer.ready().expect("it is a socket").most_at_once(), limits::UNIX_WRITE);
     }
 }

@@ -117,12 +117,15 @@ fn is_short_of_buffers(error: &io::Error) -> bool {
 pub(crate) struct Half<T> {
     half: T,
     failed: Arc<WriteError>,
+    /// Bytes of one write, at most.
+    most: usize,
 }
 
 /// The two halves of one stream.
 pub(crate) fn halves<R, W>(reader: R, writer: W) -> (Half<R>, Half<W>) {
     let failed = Arc::new(WriteError::default());
-    (Half { half: reader, failed: Arc::clone(&failed) }, Half { half: writer, failed })
+    let most = usize::MAX;
+    (Half { half: reader, failed: Arc::clone(&failed), most }, Half { half: writer, failed, most })
 }
 
 impl<T> Half<T> {
@@ -132,6 +135,16 @@ impl<T> Half<T> {
 
     pub(crate) fn failed(&self) -> &WriteError {
         &self.failed
+    }
+
+    /// Writes at most so many bytes at once.
+    pub(super) fn writing_at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    /// What is written of these bytes at once.
+    pub(super) fn at_once<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        &bytes[..bytes.len().min(self.most)]
     }
 }
 
@@ -148,12 +161,13 @@ impl<R: AsyncRead + Unpin> AsyncRead for Half<R> {
 
 impl<W: AsyncWrite + Unpin> AsyncWrite for Half<W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { half, failed } = &mut *self;
+        let bytes = self.at_once(bytes);
+        let Self { half, failed, .. } = &mut *self;
         failed.poll_during(|| Pin::new(half).poll_write(cx, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { half, failed } = &mut *self;
+        let Self { half, failed, .. } = &mut *self;
         failed.poll_during(|| Pin::new(half).poll_flush(cx))
     }
 

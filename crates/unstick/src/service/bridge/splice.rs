@@ -194,7 +194,8 @@ mod system {
                 Err(error) => return Poll::Ready(Moved::TargetFailed(error)),
             }
             let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-            let emptied = to.try_write(|| Ok(splice(&pipe.reader, None, to, None, self.inside, flags)?));
+            let length = self.inside.min(to.most_at_once());
+            let emptied = to.try_write(|| Ok(splice(&pipe.reader, None, to, None, length, flags)?));
             match emptied {
                 Ok(emptied) => {
                     self.inside -= emptied;
