@@ -11,17 +11,36 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
-    from typing import Literal, Union
+    from typing import Literal, TypeVar, Union
 
     Buffer = Union[bytes, bytearray, memoryview]
     Frame = Union[str, Framing]
     Role = Literal["client", "server"]
+    Self = TypeVar("Self", bound="_Closing")
 
 #: Bytes of one read: large enough that one system call brings many messages.
 READ_SIZE = 64 * 1024
 
 
-class Link:
+class _Closing:
+    """What a ``with`` statement closes at its end."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Link(_Closing):
     """One conversation in whole messages, over a connected stream socket.
 
     Made by :func:`connect`, :func:`wrap` or a :class:`Listener`. Iterating gives the messages up to the peer's end. One thread
@@ -94,22 +113,11 @@ class Link:
         """Sets the longest time of one send or receive in seconds; ``None`` waits for ever."""
         self.socket.settimeout(seconds)
 
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<unstick.Link {self.framing.spec} over {self.socket!r}>"
 
 
-class Listener:
+class Listener(_Closing):
     """Accepts conversations. Iterating gives a :class:`Link` for each peer."""
 
     def __init__(self, sock: socket.socket, frame: Frame) -> None:
@@ -133,17 +141,6 @@ class Listener:
     def __iter__(self) -> Iterator[Link]:
         while True:
             yield self.accept()
-
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def connect(address: str, frame: Frame, *, timeout: float | None = None) -> Link:
