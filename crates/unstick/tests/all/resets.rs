@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
+use unstick::limits::UNIX_WRITE;
 use unstick::service::bridge::{Clients, Config, Faults, Outcome, Target, bridge};
 use unstick::wire::faults::Plan;
 use unstick::{Options, connect, listen};
@@ -35,9 +36,14 @@ fn resets(socket: TcpStream) {
 
 /// Receives until the end while a second task sends: what came, and whether the end was an error.
 async fn hears(address: &str) -> (Vec<Vec<u8>>, bool) {
+    hears_saying(address, 100).await
+}
+
+/// The same with messages of so many bytes.
+async fn hears_saying(address: &str, length: usize) -> (Vec<Vec<u8>>, bool) {
     let link = connect(&address.parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
     let (sender, mut receiver) = link.split();
-    let sending = tokio::spawn(async move { while sender.send(&[b'x'; 100]).await.is_ok() {} });
+    let sending = tokio::spawn(async move { while sender.send(&vec![b'x'; length]).await.is_ok() {} });
     let mut heard = Vec::new();
     let failed = loop {
         match receiver.recv().await {
@@ -79,16 +85,17 @@ fn unix_sockets_tell_a_reset_from_an_end_too() {
         let path = folder.path().join("resets");
         let listener = UnixListener::bind(&path).unwrap();
         let at = format!("unix:{}", path.display());
-        for number in 0..RUNS {
+        // Messages that are longer than what is written at once (`UNIX_WRITE`) are cut in two by a peer that goes.
+        for (number, length) in (0..RUNS).flat_map(|number| [(number, 100), (number, 4 * UNIX_WRITE)]) {
             let far = async {
                 let (mut far, _) = listener.accept().await.unwrap();
                 far.write_all(b"whole\ncut o").await.unwrap();
                 // Much is left unread.
                 let _ = far.read(&mut [0; 1]).await.unwrap();
             };
-            let (heard, ()) = tokio::join!(hears(&at), far);
-            assert!(heard.1, "run {number}: the reset looks like an end after {:?}", heard.0);
-            assert_eq!(heard.0, [b"whole"], "run {number}");
+            let (heard, ()) = tokio::join!(hears_saying(&at, length), far);
+            assert!(heard.1, "run {number}, {length} bytes: the reset looks like an end after {:?}", heard.0);
+            assert_eq!(heard.0, [b"whole"], "run {number}, {length} bytes");
         }
     });
 }
