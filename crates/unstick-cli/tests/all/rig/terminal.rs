@@ -190,6 +190,11 @@ impl Terminal {
         })
     }
 
+    /// Whether the program has written this by now.
+    pub(crate) fn has_written(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.shared.lock().bytes).contains(text)
+    }
+
     /// Waits until the terminal takes whole lines and echoes, as it did at first (true), or single keys (false).
     pub(crate) fn takes_lines(&self) -> bool {
         let modes = tcgetattr(&self.master).expect("the terminal is there").local_modes;
