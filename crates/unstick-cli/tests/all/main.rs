@@ -34,6 +34,7 @@ mod payloads;
 mod pipes;
 mod presets;
 mod prompt;
+mod prompt_deaf;
 mod proxies;
 mod python;
 mod reconnects;
