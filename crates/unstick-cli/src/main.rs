@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub)] // A program has no outside: `pub` marks what its modules offer each other.
 
+mod advice;
 mod args;
 mod canvas;
 mod complaints;

@@ -12,6 +12,7 @@ use unstick::Error;
 use unstick::limits::FINAL_FLUSH_TIMEOUT;
 use unstick::service::talk::PeerId;
 
+use crate::advice;
 use crate::complaints;
 use crate::sanitize;
 use crate::status::Status;
@@ -126,8 +127,8 @@ pub fn error_of(whose: &str, error: &Error) {
     if let Some(unfinished) = error.unfinished() {
         line(&format!("  {}", sanitize::lost_message(unfinished)));
     }
-    if let Some(hint) = error.hint() {
-        line(&format!("  hint: {}", sanitize::line(hint)));
+    if let Some(hint) = advice::hint(error) {
+        line(&format!("  hint: {}", sanitize::line(&hint)));
     }
 }
 

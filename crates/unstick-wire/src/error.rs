@@ -14,11 +14,17 @@ pub(crate) type Text = Cow<'static, str>;
 pub struct SpecError {
     what: Text,
     hint: Option<Text>,
+    needs_framing: bool,
 }
 
 impl SpecError {
     pub(crate) fn new(what: impl Into<Text>) -> Self {
-        Self { what: what.into(), hint: None }
+        Self { what: what.into(), hint: None, needs_framing: false }
+    }
+
+    /// Says that a framing would help.
+    pub(crate) fn needing_framing(self) -> Self {
+        Self { needs_framing: true, ..self }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<Text>) -> Self {
@@ -29,6 +35,11 @@ impl SpecError {
     /// What to do about it, where something is known.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+
+    /// Whether it would mean something if the bytes had a framing.
+    pub fn needs_framing(&self) -> bool {
+        self.needs_framing
     }
 }
 

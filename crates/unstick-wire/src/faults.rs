@@ -76,14 +76,13 @@ impl Plan {
         for (_, fault) in self.of(from) {
             let (name, messages, bytes) = NAMES[fault.kind.row()];
             let (kind, what, hint) = match unit {
-                Unit::Bytes if !bytes => {
-                    ("messages", "bytes without boundaries", "-f or --to-frame names their framing")
-                }
-                Unit::Messages if !messages => ("bytes", "messages", "truncate is for messages"),
+                Unit::Bytes if !bytes => ("messages", "bytes without boundaries", ""),
+                Unit::Messages if !messages => ("bytes", "messages", "truncate is for messages; "),
                 _ => continue,
             };
             let error = SpecError::new(format!("{name} is for {kind}, and what the {who} says are {what}"));
-            return Err(error.with_hint(format!("{hint}; {other}:{name} is for the other direction")));
+            let error = error.with_hint(format!("{hint}{other}:{name} is for the other direction"));
+            return Err(if unit == Unit::Bytes { error.needing_framing() } else { error });
         }
         Ok(())
     }
@@ -131,7 +130,7 @@ fn fault(word: &str) -> Result<Fault, SpecError> {
 fn misplaced(word: &str, part: &str, name: &str) -> SpecError {
     let error = SpecError::new(format!("`{part}` means nothing in `{word}`"));
     match NAMES.iter().any(|(fault, ..)| *fault == name) {
-        true => error.with_hint("between two faults stands a blank, or --fault again"),
+        true => error.with_hint("between two faults stands a blank"),
         false => error.with_hint("after=N lets N messages or bytes pass first; reorder takes gap=N; each once"),
     }
 }

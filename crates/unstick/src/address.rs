@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use unstick_wire::quantity::parse_number;
 
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 
 pub use framed::{FramedAddress, Framings};
@@ -385,7 +386,7 @@ fn web_socket(text: &str, port: u16) -> Result<WsAddress> {
     check_request_path(path)?;
     if host.contains('@') {
         let error = Error::usage(format!("`{host}` has a user in front of the host"));
-        return Err(error.with_hint("--header 'Authorization: Basic ...' says who you are"));
+        return Err(error.with_advice(Advice::AuthorizationHeader));
     }
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
     let number = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_digit());

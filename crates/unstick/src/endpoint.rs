@@ -54,6 +54,7 @@ pub(crate) mod ws_unix;
 pub(crate) mod wss;
 
 use crate::address::Address;
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 
 pub use closing::Closing;
@@ -166,10 +167,11 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
         Address::Serial(_) => return Err(no_serial_lines(address)),
         Address::Mem(name) => Box::new(mem::listen(name)?),
         Address::Exec(_) => {
-            return Err(Error::usage("nobody can connect to a command")
-                .with_hint("connect exec:COMMAND, or listen ADDRESS --to exec:COMMAND"));
+            return Err(Error::usage("nobody can connect to a command").with_advice(Advice::ConnectToCommand));
         }
-        Address::Stdio => return Err(Error::usage("nobody can connect to standard input").with_hint("use connect -")),
+        Address::Stdio => {
+            return Err(Error::usage("nobody can connect to standard input").with_advice(Advice::ConnectToStdio));
+        }
     })
 }
 

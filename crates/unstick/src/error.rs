@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use unstick_wire::{DecodeError, EncodeError, SpecError};
 
+use crate::advice::{Advice, Advised};
 use crate::limits;
 
 /// Why something could not be done, in one sentence, with a hint where one is known.
@@ -19,6 +20,7 @@ pub struct Error {
 struct Inner {
     kind: Kind,
     hint: Option<String>,
+    advice: Option<Advice>,
     unfinished: Option<Unfinished>,
 }
 
@@ -109,7 +111,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     #[cold]
     fn new(kind: Kind) -> Self {
-        Self { inner: Box::new(Inner { kind, hint: None, unfinished: None }) }
+        Self { inner: Box::new(Inner { kind, hint: None, advice: None, unfinished: None }) }
     }
 
     /// Something written that means nothing.
@@ -135,13 +137,18 @@ impl Error {
     }
 
     pub(crate) fn over_budget(most: usize) -> Self {
-        Self::new(Kind::OverBudget(most)).with_hint("--max-pending SIZE allows more")
+        Self::new(Kind::OverBudget(most)).with_advice(Advice::AllowMorePending)
     }
 
     pub(crate) fn io(what: &'static str, source: io::Error) -> Self {
         match Exited::of(&source) {
             Some(exited) => Self::new(Kind::Exited(exited.clone())),
-            None => Self::new(Kind::Io { what, source }),
+            None => {
+                let advice = Advised::of(&source).map(|advised| advised.advice.clone());
+                let mut error = Self::new(Kind::Io { what, source });
+                error.inner.advice = advice;
+                error
+            }
         }
     }
 
@@ -187,10 +194,23 @@ impl Error {
         Self::closed()
     }
 
-    /// Adds what to do about it.
+    /// Adds what to do about it, or what is known besides.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.inner.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what a caller can change, as a value.
+    #[must_use]
+    pub fn with_advice(mut self, advice: Advice) -> Self {
+        self.inner.advice = Some(advice);
+        self
+    }
+
+    /// Takes the advice away, where the caller has followed it already.
+    pub(crate) fn without_advice(mut self) -> Self {
+        self.inner.advice = None;
         self
     }
 
@@ -211,6 +231,7 @@ impl Error {
             inner: Box::new(Inner {
                 kind: Kind::Unfit(text),
                 hint: self.inner.hint,
+                advice: self.inner.advice,
                 unfinished: self.inner.unfinished,
             }),
         }
@@ -231,7 +252,12 @@ impl Error {
         self.inner.unfinished.as_ref()
     }
 
-    /// What to do about it, where something is known.
+    /// What a caller can change so that it succeeds, where something is known. It is not part of the hint.
+    pub fn advice(&self) -> Option<&Advice> {
+        self.inner.advice.as_ref()
+    }
+
+    /// What to do about it, or what is known besides. What a caller can change is the [`advice`](Self::advice).
     pub fn hint(&self) -> Option<&str> {
         self.inner.hint.as_deref()
     }
@@ -382,7 +408,8 @@ impl From<std::convert::Infallible> for Error {
 impl From<SpecError> for Error {
     fn from(error: SpecError) -> Self {
         let hint = error.hint().map(str::to_owned);
-        Self { inner: Box::new(Inner { kind: Kind::Usage(error.to_string()), hint, unfinished: None }) }
+        let advice = error.needs_framing().then_some(Advice::NameFraming);
+        Self { inner: Box::new(Inner { kind: Kind::Usage(error.to_string()), hint, advice, unfinished: None }) }
     }
 }
 
@@ -395,6 +422,6 @@ impl From<DecodeError> for Error {
 impl From<EncodeError> for Error {
     fn from(error: EncodeError) -> Self {
         let hint = error.hint().map(str::to_owned);
-        Self { inner: Box::new(Inner { kind: Kind::Encode(error), hint, unfinished: None }) }
+        Self { inner: Box::new(Inner { kind: Kind::Encode(error), hint, advice: None, unfinished: None }) }
     }
 }

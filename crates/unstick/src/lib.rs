@@ -46,6 +46,7 @@
 
 mod activity;
 pub mod address;
+mod advice;
 mod budget;
 #[cfg(feature = "tokio-util")]
 pub mod codec;
@@ -63,6 +64,7 @@ pub mod service;
 mod stop;
 
 pub use address::{Address, FramedAddress, Framings};
+pub use advice::Advice;
 pub use budget::PendingBudget;
 pub use endpoint::Options;
 pub use error::{Error, Result, Unfinished};

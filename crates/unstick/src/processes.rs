@@ -11,6 +11,7 @@ use tokio::process::{ChildStderr, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::process_group::{self, Group};
@@ -87,7 +88,7 @@ impl Processes {
         timeout(patience, self.seat()).await.map_err(|_| {
             let plural = if self.most == 1 { "process is" } else { "processes are" };
             let what = format!("{} {plural} running already", self.most);
-            Error::unreachable(what, None).with_hint("--max-processes N allows more")
+            Error::unreachable(what, None).with_advice(Advice::AllowMoreProcesses)
         })
     }
 }

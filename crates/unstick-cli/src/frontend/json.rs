@@ -11,6 +11,7 @@ use unstick::service::talk::{Command, Event, Input, Output, Reason};
 use unstick::wire::Framing;
 use unstick::{Address, Error, Options, Receiver, Result, Sender};
 
+use crate::advice;
 use crate::frontend::terminal::render::listening;
 use crate::json_lines::{failure_name, line, now, put_message, put_request, put_status, stamp};
 use crate::output::{self, unread, unwritten};
@@ -164,7 +165,7 @@ fn object(event: &Event<'_>) -> Option<Value> {
         }
         Event::Error { peer, id, error } => {
             let mut object =
-                json!({ "event": "error", "peer": peer, "error": error.to_string(), "hint": error.hint() });
+                json!({ "event": "error", "peer": peer, "error": error.to_string(), "hint": advice::hint(error) });
             if let Some(id) = id.and_then(|id| serde_json::from_str(id).ok()) {
                 let _: &Value = &id;
                 object["id"] = id;

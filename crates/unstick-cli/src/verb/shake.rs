@@ -16,6 +16,7 @@ use unstick::wire::shake::Case;
 use unstick::wire::{Framing, Role};
 use unstick::{Error, FramedAddress, Result};
 
+use crate::advice;
 use crate::args;
 use crate::options::payload;
 use crate::options::sendable;
@@ -52,7 +53,7 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     let text = match args.json {
         true => crate::json_lines::safe(as_json(&report, again).to_string()) + "\n",
         false => {
-            let told = sanitize::lines(&report.told(|finding| Some(again(finding)))).into_owned();
+            let told = sanitize::lines(&report.told(|finding| Some(again(finding)), advice::in_options)).into_owned();
             if output::colour_on(&std::io::stdout()) { colour::report(&told, report.verdict) } else { told }
         }
     };
@@ -189,7 +190,7 @@ fn as_json(report: &Report, again: impl Fn(&Finding) -> String) -> Value {
         "impossible": tally.gone + tally.impossible,
         "unproven": tally.unproven,
         "unread": tally.unread,
-        "notes": report.notes,
+        "notes": report.notes.iter().map(|note| note.told(advice::in_options)).collect::<Vec<_>>(),
         "unrepeated": report.unrepeated.iter().map(|once| json!({
             "case": once.case.to_string(),
             "headline": once.headline,

@@ -282,8 +282,8 @@ fn a_client_is_told_what_certificate_is_wanted() {
     let mut client = unstick(&["ask", &at(port), "--ca", &ca, "x"]);
     client.code();
     let said = client.errors();
-    assert!(said.contains("it wants a client certificate (--cert and --key show one)"), "{said}");
-    listener.error_line_with("showed no certificate, and --ca asks clients for one");
+    assert!(said.contains("it wants a client certificate\n  hint: --cert and --key show one\n"), "{said}");
+    listener.error_line_with("showed no certificate, which this listener asks clients for");
     let (certificate, key) = (papers.at("own.pem"), papers.at("own.key"));
     let make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
     let mut openssl =

@@ -249,7 +249,7 @@ fn a_message_over_the_limit_and_a_host_that_is_another_have_their_hints() {
     assert_eq!(said(&["--max-message", "4"]), (2, told));
     let (code, errors) = said(&["--header", "Host: evil.test"]);
     assert_eq!(code, 3);
-    assert!(errors.contains("hint: it does not go by this name: --header 'Host: NAME' asks for another"), "{errors}");
+    assert!(errors.contains("hint: it does not go by this name; --header 'Host: NAME' asks for another"), "{errors}");
 }
 
 #[test]

@@ -83,3 +83,45 @@ fn what_people_read_is_in_plain_words() {
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
+
+/// What in a line of code names an option: two hyphens and a letter, or one and a lone letter, as in `-f`.
+fn names_an_option(line: &str) -> bool {
+    let long = line.match_indices("--").any(|(at, _)| line[at + 2..].starts_with(|c: char| c.is_ascii_lowercase()));
+    let has_text = line.contains('"') || line.ends_with('\\');
+    let short = has_text
+        && line.split([' ', '"', '`', '(', ')', ',', ';', ':']).any(|word| {
+            let mut letters = word.chars();
+            letters.next() == Some('-')
+                && letters.next().is_some_and(|c| c.is_ascii_alphabetic())
+                && letters.next().is_none()
+        });
+    long || short
+}
+
+/// Commands of other programs that a hint names with their options.
+const OTHER_PROGRAMS: [&str; 6] = ["openssl", "usermod", "ls -l", "fuser -v", "ulimit -n", "\"-c\", line"];
+
+#[test]
+fn libraries_name_no_option_of_the_program() {
+    assert!(
+        names_an_option("    \"--retry 10s keeps trying\"")
+            && names_an_option("\"framing (-f)?\"")
+            && !names_an_option("- 1")
+    );
+    let mut files = Vec::new();
+    for library in ["unstick", "unstick-wire"] {
+        sources(&home().join("crates").join(library).join("src"), &mut files);
+    }
+    assert!(files.len() > 100, "{} files", files.len());
+    let mut found = Vec::new();
+    for file in files {
+        let source = fs::read_to_string(&file).expect("a source");
+        let code = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default().lines();
+        let code = code.filter(|line| !line.trim_start().starts_with("//"));
+        let code = code.filter(|line| OTHER_PROGRAMS.iter().all(|program| !line.contains(program)));
+        found.extend(
+            code.filter(|line| names_an_option(line)).map(|line| format!("{}: {}", file.display(), line.trim())),
+        );
+    }
+    assert!(found.is_empty(), "an error carries an `Advice` instead:\n{}", found.join("\n"));
+}

@@ -165,7 +165,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (
         &["connect", "tls://:1", "--pin", "aa"],
         "`aa` is not the SHA-256 fingerprint of a certificate",
-        "it has 64 hexadecimal digits, as a listener with --self-signed prints it",
+        "it has 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256` prints it",
     ),
     (
         &["connect", "tls://:1", "--alpn", "h2,"],
@@ -276,12 +276,12 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (
         &["listen", ":0", "--to", ":1", "--fault", "loss=5%"],
         "loss is for messages, and what the client says are bytes without boundaries",
-        "-f or --to-frame names their framing; s2c:loss is for the other direction",
+        "s2c:loss is for the other direction; -f or --to-frame names their framing",
     ),
     (
         &["listen", ":0", "--to", ":1", "-f", "line", "--to-frame", "raw", "--fault", "loss=5%"],
         "loss is for messages, and what the server says are bytes without boundaries",
-        "-f or --to-frame names their framing; c2s:loss is for the other direction",
+        "c2s:loss is for the other direction; -f or --to-frame names their framing",
     ),
     (&["listen", ":0", "--to", ":1", "--fault", "loss"], "`loss` does not say how much", "such as loss=5%"),
     // Framings.

@@ -32,7 +32,11 @@ pub(super) async fn connect(command: &str, options: &Options) -> Result<StreamTr
     let failed = |error| Error::unreachable(format!("cannot run `{command}`"), error);
     let seat = options.processes.seat_within(options.connect_timeout).await.map_err(|error| {
         let what = format!("cannot run `{command}`: {error}");
-        Error::unreachable(what, None).with_hint(error.hint().unwrap_or_default())
+        let refused = Error::unreachable(what, None);
+        match error.advice() {
+            Some(advice) => refused.with_advice(advice.clone()),
+            None => refused,
+        }
     })?;
     let mut shell = shell(command);
     shell.stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::address::HostPort;
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 use refusal::Refusal;
@@ -28,6 +29,9 @@ pub(super) async fn pass(stream: &mut TcpStream, proxy: &Proxy, target: &HostPor
     };
     let refused = |refusal: Refusal| {
         let error = Error::handshake(format!("the proxy {proxy} {}", refusal.what));
+        if refusal.wants_login {
+            return error.with_advice(Advice::ProxyLogin { scheme: proxy.scheme() });
+        }
         if refusal.hint.is_empty() { error } else { error.with_hint(refusal.hint) }
     };
     match proxy.kind {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::options::Options;
 use crate::address::HostPort;
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -28,14 +29,17 @@ where
 }
 
 /// What to do where nothing listens.
-pub(super) const NOTHING_THERE: &str = "nothing listens there; --retry 10s keeps trying";
+pub(super) fn nothing_there(error: Error) -> Error {
+    error.with_hint("nothing listens there").with_advice(Advice::Retry)
+}
 
 /// Who has kept trying is not told to.
 fn hint_after(error: Error, options: &Options) -> Error {
     match options.retry {
-        Some(retry) if error.hint() == Some(NOTHING_THERE) => {
-            error.with_hint(format!("nothing has listened there for {retry:?} (--retry)"))
+        Some(retry) if error.hint() == Some("nothing listens there") => {
+            error.with_hint(format!("nothing has listened there for {retry:?}")).without_advice()
         }
+        Some(_) if error.advice() == Some(&Advice::Retry) => error.without_advice(),
         _ => error,
     }
 }

@@ -26,6 +26,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::options::Options;
 use super::transport::{Accept, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use crate::address::{Flow, Parity, SerialLine};
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 
 /// Percent by which a line's own baud rate may differ from the one that was asked for: drivers round to what their clock
@@ -80,7 +81,9 @@ fn open(line: &SerialLine, options: &Options) -> Result<StreamTransport> {
     // Two programs on one line would each read a part of what comes.
     if flock(&tty, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
         let error = Error::unreachable(format!("{path} is in use by another program"), None);
-        return Err(error.with_hint(format!("end that program (`fuser -v {path}` names it), or wait with --retry 10s")));
+        return Err(error
+            .with_hint(format!("end that program (`fuser -v {path}` names it)"))
+            .with_advice(Advice::Retry));
     }
     set(line, &tty, options)?;
     let failed = |error| Error::io("the serial line", error);
@@ -102,13 +105,14 @@ fn registered(tty: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 
 fn not_opened(line: &SerialLine, error: Errno) -> Error {
     let path = line.path.display();
+    let has_settings = path.to_string().contains([',', '&']);
+    let is_missing = match error {
+        Errno::NOENT => !has_settings,
+        other => matches!(other, Errno::NXIO | Errno::NODEV | Errno::IO),
+    };
     let hint = match error {
-        Errno::NOENT if path.to_string().contains([',', '&']) => {
-            "settings stand behind a ?: serial:PATH?baud=115200,parity=even".to_owned()
-        }
-        Errno::NOENT | Errno::NXIO | Errno::NODEV | Errno::IO => {
-            "`ls /dev/serial/by-id` names the adapters that are plugged in; --retry 60s waits for one".to_owned()
-        }
+        Errno::NOENT if has_settings => "settings stand behind a ?: serial:PATH?baud=115200,parity=even".to_owned(),
+        _ if is_missing => "`ls /dev/serial/by-id` names the adapters that are plugged in".to_owned(),
         Errno::ACCESS | Errno::PERM => {
             format!(
                 "`ls -l {path}` names its group, often dialout: `sudo usermod -aG dialout $USER`, then log in again"
@@ -117,6 +121,7 @@ fn not_opened(line: &SerialLine, error: Errno) -> Error {
         _ => String::new(),
     };
     let error = Error::unreachable(format!("cannot open {path}"), io::Error::from(error));
+    let error = if is_missing { error.with_advice(Advice::Retry) } else { error };
     if hint.is_empty() { error } else { error.with_hint(hint) }
 }
 

@@ -21,7 +21,7 @@ use super::port_owner;
 use super::proxy;
 #[cfg(unix)]
 use super::ready::ReadySocket;
-use super::resolve::{NOTHING_THERE, bind_hint, display_address, may_be_missing, resolve, retrying, source_for};
+use super::resolve::{bind_hint, display_address, may_be_missing, nothing_there, resolve, retrying, source_for};
 use super::transport::{Accept, Lost, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use super::write_error::{self, Half};
 use crate::address::HostPort;
@@ -140,8 +140,7 @@ async fn try_all(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpSt
     Err(match failure {
         Some(error) if error.kind() == io::ErrorKind::TimedOut => timed_out(),
         Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            let error = Error::unreachable(format!("cannot connect to {scheme}://{at}"), error);
-            error.with_hint(NOTHING_THERE)
+            nothing_there(Error::unreachable(format!("cannot connect to {scheme}://{at}"), error))
         }
         failure => Error::unreachable(format!("cannot connect to {scheme}://{at}"), failure),
     })

@@ -24,6 +24,7 @@ use super::options::Options;
 use super::tcp;
 use super::transport::{PeerAddrs, StreamTransport, Transport};
 use crate::address::HostPort;
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 
 use certificate::Fingerprint;
@@ -45,8 +46,7 @@ pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Resu
     let whom = format!("{scheme}://{at}");
     let name = options.tls.server_name.as_deref().unwrap_or(at.host());
     let server_name = ServerName::try_from(name.to_owned()).map_err(|_| {
-        Error::usage(format!("`{name}` is not a name that a certificate can be for"))
-            .with_hint("--sni NAME says another")
+        Error::usage(format!("`{name}` is not a name that a certificate can be for")).with_advice(Advice::SetServerName)
     })?;
     let verifier = Arc::new(verify::Verifier::new(&options.tls)?);
     let connector = TlsConnector::from(Arc::new(client_config(&options.tls, &verifier)?));
@@ -120,7 +120,7 @@ pub(super) async fn bind(at: &HostPort, scheme: &str, options: &Options) -> Resu
 fn server_config(options: &TlsOptions, scheme: &str) -> Result<ServerConfig> {
     let Some(identity) = &options.identity else {
         let error = Error::usage(format!("listening on {scheme}:// needs a certificate"));
-        return Err(error.with_hint("--self-signed makes one; --cert FILE --key FILE name one"));
+        return Err(error.with_advice(Advice::GiveListenerCertificate));
     };
     let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let config = config.map_err(|error| Error::other(format!("TLS: {}", wording::of(&error))))?;

@@ -13,9 +13,10 @@ use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::options::Options;
-use super::resolve::NOTHING_THERE;
+use super::resolve::nothing_there;
 use super::unix_name::system_name;
 use crate::address::{Address, SocketName};
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -63,7 +64,7 @@ pub(super) fn bind(
     let SocketName::Path(path) = name else {
         if options.mode.is_some() {
             let error = Error::usage(format!("{at} has no file whose permissions could be set"));
-            return Err(error.with_hint("--mode is for sockets with a path"));
+            return Err(error.with_advice(Advice::LeaveOutMode));
         }
         socket.bind(&wanted).map_err(failed)?;
         return Ok((socket, None));
@@ -210,9 +211,10 @@ fn cannot_connect(at: &Address, name: &SocketName, error: io::Error) -> Error {
     };
     match kind {
         _ if other_kind => what.with_hint("a socket of another kind is there: unix:, unix-dgram: or unix-seqpacket:"),
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-            what.with_hint(file.unwrap_or_else(|| NOTHING_THERE.to_owned()))
-        }
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => match file {
+            Some(file) => what.with_hint(file),
+            None => nothing_there(what),
+        },
         io::ErrorKind::PermissionDenied => what.with_hint("the permissions of the socket's file say who may connect"),
         _ => what,
     }

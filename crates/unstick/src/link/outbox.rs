@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use unstick_wire::{EncodeError, Encoder};
 
 use super::buffer_pool;
+use crate::advice::{Advice, Advised};
 use crate::endpoint::StreamWrite;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -66,6 +67,22 @@ pub(super) struct Queue {
     ended: Option<Result<(), io::Error>>,
 }
 
+#[cold]
+fn not_text() -> Error {
+    Error::unfit("the message is not UTF-8, which text has to be").with_advice(Advice::AllowBinaryMessages)
+}
+
+/// Why a message has no frame. Where frames are records, the limit is the transport's, and its framing has no `max`.
+#[cold]
+fn unsendable(error: EncodeError, records: bool) -> Error {
+    match error {
+        EncodeError::TooLong { .. } if records => {
+            Error::unfit(error.to_string()).with_advice(Advice::AllowLongerMessages)
+        }
+        error => error.into(),
+    }
+}
+
 /// Whether the queue takes another message.
 pub(super) enum Capacity {
     Some,
@@ -101,23 +118,14 @@ impl Queue {
     }
 
     #[inline]
-    pub(super) fn encode(&mut self, message: &[u8]) -> Result<(), EncodeError> {
+    pub(super) fn encode(&mut self, message: &[u8]) -> Result<()> {
         if self.frames.capacity() == 0 {
             self.frames = buffer_pool::take();
         }
         if self.text_only && std::str::from_utf8(message).is_err() {
-            return Err(EncodeError::Unfit {
-                what: "the message is not UTF-8, which text has to be".into(),
-                hint: Some("without --text such a message goes as a binary one"),
-            });
+            return Err(not_text());
         }
-        match self.encoder.encode(message, &mut self.frames) {
-            Err(error @ EncodeError::TooLong { .. }) if self.records => {
-                let what = error.to_string().into();
-                Err(EncodeError::Unfit { what, hint: Some("--max-message SIZE allows more") })
-            }
-            encoded => encoded,
-        }
+        self.encoder.encode(message, &mut self.frames).map_err(|error| unsendable(error, self.records))
     }
 
     #[cold]
@@ -156,7 +164,10 @@ impl Queue {
 fn again(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
+        None => match Advised::of(error) {
+            Some(advised) => io::Error::new(error.kind(), advised.clone()),
+            None => io::Error::new(error.kind(), error.to_string()),
+        },
     }
 }
 

@@ -266,7 +266,7 @@ impl Sender {
                             }
                             match messages.next().map(|message| queue.encode(message.as_ref())) {
                                 Some(Ok(())) => {}
-                                Some(Err(error)) => return Some(Err(error.into())),
+                                Some(Err(error)) => return Some(Err(error)),
                                 None => return Some(Ok(())),
                             }
                         }

@@ -19,6 +19,7 @@ mod hold;
 mod in_process;
 #[cfg(unix)]
 mod local;
+mod note;
 mod opening;
 mod outcome;
 mod pattern;
@@ -48,6 +49,7 @@ pub use config::{DEPTH, Progress, Shake};
 pub use difference::Difference;
 pub use evidence::Evidence;
 pub use in_process::Stream;
+pub use note::Note;
 pub use outcome::{Ending, Exchange, Exit, Outcome, Side};
 pub use report::{Finding, Report, Verdict};
 pub use stop::Stop;

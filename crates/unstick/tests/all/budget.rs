@@ -125,8 +125,11 @@ fn a_message_that_a_dump_looks_for_counts_too() {
             ends.push((near, far));
         }
         let note = diary.recv().await.unwrap();
-        let left_out = format!("no {} bytes of this one", 2 * PART + 4);
-        assert!(note.starts_with("Some(1) --dump shows no more messages") && note.contains(&left_out), "{note}");
+        let left_out = format!("not these {} bytes of one", 2 * PART + 4);
+        assert!(
+            note.starts_with("Some(1) no more messages of this direction are shown") && note.contains(&left_out),
+            "{note}"
+        );
         assert!((PART + 4..=2 * PART).contains(&budget.held()), "with the room of its buffer: {}", budget.held());
         let (near, far) = &mut ends[0];
         near.write_all(b"and more").await.unwrap();

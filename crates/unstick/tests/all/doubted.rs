@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use unstick::limits;
 use unstick::shake::{Report, Shake, Stop, Stream, Verdict};
 use unstick::wire::shake::Case;
+use unstick::{Advice, limits};
 
 /// A server with a thread for each connection, which is told its number.
 fn server(serve: impl Fn(u64, TcpStream) + Send + Sync + 'static) -> SocketAddr {
@@ -88,7 +88,7 @@ async fn a_server_that_never_stops_sending_is_no_baseline() {
         doubts(&report, "(the server has sent");
         doubts(
             &report,
-            "so nothing was compared: send what makes it end, or fall silent, or give it longer with --timeout",
+            &format!("so nothing was compared: send what makes it end, or fall silent; {}", Advice::AllowLongerRuns),
         );
         assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     }
@@ -234,7 +234,7 @@ async fn a_server_that_thinks_too_long_is_not_passed() {
     let thinks = limits::ANSWER_PATIENCE + Duration::from_secs(1);
     let address = server(move |_, mut stream| thinking(&mut stream, thinks));
     let shake = Shake::server(*b"hello\n", address).only([case("c2s:cut@2")]).jobs(1);
-    doubts(&shake.clone().run().await.unwrap(), "--timeout 30s waits longer");
+    doubts(&shake.clone().run().await.unwrap(), "A longer timeout gives each run more time");
     let report = shake.timeout(thinks * 2).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Same, "{report}");
 }
@@ -371,7 +371,7 @@ async fn a_server_that_dies_after_some_connections_has_died() {
         });
         let report = Shake::server(*b"hello", address).jobs(1).run().await.unwrap();
         doubts(&report, "the server died");
-        doubts(&report, "--start COMMAND");
+        doubts(&report, &Advice::StartServerForEachCase.to_string());
     }
 }
 

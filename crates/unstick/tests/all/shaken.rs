@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use unstick::limits;
 use unstick::shake::{Shake, Stream, Verdict};
 use unstick::wire::Framing;
 use unstick::wire::shake::Case;
+use unstick::{Advice, limits};
 
 /// A server in a thread, which serves one connection after the other.
 fn server(serve: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
@@ -74,7 +74,7 @@ async fn a_receiver_that_does_not_read_makes_a_cut_undelivered_and_no_finding() 
     let report = Shake::server([b'x'; 10], address).only([case("c2s:cut@4")]).jobs(1).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Inconclusive, "{report}");
     assert_eq!((report.tally.planned, report.tally.delivered, report.tally.unread), (1, 0, 1));
-    assert!(report.notes[0].contains("did not read what was before them within a second"), "{report}");
+    assert!(report.notes[0].text.contains("did not read what was before them within a second"), "{report}");
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn clocks_and_random_values_are_not_held_against_a_case() {
     });
     let report = Shake::server(*b"hello", address).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Same, "{report}");
-    assert!(report.notes[0].ends_with("from byte 8 of server→client"), "{report}");
+    assert!(report.notes[0].text.ends_with("from byte 8 of server→client"), "{report}");
 }
 
 #[tokio::test]
@@ -301,7 +301,7 @@ async fn nothing_there_is_a_clear_error() {
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let error = Shake::server(*b"hello", address).run().await.unwrap_err();
     assert!(error.is_unreachable());
-    assert!(error.hint().unwrap().contains("--start"), "{error}");
+    assert_eq!(error.advice(), Some(&Advice::StartServerForEachCase), "{error}");
     let error = Shake::client(["true"], address).run().await.unwrap_err();
     assert_eq!(error.to_string(), "the client exits 0 without connecting");
     let error = Shake::client(["no-such-program"], address).run().await.unwrap_err();
@@ -326,7 +326,7 @@ async fn a_server_that_a_cut_ends_has_died_and_the_cut_is_suspected() {
     assert_eq!(report.verdict, Verdict::Inconclusive, "{report}");
     let said = report.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("the server died, perhaps during c2s:bytes"), "{report}");
-    assert!(said.contains("--start COMMAND"), "{report}");
+    assert!(said.contains(&Advice::StartServerForEachCase.to_string()), "{report}");
 }
 
 // ---- limits ----
@@ -344,7 +344,7 @@ async fn a_conversation_that_is_too_long_is_refused() {
     });
     let report = Shake::server(*b"hello", address).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Inconclusive);
-    assert!(report.notes[0].starts_with("the conversation is longer than 16 MiB in one direction"), "{report}");
+    assert!(report.notes[0].text.starts_with("the conversation is longer than 16 MiB in one direction"), "{report}");
 }
 
 #[tokio::test]
@@ -357,7 +357,7 @@ async fn of_what_goes_otherwise_at_every_place_enough_is_kept() {
     let report = Shake::service([7; 64], service).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Broken);
     assert!(report.results.len() <= limits::MAX_SUSPECTED / ANSWER + 1, "{}", report.results.len());
-    assert!(report.notes.iter().any(|note| note.contains("enough had gone otherwise")), "{:?}", report.notes);
+    assert!(report.notes.iter().any(|note| note.text.contains("enough had gone otherwise")), "{:?}", report.notes);
 }
 
 #[tokio::test]
@@ -389,7 +389,7 @@ async fn a_conversation_that_does_not_end_is_given_up() {
     let report = Shake::client(["sh", "-c", line], address).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Inconclusive);
     let wanted = "a client that waits for more input needs an end of its own";
-    assert!(report.notes[0].starts_with("without cuts the conversation is not over after"), "{report}");
-    assert!(report.notes[0].contains(wanted), "{report}");
+    assert!(report.notes[0].text.starts_with("without cuts the conversation is not over after"), "{report}");
+    assert!(report.notes[0].text.contains(wanted), "{report}");
     assert!(begun.elapsed() >= limits::BASELINE_PATIENCE);
 }

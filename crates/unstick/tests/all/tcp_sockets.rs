@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 use unstick::endpoint::Transport;
-use unstick::{Link, Options, connect, limits, listen};
+use unstick::{Advice, Link, Options, connect, limits, listen};
 
 use crate::suite::{Pair, client, framing, listening, pair};
 
@@ -84,7 +84,7 @@ async fn a_refusal_is_unreachable_and_says_what_to_do() {
     let error = open(&format!("tcp://127.0.0.1:{}", closed_port()), &Options::default()).await.unwrap_err();
     assert!(error.is_unreachable() && !error.is_timeout());
     assert!(error.to_string().ends_with("connection refused"), "{error}");
-    assert!(error.hint().unwrap().contains("--retry"));
+    assert_eq!(error.advice(), Some(&Advice::Retry));
     let error = open("tcp://no-such-host.invalid:1", &Options::default()).await.unwrap_err();
     assert!(error.is_unreachable(), "{error}");
     assert!(error.to_string().starts_with("cannot resolve no-such-host.invalid"), "{error}");
@@ -156,7 +156,8 @@ async fn retry_ends_when_its_time_is_over() {
     let begun = Instant::now();
     let error = open(&format!("tcp://127.0.0.1:{}", closed_port()), &options).await.unwrap_err();
     assert!(error.is_unreachable(), "{error}");
-    assert_eq!(error.hint(), Some("nothing has listened there for 550ms (--retry)"));
+    assert_eq!(error.hint(), Some("nothing has listened there for 550ms"));
+    assert_eq!(error.advice(), None, "it was followed");
     assert!(begun.elapsed() >= limits::RETRY_PAUSE);
     let again = told.lock().unwrap().iter().filter(|line| line.contains("trying again")).count();
     assert!((1..=2).contains(&again), "tried again {again} times");

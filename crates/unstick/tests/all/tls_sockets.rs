@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use unstick::endpoint::{Authorities, Fingerprint, Identity};
-use unstick::{Error, Link, Listener, Options, connect, limits, listen};
+use unstick::{Advice, Error, Link, Listener, Options, connect, limits, listen};
 
 use crate::suite::{framing, options};
 
@@ -121,7 +121,8 @@ async fn without_a_word_the_system_says_who_is_trusted() {
     let error = tried(&certificate, &key, BOTH[1], Options::default()).await.unwrap_err();
     assert!(error.is_unreachable());
     assert!(error.to_string().starts_with("nobody who is trusted vouches for the certificate of tls://"), "{error}");
-    assert!(error.hint().unwrap().contains("--pin "), "{:?}", error.hint());
+    let Some(Advice::TrustAuthorityOrPin { fingerprint }) = error.advice() else { panic!("{:?}", error.advice()) };
+    assert_eq!(fingerprint.len(), 64, "{fingerprint}");
 }
 
 #[test]
@@ -183,8 +184,15 @@ async fn the_protocol_is_agreed_on_or_there_is_none() {
     }
     client.tls.protocols = vec!["smtp".to_owned()];
     let error = open(&address, &client).await.unwrap_err();
-    assert!(error.to_string().contains("it speaks none of the protocols of --alpn"), "{error}");
-    assert!(listener.accept().await.unwrap_err().to_string().contains("speaks none of the protocols of --alpn"));
+    assert!(error.to_string().contains("it speaks none of the protocols that this end offers (ALPN)"), "{error}");
+    assert!(
+        listener
+            .accept()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("speaks none of the protocols that this end offers (ALPN)")
+    );
 }
 
 // ---- ends ----

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use unstick::limits::{LARGEST_PAYLOAD, MAX_SESSION_BYTES, MAX_SESSION_QUEUE, MAX_SESSIONS, MAX_UNREAD, SESSION_IDLE};
-use unstick::{Link, Listener, Options, Receiver, connect, listen};
+use unstick::{Advice, Link, Listener, Options, Receiver, connect, listen};
 
 use crate::suite::{PATIENCE, Pair, expect, message, pair, polls};
 
@@ -462,7 +462,7 @@ async fn a_broadcast_has_to_be_asked_for_and_is_answered() {
     let mut everybody = listener("udp://0.0.0.0:0", &options).await;
     let address = format!("udp://127.255.255.255:{}", port(&everybody));
     let error = client(&address, &options).await.unwrap_err();
-    assert!(error.hint().unwrap().contains("--broadcast"), "{error}");
+    assert_eq!(error.advice(), Some(&Advice::AllowBroadcast), "{error}");
     options.udp.broadcast = true;
     let mut near = client(&address, &options).await.unwrap();
     near.send(b"to everybody").await.unwrap();

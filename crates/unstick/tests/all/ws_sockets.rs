@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use unstick::endpoint::MessageKind;
-use unstick::{Error, Link, Listener, Options, connect, limits, listen};
+use unstick::{Advice, Error, Link, Listener, Options, connect, limits, listen};
 
 use crate::suite::options;
 
@@ -162,7 +162,7 @@ async fn pages_come_in_from_where_they_may() {
     let (answer, error) = refused(&mut closed, origin("https://evil.test").as_bytes()).await;
     assert_eq!(answer, "HTTP/1.1 403 Forbidden");
     assert!(error.to_string().contains("came with a page of https://evil.test, which is not allowed to"), "{error}");
-    assert_eq!(error.hint(), Some("--origin https://evil.test lets its pages in"));
+    assert_eq!(error.advice(), Some(&Advice::AllowOrigin("https://evil.test".to_owned())));
     let mut some = options();
     some.ws.origins = vec!["https://good.test".to_owned(), "http://localhost:3".to_owned()];
     let mut any = options();
@@ -307,7 +307,8 @@ fn header_lines_are_header_lines() {
     {
         assert!(options.ws.add_header(wrong).unwrap_err().is_usage(), "{wrong}");
     }
-    assert_eq!(options.ws.add_header("Sec-WebSocket-Protocol: x").unwrap_err().hint(), Some("--subprotocol NAME"));
+    let refused = options.ws.add_header("Sec-WebSocket-Protocol: x").unwrap_err();
+    assert_eq!(refused.advice(), Some(&Advice::OfferSubprotocol));
     assert!(options.ws.headers.is_empty());
 }
 
@@ -485,7 +486,7 @@ async fn many_small_fragments_are_bounded_as_one_large_message_is() {
     client.write_all(&frame(0x02, &[7; 400])).await.unwrap();
     client.write_all(&[frame(0x00, &[7; 400]), frame(0x00, &[7; 400])].concat()).await.unwrap();
     let error = link.recv().await.unwrap_err();
-    assert_eq!(error.hint(), Some("--max-message SIZE allows more"));
+    assert_eq!(error.advice(), Some(&Advice::AllowLongerMessages));
     let refused = link.send(&[0; 1001]).await.unwrap_err();
     assert!(refused.is_message_rejected(), "{refused}");
 }

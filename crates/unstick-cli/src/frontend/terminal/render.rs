@@ -9,6 +9,7 @@ use unstick::endpoint::Closing;
 use unstick::service::talk::{Event, PeerId, Reason, Recipient};
 use unstick::wire::Damage;
 
+use crate::advice;
 use crate::canvas::columns;
 use crate::count::Count;
 use crate::sanitize::{self, Mark};
@@ -191,9 +192,9 @@ impl Renderer {
             text.push_str("\n  ");
             text.push_str(&sanitize::lost_message(unfinished));
         }
-        if let Some(hint) = error.hint() {
+        if let Some(hint) = advice::hint(error) {
             text.push_str("\n  hint: ");
-            text.push_str(&sanitize::line(hint));
+            text.push_str(&sanitize::line(&hint));
         }
         self.lines(&text, RED)
     }

@@ -13,6 +13,7 @@ use unstick::wire::Role;
 use unstick::wire::faults::Unit;
 use unstick::{Address, Error, Options, Result, Sender};
 
+use crate::advice;
 use crate::canvas::columns;
 use crate::count::Count;
 use crate::frontend::terminal::render::{colour_of, listening, now};
@@ -241,7 +242,7 @@ fn object(event: &Event<'_>, messages: bool, to: &str) -> Option<Value> {
             })
         }
         Event::Error { peer, error } => json!({
-            "event": "error", "peer": peer, "error": error.to_string(), "hint": error.hint(),
+            "event": "error", "peer": peer, "error": error.to_string(), "hint": advice::hint(error),
         }),
         _ => return None,
     })

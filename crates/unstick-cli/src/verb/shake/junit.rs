@@ -5,6 +5,7 @@ use std::path::Path;
 use unstick::service::shake::{Report, Verdict};
 use unstick::{Error, Result};
 
+use crate::advice;
 use crate::output;
 use crate::sanitize;
 
@@ -31,7 +32,7 @@ pub fn write(path: &Path, report: &Report) -> Result<()> {
         }
     }
     if let Some(doubt) = doubt {
-        let doubt = escaped(doubt);
+        let doubt = escaped(&doubt.told(advice::in_options));
         xml += "  <testcase classname=\"unstick.shake\" name=\"verdict\">";
         xml += &format!("<error message=\"inconclusive: {doubt}\"/></testcase>\n");
     }

@@ -42,7 +42,7 @@ pub(super) fn accepted(head: &[u8]) -> Result<(), Refusal> {
     let reason: String = reason.chars().filter(|c| !c.is_control()).take(80).collect();
     match code {
         200..=299 => Ok(()),
-        407 => Err(Refusal::new("wants a login").hint("--proxy http://USER:PASSWORD@HOST:PORT")),
+        407 => Err(Refusal::new("wants a login").wants_login()),
         403 | 405 => Err(Refusal::new(format!("does not allow this connection: {code} {reason}"))
             .hint("many proxies allow CONNECT to port 443 alone")),
         code => Err(Refusal::new(format!("did not connect: {code} {reason}"))),

@@ -5,14 +5,20 @@
 pub(super) struct Refusal {
     pub(super) what: String,
     pub(super) hint: &'static str,
+    /// Whether it wants a user and a password.
+    pub(super) wants_login: bool,
 }
 
 impl Refusal {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: "" }
+        Self { what: what.into(), hint: "", wants_login: false }
     }
 
     pub(super) fn hint(self, hint: &'static str) -> Self {
         Self { hint, ..self }
+    }
+
+    pub(super) fn wants_login(self) -> Self {
+        Self { wants_login: true, ..self }
     }
 }

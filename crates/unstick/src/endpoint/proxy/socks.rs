@@ -105,10 +105,7 @@ impl Socks {
                 self.state = State::Login;
                 Ok(Step::Say(self.login.take().unwrap_or_default()))
             }
-            (State::Method, [VERSION, _]) => {
-                Err(Refusal::new("wants another login than it is given")
-                    .hint("--proxy socks5://USER:PASSWORD@HOST:PORT"))
-            }
+            (State::Method, [VERSION, _]) => Err(Refusal::new("wants another login than it is given").wants_login()),
             (State::Login, [_, 0]) => Ok(self.ask()),
             (State::Login, _) => Err(Refusal::new("does not accept the user and password")),
             (State::Reply, [VERSION, 0, _, kind]) => {

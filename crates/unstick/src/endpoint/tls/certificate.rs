@@ -47,7 +47,8 @@ impl FromStr for Fingerprint {
     fn from_str(text: &str) -> Result<Self, Error> {
         let wrong = || {
             let what = format!("`{text}` is not the SHA-256 fingerprint of a certificate");
-            Error::usage(what).with_hint("it has 64 hexadecimal digits, as a listener with --self-signed prints it")
+            Error::usage(what)
+                .with_hint("it has 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256` prints it")
         };
         let lower = text.to_ascii_lowercase();
         let digits = lower.strip_prefix("sha256:").unwrap_or(&lower).replace(':', "");

@@ -5,7 +5,8 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessa
 
 use super::certificate::{Facts, Fingerprint};
 use super::verify::NotPinned;
-use super::wording::{self, of_alert};
+use super::wording::{self, Help, of_alert};
+use crate::advice::Advice;
 use crate::error::Error;
 
 /// What was known when a handshake failed.
@@ -25,10 +26,15 @@ pub(super) fn of_server(failure: &Failure<'_>, error: &std::io::Error) -> Error 
     let whom = failure.whom;
     let (what, hint) = match tls(error) {
         Some(TlsError::InvalidMessage(problem)) => plain_server(failure, problem),
-        Some(TlsError::InvalidCertificate(problem)) => certificate(failure, problem),
+        Some(TlsError::InvalidCertificate(problem)) => return certificate(failure, problem),
         Some(TlsError::AlertReceived(alert)) => {
-            let (what, hint) = of_alert(*alert);
-            (format!("{whom} refused the TLS handshake: {what}"), hint.map(str::to_owned))
+            let (what, help) = of_alert(*alert);
+            let error = Error::handshake(format!("{whom} refused the TLS handshake: {what}"));
+            return match help {
+                None => error,
+                Some(Help::Hint(hint)) => error.with_hint(hint),
+                Some(Help::Advice(advice)) => error.with_advice(advice),
+            };
         }
         Some(TlsError::PeerIncompatible(PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon)) => {
             (format!("{whom} takes no client certificate of a kind that this end has"), None)
@@ -53,18 +59,20 @@ pub(super) fn of_client(failure: &Failure<'_>, plain: &str, error: &std::io::Err
         }
         Some(TlsError::AlertReceived(alert)) => {
             let (what, _) = of_alert(*alert);
-            let hint = "a client trusts --self-signed only when it is told to: unstick connect --pin FINGERPRINT";
             let untrusted = matches!(
                 alert,
                 AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown
             );
-            (format!("{whom} refused the TLS handshake: {what}"), untrusted.then(|| hint.to_owned()))
+            let error = Error::handshake(format!("{whom} refused the TLS handshake: {what}"));
+            return if untrusted { error.with_advice(Advice::ClientPinsCertificate) } else { error };
         }
         Some(TlsError::NoCertificatesPresented) => {
-            (format!("{whom} showed no certificate, and --ca asks clients for one"), None)
+            (format!("{whom} showed no certificate, which this listener asks clients for"), None)
         }
         Some(TlsError::InvalidCertificate(problem)) => refused(whom, problem),
-        Some(TlsError::NoApplicationProtocol) => (format!("{whom} speaks none of the protocols of --alpn"), None),
+        Some(TlsError::NoApplicationProtocol) => {
+            (format!("{whom} speaks none of the protocols that this end offers (ALPN)"), None)
+        }
         Some(TlsError::PeerIncompatible(problem)) => {
             (format!("{whom} speaks no TLS that this end does: {}", wording::words(problem)), None)
         }
@@ -76,7 +84,7 @@ pub(super) fn of_client(failure: &Failure<'_>, plain: &str, error: &std::io::Err
 
 fn refused(whom: &str, problem: &CertificateError) -> (String, Option<String>) {
     let why = match problem {
-        CertificateError::UnknownIssuer => "none of the authorities of --ca has signed it".to_owned(),
+        CertificateError::UnknownIssuer => "none of the authorities that are trusted here has signed it".to_owned(),
         problem => wording::of_certificate(problem),
     };
     let is_authority =
@@ -132,49 +140,51 @@ fn shown(opening: &[u8]) -> String {
     format!("\"{}\"", opening.escape_ascii())
 }
 
-fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> (String, Option<String>) {
+/// Why a server's certificate is not trusted.
+fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> Error {
     let Failure { whom, name, .. } = failure;
     let facts = failure.certificate.as_ref().and_then(Facts::of);
     let fingerprint = failure.certificate.as_ref().map(|it| Fingerprint::of(it).to_string()).unwrap_or_default();
     // Who is in between shows a certificate as well: what was just seen proves nothing.
-    let pin = format!(
-        "anybody can show a certificate: ask the server's owner for its fingerprint, and only if that is {fingerprint}, \
-         connect with --pin {fingerprint}"
-    );
-    let (what, hint) = match problem {
+    let pin = || Some(Advice::PinCertificate { fingerprint: fingerprint.clone() });
+    let (what, hint, advice) = match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             let when = facts.map(|facts| format!(" on {}", facts.expires())).unwrap_or_default();
-            let hint = format!("the server's owner has to renew it; a pin takes no account of the date: {pin}");
-            (format!("the certificate of {whom} expired{when}"), hint)
+            let hint = "the server's owner has to renew it; a pin takes no account of the date";
+            (format!("the certificate of {whom} expired{when}"), hint, pin())
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            (format!("the certificate of {whom} is not valid yet"), format!("is this machine's clock right? {pin}"))
+            (format!("the certificate of {whom} is not valid yet"), "is this machine's clock right?", pin())
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             let names = facts.map(|facts| facts.names()).unwrap_or_default();
             let what = format!("the certificate of {whom} is for {names}, not for {name}");
-            (what, "--sni NAME says which name it is to be for".to_owned())
+            (what, "", Some(Advice::SetServerName))
         }
         CertificateError::UnknownIssuer => {
             let what = format!("nobody who is trusted vouches for the certificate of {whom}");
-            (what, format!("--ca FILE trusts its authority; {pin}"))
+            (what, "", Some(Advice::TrustAuthorityOrPin { fingerprint: fingerprint.clone() }))
         }
         CertificateError::Other(OtherError(inner)) if inner.is::<NotPinned>() => {
             let what = format!("{whom} has another certificate than the pinned one: {fingerprint}");
-            (
-                what,
-                "if it was renewed, ask its owner for the new fingerprint; if not, somebody is in between".to_owned(),
-            )
+            (what, "if it was renewed, ask its owner for the new fingerprint; if not, somebody is in between", None)
         }
         CertificateError::BadSignature => {
             let what = format!("{whom} does not hold the key of the certificate that it shows");
-            (what, "somebody may have copied the certificate".to_owned())
+            (what, "somebody may have copied the certificate", None)
         }
         CertificateError::Revoked => {
-            let hint = "its authority withdraws it when its key may be stolen: ask the server's owner".to_owned();
-            (format!("the certificate of {whom} has been revoked"), hint)
+            let hint = "its authority withdraws it when its key may be stolen: ask the server's owner";
+            (format!("the certificate of {whom} has been revoked"), hint, None)
         }
-        problem => (format!("the certificate of {whom} cannot be trusted: {}", wording::of_certificate(problem)), pin),
+        problem => {
+            let why = wording::of_certificate(problem);
+            (format!("the certificate of {whom} cannot be trusted: {why}"), "", pin())
+        }
     };
-    (what, Some(hint))
+    let error = hinted(Error::handshake(what), (!hint.is_empty()).then(|| hint.to_owned()));
+    match advice {
+        Some(advice) => error.with_advice(advice),
+        None => error,
+    }
 }

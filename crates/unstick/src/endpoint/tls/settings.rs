@@ -16,6 +16,7 @@ use rustls::sign::CertifiedKey;
 
 use super::certificate::Fingerprint;
 use super::wording;
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 
 /// The cryptography that all of TLS here is made with.
@@ -203,12 +204,12 @@ fn no_key(path: &Path, lone: bool, error: &rustls::pki_types::pem::Error) -> Err
         let error = Error::usage(format!("the key in {} is encrypted", path.display()));
         return error.with_hint("`openssl pkey -in KEY -out PLAIN` asks for its passphrase and writes it without");
     }
-    let hint = match lone {
-        true => "--key FILE names another file",
-        false => "PEM is read: -----BEGIN ... and base64 below it; `openssl pkey -inform der` makes it from DER",
-    };
     match error {
-        Pem::NoItemsFound => Error::usage(format!("{} has no private key in it", path.display())).with_hint(hint),
+        Pem::NoItemsFound => {
+            let error = Error::usage(format!("{} has no private key in it", path.display()));
+            let der = "PEM is read: -----BEGIN ... and base64 below it; `openssl pkey -inform der` makes it from DER";
+            if lone { error.with_advice(Advice::NameKeyFile) } else { error.with_hint(der) }
+        }
         error => unreadable(path, "private key", error),
     }
 }

@@ -14,6 +14,8 @@ use tokio_rustls::TlsStream;
 use super::super::tcp;
 use super::super::transport::{PeerAddrs, StreamRead, StreamTransport, StreamWrite};
 use super::super::write_error::WriteError;
+use super::wording::Help;
+use crate::advice::Advised;
 use crate::limits;
 
 /// Bytes of what a peer says first that are remembered, to be shown where it is not TLS.
@@ -190,9 +192,13 @@ pub(in crate::endpoint) fn explained(error: io::Error) -> io::Error {
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::AlertReceived(alert)) => {
-            let (what, hint) = super::wording::of_alert(*alert);
-            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-            io::Error::new(error.kind(), format!("the peer ended TLS: {what}{hint}"))
+            let (what, help) = super::wording::of_alert(*alert);
+            let text = format!("the peer ended TLS: {what}");
+            match help {
+                Some(Help::Hint(hint)) => io::Error::new(error.kind(), format!("{text} ({hint})")),
+                Some(Help::Advice(advice)) => io::Error::new(error.kind(), Advised { text, advice }),
+                None => io::Error::new(error.kind(), text),
+            }
         }
         Some(inner) => io::Error::new(error.kind(), format!("TLS: {}", super::wording::of(inner))),
         None => error,

@@ -15,6 +15,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, Signatu
 
 use super::certificate::{Facts, Fingerprint};
 use super::settings::{Authorities, TlsOptions, provider};
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 
 /// The verifier of one connection, which remembers what it saw.
@@ -74,7 +75,8 @@ fn system() -> Result<Arc<dyn ServerCertVerifier>> {
     }
     let verifier = rustls_platform_verifier::Verifier::new(provider()).map_err(|error| {
         Error::unreachable(format!("this system's certificate authorities cannot be read: {error}"), None)
-            .with_hint("Debian has them in ca-certificates; --ca FILE or --pin FINGERPRINT do without them")
+            .with_hint("Debian has them in ca-certificates")
+            .with_advice(Advice::TrustWithoutSystem)
     })?;
     Ok(Arc::clone(SYSTEM.get_or_init(|| Arc::new(verifier))))
 }

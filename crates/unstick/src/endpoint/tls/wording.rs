@@ -1,5 +1,6 @@
 //! What rustls reports, in words: its own texts show values as Rust writes them down.
 
+use crate::advice::Advice;
 use std::fmt::Debug;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError};
@@ -90,21 +91,26 @@ fn of_other(text: &str) -> String {
     }
 }
 
+/// What helps against an alert.
+pub(super) enum Help {
+    Hint(&'static str),
+    Advice(Advice),
+}
+
 /// What a peer's alert means, and what helps.
-pub(super) fn of_alert(alert: AlertDescription) -> (String, Option<&'static str>) {
+pub(super) fn of_alert(alert: AlertDescription) -> (String, Option<Help>) {
     use AlertDescription as Alert;
+    let certificate = Some(Help::Advice(Advice::ShowCertificate));
     let (what, hint) = match alert {
-        Alert::HandshakeFailure => {
-            ("no cipher in common, or it wants a client certificate", Some("--cert and --key show one"))
-        }
-        Alert::CertificateRequired => ("it wants a client certificate", Some("--cert and --key show one")),
+        Alert::HandshakeFailure => ("no cipher in common, or it wants a client certificate", certificate),
+        Alert::CertificateRequired => ("it wants a client certificate", certificate),
         Alert::UnknownCA => ("it does not trust who signed the certificate", None),
         Alert::BadCertificate => ("it does not accept the certificate", None),
         Alert::CertificateUnknown => ("it does not accept the certificate", None),
         Alert::CertificateExpired => ("it holds the certificate to be expired", None),
-        Alert::ProtocolVersion => ("it speaks another version of TLS", Some("TLS 1.2 and 1.3 are spoken")),
-        Alert::NoApplicationProtocol => ("it speaks none of the protocols of --alpn", None),
-        Alert::UnrecognisedName => ("it does not serve that name", Some("--sni NAME asks for another")),
+        Alert::ProtocolVersion => ("it speaks another version of TLS", Some(Help::Hint("TLS 1.2 and 1.3 are spoken"))),
+        Alert::NoApplicationProtocol => ("it speaks none of the protocols that this end offers (ALPN)", None),
+        Alert::UnrecognisedName => ("it does not serve that name", Some(Help::Advice(Advice::SetServerName))),
         Alert::DecryptError => ("a signature in it is wrong", None),
         Alert::Unknown(code) => return (format!("it sent an unknown alert ({code})"), None),
         other => return (format!("it sent the alert \"{}\"", words(&other)), None),

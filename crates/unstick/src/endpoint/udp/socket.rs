@@ -9,6 +9,7 @@ use tokio::net::UdpSocket;
 use super::super::options::{Options, UdpOptions};
 use super::super::resolve::source_for;
 use super::packets;
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 
 /// A socket of the address's family, not yet bound.
@@ -180,7 +181,7 @@ pub(super) fn connect(address: SocketAddr, options: &Options) -> Result<(UdpSock
     let failed = |error: io::Error| {
         let denied = error.kind() == io::ErrorKind::PermissionDenied;
         let what = Error::unreachable(format!("cannot reach udp://{address}"), error);
-        if denied { what.with_hint("a broadcast address needs --broadcast") } else { what }
+        if denied { what.with_advice(Advice::AllowBroadcast) } else { what }
     };
     let opened = || {
         let socket = open(address, options)?;

@@ -7,6 +7,7 @@ use tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::frames::Fault;
+use crate::advice::Advice;
 use crate::error::Error;
 
 #[cfg(feature = "tls")]
@@ -65,7 +66,7 @@ impl Breach {
         let told = Error::protocol(fault.to_string());
         match fault {
             Fault::TooLong { .. } => {
-                Self { code: Some(CloseCode::Size), told: told.with_hint("--max-message SIZE allows more") }
+                Self { code: Some(CloseCode::Size), told: told.with_advice(Advice::AllowLongerMessages) }
             }
             Fault::LongControl(_) => Self { code: Some(CloseCode::Protocol), told },
             Fault::EmptyFrames | Fault::UnreadAnswers => Self { code: Some(CloseCode::Policy), told },

@@ -7,6 +7,7 @@ use tungstenite::handshake::derive_accept_key;
 use super::super::request::Request;
 use super::settings::WsOptions;
 use crate::address::WsAddress;
+use crate::advice::Advice;
 
 /// Header lines that are read at most; more are refused.
 const MAX_HEADERS: usize = 64;
@@ -17,17 +18,22 @@ pub(super) struct Refusal {
     /// What is wrong, as the rest of a sentence that begins with the peer.
     pub(super) what: String,
     pub(super) hint: Option<String>,
+    pub(super) advice: Option<Advice>,
     /// What a client is answered.
     pub(super) answer: String,
 }
 
 impl Refusal {
     fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: None, answer: String::new() }
+        Self { what: what.into(), hint: None, advice: None, answer: String::new() }
     }
 
     fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    fn advice(self, advice: Advice) -> Self {
+        Self { advice: Some(advice), ..self }
     }
 
     /// The status that a client gets, and what else is to be in the answer.
@@ -112,9 +118,9 @@ fn declined(code: u16, reason: &str, lines: &Lines<'_, '_>) -> Refusal {
             let place = shown(lines.one("Location").unwrap_or("another place"));
             refusal.hint(format!("it is to be found at {place}"))
         }
-        401 | 403 => refusal.hint("it may want a login (--header 'Authorization: Bearer ...') or another Origin"),
+        401 | 403 => refusal.hint("it may want a login or another Origin").advice(Advice::AuthorizationHeader),
         404 | 200 => refusal.hint("is there a WebSocket at this path?"),
-        421 => refusal.hint("it does not go by this name: --header 'Host: NAME' asks for another"),
+        421 => refusal.hint("it does not go by this name").advice(Advice::HostHeader),
         400 if reason.to_ascii_lowercase().contains("https") => refusal.hint("wss:// speaks TLS"),
         _ => refusal,
     }
@@ -214,7 +220,7 @@ fn may_come(
     }
     let origin = shown(origin);
     let refusal = Refusal::new(format!("came with a page of {origin}, which is not allowed to"));
-    Err(refusal.hint(format!("--origin {origin} lets its pages in")).status("403 Forbidden", ""))
+    Err(refusal.advice(Advice::AllowOrigin(origin)).status("403 Forbidden", ""))
 }
 
 /// Whether a page comes from where the listener was reached: a server in front of it serves both. Only where that is an address

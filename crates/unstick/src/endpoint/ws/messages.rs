@@ -27,6 +27,7 @@ use super::frames::{CHUNK, Frames};
 use super::guarded::{Guarded, READ};
 use super::settings::MessageKind;
 use crate::activity::bounded;
+use crate::advice::Advice;
 use crate::budget::Share;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -280,7 +281,8 @@ impl<S: Carrier> Incoming<S> {
         if let Some(timing) = &mut self.timing {
             let within = self.open.lock().stream.get_ref().frames.is_within_message();
             if timing.poll(within, cx).is_ready() {
-                let told = Error::timed_out("a WebSocket message (--frame-timeout)", timing.limit);
+                let told =
+                    Error::timed_out("a WebSocket message", timing.limit).with_advice(Advice::AllowSlowerMessages);
                 self.leave(CloseCode::Policy, cx);
                 return Poll::Ready(told);
             }
@@ -294,7 +296,8 @@ impl<S: Carrier> Incoming<S> {
         loop {
             ready!(pinging.next.as_mut().poll(cx));
             if !std::mem::take(&mut pinging.alive) {
-                return Poll::Ready(Error::timed_out("the peer's answer to a ping (--ping)", pinging.every));
+                let told = Error::timed_out("the peer's answer to a ping", pinging.every);
+                return Poll::Ready(told.with_advice(Advice::PingLessOften));
             }
             pinging.next.as_mut().reset(Instant::now() + bounded(pinging.every));
             self.open.lock().interject(Message::Ping(Bytes::new()), cx);

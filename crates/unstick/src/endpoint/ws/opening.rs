@@ -71,8 +71,12 @@ pub(super) async fn answer<S: Carrier>(
 
 fn told(whom: &str, refusal: Refusal) -> Error {
     let error = Error::handshake(format!("{whom} {}", refusal.what));
-    match refusal.hint {
+    let error = match refusal.hint {
         Some(hint) => error.with_hint(hint),
+        None => error,
+    };
+    match refusal.advice {
+        Some(advice) => error.with_advice(advice),
         None => error,
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::closing::Closing;
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -87,7 +88,9 @@ impl WsOptions {
         }
         let lower = name.to_ascii_lowercase();
         if lower == "sec-websocket-protocol" {
-            return Err(Error::usage(format!("`{name}` has an option of its own")).with_hint("--subprotocol NAME"));
+            return Err(
+                Error::usage(format!("`{name}` has an option of its own")).with_advice(Advice::OfferSubprotocol)
+            );
         }
         if ["upgrade", "connection"].contains(&lower.as_str()) || lower.starts_with("sec-websocket-") {
             return Err(wrong(format!("the handshake itself writes `{name}`")));

@@ -9,8 +9,10 @@ use super::conversation::{Bounds, Subject, punctual};
 use super::expect::Expectation;
 use super::headline::Names;
 use super::hold::Hold;
+use super::note::Note;
 use super::outcome::Outcome;
 use super::trial::Trial;
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -89,13 +91,12 @@ impl Trial {
     }
 
     /// Why the first run says nothing: it did not end.
-    fn endless(&self, first: &Outcome) -> String {
+    fn endless(&self, first: &Outcome) -> Note {
         if first.overflowed {
             let limit = unstick_wire::quantity::size(limits::MAX_RECORDED as u64);
             let change = "have a shorter one, which breaks at the same boundaries";
-            return format!(
-                "the conversation is longer than {limit} in one direction, so nothing was compared: {change}"
-            );
+            let what = format!("the conversation is longer than {limit} in one direction, so nothing was compared");
+            return format!("{what}: {change}").into();
         }
         let what = format!("without cuts the conversation is not over after {:?}", self.bounds.total);
         let (answered, endless) = (first.answered(), "send what makes it end, or fall silent");
@@ -109,17 +110,17 @@ impl Trial {
             _ if who.is_empty() => String::new(),
             bytes => format!(" ({who} has sent {bytes} bytes, and goes on)"),
         };
-        format!("{what}{still}, so nothing was compared: {change}, or give it longer with --timeout")
+        Note::from(format!("{what}{still}, so nothing was compared: {change}")).with_advice(Advice::AllowLongerRuns)
     }
 
     fn note_baseline(&mut self) {
         let places = self.expectation.volatile(Names::of(&self.runner.subject), &self.baseline);
         if !places.is_empty() {
             let what = "runs without cuts differ, as by a clock or a random value, which is not held against a case";
-            self.notes.push(format!("{what}: {}", places.join(", ")));
+            self.notes.push(format!("{what}: {}", places.join(", ")).into());
         }
         if let Some(exit) = self.baseline.exit.filter(|exit| !exit.is_success()) {
-            self.notes.push(format!("the program {exit} even without cuts"));
+            self.notes.push(format!("the program {exit} even without cuts").into());
         }
     }
 }
@@ -200,7 +201,7 @@ fn check(baseline: &Outcome, subject: &Subject) -> Result<()> {
     }
     let silent = matches!(subject, Subject::Server { writes, .. } | Subject::Pipes { writes, .. } if writes.iter().all(Vec::is_empty));
     if silent {
-        return Err(Error::usage("nothing is sent, so nothing can be cut").with_hint("--send TEXT or --send-file PATH"));
+        return Err(Error::usage("nothing is sent, so nothing can be cut").with_advice(Advice::SendSomething));
     }
     Ok(())
 }

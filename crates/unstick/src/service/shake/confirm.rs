@@ -77,7 +77,8 @@ impl Trial {
         }
         if chance > 0 {
             let plural = if chance == 1 { "1 case" } else { &format!("{chance} cases") };
-            self.doubts.push(format!("{plural} differed in some runs and passed in others: the outcome is not steady"));
+            self.doubts
+                .push(format!("{plural} differed in some runs and passed in others: the outcome is not steady").into());
             self.unsteady = true;
         }
         if !certain.is_empty() {

@@ -271,15 +271,16 @@ impl Trial {
             (None, Some(together)) => (joined, together),
             (None, None) => {
                 let advice = "have the server say the same each time, or leave out what it says of its load";
-                self.doubts
-                    .push(format!("{disagreement}, whatever the segments are: it depends on something else; {advice}"));
+                self.doubts.push(
+                    format!("{disagreement}, whatever the segments are: it depends on something else; {advice}").into(),
+                );
                 return Ok(None);
             }
         };
         let mut expectation = expectation;
         expectation.accept(&self.expectation);
         self.stand_on(base, outcome, expectation);
-        self.doubts.push(format!("{disagreement}; with segments pinned they agree ({})", self.base));
+        self.doubts.push(format!("{disagreement}; with segments pinned they agree ({})", self.base).into());
         Ok(None)
     }
 
@@ -323,7 +324,7 @@ impl Trial {
             }
             _ => {
                 self.notes.clear();
-                self.notes.push(format!("{what}; with {good} it does not: that is taken for how it should be"));
+                self.notes.push(format!("{what}; with {good} it does not: that is taken for how it should be").into());
                 self.stand_on(good, outcome, expectation);
                 Ok(Some(None))
             }
@@ -348,7 +349,7 @@ impl Trial {
         let (bad, (failed, _)) = bad;
         self.notes.clear();
         self.doubts.clear();
-        self.notes.push(format!("{disagreement}; what it does with {good} is taken for how it should be"));
+        self.notes.push(format!("{disagreement}; what it does with {good} is taken for how it should be").into());
         self.stand_on(good, outcome, expectation);
         self.unsteady = false;
         let differences = self.expectation.differences(&failed);
@@ -402,7 +403,7 @@ impl Trial {
                 again => again?,
             };
             if self.differences(&again).await?.is_empty() {
-                self.notes.push(format!("{} went otherwise, but not each time", suspect.case));
+                self.notes.push(format!("{} went otherwise, but not each time", suspect.case).into());
                 return Ok(());
             }
         }

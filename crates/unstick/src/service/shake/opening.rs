@@ -8,6 +8,7 @@ use super::conversation::{Runner, Server};
 use super::handshakes::Handshakes;
 use super::sink::Sink;
 use super::target::{Inlet, Target};
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -43,8 +44,7 @@ impl Runner {
             }
             if begun.elapsed() > limits::START_PATIENCE {
                 let error = Error::other(format!("the server `{line}` does not listen on {}", shown(&address)));
-                return Err(error
-                    .with_hint("--to says where it listens; {port} in --start gives it a free one with --to HOST:0"));
+                return Err(error.with_advice(Advice::NameServerAddress));
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -68,7 +68,7 @@ impl Trial {
             self.doubts.push(format!(
                 "{} went otherwise in {otherwise} of {runs} runs, as by chance: that is no proof that the cut does it",
                 suspect.case
-            ));
+            ).into());
         }
         Ok(None)
     }

@@ -9,8 +9,10 @@ use super::difference::Difference;
 use super::evidence::Evidence;
 use super::excerpt::{columns, compared, head, marked, wrapped};
 use super::headline::{Names, Pair, matter};
+use super::note::Note;
 use super::outcome::{Exit, Outcome};
 use super::unrepeated::Unrepeated;
+use crate::advice::Advice;
 
 /// What can be said of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +82,7 @@ pub struct Report {
     /// What came about of their cuts and joins.
     pub tally: Tally,
     /// What else is to be known, a sentence each: why it is inconclusive among them.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// Cases that differed in some runs and passed in others: nothing shows that their cuts do it.
     pub unrepeated: Vec<Unrepeated>,
     /// Every planned case that ran, and whether it failed.
@@ -101,7 +103,8 @@ impl Report {
 
 impl Report {
     /// As text for people, in 80 columns. `again` says how a finding's case is run again, where that is known.
-    pub fn told(&self, again: impl Fn(&Finding) -> Option<String>) -> String {
+    /// `say` has words for an advice.
+    pub fn told(&self, again: impl Fn(&Finding) -> Option<String>, say: impl Fn(&Advice) -> String) -> String {
         let plural = |count: u64, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
         let mut text = self.verdict.to_string();
         if !self.findings.is_empty() {
@@ -118,7 +121,7 @@ impl Report {
             told(&mut text, "  half-close", 14, &format!("{}: {what}", half_close.headline()));
         }
         for note in &self.notes {
-            told(&mut text, "  note", 8, note);
+            told(&mut text, "  note", 8, &note.told(&say));
         }
         let shown = &self.unrepeated[..self.unrepeated.len().min(UNREPEATED)];
         for once in shown {
@@ -156,7 +159,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told(|_| None))
+        f.write_str(&self.told(|_| None, Advice::to_string))
     }
 }
 

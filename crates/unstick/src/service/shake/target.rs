@@ -19,13 +19,14 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use super::local::{self, Local};
 use super::sink::{Below, Over, Sink, Wire};
 use super::sock_diag::Table;
-#[cfg(unix)]
 use crate::address::SocketName;
 #[cfg(feature = "ws")]
 use crate::address::WsAddress;
 #[cfg(all(unix, feature = "ws"))]
 use crate::address::WsUnixAddress;
 use crate::address::{Address, HostPort};
+#[cfg(unix)]
+use crate::advice::Advice;
 #[cfg(feature = "ws")]
 use crate::endpoint::MessageKind;
 use crate::endpoint::write_error::{self, Half};
@@ -131,7 +132,7 @@ impl Target {
             }
             _ => {
                 let error = Error::usage(format!("shake cuts streams, and {address} is not a stream"));
-                return Err(error.with_hint("--to HOST:PORT, tls://HOST:PORT, ws://HOST:PORT, unix:PATH, ws+unix:PATH"));
+                return Err(error.with_advice(Advice::NameStreamServer));
             }
         };
         Ok(Self { at, options: Arc::new(options.clone()) })
@@ -375,9 +376,8 @@ async fn connected(to: SocketAddr) -> Result<TcpStream> {
         let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
         let error = Error::unreachable(format!("cannot connect to tcp://{to}"), error);
         if refused {
-            return error.with_hint(
-                "nothing listens there; a server of one connection needs --start COMMAND, which starts it for each case",
-            );
+            let hint = "nothing listens there; a server of one connection has ended";
+            return error.with_hint(hint).with_advice(Advice::StartServerForEachCase);
         }
         error
     })

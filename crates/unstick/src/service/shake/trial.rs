@@ -16,10 +16,12 @@ use super::conversation::{Bounds, Runner, Subject, punctual};
 use super::difference::Difference;
 use super::expect::Expectation;
 use super::headline::{Names, Pair};
+use super::note::Note;
 use super::outcome::Outcome;
 use super::report::Finding;
 use super::sock_diag::Table;
 use super::unrepeated::{Runs, Unrepeated};
+use crate::advice::Advice;
 use crate::error::{Error, Result};
 
 /// How long a run without cuts stays fresh: clocks tick in what programs say.
@@ -42,11 +44,11 @@ pub(super) struct Trial {
     pub(super) suspects: Vec<Suspect>,
     /// What a client meets that ends its side before the answer, where that differs.
     pub(super) half_close: Option<Suspect>,
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
     /// Cases that differed in some runs and passed in others.
     pub(super) unrepeated: Vec<Unrepeated>,
     /// Why nothing can be said, a sentence each, with what to change.
-    pub(super) doubts: Vec<String>,
+    pub(super) doubts: Vec<Note>,
     /// Two runs without cuts were two conversations.
     pub(super) unsteady: bool,
     /// In what the first of these differed from the first run.
@@ -93,7 +95,7 @@ impl Suspect {
 pub(super) enum End {
     Done,
     /// A run failed, as this says, which says nothing of its case.
-    Failed(String),
+    Failed(Note),
     /// The caller wanted no more.
     Stopped,
     /// The time that it was given was over.
@@ -208,11 +210,11 @@ impl Trial {
         }
         if !self.expectation.learn(fresh) && !self.unsteady {
             self.unsteady = true;
-            self.doubts.push(format!(
+            let note = format!(
                 "a later run without cuts went otherwise than the first ones ({what}): the server may limit connections or \
-                 their rate, or run out of something; --jobs 1 asks one thing at a time, --start COMMAND begins anew for \
-                 each case"
-            ));
+                 their rate, or run out of something"
+            );
+            self.doubts.push(Note::from(note).with_advice(Advice::OneCaseAtATime));
         }
     }
 
@@ -243,7 +245,7 @@ impl Trial {
             return End::Done;
         }
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        End::Failed(format!("{error}{hint}"))
+        End::Failed(Note { text: format!("{error}{hint}"), advice: error.advice().cloned() })
     }
 
     /// The server no longer listens, or no longer completes handshakes. Who may have ended it is said; whether that is so
@@ -259,16 +261,17 @@ impl Trial {
             names if under_way.len() > names.len() => format!("during {} or another case", names.join(", ")),
             names => format!("during {}", names.join(" or ")),
         };
-        self.doubts.push(match error.is_handshake() {
-            true => format!(
-                "the server stopped completing handshakes, perhaps {during} ({error}): it may limit connections or their \
-                 rate; --jobs 1 asks one thing at a time, --start COMMAND starts it anew for every case"
+        let (note, advice) = match error.is_handshake() {
+            true => (
+                format!(
+                    "the server stopped completing handshakes, perhaps {during} ({error}): it may limit connections or \
+                     their rate"
+                ),
+                Advice::OneCaseAtATime,
             ),
-            false => format!(
-                "the server died, perhaps {during} ({error}): --start COMMAND starts it anew for every case, which shows \
-                 what ends it"
-            ),
-        });
+            false => (format!("the server died, perhaps {during} ({error})"), Advice::StartServerForEachCase),
+        };
+        self.doubts.push(Note::from(note).with_advice(advice));
     }
 
     /// In a few words, in what a run differs from what is expected.

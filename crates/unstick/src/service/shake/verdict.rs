@@ -4,9 +4,11 @@ use unstick_wire::shake::Tally;
 
 use super::conversation::Subject;
 use super::headline::Names;
+use super::note::Note;
 use super::outcome::{Ending, Outcome};
 use super::report::{Report, Verdict};
 use super::trial::{End, Trial};
+use crate::advice::Advice;
 use crate::limits;
 
 use unstick_wire::shake::Direction::{ClientToServer, ServerToClient};
@@ -22,7 +24,7 @@ impl Trial {
         }
         if self.skipped > 0 {
             let why = "enough had gone otherwise, or too much time had gone";
-            self.doubts.push(format!("{} planned cases were not tried: {why}", self.skipped));
+            self.doubts.push(format!("{} planned cases were not tried: {why}", self.skipped).into());
         }
         let verdict = match self.findings.is_empty() {
             false => Verdict::Broken,
@@ -31,7 +33,7 @@ impl Trial {
         };
         let half_close = self.half_close.take().and_then(|suspect| super::findings::half_close(&self, suspect));
         self.doubts.append(&mut self.notes);
-        self.doubts.extend(self.runner.failed_handshakes());
+        self.doubts.extend(self.runner.failed_handshakes().map(Note::from));
         Report {
             verdict,
             findings: self.findings,
@@ -49,11 +51,11 @@ impl Trial {
 
     /// It was broken off: what went otherwise up to then is not certain.
     fn doubt_the_end(&mut self, end: &End) {
-        let why = match end {
+        let (why, advice) = match end {
             End::Done => return,
-            End::Failed(why) => &format!("it ended early: {why},"),
-            End::Stopped => "it was interrupted",
-            End::OutOfTime => "the time was over: --time gives it longer, --depth makes it shorter",
+            End::Failed(why) => (&*format!("it ended early: {},", why.text), why.advice.clone()),
+            End::Stopped => ("it was interrupted", None),
+            End::OutOfTime => ("the time was over", Some(Advice::AllowMoreTimeOrFewerCases)),
         };
         let open: Vec<_> = self.suspects.iter().map(|suspect| suspect.case.to_string()).collect();
         let doubt = match (self.planned, open.as_slice()) {
@@ -68,7 +70,7 @@ impl Trial {
                 if open.len() > 4 { ", ..." } else { "" },
             ),
         };
-        self.doubts.insert(0, doubt);
+        self.doubts.insert(0, Note { text: doubt, advice });
     }
 
     /// Without cuts nothing was said that a cut could change.
@@ -89,14 +91,15 @@ impl Trial {
             Subject::Pipes { .. } => match exit {
                 Some(exit) => {
                     format!("the program {exit} without an answer{said}: is its command right, and what it is sent?")
+                        .into()
                 }
                 None => "the program printed nothing, so nothing was compared: send it what it answers to, and let it \
                          print what it understood"
-                    .to_owned(),
+                    .into(),
             },
-            Subject::Server { .. } => unanswered(baseline).to_owned(),
+            Subject::Server { .. } => unanswered(baseline),
             Subject::Client { .. } => {
-                "the server said nothing, so nothing was compared: have the client ask for an answer".to_owned()
+                "the server said nothing, so nothing was compared: have the client ask for an answer".into()
             }
         };
         self.doubts.push(doubt);
@@ -106,7 +109,7 @@ impl Trial {
     fn doubt_the_delivery(&mut self, tally: Tally) {
         if tally.unproven > 0 {
             let note = "cuts could not be proven: the receiver is not on this host, or not in this network namespace";
-            self.doubts.push(format!("{} {note}", tally.unproven));
+            self.doubts.push(format!("{} {note}", tally.unproven).into());
         }
         if tally.unread > 0 {
             let within = match self.bounds.first_read {
@@ -114,7 +117,7 @@ impl Trial {
                 longer => format!("{:.0} s", longer.as_secs_f64().ceil()),
             };
             let note = "cuts were not delivered: the receiver did not read what was before them within";
-            self.doubts.push(format!("{} {note} {within}", tally.unread));
+            self.doubts.push(format!("{} {note} {within}", tally.unread).into());
         }
         let possible = tally.planned.saturating_sub(tally.impossible);
         let half_close_only = self.shake.cases.iter().any(|case| case.ends_early(ClientToServer));
@@ -122,27 +125,26 @@ impl Trial {
             self.doubts.push("nothing was cut: one byte is one segment; send more".into());
         } else if tally.gone > 0 && tally.delivered * 2 < possible {
             let who = if matches!(self.shake.subject, Subject::Pipes { .. }) { "program" } else { "receiver" };
-            self.doubts.push(format!(
-                "only {} of {possible} cuts and joins were delivered: the {who} had ended before the others; have it read \
-                 all that is sent",
-                tally.delivered
-            ));
+            let only = format!("only {} of {possible} cuts and joins were delivered", tally.delivered);
+            let why = format!("the {who} had ended before the others; have it read all that is sent");
+            self.doubts.push(format!("{only}: {why}").into());
         }
     }
 }
 
 /// What may help against a server without an answer.
-fn unanswered(baseline: &Outcome) -> &'static str {
-    match baseline.exchanges.first().map(|exchange| exchange.of(ServerToClient).ending) {
-        Some(Ending::Open) | None => {
-            "the server did not answer, so nothing was compared: is what is sent a whole request, in the right framing \
-             (-f)? --timeout 30s waits longer for an answer"
-        }
-        _ => {
-            "the server closed without an answer, so nothing was compared: is what is sent what it takes? --timeout 30s \
-             waits longer before the client's side ends"
-        }
-    }
+fn unanswered(baseline: &Outcome) -> Note {
+    let (what, advice) = match baseline.exchanges.first().map(|exchange| exchange.of(ServerToClient).ending) {
+        Some(Ending::Open) | None => (
+            "the server did not answer, so nothing was compared: is what is sent a whole request?",
+            Advice::FramingOrLongerRuns,
+        ),
+        _ => (
+            "the server closed without an answer, so nothing was compared: is what is sent what it takes?",
+            Advice::AllowLongerRuns,
+        ),
+    };
+    Note::from(what).with_advice(advice)
 }
 
 impl Outcome {

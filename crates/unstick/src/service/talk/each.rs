@@ -21,7 +21,7 @@ pub(super) async fn run(
     from: &str,
     message: &[u8],
 ) -> Result<Option<Bytes>> {
-    let failed = |error| Error::io("running the command of --each", error);
+    let failed = |error| Error::io("running the command for a message", error);
     let seat = processes.seat().await;
     let mut shell = shell(command);
     shell.stdin(Stdio::piped()).stdout(Stdio::piped());
