@@ -15,6 +15,7 @@ use crate::options::listening::ListenArgs;
 use crate::options::peer_limits::PeerLimits;
 use crate::options::talk::TalkArgs;
 use crate::options::tls::{TlsArgs, TlsClientArgs, TlsServerArgs};
+use crate::options::transfer::{OverwriteArg, TransferArgs};
 use crate::options::udp::UdpArgs;
 use crate::options::values::{at_least_one, duration, number};
 use crate::options::websocket::{WsArgs, WsClientArgs, WsMessageArgs, WsServerArgs};
@@ -68,6 +69,12 @@ pub enum Verb {
     /// Send one message and print the reply
     #[command(after_help = help::ASK)]
     Ask(Ask),
+    /// Send files, whole or not at all
+    #[command(after_help = help::SEND)]
+    Send(Send),
+    /// Receive files, whole or not at all
+    #[command(after_help = help::RECEIVE)]
+    Receive(Receive),
     /// Show what TCP and UDP do to messages, on real sockets
     #[command(after_help = help::LAB)]
     Lab(Lab),
@@ -201,6 +208,40 @@ pub struct Ask {
     /// UDP.
     #[command(flatten)]
     pub udp: UdpArgs,
+}
+
+/// `send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// The files to send, each under the last part of its path
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<std::path::PathBuf>,
+    /// Connect to a server that receives files at ADDRESS: HOST:PORT, PORT or unix:PATH
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+}
+
+/// `receive`.
+#[derive(Debug, Args)]
+pub struct Receive {
+    /// The directory that files go to; it is made if it is missing [default: .]
+    #[arg(value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
+    pub directory: Option<std::path::PathBuf>,
+    /// Connect to a server that sends files at ADDRESS: HOST:PORT, PORT or unix:PATH
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
+    /// Ask the server for the file NAME (repeatable) [default: its only file]
+    #[arg(long, value_name = "NAME")]
+    pub get: Vec<String>,
+    /// Replace a file of the same name: never or always [default: never]. One with the same content counts as received
+    #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true)]
+    pub overwrite: Option<OverwriteArg>,
+    /// How.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
 }
 
 /// `lab`.

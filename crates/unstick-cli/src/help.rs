@@ -30,6 +30,19 @@ Examples:
   unstick ask :6379 -f crlf PING
   unstick ask :7000 -f u32be - < request.bin";
 
+pub const SEND: &str = "\
+Examples:
+  unstick send report.pdf --to 127.0.0.1:7000 --plain    upload to a server, and compare hashes
+  unstick send *.csv --plain :7000                       offer files to clients that ask for them by name
+  unstick send report.pdf --plain :7000 --count 1        the same, once";
+
+pub const RECEIVE: &str = "\
+Examples:
+  unstick receive --plain :7000 ~/inbox                         take files from clients on this machine
+  unstick receive --plain 0.0.0.0:7000 ~/inbox                  take files from everybody who can connect
+  unstick receive ~/inbox --from 127.0.0.1:7000 --plain         fetch the only file that a server offers
+  unstick receive . --get report.pdf --from HOST:7000 --plain   fetch a file by its name";
+
 pub const LAB: &str = "\
 Examples:
   unstick lab              play every scene
@@ -51,6 +64,9 @@ const STATUS_LINES: &str = "\
 Exit status: 0 done, 1 error, 2 wrong use, 3 cannot connect, 4 timed out,
   5 broken frame, 6 --count or --until not reached, 130 ^C";
 
+/// The same of `send` and `receive`.
+const TRANSFER_STATUS: &str = "Exit status: 0 done, 1 error, 3 cannot connect, 4 timed out, 6 wrong hash";
+
 /// What `-h` says of a verb: the ten options that are used most, and three examples.
 struct Screen {
     verb: &'static str,
@@ -61,7 +77,7 @@ struct Screen {
     status: &'static str,
 }
 
-const SCREENS: [Screen; 4] = [
+const SCREENS: [Screen; 6] = [
     Screen {
         verb: "listen",
         arguments: "ADDRESS",
@@ -127,6 +143,46 @@ const SCREENS: [Screen; 4] = [
             "unstick ask :7000 -f u32be - < request.bin",
         ],
         status: "Exit status: 0 replied, 3 cannot connect, 4 no reply in time, 6 closed without",
+    },
+    Screen {
+        verb: "send",
+        arguments: "FILE... (--to ADDRESS --plain | --plain ADDRESS)",
+        options: &[
+            ("to", "connect to a server that receives files"),
+            ("plain", "the protocol for scripts; with ADDRESS, wait there"),
+            ("count", "stop after N files"),
+            ("stall", "give up where nothing moves for TIME [20s]"),
+            ("retry", "keep trying for TIME"),
+            ("json", "events, one JSON object a line"),
+            ("quiet", "print files and errors only"),
+        ],
+        examples: [
+            "unstick send report.pdf --to 127.0.0.1:7000 --plain",
+            "unstick send *.csv --plain :7000",
+            "unstick send report.pdf --plain :7000 --count 1",
+        ],
+        status: TRANSFER_STATUS,
+    },
+    Screen {
+        verb: "receive",
+        arguments: "[DIRECTORY] (--plain ADDRESS | --from ADDRESS)",
+        options: &[
+            ("plain", "the protocol for scripts; with ADDRESS, wait there"),
+            ("from", "connect to a server that sends files"),
+            ("get", "ask the server for the file NAME"),
+            ("overwrite", "replace files: never or always [never]"),
+            ("count", "stop after N files"),
+            ("stall", "give up where nothing moves for TIME [20s]"),
+            ("retry", "keep trying for TIME"),
+            ("json", "events, one JSON object a line"),
+            ("quiet", "print files and errors only"),
+        ],
+        examples: [
+            "unstick receive --plain :7000 ~/inbox",
+            "unstick receive ~/inbox --from 127.0.0.1:7000 --plain",
+            "unstick receive . --get report.pdf --from HOST:7000 --plain",
+        ],
+        status: TRANSFER_STATUS,
     },
     Screen {
         verb: "shake",

@@ -15,6 +15,7 @@ pub mod secrets;
 pub mod sendable;
 pub mod talk;
 pub mod tls;
+pub mod transfer;
 pub mod udp;
 pub mod values;
 pub mod websocket;

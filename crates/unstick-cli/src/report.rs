@@ -22,6 +22,7 @@ pub fn status_of(error: &Error) -> Status {
         e if e.is_timeout() => Status::TimedOut,
         e if e.is_unreachable() => Status::Unreachable,
         e if e.is_framing() => Status::Framing,
+        e if e.is_mismatch() => Status::Check,
         _ => Status::Failed,
     }
 }

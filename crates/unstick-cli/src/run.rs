@@ -14,7 +14,7 @@ use crate::verb::bridge::Bridge;
 use crate::verb::shake::shake;
 use crate::verb::talk::converse;
 use crate::verb::talk::plan::Plan;
-use crate::verb::{framings, generate, lab};
+use crate::verb::{framings, generate, lab, transfer};
 
 /// Does what was asked.
 pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
@@ -25,6 +25,8 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
         Verb::Listen(args) => block_on(converse(Plan::listen(&args, matches)?)),
         Verb::Connect(args) => block_on(converse(Plan::connect(&args, matches)?)),
         Verb::Ask(args) => block_on(ended(ask(Question::new(&args)?))),
+        Verb::Send(args) => block_on(ended(transfer::send(args))),
+        Verb::Receive(args) => block_on(ended(transfer::receive(args))),
         Verb::Lab(args) => block_on(ended(lab::lab(args))),
         Verb::Shake(args) => block_on(shake(&args, matches)),
         Verb::Framings(args) => framings::framings(&args),

@@ -15,7 +15,8 @@ pub enum Status {
     TimedOut = 4,
     /// The peer broke the framing, or ended inside a frame.
     Framing = 5,
-    /// A check failed: ended before `--count` or `--until`, or without a reply; a program that `shake` broke.
+    /// A check failed: ended before `--count` or `--until`, or without a reply; a program that `shake` broke; a file
+    /// whose bytes are not what their hash says.
     Check = 6,
     /// Nothing can be said for certain.
     Inconclusive = 7,
@@ -40,7 +41,7 @@ pub const STATUSES: &[(Status, &str)] = &[
     (Status::Framing, "the peer broke the framing, or closed inside a frame"),
     (
         Status::Check,
-        "closed before --count or --until was reached; ask: closed without a reply; shake: the program is broken",
+        "closed before --count or --until was reached; ask: closed without a reply; shake: the program is broken; send and receive: the bytes of a file are not what their hash says",
     ),
     (Status::Inconclusive, "shake cannot tell: it found no break, and did not deliver every cut"),
     (Status::HungUp, "the terminal closed (SIGHUP)"),

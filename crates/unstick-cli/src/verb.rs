@@ -7,3 +7,4 @@ pub mod generate;
 pub mod lab;
 pub mod shake;
 pub mod talk;
+pub mod transfer;

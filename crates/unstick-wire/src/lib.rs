@@ -63,6 +63,7 @@ pub mod shake;
 mod spec;
 mod splitmix;
 mod suggest;
+pub mod transfer;
 mod typed;
 
 pub use codec::FramingInfo;

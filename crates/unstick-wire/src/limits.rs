@@ -81,3 +81,33 @@ pub const MAX_HELD: usize = 4 << 20;
 /// The longest time that can be asked for: a year. Later moments overflow the clocks of some systems, and a longer wait is a
 /// typing error.
 pub const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Bytes in one message of the transfer protocol: the longest piece of a file with its head, and a batch of entries, fit.
+pub const MAX_TRANSFER_MESSAGE: usize = 256 << 10;
+
+/// Bytes of a file in one message of the transfer protocol: few system calls a second, and little memory for what is on its way.
+pub const MAX_TRANSFER_PIECE: usize = 128 << 10;
+
+/// Files and directories in one transfer: each costs the receiver some hundred bytes of memory.
+pub const MAX_TRANSFER_ENTRIES: usize = 1_000_000;
+
+/// Bytes of all paths of one transfer together: with [`MAX_TRANSFER_ENTRIES`], what a manifest may cost the receiver in memory.
+pub const MAX_TRANSFER_PATHS: usize = 64 << 20;
+
+/// Bytes of one path in a transfer: what Linux takes (`PATH_MAX`) with its final zero.
+pub const MAX_TRANSFER_PATH: usize = 4095;
+
+/// Bytes of one component of a path in a transfer: what nearly every file system takes (`NAME_MAX`).
+pub const MAX_TRANSFER_NAME: usize = 255;
+
+/// Components of one path in a transfer: real trees stay under 50.
+pub const MAX_TRANSFER_DEPTH: usize = 128;
+
+/// Bytes of one transfer, and of one file in it: sums stay far from overflow.
+pub const MAX_TRANSFER_SIZE: u64 = 1 << 60;
+
+/// How often a file may begin anew in one transfer because its source has changed: a log that grows for ever has to end somewhere.
+pub const MAX_TRANSFER_RESTARTS: u8 = 8;
+
+/// Bytes of the sentence that says why a file or a transfer failed.
+pub const MAX_TRANSFER_REASON: usize = 1024;

@@ -67,6 +67,8 @@ enum Kind {
     /// The queue has no room.
     Full,
     Exited(Exited),
+    /// Content that is not what its hash says.
+    Mismatch(String),
     Other(String),
 }
 
@@ -178,6 +180,12 @@ impl Error {
     /// Anything else that went wrong, in one sentence.
     pub fn other(what: impl Into<String>) -> Self {
         Self::new(Kind::Other(what.into()))
+    }
+
+    /// A file whose content is not what its hash says.
+    #[cfg(all(unix, feature = "transfer"))]
+    pub(crate) fn mismatch(what: impl Into<String>) -> Self {
+        Self::new(Kind::Mismatch(what.into()))
     }
 
     pub(crate) fn command_failed(command: &str, status: std::process::ExitStatus) -> Self {
@@ -313,6 +321,11 @@ impl Error {
             .is_some_and(|kind| matches!(kind, ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected))
     }
 
+    /// A file's content is not what its hash says, or nothing proves that it is.
+    pub fn is_mismatch(&self) -> bool {
+        matches!(self.inner.kind, Kind::Mismatch(_))
+    }
+
     /// The sending side was already ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.inner.kind, Kind::Closed)
@@ -353,7 +366,7 @@ impl fmt::Display for Error {
             Kind::TooLarge { length, .. } => write!(f, "a message of {length} bytes is too long for a datagram"),
             Kind::Io { what, source } => write!(f, "{what}: {}", plain(source)),
             Kind::Exited(exited) => exited.fmt(f),
-            Kind::Other(what) | Kind::Unfit(what) => f.write_str(what),
+            Kind::Other(what) | Kind::Unfit(what) | Kind::Mismatch(what) => f.write_str(what),
             Kind::OverBudget(most) => write!(
                 f,
                 "unfinished messages of all peers together hold over {}, and this one is the longest",

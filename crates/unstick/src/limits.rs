@@ -285,3 +285,15 @@ pub fn raise_open_files() -> Option<u64> {
 pub(crate) fn open_files() -> Option<u64> {
     None
 }
+
+/// How long a peer may send and take nothing in the middle of a file, unless told otherwise.
+pub const TRANSFER_STALL: Duration = Duration::from_secs(20);
+
+/// Bytes of a header, request or answer of the plain protocol for files: a name of 4 KiB, escaped, and a few numbers fit.
+pub const PLAIN_HEADER: usize = 64 << 10;
+
+/// Clients of the plain protocol that are served at once: each may hold a few reads in memory. Later ones wait in the backlog.
+pub const PLAIN_CLIENTS: usize = 16;
+
+/// Bytes of a refused upload that are read and thrown away, so that its client can finish writing and read why. A longer one is cut.
+pub const PLAIN_DISCARDED: u64 = 64 << 20;

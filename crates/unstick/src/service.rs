@@ -8,3 +8,5 @@ pub(crate) mod run;
 #[cfg(feature = "shake")]
 pub mod shake;
 pub mod talk;
+#[cfg(all(unix, feature = "transfer"))]
+pub mod transfer;

@@ -86,7 +86,7 @@ fn every_preset_has_its_line_in_the_protocols_and_no_line_is_of_none() {
 #[test]
 fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
     let page = printed(&["generate", "man"]).replace("\\-", "-");
-    for verb in ["listen", "connect", "ask", "shake", "lab", "framings", "generate"] {
+    for verb in ["listen", "connect", "ask", "send", "receive", "shake", "lab", "framings", "generate"] {
         let help = printed(&[verb, "--help"]);
         let words = help.split([' ', '\n', ',', '`']).filter(|word| word.starts_with("--") && *word != "--help");
         for option in words {
@@ -259,7 +259,7 @@ fn every_key_of_a_shaking_is_in_its_document() {
 
 // ---- the rest of the paper ----
 
-const PAPERS: [&str; 11] = [
+const PAPERS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -268,6 +268,8 @@ const PAPERS: [&str; 11] = [
     "docs/guide.md",
     "docs/json.md",
     "docs/protocols.md",
+    "docs/protocols/plain.md",
+    "docs/protocols/transfer.md",
     "docs/reference.md",
     "docs/shake.md",
     "examples/README.md",

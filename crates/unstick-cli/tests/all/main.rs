@@ -13,6 +13,7 @@ mod docs;
 mod ends;
 mod examples;
 mod faults;
+mod files;
 mod generate;
 mod graceful;
 mod guide;

@@ -19,7 +19,7 @@ const UNPLAIN: [&str; 12] = [
     "by itself",
 ];
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -28,6 +28,8 @@ const DOCUMENTS: [&str; 10] = [
     "docs/guide.md",
     "docs/json.md",
     "docs/protocols.md",
+    "docs/protocols/plain.md",
+    "docs/protocols/transfer.md",
     "docs/shake.md",
     "examples/README.md",
 ];

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use unstick_wire::faults::{Next, Plan, Unit};
 use unstick_wire::quantity::parse_duration;
+use unstick_wire::transfer::{Entry, Message, Naming, Receiver};
 use unstick_wire::{EncodeError, Framing, Role, limits};
 
 use crate::drive::{Told, encode, framing, whole};
@@ -250,4 +251,55 @@ fn a_preview_of_what_is_damaged_is_short() {
     decoder.feed(&[0xdb; 1000]);
     assert_eq!(decoder.next(), Ok(None));
     assert_eq!(decoder.take_damage(true).unwrap().preview.len(), limits::MAX_DAMAGE_SHOWN);
+}
+
+#[test]
+fn what_a_transfer_may_cost_its_receiver() {
+    use crate::transfer::{file, told};
+    let paths = |length: usize| file(vec![b'x'; length], 1);
+    assert!(told(&[paths(limits::MAX_TRANSFER_NAME)]).is_ok());
+    assert!(told(&[paths(limits::MAX_TRANSFER_NAME + 1)]).is_err());
+    let path = |length: usize| file(&[b"x".repeat(200).as_slice(), b"/"].concat().repeat(21)[..length], 1);
+    assert!(told(&[path(limits::MAX_TRANSFER_PATH)]).is_ok());
+    assert!(told(&[path(limits::MAX_TRANSFER_PATH + 1)]).is_err());
+    let deep = |depth: usize| file(vec!["d"; depth].join("/"), 1);
+    assert!(told(&[deep(limits::MAX_TRANSFER_DEPTH)]).is_ok());
+    assert!(told(&[deep(limits::MAX_TRANSFER_DEPTH + 1)]).is_err());
+    assert!(told(&[file("a", limits::MAX_TRANSFER_SIZE)]).is_ok());
+    assert!(told(&[file("a", limits::MAX_TRANSFER_SIZE + 1)]).is_err());
+    let mut receiver = Receiver::new(Naming::Unix);
+    let list = |entries: Vec<Entry>| {
+        let mut bytes = Vec::new();
+        Message::Entries(entries).encode(&mut bytes);
+        bytes.into()
+    };
+    receiver.receive(list(vec![file("a", limits::MAX_TRANSFER_SIZE)])).unwrap();
+    assert!(receiver.receive(list(vec![file("b", 1)])).is_err(), "in all");
+    let many = list((0..1000).map(|_| file("a", 1)).collect());
+    let mut receiver = Receiver::new(Naming::Unix);
+    for _ in 0..limits::MAX_TRANSFER_ENTRIES / 1000 {
+        receiver.receive(Clone::clone(&many)).unwrap();
+    }
+    assert!(receiver.receive(list(vec![file("a", 1)])).is_err(), "entries");
+    let long = list((0..16).map(|_| path(limits::MAX_TRANSFER_PATH)).collect());
+    let mut receiver = Receiver::new(Naming::Unix);
+    let times = limits::MAX_TRANSFER_PATHS / (16 * limits::MAX_TRANSFER_PATH);
+    (0..times).for_each(|_| assert!(receiver.receive(Clone::clone(&long)).is_ok()));
+    assert!(receiver.receive(long).is_err(), "paths");
+}
+
+#[test]
+fn a_message_of_a_transfer() {
+    let piece = |length: usize| {
+        let mut bytes = Vec::new();
+        Message::Data { file: 0, offset: 0, bytes: vec![0; length].into() }.encode(&mut bytes);
+        bytes
+    };
+    assert!(Message::decode(piece(limits::MAX_TRANSFER_PIECE).into()).is_ok());
+    assert!(Message::decode(piece(limits::MAX_TRANSFER_PIECE + 1).into()).is_err());
+    assert!(piece(limits::MAX_TRANSFER_PIECE).len() < limits::MAX_TRANSFER_MESSAGE);
+    let reason = |length: usize| [b"\x0c\x00".as_slice(), &vec![b'x'; length]].concat();
+    assert!(Message::decode(reason(limits::MAX_TRANSFER_REASON).into()).is_ok());
+    assert!(Message::decode(reason(limits::MAX_TRANSFER_REASON + 1).into()).is_err());
+    // `limits::MAX_TRANSFER_RESTARTS` is crossed in the room `transfer`, with both sides.
 }

@@ -24,4 +24,5 @@ mod segmenter;
 mod specs;
 mod suite;
 mod times;
+mod transfer;
 mod vectors;

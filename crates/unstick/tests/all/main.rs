@@ -28,6 +28,7 @@ mod doubted;
 #[cfg(unix)]
 mod exact;
 mod faulted;
+mod files;
 mod framed;
 mod handshakes;
 mod hostile_tls;

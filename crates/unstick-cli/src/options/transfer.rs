@@ -1,0 +1,117 @@
+//! What can be typed of sending and receiving files, and what it means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use unstick::service::transfer::Overwrite;
+use unstick::{Address, Error, FramedAddress, Options, Result};
+
+use crate::options::values::{at_least_one, duration};
+use crate::{output, sanitize};
+
+/// How files are sent and received.
+#[derive(Debug, Args)]
+pub struct TransferArgs {
+    /// Use the plain protocol, for scripts: no TLS, and SHA-256 proves each file. With ADDRESS, wait for clients there: PORT, HOST:PORT
+    /// or unix:PATH, on loopback where there is no host. To connect, put it last and leave out ADDRESS
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, required = true)]
+    pub plain: Option<Option<String>>,
+    /// Stop after N files
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub count: Option<u64>,
+    /// Give up a connection on which nothing moves for TIME [default: 20s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub stall: Option<Duration>,
+    /// Keep trying for TIME if nothing listens there yet
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub retry: Option<Duration>,
+    /// Print events as one JSON object a line
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Print resolved names, tried addresses and times
+    #[arg(short, long, overrides_with = "quiet", help_heading = "Output")]
+    pub verbose: bool,
+    /// Print files and errors only: not where it listens, and no progress
+    #[arg(short, long, overrides_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// Which end of a connection is here.
+#[derive(Debug)]
+pub enum End {
+    /// Clients connect to this address.
+    Listen(Address),
+    /// A server is at this address.
+    Connect(Address),
+}
+
+impl TransferArgs {
+    /// Where files come from or go to. `option` is what names a server: `--to`, `--from`.
+    ///
+    /// # Errors
+    ///
+    /// Where no end is named, or both, or one that no file can be sent through.
+    pub fn end(&self, option: &str, server: Option<&str>) -> Result<End> {
+        let waits = self.plain.as_ref().and_then(Option::as_deref);
+        let parsed = |text: &str| -> Result<Address> {
+            let framed: FramedAddress = text.parse()?;
+            match framed.address {
+                address @ (Address::Tcp(_) | Address::Unix(_)) if framed.framing.is_none() => Ok(address),
+                _ => Err(Error::usage(format!("{text}: the plain protocol runs over TCP and unix: sockets"))
+                    .with_hint("write PORT, HOST:PORT or unix:PATH")),
+            }
+        };
+        match (waits, server) {
+            (Some(_), Some(_)) => {
+                Err(Error::usage(format!("--plain ADDRESS waits for clients, and {option} connects to a server"))
+                    .with_hint(format!("put --plain last where it connects: {option} ADDRESS --plain")))
+            }
+            (Some(_), None) if self.retry.is_some() => {
+                Err(Error::usage(format!("--retry is for connecting, with {option} ADDRESS")))
+            }
+            (None, Some(_)) if self.count.is_some() => {
+                Err(Error::usage("--count is for waiting for clients, with --plain ADDRESS"))
+            }
+            (Some(address), None) => parsed(address).map(End::Listen),
+            (None, Some(server)) => parsed(server).map(End::Connect),
+            (None, None) => Err(Error::usage("an address is missing").with_hint(format!(
+                "--plain ADDRESS waits for clients there; {option} ADDRESS --plain connects to a server"
+            ))),
+        }
+    }
+
+    /// How a connection is opened.
+    pub fn options(&self) -> Options {
+        if self.quiet {
+            output::be_quiet();
+        }
+        let mut options = Options::default();
+        options.retry = self.retry;
+        #[cfg(unix)]
+        {
+            options.inherited = unstick::endpoint::Inherited::from_environment();
+        }
+        if self.verbose {
+            options.trace = Some(Arc::new(|what: &str| output::notice(&sanitize::line(what))));
+        }
+        options
+    }
+}
+
+/// `--overwrite`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OverwriteArg {
+    #[default]
+    Never,
+    Always,
+}
+
+impl From<OverwriteArg> for Overwrite {
+    fn from(asked: OverwriteArg) -> Self {
+        match asked {
+            OverwriteArg::Never => Self::Never,
+            OverwriteArg::Always => Self::Always,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! All entries of a transfer, checked as a whole before anything is written.
+
+use super::entry::{Entry, Kind};
+use super::violation::Violation;
+use crate::limits::{
+    MAX_TRANSFER_DEPTH, MAX_TRANSFER_ENTRIES, MAX_TRANSFER_NAME, MAX_TRANSFER_PATH, MAX_TRANSFER_PATHS,
+    MAX_TRANSFER_SIZE,
+};
+
+/// The directory in which a receiver keeps what is not complete: no entry may go there.
+pub const RESERVED: &str = ".unstick";
+
+/// What the receiver's system takes for a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Anything but `/` and zero bytes.
+    Unix,
+    /// Besides, no characters and names that mean a device, a drive or another directory there.
+    Windows,
+}
+
+/// The entries of a transfer, in the order of the sender: an entry's number is its place.
+#[derive(Debug, Default)]
+pub struct Manifest {
+    entries: Vec<Entry>,
+    paths: usize,
+    size: u64,
+}
+
+impl Manifest {
+    /// Adds an entry, within the limits.
+    pub(super) fn push(&mut self, entry: Entry) -> Result<(), Violation> {
+        if self.entries.len() >= MAX_TRANSFER_ENTRIES {
+            return Err(Violation::new(format!("over {MAX_TRANSFER_ENTRIES} entries")));
+        }
+        self.paths += entry.path.len();
+        if self.paths > MAX_TRANSFER_PATHS {
+            return Err(Violation::new(format!("over {MAX_TRANSFER_PATHS} bytes of paths")));
+        }
+        self.size = self.size.saturating_add(entry.size);
+        if self.size > MAX_TRANSFER_SIZE {
+            return Err(Violation::new(format!("over {MAX_TRANSFER_SIZE} bytes in all")));
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Makes a list out of entries that this side has found.
+    ///
+    /// # Errors
+    ///
+    /// Where they cross a limit, or break a rule of [`check`](Self::check).
+    pub fn of(entries: impl IntoIterator<Item = Entry>, naming: Naming) -> Result<Self, Violation> {
+        let mut manifest = Self::default();
+        entries.into_iter().try_for_each(|entry| manifest.push(entry))?;
+        manifest.check(naming)?;
+        Ok(manifest)
+    }
+
+    /// The entries.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// One of them.
+    pub fn get(&self, number: u32) -> Option<&Entry> {
+        self.entries.get(number as usize)
+    }
+
+    /// Bytes of all files whose size is known.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn replace(&mut self, number: u32, entry: Entry) {
+        if let Some(place) = self.entries.get_mut(number as usize) {
+            self.size = self.size.saturating_sub(place.size).saturating_add(entry.size);
+            *place = entry;
+        }
+    }
+
+    /// Checks every path, and all of them against each other: none leaves the directory, none is there twice, none lies below a
+    /// file.
+    ///
+    /// # Errors
+    ///
+    /// The first that does.
+    pub fn check(&self, naming: Naming) -> Result<(), Violation> {
+        for entry in &self.entries {
+            check_path(&entry.path, naming).map_err(|why| about(&entry.path, why))?;
+        }
+        let sorted = self.sorted_by(|entry| entry.path.to_vec());
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(about(&pair[0].0, "is there twice"));
+        }
+        for (path, _) in &sorted {
+            let parents = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
+            for parent in parents {
+                let found = sorted.binary_search_by(|(other, _)| other.as_slice().cmp(parent));
+                if found.is_ok_and(|at| self.entries[sorted[at].1].kind != Kind::Directory) {
+                    return Err(about(path, "lies below a file"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses paths that a file system takes for one which does not tell capitals from small letters.
+    ///
+    /// # Errors
+    ///
+    /// The first two that collide.
+    pub fn check_folded(&self) -> Result<(), Violation> {
+        let sorted = self.sorted_by(|entry| folded(&entry.path));
+        match sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(about(&self.entries[pair[1].1].path, "is another only in capitals, which are one here")),
+            None => Ok(()),
+        }
+    }
+
+    fn sorted_by(&self, key: impl Fn(&Entry) -> Vec<u8>) -> Vec<(Vec<u8>, usize)> {
+        let mut sorted: Vec<_> = self.entries.iter().enumerate().map(|(at, entry)| (key(entry), at)).collect();
+        sorted.sort_unstable();
+        sorted
+    }
+}
+
+fn about(path: &[u8], why: &str) -> Violation {
+    Violation::new(format!("the path \"{}\" {why}", path.escape_ascii()))
+}
+
+/// As file systems compare that fold: what has both cases is small. Bytes that are no text stay as they are.
+fn folded(path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    for chunk in path.utf8_chunks() {
+        let letters = chunk.valid().chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+        out.extend_from_slice(letters.collect::<String>().as_bytes());
+        out.extend_from_slice(chunk.invalid());
+    }
+    out
+}
+
+fn check_path(path: &[u8], naming: Naming) -> Result<(), &'static str> {
+    if path.is_empty() {
+        return Err("is empty");
+    }
+    if path.len() > MAX_TRANSFER_PATH {
+        return Err("is over 4095 bytes long");
+    }
+    if path.contains(&0) {
+        return Err("has a zero byte");
+    }
+    if path[0] == b'/' {
+        return Err("is absolute");
+    }
+    let mut depth = 0;
+    for name in path.split(|byte| *byte == b'/') {
+        depth += 1;
+        check_name(name, naming)?;
+        if depth == 1 && name.eq_ignore_ascii_case(RESERVED.as_bytes()) {
+            return Err("is where the receiver keeps what is not complete");
+        }
+    }
+    if depth > MAX_TRANSFER_DEPTH { Err("is over 128 directories deep") } else { Ok(()) }
+}
+
+fn check_name(name: &[u8], naming: Naming) -> Result<(), &'static str> {
+    match name {
+        b"" => Err("has an empty component"),
+        b"." | b".." => Err("has a component that means another directory"),
+        name if name.len() > MAX_TRANSFER_NAME => Err("has a component of over 255 bytes"),
+        name if naming == Naming::Windows && !is_plain_on_windows(name) => {
+            Err("has a component that Windows takes for something else")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Names of devices there, in whatever directory, with or without an ending.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+
+fn is_plain_on_windows(name: &[u8]) -> bool {
+    let Ok(name) = std::str::from_utf8(name) else { return false };
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_lowercase();
+    let is_port = ["com", "lpt"].iter().any(|port| {
+        stem.strip_prefix(port).is_some_and(|number| matches!(number, "¹" | "²" | "³") || is_one_digit(number))
+    });
+    let has_special = name.chars().any(|letter| letter < ' ' || "\\:*?\"<>|".contains(letter));
+    !has_special && !is_port && !DEVICES.contains(&stem.as_str()) && !name.ends_with(['.', ' '])
+}
+
+fn is_one_digit(text: &str) -> bool {
+    text.len() == 1 && text.bytes().all(|byte| byte.is_ascii_digit())
+}

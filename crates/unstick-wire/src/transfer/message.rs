@@ -1,0 +1,361 @@
+//! The messages of the transfer protocol as bytes: one byte that says which, and its fields, integers with the highest byte first.
+
+use bytes::{BufMut, Bytes};
+
+use super::entry::Entry;
+use super::fields::Fields;
+use super::subtree::Hash;
+use super::violation::Violation;
+use crate::limits::{MAX_TRANSFER_PIECE, MAX_TRANSFER_REASON};
+
+/// What a hello begins with, behind the byte that says so.
+const MAGIC: &[u8; 16] = b"unstick transfer";
+
+/// The version that a hello names.
+pub const VERSION: u16 = 1;
+
+/// Which side of a transfer somebody is, whoever has connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// It has the files.
+    Sender,
+    /// It is to get them.
+    Receiver,
+}
+
+/// The first message of each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hello {
+    /// The version that it speaks.
+    pub version: u16,
+    /// What it is.
+    pub side: Side,
+    /// What whoever connects proves to be invited by; zeros from whoever listens.
+    pub secret: [u8; 16],
+}
+
+/// How a file was resolved that is now at the receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has come, and stands under its final name.
+    Received,
+    /// The same content stood there already.
+    Present,
+}
+
+/// Why a file or a transfer failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It could not be read at the sender.
+    Unreadable,
+    /// It could not be written at the receiver.
+    Unwritable,
+    /// Another file of its name stands there.
+    Exists,
+    /// Its bytes are not those that were sent.
+    Mismatch,
+    /// Its source kept changing.
+    Changing,
+    /// The list is not one that the receiver takes.
+    Manifest,
+    /// There is not enough room.
+    Full,
+    /// Something else.
+    Other,
+}
+
+const REASONS: [Reason; 8] = [
+    Reason::Unreadable,
+    Reason::Unwritable,
+    Reason::Exists,
+    Reason::Mismatch,
+    Reason::Changing,
+    Reason::Manifest,
+    Reason::Full,
+    Reason::Other,
+];
+
+/// A message of the protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Both: who speaks.
+    Hello(Hello),
+    /// The sender: more entries of the list.
+    Entries(Vec<Entry>),
+    /// The sender: that was the list.
+    Listed {
+        /// Entries in all.
+        entries: u32,
+        /// Bytes in all.
+        size: u64,
+    },
+    /// The receiver: send a file from this offset on.
+    Want {
+        /// The entry's number.
+        file: u32,
+        /// A multiple of [`SUBTREE`](super::SUBTREE): what lies before it is there and proven.
+        from: u64,
+        /// Chaining values of what lies before it, the largest subtree first: [`tree_values`](super::tree_values) of them.
+        tree: Vec<Hash>,
+    },
+    /// The receiver: send the hash of a file alone; a file of its name and size is there.
+    Compare {
+        /// The entry's number.
+        file: u32,
+    },
+    /// The sender: a piece of a file.
+    Data {
+        /// The entry's number.
+        file: u32,
+        /// Where it lies in the file.
+        offset: u64,
+        /// At least one byte, and none behind the end of the subtree it begins in.
+        bytes: Bytes,
+    },
+    /// The sender: the chaining value of a subtree whose bytes have been sent.
+    Subtree {
+        /// The entry's number.
+        file: u32,
+        /// The subtree's number.
+        index: u64,
+        /// Its chaining value.
+        value: Hash,
+    },
+    /// The sender: the file ends here.
+    End {
+        /// The entry's number.
+        file: u32,
+        /// Its bytes in all.
+        size: u64,
+        /// Its BLAKE3 hash.
+        hash: Hash,
+    },
+    /// The receiver: a file stands under its final name, flushed to disk.
+    Resolved {
+        /// The entry's number.
+        file: u32,
+        /// How.
+        outcome: Outcome,
+        /// Its BLAKE3 hash.
+        hash: Hash,
+    },
+    /// Both: an entry failed, and nothing more comes of it.
+    Failed {
+        /// The entry's number.
+        file: u32,
+        /// Why.
+        reason: Reason,
+        /// The same in a sentence.
+        text: Bytes,
+    },
+    /// The sender: the source has changed, and what was sent of it is worth nothing.
+    Changed {
+        /// The entry's number.
+        file: u32,
+        /// As it is now.
+        entry: Entry,
+    },
+    /// Both: the transfer as a whole cannot be.
+    Refused {
+        /// Why.
+        reason: Reason,
+        /// The same in a sentence.
+        text: Bytes,
+    },
+    /// The receiver: every entry is resolved or failed, and flushed to disk. The sender: it knows that.
+    Done,
+    /// Both: nothing to say, and still there.
+    Alive,
+}
+
+const HELLO: u8 = 1;
+const ENTRIES: u8 = 2;
+const LISTED: u8 = 3;
+const WANT: u8 = 4;
+const COMPARE: u8 = 5;
+const DATA: u8 = 6;
+const SUBTREE: u8 = 7;
+const END: u8 = 8;
+const RESOLVED: u8 = 9;
+const FAILED: u8 = 10;
+const CHANGED: u8 = 11;
+const REFUSED: u8 = 12;
+const DONE: u8 = 13;
+const ALIVE: u8 = 14;
+
+/// What stands in front of a piece's bytes: for a caller that reads them in right behind it.
+pub fn data_head(file: u32, offset: u64) -> [u8; 13] {
+    let mut head = [DATA; 13];
+    head[1..5].copy_from_slice(&file.to_be_bytes());
+    head[5..].copy_from_slice(&offset.to_be_bytes());
+    head
+}
+
+impl Message {
+    /// Appends the message's bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Hello(hello) => {
+                out.put_u8(HELLO);
+                out.put_slice(MAGIC);
+                out.put_u16(hello.version);
+                out.put_u8(u8::from(hello.side == Side::Receiver));
+                out.put_slice(&hello.secret);
+            }
+            Self::Entries(entries) => {
+                out.put_u8(ENTRIES);
+                entries.iter().for_each(|entry| entry.encode(out));
+            }
+            Self::Listed { entries, size } => {
+                out.put_u8(LISTED);
+                out.put_u32(*entries);
+                out.put_u64(*size);
+            }
+            Self::Want { file, from, tree } => {
+                put_file(out, WANT, *file);
+                out.put_u64(*from);
+                tree.iter().for_each(|value| out.put_slice(value));
+            }
+            Self::Compare { file } => put_file(out, COMPARE, *file),
+            Self::Data { file, offset, bytes } => {
+                out.put_slice(&data_head(*file, *offset));
+                out.put_slice(bytes);
+            }
+            Self::Subtree { file, index: number, value } | Self::End { file, size: number, hash: value } => {
+                let is_end = matches!(self, Self::End { .. });
+                put_file(out, if is_end { END } else { SUBTREE }, *file);
+                out.put_u64(*number);
+                out.put_slice(value);
+            }
+            Self::Resolved { file, outcome, hash } => {
+                put_file(out, RESOLVED, *file);
+                out.put_u8(u8::from(*outcome == Outcome::Present));
+                out.put_slice(hash);
+            }
+            Self::Failed { file, reason, text } => {
+                put_file(out, FAILED, *file);
+                put_reason(out, *reason, text);
+            }
+            Self::Changed { file, entry } => {
+                put_file(out, CHANGED, *file);
+                entry.encode(out);
+            }
+            Self::Refused { reason, text } => {
+                out.put_u8(REFUSED);
+                put_reason(out, *reason, text);
+            }
+            Self::Done => out.put_u8(DONE),
+            Self::Alive => out.put_u8(ALIVE),
+        }
+    }
+
+    /// Reads a message. Of its bytes nothing is copied.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are not exactly one message.
+    pub fn decode(bytes: Bytes) -> Result<Self, Violation> {
+        let mut fields = Fields::new(bytes);
+        let message = Self::read(&mut fields)?;
+        match fields.rest().len() {
+            0 => Ok(message),
+            more => Err(Violation::new(format!("a message with {more} bytes behind its end"))),
+        }
+    }
+
+    fn read(fields: &mut Fields) -> Result<Self, Violation> {
+        Ok(match fields.u8()? {
+            HELLO => Self::Hello(hello(fields)?),
+            ENTRIES => {
+                let mut entries = Vec::new();
+                while !fields.is_empty() {
+                    entries.push(Entry::decode(fields)?);
+                }
+                Self::Entries(entries)
+            }
+            LISTED => Self::Listed { entries: fields.u32()?, size: fields.u64()? },
+            WANT => {
+                let (file, from, mut tree) = (fields.u32()?, fields.u64()?, Vec::new());
+                while !fields.is_empty() {
+                    tree.push(fields.hash()?);
+                }
+                Self::Want { file, from, tree }
+            }
+            COMPARE => Self::Compare { file: fields.u32()? },
+            DATA => {
+                let (file, offset) = (fields.u32()?, fields.u64()?);
+                let bytes = fields.rest();
+                if bytes.is_empty() || bytes.len() > MAX_TRANSFER_PIECE {
+                    return Err(Violation::new(format!("a piece of {} bytes", bytes.len())));
+                }
+                Self::Data { file, offset, bytes }
+            }
+            SUBTREE => Self::Subtree { file: fields.u32()?, index: fields.u64()?, value: fields.hash()? },
+            END => Self::End { file: fields.u32()?, size: fields.u64()?, hash: fields.hash()? },
+            RESOLVED => {
+                let file = fields.u32()?;
+                let outcome = match fields.u8()? {
+                    0 => Outcome::Received,
+                    1 => Outcome::Present,
+                    other => return Err(Violation::new(format!("the unknown outcome {other}"))),
+                };
+                Self::Resolved { file, outcome, hash: fields.hash()? }
+            }
+            FAILED => {
+                let (file, (reason, text)) = (fields.u32()?, reason(fields)?);
+                Self::Failed { file, reason, text }
+            }
+            CHANGED => Self::Changed { file: fields.u32()?, entry: Entry::decode(fields)? },
+            REFUSED => {
+                let (reason, text) = reason(fields)?;
+                Self::Refused { reason, text }
+            }
+            DONE => Self::Done,
+            ALIVE => Self::Alive,
+            other => return Err(Violation::new(format!("a message of the unknown kind {other}"))),
+        })
+    }
+}
+
+fn put_file(out: &mut Vec<u8>, kind: u8, file: u32) {
+    out.put_u8(kind);
+    out.put_u32(file);
+}
+
+/// A sentence for a message, cut between two characters where it is too long.
+pub(super) fn sentence(text: &str) -> Bytes {
+    let mut end = text.len().min(MAX_TRANSFER_REASON);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    Bytes::copy_from_slice(&text.as_bytes()[..end])
+}
+
+fn put_reason(out: &mut Vec<u8>, reason: Reason, text: &[u8]) {
+    let number = REASONS.iter().position(|known| *known == reason).unwrap_or(REASONS.len() - 1);
+    out.put_u8(number as u8);
+    out.put_slice(&text[..text.len().min(MAX_TRANSFER_REASON)]);
+}
+
+fn reason(fields: &mut Fields) -> Result<(Reason, Bytes), Violation> {
+    // What a later version may know is something else here.
+    let reason = REASONS.get(usize::from(fields.u8()?)).copied().unwrap_or(Reason::Other);
+    let text = fields.rest();
+    if text.len() > MAX_TRANSFER_REASON {
+        return Err(Violation::new(format!("a reason of {} bytes", text.len())));
+    }
+    Ok((reason, text))
+}
+
+fn hello(fields: &mut Fields) -> Result<Hello, Violation> {
+    if fields.array::<16>()? != *MAGIC {
+        return Err(Violation::new("the peer does not speak the transfer protocol"));
+    }
+    let version = fields.u16()?;
+    let side = match fields.u8()? {
+        0 => Side::Sender,
+        1 => Side::Receiver,
+        other => return Err(Violation::new(format!("the unknown side {other}"))),
+    };
+    Ok(Hello { version, side, secret: fields.array()? })
+}

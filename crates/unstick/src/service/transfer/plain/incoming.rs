@@ -1,0 +1,233 @@
+//! One file in: its header is checked, its bytes are written and hashed, and it is answered.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use ring::digest::{Context, SHA256};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use unstick_wire::quantity;
+
+use super::super::inbox::{Inbox, Overwrite, Part, Placed};
+use super::answer::Answer;
+use super::header::Header;
+use super::progress::{Progress, stalled};
+use crate::error::{Error, Result, plain};
+use crate::limits::PLAIN_DISCARDED;
+use crate::link::{Link, Receiver};
+
+/// Reads that wait for the disk.
+const AHEAD: usize = 4;
+
+/// A file that stands under its name, flushed to disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Received {
+    /// Its path below the inbox.
+    pub name: String,
+    /// Its bytes.
+    pub size: u64,
+    /// Their SHA-256.
+    pub sha256: [u8; 32],
+    /// The same content stood there already.
+    pub present: bool,
+    /// Its sender named the hash beforehand, and it is this one.
+    pub announced: bool,
+}
+
+/// Receives a file, and answers. `begun` is told what comes.
+pub(super) async fn receive(
+    link: Link,
+    inbox: &Inbox,
+    stall: Duration,
+    begun: &mut (dyn FnMut(&str, u64) + Send),
+    moved: Progress<'_>,
+) -> Result<Received> {
+    let (sender, mut receiver) = link.split();
+    let outcome = take(&mut receiver, inbox, stall, begun, moved).await;
+    inbox.tidy();
+    let answer = match &outcome {
+        Ok(received) => Answer::received(received.sha256),
+        Err(refused) => Answer { refusal: Some(refused.error.to_string()), sha256: refused.sha256 },
+    };
+    if let Err(refused) = &outcome {
+        if refused.gone {
+            sender.abort();
+            return outcome.map_err(|refused| refused.error);
+        }
+        discard(&mut receiver, refused.left.min(PLAIN_DISCARDED), stall).await;
+    }
+    let answered = async {
+        sender.send(&answer.encode()).await?;
+        sender.finish().await
+    };
+    let answered = tokio::time::timeout(stall, answered).await.unwrap_or_else(|_| Err(stalled(stall)));
+    let received = outcome.map_err(|refused| refused.error)?;
+    // The file is there in any case; its sender does not know it.
+    answered.map(|()| received)
+}
+
+/// A file that is not kept.
+struct Refused {
+    error: Error,
+    /// Of what came, where all came.
+    sha256: Option<[u8; 32]>,
+    /// Bytes that are still to come.
+    left: u64,
+    /// Nobody is there to be answered.
+    gone: bool,
+}
+
+impl Refused {
+    fn before(size: u64, error: Error) -> Self {
+        Self { error, sha256: None, left: size, gone: false }
+    }
+
+    fn lost(error: Error) -> Self {
+        Self { error, sha256: None, left: 0, gone: true }
+    }
+
+    fn behind(sha256: Option<[u8; 32]>, error: Error) -> Self {
+        Self { error, sha256, left: 0, gone: false }
+    }
+}
+
+async fn take(
+    receiver: &mut Receiver,
+    inbox: &Inbox,
+    stall: Duration,
+    begun: &mut (dyn FnMut(&str, u64) + Send),
+    moved: Progress<'_>,
+) -> Result<Received, Refused> {
+    let first = tokio::time::timeout(stall, receiver.recv()).await.map_err(|_| Refused::lost(stalled(stall)))?;
+    let first = first.map_err(Refused::lost)?;
+    let first =
+        first.ok_or_else(|| Refused::lost(Error::other("the sender closed the connection without a header")))?;
+    // Whoever answers a request with a refusal sends that in place of a header.
+    if let Ok(Answer { refusal: Some(why), .. }) = Answer::parse(&first) {
+        return Err(Refused::lost(Error::other(format!("the sender refuses it: {why}"))));
+    }
+    let header = Header::parse(&first).map_err(|why| Refused::before(0, Error::other(why)))?;
+    let named = |error: Error| Error::other(format!("{}: {error}", header.name));
+    begun(&header.name, header.size);
+    check(inbox, &header).map_err(|error| Refused::before(header.size, named(error)))?;
+    let part = inbox.part().map_err(|error| Refused::before(header.size, named(Error::other(plain(&error)))))?;
+    let (to, writer) = start_writer(part);
+    let came = copy(receiver, &header, to, stall, moved).await;
+    // Also where the rest will not come: what was written is removed before anybody is told.
+    let written =
+        writer.await.unwrap_or_else(|_| Err(io::Error::other("the writer panicked, which is a bug in unstick")));
+    let left = came?;
+    let (part, sha256) =
+        written.map_err(|error| Refused { left, ..Refused::behind(None, named(Error::other(plain(&error)))) })?;
+    settle(inbox, &header, part, sha256)
+}
+
+/// Passes the bytes of a file to its writer; how many are still to come, where the writer has failed.
+async fn copy(
+    receiver: &mut Receiver,
+    header: &Header,
+    to: mpsc::Sender<Bytes>,
+    stall: Duration,
+    moved: Progress<'_>,
+) -> Result<u64, Refused> {
+    let mut left = header.size;
+    while left > 0 {
+        let bytes = tokio::time::timeout(stall, receiver.recv()).await.map_err(|_| Refused::lost(stalled(stall)))?;
+        let bytes = bytes.map_err(Refused::lost)?.ok_or_else(|| {
+            let (name, came, size) = (&header.name, header.size - left, header.size);
+            Refused::lost(Error::other(format!("{name}: the connection ended after {came} of {size} bytes")))
+        })?;
+        let Some(rest) = left.checked_sub(bytes.len() as u64) else { return Err(too_many(header)) };
+        left = rest;
+        if to.send(bytes).await.is_err() {
+            // The disk has failed: the writer says how.
+            break;
+        }
+        moved(header.size - left);
+    }
+    Ok(left)
+}
+
+/// More than the header said: where the file ends cannot be known.
+fn too_many(header: &Header) -> Refused {
+    let what = format!("{}: more than the {} bytes that its header says", header.name, header.size);
+    Refused::behind(None, Error::other(what))
+}
+
+/// What can be known before a byte has come.
+fn check(inbox: &Inbox, header: &Header) -> Result<()> {
+    if let Some(free) = inbox.free().filter(|free| *free < header.size) {
+        let (size, free) = (quantity::size(header.size), quantity::size(free));
+        return Err(Error::other(format!("{size} do not fit: {free} are free")));
+    }
+    match inbox.size_of(header.name.as_bytes()) {
+        Some(size) if inbox.overwrite() == Overwrite::Never && size != header.size => {
+            Err(Error::other("another file of this name is there"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Proves what was written, and gives it its name.
+fn settle(inbox: &Inbox, header: &Header, part: Part, sha256: [u8; 32]) -> Result<Received, Refused> {
+    if header.sha256.is_some_and(|said| said != sha256) {
+        let said = HEXLOWER.encode(&header.sha256.unwrap_or_default());
+        let what = format!("{}: its bytes are {}, and its header says {said}", header.name, HEXLOWER.encode(&sha256));
+        return Err(Refused::behind(Some(sha256), Error::mismatch(what)));
+    }
+    let failed = |why: &str| Refused::behind(None, Error::other(format!("{}: {why}", header.name)));
+    let path = header.name.as_bytes();
+    let placed = part.place(inbox, path).map_err(|error| failed(&plain(&error)))?;
+    let present = placed == Placed::Exists;
+    if present && hash_of(inbox, path).map_err(|error| failed(&plain(&error)))? != sha256 {
+        return Err(failed("another file of this name is there"));
+    }
+    let announced = header.sha256.is_some();
+    Ok(Received { name: header.name.clone(), size: header.size, sha256, present, announced })
+}
+
+/// The SHA-256 of a file that is there.
+fn hash_of(inbox: &Inbox, path: &[u8]) -> io::Result<[u8; 32]> {
+    let (mut file, mut hash, mut bytes) = (inbox.existing(path)?, Context::new(&SHA256), vec![0; 256 << 10]);
+    loop {
+        match file.read(&mut bytes)? {
+            0 => break,
+            length => hash.update(&bytes[..length]),
+        }
+    }
+    Ok(digest(hash))
+}
+
+fn digest(hash: Context) -> [u8; 32] {
+    hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+/// A part that is written, and its hash.
+type Written = io::Result<(Part, [u8; 32])>;
+
+/// Writes and hashes on a thread of its own, until nothing more comes.
+fn start_writer(mut part: Part) -> (mpsc::Sender<Bytes>, JoinHandle<Written>) {
+    let (to, mut pieces) = mpsc::channel::<Bytes>(AHEAD);
+    let writer = tokio::task::spawn_blocking(move || {
+        let mut hash = Context::new(&SHA256);
+        while let Some(piece) = pieces.blocking_recv() {
+            part.file().write_all(&piece)?;
+            hash.update(&piece);
+        }
+        Ok((part, digest(hash)))
+    });
+    (to, writer)
+}
+
+/// Reads what still comes, so that its sender can finish and read the answer.
+async fn discard(receiver: &mut Receiver, mut left: u64, stall: Duration) {
+    while left > 0 {
+        match tokio::time::timeout(stall, receiver.recv()).await {
+            Ok(Ok(Some(bytes))) => left = left.saturating_sub(bytes.len() as u64),
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A listener that takes files from many clients, or gives them: side by side, and none of them ends it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::super::{Inbox, Source};
+use super::answer::Answer;
+use super::header::Request;
+use super::incoming::Received;
+use super::outgoing::Sent;
+use super::progress::stalled;
+use super::{incoming, outgoing};
+use crate::error::{Error, Result};
+use crate::limits::{PLAIN_CLIENTS, TRANSFER_STALL};
+use crate::link::{Link, Listener};
+use crate::service::run::{AcceptErrors, PeerId};
+use crate::stop::Stop;
+
+/// Files by the names that clients ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Files(BTreeMap<String, std::path::PathBuf>);
+
+impl Files {
+    /// Files, each by the last part of its path.
+    ///
+    /// # Errors
+    ///
+    /// Where one cannot be opened now, or two have the same name.
+    pub fn new(paths: impl IntoIterator<Item = std::path::PathBuf>) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        for path in paths {
+            let source = Source::open(path)?;
+            let name = source.name().to_owned();
+            if let Some(other) = files.insert(name.clone(), source.path().to_owned()) {
+                let (other, path) = (other.display(), source.path().display());
+                return Err(Error::usage(format!("{other} and {path} would both be `{name}`")));
+            }
+        }
+        Ok(Self(files))
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    fn open(&self, request: &Request) -> Result<Source, String> {
+        let (name, path) = match &request.name {
+            Some(name) => self.0.get_key_value(name).ok_or_else(|| "no file of this name is offered".to_owned())?,
+            None if self.0.len() == 1 => self.0.iter().next().ok_or("no file is offered")?,
+            None => return Err("several files are offered: `get` has to name one".into()),
+        };
+        // Where it lies here is nobody's business.
+        Source::open(path).map_err(|_| format!("{name} cannot be read"))
+    }
+}
+
+/// What clients get, or give.
+#[derive(Debug)]
+pub enum Offer {
+    /// They send files, which go here.
+    Inbox(Inbox),
+    /// They ask for files.
+    Files(Files),
+}
+
+/// When a server ends.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// After so many files, received or sent whole.
+    pub count: Option<u64>,
+    /// A client that moves nothing for so long is left. [`TRANSFER_STALL`].
+    pub stall: Option<Duration>,
+    /// Ends the run: transfers that are under way are cut.
+    pub stop: Stop,
+}
+
+/// What happens in a run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A file begins to come.
+    Begun {
+        /// Its name, as the client wrote it.
+        name: &'a str,
+        /// Its bytes.
+        size: u64,
+    },
+    /// A file has come whole.
+    Received(&'a Received),
+    /// A file was sent, and its receiver has proven that it has it.
+    Sent(&'a Sent),
+    /// Nothing came of a client.
+    Failed(&'a Error),
+    /// A connection could not be accepted.
+    NotAccepted(&'a Error),
+}
+
+/// How a run ended.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// [`Config::count`] files are through.
+    Reached,
+    /// [`Config::stop`] has said so.
+    Stopped,
+}
+
+/// Told what happens with which client.
+pub type Observer = Arc<dyn Fn(PeerId, Event<'_>) + Send + Sync>;
+
+/// Serves clients of a listener side by side, [`PLAIN_CLIENTS`] at most, until [`Config`] ends it. The listener has
+/// [`receiver_framings`](super::receiver_framings) for an inbox, [`sender_framings`](super::sender_framings) for files.
+pub async fn serve(mut listener: Listener, offer: Offer, config: Config, observer: Observer) -> Outcome {
+    let offer = Arc::new(offer);
+    let stall = config.stall.unwrap_or(TRANSFER_STALL);
+    let (mut clients, mut errors, mut last, mut done) = (JoinSet::new(), AcceptErrors::default(), 0, 0);
+    while config.count.is_none_or(|count| done < count) {
+        tokio::select! {
+            biased;
+            () = config.stop.comes() => return Outcome::Stopped,
+            Some(finished) = clients.join_next() => done += u64::from(matches!(finished, Ok(true))),
+            link = listener.accept(), if clients.len() < PLAIN_CLIENTS => match link {
+                Ok(link) => {
+                    last += 1;
+                    clients.spawn(client(link, Arc::clone(&offer), stall, last, Arc::clone(&observer)));
+                }
+                Err(error) => errors.handle(error, |error| observer(last, Event::NotAccepted(error))).await,
+            },
+        }
+    }
+    Outcome::Reached
+}
+
+/// One client; whether a file is through.
+async fn client(link: Link, offer: Arc<Offer>, stall: Duration, peer: PeerId, observer: Observer) -> bool {
+    let moved = &mut |_| {};
+    let error = match &*offer {
+        Offer::Inbox(inbox) => {
+            let begun = &mut |name: &str, size| observer(peer, Event::Begun { name, size });
+            match incoming::receive(link, inbox, stall, begun, moved).await {
+                Ok(received) => {
+                    observer(peer, Event::Received(&received));
+                    return true;
+                }
+                Err(error) => error,
+            }
+        }
+        Offer::Files(files) => match give(link, files, stall).await {
+            Ok(sent) => {
+                observer(peer, Event::Sent(&sent));
+                return true;
+            }
+            Err(error) => error,
+        },
+    };
+    observer(peer, Event::Failed(&error));
+    false
+}
+
+/// Reads a request, and sends what it asks for.
+async fn give(mut link: Link, files: &Files, stall: Duration) -> Result<Sent> {
+    let request = tokio::time::timeout(stall, link.recv()).await.map_err(|_| stalled(stall))??;
+    let request = request.ok_or_else(|| Error::other("the client closed the connection without a request"))?;
+    match Request::parse(&request).and_then(|request| files.open(&request)) {
+        Ok(source) => outgoing::send(link, source, stall, &mut |_| {}).await,
+        Err(why) => {
+            let (sender, _receiver) = link.split();
+            sender.send(&Answer::refused(why.as_str()).encode()).await?;
+            let _ = tokio::time::timeout(stall, sender.finish()).await;
+            Err(Error::other(why))
+        }
+    }
+}
