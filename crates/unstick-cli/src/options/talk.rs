@@ -22,19 +22,19 @@ pub struct TalkArgs {
     /// Send a file as one message
     #[arg(long, value_name = "PATH")]
     pub send_file: Vec<std::path::PathBuf>,
-    /// AutoReply every message with TEXT
+    /// Answer every message with TEXT
     #[arg(long, value_name = "TEXT", group = "answer", allow_hyphen_values = true)]
     pub reply: Option<String>,
-    /// AutoReply every message with itself
+    /// Answer every message with itself
     #[arg(long, group = "answer")]
     pub echo: bool,
-    /// AutoReply every message with the output of COMMAND. The command reads the message from standard input; UNSTICK_PEER and
+    /// Answer every message with the output of COMMAND. The command reads the message from standard input; UNSTICK_PEER and
     /// UNSTICK_FROM name the peer
     #[arg(long, value_name = "COMMAND", group = "answer", value_hint = ValueHint::CommandString)]
     pub each: Option<String>,
     #[command(flatten)]
     pub children: Children,
-    /// AutoReply at most N datagrams of one peer a second, on average, with --echo, --reply or --each [default: 500]
+    /// Answer at most N datagrams of one peer a second, on average, with --echo, --reply or --each [default: 500]
     #[arg(long, value_name = "N", value_parser = at_least_one, requires = "answer")]
     pub max_answers: Option<u64>,
     /// Write messages to standard output, and read them from standard input, in this format: line, quoted, hex, escaped,
