@@ -159,7 +159,9 @@ fn tell(bar: &ProgressBar, progress: &Progress) {
             seconds => format!("{} min", seconds.div_ceil(60)),
         };
         let shorter = "--depth and --time make it shorter";
-        bar.suspend(|| output::notice(&format!("{} cases will take about {about}; {shorter}", progress.planned)));
+        bar.suspend(|| {
+            output::notice(&format!("{} cases will take about {about} in all; {shorter}", progress.planned))
+        });
     }
     if bar.length() == Some(0) && progress.planned > 0 {
         bar.set_style(style("{bar:20} {pos}/{len}  {msg}"));

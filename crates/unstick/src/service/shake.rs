@@ -3,9 +3,11 @@
 //! Not here: which cases there are and what findings have in common, which is [`unstick_wire::shake`].
 
 mod baseline;
+mod cancelled;
 mod child;
 mod config;
 mod confirm;
+mod content;
 mod conversation;
 mod difference;
 mod evidence;
@@ -19,6 +21,7 @@ mod hold;
 mod in_process;
 #[cfg(unix)]
 mod local;
+mod misfit;
 mod note;
 mod opening;
 mod outcome;
@@ -34,6 +37,7 @@ mod sock_diag;
 mod stop;
 mod target;
 mod tls_records;
+mod token;
 mod trial;
 mod unrepeated;
 mod verdict;

@@ -411,7 +411,87 @@ async fn what_happened_stands_in_the_headline() {
     }
 }
 
+#[tokio::test]
+async fn what_is_answered_only_behind_the_end_is_found() {
+    // Takes one line each time that something comes; what else has come waits for more, or for the end.
+    let address = server(|_, mut stream| {
+        let (mut buffer, mut come) = ([0; 64], Vec::new());
+        loop {
+            let count = stream.read(&mut buffer).unwrap_or(0);
+            come.extend_from_slice(&buffer[..count]);
+            match come.iter().position(|byte| *byte == b'\n') {
+                Some(end) => drop(stream.write_all(&come.drain(..=end).collect::<Vec<u8>>())),
+                None if count == 0 => return,
+                None => {}
+            }
+        }
+    });
+    let report = Shake::server(*b"one\n", address).then(*b"two\n").run().await.unwrap();
+    assert_eq!((report.verdict, report.findings.len()), (Verdict::Broken, 1), "{report}");
+    let finding = &report.findings[0];
+    assert_eq!(finding.smallest, case("c2s:join@0..8"), "{report}");
+    assert_eq!(finding.headline(), "the server sends the last 4 of 8 bytes only after the client ends its side");
+    assert!(finding.cause.contains("stays in a buffer until more arrives"), "{report}");
+}
+
+/// Lines, each answered at once; `quit` closes, before anything that came with it is answered.
+fn quits(stream: &mut TcpStream, answers_first: bool) {
+    let (mut buffer, mut come) = ([0; 64], Vec::new());
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        come.extend_from_slice(&buffer[..count]);
+        let quits = come.ends_with(b"quit\n");
+        while let Some(end) = come.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = come.drain(..=end).collect();
+            if !quits || (answers_first && line != b"quit\n") {
+                let _ = stream.write_all(&line);
+            }
+            if answers_first && quits {
+                // The fault: what follows a message in the same read is lost.
+                return;
+            }
+        }
+        if quits {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_last_message_that_cancels_answers_is_no_finding_and_no_pass() {
+    let address = server(|_, mut stream| quits(&mut stream, false));
+    for shake in
+        [Shake::server(*b"hello\nworld\nquit\n", address), Shake::server(*b"hello\nworld\n", address).then(*b"quit\n")]
+    {
+        let report = shake.run().await.unwrap();
+        doubts(&report, "bytes 12 to 16 come in the same read as what is before them, and closes");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_loses_what_follows_in_a_read_is_found_before_a_last_message_too() {
+    let address = server(|_, mut stream| quits(&mut stream, true));
+    let report = Shake::server(*b"hello\nworld\nquit\n", address).run().await.unwrap();
+    assert_eq!((report.verdict, report.findings.len()), (Verdict::Broken, 1), "{report}");
+    assert_eq!(report.findings[0].headline(), "the answer goes on: 12 bytes, not 6");
+    assert!(report.findings[0].cause.contains("what follows is dropped"), "{report}");
+}
+
 // ---- coverage, time, interruption ----
+
+#[tokio::test]
+async fn an_estimate_counts_runs_without_cuts_and_comes_true() {
+    let address = server(|_, mut stream| thinking(&mut stream, Duration::from_millis(400)));
+    let estimate = Arc::new(std::sync::Mutex::new(None));
+    let told = Arc::clone(&estimate);
+    let shake = Shake::server(*b"hello\n", address).jobs(1).only(["c2s:cut@1", "c2s:cut@2", "c2s:cut@3"].map(case));
+    let shake = shake.on_progress(move |progress| {
+        let mut told = told.lock().unwrap();
+        *told = told.or(progress.estimate);
+    });
+    let report = shake.run().await.unwrap();
+    let share = estimate.lock().unwrap().unwrap().as_secs_f64() / report.took.as_secs_f64();
+    assert!((0.75..1.5).contains(&share), "{estimate:?}, {report}");
+}
 
 #[tokio::test]
 async fn every_planned_cut_is_counted_and_the_same_number_each_time() {

@@ -84,6 +84,15 @@ async fn a_program_that_reads_late_because_it_starts_late_is_waited_for() {
     assert_eq!((report.verdict, report.tally.delivered), (Verdict::Same, 1), "{report}");
 }
 
+#[tokio::test]
+async fn a_program_that_starts_late_is_not_accused_of_hanging_where_all_is_joined() {
+    let lines =
+        "import sys, threading\nthreading.Event().wait(1.5)\nfor line in sys.stdin: print(line, end='', flush=True)";
+    let shake = Shake::pipes(["python3", "-c", lines], *b"one\n").then(*b"two\n");
+    let report = shake.only([case("c2s:join@0..8")]).run().await.unwrap();
+    assert_eq!((report.verdict, report.tally.delivered), (Verdict::Same, 1), "{report}");
+}
+
 // ---- what is found ----
 
 /// Answers each read with how long it was.

@@ -90,3 +90,50 @@ async fn who_has_heard_enough() {
     let report = Shake::server([b'x'; 100], address).run().await.unwrap();
     assert_eq!(report.findings.len(), 0, "{report}");
 }
+
+/// Identifiers that are another in each run, and not always as long: a UUID, hexadecimal digits, base64 with what fills it up.
+fn identifiers(number: u64) -> [String; 3] {
+    let mixed = |salt: u64| {
+        (number + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9)
+    };
+    let (one, other) = (mixed(1), mixed(2));
+    let uuid = format!(
+        "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+        one as u32,
+        one >> 48,
+        (one >> 36) & 0xfff,
+        other & 0xfff,
+        other >> 16
+    );
+    let bytes: Vec<u8> = (0..14 + number % 6).map(|at| mixed(at + 3) as u8).collect();
+    [uuid, format!("{:x}", one >> (number % 3 * 8)), data_encoding::BASE64.encode(&bytes)]
+}
+
+#[tokio::test]
+async fn identifiers_of_any_length() {
+    for at in 0..3 {
+        spares(answering(move |number| format!("ok {}, your request is done\n", identifiers(number)[at]))).await;
+        spares(answering(move |number| format!("{}\n", identifiers(number)[at]))).await;
+    }
+    spares(answering(|number| {
+        let [uuid, digits, base64] = identifiers(number);
+        format!("{{\"id\": \"{uuid}\", \"session\": \"{base64}\", \"at\": \"0x{digits}\", \"ok\": true}}\n")
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn beside_identifiers_a_fault_is_found() {
+    let address = server(|number, stream| {
+        let mut asked = [0; 64];
+        let count = stream.read(&mut asked).unwrap();
+        let [uuid, _, base64] = identifiers(number);
+        let _ = writeln!(stream, "{uuid} took {count} bytes for session {base64}");
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let report = Shake::server(*b"hello", address).run().await.unwrap();
+    assert_eq!((report.verdict, report.findings.len()), (Verdict::Broken, 1), "{report}");
+    // What differs is named, and not where the identifiers do.
+    let headline = report.findings[0].headline();
+    assert!(headline.starts_with("the answer differs from byte 42 on"), "{headline}");
+}

@@ -137,17 +137,19 @@ impl Bounds {
         self.quiet = (pause * 2 + Duration::from_millis(20)).min(Duration::from_secs(1));
         let settle = if matches!(shake.subject, Subject::Service { .. }) { SETTLE_INSIDE } else { SETTLE };
         self.settle = settle.max(pause * 2);
-        self.total = shake.timeout.unwrap_or(took * 4 + SLACK);
-        // A program that is started for each run, or that starts another, does not read before it has.
+        // A program that is started for each run, or that starts another, does not read before it has: a run without cuts may
+        // have waited for that where another case does not.
         let whole = outcomes.iter().map(|outcome| outcome.took).max().unwrap_or_default();
+        let usual = later.iter().map(|outcome| outcome.took).max().unwrap_or_default();
+        self.total = shake.timeout.unwrap_or((took * 4).max(usual * 2) + SLACK);
         self.first_read = limits::CUT_PATIENCE.max(whole * 2).min(limits::BASELINE_PATIENCE);
-        self.typical = later.iter().map(|outcome| outcome.took).min().unwrap_or_default();
+        self.typical = later.iter().map(|outcome| outcome.took).sum::<Duration>() / later.len().max(1) as u32;
         self.hold = Hold { unknown: false, ..self.hold };
         let inside = matches!(shake.subject, Subject::Service { .. });
         let (unanswered, slack) =
             if inside { (UNANSWERED_INSIDE, ANSWER_SLACK_INSIDE) } else { (UNANSWERED, ANSWER_SLACK) };
         let answer = outcomes.iter().map(|outcome| outcome.timing.answer).max().unwrap_or_default();
-        let patience = shake.timeout.unwrap_or(answer * 4 + slack);
+        let patience = shake.timeout.unwrap_or((answer * 4 + slack).max(usual * 2));
         self.hold.most = patience.max(self.total);
         self.hold.learn(outcomes, answer, self.settle, [patience, unanswered]);
     }

@@ -64,7 +64,7 @@ pub struct Progress {
     pub planned: u64,
     /// Cases that went otherwise than without cuts.
     pub suspects: u64,
-    /// How long all cases may take: said once, before the first.
+    /// How long all of it may take, runs without cuts included: said before the first case.
     pub estimate: Option<Duration>,
 }
 

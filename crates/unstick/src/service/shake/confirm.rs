@@ -107,7 +107,7 @@ impl Trial {
     async fn again(&mut self, suspect: Suspect, thoroughly: bool) -> Result<Again> {
         let content = |difference: &Difference| matches!(difference, Difference::Bytes(_) | Difference::Output);
         let volatile = self.expectation.is_volatile() && suspect.differences.iter().all(content);
-        let late = suspect.differences.contains(&Difference::Late);
+        let late = suspect.differences.iter().any(|one| matches!(one, Difference::Late | Difference::Withheld));
         let mut suspect = suspect;
         let mut tries = 0;
         loop {

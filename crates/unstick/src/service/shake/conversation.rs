@@ -65,7 +65,7 @@ pub(super) struct Bounds {
     pub(super) expected: usize,
     /// When unstick ends its own.
     pub(super) hold: Hold,
-    /// What a run takes as a rule.
+    /// What a run takes as a rule, or as many at once as are run.
     pub(super) typical: Duration,
 }
 
@@ -114,7 +114,39 @@ pub(super) struct Runner {
     pub(super) handshakes: Mutex<Handshakes>,
 }
 
+impl Subject {
+    /// What unstick says itself, where it is the client.
+    pub(super) fn writes(&self) -> &[Vec<u8>] {
+        match self {
+            Self::Client { .. } => &[],
+            Self::Server { writes, .. } | Self::Pipes { writes, .. } | Self::Service { writes, .. } => writes,
+        }
+    }
+
+    /// The same with other things to say.
+    fn telling(mut self, said: Vec<Vec<u8>>) -> Self {
+        match &mut self {
+            Self::Client { .. } => {}
+            Self::Server { writes, .. } | Self::Pipes { writes, .. } | Self::Service { writes, .. } => *writes = said,
+        }
+        self
+    }
+}
+
 impl Runner {
+    /// One that says something else, and does not end its side.
+    pub(super) fn telling(&self, writes: Vec<Vec<u8>>) -> Self {
+        Self {
+            subject: self.subject.clone().telling(writes),
+            table: self.table.clone(),
+            half_close: false,
+            output: self.output,
+            last: Mutex::default(),
+            stays: AtomicBool::new(false),
+            handshakes: Mutex::default(),
+        }
+    }
+
     /// Runs the conversation once.
     pub(super) async fn run(self: &Arc<Self>, case: &Case, bounds: Bounds) -> Result<Outcome> {
         let begun = Instant::now();
@@ -124,10 +156,8 @@ impl Runner {
             Subject::Pipes { command, writes } => Box::pin(self.pipes(case, bounds, command, writes)).await?,
             Subject::Service { make, writes } => Box::pin(self.service(case, bounds, &**make, writes)).await,
         };
-        if let Subject::Server { writes, .. } | Subject::Pipes { writes, .. } | Subject::Service { writes, .. } =
-            &self.subject
-        {
-            outcome.scripted(writes, self.half_close);
+        if !matches!(self.subject, Subject::Client { .. }) {
+            outcome.scripted(self.subject.writes(), self.half_close);
         }
         outcome.took = begun.elapsed();
         outcome.active = outcome.took.saturating_sub(outcome.waited);

@@ -10,6 +10,8 @@ use unstick_wire::shake::Direction;
 pub enum Difference {
     /// The run was not over when its time was.
     Late,
+    /// Part of the answer came only once the client had ended its side, and without cuts it came before.
+    Withheld,
     /// The client, or the program on pipes, ended otherwise.
     Exit,
     /// It printed something else.
@@ -26,6 +28,7 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Late => f.write_str("it hangs"),
+            Self::Withheld => f.write_str("the answer comes only after the client's end"),
             Self::Exit => f.write_str("the program ends otherwise"),
             Self::Output => f.write_str("the program prints something else"),
             Self::Connections => f.write_str("the number of connections differs"),

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use unstick_wire::shake::{Case, Direction, Edit};
 
+use super::misfit::Place;
+
 /// Bytes made safe for a terminal: printable characters as they are, the rest escaped.
 pub(super) fn shown(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -129,18 +131,25 @@ fn rooms(pieces: &[&[u8]], most: usize) -> Vec<usize> {
     rooms
 }
 
-/// Two byte strings from shortly before where they begin to differ, and the column of that place in both.
-pub(super) fn compared(one: &[u8], other: &[u8], at: usize, most: usize) -> (String, String, usize) {
-    /// Bytes shown before a difference that is far behind.
+/// Two byte strings from shortly before where they begin to differ, and the column of that place in the second.
+pub(super) fn compared(one: &[u8], other: &[u8], place: Place, most: usize) -> (String, String, usize) {
+    let (before, now) = (lead(one, place.before, most), lead(other, place.now, most));
+    let line = |(text, at): &(String, usize), bytes: &[u8]| {
+        let room = most.saturating_sub(columns(text) + 1).max(8);
+        format!("{text}{}\"", head(&bytes[*at..], room))
+    };
+    (line(&before, one), line(&now, other), columns(&now.0))
+}
+
+/// What is shown before a place, and where it ends: not inside a character.
+fn lead(bytes: &[u8], at: usize, most: usize) -> (String, usize) {
+    /// Bytes shown before a place that is far behind.
     const BEFORE: usize = 16;
-    let is_inside = |at: usize| one.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    let is_inside = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
     let at = (at.saturating_sub(3)..=at).rev().find(|at| !is_inside(*at)).unwrap_or(at);
-    let from = if columns(&shown(&one[..at])) <= most / 2 { 0 } else { at.saturating_sub(BEFORE) };
+    let from = if columns(&shown(&bytes[..at])) <= most / 2 { 0 } else { at.saturating_sub(BEFORE) };
     let dots = if from > 0 { "…" } else { "" };
-    let lead = format!("{dots}\"{}", shown(&one[from..at]));
-    let room = most.saturating_sub(columns(&lead) + 1).max(8);
-    let line = |bytes: &[u8]| format!("{lead}{}\"", head(&bytes[at..], room));
-    (line(one), line(other), columns(&lead))
+    (format!("{dots}\"{}", shown(&bytes[from..at])), at)
 }
 
 /// A text in lines of so many columns, broken between words.
@@ -196,10 +205,11 @@ mod tests {
 
     #[test]
     fn a_difference_is_pointed_at() {
-        let (one, other, column) = compared(b"hello", b"help", 3, 60);
+        let (one, other, column) = compared(b"hello", b"help", Place { before: 3, now: 3 }, 60);
         assert_eq!((&*one, &*other, column), ("\"hello\"", "\"help\"", 4));
         let long = "x".repeat(100);
-        let (one, other, column) = compared(format!("{long}abc").as_bytes(), long.as_bytes(), 100, 60);
+        let (one, other, column) =
+            compared(format!("{long}abc").as_bytes(), long.as_bytes(), Place { before: 100, now: 100 }, 60);
         assert_eq!(one, format!("…\"{}abc\"", "x".repeat(16)));
         assert_eq!(other, format!("…\"{}\"", "x".repeat(16)));
         assert_eq!(column, 18);

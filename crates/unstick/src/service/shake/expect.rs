@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use unstick_wire::Framing;
-use unstick_wire::shake::{Direction, decoders};
+use unstick_wire::shake::Direction;
 
+use super::content::{content, place};
 use super::difference::Difference;
 use super::headline::Names;
+use super::misfit::{Misfit, Misfits, Place};
 use super::outcome::{Ending, Exchange, Exit, Outcome, Side};
 use super::pattern::Pattern;
 
@@ -36,6 +38,7 @@ struct Known {
     exit: Option<Exit>,
     output: Option<Pattern>,
     late: bool,
+    withheld: bool,
 }
 
 impl Expectation {
@@ -60,6 +63,7 @@ impl Expectation {
             exit: outcome.exit,
             output: outcome.output.as_deref().map(Pattern::new),
             late: outcome.late,
+            withheld: outcome.is_withheld(),
         }
     }
 
@@ -105,7 +109,34 @@ impl Expectation {
                 }
             }
         }
+        let same = !found.contains(&Difference::Bytes(Direction::ServerToClient));
+        if same && outcome.is_withheld() && !known.withheld {
+            found.insert(Difference::Withheld);
+        }
         found.into_iter().collect()
+    }
+
+    /// Where an outcome stops being what is expected, beside a run that is.
+    pub(super) fn misfits(&self, outcome: &Outcome, baseline: &Outcome) -> Misfits {
+        let mut misfits = Misfits::default();
+        let Some(known) = self.known.first() else { return misfits };
+        if let (Some(pattern), Some(now), Some(before)) = (&known.output, &outcome.output, &baseline.output) {
+            misfits.output = pattern.misfit_beside(now, before).map(|(now, before)| Place { before, now });
+        }
+        for way in Direction::BOTH {
+            let pairs = outcome.exchanges.iter().zip(&baseline.exchanges).zip(&known.exchanges).enumerate();
+            *misfits.of_mut(way) = pairs.into_iter().find_map(|(connection, ((now, before), sides))| {
+                let pattern = &sides[way.index()].0;
+                let (at, beside) = pattern.misfit_beside(&self.content(now, way), &self.content(before, way))?;
+                let raw = |exchange, at| place(exchange, self.framings.as_ref(), way, at);
+                let place = match pattern.first_gap() {
+                    Some(_) => Place { before: raw(before, beside), now: raw(now, at) },
+                    None => Place::of(&before.of(way).recording.bytes, &now.of(way).recording.bytes),
+                };
+                Some(Misfit { connection, place })
+            });
+        }
+        misfits
     }
 
     /// How much of what was said an outcome has in common with what is expected: the least of all streams, from 0 to 1.
@@ -161,7 +192,7 @@ impl Expectation {
 
     /// A conversation with another run of it; `None` where that is another conversation.
     fn merged(&self, known: &Known, outcome: &Outcome) -> Option<Known> {
-        let other = [Difference::Late, Difference::Exit, Difference::Connections];
+        let other = [Difference::Late, Difference::Withheld, Difference::Exit, Difference::Connections];
         if self.compare(known, outcome).iter().any(|difference| other.contains(difference)) {
             return None;
         }
@@ -233,35 +264,5 @@ impl Expectation {
         let ends =
             |known: &Known| known.exchanges.first().is_none_or(|sides| !sides[way.index()].1.contains(&Ending::Open));
         self.known.iter().all(ends)
-    }
-}
-
-/// What is compared of a stream: its messages where a framing is known, and what is left when it no longer holds; of TLS
-/// its records; else its bytes.
-fn content<'a>(exchange: &'a Exchange, framings: Option<&[Framing; 2]>, way: Direction) -> Cow<'a, [u8]> {
-    let bytes = &exchange.of(way).recording.bytes[..];
-    let Some(framings) = framings else { return super::tls_records::lines(bytes).map_or(bytes.into(), Cow::from) };
-    let [mut client, mut server] = decoders(framings);
-    if way == Direction::ServerToClient && framings[1].depends_on_requests() {
-        client.feed(&exchange.of(Direction::ClientToServer).recording.bytes);
-        while let Ok(Some(_)) = client.next() {}
-    }
-    let decoder = if way == Direction::ClientToServer { &mut client } else { &mut server };
-    decoder.feed(bytes);
-    decoder.finish();
-    let mut content = Vec::with_capacity(bytes.len());
-    loop {
-        let rest = bytes.len() - decoder.pending().len();
-        match decoder.next() {
-            Ok(Some(message)) => {
-                content.extend_from_slice(message);
-                content.extend_from_slice(b"\xff\n\xfe");
-            }
-            Ok(None) => return content.into(),
-            Err(_) => {
-                content.extend_from_slice(&bytes[rest..]);
-                return content.into();
-            }
-        }
     }
 }

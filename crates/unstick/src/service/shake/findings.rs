@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use unstick_wire::shake::words::{Failing, cause, describe};
+use unstick_wire::shake::words::{self, Failing, describe};
 use unstick_wire::shake::{Case, Direction, Edit, Shrink, atoms, order};
 
+use super::difference::Difference;
 use super::evidence::Evidence;
 use super::expect::Expectation;
 use super::headline::Names;
@@ -27,7 +28,7 @@ const HALF_CLOSES: usize = 3;
 
 /// What fails together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(super) enum Kind {
     Cut,
     Join,
     /// The client ends its side before the answer.
@@ -44,6 +45,12 @@ pub(super) async fn find(trial: &mut Trial) -> Result<()> {
             return Ok(());
         }
         trial.suspects.retain(|suspect| group.iter().all(|other| other.case != suspect.case));
+        let cancelled = match finding {
+            Some(_) => trial.cancelled(kind, &group).await?,
+            None => None,
+        };
+        let finding = finding.filter(|_| cancelled.is_none());
+        trial.doubts.extend(cancelled);
         match finding {
             Some(finding) => trial.findings.push(finding),
             None => trial.tried.extend(group.into_iter().map(|suspect| (suspect.case, false))),
@@ -176,6 +183,7 @@ fn finding(
         ),
         Kind::Cut | Kind::Join => explained(trial, way, names, &group),
     };
+    let cause = unread(trial, kind, &group).map_or(cause, str::to_owned);
     let failing = group.iter().map(|suspect| suspect.case.clone()).collect();
     let first = group.into_iter().next()?;
     Some(Finding {
@@ -187,10 +195,23 @@ fn finding(
         cause,
         evidence,
         unsteady: trial.unsteady || trial.expectation.is_volatile(),
+        misfits: trial.expectation.misfits(&first.outcome, &trial.baseline),
         baseline: trial.baseline.clone(),
         outcome: first.outcome,
         failing,
     })
+}
+
+/// The cause where what follows a message in the same read is lost, or answered late.
+fn unread(trial: &Trial, kind: Kind, group: &[Suspect]) -> Option<&'static str> {
+    let first = group.first()?;
+    if first.differences.contains(&Difference::Withheld) {
+        return Some(words::WITHHELD);
+    }
+    let misfit = trial.expectation.misfits(&first.outcome, &trial.baseline).of(Direction::ServerToClient)?;
+    let answer = &trial.baseline.exchanges.get(misfit.connection)?.of(Direction::ServerToClient).recording.bytes;
+    let goes_on = !answer.is_empty() && misfit.place.before == answer.len();
+    (kind == Kind::Cut && goes_on && trial.first_cut(group).is_some()).then_some(words::DROPPED)
 }
 
 /// When cuts or joins fail, and what most likely causes it.
@@ -212,7 +233,7 @@ fn explained(trial: &Trial, way: Direction, names: Names, group: &[Suspect]) -> 
     recording
         .segments
         .extend(trial.base.of(way).filter_map(|edit| if let Edit::Cut(at) = edit { Some(at) } else { None }));
-    let words = Failing {
+    let failing_words = Failing {
         stream: names.stream(way),
         recording: &recording,
         cuts: &failing,
@@ -235,7 +256,7 @@ fn explained(trial: &Trial, way: Direction, names: Names, group: &[Suspect]) -> 
             };
             (pattern, "a message that arrives in more than two parts is put together wrongly".into())
         }
-        _ => (describe(&words), cause(&words).into()),
+        _ => (describe(&failing_words), words::cause(&failing_words).into()),
     }
 }
 

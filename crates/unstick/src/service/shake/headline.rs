@@ -4,6 +4,7 @@ use unstick_wire::shake::{Case, Direction};
 
 use super::conversation::Subject;
 use super::difference::Difference;
+use super::misfit::{Misfit, Misfits, Place};
 use super::outcome::{Ending, Outcome, Side};
 
 /// What the sides and their streams are called: pipes have no server.
@@ -39,6 +40,7 @@ pub(super) struct Pair<'a> {
     pub(super) base: &'a Case,
     pub(super) before: &'a Outcome,
     pub(super) now: &'a Outcome,
+    pub(super) misfits: Misfits,
 }
 
 impl<'a> Pair<'a> {
@@ -57,11 +59,15 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// The first of the connections whose bytes differ: before, and now.
-    pub(super) fn sides(self, way: Direction) -> Option<(&'a Side, &'a Side)> {
-        let pairs = self.before.exchanges.iter().zip(&self.now.exchanges);
-        let mut sides = pairs.map(|(before, now)| (before.of(way), now.of(way)));
-        sides.find(|(before, now)| before.recording.bytes != now.recording.bytes)
+    /// The first of the connections that is not as it should be: before, and now, and where they begin to differ.
+    pub(super) fn sides(self, way: Direction) -> Option<(&'a Side, &'a Side, Place)> {
+        let sides = |at: usize| Some((self.before.exchanges.get(at)?.of(way), self.now.exchanges.get(at)?.of(way)));
+        if let Some(Misfit { connection, place }) = self.misfits.of(way) {
+            return sides(connection).map(|(before, now)| (before, now, place));
+        }
+        let differ = |(before, now): &(&Side, &Side)| before.recording.bytes != now.recording.bytes;
+        let (before, now) = (0..self.before.exchanges.len()).map_while(sides).find(differ)?;
+        Some((before, now, Place::of(&before.recording.bytes, &now.recording.bytes)))
     }
 
     fn said(self, difference: Difference) -> String {
@@ -80,15 +86,30 @@ impl<'a> Pair<'a> {
                 let (now, before) = (self.now.took.as_secs_f64(), self.before.took.as_secs_f64());
                 format!("it hangs: not over after {now:.1} s ({} {before:.2} s)", self.otherwise())
             }
+            (Difference::Withheld, ..) => self.withheld(),
             (Difference::Bytes(way), ..) => match self.sides(way) {
-                Some((before, now)) => self.bytes(way, before, now),
+                Some((before, now, place)) => self.bytes(way, before, now, place),
                 None => difference.to_string(),
             },
             _ => difference.to_string(),
         }
     }
 
-    fn bytes(self, way: Direction, before: &Side, now: &Side) -> String {
+    /// What comes only behind the client's end.
+    fn withheld(self) -> String {
+        let (answered, before_end) = (self.now.answered(), self.now.timing.before_end);
+        let (who, end) = match self.names.streams[0] {
+            "stdin" => ("prints", "its standard input ends"),
+            _ => ("sends", "the client ends its side"),
+        };
+        let what = match before_end {
+            0 => "its answer".to_owned(),
+            _ => format!("the last {} of {answered} bytes", answered - before_end),
+        };
+        format!("the {} {who} {what} only after {end}", self.names.other)
+    }
+
+    fn bytes(self, way: Direction, before: &Side, now: &Side, place: Place) -> String {
         let what = if way == Direction::ServerToClient { "the answer" } else { "what the client sends" };
         let (before_bytes, now_bytes) = (&before.recording.bytes, &now.recording.bytes);
         let (before_count, count) = (before_bytes.len(), now_bytes.len());
@@ -100,7 +121,6 @@ impl<'a> Pair<'a> {
         if is_tls(before_bytes) && is_tls(now_bytes) {
             return format!("{what} has other TLS records{end}");
         }
-        let same = before_bytes.iter().zip(now_bytes).take_while(|(one, other)| one == other).count();
         if count == 0 {
             let only = match self.base.edits() {
                 [] => String::new(),
@@ -110,14 +130,14 @@ impl<'a> Pair<'a> {
             format!("{nothing}{only}{end}")
         } else if before_count == 0 {
             format!("{what} comes, and nothing {}{end}", self.otherwise())
-        } else if same == count {
+        } else if place.now == count {
             format!("{what} breaks off after {count} of {before_count} bytes{end}")
-        } else if same == before_count {
+        } else if place.before == before_count {
             format!("{what} goes on: {count} bytes, not {before_count}{end}")
         } else if count == before_count {
-            format!("{what} differs from byte {same} on{end}")
+            format!("{what} differs from byte {} on{end}", place.now)
         } else {
-            format!("{what} differs from byte {same} on: {count} bytes, not {before_count}{end}")
+            format!("{what} differs from byte {} on: {count} bytes, not {before_count}{end}", place.now)
         }
     }
 }

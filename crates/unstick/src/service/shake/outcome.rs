@@ -126,6 +126,8 @@ pub(super) struct Timing {
     pub(super) answer: Duration,
     /// It did not come in the time that it takes without cuts.
     pub(super) given_up: bool,
+    /// The client's end was passed on.
+    pub(super) ended: bool,
     /// The server had ended its side before that.
     pub(super) ended_before: bool,
 }
@@ -134,6 +136,11 @@ impl Outcome {
     /// Nothing has come behind the last byte that was sent, nor behind the end.
     pub(super) fn is_unanswered(&self) -> bool {
         !self.timing.answered && self.answered() == self.timing.before_end
+    }
+
+    /// Part of the answer was given up, and came behind the client's end.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.timing.given_up && self.timing.ended && self.answered() > self.timing.before_end
     }
 
     /// Bytes that came from the server, or the program on pipes, on all connections.

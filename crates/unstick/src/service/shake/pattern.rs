@@ -4,22 +4,11 @@ use std::time::{Duration, Instant};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
+use super::token::{PLUS, Token, are_identifiers, is_of_identifiers, number, tokens};
+
 /// How long two runs are compared before what is left counts as all different: megabytes that have nothing in common would
 /// otherwise take as many steps as both have bytes, multiplied.
 const COMPARING: Duration = Duration::from_secs(1);
-
-/// The parts of a byte string that a difference is reckoned in: a word or a number, or any other byte.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Token {
-    Literal(Vec<u8>),
-    /// A number, of any length, because it was seen to differ; or part of a duration or a time of day, which do wherever
-    /// there is one.
-    Number,
-    /// What fills a column up to a width, in any number: where a time of day has a fraction, its last digits come and go.
-    Padding(u8),
-    /// Something that differs from run to run, in so many bytes.
-    Gap(usize, usize),
-}
 
 /// Literal bytes, with gaps between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +44,7 @@ impl Pattern {
         if let Some(exact) = self.exact.take() {
             self.tokens = tokens(&exact);
         }
-        let differs = self.word_of(self.first.iter().zip(bytes).take_while(|(one, other)| one == other).count());
+        let differs = self.word_of(common(&self.first, bytes));
         self.differs = Some(self.differs.map_or(differs, |before| before.min(differs)));
         let (merged, common, alike) = self.merge(bytes);
         self.tokens = merged;
@@ -102,19 +91,46 @@ impl Pattern {
     /// Where these bytes stop being what is known; `None`: nowhere.
     pub(super) fn misfit(&self, bytes: &[u8]) -> Option<usize> {
         if let Some(exact) = &self.exact {
-            let same = exact.iter().zip(bytes).take_while(|(one, other)| one == other).count();
+            let same = common(exact, bytes);
             return (same < exact.len().max(bytes.len())).then_some(same);
         }
-        // All places where what is known up to a token may end, as in a matcher of regular expressions.
+        let (places, token) = self.walk(bytes, self.tokens.len());
+        match self.tokens.get(token) {
+            None if places.contains(&bytes.len()) => None,
+            Some(Token::Literal(literal)) => places.last().map(|at| at + common(literal, &bytes[*at..])),
+            _ => places.last().copied(),
+        }
+    }
+
+    /// The same, and what is in this place of a run that fits.
+    pub(super) fn misfit_beside(&self, bytes: &[u8], fits: &[u8]) -> Option<(usize, usize)> {
+        let at = self.misfit(bytes)?;
+        if self.exact.is_some() {
+            return Some((at, at));
+        }
+        let (places, token) = self.walk(bytes, self.tokens.len());
+        let (beside, _) = self.walk(fits, token);
+        let into = at - places.last().copied().unwrap_or(at);
+        Some((at, (beside.last()? + into).min(fits.len())))
+    }
+
+    /// All places where what is known up to a token may end, as in a matcher of regular expressions; for the first token
+    /// that does not fit, or the one that is asked for.
+    fn walk(&self, bytes: &[u8], until: usize) -> (Vec<usize>, usize) {
         let mut places = vec![0];
-        let mut tokens = self.tokens.iter().peekable();
-        while let Some(token) = tokens.next() {
-            let next = match token {
+        let mut at = 0;
+        while at < until {
+            let mut through = 1;
+            let next = match &self.tokens[at] {
                 Token::Literal(literal) => after_literal(&places, bytes, literal),
                 Token::Number => after_number(&places, bytes),
                 Token::Padding(filler) => after_padding(&places, bytes, *filler),
-                Token::Gap(least, most) => match tokens.next() {
-                    Some(Token::Literal(literal)) => after_gap(&places, bytes, (*least, *most), literal),
+                Token::Id(least, most) => after_identifier(&places, bytes, (*least, *most)),
+                Token::Gap(least, most) => match self.tokens.get(at + 1) {
+                    Some(Token::Literal(literal)) => {
+                        through = 2;
+                        after_gap(&places, bytes, (*least, *most), literal)
+                    }
                     _ => {
                         let fits = |from: &usize| (*least..=*most).contains(&(bytes.len() - from));
                         if places.iter().any(fits) { vec![bytes.len()] } else { Vec::new() }
@@ -122,11 +138,12 @@ impl Pattern {
                 },
             };
             if next.is_empty() {
-                return places.last().copied();
+                break;
             }
             places = next;
+            at += through;
         }
-        if places.contains(&bytes.len()) { None } else { places.last().copied() }
+        (places, at)
     }
 
     /// Where something differs from run to run: the first offset; `None`: nowhere.
@@ -139,6 +156,11 @@ impl Pattern {
         let is_word = |byte: &&u8| byte.is_ascii_alphanumeric();
         at - self.first[..at].iter().rev().take_while(is_word).count()
     }
+}
+
+/// Bytes that both begin with.
+fn common(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
 fn after_literal(places: &[usize], bytes: &[u8], literal: &[u8]) -> Vec<usize> {
@@ -174,20 +196,16 @@ fn after_padding(places: &[usize], bytes: &[u8], filler: u8) -> Vec<usize> {
     after
 }
 
-/// Between the terms of a sum.
-const PLUS: &[u8] = b" + ";
-
-/// The length of the number that begins here: digits, and more of them behind dots.
-fn number(bytes: &[u8]) -> Option<usize> {
-    let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut length = digits(0);
-    if length == 0 {
-        return None;
+/// Behind each of the bytes that an identifier may end with.
+fn after_identifier(places: &[usize], bytes: &[u8], (least, most): (usize, usize)) -> Vec<usize> {
+    let mut after = Vec::new();
+    for at in places {
+        let run = bytes[*at..].iter().take(most).take_while(|byte| is_of_identifiers(**byte)).count();
+        after.extend((least..=run).map(|length| at + length));
     }
-    while bytes.get(length) == Some(&b'.') && digits(length + 1) > 0 {
-        length += 1 + digits(length + 1);
-    }
-    Some(length)
+    after.sort_unstable();
+    after.dedup();
+    after
 }
 
 fn after_gap(places: &[usize], bytes: &[u8], (least, most): (usize, usize), literal: &[u8]) -> Vec<usize> {
@@ -198,8 +216,8 @@ fn after_gap(places: &[usize], bytes: &[u8], (least, most): (usize, usize), lite
     found.filter(|at| reach(*at)).map(|at| at + literal.len()).collect()
 }
 
-/// Bytes of `new` that stand where such bytes always change: in a known gap, digits for digits, or as many bytes where
-/// they are no text.
+/// Bytes of `new` that stand where such bytes always change: in a known gap, digits for digits, an identifier for another,
+/// or as many bytes where they are no text.
 fn kindred(old: &[Token], new: &[Token]) -> usize {
     let sum = |tokens: &[Token]| tokens.iter().map(|token| token.length().1).sum::<usize>();
     let gaps = old.iter().filter(|token| matches!(token, Token::Gap(..))).map(|token| token.length().1).sum::<usize>();
@@ -207,45 +225,8 @@ fn kindred(old: &[Token], new: &[Token]) -> usize {
     let text = |token: &Token| matches!(token, Token::Literal(one) if one.iter().all(|byte| byte.is_ascii()));
     let numbers = !old.is_empty() && old.iter().chain(new).all(digits);
     let binary = sum(old) == sum(new) && !(old.iter().all(text) && new.iter().all(text));
-    if numbers || binary { sum(new) } else { sum(new).min(gaps) }
+    if numbers || binary || are_identifiers(old, new) { sum(new) } else { sum(new).min(gaps) }
 }
-
-impl Token {
-    /// Bytes, at least and at most.
-    fn length(&self) -> (usize, usize) {
-        match self {
-            Self::Literal(literal) => (literal.len(), literal.len()),
-            Self::Number => (1, LONGEST_NUMBER),
-            Self::Padding(_) => (1, WIDEST),
-            Self::Gap(least, most) => (*least, *most),
-        }
-    }
-
-    /// Bytes, as a rule.
-    fn weight(&self) -> usize {
-        match self {
-            Self::Number => USUAL_NUMBER,
-            Self::Padding(_) => USUAL_PADDING,
-            other => other.length().1,
-        }
-    }
-
-    fn is_number(&self) -> bool {
-        match self {
-            Self::Literal(one) => number(one) == Some(one.len()),
-            Self::Number => true,
-            Self::Gap(..) | Self::Padding(_) => false,
-        }
-    }
-}
-
-/// Bytes of a number that may have any: as many as 64 bits and their fraction have, and what one has as a rule.
-const LONGEST_NUMBER: usize = 24;
-const USUAL_NUMBER: usize = 4;
-
-/// The same of what fills a column.
-const WIDEST: usize = 256;
-const USUAL_PADDING: usize = 16;
 
 #[derive(Default)]
 struct Merged {
@@ -257,7 +238,7 @@ impl Merged {
     fn known(&mut self, token: &Token) {
         match (self.tokens.last_mut(), token) {
             // Where the one ends and the other begins cannot be told.
-            (Some(Token::Gap(least, most)), Token::Number | Token::Padding(_)) => {
+            (Some(Token::Gap(least, most)), Token::Number | Token::Padding(_) | Token::Id(..)) => {
                 let (shortest, longest) = token.length();
                 (*least, *most) = (*least + shortest, *most + longest);
             }
@@ -277,115 +258,19 @@ impl Merged {
             let lengths = tokens.iter().map(Token::length);
             lengths.fold((0, 0), |sum, length| (sum.0 + length.0, sum.1 + length.1))
         };
-        let (known, new) = (span(known), span(new));
-        let (mut least, mut most) = (known.0.min(new.0), known.1.max(new.1));
-        if least != most {
+        let (before, now) = (span(known), span(new));
+        let (mut least, mut most) = (before.0.min(now.0), before.1.max(now.1));
+        let is_known = matches!(known, [Token::Id(..) | Token::Gap(..)]) && (least, most) == before;
+        if least != most && !is_known {
             // A number that has had two lengths may have others.
             (least, most) = (least / 2, most * 2 + 8);
+        }
+        if are_identifiers(known, new) {
+            return self.known(&Token::Id(least, most));
         }
         match self.tokens.last_mut() {
             Some(Token::Gap(before, after)) => (*before, *after) = (*before + least, *after + most),
             _ => self.tokens.push(Token::Gap(least, most)),
-        }
-    }
-}
-
-fn tokens(bytes: &[u8]) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let word = match bytes[at] {
-            // Of a width that a number decides.
-            filler @ (b' ' | b'-' | b'=') => bytes[at..].iter().take_while(|byte| **byte == filler).count(),
-            _ => bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().max(1),
-        };
-        let length = match number(&bytes[at..]) {
-            Some(length) if length >= word => length,
-            _ => word,
-        };
-        tokens.push(Token::Literal(bytes[at..at + length].to_vec()));
-        at += length;
-    }
-    find_durations(&mut tokens);
-    find_clocks(&mut tokens);
-    tokens
-}
-
-/// Numbers before a unit of time, and sums of them: `0.002 + 0.000 secs`. Of whole seconds nothing is assumed.
-fn find_durations(tokens: &mut Vec<Token>) {
-    const UNITS: [&[u8]; 14] = [
-        b"s",
-        b"sec",
-        b"secs",
-        b"second",
-        b"seconds",
-        b"ms",
-        b"msec",
-        b"msecs",
-        b"us",
-        b"usec",
-        b"usecs",
-        b"ns",
-        b"milliseconds",
-        b"microseconds",
-    ];
-    let mut unit: Option<&[u8]> = None;
-    for token in tokens.iter_mut().rev() {
-        let Token::Literal(literal) = token else { continue };
-        let is_number = number(literal) == Some(literal.len());
-        let is_unit = UNITS.iter().find(|unit| literal.eq_ignore_ascii_case(unit));
-        if let (true, Some(unit)) = (is_number, unit) {
-            if literal.contains(&b'.') || !unit.starts_with(b"s") {
-                *token = Token::Number;
-            }
-        } else if let Some(found) = is_unit {
-            unit = Some(found);
-        } else if !matches!(literal[..], [b' ' | b'+' | b'/' | b',']) {
-            unit = None;
-        }
-    }
-    add_up(tokens);
-}
-
-/// Times of day: `12:34:56`, and with a fraction `12:34:56.789`, of which the width of a table may depend.
-fn find_clocks(tokens: &mut [Token]) {
-    let digits = |token: &Token| match token {
-        Token::Literal(one) if number(one) == Some(one.len()) => {
-            one.iter().position(|byte| *byte == b'.').or(Some(one.len()))
-        }
-        _ => None,
-    };
-    let colon = |token: &Token| matches!(token, Token::Literal(one) if one == b":");
-    let mut wide = false;
-    for at in 0..tokens.len().saturating_sub(4) {
-        let [hours, one, minutes, other, seconds] = &tokens[at..at + 5] else { continue };
-        let clock = colon(one) && colon(other) && digits(hours).is_some_and(|digits| digits <= 2);
-        if clock && digits(minutes) == Some(2) && digits(seconds) == Some(2) {
-            wide |= seconds.length().0 > 2;
-            for part in [at, at + 2, at + 4] {
-                tokens[part] = Token::Number;
-            }
-        }
-    }
-    for token in tokens.iter_mut().filter(|_| wide) {
-        if let Token::Literal(one) = token
-            && let [filler @ (b' ' | b'-' | b'='), _, ..] = one[..]
-        {
-            *token = Token::Padding(filler);
-        }
-    }
-}
-
-/// Makes one token of a sum of durations: `0.002 + 0.000 secs` and `0.002 + 0.000 + 0.001 secs` differ in time alone.
-fn add_up(tokens: &mut Vec<Token>) {
-    let is = |token: Option<&Token>, sign: &[u8]| matches!(token, Some(Token::Literal(literal)) if literal == sign);
-    let mut at = 0;
-    while at < tokens.len() {
-        let is_number = |at: usize| matches!(tokens.get(at), Some(Token::Number));
-        let is_sum = is(tokens.get(at + 1), b" ") && is(tokens.get(at + 2), b"+") && is(tokens.get(at + 3), b" ");
-        match is_number(at) && is_sum && is_number(at + 4) {
-            true => drop(tokens.drain(at + 1..at + 5)),
-            false => at += 1,
         }
     }
 }
@@ -479,6 +364,21 @@ mod tests {
         assert_eq!(number.first_gap(), Some(5));
         assert!(learnt(&["slept 15 s"]).misfit(b"slept 1 s").is_some(), "whole seconds may be what was asked for");
         assert!(learnt(&["1.5"]).misfit(b"1.6").is_some(), "and so may a number be");
+    }
+
+    #[test]
+    fn identifiers_may_be_any_and_are_still_no_text() {
+        let uuids = ["ok 3b656383-90ac-40e6-a9f3-aa34a616061b one", "ok eeb7cb3e-7379-42dc-8d11-0a8b5f893be3 one"];
+        let uuid = learnt(&uuids);
+        assert_eq!(uuid.misfit(b"ok e655f8bd-3385-4be0-9ed6-ad73f5070c88 one"), None);
+        assert_eq!(uuid.misfit(b"ok e655f8bd-3385-4be0-9ed6-ad73f5070c88 two"), Some(40));
+        assert!(uuid.misfit(b"ok no, that is no good request of yours on one").is_some());
+        let session = learnt(&["id=R9Zsp6QAH9XcAL4k;x", "id=/s0TcKubB60/7wcTkubBa0==;x"]);
+        assert_eq!(session.misfit(b"id=MTIzNDU2Nzg5MDEyMzQ=;x"), None);
+        assert!(session.misfit(b"id=not now, please;x").is_some());
+        assert_eq!(session.misfit_beside(b"id=MTIzNDU2Nzg5MDEyMzQ=;y", b"id=R9Zsp6QAH9XcAL4k;x"), Some((24, 20)));
+        assert!(learnt(&["all is right", "all is wrong"]).misfit(b"all is right").is_none());
+        assert!(Pattern::new(b"everything is right").learn(b"something went wrong") < 0.5, "words are no identifiers");
     }
 
     #[test]

@@ -110,6 +110,7 @@ impl Recorder {
             timing.ended_before = side.ending != Ending::Open;
         }
         timing.given_up = written.given_up;
+        timing.ended = written.ended.is_some();
         timing
     }
 

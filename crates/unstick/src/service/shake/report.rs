@@ -9,6 +9,7 @@ use super::difference::Difference;
 use super::evidence::Evidence;
 use super::excerpt::{columns, compared, head, marked, wrapped};
 use super::headline::{Names, Pair, matter};
+use super::misfit::{Misfits, Place};
 use super::note::Note;
 use super::outcome::{Exit, Outcome};
 use super::unrepeated::Unrepeated;
@@ -59,6 +60,8 @@ pub struct Finding {
     pub baseline: Outcome,
     /// The run of the smallest case.
     pub outcome: Outcome,
+    /// Where the outcome begins to differ.
+    pub(super) misfits: Misfits,
     /// All cases that fail in this way.
     pub failing: Vec<Case>,
 }
@@ -184,7 +187,7 @@ impl Finding {
     }
 
     fn pair(&self) -> Pair<'_> {
-        Pair { names: self.names, base: &self.base, before: &self.baseline, now: &self.outcome }
+        Pair { names: self.names, base: &self.base, before: &self.baseline, now: &self.outcome, misfits: self.misfits }
     }
 
     fn tell(&self, text: &mut String, number: usize, conversation: &Conversation, again: Option<String>) {
@@ -217,14 +220,17 @@ impl Finding {
 
     /// What the baseline said and what this case said, one below the other from where they differ.
     fn compare(&self, text: &mut String, difference: Difference) {
-        let (what, before, now, endings) = match difference {
+        let (what, before, now, place, endings) = match difference {
             Difference::Bytes(way) => {
-                let Some((before, now)) = self.pair().sides(way) else { return };
+                let Some((before, now, place)) = self.pair().sides(way) else { return };
                 let endings = Some((before.ending, now.ending));
-                (said_by(way, self.names.other), &before.recording.bytes, &now.recording.bytes, endings)
+                (said_by(way, self.names.other), &before.recording.bytes, &now.recording.bytes, place, endings)
             }
             Difference::Output => match (&self.baseline.output, &self.outcome.output) {
-                (Some(before), Some(now)) => ("what the program prints:".to_owned(), before, now, None),
+                (Some(before), Some(now)) => {
+                    let place = self.misfits.output.unwrap_or_else(|| Place::of(before, now));
+                    ("what the program prints:".to_owned(), before, now, place, None)
+                }
                 _ => return,
             },
             Difference::Connections => {
@@ -233,11 +239,10 @@ impl Finding {
             }
             _ => return,
         };
-        let at = before.iter().zip(now).take_while(|(one, other)| one == other).count();
-        let (one, other, column) = compared(before, now, at, WIDE - LABEL);
-        let mut remark = format!("differs from byte {at}: {} bytes, not {}", now.len(), before.len());
+        let (one, other, column) = compared(before, now, place, WIDE - LABEL);
+        let mut remark = format!("differs from byte {}: {} bytes, not {}", place.now, now.len(), before.len());
         if now.len() == before.len() {
-            remark = format!("differs from byte {at}");
+            remark = format!("differs from byte {}", place.now);
         }
         if let Some((_, now)) = endings.filter(|(before, now)| before != now) {
             let _ = write!(remark, "; then it {now}");

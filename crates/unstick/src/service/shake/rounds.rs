@@ -10,6 +10,7 @@ use unstick_wire::shake::{Case, Depth, Direction, Planned, Random, Stage, plan};
 
 use super::config::Progress;
 use super::conversation::Subject;
+use super::difference::Difference;
 use super::outcome::{Exit, Outcome};
 use super::trial::{Suspect, Trial, over};
 use crate::error::{Error, Result};
@@ -69,6 +70,7 @@ impl Trial {
         if self.jobs == 1 || self.unsteady {
             return Ok(());
         }
+        let (begun, alone) = (Instant::now(), self.bounds.typical);
         let mut together = JoinSet::new();
         for _ in 0..self.jobs {
             let (runner, base, bounds) = (Arc::clone(&self.runner), self.base.clone(), self.bounds);
@@ -78,8 +80,10 @@ impl Trial {
         while let Some(outcome) = together.join_next().await {
             alike &= matches!(outcome, Ok(Ok(outcome)) if self.expectation.learn_alike(&outcome));
         }
+        self.bounds.typical = begun.elapsed();
         if !alike {
             self.jobs = 1;
+            self.bounds.typical = alone;
             // It serves one at a time, or it does not always say the same.
             for _ in 0..APART {
                 if !self.gone {
@@ -147,7 +151,7 @@ impl Trial {
     async fn run_all(&mut self, cases: Vec<Planned>) -> Result<()> {
         let mut round = Round::default();
         self.planned = (cases.len() as u64).saturating_add(self.shake.random.unwrap_or(0));
-        self.estimate(cases.len());
+        self.estimate();
         let mut cases = cases.into_iter();
         let mut running = JoinSet::new();
         loop {
@@ -195,7 +199,7 @@ impl Trial {
             return Ok(());
         }
         let differences = self.differences(&outcome).await?;
-        if outcome.late {
+        if outcome.late || differences.contains(&Difference::Withheld) {
             let spent = outcome.took / u32::try_from(self.jobs).unwrap_or(1);
             *round.hanging.entry((stage, ways)).or_default() += spent;
         }
@@ -254,13 +258,13 @@ impl Trial {
         Some(Planned { case, stage: Stage::Random })
     }
 
-    /// Says how long the cases will take, if they take what a run without cuts does.
-    fn estimate(&self, cases: usize) {
-        let begun = Instant::now();
-        let each = self.bounds.typical / u32::try_from(self.jobs).unwrap_or(1);
-        let whole = each.saturating_mul(u32::try_from(cases).unwrap_or(u32::MAX));
-        let whole = self.shake.time.map_or(whole, |time| whole.min(time.saturating_sub(begun - self.begun)));
-        self.tell(None, Some(whole));
+    /// Says how long all of it will take, what has passed included: if cases take what runs without cuts do, as many at
+    /// once as are run.
+    fn estimate(&self) {
+        let turns = self.planned.div_ceil(self.jobs as u64);
+        let cases = self.bounds.typical.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX));
+        let whole = self.begun.elapsed().saturating_add(cases);
+        self.tell(None, Some(self.shake.time.map_or(whole, |time| whole.min(time))));
     }
 
     fn tell(&self, stage: Option<Stage>, estimate: Option<Duration>) {

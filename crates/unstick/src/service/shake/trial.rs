@@ -278,7 +278,8 @@ impl Trial {
     pub(super) fn in_words(&self, now: &Outcome) -> String {
         let differences = self.expectation.differences(now);
         let (names, base) = (Names::of(&self.runner.subject), &self.base);
-        Pair { names, base, before: &self.baseline, now }.headline(&differences)
+        let misfits = self.expectation.misfits(now, &self.baseline);
+        Pair { names, base, before: &self.baseline, now, misfits }.headline(&differences)
     }
 
     /// Notes a suspect that passed in other runs, unless runs without cuts have shown the same since.

@@ -1,0 +1,104 @@
+//! The message that ends a conversation may cancel answers that are under way, as LDAP's unbind does: a server that then
+//! says less where both come in one read is not accused.
+
+use std::sync::Arc;
+
+use unstick_wire::shake::{Case, Direction, Edit};
+
+use super::conversation::Bounds;
+use super::findings::Kind;
+use super::hold::Hold;
+use super::note::Note;
+use super::outcome::{Ending, Outcome};
+use super::trial::{Suspect, Trial};
+use crate::error::Result;
+
+use Direction::{ClientToServer, ServerToClient};
+
+/// How often what comes before the last message must be answered in full.
+const ALONE: usize = 3;
+
+/// Where the last message begins, and the two answers.
+struct Last<'a> {
+    begins: u64,
+    whole: &'a [u8],
+    part: &'a [u8],
+}
+
+impl Trial {
+    /// Why nothing can be said of these, where all that they show is that the server leaves out what it would have said
+    /// before its last message came: it closes upon that message, what comes before is answered in full without it, and
+    /// no cut inside that part changes anything.
+    pub(super) async fn cancelled(&mut self, kind: Kind, group: &[Suspect]) -> Result<Option<Note>> {
+        let Some(Last { begins, whole, part }) = self.last_message(kind, group) else { return Ok(None) };
+        let (whole, said) = (whole.to_vec(), part.len());
+        for _ in 0..ALONE {
+            let alone = self.alone(begins, &whole).await?;
+            let answer = alone.exchanges.first().map(|one| one.of(ServerToClient));
+            if answer.is_none_or(|side| side.recording.bytes != whole || side.ending != Ending::Open) {
+                return Ok(None);
+            }
+        }
+        let length = self.conversation.client.bytes.len() as u64;
+        let who = super::headline::Names::of(&self.runner.subject).other;
+        Ok(Some(Note::from(format!(
+            "the {who} sends {said} instead of {} bytes where bytes {begins} to {} come in the same read as what is before \
+             them, and closes: a message that ends the conversation may cancel answers that are under way, and so may a \
+             fault; leave that message out, and what is before it is tried",
+            whole.len(),
+            length - 1,
+        ))))
+    }
+
+    /// The last message that a conversation may end with; `None` where it cannot be that.
+    fn last_message<'a>(&'a self, kind: Kind, group: &'a [Suspect]) -> Option<Last<'a>> {
+        let suspect = group.first().filter(|_| self.is_scripted())?;
+        let answer = |outcome: &'a Outcome| match &outcome.exchanges[..] {
+            [only] if outcome.timing.ended_before => Some(&only.of(ServerToClient).recording.bytes[..]),
+            _ => None,
+        };
+        let (without, with) = (answer(&self.baseline)?, answer(&suspect.outcome)?);
+        let (begins, whole, part) = match kind {
+            Kind::Cut => (self.first_cut(group)?, with, without),
+            Kind::Join => (self.last_boundary(group)?, without, with),
+            Kind::HalfClose => return None,
+        };
+        (part.len() < whole.len() && whole.starts_with(part)).then_some(Last { begins, whole, part })
+    }
+
+    /// The first of the cuts that fail, where earlier ones were tried and none of them does.
+    pub(super) fn first_cut(&self, group: &[Suspect]) -> Option<u64> {
+        let cut = |case: &Case| match case.edits() {
+            [(ClientToServer, Edit::Cut(at))] => Some(*at),
+            _ => None,
+        };
+        let first = group.iter().map(|suspect| cut(&suspect.case)).min()??;
+        let earlier = self.tried.iter().any(|(case, failed)| !failed && cut(case).is_some_and(|at| at < first));
+        earlier.then_some(first)
+    }
+
+    /// The last boundary between two segments, where each of these joins it.
+    fn last_boundary(&self, group: &[Suspect]) -> Option<u64> {
+        let pinned =
+            self.base.of(ClientToServer).filter_map(|edit| if let Edit::Cut(at) = edit { Some(at) } else { None });
+        let last = self.conversation.client.segments.iter().copied().chain(pinned).max()?;
+        let joins = |suspect: &Suspect| match suspect.case.edits() {
+            [(ClientToServer, Edit::Join(from, to))] => *from < last && to.is_none_or(|to| last < to),
+            _ => false,
+        };
+        group.iter().all(joins).then_some(last)
+    }
+
+    /// A run of what comes before the last message; the server's answer is waited for.
+    async fn alone(&self, begins: u64, whole: &[u8]) -> Result<Outcome> {
+        let mut left = begins as usize;
+        let mut writes = self.runner.subject.writes().to_vec();
+        for write in &mut writes {
+            write.truncate(left);
+            left -= write.len();
+        }
+        let hold = Hold { expected: whole.len(), answer: self.bounds.hold.answer, unknown: false, ..self.bounds.hold };
+        let bounds = Bounds { ends: false, expected: whole.len(), hold, ..self.bounds };
+        Arc::new(self.runner.telling(writes)).run(&Case::uncut(), bounds).await
+    }
+}

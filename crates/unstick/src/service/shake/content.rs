@@ -1,0 +1,65 @@
+//! What is compared of a stream: its messages where a framing is known, and what is left when it no longer holds; of TLS its
+//! records; else its bytes.
+
+use std::borrow::Cow;
+
+use unstick_wire::Framing;
+use unstick_wire::shake::{Direction, decoders};
+
+use super::outcome::Exchange;
+
+/// Stands behind each message, so that two short ones are not one long one.
+const SEPARATOR: &[u8] = b"\xff\n\xfe";
+
+/// What is compared of a stream.
+pub(super) fn content<'a>(exchange: &'a Exchange, framings: Option<&[Framing; 2]>, way: Direction) -> Cow<'a, [u8]> {
+    let bytes = &exchange.of(way).recording.bytes[..];
+    let Some(framings) = framings else { return super::tls_records::lines(bytes).map_or(bytes.into(), Cow::from) };
+    let mut content = Vec::with_capacity(bytes.len());
+    messages(exchange, framings, way, |_, part, is_message| {
+        content.extend_from_slice(part);
+        content.extend_from_slice(if is_message { SEPARATOR } else { b"" });
+    });
+    content.into()
+}
+
+/// Where in the stream this offset of its content is; of the begin of its message where its bytes are not found there.
+pub(super) fn place(exchange: &Exchange, framings: Option<&[Framing; 2]>, way: Direction, at: usize) -> usize {
+    let bytes = &exchange.of(way).recording.bytes[..];
+    let Some(framings) = framings else {
+        // Records of TLS are told in words, which are nowhere in the stream.
+        return if super::tls_records::lines(bytes).is_some() { 0 } else { at };
+    };
+    let (mut begins, mut place) = (0, bytes.len());
+    messages(exchange, framings, way, |from, part, is_message| {
+        let ends = begins + part.len() + if is_message { SEPARATOR.len() } else { 0 };
+        if (begins..ends).contains(&at) {
+            let header =
+                if part.is_empty() { None } else { bytes[from..].windows(part.len()).position(|seen| seen == part) };
+            place = from + header.map_or(0, |header| header + (at - begins).min(part.len()));
+        }
+        begins = ends;
+    });
+    place.min(bytes.len())
+}
+
+/// The messages of a stream, and what is left, each with the offset of its frame.
+fn messages(exchange: &Exchange, framings: &[Framing; 2], way: Direction, mut each: impl FnMut(usize, &[u8], bool)) {
+    let bytes = &exchange.of(way).recording.bytes[..];
+    let [mut client, mut server] = decoders(framings);
+    if way == Direction::ServerToClient && framings[1].depends_on_requests() {
+        client.feed(&exchange.of(Direction::ClientToServer).recording.bytes);
+        while let Ok(Some(_)) = client.next() {}
+    }
+    let decoder = if way == Direction::ClientToServer { &mut client } else { &mut server };
+    decoder.feed(bytes);
+    decoder.finish();
+    loop {
+        let from = bytes.len() - decoder.pending().len();
+        match decoder.next() {
+            Ok(Some(message)) => each(from, message, true),
+            Ok(None) => return,
+            Err(_) => return each(from, &bytes[from..], false),
+        }
+    }
+}
