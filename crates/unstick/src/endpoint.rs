@@ -20,6 +20,7 @@ mod port_owner;
 #[cfg(feature = "proxy")]
 mod proxy;
 #[cfg(unix)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux splices"))]
 mod ready;
 mod request;
 pub(crate) mod resolve;
@@ -65,7 +66,7 @@ pub use notices::{Notice, Notices};
 pub use options::{Options, Trace, UdpOptions};
 #[cfg(feature = "proxy")]
 pub use proxy::settings::Proxy;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub(crate) use ready::ReadySocket;
 pub use request::Request;
 #[cfg(unix)]

@@ -1,10 +1,13 @@
 //! A command and what it starts: in a process group of their own, so that they are ended together; and all such groups that
 //! have not ended yet.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+#[cfg(unix)]
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::process::{Child, Command};
 use tokio::sync::OwnedSemaphorePermit;
@@ -15,6 +18,11 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// A command line for the shell.
 pub(crate) fn shell(line: &str) -> Command {
+    if cfg!(windows) {
+        let mut shell = Command::new("cmd");
+        shell.args(["/C", line]);
+        return shell;
+    }
     let mut shell = Command::new("sh");
     shell.args(["-c", line]);
     shell
@@ -22,7 +30,7 @@ pub(crate) fn shell(line: &str) -> Command {
 
 /// A process that runs, and what it has started. Where there are no such groups, it stands alone.
 ///
-/// Dropping it ends nothing: [`signal_all`] reaches it for as long as something of it runs.
+/// Dropping it ends nothing: [`kill_all`] reaches it for as long as something of it runs.
 pub(crate) struct Group {
     pub(crate) leader: Child,
     #[cfg(unix)]
@@ -30,6 +38,7 @@ pub(crate) struct Group {
 }
 
 /// A group that has not ended yet, as far as is known.
+#[cfg(unix)]
 struct Entry {
     /// Its leader has not been waited for: the number is its own. Later it may become somebody else's, once the group is empty.
     led: bool,
@@ -154,19 +163,30 @@ impl Drop for Group {
 
 /// Asks a group to end; one that has ended meanwhile is not asked.
 #[cfg(unix)]
-pub(crate) fn terminate(number: Pid) {
+fn terminate(number: Pid) {
     let _ = kill_process_group(number, Signal::TERM);
 }
 
 /// Ends it.
 #[cfg(unix)]
-pub(crate) fn kill(number: Pid) {
+fn kill(number: Pid) {
     let _ = kill_process_group(number, Signal::KILL);
 }
 
-/// Sends a signal to all groups at once.
+/// Asks all groups to end, at once. Where there are no groups, each command ends with its own handle.
+pub(crate) fn terminate_all() {
+    #[cfg(unix)]
+    signal_all(terminate);
+}
+
+/// Ends all groups, at once.
+pub(crate) fn kill_all() {
+    #[cfg(unix)]
+    signal_all(kill);
+}
+
 #[cfg(unix)]
-pub(crate) fn signal_all(send: fn(Pid)) {
+fn signal_all(send: fn(Pid)) {
     for (number, entry) in &*groups() {
         let number = Pid::from_raw(*number);
         if let Some(number) = number.filter(|number| entry.led || is_ours(*number)) {

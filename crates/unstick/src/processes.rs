@@ -125,9 +125,9 @@ pub async fn end_processes(courtesy: Duration) {
     if all_gone_within(courtesy).await {
         return;
     }
-    process_group::signal_all(process_group::terminate);
+    process_group::terminate_all();
     if !all_gone_within(limits::PROCESS_GRACE).await {
-        process_group::signal_all(process_group::kill);
+        process_group::kill_all();
         // Whom the system does not end at once it will.
         all_gone_within(limits::FINAL_FLUSH_TIMEOUT).await;
     }
@@ -135,7 +135,7 @@ pub async fn end_processes(courtesy: Duration) {
 
 /// Ends them now (SIGKILL), without waiting: for a program that may not wait.
 pub fn kill_processes() {
-    process_group::signal_all(process_group::kill);
+    process_group::kill_all();
 }
 
 async fn all_gone_within(patience: Duration) -> bool {

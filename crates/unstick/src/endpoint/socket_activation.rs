@@ -111,5 +111,6 @@ impl Inherited {
 
 /// Whether a socket of connections is one itself, and none to listen on: systemd's `Accept=yes`.
 pub(super) fn is_connection(socket: &Socket) -> bool {
-    socket.is_listener().is_ok_and(|listens| !listens)
+    // Not every system says whether a socket listens, but one that does has no peer anywhere.
+    socket.peer_addr().is_ok()
 }

@@ -13,7 +13,9 @@ use std::{
 use tokio::{fs::File, io::AsyncWrite};
 
 use super::transport::{PeerAddrs, StreamRead, StreamTransport, StreamWrite};
-use crate::error::{Error, Result};
+#[cfg(unix)]
+use crate::error::Error;
+use crate::error::Result;
 
 /// Opens descriptors of its own, so that none of the standard library's buffers stand between.
 ///

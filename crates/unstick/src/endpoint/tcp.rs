@@ -21,7 +21,7 @@ use super::port_owner;
 use super::proxy;
 #[cfg(unix)]
 use super::ready::ReadySocket;
-use super::resolve::{bind_hint, display_address, may_be_missing, nothing_there, resolve, retrying, source_for};
+use super::resolve::{bind_hint, may_be_missing, nothing_there, resolve, retrying, source_for};
 use super::transport::{Accept, Lost, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use super::write_error::{self, Half};
 use crate::address::HostPort;
@@ -260,7 +260,8 @@ fn listener(scheme: &str, sockets: Vec<TcpListener>, options: &Options) -> Liste
 #[cfg(unix)]
 fn handed_over(scheme: &str, connection: TcpStream, options: &Options) -> Result<Listener> {
     let address = connection.local_addr().map_err(|e| Error::io("the socket", e))?;
-    let (addresses, one) = (vec![format!("{scheme}://{}", display_address(address))], One::new(connection));
+    let (addresses, one) =
+        (vec![format!("{scheme}://{}", super::resolve::display_address(address))], One::new(connection));
     let (sockets, options, patience) = (Vec::new(), options.clone(), AcceptBackoff::default());
     Ok(Listener { sockets, addresses, options, first: 0, patience, one })
 }

@@ -68,6 +68,7 @@ pub(crate) trait StreamRead: AsyncRead + Send + Unpin {
 
     /// The socket itself, where bytes can be taken off it past this half.
     #[cfg(unix)]
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     fn ready(&self) -> Option<ReadySocket<'_>> {
         None
     }
@@ -88,6 +89,7 @@ pub(crate) trait StreamWrite: AsyncWrite + Send + Unpin {
 
     /// The socket itself, where bytes can be put onto it past this half.
     #[cfg(unix)]
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     fn ready(&self) -> Option<ReadySocket<'_>> {
         None
     }

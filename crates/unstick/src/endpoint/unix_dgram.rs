@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::net::{SendFlags, SocketAddrUnix, sendto};
+use rustix::net::{SocketAddrUnix, sendto};
 use socket2::Type;
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
@@ -71,7 +71,7 @@ struct Room {
     begun: Instant,
     /// By the bytes of the peer's name; peers without one share a session, which cannot be answered. At most
     /// `max_sessions`.
-    sessions: Mutex<HashMap<SocketAddrUnix, Weak<Session>>>,
+    sessions: Mutex<HashMap<Option<SocketAddrUnix>, Weak<Session>>>,
     /// Bytes that no reader has taken yet, of all sessions.
     unread: AtomicUsize,
     /// Datagrams of peers that found no room.
@@ -95,7 +95,7 @@ impl Room {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<SocketAddrUnix, Weak<Session>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Option<SocketAddrUnix>, Weak<Session>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -137,7 +137,7 @@ impl Room {
     /// Takes one datagram: who sent it differs from one to the next.
     fn take(self: &Arc<Self>, arrivals: &Arrivals) -> io::Result<()> {
         unix_packets::take_from(&self.socket, |message, cut_short, from| {
-            if self.own.as_ref() == Some(&from) {
+            if from.is_some() && self.own == from {
                 return self.notices.forged(1);
             }
             match self.session(from, arrivals) {
@@ -156,7 +156,7 @@ impl Room {
     }
 
     /// The session of a peer, perhaps a new one; `None` where there is no room for it.
-    fn session(self: &Arc<Self>, from: SocketAddrUnix, arrivals: &Arrivals) -> Option<Arc<Session>> {
+    fn session(self: &Arc<Self>, from: Option<SocketAddrUnix>, arrivals: &Arrivals) -> Option<Arc<Session>> {
         let mut sessions = self.sessions();
         if let Some(session) = sessions.get(&from).and_then(Weak::upgrade) {
             return Some(session);
@@ -166,8 +166,8 @@ impl Room {
         }
         let Ok(place) = arrivals.clone().try_reserve_owned() else { return None };
         let (inbox, last) = (Inbox::default(), AtomicU64::new(self.age()));
-        let name = unix_name::display_sender(&from);
-        let peer = name.is_some().then(|| from.clone());
+        let name = from.as_ref().and_then(unix_name::display_sender);
+        let peer = from.clone().filter(|_| name.is_some());
         let remote = name.unwrap_or_else(|| "a peer without a name".to_owned());
         let session = Arc::new(Session { room: Arc::clone(self), peer, inbox, last });
         sessions.insert(from, Arc::downgrade(&session));
@@ -252,8 +252,8 @@ impl SendDatagram for Session {
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, what));
         };
         self.last.store(self.room.age(), Ordering::Relaxed);
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        let sent = sendto(&self.room.socket, message, flags, peer).map(|_| ()).map_err(io::Error::from);
+        let sent =
+            sendto(&self.room.socket, message, unix_packets::at_once(), peer).map(|_| ()).map_err(io::Error::from);
         if sent.as_ref().is_err_and(is_gone) {
             self.inbox.close();
         }

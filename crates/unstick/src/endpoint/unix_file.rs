@@ -69,10 +69,11 @@ pub(super) fn bind(
         socket.bind(&wanted).map_err(failed)?;
         return Ok((socket, None));
     };
-    let mode = options.mode.map(Mode::from_raw_mode);
+    // Permissions have twelve bits, and some systems a type of sixteen for them.
+    let mode = options.mode.map(|mode| Mode::from_raw_mode(mode as rustix::fs::RawMode));
+    #[cfg(target_os = "linux")]
     if let Some(mode) = mode {
         // Before there is a file, so that it is never open to more than those; what umask takes away is given back below.
-        #[cfg(target_os = "linux")]
         rustix::fs::fchmod(&socket, mode).map_err(|e| failed(e.into()))?;
     }
     match socket.bind(&wanted) {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvFlags, SendFlags, SocketAddrUnix, recvfrom, send};
+use rustix::net::{RecvFlags, SendFlags, SocketAddrUnix, send};
 use socket2::Socket;
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
@@ -76,24 +76,44 @@ fn take_one<'a>(socket: &UnixDatagram, landing: &'a mut [u8], ends: bool) -> io:
     Ok(Taken { message, cut_short, ended: ends && got.bytes == 0 && !from_somebody })
 }
 
-/// Takes one message. File descriptors that a peer passes are closed by the system: they are not asked for.
+/// Takes one message. File descriptors that a peer passes are closed by the system: no room is given for them.
 #[cfg(not(target_os = "linux"))]
 fn take_one<'a>(socket: &UnixDatagram, landing: &'a mut [u8], _ends: bool) -> io::Result<Taken<'a>> {
-    let room = landing.len();
-    let (_, length) = rustix::net::recv(socket, &mut landing[..], RecvFlags::TRUNC | RecvFlags::DONTWAIT)?;
-    Ok(Taken { message: &landing[..length.min(room)], cut_short: length > room, ended: false })
+    let (length, cut_short, _) = take_whole(socket, landing)?;
+    Ok(Taken { message: &landing[..length], cut_short, ended: false })
 }
 
-/// Takes one message off a socket that many send to, with its sender's name.
-pub(super) fn take_from(socket: &UnixDatagram, take: impl FnOnce(&[u8], bool, SocketAddrUnix)) -> io::Result<()> {
+/// How many bytes of a message have landed, whether it was longer, and its sender's name.
+///
+/// Only Linux says with `MSG_TRUNC` how long a message was; that it was longer is said everywhere.
+fn take_whole(socket: &UnixDatagram, landing: &mut [u8]) -> io::Result<(usize, bool, Option<SocketAddrUnix>)> {
+    use rustix::net::{RecvAncillaryBuffer, ReturnFlags, recvmsg};
+    let mut nothing = RecvAncillaryBuffer::default();
+    let got = recvmsg(socket, &mut [io::IoSliceMut::new(landing)], &mut nothing, RecvFlags::DONTWAIT)?;
+    let from = got.address.and_then(|from| SocketAddrUnix::try_from(from).ok());
+    Ok((got.bytes, got.flags.contains(ReturnFlags::TRUNC), from))
+}
+
+/// Takes one message off a socket that many send to, with its sender's name, where it has one.
+pub(super) fn take_from(
+    socket: &UnixDatagram,
+    take: impl FnOnce(&[u8], bool, Option<SocketAddrUnix>),
+) -> io::Result<()> {
     LANDING.with_borrow_mut(|landing| {
         landing.resize(limits::LARGEST_PACKET, 0);
-        let (_, length, from) = recvfrom(socket, &mut landing[..], RecvFlags::TRUNC | RecvFlags::DONTWAIT)?;
-        let from = from.and_then(|from| SocketAddrUnix::try_from(from).ok());
-        let kept = length.min(limits::LARGEST_PACKET);
-        take(&landing[..kept], length > kept, from.unwrap_or_else(SocketAddrUnix::new_unnamed));
+        let (length, cut_short, from) = take_whole(socket, landing)?;
+        take(&landing[..length], cut_short, from);
         Ok(())
     })
+}
+
+/// A send that neither waits nor ends this process by a signal. Where there is no such flag, socket2 has set an option of the
+/// socket that does the same.
+pub(super) fn at_once() -> SendFlags {
+    #[cfg(not(target_vendor = "apple"))]
+    return SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    #[cfg(target_vendor = "apple")]
+    return SendFlags::DONTWAIT;
 }
 
 /// Registers a socket of any kind with the runtime, which then says when it is ready. tokio has a type for datagram
@@ -119,7 +139,7 @@ struct Packets {
 
 impl SendDatagram for Packets {
     fn try_send(&self, message: &[u8]) -> io::Result<()> {
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let flags = at_once();
         let sending = || {
             self.socket
                 .try_io(Interest::WRITABLE, || send(&self.socket, message, flags).map(|_| ()).map_err(io::Error::from))

@@ -82,6 +82,7 @@ pub enum Ended {
 }
 
 /// Bytes moved in one call: a few of them fill any socket's buffer.
+#[cfg(target_os = "linux")]
 const CHUNK: usize = 1 << 20;
 
 /// How often the threads are looked at that are to write what they have read.

@@ -3,6 +3,7 @@
 //! Datagrams bring this count with them as well (`SO_RXQ_OVFL`), but only as it stood when they were queued: what was
 //! dropped behind the last of them is seen here alone.
 
+#[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ fn drops_in(table: &str, inode: &str) -> Option<u32> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn count(_: impl AsFd, _ipv4: bool) -> Option<u32> {
+pub(super) fn count<S>(_: S, _ipv4: bool) -> Option<u32> {
     None
 }
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use crate::endpoint::{StreamRead, StreamWrite};
 
 /// What came of an attempt.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub(super) enum Moved {
     /// So many bytes have reached the receiver; none where it goes on by reading and writing.
     Some(u64),

@@ -5,13 +5,12 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::time::Instant;
 
 use bytes::Bytes;
-use rustix::net::RecvFlags;
 use socket2::SockRef;
 
 use super::act::{Act, PATIENCE, Transport, What};
 use super::recorder::{Pair, Recorder, cannot, queued};
 use super::stream::{LONG, USUAL_ROOM};
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
 
 /// Two connected UDP sockets and what happens on them.
 #[derive(Debug)]
@@ -45,11 +44,14 @@ impl Datagrams {
 
     /// One `recv` with so much room: the bytes, and how many more the datagram had. `None` where nothing waits.
     pub(super) fn take(&self, room: &mut [u8]) -> Result<Option<(usize, usize)>> {
-        match rustix::net::recv(&self.far, &mut *room, RecvFlags::TRUNC) {
-            Ok((_, whole)) => Ok(Some((whole.min(room.len()), whole.saturating_sub(room.len())))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(cannot(error.into())),
-        }
+        // Only Linux says with `MSG_TRUNC` how long a datagram was; looking at it beforehand tells it everywhere.
+        let mut all = [0; limits::LARGEST_PAYLOAD];
+        let whole = match self.far.peek(&mut all) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            whole => whole.map_err(cannot)?,
+        };
+        let taken = self.far.recv(room).map_err(cannot)?;
+        Ok(Some((taken, whole.saturating_sub(taken))))
     }
 
     /// The same, waited for.

@@ -34,6 +34,7 @@ const FIN_WAIT1: u8 = 4;
 const FIN_WAIT2: u8 = 5;
 const TIME_WAIT: u8 = 6;
 const CLOSE_WAIT: u8 = 8;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 const LISTEN: u8 = 10;
 
 impl Seen {
@@ -140,6 +141,7 @@ impl Table {
 }
 
 /// An IPv4 address inside IPv6 is IPv4: so the table has it.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
