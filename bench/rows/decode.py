@@ -44,7 +44,7 @@ def row(case, way, what, bar):
 ROWS = [
     row("u32be-64", "borrowed", "decode `u32be`, 64 B, borrowed", 4),
     row("u32be-1024", "borrowed", "decode `u32be`, 1 KiB, borrowed", 1.5),
-    row("u32be-64", "owned", "decode `u32be`, 64 B, owned `Bytes`", 3),
+    row("u32be-64", "owned", "decode `u32be`, 64 B, owned `Bytes`", 2.5),
     row("u32be-1024", "owned", "decode `u32be`, 1 KiB, owned `Bytes`", 1.3),
     row("line-80", "borrowed", "80 B lines, borrowed", 3),
     row("line-80", "owned", "80 B lines, owned UTF-8", 1.5),

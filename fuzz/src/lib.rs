@@ -75,7 +75,7 @@ impl Told {
 }
 
 /// Feeds a stream in segments of lengths that follow from `seed`, or all at once where there is none, and takes
-/// messages borrowed and owned in turn.
+/// messages borrowed, by a cursor and owned in turn.
 pub fn decode(framing: &Framing, stream: &[u8], seed: Option<u8>) -> Told {
     let mut decoder = framing.decoder();
     let mut told = Told { messages: Vec::new(), discarded: 0, error: None };
@@ -93,6 +93,8 @@ pub fn decode(framing: &Framing, stream: &[u8], seed: Option<u8>) -> Told {
         loop {
             let message = if state >> 27 & 1 == 0 {
                 decoder.next().map(|message| message.map(<[u8]>::to_vec))
+            } else if state >> 26 & 1 == 0 {
+                decoder.messages().next().map(|message| message.map(<[u8]>::to_vec))
             } else {
                 decoder.next_bytes().map(|message| {
                     message.map(|message| {

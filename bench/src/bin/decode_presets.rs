@@ -1,4 +1,4 @@
-//! The preset rows, both sides: `Decoder::feed` and `next` with the preset, or a loop written by hand for that protocol.
+//! The rows against loops by hand, both sides: `Decoder::feed` and `messages` with `u32be` or a preset, or a loop written by hand for that protocol.
 
 use std::hint::black_box;
 
@@ -22,7 +22,7 @@ fn u32be(input: &[u8], at: usize) -> Option<usize> {
 /// The header of a frame with `BODY` bytes behind it, as servers of this protocol send it.
 fn header(preset: &str) -> Option<&'static [u8]> {
     Some(match preset {
-        "kafka" => &[0, 0, 0, 64],
+        "u32be" | "kafka" => &[0, 0, 0, 64],
         "dns" => &[0, 64],
         "postgres" => &[b'D', 0, 0, 0, 68],
         "mongodb" => &[68, 0, 0, 0],
@@ -37,7 +37,7 @@ fn header(preset: &str) -> Option<&'static [u8]> {
 /// What somebody would write for this protocol. Each loop is compiled for its own way to a length.
 fn hand(image: &Image, millis: u64, preset: &str) -> Result<f64, Failure> {
     match preset {
-        "kafka" => by_hand(image, millis, |input| Some(4 + u32be(input, 0)?), 4),
+        "u32be" | "kafka" => by_hand(image, millis, |input| Some(4 + u32be(input, 0)?), 4),
         "dns" => by_hand(image, millis, |input| Some(2 + u16be(input, 0)?), 2),
         "postgres" => by_hand(image, millis, |input| Some(1 + u32be(input, 1)?), 0),
         "mongodb" => {
@@ -83,8 +83,8 @@ fn preset(image: &Image, millis: u64, name: &str) -> Result<f64, Failure> {
     let mut decoder = Framing::parse(name)?.sent_by(Role::Server).decoder();
     rate(image, millis, |chunk| {
         decoder.feed(chunk);
-        let mut messages = 0;
-        while let Some(message) = decoder.next()? {
+        let (mut messages, mut arrived) = (0, decoder.messages());
+        while let Some(message) = arrived.next()? {
             black_box(message);
             messages += 1;
         }

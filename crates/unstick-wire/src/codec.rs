@@ -96,7 +96,7 @@ pub(crate) enum Discard {
 pub(crate) trait Codec: Clone + std::fmt::Debug {
     /// A quicker way to most of its frames, where they are so simple.
     fn fast_path(&self, _max: usize) -> FastPath {
-        FastPath::Closed
+        FastPath::CLOSED
     }
 
     /// Looks for the frame that starts at `input[0]`. `input` is not empty.

@@ -4,25 +4,43 @@
 use memchr::memchr;
 
 /// A quick way to what the codec would find at the start of a frame.
+///
+/// One plain struct for all kinds, and no enum with fields: kinds that use the same bytes for fields of unlike sizes are taken apart
+/// into bytes where a loop holds them in registers, and put together again for every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)] // A tag of its own: one in a field's niche takes more instructions to read, for every message.
-pub(crate) enum FastPath {
-    /// There is none.
+pub(crate) struct FastPath {
+    kind: Kind,
+    header: Header,
+    /// Bits of the eight bytes that are not of the length.
+    unused: u64,
+}
+
+/// What the frames look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    /// There is no quick way.
     Closed,
     /// A header with a big-endian length of two bytes in it.
-    Big16(Header),
+    Big16,
     /// One of four bytes.
-    Big32(Header),
+    Big32,
     /// A little-endian one of four bytes.
-    Little32(Header),
-    /// A big-endian one in the first of eight bytes, of which so many bits are not of it.
-    Big(Header, u32),
+    Little32,
+    /// A big-endian one in the first of eight bytes.
+    Big,
     /// A little-endian one.
-    Little(Header, u32),
-    /// A LEB128 length of one byte or two behind so many bytes, and the longest message; whether it holds all of that.
-    Varint { offset: usize, most: usize, keep: bool },
-    /// A line of at most so many bytes: one that ends in CRLF, one that ends in LF alone, or either.
-    Line { max: usize, crlf: bool, lf: bool },
+    Little,
+    /// A LEB128 length of one byte or two behind `offset` bytes; the message is at most `most` bytes long.
+    Varint,
+    /// The same, and the message holds all of that.
+    VarintKept,
+    /// A line of at most `most` bytes that ends in CRLF or in LF alone.
+    AnyLine,
+    /// A line that ends in LF alone.
+    LfLine,
+    /// A line that ends in CRLF.
+    CrlfLine,
 }
 
 /// A length in a header, and what it says of the frame.
@@ -57,51 +75,60 @@ impl FrameBounds {
 }
 
 impl FastPath {
+    /// There is none.
+    pub(crate) const CLOSED: Self = Self::of(Kind::Closed, Header { offset: 0, start: 0, add: 0, least: 0, most: 0 });
+
+    const fn of(kind: Kind, header: Header) -> Self {
+        Self { kind, header, unused: 0 }
+    }
+
     /// The quick way to frames with a length of `width` bytes, 1 to 8, in their header.
     pub(crate) fn with_length(width: usize, little: bool, header: Header) -> Self {
-        let unused = 64 - 8 * width as u32;
-        match (width, little) {
-            (2, false) => Self::Big16(header),
-            (4, false) => Self::Big32(header),
-            (4, true) => Self::Little32(header),
-            (_, false) => Self::Big(header, unused),
-            (_, true) => Self::Little(header, unused),
-        }
+        let kind = match (width, little) {
+            (2, false) => Kind::Big16,
+            (4, false) => Kind::Big32,
+            (4, true) => Kind::Little32,
+            (_, false) => Kind::Big,
+            (_, true) => Kind::Little,
+        };
+        Self { unused: 64 - 8 * width as u64, ..Self::of(kind, header) }
+    }
+
+    /// The quick way to frames with a LEB128 length behind `offset` bytes. `keep`: messages have all that is before them.
+    pub(crate) fn varint(offset: usize, max: usize, keep: bool) -> Self {
+        let kind = if keep { Kind::VarintKept } else { Kind::Varint };
+        Self::of(kind, Header { offset, start: 0, add: 0, least: 0, most: max as u64 })
+    }
+
+    /// The quick way to lines. `crlf`: of those that end in CRLF; `lf`: of those that end in LF alone.
+    pub(crate) fn line(max: usize, crlf: bool, lf: bool) -> Self {
+        let kind = match (crlf, lf) {
+            (true, true) => Kind::AnyLine,
+            (false, true) => Kind::LfLine,
+            (true, false) => Kind::CrlfLine,
+            (false, false) => Kind::Closed,
+        };
+        Self::of(kind, Header { offset: 0, start: 0, add: 0, least: 0, most: max as u64 })
     }
 
     /// The frame that starts at `input[at]`, if that can be seen. `None` says nothing.
     #[inline(always)]
     pub(crate) fn bounds(&self, input: &[u8], at: usize) -> Option<FrameBounds> {
-        match self {
-            Self::Big16(header) => header.frame(input, at, |field| u16::from_be_bytes(field).into()),
-            Self::Big32(header) => header.frame(input, at, |field| u32::from_be_bytes(field).into()),
-            Self::Little32(header) => header.frame(input, at, |field| u32::from_le_bytes(field).into()),
+        let header = &self.header;
+        match self.kind {
+            Kind::Big16 => header.frame(input, at, |field| u16::from_be_bytes(field).into()),
+            Kind::Big32 => header.frame(input, at, |field| u32::from_be_bytes(field).into()),
+            Kind::Little32 => header.frame(input, at, |field| u32::from_le_bytes(field).into()),
             // Eight bytes are loaded at once, whatever the width. The last messages in a buffer may have fewer before
             // them and behind, and go the long way.
-            Self::Big(header, unused) => header.frame(input, at, |field| u64::from_be_bytes(field) >> unused),
-            Self::Little(header, unused) => {
-                header.frame(input, at, |field| u64::from_le_bytes(field) << unused >> unused)
-            }
-            Self::Varint { offset, most, keep } => {
-                let field = input.get(*offset..)?.get(at..)?;
-                let (low, high) = (*field.first()?, *field.get(1).unwrap_or(&0x80));
-                let (header, length) = match (low, high) {
-                    (0..0x80, _) => (offset + 1, usize::from(low)),
-                    (_, 0..0x80) => (offset + 2, usize::from(low & 0x7f) + (usize::from(high) << 7)),
-                    _ => return None,
-                };
-                let (start, end) = (if *keep { 0 } else { header }, header + length);
-                (end - start <= *most).then_some(FrameBounds { start: at + start, end: at + end, next: at + end })
-            }
-            Self::Line { max, crlf, lf } => {
-                let input = input.get(at..)?;
-                let found = find_lf(input)?;
-                let cr = found > 0 && input[found - 1] == b'\r';
-                let end = found - usize::from(cr);
-                let fits = end <= *max && if cr { *crlf } else { *lf };
-                fits.then_some(FrameBounds { start: at, end: at + end, next: at + found + 1 })
-            }
-            Self::Closed => None,
+            Kind::Big => header.frame(input, at, |field| u64::from_be_bytes(field) >> self.unused),
+            Kind::Little => header.frame(input, at, |field| u64::from_le_bytes(field) << self.unused >> self.unused),
+            Kind::Varint => header.varint(input, at, false),
+            Kind::VarintKept => header.varint(input, at, true),
+            Kind::AnyLine => header.line(input, at, true, true),
+            Kind::LfLine => header.line(input, at, false, true),
+            Kind::CrlfLine => header.line(input, at, true, false),
+            Kind::Closed => None,
         }
     }
 }
@@ -124,6 +151,32 @@ impl Header {
         }
         let end = floor.wrapping_add(value as usize);
         Some(FrameBounds { start: at + self.start, end, next: end })
+    }
+
+    /// The frame with a LEB128 length of one byte or two.
+    #[inline(always)]
+    fn varint(&self, input: &[u8], at: usize, keep: bool) -> Option<FrameBounds> {
+        let field = input.get(self.offset..)?.get(at..)?;
+        let (low, high) = (*field.first()?, *field.get(1).unwrap_or(&0x80));
+        let (header, length) = match (low, high) {
+            (0..0x80, _) => (self.offset + 1, usize::from(low)),
+            (_, 0..0x80) => (self.offset + 2, usize::from(low & 0x7f) + (usize::from(high) << 7)),
+            _ => return None,
+        };
+        let (start, end) = (if keep { 0 } else { header }, header + length);
+        let fits = (end - start) as u64 <= self.most;
+        fits.then_some(FrameBounds { start: at + start, end: at + end, next: at + end })
+    }
+
+    /// The line that ends in one of these ways.
+    #[inline(always)]
+    fn line(&self, input: &[u8], at: usize, crlf: bool, lf: bool) -> Option<FrameBounds> {
+        let input = input.get(at..)?;
+        let found = find_lf(input)?;
+        let cr = found > 0 && input[found - 1] == b'\r';
+        let end = found - usize::from(cr);
+        let fits = end as u64 <= self.most && if cr { crlf } else { lf };
+        fits.then_some(FrameBounds { start: at, end: at + end, next: at + found + 1 })
     }
 }
 
@@ -197,7 +250,7 @@ mod tests {
             let framing = Framing::parse(spec).unwrap();
             let phase = &framing.phases[0];
             let fast_path = phase.codec.fast_path(phase.max);
-            assert_ne!(fast_path, FastPath::Closed, "{spec}");
+            assert_ne!(fast_path, FastPath::CLOSED, "{spec}");
             let mut seen = 0;
             for draw in 0..20_000 {
                 let bytes: Vec<u8> =

@@ -68,7 +68,7 @@ mod typed;
 
 pub use codec::FramingInfo;
 pub use custom::{CustomFraming, FoundFrame};
-pub use decoder::{Damage, Decoder};
+pub use decoder::{Damage, Decoder, Messages};
 pub use dialogue::Dialogue;
 pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, SpecError};

@@ -75,7 +75,7 @@ impl Line {
 
 impl Codec for Line {
     fn fast_path(&self, max: usize) -> FastPath {
-        FastPath::Line { max, crlf: !self.keep_cr, lf: true }
+        FastPath::line(max, !self.keep_cr, true)
     }
 
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
@@ -178,8 +178,8 @@ impl Delimited {
 impl Codec for Delimited {
     fn fast_path(&self, max: usize) -> FastPath {
         match self.needle.bytes() {
-            b"\r\n" if !self.keep => FastPath::Line { max, crlf: true, lf: false },
-            _ => FastPath::Closed,
+            b"\r\n" if !self.keep => FastPath::line(max, true, false),
+            _ => FastPath::CLOSED,
         }
     }
 

@@ -327,7 +327,7 @@ impl Codec for Length {
         let least = self.field_end().max(start) as i64 - add;
         let most = max.saturating_add(start) as i64 - add;
         if !plain || !fixed || most < 0 || add < 0 {
-            return FastPath::Closed;
+            return FastPath::CLOSED;
         }
         let (least, most) = (least.max(0) as u64, self.largest_value().min(most as u64));
         let header = fast_path::Header { offset: self.offset, start, add: add as usize, least, most };

@@ -26,7 +26,7 @@ pub(crate) trait Prefix: Clone + Debug {
 
     /// A quicker way to most of its frames.
     fn fast_path(&self, _max: usize) -> FastPath {
-        FastPath::Closed
+        FastPath::CLOSED
     }
 
     /// What stands behind each message.

@@ -86,8 +86,8 @@ impl Prefix for Varint {
 
     fn fast_path(&self, max: usize) -> FastPath {
         match self.most {
-            0..2 => FastPath::Closed,
-            _ => FastPath::Varint { offset: self.offset, most: max, keep: self.keeps() },
+            0..2 => FastPath::CLOSED,
+            _ => FastPath::varint(self.offset, max, self.keeps()),
         }
     }
 

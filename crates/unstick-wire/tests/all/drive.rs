@@ -12,11 +12,16 @@ pub(crate) enum Way {
     Dropped,
     /// As `Bytes` that are held to the end, so that the buffer cannot be.
     Held,
+    /// By cursors, each dropped after a few.
+    Cursors,
     /// Each in turn.
     Mixed,
 }
 
-pub(crate) const WAYS: [Way; 4] = [Way::Borrowed, Way::Dropped, Way::Held, Way::Mixed];
+pub(crate) const WAYS: [Way; 5] = [Way::Borrowed, Way::Dropped, Way::Held, Way::Cursors, Way::Mixed];
+
+/// Messages that a cursor gives out before it is dropped.
+const BY_CURSOR: usize = 3;
 
 /// All that a decoder said about a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +49,12 @@ impl Taker {
     fn next(&mut self, decoder: &mut Decoder) -> Result<Option<Vec<u8>>, DecodeError> {
         self.taken += 1;
         let way = match self.way {
-            Way::Mixed => WAYS[self.taken % 3],
+            Way::Mixed => WAYS[self.taken % 4],
             way => way,
         };
         match way {
             Way::Borrowed => Ok(decoder.next()?.map(<[u8]>::to_vec)),
+            Way::Cursors => Ok(decoder.messages().next()?.map(<[u8]>::to_vec)),
             _ => Ok(decoder.next_bytes()?.map(|message| {
                 let copy = message.to_vec();
                 if way == Way::Held {
@@ -85,6 +91,14 @@ pub(crate) fn decode<'a>(framing: &Framing, segments: impl IntoIterator<Item = &
 /// False when an error ended it.
 fn drain(decoder: &mut Decoder, taker: &mut Taker, told: &mut Told) -> bool {
     loop {
+        if taker.way == Way::Cursors {
+            let mut messages = decoder.messages();
+            for _ in 1..BY_CURSOR {
+                // An error is the same for whoever asks next.
+                let Ok(Some(message)) = messages.next() else { break };
+                told.messages.push(message.to_vec());
+            }
+        }
         match taker.next(decoder) {
             Ok(Some(message)) => told.messages.push(message),
             Ok(None) => return true,

@@ -148,7 +148,7 @@ fn any_cut_gives_the_same_messages() {
         let told = decode(framing, [start], WAYS[0]);
         for mask in 0..1u32 << start.len().saturating_sub(1) {
             let places = (1..start.len()).filter(|place| mask >> (place - 1) & 1 == 1);
-            let again = decode(framing, cut(start, places), WAYS[mask as usize % 4]);
+            let again = decode(framing, cut(start, places), WAYS[mask as usize % WAYS.len()]);
             assert_eq!(
                 (again.joined(), &again.error),
                 (told.joined(), &told.error),
@@ -158,7 +158,7 @@ fn any_cut_gives_the_same_messages() {
         let step = stream.len() / SHORT + 1;
         for first in (0..=stream.len()).step_by(step) {
             for second in (first..=stream.len()).step_by(1 + stream.len() / 16) {
-                let told = decode(framing, cut(&stream, [first, second]), WAYS[(first + second) % 4]);
+                let told = decode(framing, cut(&stream, [first, second]), WAYS[(first + second) % WAYS.len()]);
                 side.is_told(&told, &format!("{name}, cut at {first} and {second}"));
             }
         }
@@ -180,7 +180,7 @@ fn random_cuts_give_the_same_messages() {
         for round in 0..24 {
             let mut places: Vec<usize> = (0..1 + round % 12).map(|_| (*seed.borrow_mut())(stream.len() + 1)).collect();
             places.sort_unstable();
-            let told = decode(framing, cut(&stream, places.iter().copied()), WAYS[round % 4]);
+            let told = decode(framing, cut(&stream, places.iter().copied()), WAYS[round % WAYS.len()]);
             side.is_told(&told, &format!("{name}, cut at {places:?}"));
         }
     });
@@ -203,7 +203,7 @@ fn an_end_inside_a_frame_is_told() {
             .collect();
         let step = stream.len() / 400 + 1;
         for end in (1..stream.len()).filter(|end| end % step == 0 || boundaries.contains(end)) {
-            let told = decode(framing, [&stream[..end]], WAYS[end % 4]);
+            let told = decode(framing, [&stream[..end]], WAYS[end % WAYS.len()]);
             if boundaries.contains(&end) {
                 assert_eq!(told.error, None, "{name}, ended behind byte {end}");
             } else if !ends_anywhere(framing) && !side.is_inexact(end) && !is_opening(framing, &stream[..end]) {

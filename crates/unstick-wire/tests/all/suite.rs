@@ -217,13 +217,13 @@ fn every_cut(row: &Row) {
         let told_start = whole(framing, start);
         for mask in 0..1u32 << start.len().saturating_sub(1) {
             let places = (1..start.len()).filter(|place| mask >> (place - 1) & 1 == 1);
-            agree(framing, &decode(framing, cut(start, places), WAYS[mask as usize % 4]), &told_start)?;
+            agree(framing, &decode(framing, cut(start, places), WAYS[mask as usize % WAYS.len()]), &told_start)?;
         }
         let step = stream.len() / 24 + 1;
         for (i, first) in (0..=stream.len()).step_by(step).enumerate() {
-            agree(framing, &decode(framing, cut(&stream, [first]), WAYS[i % 4]), &told)?;
+            agree(framing, &decode(framing, cut(&stream, [first]), WAYS[i % WAYS.len()]), &told)?;
             for second in (first..=stream.len()).step_by(step) {
-                agree(framing, &decode(framing, cut(&stream, [first, second]), WAYS[second % 4]), &told)?;
+                agree(framing, &decode(framing, cut(&stream, [first, second]), WAYS[second % WAYS.len()]), &told)?;
             }
         }
         agree(framing, &bytewise(framing, &stream), &told)
@@ -390,7 +390,7 @@ fn discarding(row: &Row) {
         assert_eq!(bytewise(&limited, &stream), expected, "{spec}");
         for first in 0..=stream.len() {
             for second in first..=stream.len() {
-                let told = decode(&limited, cut(&stream, [first, second]), WAYS[(first + second) % 4]);
+                let told = decode(&limited, cut(&stream, [first, second]), WAYS[(first + second) % WAYS.len()]);
                 assert_eq!(told, expected, "{spec}: {stream:?} cut at {first} and {second}");
             }
         }
