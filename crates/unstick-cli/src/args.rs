@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use colorchoice::ColorChoice;
 use unstick::HalfClose;
 
@@ -28,15 +28,44 @@ use crate::{help, version};
 #[derive(Debug, Parser)]
 #[command(name = "unstick", override_usage = "unstick <COMMAND>", version = version::TEXT.as_str(), max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
+    /// Options of every verb.
+    #[command(flatten)]
+    pub every: Every,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+pub struct Every {
     /// Colour the output: auto (on a terminal), always or never [default: auto]
     #[arg(long, value_name = "WHEN", global = true, value_enum, hide_possible_values = true, help_heading = "Output")]
     pub color: Option<Color>,
     /// Read no options from the config file ($XDG_CONFIG_HOME/unstick/config, or the file that UNSTICK_CONFIG names)
     #[arg(long, global = true, help_heading = "Output")]
     pub no_config: bool,
-    /// What to do.
-    #[command(subcommand)]
-    pub verb: Verb,
+}
+
+impl Cli {
+    /// Everything that can be typed.
+    pub fn whole() -> Command {
+        help::prepare(Self::command())
+    }
+
+    /// What can be typed behind one verb, without the others: for a run that is right, and has no need to be told of them. To
+    /// build all verbs takes longer than `ask` takes for everything else.
+    pub fn with_verb_alone(name: &str) -> Option<Command> {
+        let verb = match name {
+            "listen" => Listen::augment_args(Command::new("listen")),
+            "connect" => Connect::augment_args(Command::new("connect")),
+            "ask" => Ask::augment_args(Command::new("ask")),
+            "shake" => Shake::augment_args(Command::new("shake")),
+            _ => return None,
+        };
+        let command = Every::augment_args(Command::new("unstick"));
+        Some(command.subcommand_required(true).subcommand(verb.args_override_self(true)))
+    }
 }
 
 /// When output has colour.
@@ -373,4 +402,31 @@ pub enum Generated {
     },
     /// Print the generated tables of docs/reference.md (Markdown)
     Reference,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Command;
+
+    use super::Cli;
+
+    /// Options and positions of a verb, and what excludes or needs what, as far as clap shows it.
+    fn shape(command: &Command, name: &str) -> Vec<String> {
+        let verb = command.find_subcommand(name).expect("the verb");
+        let every = command.get_arguments().map(|arg| format!("every verb: {arg:?}"));
+        let groups = verb.get_groups().map(|group| format!("{group:?}"));
+        every.chain(verb.get_arguments().map(|arg| format!("{arg:?}"))).chain(groups).collect()
+    }
+
+    #[test]
+    fn a_verb_alone_is_what_it_is_among_all() {
+        let whole = Cli::whole();
+        let mut seen = Vec::new();
+        for verb in whole.get_subcommands().map(Command::get_name) {
+            let Some(alone) = Cli::with_verb_alone(verb) else { continue };
+            assert_eq!(shape(&alone, verb), shape(&whole, verb), "{verb}");
+            seen.push(verb);
+        }
+        assert_eq!(seen, ["listen", "connect", "ask", "shake"]);
+    }
 }

@@ -65,6 +65,11 @@ impl Config {
         Self::parse(path, &text)
     }
 
+    /// Whether it adds nothing to what was typed.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     fn parse(path: PathBuf, text: &str) -> Result<Self> {
         let mut config = Self { path, lines: Vec::new() };
         for (number, line) in (1..).zip(text.lines()) {

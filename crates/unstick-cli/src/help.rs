@@ -260,14 +260,12 @@ fn label(arg: &Arg) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::args::Cli;
 
     #[test]
     fn a_screen_has_24_lines_of_80_columns_and_only_options_that_exist() {
-        let command = prepare(Cli::command());
+        let command = Cli::whole();
         for screen in &SCREENS {
             let verb = command.find_subcommand(screen.verb).expect("a verb");
             for (name, _) in screen.options {

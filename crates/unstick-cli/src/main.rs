@@ -28,9 +28,11 @@ mod usage;
 mod verb;
 mod version;
 
-use clap::{CommandFactory, FromArgMatches};
+use std::ffi::OsString;
 
-use args::Color;
+use clap::{ArgMatches, Command, FromArgMatches};
+
+use args::{Cli, Color};
 use config::Config;
 use status::Status;
 
@@ -42,20 +44,39 @@ fn main() {
 }
 
 fn answer() -> Status {
-    let mut command = help::prepare(args::Cli::command());
     let typed: Vec<_> = std::env::args_os().collect();
-    let config = Config::of_user(&typed, &command).and_then(|config| config.add_to(&typed, &command));
-    let words = match config {
+    let alone = typed.get(1).and_then(|verb| verb.to_str()).and_then(Cli::with_verb_alone);
+    let is_alone = alone.is_some();
+    let mut command = alone.unwrap_or_else(Cli::whole);
+    let config = match Config::of_user(&typed, &command) {
+        Ok(config) => config,
+        Err(error) => return report::failure(&error),
+    };
+    if config.is_empty() && is_alone {
+        if let Ok((cli, matches)) = parse(&mut command, typed.clone()) {
+            // The program ends with its run: nothing is gained by taking hundreds of options apart.
+            std::mem::forget(command);
+            return run(cli, &matches);
+        }
+    }
+    // Help, and what says what is wrong, may name any verb.
+    let mut command = if is_alone { Cli::whole() } else { command };
+    let words = match config.add_to(&typed, &command) {
         Ok(words) => words,
         Err(error) => return report::failure(&error),
     };
-    let matches = command.try_get_matches_from_mut(words);
-    let parsed = matches.and_then(|matches| args::Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
-    match parsed {
-        Ok((cli, matches)) => {
-            output::set_colour(cli.color.unwrap_or(Color::Auto).into());
-            run::run(cli, &matches).unwrap_or_else(|error| report::failure(&error))
-        }
+    match parse(&mut command, words) {
+        Ok((cli, matches)) => run(cli, &matches),
         Err(error) => usage::report(&error, &command),
     }
+}
+
+fn parse(command: &mut Command, words: Vec<OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
+    let matches = command.try_get_matches_from_mut(words)?;
+    Ok((Cli::from_arg_matches(&matches)?, matches))
+}
+
+fn run(cli: Cli, matches: &ArgMatches) -> Status {
+    output::set_colour(cli.every.color.unwrap_or(Color::Auto).into());
+    run::run(cli, matches).unwrap_or_else(|error| report::failure(&error))
 }

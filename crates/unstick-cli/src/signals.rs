@@ -21,8 +21,14 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// ended. The rest is for a machine that is busy.
 const ENDING: Duration = Duration::from_secs(15);
 
-/// Bytes of `/proc/self/status` that are read: some 1,400, and more for a user of very many groups.
+/// Bytes of `/proc/self/status` that are read first: it mostly has some 1,400, and a page is quicker to get than many.
+const USUAL_STATUS: usize = 4 << 10;
+
+/// Bytes of it that are read for a user of very many groups.
 const STATUS_ROOM: usize = 64 << 10;
+
+/// Hexadecimal digits of a set of signals in it.
+const SIGNALS_WIDTH: usize = 16;
 
 /// The first signal that came, as the status to end with.
 static ENDED: OnceLock<Status> = OnceLock::new();
@@ -112,10 +118,14 @@ fn status(signal: i32) -> Status {
 /// A bit for each signal that this process was told to ignore: read where Linux shows it, elsewhere none.
 fn switched_off() -> u64 {
     // One read, not the eight of `read_to_string`: every run starts with it.
-    let mut status = vec![0; STATUS_ROOM];
-    let read = std::fs::File::open("/proc/self/status").and_then(|mut file| file.read(&mut status));
-    status.truncate(read.unwrap_or(0));
-    let status = String::from_utf8_lossy(&status);
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    let read = |room: usize| {
+        let mut status = vec![0; room];
+        let read = std::fs::File::open("/proc/self/status").and_then(|mut file| file.read(&mut status));
+        status.truncate(read.unwrap_or(0));
+        let status = String::from_utf8_lossy(&status);
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:").map(str::trim));
+        // A line that was cut off is shorter.
+        mask.filter(|mask| mask.len() == SIGNALS_WIDTH).and_then(|mask| u64::from_str_radix(mask, 16).ok())
+    };
+    read(USUAL_STATUS).or_else(|| read(STATUS_ROOM)).unwrap_or_default()
 }
