@@ -89,17 +89,18 @@ pub use ws::settings::{MessageKind, WsOptions};
 ///
 /// Cancel safe: nothing remains open.
 pub async fn connect(address: &Address, options: &Options) -> Result<Transport> {
+    // Handshakes are in boxes of their own: a connection that has none is not to bring the room for one.
     match address {
         Address::Tcp(at) => tcp::connect(at, options).await.map(Transport::Stream),
         Address::Udp(at) => udp::connect(at, options).await.map(Transport::Datagram),
         #[cfg(feature = "tls")]
-        Address::Tls(at) => tls::connect(at, options).await.map(Transport::Stream),
+        Address::Tls(at) => Box::pin(tls::connect(at, options)).await.map(Transport::Stream),
         #[cfg(feature = "ws")]
-        Address::Ws(at) => ws::connect(at, options).await.map(Transport::Message),
+        Address::Ws(at) => Box::pin(ws::connect(at, options)).await.map(Transport::Message),
         #[cfg(all(feature = "tls", feature = "ws"))]
-        Address::Wss(at) => wss::connect(at, options).await.map(Transport::Message),
+        Address::Wss(at) => Box::pin(wss::connect(at, options)).await.map(Transport::Message),
         #[cfg(all(unix, feature = "ws"))]
-        Address::WsUnix(at) => ws_unix::connect(at, options).await.map(Transport::Message),
+        Address::WsUnix(at) => Box::pin(ws_unix::connect(at, options)).await.map(Transport::Message),
         #[cfg(unix)]
         Address::Unix(name) => unix::connect(name, options).await.map(Transport::Stream),
         #[cfg(unix)]
@@ -125,7 +126,7 @@ pub async fn connect(address: &Address, options: &Options) -> Result<Transport> 
         #[cfg(not(feature = "exec"))]
         Address::Exec(_) => Err(left_out(address, "exec")),
         #[cfg(feature = "exec")]
-        Address::Exec(command) => exec::connect(command, options).await.map(Transport::Stream),
+        Address::Exec(command) => Box::pin(exec::connect(command, options)).await.map(Transport::Stream),
         Address::Mem(name) => mem::connect(name).map(Transport::Stream),
         Address::Stdio => stdio::open().map(Transport::Stream),
     }

@@ -79,41 +79,43 @@ pub(super) fn reset(stream: &TcpStream) {
 }
 
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamTransport> {
-    let stream = dial(at, "tcp", options).await?;
-    let names = names(&stream).map_err(|e| Error::io("the connection", e))?;
+    let (stream, names) = dial(at, "tcp", options).await?;
     Ok(end(stream, names))
 }
 
+/// A connection, and who is at either end of it.
+type Named = (TcpStream, PeerAddrs);
+
 /// Connects, trying again until `retry` is over. `scheme` is what errors call it.
-pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
-    let stream = retrying(options, || reach(at, scheme, options)).await?;
-    prepare(&stream, options).map_err(|e| Error::io("the connection", e))?;
-    Ok(stream)
+pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<Named> {
+    let (stream, names) = retrying(options, || reach(at, scheme, options)).await?;
+    prepare(&SockRef::from(&stream), options).map_err(|e| Error::io("the connection", e))?;
+    Ok((stream, names))
 }
 
 /// Connects once, through the proxy if there is one.
 #[cfg(feature = "proxy")]
-async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
+async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<Named> {
     let Some(proxy) = &options.proxy else { return try_all(at, scheme, options).await };
-    let mut stream = try_all(proxy.at(), &format!("the proxy {}", proxy.scheme()), options).await?;
+    let (mut stream, names) = try_all(proxy.at(), &format!("the proxy {}", proxy.scheme()), options).await?;
     let begun = Instant::now();
-    let passed = tokio::time::timeout(options.connect_timeout, proxy::pass(&mut stream, proxy, at)).await;
+    let passed = tokio::time::timeout(options.connect_timeout, Box::pin(proxy::pass(&mut stream, proxy, at))).await;
     passed.unwrap_or_else(|_| {
         Err(Error::timed_out(format!("connecting to {scheme}://{at} through {proxy}"), options.connect_timeout))
     })?;
     options.tell(|| format!("{proxy} has connected to {at} ({:.1?})", begun.elapsed()));
-    Ok(stream)
+    Ok((stream, names))
 }
 
 /// Connects once.
 #[cfg(not(feature = "proxy"))]
-async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
+async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<Named> {
     try_all(at, scheme, options).await
 }
 
 /// Tries each address in turn, each with its share of the time: one that never answers leaves some for the others. Says
 /// of the first what was wrong: a refusal there tells more than that the second family is missing.
-async fn try_all(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpStream> {
+async fn try_all(at: &HostPort, scheme: &str, options: &Options) -> Result<Named> {
     let (begun, limit) = (Instant::now(), options.connect_timeout);
     let timed_out = || Error::timed_out(format!("connecting to {scheme}://{at}"), limit);
     let resolved = tokio::time::timeout(limit, resolve(at, options)).await;
@@ -128,9 +130,9 @@ async fn try_all(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpSt
         let share = limit.saturating_sub(begun.elapsed()) / (addresses.len() - index) as u32;
         let outcome = tokio::time::timeout(share, open(*address, options)).await;
         let error = match outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(stream) => {
+            Ok(named) => {
                 options.tell(|| format!("connected to {address} ({:.1?})", tried.elapsed()));
-                return Ok(stream);
+                return Ok(named);
             }
             Err(error) => error,
         };
@@ -146,7 +148,7 @@ async fn try_all(at: &HostPort, scheme: &str, options: &Options) -> Result<TcpSt
     })
 }
 
-async fn open(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
+async fn open(address: SocketAddr, options: &Options) -> io::Result<Named> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(source) = source_for(address, options)? {
         socket.set_reuseaddr(true)?;
@@ -155,15 +157,11 @@ async fn open(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
     let stream = socket.connect(address).await?;
     // A port of this machine that nobody listens on can be picked for the connection's own end, and TCP then lets it
     // connect to itself.
-    if stream.local_addr()? == stream.peer_addr()? {
+    let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+    if local == peer {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
-    Ok(stream)
-}
-
-/// Who is at either end.
-pub(super) fn names(stream: &TcpStream) -> io::Result<PeerAddrs> {
-    Ok(PeerAddrs::of_sockets(stream.peer_addr()?, stream.local_addr()?))
+    Ok((stream, PeerAddrs::of_sockets(peer, local)))
 }
 
 fn end(stream: TcpStream, names: PeerAddrs) -> StreamTransport {
@@ -172,37 +170,38 @@ fn end(stream: TcpStream, names: PeerAddrs) -> StreamTransport {
     StreamTransport { reader: Box::new(reader), writer: Box::new(writer), names }
 }
 
-fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
+fn prepare(socket: &Socket, options: &Options) -> io::Result<()> {
     if options.nodelay {
-        stream.set_nodelay(true)?;
+        socket.set_tcp_nodelay(true)?;
     }
     if let Some(every) = options.keepalive {
-        keep_alive(stream, every)?;
+        keep_alive(socket, every)?;
         #[cfg(target_os = "linux")]
-        SockRef::from(stream).set_tcp_user_timeout(Some(bounded(every).saturating_mul(limits::UNANSWERED + 1)))?;
+        socket.set_tcp_user_timeout(Some(bounded(every).saturating_mul(limits::UNANSWERED + 1)))?;
     }
     #[cfg(target_os = "linux")]
     if let Some(most) = options.max_unsent {
-        SockRef::from(stream).set_tcp_notsent_lowat(most)?;
+        socket.set_tcp_notsent_lowat(most)?;
     }
     Ok(())
 }
 
-/// Prepares a connection that a client has made. It has no TCP_USER_TIMEOUT unless a user asks for one: that would also end
+/// Prepares a connection that a client has made, or on Linux the socket that it is accepted on, from which it inherits all of
+/// this: five system calls less for each. It has no TCP_USER_TIMEOUT unless a user asks for one: that would also end
 /// a live client that is stopped for some minutes, and has no room for what it was sent.
-fn prepare_accepted(stream: &TcpStream, options: &Options) -> io::Result<()> {
-    prepare(stream, options)?;
+fn prepare_accepted(socket: &Socket, options: &Options) -> io::Result<()> {
+    prepare(socket, options)?;
     match options.accepted_keepalive {
-        Some(every) if options.keepalive.is_none() => keep_alive(stream, every),
+        Some(every) if options.keepalive.is_none() => keep_alive(socket, every),
         _ => Ok(()),
     }
 }
 
 /// Asks a silent peer whether it is there.
-fn keep_alive(stream: &TcpStream, every: Duration) -> io::Result<()> {
+fn keep_alive(socket: &Socket, every: Duration) -> io::Result<()> {
     let every = bounded(every);
     let keepalive = TcpKeepalive::new().with_time(every).with_interval(every).with_retries(limits::UNANSWERED);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 /// A time that the system takes: beyond these it refuses it, and the connection would be lost for it.
@@ -227,7 +226,8 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
         sockets.push(TcpListener::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?);
     }
     if !sockets.is_empty() {
-        return Ok(listener(scheme, sockets, options));
+        // They are others' as well, and are left as they are.
+        return Ok(listener(scheme, sockets, false, options));
     }
     let mut port = at.port;
     for mut address in resolve(at, options).await? {
@@ -247,13 +247,13 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
     if sockets.is_empty() {
         return Err(Error::unreachable(format!("{scheme}://{at} has no address of this machine"), None));
     }
-    Ok(listener(scheme, sockets, options))
+    Ok(listener(scheme, sockets, BEQUEATHS, options))
 }
 
-fn listener(scheme: &str, sockets: Vec<TcpListener>, options: &Options) -> Listener {
+fn listener(scheme: &str, sockets: Vec<TcpListener>, are_prepared: bool, options: &Options) -> Listener {
     let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("{scheme}://{a}")).collect();
     let (first, patience, one) = (0, AcceptBackoff::default(), One::default());
-    Listener { sockets, addresses, options: options.clone(), first, patience, one }
+    Listener { sockets, addresses, options: options.clone(), are_prepared, first, patience, one }
 }
 
 /// A listener that has one connection to give, and no socket.
@@ -263,8 +263,11 @@ fn handed_over(scheme: &str, connection: TcpStream, options: &Options) -> Result
     let (addresses, one) =
         (vec![format!("{scheme}://{}", super::resolve::display_address(address))], One::new(connection));
     let (sockets, options, patience) = (Vec::new(), options.clone(), AcceptBackoff::default());
-    Ok(Listener { sockets, addresses, options, first: 0, patience, one })
+    Ok(Listener { sockets, addresses, options, are_prepared: false, first: 0, patience, one })
 }
+
+/// Whether a connection has the options of the socket that it was accepted on. Others say less of it than Linux does.
+const BEQUEATHS: bool = cfg!(target_os = "linux");
 
 fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -275,6 +278,9 @@ fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    if BEQUEATHS {
+        prepare_accepted(&socket, options)?;
+    }
     socket.listen(limits::BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
@@ -289,6 +295,8 @@ pub(super) struct Listener {
     sockets: Vec<TcpListener>,
     addresses: Vec<String>,
     options: Options,
+    /// Its connections have their options from its sockets.
+    are_prepared: bool,
     /// The socket that is looked at first: each in turn, so that none starves the others.
     first: usize,
     patience: AcceptBackoff,
@@ -317,7 +325,12 @@ impl Listener {
             self.patience.wait().await;
             let accepted = poll_fn(|cx| self.poll_accept(cx)).await;
             let prepared = accepted.and_then(|stream| {
-                let readied = prepare_accepted(&stream, &self.options).and_then(|()| names(&stream));
+                let prepared = match self.are_prepared {
+                    true => Ok(()),
+                    false => prepare_accepted(&SockRef::from(&stream), &self.options),
+                };
+                let readied =
+                    prepared.and_then(|()| Ok(PeerAddrs::of_sockets(stream.peer_addr()?, stream.local_addr()?)));
                 // What fails on a connection that was accepted is that connection's.
                 readied.map(|names| (stream, names)).map_err(as_of_one_client)
             });

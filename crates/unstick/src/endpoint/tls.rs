@@ -50,8 +50,7 @@ pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Resu
     })?;
     let verifier = Arc::new(verify::Verifier::new(&options.tls)?);
     let connector = TlsConnector::from(Arc::new(client_config(&options.tls, &verifier)?));
-    let stream = tcp::dial(at, scheme, options).await?;
-    let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
+    let (stream, names) = tcp::dial(at, scheme, options).await?;
     let begun = Instant::now();
     let mut handshake = connector.connect(server_name, stream::Wire::new(stream)).into_fallible();
     let outcome = tokio::time::timeout(options.connect_timeout, &mut handshake).await;

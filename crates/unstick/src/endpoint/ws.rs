@@ -29,8 +29,7 @@ use carrier::Carrier;
 
 /// Connects, and opens a WebSocket.
 pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageTransport> {
-    let stream = tcp::dial(&at.at, "ws", options).await?;
-    let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
+    let (stream, names) = tcp::dial(&at.at, "ws", options).await?;
     Box::pin(open(stream, names, at, &format!("ws://{at}"), WS_PORT, options)).await
 }
 
@@ -65,8 +64,7 @@ pub(super) async fn asked<S: Carrier>(
 /// Connects to `to`, asks for the WebSocket named `at`, and returns the stream of its frames, which the caller writes
 /// and reads itself.
 pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamTransport> {
-    let stream = tcp::dial(to, "ws", options).await?;
-    let names = tcp::names(&stream).map_err(|error| Error::io("the connection", error))?;
+    let (stream, names) = tcp::dial(to, "ws", options).await?;
     let opened = Box::pin(asked(stream, at, &format!("ws://{at}"), WS_PORT, options)).await?;
     let (reader, writer) = opened.stream.into_split();
     let (reader, writer) = write_error::halves(reader, writer);
