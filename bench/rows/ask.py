@@ -39,7 +39,7 @@ ROWS = [
             Side("unstick", start_to_exit(ask)),
             Side("netcat-openbsd", start_to_exit(lambda _, port: ["nc", "-N", "127.0.0.1", port])),
         ],
-        bar=Bar("at_most", 2),
+        bar=Bar("at_most", 1.6),
         how=HOW,
         needs=frozenset({"unstick"}),
     )

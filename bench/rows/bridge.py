@@ -38,9 +38,15 @@ MEMORY = (
     "first, divided by their number. The kernel's own memory for sockets is not in it."
 )
 
+MANY = (
+    "An echo and its clients in C, each one thread with epoll. Short conversations: connect, 64 B, their answer, close, 64 at "
+    "once, 10,000 in all. Round trips: 1,000 connections that stay, 64 B there and back on each, 100,000 in all, timed from when "
+    "every one has had its first answer. HAProxy has a thread for each processor, as it comes; ours has one."
+)
+
 HAPROXY = """\
 global
-    maxconn 1000
+    maxconn 2000
 defaults
     mode tcp
     option splice-auto
@@ -94,6 +100,19 @@ def bulk(through):
                 source = [bench.c("bulk"), "source", str(port), str(size)]
                 subprocess.run(source, timeout=PATIENCE, check=True)
                 return size / float(line_of(sink))
+
+    return once
+
+
+def many(through, how, at_once, full, quick):
+    """Conversations or round trips a second."""
+
+    def once(bench):
+        total = bench.scale(full, quick)
+        with running([bench.c("conversations"), "serve"], stdout=subprocess.PIPE) as echo:
+            with through(bench, line_of(echo)) as (_, port):
+                clients = [bench.c("conversations"), how, str(port), str(at_once), str(total)]
+                return total / float(output_of(clients))
 
     return once
 
@@ -188,6 +207,32 @@ ROWS = [
         how=SETUP + BULK,
         needs=frozenset({"unstick"}),
         rounds=7,
+    ),
+    Row(
+        name="bridge-short",
+        what="short conversations a second through `listen A --to B`, 64 at once",
+        unit="conversations/s",
+        more_is_better=True,
+        sides=[
+            Side("unstick", many(ours, "short", 64, 10_000, 2_000)),
+            Side("HAProxy", many(haproxy, "short", 64, 10_000, 2_000)),
+        ],
+        bar=Bar("at_least", 1.05),
+        how=SETUP + MANY,
+        needs=frozenset({"unstick"}),
+    ),
+    Row(
+        name="bridge-round-trips",
+        what="round trips a second through `listen A --to B`, 1,000 connections",
+        unit="round trips/s",
+        more_is_better=True,
+        sides=[
+            Side("unstick", many(ours, "round", 1_000, 100_000, 20_000)),
+            Side("HAProxy", many(haproxy, "round", 1_000, 100_000, 20_000)),
+        ],
+        bar=Bar("at_least", 1.05),
+        how=SETUP + MANY,
+        needs=frozenset({"unstick"}),
     ),
     Row(
         name="bridge-latency",

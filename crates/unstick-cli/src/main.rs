@@ -52,12 +52,13 @@ fn answer() -> Status {
         Ok(config) => config,
         Err(error) => return report::failure(&error),
     };
-    if config.is_empty() && is_alone {
-        if let Ok((cli, matches)) = parse(&mut command, typed.clone()) {
-            // The program ends with its run: nothing is gained by taking hundreds of options apart.
-            std::mem::forget(command);
-            return run(cli, &matches);
-        }
+    if is_alone
+        && config.is_empty()
+        && let Ok((cli, matches)) = parse(&mut command, typed.clone())
+    {
+        // The program ends with its run: nothing is gained by taking hundreds of options apart.
+        std::mem::forget(command);
+        return run(cli, &matches);
     }
     // Help, and what says what is wrong, may name any verb.
     let mut command = if is_alone { Cli::whole() } else { command };

@@ -1,6 +1,7 @@
 //! TCP and UDP side by side: what is kept, how long a message may be, how many are lost, how long one takes.
 
 use std::io::{self, Read, Write};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use super::act::{Act, FLOOD, PATIENCE, Transport, What};
@@ -20,7 +21,8 @@ const LONGEST: usize = 16 << 20;
 /// Bytes written, and room for reading, a call at most.
 const BLOCK: usize = 64 << 10;
 
-static FILLER: [u8; BLOCK] = [b'.'; BLOCK];
+/// Made when it is needed: as a constant it would be 64 KiB of every program.
+static FILLER: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b'.'; BLOCK]);
 
 /// Messages that are timed.
 const TIMED: u32 = 1000;
