@@ -242,11 +242,12 @@ pub struct Ask {
 /// `send`.
 #[derive(Debug, Args)]
 pub struct Send {
-    /// The files to send, each under the last part of its path
+    /// The files and directories to send, each under the last part of its path
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<std::path::PathBuf>,
-    /// Connect to a server that receives files at ADDRESS: HOST:PORT, PORT or unix:PATH
-    #[arg(long, value_name = "ADDRESS")]
+    /// Connect to `unstick receive` with the TICKET that it prints; - reads it from standard input, env from UNSTICK_TICKET. With
+    /// --plain, to the address HOST:PORT, PORT or unix:PATH [default: wait, and print a ticket]
+    #[arg(long, value_name = "TICKET")]
     pub to: Option<String>,
     /// How.
     #[command(flatten)]
@@ -259,10 +260,14 @@ pub struct Receive {
     /// The directory that files go to; it is made if it is missing [default: .]
     #[arg(value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     pub directory: Option<std::path::PathBuf>,
-    /// Connect to a server that sends files at ADDRESS: HOST:PORT, PORT or unix:PATH
-    #[arg(long, value_name = "ADDRESS")]
+    /// Connect to `unstick send` with the TICKET that it prints; - reads it from standard input, env from UNSTICK_TICKET. With
+    /// --plain, to the address HOST:PORT, PORT or unix:PATH [default: wait, and print a ticket]
+    #[arg(long, value_name = "TICKET")]
     pub from: Option<String>,
-    /// Ask the server for the file NAME (repeatable) [default: its only file]
+    /// Read again what is there of a file that was cut, before it is continued
+    #[arg(long)]
+    pub verify: bool,
+    /// With --plain, ask the server for the file NAME (repeatable) [default: its only file]
     #[arg(long, value_name = "NAME")]
     pub get: Vec<String>,
     /// Replace a file of the same name: never or always [default: never]. One with the same content counts as received

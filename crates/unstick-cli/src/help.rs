@@ -32,16 +32,17 @@ Examples:
 
 pub const SEND: &str = "\
 Examples:
-  unstick send report.pdf --to 127.0.0.1:7000 --plain    upload to a server, and compare hashes
-  unstick send *.csv --plain :7000                       offer files to clients that ask for them by name
-  unstick send report.pdf --plain :7000 --count 1        the same, once";
+  unstick send report.pdf photos/ --to TICKET            to `unstick receive`, which prints the ticket
+  unstick send report.pdf photos/                        wait, and print a ticket for `unstick receive --from`
+  unstick send report.pdf --to 127.0.0.1:7000 --plain    upload to a script
+  unstick send *.csv --plain :7000                       offer files to scripts that ask for them by name";
 
 pub const RECEIVE: &str = "\
 Examples:
-  unstick receive --plain :7000 ~/inbox                         take files from clients on this machine
-  unstick receive --plain 0.0.0.0:7000 ~/inbox                  take files from everybody who can connect
-  unstick receive ~/inbox --from 127.0.0.1:7000 --plain         fetch the only file that a server offers
-  unstick receive . --get report.pdf --from HOST:7000 --plain   fetch a file by its name";
+  unstick receive ~/inbox                                     wait, and print a ticket for `unstick send --to`
+  unstick receive --from TICKET ~/inbox                       from `unstick send`, which prints the ticket
+  unstick receive --plain :7000 ~/inbox                       take files from scripts on this machine
+  unstick receive . --get report.pdf --from HOST:7000 --plain  fetch a file from a script";
 
 pub const LAB: &str = "\
 Examples:
@@ -146,41 +147,40 @@ const SCREENS: [Screen; 6] = [
     },
     Screen {
         verb: "send",
-        arguments: "FILE... (--to ADDRESS --plain | --plain ADDRESS)",
+        arguments: "FILE... [--to TICKET]",
         options: &[
-            ("to", "connect to a server that receives files"),
-            ("plain", "the protocol for scripts; with ADDRESS, wait there"),
-            ("count", "stop after N files"),
+            ("to", "connect to `unstick receive`, which prints TICKET"),
+            ("plain", "for scripts, without TLS; with ADDRESS, wait there"),
+            ("count", "with --plain, stop after N files"),
             ("stall", "give up where nothing moves for TIME [20s]"),
-            ("retry", "keep trying for TIME"),
             ("json", "events, one JSON object a line"),
             ("quiet", "print files and errors only"),
         ],
         examples: [
+            "unstick send report.pdf photos/",
+            "unstick send report.pdf photos/ --to TICKET",
             "unstick send report.pdf --to 127.0.0.1:7000 --plain",
-            "unstick send *.csv --plain :7000",
-            "unstick send report.pdf --plain :7000 --count 1",
         ],
         status: TRANSFER_STATUS,
     },
     Screen {
         verb: "receive",
-        arguments: "[DIRECTORY] (--plain ADDRESS | --from ADDRESS)",
+        arguments: "[DIRECTORY] [--from TICKET]",
         options: &[
-            ("plain", "the protocol for scripts; with ADDRESS, wait there"),
-            ("from", "connect to a server that sends files"),
-            ("get", "ask the server for the file NAME"),
+            ("plain", "for scripts, without TLS; with ADDRESS, wait there"),
+            ("from", "connect to `unstick send`, which prints TICKET"),
+            ("verify", "read again what is there of a file"),
+            ("get", "with --plain, ask for the file NAME"),
             ("overwrite", "replace files: never or always [never]"),
-            ("count", "stop after N files"),
+            ("count", "with --plain, stop after N files"),
             ("stall", "give up where nothing moves for TIME [20s]"),
-            ("retry", "keep trying for TIME"),
             ("json", "events, one JSON object a line"),
             ("quiet", "print files and errors only"),
         ],
         examples: [
+            "unstick receive ~/inbox",
+            "unstick receive --from TICKET ~/inbox",
             "unstick receive --plain :7000 ~/inbox",
-            "unstick receive ~/inbox --from 127.0.0.1:7000 --plain",
-            "unstick receive . --get report.pdf --from HOST:7000 --plain",
         ],
         status: TRANSFER_STATUS,
     },

@@ -297,3 +297,9 @@ pub const PLAIN_CLIENTS: usize = 16;
 
 /// Bytes of a refused upload that are read and thrown away, so that its client can finish writing and read why. A longer one is cut.
 pub const PLAIN_DISCARDED: u64 = 64 << 20;
+
+/// How long a client waits that does not have the secret of a transfer: guesses are slow.
+pub const SECRET_PAUSE: Duration = Duration::from_secs(1);
+
+/// Clients of a transfer that have not shown its secret yet; when there are more, the oldest makes room.
+pub const TRANSFER_GUESTS: usize = 64;

@@ -15,15 +15,15 @@ use crate::{output, sanitize};
 pub struct TransferArgs {
     /// Use the plain protocol, for scripts: no TLS, and SHA-256 proves each file. With ADDRESS, wait for clients there: PORT, HOST:PORT
     /// or unix:PATH, on loopback where there is no host. To connect, put it last and leave out ADDRESS
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, required = true)]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
     pub plain: Option<Option<String>>,
-    /// Stop after N files
+    /// With --plain, stop after N files
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub count: Option<u64>,
-    /// Give up a connection on which nothing moves for TIME [default: 20s]
+    /// Give up a connection on which nothing moves for TIME; without --plain it is made again [default: 20s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub stall: Option<Duration>,
-    /// Keep trying for TIME if nothing listens there yet
+    /// With --plain, keep trying for TIME if nothing listens there yet
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub retry: Option<Duration>,
     /// Print events as one JSON object a line

@@ -1,118 +1,20 @@
-//! `send` and `receive`: which end is here, what goes through it, and the status that comes of it.
+//! `send` and `receive`: files, encrypted and resumed, or by the plain protocol for scripts.
 
+mod encrypted;
+mod plain;
 mod report;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use unstick::service::transfer::plain::{self, Config, Event, Files, Offer, Outcome};
-use unstick::service::transfer::{Inbox, Source};
-use unstick::{Error, Framings, Result};
+use unstick::Result;
 
 use crate::args;
-use crate::options::transfer::{End, TransferArgs};
-use crate::report as statuses;
-use crate::signals;
 use crate::status::Status;
-use report::Report;
 
 /// Sends files.
 pub async fn send(args: args::Send) -> Result<Status> {
-    let options = args.transfer.options();
-    let report = Report::new(&args.transfer);
-    match args.transfer.end("--to", args.to.as_deref())? {
-        End::Listen(address) => {
-            let files = Offer::Files(Files::new(args.files)?);
-            let listener = unstick::listen(&address, Some(&plain::sender_framings()), &options).await?;
-            serve(listener, files, &args.transfer, report).await
-        }
-        End::Connect(address) => {
-            // All are looked at before the first is sent.
-            let sources = args.files.iter().map(Source::open).collect::<Result<Vec<_>>>()?;
-            let framings = plain::sender_framings();
-            let mut status = Status::Done;
-            for source in sources {
-                let (name, bar) = (source.name().to_owned(), report.bar(source.name(), Some(source.size())));
-                let sent = async {
-                    let link = unstick::connect(&address, Some(&framings), &options).await?;
-                    plain::send(link, source, args.transfer.stall, &mut |moved| bar.set_position(moved)).await
-                };
-                let sent = sent.await;
-                bar.finish_and_clear();
-                match sent {
-                    Ok(sent) => report.sent(None, &sent)?,
-                    Err(error) => status = failed(&report, Some(&name), error, status)?,
-                }
-            }
-            Ok(status)
-        }
-    }
+    if args.transfer.plain.is_some() { plain::send(args).await } else { encrypted::send(args).await }
 }
 
 /// Receives files.
 pub async fn receive(args: args::Receive) -> Result<Status> {
-    let options = args.transfer.options();
-    let report = Report::new(&args.transfer);
-    let end = args.transfer.end("--from", args.from.as_deref())?;
-    let overwrite = args.overwrite.unwrap_or_default();
-    let inbox = Inbox::open(args.directory.unwrap_or_else(|| PathBuf::from(".")), overwrite.into())?;
-    let framings: Framings = plain::receiver_framings();
-    match end {
-        End::Listen(_) if !args.get.is_empty() => {
-            Err(Error::usage("--get is for files of a server, with --from ADDRESS --plain"))
-        }
-        End::Listen(address) => {
-            let listener = unstick::listen(&address, Some(&framings), &options).await?;
-            serve(listener, Offer::Inbox(inbox), &args.transfer, report).await
-        }
-        End::Connect(address) => {
-            let names: Vec<Option<&str>> = match args.get.is_empty() {
-                true => vec![None],
-                false => args.get.iter().map(|name| Some(name.as_str())).collect(),
-            };
-            let mut status = Status::Done;
-            for name in names {
-                let bar = report.bar(name.unwrap_or_default(), None);
-                let received = async {
-                    let link = unstick::connect(&address, Some(&framings), &options).await?;
-                    let moved = &mut |moved| bar.set_position(moved);
-                    plain::receive(link, name, &inbox, args.transfer.stall, moved).await
-                };
-                let received = received.await;
-                bar.finish_and_clear();
-                match received {
-                    Ok(received) => report.received(None, &received)?,
-                    Err(error) => status = failed(&report, name, error, status)?,
-                }
-            }
-            Ok(status)
-        }
-    }
-}
-
-/// What a failure comes to: a server that cannot be reached is out of reach for the files behind it, too.
-fn failed(report: &Report, name: Option<&str>, error: Error, before: Status) -> Result<Status> {
-    if error.is_unreachable() {
-        return Err(error);
-    }
-    report.failed(None, name, &error)?;
-    Ok(if before == Status::Done { statuses::status_of(&error) } else { before })
-}
-
-/// Waits for clients, until it is to end.
-async fn serve(listener: unstick::Listener, offer: Offer, args: &TransferArgs, report: Report) -> Result<Status> {
-    report.listening(listener.addresses())?;
-    let mut config = Config::default();
-    config.count = args.count;
-    config.stall = args.stall;
-    config.stop = signals::stop();
-    let report = Arc::new(report);
-    let told = Arc::clone(&report);
-    let observer = Arc::new(move |peer, event: Event<'_>| told.event(peer, &event));
-    match plain::serve(listener, offer, config, observer).await {
-        // Nobody reads standard output any more, or it has failed.
-        _ if report.failure().is_some() => report.failure().map_or(Ok(Status::Done), Err),
-        Outcome::Reached | Outcome::Stopped => Ok(Status::Done),
-        _ => Ok(Status::Failed),
-    }
+    if args.transfer.plain.is_some() { plain::receive(args).await } else { encrypted::receive(args).await }
 }

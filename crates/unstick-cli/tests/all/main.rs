@@ -51,6 +51,7 @@ mod shake_sound;
 mod shake_spares;
 mod shake_targets;
 mod tls;
+mod transfers;
 mod tree;
 mod udp;
 mod unix;

@@ -15,7 +15,8 @@ use std::time::Instant;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -71,7 +72,7 @@ pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Resu
 }
 
 fn client_config(options: &TlsOptions, verifier: &Arc<verify::Verifier>) -> Result<ClientConfig> {
-    let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let config = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions(options));
     let config = config.map_err(|error| Error::other(format!("TLS: {}", wording::of(&error))))?;
     let verifier = Arc::clone(verifier);
     let config = config.dangerous().with_custom_certificate_verifier(verifier);
@@ -84,6 +85,11 @@ fn client_config(options: &TlsOptions, verifier: &Arc<verify::Verifier>) -> Resu
         config.key_log = key_log();
     }
     Ok(config)
+}
+
+fn versions(options: &TlsOptions) -> &'static [&'static SupportedProtocolVersion] {
+    static NEWEST: [&SupportedProtocolVersion; 1] = [&TLS13];
+    if options.newest_only { &NEWEST } else { rustls::DEFAULT_VERSIONS }
 }
 
 /// The file that `SSLKEYLOGFILE` names, opened once.
@@ -121,7 +127,7 @@ fn server_config(options: &TlsOptions, scheme: &str) -> Result<ServerConfig> {
         let error = Error::usage(format!("listening on {scheme}:// needs a certificate"));
         return Err(error.with_advice(Advice::GiveListenerCertificate));
     };
-    let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let config = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions(options));
     let config = config.map_err(|error| Error::other(format!("TLS: {}", wording::of(&error))))?;
     let config = match &options.authorities {
         Some(authorities) => {

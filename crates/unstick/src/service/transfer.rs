@@ -1,13 +1,32 @@
 //! Files: sent and received whole, or not at all.
 //!
+//! * [`connect`] and an [`Invitation`] are the two ends of an encrypted transfer of whole trees, over as many connections as it takes;
+//!   a [`Ticket`] joins them.
 //! * [`Inbox`] is the directory that files go to. Nothing of a peer ever leaves it, and no file in it is half written.
 //! * [`plain`] is the protocol for scripts: a header in JSON, the bytes, an answer.
 //!
-//! Not here: where connections come from ([`crate::link`]).
+//! Not here: the order of messages (`wire::transfer`), and where connections come from ([`crate::link`]).
 
+mod conversation;
+mod credentials;
+mod event;
 mod inbox;
+mod journal;
+mod outgoing;
 pub mod plain;
+mod reachable;
+mod reader;
+mod receiving;
+mod sending;
+mod session;
 mod source;
+mod ticket;
+mod tree;
+mod writer;
 
+pub use event::{Event, Observer, Tally};
 pub use inbox::{Inbox, Overwrite};
+pub use outgoing::Outgoing;
+pub use session::{Invitation, Transfer, connect};
 pub use source::Source;
+pub use ticket::Ticket;

@@ -47,6 +47,7 @@ mod spared;
 mod standard_streams;
 mod tcp_sockets;
 mod tls_sockets;
+mod transfers;
 mod udp_sockets;
 mod unix_sockets;
 mod unkind;

@@ -1,8 +1,8 @@
 //! What is printed of files: a line for each on standard output, as sha256sum writes it, or events as JSON.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -10,7 +10,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use unstick::service::talk::PeerId;
 use unstick::service::transfer::plain::{Event, Received, Sent};
+use unstick::service::transfer::{self, Observer, Ticket};
 use unstick::wire::quantity;
+use unstick::wire::transfer as wire;
 use unstick::{Error, Result};
 
 use crate::json_lines;
@@ -23,6 +25,8 @@ pub struct Report {
     json: bool,
     quiet: bool,
     versioned: AtomicBool,
+    /// Progress of a whole transfer.
+    whole: ProgressBar,
     /// Standard output took no more.
     failure: Mutex<Option<Error>>,
 }
@@ -30,7 +34,11 @@ pub struct Report {
 impl Report {
     pub fn new(args: &TransferArgs) -> Self {
         let (versioned, failure) = (AtomicBool::new(false), Mutex::default());
-        Self { json: args.json, quiet: args.quiet, versioned, failure }
+        let mut report = Self { json: args.json, quiet: args.quiet, versioned, whole: ProgressBar::hidden(), failure };
+        if args.plain.is_none() {
+            report.whole = report.bar("", Some(0));
+        }
+        report
     }
 
     /// Why nothing more can be printed, told once.
@@ -127,6 +135,88 @@ impl Report {
         if let Err(error) = told {
             unpoisoned(self.failure.lock()).get_or_insert(error);
         }
+    }
+
+    /// What the other side needs.
+    pub fn ticket(&self, ticket: &Ticket, line: &str) -> Result<()> {
+        if self.json {
+            return self.put(json!({ "event": "ticket", "ticket": ticket.to_string(), "addresses": ticket.addresses }));
+        }
+        output::plain(&format!("waiting; on the other machine, type:\n  {line} {ticket}"));
+        Ok(())
+    }
+
+    /// Tells what happens in a transfer.
+    pub fn observer(self: Arc<Self>) -> Observer {
+        Arc::new(move |event| {
+            if let Err(error) = self.transfer(&event) {
+                unpoisoned(self.failure.lock()).get_or_insert(error);
+            }
+        })
+    }
+
+    fn transfer(&self, event: &transfer::Event<'_>) -> Result<()> {
+        match event {
+            transfer::Event::Listed { entries, size } => {
+                self.whole.set_length(*size);
+                match self.json {
+                    true => self.put(json!({ "event": "listed", "entries": entries, "size": size })),
+                    false => Ok(()),
+                }
+            }
+            transfer::Event::Moved { bytes } => {
+                self.whole.inc(*bytes);
+                Ok(())
+            }
+            transfer::Event::Resolved { path, size, hash, outcome } => {
+                self.resolved(path, *size, *hash, *outcome == wire::Outcome::Present)
+            }
+            transfer::Event::Failed { path, text, .. } => self.not_there(path, text),
+            transfer::Event::Lost { error } => {
+                self.whole.set_position(0);
+                match self.json {
+                    true => self.put(json!({ "event": "lost", "error": error.to_string() })),
+                    false => self.aside(|| {
+                        output::notice(&format!(
+                            "{}; waiting for another connection",
+                            sanitize::line(&error.to_string())
+                        ))
+                    }),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn resolved(&self, path: &[u8], size: u64, hash: [u8; 32], present: bool) -> Result<()> {
+        let hash = HEXLOWER.encode(&hash);
+        if self.json {
+            let path = json_lines::text_or_base64(path);
+            return self
+                .put(json!({ "event": "file", "path": path, "size": size, "blake3": hash, "present": present }));
+        }
+        let mut printed = Ok(());
+        self.aside(|| printed = print(&format!("{hash}  {}\n", sanitize::line_of_bytes(path))))?;
+        printed
+    }
+
+    fn not_there(&self, path: &[u8], why: &str) -> Result<()> {
+        if self.json {
+            let path = json_lines::text_or_base64(path);
+            return self.put(json!({ "event": "failed", "path": path, "error": why }));
+        }
+        self.aside(|| output::problem(&format!("{}: {}", sanitize::line_of_bytes(path), sanitize::line(why))))
+    }
+
+    /// Prints while no progress is in the way.
+    fn aside(&self, print: impl FnOnce()) -> Result<()> {
+        self.whole.suspend(print);
+        Ok(())
+    }
+
+    /// Nothing more happens.
+    pub fn end(&self) {
+        self.whole.finish_and_clear();
     }
 
     fn put(&self, mut object: Value) -> Result<()> {

@@ -44,6 +44,8 @@ pub struct TlsOptions {
     pub protocols: Vec<String>,
     /// Connecting: any certificate will do. Whoever answers may be anybody.
     pub insecure: bool,
+    /// TLS 1.3 only: whoever speaks 1.2 is refused.
+    pub newest_only: bool,
     /// Write the keys of every connection to the file that the environment variable `SSLKEYLOGFILE` names, as browsers and curl
     /// do. Wireshark can then decrypt what was recorded, and so can everybody who gets that file. Without the variable nothing
     /// is written.
@@ -159,6 +161,19 @@ impl Identity {
     /// A usage error where a name cannot stand in a certificate.
     #[cfg(feature = "self-signed")]
     pub fn self_signed(names: &[String]) -> Result<Self> {
+        Self::make(names).map(|(identity, ..)| identity)
+    }
+
+    /// The same, and both in PEM form, as [`from_files`](Self::from_files) reads them again.
+    #[cfg(all(feature = "self-signed", feature = "transfer"))]
+    pub(crate) fn self_signed_pem(names: &[String]) -> Result<(Self, String)> {
+        let (identity, key) = Self::make(names)?;
+        let text = pem("CERTIFICATE", identity.certificate()) + &pem("PRIVATE KEY", &key);
+        Ok((identity, text))
+    }
+
+    #[cfg(feature = "self-signed")]
+    fn make(names: &[String]) -> Result<(Self, Vec<u8>)> {
         let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
         for name in names {
             let unspecified = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
@@ -169,11 +184,12 @@ impl Identity {
         let failed =
             |error: rcgen::Error| Error::usage(format!("no certificate can be made for {}: {error}", names.join(", ")));
         let made = rcgen::generate_simple_self_signed(all).map_err(failed)?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let der = made.signing_key.serialize_der();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der.clone()));
         let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &provider());
         let key =
             key.map_err(|error| Error::other(format!("a new certificate cannot be used: {}", wording::of(&error))))?;
-        Ok(Self { key: Arc::new(key) })
+        Ok((Self { key: Arc::new(key) }, der))
     }
 
     /// The certificate's, as it can be given to whoever connects.
@@ -185,6 +201,14 @@ impl Identity {
     pub fn certificate(&self) -> &[u8] {
         self.key.cert.first().expect("an identity is made with a certificate")
     }
+}
+
+/// One object in PEM form.
+#[cfg(all(feature = "self-signed", feature = "transfer"))]
+fn pem(what: &str, der: &[u8]) -> String {
+    let digits = data_encoding::BASE64.encode(der);
+    let lines: Vec<&str> = digits.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN {what}-----\n{}\n-----END {what}-----\n", lines.join("\n"))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {

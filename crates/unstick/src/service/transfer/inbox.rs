@@ -3,11 +3,13 @@
 //! What is not whole lies in a directory of its own below it, [`RESERVED`], so that a rename is all that is left to do.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use cap_std::ambient_authority;
@@ -33,6 +35,7 @@ pub struct Inbox {
     root: Dir,
     path: PathBuf,
     overwrite: Overwrite,
+    rereads: bool,
     /// Numbers the parts of this run.
     parts: AtomicU64,
 }
@@ -57,9 +60,16 @@ impl Inbox {
         let failed = |error: io::Error| Error::other(format!("{}: {}", path.display(), plain(&error)));
         std::fs::create_dir_all(&path).map_err(failed)?;
         let root = Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?;
-        let inbox = Self { root, path: path.clone(), overwrite, parts: AtomicU64::new(0) };
+        let inbox = Self { root, path: path.clone(), overwrite, rereads: false, parts: AtomicU64::new(0) };
         inbox.clean().map_err(failed)?;
         Ok(inbox)
+    }
+
+    /// Has what is there of a file read again before it is trusted.
+    #[must_use]
+    pub fn verify(mut self, rereads: bool) -> Self {
+        self.rereads = rereads;
+        self
     }
 
     /// Where it is.
@@ -113,7 +123,7 @@ impl Inbox {
                     let file = file.into_std();
                     // As long as it is held, no other run takes it for a leftover.
                     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-                    return Ok(Part { file, state, name, placed: false });
+                    return Ok(Part { file, state, name, stays: false, placed: false });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -131,6 +141,72 @@ impl Inbox {
             true => self.root.open_dir(RESERVED),
             false => Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{RESERVED} is not a directory"))),
         }
+    }
+
+    /// Whether what is there of a file is read again before it is trusted (`--verify`).
+    pub(super) fn rereads(&self) -> bool {
+        self.rereads
+    }
+
+    /// Where key and secret of a ticket are kept for as long as a transfer is not complete.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory for that cannot be made.
+    pub fn state_file(&self) -> Result<PathBuf> {
+        let failed = |error: io::Error| Error::other(format!("{}: {}", self.path.display(), plain(&error)));
+        self.state().map_err(failed)?;
+        Ok(self.path.join(RESERVED).join("ticket"))
+    }
+
+    /// What was kept under a name in an earlier run, if anything.
+    pub(super) fn kept(&self, name: &str, ending: &str) -> io::Result<Option<File>> {
+        let Ok(state) = self.root.open_dir(RESERVED) else { return Ok(None) };
+        match state.open_with(format!("{name}.{ending}"), reopened().read(true).write(true)) {
+            Ok(file) => Ok(Some(file.into_std())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same, made where nothing was kept.
+    pub(super) fn kept_or_new(&self, name: &str, ending: &str) -> io::Result<File> {
+        let options = &mut reopened();
+        let options = options.read(true).write(true).create(true);
+        Ok(self.state()?.open_with(format!("{name}.{ending}"), options)?.into_std())
+    }
+
+    /// A file that stays when it is not finished.
+    pub(super) fn resumable(&self, name: &str, ending: &str) -> io::Result<Part> {
+        let file = self.kept_or_new(name, ending)?;
+        lock(&file)?;
+        Ok(Part { file, state: self.state()?, name: format!("{name}.{ending}"), stays: true, placed: false })
+    }
+
+    pub(super) fn remove_kept(&self, name: &str, ending: &str) {
+        // What stays behind is found to be of another source.
+        if let Ok(state) = self.root.open_dir(RESERVED) {
+            let _ = state.remove_file(format!("{name}.{ending}"));
+        }
+    }
+
+    /// Makes a directory, with those above it. False where it was there.
+    pub(super) fn make_directory(&self, path: &[u8]) -> io::Result<bool> {
+        let parent = self.parent(path)?;
+        let name = last(path);
+        match parent.create_dir(name) {
+            Ok(()) => sync(&parent).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => parent.open_dir(name).map(|_| false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a directory its permissions and time.
+    pub(super) fn dress_directory(&self, path: &[u8], mode: u32, modified: SystemTime) -> io::Result<()> {
+        let directory = self.root.open_dir(OsStr::from_bytes(path))?.open(".")?.into_std();
+        directory.set_modified(modified)?;
+        directory.set_permissions(Permissions::from_mode(mode))?;
+        directory.sync_all()
     }
 
     /// Opens the directory that a path lies in, and makes it.
@@ -182,6 +258,8 @@ pub(super) struct Part {
     file: File,
     state: Dir,
     name: String,
+    /// It is not removed where it is not finished.
+    stays: bool,
     placed: bool,
 }
 
@@ -194,7 +272,7 @@ impl Part {
     pub(super) fn place(mut self, inbox: &Inbox, path: &[u8]) -> io::Result<Placed> {
         self.file.sync_all()?;
         let parent = inbox.parent(path)?;
-        let name = OsStr::from_bytes(path.rsplit(|byte| *byte == b'/').next().unwrap_or(path));
+        let name = last(path);
         let renamed = match inbox.overwrite {
             Overwrite::Always => self.state.rename(&self.name, &parent, name),
             Overwrite::Never => rename_new(&self.state, &self.name, &parent, name),
@@ -211,7 +289,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.placed {
+        if !self.placed && !self.stays {
             // What cannot be removed now is removed by the next run.
             let _ = self.state.remove_file(&self.name);
         }
@@ -244,4 +322,30 @@ fn link_new(from: &Dir, old: &str, to: &Dir, new: &OsStr) -> io::Result<()> {
 fn sync(dir: &Dir) -> io::Result<()> {
     // The handle itself may be one that only names the directory.
     dir.open(".")?.into_std().sync_all()
+}
+
+/// What a path ends in.
+fn last(path: &[u8]) -> &OsStr {
+    OsStr::from_bytes(path.rsplit(|byte| *byte == b'/').next().unwrap_or(path))
+}
+
+/// A link in a file's place is not followed, and nothing waits for the other end of a pipe.
+fn reopened() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
+    options
+}
+
+/// How long a connection that was lost may hold a part: what has come over it is still written.
+const HELD: Duration = Duration::from_secs(10);
+
+fn lock(file: &File) -> io::Result<()> {
+    let begun = Instant::now();
+    while rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+        if begun.elapsed() > HELD {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another transfer is receiving it"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }

@@ -1,0 +1,177 @@
+//! What both sides of a transfer do with a connection: hellos, limits of time, and messages in and out.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use unstick_wire::transfer::{Due, Hello, Message, Reason, Side, Silence, VERSION, Violation};
+
+use super::reader::encoded;
+use crate::error::{Error, Result};
+use crate::limits::SECRET_PAUSE;
+use crate::link::{Link, Receiver, Sender};
+
+/// A connection on which both have said hello.
+pub(super) struct Conversation {
+    sender: Sender,
+    receiver: Receiver,
+    silence: Silence,
+    stall: Duration,
+}
+
+/// What has come.
+pub(super) enum Heard {
+    Message(Bytes),
+    /// The connection has ended in order.
+    Ended,
+}
+
+impl Conversation {
+    /// As whoever has connected: this side speaks first, and does not wait for an answer to go on.
+    pub(super) async fn call(link: Link, side: Side, secret: [u8; 16], stall: Duration) -> Result<Self> {
+        let mut conversation = Self::new(link, stall);
+        conversation.send(&Message::Hello(Hello { version: VERSION, side, secret })).await?;
+        Ok(conversation)
+    }
+
+    /// As whoever listens: what the other side says first is judged by `invited`.
+    pub(super) async fn answer(link: Link, side: Side, secret: [u8; 16], stall: Duration) -> Result<Self> {
+        let mut conversation = Self::new(link, stall);
+        let hello = conversation.hello().await?;
+        if let Err(error) = check_side(&hello, side) {
+            let text = Bytes::from(error.to_string());
+            conversation.send(&Message::Refused { reason: Reason::Other, text }).await?;
+            conversation.finish().await;
+            return Err(error);
+        }
+        // Compared in constant time: that is what the comparison of two hashes is.
+        if blake3::hash(&hello.secret) != blake3::hash(&secret) {
+            // Guesses are slow.
+            tokio::time::sleep(SECRET_PAUSE).await;
+            let text = Bytes::from_static(b"the ticket is not for this transfer");
+            conversation.send(&Message::Refused { reason: Reason::Other, text }).await?;
+            conversation.finish().await;
+            return Err(Error::handshake("a client without this transfer's secret"));
+        }
+        conversation.send(&Message::Hello(Hello { version: VERSION, side, secret: [0; 16] })).await?;
+        Ok(conversation)
+    }
+
+    fn new(link: Link, stall: Duration) -> Self {
+        let (sender, receiver) = link.split();
+        Self { sender, receiver, silence: Silence::new(stall, Instant::now()), stall }
+    }
+
+    /// The other side's hello, which is its first message.
+    pub(super) async fn hello(&mut self) -> Result<Hello> {
+        let first = tokio::time::timeout(self.stall, self.receiver.recv()).await;
+        let first = first.map_err(|_| Error::timed_out("waiting for a hello", self.stall))?.map_err(lost)?;
+        self.silence.heard(Instant::now());
+        let first = first.ok_or_else(|| cut("it ended without a hello"))?;
+        match Message::decode(first) {
+            Ok(Message::Hello(hello)) if hello.version == VERSION => Ok(hello),
+            Ok(Message::Hello(hello)) => {
+                let theirs = hello.version;
+                Err(Error::handshake(format!(
+                    "the other side speaks version {theirs} of the protocol, and this one {VERSION}"
+                )))
+            }
+            Ok(Message::Refused { text, .. }) => Err(refused(&text)),
+            Ok(_) => Err(Error::protocol("the other side's first message is not a hello")),
+            Err(why) => Err(Error::protocol(why.to_string())),
+        }
+    }
+
+    pub(super) async fn send(&mut self, message: &Message) -> Result<()> {
+        self.send_bytes(&encoded(message)).await
+    }
+
+    /// Sends a message, for as long as the other side takes something.
+    pub(super) async fn send_bytes(&mut self, message: &[u8]) -> Result<()> {
+        let sent = tokio::time::timeout(self.stall, self.sender.send(message)).await;
+        sent.unwrap_or_else(|_| Err(self.stalled()))?;
+        self.silence.said(Instant::now());
+        Ok(())
+    }
+
+    /// Resolves when a message can be sent without a wait. Cancel safe.
+    pub(super) fn writable(&self) -> impl Future<Output = ()> + use<> {
+        let sender = self.sender.clone();
+        async move { sender.writable().await }
+    }
+
+    /// The next message. Says meanwhile that this side is there. Cancel safe.
+    pub(super) async fn hear(&mut self) -> Result<Heard> {
+        loop {
+            match self.silence.due(Instant::now()) {
+                Due::Stalled => return Err(self.stalled()),
+                Due::Alive => self.say_alive(Instant::now()),
+                Due::At(at) => tokio::select! {
+                    message = self.receiver.recv() => {
+                        self.silence.heard(Instant::now());
+                        return Ok(message.map_err(lost)?.map_or(Heard::Ended, Heard::Message));
+                    }
+                    () = tokio::time::sleep_until(at.into()) => {}
+                },
+            }
+        }
+    }
+
+    /// The same, where this side can take a message now; else it only says that it is there. Cancel safe.
+    pub(super) async fn hear_if(&mut self, can: bool) -> Result<Heard> {
+        if can {
+            return self.hear().await;
+        }
+        loop {
+            // Who does not listen cannot tell whether anything is said.
+            let now = Instant::now();
+            self.silence.heard(now);
+            match self.silence.due(now) {
+                Due::At(at) => tokio::time::sleep_until(at.into()).await,
+                Due::Alive | Due::Stalled => self.say_alive(now),
+            }
+        }
+    }
+
+    fn say_alive(&mut self, now: Instant) {
+        // Where there is no room for it, the queue says the same.
+        let _ = self.sender.try_send(&encoded(&Message::Alive));
+        self.silence.said(now);
+    }
+
+    /// Ends in order: what was sent still goes out.
+    pub(super) async fn finish(self) {
+        let _ = tokio::time::timeout(self.stall, self.sender.finish()).await;
+    }
+
+    fn stalled(&self) -> Error {
+        Error::timed_out("waiting for the other side to go on", self.stall)
+    }
+}
+
+/// The two sides of a transfer are not the same.
+pub(super) fn check_side(hello: &Hello, own: Side) -> Result<()> {
+    match (hello.side, own) {
+        (Side::Sender, Side::Sender) => Err(Error::handshake("both sides send: one of them has to receive")),
+        (Side::Receiver, Side::Receiver) => Err(Error::handshake("both sides receive: one of them has to send")),
+        _ => Ok(()),
+    }
+}
+
+/// The connection is lost: another may mend it.
+pub(super) fn lost(error: Error) -> Error {
+    // What is cut inside a frame is not a peer that breaks the protocol.
+    if error.is_framing() { cut(error.to_string()) } else { error }
+}
+
+/// The connection is lost, for this reason.
+pub(super) fn cut(why: impl Into<String>) -> Error {
+    Error::io("the connection", std::io::Error::new(std::io::ErrorKind::UnexpectedEof, why.into()))
+}
+
+pub(super) fn broken(why: Violation) -> Error {
+    Error::protocol(format!("the other side broke the protocol: {why}"))
+}
+
+pub(super) fn refused(text: &[u8]) -> Error {
+    Error::other(format!("the other side refuses: {}", String::from_utf8_lossy(text)))
+}

@@ -1,0 +1,43 @@
+//! Where others may reach what is bound here.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::address::Address;
+
+pub(super) fn bound(address: &str) -> Option<SocketAddr> {
+    address.parse::<Address>().ok()?.socket_addr()
+}
+
+/// Where others may reach what is bound: each address of this machine where it is bound to all.
+pub(super) fn reachable(bound: &[SocketAddr]) -> Vec<String> {
+    let mut found: Vec<SocketAddr> = Vec::new();
+    for at in bound {
+        match at.ip().is_unspecified() {
+            false => found.push(*at),
+            true => {
+                let machine = nix::ifaddrs::getifaddrs().into_iter().flatten().filter_map(|interface| {
+                    let address = interface.address?;
+                    let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+                    v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+                });
+                let fits = |ip: &IpAddr| at.is_ipv6() || ip.is_ipv4();
+                found.extend(
+                    machine.filter(fits).filter(|ip| !is_link_local(ip)).map(|ip| SocketAddr::from((ip, at.port()))),
+                );
+            }
+        }
+    }
+    // Loopback is the last that anybody else could want.
+    found.sort_by_key(|at| at.ip().is_loopback());
+    found.dedup();
+    found.truncate(MOST_ADDRESSES);
+    found.iter().map(ToString::to_string).collect()
+}
+
+/// Addresses in a ticket.
+const MOST_ADDRESSES: usize = 16;
+
+/// They need the name of an interface, which is another on every machine.
+fn is_link_local(ip: &IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}

@@ -1,0 +1,126 @@
+//! What is done at the sender's disk, in order, on a thread of its own: bytes are read and hashed, and made into messages.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use rustix::fs::OFlags;
+use tokio::sync::mpsc;
+use unstick_wire::limits::MAX_TRANSFER_PIECE;
+use unstick_wire::transfer::{Entry, Hash, Message, Reason, SUBTREE, data_head};
+
+use super::outgoing;
+use super::tree::Tree;
+use crate::error::plain;
+
+/// What is to be read of a file.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) file: u32,
+    /// As it was listed.
+    pub(super) entry: Entry,
+    pub(super) path: PathBuf,
+    /// From which offset on bytes are to be sent, and what is known of those before; `None` where the hash is all that is wanted.
+    pub(super) from: Option<(u64, Vec<Hash>)>,
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub(super) enum Output {
+    /// A message, and how many bytes of the file are in it.
+    Message(Vec<u8>, u64),
+    End {
+        file: u32,
+        size: u64,
+        hash: Hash,
+    },
+    Changed {
+        file: u32,
+        entry: Entry,
+    },
+    Failed {
+        file: u32,
+        reason: Reason,
+        text: String,
+    },
+}
+
+/// Messages that wait for the connection.
+const AHEAD: usize = 8;
+
+/// Starts the thread. It ends when nobody sends jobs or takes messages any more.
+pub(super) fn start() -> (mpsc::Sender<Job>, mpsc::Receiver<Output>) {
+    let (jobs, mut todo) = mpsc::channel::<Job>(AHEAD);
+    let (outputs, come) = mpsc::channel(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        while let Some(job) = todo.blocking_recv() {
+            let file = job.file;
+            let last = match read(job, &outputs) {
+                Ok(Some(last)) => last,
+                Ok(None) => return,
+                Err(error) => Output::Failed { file, reason: Reason::Unreadable, text: plain(&error) },
+            };
+            if outputs.blocking_send(last).is_err() {
+                return;
+            }
+        }
+    });
+    (jobs, come)
+}
+
+/// Reads one file. `None` where nobody takes what is read.
+fn read(job: Job, outputs: &mpsc::Sender<Output>) -> io::Result<Option<Output>> {
+    let Job { file, entry, path, from } = job;
+    let mut source = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&path)?;
+    let now = |source: &File| source.metadata().map(|meta| outgoing::entry(entry.path.clone(), &meta));
+    let changed = |entry| Ok(Some(Output::Changed { file, entry }));
+    let first = now(&source)?;
+    if first.kind != entry.kind {
+        return Err(io::Error::other("it is not a file any more"));
+    }
+    if !first.is_same_source(&entry) {
+        return changed(first);
+    }
+    let sends = from.is_some();
+    let (from, values) = from.unwrap_or_default();
+    let tree = Tree::behind(from / SUBTREE, values);
+    let mut tree = tree.ok_or_else(|| io::Error::other("the receiver's chaining values cannot be used"))?;
+    source.seek(SeekFrom::Start(from))?;
+    while tree.length() < entry.size {
+        if tree.room() == 0 {
+            let (index, value) = (tree.length() / SUBTREE - 1, tree.close());
+            let message = encoded(&Message::Subtree { file, index, value });
+            if sends && outputs.blocking_send(Output::Message(message, 0)).is_err() {
+                return Ok(None);
+            }
+        }
+        let length = (entry.size - tree.length()).min(tree.room()).min(MAX_TRANSFER_PIECE as u64) as usize;
+        let head = data_head(file, tree.length());
+        let mut message = Vec::with_capacity(head.len() + length);
+        message.extend_from_slice(&head);
+        message.resize(head.len() + length, 0);
+        match source.read_exact(&mut message[head.len()..]) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return changed(now(&source)?),
+            read => read?,
+        }
+        tree.update(&message[head.len()..]);
+        if sends && outputs.blocking_send(Output::Message(message, length as u64)).is_err() {
+            return Ok(None);
+        }
+        if outputs.is_closed() {
+            return Ok(None);
+        }
+    }
+    let last = now(&source)?;
+    if !last.is_same_source(&entry) {
+        return changed(last);
+    }
+    Ok(Some(Output::End { file, size: entry.size, hash: tree.finish() }))
+}
+
+pub(super) fn encoded(message: &Message) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    message.encode(&mut bytes);
+    bytes
+}

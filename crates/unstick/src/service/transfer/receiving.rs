@@ -1,0 +1,160 @@
+//! The receiver's side of one connection: the protocol in the middle, the connection and the disk at its ends.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use unstick_wire::transfer::{Arrival, Message, Naming, Reason, Receiver, Violation};
+
+use super::conversation::{Conversation, Heard, broken, check_side, cut, refused};
+use super::event::{Event, Observer, Tally};
+use super::inbox::Inbox;
+use super::writer::{self, Job, Verdict};
+use crate::error::{Error, Result};
+
+/// Receives all that one connection brings.
+///
+/// # Errors
+///
+/// Where the connection is lost before everything is resolved: what has come is kept.
+pub(super) async fn run(mut talk: Conversation, inbox: Arc<Inbox>, hello: bool, observer: &Observer) -> Result<Tally> {
+    if hello {
+        check_side(&talk.hello().await?, unstick_wire::transfer::Side::Receiver)?;
+    }
+    let (jobs, mut verdicts) = writer::start(inbox);
+    let mut side =
+        Side { machine: Receiver::new(Naming::Unix), queue: VecDeque::new(), next: None, tally: Tally::default() };
+    let mut flushing = false;
+    loop {
+        if side.machine.is_complete() && !flushing {
+            flushing = true;
+            side.queue.push_back(Job::Flush);
+        }
+        tokio::select! {
+            biased;
+            Some(verdict) = verdicts.recv() => {
+                let message = side.verdict(verdict, observer).map_err(broken)?;
+                if let Some(message) = message {
+                    talk.send(&message).await?;
+                }
+            }
+            permit = jobs.reserve(), if side.has_job() => match (permit, side.job()) {
+                (Ok(permit), Some(job)) => permit.send(job),
+                _ => return Err(Error::panicked("the writer of files")),
+            },
+            heard = talk.hear_if(!side.has_job()) => match heard {
+                Ok(Heard::Message(message)) => match side.machine.receive(message) {
+                    Ok(Arrival::Over) => {
+                        talk.finish().await;
+                        return Ok(side.tally);
+                    }
+                    Ok(Arrival::Refused { text, .. }) => return Err(refused(&text)),
+                    Ok(arrival) => side.arrival(arrival, observer),
+                    Err(why) => {
+                        let text = bytes::Bytes::from(why.to_string());
+                        let _ = talk.send(&Message::Refused { reason: Reason::Manifest, text }).await;
+                        talk.finish().await;
+                        return Err(broken(why));
+                    }
+                },
+                // Everything is there, and its sender may not know it: it asks again if so.
+                Ok(Heard::Ended) | Err(_) if side.tally.flushed => return Ok(side.tally),
+                Ok(Heard::Ended) => return Err(cut("it ended before everything had come")),
+                Err(error) => return Err(error),
+            },
+        }
+    }
+}
+
+struct Side {
+    machine: Receiver,
+    queue: VecDeque<Job>,
+    /// The next entry to be decided about.
+    next: Option<u32>,
+    tally: Tally,
+}
+
+impl Side {
+    fn has_job(&self) -> bool {
+        self.next.is_some() || !self.queue.is_empty()
+    }
+
+    fn job(&mut self) -> Option<Job> {
+        let Some(file) = self.next else { return self.queue.pop_front() };
+        let entry = self.machine.manifest().get(file)?.clone();
+        self.next = Some(file + 1).filter(|next| (*next as usize) < self.machine.manifest().entries().len());
+        Some(Job::Decide { file, entry })
+    }
+
+    fn arrival(&mut self, arrival: Arrival, observer: &Observer) {
+        match arrival {
+            Arrival::Listed => {
+                let manifest = self.machine.manifest();
+                observer(Event::Listed { entries: manifest.entries().len(), size: manifest.size() });
+                self.next = Some(0);
+            }
+            Arrival::Write { file, offset, bytes } => {
+                observer(Event::Moved { bytes: bytes.len() as u64 });
+                self.queue.push_back(Job::Write { file, offset, bytes });
+            }
+            Arrival::Check { file, value, .. } => self.queue.push_back(Job::Check { file, value }),
+            Arrival::Finish { file, hash, .. } => self.queue.push_back(Job::Finish { file, hash }),
+            Arrival::Restart { file } => {
+                self.queue.push_back(Job::Forget { file });
+                if let Some(entry) = self.machine.manifest().get(file).cloned() {
+                    self.queue.push_back(Job::Decide { file, entry });
+                }
+            }
+            Arrival::Failed { file, reason, text } => {
+                self.queue.push_back(Job::Forget { file });
+                self.failed(file, reason, &String::from_utf8_lossy(&text), observer);
+            }
+            Arrival::Nothing | Arrival::Refused { .. } | Arrival::Over => {}
+        }
+    }
+
+    fn verdict(&mut self, verdict: Verdict, observer: &Observer) -> Result<Option<Message>, Violation> {
+        Ok(Some(match verdict {
+            // The sender may have given it up while the disk was asked.
+            Verdict::Want { file, .. }
+            | Verdict::Compare { file }
+            | Verdict::Resolved { file, .. }
+            | Verdict::Failed { file, .. }
+                if self.machine.is_over(file)? =>
+            {
+                return Ok(None);
+            }
+            Verdict::Want { file, from, tree } => {
+                observer(Event::Moved { bytes: from });
+                self.machine.want(file, from, tree)?
+            }
+            Verdict::Compare { file } => self.machine.compare(file)?,
+            Verdict::Directory { file } => {
+                self.machine.directory(file)?;
+                return Ok(None);
+            }
+            Verdict::Resolved { file, outcome, hash } => {
+                let message = self.machine.resolve(file, outcome, hash)?;
+                if let Some(entry) = self.machine.manifest().get(file) {
+                    observer(Event::Resolved { path: &entry.path, size: entry.size, hash, outcome });
+                }
+                self.tally.resolved += 1;
+                message
+            }
+            Verdict::Failed { file, reason, text } => {
+                let message = self.machine.fail(file, reason, &text)?;
+                self.failed(file, reason, &text, observer);
+                message
+            }
+            Verdict::Flushed => {
+                self.tally.flushed = true;
+                self.machine.finish()?
+            }
+        }))
+    }
+
+    fn failed(&mut self, file: u32, reason: Reason, text: &str, observer: &Observer) {
+        self.tally.failed(reason);
+        let path = self.machine.manifest().get(file).map(|entry| entry.path.clone()).unwrap_or_default();
+        observer(Event::Failed { path: &path, reason, text });
+    }
+}

@@ -1,0 +1,143 @@
+//! Encrypted transfers between two ends of the library, and peers that speak the protocol by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use unstick::endpoint::TlsOptions;
+use unstick::service::transfer::{self, Inbox, Invitation, Observer, Outgoing, Overwrite, Ticket, Transfer};
+use unstick::wire::Framing;
+use unstick::wire::transfer::{Entry, Hello, Kind, Message, Side, VERSION};
+use unstick::{Address, Link, Options, limits};
+
+const STALL: Duration = Duration::from_secs(20);
+
+fn unheard() -> Observer {
+    Arc::new(|_| {})
+}
+
+async fn invitation() -> Invitation {
+    Invitation::open("127.0.0.1", 0, None, &Options::new()).await.unwrap()
+}
+
+fn receiving(path: &Path) -> Transfer {
+    Transfer::Receive(Arc::new(Inbox::open(path, Overwrite::Never).unwrap()))
+}
+
+fn sending(path: &Path) -> Transfer {
+    Transfer::Send(Arc::new(Outgoing::list(&[path.to_owned()]).unwrap()))
+}
+
+/// A connection to whoever has made a ticket, on which nothing has been said.
+async fn stranger(ticket: &Ticket) -> Link {
+    let mut options = Options::new();
+    options.tls = TlsOptions::default().pin(ticket.fingerprint);
+    let address: Address = format!("tls://{}", ticket.addresses[0]).parse().unwrap();
+    unstick::connect(&address, Some(&Framing::parse("u32be").unwrap().into()), &options).await.unwrap()
+}
+
+fn bytes(message: &Message) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    message.encode(&mut bytes);
+    bytes
+}
+
+fn hello(secret: [u8; 16]) -> Vec<u8> {
+    bytes(&Message::Hello(Hello { version: VERSION, side: Side::Sender, secret }))
+}
+
+/// The secret in a ticket, as whoever has it can read it.
+fn secret(ticket: &Ticket) -> [u8; 16] {
+    let text = ticket.to_string();
+    let digits = text.strip_prefix("ust1_").unwrap().bytes().map(|digit| {
+        let place = |first: u8, from: u32| u32::from(digit - first) + from;
+        match digit {
+            b'A'..=b'Z' => place(b'A', 0),
+            b'a'..=b'z' => place(b'a', 26),
+            b'0'..=b'9' => place(b'0', 52),
+            b'-' => 62,
+            _ => 63,
+        }
+    });
+    let bits: Vec<u8> = digits.flat_map(|digit| (0..6).rev().map(move |bit| (digit >> bit & 1) as u8)).collect();
+    let bytes: Vec<u8> = bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)).collect();
+    bytes[32..48].try_into().unwrap()
+}
+
+#[tokio::test]
+async fn a_hostile_list_is_refused_before_anything_is_written() {
+    for path in ["../evil", "/etc/evil", "a/../../evil", ".unstick/x", "a\0b", ""] {
+        let inbox = tempfile::tempdir().unwrap();
+        let invitation = invitation().await;
+        let ticket = invitation.ticket().clone();
+        let transfer = receiving(inbox.path());
+        let observer = unheard();
+        let run = invitation.run(&transfer, STALL, &observer);
+        let attack = async {
+            let mut link = stranger(&ticket).await;
+            link.send(&hello(secret(&ticket))).await.unwrap();
+            let entry = |path: &str| {
+                let path = Bytes::copy_from_slice(path.as_bytes());
+                Entry { kind: Kind::File, mode: 0o644, modified: (0, 0), size: 1, inode: 0, path }
+            };
+            let list = Message::Entries(vec![entry("fine"), entry(path)]);
+            link.send(&bytes(&list)).await.unwrap();
+            link.send(&bytes(&Message::Listed { entries: 2, size: 2 })).await.unwrap();
+            assert!(matches!(Message::decode(link.recv().await.unwrap().unwrap()), Ok(Message::Hello(_))));
+            Message::decode(link.recv().await.unwrap().unwrap()).unwrap()
+        };
+        let (outcome, answer) = tokio::join!(run, attack);
+        assert!(matches!(answer, Message::Refused { .. }), "{path:?}: {answer:?}");
+        assert!(outcome.unwrap_err().is_framing(), "{path:?}");
+        assert_eq!(std::fs::read_dir(inbox.path()).unwrap().count(), 0, "{path:?}");
+    }
+}
+
+#[tokio::test]
+async fn strangers_wait_and_end_nothing() {
+    let (source, inbox) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(source.path().join("file"), b"content").unwrap();
+    let invitation = invitation().await;
+    let ticket = invitation.ticket().clone();
+    let transfer = receiving(inbox.path());
+    let observer = unheard();
+    let run = invitation.run(&transfer, STALL, &observer);
+    let others = async {
+        let begun = Instant::now();
+        let mut wrong = stranger(&ticket).await;
+        wrong.send(&hello([7; 16])).await.unwrap();
+        let answer = Message::decode(wrong.recv().await.unwrap().unwrap()).unwrap();
+        assert!(matches!(answer, Message::Refused { .. }), "{answer:?}");
+        assert!(begun.elapsed() >= limits::SECRET_PAUSE, "{:?}", begun.elapsed());
+        // Those that say nothing make room for those that do.
+        let mut silent = Vec::new();
+        for _ in 0..limits::TRANSFER_GUESTS + 1 {
+            silent.push(stranger(&ticket).await);
+        }
+        let (path, observer) = (source.path().join("file"), unheard());
+        transfer::connect(&sending(&path), &ticket, &Options::new(), STALL, &observer).await.unwrap()
+    };
+    let (received, sent) = tokio::join!(run, others);
+    assert_eq!((received.unwrap().resolved, sent.resolved, sent.failed), (1, 1, 0));
+    assert_eq!(std::fs::read(inbox.path().join("file")).unwrap(), b"content");
+    assert_eq!(std::fs::read_dir(inbox.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn two_senders_do_not_come_to_terms() {
+    let source = tempfile::tempdir().unwrap();
+    std::fs::write(source.path().join("file"), b"content").unwrap();
+    let path = source.path().join("file");
+    let invitation = invitation().await;
+    let ticket = invitation.ticket().clone();
+    let transfer = sending(&path);
+    let observer = unheard();
+    let options = Options::new();
+    let connect = transfer::connect(&transfer, &ticket, &options, STALL, &observer);
+    let error = tokio::select! {
+        error = connect => error.unwrap_err(),
+        outcome = invitation.run(&transfer, STALL, &observer) => panic!("{outcome:?}"),
+    };
+    assert!(error.to_string().contains("both sides send"), "{error}");
+}
