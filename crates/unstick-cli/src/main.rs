@@ -19,6 +19,7 @@ mod output;
 mod report;
 mod run;
 mod sanitize;
+mod scenes;
 mod signals;
 mod status;
 mod style;

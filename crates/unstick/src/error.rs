@@ -122,7 +122,7 @@ impl Error {
     }
 
     /// A name that does not resolve, an address that cannot be bound or connected to.
-    pub(crate) fn unreachable(what: impl Into<String>, source: impl Into<Option<io::Error>>) -> Self {
+    pub fn unreachable(what: impl Into<String>, source: impl Into<Option<io::Error>>) -> Self {
         Self::new(Kind::Unreachable { what: what.into(), source: source.into() })
     }
 
@@ -134,7 +134,8 @@ impl Error {
         Self::new(Kind::Protocol(what.into()))
     }
 
-    pub(crate) fn timed_out(what: impl Into<String>, after: Duration) -> Self {
+    /// A time limit that passed: `what` is what was waited for.
+    pub fn timed_out(what: impl Into<String>, after: Duration) -> Self {
         Self::new(Kind::TimedOut { what: what.into(), after })
     }
 
@@ -142,7 +143,8 @@ impl Error {
         Self::new(Kind::OverBudget(most)).with_advice(Advice::AllowMorePending)
     }
 
-    pub(crate) fn io(what: &'static str, source: io::Error) -> Self {
+    /// What the system refused, with what it was that it refused in front.
+    pub fn io(what: &'static str, source: io::Error) -> Self {
         match Exited::of(&source) {
             Some(exited) => Self::new(Kind::Exited(exited.clone())),
             None => {

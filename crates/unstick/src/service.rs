@@ -3,8 +3,6 @@
 #[cfg(unix)]
 pub mod bridge;
 #[cfg(unix)]
-pub mod lab;
-#[cfg(unix)]
 pub mod pipe;
 pub(crate) mod run;
 #[cfg(feature = "shake")]

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 use unstick::HalfClose;
-use unstick::service::lab::Scene;
+use crate::scenes::Scene;
 use unstick::wire::{FRAMINGS, Preset};
 
 /// Takes any text. The values are for completions: what is wrong with a text is found where its meaning is.

@@ -1,6 +1,6 @@
 //! `lab`: scenes on real sockets, drawn for people or told as JSON.
 //!
-//! Not here: what happens in a scene and what of it is measured (`unstick::service::lab`).
+//! Not here: what happens in a scene and what of it is measured (`scenes`).
 
 mod draw;
 mod json;
@@ -9,7 +9,7 @@ mod timeline;
 mod words;
 
 use strsim::osa_distance;
-use unstick::service::lab::Scene;
+use crate::scenes::Scene;
 use unstick::{Error, Result};
 
 use crate::args::Lab;

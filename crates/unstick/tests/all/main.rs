@@ -32,8 +32,6 @@ mod files;
 mod framed;
 mod handshakes;
 mod hostile_tls;
-#[cfg(unix)]
-mod lab;
 mod processes;
 mod proxy_sockets;
 mod queue;

@@ -1,6 +1,6 @@
 //! A scene as people see it: why, what happened, the code that does it wrong and right, and the command that shows it.
 
-use unstick::service::lab::{Act, Scene};
+use crate::scenes::{Act, Scene};
 
 use super::words::{self, Code, Words};
 use super::{tables, timeline};

@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
-use unstick::service::lab::{Act, Scene, Transport, What};
+use crate::scenes::{Act, Scene, Transport, What};
 
 /// Version of these events: it goes up when a script written for the last one would break.
 const VERSION: u64 = 1;
@@ -23,7 +23,7 @@ pub(super) fn lines(scene: Scene, acts: &[Act], first: bool) -> String {
         }
         text += &line(begin);
         for event in &act.events {
-            let Some(mut object) = object(&event.what) else { continue };
+            let mut object = object(&event.what);
             object["at_us"] = (event.at.as_nanos() as f64 / 1e3).into();
             text += &line(object);
         }
@@ -32,8 +32,8 @@ pub(super) fn lines(scene: Scene, acts: &[Act], first: bool) -> String {
     text
 }
 
-fn object(what: &What) -> Option<Value> {
-    Some(match what {
+fn object(what: &What) -> Value {
+    match what {
         What::Sent { offset, bytes } => content(json!({ "event": "sent", "offset": offset }), bytes),
         What::Passed { offset, bytes } => content(json!({ "event": "passed", "offset": offset }), bytes),
         What::Full => json!({ "event": "full" }),
@@ -53,8 +53,7 @@ fn object(what: &What) -> Option<Value> {
         What::Time { messages, median } => {
             json!({ "event": "time", "messages": messages, "median_us": median.as_nanos() as f64 / 1e3 })
         }
-        _ => return None,
-    })
+    }
 }
 
 /// With the bytes, and how many they are.

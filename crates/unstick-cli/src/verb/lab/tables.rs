@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use unstick::service::lab::{Act, Transport, What};
+use crate::scenes::{Act, Transport, What};
 
 use super::timeline::{milliseconds, not_shown};
 use crate::canvas::{Canvas, Ink, count, thousands, width};

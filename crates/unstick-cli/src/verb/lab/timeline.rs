@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use unstick::service::lab::{Act, Transport, What};
+use crate::scenes::{Act, Transport, What};
 
 use crate::canvas::{Canvas, Ink, count, padded, width};
 

@@ -1,6 +1,6 @@
 //! What is said about each scene: its title, why it is so, what its acts are called, its code and its commands.
 
-use unstick::service::lab::Scene;
+use crate::scenes::Scene;
 
 /// The words of a scene.
 pub(super) struct Words {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use unstick::service::lab::{Act, FLOOD, Scene, Transport, What};
+use super::{Act, FLOOD, Scene, Transport, What};
 
 /// The acts of a scene, which all show what they are there for.
 #[track_caller]

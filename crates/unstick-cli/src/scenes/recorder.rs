@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::act::{Act, Event, PATIENCE, Transport, What};
-use crate::{Error, Result};
+use unstick::{Error, Result};
 
 /// How often the kernel is asked for what it holds.
 const LOOK: Duration = Duration::from_micros(50);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::act::{Act, FLOOD, PATIENCE, Transport, What};
 use super::datagrams::Datagrams;
 use super::recorder::{Pair, Recorder, cannot, wait_for};
-use crate::{Error, Result};
+use unstick::{Error, Result};
 
 /// Bytes of a message of the flood, and of one that is timed.
 const SMALL: usize = 64;

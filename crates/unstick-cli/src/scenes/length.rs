@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::act::{Act, What};
 use super::recorder::Stream;
 use super::stream::USUAL_ROOM;
-use crate::Result;
+use unstick::Result;
 
 /// Bytes of the length.
 const FIELD: usize = 4;

@@ -5,19 +5,7 @@
 //! every byte, offset, time and count in an [`Event`] is what the sockets did in this run, and [`Act::shown`] is worked out
 //! from them. An effect that this machine does not show is reported as not shown.
 //!
-//! ```
-//! use unstick::service::lab::{Scene, What};
-//!
-//! let acts = Scene::SlowReader.play()?;
-//! let reads = acts[0].events.iter().filter_map(|event| match &event.what {
-//!     What::Read { bytes, .. } => Some(&bytes[..]),
-//!     _ => None,
-//! });
-//! assert!(reads.eq([b"HelloWorld"]), "Hello and World were two sends");
-//! # Ok::<_, unstick::Error>(())
-//! ```
-//!
-//! Not here: the words and the drawing around a scene, which are the program's; and the cures, which are framings.
+//! Not here: the words and the drawing around a scene, which are `verb/lab`'s; and the cures, which are framings.
 
 mod act;
 mod compare;
@@ -25,14 +13,15 @@ mod datagrams;
 mod length;
 mod recorder;
 mod stream;
+#[cfg(test)]
+mod tests;
 
-use crate::Result;
+use unstick::Result;
 
 pub use act::{Act, Event, FLOOD, PATIENCE, Transport, What};
 
 /// What can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Scene {
     /// Two sends read as one: the sender's kernel gathered them (Nagle's algorithm).
     Nagle,

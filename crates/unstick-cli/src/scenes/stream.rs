@@ -2,7 +2,7 @@
 
 use super::act::Act;
 use super::recorder::{Stream, cannot};
-use crate::Result;
+use unstick::Result;
 
 /// Room of a reader that has never heard of messages: what tutorials write.
 pub(super) const USUAL_ROOM: usize = 1024;

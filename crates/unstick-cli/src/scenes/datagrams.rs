@@ -10,7 +10,7 @@ use socket2::SockRef;
 use super::act::{Act, PATIENCE, Transport, What};
 use super::recorder::{Pair, Recorder, cannot, queued};
 use super::stream::{LONG, USUAL_ROOM};
-use crate::{Error, Result, limits};
+use unstick::{Error, Result, limits};
 
 /// Two connected UDP sockets and what happens on them.
 #[derive(Debug)]

@@ -13,7 +13,6 @@ pub const FLOOD: u32 = 10_000;
 
 /// TCP or UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Transport {
     /// A stream.
     Tcp,
@@ -23,7 +22,6 @@ pub enum Transport {
 
 /// One conversation of a scene, on sockets of its own.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Act {
     /// What it is called within its scene.
     pub name: &'static str,
@@ -37,7 +35,6 @@ pub struct Act {
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Event {
     /// When: since the act's sockets were connected.
     pub at: Duration,
@@ -47,7 +44,6 @@ pub struct Event {
 
 /// What happened. Offsets count the bytes that were sent before, in the whole act; over UDP too, where nothing else does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum What {
     /// One call of `send` took all of these bytes.
     Sent {
