@@ -5,7 +5,7 @@
 //! recorded [`Conversation`], [`Random`] makes more from a seed, a [`Shrink`] finds which edits of a failing case
 //! matter, and [`words`] says what failing cases have in common.
 //!
-//! Not here: sockets, processes and time. `unstick::service::shake` moves the bytes and judges the outcomes.
+//! Not here: sockets, processes and time. The crate `unstick-shake` moves the bytes and judges the outcomes.
 
 mod case;
 mod chance;

@@ -389,7 +389,7 @@ pub(crate) fn is_too_large(error: &io::Error) -> bool {
 }
 
 /// The system's words without the number behind them, beginning small as the rest of the sentence does.
-pub(crate) fn plain(error: &io::Error) -> String {
+pub fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     // What the standard library says before the resolver's own words, which suffice.
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);

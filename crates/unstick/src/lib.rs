@@ -34,14 +34,7 @@
 #![deny(missing_docs)]
 // What transports share is not all used where some of them are left out.
 #![cfg_attr(
-    not(all(
-        feature = "exec",
-        feature = "proxy",
-        feature = "self-signed",
-        feature = "shake",
-        feature = "tls",
-        feature = "ws"
-    )),
+    not(all(feature = "exec", feature = "proxy", feature = "self-signed", feature = "tls", feature = "ws")),
     allow(dead_code)
 )]
 
@@ -55,6 +48,8 @@ pub mod endpoint;
 mod error;
 mod fairness;
 mod half_close;
+#[doc(hidden)]
+pub mod internal;
 pub mod limits;
 pub mod link;
 #[cfg(feature = "exec")]
@@ -73,8 +68,6 @@ pub use half_close::HalfClose;
 pub use link::{Link, Listener, Receiver, Sender, connect, listen};
 #[cfg(feature = "exec")]
 pub use processes::{Errors, Processes, end_processes, kill_processes};
-#[cfg(feature = "shake")]
-pub use service::shake;
 pub use stop::{Stop, Stopper};
 pub use unstick_wire as wire;
 

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// A command line for the shell.
-pub(crate) fn shell(line: &str) -> Command {
+pub fn shell(line: &str) -> Command {
     if cfg!(windows) {
         let mut shell = Command::new("cmd");
         shell.args(["/C", line]);
@@ -31,8 +31,8 @@ pub(crate) fn shell(line: &str) -> Command {
 /// A process that runs, and what it has started. Where there are no such groups, it stands alone.
 ///
 /// Dropping it ends nothing: [`kill_all`] reaches it for as long as something of it runs.
-pub(crate) struct Group {
-    pub(crate) leader: Child,
+pub struct Group {
+    pub leader: Child,
     #[cfg(unix)]
     number: Option<Pid>,
 }
@@ -60,7 +60,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 impl Group {
     /// Starts a command at the head of a group.
-    pub(crate) fn start(command: &mut Command, room: Option<OwnedSemaphorePermit>) -> io::Result<Self> {
+    pub fn start(command: &mut Command, room: Option<OwnedSemaphorePermit>) -> io::Result<Self> {
         #[cfg(unix)]
         command.process_group(0);
         let leader = command.spawn()?;
@@ -80,7 +80,7 @@ impl Group {
     }
 
     /// Asks all of it to end.
-    pub(crate) fn terminate(&mut self) {
+    pub fn terminate(&mut self) {
         #[cfg(unix)]
         self.signal(terminate);
         #[cfg(not(unix))]
@@ -88,7 +88,7 @@ impl Group {
     }
 
     /// Ends all of it.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         #[cfg(unix)]
         self.signal(kill);
         #[cfg(not(unix))]
@@ -96,7 +96,7 @@ impl Group {
     }
 
     /// Its leader has been waited for. What it has left running goes on, until all are ended.
-    pub(crate) fn leader_is_over(&mut self) {
+    pub fn leader_is_over(&mut self) {
         #[cfg(unix)]
         if let Some(number) = self.number {
             let mut groups = groups();
@@ -111,7 +111,7 @@ impl Group {
     }
 
     /// Nothing of it is left, or it was ended and is nobody's matter any more.
-    pub(crate) fn is_over(&mut self) {
+    pub fn is_over(&mut self) {
         #[cfg(unix)]
         if let Some(number) = self.number.take() {
             groups().remove(&number.as_raw_pid());
@@ -119,7 +119,7 @@ impl Group {
     }
 
     /// Waits until its leader has ended, and everything that it has started; true if that came in time.
-    pub(crate) async fn gone_within(&mut self, patience: Duration) -> bool {
+    pub async fn gone_within(&mut self, patience: Duration) -> bool {
         let gone = async {
             let _ = self.leader.wait().await;
             self.leader_is_over();

@@ -5,8 +5,6 @@ pub mod bridge;
 #[cfg(unix)]
 pub mod pipe;
 pub(crate) mod run;
-#[cfg(feature = "shake")]
-pub mod shake;
 pub mod talk;
 #[cfg(all(unix, feature = "transfer"))]
 pub mod transfer;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
+use crate::scenes::Scene;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 use unstick::HalfClose;
-use crate::scenes::Scene;
 use unstick::wire::{FRAMINGS, Preset};
 
 /// Takes any text. The values are for completions: what is wrong with a text is found where its meaning is.

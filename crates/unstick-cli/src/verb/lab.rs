@@ -8,8 +8,8 @@ mod tables;
 mod timeline;
 mod words;
 
-use strsim::osa_distance;
 use crate::scenes::Scene;
+use strsim::osa_distance;
 use unstick::{Error, Result};
 
 use crate::args::Lab;

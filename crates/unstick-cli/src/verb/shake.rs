@@ -11,10 +11,10 @@ use std::time::Duration;
 use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use unstick::service::shake::{Direction, Finding, Outcome, Progress, Report, Shake, Stop, Verdict};
 use unstick::wire::shake::Case;
 use unstick::wire::{Framing, Role};
 use unstick::{Error, FramedAddress, Result};
+use unstick_shake::{Direction, Finding, Outcome, Progress, Report, Shake, Stop, Verdict};
 
 use crate::advice;
 use crate::args;
@@ -222,7 +222,7 @@ fn finding_json(finding: &Finding, again: &impl Fn(&Finding) -> String) -> Value
 }
 
 fn outcome_json(outcome: &Outcome) -> Value {
-    let side = |exchange: &unstick::service::shake::Exchange, way| {
+    let side = |exchange: &unstick_shake::Exchange, way| {
         let side = exchange.of(way);
         let bytes = &side.recording.bytes;
         json!({ "bytes": bytes.len(), "ending": side.ending.to_string(), "sent": crate::json_lines::text_or_base64(bytes) })

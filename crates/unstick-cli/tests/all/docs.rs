@@ -296,7 +296,9 @@ fn links_and_paths_lead_somewhere() {
 #[test]
 fn every_example_is_introduced_and_short() {
     let introduction = text("examples/README.md");
-    for folder in ["examples/python", "crates/unstick/examples", "crates/unstick-wire/examples"] {
+    for folder in
+        ["examples/python", "crates/unstick/examples", "crates/unstick-shake/examples", "crates/unstick-wire/examples"]
+    {
         let files: Vec<PathBuf> = fs::read_dir(home().join(folder)).unwrap().map(|file| file.unwrap().path()).collect();
         assert!(!files.is_empty(), "{folder}");
         for file in files.iter().filter(|file| file.is_file()) {

@@ -94,6 +94,8 @@ fn arrows_run_from_the_program_over_the_library_to_the_wire() {
     let library = dependencies("crates/unstick/Cargo.toml", "dependencies");
     assert!(library.contains("unstick-wire") && !library.contains("unstick-cli") && !library.contains("clap"));
     let program = dependencies("crates/unstick-cli/Cargo.toml", "dependencies");
+    let shake = dependencies("crates/unstick-shake/Cargo.toml", "dependencies");
+    assert!(shake.contains("unstick") && !shake.contains("unstick-cli") && !library.contains("unstick-shake"));
     assert!(
         program.contains("unstick") && !program.contains("unstick-wire"),
         "the program sees the wire through the library"
@@ -115,8 +117,19 @@ fn a_user_of_tcp_and_framings_builds_few_crates() {
 }
 
 #[test]
+fn a_test_suite_that_shakes_builds_neither_tls_nor_web_sockets() {
+    let mut tree = std::process::Command::new(env!("CARGO"));
+    tree.args(["tree", "--offline", "--package", "unstick-shake", "--edges", "normal", "--prefix", "none"]);
+    let out = tree.current_dir(home()).output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let crates: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(crates.contains("similar"), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(!crates.contains("rustls") && !crates.contains("tungstenite"), "{crates:?}");
+}
+
+#[test]
 fn libraries_forbid_unsafe_code_in_their_first_lines() {
-    for library in ["crates/unstick-wire/src/lib.rs", "crates/unstick/src/lib.rs"] {
+    for library in ["crates/unstick-wire/src/lib.rs", "crates/unstick/src/lib.rs", "crates/unstick-shake/src/lib.rs"] {
         let text = fs::read_to_string(home().join(library)).unwrap();
         assert!(text.contains("\n#![forbid(unsafe_code)]\n"), "{library}");
     }
@@ -200,10 +213,13 @@ const UNCROSSED: [&str; 0] = [];
 
 #[test]
 fn every_limit_of_the_library_is_named_by_a_test() {
-    let tests: Vec<Source> =
-        ["crates/unstick/tests", "crates/unstick-cli/tests"].iter().flat_map(|at| sources(at)).collect();
+    let tests: Vec<Source> = ["crates/unstick/tests", "crates/unstick-shake/tests", "crates/unstick-cli/tests"]
+        .iter()
+        .flat_map(|at| sources(at))
+        .collect();
     let tests: Vec<&Source> = tests.iter().filter(|source| !source.path.ends_with("/tree.rs")).collect();
-    let limits = fs::read_to_string(home().join("crates/unstick/src/limits.rs")).unwrap();
+    let limits = ["crates/unstick/src/limits.rs", "crates/unstick-shake/src/limits.rs"];
+    let limits = limits.map(|path| fs::read_to_string(home().join(path)).unwrap()).concat();
     let names = limits.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
     let crossed = |name: &str| tests.iter().any(|test| test.text.contains(name)) || UNCROSSED.contains(&name);
     for name in names {
@@ -215,8 +231,10 @@ fn every_limit_of_the_library_is_named_by_a_test() {
 fn the_map_has_every_module() {
     let map = fs::read_to_string(home().join("ARCHITECTURE.md")).unwrap();
     let program = ["", "/verb", "/options", "/frontend"].map(|folder| format!("crates/unstick-cli/src{folder}"));
-    for folder in
-        ["crates/unstick-wire/src", "crates/unstick/src"].iter().copied().chain(program.iter().map(String::as_str))
+    for folder in ["crates/unstick-wire/src", "crates/unstick/src", "crates/unstick-shake/src"]
+        .iter()
+        .copied()
+        .chain(program.iter().map(String::as_str))
     {
         for entry in fs::read_dir(home().join(folder)).unwrap() {
             let path = entry.unwrap().path();
@@ -286,7 +304,8 @@ fn is_function(line: &str) -> bool {
 
 #[test]
 fn only_output_prints_and_only_the_text_queue_writes_to_the_terminal() {
-    for source in sources("crates/unstick-wire/src").iter().chain(&sources("crates/unstick/src")) {
+    let libraries = ["crates/unstick-wire/src", "crates/unstick/src", "crates/unstick-shake/src"];
+    for source in libraries.iter().flat_map(|library| sources(library)) {
         for word in ["println!", "eprintln!", "stdout().lock()", "stderr().lock()", "process::exit"] {
             assert!(!source.says(word), "{} has {word}: a library does not print", source.path);
         }

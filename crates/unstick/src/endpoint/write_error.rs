@@ -114,7 +114,7 @@ fn is_short_of_buffers(error: &io::Error) -> bool {
 
 /// One half of a stream, which knows what became of the other half's writes.
 #[derive(Debug)]
-pub(crate) struct Half<T> {
+pub struct Half<T> {
     half: T,
     failed: Arc<WriteError>,
     /// Bytes of one write, at most.
@@ -122,7 +122,7 @@ pub(crate) struct Half<T> {
 }
 
 /// The two halves of one stream.
-pub(crate) fn halves<R, W>(reader: R, writer: W) -> (Half<R>, Half<W>) {
+pub fn halves<R, W>(reader: R, writer: W) -> (Half<R>, Half<W>) {
     let failed = Arc::new(WriteError::default());
     let most = usize::MAX;
     (Half { half: reader, failed: Arc::clone(&failed), most }, Half { half: writer, failed, most })

@@ -63,7 +63,7 @@ pub(super) async fn asked<S: Carrier>(
 
 /// Connects to `to`, asks for the WebSocket named `at`, and returns the stream of its frames, which the caller writes
 /// and reads itself.
-pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamTransport> {
+pub async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = tcp::dial(to, "ws", options).await?;
     let opened = Box::pin(asked(stream, at, &format!("ws://{at}"), WS_PORT, options)).await?;
     let (reader, writer) = opened.stream.into_split();

@@ -33,7 +33,7 @@ pub(super) async fn connect(at: &WsUnixAddress, options: &Options) -> Result<Mes
 }
 
 /// Connects, asks for the WebSocket, and returns the stream of its frames, which the caller writes and reads itself.
-pub(crate) async fn frames(at: &WsUnixAddress, options: &Options) -> Result<StreamTransport> {
+pub async fn frames(at: &WsUnixAddress, options: &Options) -> Result<StreamTransport> {
     let address = Address::WsUnix(at.clone());
     let (stream, names) = unix::dial(&address, &at.name, options).await?;
     let opened = Box::pin(ws::asked(stream, &at.place(), &address.to_string(), WS_PORT, options)).await?;

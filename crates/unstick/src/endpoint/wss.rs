@@ -18,7 +18,7 @@ pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<Message
 
 /// Connects to `to`, asks for the WebSocket named `at`, and returns the stream of its frames inside TLS, which the caller
 /// writes and reads itself.
-pub(crate) async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamTransport> {
+pub async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = Box::pin(tls::dial(to, "wss", options)).await?;
     let opened = Box::pin(ws::asked(stream, at, &format!("wss://{at}"), WSS_PORT, options)).await?;
     let end = tls::end(opened.stream, names);

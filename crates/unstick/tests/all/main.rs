@@ -24,7 +24,6 @@ mod answers;
 mod bridges;
 mod budget;
 mod conversations;
-mod doubted;
 #[cfg(unix)]
 mod exact;
 mod faulted;
@@ -39,14 +38,10 @@ mod queue;
 mod resets;
 #[cfg(all(target_os = "linux", feature = "serial"))]
 mod serial_lines;
-#[cfg(target_os = "linux")]
-mod shaken;
-mod spared;
 mod standard_streams;
 mod tcp_sockets;
 mod tls_sockets;
 mod transfers;
 mod udp_sockets;
 mod unix_sockets;
-mod unkind;
 mod ws_sockets;

@@ -1,8 +1,8 @@
 //! What happened in a scene, one JSON object a line.
 
+use crate::scenes::{Act, Scene, Transport, What};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
-use crate::scenes::{Act, Scene, Transport, What};
 
 /// Version of these events: it goes up when a script written for the last one would break.
 const VERSION: u64 = 1;

@@ -3,7 +3,7 @@
 //! Colour is put on the finished text, so that it says nothing that the text does not.
 
 use anstyle::Style;
-use unstick::service::shake::Verdict;
+use unstick_shake::Verdict;
 
 use crate::style::{BOLD, CYAN, GREEN, RED, YELLOW, styled};
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use unstick::service::shake::{Report, Verdict};
 use unstick::{Error, Result};
+use unstick_shake::{Report, Verdict};
 
 use crate::advice;
 use crate::output;

@@ -1,8 +1,8 @@
 //! The server that `--to` names, and what the options of TLS and of WebSocket ask of it.
 
 use unstick::endpoint::Options;
-use unstick::service::shake::Target;
 use unstick::{Address, Error, Result};
+use unstick_shake::Target;
 
 use crate::args;
 use crate::options::endpoint::EndpointOptions;

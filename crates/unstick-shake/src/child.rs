@@ -9,9 +9,9 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 use super::outcome::Exit;
-use crate::error::{Error, Result};
 use crate::limits;
-use crate::process_group::{self, Group};
+use unstick::internal::{Group, shell as shell_command};
+use unstick::{Error, Result};
 
 /// A program that runs. Dropping it ends it, and whatever it has started.
 pub(super) struct Program {
@@ -34,7 +34,7 @@ impl Program {
     pub(super) fn start(mut command: Command, what: &str, output: Output) -> Result<Self> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut group = Group::start(&mut command, None).map_err(|error| {
-            let cannot = Error::other(format!("cannot start `{what}`: {}", crate::error::plain(&error)));
+            let cannot = Error::other(format!("cannot start `{what}`: {}", unstick::internal::plain(&error)));
             match error.kind() {
                 std::io::ErrorKind::NotFound => cannot.with_hint("is it spelt right, and on the PATH?"),
                 _ => cannot,
@@ -137,7 +137,7 @@ pub(super) async fn read_output(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
 
 /// A command line for the shell.
 pub(super) fn shell(line: &str) -> Command {
-    let mut command = process_group::shell(line);
+    let mut command = shell_command(line);
     command.stdin(Stdio::null());
     command
 }

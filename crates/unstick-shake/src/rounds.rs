@@ -13,8 +13,8 @@ use super::conversation::Subject;
 use super::difference::Difference;
 use super::outcome::{Exit, Outcome};
 use super::trial::{Suspect, Trial, over};
-use crate::error::{Error, Result};
 use crate::limits;
+use unstick::{Error, Result};
 
 /// Conversations at once with a server that takes many.
 const MANY: usize = 16;

@@ -10,7 +10,7 @@ use super::target::Inlet;
 use unstick_wire::shake::Direction;
 
 use super::outcome::{Ending, Outcome};
-use crate::endpoint::write_error::Half;
+use unstick::internal::Half;
 
 /// Where a direction's bytes come from.
 pub(super) trait Sender {

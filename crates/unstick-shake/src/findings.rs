@@ -12,7 +12,7 @@ use super::headline::Names;
 use super::outcome::{Exit, Outcome};
 use super::report::Finding;
 use super::trial::{Suspect, Trial, over};
-use crate::error::Result;
+use unstick::Result;
 
 /// Runs that finding a smallest case may take.
 const SHRINKING: usize = 300;

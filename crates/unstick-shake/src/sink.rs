@@ -13,9 +13,8 @@ use unstick_wire::shake::Delivery;
 #[cfg(unix)]
 use super::local::{Local, Queue};
 use super::sock_diag::{Seen, Table};
-use crate::endpoint::StreamWrite;
-use crate::endpoint::write_error::Half;
 use crate::limits;
+use unstick::internal::{Half, Writer, reset};
 
 /// How long it is looked without a pause whether a receiver has read: longer than a reader at work takes, shorter than
 /// would be felt.
@@ -120,7 +119,7 @@ impl Wire {
 
 /// A stream inside another, or on a socket that is not TCP: each write is flushed, so that it lies by itself below.
 pub(super) struct Over {
-    pub(super) writer: Box<dyn StreamWrite>,
+    pub(super) writer: Writer,
     pub(super) below: Below,
     /// What is sent in place of the end of the stream, once.
     pub(super) farewell: Option<Vec<u8>>,
@@ -199,7 +198,7 @@ impl Sink {
     /// Breaks the connection off.
     pub(super) fn reset(&mut self) {
         match self {
-            Self::Tcp(half, _) => StreamWrite::reset(half),
+            Self::Tcp(half, _) => reset(half),
             Self::Over(over) => over.writer.reset(),
             Self::Pipe(pipe) => *pipe = None,
         }
@@ -304,7 +303,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::endpoint::write_error::halves;
+    use unstick::internal::halves;
 
     #[tokio::test]
     async fn a_receiver_on_another_host_is_given_time_and_its_cut_is_not_called_proven() {
@@ -326,8 +325,8 @@ mod tests {
     #[tokio::test]
     async fn a_stream_over_what_cannot_be_seen_is_given_time_and_its_cut_is_not_called_proven() {
         let (here, mut there) = tokio::io::duplex(64);
-        let names = crate::endpoint::PeerAddrs::new("", "");
-        let end = crate::endpoint::StreamTransport::new(tokio::io::empty(), here, names);
+        let names = unstick::endpoint::PeerAddrs::new("", "");
+        let end = unstick::endpoint::StreamTransport::new(tokio::io::empty(), here, names);
         let mut outlet = Sink::Over(Over { writer: end.writer, below: Below::Dark, farewell: Some(b"bye".to_vec()) });
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();

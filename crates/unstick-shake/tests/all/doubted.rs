@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use unstick::shake::{Report, Shake, Stop, Stream, Verdict};
+use unstick::Advice;
 use unstick::wire::shake::Case;
-use unstick::{Advice, limits};
+use unstick_shake::{Report, Shake, Stop, Stream, Verdict, limits};
 
 /// A server with a thread for each connection, which is told its number.
 fn server(serve: impl Fn(u64, TcpStream) + Send + Sync + 'static) -> SocketAddr {

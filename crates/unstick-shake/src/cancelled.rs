@@ -11,7 +11,7 @@ use super::hold::Hold;
 use super::note::Note;
 use super::outcome::{Ending, Outcome};
 use super::trial::{Suspect, Trial};
-use crate::error::Result;
+use unstick::Result;
 
 use Direction::{ClientToServer, ServerToClient};
 

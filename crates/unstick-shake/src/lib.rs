@@ -1,6 +1,20 @@
-//! `shake`: the same conversation again and again, its bytes cut and joined at every place, and what that changes.
+//! Tests a program for partial reads: the same conversation, repeated with its bytes cut and joined at every place.
+//!
+//! A [`Shake`] tries a server, a client, a program on pipes, or a service inside a test, and comes to a [`Report`]. Each cut is
+//! proven where the system can show it: the receiver had read what was before the cut when the rest was sent.
+//!
+//! ```no_run
+//! # async fn test() -> unstick::Result<()> {
+//! let address: std::net::SocketAddr = "127.0.0.1:8080".parse().expect("an address");
+//! let report = unstick_shake::Shake::server(*b"hello\n", address).run().await?;
+//! assert!(report.passed(), "{report}");
+//! # Ok(()) }
+//! ```
 //!
 //! Not here: which cases there are and what findings have in common, which is [`unstick_wire::shake`].
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod baseline;
 mod cancelled;
@@ -19,6 +33,7 @@ mod handshakes;
 mod headline;
 mod hold;
 mod in_process;
+pub mod limits;
 #[cfg(unix)]
 mod local;
 mod misfit;
@@ -46,8 +61,8 @@ mod verdict;
 use unstick_wire::Framing;
 use unstick_wire::shake::Case;
 
-use crate::error::{Error, Result};
 use conversation::Subject;
+use unstick::{Error, Result};
 
 pub use config::{DEPTH, Progress, Shake};
 pub use difference::Difference;
@@ -108,3 +123,8 @@ impl Shake {
 fn has_half_close(case: &Case) -> bool {
     case.edits().iter().any(|(_, edit)| matches!(edit, Edit::HalfClose))
 }
+
+/// The README's example is compiled and run with the other doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

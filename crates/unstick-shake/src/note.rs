@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::advice::Advice;
+use unstick::Advice;
 
 /// A sentence about a run, and what a caller can change about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,11 +16,11 @@ use super::target::Target;
 ///
 /// ```
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
-/// use unstick::service::shake::Shake;
+/// use unstick_shake::Shake;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> unstick::Result<()> {
 /// // Takes what one read returns for one message.
-/// let hasty = |mut stream: unstick::service::shake::Stream| async move {
+/// let hasty = |mut stream: unstick_shake::Stream| async move {
 ///     let mut buffer = [0; 1024];
 ///     let count = stream.read(&mut buffer).await.unwrap_or(0);
 ///     let _ = stream.write_all(&buffer[..count]).await;

@@ -13,7 +13,7 @@ use super::misfit::{Misfits, Place};
 use super::note::Note;
 use super::outcome::{Exit, Outcome};
 use super::unrepeated::Unrepeated;
-use crate::advice::Advice;
+use unstick::Advice;
 
 /// What can be said of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

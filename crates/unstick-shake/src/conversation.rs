@@ -23,8 +23,8 @@ use super::script::Script;
 use super::sink::{Sink, Wire};
 use super::sock_diag::Table;
 use super::target::{Inlet, Target, halves};
-use crate::error::{Error, Result};
 use crate::limits;
+use unstick::{Error, Result};
 
 use Direction::{ClientToServer, ServerToClient};
 

@@ -21,8 +21,8 @@ use super::outcome::Outcome;
 use super::report::Finding;
 use super::sock_diag::Table;
 use super::unrepeated::{Runs, Unrepeated};
-use crate::advice::Advice;
-use crate::error::{Error, Result};
+use unstick::Advice;
+use unstick::{Error, Result};
 
 /// How long a run without cuts stays fresh: clocks tick in what programs say.
 const FRESH: Duration = Duration::from_millis(250);

@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use unstick::shake::{Shake, Stream, Verdict};
+use unstick::Advice;
 use unstick::wire::Framing;
 use unstick::wire::shake::Case;
-use unstick::{Advice, limits};
+use unstick_shake::{Shake, Stream, Verdict, limits};
 
 /// A server in a thread, which serves one connection after the other.
 fn server(serve: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {

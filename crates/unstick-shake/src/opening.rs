@@ -8,9 +8,9 @@ use super::conversation::{Runner, Server};
 use super::handshakes::Handshakes;
 use super::sink::Sink;
 use super::target::{Inlet, Target};
-use crate::advice::Advice;
-use crate::error::{Error, Result};
 use crate::limits;
+use unstick::Advice;
+use unstick::{Error, Result};
 
 /// The pause before a handshake is tried again.
 const AGAIN: Duration = Duration::from_millis(20);

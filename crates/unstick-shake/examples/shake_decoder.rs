@@ -1,7 +1,7 @@
 //! A decoder that works on every developer's machine, and the cut that breaks it, found without a socket.
 //!
 //! ```text
-//! cargo run -p unstick --example shake_decoder
+//! cargo run -p unstick-shake --example shake_decoder
 //! ```
 //!
 //! In a test: `assert!(report.passed(), "{report}")`.
@@ -9,8 +9,8 @@
 #![allow(clippy::print_stdout)] // An example is a program of its own.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use unstick::shake::{Shake, Stream};
 use unstick::wire::Framing;
+use unstick_shake::{Shake, Stream};
 
 /// Answers each message with its length; a message is a byte that says how long it is, then that many bytes.
 async fn hasty(mut stream: Stream) {

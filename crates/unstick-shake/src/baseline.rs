@@ -12,9 +12,9 @@ use super::hold::Hold;
 use super::note::Note;
 use super::outcome::Outcome;
 use super::trial::Trial;
-use crate::advice::Advice;
-use crate::error::{Error, Result};
 use crate::limits;
+use unstick::Advice;
+use unstick::{Error, Result};
 
 /// Runs without cuts before anything is said.
 const BASELINES: usize = 3;

@@ -9,7 +9,7 @@ use super::conversation::punctual;
 use super::evidence::Evidence;
 use super::outcome::Outcome;
 use super::trial::{Suspect, Trial, over};
-use crate::error::Result;
+use unstick::Result;
 
 /// Pairs of runs, one with the case and one without, that are had at once, and at most in all.
 const PAIRS: u32 = 7;

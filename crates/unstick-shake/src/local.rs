@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::sock_diag::Table;
-use crate::address::SocketName;
+use unstick::address::SocketName;
 
 /// Our end of a connection, as the table names it.
 #[derive(Debug, Clone)]

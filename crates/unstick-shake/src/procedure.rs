@@ -4,7 +4,7 @@ use super::config::Shake;
 use super::findings;
 use super::report::Report;
 use super::trial::{End, Suspect, Trial};
-use crate::error::Result;
+use unstick::Result;
 
 /// Tries a program.
 pub(super) async fn run(shake: Shake) -> Result<Report> {

@@ -6,7 +6,7 @@ use unstick_wire::shake::{Case, Tally};
 
 use super::difference::Difference;
 use super::trial::{Suspect, Trial};
-use crate::error::Result;
+use unstick::Result;
 
 /// Suspects that fail alike and are all tried again; of more, every so many, as long as all of them fail again.
 const ALIKE: usize = 24;

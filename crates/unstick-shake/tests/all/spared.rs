@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use unstick::service::shake::{Report, Shake, Verdict};
+use unstick_shake::{Report, Shake, Verdict};
 
 /// A server in a thread, a connection after the other; it is told the number of each.
 fn server(serve: impl Fn(u64, &mut TcpStream) + Send + 'static) -> SocketAddr {

@@ -8,8 +8,8 @@ use super::note::Note;
 use super::outcome::{Ending, Outcome};
 use super::report::{Report, Verdict};
 use super::trial::{End, Trial};
-use crate::advice::Advice;
 use crate::limits;
+use unstick::Advice;
 
 use unstick_wire::shake::Direction::{ClientToServer, ServerToClient};
 

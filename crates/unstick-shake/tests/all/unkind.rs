@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use unstick::shake::{Report, Shake, Stream, Verdict};
+use unstick_shake::{Report, Shake, Stream, Verdict};
 
 /// A server with a thread for each connection, which is told its number.
 fn server(serve: impl Fn(u64, &mut TcpStream) + Send + Sync + 'static) -> SocketAddr {

@@ -19,25 +19,25 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use super::local::{self, Local};
 use super::sink::{Below, Over, Sink, Wire};
 use super::sock_diag::Table;
-use crate::address::SocketName;
-#[cfg(feature = "ws")]
-use crate::address::WsAddress;
-#[cfg(all(unix, feature = "ws"))]
-use crate::address::WsUnixAddress;
-use crate::address::{Address, HostPort};
 #[cfg(unix)]
-use crate::advice::Advice;
+use unstick::Advice;
+use unstick::address::SocketName;
 #[cfg(feature = "ws")]
-use crate::endpoint::MessageKind;
-use crate::endpoint::write_error::{self, Half};
-#[cfg(feature = "ws")]
-use crate::endpoint::ws;
+use unstick::address::WsAddress;
 #[cfg(all(unix, feature = "ws"))]
-use crate::endpoint::ws_unix;
+use unstick::address::WsUnixAddress;
+use unstick::address::{Address, HostPort};
+#[cfg(feature = "ws")]
+use unstick::endpoint::MessageKind;
+use unstick::endpoint::{self, Options, StreamTransport, Transport};
+#[cfg(feature = "ws")]
+use unstick::internal::ws_frames;
+#[cfg(all(unix, feature = "ws"))]
+use unstick::internal::ws_unix_frames;
 #[cfg(all(feature = "tls", feature = "ws"))]
-use crate::endpoint::wss;
-use crate::endpoint::{self, Options, StreamTransport, Transport};
-use crate::error::{Error, Result};
+use unstick::internal::wss_frames;
+use unstick::internal::{self, Half};
+use unstick::{Error, Result};
 
 /// A server to be tried, at one address.
 #[derive(Debug, Clone)]
@@ -280,20 +280,20 @@ impl Target {
             #[cfg(feature = "tls")]
             At::Tls(at, named) => (stream(&Address::Tls(numbered(*at)), &self.named(named)).await?, None),
             #[cfg(feature = "ws")]
-            At::Ws(at, named) => (ws::frames(&numbered(*at), named, &self.options).await?, farewell(goodbye())?),
+            At::Ws(at, named) => (ws_frames(&numbered(*at), named, &self.options).await?, farewell(goodbye())?),
             #[cfg(all(feature = "tls", feature = "ws"))]
             At::Wss(at, named) => {
                 let options = self.named(&named.at);
-                (wss::frames(&numbered(*at), named, &options).await?, farewell(goodbye())?)
+                (wss_frames(&numbered(*at), named, &options).await?, farewell(goodbye())?)
             }
             #[cfg(unix)]
             At::Local(name) => (stream(&Address::Unix(name.clone()), &self.options).await?, None),
             #[cfg(all(unix, feature = "ws"))]
-            At::LocalWs(named) => (ws_unix::frames(named, &self.options).await?, farewell(goodbye())?),
+            At::LocalWs(named) => (ws_unix_frames(named, &self.options).await?, farewell(goodbye())?),
         };
         let below = self.below(table, &end);
-        let over = Over { writer: end.writer, below, farewell };
-        Ok((Inlet(Box::new(Ended(end.reader))), Sink::Over(over)))
+        let (reader, writer) = internal::into_halves(end);
+        Ok((Inlet(Box::new(Ended(reader))), Sink::Over(Over { writer, below, farewell })))
     }
 
     /// A TCP connection. A server whose backlog is full answers nothing at all.
@@ -388,7 +388,7 @@ pub(super) fn halves(stream: TcpStream, table: Option<&Arc<Table>>) -> std::io::
     stream.set_nodelay(true)?;
     let (from, to) = stream.into_split();
     let wire = Wire::find(table, &to)?;
-    let (from, to) = write_error::halves(from, to);
+    let (from, to) = internal::halves(from, to);
     Ok((from, Sink::Tcp(to, wire)))
 }
 

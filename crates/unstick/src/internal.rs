@@ -1,0 +1,56 @@
+//! What the crate `unstick-shake` needs of transports and processes. It is no part of the public face: it may change in any
+//! version.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::tcp::OwnedWriteHalf;
+
+use crate::endpoint::{StreamTransport, StreamWrite};
+
+pub use crate::endpoint::write_error::{Half, halves};
+#[cfg(feature = "ws")]
+pub use crate::endpoint::ws::frames as ws_frames;
+#[cfg(all(unix, feature = "ws"))]
+pub use crate::endpoint::ws_unix::frames as ws_unix_frames;
+#[cfg(all(feature = "tls", feature = "ws"))]
+pub use crate::endpoint::wss::frames as wss_frames;
+pub use crate::error::plain;
+#[cfg(feature = "exec")]
+pub use crate::process_group::{Group, shell};
+
+/// The sending half of any stream.
+pub struct Writer(Box<dyn StreamWrite>);
+
+impl Writer {
+    /// Makes the connection end in a reset instead of an orderly end, where the transport can.
+    pub fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+impl AsyncWrite for Writer {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// Makes a TCP connection end in a reset instead of an orderly end.
+pub fn reset(half: &mut Half<OwnedWriteHalf>) {
+    StreamWrite::reset(half);
+}
+
+/// Both halves of a stream.
+pub fn into_halves(stream: StreamTransport) -> (impl AsyncRead + Send + Unpin + 'static, Writer) {
+    (stream.reader, Writer(stream.writer))
+}
