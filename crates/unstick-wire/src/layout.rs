@@ -36,7 +36,7 @@ pub struct LengthField {
 const MESSAGE: &[u8] = b"hello";
 
 /// Messages to try where a framing carries only what has a form of its own.
-const FORMED: [&[u8]; 20] = [
+const FORMED: [&[u8]; 29] = [
     br#"{"hello":1}"#,
     b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
     b"HTTP/1.1 204 No Content\r\n\r\n",
@@ -57,6 +57,15 @@ const FORMED: [&[u8]; 20] = [
     b"\x65hello",
     b"\x01\x03\x00\x00\x00\x01\x84\x0a",
     b"\x01\x03\x00\x00\x00\x01",
+    b"\x01\x03\x02\x00\x05",
+    b"$g",
+    b"\x01\x01\x00\x0d\x00\x00\x01\x00hello",
+    b"\x00\x0d\x00\x00\x06\x00\x00\x00hello",
+    b"\x03\x00\x00\x00\x00\x00\x05\x14\x00\x00\x00\x00hello",
+    b"l\x00\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+    b"\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x21",
+    b"\x00\x00\x00\x02word",
+    b"ab005hello!",
 ];
 
 /// Frames of one phase that are passed over so that the next one shows.
@@ -131,7 +140,10 @@ fn length_field(shape: Shape, frame: &[u8]) -> Option<LengthField> {
 /// Messages that a phase may carry, the plainest first; such as end the phase, where a message does.
 fn candidates(phase: &Phase) -> impl Iterator<Item = Vec<u8>> {
     let plain = [MESSAGE].into_iter().chain(FORMED).map(<[u8]>::to_vec);
-    let all = plain.chain(with_its_header(phase.codec.shape())).chain((0..=64).map(|size| vec![0; size]));
+    // Where all messages have one length, it is known before the first byte.
+    let only = phase.codec.announced(b"").and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= phase.max);
+    let zeros = (0..=64).chain(only).map(|size| vec![0; size]);
+    let all = plain.chain(with_its_header(phase.codec.shape())).chain(zeros);
     let begins = [&phase.if_prefix, &phase.until].into_iter().flatten().map(BytePattern::example).collect::<Vec<_>>();
     all.map(move |mut message| {
         for (offset, run) in &begins {

@@ -13,6 +13,9 @@ struct Part {
     bytes: Range<usize>,
 }
 
+/// Bytes of a frame that are drawn at most: what is special about a frame stands at its beginning.
+const MOST_DRAWN: usize = 256;
+
 /// Columns of a byte, its blank included.
 const BYTE: usize = 3;
 
@@ -28,7 +31,10 @@ pub fn frames(canvas: &mut Canvas, framing: &Framing) {
 }
 
 fn draw(canvas: &mut Canvas, frame: &[u8], layout: &FrameLayout) {
-    for row in rows(&parts(layout), canvas.columns) {
+    let parts =
+        parts(layout).into_iter().map(|part| Part { bytes: part.bytes.start..part.bytes.end.min(MOST_DRAWN), ..part });
+    let parts: Vec<Part> = parts.filter(|part| !part.bytes.is_empty()).collect();
+    for row in rows(&parts, canvas.columns) {
         let widths: Vec<usize> =
             row.iter().map(|part| (BYTE * part.bytes.len() + 1).max(width(part.title) + 3)).collect();
         border(canvas, &row, &widths, ["┌", "┬", "┐"], true);
@@ -41,6 +47,9 @@ fn draw(canvas: &mut Canvas, frame: &[u8], layout: &FrameLayout) {
             line(canvas, &row, &widths, |at| mark(layout, at).to_owned());
         }
         border(canvas, &row, &widths, ["└", "┴", "┘"], false);
+    }
+    if layout.total > MOST_DRAWN {
+        canvas.line(Ink::Faint, &format!("  and {} more", count(layout.total - MOST_DRAWN, "byte")));
     }
     explain(canvas, layout);
 }
