@@ -6,9 +6,13 @@ mod buffer_pool;
 mod outbox;
 mod receiver;
 mod sender;
+#[cfg(feature = "sink")]
+mod sink;
 
 pub use receiver::Receiver;
 pub use sender::Sender;
+#[cfg(feature = "sink")]
+pub use sink::MessageSink;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -243,10 +243,20 @@ impl std::fmt::Debug for Options {
 }
 
 impl Options {
-    /// Tells the trace, if there is one. The text is only made where somebody listens.
+    /// Tells the trace, if there is one, and the subscriber of tracing. The text is only made where somebody listens.
     pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
+        #[cfg(feature = "tracing")]
+        let is_traced = tracing::enabled!(tracing::Level::DEBUG);
+        #[cfg(not(feature = "tracing"))]
+        let is_traced = false;
+        if self.trace.is_none() && !is_traced {
+            return;
+        }
+        let text = what();
+        #[cfg(feature = "tracing")]
+        tracing::debug!("{text}");
         if let Some(trace) = &self.trace {
-            trace(&what());
+            trace(&text);
         }
     }
 

@@ -38,9 +38,11 @@ mod queue;
 mod resets;
 #[cfg(all(target_os = "linux", feature = "serial"))]
 mod serial_lines;
+mod sink;
 mod standard_streams;
 mod tcp_sockets;
 mod tls_sockets;
+mod traced;
 mod transfers;
 mod udp_sockets;
 mod unix_sockets;
