@@ -12,6 +12,8 @@ mod exec;
 mod family;
 #[cfg(any(feature = "tls", feature = "ws"))]
 mod handshakes;
+#[cfg(any(feature = "proxy", feature = "ws"))]
+mod http_head;
 mod inbox;
 mod mem;
 mod notices;

@@ -10,10 +10,10 @@ mod socks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::http_head::{self, begins_like_answer};
 use crate::address::HostPort;
 use crate::advice::Advice;
 use crate::error::{Error, Result};
-use crate::limits;
 use refusal::Refusal;
 use settings::{Kind, Proxy};
 use socks::Step;
@@ -53,28 +53,8 @@ pub(super) async fn pass(stream: &mut TcpStream, proxy: &Proxy, target: &HostPor
         Kind::Http => {
             let request = connect::request(target, proxy.login.as_ref());
             stream.write_all(request.as_bytes()).await.map_err(lost)?;
-            let head = head(stream).await.map_err(lost)?;
+            let head = http_head::read_alone(stream, begins_like_answer).await.map_err(lost)?;
             connect::accepted(&head).map_err(refused)
-        }
-    }
-}
-
-/// Reads a head up to its empty line, and nothing behind it: that is the target's.
-async fn head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    let mut seen = vec![0; 1024];
-    loop {
-        let length = stream.peek(&mut seen).await?;
-        let before = head.len();
-        head.extend_from_slice(&seen[..length]);
-        let end = connect::end(&head);
-        head.truncate(end.unwrap_or(head.len()));
-        stream.read_exact(&mut seen[..head.len() - before]).await?;
-        if end.is_some() || length == 0 || !connect::begins_like_http(&head) {
-            return Ok(head);
-        }
-        if head.len() > limits::MAX_OPENING {
-            return Err(std::io::Error::other("its answer does not end"));
         }
     }
 }

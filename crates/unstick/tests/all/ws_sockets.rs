@@ -143,7 +143,7 @@ async fn an_endless_request_is_given_up() {
     let mut listener = listening("ws://127.0.0.1:0", &options()).await;
     let endless = format!("GET / HTTP/1.1\r\nX: {}", "y".repeat(limits::MAX_OPENING));
     let (_, error) = refused(&mut listener, endless.as_bytes()).await;
-    assert!(error.to_string().contains("its handshake is longer than 16 KiB"), "{error}");
+    assert!(error.to_string().contains("its HTTP head is longer than 16 KiB"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,9 @@
 //! What a client says to an HTTP proxy, and hears: CONNECT and the head of its answer, without a socket.
 
+use super::super::http_head::MAX_HEADERS;
 use super::refusal::Refusal;
 use super::settings::Login;
 use crate::address::HostPort;
-
-/// Header lines that are read at most.
-const MAX_HEADERS: usize = 64;
 
 pub(super) fn request(target: &HostPort, login: Option<&Login>) -> String {
     let login = login.map(|login| {
@@ -13,17 +11,6 @@ pub(super) fn request(target: &HostPort, login: Option<&Login>) -> String {
         format!("Proxy-Authorization: Basic {}\r\n", data_encoding::BASE64.encode(words.as_bytes()))
     });
     format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{}\r\n", login.unwrap_or_default())
-}
-
-/// Where a head ends, if it does.
-pub(super) fn end(head: &[u8]) -> Option<usize> {
-    head.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
-}
-
-/// Whether this can go on to be an answer.
-pub(super) fn begins_like_http(head: &[u8]) -> bool {
-    let start = b"HTTP/1.";
-    head.iter().zip(start).all(|(one, other)| one == other)
 }
 
 /// Whether the proxy has connected.
@@ -102,7 +89,7 @@ mod tests {
             let lines: String = lines.into_iter().map(|line| line + "\r\n").collect();
             let head = format!("{version} {code:03} {reason}\r\n{lines}\r\n");
             let all = [head.as_bytes(), &behind].concat();
-            let end = end(&all).unwrap();
+            let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
             prop_assert!(end <= head.len(), "an empty line may come sooner");
             match accepted(&all[..end]) {
                 Ok(()) => prop_assert!((200..300).contains(&code) && version.starts_with("HTTP/1.")),
@@ -114,15 +101,6 @@ mod tests {
         fn any_bytes_at_all_are_no_answer(head in vec(any::<u8>(), 0..200)) {
             let refusal = accepted(&head).unwrap_err();
             prop_assert!(!refusal.what.chars().any(char::is_control), "{:?}", refusal);
-            prop_assert!(end(&head).is_none_or(|end| head[..end].ends_with(b"\r\n\r\n")));
         }
-    }
-
-    #[test]
-    fn a_head_ends_at_its_empty_line() {
-        assert_eq!(end(b"HTTP/1.1 200 OK\r\n\r\nSSH-2.0-"), Some(19));
-        assert_eq!(end(b"HTTP/1.1 200 OK\r\n\r"), None);
-        assert!(begins_like_http(b"") && begins_like_http(b"HTT") && begins_like_http(b"HTTP/1.1 200"));
-        assert!(!begins_like_http(b"SSH-") && !begins_like_http(b"\x05"));
     }
 }

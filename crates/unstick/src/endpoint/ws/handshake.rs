@@ -4,13 +4,11 @@
 
 use tungstenite::handshake::derive_accept_key;
 
+use super::super::http_head::MAX_HEADERS;
 use super::super::request::Request;
 use super::settings::WsOptions;
 use crate::address::WsAddress;
 use crate::advice::Advice;
-
-/// Header lines that are read at most; more are refused.
-const MAX_HEADERS: usize = 64;
 
 /// Why a handshake did not come about.
 #[derive(Debug, PartialEq, Eq)]

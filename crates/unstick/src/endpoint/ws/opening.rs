@@ -1,15 +1,15 @@
 //! The opening handshake on a stream: a head of bounded length is read, and not a byte of what follows it is lost.
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tungstenite::handshake::client::generate_key;
 
+use super::super::http_head::{self, begins_like_text};
 use super::super::request::Request;
 use super::carrier::Carrier;
 use super::handshake::{self, Refusal};
 use super::settings::WsOptions;
 use crate::address::WsAddress;
 use crate::error::{Error, Result};
-use crate::limits;
 
 /// What the handshake came to.
 pub(in crate::endpoint) struct Opened<S> {
@@ -35,7 +35,7 @@ pub(super) async fn ask<S: Carrier>(
     let request = handshake::request(at, default_port, &key, options);
     stream.write_all(request.as_bytes()).await.map_err(failed)?;
     stream.flush().await.map_err(failed)?;
-    let (head, rest) = head(&mut stream).await.map_err(failed)?;
+    let (head, rest) = http_head::read(&mut stream, begins_like_text).await.map_err(failed)?;
     match handshake::accepted(&head, &key, S::SCHEME, options) {
         Ok(protocol) => Ok(Opened { stream, rest, protocol, request: None }),
         Err(refusal) => Err(told(whom, refusal)),
@@ -52,7 +52,7 @@ pub(super) async fn answer<S: Carrier>(
 ) -> Result<Opened<S>> {
     let failed =
         |e: std::io::Error| Error::handshake(format!("{whom} did not open a WebSocket: {}", crate::error::plain(&e)));
-    let (head, rest) = head(&mut stream).await.map_err(failed)?;
+    let (head, rest) = http_head::read(&mut stream, begins_like_text).await.map_err(failed)?;
     match handshake::welcome(&head, at, local, S::SCHEME, options) {
         Ok(welcome) => {
             stream.write_all(welcome.answer.as_bytes()).await.map_err(failed)?;
@@ -79,39 +79,4 @@ fn told(whom: &str, refusal: Refusal) -> Error {
         Some(advice) => error.with_advice(advice),
         None => error,
     }
-}
-
-/// Reads up to the empty line that ends a head, or up to where it is plain that there will be none.
-async fn head<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
-    let mut head = Vec::new();
-    let mut piece = vec![0; 1024];
-    loop {
-        let scanned = head.len();
-        let length = stream.read(&mut piece).await?;
-        head.extend_from_slice(&piece[..length]);
-        let end = end_of_head(&head, scanned);
-        if end.unwrap_or(head.len()) > limits::MAX_OPENING {
-            let what = format!("its handshake is longer than {} KiB", limits::MAX_OPENING >> 10);
-            return Err(std::io::Error::other(what));
-        }
-        if let Some(end) = end {
-            let rest = head.split_off(end);
-            return Ok((head, rest));
-        }
-        // The verdict on what is there says what is wrong with it.
-        if length == 0 || !begins_like_http(&head) {
-            return Ok((head, Vec::new()));
-        }
-    }
-}
-
-/// Where the head ends; what was looked at before is not looked at again.
-fn end_of_head(head: &[u8], scanned: usize) -> Option<usize> {
-    let from = scanned.saturating_sub(3);
-    head[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
-}
-
-/// Whether this can be the beginning of a line of HTTP: text.
-fn begins_like_http(head: &[u8]) -> bool {
-    head.iter().take(8).all(|byte| (b' '..=b'~').contains(byte))
 }
