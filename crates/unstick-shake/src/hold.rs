@@ -29,7 +29,7 @@ pub(super) struct Hold {
 }
 
 /// What a look at the conversation says.
-enum Look {
+enum Answer {
     Over,
     /// The answer has not come.
     GivenUp,
@@ -46,17 +46,17 @@ impl Hold {
         loop {
             let change = recorder.changed();
             match self.look(recorder) {
-                Look::Over => break,
-                Look::GivenUp => {
+                Answer::Over => break,
+                Answer::GivenUp => {
                     recorder.open().given_up = true;
                     break;
                 }
-                Look::Endless => {
+                Answer::Endless => {
                     // The run is late, and is ended: this time was the server's.
                     recorder.forget_wait(ClientToServer);
                     return std::future::pending().await;
                 }
-                Look::Wait(time) => drop(tokio::time::timeout(time, change).await),
+                Answer::Wait(time) => drop(tokio::time::timeout(time, change).await),
             }
         }
         recorder.wait(ClientToServer, false);
@@ -65,33 +65,33 @@ impl Hold {
     /// Whether the wait is over now: for who cannot wait in between.
     pub(super) fn is_over(&self, recorder: &Recorder) -> bool {
         match self.look(recorder) {
-            Look::Over => true,
-            Look::GivenUp => {
+            Answer::Over => true,
+            Answer::GivenUp => {
                 recorder.open().given_up = true;
                 true
             }
-            Look::Wait(_) | Look::Endless => false,
+            Answer::Wait(_) | Answer::Endless => false,
         }
     }
 
-    fn look(&self, recorder: &Recorder) -> Look {
+    fn look(&self, recorder: &Recorder) -> Answer {
         if recorder.ending(ServerToClient) != Ending::Open {
-            return Look::Over;
+            return Answer::Over;
         }
         let said = recorder.length(ServerToClient);
         let (since_sent, silence, answered) = recorder.times();
         let come = said >= self.expected && (answered || !self.unknown);
         if !come && since_sent >= self.patience {
-            return Look::GivenUp;
+            return Answer::GivenUp;
         }
         if !come {
-            return Look::Wait(self.patience - since_sent);
+            return Answer::Wait(self.patience - since_sent);
         }
         let left = self.answer.saturating_sub(since_sent).max(self.settle.saturating_sub(silence));
         match left.is_zero() {
-            true => Look::Over,
-            false if since_sent >= self.most => Look::Endless,
-            false => Look::Wait(left.min(self.most - since_sent)),
+            true => Answer::Over,
+            false if since_sent >= self.most => Answer::Endless,
+            false => Answer::Wait(left.min(self.most - since_sent)),
         }
     }
 }

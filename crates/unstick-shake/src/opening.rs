@@ -35,15 +35,18 @@ impl Runner {
         while !self.is_listening(&address) {
             if let Some(exit) = program.has_ended() {
                 let said = program.end().await;
-                let error =
-                    Error::other(format!("the server `{line}` {exit} before it listens on {}", shown(&address)));
+                let error = Error::other(format!(
+                    "the server `{line}` {exit} before it listens on {}",
+                    display_target(&address)
+                ));
                 return Err(match said.lines().last() {
                     Some(last) => error.with_hint(format!("it said: {}", super::excerpt::shown(last.as_bytes()))),
                     None => error,
                 });
             }
             if begun.elapsed() > limits::START_PATIENCE {
-                let error = Error::other(format!("the server `{line}` does not listen on {}", shown(&address)));
+                let error =
+                    Error::other(format!("the server `{line}` does not listen on {}", display_target(&address)));
                 return Err(error.with_advice(Advice::NameServerAddress));
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -114,6 +117,6 @@ impl Runner {
 }
 
 /// Where a server is to listen.
-fn shown(address: &Target) -> String {
+fn display_target(address: &Target) -> String {
     address.tcp().map_or_else(|| address.to_string(), |at| at.to_string())
 }

@@ -143,7 +143,7 @@ pub(super) enum Sink {
 }
 
 /// What can be seen at once.
-enum Look {
+enum Reading {
     Read,
     NotYet,
     Gone,
@@ -210,51 +210,51 @@ impl Sink {
         let mut arrived = false;
         loop {
             match self.look(sent, &mut arrived) {
-                Look::Read => return Delivery::Read,
-                Look::Gone => return Delivery::Gone,
-                Look::Blind => {
+                Reading::Read => return Delivery::Read,
+                Reading::Gone => return Delivery::Gone,
+                Reading::Blind => {
                     match self.wire() {
                         Some(wire) => wire.give_time().await,
                         None => tokio::time::sleep(BLIND_CUT).await,
                     }
                     return Delivery::Unproven;
                 }
-                Look::NotYet if begun.elapsed() >= patience => return Delivery::Unread,
+                Reading::NotYet if begun.elapsed() >= patience => return Delivery::Unread,
                 // A reader that is at work reads within microseconds, which is far less than a timer can wait.
-                Look::NotYet if begun.elapsed() < EAGER_LOOKS => {
+                Reading::NotYet if begun.elapsed() < EAGER_LOOKS => {
                     std::thread::yield_now();
                     tokio::task::yield_now().await;
                 }
-                Look::NotYet => tokio::time::sleep(Duration::from_millis(1)).await,
+                Reading::NotYet => tokio::time::sleep(Duration::from_millis(1)).await,
             }
         }
     }
 
-    fn look(&self, sent: u64, arrived: &mut bool) -> Look {
+    fn look(&self, sent: u64, arrived: &mut bool) -> Reading {
         let wire = match self {
             Self::Tcp(_, wire) | Self::Over(Over { below: Below::Tcp(wire), .. }) => wire,
             #[cfg(unix)]
             Self::Over(Over { below: Below::Local(local), .. }) => return look_at_queue(local),
-            Self::Over(_) => return Look::Blind,
+            Self::Over(_) => return Reading::Blind,
             Self::Pipe(pipe) => return look_at_pipe(pipe.as_ref()),
         };
         loop {
             match wire.seen() {
-                None | Some(Err(_)) => return Look::Blind,
-                Some(Ok(None)) if wire.is_to_come() => return Look::NotYet,
-                Some(Ok(None)) => return Look::Gone,
+                None | Some(Err(_)) => return Reading::Blind,
+                Some(Ok(None)) if wire.is_to_come() => return Reading::NotYet,
+                Some(Ok(None)) => return Reading::Gone,
                 Some(Ok(Some(seen))) if seen.is_deaf() => {
-                    return if seen.has_read_and_closed(sent) { Look::Read } else { Look::Gone };
+                    return if seen.has_read_and_closed(sent) { Reading::Read } else { Reading::Gone };
                 }
                 // Before they have arrived the queue is empty, too. So the counter is looked at first, and the queue in
                 // a later reply.
                 Some(Ok(Some(seen))) if !*arrived => {
                     if !wire.has_arrived(seen, sent) {
-                        return Look::NotYet;
+                        return Reading::NotYet;
                     }
                     *arrived = true;
                 }
-                Some(Ok(Some(seen))) => return if seen.unread == 0 { Look::Read } else { Look::NotYet },
+                Some(Ok(Some(seen))) => return if seen.unread == 0 { Reading::Read } else { Reading::NotYet },
             }
         }
     }
@@ -262,37 +262,37 @@ impl Sink {
 
 /// What was written to a socket of this machine is with its peer at once.
 #[cfg(unix)]
-fn look_at_queue(local: &Local) -> Look {
+fn look_at_queue(local: &Local) -> Reading {
     match local.queue() {
-        None => Look::Blind,
-        Some(Queue { unread: 0, .. }) => Look::Read,
-        Some(Queue { is_deaf: true, .. }) => Look::Gone,
-        Some(_) => Look::NotYet,
+        None => Reading::Blind,
+        Some(Queue { unread: 0, .. }) => Reading::Read,
+        Some(Queue { is_deaf: true, .. }) => Reading::Gone,
+        Some(_) => Reading::NotYet,
     }
 }
 
 /// What was written to a pipe is in it at once.
 #[cfg(unix)]
-fn look_at_pipe(pipe: Option<&ChildStdin>) -> Look {
+fn look_at_pipe(pipe: Option<&ChildStdin>) -> Reading {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use std::os::fd::AsFd;
-    let Some(pipe) = pipe else { return Look::Gone };
+    let Some(pipe) = pipe else { return Reading::Gone };
     // Of a pipe's writing end, the error says that nobody holds the other.
     let mut ends = [PollFd::new(pipe, PollFlags::empty())];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut ends, Some(&at_once)).is_ok() && ends[0].revents().contains(PollFlags::ERR) {
-        return Look::Gone;
+        return Reading::Gone;
     }
     match rustix::io::ioctl_fionread(pipe.as_fd()) {
-        Ok(0) => Look::Read,
-        Ok(_) => Look::NotYet,
-        Err(_) => Look::Blind,
+        Ok(0) => Reading::Read,
+        Ok(_) => Reading::NotYet,
+        Err(_) => Reading::Blind,
     }
 }
 
 #[cfg(not(unix))]
-fn look_at_pipe(_pipe: Option<&ChildStdin>) -> Look {
-    Look::Blind
+fn look_at_pipe(_pipe: Option<&ChildStdin>) -> Reading {
+    Reading::Blind
 }
 
 #[cfg(all(test, target_os = "linux"))]

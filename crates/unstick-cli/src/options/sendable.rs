@@ -75,12 +75,12 @@ fn fits_transport(address: &Address, options: &Options, message: &[u8]) -> Resul
 }
 
 fn refused(message: &[u8], address: &Address, why: &str) -> Error {
-    Error::usage(format!("{} cannot be sent to {address}: {why}", shown(message)))
+    Error::usage(format!("{} cannot be sent to {address}: {why}", quoted(message)))
 }
 
 /// A message that this framing cannot carry.
 pub fn unsendable(message: &[u8], framing: &Framing, error: &EncodeError) -> Error {
-    let wrong = Error::usage(format!("{} cannot be sent in {framing}: {error}", shown(message)));
+    let wrong = Error::usage(format!("{} cannot be sent in {framing}: {error}", quoted(message)));
     match error.hint() {
         Some(hint) => wrong.with_hint(hint),
         None => wrong,
@@ -88,7 +88,7 @@ pub fn unsendable(message: &[u8], framing: &Framing, error: &EncodeError) -> Err
 }
 
 /// A message as an error names it.
-fn shown(message: &[u8]) -> String {
+fn quoted(message: &[u8]) -> String {
     let shown = crate::sanitize::line_of_bytes(&message[..message.len().min(SHOWN)]);
     let more = if message.len() > SHOWN { " ..." } else { "" };
     format!("`{shown}`{more}")

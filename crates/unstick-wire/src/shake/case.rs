@@ -41,6 +41,15 @@ impl Direction {
     }
 }
 
+impl From<Role> for Direction {
+    fn from(sender: Role) -> Self {
+        match sender {
+            Role::Client => Self::ClientToServer,
+            Role::Server => Self::ServerToClient,
+        }
+    }
+}
+
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

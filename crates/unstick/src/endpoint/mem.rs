@@ -29,7 +29,7 @@ fn listeners() -> std::sync::MutexGuard<'static, Listeners> {
 impl StreamRead for ReadHalf<DuplexStream> {}
 impl StreamWrite for WriteHalf<DuplexStream> {}
 
-fn end(stream: DuplexStream, name: &str) -> StreamTransport {
+fn transport(stream: DuplexStream, name: &str) -> StreamTransport {
     let (reader, writer) = tokio::io::split(stream);
     let name = format!("mem:{name}");
     StreamTransport { reader: Box::new(reader), writer: Box::new(writer), names: PeerAddrs::new(name.clone(), name) }
@@ -40,7 +40,7 @@ pub(super) fn connect(name: &str) -> Result<StreamTransport> {
     let (near, far) = tokio::io::duplex(PIPE);
     let listener = listeners().get(name).cloned().ok_or_else(nobody)?;
     match listener.try_send(far) {
-        Ok(()) => Ok(end(near, name)),
+        Ok(()) => Ok(transport(near, name)),
         Err(mpsc::error::TrySendError::Closed(_)) => Err(nobody()),
         Err(mpsc::error::TrySendError::Full(_)) => Err(Error::unreachable(format!("mem:{name} does not accept"), None)),
     }
@@ -67,7 +67,7 @@ impl Accept for Listener {
         Box::pin(async {
             // The table holds a sender for as long as this listener stands.
             let stream = self.incoming.recv().await.ok_or_else(Error::closed)?;
-            Ok(Transport::Stream(end(stream, &self.name)))
+            Ok(Transport::Stream(transport(stream, &self.name)))
         })
     }
 

@@ -80,7 +80,7 @@ pub(super) fn reset(stream: &TcpStream) {
 
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = dial(at, "tcp", options).await?;
-    Ok(end(stream, names))
+    Ok(transport(stream, names))
 }
 
 /// A connection, and who is at either end of it.
@@ -164,7 +164,7 @@ async fn open(address: SocketAddr, options: &Options) -> io::Result<Named> {
     Ok((stream, PeerAddrs::of_sockets(peer, local)))
 }
 
-fn end(stream: TcpStream, names: PeerAddrs) -> StreamTransport {
+fn transport(stream: TcpStream, names: PeerAddrs) -> StreamTransport {
     let (reader, writer) = stream.into_split();
     let (reader, writer) = write_error::halves(reader, writer);
     StreamTransport { reader: Box::new(reader), writer: Box::new(writer), names }
@@ -353,7 +353,7 @@ impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         Box::pin(async {
             let (stream, names) = self.accept_stream().await?;
-            Ok(Transport::Stream(end(stream, names)))
+            Ok(Transport::Stream(transport(stream, names)))
         })
     }
 

@@ -32,14 +32,14 @@ use certificate::Fingerprint;
 use settings::{TlsOptions, provider};
 pub(super) use stream::Tls;
 #[cfg(feature = "ws")]
-pub(super) use stream::end;
-#[cfg(feature = "ws")]
 pub(super) use stream::explained;
+#[cfg(feature = "ws")]
+pub(super) use stream::transport;
 
 /// Connects, and shakes hands.
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = Box::pin(dial(at, "tls", options)).await?;
-    Ok(stream::end(stream, names))
+    Ok(stream::transport(stream, names))
 }
 
 /// The connection of [`connect`], for protocols inside TLS. `scheme` is what errors call it.
@@ -111,7 +111,7 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Handshake
         let (acceptor, options) = (acceptor.clone(), Arc::clone(&options));
         async move {
             let stream = accept(stream, &names, &acceptor, "tcp://", &options).await?;
-            Ok(Transport::Stream(stream::end(stream, names)))
+            Ok(Transport::Stream(stream::transport(stream, names)))
         }
     }))
 }

@@ -34,7 +34,7 @@ pub(super) use client::connect;
 /// Binds every address of the host: without a host, loopback of both families on one port.
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener> {
     let sockets = bind_all(at, options).await?;
-    let (room, incoming) = port::Room::new(options);
+    let (room, incoming) = port::Shared::new(options);
     let failed = |error| Error::io("the socket", error);
     let ports = sockets.into_iter().map(|socket| port::Port::new(socket, &room));
     let ports = ports.collect::<io::Result<Vec<_>>>().map_err(failed)?;
@@ -82,7 +82,7 @@ fn cannot_bind(at: &HostPort, address: SocketAddr, error: io::Error) -> Error {
 }
 
 pub(super) struct Listener {
-    room: Arc<port::Room>,
+    room: Arc<port::Shared>,
     ports: Vec<Arc<port::Port>>,
     incoming: mpsc::Receiver<Result<DatagramTransport>>,
     addresses: Vec<String>,

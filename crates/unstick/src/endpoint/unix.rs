@@ -57,7 +57,7 @@ impl StreamWrite for Half<OwnedWriteHalf> {
 /// Connects, trying again until `retry` is over.
 pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = dial(&Address::Unix(name.clone()), name, options).await?;
-    Ok(end(stream, names))
+    Ok(transport(stream, names))
 }
 
 /// A connection that nothing has been made of yet. `at` is what errors call it.
@@ -73,7 +73,7 @@ fn names(stream: &UnixStream) -> PeerAddrs {
     PeerAddrs::new(unix_name::remote(stream), unix_name::local(stream))
 }
 
-pub(super) fn end(stream: UnixStream, names: PeerAddrs) -> StreamTransport {
+pub(super) fn transport(stream: UnixStream, names: PeerAddrs) -> StreamTransport {
     let (reader, writer) = stream.into_split();
     let (reader, writer) = write_error::halves(reader, writer);
     let writer = writer.writing_at_most(limits::UNIX_WRITE);
@@ -159,7 +159,7 @@ impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         Box::pin(async {
             let (stream, names) = self.accept_stream().await?;
-            Ok(Transport::Stream(end(stream, names)))
+            Ok(Transport::Stream(transport(stream, names)))
         })
     }
 
@@ -185,7 +185,7 @@ mod tests {
     async fn a_write_is_one_buffer_of_the_system() {
         let (near, _far) = UnixStream::pair().unwrap();
         let names = names(&near);
-        let mut writer = end(near, names).writer;
+        let mut writer = transport(near, names).writer;
         let bytes = vec![0; 2 * limits::UNIX_WRITE];
         assert_eq!(writer.write(&bytes).await.unwrap(), limits::UNIX_WRITE);
         poll_fn(|cx| writer.ready().expect("it is a socket").poll_writable(cx)).await.unwrap();

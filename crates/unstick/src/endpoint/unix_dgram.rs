@@ -36,7 +36,7 @@ const FULL: Duration = Duration::from_millis(1);
 pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramTransport> {
     let at = Address::UnixDgram(name.clone());
     let socket = super::resolve::retrying(options, || unix_file::connect(Type::DGRAM, &at, name, options)).await?;
-    unix_packets::end(socket, false).map_err(|e| Error::io("the socket", e))
+    unix_packets::transport(socket, false).map_err(|e| Error::io("the socket", e))
 }
 
 /// Binds the name.
@@ -45,7 +45,7 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
     let (socket, file) = unix_file::bind(Type::DGRAM, &at, name, options)?;
     let socket = unix_packets::readied(socket).map_err(|e| Error::io("the socket", e))?;
     let (arrivals, incoming) = mpsc::channel(options.udp.waiting_sessions());
-    let room = Arc::new(Room {
+    let room = Arc::new(Shared {
         socket,
         name: name.to_string(),
         options: options.clone(),
@@ -64,7 +64,7 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
 }
 
 /// The socket and who speaks on it.
-struct Room {
+struct Shared {
     socket: UnixDatagram,
     name: String,
     options: Options,
@@ -89,7 +89,7 @@ struct Room {
 /// Sessions that wait to be accepted.
 type Arrivals = mpsc::Sender<Result<DatagramTransport>>;
 
-impl Room {
+impl Shared {
     /// Milliseconds of this room's life.
     fn age(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -195,7 +195,7 @@ impl Room {
 }
 
 pub(super) struct Listener {
-    room: Arc<Room>,
+    room: Arc<Shared>,
     incoming: mpsc::Receiver<Result<DatagramTransport>>,
     addresses: [String; 1],
 }
@@ -228,7 +228,7 @@ impl Drop for Listener {
 
 /// One peer's conversation.
 struct Session {
-    room: Arc<Room>,
+    room: Arc<Shared>,
     /// Where it is answered; a peer without a name cannot be.
     peer: Option<SocketAddrUnix>,
     inbox: Inbox,

@@ -123,7 +123,7 @@ pub(super) fn readied(socket: Socket) -> io::Result<UnixDatagram> {
 }
 
 /// The two halves of a connected socket. `ends`: its peer's end can be seen.
-pub(super) fn end(socket: Socket, ends: bool) -> io::Result<DatagramTransport> {
+pub(super) fn transport(socket: Socket, ends: bool) -> io::Result<DatagramTransport> {
     let names = PeerAddrs::new(unix_name::remote(&socket), unix_name::local(&socket));
     let socket = Arc::new(Packets { socket: readied(socket)?, ends, lost: WriteError::default() });
     let incoming = Box::new(Reader { socket: Arc::clone(&socket), ended: false });

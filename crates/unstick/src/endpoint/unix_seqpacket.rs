@@ -20,13 +20,13 @@ use crate::error::{Error, Result};
 pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramTransport> {
     let at = Address::UnixSeqpacket(name.clone());
     let socket = super::resolve::retrying(options, || unix_file::connect(Type::SEQPACKET, &at, name, options)).await?;
-    end(socket).map_err(|e| Error::io("the socket", e))
+    transport(socket).map_err(|e| Error::io("the socket", e))
 }
 
-fn end(socket: Socket) -> io::Result<DatagramTransport> {
+fn transport(socket: Socket) -> io::Result<DatagramTransport> {
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::PassCred, &true)?;
-    unix_packets::end(socket, cfg!(target_os = "linux"))
+    unix_packets::transport(socket, cfg!(target_os = "linux"))
 }
 
 /// Binds the name.

@@ -43,7 +43,7 @@ pub(super) async fn open<S: Carrier>(
     options: &Options,
 ) -> Result<MessageTransport> {
     let opened = asked(stream, at, whom, default_port, options).await?;
-    Ok(end(opened, Role::Client, names, options).await)
+    Ok(transport(opened, Role::Client, names, options).await)
 }
 
 /// Asks for a WebSocket, in the time that connecting may take.
@@ -124,10 +124,10 @@ pub(super) async fn accept<S: Carrier>(
     options: &Options,
 ) -> Result<Transport> {
     let opened = opening::answer(stream, at, local, &names.remote, &options.ws).await?;
-    Ok(Transport::Message(end(opened, Role::Server, names, options).await))
+    Ok(Transport::Message(transport(opened, Role::Server, names, options).await))
 }
 
-async fn end<S: Carrier>(
+async fn transport<S: Carrier>(
     opened: opening::Opened<S>,
     role: Role,
     names: PeerAddrs,
@@ -138,6 +138,6 @@ async fn end<S: Carrier>(
         None => format!("{}: a WebSocket", names.remote),
     });
     let request = opened.request.map(Arc::new);
-    let end = messages::end(opened.stream, opened.rest, role, names, options).await;
+    let end = messages::transport(opened.stream, opened.rest, role, names, options).await;
     MessageTransport { request, ..end }
 }

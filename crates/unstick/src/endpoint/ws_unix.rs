@@ -37,7 +37,7 @@ pub async fn frames(at: &WsUnixAddress, options: &Options) -> Result<StreamTrans
     let address = Address::WsUnix(at.clone());
     let (stream, names) = unix::dial(&address, &at.name, options).await?;
     let opened = Box::pin(ws::asked(stream, &at.place(), &address.to_string(), WS_PORT, options)).await?;
-    let end = unix::end(opened.stream, names);
+    let end = unix::transport(opened.stream, names);
     Ok(StreamTransport { reader: ws::behind(opened.rest, end.reader), ..end })
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<Message
 pub async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = Box::pin(tls::dial(to, "wss", options)).await?;
     let opened = Box::pin(ws::asked(stream, at, &format!("wss://{at}"), WSS_PORT, options)).await?;
-    let end = tls::end(opened.stream, names);
+    let end = tls::transport(opened.stream, names);
     Ok(StreamTransport { reader: ws::behind(opened.rest, end.reader), ..end })
 }
 

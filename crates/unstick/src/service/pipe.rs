@@ -109,9 +109,9 @@ pub async fn pipe(end: StreamTransport, mut rules: Config, filter: Option<Filter
     };
     let duplicate = || socket.try_clone_to_owned().map(File::from).map_err(failed);
     if let Some(end_of_input) = end_of_input {
-        start(Direction::Out(end_of_input), duplicate()?, &progress, report.clone(), None).map_err(failed)?;
+        start(Flow::Out(end_of_input), duplicate()?, &progress, report.clone(), None).map_err(failed)?;
     }
-    start(Direction::In, duplicate()?, &progress, report, filter).map_err(failed)?;
+    start(Flow::In, duplicate()?, &progress, report, filter).map_err(failed)?;
     watch(rules, &progress, reports, close, Some(duplicate()?)).await
 }
 
@@ -119,13 +119,13 @@ fn closing(rules: &Config) -> Closing {
     Closing { half_close: rules.half_close, serve_on: rules.serve_on, wait: rules.wait }
 }
 
-enum Direction {
+enum Flow {
     Out(EndOfInput),
     In,
 }
 
 fn start(
-    direction: Direction,
+    direction: Flow,
     socket: File,
     progress: &Arc<Progress>,
     report: mpsc::Sender<Done>,
@@ -134,14 +134,14 @@ fn start(
     use std::os::fd::AsFd;
     let progress = Arc::clone(progress);
     let duplicate = match direction {
-        Direction::Out(_) => io::stdin().as_fd().try_clone_to_owned()?,
-        Direction::In => io::stdout().as_fd().try_clone_to_owned()?,
+        Flow::Out(_) => io::stdin().as_fd().try_clone_to_owned()?,
+        Flow::In => io::stdout().as_fd().try_clone_to_owned()?,
     };
     let stdio = File::from(duplicate);
     widen(&stdio);
     let run = move || match direction {
-        Direction::Out(end) => send(&stdio, &socket, &progress, &report, end),
-        Direction::In => {
+        Flow::Out(end) => send(&stdio, &socket, &progress, &report, end),
+        Flow::In => {
             let pump = Pump { from: &socket, to: &stdio, progress: &progress, moved: &progress.came, held_up: None };
             // Nobody waits any more: the run is over.
             let _ = report.blocking_send(Done::Peer(pump.all(filter)));

@@ -91,7 +91,7 @@ impl Facts {
         let content = certificate.tbs_certificate();
         let alternative = content.get_extension::<SubjectAltName>().ok().flatten();
         let mut names: Vec<String> =
-            alternative.iter().flat_map(|(_, names)| names.0.iter()).filter_map(shown).collect();
+            alternative.iter().flat_map(|(_, names)| names.0.iter()).filter_map(name_text).collect();
         if names.is_empty() {
             names.push(content.subject().to_string());
         }
@@ -123,7 +123,7 @@ impl Facts {
     }
 }
 
-fn shown(name: &GeneralName) -> Option<String> {
+fn name_text(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::DnsName(name) => Some(name.to_string()),
         GeneralName::IpAddress(octets) => match octets.as_bytes().len() {

@@ -54,7 +54,7 @@ pub(super) fn of_client(failure: &Failure<'_>, plain: &str, error: &std::io::Err
     let whom = failure.whom;
     let (what, hint) = match tls(error) {
         Some(TlsError::InvalidMessage(_)) => {
-            let what = format!("{whom} does not speak TLS: it began with {}", shown(failure.opening));
+            let what = format!("{whom} does not speak TLS: it began with {}", quoted(failure.opening));
             (what, Some(format!("a client without TLS needs a listener on {plain}")))
         }
         Some(TlsError::AlertReceived(alert)) => {
@@ -131,12 +131,12 @@ fn plain_server(failure: &Failure<'_>, problem: &InvalidMessage) -> (String, Opt
     if let [20..=24, 3, ..] = failure.opening {
         return (format!("{whom} broke the TLS handshake: {}", wording::of_message(problem)), None);
     }
-    let what = format!("{whom} does not speak TLS: it answered {}", shown(failure.opening));
+    let what = format!("{whom} does not speak TLS: it answered {}", quoted(failure.opening));
     (what, Some(without(whom).to_owned()))
 }
 
 /// A peer's first bytes.
-fn shown(opening: &[u8]) -> String {
+fn quoted(opening: &[u8]) -> String {
     format!("\"{}\"", opening.escape_ascii())
 }
 

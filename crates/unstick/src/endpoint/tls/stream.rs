@@ -125,7 +125,7 @@ impl AsyncWrite for Wire {
 pub(in crate::endpoint) type Tls = TlsStream<Wire>;
 
 /// Makes the two ends of a link of it.
-pub(in crate::endpoint) fn end(stream: Tls, names: PeerAddrs) -> StreamTransport {
+pub(in crate::endpoint) fn transport(stream: Tls, names: PeerAddrs) -> StreamTransport {
     let stream = Arc::new(Mutex::new(stream));
     StreamTransport { reader: Box::new(Half(Arc::clone(&stream))), writer: Box::new(Half(stream)), names }
 }

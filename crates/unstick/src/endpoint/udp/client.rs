@@ -31,7 +31,7 @@ pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Resul
         addresses.sort_by_key(SocketAddr::is_ipv6);
     }
     for address in addresses {
-        match socket::connect(address, options).and_then(|(socket, many)| end(socket, address, many, options)) {
+        match socket::connect(address, options).and_then(|(socket, many)| transport(socket, address, many, options)) {
             Ok(end) => {
                 options.tell(|| format!("datagrams go to {address}"));
                 return Ok(end);
@@ -45,7 +45,7 @@ pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Resul
     Err(failure.unwrap_or_else(|| Error::unreachable(format!("udp://{at} has no address"), None)))
 }
 
-fn end(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Result<DatagramTransport> {
+fn transport(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Result<DatagramTransport> {
     let local = socket.local_addr().map_err(|e| Error::io("the socket", e))?;
     if local == peer {
         // The system picked the port that nobody listens on, or --source names it: the socket would talk to itself.

@@ -16,7 +16,7 @@ use super::packets::Local;
 use crate::error::Result;
 
 /// What the listener, its sockets' tasks and their sessions share.
-pub(super) struct Room {
+pub(super) struct Shared {
     pub(super) options: Options,
     /// Sessions that wait to be accepted: [`UdpOptions::waiting_sessions`](super::super::options::UdpOptions).
     pub(super) arrivals: mpsc::Sender<Result<DatagramTransport>>,
@@ -31,7 +31,7 @@ pub(super) struct Room {
     pub(super) notices: Arc<Notices>,
 }
 
-impl Room {
+impl Shared {
     pub(super) fn new(options: &Options) -> (Arc<Self>, mpsc::Receiver<Result<DatagramTransport>>) {
         let (arrivals, incoming) = mpsc::channel(options.udp.waiting_sessions());
         let room = Self {
@@ -55,7 +55,7 @@ impl Room {
 pub(super) struct Port {
     pub(super) socket: UdpSocket,
     pub(super) address: SocketAddr,
-    pub(super) room: Arc<Room>,
+    pub(super) room: Arc<Shared>,
     pub(super) begun: Instant,
     /// Sessions that nobody holds any more.
     gone: Mutex<Vec<Key>>,
@@ -67,7 +67,7 @@ pub(super) struct Port {
 pub(super) type Key = (SocketAddr, Option<Local>);
 
 impl Port {
-    pub(super) fn new(socket: UdpSocket, room: &Arc<Room>) -> io::Result<Arc<Self>> {
+    pub(super) fn new(socket: UdpSocket, room: &Arc<Shared>) -> io::Result<Arc<Self>> {
         let (address, room) = (socket.local_addr()?, Arc::clone(room));
         let (gone, changed) = (Mutex::default(), Notify::new());
         Ok(Arc::new(Self { socket, address, room, begun: Instant::now(), gone, changed }))

@@ -31,7 +31,7 @@ impl Session {
     }
 
     /// The two halves for whoever accepts it.
-    pub(super) fn end(session: &Arc<Self>) -> DatagramTransport {
+    pub(super) fn transport(session: &Arc<Self>) -> DatagramTransport {
         let (peer, local) = session.key;
         let port = session.port.address;
         let local = local.filter(|local| !local.ip.is_unspecified());

@@ -86,7 +86,7 @@ impl Table {
         self.sessions.insert(key, Place { session: Arc::downgrade(&session), check });
         self.checks.insert((check, key));
         // Where the listener has just gone, the session goes with the message.
-        place.send(Ok(Session::end(&session)));
+        place.send(Ok(Session::transport(&session)));
         Some(session)
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::frames::Fault;
+use super::frames::Violation;
 use crate::advice::Advice;
 use crate::error::Error;
 
@@ -30,7 +30,7 @@ pub(super) struct Breach {
 impl Breach {
     pub(super) fn of(error: WsError) -> Self {
         match error {
-            WsError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()) {
+            WsError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<Violation>()) {
                 Some(fault) => Self::crossed(*fault),
                 None => Self { code: None, told: Error::io("receiving", explained(error)) },
             },
@@ -40,7 +40,7 @@ impl Breach {
                 Self { code: None, told: Error::io("receiving", error) }
             }
             WsError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-                Self::crossed(Fault::TooLong { size: size as u64, largest: max_size })
+                Self::crossed(Violation::TooLong { size: size as u64, largest: max_size })
             }
             WsError::Utf8(_) => Self::broke(CloseCode::Invalid, "a text message is not UTF-8"),
             WsError::Protocol(problem) => Self::broke(CloseCode::Protocol, broken(&problem)),
@@ -51,7 +51,7 @@ impl Breach {
             WsError::ConnectionClosed | WsError::AlreadyClosed => {
                 Self { code: None, told: Error::io("receiving", io::ErrorKind::NotConnected.into()) }
             }
-            WsError::WriteBufferFull(_) => Self::crossed(Fault::UnreadAnswers),
+            WsError::WriteBufferFull(_) => Self::crossed(Violation::UnreadAnswers),
             WsError::Tls(_) | WsError::AttackAttempt | WsError::Url(_) => {
                 Self::broke(CloseCode::Protocol, "its connection cannot be used")
             }
@@ -62,14 +62,14 @@ impl Breach {
         Self { code: Some(code), told: Error::protocol(format!("the peer broke WebSocket: {how}")) }
     }
 
-    fn crossed(fault: Fault) -> Self {
+    fn crossed(fault: Violation) -> Self {
         let told = Error::protocol(fault.to_string());
         match fault {
-            Fault::TooLong { .. } => {
+            Violation::TooLong { .. } => {
                 Self { code: Some(CloseCode::Size), told: told.with_advice(Advice::AllowLongerMessages) }
             }
-            Fault::LongControl(_) => Self { code: Some(CloseCode::Protocol), told },
-            Fault::EmptyFrames | Fault::UnreadAnswers => Self { code: Some(CloseCode::Policy), told },
+            Violation::LongControl(_) => Self { code: Some(CloseCode::Protocol), told },
+            Violation::EmptyFrames | Violation::UnreadAnswers => Self { code: Some(CloseCode::Policy), told },
         }
     }
 }

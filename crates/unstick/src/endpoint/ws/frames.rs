@@ -31,7 +31,7 @@ const MASKED: u8 = 0x80;
 
 /// A limit that a peer has crossed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum Violation {
     /// A message of this many bytes at least.
     TooLong { size: u64, largest: usize },
     /// A control frame of this many bytes.
@@ -42,7 +42,7 @@ pub(super) enum Fault {
     UnreadAnswers,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { size, largest } => {
@@ -62,7 +62,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for Violation {}
 
 /// The frames of one direction.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ impl Frames {
     /// # Errors
     ///
     /// Where the next header crosses a limit. What is before it has been passed on by an earlier call.
-    pub(super) fn pass(&mut self, input: &[u8], out: &mut ReadBuf<'_>) -> Result<usize, Fault> {
+    pub(super) fn pass(&mut self, input: &[u8], out: &mut ReadBuf<'_>) -> Result<usize, Violation> {
         let mut taken = 0;
         let before = out.filled().len();
         loop {
@@ -203,7 +203,7 @@ impl Frames {
     }
 
     /// Checks a header against the limits, and counts it.
-    fn begin(&mut self, header: &Header) -> Result<Payload, Fault> {
+    fn begin(&mut self, header: &Header) -> Result<Payload, Violation> {
         let Header { first, payload: size, mask, .. } = *header;
         if first & CONTROL != 0 {
             self.check_control(first & OPCODE, size)?;
@@ -217,9 +217,9 @@ impl Frames {
         Ok(payload)
     }
 
-    fn check_control(&mut self, opcode: u8, size: u64) -> Result<(), Fault> {
+    fn check_control(&mut self, opcode: u8, size: u64) -> Result<(), Violation> {
         if size > LONGEST_CONTROL {
-            return Err(Fault::LongControl(size));
+            return Err(Violation::LongControl(size));
         }
         if opcode == CLOSE {
             self.close = Some(Vec::new());
@@ -227,23 +227,23 @@ impl Frames {
         if let Some(answer) = self.answer.filter(|_| opcode == PING) {
             let owed = self.owed + answer + size as usize;
             if owed > limits::MAX_UNREAD_ANSWERS {
-                return Err(Fault::UnreadAnswers);
+                return Err(Violation::UnreadAnswers);
             }
             self.owed = owed;
         }
         Ok(())
     }
 
-    fn check_data(&mut self, first: u8, size: u64) -> Result<(), Fault> {
+    fn check_data(&mut self, first: u8, size: u64) -> Result<(), Violation> {
         let message = if first & OPCODE == 0 { self.message.saturating_add(size) } else { size };
         if message > self.largest as u64 {
-            return Err(Fault::TooLong { size: message, largest: self.largest });
+            return Err(Violation::TooLong { size: message, largest: self.largest });
         }
         let is_last = first & FIN != 0;
         self.arrived = if first & OPCODE == 0 { self.arrived } else { 0 };
         self.empty = if is_last { 0 } else { self.empty + usize::from(size == 0) };
         if self.empty > limits::MAX_EMPTY_FRAMES {
-            return Err(Fault::EmptyFrames);
+            return Err(Violation::EmptyFrames);
         }
         self.message = if is_last { 0 } else { message };
         self.is_open = !is_last;

@@ -98,11 +98,11 @@ pub(super) fn accepted(head: &[u8], key: &str, below: &str, options: &WsOptions)
             .hint("a cache or proxy on the way may have answered in its place"));
     }
     if let Some(extension) = lines.one("Sec-WebSocket-Extensions") {
-        return Err(Refusal::new(format!("wants the extension `{}`, which was not offered", shown(extension))));
+        return Err(Refusal::new(format!("wants the extension `{}`, which was not offered", printable(extension))));
     }
     match lines.one("Sec-WebSocket-Protocol") {
         Some(chosen) if !options.protocols.iter().any(|offered| offered == chosen) => {
-            Err(Refusal::new(format!("chose the subprotocol `{}`, which was not offered", shown(chosen))))
+            Err(Refusal::new(format!("chose the subprotocol `{}`, which was not offered", printable(chosen))))
         }
         chosen => Ok(chosen.map(str::to_owned)),
     }
@@ -110,10 +110,10 @@ pub(super) fn accepted(head: &[u8], key: &str, below: &str, options: &WsOptions)
 
 /// Any other answer than the one that was wanted.
 fn declined(code: u16, reason: &str, lines: &Lines<'_, '_>) -> Refusal {
-    let refusal = Refusal::new(format!("answered {code} {} instead of opening a WebSocket", shown(reason)));
+    let refusal = Refusal::new(format!("answered {code} {} instead of opening a WebSocket", printable(reason)));
     match code {
         301 | 302 | 303 | 307 | 308 => {
-            let place = shown(lines.one("Location").unwrap_or("another place"));
+            let place = printable(lines.one("Location").unwrap_or("another place"));
             refusal.hint(format!("it is to be found at {place}"))
         }
         401 | 403 => refusal.hint("it may want a login or another Origin").advice(Advice::AuthorizationHeader),
@@ -200,7 +200,7 @@ fn may_come(
 ) -> Result<(), Refusal> {
     let path = target.split('?').next().unwrap_or_default();
     if !at.path.is_empty() && at.path != path {
-        let refusal = Refusal::new(format!("asked for {}, and {} is served", shown(path), at.path));
+        let refusal = Refusal::new(format!("asked for {}, and {} is served", printable(path), at.path));
         return Err(refusal.status("404 Not Found", ""));
     }
     let Some(host) = lines.one("Host") else {
@@ -208,7 +208,7 @@ fn may_come(
     };
     if local && !is_local(host, at) {
         // A page of anybody's can give its own name the address of this machine.
-        let refusal = Refusal::new(format!("asked for the host {}, which is not this listener", shown(host)));
+        let refusal = Refusal::new(format!("asked for the host {}, which is not this listener", printable(host)));
         return Err(refusal.hint("a listener on loopback is called localhost").status("421 Misdirected Request", ""));
     }
     let Some(origin) = lines.first("Origin") else { return Ok(()) };
@@ -216,7 +216,7 @@ fn may_come(
     if lines.count("Origin") == 1 && (options.origins.iter().any(allowed) || is_own(origin, host, at)) {
         return Ok(());
     }
-    let origin = shown(origin);
+    let origin = printable(origin);
     let refusal = Refusal::new(format!("came with a page of {origin}, which is not allowed to"));
     Err(refusal.advice(Advice::AllowOrigin(origin)).status("403 Forbidden", ""))
 }
@@ -299,7 +299,7 @@ impl<'b> Lines<'_, 'b> {
 }
 
 /// A peer's word in a sentence, not longer than that allows.
-fn shown(word: &str) -> String {
+fn printable(word: &str) -> String {
     let mut shown: String = word.chars().filter(|c| !c.is_control()).take(80).collect();
     if shown.len() < word.len() {
         shown += " ...";

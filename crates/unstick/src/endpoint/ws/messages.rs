@@ -42,7 +42,7 @@ const FRAMES: usize = 1 << 10;
 const AT_ONCE: usize = 256;
 
 /// Makes the two ends of a link of an open connection. `rest` is what the peer has said already.
-pub(super) async fn end<S: Carrier>(
+pub(super) async fn transport<S: Carrier>(
     stream: S,
     rest: Vec<u8>,
     role: Role,

@@ -34,7 +34,7 @@ pub(super) struct PeerTask<O: Output> {
     pending: Pending,
     /// When something last arrived.
     arrived: Option<Instant>,
-    side: Side,
+    side: SendingSide,
     /// Since when this end has no more to say to a peer that is to be given time for the rest.
     silent_since: Option<Instant>,
     /// Messages lost and cut short that have been reported.
@@ -48,7 +48,7 @@ pub(super) struct PeerTask<O: Output> {
 
 /// This end's sending side, seen from the half-close.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum SendingSide {
     Open,
     /// It is to end, and at this time something still waited for the peer to read.
     Busy(Instant),
@@ -129,7 +129,7 @@ impl<O: Output> PeerTask<O> {
         let turn = Turn::new();
         let answers_datagrams = sender.is_datagram() && !hub.is_silent();
         let allowance = answers_datagrams.then(|| Box::new(Allowance::new(hub.rules.answer_rate)));
-        let side = Side::Open;
+        let side = SendingSide::Open;
         let heard = hub.heard();
         Self {
             heard,
@@ -479,7 +479,7 @@ impl<O: Output> PeerTask<O> {
 
     /// When this end's sending side is to end, where it is, and the transport can half-close.
     fn half_close_at(&self, peer_state: &PeerState) -> Option<Instant> {
-        if self.side == Side::Ended || !self.sender.has_half_close() || !self.has_no_more_to_say(peer_state) {
+        if self.side == SendingSide::Ended || !self.sender.has_half_close() || !self.has_no_more_to_say(peer_state) {
             return None;
         }
         let now = Instant::now();
@@ -487,7 +487,7 @@ impl<O: Output> PeerTask<O> {
             return Some(now);
         }
         let sent = match self.side {
-            Side::Busy(at) => peer_state.sent.max(Some(at)),
+            SendingSide::Busy(at) => peer_state.sent.max(Some(at)),
             _ => peer_state.sent,
         };
         self.hub.rules.half_close.due(sent, self.arrived, now)
@@ -497,10 +497,10 @@ impl<O: Output> PeerTask<O> {
     fn half_close(&mut self) {
         let patient = self.hub.rules.half_close == HalfClose::Answered && self.hub.has_one_peer();
         if patient && !self.sender.is_flushed() {
-            self.side = Side::Busy(Instant::now());
+            self.side = SendingSide::Busy(Instant::now());
             return;
         }
-        self.side = Side::Ended;
+        self.side = SendingSide::Ended;
         let (hub, sender) = (Arc::clone(&self.hub), self.sender.clone());
         // Not waited for: the peer may have much to say before it reads the rest. A failure is reported by its reader.
         tokio::spawn(async move { drop(hub.finish(&sender).await) });

@@ -69,7 +69,7 @@ fn meaning(frames: &[Frame]) -> Vec<Meant> {
 }
 
 /// Passes bytes on in pieces.
-fn passed(frames: &mut Frames, bytes: &[u8], pieces: &[usize], room: usize) -> Result<Vec<u8>, Fault> {
+fn passed(frames: &mut Frames, bytes: &[u8], pieces: &[usize], room: usize) -> Result<Vec<u8>, Violation> {
     let (mut out, mut held, mut rest) = (Vec::new(), Vec::new(), bytes);
     let mut sizes = pieces.iter().cycle();
     loop {
@@ -132,7 +132,7 @@ proptest! {
     }
 }
 
-fn fault(bytes: &[u8], largest: usize) -> Option<Fault> {
+fn fault(bytes: &[u8], largest: usize) -> Option<Violation> {
     passed(&mut Frames::new(largest, Role::Server), bytes, &[1000], 16 << 10).err()
 }
 
@@ -140,13 +140,13 @@ fn fault(bytes: &[u8], largest: usize) -> Option<Fault> {
 #[test]
 fn what_is_announced_is_held_to_the_limits_at_once() {
     let mask = Some([1, 2, 3, 4]);
-    assert_eq!(fault(&announce(0x82, 1001, mask), 1000), Some(Fault::TooLong { size: 1001, largest: 1000 }));
+    assert_eq!(fault(&announce(0x82, 1001, mask), 1000), Some(Violation::TooLong { size: 1001, largest: 1000 }));
     let two = [Frame { first: 0x02, mask, payload: vec![0; 900] }.bytes(), announce(0x80, 101, mask)].concat();
-    assert_eq!(fault(&two, 1000), Some(Fault::TooLong { size: 1001, largest: 1000 }));
+    assert_eq!(fault(&two, 1000), Some(Violation::TooLong { size: 1001, largest: 1000 }));
     let endless = [Frame { first: 0x02, mask, payload: vec![0; 900] }.bytes(), announce(0x00, u64::MAX, mask)].concat();
-    assert_eq!(fault(&endless, 1000), Some(Fault::TooLong { size: u64::MAX, largest: 1000 }));
-    assert_eq!(fault(&announce(0x89, 126, mask), 1000), Some(Fault::LongControl(126)));
-    assert_eq!(fault(&announce(0x88, 16 << 20, mask), usize::MAX), Some(Fault::LongControl(16 << 20)));
+    assert_eq!(fault(&endless, 1000), Some(Violation::TooLong { size: u64::MAX, largest: 1000 }));
+    assert_eq!(fault(&announce(0x89, 126, mask), 1000), Some(Violation::LongControl(126)));
+    assert_eq!(fault(&announce(0x88, 16 << 20, mask), usize::MAX), Some(Violation::LongControl(16 << 20)));
 }
 
 /// `MAX_EMPTY_FRAMES`.
@@ -157,7 +157,7 @@ fn a_message_of_empty_frames_does_not_go_on_for_ever() {
     assert_eq!(fault(&many.repeat(3), 1000), None);
     assert_eq!(
         fault(&[empty(0x01), empty(0x00).repeat(limits::MAX_EMPTY_FRAMES)].concat(), 1000),
-        Some(Fault::EmptyFrames)
+        Some(Violation::EmptyFrames)
     );
 }
 
@@ -173,7 +173,7 @@ fn pings_are_answered_while_the_answers_are_read() {
         }
         let unread = limits::MAX_UNREAD_ANSWERS / answer;
         passed(&mut frames, &ping.repeat(unread), &[1000], 1000).unwrap();
-        assert_eq!(passed(&mut frames, &ping, &[1000], 1000), Err(Fault::UnreadAnswers));
+        assert_eq!(passed(&mut frames, &ping, &[1000], 1000), Err(Violation::UnreadAnswers));
         frames.closing();
         passed(&mut frames, &ping.repeat(unread), &[1000], 1000).unwrap();
     }
