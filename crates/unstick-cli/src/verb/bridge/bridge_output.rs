@@ -11,6 +11,7 @@ use unstick::service::bridge::{Event, Output, Passed, Reason};
 use unstick::wire::Framing;
 use unstick::wire::Role;
 use unstick::wire::faults::Unit;
+use unstick::wire::shake::Direction;
 use unstick::{Address, Error, Options, Result, Sender};
 
 use crate::advice;
@@ -173,7 +174,7 @@ fn is_text(data: &[u8]) -> bool {
 
 /// Client to server, or back.
 fn direction(from: Role) -> &'static str {
-    if from == Role::Client { "c2s" } else { "s2c" }
+    Direction::from(from).short()
 }
 
 /// So many bytes, else messages.
