@@ -127,6 +127,47 @@ fn a_test_suite_that_shakes_builds_neither_tls_nor_web_sockets() {
     assert!(!crates.contains("rustls") && !crates.contains("tungstenite"), "{crates:?}");
 }
 
+/// A version of Rust, as `1.88` or `1.88.0`.
+fn rust(version: &str) -> Vec<u32> {
+    let mut parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+    parts.resize(3, 0);
+    parts
+}
+
+#[test]
+fn no_dependency_of_a_library_needs_a_newer_rust_than_the_library() {
+    let mut metadata = std::process::Command::new(env!("CARGO"));
+    // Of one platform: crates of others were never downloaded.
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    metadata.args(["metadata", "--offline", "--format-version", "1", "--filter-platform", &platform]);
+    metadata.current_dir(home());
+    let out = metadata.output().unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let package = |id: &str| metadata["packages"].as_array().unwrap().iter().find(|one| one["id"] == id).unwrap();
+    for library in ["unstick-wire", "unstick", "unstick-shake"] {
+        let root = nodes.iter().find(|node| package(node["id"].as_str().unwrap())["name"] == library).unwrap();
+        let own = rust(package(root["id"].as_str().unwrap())["rust_version"].as_str().unwrap());
+        let (mut seen, mut open) = (BTreeSet::new(), vec![root["id"].as_str().unwrap()]);
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            if let Some(needs) = package(id)["rust_version"].as_str() {
+                assert!(rust(needs) <= own, "{library} declares {own:?}, and {id} needs {needs}");
+            }
+            let node = nodes.iter().find(|node| node["id"] == id).unwrap();
+            for dependency in node["deps"].as_array().unwrap() {
+                let kinds = dependency["dep_kinds"].as_array().unwrap();
+                if kinds.iter().any(|kind| kind["kind"].is_null()) {
+                    open.push(dependency["pkg"].as_str().unwrap());
+                }
+            }
+        }
+        assert!(seen.len() > 5, "{library}: {seen:?}");
+    }
+}
+
 #[test]
 fn libraries_forbid_unsafe_code_in_their_first_lines() {
     for library in ["crates/unstick-wire/src/lib.rs", "crates/unstick/src/lib.rs", "crates/unstick-shake/src/lib.rs"] {
