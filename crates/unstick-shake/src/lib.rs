@@ -33,6 +33,7 @@ mod handshakes;
 mod headline;
 mod hold;
 mod in_process;
+#[doc(hidden)]
 pub mod limits;
 #[cfg(unix)]
 mod local;

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! However a stream is cut into segments, its messages are the same; memory grows with what has arrived, never with what
-//! a header announced; every bound stands in [`limits`]. What a peer sends that is no frame is an error that says what
+//! a header announced; every buffer has a bound. What a peer sends that is no frame is an error that says what
 //! it looks like:
 //!
 //! ```
@@ -54,9 +54,11 @@ mod fast_path;
 pub mod faults;
 mod framing;
 mod layout;
+#[doc(hidden)]
 pub mod limits;
 mod phase;
 mod preset;
+#[doc(hidden)]
 pub mod quantity;
 mod role;
 pub mod shake;

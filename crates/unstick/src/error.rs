@@ -200,6 +200,7 @@ impl Error {
     }
 
     /// The output is closed: nobody reads any more.
+    #[doc(hidden)]
     pub fn output_closed() -> Self {
         Self::closed()
     }
@@ -226,6 +227,7 @@ impl Error {
 
     /// Says what it was that the system refused, where that is known better than here: `sending: broken pipe` becomes
     /// `standard output: broken pipe`.
+    #[doc(hidden)]
     #[must_use]
     pub fn of(mut self, what: &'static str) -> Self {
         if let Kind::Io { what: was, .. } = &mut self.inner.kind {

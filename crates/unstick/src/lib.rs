@@ -23,7 +23,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A sender waits while its queue is full, so that a slow reader slows its writer; [`limits`] names every bound. What
+//! A sender waits while its queue is full, so that a slow reader slows its writer. Every queue and buffer has a bound. What
 //! can be cancelled without loss says so. [`Error`] answers the questions that callers have: [`Error::is_framing`],
 //! [`Error::is_timeout`], [`Error::is_unreachable`] ...
 //!
@@ -50,6 +50,7 @@ mod fairness;
 mod half_close;
 #[doc(hidden)]
 pub mod internal;
+#[doc(hidden)]
 pub mod limits;
 pub mod link;
 #[cfg(feature = "exec")]
