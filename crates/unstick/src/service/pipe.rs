@@ -22,6 +22,7 @@ use crate::endpoint::StreamTransport;
 use crate::error::{Error, Result};
 use crate::half_close::HalfClose;
 use crate::limits;
+use crate::service::run::{Elapsed, Timers};
 use crate::stop::Stop;
 use progress::{COPY, Closing, Done, EndOfInput, Failure, NOTE_PATIENCE, Progress};
 
@@ -182,16 +183,15 @@ async fn watch(
     socket: Option<File>,
 ) -> Result<Ended> {
     let mut stopped = pin!(rules.stop.comes());
-    let deadline = rules.deadline.map(|after| (progress.came.begun() + after, after));
+    let timers = Timers::start(rules.deadline, rules.idle);
     let (closing, mut close) = (closing(&rules), Some(close));
     let (mut input_done, mut peer_done) = ((!rules.input).then(|| (Ok(()), Instant::now())), None);
     while input_done.is_none() || peer_done.is_none() {
-        let idle = rules.idle.map(|idle| progress.last() + idle);
         let quiet = lingers_until(&rules, progress, input_done.as_ref(), peer_done);
         let end = close.as_ref().filter(|_| input_done.is_some()).and_then(|_| closing.due(progress));
         // An answer may come meanwhile, and wakes nobody here.
         let end = end.map(|at| at.min(Instant::now() + limits::ANSWER_PAUSE));
-        let next = deadline.map(|(at, _)| at).into_iter().chain(idle).chain(quiet).chain(end).min();
+        let next = timers.next(|| progress.last()).into_iter().chain(quiet).chain(end).min();
         tokio::select! {
             done = reports.recv() => match done {
                 Some(Done::Input(Ok(()))) if !rules.wait => return Ok(Ended::InOrder),
@@ -216,13 +216,14 @@ async fn watch(
                     // The direction that would has gone: so has the connection.
                     let _ = close.send(());
                 }
-                if let Some((at, after)) = deadline && now >= at {
+                let elapsed = timers.check(now, || progress.last());
+                if let Some(Elapsed::Deadline(after)) = elapsed {
                     return Ok(Ended::Deadline(after));
                 }
                 if lingers_until(&rules, progress, input_done.as_ref(), peer_done).is_some_and(|at| now >= at) {
                     break;
                 }
-                if let Some(after) = rules.idle && now >= progress.last() + after {
+                if let Some(Elapsed::Idle(after)) = elapsed {
                     return Ok(Ended::Idle(after));
                 }
             }
