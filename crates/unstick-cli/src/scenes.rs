@@ -18,7 +18,7 @@ mod tests;
 
 use unstick::Result;
 
-pub use act::{Act, Event, FLOOD, PATIENCE, Transport, What};
+pub use act::{Act, Transport, What};
 
 /// What can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -30,8 +30,9 @@ pub fn shell(line: &str) -> Command {
 
 /// A process that runs, and what it has started. Where there are no such groups, it stands alone.
 ///
-/// Dropping it ends nothing: [`kill_all`] reaches it for as long as something of it runs.
+/// Dropping it ends nothing: `kill_all` reaches it for as long as something of it runs.
 pub struct Group {
+    /// The command itself.
     pub leader: Child,
     #[cfg(unix)]
     number: Option<Pid>,

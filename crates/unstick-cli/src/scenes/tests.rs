@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Act, FLOOD, Scene, Transport, What};
+use super::act::FLOOD;
+use super::{Act, Scene, Transport, What};
 
 /// The acts of a scene, which all show what they are there for.
 #[track_caller]
