@@ -327,7 +327,8 @@ mod tests {
         let (here, mut there) = tokio::io::duplex(64);
         let names = unstick::endpoint::PeerAddrs::new("", "");
         let end = unstick::endpoint::StreamTransport::new(tokio::io::empty(), here, names);
-        let mut outlet = Sink::Over(Over { writer: end.writer, below: Below::Dark, farewell: Some(b"bye".to_vec()) });
+        let (_, writer) = unstick::internal::into_halves(end);
+        let mut outlet = Sink::Over(Over { writer, below: Below::Dark, farewell: Some(b"bye".to_vec()) });
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();
         assert_eq!(outlet.drained(5, limits::CUT_PATIENCE).await, Delivery::Unproven);

@@ -19,8 +19,8 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use super::local::{self, Local};
 use super::sink::{Below, Over, Sink, Wire};
 use super::sock_diag::Table;
-#[cfg(unix)]
 use unstick::Advice;
+#[cfg(unix)]
 use unstick::address::SocketName;
 #[cfg(feature = "ws")]
 use unstick::address::WsAddress;

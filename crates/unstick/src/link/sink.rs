@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_sink::Sink;
 
-use super::Sender;
+use super::sender::Sender;
 use crate::error::{Error, Result};
 
 /// A [`Sender`] as a `Sink` of messages, made by [`Sender::into_sink`].
