@@ -351,7 +351,7 @@ fn goodbye() -> Result<Vec<u8>> {
 }
 
 async fn resolve(address: &Address, named: &HostPort) -> Result<SocketAddr> {
-    let found = endpoint::resolve::resolve(named, &Options::default()).await?;
+    let found = internal::resolve(named, &Options::default()).await?;
     let table = Table::open().ok();
     let listens = |at: &&SocketAddr| table.as_ref().is_some_and(|table| table.is_listening(**at).unwrap_or(false));
     let first = found.first().copied();

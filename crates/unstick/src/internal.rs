@@ -10,6 +10,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::endpoint::{StreamTransport, StreamWrite};
 
+pub use crate::endpoint::resolve::resolve;
 pub use crate::endpoint::write_error::{Half, halves};
 #[cfg(feature = "ws")]
 pub use crate::endpoint::ws::frames as ws_frames;

@@ -49,7 +49,7 @@ fn retries(options: &Options, begun: std::time::Instant) -> bool {
 }
 
 /// Resolves a host and port to the addresses of the family that the options ask for; numbers need no resolver.
-pub(crate) async fn resolve(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>> {
+pub async fn resolve(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>> {
     let mut found = resolve_all(at, options).await?;
     if let Some(family) = options.family {
         found.retain(|address| family.has(address.ip()));

@@ -79,7 +79,7 @@ impl Accept for Listener {
         Box::pin(async {
             loop {
                 self.patience.wait().await;
-                match self.next().await.and_then(end) {
+                match self.next().await.and_then(transport) {
                     Ok(end) => return Ok(Transport::Datagram(end)),
                     Err(error) => {
                         if let Some(error) = self.patience.failed(error) {
