@@ -68,6 +68,9 @@ const FORMED: [&[u8]; 29] = [
     b"ab005hello!",
 ];
 
+/// The longest message that is made up because a framing has only such.
+const LONGEST_SAMPLE: usize = 4096;
+
 /// Frames of one phase that are passed over so that the next one shows.
 const MOST_FRAMES: u64 = 16;
 
@@ -140,8 +143,9 @@ fn length_field(shape: Shape, frame: &[u8]) -> Option<LengthField> {
 /// Messages that a phase may carry, the plainest first; such as end the phase, where a message does.
 fn candidates(phase: &Phase) -> impl Iterator<Item = Vec<u8>> {
     let plain = [MESSAGE].into_iter().chain(FORMED).map(<[u8]>::to_vec);
-    // Where all messages have one length, it is known before the first byte.
-    let only = phase.codec.announced(b"").and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= phase.max);
+    // Where all messages have one length, the first byte does not matter for it.
+    let only = phase.codec.announced(&[0]).and_then(|size| usize::try_from(size).ok());
+    let only = only.filter(|size| *size <= phase.max.min(LONGEST_SAMPLE));
     let zeros = (0..=64).chain(only).map(|size| vec![0; size]);
     let all = plain.chain(with_its_header(phase.codec.shape())).chain(zeros);
     let begins = [&phase.if_prefix, &phase.until].into_iter().flatten().map(BytePattern::example).collect::<Vec<_>>();

@@ -39,6 +39,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("endpoint/handshakes/room.rs", "tasks", Limit("MAX_HANDSHAKES")),
     ("endpoint/handshakes/room.rs", "waiting", Limit("MAX_HANDSHAKES")),
     ("endpoint/socket_activation.rs", "sockets", User),
+    ("endpoint/http_head.rs", "bytes", Limit("MAX_OPENING")),
     ("endpoint/mem.rs", "incoming", Limit("BACKLOG")),
     ("endpoint/proxy/socks.rs", "login", User),
     ("endpoint/proxy/socks.rs", "request", User),
@@ -101,8 +102,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
 ];
 
 /// Parts of the source whose collections no peer of a run fills.
-const APART: [&str; 7] =
-    ["service/shake", "service/lab", "verb/lab", "verb/generate", "verb/shake", "args.rs", "options"];
+const APART: [&str; 6] = ["scenes", "verb/lab", "verb/generate", "verb/shake", "args.rs", "options"];
 
 /// What a collection is made of.
 const COLLECTIONS: [&str; 9] =
