@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 /// What of the library can be left out, and is there. A test holds this against the manifests.
-pub const FEATURES: &[&str] = &["tls", "ws", "exec", "proxy", "self-signed", "serial"];
+pub const FEATURES: &[&str] = &["tls", "ws", "exec", "proxy", "self-signed", "serial", "transfer"];
 
 /// Version, commit and features, behind the name of the program.
 pub static TEXT: LazyLock<String> = LazyLock::new(|| {
