@@ -36,7 +36,7 @@ pub struct LengthField {
 const MESSAGE: &[u8] = b"hello";
 
 /// Messages to try where a framing carries only what has a form of its own.
-const FORMED: [&[u8]; 29] = [
+const FORMED: [&[u8]; 30] = [
     br#"{"hello":1}"#,
     b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
     b"HTTP/1.1 204 No Content\r\n\r\n",
@@ -66,6 +66,7 @@ const FORMED: [&[u8]; 29] = [
     b"\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x21",
     b"\x00\x00\x00\x02word",
     b"ab005hello!",
+    b"\x01\x00\x0b\x00\x00\x00\x00\x00",
 ];
 
 /// The longest message that is made up because a framing has only such.
