@@ -68,6 +68,7 @@ enum Kind {
     Full,
     Exited(Exited),
     /// Content that is not what its hash says.
+    #[cfg_attr(not(feature = "transfer"), allow(dead_code))]
     Mismatch(String),
     Other(String),
 }
