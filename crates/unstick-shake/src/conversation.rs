@@ -21,9 +21,9 @@ use super::outcome::{Ending, Exit, Outcome};
 use super::recorder::{Recorder, Recorders};
 use super::script::Script;
 use super::sink::{Sink, Wire};
-use super::sock_diag::Table;
 use super::target::{Inlet, Target, halves};
 use crate::limits;
+use unstick::internal::Table;
 use unstick::{Error, Result};
 
 use Direction::{ClientToServer, ServerToClient};

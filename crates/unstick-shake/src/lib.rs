@@ -49,7 +49,6 @@ mod report;
 mod rounds;
 mod script;
 mod sink;
-mod sock_diag;
 mod stop;
 mod target;
 mod tls_records;

@@ -8,8 +8,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::sock_diag::Table;
 use unstick::address::SocketName;
+use unstick::internal::Table;
 
 /// Our end of a connection, as the table names it.
 #[derive(Debug, Clone)]

@@ -12,9 +12,9 @@ use unstick_wire::shake::Delivery;
 
 #[cfg(unix)]
 use super::local::{Local, Queue};
-use super::sock_diag::{Seen, Table};
 use crate::limits;
 use unstick::internal::{Half, Writer, reset};
+use unstick::internal::{Seen, Table};
 
 /// How long it is looked without a pause whether a receiver has read: longer than a reader at work takes, shorter than
 /// would be felt.

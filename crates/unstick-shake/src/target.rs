@@ -18,7 +18,6 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 #[cfg(unix)]
 use super::local::{self, Local};
 use super::sink::{Below, Over, Sink, Wire};
-use super::sock_diag::Table;
 use unstick::Advice;
 #[cfg(unix)]
 use unstick::address::SocketName;
@@ -30,6 +29,7 @@ use unstick::address::{Address, HostPort};
 #[cfg(feature = "ws")]
 use unstick::endpoint::MessageKind;
 use unstick::endpoint::{self, Options, StreamTransport, Transport};
+use unstick::internal::Table;
 #[cfg(feature = "ws")]
 use unstick::internal::ws_frames;
 #[cfg(all(unix, feature = "ws"))]

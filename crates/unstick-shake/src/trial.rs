@@ -19,9 +19,9 @@ use super::headline::{Names, Pair};
 use super::note::Note;
 use super::outcome::Outcome;
 use super::report::Finding;
-use super::sock_diag::Table;
 use super::unrepeated::{Runs, Unrepeated};
 use unstick::Advice;
+use unstick::internal::Table;
 use unstick::{Error, Result};
 
 /// How long a run without cuts stays fresh: clocks tick in what programs say.

@@ -21,6 +21,7 @@ pub use crate::endpoint::wss::frames as wss_frames;
 pub use crate::error::plain;
 #[cfg(feature = "exec")]
 pub use crate::process_group::{Group, shell};
+pub use crate::sock_diag::{Seen, Table};
 
 /// The sending half of any stream.
 pub struct Writer(Box<dyn StreamWrite>);

@@ -58,6 +58,7 @@ mod process_group;
 #[cfg(feature = "exec")]
 mod processes;
 pub mod service;
+mod sock_diag;
 mod stop;
 
 pub use address::{Address, FramedAddress, Framings};

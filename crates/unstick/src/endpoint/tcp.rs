@@ -27,6 +27,7 @@ use super::write_error::{self, Half};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::sock_diag::Table;
 
 impl StreamRead for Half<OwnedReadHalf> {
     fn lost(&mut self) -> Option<Lost<'_>> {
@@ -42,6 +43,10 @@ impl StreamRead for Half<OwnedReadHalf> {
         reset(self.get().as_ref());
     }
 
+    fn unacknowledged(&self) -> Option<u32> {
+        unacknowledged(self.get().as_ref())
+    }
+
     #[cfg(unix)]
     fn ready(&self) -> Option<ReadySocket<'_>> {
         Some(ReadySocket::tcp(self.get().as_ref(), self.failed()))
@@ -51,6 +56,10 @@ impl StreamRead for Half<OwnedReadHalf> {
 impl StreamWrite for Half<OwnedWriteHalf> {
     fn reset(&mut self) {
         reset(self.get().as_ref());
+    }
+
+    fn unacknowledged(&self) -> Option<u32> {
+        unacknowledged(self.get().as_ref())
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -67,6 +76,12 @@ impl StreamWrite for Half<OwnedWriteHalf> {
         use std::os::fd::AsFd;
         Some(self.get().as_ref().as_fd())
     }
+}
+
+/// Bytes that the peer's system has not acknowledged; an end that is on its way counts as one.
+pub(super) fn unacknowledged(stream: &TcpStream) -> Option<u32> {
+    let (local, remote) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+    Some(Table::open().ok()?.connected(local, remote).ok()??.unsent)
 }
 
 /// Ends a connection in a reset.

@@ -66,6 +66,11 @@ pub(crate) trait StreamRead: AsyncRead + Send + Unpin {
     /// As [`StreamWrite::reset`]: for who does not have the other half any more.
     fn reset(&mut self) {}
 
+    /// As [`StreamWrite::unacknowledged`].
+    fn unacknowledged(&self) -> Option<u32> {
+        None
+    }
+
     /// The socket itself, where bytes can be taken off it past this half.
     #[cfg(unix)]
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
@@ -81,6 +86,11 @@ pub(crate) type Lost<'a> = Pin<Box<dyn Future<Output = io::Error> + Send + 'a>>;
 pub(crate) trait StreamWrite: AsyncWrite + Send + Unpin {
     /// Makes the connection end in a reset instead of an orderly end, where the transport can.
     fn reset(&mut self) {}
+
+    /// Bytes that the peer's system has not acknowledged: a reset now would throw them away. `None` where nobody knows.
+    fn unacknowledged(&self) -> Option<u32> {
+        None
+    }
 
     /// Writes at once as much as goes without waiting, where the transport can.
     fn try_write(&mut self, _bytes: &[u8]) -> io::Result<usize> {

@@ -149,6 +149,14 @@ impl Receiver {
         }
     }
 
+    /// Bytes of what was sent that the peer's system has not acknowledged, where that is known.
+    pub(crate) fn unacknowledged(&self) -> Option<u32> {
+        match &self.source {
+            Source::Stream(stream) => stream.reader.unacknowledged(),
+            Source::Datagrams(_) => None,
+        }
+    }
+
     /// The next message; `None` when the peer has ended.
     ///
     /// # Errors

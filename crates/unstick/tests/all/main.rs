@@ -31,6 +31,7 @@ mod files;
 mod framed;
 mod handshakes;
 mod hostile_tls;
+mod last_words;
 mod processes;
 mod proxy_sockets;
 mod queue;

@@ -175,11 +175,19 @@ impl AsyncWrite for Half {
     }
 }
 
-impl StreamRead for Half {}
+impl StreamRead for Half {
+    fn unacknowledged(&self) -> Option<u32> {
+        tcp::unacknowledged(self.lock().get_ref().0.socket())
+    }
+}
 
 impl StreamWrite for Half {
     fn reset(&mut self) {
         tcp::reset(self.lock().get_ref().0.socket());
+    }
+
+    fn unacknowledged(&self) -> Option<u32> {
+        tcp::unacknowledged(self.lock().get_ref().0.socket())
     }
 }
 

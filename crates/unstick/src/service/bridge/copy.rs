@@ -114,6 +114,11 @@ impl CopyDirection {
         self.tap.as_ref().map_or(&[], Tap::pending)
     }
 
+    /// Bytes that were passed on and that the receiver's system has not acknowledged, where that is known.
+    pub(super) fn unacknowledged(&mut self) -> Option<u32> {
+        self.writer.unacknowledged()
+    }
+
     /// Makes the receiver see a reset.
     pub(super) fn reset_target(&mut self) {
         self.writer.reset();

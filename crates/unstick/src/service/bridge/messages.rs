@@ -14,6 +14,7 @@ use unstick_wire::faults::{FaultInjector, Next};
 
 use super::super::run::PeerId;
 use super::event::{Passed, Reason};
+use super::streams::LONGEST_PAUSE;
 use super::tap::Watch;
 use crate::activity::{Activity, sleep_until};
 use crate::endpoint::{Closing, Lost};
@@ -113,8 +114,11 @@ impl MessageBridge {
         if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) && !exited && !closed {
             if let Reason::Failed { side, .. } = &reason {
                 // What was said before it happened is to arrive, if anybody takes it.
-                let to = if *side == Role::Client { &server } else { &client };
-                drop(tokio::time::timeout(limits::FINAL_FLUSH_TIMEOUT, to.flush()).await);
+                let (to, says) = match side {
+                    Role::Client => (&server, &mut server_says),
+                    Role::Server => (&client, &mut client_says),
+                };
+                drop(tokio::time::timeout(limits::FLUSH_TIMEOUT, arrive(to, says)).await);
             }
             client.abort();
             server.abort();
@@ -507,6 +511,24 @@ async fn discarded(says: &mut Receiver) -> (Ended, &mut Receiver) {
             Ok(false) => return (Ended::InOrder, says),
             Err(error) if error.is_unreachable() => {}
             Err(error) => return (Ended::Source(error), says),
+        }
+    }
+}
+
+/// Waits until what was sent has arrived. Meanwhile its receiver is heard, for nobody: who waits to be heard does not read.
+async fn arrive(to: &Sender, says: &mut Receiver) {
+    let (mut written, mut over, mut pause) = (false, false, Duration::from_millis(1));
+    // No event tells that a peer has acknowledged everything.
+    while !written || says.unacknowledged().is_some_and(|bytes| bytes > 0) {
+        tokio::select! {
+            result = to.flush(), if !written => {
+                written = true;
+                if result.is_err() {
+                    return;
+                }
+            }
+            _ = discarded(says), if !over => over = true,
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::endpoint::Lost;
 use crate::error::Error;
 use crate::limits;
 
+/// How often it is asked, at least, whether what was said before a reset has arrived.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Both directions.
 pub(super) struct StreamBridge {
     /// From the client to the server.
@@ -29,6 +32,17 @@ pub(super) struct StreamBridge {
     /// How long a server may be quiet that has still to read what a client said who is gone altogether.
     linger: Duration,
     drain: Option<Drain>,
+    /// Who has failed, and how the other one is to learn it.
+    parting: Option<(Role, Parting)>,
+}
+
+/// How a side learns that the other one is lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parting {
+    /// By a reset.
+    Reset,
+    /// By the end that has been passed on.
+    End,
 }
 
 /// A server that is heard out for nobody.
@@ -44,7 +58,7 @@ struct Drain {
 impl StreamBridge {
     pub(super) fn new(up: CopyDirection, down: CopyDirection, linger: Duration) -> Self {
         let (up_done, down_done, watched) = (false, false, [None, None]);
-        Self { up, down, up_done, down_done, watched, lost: None, linger, drain: None }
+        Self { up, down, up_done, down_done, watched, lost: None, linger, drain: None, parting: None }
     }
 
     /// Passes everything on until both directions have ended.
@@ -85,7 +99,41 @@ impl StreamBridge {
             }
             reason => reason,
         };
+        if let Some((lost, how)) = self.parting {
+            self.part(lost, how).await;
+        }
         (reason, Passed { up: self.up.passed(), down: self.down.passed() })
+    }
+
+    /// The other side of the one that has failed learns it as it happened: once what was said before has arrived there, since a
+    /// reset throws away what the system still holds. Meanwhile it is heard, for nobody: who waits to be heard does not read.
+    async fn part(&mut self, lost: Role, how: Parting) {
+        let (to, back, back_done) = match lost {
+            Role::Client => (&mut self.up, &mut self.down, self.down_done),
+            Role::Server => (&mut self.down, &mut self.up, self.up_done),
+        };
+        back.discard();
+        let gone = async {
+            let lost = poll_fn(|cx| if back_done { Poll::Pending } else { back.poll(cx) });
+            if !matches!(lost.await, Ended::Source(_)) {
+                std::future::pending().await
+            }
+        };
+        let arrived = async {
+            // No event tells that a peer has acknowledged everything.
+            let mut pause = Duration::from_millis(1);
+            while to.unacknowledged().is_some_and(|bytes| bytes > 0) {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        };
+        let _ = timeout(limits::FLUSH_TIMEOUT, async {
+            tokio::select! { () = gone => {}, () = arrived => {} }
+        })
+        .await;
+        if how == Parting::Reset {
+            to.reset_target();
+        }
     }
 
     /// What is left unread would make closing a reset, which throws away what has not arrived yet.
@@ -154,9 +202,7 @@ impl StreamBridge {
         }
         Poll::Ready(match self.lost.take() {
             Some((side, error)) => {
-                // As above.
-                let discarding = if side == Role::Server { &mut self.up } else { &mut self.down };
-                let _ = discarding.poll(cx);
+                self.parting = Some((side, Parting::End));
                 Reason::Failed { side, error }
             }
             None => self.exit().unwrap_or(Reason::Ended),
@@ -186,9 +232,9 @@ impl StreamBridge {
         if self.down.ends_both() { Poll::Pending } else { heard.quiet.as_mut().poll(cx) }
     }
 
-    /// One side is lost whose end has been passed on. The other one learns it as it happened.
+    /// One side is lost. The other one learns it as it happened.
     fn is_reset(&mut self, side: Role, error: Error) -> Reason {
-        if side == Role::Client { &mut self.up } else { &mut self.down }.reset_target();
+        self.parting = Some((side, Parting::Reset));
         Reason::Failed { side, error }
     }
 
@@ -214,12 +260,10 @@ impl StreamBridge {
             Ended::Source(_) if self.drain.is_some() => *done = true,
             // Who is lost neither hears nor says any more: the other one learns it as it happened.
             Ended::Source(error) => {
-                this.reset_target();
                 let error = Error::io("receiving", error).with_unfinished(this.pending());
-                let reason = Reason::Failed { side: from, error };
-                return Some(reason);
+                return Some(self.is_reset(from, error));
             }
-            // It has said all that it had to say: nothing is lost where the other one learns it now.
+            // It has said all that it had to say.
             Ended::Target(error) if self.watched[from.other() as usize].is_some() => {
                 return Some(self.is_reset(from.other(), Error::io("sending", error)));
             }

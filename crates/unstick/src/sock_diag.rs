@@ -11,20 +11,20 @@ use std::time::Duration;
 
 /// A socket as the kernel's table shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
+pub struct Seen {
     state: u8,
     /// Bytes that have arrived and were not read.
-    pub(super) unread: u32,
+    pub unread: u32,
     /// Bytes that have arrived since the connection began.
-    pub(super) received: u64,
+    pub received: u64,
     /// Bytes that it has written and that are not acknowledged; of a listener, its backlog.
-    pub(super) unsent: u32,
+    pub unsent: u32,
     /// Bytes that it has sent since the connection began, each counted once; `None` while some wait to be sent.
-    pub(super) sent: Option<u64>,
+    pub sent: Option<u64>,
     /// The time to its peer and back, as far as it is known.
-    pub(super) round_trip: Duration,
+    pub round_trip: Duration,
     /// No process holds it: it was not accepted yet, or is closed.
-    pub(super) unheld: bool,
+    pub unheld: bool,
 }
 
 /// States of `include/net/tcp_states.h`.
@@ -39,23 +39,23 @@ const LISTEN: u8 = 10;
 
 impl Seen {
     /// It has ended, and its port is kept for a minute.
-    pub(super) fn lingers(self) -> bool {
+    pub fn lingers(self) -> bool {
         self.state == TIME_WAIT
     }
 
     /// Its connection is open in both directions.
-    pub(super) fn is_established(self) -> bool {
+    pub fn is_established(self) -> bool {
         self.state == ESTABLISHED
     }
 
     /// It was closed in order after all of so many bytes had arrived: what is unread when a socket is closed makes a
     /// reset of it, so all of them were read.
-    pub(super) fn has_read_and_closed(self, sent: u64) -> bool {
+    pub fn has_read_and_closed(self, sent: u64) -> bool {
         matches!(self.state, FIN_WAIT1 | FIN_WAIT2) && self.unread == 0 && self.received >= sent
     }
 
     /// Nobody will read from it any more.
-    pub(super) fn is_deaf(self) -> bool {
+    pub fn is_deaf(self) -> bool {
         match self.state {
             // Where the backlog is full, a connection stays half made until there is room.
             ESTABLISHED | SYN_RECV | CLOSE_WAIT => false,
@@ -67,7 +67,7 @@ impl Seen {
 
 /// The way to ask.
 #[derive(Debug)]
-pub(super) struct Table {
+pub struct Table {
     /// One question at a time: answers come in the order of questions, to whoever reads first.
     #[cfg(target_os = "linux")]
     netlink: Mutex<rustix::fd::OwnedFd>,
@@ -76,7 +76,7 @@ pub(super) struct Table {
 #[cfg(target_os = "linux")]
 impl Table {
     /// Opens the way to the table.
-    pub(super) fn open() -> io::Result<Self> {
+    pub fn open() -> io::Result<Self> {
         use rustix::net::{AddressFamily, SocketFlags, SocketType, netlink, socket_with};
         let kind = Some(netlink::SOCK_DIAG);
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, kind)?;
@@ -84,18 +84,18 @@ impl Table {
     }
 
     /// The socket at `local` that is connected to `remote`; `None` where this host's table has none.
-    pub(super) fn connected(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Seen>> {
+    pub fn connected(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Seen>> {
         // A lookup falls back to the port's listener.
         Ok(self.ask(local, remote)?.filter(|seen| seen.state != LISTEN))
     }
 
     /// Whether a socket listens at an address.
-    pub(super) fn is_listening(&self, at: SocketAddr) -> io::Result<bool> {
+    pub fn is_listening(&self, at: SocketAddr) -> io::Result<bool> {
         Ok(self.backlog(at)?.is_some())
     }
 
     /// How many connections wait for a listener to accept them, at most; `None` where nobody listens.
-    pub(super) fn backlog(&self, at: SocketAddr) -> io::Result<Option<u32>> {
+    pub fn backlog(&self, at: SocketAddr) -> io::Result<Option<u32>> {
         let nobody = SocketAddr::new(if at.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() }, 0);
         Ok(self.ask(at, nobody)?.filter(|seen| seen.state == LISTEN).map(|seen| seen.unsent))
     }
@@ -107,7 +107,7 @@ impl Table {
     }
 
     /// Asks for one socket; returns the length of the reply.
-    pub(super) fn exchange(&self, request: &[u8], reply: &mut [u8]) -> io::Result<usize> {
+    pub fn exchange(&self, request: &[u8], reply: &mut [u8]) -> io::Result<usize> {
         use rustix::net::{RecvFlags, SendFlags, recv, send};
         let netlink = self.netlink.lock().unwrap_or_else(PoisonError::into_inner);
         send(&*netlink, request, SendFlags::empty())?;
@@ -119,23 +119,23 @@ impl Table {
 
 #[cfg(not(target_os = "linux"))]
 impl Table {
-    pub(super) fn open() -> io::Result<Self> {
+    pub fn open() -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn connected(&self, _local: SocketAddr, _remote: SocketAddr) -> io::Result<Option<Seen>> {
+    pub fn connected(&self, _local: SocketAddr, _remote: SocketAddr) -> io::Result<Option<Seen>> {
         Ok(None)
     }
 
-    pub(super) fn is_listening(&self, _at: SocketAddr) -> io::Result<bool> {
+    pub fn is_listening(&self, _at: SocketAddr) -> io::Result<bool> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn exchange(&self, _request: &[u8], _reply: &mut [u8]) -> io::Result<usize> {
+    pub fn exchange(&self, _request: &[u8], _reply: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn backlog(&self, _at: SocketAddr) -> io::Result<Option<u32>> {
+    pub fn backlog(&self, _at: SocketAddr) -> io::Result<Option<u32>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
