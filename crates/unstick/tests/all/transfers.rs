@@ -65,33 +65,53 @@ fn secret(ticket: &Ticket) -> [u8; 16] {
     bytes[32..48].try_into().unwrap()
 }
 
+/// What a receiver answers to a list of two files of a byte, and how it ended where it did.
+async fn answer_to(inbox: &Path, paths: [&str; 2]) -> (Message, Option<unstick::Result<transfer::Tally>>) {
+    let invitation = invitation().await;
+    let ticket = invitation.ticket().clone();
+    let transfer = receiving(inbox);
+    let observer = unheard();
+    let run = invitation.run(&transfer, STALL, &observer);
+    let attack = async {
+        let mut link = stranger(&ticket).await;
+        link.send(&hello(secret(&ticket))).await.unwrap();
+        let entries = paths.map(|path| {
+            let path = Bytes::copy_from_slice(path.as_bytes());
+            Entry { kind: Kind::File, mode: 0o644, modified: (0, 0), size: 1, inode: 0, path }
+        });
+        link.send(&bytes(&Message::Entries(entries.into()))).await.unwrap();
+        link.send(&bytes(&Message::Listed { entries: 2, size: 2 })).await.unwrap();
+        assert!(matches!(Message::decode(link.recv().await.unwrap().unwrap()), Ok(Message::Hello(_))));
+        Message::decode(link.recv().await.unwrap().unwrap()).unwrap()
+    };
+    let mut attack = std::pin::pin!(attack);
+    tokio::select! {
+        biased;
+        outcome = run => (attack.await, Some(outcome)),
+        answer = &mut attack => (answer, None),
+    }
+}
+
 #[tokio::test]
 async fn a_hostile_list_is_refused_before_anything_is_written() {
     for path in ["../evil", "/etc/evil", "a/../../evil", ".unstick/x", "a\0b", ""] {
         let inbox = tempfile::tempdir().unwrap();
-        let invitation = invitation().await;
-        let ticket = invitation.ticket().clone();
-        let transfer = receiving(inbox.path());
-        let observer = unheard();
-        let run = invitation.run(&transfer, STALL, &observer);
-        let attack = async {
-            let mut link = stranger(&ticket).await;
-            link.send(&hello(secret(&ticket))).await.unwrap();
-            let entry = |path: &str| {
-                let path = Bytes::copy_from_slice(path.as_bytes());
-                Entry { kind: Kind::File, mode: 0o644, modified: (0, 0), size: 1, inode: 0, path }
-            };
-            let list = Message::Entries(vec![entry("fine"), entry(path)]);
-            link.send(&bytes(&list)).await.unwrap();
-            link.send(&bytes(&Message::Listed { entries: 2, size: 2 })).await.unwrap();
-            assert!(matches!(Message::decode(link.recv().await.unwrap().unwrap()), Ok(Message::Hello(_))));
-            Message::decode(link.recv().await.unwrap().unwrap()).unwrap()
-        };
-        let (outcome, answer) = tokio::join!(run, attack);
+        let (answer, outcome) = answer_to(inbox.path(), ["fine", path]).await;
         assert!(matches!(answer, Message::Refused { .. }), "{path:?}: {answer:?}");
-        assert!(outcome.unwrap_err().is_framing(), "{path:?}");
+        assert!(outcome.is_none_or(|outcome| outcome.unwrap_err().is_framing()), "{path:?}");
         assert_eq!(std::fs::read_dir(inbox.path()).unwrap().count(), 0, "{path:?}");
     }
+}
+
+#[tokio::test]
+async fn names_that_differ_in_capitals_are_refused_where_they_are_one() {
+    let inbox = tempfile::tempdir().unwrap();
+    let (answer, _) = answer_to(inbox.path(), ["note", "NOTE"]).await;
+    assert!(matches!(answer, Message::Want { .. }), "two files here: {answer:?}");
+    // As it looks where capitals are small letters: the receiver's own directory is there under both.
+    std::fs::create_dir(inbox.path().join(".UNSTICK")).unwrap();
+    let (answer, _) = answer_to(inbox.path(), ["note", "NOTE"]).await;
+    assert!(matches!(answer, Message::Refused { .. }), "{answer:?}");
 }
 
 #[tokio::test]

@@ -143,6 +143,11 @@ impl Inbox {
         }
     }
 
+    /// Whether the file system takes capitals for small letters: then this directory's own one has both names.
+    pub(super) fn folds(&self) -> bool {
+        self.state().is_ok() && self.root.symlink_metadata(RESERVED.to_ascii_uppercase()).is_ok()
+    }
+
     /// Whether what is there of a file is read again before it is trusted (`--verify`).
     pub(super) fn rereads(&self) -> bool {
         self.rereads

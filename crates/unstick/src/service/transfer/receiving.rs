@@ -20,7 +20,7 @@ pub(super) async fn run(mut talk: Conversation, inbox: Arc<Inbox>, hello: bool, 
     if hello {
         check_side(&talk.hello().await?, unstick_wire::transfer::Side::Receiver)?;
     }
-    let (jobs, mut verdicts) = writer::start(inbox);
+    let (jobs, mut verdicts) = writer::start(Arc::clone(&inbox));
     let mut side =
         Side { machine: Receiver::new(Naming::Unix), queue: VecDeque::new(), next: None, tally: Tally::default() };
     let mut flushing = false;
@@ -42,7 +42,7 @@ pub(super) async fn run(mut talk: Conversation, inbox: Arc<Inbox>, hello: bool, 
                 _ => return Err(Error::panicked("the writer of files")),
             },
             heard = talk.hear_if(!side.has_job()) => match heard {
-                Ok(Heard::Message(message)) => match side.machine.receive(message) {
+                Ok(Heard::Message(message)) => match side.receive(message, &inbox) {
                     Ok(Arrival::Over) => {
                         talk.finish().await;
                         return Ok(side.tally);
@@ -74,6 +74,18 @@ struct Side {
 }
 
 impl Side {
+    fn receive(&mut self, message: bytes::Bytes, inbox: &Inbox) -> Result<Arrival, Violation> {
+        let arrival = self.machine.receive(message)?;
+        // The file system is asked only where it matters, since that makes a directory.
+        if matches!(arrival, Arrival::Listed)
+            && let Err(why) = self.machine.manifest().check_folded()
+            && inbox.folds()
+        {
+            return Err(why);
+        }
+        Ok(arrival)
+    }
+
     fn has_job(&self) -> bool {
         self.next.is_some() || !self.queue.is_empty()
     }
