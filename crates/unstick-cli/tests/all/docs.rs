@@ -312,6 +312,7 @@ fn every_example_is_introduced_and_short() {
 #[test]
 fn the_demonstration_of_the_readme_happens() {
     let readme = text("README.md");
+    assert!(readme.lines().count() <= 200, "the README is one page: what is more belongs into docs/");
     let mut listener = Terminal::unstick(&["listen", "127.0.0.1:0", "-f", "struct:i"], 100);
     let screen = listener.shows("listening on tcp://127.0.0.1:");
     // The prompt is drawn: from now on it reads the keys, and not the terminal.
