@@ -221,7 +221,7 @@ impl Decoder {
     /// # Errors
     ///
     /// As [`next`](Self::next).
-    #[inline(always)]
+    #[inline]
     pub fn next_bytes(&mut self) -> Result<Option<Bytes>, DecodeError> {
         let input = if self.shared.is_empty() { &self.buf[..] } else { &self.shared[..] };
         if let Some(frame) = self.finder.fast_path.bounds(input, self.finder.pos)
