@@ -28,15 +28,18 @@ where
     }
 }
 
+/// What is known of an address that refuses.
+const NOTHING_THERE: &str = "nothing listens there";
+
 /// What to do where nothing listens.
 pub(super) fn nothing_there(error: Error) -> Error {
-    error.with_hint("nothing listens there").with_advice(Advice::Retry)
+    error.with_hint(NOTHING_THERE).with_advice(Advice::Retry)
 }
 
 /// Who has kept trying is not told to.
 fn hint_after(error: Error, options: &Options) -> Error {
     match options.retry {
-        Some(retry) if error.hint() == Some("nothing listens there") => {
+        Some(retry) if error.hint() == Some(NOTHING_THERE) => {
             error.with_hint(format!("nothing has listened there for {retry:?}")).without_advice()
         }
         Some(_) if error.advice() == Some(&Advice::Retry) => error.without_advice(),

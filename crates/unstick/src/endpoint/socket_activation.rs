@@ -111,6 +111,9 @@ impl Inherited {
 
 /// Whether a socket of connections is one itself, and none to listen on: systemd's `Accept=yes`.
 pub(super) fn is_connection(socket: &Socket) -> bool {
-    // Not every system says whether a socket listens, but one that does has no peer anywhere.
-    socket.peer_addr().is_ok()
+    // A connection whose peer has gone has no peer any more: where the system says whether a socket listens, that decides.
+    #[cfg(not(target_vendor = "apple"))]
+    return socket.is_listener().is_ok_and(|listens| !listens);
+    #[cfg(target_vendor = "apple")]
+    return socket.peer_addr().is_ok();
 }
