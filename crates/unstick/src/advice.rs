@@ -1,14 +1,15 @@
-//! What a caller can change so that what failed succeeds, as a value: a program says it in the names of its own options.
+//! What a caller can change so that a failed operation succeeds, as a value. A program translates it into its own
+//! option names.
 //!
-//! Not here: the words of any program.
+//! Not here: the wording of any program.
 
 use std::fmt;
 use std::io;
 
-/// What to change so that what failed succeeds.
+/// What to change so that a failed operation succeeds.
 ///
-/// [`Display`](fmt::Display) says it to somebody who writes a program with this library. A program with options of its own
-/// matches the value and names its option. More are added as more is known: match with `_` for the rest.
+/// [`Display`](fmt::Display) words it for somebody who writes a program with this library. A program with its own
+/// options matches the value and names its option. New versions may add more: match the rest with `_`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Advice {
@@ -27,7 +28,7 @@ pub enum Advice {
     /// Allow longer messages of transports whose messages need no framing:
     /// `WsOptions::largest`.
     AllowLongerMessages,
-    /// Allow unfinished messages to hold more together: [`PendingBudget`](crate::PendingBudget).
+    /// Allow unfinished messages to hold more memory together: [`PendingBudget`](crate::PendingBudget).
     AllowMorePending,
     /// Allow a message more time from its first byte to its last: [`Options::frame_timeout`](crate::Options::frame_timeout).
     AllowSlowerMessages,
@@ -37,11 +38,11 @@ pub enum Advice {
     AllowBinaryMessages,
     /// Allow more processes at once: `Processes::at_most`.
     AllowMoreProcesses,
-    /// Say who this end is in the request that opens a WebSocket: a header line `Authorization`.
+    /// Add a header line `Authorization` to the request that opens a WebSocket. It says who this end is.
     AuthorizationHeader,
-    /// Name another host in the request that opens a WebSocket: a header line `Host`.
+    /// Name another host in the request that opens a WebSocket, in a header line `Host`.
     HostHeader,
-    /// Ask for the subprotocol by `WsOptions::protocols`, not by a header line.
+    /// Offer the subprotocol with `WsOptions::protocols`, not with a header line.
     OfferSubprotocol,
     /// Let pages of this origin open WebSockets: `WsOptions::origins`.
     AllowOrigin(String),
@@ -50,9 +51,9 @@ pub enum Advice {
         /// The scheme of the proxy's URL, without `://`.
         scheme: &'static str,
     },
-    /// Trust certificates without the authorities of the system: name authorities, or pin a certificate.
+    /// Do not depend on the system's authorities: name authorities, or pin a certificate.
     TrustWithoutSystem,
-    /// Trust the authority that has signed the server's certificate, or pin the certificate.
+    /// Trust the authority that signed the server's certificate, or pin the certificate.
     TrustAuthorityOrPin {
         /// The fingerprint (SHA-256) of the certificate that was seen, which an attacker may have shown.
         fingerprint: String,
@@ -64,7 +65,7 @@ pub enum Advice {
     },
     /// Have the client pin the certificate that this listener made for itself.
     ClientPinsCertificate,
-    /// Expect the certificate of another name, and ask the server for it (SNI): `TlsOptions::server_name`.
+    /// Expect a certificate for another name, and ask the server for it (SNI): `TlsOptions::server_name`.
     SetServerName,
     /// Show a certificate: `TlsOptions::identity`.
     ShowCertificate,
@@ -76,9 +77,9 @@ pub enum Advice {
     NameStreamServer,
     /// Name the address on which the started server listens, or give the server a free port.
     NameServerAddress,
-    /// Start the server anew for every case.
+    /// Start a new server for every case.
     StartServerForEachCase,
-    /// Run one case at a time, or start the server anew for every case.
+    /// Run one case at a time, or start a new server for every case.
     OneCaseAtATime,
     /// Give the client something to send.
     SendSomething,
@@ -90,7 +91,7 @@ pub enum Advice {
     AllowMoreTimeOrFewerCases,
 }
 
-/// A cause with an advice, inside an error of the system's kind.
+/// A cause with its advice, inside an `io::Error`.
 #[derive(Debug, Clone)]
 pub(crate) struct Advised {
     pub(crate) text: String,
@@ -98,7 +99,7 @@ pub(crate) struct Advised {
 }
 
 impl Advised {
-    /// Whether that is what an error of the system's kind is about.
+    /// Returns the cause and its advice, if the `io::Error` holds one.
     pub(crate) fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }

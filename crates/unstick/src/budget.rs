@@ -1,7 +1,7 @@
-//! A budget for the frames under way of many links together: where they hold more, the link with the longest one fails, and
-//! the others let it go before they read more.
+//! A memory budget for the unfinished frames of many links. If they hold more, the link with the longest frame fails.
+//! The other links wait for it to free that memory before they read more.
 //!
-//! It is looked at only where a frame is longer than [`PENDING_FREE`](limits::PENDING_FREE), once a read.
+//! A link uses the budget only while its frame is longer than [`PENDING_FREE`](limits::PENDING_FREE), once a read.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,18 +10,18 @@ use std::task::{Context, Poll, Waker};
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Bytes that the unfinished frames of many links may hold together. Clones share it.
+/// Number of bytes that the unfinished frames of many links may hold together. Clones share it.
 ///
-/// One link alone may hold more: its framing has a limit (`max=`) of its own.
+/// One link alone may hold more: its framing has its own limit (`max=`).
 #[derive(Clone, Debug)]
 pub struct PendingBudget(Arc<Mutex<Budget>>);
 
 #[derive(Debug)]
 struct Budget {
     most: usize,
-    /// What those hold that have not been evicted.
+    /// Bytes held by links that have not been evicted.
     total: usize,
-    /// What those still hold that have been.
+    /// Bytes that evicted links still hold.
     leaving: usize,
     next: u64,
     shares: BTreeMap<u64, Held>,
@@ -32,7 +32,7 @@ struct Held {
     bytes: usize,
     /// Wakes the link's receiver, which waits for the rest of its frame.
     waker: Waker,
-    /// The link is to fail.
+    /// Whether the link must fail.
     evicted: bool,
 }
 
@@ -41,7 +41,7 @@ struct Held {
 pub(crate) struct Share {
     budget: PendingBudget,
     id: Option<u64>,
-    /// It has let others run, which have memory to give back.
+    /// Whether the link has yielded once to let evicted links free their memory.
     stood_back: bool,
 }
 
@@ -52,12 +52,12 @@ impl Default for PendingBudget {
 }
 
 impl PendingBudget {
-    /// A budget of so many bytes.
+    /// Creates a budget of `most` bytes.
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Mutex::new(Budget { most, total: 0, leaving: 0, next: 0, shares: BTreeMap::new() })))
     }
 
-    /// Bytes that are held at this moment.
+    /// Number of bytes held now.
     pub fn held(&self) -> usize {
         self.lock().total
     }
@@ -72,26 +72,27 @@ impl PendingBudget {
 }
 
 impl Share {
-    /// The link keeps so many bytes for its unfinished frame, and its receiver reads on once this is ready: where memory of
-    /// evicted links is not free yet, their tasks run first, once. Nobody waits for a task that does not run.
+    /// Records that the link holds `bytes` for its unfinished frame. The receiver reads on once this is ready. If
+    /// evicted links still hold needed memory, this yields once so that their tasks run first. It never waits longer
+    /// for a task that does not run.
     ///
     /// # Errors
     ///
-    /// Where all frames together are over the budget, and this is the longest. The receiver then gives their memory back, and
-    /// says so with [`release`](Self::release).
+    /// If all frames together are over the budget and this one is the longest. The receiver then frees the memory, and
+    /// calls [`release`](Self::release).
     #[inline]
     pub(crate) fn poll_hold(&mut self, bytes: usize, cx: &Context<'_>) -> Poll<Result<()>> {
         if self.id.is_none() && bytes <= limits::PENDING_FREE { Poll::Ready(Ok(())) } else { self.change(bytes, cx) }
     }
 
-    /// The memory is free.
+    /// Records that the link has freed its memory.
     pub(crate) fn release(&mut self) {
         if let Some(id) = self.id.take() {
             self.budget.lock().release(id);
         }
     }
 
-    /// The error of a link that was evicted.
+    /// Returns the error of an evicted link.
     pub(crate) fn over_budget(&self) -> Error {
         Error::over_budget(self.budget.lock().most)
     }
@@ -140,7 +141,7 @@ impl Budget {
         }
     }
 
-    /// Whether it had been evicted.
+    /// Removes a link, and returns whether it had been evicted.
     fn release(&mut self, id: u64) -> bool {
         let Some(held) = self.shares.remove(&id) else { return false };
         if held.evicted {
@@ -151,7 +152,7 @@ impl Budget {
         held.evicted
     }
 
-    /// Evicts the longest frames until the others fit. The last one is left: a link alone has a limit of its own.
+    /// Evicts the longest frames until the others fit. It never evicts the last one: a link alone has its own limit.
     fn make_room(&mut self) {
         while self.total > self.most {
             let holding = || self.shares.iter().filter(|(_, held)| !held.evicted);

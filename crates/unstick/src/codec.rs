@@ -1,4 +1,4 @@
-//! A framing as a codec of tokio-util, for those who have a `Framed`.
+//! A framing as a tokio-util codec, for code that uses a `Framed`.
 //!
 //! ```
 //! use tokio_util::codec::{Decoder, Encoder};
@@ -19,7 +19,7 @@ use unstick_wire::Framing;
 
 use crate::error::{Error, Result};
 
-/// Finds and makes frames, as tokio-util's `Framed`, `FramedRead` and `FramedWrite` ask for it.
+/// Decodes and encodes frames for tokio-util's `Framed`, `FramedRead` and `FramedWrite`.
 #[derive(Debug)]
 pub struct MessageCodec {
     decoder: unstick_wire::Decoder,
@@ -28,11 +28,11 @@ pub struct MessageCodec {
 }
 
 impl MessageCodec {
-    /// Of one framing, both ways.
+    /// Creates a codec that uses one framing in both directions.
     ///
     /// # Errors
     ///
-    /// Where the framing can only be read.
+    /// If the framing can only be read.
     pub fn new(framing: &Framing) -> Result<Self> {
         Ok(Self { decoder: framing.decoder(), encoder: framing.encoder()?, frame: Vec::new() })
     }
@@ -68,7 +68,7 @@ impl<M: AsRef<[u8]>> tokio_util::codec::Encoder<M> for MessageCodec {
 }
 
 impl From<std::io::Error> for Error {
-    /// What tokio-util reports of the stream below.
+    /// Converts an error that tokio-util reports from the underlying stream.
     fn from(error: std::io::Error) -> Self {
         Self::io("the connection", error)
     }

@@ -1,11 +1,11 @@
-//! Turns of the tasks that serve peers: how much one may do before the others have theirs.
+//! Limits how much one peer's task may do before the other tasks run.
 //!
-//! All peers of a run share a thread. A task whose peer always has more to say would never wait, and so never let another
-//! task run.
+//! All peers of a run share a thread. The task of a peer that always has more data would never wait, so no other task
+//! would run.
 
 use crate::limits;
 
-/// What is left of a task's turn.
+/// The rest of a task's turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
     messages: usize,
@@ -13,32 +13,33 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// A whole turn.
+    /// Starts a full turn.
     pub(crate) fn new() -> Self {
         Self { messages: limits::TURN_MESSAGES, bytes: limits::TURN_BYTES }
     }
 
-    /// Counts a message of this many bytes.
+    /// Counts one message of `bytes` bytes.
     #[inline]
     pub(crate) fn take(&mut self, bytes: usize) {
         self.messages = self.messages.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// Counts a message of this many bytes that costs its bytes alone: one that is put in a queue, and neither answered nor shown.
-    /// A write for every few of them would take longer than they do.
+    /// Counts one message of `bytes` bytes by its bytes alone. Use it for a message that goes into a queue, and is
+    /// neither answered nor shown. Ending the turn after every few of them would cost a write that takes longer than
+    /// they do.
     #[inline]
     pub(crate) fn take_queued(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes + 1);
     }
 
-    /// Whether it is the others' turn.
+    /// Whether the turn is over, and other tasks should run.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
         self.messages == 0 || self.bytes == 0
     }
 
-    /// Lets the others run where this turn is over, and begins another.
+    /// If this turn is over, lets the other tasks run and starts a new turn.
     ///
     /// Cancel safe.
     pub(crate) async fn pass(&mut self) {

@@ -1,17 +1,17 @@
-//! When this end half-closes: shuts down its sending side, once it has no more to send.
+//! When this end half-closes (shuts down its sending side), once it has nothing more to send.
 
 use tokio::time::Instant;
 
 use crate::limits::{ANSWER_PAUSE, HALF_CLOSE_PATIENCE};
 
-/// When this end shuts down its sending side, once it has no more to send. Many servers take an end of file for a client
-/// that has gone, and drop the answer they are making; others (`sort`, `nc`) begin to answer only then.
+/// When this end shuts down its sending side, once it has nothing more to send. Many servers take an end of file to
+/// mean that the client has gone, and drop the answer they are making. Others (`sort`, `nc`) begin to answer only then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HalfClose {
     /// At once.
     Now,
-    /// Where something was sent: once an answer has come and pauses for [`ANSWER_PAUSE`], or when nothing has come for
-    /// [`HALF_CLOSE_PATIENCE`]. Where nothing was sent, at once.
+    /// If something was sent: once an answer has arrived and then paused for [`ANSWER_PAUSE`], or when nothing has
+    /// arrived for [`HALF_CLOSE_PATIENCE`]. If nothing was sent: at once.
     #[default]
     Answered,
     /// Not before the conversation is over.
@@ -19,8 +19,8 @@ pub enum HalfClose {
 }
 
 impl HalfClose {
-    /// When the sending side is to end; `None`: not yet, and not by the passing of time. `sent` and `arrived` are the last
-    /// times at which something was.
+    /// When to end the sending side. `None` means not yet, and waiting does not change that. `sent` and `arrived` are
+    /// the times of the last send and the last arrival.
     pub(crate) fn due(self, sent: Option<Instant>, arrived: Option<Instant>, now: Instant) -> Option<Instant> {
         match (self, sent) {
             (Self::Never, _) => None,

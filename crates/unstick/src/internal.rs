@@ -1,5 +1,5 @@
-//! What the crate `unstick-shake` needs of transports and processes. It is no part of the public face: it may change in any
-//! version.
+//! What the crate `unstick-shake` needs of transports and processes. It is not part of the public API: it may change in
+//! any version.
 
 use std::io;
 use std::pin::Pin;
@@ -27,7 +27,7 @@ pub use crate::sock_diag::{Seen, Table};
 pub struct Writer(Box<dyn StreamWrite>);
 
 impl Writer {
-    /// Makes the connection end in a reset instead of an orderly end, where the transport can.
+    /// Makes the connection end in a reset instead of an orderly close, if the transport can.
     pub fn reset(&mut self) {
         self.0.reset();
     }
@@ -47,12 +47,12 @@ impl AsyncWrite for Writer {
     }
 }
 
-/// Makes a TCP connection end in a reset instead of an orderly end.
+/// Makes a TCP connection end in a reset instead of an orderly close.
 pub fn reset(half: &mut Half<OwnedWriteHalf>) {
     StreamWrite::reset(half);
 }
 
-/// Both halves of a stream.
+/// Splits a stream into its two halves.
 pub fn into_halves(stream: StreamTransport) -> (impl AsyncRead + Send + Unpin + 'static, Writer) {
     (stream.reader, Writer(stream.writer))
 }

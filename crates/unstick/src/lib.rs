@@ -1,11 +1,12 @@
 //! Whole messages over any socket: addresses, endpoints, links and the services that drive them, on tokio.
 //!
 //! * An [`Address`] says where: `tcp://HOST:PORT`, `udp://HOST:PORT`, `unix:PATH`, `mem:NAME`, `-`.
-//! * A framing, [`wire::Framing`], says how messages lie in a stream: `line`, `u32be`, `struct:i`. A datagram already is
-//!   a message and takes none.
-//! * A [`Link`] is an endpoint with a framing: it sends and receives whole messages. [`Link::connect`]
-//!   opens one, a [`Listener`] one for each peer; [`Options`] do both with more asked. It splits into a [`Sender`], which many tasks may hold, and a [`Receiver`].
-//! * [`service`]s hold whole conversations over links: what the program `unstick` does is there to be used.
+//! * A framing, [`wire::Framing`], says how messages are laid out in a stream: `line`, `u32be`, `struct:i`. A datagram
+//!   already is a message and takes none.
+//! * A [`Link`] is an endpoint with a framing: it sends and receives whole messages. [`Link::connect`] opens one, and a
+//!   [`Listener`] accepts one for each peer. [`Options`] connects and listens with more settings. A link splits into a
+//!   [`Sender`], which many tasks may share, and a [`Receiver`].
+//! * [`service`]s run whole conversations over links: they offer to callers what the program `unstick` does.
 //!
 //! ```
 //! use unstick::wire::Framing;
@@ -23,16 +24,17 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A sender waits while its queue is full, so that a slow reader slows its writer. Every queue and buffer has a bound. What
-//! can be cancelled without loss says so. [`Error`] answers the questions that callers have: [`Error::is_framing`],
-//! [`Error::is_timeout`], [`Error::is_unreachable`] ...
+//! A sender waits while its queue is full, so a slow reader slows its writer. Every queue and buffer has a bound.
+//! Functions that can be cancelled without loss say so. [`Error`] answers the questions that callers have:
+//! [`Error::is_framing`], [`Error::is_timeout`], [`Error::is_unreachable`] ...
 //!
-//! Not here: how messages lie in bytes (the crate `unstick-wire`, re-exported as [`wire`]), and the program's screens.
+//! Not here: how messages are encoded in bytes (the crate `unstick-wire`, re-exported as [`wire`]), and the program's
+//! screens.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(unix), allow(dead_code, reason = "bridges, pipes and sockets with a path are left out there"))]
 #![deny(missing_docs)]
-// What transports share is not all used where some of them are left out.
+// Some code that transports share is unused when a feature leaves some of them out.
 #![cfg_attr(
     not(all(feature = "exec", feature = "proxy", feature = "self-signed", feature = "tls", feature = "ws")),
     allow(dead_code)

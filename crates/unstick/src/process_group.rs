@@ -1,5 +1,5 @@
-//! A command and what it starts: in a process group of their own, so that they are ended together; and all such groups that
-//! have not ended yet.
+//! Runs a command and its children in their own process group, so that they can be ended together. Also keeps a list of
+//! all groups that have not ended yet.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 #[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
-/// A command line for the shell.
+/// Builds a command that runs a line in the shell.
 pub fn shell(line: &str) -> Command {
     if cfg!(windows) {
         let mut shell = Command::new("cmd");
@@ -28,9 +28,9 @@ pub fn shell(line: &str) -> Command {
     shell
 }
 
-/// A process that runs, and what it has started. Where there are no such groups, it stands alone.
+/// A running command and everything that it has started. On systems without process groups, only the command itself.
 ///
-/// Dropping it ends nothing: `kill_all` reaches it for as long as something of it runs.
+/// Dropping it ends nothing: `kill_all` reaches the group for as long as any of its processes runs.
 pub struct Group {
     /// The command itself.
     pub leader: Child,
@@ -38,16 +38,18 @@ pub struct Group {
     number: Option<Pid>,
 }
 
-/// A group that has not ended yet, as far as is known.
+/// A group that is not known to have ended.
 #[cfg(unix)]
 struct Entry {
-    /// Its leader has not been waited for: the number is its own. Later it may become somebody else's, once the group is empty.
+    /// Whether its leader has not been waited for yet. Until then, the group number is certainly ours. After that,
+    /// another group may get the number once this group is empty.
     led: bool,
-    /// Its room among the commands that may run.
+    /// Its permit among the commands that may run at once.
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Of the whole process: who ends it can end them all. By number, which is its own while anything of it is there.
+/// The groups of this whole process, so that ending the program can end them all. The key is the group number, which
+/// stays ours while any process of the group exists.
 #[cfg(unix)]
 static GROUPS: Mutex<BTreeMap<i32, Entry>> = Mutex::new(BTreeMap::new());
 
@@ -56,11 +58,11 @@ fn groups() -> MutexGuard<'static, BTreeMap<i32, Entry>> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How often a group is looked at that is to end.
+/// How often this code checks whether an ending group has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
 impl Group {
-    /// Starts a command at the head of a group.
+    /// Starts a command as the leader of a new group.
     pub fn start(command: &mut Command, room: Option<OwnedSemaphorePermit>) -> io::Result<Self> {
         #[cfg(unix)]
         command.process_group(0);
@@ -80,7 +82,7 @@ impl Group {
         }
     }
 
-    /// Asks all of it to end.
+    /// Asks all processes of the group to end.
     pub fn terminate(&mut self) {
         #[cfg(unix)]
         self.signal(terminate);
@@ -88,7 +90,7 @@ impl Group {
         self.kill();
     }
 
-    /// Ends all of it.
+    /// Kills all processes of the group.
     pub fn kill(&mut self) {
         #[cfg(unix)]
         self.signal(kill);
@@ -96,7 +98,7 @@ impl Group {
         let _ = self.leader.start_kill();
     }
 
-    /// Its leader has been waited for. What it has left running goes on, until all are ended.
+    /// Records that the leader has been waited for. Processes that it left behind run on until all are ended.
     pub fn leader_is_over(&mut self) {
         #[cfg(unix)]
         if let Some(number) = self.number {
@@ -111,7 +113,7 @@ impl Group {
         }
     }
 
-    /// Nothing of it is left, or it was ended and is nobody's matter any more.
+    /// Records that nothing of the group is left, or that it was ended and needs no more care.
     pub fn is_over(&mut self) {
         #[cfg(unix)]
         if let Some(number) = self.number.take() {
@@ -119,7 +121,7 @@ impl Group {
         }
     }
 
-    /// Waits until its leader has ended, and everything that it has started; true if that came in time.
+    /// Waits until its leader and everything that it has started have ended. Returns true if that happens in time.
     pub async fn gone_within(&mut self, patience: Duration) -> bool {
         let gone = async {
             let _ = self.leader.wait().await;
@@ -132,7 +134,7 @@ impl Group {
         timeout(patience, gone).await.is_ok()
     }
 
-    /// Whether something of it is known to be there.
+    /// Whether a process of the group is known to exist.
     fn is_left(&self) -> bool {
         #[cfg(unix)]
         return self.number.is_some_and(|number| groups().contains_key(&number.as_raw_pid()));
@@ -152,7 +154,7 @@ impl Group {
 
 #[cfg(unix)]
 impl Drop for Group {
-    /// From now on the runtime waits for its leader.
+    /// Hands the leader to the runtime, which waits for it from now on.
     fn drop(&mut self) {
         if let Some(number) = self.number
             && let Some(entry) = groups().get_mut(&number.as_raw_pid())
@@ -162,25 +164,25 @@ impl Drop for Group {
     }
 }
 
-/// Asks a group to end; one that has ended meanwhile is not asked.
+/// Asks a group to end. If it has ended meanwhile, nothing happens.
 #[cfg(unix)]
 fn terminate(number: Pid) {
     let _ = kill_process_group(number, Signal::TERM);
 }
 
-/// Ends it.
+/// Kills a group.
 #[cfg(unix)]
 fn kill(number: Pid) {
     let _ = kill_process_group(number, Signal::KILL);
 }
 
-/// Asks all groups to end, at once. Where there are no groups, each command ends with its own handle.
+/// Asks all groups to end, at the same time. On systems without groups, each command ends with its own handle.
 pub(crate) fn terminate_all() {
     #[cfg(unix)]
     signal_all(terminate);
 }
 
-/// Ends all groups, at once.
+/// Kills all groups, at the same time.
 pub(crate) fn kill_all() {
     #[cfg(unix)]
     signal_all(kill);
@@ -196,7 +198,7 @@ fn signal_all(send: fn(Pid)) {
     }
 }
 
-/// Forgets the groups of which nothing is left.
+/// Forgets the groups that have no process left.
 pub(crate) fn forget_ended() {
     #[cfg(unix)]
     groups().retain(|number, _| Pid::from_raw(*number).is_some_and(is_there));
@@ -215,10 +217,11 @@ fn is_there(number: Pid) -> bool {
     test_kill_process_group(number).is_ok()
 }
 
-/// Whether a group without a leader is still the one that was started here: all of its processes belong to our session. The
+/// Whether a group without a leader is still the one started here: all of its processes belong to our session. The
 /// system reuses a number only after it has given out all others, and then most likely to another session.
 ///
-/// The session is read from /proc, not asked of `getsid`: in a container it may be one from outside, whose number is 0 there.
+/// This reads the session from /proc instead of calling `getsid`. In a container the session may come from outside, and
+/// then `getsid` returns 0.
 #[cfg(target_os = "linux")]
 fn is_ours(number: Pid) -> bool {
     use std::path::Path;
@@ -238,7 +241,7 @@ fn is_ours(number: Pid) -> bool {
         .all(|(_, session)| session == own)
 }
 
-/// Elsewhere there is no way to tell.
+/// Other systems have no way to tell.
 #[cfg(all(unix, not(target_os = "linux")))]
 fn is_ours(_number: Pid) -> bool {
     true

@@ -1,6 +1,6 @@
-//! Commands of a run: how many at once, where their errors go, and their end with the run.
+//! Runs commands: limits how many run at once, passes on their standard error, and ends them with the run.
 //!
-//! Not here: what one of them is and started (`process_group`).
+//! Not here: one command and its children (`process_group`).
 
 use std::io;
 use std::sync::Arc;
@@ -16,14 +16,15 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::process_group::{self, Group};
 
-/// How often processes are looked at that nobody waits for: until they have ended, or leave room for others.
+/// How often this code checks processes that nobody waits for, to see whether they have ended or leave room for others.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Takes a command's standard error, piece by piece; an empty piece is its end.
+/// Receives a command's standard error, piece by piece; an empty piece is the end.
 pub type Errors = Box<dyn FnMut(&[u8]) + Send>;
 
-/// Where commands run: [`Options::processes`](crate::Options::processes) for `exec:`,
-/// [`Config::processes`](crate::service::talk::Config::processes) for an answer by command. Clones share the limit.
+/// The commands that may run: [`Options::processes`](crate::Options::processes) for `exec:`,
+/// [`Config::processes`](crate::service::talk::Config::processes) for commands that answer messages. Clones share the
+/// limit.
 #[derive(Clone)]
 pub struct Processes {
     room: Arc<Semaphore>,
@@ -32,7 +33,7 @@ pub struct Processes {
 }
 
 impl Default for Processes {
-    /// As many as [`MAX_PROCESSES`](limits::MAX_PROCESSES), whose standard error is this program's.
+    /// Allows [`MAX_PROCESSES`](limits::MAX_PROCESSES) commands, which share this program's standard error.
     fn default() -> Self {
         Self::at_most(limits::MAX_PROCESSES)
     }
@@ -44,46 +45,47 @@ impl std::fmt::Debug for Processes {
     }
 }
 
-/// Room for one command, for as long as it or what it has started runs.
+/// A place for one command. It is taken while the command, or anything that it started, runs.
 pub(crate) struct Seat {
     permit: OwnedSemaphorePermit,
     errors: Option<Errors>,
 }
 
 impl Processes {
-    /// So many commands at once, at least one. What a command leaves running in the background counts as long as it runs.
+    /// Allows `most` commands at once, and at least one. What a command leaves running in the background counts while
+    /// it runs.
     pub fn at_most(most: usize) -> Self {
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
         Self { room: Arc::new(Semaphore::new(most)), most, errors: None }
     }
 
-    /// Reads the standard error of each command, and gives it to what `errors` returns, instead of letting the command write
-    /// past this program to its own: for a terminal.
+    /// Reads the standard error of each command and passes it to what `errors` returns. The command then cannot write
+    /// to this program's standard error directly. This is for a terminal.
     #[must_use]
     pub fn errors_to(mut self, errors: impl Fn() -> Errors + Send + Sync + 'static) -> Self {
         self.errors = Some(Arc::new(errors));
         self
     }
 
-    /// Waits for room. Cancel safe.
+    /// Waits for a free place. Cancel safe.
     pub(crate) async fn seat(&self) -> Seat {
         loop {
             let room = Arc::clone(&self.room).acquire_owned();
             match timeout(LOOK * 10, room).await {
                 Ok(Ok(permit)) => return Seat { permit, errors: self.errors.as_ref().map(|errors| errors()) },
-                // Never closed.
+                // The semaphore is never closed.
                 Ok(Err(_)) => std::future::pending().await,
-                // What runs in the background tells nobody when it ends.
+                // Nothing reports the end of a background process.
                 Err(_) => process_group::forget_ended(),
             }
         }
     }
 
-    /// The same within a time.
+    /// Waits for a free place for at most `patience`.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unreachable`] where there is no room by then.
+    /// [`Error::is_unreachable`] if no place is free by then.
     pub(crate) async fn seat_within(&self, patience: Duration) -> Result<Seat> {
         timeout(patience, self.seat()).await.map_err(|_| {
             let plural = if self.most == 1 { "process is" } else { "processes are" };
@@ -94,7 +96,7 @@ impl Processes {
 }
 
 impl Seat {
-    /// Starts a command. Its standard error goes where errors go.
+    /// Starts a command, and passes its standard error to the handler if there is one.
     pub(crate) fn start(self, command: &mut Command) -> io::Result<Group> {
         if self.errors.is_some() {
             command.stderr(std::process::Stdio::piped());
@@ -107,7 +109,7 @@ impl Seat {
     }
 }
 
-/// To its end, which is that of the last process that holds it.
+/// Passes on a standard error until its end, when the last process that holds it closes it.
 async fn pass_on(mut stderr: ChildStderr, mut errors: Errors) {
     let mut buffer = vec![0; 4096];
     while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
@@ -116,11 +118,11 @@ async fn pass_on(mut stderr: ChildStderr, mut errors: Errors) {
     errors(&[]);
 }
 
-/// Ends all commands that this library has started and that still run, with what they have started: for a program that is
-/// about to end. All are told at once (SIGTERM) after `courtesy`, which is for those that end by themselves; what is left after
-/// [`PROCESS_GRACE`](limits::PROCESS_GRACE) is made to (SIGKILL).
+/// Ends all running commands that this library has started, with their children. Call it when the program is about to
+/// end. Commands that end on their own have `courtesy` time for it. Then all get SIGTERM at once, and what is left
+/// after [`PROCESS_GRACE`](limits::PROCESS_GRACE) gets SIGKILL.
 ///
-/// What has left its process group (`setsid`, a shell's job control) is out of reach and goes on.
+/// A process that has left its process group (`setsid`, a shell's job control) is out of reach and runs on.
 pub async fn end_processes(courtesy: Duration) {
     if all_gone_within(courtesy).await {
         return;
@@ -128,12 +130,12 @@ pub async fn end_processes(courtesy: Duration) {
     process_group::terminate_all();
     if !all_gone_within(limits::PROCESS_GRACE).await {
         process_group::kill_all();
-        // Whom the system does not end at once it will.
+        // The system may take a moment to end them, but it will.
         all_gone_within(limits::FINAL_FLUSH_TIMEOUT).await;
     }
 }
 
-/// Ends them now (SIGKILL), without waiting: for a program that may not wait.
+/// Kills all these commands now (SIGKILL), without waiting: for a program that may not wait.
 pub fn kill_processes() {
     process_group::kill_all();
 }

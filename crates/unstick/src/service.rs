@@ -1,4 +1,4 @@
-//! Services: each drives links, or the bytes under them, and none imports another.
+//! The services: each drives links, or the bytes under them. No service imports another.
 
 #[cfg(unix)]
 pub mod bridge;

@@ -1,7 +1,7 @@
-//! What the kernel knows of a TCP socket of this host: whether it listens, and how much of what arrived has been read.
+//! Asks the kernel about a TCP socket of this host: whether it listens, and how much of the arrived data has been read.
 //!
-//! Asks `sock_diag(7)` over netlink, one socket at a time by its two addresses, as `ss` does for all. Elsewhere than on
-//! Linux nothing is known.
+//! Queries `sock_diag(7)` over netlink for one socket at a time, by its two addresses, as `ss` does for all. On systems
+//! other than Linux, nothing is known.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,17 +13,18 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     state: u8,
-    /// Bytes that have arrived and were not read.
+    /// Number of bytes that have arrived and have not been read.
     pub unread: u32,
-    /// Bytes that have arrived since the connection began.
+    /// Number of bytes that have arrived since the connection began.
     pub received: u64,
-    /// Bytes that it has written and that are not acknowledged; of a listener, its backlog.
+    /// Number of bytes that it has written and that are not acknowledged; for a listener, its backlog.
     pub unsent: u32,
-    /// Bytes that it has sent since the connection began, each counted once; `None` while some wait to be sent.
+    /// Number of bytes that it has sent since the connection began, each counted once; `None` while some wait to be
+    /// sent.
     pub sent: Option<u64>,
-    /// The time to its peer and back, as far as it is known.
+    /// The round-trip time to its peer, as far as it is known.
     pub round_trip: Duration,
-    /// No process holds it: it was not accepted yet, or is closed.
+    /// Whether no process holds it: it has not been accepted yet, or is closed.
     pub unheld: bool,
 }
 
@@ -38,26 +39,26 @@ const CLOSE_WAIT: u8 = 8;
 const LISTEN: u8 = 10;
 
 impl Seen {
-    /// It has ended, and its port is kept for a minute.
+    /// Whether it has ended, and the system keeps its port for a minute.
     pub fn lingers(self) -> bool {
         self.state == TIME_WAIT
     }
 
-    /// Its connection is open in both directions.
+    /// Whether its connection is open in both directions.
     pub fn is_established(self) -> bool {
         self.state == ESTABLISHED
     }
 
-    /// It was closed in order after all of so many bytes had arrived: what is unread when a socket is closed makes a
-    /// reset of it, so all of them were read.
+    /// Whether it was closed in order after all `sent` bytes had arrived. Closing a socket with unread data causes a
+    /// reset, so an orderly close means that all of them were read.
     pub fn has_read_and_closed(self, sent: u64) -> bool {
         matches!(self.state, FIN_WAIT1 | FIN_WAIT2) && self.unread == 0 && self.received >= sent
     }
 
-    /// Nobody will read from it any more.
+    /// Whether nobody will read from it any more.
     pub fn is_deaf(self) -> bool {
         match self.state {
-            // Where the backlog is full, a connection stays half made until there is room.
+            // While the backlog is full, a connection stays half made until there is room.
             ESTABLISHED | SYN_RECV | CLOSE_WAIT => false,
             FIN_WAIT1 | FIN_WAIT2 => self.unheld,
             _ => true,
@@ -65,17 +66,18 @@ impl Seen {
     }
 }
 
-/// The way to ask.
+/// A netlink socket to query the kernel's table of TCP sockets.
 #[derive(Debug)]
 pub struct Table {
-    /// One question at a time: answers come in the order of questions, to whoever reads first.
+    /// Locked for each question: answers come in the order of the questions, and whichever caller reads first gets the
+    /// next one.
     #[cfg(target_os = "linux")]
     netlink: Mutex<rustix::fd::OwnedFd>,
 }
 
 #[cfg(target_os = "linux")]
 impl Table {
-    /// Opens the way to the table.
+    /// Opens the netlink socket.
     pub fn open() -> io::Result<Self> {
         use rustix::net::{AddressFamily, SocketFlags, SocketType, netlink, socket_with};
         let kind = Some(netlink::SOCK_DIAG);
@@ -83,9 +85,9 @@ impl Table {
         Ok(Self { netlink: Mutex::new(socket) })
     }
 
-    /// The socket at `local` that is connected to `remote`; `None` where this host's table has none.
+    /// Returns the socket at `local` that is connected to `remote`; `None` if this host's table has none.
     pub fn connected(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Seen>> {
-        // A lookup falls back to the port's listener.
+        // The kernel's lookup falls back to the port's listener.
         Ok(self.ask(local, remote)?.filter(|seen| seen.state != LISTEN))
     }
 
@@ -94,7 +96,7 @@ impl Table {
         Ok(self.backlog(at)?.is_some())
     }
 
-    /// How many connections wait for a listener to accept them, at most; `None` where nobody listens.
+    /// Returns how many connections may wait for a listener to accept them; `None` if nobody listens.
     pub fn backlog(&self, at: SocketAddr) -> io::Result<Option<u32>> {
         let nobody = SocketAddr::new(if at.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() }, 0);
         Ok(self.ask(at, nobody)?.filter(|seen| seen.state == LISTEN).map(|seen| seen.unsent))
@@ -106,7 +108,7 @@ impl Table {
         Ok(parse(&reply[..length]))
     }
 
-    /// Asks for one socket; returns the length of the reply.
+    /// Sends a request for one socket; returns the length of the reply.
     pub fn exchange(&self, request: &[u8], reply: &mut [u8]) -> io::Result<usize> {
         use rustix::net::{RecvFlags, SendFlags, recv, send};
         let netlink = self.netlink.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,13 +142,13 @@ impl Table {
     }
 }
 
-/// An IPv4 address inside IPv6 is IPv4: so the table has it.
+/// Turns an IPv4 address inside IPv6 into plain IPv4, as the table has it.
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// `struct nlmsghdr` and `struct inet_diag_req_v2`.
+/// Builds a request: `struct nlmsghdr` and `struct inet_diag_req_v2`.
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 fn request(local: SocketAddr, remote: SocketAddr) -> [u8; 72] {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -176,16 +178,17 @@ fn request(local: SocketAddr, remote: SocketAddr) -> [u8; 72] {
     request
 }
 
-/// `struct nlmsghdr`, `struct inet_diag_msg` and the attribute that holds a `struct tcp_info`; `None`: an error instead.
+/// Parses a reply: `struct nlmsghdr`, `struct inet_diag_msg` and the attribute that holds a `struct tcp_info`. Returns
+/// `None` if it is an error instead.
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 fn parse(reply: &[u8]) -> Option<Seen> {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     const INET_DIAG_INFO: u16 = 2;
-    /// Of `tcpi_bytes_received` in `struct tcp_info`.
+    /// Offset of `tcpi_bytes_received` in `struct tcp_info`.
     const BYTES_RECEIVED: usize = 128;
-    /// Of `tcpi_rtt`, in microseconds.
+    /// Offset of `tcpi_rtt`, in microseconds.
     const ROUND_TRIP: usize = 68;
-    /// Of `tcpi_notsent_bytes`, `tcpi_bytes_sent` and `tcpi_bytes_retrans`, which Linux has since 4.19.
+    /// Offsets of `tcpi_notsent_bytes`, `tcpi_bytes_sent` and `tcpi_bytes_retrans`, which Linux has since 4.19.
     const WAITING: usize = 144;
     const BYTES_SENT: usize = 200;
     const SENT_AGAIN: usize = 208;

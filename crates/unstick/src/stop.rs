@@ -1,4 +1,4 @@
-//! Says to a service that it is to end: what was taken is still written, within [`FLUSH_TIMEOUT`].
+//! Tells a service to stop. It still writes what it has accepted, within [`FLUSH_TIMEOUT`].
 
 use std::time::{Duration, Instant};
 
@@ -6,26 +6,26 @@ use tokio::sync::watch;
 
 use crate::limits::{FINAL_FLUSH_TIMEOUT, FLUSH_TIMEOUT};
 
-/// Ends every service that has its [`Stop`].
+/// Stops every service that has its [`Stop`].
 #[derive(Debug)]
 pub struct Stopper(watch::Sender<Option<Instant>>);
 
-/// Told when a service is to end. The default is never.
+/// Tells a service when to stop. The default is never.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Option<watch::Receiver<Option<Instant>>>);
 
 impl Stopper {
-    /// Nothing has been stopped yet.
+    /// Creates a stopper that has not stopped anything yet.
     pub fn new() -> Self {
         Self(watch::channel(None).0)
     }
 
-    /// What services are to be given.
+    /// Returns a [`Stop`] to give to a service.
     pub fn of(&self) -> Stop {
         Stop(Some(self.0.subscribe()))
     }
 
-    /// They are to end, from now on. Needs no runtime around it; again is as good as once.
+    /// Tells the services to stop, from now on. It needs no runtime. Further calls change nothing.
     pub fn stop(&self) {
         self.0.send_if_modified(|since| since.replace(since.unwrap_or_else(Instant::now)).is_none());
     }
@@ -38,7 +38,7 @@ impl Default for Stopper {
 }
 
 impl Stop {
-    /// Resolves when it has been said. Cancel safe.
+    /// Waits until the service is told to stop. Cancel safe.
     pub async fn comes(&self) {
         if let Some(mut said) = self.0.clone()
             && said.wait_for(Option::is_some).await.is_ok()
@@ -48,18 +48,18 @@ impl Stop {
         std::future::pending().await
     }
 
-    /// Whether it has been said.
+    /// Whether the service has been told to stop.
     pub fn has_come(&self) -> bool {
         self.since().is_some()
     }
 
-    /// Resolves when the time for ending is over, too.
+    /// Waits until the service is told to stop and its time to stop is over.
     pub async fn overdue(&self) {
         self.comes().await;
         tokio::time::sleep(self.left()).await;
     }
 
-    /// What is left of the time for ending: a moment, at least.
+    /// Time left to stop: at least [`FINAL_FLUSH_TIMEOUT`].
     pub fn left(&self) -> Duration {
         let spent = self.since().map(|since| since.elapsed()).unwrap_or_default();
         FLUSH_TIMEOUT.saturating_sub(spent).max(FINAL_FLUSH_TIMEOUT)
