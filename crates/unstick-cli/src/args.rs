@@ -90,25 +90,18 @@ impl From<Color> for ColorChoice {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Accept connections and exchange messages with every client
-    #[command(after_help = help::LISTEN)]
     Listen(Listen),
     /// Connect to a server and exchange messages
-    #[command(after_help = help::CONNECT)]
     Connect(Connect),
     /// Send one message and print the reply
-    #[command(after_help = help::ASK)]
     Ask(Ask),
     /// Send files, whole or not at all
-    #[command(after_help = help::SEND)]
     Send(Send),
     /// Receive files, whole or not at all
-    #[command(after_help = help::RECEIVE)]
     Receive(Receive),
     /// Show what TCP and UDP do to messages, on real sockets
-    #[command(after_help = help::LAB)]
     Lab(Lab),
-    /// Test whether a program survives partial reads: the same bytes, cut everywhere
-    #[command(after_help = help::SHAKE)]
+    /// Test whether a program survives partial reads
     Shake(Shake),
     /// List the framings, or show the bytes of a spec
     Framings(Framings),
@@ -208,19 +201,19 @@ pub struct Ask {
     #[arg(value_name = "MESSAGE", allow_hyphen_values = true, required_unless_present_any = ["send_hex", "send_file"])]
     pub message: Option<String>,
     /// Send these bytes, in hexadecimal, as the message
-    #[arg(long, value_name = "HEX", conflicts_with = "message")]
+    #[arg(long, value_name = "HEX", conflicts_with = "message", help_heading = "Messages")]
     pub send_hex: Option<String>,
     /// Send a file as the message
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["message", "send_hex"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["message", "send_hex"], help_heading = "Messages")]
     pub send_file: Option<std::path::PathBuf>,
     /// Give up after TIME without a reply [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "End")]
     pub deadline: Option<Duration>,
     /// Shut down the sending side after the message: now, answered (after 3s without a reply) or never [default: never]
-    #[arg(long, value_name = "WHEN", value_parser = half_close(), hide_possible_values = true)]
+    #[arg(long, value_name = "WHEN", value_parser = half_close(), hide_possible_values = true, help_heading = "End")]
     pub half_close: Option<HalfClose>,
     /// Print the reply in this format: line, hex, escaped, json, raw or a framing spec
-    #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true)]
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true, help_heading = "Messages")]
     pub io: Option<String>,
     /// How it lies on the wire.
     #[command(flatten)]
@@ -411,16 +404,19 @@ pub enum Generated {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::Command;
 
     use super::Cli;
 
-    /// Options and positions of a verb, and what excludes or needs what, as far as clap shows it.
-    fn shape(command: &Command, name: &str) -> Vec<String> {
+    /// Options and positions of a verb, and what excludes or needs what, as far as clap shows it. In help they stand in
+    /// another order, and `--help` with them.
+    fn shape(command: &Command, name: &str) -> BTreeSet<String> {
         let verb = command.find_subcommand(name).expect("the verb");
-        let every = command.get_arguments().map(|arg| format!("every verb: {arg:?}"));
+        let args = command.get_arguments().chain(verb.get_arguments()).filter(|arg| arg.get_id() != "help");
         let groups = verb.get_groups().map(|group| format!("{group:?}"));
-        every.chain(verb.get_arguments().map(|arg| format!("{arg:?}"))).chain(groups).collect()
+        args.map(|arg| format!("{arg:?}")).chain(groups).collect()
     }
 
     #[test]

@@ -1,246 +1,131 @@
 //! Help around the options: `-h` is one screen for each verb, and `--help` ends with examples and exit statuses.
 
-use clap::{Arg, Command};
+mod examples;
+mod screens;
+
+use clap::{Arg, ArgAction, Command};
 
 use crate::status::STATUSES;
+use screens::{PLAIN_STATUS, SCREENS, STATUS_LINES, Screen};
 
-pub const LISTEN: &str = "\
-Examples:
-  unstick listen 8080                          a prompt: exchange lines with every client
-  unstick listen 8080 -f u32be --echo          send every message back, each after a 4-byte length
-  unstick listen udp://:9005 --reply pong      answer every datagram
-  unstick listen 8080 < /dev/null > file       a raw pipe: the bytes of one connection
-  unstick listen tls://:8443 --self-signed     TLS; prints the fingerprint for --pin
-  unstick listen ws://:8080 --origin any       WebSocket, also for pages in browsers
-  unstick listen 8080 --json                   events and commands, one JSON object a line
-  unstick listen 8080 --to db:5432             a bridge: connect every client to a server
-  unstick listen unix:/tmp/x --to :80 --dump   a bridge that prints what passes";
+pub use examples::examples;
 
-pub const CONNECT: &str = "\
-Examples:
-  unstick connect 127.0.0.1 8080                         a prompt: exchange lines
-  unstick connect host:7000 -f struct:i                  a 4-byte length as Python's struct packs it
-  unstick connect wss://example.test/chat                WebSocket inside TLS
-  unstick connect :6379 -f crlf --send PING              send one message, print what comes back
-  generate | unstick connect :7000 -f u32be --io line    send each line as a message";
-
-pub const ASK: &str = "\
-Examples:
-  unstick ask udp://127.0.0.1:9005 Hello
-  unstick ask :6379 -f crlf PING
-  unstick ask :7000 -f u32be - < request.bin";
-
-pub const SEND: &str = "\
-Examples:
-  unstick send report.pdf photos/ --to TICKET            to `unstick receive`, which prints the ticket
-  unstick send report.pdf photos/                        wait, and print a ticket for `unstick receive --from`
-  unstick send report.pdf --to 127.0.0.1:7000 --plain    upload to a script
-  unstick send *.csv --plain :7000                       offer files to scripts that ask for them by name";
-
-pub const RECEIVE: &str = "\
-Examples:
-  unstick receive ~/inbox                                     wait, and print a ticket for `unstick send --to`
-  unstick receive --from TICKET ~/inbox                       from `unstick send`, which prints the ticket
-  unstick receive --plain :7000 ~/inbox                       take files from scripts on this machine
-  unstick receive . --get report.pdf --from HOST:7000 --plain  fetch a file from a script";
-
-pub const LAB: &str = "\
-Examples:
-  unstick lab              play every scene
-  unstick lab slow-reader  two sends read as one
-  unstick lab --json       what was sent and read, one JSON object a line";
-
-pub const SHAKE: &str = "\
-Examples:
-  unstick shake --to :8080 -- python3 client.py {host} {port}          a client, against a server that runs
-  unstick shake --to :8080 --start 'python3 server.py' -- CLIENT       a server, started anew for every case
-  unstick shake --to :5432 --send-file request.bin                     a server; unstick sends these bytes
-  unstick shake --to :9000 -f u32be --send hello --send world
-  unstick shake --stdio --send-file requests.jsonl -- python3 server.py    a program on pipes
-
-Exit status: 0 same everywhere, 6 broken, 7 cannot tell. ^C prints what was found so far.";
-
-/// The exit statuses on a screen of `-h`.
-const STATUS_LINES: &str = "\
-Exit status: 0 done, 1 error, 2 wrong use, 3 cannot connect, 4 timed out,
-  5 broken frame, 6 --count or --until not reached, 130 ^C";
-
-/// The same of `send` and `receive`.
-const TRANSFER_STATUS: &str = "Exit status: 0 done, 1 error, 3 cannot connect, 4 timed out, 6 wrong hash";
-
-/// What `-h` says of a verb: the ten options that are used most, and three examples.
-struct Screen {
-    verb: &'static str,
-    arguments: &'static str,
-    /// Names of options, each with a shorter text than in `--help`.
-    options: &'static [(&'static str, &'static str)],
-    examples: [&'static str; 3],
-    status: &'static str,
-}
-
-const SCREENS: [Screen; 6] = [
-    Screen {
-        verb: "listen",
-        arguments: "ADDRESS",
-        options: &[
-            ("frame", "the framing: line, u32be, struct:i, http, ..."),
-            ("send", "send TEXT to each peer when it connects"),
-            ("echo", "answer every message with itself"),
-            ("reply", "answer every message with TEXT"),
-            ("each", "answer with the output of COMMAND"),
-            ("io", "format of messages in a pipe: line, hex, json, ..."),
-            ("json", "events and commands, one JSON object a line"),
-            ("to", "bridge: connect every client to ADDRESS"),
-            ("once", "serve one conversation, then exit"),
-            ("count", "stop after receiving N messages"),
-        ],
-        examples: [
-            "unstick listen 8080",
-            "unstick listen 7000 -f u32be --each 'tr a-z A-Z'",
-            "unstick listen ws://:8080 --to :7000 --to-frame line",
-        ],
-        status: STATUS_LINES,
-    },
-    Screen {
-        verb: "connect",
-        arguments: "ADDRESS",
-        options: &[
-            ("frame", "the framing: line, u32be, struct:i, http, ..."),
-            ("send", "send TEXT when the connection opens"),
-            ("io", "format of messages in a pipe: line, hex, json, ..."),
-            ("json", "events and commands, one JSON object a line"),
-            ("count", "stop after receiving N messages"),
-            ("half_close", "after the input: now, answered or never"),
-            ("retry", "keep trying for TIME"),
-            ("insecure", "do not verify the server's certificate"),
-            ("header", "add a line to a WebSocket request"),
-            ("verbose", "print names, addresses and times"),
-        ],
-        examples: [
-            "unstick connect 127.0.0.1 8080",
-            "generate | unstick connect :7000 -f u32be --io line",
-            "unstick connect wss://example.test/chat",
-        ],
-        status: STATUS_LINES,
-    },
-    Screen {
-        verb: "ask",
-        arguments: "ADDRESS MESSAGE",
-        options: &[
-            ("frame", "the framing: line, u32be, struct:i, http, ..."),
-            ("send_hex", "send these bytes as the message"),
-            ("send_file", "send a file as the message"),
-            ("deadline", "give up after TIME without a reply [10s]"),
-            ("io", "format of the reply: line, hex, json, raw, ..."),
-            ("half_close", "after the message: now, answered or never"),
-            ("retry", "keep trying for TIME"),
-            ("insecure", "do not verify the server's certificate"),
-            ("header", "add a line to a WebSocket request"),
-            ("verbose", "print names, addresses and times"),
-        ],
-        examples: [
-            "unstick ask udp://127.0.0.1:9005 Hello",
-            "unstick ask :6379 -f crlf PING",
-            "unstick ask :7000 -f u32be - < request.bin",
-        ],
-        status: "Exit status: 0 replied, 3 cannot connect, 4 no reply in time, 6 closed without",
-    },
-    Screen {
-        verb: "send",
-        arguments: "FILE... [--to TICKET]",
-        options: &[
-            ("to", "connect to `unstick receive`, which prints TICKET"),
-            ("plain", "for scripts, without TLS; with ADDRESS, wait there"),
-            ("count", "with --plain, stop after N files"),
-            ("stall", "give up where nothing moves for TIME [20s]"),
-            ("json", "events, one JSON object a line"),
-            ("quiet", "print files and errors only"),
-        ],
-        examples: [
-            "unstick send report.pdf photos/",
-            "unstick send report.pdf photos/ --to TICKET",
-            "unstick send report.pdf --to 127.0.0.1:7000 --plain",
-        ],
-        status: TRANSFER_STATUS,
-    },
-    Screen {
-        verb: "receive",
-        arguments: "[DIRECTORY] [--from TICKET]",
-        options: &[
-            ("plain", "for scripts, without TLS; with ADDRESS, wait there"),
-            ("from", "connect to `unstick send`, which prints TICKET"),
-            ("verify", "read again what is there of a file"),
-            ("get", "with --plain, ask for the file NAME"),
-            ("overwrite", "replace files: never or always [never]"),
-            ("count", "with --plain, stop after N files"),
-            ("stall", "give up where nothing moves for TIME [20s]"),
-            ("json", "events, one JSON object a line"),
-            ("quiet", "print files and errors only"),
-        ],
-        examples: [
-            "unstick receive ~/inbox",
-            "unstick receive --from TICKET ~/inbox",
-            "unstick receive --plain :7000 ~/inbox",
-        ],
-        status: TRANSFER_STATUS,
-    },
-    Screen {
-        verb: "shake",
-        arguments: "(--to ADDRESS | --stdio) [-- COMMAND]",
-        options: &[
-            ("to", "the server to test, or that the client needs"),
-            ("start", "start the server with COMMAND for every case"),
-            ("stdio", "test a program on pipes"),
-            ("frame", "compare messages of this framing, not bytes"),
-            ("send", "send TEXT, with unstick as the client"),
-            ("send_file", "send the bytes of a file"),
-            ("time", "stop after TIME; try random cases until then"),
-            ("case", "try only this case, as a finding prints it"),
-            ("json", "print the report as JSON"),
-            ("junit", "write the report for a build server"),
-        ],
-        examples: [
-            "unstick shake --to :8080 -- python3 client.py {host} {port}",
-            "unstick shake --to :0 --start 'python3 server.py {port}' --send hello",
-            "unstick shake --stdio --send hello -- python3 server.py",
-        ],
-        status: "Exit status: 0 same everywhere, 6 broken, 7 cannot tell",
-    },
+/// The groups of options in `--help`, in their order. Options without a group come first.
+const HEADINGS: [&str; 13] = [
+    "Framing",
+    "Messages",
+    "End",
+    "Bridge",
+    "Cases",
+    "Report",
+    "Listening",
+    "Connecting",
+    "Limits of peers",
+    "Output",
+    "TLS",
+    "WebSocket",
+    "UDP",
 ];
 
-/// Prepares the verbs: an option that is given twice counts as given last; the help ends with the exit statuses.
+/// Columns of what stands below the options: a terminal of 80 does not break it.
+const COLUMNS: usize = 80;
+
+/// Prepares the verbs: an option that is given twice counts as given last, the groups of options stand in their order, and the
+/// help ends with examples and exit statuses.
 pub fn prepare(command: Command) -> Command {
-    command.mut_subcommands(|verb| {
-        let verb = verb.args_override_self(true);
-        let Some(screen) = SCREENS.iter().find(|screen| screen.verb == verb.get_name()) else { return verb };
-        let mut below = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-        if screen.verb != "shake" {
-            below += "\n\nExit status:";
-            for (status, meaning) in STATUSES {
-                below += &format!("\n  {:<4} {meaning}", *status as u8);
-            }
-        }
+    let every: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    let command = command.mut_subcommands(|verb| {
+        let verb = arranged(verb.args_override_self(true), &every);
+        let below = below(&verb);
         verb.after_help(below)
-    })
+    });
+    command.after_help(statuses())
 }
 
-/// The screen of a verb, where `-h` asked for help and not `--help` or `help`.
+/// The verb with its options in the order of their groups. clap prints a group where its first option stands.
+fn arranged(verb: Command, every: &[Arg]) -> Command {
+    let Some(screen) = screen_of(verb.get_name()).filter(|_| !verb.has_subcommands()) else { return verb };
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help).help_heading("Output");
+    let help = help.help("Print help; -h prints one screen of it");
+    let mut args: Vec<Arg> = verb.get_arguments().chain(every).cloned().chain([help]).collect();
+    args.sort_by_key(|arg| arg.get_help_heading().map(|heading| HEADINGS.iter().position(|known| *known == heading)));
+    Command::new(screen.verb)
+        .about(verb.get_about().cloned().unwrap_or_default())
+        .args_override_self(true)
+        .disable_help_flag(true)
+        .args(args)
+        .groups(verb.get_groups().cloned())
+}
+
+/// Examples and exit statuses of a verb.
+fn below(verb: &Command) -> String {
+    let mut text = "Examples:".to_owned();
+    for (command, does) in examples(verb.get_name()) {
+        text += &format!("\n  {command}\n      {does}");
+    }
+    let only_prints = screen_of(verb.get_name()).is_some_and(|screen| screen.status == PLAIN_STATUS);
+    text + "\n\n" + &if only_prints { PLAIN_STATUS.to_owned() } else { statuses() }
+}
+
+/// Every exit status, with its meaning.
+fn statuses() -> String {
+    let mut text = "Exit status:".to_owned();
+    for (status, meaning) in STATUSES {
+        let number = format!("\n  {:<4}", *status as u8);
+        text += &number;
+        let mut used = number.len() - 1;
+        for word in meaning.split(' ') {
+            if used + 1 + word.chars().count() > COLUMNS {
+                used = number.len() - 1;
+                text += &format!("\n{}", " ".repeat(used));
+            }
+            text += &format!(" {word}");
+            used += 1 + word.chars().count();
+        }
+    }
+    text
+}
+
+fn screen_of(verb: &str) -> Option<&'static Screen> {
+    SCREENS.iter().find(|screen| screen.verb == verb)
+}
+
+/// The screen of a verb, or of the program, where `-h` asked for help and not `--help` or `help`.
 pub fn screen(typed: &[String], command: &Command) -> Option<String> {
     let name = typed.first()?;
-    let screen = SCREENS.iter().find(|screen| screen.verb == *name)?;
+    if name == "-h" {
+        return Some(of_program(command));
+    }
     let is_short = !typed.iter().any(|word| word == "--help");
-    command.find_subcommand(name).filter(|_| is_short).map(|verb| drawn(screen, verb))
+    let verb = command.find_subcommand(name).filter(|_| is_short)?;
+    // What is generated has a help of its own.
+    let is_verb = !typed.iter().any(|word| verb.find_subcommand(word).is_some());
+    screen_of(verb.get_name()).filter(|_| is_verb).map(|screen| drawn(screen, verb))
+}
+
+/// The screen of `unstick -h`.
+fn of_program(command: &Command) -> String {
+    let mut page = "Whole messages over any socket\n\nUsage: unstick <COMMAND>\n\n".to_owned();
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+        page +=
+            &format!("  {:<9} {}\n", verb.get_name(), verb.get_about().map(ToString::to_string).unwrap_or_default());
+    }
+    page += "\nExamples:\n  unstick listen 8080\n  unstick ask :6379 -f crlf PING\n";
+    page += "  unstick shake --to :8080 -- python3 client.py {host} {port}\n\n";
+    page += STATUS_LINES;
+    page + "\n`unstick COMMAND -h` shows the options used most, `unstick --help` says more.\n"
 }
 
 fn drawn(screen: &Screen, verb: &Command) -> String {
     let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-    let mut page = format!("{about}\n\nUsage: unstick {} [OPTIONS] {}\n\n", screen.verb, screen.arguments);
+    let options = if screen.options.is_empty() { "" } else { "[OPTIONS] " };
+    let mut page = format!("{about}\n\nUsage: unstick {} {options}{}\n\n", screen.verb, screen.arguments);
     for (name, does) in screen.options {
         if let Some(arg) = verb.get_arguments().find(|arg| arg.get_id() == *name) {
             page += &format!("  {:<25} {does}\n", label(arg));
         }
     }
-    page += "\nExamples:\n";
+    page += if screen.options.is_empty() { "Examples:\n" } else { "\nExamples:\n" };
     for example in screen.examples {
         page += &format!("  {example}\n");
     }
@@ -263,17 +148,39 @@ mod tests {
     use super::*;
     use crate::args::Cli;
 
+    fn is_a_screen(page: &str) {
+        assert!(page.lines().count() <= 24, "{page}");
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+        assert!(page.contains("Exit status: "), "{page}");
+    }
+
     #[test]
-    fn a_screen_has_24_lines_of_80_columns_and_only_options_that_exist() {
+    fn every_screen_has_24_lines_of_80_columns_and_only_options_that_exist() {
         let command = Cli::whole();
-        for screen in &SCREENS {
-            let verb = command.find_subcommand(screen.verb).expect("a verb");
+        is_a_screen(&of_program(&command));
+        for verb in command.get_subcommands() {
+            let screen = screen_of(verb.get_name()).unwrap_or_else(|| panic!("{} has no screen", verb.get_name()));
             for (name, _) in screen.options {
                 assert!(verb.get_arguments().any(|arg| arg.get_id() == *name), "{} has no {name}", screen.verb);
             }
-            let page = drawn(screen, verb);
-            assert!(page.lines().count() <= 24, "{page}");
-            assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+            is_a_screen(&drawn(screen, verb));
+        }
+    }
+
+    #[test]
+    fn the_groups_of_options_stand_in_their_order_and_no_example_is_broken() {
+        for verb in Cli::whole().get_subcommands_mut() {
+            let mut last = None;
+            for heading in verb.get_arguments().filter_map(Arg::get_help_heading) {
+                let place = HEADINGS.iter().position(|known| *known == heading);
+                assert!(place.is_some() && place >= last, "{}: {heading}", verb.get_name());
+                last = place;
+            }
+            let below = below(verb);
+            assert!(below.lines().all(|line| line.chars().count() <= COLUMNS), "{below}");
+            assert!(below.contains("Exit status:"), "{below}");
+            let whole = verb.render_long_help().to_string();
+            assert!(whole.contains(&below), "{whole}");
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::options::values::{at_least_one, mode};
 
 /// How an address is listened on.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Listening")]
 pub struct ListenArgs {
     /// Serve one conversation, then exit
     #[arg(long)]

@@ -19,6 +19,7 @@ mod graceful;
 mod guide;
 mod half_close;
 mod hands_free;
+mod help;
 mod hostile;
 mod hostile_udp;
 mod hostile_unix;

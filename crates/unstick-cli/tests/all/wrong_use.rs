@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::rig::{Peer, Terminal, Vacancy, listener, unstick, unstick_listen};
+use crate::rig::{Peer, Vacancy, listener, unstick, unstick_listen};
 
 const HELP: &str = "unstick connect --help lists its options";
 const KEEPALIVE: &str = "a time from 1s to 32767s, which is what TCP takes, or no for none";
@@ -472,30 +472,6 @@ fn a_message_that_cannot_be_sent_is_said_before_anything_is_opened() {
     }
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "nobody has come");
-}
-
-#[test]
-fn without_a_verb_there_is_help() {
-    let mut process = unstick::<&str>(&[]);
-    assert_eq!((process.code(), &*process.rest()), (2, ""));
-    assert!(process.errors().contains("Usage: unstick <COMMAND>"));
-    let mut process = unstick(&["--help"]);
-    assert!(process.rest().contains("Usage: unstick <COMMAND>"));
-    assert_eq!((process.code(), &*process.errors()), (0, ""));
-}
-
-#[test]
-fn help_fits_a_narrow_terminal() {
-    for verb in ["listen", "connect", "ask", "framings", "generate"] {
-        let mut terminal = Terminal::unstick(&[verb, "--help"], 60);
-        assert_eq!(terminal.code(), 0);
-        let written = terminal.written_up_to("Print help");
-        let text = written.replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[4m", "");
-        let options = text.split("Examples:").next().unwrap_or_default();
-        for line in options.lines() {
-            assert!(line.trim_end().chars().count() <= 60, "{verb}: {line:?}");
-        }
-    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use roff::{Inline, Roff, bold, italic, roman};
 use unstick::wire::{FRAMINGS, PRESETS};
 
 use super::reference::{KEYS, about, examples, names, syntax};
+use crate::help;
 use crate::status::STATUSES;
 
 const ADDRESSES: &[(&str, &str)] = &[
@@ -267,12 +268,10 @@ fn framings(page: &mut Roff) {
     }
 }
 
-/// `Examples:` of a verb's help: a command, and behind two blanks what it does.
+/// The examples of a verb's help.
 fn show_examples(page: &mut Roff, verb: &Command) {
-    let Some(help) = verb.get_after_help().map(ToString::to_string) else { return };
-    for line in help.lines().filter_map(|line| line.strip_prefix("  ")) {
-        let (command, does) = line.split_once("  ").unwrap_or((line, ""));
-        entry(page, [bold(command)], does.trim());
+    for (command, does) in help::examples(verb.get_name()) {
+        entry(page, [bold(*command)], does);
     }
 }
 
