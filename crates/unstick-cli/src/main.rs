@@ -9,6 +9,7 @@ mod complaints;
 mod config;
 mod count;
 mod deadline;
+mod frame_dump;
 mod frontend;
 mod help;
 mod hex;

@@ -230,9 +230,14 @@ fn push(out: &mut String, what: std::fmt::Arguments<'_>) {
 /// Columns that a dump of sixteen bytes a row takes.
 const WIDE: usize = 4 + 2 + 16 * 3 + 2 + 16;
 
-/// Bytes as rows of offset, hexadecimal and text, narrow enough for so many columns where that is possible. With colour the
-/// bytes that are text stand out.
+/// Bytes as rows of offset, hexadecimal and text, at most this many columns wide where that is possible. With colour the bytes
+/// that are text stand out.
 pub fn dump(bytes: &[u8], columns: usize, colour: bool) -> String {
+    dump_styled(bytes, columns, colour, |at| of_byte(bytes[at]))
+}
+
+/// The same, with a style for each byte.
+pub fn dump_styled(bytes: &[u8], columns: usize, colour: bool, style_of: impl Fn(usize) -> Style) -> String {
     let row = if columns >= WIDE { 16 } else { 8 };
     let mut out = String::new();
     for (at, part) in bytes.chunks(row).enumerate() {
@@ -240,18 +245,19 @@ pub fn dump(bytes: &[u8], columns: usize, colour: bool) -> String {
             out.push('\n');
         }
         out += &styled(colour, &format!("{:04x} ", at * row), FAINT);
-        let mut dumped = 0;
-        for run in part.chunk_by(|one, other| is_text(*one) == is_text(*other)) {
-            let hexadecimal: String =
-                (dumped..).zip(run).map(|(column, byte)| cell(column, &format!("{byte:02x}"))).collect();
-            out += &styled(colour, &hexadecimal, of_byte(run[0]));
-            dumped += run.len();
+        let places: Vec<(usize, Style)> = (0..part.len()).map(|column| (column, style_of(at * row + column))).collect();
+        let runs = || places.chunk_by(|(_, one), (_, other)| one == other);
+        for run in runs() {
+            let cells: String =
+                run.iter().map(|(column, _)| cell(*column, &format!("{:02x}", part[*column]))).collect();
+            out += &styled(colour, &cells, run[0].1);
         }
-        out.extend((dumped..row).map(|column| cell(column, "  ")));
+        out.extend((part.len()..row).map(|column| cell(column, "  ")));
         out.push(' ');
-        for run in part.chunk_by(|one, other| is_text(*one) == is_text(*other)) {
-            let text: String = run.iter().map(|byte| if is_text(*byte) { char::from(*byte) } else { '.' }).collect();
-            out += &styled(colour, &text, of_byte(run[0]));
+        for run in runs() {
+            let sign = |byte: u8| if is_text(byte) { char::from(byte) } else { '.' };
+            let text: String = run.iter().map(|(column, _)| sign(part[*column])).collect();
+            out += &styled(colour, &text, run[0].1);
         }
     }
     out

@@ -14,6 +14,7 @@ use crate::codec::Codec;
 use crate::diagnose::guess_protocol;
 use crate::dialogue::Dialogue;
 use crate::error::{DecodeError, DecodeErrorKind};
+use crate::frame::{Frame, FrameLayout};
 use crate::framing::AnyCodec;
 use crate::limits;
 use crate::phase::{Phase, followed};
@@ -205,6 +206,24 @@ impl Decoder {
             Some(Span::Scratch) => Some(&self.finder.scratch),
             Some(Span::Input(start, end)) => Some(&arrived[start..end]),
         })
+    }
+
+    /// The next message with the frame in which it arrived: for programs that show bytes. Slower than [`next`](Self::next),
+    /// and may take turns with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, DecodeError> {
+        let arrived = if self.shared.is_empty() { &self.buf[..] } else { &self.shared[..] };
+        let Some(span) = self.finder.search(arrived)? else { return Ok(None) };
+        let (at, phase) = self.finder.found;
+        let bytes = &arrived[at..self.finder.pos];
+        let (message, lies) = match span {
+            Span::Scratch => (&self.finder.scratch[..], None),
+            Span::Input(start, end) => (&arrived[start..end], Some(start - at..end - at)),
+        };
+        Ok(Some(Frame { message, bytes, layout: FrameLayout::new(&self.finder.phases[phase].codec, bytes, lies) }))
     }
 
     /// The messages in what has arrived, one after the other, as [`next`](Self::next) gives them: for loops over many small

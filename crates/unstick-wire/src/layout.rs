@@ -2,35 +2,10 @@
 //!
 //! For people who look at bytes. Not here: how frames are found while messages pass (`decoder`).
 
-use std::ops::Range;
-
 use crate::codec::{Codec, Context, FrameError, Shape, Step};
+use crate::frame::FrameLayout;
 use crate::phase::{BytePattern, Phase};
 use crate::spec::Framing;
-
-/// The parts of one frame, as ranges of its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FrameLayout {
-    /// Bytes of the frame.
-    pub total: usize,
-    /// The message. `None` where the frame holds it in other bytes: escaped, in digits, in several parts.
-    pub message: Option<Range<usize>>,
-    /// The binary length in it, where there is one.
-    pub length: Option<LengthField>,
-}
-
-/// A binary length in a frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LengthField {
-    /// Its own bytes.
-    pub bytes: Range<usize>,
-    /// The least significant byte comes first.
-    pub little_endian: bool,
-    /// What it counts, where it is a number of bytes as it stands.
-    pub counted: Option<Range<usize>>,
-}
 
 /// A message that a framing can carry.
 const MESSAGE: &[u8] = b"hello";
@@ -121,24 +96,9 @@ impl Framing {
                 }
                 Ok(Step::Need) | Err(FrameError::TooLong { .. } | FrameError::Broken(_)) => return None,
             };
-            return Some(FrameLayout { total, message, length: length_field(codec.shape(), &bytes[..total]) });
+            return Some(FrameLayout::new(&codec, &bytes[..total], message));
         }
     }
-}
-
-/// Where the length stands in a frame, and what it counts: the value is the number of bytes behind it, less `adjust`.
-fn length_field(shape: Shape, frame: &[u8]) -> Option<LengthField> {
-    let Shape::Binary { offset, width, little, adjust, simple } = shape else { return None };
-    let bytes = offset..offset + width;
-    let field = frame.get(bytes.clone())?;
-    let value = match little {
-        true => field.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte)),
-        false => field.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte)),
-    };
-    let from = i64::try_from(bytes.end).ok()?.checked_add(adjust).and_then(|from| usize::try_from(from).ok());
-    let to = |from: usize| from.checked_add(usize::try_from(value).ok()?).filter(|to| *to <= frame.len());
-    let counted = from.filter(|_| simple).and_then(|from| Some(from..to(from)?));
-    Some(LengthField { bytes, little_endian: little, counted })
 }
 
 /// Messages that a phase may carry, the plainest first; such as end the phase, where a message does.

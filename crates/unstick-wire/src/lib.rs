@@ -52,6 +52,7 @@ mod encoder;
 mod error;
 mod fast_path;
 pub mod faults;
+mod frame;
 mod framing;
 mod layout;
 #[doc(hidden)]
@@ -74,8 +75,8 @@ pub use decoder::{Damage, Decoder, Messages};
 pub use dialogue::Dialogue;
 pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, SpecError};
+pub use frame::{Frame, FrameLayout, LengthField};
 pub use framing::FRAMINGS;
-pub use layout::{FrameLayout, LengthField};
 pub use preset::{Family, MessageFormat, PRESETS, Preset, UNSUPPORTED, UnsupportedProtocol};
 pub use role::Role;
 pub use spec::Framing;

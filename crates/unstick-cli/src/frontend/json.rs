@@ -126,7 +126,7 @@ fn object(event: &Event<'_>) -> Option<Value> {
             put_request(&mut object, *request);
             object
         }
-        Event::Message { peer, from, message, binary } => {
+        Event::Message { peer, from, message, binary, .. } => {
             let mut object = json!({ "event": "message", "peer": peer, "from": from });
             put_message(&mut object, message);
             if let Some(binary) = binary {
@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn messages_that_are_not_utf8_are_base64() {
         let event = |message, binary| {
-            object(&Event::Message { peer: 2, from: "127.0.0.1:5", message, binary }).expect("a message is an object")
+            object(&Event::Message { peer: 2, from: "127.0.0.1:5", message, binary, frame: None })
+                .expect("a message is an object")
         };
         assert_eq!(event(&[0xff], None)["base64"], "/w==");
         assert_eq!(event(&[0xff], None).get("binary"), None, "where there are no kinds, none is told");

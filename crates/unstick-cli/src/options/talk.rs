@@ -47,6 +47,9 @@ pub struct TalkArgs {
     /// Show messages as hexadecimal dumps
     #[arg(short = 'x', long, conflicts_with_all = ["io", "json"])]
     pub hex: bool,
+    /// Show whole frames as hexadecimal dumps, with header, payload and trailer in different colours
+    #[arg(long, conflicts_with_all = ["io", "json"])]
+    pub wire: bool,
     /// Print the local time before every message, in a pipe with its offset from UTC
     #[arg(short = 't', long, conflicts_with = "json")]
     pub time: bool,

@@ -107,13 +107,14 @@ impl Bridge {
         warn(&near.address, &target);
         let mut rules = Config::default();
         rules.dump = asked.dump;
+        rules.frames = talk.wire;
         rules.reconnect = reconnect;
         rules.idle = talk.idle;
         rules.deadline = talk.deadline;
         rules.linger = talk.linger.unwrap_or(rules.linger);
         let look = BridgeOutputOptions {
             json: talk.json,
-            hex: talk.hex,
+            hex: talk.hex || talk.wire,
             verbose: wire.verbose,
             joins: !wire.quiet && (wire.verbose || std::io::stderr().is_terminal()),
             messages: target.client.as_ref().is_none_or(|framings| framings.inbound.keeps_boundaries()),
@@ -200,8 +201,12 @@ fn check(talk: &TalkArgs, asked: &BridgeArgs, far: &FramedAddress) -> Result<()>
             Error::usage(format!("{option} is for a conversation at this end, which --to gives to another address"));
         return Err(error.with_hint("leave out one of them"));
     }
-    if (talk.hex || talk.time) && !asked.dump {
-        return Err(Error::usage("--hex and --time show what passes").with_hint("add --dump"));
+    if (talk.hex || talk.wire || talk.time) && !asked.dump {
+        return Err(Error::usage("--hex, --wire and --time show what passes").with_hint("add --dump"));
+    }
+    if talk.wire && !asked.fault.is_empty() {
+        let error = Error::usage("--wire shows frames as they arrive, and --fault changes what they hold");
+        return Err(error.with_hint("--hex shows the messages that leave"));
     }
     if asked.seed.is_some() && asked.fault.is_empty() {
         return Err(Error::usage("--seed repeats faults, and there are none").with_hint("add --fault SPEC"));

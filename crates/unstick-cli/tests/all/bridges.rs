@@ -269,6 +269,12 @@ fn what_passes_is_shown_as_segments_as_messages_and_as_bytes() {
     let dump = "    0000  00 01 ff                                          ...";
     shown(&[], b"\x00\x01\xff", &["1 c2s 3 bytes", dump]);
     shown(&["--hex"], b"a", &["1 c2s 1 byte", "    0000  61                                                a"]);
+    let wire = "    0000  02 68 69                                          .hi";
+    // The bytes pass as they are, and message by message.
+    for more in [&["-f", "u8", "--wire"][..], &["-f", "u8", "--wire", "--frame-timeout", "9s"]] {
+        shown(more, b"\x02hi", &["1 c2s 3 bytes: header 1, payload 2", wire]);
+    }
+    shown(&["--wire"], b"hi", &["1 c2s 2 bytes", "    0000  68 69                                             hi"]);
 }
 
 #[test]

@@ -55,10 +55,21 @@ fn ask_reads_standard_input_in_the_format_of_its_preset_as_connect_does() {
 fn a_preset_in_hexadecimal_stays_so_with_times_and_dumps() {
     let request = "000100000006010300000001";
     let frame = [0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1];
-    for option in ["--time", "--hex"] {
+    for option in ["--time", "--hex", "--wire"] {
         let input = format!("{request}\n");
         sends(connect(&["-f", "modbus", option, "--no-wait"]).input(&input), &frame);
     }
+}
+
+#[test]
+fn whole_frames_are_dumped_with_the_sizes_of_their_parts() {
+    let (listener, address) = listener();
+    let mut process = unstick(&["connect", &address, "-f", "crlf", "--wire", "--count", "1", "--no-stdin"]);
+    let mut peer = Peer::accept(&listener);
+    peer.says("hello\r\n");
+    let row = "   0000  68 65 6c 6c 6f 0d 0a                              hello..";
+    assert_eq!(process.rest(), format!("1> 7 bytes: payload 5, trailer 2\n{row}\n"), "{}", process.errors());
+    assert_eq!(process.code(), 0);
 }
 
 #[test]

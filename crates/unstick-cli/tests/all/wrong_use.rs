@@ -256,7 +256,12 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "--echo is for a conversation at this end, which --to gives to another address",
         "leave out one of them",
     ),
-    (&["listen", ":0", "--to", ":1", "--hex"], "--hex and --time show what passes", "add --dump"),
+    (&["listen", ":0", "--to", ":1", "--hex"], "--hex, --wire and --time show what passes", "add --dump"),
+    (
+        &["listen", ":0", "--to", ":1", "--dump", "--wire", "--fault", "delay=1ms"],
+        "--wire shows frames as they arrive, and --fault changes what they hold",
+        "--hex shows the messages that leave",
+    ),
     (&["listen", ":0", "--to", "-"], "`--to -` is standard input and output", "without --to they are this end already"),
     (
         &["listen", ":0", "--to", "udp://:1", "--to-frame", "u8"],
@@ -330,7 +335,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["connect", ":1", "--hex"],
-        "--hex and --time show messages, and a pipe of bytes has none",
+        "--hex, --wire and --time show messages, and a pipe of bytes has none",
         "name a framing with -f; --io hex writes messages in hexadecimal",
     ),
     (

@@ -25,6 +25,8 @@ pub(super) struct Finder {
     pub(super) scratch: Vec<u8>,
     /// Bytes of the stream before the buffer's first.
     pub(super) before: u64,
+    /// The frame that was found last: where it begins in the buffer, and its phase.
+    pub(super) found: (usize, usize),
     /// Frames left in this phase; 0 in the last one.
     left: u64,
     phase: usize,
@@ -69,6 +71,7 @@ impl Finder {
             pos: 0,
             before: 0,
             scratch: Vec::new(),
+            found: (0, 0),
             left: first.times,
             phase: 0,
             unusual: false,
@@ -145,12 +148,14 @@ impl Finder {
             match found {
                 Ok(Step::Frame { start, end, total }) => {
                     let (base, ends) = (self.pos, self.left > 0 && self.is_last(&input[start..end]));
+                    self.found = (base, self.phase);
                     self.take(total, ends);
                     self.open_lane();
                     return Ok(Some(Span::Input(base + start, base + end)));
                 }
                 Ok(Step::Built { total }) => {
                     let ends = self.left > 0 && self.is_last(&self.scratch);
+                    self.found = (self.pos, self.phase);
                     self.take(total, ends);
                     return Ok(Some(Span::Scratch));
                 }

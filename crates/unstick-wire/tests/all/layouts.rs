@@ -40,6 +40,52 @@ fn header_message_and_trailer_are_told_apart_and_what_a_length_counts() {
 }
 
 #[test]
+fn a_message_comes_with_its_frame_however_the_bytes_are_cut() {
+    for (spec, bytes, wanted) in [
+        ("u16be", &b"\0\x02hi\0\0"[..], &[(&b"\0\x02hi"[..], &b"hi"[..]), (b"\0\0", b"")][..]),
+        ("u8/line", b"\x02hi\x61\n", &[(b"\x02hi", b"hi"), (b"a\n", b"a")]),
+        // Bytes between two frames are in neither.
+        ("json", b" {}  [1]", &[(b"{}", b"{}"), (b"[1]", b"[1]")]),
+        ("slip", b"\xdb\xdd\xc0a\xdb\xdc\xc0", &[(b"\xdb\xdd\xc0", b"\xdb"), (b"a\xdb\xdc\xc0", b"a\xc0")]),
+        ("line,max=2,oversize=discard", b"long\nhi\n", &[(b"hi\n", b"hi")]),
+        // The end of the stream ends the last frame.
+        ("line", b"hi", &[(b"hi", b"hi")]),
+    ] {
+        for cut in 0..=bytes.len() {
+            let mut decoder = Framing::parse(spec).unwrap().decoder();
+            let mut found = Vec::new();
+            for (at, segment) in [&bytes[..cut], &bytes[cut..]].into_iter().enumerate() {
+                decoder.feed(segment);
+                if at == 1 {
+                    decoder.finish();
+                }
+                while let Some(frame) = decoder.next_frame().unwrap() {
+                    assert_eq!(frame.layout.total, frame.bytes.len(), "{spec}");
+                    if let Some(message) = &frame.layout.message {
+                        assert_eq!(&frame.bytes[message.clone()], frame.message, "{spec}");
+                    }
+                    found.push((frame.bytes.to_vec(), frame.message.to_vec()));
+                }
+            }
+            let wanted: Vec<_> = wanted.iter().map(|(frame, message)| (frame.to_vec(), message.to_vec())).collect();
+            assert_eq!(found, wanted, "{spec} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn frames_and_messages_can_be_taken_in_turns() {
+    let mut decoder = Framing::parse("u8").unwrap().decoder();
+    decoder.feed(b"\x01a\x01b\x01c\x01d");
+    assert_eq!(decoder.next().unwrap(), Some(&b"a"[..]));
+    assert_eq!(decoder.next_frame().unwrap().unwrap().bytes, b"\x01b");
+    assert_eq!(decoder.next_bytes().unwrap().unwrap(), "c");
+    let last = decoder.next_frame().unwrap().unwrap();
+    assert_eq!((last.bytes, last.layout.header(), last.layout.payload()), (&b"\x01d"[..], 0..1, 1..2));
+    assert_eq!(decoder.next_frame().unwrap(), None);
+}
+
+#[test]
 fn every_spec_has_a_sample_that_its_decoder_takes_whole() {
     let presets =
         Preset::all().flat_map(|preset| [Role::Client, Role::Server].map(|role| (preset.name, preset.spec(role))));

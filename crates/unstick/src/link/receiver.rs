@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
-use unstick_wire::{Damage, Decoder};
+use unstick_wire::{Damage, Decoder, Frame};
 
 use super::outbox::ReplyHint;
 use crate::budget::Share;
@@ -227,6 +227,19 @@ impl Receiver {
         match &mut self.source {
             Source::Stream(stream) => Ok(stream.decoder.next_bytes()?),
             Source::Datagrams(datagrams) => Ok(datagrams.batch.next_bytes()),
+        }
+    }
+
+    /// As [`try_recv_ref`](Self::try_recv_ref), with the frame in which the message arrived: for programs that show bytes. A
+    /// datagram and a message of a WebSocket are their own frames.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv_ref`](Self::try_recv_ref).
+    pub fn try_recv_frame(&mut self) -> Result<Option<Frame<'_>>> {
+        match &mut self.source {
+            Source::Stream(stream) => Ok(stream.decoder.next_frame()?),
+            Source::Datagrams(datagrams) => Ok(datagrams.batch.next().map(Frame::bare)),
         }
     }
 

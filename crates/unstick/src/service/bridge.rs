@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
-use unstick_wire::Role;
+use unstick_wire::{Frame, Role};
 
 use super::run::{AcceptErrors, Elapsed, Timers};
 use crate::activity::{Activity, bounded};
@@ -290,7 +290,7 @@ impl Hub {
                 }
                 (decoder, self.target.options.pending.share())
             });
-            Some(Tap::new(Arc::clone(self) as Arc<dyn Watch>, peer, from, decoder))
+            Some(Tap::new(Arc::clone(self) as Arc<dyn Watch>, peer, from, decoder, self.rules.frames))
         })
     }
 
@@ -306,7 +306,7 @@ impl Hub {
         let Faults { plan, seed } = &self.target.faults;
         let injector = |from: Role| plan.injector(from, self.target.unit(from), *seed);
         let injectors = (!plan.is_empty()).then(|| [injector(Role::Client), injector(Role::Server)]);
-        let look = Reporting { shown: self.rules.dump, bytes };
+        let look = Reporting { shown: self.rules.dump, frames: self.rules.frames, bytes };
         let watch = Arc::clone(&self) as Arc<dyn Watch>;
         let messages = Arc::new(MessageBridge::new(watch, peer, look, self.rules.linger, injectors));
         if !plan.is_empty() {
@@ -355,8 +355,8 @@ impl Watch for Hub {
         }
     }
 
-    fn passed(&self, peer: PeerId, from: Role, data: &[u8]) {
-        self.emit(Event::Passed { peer, from, data });
+    fn passed(&self, peer: PeerId, from: Role, data: &[u8], frame: Option<&Frame<'_>>) {
+        self.emit(Event::Passed { peer, from, data, frame });
     }
 
     fn puzzled(&self, peer: PeerId, error: Error) {

@@ -21,7 +21,7 @@ impl Output for Diary {
         let line = match event {
             Event::Listening { addresses } => addresses[0].clone(),
             Event::Open { peer, .. } => format!("{peer} opens"),
-            Event::Passed { peer, from, data } => {
+            Event::Passed { peer, from, data, .. } => {
                 let from = if from == Role::Client { "c2s" } else { "s2c" };
                 format!("{peer} {from} {}", data.escape_ascii())
             }

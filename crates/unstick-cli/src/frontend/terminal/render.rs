@@ -7,11 +7,12 @@ use anstyle::Style;
 use unstick::Error;
 use unstick::endpoint::Closing;
 use unstick::service::talk::{Event, PeerId, Reason, Recipient};
-use unstick::wire::Damage;
+use unstick::wire::{Damage, Frame};
 
 use crate::advice;
 use crate::canvas::columns;
 use crate::count::Count;
+use crate::frame_dump;
 use crate::sanitize::{self, Mark};
 use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled};
 
@@ -78,8 +79,8 @@ impl Renderer {
     /// An event as text, if there is anything to say.
     pub fn render(&mut self, event: &Event<'_>) -> Option<Rendered> {
         let notice = match event {
-            Event::Message { peer, message, .. } => {
-                return Some(Rendered { text: self.message(*peer, message), message: true });
+            Event::Message { peer, message, frame, .. } => {
+                return Some(Rendered { text: self.message(*peer, message, *frame), message: true });
             }
             Event::Listening { addresses } => listening(addresses),
             Event::Open { peer, names, datagram, .. } => self.open(*peer, names, *datagram),
@@ -101,16 +102,19 @@ impl Renderer {
         Some(rendered(self.notice(&notice)))
     }
 
-    fn message(&self, peer: PeerId, message: &[u8]) -> String {
+    fn message(&self, peer: PeerId, message: &[u8], frame: Option<&Frame<'_>>) -> String {
         let time = self.time();
         let number = format!("{peer}>");
         let indent = time.len() + number.len() + 1;
-        let shown = if self.look.hex {
-            let dump = sanitize::dump(message, (self.columns)().saturating_sub(indent), self.look.colour);
-            let size = Count(message.len() as u64, "byte");
-            if dump.is_empty() { size.to_string() } else { format!("{size}\n{dump}") }
-        } else {
-            sanitize::text_marked(message, self.mark())
+        let columns = || (self.columns)().saturating_sub(indent);
+        let below = |size: String, dump: String| if dump.is_empty() { size } else { format!("{size}\n{dump}") };
+        let shown = match frame {
+            Some(frame) => below(frame_dump::sizes(frame), frame_dump::dump(frame, columns(), self.look.colour)),
+            None if self.look.hex => {
+                let size = Count(message.len() as u64, "byte").to_string();
+                below(size, sanitize::dump(message, columns(), self.look.colour))
+            }
+            None => sanitize::text_marked(message, self.mark()),
         };
         let shown = shown.replace('\n', &format!("\n{}", " ".repeat(indent)));
         let colour = self.look.colour;
@@ -297,7 +301,7 @@ mod tests {
     }
 
     fn message(text: &[u8]) -> Event<'_> {
-        Event::Message { peer: 12, from: "127.0.0.1:5", message: text, binary: None }
+        Event::Message { peer: 12, from: "127.0.0.1:5", message: text, binary: None, frame: None }
     }
 
     #[test]

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use unstick::service::bridge::{Event, Output, Passed, Reason};
-use unstick::wire::Framing;
-use unstick::wire::Role;
 use unstick::wire::faults::Unit;
 use unstick::wire::shake::Direction;
+use unstick::wire::{Frame, Framing, Role};
 use unstick::{Address, Error, Options, Result, Sender};
 
 use crate::advice;
 use crate::canvas::columns;
 use crate::count::Count;
+use crate::frame_dump;
 use crate::frontend::terminal::render::{colour_of, listening, now};
 use crate::output;
 use crate::style::{CYAN, FAINT, MAGENTA, styled};
@@ -145,21 +145,24 @@ impl BridgeOutput {
         if named.is_empty() { String::new() } else { named.join(", ") + ": " }
     }
 
-    fn passed(&self, peer: u64, from: Role, data: &[u8]) -> String {
+    fn passed(&self, peer: u64, from: Role, data: &[u8], frame: Option<&Frame<'_>>) -> String {
         let colour = self.colour;
         let way = styled(colour, direction(from), if from == Role::Client { CYAN } else { MAGENTA });
         let number = styled(colour, &peer.to_string(), colour_of(peer));
-        let size = styled(colour, &amount(data.len() as u64, true), FAINT);
+        let sizes = frame.map_or_else(|| amount(data.len() as u64, true), frame_dump::sizes);
+        let size = styled(colour, &sizes, FAINT);
         let head = format!("{} {number} {way} {size}", styled(colour, &now(), FAINT));
         let text = std::str::from_utf8(data).ok().filter(|_| !self.look.hex && is_text(data));
+        let columns = || columns().saturating_sub(INDENT.len());
+        let below =
+            |dump: String| format!("{head}\n{INDENT}{}\n", dump.trim_end().replace('\n', &format!("\n{INDENT}")));
+        if let Some(frame) = frame.filter(|frame| !frame.bytes.is_empty()) {
+            return below(frame_dump::dump(frame, columns(), colour));
+        }
         match text {
             Some("") => format!("{head}\n"),
             Some(text) => format!("{head}: {}\n", sanitize::line(text)),
-            None => {
-                let dump = sanitize::dump(data, columns().saturating_sub(INDENT.len()), colour);
-                let dump = dump.trim_end().replace('\n', &format!("\n{INDENT}"));
-                format!("{head}\n{INDENT}{dump}\n")
-            }
+            None => below(sanitize::dump(data, columns(), colour)),
         }
     }
 }
@@ -200,7 +203,7 @@ fn object(event: &Event<'_>, messages: bool, to: &str) -> Option<Value> {
             json_lines::put_request(&mut object, *request);
             object
         }
-        Event::Passed { peer, from, data } => {
+        Event::Passed { peer, from, data, .. } => {
             let event = if messages { "message" } else { "segment" };
             let mut object =
                 json!({ "event": event, "peer": peer, "direction": direction(*from), "bytes": data.len() });
@@ -315,10 +318,10 @@ impl Output for BridgeOutput {
 
 impl BridgeOutput {
     fn tell(&mut self, event: &Event<'_>) -> Result<()> {
-        if let Event::Passed { peer, from, data } = event
+        if let Event::Passed { peer, from, data, frame } = event
             && !self.look.json
         {
-            return self.show(&self.passed(*peer, *from, data));
+            return self.show(&self.passed(*peer, *from, data, *frame));
         }
         if !self.look.json {
             self.notice(event);

@@ -108,18 +108,11 @@ fn explain(canvas: &mut Canvas, layout: &FrameLayout) {
 }
 
 fn parts(layout: &FrameLayout) -> Vec<Part> {
-    let Some(message) = &layout.message else {
-        return vec![Part { title: "frame", ink: Ink::Header, bytes: 0..layout.total }];
-    };
-    // A message that holds its own header begins with it.
-    let header = match &layout.length {
-        Some(length) if message.start == 0 => length.bytes.end,
-        _ => message.start,
-    };
+    let header = if layout.message.is_some() { "header" } else { "frame" };
     let parts = [
-        Part { title: "header", ink: Ink::Header, bytes: 0..header },
-        Part { title: "payload", ink: Ink::Good, bytes: header..message.end },
-        Part { title: "trailer", ink: Ink::Trailer, bytes: message.end..layout.total },
+        Part { title: header, ink: Ink::Header, bytes: layout.header() },
+        Part { title: "payload", ink: Ink::Good, bytes: layout.payload() },
+        Part { title: "trailer", ink: Ink::Trailer, bytes: layout.trailer() },
     ];
     parts.into_iter().filter(|part| !part.bytes.is_empty()).collect()
 }

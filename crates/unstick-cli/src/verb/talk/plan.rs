@@ -143,7 +143,7 @@ impl Plan {
 
     /// The connection is on standard input and output: nothing else can be there.
     fn stand_aside(&mut self, talk: &TalkArgs) -> Result<()> {
-        let screen = talk.json || talk.io.is_some() || talk.hex || talk.time;
+        let screen = talk.json || talk.io.is_some() || talk.hex || talk.wire || talk.time;
         if screen || (!has_greeting(talk) && !answers(talk)) {
             let what = "`connect -` speaks with who is on standard input and output: nothing else can be there";
             return Err(Error::usage(what).with_hint("it takes --send, --echo, --reply or --each"));
@@ -175,7 +175,7 @@ impl Plan {
         rules.serve_on = talk.half_close != Some(HalfClose::Now);
         let look = DisplayOptions {
             colour: output::colour_on(&std::io::stdout()),
-            hex: talk.hex || format(framings.as_ref()) == Format::Hex,
+            hex: talk.hex || talk.wire || format(framings.as_ref()) == Format::Hex,
             time: talk.time,
             verbose: wire.verbose,
         };
@@ -239,11 +239,11 @@ fn front(talk: &TalkArgs, framings: Option<&Framings>, tty: Tty) -> Result<Front
         return Ok(Frontend::Pipe(format));
     }
     let raw = framings.is_some_and(|f| f.inbound.is_raw() && f.outbound.is_raw());
-    let looked_at = talk.hex || talk.time;
+    let looked_at = talk.hex || talk.wire || talk.time;
     Ok(match tty {
         Tty { prompt: true, .. } => Frontend::Prompt,
         Tty { messages: false, .. } if raw && looked_at => {
-            return Err(Error::usage("--hex and --time show messages, and a pipe of bytes has none")
+            return Err(Error::usage("--hex, --wire and --time show messages, and a pipe of bytes has none")
                 .with_hint("name a framing with -f; --io hex writes messages in hexadecimal"));
         }
         Tty { messages: false, .. } if raw => Frontend::Raw,
@@ -275,6 +275,7 @@ fn rules(talk: &TalkArgs, framings: Option<&Framings>, matches: &ArgMatches, mod
     rules.until = talk.until.clone().map(Bytes::from);
     rules.idle = talk.idle;
     rules.deadline = talk.deadline;
+    rules.frames = talk.wire;
     rules.wait = !talk.no_wait;
     rules.linger = talk.linger.unwrap_or(rules.linger);
     rules.leave_at_end = mode.prompt;

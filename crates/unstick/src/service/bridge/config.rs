@@ -138,6 +138,8 @@ impl Default for Reconnect {
 pub struct Config {
     /// Give what passes to the output: [`Event::Passed`](super::Event::Passed).
     pub dump: bool,
+    /// Give it the frame in which a message arrived, too. Faults change messages: with them there is none.
+    pub frames: bool,
     /// Serve one client.
     pub once: bool,
     /// Clients at once; later ones wait to be accepted.
@@ -161,7 +163,7 @@ impl Default for Config {
     fn default() -> Self {
         let linger = Duration::from_secs(1);
         let stop = Stop::default();
-        let (once, dump, max_peers, idle, peer_idle) = (false, false, None, None, None);
-        Self { dump, once, max_peers, idle, peer_idle, deadline: None, linger, reconnect: None, stop }
+        let (once, dump, frames, max_peers, idle, peer_idle) = (false, false, false, None, None, None);
+        Self { dump, frames, once, max_peers, idle, peer_idle, deadline: None, linger, reconnect: None, stop }
     }
 }

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use unstick_wire::Role;
 use unstick_wire::faults::Unit;
+use unstick_wire::{Frame, Role};
 
 use super::super::run::PeerId;
 use crate::endpoint::{PeerAddrs, Request};
@@ -71,6 +71,8 @@ pub enum Event<'a> {
         from: Role,
         /// A message, or a segment where there is no framing.
         data: &'a [u8],
+        /// The frame in which the message arrived, with [`Config::frames`](super::Config::frames).
+        frame: Option<&'a Frame<'a>>,
     },
     /// What has been done to one side's words on a bridge that has ended, or with the run.
     Faulted {

@@ -45,6 +45,8 @@ pub(super) struct MessageBridge {
 pub(super) struct Reporting {
     /// What passes is shown.
     pub(super) shown: bool,
+    /// Messages are shown with their frames.
+    pub(super) frames: bool,
     /// What passes is counted in bytes: what looks like messages here is what reads and faults made of them.
     pub(super) bytes: bool,
 }
@@ -335,7 +337,7 @@ impl MessageBridge {
         self.make_room().await;
         let sent = !binary && to.offer(message)?;
         if self.look.shown {
-            self.watch.passed(self.peer, from, message);
+            self.watch.passed(self.peer, from, message, None);
         }
         if !sent {
             send(to, message, binary).await?;
@@ -419,10 +421,14 @@ impl MessageBridge {
             self.make_room().await;
             loop {
                 let binary = says.next_is_binary() == Some(true);
-                match says.try_recv_ref() {
-                    Ok(Some(message)) => {
+                let arrived = match self.look.frames {
+                    true => says.try_recv_frame().map(|frame| frame.map(|frame| (frame.message, Some(frame)))),
+                    false => says.try_recv_ref().map(|message| message.map(|message| (message, None))),
+                };
+                match arrived {
+                    Ok(Some((message, frame))) => {
                         if self.look.shown {
-                            self.watch.passed(self.peer, from, message);
+                            self.watch.passed(self.peer, from, message, frame.as_ref());
                         }
                         if let Err(error) = send(to, message, binary).await {
                             return Some(Ended::Target(error));

@@ -67,7 +67,7 @@ impl Hub {
         let link = Link::new(client, self.target.client.as_ref(), &self.target.options)?;
         let (client, says) = link.split();
         let watch = Arc::clone(&self) as Arc<dyn Watch>;
-        let look = Reporting { shown: self.rules.dump, bytes: false };
+        let look = Reporting { shown: self.rules.dump, frames: self.rules.frames, bytes: false };
         let messages = MessageBridge::new(watch, peer, look, self.rules.linger, None);
         let hub = Arc::clone(&self);
         let (pause, failed, opened) = (how.pause, 0, false);

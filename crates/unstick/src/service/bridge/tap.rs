@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use unstick_wire::{Decoder, Role};
+use unstick_wire::{Decoder, Frame, Role};
 
 use super::super::run::PeerId;
 use crate::budget::Share;
@@ -18,7 +18,7 @@ pub(super) trait Watch: Send + Sync {
     fn note(&self);
 
     /// This passes, and is to be shown.
-    fn passed(&self, peer: PeerId, from: Role, data: &[u8]);
+    fn passed(&self, peer: PeerId, from: Role, data: &[u8], frame: Option<&Frame<'_>>);
 
     /// What has passed cannot be shown as messages.
     fn puzzled(&self, peer: PeerId, error: Error);
@@ -37,12 +37,20 @@ pub(super) struct Tap {
     from: Role,
     /// Finds the messages; none where segments are shown. And what the one that has not ended holds of the budget of many.
     decoder: Option<(Decoder, Share)>,
+    /// Messages are shown with their frames.
+    frames: bool,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Tap {
-    pub(super) fn new(watch: Arc<dyn Watch>, peer: PeerId, from: Role, decoder: Option<(Decoder, Share)>) -> Self {
-        Self { watch, peer, from, decoder, waiting: None }
+    pub(super) fn new(
+        watch: Arc<dyn Watch>,
+        peer: PeerId,
+        from: Role,
+        decoder: Option<(Decoder, Share)>,
+        frames: bool,
+    ) -> Self {
+        Self { watch, peer, from, decoder, frames, waiting: None }
     }
 
     /// Ready when more can be shown.
@@ -78,7 +86,7 @@ impl Tap {
     pub(super) fn passes(&mut self, segment: &[u8]) {
         let Some((decoder, _)) = &mut self.decoder else {
             if !segment.is_empty() {
-                self.watch.passed(self.peer, self.from, segment);
+                self.watch.passed(self.peer, self.from, segment, None);
             }
             return;
         };
@@ -87,8 +95,11 @@ impl Tap {
             segment => decoder.feed(segment),
         }
         loop {
-            match decoder.next() {
-                Ok(Some(message)) => self.watch.passed(self.peer, self.from, message),
+            match decoder.next_frame() {
+                Ok(Some(frame)) => {
+                    let shown = Some(&frame).filter(|_| self.frames);
+                    self.watch.passed(self.peer, self.from, frame.message, shown);
+                }
                 Ok(None) => return,
                 Err(error) => {
                     // The bytes pass as they are, whatever they look like: from now on they are shown as they come.
@@ -96,7 +107,7 @@ impl Tap {
                     self.watch.puzzled(self.peer, error.into());
                     self.decoder = None;
                     if !rest.is_empty() {
-                        self.watch.passed(self.peer, self.from, &rest);
+                        self.watch.passed(self.peer, self.from, &rest, None);
                     }
                     return;
                 }

@@ -72,6 +72,8 @@ pub struct Config {
     /// Bytes of messages that wait for one of many peers, beyond its connection's queue. One that makes no room for more is
     /// closed.
     pub max_queue: usize,
+    /// Give each message to the output with the frame in which it arrived.
+    pub frames: bool,
     /// Ends the run: nothing more is taken, and what was taken is still written, within [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
     pub stop: Stop,
 }
@@ -100,6 +102,7 @@ impl Default for Config {
             #[cfg(feature = "exec")]
             processes: Processes::default(),
             max_queue: limits::MAX_BACKLOG,
+            frames: false,
             stop: Stop::default(),
         }
     }

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use unstick_wire::Frame;
+
 use super::super::run::PeerId;
 use crate::endpoint::{Closing, Notice, PeerAddrs, Request};
 use crate::error::{Error, Result};
@@ -38,6 +40,8 @@ pub enum Event<'a> {
         message: &'a [u8],
         /// It came as a binary message, or as text; `None` where the transport knows no such thing: WebSocket does.
         binary: Option<bool>,
+        /// The frame in which it arrived, with [`Config::frames`](super::Config::frames).
+        frame: Option<&'a Frame<'a>>,
     },
     /// A frame has not ended for a while.
     Pending {

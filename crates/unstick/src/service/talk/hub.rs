@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use unstick_wire::Frame;
 
 use super::super::run::PeerId;
 use super::backlog::Backlog;
@@ -36,6 +37,15 @@ pub(super) struct Signals {
     pub(super) over: Notify,
     /// Something of a backlog has been sent.
     pub(super) moved: Notify,
+}
+
+/// A message that has arrived.
+#[derive(Clone, Copy)]
+pub(super) struct Arrived<'a> {
+    pub(super) message: &'a [u8],
+    /// As in [`Event::Message`].
+    pub(super) binary: Option<bool>,
+    pub(super) frame: Option<&'a Frame<'a>>,
 }
 
 pub(super) struct State<O> {
@@ -366,8 +376,9 @@ impl<O: Output> State<O> {
 
     /// Shows a message that has arrived, and counts it. The error says that it cannot be shown: this concerns its peer.
     #[inline]
-    pub(super) fn take(&mut self, id: PeerId, from: &str, message: &[u8], binary: Option<bool>) -> Result<()> {
-        match self.output.event(Event::Message { peer: id, from, message, binary }) {
+    pub(super) fn take(&mut self, id: PeerId, from: &str, arrived: Arrived<'_>) -> Result<()> {
+        let Arrived { message, binary, frame } = arrived;
+        match self.output.event(Event::Message { peer: id, from, message, binary, frame }) {
             Err(error) if error.is_message_rejected() => return Err(error),
             Err(error) => self.unwritten(error),
             Ok(()) => {}

@@ -12,7 +12,7 @@ use super::allowance::Allowance;
 use super::answer;
 use super::config::AutoReply;
 use super::event::{Event, Outcome, Output, Reason};
-use super::hub::{Hub, PeerState};
+use super::hub::{Arrived, Hub, PeerState};
 use crate::activity::{Activity, sleep_until};
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
@@ -267,11 +267,15 @@ impl<O: Output> PeerTask<O> {
                 return Ok(Taken::Enough);
             }
             let binary = receiver.next_is_binary();
-            let Some(message) = receiver.try_recv_ref()? else { break };
+            let arrived = match hub.rules.frames {
+                true => receiver.try_recv_frame()?.map(|frame| (frame.message, Some(frame))),
+                false => receiver.try_recv_ref()?.map(|message| (message, None)),
+            };
+            let Some((message, frame)) = arrived else { break };
             any = true;
             turn.take(message.len());
             *pending = Pending::Nothing;
-            if let Err(error) = state.take(*id, from, message, binary) {
+            if let Err(error) = state.take(*id, from, Arrived { message, binary, frame: frame.as_ref() }) {
                 return Ok(Taken::Over(Reason::Refused(error)));
             }
             if silent && hub.has_enough(&state) {
