@@ -62,9 +62,10 @@ def websocat(home):
 def c_programs(home):
     out = home / "target/c"
     out.mkdir(parents=True, exist_ok=True)
+    headers = max(header.stat().st_mtime for header in (home / "c").glob("*.h"))
     for source in sorted((home / "c").glob("*.c")):
         binary = out / source.stem
-        if binary.exists() and binary.stat().st_mtime > source.stat().st_mtime:
+        if binary.exists() and binary.stat().st_mtime > max(headers, source.stat().st_mtime):
             continue
         libraries = ["-lzmq"] if "#include <zmq.h>" in source.read_text() else []
         do(["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(binary), str(source), *libraries])

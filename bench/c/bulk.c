@@ -8,24 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 enum { ROOM = 256 * 1024, PAYLOAD = 64, FRAME = 4 + PAYLOAD };
 static unsigned char room[ROOM];
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static int sink(long long size)
 {
@@ -34,18 +22,18 @@ static int sink(long long size)
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) < 0 || listen(listener, 16) < 0 ||
 	    getsockname(listener, (struct sockaddr *)&at, &length) < 0)
-		die("sink");
+		fail("sink");
 	printf("%d\n", ntohs(at.sin_port));
 	fflush(stdout);
 	int client = accept(listener, NULL, NULL);
 	if (client < 0)
-		die("accept");
+		fail("accept");
 	double begun = 0;
 	long long left = size;
 	while (left > 0) {
 		ssize_t got = recv(client, room, ROOM, 0);
 		if (got <= 0)
-			die("recv");
+			fail("recv");
 		if (left == size)
 			begun = now();
 		left -= got;
@@ -60,14 +48,14 @@ static int source(int port, long long size, int once)
 		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int server = socket(AF_INET, SOCK_STREAM, 0);
 	if (server < 0 || connect(server, (struct sockaddr *)&to, sizeof to) < 0)
-		die("connect");
+		fail("connect");
 	long long done = 0;
 	while (done < size) {
 		// What is in the room repeats itself after `once` bytes, of which some have gone.
 		long long offset = done % once, left = size - done;
 		ssize_t sent = send(server, room + offset, left < once - offset ? (size_t)left : (size_t)(once - offset), 0);
 		if (sent <= 0)
-			die("send");
+			fail("send");
 		done += sent;
 	}
 	shutdown(server, SHUT_WR);

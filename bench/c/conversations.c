@@ -14,8 +14,9 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 enum { MESSAGE = 64, ROOM = 64 * 1024, EVENTS = 256, FILES = 1 << 16 };
 
@@ -23,31 +24,18 @@ static unsigned char room[ROOM];
 // What has come back of the message under way, by descriptor.
 static int have[FILES];
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void no_delay(int fd)
 {
 	int on = 1;
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
-		die("TCP_NODELAY");
+		fail("TCP_NODELAY");
 }
 
 static void watch(int epoll, int fd, uint32_t events, int how)
 {
 	struct epoll_event event = {.events = events, .data.fd = fd};
 	if (epoll_ctl(epoll, how, fd, &event) < 0)
-		die("epoll_ctl");
+		fail("epoll_ctl");
 }
 
 _Noreturn static void serve(void)
@@ -57,7 +45,7 @@ _Noreturn static void serve(void)
 	socklen_t len = sizeof at;
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), epoll = epoll_create1(0);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&at, len) < 0 || listen(listener, 4096) < 0)
-		die("listen");
+		fail("listen");
 	getsockname(listener, (struct sockaddr *)&at, &len);
 	printf("%d\n", ntohs(at.sin_port));
 	fflush(stdout);
@@ -86,9 +74,9 @@ static int open_to(int epoll, const struct sockaddr_in *to)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (fd < 0 || fd >= FILES)
-		die("socket");
+		fail("socket");
 	if (connect(fd, (const struct sockaddr *)to, sizeof *to) < 0 && errno != EINPROGRESS)
-		die("connect");
+		fail("connect");
 	no_delay(fd);
 	have[fd] = 0;
 	watch(epoll, fd, EPOLLOUT, EPOLL_CTL_ADD);
@@ -102,10 +90,10 @@ static void ask(int epoll, int fd)
 	socklen_t len = sizeof error;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error) {
 		errno = error;
-		die("connect");
+		fail("connect");
 	}
 	if (send(fd, message, MESSAGE, MSG_NOSIGNAL) != MESSAGE)
-		die("send");
+		fail("send");
 	watch(epoll, fd, EPOLLIN, EPOLL_CTL_MOD);
 }
 
@@ -168,7 +156,7 @@ static int clients(int stay, int port, long at_once, long total)
 				done++;
 			}
 			if (send(fd, message, MESSAGE, MSG_NOSIGNAL) != MESSAGE)
-				die("send");
+				fail("send");
 		}
 	}
 	printf("%.6f\n", now() - start);

@@ -10,30 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 enum { PAYLOAD = 64, FRAME = 4 + PAYLOAD, ROOM = 64 * 1024 };
 static unsigned char room[ROOM];
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static long long now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long long)t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 static void no_delay(int fd)
 {
 	int on = 1;
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
-		die("TCP_NODELAY");
+		fail("TCP_NODELAY");
 }
 
 // One frame, however the bytes come: almost always one recv. 0 at the peer's end.
@@ -43,7 +31,7 @@ static int receive(int fd)
 	while (have < 4 || have < 4 + (size_t)ntohl(*(uint32_t *)room)) {
 		ssize_t n = recv(fd, room + have, ROOM - have, 0);
 		if (n < 0)
-			die("recv");
+			fail("recv");
 		if (n == 0)
 			return 0;
 		have += (size_t)n;
@@ -57,17 +45,17 @@ static int serve(void)
 	socklen_t len = sizeof at;
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&at, len) < 0 || listen(listener, 1) < 0)
-		die("listen");
+		fail("listen");
 	getsockname(listener, (struct sockaddr *)&at, &len);
 	printf("%d\n", ntohs(at.sin_port));
 	fflush(stdout);
 	int fd = accept(listener, NULL, NULL);
 	if (fd < 0)
-		die("accept");
+		fail("accept");
 	no_delay(fd);
 	while (receive(fd))
 		if (send(fd, room, FRAME, 0) != FRAME)
-			die("send");
+			fail("send");
 	return 0;
 }
 
@@ -85,14 +73,14 @@ static int ask(int port, int rounds)
 	long long *took = calloc((size_t)rounds, sizeof *took);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (!took || fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
-		die("connect");
+		fail("connect");
 	no_delay(fd);
 	for (int i = 0; i < rounds; i++) {
 		long long start = now_ns();
 		if (send(fd, frame, FRAME, 0) != FRAME)
-			die("send");
+			fail("send");
 		if (!receive(fd))
-			die("the echo ended");
+			fail("the echo ended");
 		took[i] = now_ns() - start;
 	}
 	qsort(took, (size_t)rounds, sizeof *took, by_size);

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <zmq.h>
+
+#include "clock.h"
 
 enum { PAYLOAD = 64 };
 
@@ -14,13 +15,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "%s: %s\n", what, zmq_strerror(zmq_errno()));
 	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static int pull(void *context, long count)

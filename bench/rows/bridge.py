@@ -181,6 +181,20 @@ def bytes_each(bench):
             return (settled(bridge.pid, bound) - before) / CONNECTIONS
 
 
+def against_haproxy(name, what, at_once, unit, load):
+    """A row with many connections; `load` says what they do, how many at once, and how often."""
+    return Row(
+        name=name,
+        what=f"{what} a second through `listen A --to B`, {at_once}",
+        unit=f"{unit}/s",
+        more_is_better=True,
+        sides=[Side("unstick", many(ours, *load)), Side("HAProxy", many(haproxy, *load))],
+        bar=Bar("at_least", 1.05),
+        how=SETUP + MANY,
+        needs=frozenset({"unstick"}),
+    )
+
+
 ROWS = [
     Row(
         name="bridge-bulk-socat",
@@ -208,31 +222,9 @@ ROWS = [
         needs=frozenset({"unstick"}),
         rounds=7,
     ),
-    Row(
-        name="bridge-short",
-        what="short conversations a second through `listen A --to B`, 64 at once",
-        unit="conversations/s",
-        more_is_better=True,
-        sides=[
-            Side("unstick", many(ours, "short", 64, 10_000, 2_000)),
-            Side("HAProxy", many(haproxy, "short", 64, 10_000, 2_000)),
-        ],
-        bar=Bar("at_least", 1.05),
-        how=SETUP + MANY,
-        needs=frozenset({"unstick"}),
-    ),
-    Row(
-        name="bridge-round-trips",
-        what="round trips a second through `listen A --to B`, 1,000 connections",
-        unit="round trips/s",
-        more_is_better=True,
-        sides=[
-            Side("unstick", many(ours, "round", 1_000, 100_000, 20_000)),
-            Side("HAProxy", many(haproxy, "round", 1_000, 100_000, 20_000)),
-        ],
-        bar=Bar("at_least", 1.05),
-        how=SETUP + MANY,
-        needs=frozenset({"unstick"}),
+    against_haproxy("bridge-short", "short conversations", "64 at once", "conversations", ("short", 64, 10_000, 2_000)),
+    against_haproxy(
+        "bridge-round-trips", "round trips", "1,000 connections", "round trips", ("round", 1_000, 100_000, 20_000)
     ),
     Row(
         name="bridge-latency",
