@@ -181,13 +181,16 @@ impl Receiver {
         Ok(Message::Compare { file })
     }
 
-    /// A file stands under its final name, flushed to disk.
+    /// A file stands under its final name, flushed to disk. One that is [present](Outcome::Present) from an earlier connection
+    /// needs no hash of this one.
     ///
     /// # Errors
     ///
     /// Where its hash has not come.
     pub fn resolve(&mut self, file: u32, outcome: Outcome, hash: Hash) -> Result<Message, Violation> {
-        self.step(file, &[State::Proving], State::Over)?;
+        let early = outcome == Outcome::Present && self.entry(file)?.kind == Kind::File;
+        let from: &[State] = if early { &[State::Open, State::Proving] } else { &[State::Proving] };
+        self.step(file, from, State::Over)?;
         Ok(Message::Resolved { file, outcome, hash })
     }
 

@@ -144,7 +144,10 @@ impl Sender {
                 Ok(Request::Hash { file })
             }
             Message::Resolved { file, outcome, hash } => {
-                self.step(file, &[State::Sent], State::Over)?;
+                // One that came over an earlier connection is known to be there before its bytes or its hash are sent.
+                let early = outcome == Outcome::Present && self.entry(file)?.kind == Kind::File;
+                let from: &[State] = if early { &[State::Listed, State::Sent] } else { &[State::Sent] };
+                self.step(file, from, State::Over)?;
                 self.over += 1;
                 Ok(Request::Resolved { file, outcome, hash })
             }

@@ -319,6 +319,21 @@ fn a_changed_source_begins_anew_and_not_for_ever() {
 }
 
 #[test]
+fn a_file_of_an_earlier_connection_is_resolved_without_its_bytes() {
+    let mut receiver = told(&[file("a", 10)]).unwrap();
+    assert!(receiver.resolve(0, Outcome::Received, HASH).is_err(), "nothing has come of it now");
+    let resolved = receiver.resolve(0, Outcome::Present, HASH).unwrap();
+    assert!(receiver.is_complete());
+    let mut sender = Sender::new(Manifest::of([file("a", 10)], Naming::Unix).unwrap());
+    let come = Message::Resolved { file: 0, outcome: Outcome::Received, hash: HASH };
+    assert!(sender.receive(bytes(&come)).is_err(), "nothing was sent of it");
+    let known = Ok(Request::Resolved { file: 0, outcome: Outcome::Present, hash: HASH });
+    assert_eq!(sender.receive(bytes(&resolved)), known);
+    assert!(sender.receive(bytes(&resolved)).is_err(), "twice");
+    assert_eq!(sender.receive(bytes(&Message::Done)), Ok(Request::Over));
+}
+
+#[test]
 fn what_failed_at_one_side_is_passed_over_at_the_other() {
     let mut receiver = coming(10);
     let failed = receiver.fail(0, Reason::Full, &"x".repeat(5000)).unwrap();

@@ -7,21 +7,25 @@
 //!
 //! Not here: the order of messages (`wire::transfer`), and where connections come from ([`crate::link`]).
 
+mod complete;
 mod conversation;
 mod credentials;
 mod event;
 mod inbox;
 mod journal;
 mod outgoing;
+mod part;
 pub mod plain;
 mod reachable;
 mod reader;
 mod receiving;
 mod sending;
 mod session;
+mod settler;
 mod source;
 mod ticket;
 mod tree;
+mod verdict;
 mod writer;
 
 pub use event::{Event, Observer, Tally};

@@ -5,18 +5,19 @@
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
-use unstick_wire::transfer::{Entry, Kind, Manifest, Naming, RESERVED};
+use unstick_wire::transfer::{Entry, Hash, Kind, Manifest, Naming, RESERVED};
 
+use super::part::{Folder, Part, Placed, above, last, reopened, sync};
 use crate::error::{Error, Result, plain};
 
 /// What happens to a file that has the name of one that comes.
@@ -38,15 +39,13 @@ pub struct Inbox {
     rereads: bool,
     /// Numbers the parts of this run.
     parts: AtomicU64,
-}
-
-/// How a file came to stand under its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Placed {
-    /// It was put there.
-    Moved,
-    /// Another stands there.
-    Exists,
+    /// The file system as a whole, where flushing it flushes every file in it.
+    system: Option<File>,
+    /// Whether a connection's files are being written.
+    busy: Mutex<bool>,
+    /// The directory that was opened last, by its path.
+    opened: Mutex<Option<(Vec<u8>, Arc<Dir>)>>,
+    idle: Condvar,
 }
 
 impl Inbox {
@@ -60,7 +59,18 @@ impl Inbox {
         let failed = |error: io::Error| Error::other(format!("{}: {}", path.display(), plain(&error)));
         std::fs::create_dir_all(&path).map_err(failed)?;
         let root = Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?;
-        let inbox = Self { root, path: path.clone(), overwrite, rereads: false, parts: AtomicU64::new(0) };
+        let system = whole_system(&root);
+        let inbox = Self {
+            root,
+            path: path.clone(),
+            overwrite,
+            rereads: false,
+            parts: AtomicU64::new(0),
+            system,
+            busy: Mutex::default(),
+            opened: Mutex::default(),
+            idle: Condvar::new(),
+        };
         inbox.clean().map_err(failed)?;
         Ok(inbox)
     }
@@ -97,15 +107,28 @@ impl Inbox {
 
     /// The size of the file of that name, if one is there.
     pub(super) fn size_of(&self, path: &[u8]) -> Option<u64> {
-        let meta = self.root.symlink_metadata(OsStr::from_bytes(path)).ok()?;
+        let meta = self.look(path).ok()?;
         Some(if meta.is_file() { meta.len() } else { u64::MAX })
+    }
+
+    /// How the file of that name looks.
+    pub(super) fn look(&self, path: &[u8]) -> io::Result<Metadata> {
+        self.directory(above(path))?.symlink_metadata(last(path))
+    }
+
+    /// The BLAKE3 hash of the file of that name.
+    pub(super) fn hash_of(&self, path: &[u8]) -> io::Result<Hash> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(self.existing(path)?)?;
+        Ok(*hasher.finalize().as_bytes())
     }
 
     /// Opens the file of that name for reading, which is no link, device or pipe.
     pub(super) fn existing(&self, path: &[u8]) -> io::Result<File> {
         let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
-        let file =
-            self.root.open_with(OsStr::from_bytes(path), OpenOptions::new().read(true).custom_flags(flags as i32))?;
+        let options = &mut OpenOptions::new();
+        let options = options.read(true).custom_flags(flags as i32);
+        let file = self.directory(above(path))?.open_with(last(path), options)?;
         match file.metadata()?.is_file() {
             true => Ok(file.into_std()),
             false => Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is not a file")),
@@ -116,14 +139,13 @@ impl Inbox {
     pub(super) fn part(&self) -> io::Result<Part> {
         let state = self.state()?;
         loop {
-            let number = self.parts.fetch_add(1, Ordering::Relaxed);
-            let name = format!("{}-{number}.{PART}", std::process::id());
+            let name = self.new_name(PART);
             match state.open_with(&name, OpenOptions::new().write(true).create_new(true)) {
                 Ok(file) => {
                     let file = file.into_std();
                     // As long as it is held, no other run takes it for a leftover.
                     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-                    return Ok(Part { file, state, name, stays: false, placed: false });
+                    return Ok(Part::new(file, &Folder::shared(state), name, false));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -185,7 +207,60 @@ impl Inbox {
     pub(super) fn resumable(&self, name: &str, ending: &str) -> io::Result<Part> {
         let file = self.kept_or_new(name, ending)?;
         lock(&file)?;
-        Ok(Part { file, state: self.state()?, name: format!("{name}.{ending}"), stays: true, placed: false })
+        Ok(Part::new(file, &Folder::shared(self.state()?), format!("{name}.{ending}"), true))
+    }
+
+    fn new_name(&self, ending: &str) -> String {
+        format!("{}-{}.{ending}", std::process::id(), self.parts.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A directory for the small files of one connection, which begin anew when they are not finished.
+    pub(super) fn folder(&self) -> io::Result<Arc<Folder>> {
+        loop {
+            match Folder::own(self.state()?, self.new_name(FOLDER)) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made,
+            }
+        }
+    }
+
+    /// Flushes a file to disk, and gives it its name.
+    pub(super) fn place(&self, mut part: Part, path: &[u8]) -> io::Result<Placed> {
+        part.file().sync_all()?;
+        let mut made = Vec::new();
+        let parent = self.parent(path, &mut |path| made.push(above(path).to_vec()))?;
+        made.iter().try_for_each(|above| self.flush_directory(above))?;
+        let (_file, mut place) = part.close();
+        let placed = place.give(&parent, last(path), self.overwrite == Overwrite::Always)?;
+        if placed == Placed::Moved {
+            sync(&parent)?;
+        }
+        Ok(placed)
+    }
+
+    /// Waits until what an earlier connection brought has been written: both may bring the same files.
+    pub(super) fn occupy(self: &Arc<Self>) -> Occupied {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.idle.wait_timeout_while(busy, HELD, |busy| *busy);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = true;
+        Occupied(Arc::clone(self))
+    }
+
+    /// Flushes everything in the file system at once. False where that cannot be done: then each file is flushed alone.
+    pub(super) fn flush_system(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            self.system.as_ref().is_some_and(|system| rustix::fs::syncfs(system).is_ok())
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            self.system.is_some()
+        }
+    }
+
+    /// Flushes the entries of a directory below this one; the empty path is this one itself.
+    pub(super) fn flush_directory(&self, path: &[u8]) -> io::Result<()> {
+        sync(&*self.directory(path)?)
     }
 
     pub(super) fn remove_kept(&self, name: &str, ending: &str) {
@@ -195,38 +270,61 @@ impl Inbox {
         }
     }
 
-    /// Makes a directory, with those above it. False where it was there.
-    pub(super) fn make_directory(&self, path: &[u8]) -> io::Result<bool> {
-        let parent = self.parent(path)?;
+    /// Makes a directory, with those above it, and does not flush them: `made` gets the path of each. False where it was there.
+    pub(super) fn make_directory(&self, path: &[u8], made: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+        let parent = self.parent(path, made)?;
         let name = last(path);
         match parent.create_dir(name) {
-            Ok(()) => sync(&parent).map(|()| true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => parent.open_dir(name).map(|_| false),
+            Ok(()) => {
+                made(path);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => below(&parent, name).map(|_| false),
             Err(error) => Err(error),
         }
     }
 
-    /// Gives a directory its permissions and time.
+    /// Gives a directory its permissions and time, and flushes neither.
     pub(super) fn dress_directory(&self, path: &[u8], mode: u32, modified: SystemTime) -> io::Result<()> {
-        let directory = self.root.open_dir(OsStr::from_bytes(path))?.open(".")?.into_std();
+        let directory = self.directory(path)?.open(".")?.into_std();
         directory.set_modified(modified)?;
-        directory.set_permissions(Permissions::from_mode(mode))?;
-        directory.sync_all()
+        directory.set_permissions(Permissions::from_mode(mode))
     }
 
-    /// Opens the directory that a path lies in, and makes it.
-    fn parent(&self, path: &[u8]) -> io::Result<Dir> {
-        let mut dir = self.root.try_clone()?;
-        let names: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
-        for name in &names[..names.len() - 1] {
-            let name = OsStr::from_bytes(name);
+    /// Opens the directory that a path lies in, and makes it without a flush: `made` gets the path of each that was missing.
+    pub(super) fn parent(&self, path: &[u8], made: &mut dyn FnMut(&[u8])) -> io::Result<Arc<Dir>> {
+        match self.directory(above(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        let (above, mut dir) = (above(path), self.root.try_clone()?);
+        for end in ends(above) {
+            let name = last(&above[..end]);
             match dir.create_dir(name) {
-                Ok(()) => sync(&dir)?,
+                Ok(()) => made(&above[..end]),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
-            dir = dir.open_dir(name)?;
+            dir = below(&dir, name)?;
         }
+        Ok(Arc::new(dir))
+    }
+
+    /// Opens a directory below this one; the empty path is this one itself. No link is followed: who can make one would choose
+    /// where others' files go. The last one that was opened is kept, since one file of a directory follows the other.
+    pub(super) fn directory(&self, path: &[u8]) -> io::Result<Arc<Dir>> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, dir)) = &*opened
+            && known == path
+        {
+            return Ok(Arc::clone(dir));
+        }
+        let mut dir = self.root.try_clone()?;
+        for end in ends(path) {
+            dir = below(&dir, last(&path[..end]))?;
+        }
+        let dir = Arc::new(dir);
+        *opened = Some((path.to_vec(), Arc::clone(&dir)));
         Ok(dir)
     }
 
@@ -235,12 +333,17 @@ impl Inbox {
         let Ok(state) = self.root.open_dir(RESERVED) else { return Ok(()) };
         for entry in state.entries()? {
             let name = entry?.file_name();
-            if Path::new(&name).extension() != Some(OsStr::new(PART)) {
-                continue;
-            }
-            let Ok(file) = state.open_with(&name, OpenOptions::new().write(true)) else { continue };
-            if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok() {
-                state.remove_file(&name)?;
+            let ending = Path::new(&name).extension();
+            if ending == Some(OsStr::new(PART)) {
+                let Ok(file) = state.open_with(&name, OpenOptions::new().write(true)) else { continue };
+                if is_free(&file.into_std()) {
+                    state.remove_file(&name)?;
+                }
+            } else if ending == Some(OsStr::new(FOLDER)) {
+                let Ok(folder) = state.open_dir(&name).and_then(|folder| folder.open(".")) else { continue };
+                if is_free(&folder.into_std()) {
+                    state.remove_dir_all(&name)?;
+                }
             }
         }
         self.tidy();
@@ -257,88 +360,59 @@ impl Inbox {
 /// What the names of files end in that a plain transfer has not finished.
 const PART: &str = "plain";
 
-/// A file that is being written. Dropped before it is placed, it is gone.
+/// What the names of directories end in that hold the small files of one connection.
+const FOLDER: &str = "files";
+
+/// Whether no run holds it any more.
+fn is_free(file: &File) -> bool {
+    rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+/// One connection's files are being written.
 #[derive(Debug)]
-pub(super) struct Part {
-    file: File,
-    state: Dir,
-    name: String,
-    /// It is not removed where it is not finished.
-    stays: bool,
-    placed: bool,
-}
+pub(super) struct Occupied(Arc<Inbox>);
 
-impl Part {
-    pub(super) fn file(&mut self) -> &mut File {
-        &mut self.file
-    }
-
-    /// Flushes it to disk, and gives it its name.
-    pub(super) fn place(mut self, inbox: &Inbox, path: &[u8]) -> io::Result<Placed> {
-        self.file.sync_all()?;
-        let parent = inbox.parent(path)?;
-        let name = last(path);
-        let renamed = match inbox.overwrite {
-            Overwrite::Always => self.state.rename(&self.name, &parent, name),
-            Overwrite::Never => rename_new(&self.state, &self.name, &parent, name),
-        };
-        match renamed {
-            Ok(()) => self.placed = true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Placed::Exists),
-            Err(error) => return Err(error),
-        }
-        sync(&parent)?;
-        Ok(Placed::Moved)
-    }
-}
-
-impl Drop for Part {
+impl Drop for Occupied {
     fn drop(&mut self) {
-        if !self.placed && !self.stays {
-            // What cannot be removed now is removed by the next run.
-            let _ = self.state.remove_file(&self.name);
-        }
+        *self.0.busy.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.idle.notify_one();
     }
 }
 
-/// Renames a file, unless one of the new name is there.
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn rename_new(from: &Dir, old: &str, to: &Dir, new: &OsStr) -> io::Result<()> {
-    use rustix::fs::{RenameFlags, renameat_with};
-    match renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
-        // A file system that does not have it.
-        Err(rustix::io::Errno::INVAL) => link_new(from, old, to, new),
-        renamed => Ok(renamed?),
+/// The file system of a directory, where one call flushes all its files and reports what could not be written. Others may
+/// keep files elsewhere (FUSE), or are not known here.
+#[cfg(target_os = "linux")]
+fn whole_system(root: &Dir) -> Option<File> {
+    /// ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, tmpfs, overlayfs.
+    const KNOWN: [u64; 7] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0xca45_1a4e, 0x0102_1994, 0x794c_7630];
+    /// Before this version of Linux, the call does not report what could not be written.
+    const REPORTS: (u32, u32) = (5, 8);
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>());
+    if (numbers.next()?.ok()?, numbers.next()?.ok()?) < REPORTS {
+        return None;
     }
+    let file = root.open(".").ok()?.into_std();
+    let kind = rustix::fs::fstatfs(&file).ok()?.f_type as u64;
+    KNOWN.contains(&kind).then_some(file)
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn rename_new(from: &Dir, old: &str, to: &Dir, new: &OsStr) -> io::Result<()> {
-    link_new(from, old, to, new)
+#[cfg(not(target_os = "linux"))]
+fn whole_system(_root: &Dir) -> Option<File> {
+    None
 }
 
-/// The same by a second name, which fails too where one of it is there.
-fn link_new(from: &Dir, old: &str, to: &Dir, new: &OsStr) -> io::Result<()> {
-    from.hard_link(old, to, new)?;
-    from.remove_file(old)
+/// Where each part of a path ends.
+fn ends(path: &[u8]) -> impl Iterator<Item = usize> {
+    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    slashes.chain((!path.is_empty()).then_some(path.len()))
 }
 
-/// Flushes a directory's entries to disk.
-fn sync(dir: &Dir) -> io::Result<()> {
-    // The handle itself may be one that only names the directory.
-    dir.open(".")?.into_std().sync_all()
-}
-
-/// What a path ends in.
-fn last(path: &[u8]) -> &OsStr {
-    OsStr::from_bytes(path.rsplit(|byte| *byte == b'/').next().unwrap_or(path))
-}
-
-/// A link in a file's place is not followed, and nothing waits for the other end of a pipe.
-fn reopened() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
-    options
+/// Opens a directory by one name, which is no link.
+fn below(dir: &Dir, name: &OsStr) -> io::Result<Dir> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(dir, name, flags, rustix::fs::Mode::empty())?;
+    Ok(Dir::from_std_file(File::from(opened)))
 }
 
 /// How long a connection that was lost may hold a part: what has come over it is still written.

@@ -84,7 +84,7 @@ fn head(source: &Hash) -> [u8; HEAD] {
 }
 
 /// What the source is: its path, size, time and inode.
-fn source(entry: &Entry) -> Hash {
+pub(super) fn source(entry: &Entry) -> Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&entry.size.to_be_bytes());
     hasher.update(&entry.modified.0.to_be_bytes());

@@ -8,7 +8,8 @@ use unstick_wire::transfer::{Arrival, Message, Naming, Reason, Receiver, Violati
 use super::conversation::{Conversation, Heard, broken, check_side, cut, refused};
 use super::event::{Event, Observer, Tally};
 use super::inbox::Inbox;
-use super::writer::{self, Job, Verdict};
+use super::verdict::Verdict;
+use super::writer::{self, Job};
 use crate::error::{Error, Result};
 
 /// Receives all that one connection brings.
@@ -27,7 +28,7 @@ pub(super) async fn run(mut talk: Conversation, inbox: Arc<Inbox>, hello: bool, 
     loop {
         if side.machine.is_complete() && !flushing {
             flushing = true;
-            side.queue.push_back(Job::Flush);
+            side.queue.push_back(Job::Flush { clean: side.tally.failed == 0 });
         }
         tokio::select! {
             biased;

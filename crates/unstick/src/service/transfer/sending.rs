@@ -44,9 +44,9 @@ pub(super) async fn run(
                     request => side.request(request, observer),
                 },
             },
-            permit = jobs.reserve(), if !side.queue.is_empty() => match (permit, side.queue.pop_front()) {
-                (Ok(permit), Some(job)) => permit.send(job),
-                _ => return Err(Error::panicked("the reader of files")),
+            permit = jobs.reserve(), if !side.queue.is_empty() => match permit {
+                Ok(permit) => side.job().map_err(broken)?.map_or((), |job| permit.send(job)),
+                Err(_) => return Err(Error::panicked("the reader of files")),
             },
             () = room_for_list, if list.is_some() => {
                 let next = list.and_then(|from| side.machine.list(from));
@@ -78,26 +78,37 @@ async fn next(outputs: &mut mpsc::Receiver<Output>, writable: impl Future<Output
     outputs.recv().await
 }
 
+/// An entry, and from where on, behind what is known of it; `None` where its hash is all that is wanted.
+type Asked = (u32, Option<(u64, Vec<Hash>)>);
+
 struct Side<'a> {
     machine: Sender,
     files: &'a Outgoing,
-    queue: VecDeque<Job>,
+    /// What the receiver has asked for. Paths are added when it is their turn.
+    queue: VecDeque<Asked>,
     tally: Tally,
 }
 
 impl Side<'_> {
-    fn job(&self, file: u32, from: Option<(u64, Vec<Hash>)>) -> Option<Job> {
-        let entry = self.machine.manifest().get(file)?.clone();
-        Some(Job { file, entry, path: self.files.path(file).to_owned(), from })
+    /// What is to be read next. What the receiver has given up since is passed over.
+    fn job(&mut self) -> Result<Option<Job>, Violation> {
+        while let Some((file, from)) = self.queue.pop_front() {
+            if let Some(entry) = self.machine.manifest().get(file)
+                && !self.machine.is_over(file)?
+            {
+                return Ok(Some(Job { file, entry: entry.clone(), path: self.files.path(file).to_owned(), from }));
+            }
+        }
+        Ok(None)
     }
 
     fn request(&mut self, request: Request, observer: &Observer) {
         match request {
             Request::Send { file, from, tree } => {
                 observer(Event::Moved { bytes: from });
-                self.queue.extend(self.job(file, Some((from, tree))));
+                self.queue.push_back((file, Some((from, tree))));
             }
-            Request::Hash { file } => self.queue.extend(self.job(file, None)),
+            Request::Hash { file } => self.queue.push_back((file, None)),
             Request::Resolved { file, outcome, hash } => {
                 self.tally.resolved += 1;
                 if let Some(entry) = self.machine.manifest().get(file) {

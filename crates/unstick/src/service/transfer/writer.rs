@@ -1,20 +1,26 @@
-//! What is done at the receiver's disk, in order, on a thread of its own: bytes are written, proven, recorded, and given their name.
+//! What is done at the receiver's disk, in order, on a thread of its own: bytes are written, proven and recorded.
+//!
+//! Not here: what is flushed and gets its name ([`settler`]).
 
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use unstick_wire::transfer::{Entry, Hash, Kind, Outcome, Reason, SUBTREE};
 
-use super::inbox::{Inbox, Overwrite, Part, Placed};
+use super::complete::Complete;
+use super::inbox::{Inbox, Overwrite};
 use super::journal::Journal;
+use super::part::{Folder, Part, above};
+use super::settler::{self, Item, JOURNAL, LIST, PART, UNSHARED, Whole, moment};
 use super::tree::Tree;
-use crate::error::plain;
+use super::verdict::{Failure, Verdict, exists, unwritable};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -25,27 +31,16 @@ pub(super) enum Job {
     Write { file: u32, offset: u64, bytes: Bytes },
     /// Compare the value of a subtree that is whole.
     Check { file: u32, value: Hash },
-    /// Prove a file, and give it its name.
+    /// Prove a file, and have it get its name.
     Finish { file: u32, hash: Hash },
     /// Nothing more comes of a file: what there is of it stays.
     Forget { file: u32 },
-    /// Give directories their times, and flush.
-    Flush,
+    /// Give directories their times, and flush. Nothing has failed where it is `clean`.
+    Flush { clean: bool },
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    Want { file: u32, from: u64, tree: Vec<Hash> },
-    Compare { file: u32 },
-    Directory { file: u32 },
-    Resolved { file: u32, outcome: Outcome, hash: Hash },
-    Failed { file: u32, reason: Reason, text: String },
-    Flushed,
-}
-
-/// The permissions that a sender can give: others than the owner never write.
-const UNSHARED: u32 = 0o755;
+/// The owner can read it.
+const READABLE: u16 = 0o400;
 
 /// After so many subtrees, or so long, what has come is flushed and recorded: what a kill costs at most.
 const SUBTREES: usize = 32;
@@ -59,8 +54,18 @@ pub(super) fn start(inbox: Arc<Inbox>) -> (mpsc::Sender<Job>, mpsc::Receiver<Ver
     let (jobs, mut todo) = mpsc::channel(AHEAD);
     let (verdicts, come) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        let mut writer =
-            Writer { inbox, wanted: BTreeMap::new(), current: None, needed: Some(0), directories: Vec::new() };
+        // What an earlier connection has brought is settled first.
+        let settled = settler::start(Arc::clone(&inbox), inbox.occupy(), verdicts.clone());
+        let complete = inbox.kept(LIST.0, LIST.1).and_then(|list| list.map_or(Ok(Complete::default()), Complete::read));
+        let mut writer = Writer {
+            complete: complete.unwrap_or_default(),
+            inbox,
+            settled,
+            folder: None,
+            wanted: BTreeMap::new(),
+            current: None,
+            needed: Some(0),
+        };
         while let Some(job) = todo.blocking_recv() {
             if let Some(verdict) = writer.act(job)
                 && verdicts.blocking_send(verdict).is_err()
@@ -75,14 +80,18 @@ pub(super) fn start(inbox: Arc<Inbox>) -> (mpsc::Sender<Job>, mpsc::Receiver<Ver
 
 struct Writer {
     inbox: Arc<Inbox>,
+    /// What earlier connections have completed.
+    complete: Complete,
+    /// Whole files go there.
+    settled: SyncSender<Item>,
+    /// Where small files are written.
+    folder: Option<Arc<Folder>>,
     /// Entries that were decided about and are not over.
     wanted: BTreeMap<u32, Entry>,
     /// The file that is coming.
     current: Option<Current>,
     /// Bytes that all wanted files need, until the first of them has come.
     needed: Option<u64>,
-    /// Directories, and their entries' times: files in them would change those.
-    directories: Vec<Entry>,
 }
 
 /// The file that is coming.
@@ -97,46 +106,55 @@ struct Current {
     recorded: Instant,
 }
 
-/// Why a file is not received.
-type Failure = (Reason, String);
-
-fn unwritable(error: io::Error) -> Failure {
-    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    (if full { Reason::Full } else { Reason::Unwritable }, plain(&error))
-}
-
 impl Writer {
     fn act(&mut self, job: Job) -> Option<Verdict> {
         let (file, outcome) = match job {
             Job::Decide { file, entry } => (file, self.decide(file, entry).map(Some)),
             Job::Write { file, offset, bytes } => (file, self.write(file, offset, &bytes).map(|()| None)),
             Job::Check { file, value } => (file, self.check(file, value).map(|()| None)),
-            Job::Finish { file, hash } => (file, self.finish(file, hash).map(Some)),
+            Job::Finish { file, hash } => (file, self.finish(file, hash)),
             Job::Forget { file } => {
                 self.forget(file);
                 return None;
             }
-            Job::Flush => {
-                self.flush();
-                return Some(Verdict::Flushed);
+            Job::Flush { clean } => {
+                self.folder = None;
+                return self.pass(Item::Flush { clean }).err().map(|(reason, text)| failed(0, reason, text));
             }
         };
         outcome.unwrap_or_else(|(reason, text)| {
             self.forget(file);
-            Some(Verdict::Failed { file, reason, text })
+            Some(failed(file, reason, text))
         })
+    }
+
+    fn pass(&mut self, item: Item) -> Result<(), Failure> {
+        self.settled.send(item).map_err(|_| unwritable(settler::gone()))
     }
 
     fn decide(&mut self, file: u32, entry: Entry) -> Result<Verdict, Failure> {
         if entry.kind == Kind::Directory {
+            let settled = &self.settled;
+            let mut made = |path: &[u8]| drop(settled.send(Item::Made(above(path).to_vec())));
             // One that was there keeps its permissions: it is not the sender's.
-            if self.inbox.make_directory(&entry.path).map_err(unwritable)? {
-                self.directories.push(entry);
+            if self.inbox.make_directory(&entry.path, &mut made).map_err(unwritable)? {
+                self.pass(Item::Dress(entry))?;
             }
             return Ok(Verdict::Directory { file });
         }
-        let there = self.inbox.size_of(&entry.path);
-        if there == Some(entry.size) && entry.kind == Kind::File {
+        let there = match self.inbox.look(&entry.path) {
+            Ok(there) => Some(there),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            // A link or a file where a directory is to be: nothing has to be sent to find that out.
+            Err(error) => return Err(unwritable(error)),
+        };
+        if let Some(found) = &there
+            && (found.is_file(), found.len(), entry.kind) == (true, entry.size, Kind::File)
+        {
+            let known = self.complete.find(&entry, found).filter(|_| !self.inbox.rereads());
+            if let Some(hash) = known {
+                return Ok(Verdict::Resolved { file, outcome: Outcome::Present, hash });
+            }
             self.wanted.insert(file, entry);
             return Ok(Verdict::Compare { file });
         }
@@ -179,19 +197,18 @@ impl Writer {
 
     /// Opens what is there of a file, from the offset on that was wanted.
     fn begin(&mut self, file: u32, from: u64) -> Result<(), Failure> {
-        let entry = self.wanted.get(&file).ok_or_else(|| (Reason::Other, "it was not wanted".to_owned()))?;
-        let name = name_of(entry);
-        let mut part = self.inbox.resumable(&name, PART).map_err(unwritable)?;
+        let entry = self.wanted.get(&file).ok_or_else(|| (Reason::Other, "it was not wanted".to_owned()))?.clone();
+        let mut part = self.part(file, &entry).map_err(unwritable)?;
         let (mut journal, mut tree) = (None, Tree::new());
-        if is_resumable(entry) {
-            let opened = self.inbox.kept_or_new(&name, JOURNAL).and_then(|file| Journal::open(file, entry));
+        if is_resumable(&entry) {
+            let opened = self.inbox.kept_or_new(&name_of(&entry), JOURNAL).and_then(|file| Journal::open(file, &entry));
             let (mut opened, mut known) = opened.map_err(unwritable)?;
             known.truncate(usize::try_from(from / SUBTREE).unwrap_or(usize::MAX));
             opened.cut(known.len() as u64).map_err(unwritable)?;
             known.into_iter().for_each(|value| tree.push(value));
             journal = Some(opened);
+            part.file().set_len(from).and_then(|()| part.file().seek(SeekFrom::Start(from))).map_err(unwritable)?;
         }
-        part.file().set_len(from).and_then(|()| part.file().seek(SeekFrom::Start(from))).map_err(unwritable)?;
         self.current = Some(Current { file, part, journal, tree, compared: Vec::new(), recorded: Instant::now() });
         Ok(())
     }
@@ -225,7 +242,7 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(&mut self, file: u32, hash: Hash) -> Result<Verdict, Failure> {
+    fn finish(&mut self, file: u32, hash: Hash) -> Result<Option<Verdict>, Failure> {
         let Some(entry) = self.wanted.get(&file).cloned() else {
             return Err((Reason::Other, "it was not wanted".into()));
         };
@@ -244,39 +261,50 @@ impl Writer {
             }
             return Err((Reason::Mismatch, "its bytes are not those that were sent".into()));
         }
-        let (seconds, nanos) = entry.modified;
-        let modified = moment(seconds, nanos);
         let dressed = part.file().set_permissions(Permissions::from_mode(u32::from(entry.mode) & UNSHARED));
-        dressed.and_then(|()| part.file().set_modified(modified)).map_err(unwritable)?;
-        let placed = part.place(&self.inbox, &entry.path).map_err(unwritable)?;
-        if placed == Placed::Exists && self.hash_of(&entry).map_err(unwritable)? != hash {
-            return Err(exists());
+        dressed.and_then(|()| part.file().set_modified(moment(entry.modified))).map_err(unwritable)?;
+        // One that nobody can read can be flushed only now.
+        let flushed = entry.mode & READABLE == 0;
+        if flushed {
+            part.file().sync_all().map_err(unwritable)?;
         }
-        self.inbox.remove_kept(&name_of(&entry), JOURNAL);
-        if placed == Placed::Exists {
-            self.inbox.remove_kept(&name_of(&entry), PART);
-        }
-        self.forget(file);
-        let outcome = if placed == Placed::Exists { Outcome::Present } else { Outcome::Received };
-        Ok(Verdict::Resolved { file, outcome, hash })
+        let (held, place) = part.close();
+        let kept = is_resumable(&entry).then(|| name_of(&entry));
+        self.settle(Whole { file, entry, hash, place: Some(place), held, flushed, kept })
     }
 
     /// The hash has come of a file that may be there already.
-    fn compared(&mut self, file: u32, entry: Entry, hash: Hash) -> Result<Verdict, Failure> {
-        if self.hash_of(&entry).map_err(unwritable)? == hash {
-            self.forget(file);
-            return Ok(Verdict::Resolved { file, outcome: Outcome::Present, hash });
+    fn compared(&mut self, file: u32, entry: Entry, hash: Hash) -> Result<Option<Verdict>, Failure> {
+        if self.inbox.hash_of(&entry.path).map_err(unwritable)? == hash {
+            // A kill may have come between its name and the end of its journal.
+            let kept = is_resumable(&entry).then(|| name_of(&entry));
+            return self.settle(Whole { file, entry, hash, place: None, held: None, flushed: false, kept });
         }
         match self.inbox.overwrite() {
             Overwrite::Never => Err(exists()),
-            Overwrite::Always => self.want(file, entry),
+            Overwrite::Always => self.want(file, entry).map(Some),
         }
     }
 
-    fn hash_of(&self, entry: &Entry) -> io::Result<Hash> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(self.inbox.existing(&entry.path)?)?;
-        Ok(*hasher.finalize().as_bytes())
+    /// A file is whole.
+    fn settle(&mut self, whole: Whole) -> Result<Option<Verdict>, Failure> {
+        self.wanted.remove(&whole.file);
+        self.pass(Item::Whole(whole))?;
+        if self.wanted.is_empty() {
+            self.pass(Item::Now)?;
+        }
+        Ok(None)
+    }
+
+    /// Where a file's bytes go.
+    fn part(&mut self, file: u32, entry: &Entry) -> io::Result<Part> {
+        if is_resumable(entry) {
+            return self.inbox.resumable(&name_of(entry), PART);
+        }
+        if self.folder.is_none() {
+            self.folder = Some(self.inbox.folder()?);
+        }
+        self.folder.as_ref().ok_or_else(settler::gone)?.part(file)
     }
 
     fn forget(&mut self, file: u32) {
@@ -293,20 +321,6 @@ impl Writer {
             let _ = current.record();
         }
     }
-
-    /// Directories last, the deepest first: what is put into one changes its time, and may need its permissions.
-    fn flush(&mut self) {
-        self.directories.sort_by(|one, other| other.path.cmp(&one.path));
-        for entry in self.directories.drain(..) {
-            // One that cannot be dressed is there all the same.
-            let _ = self.inbox.dress_directory(
-                &entry.path,
-                u32::from(entry.mode) & UNSHARED,
-                moment(entry.modified.0, entry.modified.1),
-            );
-        }
-        self.inbox.tidy();
-    }
 }
 
 impl Current {
@@ -322,21 +336,18 @@ impl Current {
     }
 }
 
-const PART: &str = "part";
-const JOURNAL: &str = "journal";
-
 /// What the files of an entry that is not whole are called, without their ending.
 fn name_of(entry: &Entry) -> String {
     blake3::hash(&entry.path).to_hex()[..32].to_owned()
 }
 
+fn failed(file: u32, reason: Reason, text: String) -> Verdict {
+    Verdict::Failed { file, reason, text }
+}
+
 /// A file of one subtree begins anew: there would be nothing to record.
 fn is_resumable(entry: &Entry) -> bool {
     entry.kind == Kind::File && entry.size > SUBTREE
-}
-
-fn exists() -> Failure {
-    (Reason::Exists, "another file of this name is there".into())
 }
 
 /// How many of the first subtrees are still what their values say.
@@ -351,15 +362,4 @@ fn verified(part: &mut File, known: &[Hash]) -> io::Result<usize> {
         }
     }
     Ok(known.len())
-}
-
-fn moment(seconds: i64, nanos: u32) -> SystemTime {
-    let whole = Duration::from_secs(seconds.unsigned_abs());
-    let moment = match seconds {
-        0.. => SystemTime::UNIX_EPOCH.checked_add(whole),
-        _ => SystemTime::UNIX_EPOCH.checked_sub(whole),
-    };
-    moment
-        .and_then(|moment| moment.checked_add(Duration::from_nanos(u64::from(nanos))))
-        .unwrap_or(SystemTime::UNIX_EPOCH)
 }

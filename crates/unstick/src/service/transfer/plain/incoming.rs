@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use unstick_wire::quantity;
 
-use super::super::inbox::{Inbox, Overwrite, Part, Placed};
+use super::super::inbox::{Inbox, Overwrite};
+use super::super::part::{Part, Placed};
 use super::answer::Answer;
 use super::header::Header;
 use super::progress::{Progress, stalled};
@@ -180,7 +181,7 @@ fn settle(inbox: &Inbox, header: &Header, part: Part, sha256: [u8; 32]) -> Resul
     }
     let failed = |why: &str| Refused::behind(None, Error::other(format!("{}: {why}", header.name)));
     let path = header.name.as_bytes();
-    let placed = part.place(inbox, path).map_err(|error| failed(&plain(&error)))?;
+    let placed = inbox.place(part, path).map_err(|error| failed(&plain(&error)))?;
     let present = placed == Placed::Exists;
     if present && hash_of(inbox, path).map_err(|error| failed(&plain(&error)))? != sha256 {
         return Err(failed("another file of this name is there"));
