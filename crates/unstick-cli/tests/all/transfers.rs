@@ -12,23 +12,23 @@ use rustix::process::Signal;
 use crate::rig::{Process, program, temporary};
 
 /// Content that no two places of are alike.
-fn content(length: usize) -> Vec<u8> {
+pub(crate) fn content(length: usize) -> Vec<u8> {
     (0_u64..).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()).take(length).collect()
 }
 
 /// A program whose state is this test's own.
-fn start(home: &Path, arguments: &[&str]) -> Process {
+pub(crate) fn start(home: &Path, arguments: &[&str]) -> Process {
     Process::start(program().env("XDG_STATE_HOME", home).args(arguments))
 }
 
 /// The ticket that a program prints, at loopback only: other addresses of this machine may not reach it.
-fn ticket(process: &mut Process) -> String {
+pub(crate) fn ticket(process: &mut Process) -> String {
     let line = process.error_line_with("ust1_");
     line.split_whitespace().last().unwrap().to_owned()
 }
 
 /// Everything below a directory: content, and permissions.
-fn tree(root: &Path) -> BTreeMap<String, (u32, Option<Vec<u8>>)> {
+pub(crate) fn tree(root: &Path) -> BTreeMap<String, (u32, Option<Vec<u8>>)> {
     let (mut found, mut left) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = left.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -45,7 +45,7 @@ fn tree(root: &Path) -> BTreeMap<String, (u32, Option<Vec<u8>>)> {
     found
 }
 
-fn plant(root: &Path) {
+pub(crate) fn plant(root: &Path) {
     fs::create_dir_all(root.join("photos/empty")).unwrap();
     fs::write(root.join("photos/large"), content(5 << 20)).unwrap();
     fs::write(root.join("photos/whole"), content(2 << 20)).unwrap();
@@ -55,7 +55,7 @@ fn plant(root: &Path) {
     fs::write(root.join("photos/-rf\n\u{202e}"), b"odd").unwrap();
 }
 
-fn names(directory: &Path) -> Vec<String> {
+pub(crate) fn names(directory: &Path) -> Vec<String> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 

@@ -44,6 +44,7 @@ mod standard_streams;
 mod tcp_sockets;
 mod tls_sockets;
 mod traced;
+mod transfer_incidents;
 mod transfers;
 mod udp_sockets;
 mod unix_sockets;

@@ -11,44 +11,44 @@ use unstick::wire::Framing;
 use unstick::wire::transfer::{Entry, Hello, Kind, Message, Side, VERSION};
 use unstick::{Address, Link, Options, limits};
 
-const STALL: Duration = Duration::from_secs(20);
+pub(crate) const STALL: Duration = Duration::from_secs(20);
 
-fn unheard() -> Observer {
+pub(crate) fn unheard() -> Observer {
     Arc::new(|_| {})
 }
 
-async fn invitation() -> Invitation {
+pub(crate) async fn invitation() -> Invitation {
     Invitation::open("127.0.0.1", 0, None, &Options::new()).await.unwrap()
 }
 
-fn receiving(path: &Path) -> Transfer {
+pub(crate) fn receiving(path: &Path) -> Transfer {
     Transfer::Receive(Arc::new(Inbox::open(path, Overwrite::Never).unwrap()))
 }
 
-fn sending(path: &Path) -> Transfer {
+pub(crate) fn sending(path: &Path) -> Transfer {
     Transfer::Send(Arc::new(Outgoing::list(&[path.to_owned()]).unwrap()))
 }
 
 /// A connection to whoever has made a ticket, on which nothing has been said.
-async fn stranger(ticket: &Ticket) -> Link {
+pub(crate) async fn stranger(ticket: &Ticket) -> Link {
     let mut options = Options::new();
     options.tls = TlsOptions::default().pin(ticket.fingerprint);
     let address: Address = format!("tls://{}", ticket.addresses[0]).parse().unwrap();
     unstick::connect(&address, Some(&Framing::parse("u32be").unwrap().into()), &options).await.unwrap()
 }
 
-fn bytes(message: &Message) -> Vec<u8> {
+pub(crate) fn bytes(message: &Message) -> Vec<u8> {
     let mut bytes = Vec::new();
     message.encode(&mut bytes);
     bytes
 }
 
-fn hello(secret: [u8; 16]) -> Vec<u8> {
+pub(crate) fn hello(secret: [u8; 16]) -> Vec<u8> {
     bytes(&Message::Hello(Hello { version: VERSION, side: Side::Sender, secret }))
 }
 
 /// The secret in a ticket, as whoever has it can read it.
-fn secret(ticket: &Ticket) -> [u8; 16] {
+pub(crate) fn secret(ticket: &Ticket) -> [u8; 16] {
     let text = ticket.to_string();
     let digits = text.strip_prefix("ust1_").unwrap().bytes().map(|digit| {
         let place = |first: u8, from: u32| u32::from(digit - first) + from;

@@ -134,6 +134,15 @@ impl Process {
             .to_owned()
     }
 
+    /// The next line of its standard output, or none where that has ended.
+    pub(crate) fn line_or_end(&mut self) -> Option<String> {
+        let line = self.take(OUT, "a line on stdout, or its end", |rest, ended| {
+            let end = rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+            end.or(ended.then_some(rest.len()))
+        });
+        (!line.is_empty()).then(|| line.trim_end_matches('\n').to_owned())
+    }
+
     /// Waits for this text on standard output and takes everything up to its end.
     pub(crate) fn expect(&mut self, text: &str) -> String {
         self.take(OUT, &format!("{text:?} on stdout"), |rest, _| end_of(rest, text))
@@ -163,6 +172,11 @@ impl Process {
     pub(crate) fn code(&mut self) -> i32 {
         let status = self.wait("its end", |state| state.status);
         status.code().unwrap_or_else(|| 128 + status.signal().expect("no code means a signal"))
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.shared.lock().status.is_some()
     }
 
     /// What is left of its standard output as bytes, once that has ended.

@@ -1,0 +1,94 @@
+//! Transfers whose disks fail: full, read-only, and sources that change or are gone. The error names the file and the reason, and the
+//! same command completes once the disk is well.
+
+#![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::rig::{Process, temporary};
+use crate::transfers::{content, names, plant, start, ticket, tree};
+
+/// A shell as root of a namespace of its own, whose mounts nobody else sees.
+fn namespace(script: &str, home: &Path, arguments: &[&Path]) -> Process {
+    let mut shell = Command::new("unshare");
+    shell.args(["--user", "--map-root-user", "--mount", "sh", "-euc", script, env!("CARGO_BIN_EXE_unstick")]);
+    Process::start(shell.args(arguments).env("XDG_STATE_HOME", home).env("UNSTICK_CONFIG", ""))
+}
+
+#[test]
+fn a_full_disk_is_named_and_the_same_command_completes_when_there_is_room() {
+    let (source, inbox, out, home) = (temporary(), temporary(), temporary(), temporary());
+    plant(source.path());
+    let photos = source.path().join("photos");
+    // There is room for a directory and few files at first: for numbers of files, not for bytes.
+    let script = "mount -t tmpfs -o size=64m,nr_inodes=9 none \"$1\"; cd \"$1\"
+        \"$0\" receive . && exit 9; mount -o remount,nr_inodes=10000 \"$1\"
+        \"$0\" receive . && cp -a photos \"$2\"";
+    let mut receiver = namespace(script, home.path(), &[inbox.path(), out.path()]);
+    let ticket = ticket(&mut receiver);
+    let send = ["send", photos.to_str().unwrap(), "--to", &ticket];
+    let mut sender = start(home.path(), &send);
+    assert_eq!(sender.code(), 1);
+    let errors = sender.errors();
+    assert!(errors.contains("photos/") && errors.contains("o space left on device"), "{errors}");
+    assert_eq!(self::ticket(&mut receiver), ticket, "the same ticket works again");
+    let mut sender = start(home.path(), &send);
+    assert_eq!((receiver.code(), sender.code()), (0, 0), "{} {}", receiver.errors(), sender.errors());
+    assert_eq!(tree(out.path()), tree(source.path()));
+}
+
+#[test]
+fn too_little_room_is_told_before_anything_is_sent() {
+    let (source, inbox, home) = (temporary(), temporary(), temporary());
+    fs::write(source.path().join("large"), content(5 << 20)).unwrap();
+    let script = "mount -t tmpfs -o size=4m none \"$1\"; cd \"$1\"; \"$0\" receive .";
+    let mut receiver = namespace(script, home.path(), &[inbox.path()]);
+    let ticket = ticket(&mut receiver);
+    let path = source.path().join("large");
+    let mut sender = start(home.path(), &["send", path.to_str().unwrap(), "--to", &ticket]);
+    let errors = sender.errors();
+    assert!(errors.contains("large: there is not enough room"), "{errors}");
+    assert_eq!((receiver.code(), sender.code()), (1, 1));
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_to_is_named() {
+    let (inbox, home) = (temporary(), temporary());
+    let script = "mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"; exec \"$0\" receive \"$1\"";
+    let mut receiver = namespace(script, home.path(), &[inbox.path()]);
+    let errors = receiver.errors();
+    assert!(errors.contains(inbox.path().to_str().unwrap()), "{errors}");
+    assert!(errors.to_lowercase().contains("read-only file system"), "{errors}");
+    assert_eq!(receiver.code(), 1);
+}
+
+/// Between the list and the bytes one file goes, one grows, and one is replaced by a directory.
+#[test]
+fn a_source_that_is_gone_is_named_and_one_that_has_changed_comes_as_it_is() {
+    let (source, inbox, home) = (temporary(), temporary(), temporary());
+    plant(source.path());
+    let photos = source.path().join("photos");
+    let mut sender = start(home.path(), &["send", photos.to_str().unwrap()]);
+    let ticket = ticket(&mut sender);
+    fs::remove_file(photos.join("whole")).unwrap();
+    fs::write(photos.join("script"), b"#!/bin/sh\necho more\n").unwrap();
+    fs::remove_file(photos.join("nothing")).unwrap();
+    fs::create_dir(photos.join("nothing")).unwrap();
+    let receive = ["receive", "--from", &ticket, inbox.path().to_str().unwrap()];
+    let mut receiver = start(home.path(), &receive);
+    assert_eq!((receiver.code(), sender.code()), (1, 1));
+    for errors in [receiver.errors(), sender.errors()] {
+        assert!(errors.to_lowercase().contains("photos/whole: no such file"), "{errors}");
+        assert!(errors.contains("photos/nothing: it is not a file any more"), "{errors}");
+    }
+    assert_eq!(fs::read(inbox.path().join("photos/script")).unwrap(), b"#!/bin/sh\necho more\n");
+    // The same command lists what is there now.
+    let mut sender = start(home.path(), &["send", photos.to_str().unwrap()]);
+    assert_eq!(self::ticket(&mut sender), ticket, "the same ticket works again");
+    let mut receiver = start(home.path(), &receive);
+    assert_eq!((receiver.code(), sender.code()), (0, 0), "{} {}", receiver.errors(), sender.errors());
+    assert_eq!(tree(inbox.path()), tree(source.path()));
+    assert_eq!(names(inbox.path()), ["photos"]);
+}
