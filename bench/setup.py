@@ -18,8 +18,10 @@ PACKAGES = {
     "openssl": "openssl",
     "stunnel": "stunnel4",
     "websockify": "websockify",
+    "rsync": "rsync",
 }
 WEBSOCAT = "1.14.0"
+WORMHOLE = "0.24.0"
 
 
 def do(command, **options):
@@ -59,6 +61,16 @@ def websocat(home):
     return binary
 
 
+def wormhole(home):
+    """magic-wormhole and a mailbox server for it, from PyPI: the directory of its programs."""
+    root = home / "target/wormhole"
+    if not (root / "bin/wormhole").exists():
+        do(["python3", "-m", "venv", str(root)])
+        packages = [f"magic-wormhole=={WORMHOLE}", "magic-wormhole-mailbox-server"]
+        do([str(root / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", *packages])
+    return root / "bin"
+
+
 def c_programs(home):
     out = home / "target/c"
     out.mkdir(parents=True, exist_ok=True)
@@ -91,9 +103,10 @@ def package_version(package):
 
 
 def versions(home):
-    packages = ("netcat-openbsd", "ncat", "socat", "haproxy", "stunnel4", "websockify", "libzmq5")
+    packages = ("netcat-openbsd", "ncat", "socat", "haproxy", "stunnel4", "websockify", "libzmq5", "rsync")
     found = {package: package_version(package) for package in packages}
     found["websocat"] = WEBSOCAT
+    found["magic-wormhole"] = WORMHOLE
     found["rustc"] = first_line(["rustc", "--version"])[0].split()[1]
     lock = (home / "Cargo.lock").read_text().split("[[package]]")
     for entry in lock:
