@@ -1,8 +1,8 @@
-//! What a library's advice is in the options of this program.
+//! Translates the library's advice into the options of this program.
 
 use unstick::{Advice, Error};
 
-/// What stands behind `hint:` below an error: what is known, and the options that help.
+/// Returns the text after `hint:` below an error: what is known, and the options that help.
 pub fn hint(error: &Error) -> Option<String> {
     match (error.hint(), error.advice()) {
         (None, None) => None,
@@ -11,7 +11,7 @@ pub fn hint(error: &Error) -> Option<String> {
         (Some(hint), Some(advice)) => {
             let advice = in_options(advice);
             let mut letters = advice.chars();
-            // A question ends its sentence, and the advice begins another.
+            // A question ends its sentence, so the advice begins another.
             Some(match letters.next() {
                 Some(first) if hint.ends_with('?') => format!("{hint} {}{}", first.to_uppercase(), letters.as_str()),
                 _ => format!("{hint}; {advice}"),
@@ -20,7 +20,7 @@ pub fn hint(error: &Error) -> Option<String> {
     }
 }
 
-/// The options that do what is advised.
+/// Returns the options that do what the advice says.
 pub fn in_options(advice: &Advice) -> String {
     let text = match advice {
         Advice::Retry => "--retry 10s keeps trying",
@@ -62,13 +62,14 @@ pub fn in_options(advice: &Advice) -> String {
         Advice::AllowLongerRuns => "--timeout 30s waits longer",
         Advice::FramingOrLongerRuns => "-f names the framing; --timeout 30s waits longer for an answer",
         Advice::AllowMoreTimeOrFewerCases => "--time gives it longer, --depth makes it shorter",
-        // What this program does not know stays in the library's words.
+        // Advice that this program does not know stays in the library's words.
         other => return other.to_string(),
     };
     text.to_owned()
 }
 
-/// Who is in between shows a certificate as well: what was just seen proves nothing.
+/// Returns advice to pin a certificate. An attacker in between also shows a certificate: this fingerprint alone proves
+/// nothing.
 fn pin(fingerprint: &str) -> String {
     format!(
         "anybody can show a certificate: ask the server's owner for its fingerprint, and only if that is {fingerprint}, \

@@ -1,4 +1,4 @@
-//! What can be typed: the verbs and their options, as clap reads them.
+//! Declares the command line: the verbs and their options, as clap reads them.
 //!
 //! Not here: the groups of options that verbs share ([`crate::options`]), and what they mean ([`crate::verb`]).
 
@@ -48,13 +48,13 @@ pub struct Every {
 }
 
 impl Cli {
-    /// Everything that can be typed.
+    /// Returns the whole command line.
     pub fn whole() -> Command {
         help::prepare(Self::command())
     }
 
-    /// What can be typed behind one verb, without the others: for a run that is right, and has no need to be told of them. To
-    /// build all verbs takes longer than `ask` takes for everything else.
+    /// Returns the command line with one verb alone, for a run with valid arguments, which needs no other verb.
+    /// Building all verbs takes longer than everything else that `ask` does.
     pub fn with_verb_alone(name: &str) -> Option<Command> {
         let verb = match name {
             "listen" => Listen::augment_args(Command::new("listen")),

@@ -1,4 +1,4 @@
-//! What a scene is drawn on: so many columns, with ink of several colours or of one.
+//! Lays out the text of a scene in a given number of columns, with or without colour.
 
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
@@ -6,20 +6,20 @@ use unicode_width::UnicodeWidthStr;
 use crate::output::colour_on;
 use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled};
 
-/// The fewest and the most columns that are drawn for: with fewer a line is broken by the terminal, with more it would be
-/// long to read.
+/// The smallest and the largest width that is used. A terminal breaks lines with fewer columns; wider lines are hard to
+/// read.
 const COLUMNS: std::ops::RangeInclusive<usize> = 60..=100;
 
-/// Columns where the terminal does not say.
+/// Columns to assume where the terminal does not report its width.
 const USUAL_COLUMNS: usize = 80;
 
-/// Columns of the terminal that standard output is.
+/// Returns the number of columns of the terminal on standard output.
 pub fn columns() -> usize {
     let size = terminal_size::terminal_size_of(std::io::stdout());
     size.map(|(width, _)| usize::from(width.0)).filter(|columns| *columns > 0).unwrap_or(USUAL_COLUMNS)
 }
 
-/// Ink: colours come on top of what the signs say, never instead.
+/// Ink: colours add to what the signs say, and never replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ink {
     Plain,
@@ -27,14 +27,14 @@ pub enum Ink {
     Faint,
     Good,
     Bad,
-    /// Of the message of that number.
+    /// Of the message with this number.
     Message(usize),
-    /// In front of a message in its frame, and behind it.
+    /// Bytes before a message in its frame, and bytes after it.
     Header,
     Trailer,
 }
 
-/// Colours that messages take turns with.
+/// Colours that messages use in turn.
 const MESSAGES: [Style; 4] = [CYAN, YELLOW, MAGENTA, BLUE];
 
 /// Text on its way to standard output.
@@ -84,17 +84,17 @@ impl Canvas {
         self.text.push('\n');
     }
 
-    /// A whole line in one ink.
+    /// Adds a whole line in one ink.
     pub fn line(&mut self, ink: Ink, text: &str) {
         self.ink(ink, text).end();
     }
 
-    /// Text broken at blanks, its lines after the first indented by so much.
+    /// Adds text broken at blanks. Every line after the first is indented by `indent` columns.
     pub fn wrapped(&mut self, ink: Ink, first: &str, indent: usize, text: &str) {
         self.labelled(ink, first, ink, indent, text);
     }
 
-    /// The same behind a label with an ink of its own.
+    /// Like [`Self::wrapped`], with an ink of its own for the label in front.
     pub fn labelled(&mut self, label: Ink, first: &str, ink: Ink, indent: usize, text: &str) {
         self.ink(label, first);
         let mut used = width(first);
@@ -119,17 +119,17 @@ impl Canvas {
     }
 }
 
-/// Columns of a text.
+/// Returns the number of columns of a text.
 pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
-/// Filled with blanks to so many columns.
+/// Returns the text, padded with blanks to `columns`.
 pub fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
-/// A number with commas between its thousands.
+/// Returns a number with commas between its thousands.
 pub fn thousands(number: impl Into<i128>) -> String {
     let number: i128 = number.into();
     let digits = number.unsigned_abs().to_string();

@@ -1,38 +1,40 @@
-//! The same complaint about many peers: said a few times, then counted.
+//! Prints the same complaint about many peers a few times, and then counts it.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::unpoisoned::unpoisoned;
 
-/// Complaints of one kind that are said one by one before they are counted.
+/// Number of complaints of one kind that are printed before the rest is counted.
 const SAID: u64 = 10;
 
-/// How long complaints of one kind are counted before the number is said; a kind that has been quiet for so long begins anew.
+/// How long complaints of one kind are counted before the number is printed. A kind that was quiet for this long starts
+/// again.
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// Kinds of complaint that are told apart. More are not remembered: what then floods the screen is dropped there.
+/// Number of kinds that are told apart. Further kinds are not remembered: the queue of the screen drops what is too
+/// much.
 const KINDS: usize = 32;
 
-/// Complaints that differ in nothing but numbers: peers, ports, sizes.
+/// Complaints that differ only in numbers: peers, ports, sizes.
 struct Kind {
     key: String,
     since: Instant,
     said: u64,
-    /// Not said, and how the last of them read.
+    /// Complaints that were not printed, and the text of the last of them.
     counted: u64,
     last: String,
 }
 
 struct Complaints {
     kinds: Mutex<Vec<Kind>>,
-    /// The first complaint of a kind has been counted.
+    /// Signals that the first complaint of a kind has been counted.
     counting: Condvar,
 }
 
 static COMPLAINTS: Complaints = Complaints { kinds: Mutex::new(Vec::new()), counting: Condvar::new() };
 
-/// Whether this complaint is to be said; else it has been counted, and the number will be.
+/// Whether this complaint is printed now. Otherwise it is counted, and the number is printed later.
 pub fn should_print(text: &str, tell: fn(&str)) -> bool {
     let mut kinds = COMPLAINTS.lock();
     let (said, begins) = note(&mut kinds, text, Instant::now());
@@ -43,13 +45,13 @@ pub fn should_print(text: &str, tell: fn(&str)) -> bool {
     said
 }
 
-/// Says what has been counted and not been told yet.
+/// Prints the numbers that were counted and not printed yet.
 pub fn flush(tell: fn(&str)) {
     let kinds = std::mem::take(&mut *COMPLAINTS.lock());
     kinds.iter().filter(|kind| kind.counted > 0).for_each(|kind| tell(&summary(kind)));
 }
 
-/// Whether to say it; and whether it is the first of its kind that is counted.
+/// Returns whether to print the complaint, and whether it is the first of its kind that is counted.
 fn note(kinds: &mut Vec<Kind>, text: &str, now: Instant) -> (bool, bool) {
     let key = key(text);
     kinds.retain(|kind| kind.counted > 0 || now.saturating_duration_since(kind.since) < WINDOW);
@@ -68,7 +70,7 @@ fn note(kinds: &mut Vec<Kind>, text: &str, now: Instant) -> (bool, bool) {
     (false, kind.counted == 1)
 }
 
-/// Every number is one letter.
+/// Returns the text with every number replaced by one `0`.
 fn key(text: &str) -> String {
     let mut key = String::with_capacity(text.len());
     for c in text.chars() {
@@ -89,11 +91,11 @@ impl Complaints {
         unpoisoned(self.kinds.lock())
     }
 
-    /// Wakes the thread that tells the numbers, and starts it where it does not run yet.
+    /// Wakes the thread that prints the numbers, and starts it if it does not run yet.
     fn begin(&'static self, tell: fn(&str)) {
         static THREAD: std::sync::Once = std::sync::Once::new();
         THREAD.call_once(|| {
-            // Without a thread the numbers are told at the end.
+            // Without a thread the numbers are printed at the end.
             let _ = std::thread::Builder::new().name("complaints".into()).spawn(move || self.tell_all(tell));
         });
         self.counting.notify_one();

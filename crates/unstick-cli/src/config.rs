@@ -1,7 +1,7 @@
-//! Options of every run, from a file: one option a line, as the user would type it.
+//! Reads options for every run from a file: one option a line, as the user would type it.
 //!
-//! What was typed counts after the file, so a single value that is typed goes before the file's. A line whose option the verb
-//! does not have is passed over, because one file serves all verbs; a line whose option no verb has is a mistake.
+//! Typed options come after those of the file, so a single value that is typed replaces the file's. One file serves all
+//! verbs: a line whose option this verb does not have is skipped. A line whose option no verb has is a mistake.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -14,10 +14,10 @@ use unstick::{Error, Result};
 use crate::io_format::Format;
 use crate::output;
 
-/// Bytes of the file that are read: a few options, and a wrong file is not to be read whole.
+/// Bytes of the file that are read: options are few, and a wrong file must not be read whole.
 const MAX_CONFIG: u64 = 64 << 10;
 
-/// Names the file in place of the usual one; empty for none.
+/// Environment variable that names another file than the usual one; empty for none.
 const VARIABLE: &str = "UNSTICK_CONFIG";
 
 const HINT: &str = "--no-config leaves the file out";
@@ -29,21 +29,21 @@ pub struct Config {
     lines: Vec<Line>,
 }
 
-/// A line with an option.
+/// A line that holds an option.
 #[derive(Debug)]
 struct Line {
     number: usize,
-    /// The option as it is typed: `--idle`.
+    /// The option as the user types it: `--idle`.
     option: String,
     value: Option<String>,
 }
 
 impl Config {
-    /// The file that this run reads, unless `--no-config` was typed.
+    /// Reads the file of this run, unless the user typed `--no-config`.
     ///
     /// # Errors
     ///
-    /// Where a file that was named cannot be read, or a line of it is no option.
+    /// If a file that was named cannot be read, or a line of it is not an option.
     pub fn of_user(typed: &[OsString], command: &Command) -> Result<Self> {
         let mut words = typed.iter().take_while(|word| *word != "--");
         if verb(typed, command).is_none() || words.any(|word| word == "--no-config") {
@@ -65,7 +65,7 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    /// Whether it adds nothing to what was typed.
+    /// Whether the file adds nothing to the typed options.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
@@ -93,11 +93,11 @@ impl Config {
         format!("{}:{number}", self.path.display())
     }
 
-    /// What was typed with the options of the file behind its verb, as far as the verb has them.
+    /// Inserts the file's options after the typed verb, as far as the verb has them.
     ///
     /// # Errors
     ///
-    /// Where a line has an option that no verb has, or one that does not go with what was typed.
+    /// If a line has an option that no verb has, or one that conflicts with the typed options.
     pub fn add_to(&self, typed: &[OsString], command: &Command) -> Result<Vec<OsString>> {
         let Some((at, verb)) = verb(typed, command).filter(|_| !self.lines.is_empty()) else {
             return Ok(typed.to_vec());
@@ -129,7 +129,7 @@ impl Config {
         Ok(whole)
     }
 
-    /// No verb has the option of this line, or has it with such a value, or without.
+    /// Returns the error for a line whose option no verb has, or no verb has with (or without) a value.
     fn unknown(&self, line: &Line, command: &Command) -> Error {
         let named = |arg: &Arg| line.names(arg);
         let known = command.get_subcommands().flat_map(Command::get_arguments).chain(command.get_arguments());
@@ -153,12 +153,12 @@ impl Line {
         }
     }
 
-    /// Whether it names this option, with a value where that takes one.
+    /// Whether the line names this option, and has a value exactly if the option takes one.
     fn fits(&self, arg: &Arg) -> bool {
         self.names(arg) && arg.get_action().takes_values() == self.value.is_some()
     }
 
-    /// What is wrong with a value that only its meaning shows: a framing, or a format.
+    /// Returns what is wrong with a value whose meaning clap does not check: a framing or a format.
     fn wrong_value(&self, id: &str) -> Option<String> {
         let value = self.value.as_deref()?;
         match id {
@@ -175,7 +175,7 @@ impl Line {
     }
 }
 
-/// The verb that was typed, and where.
+/// Returns the typed verb and its place.
 fn verb<'a>(typed: &[OsString], command: &'a Command) -> Option<(usize, &'a Command)> {
     typed.iter().enumerate().skip(1).find_map(|(at, word)| Some((at, command.find_subcommand(word)?)))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A number of things; the word is their singular.
+/// A number of things; the word is in the singular.
 #[derive(Debug, Clone, Copy)]
 pub struct Count<N>(pub N, pub &'static str);
 

@@ -1,4 +1,4 @@
-//! Help around the options: `-h` is one screen for each verb, and `--help` ends with examples and exit statuses.
+//! Adds help around the options: `-h` is one screen for each verb, and `--help` ends with examples and exit statuses.
 
 mod examples;
 mod screens;
@@ -135,7 +135,7 @@ fn drawn(screen: &Screen, verb: &Command) -> String {
     )
 }
 
-/// `-f, --frame SPEC`.
+/// Returns the label of an option, such as `-f, --frame SPEC`.
 fn label(arg: &Arg) -> String {
     let short = arg.get_short().map_or("    ".to_owned(), |letter| format!("-{letter}, "));
     let value = arg.get_value_names().filter(|_| arg.get_action().takes_values()).and_then(|names| names.first());

@@ -1,13 +1,13 @@
-//! Bytes in hexadecimal, as people write them.
+//! Reads and writes bytes in hexadecimal, as people write them.
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
-/// `00 0a ff`.
+/// Returns bytes as `00 0a ff`.
 pub fn spaced(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| HEXLOWER.encode(&[*byte])).collect::<Vec<_>>().join(" ")
 }
 
-/// Bytes from pairs of hexadecimal digits. Blanks, `:`, `,` and `-` may stand between bytes, and `0x` or `\\x` in front of them.
+/// Reads pairs of hexadecimal digits. Blanks, `:`, `,` and `-` may separate bytes, and `0x` or `\\x` may precede them.
 ///
 /// # Errors
 ///
@@ -16,7 +16,7 @@ pub fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let between = |c: char| c.is_whitespace() || matches!(c, ':' | ',' | '-');
     for part in text.split(between).filter(|part| !part.is_empty()) {
-        // `\x00\x0a` has the sign in front of each byte.
+        // `\x00\x0a` has the prefix before each byte.
         for run in part.split("\\x").enumerate().filter(|(at, run)| *at > 0 || !run.is_empty()).map(|(_, run)| run) {
             parse_run(run.strip_prefix("0x").unwrap_or(run), part, &mut bytes)?;
         }

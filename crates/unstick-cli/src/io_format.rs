@@ -1,4 +1,4 @@
-//! How messages are written in standard input and output (`--io`).
+//! Reads and writes messages on standard input and output (`--io`).
 
 mod escaped;
 mod quoted;
@@ -16,23 +16,23 @@ use crate::sanitize;
 use escaped::{escape_text, unescape};
 pub(crate) use quoted::is_ambiguous;
 
-/// How messages stand in a pipe.
+/// The format of messages in a pipe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Format {
-    /// A line each, verbatim. A message that holds an LF does not fit.
+    /// One message a line, verbatim. A message that holds an LF does not fit.
     Line,
-    /// A line each, verbatim, except that a message that holds an LF is quoted: `$'a\nb'`.
+    /// One message a line, verbatim; a message that holds an LF is quoted: `$'a\nb'`.
     #[default]
     Quoted,
-    /// Frames of another framing: the payload verbatim.
+    /// Frames of another framing, with the payload verbatim.
     Framed(Framing),
-    /// A line of hexadecimal digits each.
+    /// One message a line, in hexadecimal digits.
     Hex,
-    /// A line each, with what is not text escaped as in C: `\n`, `\x00`, `\\`.
+    /// One message a line, with bytes that are not text escaped as in C: `\n`, `\x00`, `\\`.
     Escaped,
-    /// A line each, as a JSON string, or `{"base64": "..."}` where it is not UTF-8.
+    /// One message a line, as a JSON string, or as `{"base64": "..."}` if it is not UTF-8.
     Json,
-    /// All of standard input is one message; what arrives is written with nothing between.
+    /// All of standard input is one message; received messages are written without a separator.
     Raw,
 }
 
@@ -56,25 +56,25 @@ impl FromStr for Format {
 }
 
 impl Format {
-    /// How messages of these framings stand in a pipe where nobody says: lines as they are, and whatever may hold an LF so
-    /// that every message fits.
+    /// Returns the default format for these framings. Messages without an LF are written as lines; all others in a
+    /// format in which every message fits.
     pub fn of(framings: Option<&Framings>) -> Self {
         let lines = |framings: &Framings| framings.inbound.is_lines() && framings.outbound.is_lines();
         if framings.is_some_and(lines) { Self::Line } else { Self::Quoted }
     }
 
-    /// How the lines, or frames, that hold the messages are themselves framed.
+    /// Returns the framing of the lines, or frames, that hold the messages.
     pub fn framings(&self) -> Result<Framings> {
         Ok(match self {
             Self::Framed(framing) => framing.clone().into(),
-            // The limit that counts is the peer's framing's. A CR is content: nothing is altered.
+            // The limit of the peer's framing counts. A CR is content: nothing is altered.
             Self::Line | Self::Quoted => Framing::parse("line,cr=keep,max=1G")?.into(),
             Self::Hex | Self::Escaped | Self::Json => Framing::parse("line,max=1G")?.into(),
             Self::Raw => Framing::parse("raw,max=1G")?.into(),
         })
     }
 
-    /// A message as it is written.
+    /// Writes a message in this format.
     pub fn write(&self, message: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Line | Self::Framed(_) | Self::Raw => out.extend_from_slice(message),
@@ -85,7 +85,7 @@ impl Format {
         }
     }
 
-    /// A message as it was written; `None` where it makes no sense.
+    /// Reads a written message; `None` if it is malformed.
     fn read(&self, written: &[u8]) -> Option<Bytes> {
         match self {
             Self::Line | Self::Framed(_) | Self::Raw => Some(Bytes::copy_from_slice(written)),
@@ -97,7 +97,7 @@ impl Format {
         }
     }
 
-    /// A message as it stands in standard input.
+    /// Reads a message from standard input.
     pub fn parse_message(&self, written: &[u8]) -> Result<Bytes> {
         self.read(written).ok_or_else(|| {
             let shown = sanitize::line_of_bytes(&written[..written.len().min(60)]);
@@ -128,12 +128,13 @@ impl Format {
         matches!(self, Self::Line | Self::Quoted | Self::Hex | Self::Escaped | Self::Json)
     }
 
-    /// Whether messages stand as they are, but for those that [`Self::Quoted`] quotes: then they are not copied on their way.
+    /// Whether messages are written unchanged, apart from those that [`Self::Quoted`] quotes. Such messages need no
+    /// copy.
     pub fn is_verbatim(&self) -> bool {
         matches!(self, Self::Line | Self::Quoted | Self::Framed(_) | Self::Raw)
     }
 
-    /// Whether this line of the input is the message itself.
+    /// Whether this line of input is the message itself.
     pub fn stands(&self, written: &[u8]) -> bool {
         self.is_verbatim() && !(*self == Self::Quoted && quoted::is_quoted(written))
     }

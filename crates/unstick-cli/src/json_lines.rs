@@ -1,4 +1,5 @@
-//! Objects as lines of JSON: version and time, messages as text or base64, and nothing that a terminal would act on.
+//! Writes objects as lines of JSON: with version and time, messages as text or base64, and nothing that a terminal
+//! would act on.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -11,10 +12,10 @@ use unstick::endpoint::Request;
 
 use crate::sanitize;
 
-/// Version of the events and commands: it goes up when a script written for the last one would break.
+/// Version of the events and commands. It goes up when a script written for the last version would break.
 pub const VERSION: u64 = 1;
 
-/// Puts the time into an event, and into the first of a run the version.
+/// Puts the time into an event, and the version into the first event of a run.
 pub fn stamp(event: &mut Value, versioned: &mut bool) {
     event["time"] = now().into();
     if !std::mem::replace(versioned, true) {
@@ -22,12 +23,12 @@ pub fn stamp(event: &mut Value, versioned: &mut bool) {
     }
 }
 
-/// An event as a line without its end. Wherever it goes, somebody may show it on a terminal.
+/// Returns an event as a line, without its LF. It is made safe, because someone may show it on a terminal.
 pub fn line(event: &Value) -> String {
     safe(written(event))
 }
 
-/// JSON in which everything that a terminal would not show is escaped.
+/// Escapes everything in JSON that a terminal would not show.
 pub fn safe(text: String) -> String {
     match sanitize::json(&text) {
         Cow::Owned(safe) => safe,
@@ -35,10 +36,11 @@ pub fn safe(text: String) -> String {
     }
 }
 
-/// Keys that stand in front, for people who read along: what happened, with whom, when. The rest follows by the alphabet.
+/// Keys that come first, for people who read along: what happened, with whom, when. The other keys follow in
+/// alphabetical order.
 const IN_FRONT: [&str; 5] = ["event", "peer", "from", "local", "time"];
 
-/// An event, what stands in front first.
+/// Writes an event, with the keys of [`IN_FRONT`] first.
 fn written(event: &Value) -> String {
     let Value::Object(object) = event else { return event.to_string() };
     let front = IN_FRONT.iter().filter_map(|key| object.get_key_value(*key));
@@ -52,7 +54,7 @@ fn written(event: &Value) -> String {
     text + "}"
 }
 
-/// A message as a JSON string, or as an object with base64 where it is not UTF-8.
+/// Returns a message as a JSON string, or as an object with base64 if it is not UTF-8.
 pub fn text_or_base64(message: &[u8]) -> Value {
     match std::str::from_utf8(message) {
         Ok(text) => Value::from(text),
@@ -60,7 +62,7 @@ pub fn text_or_base64(message: &[u8]) -> Value {
     }
 }
 
-/// The reverse; `None` where it is neither.
+/// Reads what [`text_or_base64`] wrote; `None` if it is neither.
 pub fn from_text_or_base64(written: &[u8]) -> Option<Bytes> {
     match serde_json::from_slice(written).ok()? {
         Value::String(text) => Some(text.into()),
@@ -78,7 +80,7 @@ fn not_base64(error: &DecodeError) -> String {
     }
 }
 
-/// The message in an object: `text` or `base64`.
+/// Returns the message in an object: `text` or `base64`.
 pub fn message_of(object: &Map<String, Value>) -> Result<Option<Bytes>, String> {
     match (object.get("text"), object.get("base64")) {
         (Some(Value::String(text)), None) => Ok(Some(text.clone().into())),
@@ -91,12 +93,12 @@ pub fn message_of(object: &Map<String, Value>) -> Result<Option<Bytes>, String> 
     }
 }
 
-/// Now, in RFC 3339 with milliseconds, in UTC.
+/// Returns the current time in RFC 3339 with milliseconds, in UTC.
 pub fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }
 
-/// Puts a message into an object: as `text`, or as `base64` where it is not UTF-8.
+/// Puts a message into an object: as `text`, or as `base64` if it is not UTF-8.
 pub fn put_message(object: &mut Value, message: &[u8]) {
     match std::str::from_utf8(message) {
         Ok(text) => object["text"] = text.into(),
@@ -104,7 +106,7 @@ pub fn put_message(object: &mut Value, message: &[u8]) {
     }
 }
 
-/// Puts what a WebSocket's client asked for into an object.
+/// Puts the request of a WebSocket client into an object.
 pub fn put_request(object: &mut Value, request: Option<&Request>) {
     let Some(request) = request else { return };
     let mut headers = Map::new();
@@ -117,7 +119,7 @@ pub fn put_request(object: &mut Value, request: Option<&Request>) {
     object["headers"] = headers.into();
 }
 
-/// Puts the exit status of a process that was at the other end into its `close` event, where it has ended by itself.
+/// Puts the exit status of the process at the other end into its `close` event, if the process has ended by itself.
 pub fn put_status(object: &mut Value, from: &str, ended: bool, failure: Option<&Error>) {
     let status = failure.and_then(Error::exit_status).or((ended && from.starts_with("exec:")).then_some(0));
     if let Some(status) = status {
@@ -130,7 +132,7 @@ pub fn put_status(object: &mut Value, from: &str, ended: bool, failure: Option<&
     }
 }
 
-/// The same of what failed.
+/// Returns the name of a failure's kind.
 pub fn failure_name(error: &Error) -> &'static str {
     match error {
         error if error.is_framing() => "framing",

@@ -1,4 +1,4 @@
-//! The program `unstick`: reads its arguments, does what they say, and ends with an honest status.
+//! The program `unstick`: reads its arguments, does what they say, and exits with an honest status.
 
 #![allow(unreachable_pub)] // A program has no outside: `pub` marks what its modules offer each other.
 
@@ -41,7 +41,7 @@ use status::Status;
 fn main() {
     output::end_on_panic();
     let status = answer();
-    // Ends at once: a thread that still reads standard input would hold a return from main back.
+    // Exits at once: a thread that still reads standard input would delay a return from main.
     output::exit(status)
 }
 
@@ -58,11 +58,11 @@ fn answer() -> Status {
         && config.is_empty()
         && let Ok((cli, matches)) = parse(&mut command, typed.clone())
     {
-        // The program ends with its run: nothing is gained by taking hundreds of options apart.
+        // The program ends with its run: freeing hundreds of options gains nothing.
         std::mem::forget(command);
         return run(cli, &matches);
     }
-    // Help, and what says what is wrong, may name any verb.
+    // Help and error messages may name any verb.
     let mut command = if is_alone { Cli::whole() } else { command };
     let words = match config.add_to(&typed, &command) {
         Ok(words) => words,

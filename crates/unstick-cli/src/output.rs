@@ -1,4 +1,4 @@
-//! The one module that prints: notices and errors on standard error, and the end of the process.
+//! The one module that prints: notices and errors on standard error, and the exit of the process.
 
 #![allow(clippy::exit)]
 
@@ -19,13 +19,14 @@ use crate::status::Status;
 use crate::style::{self, RED};
 use crate::text_queue::{self, To};
 
-/// Whether a stream gets colour: as `--color` says, else as NO_COLOR and CLICOLOR_FORCE do, else a terminal that has colours.
+/// Whether a stream gets colour. `--color` decides, then NO_COLOR and CLICOLOR_FORCE, then whether the terminal has
+/// colours.
 pub fn colour_on(stream: &impl IsTerminal) -> bool {
     match ColorChoice::global() {
         ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
         ColorChoice::Never => false,
         ColorChoice::Auto if anstyle_query::no_color() => false,
-        // By its name 0 would force nothing, which anstyle-query does not know.
+        // By its name, a value of 0 must force nothing; anstyle-query does not know that.
         ColorChoice::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|set| !set.is_empty() && set != "0") => {
             true
         }
@@ -33,38 +34,38 @@ pub fn colour_on(stream: &impl IsTerminal) -> bool {
     }
 }
 
-/// What `--color` says, for everything that is printed from now on.
+/// Applies `--color` to everything that is printed from now on.
 pub fn set_colour(choice: ColorChoice) {
     choice.write_global();
 }
 
-/// Notices are not printed (`--quiet`).
+/// Whether notices are suppressed (`--quiet`).
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// From now on only errors and what was asked for is printed.
+/// Prints only errors and requested output from now on.
 pub fn be_quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
-/// Whether notices are not printed.
+/// Whether notices are suppressed.
 pub fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
-/// What a prompt does for everything that is printed while the terminal is its own.
+/// Hooks of a prompt, for everything that is printed while the prompt controls the terminal.
 pub struct PromptHooks {
-    /// Shows a line above the prompt; false where there is no prompt any more.
+    /// Shows a line above the prompt; returns false if there is no prompt any more.
     pub say: fn(&str) -> bool,
-    /// Ends the prompt, and gives the terminal back as it was.
+    /// Ends the prompt, and restores the terminal.
     pub restore: fn(),
-    /// Gives the terminal its modes back, and waits for nothing.
+    /// Restores the terminal's modes, without waiting for anything.
     pub abandon: fn(),
 }
 
-/// A process has no more than one prompt.
+/// The prompt; a process has at most one.
 static PROMPT: OnceLock<PromptHooks> = OnceLock::new();
 
-/// From now on lines are shown above this prompt, and the end of the process ends it.
+/// Shows lines above this prompt from now on, and ends the prompt when the process exits.
 pub fn use_prompt(hooks: PromptHooks) {
     let _ = PROMPT.set(hooks);
 }
@@ -75,7 +76,8 @@ fn restore_terminal() {
     }
 }
 
-/// Writes a line to standard error, above the prompt if that is there; a closed one is nothing that could be reported.
+/// Writes a line to standard error, above the prompt if there is one. A closed standard error cannot be reported
+/// anywhere.
 fn line(text: &str) {
     if std::io::stderr().is_terminal() && PROMPT.get().is_some_and(|prompt| (prompt.say)(text)) {
         return;
@@ -83,12 +85,12 @@ fn line(text: &str) {
     text_queue::say(To::Errors, format!("{text}\n"));
 }
 
-/// A line without more: what is shown where standard output is taken.
+/// Prints a line without a prefix: output that goes to standard error because standard output is taken.
 pub fn plain(text: &str) {
     line(&sanitize::lines(text));
 }
 
-/// Something worth knowing that is no message.
+/// Prints a notice: worth knowing, but not a message.
 pub fn notice(text: &str) {
     if is_quiet() {
         return;
@@ -96,28 +98,28 @@ pub fn notice(text: &str) {
     line(&format!("unstick: {}", sanitize::lines(text)));
 }
 
-/// Something was lost, though nothing failed: it is printed with `--quiet` too.
+/// Reports a loss that is not a failure; it is printed with `--quiet` too.
 pub fn loss(text: &str) {
     line(&format!("unstick: {}", sanitize::lines(text)));
 }
 
-/// Something that went wrong.
+/// Reports a problem.
 pub fn problem(text: &str) {
     let text = sanitize::lines(text);
     line(&style::styled(colour_on(&std::io::stderr()), &format!("unstick: {text}"), RED));
 }
 
-/// An error, with its hint on a line of its own.
+/// Prints an error, with its hint on a line of its own.
 pub fn error(error: &Error) {
     error_of("", error);
 }
 
-/// The same, said of one peer among many.
+/// Prints an error of one peer among many.
 pub fn error_of_peer(peer: PeerId, error: &Error) {
     error_of(&format!("peer {peer}: "), error);
 }
 
-/// The same, said of whoever is named in front, as `peer 1, the server: `.
+/// Prints an error with a prefix that names whose it is, such as `peer 1, the server: `.
 pub fn error_of(whose: &str, error: &Error) {
     let what = format!("{whose}{}", sanitize::line(&error.to_string()));
     if !should_print(&what) {
@@ -132,12 +134,12 @@ pub fn error_of(whose: &str, error: &Error) {
     }
 }
 
-/// Whether this complaint is printed; else it is counted, and the number is printed later.
+/// Whether this complaint is printed. Otherwise it is counted, and the number is printed later.
 pub fn should_print(complaint: &str) -> bool {
     complaints::should_print(complaint, problem)
 }
 
-/// The system's reason as a part of a sentence: without its number, beginning small.
+/// Returns the system's reason as a part of a sentence: without its number, in lower case.
 pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
@@ -145,23 +147,23 @@ pub fn reason(error: &std::io::Error) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Prints a whole text to standard output; a reader that has gone is no error.
+/// Prints a whole text to standard output. A reader that has gone is not an error.
 pub fn print(text: &str) -> Status {
     put(text).map_or_else(|error| unprinted(&error), |()| Status::Done)
 }
 
-/// The same for a part of what is to be printed: the error says that nobody needs the rest, see [`unprinted`].
+/// Prints a part of the output. An error means that nobody needs the rest, see [`unprinted`].
 pub fn put(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
-/// Prints help as clap has styled it, in colour where there is to be colour.
+/// Prints help as clap has styled it, with colour if standard output gets colour.
 pub fn styled(text: &StyledStr) -> Status {
     print(&coloured(text, &std::io::stdout()))
 }
 
-/// The same on standard error, where help is the answer to arguments that are missing.
+/// Prints help to standard error, as the answer to missing arguments.
 pub fn guide(text: &StyledStr) {
     line(coloured(text, &std::io::stderr()).trim_end());
 }
@@ -170,7 +172,7 @@ fn coloured(text: &StyledStr, stream: &impl IsTerminal) -> String {
     if colour_on(stream) { text.ansi().to_string() } else { text.to_string() }
 }
 
-/// The status of what could not be printed.
+/// Returns the exit status for text that could not be printed.
 pub fn unprinted(error: &std::io::Error) -> Status {
     if error.kind() == std::io::ErrorKind::BrokenPipe {
         return Status::Done;
@@ -179,8 +181,8 @@ pub fn unprinted(error: &std::io::Error) -> Status {
     Status::Failed
 }
 
-/// Makes a panic end the process with status 1 and a sentence, the terminal as it was. Without this, a task or thread that
-/// panics would leave a listener that accepts connections and serves nobody.
+/// Makes a panic exit the process with status 1 and a sentence, with the terminal restored. Without this, a listener
+/// whose task or thread has panicked would accept connections and serve nobody.
 pub fn end_on_panic() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -192,7 +194,7 @@ pub fn end_on_panic() {
     }));
 }
 
-/// Ends the process with a status, the terminal as it was and everything said, if somebody reads it.
+/// Exits the process with a status. The terminal is restored, and queued text is written if somebody reads it.
 pub fn exit(status: Status) -> ! {
     complaints::flush(problem);
     restore_terminal();
@@ -200,18 +202,18 @@ pub fn exit(status: Status) -> ! {
     std::process::exit(status as i32)
 }
 
-/// Ends the process now, whatever any of its threads waits for: nothing is waited for but what was said, for a moment.
+/// Exits the process now, whatever its threads wait for. Only text that is queued already gets a moment to be written.
 pub fn exit_at_once(status: Status) -> ! {
     unstick::kill_processes();
     if let Some(prompt) = PROMPT.get() {
         (prompt.abandon)();
     }
     text_queue::flush(FINAL_FLUSH_TIMEOUT);
-    // Past the handlers of a usual end, which may wait for a lock or a reader.
+    // Skips the handlers of a usual exit, which may wait for a lock or a reader.
     signal_hook::low_level::exit(status as i32)
 }
 
-/// Standard output took no more: where its reader has gone, that is [`Error::is_closed`].
+/// Returns the error for a failed write to standard output: [`Error::is_closed`] if its reader has gone.
 pub fn unwritten(error: Error) -> Error {
     match error.io_kind() {
         Some(std::io::ErrorKind::BrokenPipe) => Error::output_closed(),
@@ -219,7 +221,7 @@ pub fn unwritten(error: Error) -> Error {
     }
 }
 
-/// The same of what the system says.
+/// The same for an error of the system.
 pub fn unwritten_text(error: std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::BrokenPipe => Error::output_closed(),
@@ -227,7 +229,7 @@ pub fn unwritten_text(error: std::io::Error) -> Error {
     }
 }
 
-/// Standard input could not be read. What is wrong with it is no peer's fault.
+/// Returns the error for a failed read of standard input, worded so that no peer is blamed.
 pub fn unread(error: Error) -> Error {
     if error.is_framing() { Error::other(format!("standard input: {error}")) } else { error.of("standard input") }
 }
@@ -241,7 +243,7 @@ mod tests {
     /// Set in the process that [`a_panic_in_a_thread_ends_the_process`] starts.
     const PANICS: &str = "UNSTICK_TEST_PANICS";
 
-    /// The test starts itself anew, and panics there.
+    /// The test starts itself again, and panics there.
     #[test]
     fn a_panic_in_a_thread_ends_the_process() {
         if std::env::var_os(PANICS).is_some() {

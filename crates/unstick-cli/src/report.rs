@@ -1,4 +1,4 @@
-//! Error → hint → exit status, in one place.
+//! Turns an error into its message, hint and exit status, in one place.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::count::Count;
 use crate::output;
 use crate::status::Status;
 
-/// Says what failed, and with what status that ends the program.
+/// Prints an error, and returns the exit status for it.
 pub fn failure(error: &Error) -> Status {
     output::error(error);
     status_of(error)
 }
 
-/// The status that an error ends the program with.
+/// Returns the exit status for an error.
 pub fn status_of(error: &Error) -> Status {
     match error {
         e if e.is_usage() => Status::Usage,
@@ -27,10 +27,10 @@ pub fn status_of(error: &Error) -> Status {
     }
 }
 
-/// Says how a conversation ended where that needs saying.
+/// Reports how a conversation ended, where that needs a report, and returns the exit status.
 pub fn outcome(outcome: &Outcome, rules: &Config, peers: PeerErrors) -> Status {
     match outcome {
-        // What has stopped it decides the status.
+        // The cause of the stop decides the status.
         Outcome::Ended | Outcome::Reached | Outcome::Stopped | Outcome::OutputClosed => Status::Done,
         Outcome::Short { received } => {
             output::problem(&short(*received, rules));
@@ -47,30 +47,30 @@ pub fn outcome(outcome: &Outcome, rules: &Config, peers: PeerErrors) -> Status {
     }
 }
 
-/// Says what took too long.
+/// Reports what took too long.
 pub fn timed_out(what: &str) -> Status {
     output::problem(what);
     Status::TimedOut
 }
 
-/// Whether the failure of the only peer has been said as it happened.
+/// Whether the failure of the only peer was reported when it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerErrors {
     Said,
     Unsaid,
 }
 
-/// What did not happen.
+/// Returns the message for a passed `--idle`.
 pub fn quiet(after: Duration) -> String {
     format!("nothing passed for {after:?} (--idle)")
 }
 
-/// What passed.
+/// Returns the message for a passed `--deadline`.
 pub fn late(deadline: Option<Duration>) -> String {
     format!("not over after {:?} (--deadline)", deadline.unwrap_or_default())
 }
 
-/// What did not come.
+/// Returns the message for messages that did not arrive.
 fn short(received: u64, rules: &Config) -> String {
     let until = rules.until.as_ref().map(|until| crate::sanitize::line_of_bytes(until));
     match (rules.count, until) {

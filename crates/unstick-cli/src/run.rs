@@ -1,4 +1,4 @@
-//! Runs the verb that was typed, until it ends or a signal ends it.
+//! Runs the typed verb until it ends or a signal ends it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::verb::talk::converse;
 use crate::verb::talk::plan::Plan;
 use crate::verb::{framings, generate, lab, transfer};
 
-/// Does what was asked.
+/// Runs the verb with its arguments.
 pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
     match cli.verb {
@@ -34,11 +34,11 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
     }
 }
 
-/// Runs a verb on one thread, until it ends or a signal does.
+/// Runs a verb on one thread, until it ends or a signal ends it.
 fn block_on(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::other(format!("cannot start: {e}")))?;
-    // Before the verb says that it is there to be ended.
+    // Before the verb reports that it is ready: a signal may arrive from then on.
     signals::catch()?;
     let result = runtime.block_on(async {
         let result = tokio::select! {
@@ -49,12 +49,12 @@ fn block_on(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
         unstick::end_processes(if status.is_some() { Duration::ZERO } else { FINAL_FLUSH_TIMEOUT }).await;
         status.map_or(result, Ok)
     });
-    // A thread may still wait for standard input: it is not waited for.
+    // A thread may still read standard input: the program does not wait for it.
     runtime.shutdown_background();
     result
 }
 
-/// A verb that a signal ends at once.
+/// Runs a verb that a signal ends at once.
 async fn ended(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
     signals::unless_ended(verb).await.unwrap_or(Ok(Status::Terminated))
 }

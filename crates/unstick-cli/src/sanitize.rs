@@ -1,4 +1,4 @@
-//! Peers' bytes made safe for a terminal: what could move the cursor, hide text or reorder it is shown as an escape.
+//! Makes a peer's bytes safe for a terminal: escapes whatever could move the cursor, hide text or reorder it.
 //!
 //! Not here: `--io escaped`, which can be read back. A backslash that a peer wrote stays one backslash; `--hex` is exact.
 
@@ -11,18 +11,18 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use crate::count::Count;
 use crate::style::{FAINT, GREEN, styled};
 
-/// How much of a text is laid out as it stands.
+/// Which line ends and tabs of a text are kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Layout {
-    /// Nothing: one line, whatever it holds.
+    /// None: the text becomes one line.
     Line,
-    /// Tabs, and line ends that another line follows.
+    /// Tabs, and each line end that another line follows.
     Lines,
-    /// Tabs and every line end: there is no telling what follows.
+    /// Tabs and every line end: what follows is not known yet.
     Stream,
 }
 
-/// What stands around an escape, so that it is told from the same characters in the text.
+/// Text around an escape, which tells it apart from the same characters in the text.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
     before: &'static str,
@@ -36,17 +36,17 @@ impl Mark {
     pub const REVERSED: Self = Self { before: "\x1b[7m", after: "\x1b[27m" };
 }
 
-/// A text on one line.
+/// Returns a text on one line.
 pub fn line(text: &str) -> String {
     write(text.as_bytes(), Layout::Line, Mark::NONE)
 }
 
-/// Bytes on one line.
+/// Returns bytes on one line.
 pub fn line_of_bytes(bytes: &[u8]) -> String {
     write(bytes, Layout::Line, Mark::NONE)
 }
 
-/// What had arrived of a message that was lost with its connection.
+/// Describes the bytes that had arrived of a message that was lost with its connection.
 pub fn lost_message(lost: &unstick::Unfinished) -> String {
     let more = if lost.beginning.len() < lost.length { " ..." } else { "" };
     format!(
@@ -56,17 +56,19 @@ pub fn lost_message(lost: &unstick::Unfinished) -> String {
     )
 }
 
-/// A message, on as many lines as it has; a line end at its very end is shown, for it is part of the message.
+/// Returns a message on as many lines as it has. A line end at its very end is escaped, because it is part of the
+/// message.
 pub fn text(message: &[u8]) -> String {
     text_marked(message, Mark::NONE)
 }
 
-/// The same, with its escapes marked.
+/// The same, with marked escapes.
 pub fn text_marked(message: &[u8], mark: Mark) -> String {
     write(message, Layout::Lines, mark)
 }
 
-/// A stream, piece by piece; an empty piece is its end. A character that two pieces share is shown with the second.
+/// Returns a function that takes a stream piece by piece; an empty piece ends it. A character split over two pieces is
+/// shown with the second.
 pub fn stream() -> impl FnMut(&[u8]) -> Vec<u8> + Send {
     let (mut held, mut before) = (Vec::new(), None);
     move |piece| {
@@ -77,7 +79,7 @@ pub fn stream() -> impl FnMut(&[u8]) -> Vec<u8> + Send {
     }
 }
 
-/// Bytes at the end that may become a character, or the CR of a CRLF, when more comes.
+/// Counts the bytes at the end that may become a character, or the CR of a CRLF, when more bytes arrive.
 fn unfinished(bytes: &[u8]) -> usize {
     if bytes.last() == Some(&b'\r') {
         return 1;
@@ -88,7 +90,8 @@ fn unfinished(bytes: &[u8]) -> usize {
         .unwrap_or(0)
 }
 
-/// Lines of our own that may quote a peer: each line end separates two lines, everything else that is unsafe is escaped.
+/// Returns lines of our own that may quote a peer. Each line end separates two lines; everything else that is unsafe is
+/// escaped.
 pub fn lines(text: &str) -> Cow<'_, str> {
     if is_harmless(text) {
         return text.into();
@@ -96,7 +99,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n").into()
 }
 
-/// JSON that means the same: in it, only strings hold what could move the cursor, hide text or reorder it.
+/// Returns JSON with the same meaning. Only its strings can hold what could move the cursor, hide text or reorder it.
 pub fn json(text: &str) -> Cow<'_, str> {
     let hidden = |c: char| (is_unsafe(c) || is_joining(c)) && c != '\n';
     if is_harmless(text) || !text.chars().any(hidden) {
@@ -117,7 +120,7 @@ fn write(bytes: &[u8], layout: Layout, mark: Mark) -> String {
     write_behind(&mut None, bytes, layout, mark)
 }
 
-/// The same behind this character.
+/// Like [`write`], after the character `before`.
 fn write_behind(before: &mut Option<char>, bytes: &[u8], layout: Layout, mark: Mark) -> String {
     let mut out = String::with_capacity(bytes.len());
     let mut left = bytes.len();
@@ -159,13 +162,14 @@ fn is_laid_out(c: char, last: bool, ahead: Option<&u8>, layout: Layout) -> bool 
     }
 }
 
-/// Printable ASCII and line ends alone, which most texts are: found quickly.
+/// Whether the text is only printable ASCII and line ends. Most texts are, and this check is quick.
 fn is_harmless(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'))
 }
 
-/// Whether a character is to be escaped that stands behind this one, where that is shown as it is. Joiners and the two selectors that choose between text and
-/// picture are a part of the character before them; a second one in a row, or one behind nothing, only hides something.
+/// Whether a character must be escaped after the character `before`, which is shown unchanged. Joiners, and the two
+/// selectors that choose between text and picture, are a part of the character before them. A second one in a row, or
+/// one after nothing, only hides something.
 fn is_hidden(c: char, before: Option<char>) -> bool {
     match before {
         _ if !is_joining(c) => is_unsafe(c),
@@ -175,13 +179,15 @@ fn is_hidden(c: char, before: Option<char>) -> bool {
     }
 }
 
-/// What scripts and pictures are joined with: zero width joiner and non-joiner, and the selectors of text and picture.
+/// Whether the character joins scripts or pictures: zero width joiner and non-joiner, and the selectors of text and
+/// picture.
 fn is_joining(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}')
 }
 
-/// Whether a terminal would do something else with it than show it: the one place that decides. Controls, formats (direction,
-/// tags, no width), private use, line and paragraph ends, and what Unicode says may be left out when it is drawn.
+/// Whether a terminal would do anything but show this character: the one place that decides. It covers controls,
+/// formats (direction, tags, no width), private use, line and paragraph ends, and characters that Unicode lets a
+/// drawing leave out.
 pub fn is_unsafe(c: char) -> bool {
     use GeneralCategory as Category;
     if c.is_ascii() {
@@ -202,8 +208,9 @@ pub fn is_unsafe(c: char) -> bool {
     unseen || is_ignorable(c)
 }
 
-/// The rest of what is drawn as nothing (Default_Ignorable_Code_Point): fillers, selectors, and places that are not assigned
-/// yet. Other places that are not assigned are newer characters than our table knows: they are drawn as a box.
+/// Whether the character is another one that is drawn as nothing (Default_Ignorable_Code_Point): fillers, selectors,
+/// and code points that are not assigned yet. Other unassigned ones are newer characters than our table knows: they are
+/// drawn as a box.
 fn is_ignorable(c: char) -> bool {
     matches!(c,
         '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{3164}' | '\u{ffa0}' // joins and fills nothing
@@ -227,7 +234,7 @@ fn push(out: &mut String, what: std::fmt::Arguments<'_>) {
     out.write_fmt(what).expect("a string takes everything");
 }
 
-/// Columns that a dump of sixteen bytes a row takes.
+/// Columns of a dump with sixteen bytes a row.
 const WIDE: usize = 4 + 2 + 16 * 3 + 2 + 16;
 
 /// Bytes as rows of offset, hexadecimal and text, at most this many columns wide where that is possible. With colour the bytes
@@ -263,7 +270,7 @@ pub fn dump_styled(bytes: &[u8], columns: usize, colour: bool, style_of: impl Fn
     out
 }
 
-/// A byte in its column; eight stand together.
+/// Returns the cell of a byte in its column; eight bytes stand together.
 fn cell(column: usize, digits: &str) -> String {
     format!("{}{digits} ", if column.is_multiple_of(8) { " " } else { "" })
 }

@@ -1,11 +1,12 @@
-//! Scenes on real sockets on loopback that show what TCP and UDP do to messages: what was sent, what was read, and when.
+//! Plays scenes on real loopback sockets that show what TCP and UDP do to messages: what was sent, what was read, and
+//! when.
 //!
-//! One thread plays both sides, so that the order of what happens is the scene's and not luck's: a reader that is to be slow
-//! reads only once the kernel says that its receive queue holds what it is to find there. Everything else is measured:
-//! every byte, offset, time and count in an [`Event`] is what the sockets did in this run, and [`Act::shown`] is worked out
-//! from them. An effect that this machine does not show is reported as not shown.
+//! One thread plays both sides, so the scene sets the order of what happens, not luck. A slow reader reads only after
+//! the kernel reports that its receive queue holds what it must find there. Everything else is measured: every byte,
+//! offset, time and count in an [`Event`] is what the sockets did in this run, and [`Act::shown`] is computed from the
+//! events. An effect that this machine does not show is reported as not shown.
 //!
-//! Not here: the words and the drawing around a scene, which are `verb/lab`'s; and the cures, which are framings.
+//! Not here: the words and the drawing around a scene (`verb/lab`), and the cures, which are framings.
 
 mod act;
 mod compare;
@@ -20,26 +21,26 @@ use unstick::Result;
 
 pub use act::{Act, Transport, What};
 
-/// What can be shown.
+/// A scene that can be played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scene {
     /// Two sends read as one: the sender's kernel gathered them (Nagle's algorithm).
     Nagle,
     /// Two sends read as one: both had arrived before the reader looked.
     SlowReader,
-    /// One send read as three: so it was delivered.
+    /// One send read as three: it was delivered in three segments.
     Split,
     /// A message longer than the reader's buffer.
     SmallBuffer,
     /// A length that arrives with its body, and one that arrives in two pieces.
     Length,
-    /// What a length of four bytes can say, signed and not, and what happens past it.
+    /// What a length of four bytes can hold, signed and unsigned, and what happens beyond that.
     Range,
-    /// The same over UDP: boundaries are kept.
+    /// The same over UDP, which keeps the boundaries.
     Datagrams,
     /// A datagram longer than the reader's buffer.
     CutShort,
-    /// Datagrams that are lost because the reader is slow, and TCP in its place.
+    /// Datagrams that are lost because the reader is slow, and TCP instead.
     Loss,
     /// TCP and UDP side by side, measured.
     Compare,
@@ -60,7 +61,7 @@ impl Scene {
         Self::Compare,
     ];
 
-    /// Its name, as it is typed and as it stands in JSON.
+    /// Returns the scene's name, as the user types it and as JSON shows it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nagle => "nagle",
@@ -76,14 +77,14 @@ impl Scene {
         }
     }
 
-    /// Plays it: opens sockets on loopback, and hands back each act once all are over.
+    /// Plays the scene: opens sockets on loopback, and returns the acts once all are over.
     ///
-    /// Blocks, for less than a second where the machine is idle: an asynchronous caller gives it a thread (`spawn_blocking`).
+    /// Blocks for less than a second on an idle machine. An asynchronous caller gives it a thread (`spawn_blocking`).
     ///
     /// # Errors
     ///
-    /// Where this machine has no sockets on 127.0.0.1 to give, and where something that loopback always does has not
-    /// happened within [`PATIENCE`]. An effect that does not appear is no error: [`Act::shown`] is then false.
+    /// If this machine has no free sockets on 127.0.0.1, or something that loopback always does has not happened within
+    /// [`PATIENCE`]. An effect that does not appear is not an error: [`Act::shown`] is then false.
     pub fn play(self) -> Result<Vec<Act>> {
         match self {
             Self::Nagle => stream::nagle(),

@@ -1,5 +1,5 @@
-//! The signals that end the program, unless whoever started it has switched them off: `nohup`, or a script for what it
-//! runs in its background. They are taken by threads of their own, which end the program whatever all others wait for.
+//! Catches the signals that end the program, unless its parent switched them off: `nohup`, or a script for a program in
+//! its background. Threads of their own catch them, and end the program whatever all other threads wait for.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,32 +14,33 @@ use unstick::{Error, Result, Stop, Stopper};
 use crate::output;
 use crate::status::Status;
 
-/// How long the run may take to see that it is to end: one that waits in a write, for a terminal that takes nothing, does not see it.
+/// How long the run may take to notice that it must end. A run that waits in a write to a stopped terminal does not
+/// notice.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long ending may take in all: what was taken is written ([`FLUSH_TIMEOUT`]), to peers and then to standard output, and commands are
-/// ended. The rest is for a machine that is busy.
+/// How long ending may take in all. The program writes what it has accepted ([`FLUSH_TIMEOUT`]), to peers and then to
+/// standard output, and ends its commands. The rest is a reserve for a busy machine.
 const ENDING: Duration = Duration::from_secs(15);
 
-/// Bytes of `/proc/self/status` that are read first: it mostly has some 1,400, and a page is quicker to get than many.
+/// Bytes of `/proc/self/status` to read first. It mostly has some 1,400, and reading one page is quicker than many.
 const USUAL_STATUS: usize = 4 << 10;
 
-/// Bytes of it that are read for a user of very many groups.
+/// Bytes of it to read for a user with very many groups.
 const STATUS_ROOM: usize = 64 << 10;
 
-/// Hexadecimal digits of a set of signals in it.
+/// Number of hexadecimal digits of a set of signals in it.
 const SIGNALS_WIDTH: usize = 16;
 
-/// The first signal that came, as the status to end with.
+/// The exit status for the first signal that arrived.
 static ENDED: OnceLock<Status> = OnceLock::new();
 
-/// Tells the services.
+/// Tells the services to stop.
 static STOPPER: LazyLock<Stopper> = LazyLock::new(Stopper::new);
 
-/// The run has seen that it is to end.
+/// Whether the run has noticed that it must end.
 static SEEN: AtomicBool = AtomicBool::new(false);
 
-/// Begins to catch the signals.
+/// Starts to catch the signals.
 pub fn catch() -> Result<()> {
     let off = switched_off();
     let on = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| off & (1 << (signal - 1)) == 0);
@@ -50,26 +51,26 @@ pub fn catch() -> Result<()> {
     Ok(())
 }
 
-/// Told when the run is to end.
+/// Returns the [`Stop`] that tells when the run must end.
 pub fn stop() -> Stop {
     STOPPER.of()
 }
 
-/// The status to end with, where the run was ended from outside.
+/// Returns the exit status, if a signal ended the run.
 pub fn status_of_end() -> Option<Status> {
     ENDED.get().copied()
 }
 
-/// Resolves when the run was to end and has had its time for it.
+/// Resolves when the run had to end and has used up its time for that.
 pub async fn overdue() {
     let stop = stop();
     stop.comes().await;
     SEEN.store(true, Ordering::Relaxed);
-    // What was taken goes to peers, and then to standard output.
+    // Accepted messages go to peers, and then to standard output.
     tokio::time::sleep(2 * FLUSH_TIMEOUT).await;
 }
 
-/// What comes of something that has nothing to finish; `None` where it was ended.
+/// Returns the output of something that has nothing to finish; `None` if a signal ended the run.
 pub async fn unless_ended<T>(doing: impl Future<Output = T>) -> Option<T> {
     let stop = stop();
     tokio::select! {
@@ -78,12 +79,12 @@ pub async fn unless_ended<T>(doing: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Ends the run as a signal does if it has not ended by itself after a moment: ^C at a prompt is a key, and no signal.
+/// Ends the run as a signal does, unless it ends by itself within a moment. At a prompt ^C is a key, not a signal.
 pub fn insist(status: Status) {
     after(DRAIN_TIMEOUT, move || come(status));
 }
 
-/// The first asks the run to end, and sees to it that it does; another one ends it at once.
+/// Handles a signal. The first one asks the run to end, and makes sure that it does; another one ends it at once.
 fn come(status: Status) {
     if ENDED.set(status).is_err() {
         output::exit_at_once(status);
@@ -115,16 +116,16 @@ fn status(signal: i32) -> Status {
     }
 }
 
-/// A bit for each signal that this process was told to ignore: read where Linux shows it, elsewhere none.
+/// Returns a bit for each signal that this process must ignore. Only Linux shows them; elsewhere there are none.
 fn switched_off() -> u64 {
-    // One read, not the eight of `read_to_string`: every run starts with it.
+    // One read instead of the eight of `read_to_string`, because every run starts with it.
     let read = |room: usize| {
         let mut status = vec![0; room];
         let read = std::fs::File::open("/proc/self/status").and_then(|mut file| file.read(&mut status));
         status.truncate(read.unwrap_or(0));
         let status = String::from_utf8_lossy(&status);
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:").map(str::trim));
-        // A line that was cut off is shorter.
+        // A shorter line was cut off.
         mask.filter(|mask| mask.len() == SIGNALS_WIDTH).and_then(|mask| u64::from_str_radix(mask, 16).ok())
     };
     read(USUAL_STATUS).or_else(|| read(STATUS_ROOM)).unwrap_or_default()

@@ -1,13 +1,13 @@
-//! The exit statuses of the program, and what each means.
+//! Defines the exit statuses of the program, and what each means.
 
-/// How the program ends, as the design numbers it.
+/// How the program ends, with the number of each exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Ended as asked.
     Done = 0,
     /// Another error.
     Failed = 1,
-    /// Used wrongly.
+    /// Wrong use.
     Usage = 2,
     /// Could not connect, bind, resolve or verify.
     Unreachable = 3,
@@ -15,10 +15,10 @@ pub enum Status {
     TimedOut = 4,
     /// The peer broke the framing, or ended inside a frame.
     Framing = 5,
-    /// A check failed: ended before `--count` or `--until`, or without a reply; a program that `shake` broke; a file
-    /// whose bytes are not what their hash says.
+    /// A check failed: the run ended before `--count` or `--until`, or without a reply; `shake` broke a program; or a
+    /// file's bytes do not match their hash.
     Check = 6,
-    /// Nothing can be said for certain.
+    /// Nothing is certain.
     Inconclusive = 7,
     /// The terminal went away.
     HungUp = 129,

@@ -1,4 +1,4 @@
-//! Colours of what is printed, and how a text gets one.
+//! Defines the colours of what is printed, and gives a text a colour.
 
 use anstyle::{AnsiColor, Style};
 
@@ -11,7 +11,7 @@ pub const BLUE: Style = AnsiColor::Blue.on_default();
 pub const MAGENTA: Style = AnsiColor::Magenta.on_default();
 pub const CYAN: Style = AnsiColor::Cyan.on_default();
 
-/// A text in a style, where colour is on.
+/// Returns a text in a style if colour is on.
 pub fn styled(on: bool, text: &str, style: Style) -> String {
     if on && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
 }

@@ -1,5 +1,5 @@
-//! Text for people, on its way to standard error or to a terminal: queued here, and written by a thread of its own, so that
-//! nothing else ever waits for whoever reads it. What finds no room is dropped and counted.
+//! Queues text for people on its way to standard error or a terminal. A thread of its own writes it, so nothing else
+//! ever waits for the reader. Text that finds no room is dropped and counted.
 //!
 //! Not here: what is printed for scripts (`output`), and the prompt's own drawing (`prompt`).
 
@@ -17,21 +17,22 @@ use tokio::sync::Notify;
 
 use crate::unpoisoned::unpoisoned;
 
-/// Bytes of text that wait for a reader. Notices beyond it are dropped, and messages that can wait do: a person reads
-/// some pages at most.
+/// Bytes of text that may wait for a reader. Beyond it, notices are dropped, and so are messages that can wait: a
+/// person reads some pages at most.
 pub const WAITING: usize = 256 << 10;
 
-/// Bytes of messages that may wait beyond that while the reader is reading: all messages of one read, which are shown before
-/// anybody can wait, with their numbers and colours.
+/// Bytes of messages that may wait beyond that while the reader reads: all messages of one read, with their numbers and
+/// colours. They are shown before anybody can wait.
 pub const BURST: usize = 16 << 20;
 
-/// How long a reader may take nothing before nobody waits for it any more. A terminal that is stopped (^S) is such a reader.
+/// How long a reader may take nothing before nobody waits for it any more. A terminal that is stopped (^S) is such a
+/// reader.
 pub const SLOW_PEER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the end of the program waits for what was said last, in all: a reader that is slow, and reads.
+/// How long the exit waits in all for the last text to be written, to a reader that is slow but reads.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Bytes of one write: a pipe takes so many whole or not at all, and each is seen to be taken.
+/// Bytes of one write. A pipe takes this many as a whole or not at all, and each write that it takes is noticed.
 const PIECE: usize = 4096;
 
 /// Where a text goes.
@@ -43,31 +44,31 @@ pub enum To {
     Errors,
 }
 
-/// The text that waits for one reader.
+/// The queue of text for one reader.
 struct Screen {
     state: Mutex<State>,
-    /// There is text to write, or some has been written.
+    /// Signals that there is text to write, or that some has been written.
     changed: Condvar,
-    /// Some has been written.
+    /// Signals that some text has been written.
     room: Notify,
 }
 
 struct State {
     waiting: VecDeque<(To, String)>,
-    /// Bytes of these, and of what is being written.
+    /// Bytes of the waiting texts, and of the one that is being written.
     bytes: usize,
-    /// Lines that found no room since the last that did, and where they were to go.
+    /// Lines that found no room since the last line that did, and the stream that they were meant for.
     dropped: u64,
     dropped_to: To,
     /// When the reader last took something, or had nothing to take.
     moved: Option<Instant>,
-    /// Standard output has failed.
+    /// The error of standard output, once it has failed.
     failed: Option<Errno>,
-    /// The thread runs.
+    /// Whether the thread runs.
     started: bool,
 }
 
-/// The screen that a text goes to: where both streams are terminals, they are one, and what is said keeps its order.
+/// Returns the queue for a stream. If both streams are terminals, they share one, so that texts keep their order.
 fn screen(to: To) -> &'static Screen {
     static BOTH: OnceLock<bool> = OnceLock::new();
     static SCREENS: [Screen; 2] = [Screen::new(), Screen::new()];
@@ -75,16 +76,16 @@ fn screen(to: To) -> &'static Screen {
     &SCREENS[usize::from(to == To::Errors && !both)]
 }
 
-/// Says something that nobody has to read: whole lines. Never waits.
+/// Queues whole lines that nobody has to read. Never waits.
 pub fn say(to: To, text: String) {
     screen(to).put(to, text, WAITING);
 }
 
-/// Shows messages on standard output, which is a terminal: whole lines. Never waits; [`room`] does.
+/// Queues messages for standard output, which is a terminal: whole lines. Never waits; [`room`] does.
 ///
 /// # Errors
 ///
-/// Where the terminal has failed.
+/// If the terminal has failed.
 pub fn show(text: String) -> io::Result<()> {
     let screen = screen(To::Output);
     if let Some(error) = screen.lock().failed {
@@ -100,7 +101,8 @@ pub fn draw(text: &str) {
     let _ = write(To::Output.descriptor(), text.as_bytes());
 }
 
-/// What to wait for before more is shown: a reader that reads slows down who writes, one that does not read does not.
+/// Returns what to wait for before queueing more, if anything. A slow reader slows the writer down; a stalled one does
+/// not.
 pub fn room(to: To) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
     let screen = screen(to);
     screen.lock().wait()?;
@@ -113,7 +115,7 @@ pub fn room(to: To) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
     }))
 }
 
-/// Waits until everything has been written, but not for a reader that takes nothing for so long.
+/// Waits until everything has been written, but gives up on a reader that takes nothing for `patience`.
 pub fn flush(patience: Duration) {
     let end = Instant::now() + LAST_WORDS;
     for to in [To::Output, To::Errors] {
@@ -143,7 +145,7 @@ impl Screen {
         let mut state = self.lock();
         if !state.started {
             let thread = std::thread::Builder::new().name("screen".into()).spawn(|| self.write_all());
-            // Without a thread there is nobody who writes: that is not worth an end.
+            // Without a thread nobody writes: that is no reason to exit.
             state.started = thread.is_ok();
         }
         state.put(to, text, most);
@@ -151,7 +153,7 @@ impl Screen {
         self.changed.notify_all();
     }
 
-    /// The thread's work, to the end of the program.
+    /// The thread's work, until the program exits.
     fn write_all(&self) {
         let mut state = self.lock();
         loop {
@@ -201,7 +203,7 @@ impl State {
         self.bytes > 0 && self.still_for() >= SLOW_PEER_TIMEOUT
     }
 
-    /// How long to wait for room, where there is something to wait for.
+    /// Returns how long to wait for room, if there is a reason to wait.
     fn wait(&self) -> Option<Duration> {
         let left = SLOW_PEER_TIMEOUT.saturating_sub(self.still_for());
         (self.bytes > WAITING && !left.is_zero()).then_some(left)
@@ -209,7 +211,7 @@ impl State {
 
     fn put(&mut self, to: To, text: String, most: usize) {
         let most = match self.dropped {
-            // Once something is dropped, some room is made first: a note for every line would help nobody.
+            // After the first drop some room is made first: a note for every line would help nobody.
             1.. => WAITING / 2,
             0 if self.is_stalled() => WAITING,
             0 => most,
@@ -227,7 +229,7 @@ impl State {
         self.waiting.push_back((to, text));
     }
 
-    /// Says in the place of what was dropped that it was.
+    /// Queues a note in the place of dropped lines.
     fn tell_dropped(&mut self) {
         if self.dropped == 0 {
             return;
@@ -239,7 +241,7 @@ impl State {
     }
 }
 
-/// Says in the place of lines that they were dropped.
+/// Returns the note that replaces dropped lines.
 pub fn dropped(count: u64, reader: &str) -> String {
     let were = if count == 1 { "line was" } else { "lines were" };
     format!("unstick: ... {count} {were} dropped: {reader} was not read\n")
@@ -261,13 +263,13 @@ impl To {
     }
 }
 
-/// Writes all of it, past the standard library's buffer and its lock: nobody is to wait for that either.
+/// Writes all bytes, without the standard library's buffer and lock: nobody must wait for those either.
 fn write(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(Errno::INTR) => {}
-            // Whoever shares it has switched waiting off.
+            // Another program that shares the stream has made it non-blocking.
             Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&to, PollFlags::OUT)], None)?),
             Err(error) => return Err(error),
         }

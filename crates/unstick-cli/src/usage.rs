@@ -1,4 +1,4 @@
-//! Wrong arguments → one sentence and a hint, in the words of every other error.
+//! Turns wrong arguments into one sentence and a hint, in the words of every other error.
 
 mod netcat;
 
@@ -13,7 +13,7 @@ use crate::output;
 use crate::report;
 use crate::status::Status;
 
-/// Says what was wrong with the arguments. Help and version come this way too, and are no error.
+/// Reports what is wrong with the arguments. Help and version arrive here too, and are not errors.
 pub fn report(error: &clap::Error, command: &Command) -> Status {
     output::set_colour(colour_of(&words()));
     match error.kind() {
@@ -30,17 +30,17 @@ pub fn report(error: &clap::Error, command: &Command) -> Status {
     }
 }
 
-/// The sentence alone, for an error whose place is said in front.
+/// Returns the sentence alone, for an error whose place is printed in front.
 pub fn sentence(error: &clap::Error, command: &Command) -> String {
     explain(error, verb(command), command).to_string()
 }
 
-/// What was typed behind the name of the program.
+/// Returns the words that were typed after the program's name.
 fn words() -> Vec<String> {
     std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// What `--color` says, where the arguments were not parsed to their end.
+/// Returns the value of `--color`, for arguments that clap did not parse to their end.
 fn colour_of(words: &[String]) -> ColorChoice {
     let typed = words.iter().enumerate().filter_map(|(at, word)| match word.strip_prefix("--color")? {
         "" => words.get(at + 1).map(String::as_str),
@@ -50,7 +50,7 @@ fn colour_of(words: &[String]) -> ColorChoice {
     known.next_back().unwrap_or(Color::Auto).into()
 }
 
-/// The verb that was typed.
+/// Returns the typed verb.
 fn verb(command: &Command) -> Option<&str> {
     let typed = std::env::args_os().nth(1)?;
     command.find_subcommand(&typed).map(Command::get_name)
@@ -110,10 +110,10 @@ fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error
     Error::usage(what).with_hint(hint.unwrap_or(help))
 }
 
-/// Where the verbs are listed.
+/// Says where the verbs are listed.
 const VERBS: &str = "unstick --help lists the verbs";
 
-/// A word that stands where a verb, or what a verb is about, belongs.
+/// Returns the error for a word in the place of a verb, or of what a verb is about.
 fn no_verb(name: &str, verb: Option<&str>) -> String {
     match verb {
         None | Some("help") => format!("`{name}` is not a verb of unstick"),
@@ -121,7 +121,7 @@ fn no_verb(name: &str, verb: Option<&str>) -> String {
     }
 }
 
-/// An option in front of its verb: a verb that has it, with the option behind.
+/// For an option before its verb: returns a command with the option after a verb that has it.
 fn behind_the_verb(command: &Command, arg: &str) -> Option<String> {
     let has = |known: &clap::Arg| match arg.strip_prefix("--") {
         Some(name) => known.get_long() == Some(name),
@@ -131,7 +131,7 @@ fn behind_the_verb(command: &Command, arg: &str) -> Option<String> {
     Some(format!("options stand behind the verb, as in unstick {} ADDRESS {arg}", verb.get_name()))
 }
 
-/// The verbs that have this very option.
+/// Returns the verbs that have exactly this option.
 fn elsewhere(command: &Command, arg: &str) -> Option<String> {
     let name = arg.strip_prefix("--")?;
     let has = |verb: &&Command| verb.get_arguments().any(|known| known.get_long() == Some(name));
@@ -139,12 +139,12 @@ fn elsewhere(command: &Command, arg: &str) -> Option<String> {
     (!verbs.is_empty()).then(|| format!("it is an option of {}", verbs.join(" and of ")))
 }
 
-/// An argument as clap names it, without the name of its value: `--count <N>` is `--count`.
+/// Returns an argument as clap names it, without the name of its value: `--count <N>` becomes `--count`.
 fn option(arg: &str) -> String {
     bare(&arg[..arg.find(" <").unwrap_or(arg.len())])
 }
 
-/// Without the signs for what may be left out or come again.
+/// Removes the signs for "optional" and "repeatable".
 fn bare(arg: &str) -> String {
     arg.replace(['<', '>', '[', ']'], "").replace("...", "")
 }
@@ -170,7 +170,7 @@ fn suggestion(error: &clap::Error, kind: ContextKind) -> Option<String> {
     (!suggested.is_empty()).then(|| format!("did you mean `{suggested}`?"))
 }
 
-/// What clap says where nothing better is known.
+/// Returns clap's own first line, for errors about which nothing better is known.
 fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The verbs, each from its arguments to its status.
+//! Runs each verb, from its arguments to its exit status.
 
 pub mod ask;
 pub mod bridge;

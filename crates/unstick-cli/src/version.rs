@@ -1,11 +1,11 @@
-//! What `-V` prints: the version, the commit that the program was built from, and the features that it was built with.
+//! Prints `-V`: the version, the commit that the program was built from, and the features that it was built with.
 
 use std::sync::LazyLock;
 
-/// What of the library can be left out, and is there. A test holds this against the manifests.
+/// Optional features of the library that this build has. A test compares the list with the manifests.
 pub const FEATURES: &[&str] = &["tls", "ws", "exec", "proxy", "self-signed", "serial", "transfer"];
 
-/// Version, commit and features, behind the name of the program.
+/// Version, commit and features, as printed after the program's name.
 pub static TEXT: LazyLock<String> = LazyLock::new(|| {
     let commit = match option_env!("UNSTICK_COMMIT_BUILT") {
         Some(commit) => format!("commit {commit}"),

@@ -1,4 +1,4 @@
-//! Messages as text on one line, with what is not text escaped as in C.
+//! Writes and reads messages as text on one line, with bytes that are not text escaped as in C.
 
 use crate::sanitize::is_unsafe;
 
@@ -6,7 +6,7 @@ fn digit(value: u8) -> u8 {
     b"0123456789abcdef"[usize::from(value)]
 }
 
-/// Text stays as it is; what is not text, the backslash, and a quote where there is one, is escaped.
+/// Escapes everything that is not text, the backslash, and the quote if there is one. Text stays unchanged.
 pub(super) fn escape_text(message: &[u8], quote: Option<char>, out: &mut Vec<u8>) {
     for chunk in message.utf8_chunks() {
         for letter in chunk.valid().chars() {

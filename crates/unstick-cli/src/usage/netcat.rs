@@ -1,4 +1,4 @@
-//! What was typed in the manner of nc, socat or another tool → the command of unstick that does it.
+//! Translates options and verbs of nc, socat and other tools into the command of unstick that does the same.
 
 /// Verbs that other tools have, and what does the same here.
 const VERBS: &[(&[&str], &str)] = &[
@@ -10,19 +10,19 @@ const VERBS: &[(&[&str], &str)] = &[
     (&["test", "check", "fuzz"], "unstick shake --to ADDRESS"),
 ];
 
-/// The hint for a verb that another tool has.
+/// Returns the hint for a verb that another tool has.
 pub(super) fn verb(name: &str) -> Option<String> {
     let (_, command) = VERBS.iter().find(|(names, _)| names.contains(&name))?;
     Some(format!("write {command}"))
 }
 
-/// The command that `-l 8080` or `-u host 53` stands for, typed as nc takes it.
+/// Returns the command that `-l 8080` or `-u host 53` stands for, typed as for nc.
 pub(super) fn command(words: &[String]) -> Option<String> {
     let is_flags = |word: &&String| word.starts_with('-') && !word.starts_with("--") && word.len() > 1;
     let flags: String = words.iter().filter(is_flags).flat_map(|word| word.chars().skip(1)).collect();
     let long = |name: &str| words.iter().any(|word| word == name);
     let address: Vec<&str> = words.iter().filter(|word| !word.starts_with('-')).map(String::as_str).collect();
-    // Anything that begins with a dash is an option; what is left has to be an address for the command to be one.
+    // Anything that begins with a dash is an option. The rest must be an address for the command to be valid.
     let fits = matches!(address[..], [_] | [_, _]) && address.iter().all(|word| is_plain(word));
     let known = !flags.is_empty() && flags.chars().all(|flag| "lukvnpdz46NU".contains(flag)) || long("--listen");
     if !fits || !known || flags.contains('z') {
@@ -43,7 +43,7 @@ fn is_plain(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-_[]/@".contains(&byte))
 }
 
-/// What does the same as an option of nc behind one of our verbs.
+/// Returns what does the same as an nc option that follows one of our verbs.
 pub(super) fn option(arg: &str, verb: &str) -> Option<String> {
     let hint = match (arg, verb) {
         ("-l", "connect") => "unstick listen ADDRESS waits for clients",
