@@ -78,7 +78,7 @@ impl Config {
                 continue;
             }
             if !line.starts_with('-') || line.trim_matches('-').is_empty() {
-                let what = format!("{}: `{line}` is no option", config.place(number));
+                let what = format!("{}: `{line}` is not an option", config.place(number));
                 return Err(Error::usage(what).with_hint("a line is one option, such as --color=never or -f u32be"));
             }
             let end = line.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(line.len());
@@ -192,7 +192,7 @@ fn read(path: &Path) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|error| output::reason(&error))?;
     file.take(MAX_CONFIG + 1).read_to_end(&mut text).map_err(|error| output::reason(&error))?;
     if text.len() as u64 > MAX_CONFIG {
-        return Err("over 64 KiB, which is no file of options".to_owned());
+        return Err("over 64 KiB, the largest file of options".to_owned());
     }
     String::from_utf8(text).map_err(|_| "not text in UTF-8".to_owned())
 }

@@ -101,7 +101,7 @@ impl Format {
     pub fn parse_message(&self, written: &[u8]) -> Result<Bytes> {
         self.read(written).ok_or_else(|| {
             let shown = sanitize::line_of_bytes(&written[..written.len().min(60)]);
-            let error = Error::other(format!("standard input: `{shown}` is no message in --io {}", self.name()));
+            let error = Error::other(format!("standard input: `{shown}` is not a message in --io {}", self.name()));
             error.with_hint(match self {
                 Self::Hex => "a message in hexadecimal is written 00ff10 or 00 ff 10",
                 Self::Escaped => "\\n, \\r, \\t, \\0, \\xHH and \\\\ are what a backslash begins",

@@ -74,7 +74,7 @@ pub fn from_text_or_base64(written: &[u8]) -> Option<Bytes> {
 fn not_base64(error: &DecodeError) -> String {
     match error.kind {
         DecodeKind::Length => {
-            "base64: the number of characters is no multiple of 4: is the padding missing?".to_owned()
+            "base64: the number of characters is not a multiple of 4: is the padding missing?".to_owned()
         }
         _ => format!("base64: {error}"),
     }

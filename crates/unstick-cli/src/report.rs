@@ -67,7 +67,7 @@ pub fn quiet(after: Duration) -> String {
 
 /// Returns the message for a passed `--deadline`.
 pub fn late(deadline: Option<Duration>) -> String {
-    format!("not over after {:?} (--deadline)", deadline.unwrap_or_default())
+    format!("not finished after {:?} (--deadline)", deadline.unwrap_or_default())
 }
 
 /// Returns the message for messages that did not arrive.

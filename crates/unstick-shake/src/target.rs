@@ -361,7 +361,7 @@ async fn resolve(address: &Address, named: &HostPort) -> Result<SocketAddr> {
 async fn stream(address: &Address, options: &Options) -> Result<StreamTransport> {
     match endpoint::connect(address, options).await? {
         Transport::Stream(end) => Ok(end),
-        _ => Err(Error::usage(format!("{address} is no stream"))),
+        _ => Err(Error::usage(format!("{address} is not a stream"))),
     }
 }
 

@@ -104,7 +104,7 @@ fn fault(word: &str) -> Result<Fault, SpecError> {
         Some(("c2s", rest)) => (Some(Role::Client), rest),
         Some(("s2c", rest)) => (Some(Role::Server), rest),
         Some((other, _)) if !other.contains('=') => {
-            let error = SpecError::new(format!("`{other}:` in `{word}` is no direction"));
+            let error = SpecError::new(format!("`{other}:` in `{word}` is not a direction"));
             return Err(error.with_hint("c2s: is to the server, s2c: is back, neither is both"));
         }
         _ => (None, word),
@@ -128,7 +128,7 @@ fn fault(word: &str) -> Result<Fault, SpecError> {
 
 /// What stands behind a comma and is not, or not again, for this fault.
 fn misplaced(word: &str, part: &str, name: &str) -> SpecError {
-    let error = SpecError::new(format!("`{part}` means nothing in `{word}`"));
+    let error = SpecError::new(format!("`{part}` has no meaning in `{word}`"));
     match NAMES.iter().any(|(fault, ..)| *fault == name) {
         true => error.with_hint("between two faults stands a blank"),
         false => error.with_hint("after=N lets N messages or bytes pass first; reorder takes gap=N; each once"),
@@ -141,7 +141,7 @@ fn pair(part: &str) -> (&str, Option<&str>) {
 
 fn kind(word: &str, name: &str, value: Option<&str>, gap: u64) -> Result<Kind, SpecError> {
     let wrong = |such: &str| {
-        let what = SpecError::new(format!("`{word}` does not say how much"));
+        let what = SpecError::new(format!("`{word}` has no amount"));
         what.with_hint(format!("such as {such}"))
     };
     let chance = |such: &str| value.and_then(chance).ok_or_else(|| wrong(such));

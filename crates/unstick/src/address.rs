@@ -346,7 +346,7 @@ fn unknown(text: &str) -> Option<Error> {
             "ssl" => "tls:// is what it is called today",
             _ => "tcp://, udp://, tls://, ws:// or wss://",
         };
-        return Some(Error::usage(format!("`{scheme}://` is no transport")).with_hint(hint));
+        return Some(Error::usage(format!("`{scheme}://` is not a transport")).with_hint(hint));
     }
     let (scheme, rest) = text.split_once(':')?;
     let hint = match scheme {
@@ -364,7 +364,7 @@ fn unknown(text: &str) -> Option<Error> {
         }
         _ => return None,
     };
-    Some(Error::usage(format!("`{scheme}:` is no transport")).with_hint(hint))
+    Some(Error::usage(format!("`{scheme}:` is not a transport")).with_hint(hint))
 }
 
 /// A path, or `@NAME`. `unix:///path`, as URLs have it, is the same as `unix:/path`.
@@ -399,7 +399,7 @@ fn web_socket(text: &str, port: u16) -> Result<WsAddress> {
 
 fn check_request_path(path: &str) -> Result<()> {
     if path.contains('#') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let error = Error::usage(format!("`{}` is no path of a WebSocket", path.escape_debug()));
+        let error = Error::usage(format!("`{}` is not the path of a WebSocket", path.escape_debug()));
         return Err(error.with_hint("it is written in visible ASCII, others as %XX, and has no #"));
     }
     Ok(())
@@ -410,7 +410,8 @@ fn web_socket_of_this_machine(text: &str) -> Result<WsUnixAddress> {
     let (name, path) = text.split_once(':').unwrap_or((text, ""));
     check_request_path(path)?;
     if !(path.is_empty() || path.starts_with(['/', '?'])) {
-        let error = Error::usage(format!("`{path}` in `ws+unix:{text}` is no request path: it does not begin with /"));
+        let error =
+            Error::usage(format!("`{path}` in `ws+unix:{text}` is not a request path: it does not begin with /"));
         return Err(error.with_hint(format!("write ws+unix:{name}:/{path}; the socket's name has no colon")));
     }
     let name = socket_name(name).map_err(|error| error.with_hint("such as ws+unix:/tmp/it.sock:/chat"))?;
@@ -423,7 +424,7 @@ fn host_port(text: &str) -> Result<HostPort> {
         return Err(Error::usage("a host and a port are missing").with_hint("write HOST:PORT, or just PORT"));
     }
     if text.contains('/') {
-        let error = Error::usage(format!("`{text}` is no host and port"));
+        let error = Error::usage(format!("`{text}` is not a host and a port"));
         return Err(error.with_hint(match serial::meant(text) {
             Some(line) => format!("a serial line is written {line}"),
             None => format!("a socket's path is written unix:{text}"),
@@ -492,18 +493,18 @@ mod tests {
         assert_eq!(shown("8080:8081"), number);
         assert_eq!(shown("127.1:80"), "tcp://127.1:80");
         assert_eq!(shown("70000"), "`70000` is not a port (a port is a number from 0 to 65535)");
-        assert_eq!(shown("gopher://x:1"), "`gopher://` is no transport (tcp://, udp://, tls://, ws:// or wss://)");
-        assert_eq!(shown("tls:localhost:1"), "`tls:` is no transport (write tls://localhost:1)");
+        assert_eq!(shown("gopher://x:1"), "`gopher://` is not a transport (tcp://, udp://, tls://, ws:// or wss://)");
+        assert_eq!(shown("tls:localhost:1"), "`tls:` is not a transport (write tls://localhost:1)");
         assert_eq!(shown("tls://"), "a host and a port are missing (write HOST:PORT, or just PORT)");
         assert_eq!(shown("ws:80"), "tcp://ws:80", "a host may be called that");
         assert_eq!(
             shown("unixgram:/x"),
-            "`unixgram:` is no transport (unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path)"
+            "`unixgram:` is not a transport (unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path)"
         );
         assert_eq!(shown("exec://bin/ls"), "exec: takes a command, and no // in front of it (write exec:bin/ls)");
         assert_eq!(shown("[::1:80"), "`[::1:80` has a `[` without its `]` ()");
         assert_eq!(shown("exec: "), "exec: needs a command (such as exec:cat)");
-        assert_eq!(shown("/tmp/it"), "`/tmp/it` is no host and port (a socket's path is written unix:/tmp/it)");
+        assert_eq!(shown("/tmp/it"), "`/tmp/it` is not a host and a port (a socket's path is written unix:/tmp/it)");
         let nameless = "a socket of this machine needs a path or a name \
                         (such as unix:/tmp/it.sock, or unix:@name for one without a file)";
         assert_eq!(shown("unix:"), nameless);
@@ -538,19 +539,20 @@ mod tests {
             let end = if path.is_empty() { String::new() } else { format!(":{path}") };
             assert_eq!(framed.address.to_string(), format!("ws+unix:{name}{end}"));
         }
-        let wrong = "`chat` in `ws+unix:/x:chat` is no request path: it does not begin with / \
+        let wrong = "`chat` in `ws+unix:/x:chat` is not a request path: it does not begin with / \
                      (write ws+unix:/x:/chat; the socket's name has no colon)";
         assert_eq!(shown("ws+unix:/x:chat"), wrong);
         let nameless = "a socket of this machine needs a path or a name (such as ws+unix:/tmp/it.sock:/chat)";
         assert_eq!((shown("ws+unix:").as_str(), shown("ws+unix:@:/chat").as_str()), (nameless, nameless));
-        let path = "`/a#b` is no path of a WebSocket (it is written in visible ASCII, others as %XX, and has no #)";
+        let path =
+            "`/a#b` is not the path of a WebSocket (it is written in visible ASCII, others as %XX, and has no #)";
         assert_eq!(shown("ws+unix:/x:/a#b"), path);
-        let tls = "`wss+unix:` is no transport (write ws+unix:/x:/a; what stays on this machine goes without TLS)";
+        let tls = "`wss+unix:` is not a transport (write ws+unix:/x:/a; what stays on this machine goes without TLS)";
         assert_eq!(shown("wss+unix:/x:/a"), tls);
-        assert!("wss+unix:/x".parse::<FramedAddress>().unwrap_err().to_string().contains("is no transport"));
-        assert_eq!(shown("unix+ws:/x"), "`unix+ws:` is no transport (write ws+unix:/x)");
+        assert!("wss+unix:/x".parse::<FramedAddress>().unwrap_err().to_string().contains("is not a transport"));
+        assert_eq!(shown("unix+ws:/x"), "`unix+ws:` is not a transport (write ws+unix:/x)");
         let error = "line+ws+unix:/x:/a".parse::<FramedAddress>().unwrap_err();
-        assert_eq!(error.to_string(), "a framing in front of ws+unix:/x:/a means nothing");
+        assert_eq!(error.to_string(), "a framing in front of ws+unix:/x:/a has no effect");
         assert_eq!(error.hint(), Some("a WebSocket message already is a whole message"));
     }
 

@@ -171,10 +171,10 @@ pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<d
         Address::Serial(_) => return Err(no_serial_lines(address)),
         Address::Mem(name) => Box::new(mem::listen(name)?),
         Address::Exec(_) => {
-            return Err(Error::usage("nobody can connect to a command").with_advice(Advice::ConnectToCommand));
+            return Err(Error::usage("a client cannot connect to a command").with_advice(Advice::ConnectToCommand));
         }
         Address::Stdio => {
-            return Err(Error::usage("nobody can connect to standard input").with_advice(Advice::ConnectToStdio));
+            return Err(Error::usage("a client cannot connect to standard input").with_advice(Advice::ConnectToStdio));
         }
     })
 }

@@ -58,7 +58,7 @@ impl PipeInput {
         let Some(whole) = &mut self.whole else { return Ok(None) };
         while let Some(part) = self.receiver.recv().await.map_err(unread)? {
             if whole.len() + part.len() > MAX_WHOLE {
-                return Err(Error::other("standard input is over 1 GiB, which is no message any more")
+                return Err(Error::other("standard input is over 1 GiB, the largest message")
                     .with_hint("--io raw takes all of it as one message; without --io it is passed on as it is"));
             }
             whole.extend_from_slice(&part);

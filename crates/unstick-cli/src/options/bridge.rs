@@ -43,7 +43,7 @@ impl BridgeArgs {
             asked if asked.seed.is_some() => ("--seed", "is for the faults of a bridge"),
             _ => return Ok(()),
         };
-        let error = Error::usage(format!("{names} {does}, and this is no bridge"));
-        Err(error.with_hint("--to ADDRESS makes it one: what comes here is passed on there, and back"))
+        let error = Error::usage(format!("{names} {does}, and this run is not a bridge"));
+        Err(error.with_hint("--to ADDRESS makes it one: it forwards everything there, and the answers back"))
     }
 }

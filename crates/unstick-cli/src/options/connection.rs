@@ -92,12 +92,12 @@ pub struct ReconnectArgs {
 }
 
 impl ReconnectArgs {
-    /// Refuses them where nobody is connected to.
+    /// Refuses them where no peer is connected to.
     pub fn check_unused(&self) -> Result<()> {
         if !self.reconnect {
             return Ok(());
         }
-        let error = Error::usage("--reconnect is for connecting, and listen connects to nobody");
+        let error = Error::usage("--reconnect is for connecting, and listen only accepts connections");
         Err(error.with_hint("--to ADDRESS connects every client to another address"))
     }
 }
@@ -192,7 +192,7 @@ impl ConnectArgs {
             _ => return Ok(()),
         };
         let are = if names.contains(' ') { "are" } else { "is" };
-        let error = Error::usage(format!("{names} {are} for connecting, and listen connects to nobody"));
+        let error = Error::usage(format!("{names} {are} for connecting, and listen only accepts connections"));
         Err(error.with_hint("--to ADDRESS connects every client to another address"))
     }
 }

@@ -29,7 +29,7 @@ pub fn target(words: &[String]) -> Result<FramedAddress> {
                 true => format!("one address is enough; --to {port} passes on there what comes here"),
                 false => "write HOST:PORT or HOST PORT; behind --to, HOST:PORT".to_owned(),
             };
-            Err(Error::usage(format!("`{host} {port}` is no address")).with_hint(hint))
+            Err(Error::usage(format!("`{host} {port}` is not an address")).with_hint(hint))
         }
         [host, port] => format!("{host}:{port}").parse(),
         [address] => address.parse(),

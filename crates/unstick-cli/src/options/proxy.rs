@@ -28,7 +28,7 @@ pub fn through(asked: &ProxyArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()
         end.options.proxy = match proxy.as_str() {
             "env" => environment(end.address, host, |name| std::env::var(name).ok())?,
             file if file.starts_with('@') => Some(secrets::line("--proxy", file)?.parse().map_err(|_: Error| {
-                let error = Error::usage(format!("--proxy {file}: what is in it is no proxy"));
+                let error = Error::usage(format!("--proxy {file}: it does not name a proxy"));
                 error.with_hint("such as socks5://USER:PASSWORD@HOST:1080 or http://HOST:3128")
             })?),
             proxy => Some(proxy.parse()?),

@@ -22,7 +22,7 @@ pub fn lines(option: &str, value: &str) -> Result<Vec<String>> {
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| failed(&output::reason(&error)).with_hint(hint))?;
     match file.take(LARGEST + 1).read_to_string(&mut text) {
-        Ok(_) if text.len() as u64 > LARGEST => return Err(failed("over 64 KiB, which is no file of secrets")),
+        Ok(_) if text.len() as u64 > LARGEST => return Err(failed("over 64 KiB, the largest file of secrets")),
         Ok(_) => {}
         Err(error) => return Err(failed(&output::reason(&error))),
     }
@@ -69,6 +69,6 @@ mod tests {
         std::fs::write(&path, "\n# nothing\n").unwrap();
         assert!(error().ends_with(": there is nothing in it"), "{}", error());
         std::fs::write(&path, "x".repeat(1 << 17)).unwrap();
-        assert!(error().ends_with(": over 64 KiB, which is no file of secrets"), "{}", error());
+        assert!(error().ends_with(": over 64 KiB, the largest file of secrets"), "{}", error());
     }
 }

@@ -42,7 +42,7 @@ pub fn udp(udp: &UdpArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()> {
     let sessions = udp.session_idle.is_some() || udp.max_sessions.is_some();
     if sessions && !ends.iter().any(|end| matches!(end.address, Address::Udp(_) | Address::UnixDgram(_))) {
         let wrong = misplaced("--session-idle and --max-sessions", "udp:// and unix-dgram:", ends);
-        return Err(wrong.with_hint("what has connections needs no sessions"));
+        return Err(wrong.with_hint("only datagrams have sessions"));
     }
     for end in ends {
         let default = &mut end.options.udp;

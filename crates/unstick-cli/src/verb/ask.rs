@@ -39,7 +39,7 @@ impl Question {
     pub fn new(args: &Ask) -> Result<Self> {
         let target: FramedAddress = args.address.parse().map_err(|error| two_words(error, args))?;
         if matches!(target.address, Address::Stdio) {
-            return Err(Error::usage("ask prints the reply on standard output, which - is already")
+            return Err(Error::usage("ask prints the reply on standard output, and with - that is the connection")
                 .with_hint("connect - --send MESSAGE speaks on standard input and output"));
         }
         let framings = framing::framings(&target, &args.wire, "line", Role::Client)?;
@@ -109,7 +109,7 @@ pub async fn ask(question: Question) -> Result<Status> {
     match reply? {
         Reply::Message(reply) => print(question.format, &reply).await,
         Reply::Ended => {
-            output::problem("the peer ended without a reply");
+            output::problem("the peer closed without a reply");
             Ok(Status::Check)
         }
         Reply::Late => {

@@ -197,8 +197,9 @@ fn check(talk: &TalkArgs, asked: &BridgeArgs, far: &FramedAddress) -> Result<()>
         ("--no-stdin", talk.no_stdin),
     ];
     if let Some((option, _)) = speaking.iter().find(|(_, given)| *given) {
-        let error =
-            Error::usage(format!("{option} is for a conversation at this end, which --to gives to another address"));
+        let error = Error::usage(format!(
+            "{option} is for a conversation with unstick itself, and --to forwards it to another address"
+        ));
         return Err(error.with_hint("leave out one of them"));
     }
     if (talk.hex || talk.wire || talk.time) && !asked.dump {
@@ -213,7 +214,7 @@ fn check(talk: &TalkArgs, asked: &BridgeArgs, far: &FramedAddress) -> Result<()>
     }
     if matches!(far.address, Address::Stdio) {
         let error = Error::usage("`--to -` is standard input and output");
-        return Err(error.with_hint("without --to they are this end already"));
+        return Err(error.with_hint("leave out --to: without it, unstick uses them"));
     }
     Ok(())
 }
@@ -228,7 +229,7 @@ fn check_times(talk: &TalkArgs, wire: &WireArgs, near: &Address, target: &Target
     }
     let unseen = matches!(near, Address::Exec(_) | Address::Serial(_)) || matches!(target.address, Address::Serial(_));
     if talk.linger.is_some() && near.is_stream() && !unseen && target.address.is_stream() {
-        let error = Error::usage("--linger is for ends that nobody sees, and both of these are streams");
+        let error = Error::usage("--linger is for transports without an end of file, and both of these are streams");
         return Err(error.with_hint("--idle ends a run in which nothing passes, --deadline ends it anyway"));
     }
     Ok(())

@@ -92,7 +92,7 @@ fn list_presets() -> String {
         }
     }
     if !UNSUPPORTED.is_empty() {
-        text += "\nProtocols that no framing here can say\n";
+        text += "\nProtocols that no framing here can express\n";
     }
     for protocol in UNSUPPORTED {
         text += &format!("  {}: {} ({})\n", protocol.title, protocol.why, protocol.document);
@@ -192,7 +192,7 @@ fn describe(preset: &Preset) -> String {
     for (who, role) in [("clients", Role::Client), ("servers", Role::Server)] {
         text += &format!("{who} send    {}\n", preset.spec(role));
     }
-    text += &format!("--io            {}, unless you say otherwise\n", reference::io(preset));
+    text += &format!("--io            {}, by default\n", reference::io(preset));
     let mut what = "such as";
     for address in addresses(preset) {
         text += &format!("{what:<15} unstick connect {address} -f {}\n", preset.name);

@@ -92,7 +92,7 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
                         .with_hint("leave out --send, or the command behind --"));
                 }
                 (true, false) => {
-                    return Err(Error::usage("nobody speaks to the server")
+                    return Err(Error::usage("nothing is sent to the server")
                         .with_hint("give the client's command behind --, or --send TEXT, or --send-file PATH"));
                 }
                 (true, true) => Shake::server(first, address),

@@ -69,7 +69,7 @@ fn a_bridge_can_be_activated() {
 fn a_socket_that_does_not_fit_is_told() {
     let (mut process, port) = activated(["AF_INET", "SOCK_STREAM", "127.0.0.1"], &["udp://:0", "--echo"]);
     let wanted = format!(
-        "unstick: no socket for localhost:0 was handed over (LISTEN_FDS)\n  hint: what was is 127.0.0.1:{port}\n"
+        "unstick: no socket for localhost:0 was handed over (LISTEN_FDS)\n  hint: handed over: 127.0.0.1:{port}\n"
     );
     assert_eq!((process.errors(), process.code()), (wanted, 3));
 }

@@ -61,8 +61,8 @@ fn an_option_of_another_verb_is_passed_over_and_one_of_none_is_refused() {
         ("--colr=always", "1: no verb has an option --colr\n  hint: --no-config leaves the file out\n"),
         ("\n\n--deadline", "3: --deadline needs a value\n"),
         ("# x\n-x yes", "2: -x takes no value, and `yes` stands behind it\n"),
-        ("u32be", "1: `u32be` is no option\n  hint: a line is one option, such as --color=never or -f u32be\n"),
-        ("--\n", "1: `--` is no option\n"),
+        ("u32be", "1: `u32be` is not an option\n  hint: a line is one option, such as --color=never or -f u32be\n"),
+        ("--\n", "1: `--` is not an option\n"),
         ("--help", "1: no verb has an option --help\n"),
     ] {
         let told = error(file, &["framings"]);
@@ -103,7 +103,7 @@ fn another_file_can_be_named_and_none() {
     fs::write(&file, vec![b'#'; 64 << 10]).unwrap();
     assert_eq!(with(&file).0, 0);
     fs::write(&file, vec![b'#'; (64 << 10) + 1]).unwrap();
-    assert!(with(&file).2.contains(": over 64 KiB, which is no file of options\n"), "MAX_CONFIG");
+    assert!(with(&file).2.contains(": over 64 KiB, the largest file of options\n"), "MAX_CONFIG");
     fs::write(&file, b"--send \xff").unwrap();
     assert!(with(&file).2.contains(": not text in UTF-8\n"));
 }

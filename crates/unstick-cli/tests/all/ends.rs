@@ -144,7 +144,7 @@ fn a_silence_is_counted_from_what_passed_last() {
 
 #[test]
 fn a_deadline() {
-    let late = "unstick: not over after 50ms (--deadline)\n";
+    let late = "unstick: not finished after 50ms (--deadline)\n";
     connect(&["-f", "line", "--deadline", BRIEF]).meets(|peer| peer).is(4, "", late);
     connect(&["--deadline", BRIEF]).meets(|peer| peer).is(4, "", late);
     listen(&["-f", "line", "--deadline", BRIEF]).meets(|peer| peer).is(4, "", late);
@@ -158,7 +158,7 @@ fn a_deadline() {
 #[test]
 fn a_deadline_holds_while_connecting() {
     let (_full, address) = full_backlog();
-    let late = "unstick: not over after 50ms (--deadline)\n";
+    let late = "unstick: not finished after 50ms (--deadline)\n";
     for arguments in [&["--deadline", BRIEF][..], &["--deadline", BRIEF, "-f", "line"]] {
         fails(&[&["connect", &address], arguments].concat(), 4, late);
     }
@@ -176,7 +176,7 @@ fn a_deadline_holds_though_nobody_reads_the_output() {
         let peer = Peer::accept(&listener);
         // More than any buffer holds, until nobody takes it any more.
         while std::io::Write::write(&mut peer.stream(), &[b'\n'; 4096]).is_ok() {}
-        assert_eq!((process.code(), &*process.errors()), (4, "unstick: not over after 500ms (--deadline)\n"));
+        assert_eq!((process.code(), &*process.errors()), (4, "unstick: not finished after 500ms (--deadline)\n"));
     }
 }
 
@@ -418,7 +418,7 @@ fn a_question_leaves_its_side_open_until_the_reply() {
 
 #[test]
 fn no_reply() {
-    let ended = "unstick: the peer ended without a reply\n";
+    let ended = "unstick: the peer closed without a reply\n";
     ask(&["hi"]).meets(|mut peer| peer.hears("hi\n")).is(6, "", ended);
     ask(&["hi", "--deadline", BRIEF]).meets(|peer| peer).is(4, "", "unstick: no reply within 50ms\n");
 }

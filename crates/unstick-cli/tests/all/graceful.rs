@@ -224,13 +224,13 @@ fn a_dump_that_cannot_be_written_is_said_once_and_the_traffic_goes_on() {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let mut process = Process::start_into(program().args(&words), full.into());
         let said = passes(&mut process, &server);
-        let what = "the traffic goes on, and is not shown any more\n";
+        let what = "forwarding goes on, and nothing more is shown\n";
         assert_eq!(said, format!("unstick: standard output: no space left on device; {what}"), "{form:?}");
         let (unread, output) = Unread::pipe();
         drop(unread);
         let mut process = Process::start_into(program().args(&words), output);
         let said = passes(&mut process, &server);
-        assert_eq!(said, format!("unstick: nobody reads standard output any more; {what}"), "{form:?}");
+        assert_eq!(said, format!("unstick: the reader of standard output has closed it; {what}"), "{form:?}");
     }
 }
 

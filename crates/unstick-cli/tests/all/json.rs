@@ -149,7 +149,7 @@ fn a_line_that_makes_no_sense_is_an_error_and_the_run_goes_on() {
         ("{\"text\":1}", "standard input: `text` and `base64` are strings"),
         (
             "{\"base64\":\"/w\"}",
-            "standard input: base64: the number of characters is no multiple of 4: is the padding missing?",
+            "standard input: base64: the number of characters is not a multiple of 4: is the padding missing?",
         ),
         (
             "{\"to\":\"you\",\"text\":\"hi\"}",
@@ -214,7 +214,7 @@ fn a_run_that_does_not_begin_says_so_as_an_event_and_on_standard_error() {
 fn nobody_to_send_to_all() {
     let (mut process, port) = listen(&[]);
     tell(&mut process, json!({ "to": "all", "text": "anybody?" }));
-    let error = json!({ "event": "error", "error": "nobody is connected", "hint": null, "peer": null });
+    let error = json!({ "event": "error", "error": "no peer is connected", "hint": null, "peer": null });
     expect(&mut process, error);
     tell(&mut process, json!({ "text": "whoever comes" }));
     join(&mut process, port, 1).hears("whoever comes\n");

@@ -184,7 +184,7 @@ fn what_stands_in_no_format_stops_the_run_with_a_hint() {
         ),
         ("json", "{}", "a message in JSON is a string, or {\"base64\":\"...\"}"),
     ] {
-        let err = format!("unstick: standard input: `{line}` is no message in --io {format}\n  hint: {hint}\n");
+        let err = format!("unstick: standard input: `{line}` is not a message in --io {format}\n  hint: {hint}\n");
         let hears = |mut peer: Peer| {
             peer.hears_the_end();
             peer

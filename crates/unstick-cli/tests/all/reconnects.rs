@@ -210,7 +210,7 @@ fn a_bridge_that_cannot_connect_again_is_refused() {
         ),
         (&["--to", "mem:a", "-f", "line"], "--reconnect is for addresses that can be connected to again, not for"),
         (&["--to", "udp://127.0.0.1:1", "-f", "line"], "--reconnect is for addresses that can be connected to again"),
-        (&["-f", "line"], "--reconnect is for connecting, and listen connects to nobody"),
+        (&["-f", "line"], "--reconnect is for connecting, and listen only accepts connections"),
     ] {
         let mut process = unstick(&[&["listen", "127.0.0.1:0", "--reconnect"], more].concat());
         let errors = process.errors();

@@ -175,17 +175,17 @@ fn wrong_use_of_a_line_is_told_what_to_write() {
     let wrong: [(&[&str], &str, &str); 6] = [
         (
             &["connect", "/dev/ttyUSB0"],
-            "`/dev/ttyUSB0` is no host and port",
+            "`/dev/ttyUSB0` is not a host and a port",
             "a serial line is written serial:/dev/ttyUSB0?baud=115200",
         ),
         (
             &["connect", "/dev/ttyUSB0", "9600"],
-            "`/dev/ttyUSB0:9600` is no host and port",
+            "`/dev/ttyUSB0:9600` is not a host and a port",
             "a serial line is written serial:/dev/ttyUSB0?baud=9600",
         ),
         (
             &["ask", "serial:/dev/ttyUSB0?8N1", "x"],
-            "`8N1` is no setting of a serial line",
+            "`8N1` is not a setting of a serial line",
             "write data=8,parity=none,stop=1",
         ),
         (&["listen", "serial:"], "serial: needs the path of a serial line", "such as serial:/dev/ttyUSB0?baud=115200"),

@@ -100,11 +100,11 @@ fn an_interrupted_run_leaves_no_program_behind() {
 #[test]
 fn wrong_use_is_one_sentence_and_a_hint() {
     for (arguments, sentence, hint) in [
-        (&["--to", ":1"][..], "nobody speaks to the server", "give the client's command behind --"),
-        (&["--to", ":0", "--send", "x"], "port 0 is nobody's", "with --start it gives each start a free port"),
+        (&["--to", ":1"][..], "nothing is sent to the server", "give the client's command behind --"),
+        (&["--to", ":0", "--send", "x"], "no server listens on port 0", "with --start it gives each start a free port"),
         (&["--to", ":1", "--send", "x", "--", "true"], "a client and --send", "leave out --send"),
         (&["--to", "udp://:1", "--send", "x"], "shake cuts streams", "--to HOST:PORT"),
-        (&["--to", ":1", "--send", "x", "--case", "cut@1"], "`cut@1` is no cut or join", "c2s:cut@17"),
+        (&["--to", ":1", "--send", "x", "--case", "cut@1"], "`cut@1` is neither a cut nor a join", "c2s:cut@17"),
         (&["--stdio", "--", "cat"], "nothing is sent, so nothing can be cut", "--send TEXT"),
         (&["--stdio", "--to", ":1", "--", "cat"], "--stdio and --to exclude each other", "unstick shake --help"),
     ] {

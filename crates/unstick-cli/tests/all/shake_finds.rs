@@ -18,7 +18,7 @@ fn a_client_that_reads_the_length_with_recv_1024() {
     assert!(text(&joined["headline"]).starts_with("the program exits 1"), "{joined:#}");
     let pattern = "fails when the first 4 bytes of server→client arrive together with what follows.";
     assert_eq!(joined["pattern"], pattern, "{joined:#}");
-    // One byte of the length is no length either. Behind it the client reads in a loop, as it should.
+    // One byte of the length is not a length either. Behind it the client reads in a loop, as it should.
     let cut = shaken.finding("s2c:cut@1");
     assert_eq!(cuts(cut, "s2c"), [1, 2, 3], "{cut:#}");
     assert!(text(&cut["cause"]).contains("exactly n bytes"), "{cut:#}");

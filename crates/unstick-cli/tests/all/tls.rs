@@ -211,7 +211,7 @@ fn a_self_signed_listener_is_pinned_by_what_it_prints() {
     assert!(said.contains("the server's certificate is not verified (--insecure)"), "{said}");
     let other = fingerprint.chars().rev().collect::<String>();
     fails(&["ask", &at(port), "--pin", &other, "hello"], "has another certificate than the pinned one");
-    fails(&["ask", &at(port), "hello"], "nobody who is trusted vouches for the certificate");
+    fails(&["ask", &at(port), "hello"], "no trusted authority has signed the certificate");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn what_is_wrong_with_a_certificate_is_said_with_what_to_do() {
     let mut asked = unstick(&["ask", &at(port), "--ca", &ca, "--sni", "example.test", "hello"]);
     assert_eq!((asked.rest().as_str(), asked.code()), ("olleh\n", 0), "{}", asked.errors());
     let (_unknown, port) = papers.openssl_server("server", &[]);
-    let said = fails(&["ask", &at(port), "x"], "nobody who is trusted vouches for the certificate");
+    let said = fails(&["ask", &at(port), "x"], "no trusted authority has signed the certificate");
     assert!(said.contains("hint: --ca FILE trusts its authority; anybody can show a certificate"), "{said}");
 }
 
@@ -292,7 +292,7 @@ fn a_client_is_told_what_certificate_is_wanted() {
     let (mut listener, port) = papers.listen(&["--ca", &certificate, "-f", "line"]);
     let mut client = unstick(&["ask", &at(port), "--ca", &ca, "--cert", &certificate, "--key", &key, "x"]);
     assert_ne!(client.code(), 0);
-    listener.error_line_with("is refused: it is an authority's, which vouches for others and not for itself");
+    listener.error_line_with("is refused: it belongs to an authority, and cannot stand for a server");
     listener.error_line_with("hint: `openssl req -x509` makes such");
 }
 
@@ -445,7 +445,7 @@ fn nobody_is_invited_to_pin_what_was_just_seen() {
     let papers = Papers::new();
     papers.issue("old", &["localhost", "127.0.0.1"], 2020);
     for (file, more, said) in [
-        ("server", &[][..], "nobody who is trusted vouches for"),
+        ("server", &[][..], "no trusted authority has signed"),
         ("old", &["--ca", &papers.at("ca.pem")], "expired on 2020-01-01"),
     ] {
         let (_server, port) = papers.openssl_server(file, &[]);

@@ -248,7 +248,7 @@ fn silence_and_deadlines() {
     let peer = Peer::new();
     for (arguments, err) in [
         (["--idle", "50ms"], "unstick: nothing passed for 50ms (--idle)\n"),
-        (["--deadline", "50ms"], "unstick: not over after 50ms (--deadline)\n"),
+        (["--deadline", "50ms"], "unstick: not finished after 50ms (--deadline)\n"),
     ] {
         let mut client = unstick(&[&["connect", &*peer.address], &arguments[..]].concat());
         assert_eq!((client.code(), &*client.errors()), (4, err));

@@ -197,7 +197,7 @@ fn a_page_comes_in_only_where_its_origin_may() {
     let mut evil = python_with_packages(CLIENT, &[&address, "https://evil.test"]);
     assert_ne!(evil.code(), 0);
     assert!(evil.errors().contains("HTTP 403"));
-    listener.error_line_with("came with a page of https://evil.test, which is not allowed to");
+    listener.error_line_with("comes from a page of https://evil.test, which is not allowed");
     listener.error_line_with("hint: --origin https://evil.test lets its pages in");
 }
 
@@ -249,7 +249,10 @@ fn a_message_over_the_limit_and_a_host_that_is_another_have_their_hints() {
     assert_eq!(said(&["--max-message", "4"]), (2, told));
     let (code, errors) = said(&["--header", "Host: evil.test"]);
     assert_eq!(code, 3);
-    assert!(errors.contains("hint: it does not go by this name; --header 'Host: NAME' asks for another"), "{errors}");
+    assert!(
+        errors.contains("hint: the server does not serve this host name; --header 'Host: NAME' asks for another"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -74,16 +74,16 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "`::1:80` has more than one `:`",
         concat!("an IPv6 address goes in brackets: [::1]", ":8080"),
     ),
-    (&["connect", "http://x:1"], "`http://` is no transport", "tcp:// speaks TCP, ws:// WebSocket"),
-    (&["connect", "https://x:1"], "`https://` is no transport", "tls:// speaks TLS, wss:// WebSocket inside it"),
-    (&["connect", "ssl://x:1"], "`ssl://` is no transport", "tls:// is what it is called today"),
-    (&["connect", "quic://x:1"], "`quic://` is no transport", "tcp://, udp://, tls://, ws:// or wss://"),
-    (&["connect", "tls:localhost:1"], "`tls:` is no transport", "write tls://localhost:1"),
+    (&["connect", "http://x:1"], "`http://` is not a transport", "tcp:// speaks TCP, ws:// WebSocket"),
+    (&["connect", "https://x:1"], "`https://` is not a transport", "tls:// speaks TLS, wss:// WebSocket inside it"),
+    (&["connect", "ssl://x:1"], "`ssl://` is not a transport", "tls:// is what it is called today"),
+    (&["connect", "quic://x:1"], "`quic://` is not a transport", "tcp://, udp://, tls://, ws:// or wss://"),
+    (&["connect", "tls:localhost:1"], "`tls:` is not a transport", "write tls://localhost:1"),
     (&["connect", "tls://"], "a host and a port are missing", "write HOST:PORT, or just PORT"),
     (&["connect", "exec://ls"], "exec: takes a command, and no // in front of it", "write exec:ls"),
     (
         &["connect", "unixgram:/x"],
-        "`unixgram:` is no transport",
+        "`unixgram:` is not a transport",
         "unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path",
     ),
     (
@@ -104,10 +104,10 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["listen", "exec:cat"],
-        "nobody can connect to a command",
+        "a client cannot connect to a command",
         "connect exec:COMMAND, or listen ADDRESS --to exec:COMMAND",
     ),
-    (&["listen", "/tmp/x"], "`/tmp/x` is no host and port", "a socket's path is written unix:/tmp/x"),
+    (&["listen", "/tmp/x"], "`/tmp/x` is not a host and a port", "a socket's path is written unix:/tmp/x"),
     (
         &["listen", "unix:"],
         "a socket of this machine needs a path or a name",
@@ -115,7 +115,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["listen", "unix:@x", "--mode", "600"],
-        "unix:@x has no file whose permissions could be set",
+        "unix:@x has no file to set permissions of",
         "--mode is for sockets with a path",
     ),
     (
@@ -128,20 +128,20 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["connect", "tcp://x", "80"], "`tcp://x` needs no second word `80`", "write tcp://x:80"),
     (
         &["connect", ":80", ":81"],
-        "`:80 :81` is no address",
+        "`:80 :81` is not an address",
         "one address is enough; --to :81 passes on there what comes here",
     ),
     (
         &["listen", "127.0.0.1:0", "--to", "localhost", "80"],
-        "`127.0.0.1:0 80` is no address",
+        "`127.0.0.1:0 80` is not an address",
         "write HOST:PORT or HOST PORT; behind --to, HOST:PORT",
     ),
-    (&["listen", "-"], "nobody can connect to standard input", "use connect -"),
+    (&["listen", "-"], "a client cannot connect to standard input", "use connect -"),
     (&["connect", "-"], ASIDE, "it takes --send, --echo, --reply or --each"),
     (&["connect", "-", "--echo", "--json"], ASIDE, "it takes --send, --echo, --reply or --each"),
     (
         &["ask", "-", "hi"],
-        "ask prints the reply on standard output, which - is already",
+        "ask prints the reply on standard output, and with - that is the connection",
         "connect - --send MESSAGE speaks on standard input and output",
     ),
     // TLS, WebSocket, proxies.
@@ -157,7 +157,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["listen", "tls://:0", "--self-signed", "--insecure"],
-        "--pin, --sni and --insecure are for connecting, and listen connects to nobody",
+        "--pin, --sni and --insecure are for connecting, and listen only accepts connections",
         TO,
     ),
     (&["connect", "tls://:1", "--self-signed"], "connect has no option --self-signed", "it is an option of listen"),
@@ -183,7 +183,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "--origin cannot be `x.test`",
         "an origin is a scheme and a host, such as https://example.org",
     ),
-    (&["listen", "ws://:0", "--header", "A: b"], "--header is for connecting, and listen connects to nobody", TO),
+    (&["listen", "ws://:0", "--header", "A: b"], "--header is for connecting, and listen only accepts connections", TO),
     (&["connect", "ws://:1", "--text", "--binary"], "--text and --binary exclude each other", HELP),
     (
         &["connect", ":1", "--text"],
@@ -223,10 +223,10 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     // Bridges.
     (&["listen", ":0", "--to"], "--to needs a value", "unstick listen --help lists its options"),
-    (&["listen", ":0", "--dump"], "--dump shows what passes through a bridge, and this is no bridge", NO_BRIDGE),
+    (&["listen", ":0", "--dump"], "--dump shows what passes through a bridge, and this run is not a bridge", NO_BRIDGE),
     (
         &["connect", ":1", "--fault", "reset"],
-        "--fault is for what passes through a bridge, and this is no bridge",
+        "--fault is for what passes through a bridge, and this run is not a bridge",
         NO_BRIDGE,
     ),
     (&["listen", ":0", "--to", ":1", "--seed", "3"], "--seed repeats faults, and there are none", "add --fault SPEC"),
@@ -237,23 +237,23 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["listen", ":0", "--to", ":1", "--linger", "1s"],
-        "--linger is for ends that nobody sees, and both of these are streams",
+        "--linger is for transports without an end of file, and both of these are streams",
         "--idle ends a run in which nothing passes, --deadline ends it anyway",
     ),
     (
         &["listen", ":0", "--to", ":1", "--session-idle", "1s"],
         "--session-idle and --max-sessions are for udp:// and unix-dgram:, not for tcp://localhost:0 and tcp://localhost:1",
-        "what has connections needs no sessions",
+        "only datagrams have sessions",
     ),
     (
         &["listen", ":0", "--to", ":1", "--fault", "loss=5% c2c:dup=1%"],
-        "`c2c:` in `c2c:dup=1%` is no direction",
+        "`c2c:` in `c2c:dup=1%` is not a direction",
         "c2s: is to the server, s2c: is back, neither is both",
     ),
     (&["listen", ":0", "--to", "nowhere"], "`nowhere` has no port", "write nowhere:PORT, or just PORT"),
     (
         &["listen", ":0", "--to", ":1", "--echo"],
-        "--echo is for a conversation at this end, which --to gives to another address",
+        "--echo is for a conversation with unstick itself, and --to forwards it to another address",
         "leave out one of them",
     ),
     (&["listen", ":0", "--to", ":1", "--hex"], "--hex, --wire and --time show what passes", "add --dump"),
@@ -262,7 +262,11 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "--wire shows frames as they arrive, and --fault changes what they hold",
         "--hex shows the messages that leave",
     ),
-    (&["listen", ":0", "--to", "-"], "`--to -` is standard input and output", "without --to they are this end already"),
+    (
+        &["listen", ":0", "--to", "-"],
+        "`--to -` is standard input and output",
+        "leave out --to: without it, unstick uses them",
+    ),
     (
         &["listen", ":0", "--to", "udp://:1", "--to-frame", "u8"],
         "udp://localhost:1 is not a stream: it takes no --to-frame u8",
@@ -275,7 +279,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["listen", ":0", "--retry", "1s"],
-        "--connect-timeout, --retry and --source are for connecting, and listen connects to nobody",
+        "--connect-timeout, --retry and --source are for connecting, and listen only accepts connections",
         "--to ADDRESS connects every client to another address",
     ),
     (
@@ -288,7 +292,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "loss is for messages, and what the server says are bytes without boundaries",
         "c2s:loss is for the other direction; -f or --to-frame names their framing",
     ),
-    (&["listen", ":0", "--to", ":1", "--fault", "loss"], "`loss` does not say how much", "such as loss=5%"),
+    (&["listen", ":0", "--to", ":1", "--fault", "loss"], "`loss` has no amount", "such as loss=5%"),
     // Framings.
     (&["connect", ":1", "-f", "lines"], "there is no framing `lines`", "did you mean `line`?"),
     (&["connect", ":1", "-f", "zzz"], "there is no framing `zzz`", "`unstick framings` lists them"),
@@ -301,7 +305,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["connect", "udp://:1", "-f", "u8"], "udp://localhost:1 is not a stream: it takes no framing", DATAGRAM),
     (&["listen", "udp://:0", "--frame-in", "u8"], "udp://localhost:0 is not a stream: it takes no framing", DATAGRAM),
     (&["ask", "udp://:1", "hi", "-f", "u8"], "udp://localhost:1 is not a stream: it takes no framing", DATAGRAM),
-    (&["connect", "u8+udp://:1"], "a framing in front of udp://localhost:1 means nothing", DATAGRAM),
+    (&["connect", "u8+udp://:1"], "a framing in front of udp://localhost:1 has no effect", DATAGRAM),
     (
         &["connect", "line+tcp://:1", "-f", "u8"],
         "-f u8 is for an address without a framing, and this one has line",
@@ -370,10 +374,10 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["ask", ":1", "--send-file", "/"], "/: is a directory", ""),
 ];
 
-const NO_BRIDGE: &str = "--to ADDRESS makes it one: what comes here is passed on there, and back";
+const NO_BRIDGE: &str = "--to ADDRESS makes it one: it forwards everything there, and the answers back";
 const TO: &str = "--to ADDRESS connects every client to another address";
 
-const ASIDE: &str = "`connect -` speaks with who is on standard input and output: nothing else can be there";
+const ASIDE: &str = "`connect -` uses standard input and output as the connection, so nothing else can use them";
 
 #[test]
 fn every_wrong_use_has_its_sentence_and_its_hint() {

@@ -68,7 +68,7 @@ fn whole(input: &[u8], start: usize, end: u64) -> Result<Option<u64>, FrameError
     let Some(metadata) = usize::try_from(end).ok().and_then(|end| input.get(start..end)) else { return Ok(None) };
     match body_length(metadata).and_then(|body| u64::try_from(body).ok()) {
         Some(body) => Ok(Some(end.saturating_add(body))),
-        None => Err(FrameError::broken("the metadata is no message of Arrow, with the length of its body")),
+        None => Err(FrameError::broken("the metadata is not an Arrow message with the length of its body")),
     }
 }
 

@@ -109,7 +109,7 @@ impl Cbor {
             MAP => (0, value.saturating_mul(2)),
             TAG => (0, 1),
             SIMPLE if width == 1 && value < 32 => {
-                return Err(FrameError::broken(format!("{} is no simple value of CBOR", quoted(&rest[..2]))));
+                return Err(FrameError::broken(format!("{} is not a simple value of CBOR", quoted(&rest[..2]))));
             }
             _ => (0, 0),
         };

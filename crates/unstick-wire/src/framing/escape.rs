@@ -42,7 +42,7 @@ fn parse_escape(args: &mut Args<'_>) -> Result<Prefixed<Escape>, SpecError> {
 pub(crate) struct Escape {
     width: usize,
     long: usize,
-    /// A negative short length that is not the mark is no length.
+    /// A negative short length that is not the mark is not a length.
     signed: bool,
 }
 

@@ -59,7 +59,7 @@ fn whole(input: &[u8]) -> Result<Option<u64>, FrameError> {
     let plain = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
     let body: u64 = plain
         .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| FrameError::broken(format!("BodyLength {} is no length", quoted(digits))))?;
+        .ok_or_else(|| FrameError::broken(format!("BodyLength {} is not a length", quoted(digits))))?;
     Ok(Some(body.saturating_add((input.len() - rest.len() + TRAILER) as u64)))
 }
 

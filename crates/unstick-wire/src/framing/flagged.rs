@@ -77,7 +77,7 @@ impl Prefix for Zmtp {
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let flags = input[0];
         if flags > 7 {
-            return Err(FrameError::broken(format!("{} are no flags of a ZMTP frame", quoted(&[flags]))));
+            return Err(FrameError::broken(format!("{} are not the flags of a ZMTP frame", quoted(&[flags]))));
         }
         let width = if flags & LONG != 0 { 8 } else { 1 };
         Ok(input.get(1..1 + width).map(|length| (1 + width, big_endian(length))))

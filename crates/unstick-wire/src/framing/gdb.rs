@@ -94,7 +94,7 @@ impl Codec for Gdb {
             }
             _ => {
                 return Err(EncodeError::unfit_but(
-                    "the message is no packet, which begins with $ or %",
+                    "the message is not a packet, which begins with $ or %",
                     "$g reads the registers; its checksum is written for it",
                 ));
             }

@@ -77,7 +77,7 @@ impl Headers {
         }
         let value = line[colon + 1..].trim_ascii();
         let length = parse_length(value).ok_or_else(|| {
-            FrameError::broken(format!("Content-Length {} is no length", quoted(&value[..value.len().min(40)])))
+            FrameError::broken(format!("Content-Length {} is not a length", quoted(&value[..value.len().min(40)])))
         })?;
         if self.length.is_some_and(|before| before != length) {
             return Err(FrameError::broken("Content-Length is given twice, and differs"));

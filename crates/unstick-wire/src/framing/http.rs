@@ -174,7 +174,7 @@ impl Head {
         self.length_rules = dialect == Dialect::Rtsp && !first.starts_with(b"RTSP/1");
         match found {
             Some(_) => Ok(()),
-            None => Err(FrameError::broken(format!("{} is no start line of {}", quoted_line(line), dialect.name()))),
+            None => Err(FrameError::broken(format!("{} is not a start line of {}", quoted_line(line), dialect.name()))),
         }
     }
 
@@ -202,7 +202,7 @@ impl Head {
 
     fn read_length(&mut self, digits: &[u8]) -> Result<(), FrameError> {
         let length = number(digits, 10, MAX_DECIMAL_DIGITS)
-            .ok_or_else(|| FrameError::broken(format!("Content-Length {} is no length", quoted_line(digits))))?;
+            .ok_or_else(|| FrameError::broken(format!("Content-Length {} is not a length", quoted_line(digits))))?;
         if self.length.is_some_and(|before| before != length) {
             return Err(FrameError::broken("Content-Length is given twice, and differs"));
         }

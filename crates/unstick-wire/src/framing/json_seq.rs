@@ -14,7 +14,7 @@ use crate::error::EncodeError;
 pub(super) const JSON_SEQ: Row<JsonSeq> = Row {
     name: "json-seq",
     syntax: "json-seq",
-    frame: "a JSON text sequence: RS, one JSON value on any number of lines, LF; what is no JSON ends at the next RS",
+    frame: "a JSON text sequence: RS, one JSON value on any number of lines, LF; anything else ends at the next RS",
     examples: &["json-seq", "json-seq,max=20,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "json-seq",

@@ -176,6 +176,6 @@ fn no_integer(mode: Mode, codes: &str, code: char) -> SpecError {
         return SpecError::new(format!("`struct:{codes}`: {code} exists with native sizes only"))
             .with_hint("as in struct:native:N");
     }
-    SpecError::new(format!("`struct:{codes}`: `{code}` is no integer code"))
+    SpecError::new(format!("`struct:{codes}`: `{code}` is not an integer code"))
         .with_hint("the length is one of bBhHiIlLqQ, or nN with native sizes; x is padding")
 }

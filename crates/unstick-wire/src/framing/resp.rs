@@ -135,7 +135,7 @@ impl Resp {
                 0 => Ok(Seen::More(next)),
                 pairs => self.enter(Open::Attributes(pairs.saturating_mul(2)), next),
             },
-            _ => Err(FrameError::broken(format!("{} is no RESP value", quoted(&line[..line.len().min(40)])))),
+            _ => Err(FrameError::broken(format!("{} is not a RESP value", quoted(&line[..line.len().min(40)])))),
         }
     }
 
@@ -195,7 +195,7 @@ impl Resp {
         }
         let counted = !b"+-:,(".contains(&kind);
         if counted && line.len() > MAX_DECIMAL_DIGITS + 2 {
-            return Err(FrameError::broken(format!("{} is no RESP length", quoted(&line[..MAX_DECIMAL_DIGITS]))));
+            return Err(FrameError::broken(format!("{} is not a RESP length", quoted(&line[..MAX_DECIMAL_DIGITS]))));
         }
         Ok(())
     }
@@ -219,7 +219,7 @@ fn count(line: &[u8]) -> Result<u64, FrameError> {
     let digits = std::str::from_utf8(&line[1..]).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
     digits
         .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| FrameError::broken(format!("{} is no RESP length", quoted(&line[..line.len().min(40)]))))
+        .ok_or_else(|| FrameError::broken(format!("{} is not a RESP length", quoted(&line[..line.len().min(40)]))))
 }
 
 impl Codec for Resp {
@@ -251,7 +251,7 @@ impl Codec for Resp {
         let frame = &out[from..];
         let mut own = Self { inline: self.inline, ..Self::default() };
         match own.find_end(frame, frame.len()) {
-            _ if message.is_empty() => Err(EncodeError::unfit("an empty message is no RESP value")),
+            _ if message.is_empty() => Err(EncodeError::unfit("an empty message is not a RESP value")),
             Ok(Some(end)) if end == frame.len() => Ok(()),
             Ok(Some(end)) => {
                 Err(EncodeError::unfit(format!("the message's RESP value ends by byte {end}, and more follows")))

@@ -155,7 +155,7 @@ impl Codec for Rtmp {
             Err(fault) => Err(fault),
         };
         if let Err(FrameError::Broken(what)) = taken {
-            return Err(EncodeError::unfit(format!("the message is no chunk of RTMP: {what}")));
+            return Err(EncodeError::unfit(format!("the message is not a chunk of RTMP: {what}")));
         }
         out.extend_from_slice(message);
         Ok(())

@@ -66,7 +66,7 @@ impl Stomp {
         let digits = std::str::from_utf8(value).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
         let number = digits.filter(|digits| digits.len() <= MAX_DECIMAL_DIGITS).and_then(|digits| digits.parse().ok());
         self.length = Some(number.ok_or_else(|| {
-            FrameError::broken(format!("content-length {} is no length", quoted(&value[..value.len().min(40)])))
+            FrameError::broken(format!("content-length {} is not a length", quoted(&value[..value.len().min(40)])))
         })?);
         Ok(())
     }

@@ -73,7 +73,7 @@ impl Codec for Tns {
                 out.extend_from_slice(message);
                 Ok(())
             }
-            Err(FrameError::Broken(what)) => Err(EncodeError::unfit(format!("the message is no packet: {what}"))),
+            Err(FrameError::Broken(what)) => Err(EncodeError::unfit(format!("the message is not a packet: {what}"))),
             _ => Err(EncodeError::unfit("the message is not one packet with its length right")),
         }
     }

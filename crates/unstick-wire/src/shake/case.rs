@@ -170,7 +170,7 @@ impl FromStr for Case {
 }
 
 fn refusal(edit: &str) -> SpecError {
-    SpecError::new(format!("`{edit}` is no cut or join")).with_hint(
+    SpecError::new(format!("`{edit}` is neither a cut nor a join")).with_hint(
         "a case is written c2s:cut@17,s2c:join@0..9, c2s:bytes, s2c:every@536, c2s:cut@end or c2s:half-close",
     )
 }

@@ -381,38 +381,32 @@ fn wrong_specs_say_what_is_wrong() {
     };
     let names = "there are loss, dup, reorder, corrupt, truncate, delay, rate, stall, close, reset, cut";
     assert_eq!(wrong("lose=5%"), format!("there is no fault `lose` ({names})"));
-    assert_eq!(wrong("loss"), "`loss` does not say how much (such as loss=5%)");
-    assert_eq!(wrong("loss=5"), "`loss=5` does not say how much (such as loss=5%)");
-    assert_eq!(wrong("loss=101%"), "`loss=101%` does not say how much (such as loss=5%)");
-    assert_eq!(wrong("corrupt=1:0"), "`corrupt=1:0` does not say how much (such as corrupt=1:1000)");
-    assert_eq!(
-        wrong("delay=80ms..50ms"),
-        "`delay=80ms..50ms` does not say how much (such as delay=50ms or delay=50ms..80ms)"
-    );
-    assert_eq!(
-        wrong("delay=99999999h"),
-        "`delay=99999999h` does not say how much (such as delay=50ms or delay=50ms..80ms)"
-    );
+    assert_eq!(wrong("loss"), "`loss` has no amount (such as loss=5%)");
+    assert_eq!(wrong("loss=5"), "`loss=5` has no amount (such as loss=5%)");
+    assert_eq!(wrong("loss=101%"), "`loss=101%` has no amount (such as loss=5%)");
+    assert_eq!(wrong("corrupt=1:0"), "`corrupt=1:0` has no amount (such as corrupt=1:1000)");
+    assert_eq!(wrong("delay=80ms..50ms"), "`delay=80ms..50ms` has no amount (such as delay=50ms or delay=50ms..80ms)");
+    assert_eq!(wrong("delay=99999999h"), "`delay=99999999h` has no amount (such as delay=50ms or delay=50ms..80ms)");
     assert_eq!(Plan::parse(&["delay=50..80ms"]), Plan::parse(&["delay=50ms..80ms"]));
-    assert!(wrong("delay=50..80").starts_with("`delay=50..80` does not say how much"));
-    assert!(wrong("delay=50").starts_with("`delay=50` does not say how much"), "of what?");
-    assert!(wrong("stall=2").starts_with("`stall=2` does not say how much"));
-    assert_eq!(wrong("rate=0"), "`rate=0` does not say how much (such as rate=1M, in bytes a second)");
-    assert_eq!(wrong("stall"), "`stall` does not say how much (such as stall=2s)");
+    assert!(wrong("delay=50..80").starts_with("`delay=50..80` has no amount"));
+    assert!(wrong("delay=50").starts_with("`delay=50` has no amount"), "of what?");
+    assert!(wrong("stall=2").starts_with("`stall=2` has no amount"));
+    assert_eq!(wrong("rate=0"), "`rate=0` has no amount (such as rate=1M, in bytes a second)");
+    assert_eq!(wrong("stall"), "`stall` has no amount (such as stall=2s)");
     assert_eq!(wrong("close=5"), "`close=5`: close takes no value (close,after=10)");
     assert_eq!(
         wrong("dup=1%,gap=3"),
-        "`gap=3` means nothing in `dup=1%,gap=3` (after=N lets N messages or bytes pass first; reorder takes gap=N; each once)"
+        "`gap=3` has no meaning in `dup=1%,gap=3` (after=N lets N messages or bytes pass first; reorder takes gap=N; each once)"
     );
     assert_eq!(
         wrong("loss=1%,dup=2%"),
-        "`dup=2%` means nothing in `loss=1%,dup=2%` (between two faults stands a blank)"
+        "`dup=2%` has no meaning in `loss=1%,dup=2%` (between two faults stands a blank)"
     );
-    assert!(wrong("stall=1s,after=1,after=2").starts_with("`after=2` means nothing in "));
+    assert!(wrong("stall=1s,after=1,after=2").starts_with("`after=2` has no meaning in "));
     assert_eq!(wrong("reorder=1%,gap=x"), "`gap=x` is not a number (such as gap=3)");
     assert_eq!(
         wrong("c2c:loss=1%"),
-        "`c2c:` in `c2c:loss=1%` is no direction (c2s: is to the server, s2c: is back, neither is both)"
+        "`c2c:` in `c2c:loss=1%` is not a direction (c2s: is to the server, s2c: is back, neither is both)"
     );
     let missing = "a fault is missing in `c2s:` (such as loss=5% or c2s:loss=5%, without blanks)";
     assert_eq!(wrong("c2s: loss=1%"), missing);

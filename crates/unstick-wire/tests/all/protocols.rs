@@ -49,15 +49,15 @@ fn http_that_readers_would_disagree_on_is_refused() {
     );
     refused("POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6", "given twice, and differs");
     refused("POST / HTTP/1.1\r\nContent-Length: 5, 6", "given twice, and differs");
-    refused("POST / HTTP/1.1\r\nContent-Length: +5", "Content-Length \"+5\" is no length");
-    refused("POST / HTTP/1.1\r\nContent-Length: ", "is no length");
+    refused("POST / HTTP/1.1\r\nContent-Length: +5", "Content-Length \"+5\" is not a length");
+    refused("POST / HTTP/1.1\r\nContent-Length: ", "is not a length");
     refused("POST / HTTP/1.1\r\nContent-Length : 5", "is not a header line");
     refused("POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip", "is not chunked: nothing says where it ends");
     refused("POST / HTTP/1.1\r\n folded: 5", "is not a header line");
     refused("POST / HTTP/1.1\r\nX: a\rb", "holds a CR that is not its end");
-    refused("HTTP/1.1 OK", "\"HTTP/1.1 OK\" is no start line of HTTP");
-    refused("GET /", "\"GET /\" is no start line of HTTP");
-    refused("INVITE a SIP/2.0", "is no start line of HTTP");
+    refused("HTTP/1.1 OK", "\"HTTP/1.1 OK\" is not a start line of HTTP");
+    refused("GET /", "\"GET /\" is not a start line of HTTP");
+    refused("INVITE a SIP/2.0", "is not a start line of HTTP");
     refuses("http-message", b"\x16\x03\x01", "16 begins no message of HTTP");
     refuses(
         "http-message",
@@ -82,7 +82,7 @@ fn http_that_readers_would_disagree_on_is_refused() {
         "announces 40 bytes in all, and 39 are there",
     );
     cannot_send("http-message", b"GET / HTTP/1.1\r\n\r\nGET", "ends behind 18 bytes, and more follow");
-    cannot_send("http-message", b"hello\r\n\r\n", "not a message of HTTP: \"hello\" is no start line");
+    cannot_send("http-message", b"hello\r\n\r\n", "not a message of HTTP: \"hello\" is not a start line");
     cannot_send("http-message", b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n", "chunks do not end");
     cannot_send("http-message", b"\r\nGET / HTTP/1.1\r\n\r\n", "begins with no start line");
     cannot_send("http-message", b"", "begins with no start line");
@@ -97,7 +97,8 @@ fn nobody_who_asked_for_http_is_asked_whether_this_is_http() {
     decoder.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let error = decoder.next().unwrap_err();
     assert!(
-        plain(&error).contains("is no start line of SIP") && error.to_string().contains("is the peer speaking HTTP?")
+        plain(&error).contains("is not a start line of SIP")
+            && error.to_string().contains("is the peer speaking HTTP?")
     );
 }
 
@@ -126,7 +127,7 @@ fn rtsp_messages_and_frames_lie_side_by_side() {
     reads("rtsp-message", newer.repeat(2).as_bytes(), &[newer, newer]);
     refuses("rtsp-message,max=100", b"$\x00\x00\x61", "length 101 is over the limit of 100 bytes");
     refuses("rtsp-message", b"$\x00\x00\x05ab", "the stream ended 6 bytes into a 9-byte frame");
-    refuses("http-message", b"$\x00\x00\x00\n", "is no start line of HTTP");
+    refuses("http-message", b"$\x00\x00\x00\n", "is not a start line of HTTP");
     cannot_send("rtsp-message", b"$\x00\x00\x05ab", "the frame announces 9 bytes in all, and 6 are there");
 }
 
@@ -156,8 +157,8 @@ fn gdb_packets_and_what_answers_them() {
     refuses("gdb-packet", b"$O$OK#9a", "a packet begins inside another");
     refuses("gdb-packet", b"OK", "\"O\" begins no packet of GDB");
     refuses("gdb-packet,max=3", b"$OK!#", "over the limit of 3 bytes");
-    cannot_send("gdb-packet", b"g", "is no packet, which begins with $ or %");
-    cannot_send("gdb-packet", b"", "is no packet");
+    cannot_send("gdb-packet", b"g", "is not a packet, which begins with $ or %");
+    cannot_send("gdb-packet", b"", "is not a packet");
     cannot_send("gdb-packet", b"$a#b", "holds \"#\" at byte 2");
 }
 
@@ -264,7 +265,7 @@ fn cbor_items_are_whole_whatever_they_hold() {
     refuses("cbor-item", b"\x1f", "1f begins no CBOR item");
     refuses("cbor-item", b"\xfc", "fc begins no CBOR item");
     // Appendix C: simple values under 32 have one byte.
-    refuses("cbor-item", b"\xf8\x1f", "f81f is no simple value of CBOR");
+    refuses("cbor-item", b"\xf8\x1f", "f81f is not a simple value of CBOR");
     both_ways("cbor-item", b"\xf8\x20", b"\xf8\x20");
     refuses("cbor-item", b"\xbf\x01\xff", "ff ends a CBOR map behind a key without a value");
     refuses("cbor-item", b"\x5f\x61a\xff", "\"a\" stands where a piece of a CBOR string belongs");
@@ -290,13 +291,13 @@ fn arrow_messages_have_the_body_that_their_metadata_announces() {
     reads("arrow-message", b"\xff\xff\xff\xff\0\0\0\0\0\0\0\0", &[&b"\xff\xff\xff\xff\0\0\0\0"[..], b"\0\0\0\0"]);
     refuses("arrow-message", b"\xff\xff\xff\xff\xff\xff\xff\xff", "the metadata's length -1 is negative");
     refuses("arrow-message", b"\xff\xff\xff\xff\xff\xff\xff\x7f", "over the limit of 16 MiB");
-    refuses("arrow-message", b"\x04\0\0\0\xff\xff\xff\xff", "the metadata is no message of Arrow");
-    refuses("arrow-message", b"\x08\0\0\0\x04\0\0\0\0\0\0\x80", "the metadata is no message of Arrow");
+    refuses("arrow-message", b"\x04\0\0\0\xff\xff\xff\xff", "the metadata is not an Arrow message");
+    refuses("arrow-message", b"\x08\0\0\0\x04\0\0\0\0\0\0\x80", "the metadata is not an Arrow message");
     let mut message = crate::fit::arrow("", b"body");
     message[32 + 7] = 0x7f; // The length's last byte but one word: nearly as long as can be said.
     refuses("arrow-message", &message, "over the limit of 16 MiB");
     message[32 + 7] = 0xff;
-    refuses("arrow-message", &message, "the metadata is no message of Arrow");
+    refuses("arrow-message", &message, "the metadata is not an Arrow message");
 }
 
 #[test]

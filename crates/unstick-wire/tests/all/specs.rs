@@ -104,12 +104,12 @@ fn formats_of_struct_hold_exactly_one_integer() {
     refused("struct:I3", "needs exactly one integer code", "");
     refused("struct:ii", "more than one integer", "length:off=");
     refused("struct:2i", "more than one integer", "");
-    refused("struct:f", "`f` is no integer code", "bBhHiIlLqQ");
-    refused("struct:?", "`?` is no integer code", "");
-    refused("struct:\u{e9}", "is no integer code", "");
+    refused("struct:f", "`f` is not an integer code", "bBhHiIlLqQ");
+    refused("struct:?", "`?` is not an integer code", "");
+    refused("struct:\u{e9}", "is not an integer code", "");
     refused("struct:<n", "n exists with native sizes only", "native:N");
     refused("struct:foo:I", "native, ne, le, be or net", "@, =, <, > and !");
-    refused("struct:le:!I", "`!` is no integer code", "");
+    refused("struct:le:!I", "`!` is not an integer code", "");
     refused("struct:4097xi", "over 4096 bytes", "");
     refused("struct:4096xi", "over 4096 bytes", "");
     refused("struct:99999999999999999999xi", "over 4096 bytes", "");

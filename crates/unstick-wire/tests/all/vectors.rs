@@ -267,8 +267,8 @@ fn header_blocks() {
     refuses("headers", b"Content-Length: 2\n\n{}", "ends in LF alone");
     refuses("headers", b"X: y\r\n\r\n", "has no Content-Length");
     refuses("headers", b"\r\n", "has no Content-Length");
-    refuses("headers", b"Content-Length: +2\r\n\r\n", "Content-Length \"+2\" is no length");
-    refuses("headers", b"Content-Length: 99999999999999999999\r\n\r\n", "is no length");
+    refuses("headers", b"Content-Length: +2\r\n\r\n", "Content-Length \"+2\" is not a length");
+    refuses("headers", b"Content-Length: 99999999999999999999\r\n\r\n", "is not a length");
     refuses("headers", b"Content-Length : 2\r\n\r\n", "is not a header line");
     refuses("headers", b"hello\r\n", "\"hello\" is not a header line");
     refuses("headers", b"Content-Length: 16777217\r\n\r\n", "length 16777217 is over the limit of 16 MiB");

@@ -66,7 +66,7 @@ impl FromStr for FramedAddress {
             None => (None, text.parse::<Address>()?),
         };
         if framing.is_some() && !address.is_stream() {
-            return Err(Error::usage(format!("a framing in front of {address} means nothing"))
+            return Err(Error::usage(format!("a framing in front of {address} has no effect"))
                 .with_hint(address.why_no_framing()));
         }
         Ok(Self { address, framing })

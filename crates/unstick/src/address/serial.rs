@@ -91,7 +91,7 @@ impl SerialLine {
 
     fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let wrong = |values: &str| {
-            Err(Error::usage(format!("`{key}={value}` is no setting of a serial line")).with_hint(values))
+            Err(Error::usage(format!("`{key}={value}` is not a setting of a serial line")).with_hint(values))
         };
         let number = parse_number::<u32>(value);
         match (key, number, value) {
@@ -138,7 +138,7 @@ fn no_setting(setting: &str) -> Error {
         }
         _ => SETTINGS.to_owned(),
     };
-    Error::usage(format!("`{setting}` is no setting of a serial line")).with_hint(hint)
+    Error::usage(format!("`{setting}` is not a setting of a serial line")).with_hint(hint)
 }
 
 /// Whether it is data bits, parity and stop bits in three characters: `8N1`.
@@ -206,7 +206,7 @@ mod tests {
     fn wrong_settings_say_what_can_be_written() {
         let wrong = |settings: &str| {
             let said = shown(&format!("serial:/dev/ttyS0?{settings}"));
-            let (what, hint) = said.split_once(" is no setting of a serial line (").expect("an error");
+            let (what, hint) = said.split_once(" is not a setting of a serial line (").expect("an error");
             assert!(settings.contains(what.trim_matches('`')), "{said}");
             hint.trim_end_matches(')').to_owned()
         };

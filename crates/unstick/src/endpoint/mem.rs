@@ -36,7 +36,7 @@ fn transport(stream: DuplexStream, name: &str) -> StreamTransport {
 }
 
 pub(super) fn connect(name: &str) -> Result<StreamTransport> {
-    let nobody = || Error::unreachable(format!("nobody listens on mem:{name}"), None);
+    let nobody = || Error::unreachable(format!("nothing listens on mem:{name}"), None);
     let (near, far) = tokio::io::duplex(PIPE);
     let listener = listeners().get(name).cloned().ok_or_else(nobody)?;
     match listener.try_send(far) {

@@ -79,7 +79,7 @@ impl Inherited {
         let found = self.remove(kind, fits);
         if found.is_empty() {
             let error = Error::unreachable(format!("no socket for {wanted} was handed over (LISTEN_FDS)"), None);
-            return Err(error.with_hint(format!("what was is {}", self.names())));
+            return Err(error.with_hint(format!("handed over: {}", self.names())));
         }
         for socket in &found {
             socket.set_nonblocking(true).map_err(|e| Error::io("the socket", e))?;

@@ -63,7 +63,7 @@ pub(super) fn bind(
     let failed = |error: io::Error| cannot_bind(at, name, error);
     let SocketName::Path(path) = name else {
         if options.mode.is_some() {
-            let error = Error::usage(format!("{at} has no file whose permissions could be set"));
+            let error = Error::usage(format!("{at} has no file to set permissions of"));
             return Err(error.with_advice(Advice::LeaveOutMode));
         }
         socket.bind(&wanted).map_err(failed)?;
@@ -183,7 +183,7 @@ pub(super) async fn connect(kind: Type, at: &Address, name: &SocketName, options
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if begun.elapsed() + FULL > options.connect_timeout {
                     let error = Error::timed_out(format!("connecting to {at}"), options.connect_timeout);
-                    return Err(error.with_hint("its listener accepts nobody"));
+                    return Err(error.with_hint("its listener does not accept connections"));
                 }
                 tokio::time::sleep(FULL).await;
             }

@@ -120,7 +120,7 @@ async fn without_a_word_the_system_says_who_is_trusted() {
     let (certificate, key) = made();
     let error = tried(&certificate, &key, BOTH[1], Options::default()).await.unwrap_err();
     assert!(error.is_unreachable());
-    assert!(error.to_string().starts_with("nobody who is trusted vouches for the certificate of tls://"), "{error}");
+    assert!(error.to_string().starts_with("no trusted authority has signed the certificate of tls://"), "{error}");
     let Some(Advice::TrustAuthorityOrPin { fingerprint }) = error.advice() else { panic!("{:?}", error.advice()) };
     assert_eq!(fingerprint.len(), 64, "{fingerprint}");
 }

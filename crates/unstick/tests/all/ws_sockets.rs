@@ -161,7 +161,7 @@ async fn pages_come_in_from_where_they_may() {
     let mut closed = listening("ws://127.0.0.1:0", &options()).await;
     let (answer, error) = refused(&mut closed, origin("https://evil.test").as_bytes()).await;
     assert_eq!(answer, "HTTP/1.1 403 Forbidden");
-    assert!(error.to_string().contains("came with a page of https://evil.test, which is not allowed to"), "{error}");
+    assert!(error.to_string().contains("comes from a page of https://evil.test, which is not allowed"), "{error}");
     assert_eq!(error.advice(), Some(&Advice::AllowOrigin("https://evil.test".to_owned())));
     let mut some = options();
     some.ws.origins = vec!["https://good.test".to_owned(), "http://localhost:3".to_owned()];
@@ -321,7 +321,7 @@ async fn what_a_server_answers_instead_is_told() {
         (
             "HTTP/1.1 302 Found\r\nLocation: wss://x/\r\n\r\n".to_owned(),
             "answered 302 Found",
-            "it is to be found at wss://x/",
+            "the server redirects to wss://x/",
         ),
         ("HTTP/1.1 401 Unauthorized\r\n\r\n".to_owned(), "answered 401", "it may want a login"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned(), "does not speak HTTP", "tcp:// speaks without WebSocket"),

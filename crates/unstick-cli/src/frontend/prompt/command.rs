@@ -77,7 +77,7 @@ pub(super) fn parse(line: &str) -> Result<PromptCommand, Wrong> {
         let (whom, text) = rest.split_once(' ').unwrap_or((rest, ""));
         let to = whom_of(whom).ok_or_else(|| {
             let hint = format!("@2 text is for peer 2, @all text for all; a text that begins so is written @{line}");
-            Wrong::new(format!("@{whom} is nobody"), hint)
+            Wrong::new(format!("@{whom} is not a peer"), hint)
         })?;
         return match text {
             "" if !rest.ends_with(' ') => {
@@ -184,8 +184,8 @@ mod tests {
         assert_eq!(parse("@2 /hex 00"), say(Some(Choice::Peer(2)), "/hex 00"));
         assert_eq!(parse("@2 "), say(Some(Choice::Peer(2)), ""));
         assert_eq!(wrong("@2"), "nothing to say to 2; /to 2 is for all lines to come");
-        assert!(wrong("@bob hi").starts_with("@bob is nobody; ") && wrong("@bob hi").ends_with("written @@bob hi"));
-        assert!(wrong("@-1 hi").starts_with("@-1 is nobody"));
+        assert!(wrong("@bob hi").starts_with("@bob is not a peer; ") && wrong("@bob hi").ends_with("written @@bob hi"));
+        assert!(wrong("@-1 hi").starts_with("@-1 is not a peer"));
     }
 
     #[test]

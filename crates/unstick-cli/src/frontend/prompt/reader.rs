@@ -230,7 +230,7 @@ impl Reader {
             Some(to) if reached => self.command(Command::Send { to, message }),
             _ => self.kept(&match to {
                 To::One(peer) => format!("there is no peer {peer} (/peers lists them)"),
-                _ => "nobody is connected".to_owned(),
+                _ => "no peer is connected".to_owned(),
             }),
         }
     }
@@ -279,7 +279,7 @@ impl Reader {
                 (Some(peer), ..) if recipients.is_here(peer) => Ok(peer),
                 (Some(peer), ..) => Err(no_such_peer(peer)),
                 (None, Some((only, _)), None) => Ok(only),
-                (None, None, _) => Err(Wrong::new("nobody is connected", "/quit ends the program")),
+                (None, None, _) => Err(Wrong::new("no peer is connected", "/quit ends the program")),
                 (None, ..) => Err(Wrong::new("/close whom?", "such as /close 2; /peers lists them")),
             }
         });
@@ -314,7 +314,7 @@ fn recipient(recipients: &Recipients, shown: To) -> Result<Recipient, String> {
     let now = recipients.next();
     match (shown, now) {
         (shown, _) if recipients.reaches(shown) => shown.target().ok_or_else(String::new),
-        (_, To::Nobody) => Err("nobody is connected".to_owned()),
+        (_, To::Nobody) => Err("no peer is connected".to_owned()),
         // Somebody has come while the line was typed for whoever comes.
         (To::Nobody, To::One(peer)) => Ok(Recipient::Peer(peer)),
         (To::Nobody, _) => Err("several have come, and it would go to all".to_owned()),
@@ -334,7 +334,7 @@ fn peers(recipients: &Recipients) -> String {
         text += &format!("peer {peer}: {}{here}\n", sanitize::line(name));
     }
     match next {
-        To::Nobody => "nobody is connected\n".to_owned(),
+        To::Nobody => "no peer is connected\n".to_owned(),
         To::All => text + "the next line goes to all\n",
         To::One(_) => text,
     }
@@ -342,13 +342,13 @@ fn peers(recipients: &Recipients) -> String {
 
 fn help() -> String {
     let texts = [
-        ("text", "a message, to whom the prompt says"),
+        ("text", "a message to the peers that the prompt names"),
         ("@2 text", "to peer 2, this once; @all text: to all"),
         ("//text @@text", "a text that begins with / or @"),
     ];
     let keys = [
         ("^R", "the last line that has what is typed in it"),
-        ("^D", "input ends: the other side has its say"),
+        ("^D", "input ends; answers are still printed"),
         ("^C", "drops the line, or ends the program"),
     ];
     let plain = |(written, does): (&str, &'static str)| (written.to_owned(), does);
@@ -415,12 +415,12 @@ mod tests {
         assert_eq!(recipient(&three, To::Nobody).unwrap_err(), "several have come, and it would go to all");
         assert_eq!(recipient(&recipients(&[1]), To::Nobody), Ok(Recipient::Peer(1)));
         assert_eq!(recipient(&recipients(&[1]), To::One(2)).unwrap_err(), "peer 2 has left, and it would go to peer 1");
-        assert_eq!(recipient(&recipients(&[]), To::All).unwrap_err(), "nobody is connected");
+        assert_eq!(recipient(&recipients(&[]), To::All).unwrap_err(), "no peer is connected");
     }
 
     #[test]
     fn who_is_here() {
-        assert_eq!(peers(&recipients(&[])), "nobody is connected\n");
+        assert_eq!(peers(&recipients(&[])), "no peer is connected\n");
         assert_eq!(peers(&recipients(&[3])), "peer 3: 127.0.0.1:5 (the next line goes here)\n");
         let two = "peer 1: 127.0.0.1:5\npeer 2: 127.0.0.1:5\nthe next line goes to all\n";
         assert_eq!(peers(&recipients(&[1, 2])), two);

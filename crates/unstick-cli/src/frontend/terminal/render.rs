@@ -182,7 +182,9 @@ impl Renderer {
         let said = closing.filter(|it| reason.error().is_none() && why.is_empty() && !it.is_plain());
         let why = said.map_or_else(|| why.to_owned(), |closing| format!(" ({})", sanitize::line(&closing.to_string())));
         let gone = match reason {
-            Reason::Ended if datagrams => format!("peer {peer} has been quiet, and is waited for no longer: {from}"),
+            Reason::Ended if datagrams => {
+                format!("peer {peer} has sent nothing for a while, and its session is closed: {from}")
+            }
             _ if datagrams => format!("no more datagrams with peer {peer}: {from}{why}"),
             _ => format!("peer {peer} left: {from}{why}"),
         };
@@ -374,7 +376,7 @@ mod tests {
             assert_eq!(open, "datagrams go to 127.0.0.1:51234\n");
             renderer.close(1, "127.0.0.1:51234", &reason, None).text
         };
-        let quiet = "peer 1 has been quiet, and is waited for no longer: 127.0.0.1:51234\n";
+        let quiet = "peer 1 has sent nothing for a while, and its session is closed: 127.0.0.1:51234\n";
         assert_eq!(comes_and_goes(Reason::Ended), quiet);
         let closed = "no more datagrams with peer 1: 127.0.0.1:51234 (closed from here)\n";
         assert_eq!(comes_and_goes(Reason::Closed), closed);

@@ -276,11 +276,11 @@ impl Lost {
     /// Standard output has taken no more.
     pub fn note(&self, error: &Error) {
         let (how, what) = match error.is_closed() {
-            true => (CLOSED, "nobody reads standard output any more".to_owned()),
+            true => (CLOSED, "the reader of standard output has closed it".to_owned()),
             false => (FAILED, error.to_string()),
         };
         if self.0.fetch_max(how, Ordering::Relaxed) == 0 {
-            output::problem(&format!("{what}; the traffic goes on, and is not shown any more"));
+            output::problem(&format!("{what}; forwarding goes on, and nothing more is shown"));
         }
     }
 

@@ -13,7 +13,7 @@ const ADDRESSES: &[(&str, &str)] = &[
         "PORT, :PORT, HOST:PORT, HOST PORT",
         "TCP; [V6]:PORT for a numeric IPv6 host. ask takes no HOST PORT in two words",
     ),
-    ("tcp://HOST:PORT", "the same, said"),
+    ("tcp://HOST:PORT", "the same, with its scheme"),
     ("udp://HOST:PORT", "datagrams: each is a whole message, and takes no framing"),
     (
         "tls://HOST:PORT",
@@ -57,12 +57,12 @@ const FORMATS: &[(&str, &str)] = &[
     ("hex", "a line of hexadecimal digits each"),
     ("escaped", "a line each; \\n, \\r, \\t, \\\\ and \\xHH stand for what a line cannot hold"),
     ("json", "a line each: a JSON string, or {\"base64\":\"...\"} where the message is not UTF-8"),
-    ("raw", "all of standard input is one message; what arrives is written with nothing between"),
+    ("raw", "all of standard input is one message; received messages are written with nothing between them"),
     ("SPEC", "any framing"),
 ];
 
 const PROMPT: &[(&str, &str)] = &[
-    ("text", "a message to whom the prompt says; //text and @@text begin with a / or an @"),
+    ("text", "a message to the peers that the prompt names; //text and @@text begin with a / or an @"),
     ("@2 text", "to peer 2, this once; @all text to all"),
     ("/to 2", "peer 2 from now on; /to all, /to last"),
     ("/peers", "who is here"),
@@ -72,8 +72,8 @@ const PROMPT: &[(&str, &str)] = &[
         "/close 2 [CODE [REASON]]",
         "ends the conversation with peer 2; a WebSocket peer gets the code and reason, as in /close 2 4000 goodbye",
     ),
-    ("/help, /quit", "what can be typed; the end"),
-    ("^D, ^C", "input ends, and the other side has its say; the line is dropped, or the program ends"),
+    ("/help, /quit", "list the commands; end the program"),
+    ("^D, ^C", "input ends, and answers are still printed; the line is dropped, or the program ends"),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -128,7 +128,7 @@ pub(super) fn page(mut command: Command) -> String {
     list(&mut page, "ADDRESSES", ADDRESSES);
     paragraph(
         &mut page,
-        "Listening without a host is on loopback only: say 0.0.0.0 or [::] to be reachable. Port 0 picks one.",
+        "Without a host, listen uses loopback only: write 0.0.0.0 or [::] to be reachable. Port 0: the system chooses.",
     );
     framings(&mut page);
     list(&mut page, "MESSAGES IN A PIPE (--io)", FORMATS);

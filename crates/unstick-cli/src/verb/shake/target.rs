@@ -13,7 +13,9 @@ use crate::options::websocket;
 pub async fn find(args: &args::Shake, address: &Address) -> Result<Target> {
     let target = Target::find(address, &options(args, address)?).await?;
     if !target.is_fixed() && args.start.is_none() {
-        return Err(Error::usage("port 0 is nobody's").with_hint("with --start it gives each start a free port"));
+        return Err(
+            Error::usage("no server listens on port 0").with_hint("with --start it gives each start a free port")
+        );
     }
     Ok(target)
 }

@@ -145,7 +145,7 @@ impl Plan {
     fn stand_aside(&mut self, talk: &TalkArgs) -> Result<()> {
         let screen = talk.json || talk.io.is_some() || talk.hex || talk.wire || talk.time;
         if screen || (!has_greeting(talk) && !answers(talk)) {
-            let what = "`connect -` speaks with who is on standard input and output: nothing else can be there";
+            let what = "`connect -` uses standard input and output as the connection, so nothing else can use them";
             return Err(Error::usage(what).with_hint("it takes --send, --echo, --reply or --each"));
         }
         self.front = Frontend::None;

@@ -72,7 +72,7 @@ impl FromStr for Proxy {
             Some(("socks5" | "socks5h", rest)) => (Kind::Socks5, rest),
             Some(("http", rest)) => (Kind::Http, rest),
             Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-                return Err(wrong(format!("`{scheme}://` is no proxy that is known")));
+                return Err(wrong(format!("`{scheme}://` is not a known kind of proxy")));
             }
             _ => return Err(wrong(format!("`{shown}` does not say what kind of proxy it is"))),
         };

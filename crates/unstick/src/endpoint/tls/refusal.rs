@@ -84,7 +84,7 @@ pub(super) fn of_client(failure: &Failure<'_>, plain: &str, error: &std::io::Err
 
 fn refused(whom: &str, problem: &CertificateError) -> (String, Option<String>) {
     let why = match problem {
-        CertificateError::UnknownIssuer => "none of the authorities that are trusted here has signed it".to_owned(),
+        CertificateError::UnknownIssuer => "no authority that this end trusts has signed it".to_owned(),
         problem => wording::of_certificate(problem),
     };
     let is_authority =
@@ -162,7 +162,7 @@ fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> Error {
             (what, "", Some(Advice::SetServerName))
         }
         CertificateError::UnknownIssuer => {
-            let what = format!("nobody who is trusted vouches for the certificate of {whom}");
+            let what = format!("no trusted authority has signed the certificate of {whom}");
             (what, "", Some(Advice::TrustAuthorityOrPin { fingerprint: fingerprint.clone() }))
         }
         CertificateError::Other(OtherError(inner)) if inner.is::<NotPinned>() => {

@@ -20,7 +20,9 @@ pub(super) fn of(error: &TlsError) -> String {
         TlsError::UnsupportedNameType => "a server name is of a kind that is not supported".to_owned(),
         TlsError::DecryptError => "a record from the peer cannot be decrypted".to_owned(),
         TlsError::EncryptError => "a record cannot be encrypted: the connection has carried too much".to_owned(),
-        TlsError::PeerIncompatible(problem) => format!("the peer cannot do what this end needs: {}", words(problem)),
+        TlsError::PeerIncompatible(problem) => {
+            format!("the peer lacks something that this end needs: {}", words(problem))
+        }
         TlsError::PeerMisbehaved(problem) => format!("the peer broke TLS: {}", words(problem)),
         TlsError::AlertReceived(alert) => of_alert(*alert).0,
         TlsError::InvalidCertificate(problem) => format!("the certificate is refused: {}", of_certificate(problem)),
@@ -66,7 +68,7 @@ pub(super) fn of_certificate(problem: &CertificateError) -> String {
         Problem::InvalidPurpose | Problem::InvalidPurposeContext { .. } => {
             "it is for another purpose (extended key usage)"
         }
-        Problem::InvalidOcspResponse => "what vouches that it has not been revoked is invalid (OCSP)",
+        Problem::InvalidOcspResponse => "the proof that it has not been revoked is invalid (OCSP)",
         Problem::ApplicationVerificationFailure => "it was refused",
         Problem::Other(OtherError(inner)) => return of_other(&inner.to_string()),
         other => return words(other),
@@ -77,14 +79,14 @@ pub(super) fn of_certificate(problem: &CertificateError) -> String {
 /// The verifier's own name for what is wrong, where rustls has none.
 fn of_other(text: &str) -> String {
     match text {
-        "CaUsedAsEndEntity" => "it is an authority's, which vouches for others and not for itself".to_owned(),
-        "EndEntityUsedAsCa" => "one that may not sign others has signed it".to_owned(),
+        "CaUsedAsEndEntity" => "it belongs to an authority, and cannot stand for a server".to_owned(),
+        "EndEntityUsedAsCa" => "a certificate that may not sign others has signed it".to_owned(),
         "PathLenConstraintViolated"
         | "MaximumPathDepthExceeded"
         | "MaximumPathBuildCallsExceeded"
         | "MaximumSignatureChecksExceeded" => "the chain of authorities behind it is too long".to_owned(),
         "NameConstraintViolation" | "MaximumNameConstraintComparisonsExceeded" => {
-            "its authority may not vouch for this name".to_owned()
+            "its authority may not sign for this name".to_owned()
         }
         "UnsupportedCertVersion" => "it is of an old version (X.509 version 3 is needed)".to_owned(),
         text => spelled(text),
@@ -104,10 +106,10 @@ pub(super) fn of_alert(alert: AlertDescription) -> (String, Option<Help>) {
     let (what, hint) = match alert {
         Alert::HandshakeFailure => ("no cipher in common, or it wants a client certificate", certificate),
         Alert::CertificateRequired => ("it wants a client certificate", certificate),
-        Alert::UnknownCA => ("it does not trust who signed the certificate", None),
+        Alert::UnknownCA => ("it does not trust the signer of the certificate", None),
         Alert::BadCertificate => ("it does not accept the certificate", None),
         Alert::CertificateUnknown => ("it does not accept the certificate", None),
-        Alert::CertificateExpired => ("it holds the certificate to be expired", None),
+        Alert::CertificateExpired => ("it considers the certificate expired", None),
         Alert::ProtocolVersion => ("it speaks another version of TLS", Some(Help::Hint("TLS 1.2 and 1.3 are spoken"))),
         Alert::NoApplicationProtocol => ("it speaks none of the protocols that this end offers (ALPN)", None),
         Alert::UnrecognisedName => ("it does not serve that name", Some(Help::Advice(Advice::SetServerName))),

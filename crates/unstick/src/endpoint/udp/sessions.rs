@@ -103,7 +103,7 @@ impl Table {
         if !std::mem::replace(&mut self.told, true) {
             room.options.tell(|| match room.open.load(Ordering::Relaxed) {
                 true => format!("{peer} refused: there are {} sessions", room.options.udp.max_sessions),
-                false => format!("{peer} refused: nobody accepts any more"),
+                false => format!("{peer} refused: the listener has stopped accepting"),
             });
         }
     }

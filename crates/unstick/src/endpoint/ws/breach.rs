@@ -89,7 +89,7 @@ fn broken(problem: &ProtocolError) -> &'static str {
         Problem::UnexpectedContinueFrame => "a frame continues a message, and none has begun",
         Problem::ExpectedFragment(_) => "a message begins before the one under way has ended",
         Problem::ReceivedAfterClosing => "it sent more after its Close",
-        Problem::InvalidCloseSequence => "its Close has a payload that is no code and reason",
+        Problem::InvalidCloseSequence => "its Close has a payload that is not a code and a reason",
         Problem::SendAfterClosing => "something was to be sent after the Close",
         Problem::ResetWithoutClosingHandshake => "it ended without a Close",
         Problem::WrongHttpMethod

@@ -114,11 +114,11 @@ fn declined(code: u16, reason: &str, lines: &Lines<'_, '_>) -> Refusal {
     match code {
         301 | 302 | 303 | 307 | 308 => {
             let place = printable(lines.one("Location").unwrap_or("another place"));
-            refusal.hint(format!("it is to be found at {place}"))
+            refusal.hint(format!("the server redirects to {place}"))
         }
         401 | 403 => refusal.hint("it may want a login or another Origin").advice(Advice::AuthorizationHeader),
         404 | 200 => refusal.hint("is there a WebSocket at this path?"),
-        421 => refusal.hint("it does not go by this name").advice(Advice::HostHeader),
+        421 => refusal.hint("the server does not serve this host name").advice(Advice::HostHeader),
         400 if reason.to_ascii_lowercase().contains("https") => refusal.hint("wss:// speaks TLS"),
         _ => refusal,
     }
@@ -217,7 +217,7 @@ fn may_come(
         return Ok(());
     }
     let origin = printable(origin);
-    let refusal = Refusal::new(format!("came with a page of {origin}, which is not allowed to"));
+    let refusal = Refusal::new(format!("comes from a page of {origin}, which is not allowed"));
     Err(refusal.advice(Advice::AllowOrigin(origin)).status("403 Forbidden", ""))
 }
 

@@ -72,7 +72,7 @@ impl Tap {
         let pending = decoder.pending().len();
         if let Poll::Ready(Err(error)) = share.poll_hold(decoder.held(), cx) {
             self.decoder = None;
-            let what = format!("no more messages of this direction are shown, and not these {pending} bytes of one");
+            let what = format!("no more messages of this direction are shown, nor the {pending} bytes of the last one");
             self.watch.puzzled(self.peer, error.in_front(&what));
         }
     }

@@ -322,7 +322,7 @@ impl<O: Output> Hub<O> {
             Recipient::Except(ids) => return Ok(Some(here().filter(|id| !ids.contains(id)).collect())),
         };
         if recipients.is_empty() {
-            return Err((None, Error::usage("nobody is connected")));
+            return Err((None, Error::usage("no peer is connected")));
         }
         Ok(Some(recipients))
     }
