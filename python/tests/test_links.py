@@ -69,7 +69,7 @@ def test_an_end_inside_a_message_is_an_error_and_so_is_a_reset():
 
 @pytest.mark.parametrize(
     ("address", "why"),
-    [("nothing", "is no address"), ("ws://host:1", "speaks tcp:// and unix:"), ("::1:80", "stands in brackets")],
+    [("nothing", "is not an address"), ("ws://host:1", "speaks tcp:// and unix:"), ("::1:80", "stands in brackets")],
 )
 def test_addresses_that_are_none(address, why):
     with pytest.raises(ValueError, match=why):
@@ -126,7 +126,7 @@ def test_asyncio_both_ways():
     run(talk())
 
 
-def test_asyncio_holds_the_peer_back_while_nobody_receives():
+def test_asyncio_holds_the_peer_back_while_no_task_receives():
     async def talk():
         stop = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Conversations in messages for asyncio, over its protocols: no threads, and the peer is held back while nobody receives.
+"""Conversations in messages for asyncio, over its protocols: no threads. While no task receives, the peer has to wait.
 
 ::
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from .link import Buffer, Frame, Role
 
-#: Bytes of messages that wait to be received before the peer is held back.
+#: Received bytes that wait for a task before this side stops reading.
 HIGH_WATER = 256 * 1024
 
-#: Bytes of them that are left when it may go on.
+#: It reads again when so few of them are left.
 LOW_WATER = HIGH_WATER // 4
 
 
@@ -64,20 +64,20 @@ class Link(asyncio.Protocol):
     async def send(self, message: Buffer) -> None:
         """Sends one message, whole; waits while the peer does not read.
 
-        Raises :class:`unstick.MessageError` where the framing cannot carry it, and :class:`ConnectionError` where the connection
-        is gone. A send that is cancelled while it waits has been queued whole.
+        Raises :class:`unstick.MessageError` if the framing cannot carry it, and :class:`ConnectionError` if the connection is
+        closed. A send that is cancelled while it waits has queued the whole message.
         """
         await self._write(self._encoder.encode(message))
 
     async def send_all(self, messages: Iterable[Buffer]) -> None:
-        """Sends several messages in one write. All of them are encoded first."""
+        """Sends several messages in one write. Encodes all of them first."""
         await self._write(self._encoder.encode_all(messages))
 
     async def recv(self) -> bytes | None:
-        """The next message; ``None`` once the peer has ended its side.
+        """Returns the next message; ``None`` after the peer has closed its sending side.
 
-        Raises :class:`unstick.FramingError` where what arrives breaks the framing, :class:`unstick.IncompleteMessage` where the
-        peer ends inside a message, and :class:`OSError` where the connection breaks.
+        Raises :class:`unstick.FramingError` if the bytes break the framing, :class:`unstick.IncompleteMessage` if the peer
+        closes inside a message, and :class:`OSError` if the connection breaks.
         """
         while not self._ready:
             if self._error is not None:
@@ -104,12 +104,12 @@ class Link(asyncio.Protocol):
             yield message
 
     def finish(self) -> None:
-        """Ends this side (half-close) once everything has been sent; the peer may still answer."""
+        """Shuts down the sending side (half-close) after everything has been sent; the peer may still answer."""
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
     async def close(self) -> None:
-        """Sends what was queued, closes, and waits until the connection is closed. May be called twice."""
+        """Sends the queued messages, closes, and waits until the connection is closed. May be called twice."""
         self.transport.close()
         if self._closed is not None:
             await self._closed
@@ -141,7 +141,7 @@ class Link(asyncio.Protocol):
             self._take(self._decoder.finish)
         self._ended = True
         self._wake()
-        # Keeps this side open: the peer's end is no end of ours.
+        # Keeps this side open: only the peer has closed its sending side.
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -229,7 +229,7 @@ class _Connecting:
 def connect(address: str, frame: Frame) -> _Connecting:
     """Connects to ``HOST:PORT``, ``tcp://HOST:PORT`` or ``unix:PATH``: ``async with connect(...)`` or ``await connect(...)``.
 
-    ``asyncio.timeout`` bounds it. Raises :class:`OSError` where nobody answers.
+    ``asyncio.timeout`` bounds it. Raises :class:`OSError` if the server does not answer.
     """
     return _Connecting(address, frame)
 

@@ -1,10 +1,10 @@
-"""What can go wrong, as exceptions: their texts are the sentences that the program prints."""
+"""The exceptions of this package. Their texts are the sentences that the program prints."""
 
 from __future__ import annotations
 
 
 class UnstickError(Exception):
-    """Any error of this package. ``hint`` says what to do about it, where something is known."""
+    """Any error of this package. ``hint`` says what to do, if that is known."""
 
     def __init__(self, text: str, hint: str | None = None) -> None:
         super().__init__(text)
@@ -12,7 +12,7 @@ class UnstickError(Exception):
 
 
 class SpecError(UnstickError, ValueError):
-    """A framing spec that means nothing, or something that cannot be done."""
+    """A framing spec without a meaning, or an impossible request."""
 
     def __str__(self) -> str:
         return f"{self.args[0]}\n  hint: {self.hint}" if self.hint else str(self.args[0])
@@ -29,7 +29,7 @@ class FramingError(UnstickError):
         super().__init__(text, hint)
         #: Where in the stream the broken frame begins, in bytes.
         self.offset = offset
-        #: What had arrived of it.
+        #: The bytes of it that had arrived.
         self.pending = pending
 
 
@@ -38,4 +38,4 @@ class MessageTooLong(FramingError):
 
 
 class IncompleteMessage(FramingError, EOFError):
-    """The stream ended inside a message. ``pending`` is what had arrived of it."""
+    """The stream ended inside a message. ``pending`` holds the bytes of it that had arrived."""

@@ -23,7 +23,7 @@ READ_SIZE = 64 * 1024
 
 
 class _Closing:
-    """What a ``with`` statement closes at its end."""
+    """Closes at the end of a ``with`` statement."""
 
     def close(self) -> None:
         raise NotImplementedError
@@ -43,13 +43,13 @@ class _Closing:
 class Link(_Closing):
     """One conversation in whole messages, over a connected stream socket.
 
-    Made by :func:`connect`, :func:`wrap` or a :class:`Listener`. Iterating gives the messages up to the peer's end. One thread
-    may send while another receives; two threads that receive at once take turns at their own risk.
+    Made by :func:`connect`, :func:`wrap` or a :class:`Listener`. Iterating gives the messages up to the peer's end of file.
+    One thread may send while another receives. Two threads must not receive at once.
     """
 
     def __init__(self, sock: socket.socket, frame: Frame, role: Role = "client") -> None:
         self.framing = frame if isinstance(frame, Framing) else Framing(frame)
-        #: The socket underneath: its time-out and options hold, and it may be asked for its addresses.
+        #: The socket underneath. Its time-out and options apply, and it knows its addresses.
         self.socket = sock
         self._encoder: Encoder
         self._decoder: Decoder
@@ -60,20 +60,20 @@ class Link(_Closing):
     def send(self, message: Buffer) -> None:
         """Sends one message, whole. Blocks while the peer does not read, up to the socket's time-out.
 
-        Raises :class:`MessageError` where the framing cannot carry the message; nothing is sent then. After a time-out a part
-        may have been sent: close the link.
+        Raises :class:`MessageError` if the framing cannot carry the message, and then sends nothing. After a time-out a part
+        of the message may have been sent: close the link.
         """
         self.socket.sendall(self._encoder.encode(message))
 
     def send_all(self, messages: Iterable[Buffer]) -> None:
-        """Sends several messages in as few writes as possible. All of them are encoded first."""
+        """Sends several messages in as few writes as possible. Encodes all of them first."""
         self.socket.sendall(self._encoder.encode_all(messages))
 
     def recv(self) -> bytes | None:
-        """The next message; ``None`` once the peer has ended its side.
+        """Returns the next message; ``None`` after the peer has closed its sending side.
 
-        After a time-out nothing is lost: the next call goes on. Raises :class:`FramingError` where what arrives breaks the
-        framing, and :class:`IncompleteMessage` where the peer ends, or resets, inside a message.
+        After a time-out nothing is lost: the next call continues. Raises :class:`FramingError` if the bytes break the framing,
+        and :class:`IncompleteMessage` if the peer closes or resets the connection inside a message.
         """
         while True:
             for message in self._ready:
@@ -98,7 +98,7 @@ class Link(_Closing):
             yield message
 
     def finish(self) -> None:
-        """Ends this side (half-close): the peer sees the end, and may still answer."""
+        """Shuts down the sending side (half-close): the peer sees the end of file, and may still answer."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class Link(_Closing):
         self.socket.close()
 
     def fileno(self) -> int:
-        """The descriptor of the socket, for :mod:`select`. Messages that have been read already do not show there."""
+        """The descriptor of the socket, for :mod:`select`. It does not show messages that were read already."""
         return self.socket.fileno()
 
     def settimeout(self, seconds: float | None) -> None:
@@ -126,7 +126,7 @@ class Listener(_Closing):
 
     @property
     def address(self) -> str:
-        """Where it listens, as :func:`connect` takes it."""
+        """The address, as :func:`connect` takes it."""
         return _shown(self.socket)
 
     def accept(self) -> Link:
@@ -135,7 +135,7 @@ class Listener(_Closing):
         return wrap(connection, self.framing, role="server")
 
     def close(self) -> None:
-        """Accepts nobody any more; conversations go on."""
+        """Stops accepting; open conversations continue."""
         self.socket.close()
 
     def __iter__(self) -> Iterator[Link]:
@@ -146,8 +146,8 @@ class Listener(_Closing):
 def connect(address: str, frame: Frame, *, timeout: float | None = None) -> Link:
     """Connects to ``HOST:PORT``, ``tcp://HOST:PORT`` or ``unix:PATH``, and speaks as the client.
 
-    ``timeout`` is the longest time of connecting and of each send and receive, in seconds. Raises :class:`OSError` where nobody
-    answers.
+    ``timeout`` is the longest time of connecting and of each send and receive, in seconds. Raises :class:`OSError` if
+    the server does not answer.
     """
     framing = frame if isinstance(frame, Framing) else Framing(frame)
     place = parse_address(address)
@@ -183,14 +183,14 @@ def listen(address: str, frame: Frame, *, backlog: int = 128) -> Listener:
 
 
 def wrap(sock: socket.socket, frame: Frame, *, role: Role = "client") -> Link:
-    """A conversation over a connected stream socket that exists already. The link owns it from now on.
+    """Wraps a connected stream socket that exists already. The link owns the socket from now on.
 
     ``role`` is what this side is, where the framing of the two differs: ``frame="http"`` sends requests as the client.
     """
     if sock.type != socket.SOCK_STREAM:
         raise ValueError("unstick.wrap needs a stream socket: a datagram is a message already")
     if sock.family != getattr(socket, "AF_UNIX", None):
-        # A message that waits for an acknowledgement of the one before is late for nothing.
+        # Without this a message may wait for the acknowledgement of the one before.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Link(sock, frame, role)
 
@@ -205,7 +205,7 @@ def parse_address(address: str) -> str | tuple[str, int]:
         raise ValueError(f"{address!r}: this package speaks tcp:// and unix:, not {scheme}://")
     host, _, port = rest.rpartition(":")
     if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{address!r} is no address: HOST:PORT or unix:PATH is one")
+        raise ValueError(f"{address!r} is not an address: write HOST:PORT or unix:PATH")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:

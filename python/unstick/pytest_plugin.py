@@ -39,8 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Shake:
-    """Runs ``unstick shake``. Each method returns the report, fails the test where the program is broken, and is an error where
-    nothing could be told."""
+    """Runs ``unstick shake``. Each method returns the report. A broken program fails the test; a run without a verdict is an
+    error."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
@@ -54,7 +54,7 @@ class Shake:
         return self._run(["--to", address, *_frame(frame), *_send(send), *options])
 
     def client(self, command: Sequence[str] | str, to: str, *, frame: str | None = None, options: Sequence[str] = ()) -> str:
-        """A client that is started for each case; ``{host}`` and ``{port}`` are where the server at ``to`` is reached."""
+        """A client that is started for each case; it connects to ``{host}`` and ``{port}``, which lead to the server at ``to``."""
         return self._run(["--to", to, *_frame(frame), *options, "--", *_words(command)])
 
     def stdio(
@@ -105,10 +105,10 @@ class Shake:
 
 
 class Bridge:
-    """A running bridge: where clients reach it, and what has passed."""
+    """A running bridge: its address, and the messages that have passed."""
 
     def __init__(self, process: subprocess.Popen[str], address: str) -> None:
-        #: Where clients connect, ``HOST:PORT``.
+        #: The address for clients, ``HOST:PORT``.
         self.address = address
         self.host, _, port = address.rpartition(":")
         self.port = int(port)
@@ -118,7 +118,7 @@ class Bridge:
         self._reader.start()
 
     def messages(self) -> list[tuple[str, bytes]]:
-        """What has passed up to now: ``("client", message)`` for what the client sent, ``("server", message)`` for the rest."""
+        """The messages that have passed so far: ``("client", message)`` if the client sent it, else ``("server", message)``."""
         return list(self._passed)
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ def bridge() -> Iterator[Callable[..., Bridge]]:
         first = process.stdout.readline()
         if not first:
             raise RuntimeError(process.stderr.read().strip())
-        # Nobody reads it from now on, and the program must not wait for that.
+        # From now on no thread reads it, and the program must not wait for that.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         made = Bridge(process, json.loads(first)["address"].removeprefix("tcp://"))
         running.append(made)
@@ -186,5 +186,5 @@ def bridge() -> Iterator[Callable[..., Bridge]]:
 
 @pytest.fixture
 def shake(request: pytest.FixtureRequest) -> Shake:
-    """Tests that a program survives partial reads: every cut of the same bytes has to give the same answers."""
+    """Tests that a program survives partial reads: every cut of the same bytes must give the same answers."""
     return Shake(request)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Broken(AssertionError):
-    """The same bytes gave something else when they were cut."""
+    """The same bytes gave different messages when they were cut."""
 
     def __init__(self, case: str, report: str) -> None:
         super().__init__(report)
@@ -23,7 +23,7 @@ class Broken(AssertionError):
 
 
 class Inconclusive(Exception):
-    """Nothing can be said: the parser gives nothing, or not the same twice, without any cut."""
+    """No verdict: without any cut, the parser gives nothing, or different messages each time."""
 
 
 def shake_decoder(make: Make, data: bytes, depth: int = 4096) -> int:
