@@ -41,6 +41,7 @@ mod resp;
 mod rtmp;
 mod slip;
 mod stomp;
+mod stuffing;
 mod tns;
 mod turn;
 mod unframed;
