@@ -54,7 +54,7 @@ class Shake:
         return self._run(["--to", address, *_frame(frame), *_send(send), *options])
 
     def client(self, command: Sequence[str] | str, to: str, *, frame: str | None = None, options: Sequence[str] = ()) -> str:
-        """A client that is started for each case; it connects to ``{host}`` and ``{port}``, which lead to the server at ``to``."""
+        """A client that is started for each case. ``{host}`` and ``{port}`` lead it to the server at ``to``."""
         return self._run(["--to", to, *_frame(frame), *options, "--", *_words(command)])
 
     def stdio(
