@@ -1,4 +1,4 @@
-//! The runs without cuts: what they say is what every case is compared with, and how long they take is how long is waited.
+//! The baseline runs, without cuts: every case is compared with them, and the timeouts come from how long they take.
 
 use std::time::Duration;
 
@@ -16,27 +16,28 @@ use crate::limits;
 use unstick::Advice;
 use unstick::{Error, Result};
 
-/// Runs without cuts before anything is said.
+/// Number of baseline runs before anything is reported.
 const BASELINES: usize = 3;
 
-/// More of them where they differ in places: whatever may differ should have.
+/// Number of further runs where the baseline runs differ in places: every place that can differ should have differed.
 const VOLATILE: usize = 5;
 
-/// The least silence behind an answer that ends a conversation, and what a busy machine may add to what a run takes.
+/// The least silence after an answer that ends a conversation, and what a busy machine may add to the time of a run.
 const SETTLE: Duration = Duration::from_millis(50);
 const SETTLE_INSIDE: Duration = Duration::from_millis(1);
 const SLACK: Duration = Duration::from_millis(750);
 
-/// The same of an answer alone.
+/// The same slack for the time of an answer alone.
 const ANSWER_SLACK: Duration = Duration::from_millis(500);
 const ANSWER_SLACK_INSIDE: Duration = Duration::from_millis(50);
 
-/// How long an answer is waited for in cases where runs without cuts had none.
+/// How long a case waits for an answer where the baseline runs had none.
 const UNANSWERED: Duration = Duration::from_millis(250);
 const UNANSWERED_INSIDE: Duration = Duration::from_millis(2);
 
 impl Trial {
-    /// Has the runs without cuts. False where the server did not live to see them all, or the first did not end in time.
+    /// Runs the baseline. Returns false where the server did not live to the last run, or the first run did not end in
+    /// time.
     pub(super) async fn begin(&mut self) -> Result<bool> {
         let first = self.first().await?;
         check(&first, &self.shake.subject)?;
@@ -74,14 +75,14 @@ impl Trial {
         Ok(true)
     }
 
-    /// The first of them, which is waited for longest.
+    /// Runs the first of them, which waits longest.
     async fn first(&mut self) -> Result<Outcome> {
         let first = self.runner.run(&self.base, self.bounds).await?;
         let speaks = self.is_scripted() && first.is_unanswered() && !first.has_ended_early();
         if !speaks {
             return Ok(first);
         }
-        // It may be thinking, and its end may have been ours.
+        // The server may still be thinking, and it may have ended its side only because unstick ended its own.
         self.bounds.hold.patience = match (&self.shake.subject, self.shake.timeout) {
             (_, Some(timeout)) => timeout,
             (Subject::Service { .. }, None) => return Ok(first),
@@ -90,7 +91,7 @@ impl Trial {
         self.runner.run(&self.base, self.bounds).await
     }
 
-    /// Why the first run says nothing: it did not end.
+    /// Says why the first run shows nothing: it did not end.
     fn endless(&self, first: &Outcome) -> Note {
         if first.overflowed {
             let limit = unstick_wire::quantity::size(limits::MAX_RECORDED as u64);
@@ -126,9 +127,9 @@ impl Trial {
 }
 
 impl Bounds {
-    /// From what was seen of runs without cuts.
+    /// Sets the bounds from what the baseline runs have shown.
     fn learn(&mut self, outcomes: &[Outcome], expectation: &Expectation, shake: &Shake) {
-        // The first run waited for what nobody knew.
+        // The first run waited for things that nobody knew yet.
         let later = if outcomes.len() > 1 { &outcomes[1..] } else { outcomes };
         let took = later.iter().map(|outcome| outcome.active).max().unwrap_or_default();
         let pause = outcomes.iter().map(|outcome| outcome.pause).max().unwrap_or_default();
@@ -137,8 +138,8 @@ impl Bounds {
         self.quiet = (pause * 2 + Duration::from_millis(20)).min(Duration::from_secs(1));
         let settle = if matches!(shake.subject, Subject::Service { .. }) { SETTLE_INSIDE } else { SETTLE };
         self.settle = settle.max(pause * 2);
-        // A program that is started for each run, or that starts another, does not read before it has: a run without cuts may
-        // have waited for that where another case does not.
+        // A program that is started for each run, or that starts another, reads only after it has started. A baseline
+        // run may have waited for that where another case does not.
         let whole = outcomes.iter().map(|outcome| outcome.took).max().unwrap_or_default();
         let usual = later.iter().map(|outcome| outcome.took).max().unwrap_or_default();
         self.total = shake.timeout.unwrap_or((took * 4).max(usual * 2) + SLACK);
@@ -154,7 +155,7 @@ impl Bounds {
         self.hold.learn(outcomes, answer, self.settle, [patience, unanswered]);
     }
 
-    /// A case of many cuts takes longer by itself.
+    /// Adds the time that the cuts of this case take.
     pub(super) fn for_case(mut self, case: &Case, conversation: &Conversation) -> Self {
         let cuts = |(way, edit): &(Direction, Edit)| match edit {
             Edit::Every(step, to) => (conversation.of(*way).bytes.len() as u64).min(to.unwrap_or(u64::MAX)) / step,
@@ -163,7 +164,7 @@ impl Bounds {
         let cuts: u64 = case.edits().iter().map(cuts).sum();
         self.total += Duration::from_millis(cuts);
         if case.ends_early(Direction::ClientToServer) {
-            // The end is not held back until the answer has come, so that the run itself waits for it.
+            // The end is not held back until the answer has come, so the run itself waits for the answer.
             self.total += self.hold.patience;
         }
         self
@@ -177,16 +178,16 @@ impl Hold {
         if outcomes.iter().any(|outcome| outcome.timing.answered) {
             *self = Self { answer, settle, patience, ..*self };
         } else if outcomes.iter().all(Outcome::is_unanswered) {
-            // Cut it may answer all the same.
+            // When its input is cut, the server may answer all the same.
             *self = Self { answer: Duration::ZERO, settle, patience: unanswered, unknown: true, ..*self };
         } else {
-            // Who answers only behind the end is not waited for before it.
+            // A server that answers only after the end is not waited for before it.
             *self = Self { answer: Duration::ZERO, settle: Duration::ZERO, patience, ..*self };
         }
     }
 }
 
-/// What must hold of a run without cuts before anything can be said.
+/// Checks what must hold of a baseline run before anything can be reported.
 fn check(baseline: &Outcome, subject: &Subject) -> Result<()> {
     if baseline.exchanges.is_empty() {
         let said = baseline.client_said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -208,7 +209,7 @@ fn check(baseline: &Outcome, subject: &Subject) -> Result<()> {
     Ok(())
 }
 
-/// What was recorded of the longest connection, with the segments of all runs.
+/// The recording of the longest connection, with the segments of all runs.
 fn recorded(outcomes: &[Outcome], framing: Option<&unstick_wire::Framing>) -> Conversation {
     let mut conversation = Conversation::default();
     let Some(first) = outcomes.first() else { return conversation };

@@ -1,5 +1,5 @@
-//! The message that ends a conversation may cancel answers that are under way, as LDAP's unbind does: a server that then
-//! says less where both come in one read is not accused.
+//! Excuses a server whose answers the last message cancels, as LDAP's unbind does. It then sends less where that
+//! message comes in the same read as earlier ones.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use unstick::Result;
 
 use Direction::{ClientToServer, ServerToClient};
 
-/// How often what comes before the last message must be answered in full.
+/// How many times the server must answer in full what comes before the last message.
 const ALONE: usize = 3;
 
-/// Where the last message begins, and the two answers.
+/// Where the last message begins, and the two answers: the whole one and its part.
 struct Last<'a> {
     begins: u64,
     whole: &'a [u8],
@@ -26,9 +26,9 @@ struct Last<'a> {
 }
 
 impl Trial {
-    /// Why nothing can be said of these, where all that they show is that the server leaves out what it would have said
-    /// before its last message came: it closes upon that message, what comes before is answered in full without it, and
-    /// no cut inside that part changes anything.
+    /// Returns why these suspects prove nothing, where the server only leaves out what it would have sent before its
+    /// last message came. Three things must hold: it closes upon that message; without it, it answers what comes before
+    /// in full; no cut inside that part changes anything.
     pub(super) async fn cancelled(&mut self, kind: Kind, group: &[Suspect]) -> Result<Option<Note>> {
         let Some(Last { begins, whole, part }) = self.last_message(kind, group) else { return Ok(None) };
         let (whole, said) = (whole.to_vec(), part.len());
@@ -50,7 +50,7 @@ impl Trial {
         ))))
     }
 
-    /// The last message that a conversation may end with; `None` where it cannot be that.
+    /// Finds the last message, which may end the conversation; `None` where it cannot be that.
     fn last_message<'a>(&'a self, kind: Kind, group: &'a [Suspect]) -> Option<Last<'a>> {
         let suspect = group.first().filter(|_| self.is_scripted())?;
         let answer = |outcome: &'a Outcome| match &outcome.exchanges[..] {
@@ -66,7 +66,7 @@ impl Trial {
         (part.len() < whole.len() && whole.starts_with(part)).then_some(Last { begins, whole, part })
     }
 
-    /// The first of the cuts that fail, where earlier ones were tried and none of them does.
+    /// The first of the cuts that fail, where earlier cuts were tried and none of them fails.
     pub(super) fn first_cut(&self, group: &[Suspect]) -> Option<u64> {
         let cut = |case: &Case| match case.edits() {
             [(ClientToServer, Edit::Cut(at))] => Some(*at),
@@ -77,7 +77,7 @@ impl Trial {
         earlier.then_some(first)
     }
 
-    /// The last boundary between two segments, where each of these joins it.
+    /// The last boundary between two segments, where each of these suspects joins across it.
     fn last_boundary(&self, group: &[Suspect]) -> Option<u64> {
         let pinned =
             self.base.of(ClientToServer).filter_map(|edit| if let Edit::Cut(at) = edit { Some(at) } else { None });
@@ -89,7 +89,7 @@ impl Trial {
         group.iter().all(joins).then_some(last)
     }
 
-    /// A run of what comes before the last message; the server's answer is waited for.
+    /// Runs what comes before the last message, and waits for the server's answer.
     async fn alone(&self, begins: u64, whole: &[u8]) -> Result<Outcome> {
         let mut left = begins as usize;
         let mut writes = self.runner.subject.writes().to_vec();

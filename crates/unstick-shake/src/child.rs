@@ -1,4 +1,5 @@
-//! The programs under test: started in a process group of their own, listened to, and ended with all that they started.
+//! The programs under test: each runs in its own process group, its output is kept, and it ends with all that it
+//! started.
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,24 +14,24 @@ use crate::limits;
 use unstick::internal::{Group, shell as shell_command};
 use unstick::{Error, Result};
 
-/// A program that runs. Dropping it ends it, and whatever it has started.
+/// A running program. Dropping it ends it and everything it has started.
 pub(super) struct Program {
     group: Group,
     said: Arc<Mutex<Vec<u8>>>,
     readers: Vec<JoinHandle<()>>,
 }
 
-/// What becomes of a program's standard output.
+/// What happens to a program's standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
     /// It is kept together with standard error.
     Said,
-    /// It is handed out, to be read as a stream.
+    /// It is handed to the caller, to be read as a stream.
     Stream,
 }
 
 impl Program {
-    /// Starts a command with these variables in its environment.
+    /// Starts a command.
     pub(super) fn start(mut command: Command, what: &str, output: Output) -> Result<Self> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut group = Group::start(&mut command, None).map_err(|error| {
@@ -53,32 +54,32 @@ impl Program {
         Ok(Self { group, said, readers })
     }
 
-    /// Its standard output, once.
+    /// Takes its standard output; `None` after the first call.
     pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
         self.group.leader.stdout.take()
     }
 
-    /// Its standard input, once.
+    /// Takes its standard input; `None` after the first call.
     pub(super) fn stdin(&mut self) -> Option<ChildStdin> {
         self.group.leader.stdin.take()
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     pub(super) async fn exit(&mut self) -> Exit {
         self.group.leader.wait().await.map_or(Exit::Never, exit)
     }
 
-    /// Whether it has ended already.
+    /// How it ended, if it has ended already.
     pub(super) fn has_ended(&mut self) -> Option<Exit> {
         self.group.leader.try_wait().ok().flatten().map(exit)
     }
 
-    /// Ends it, and tells its last words.
+    /// Ends it, and returns the last that it printed.
     pub(super) async fn end(mut self) -> String {
         self.kill();
         let _ = self.group.leader.wait().await;
         for reader in std::mem::take(&mut self.readers) {
-            // A process that has left the group may hold the pipe open: nobody waits for it.
+            // A process that has left the group may hold the pipe open: do not wait for it.
             let abort = reader.abort_handle();
             if tokio::time::timeout(Duration::from_millis(100), reader).await.is_err() {
                 abort.abort();
@@ -111,7 +112,7 @@ fn exit(status: ExitStatus) -> Exit {
     Exit::Status(status.code().unwrap_or(-1))
 }
 
-/// Keeps the end of what is said.
+/// Keeps the last bytes of what the program prints.
 async fn keep(mut from: impl AsyncRead + Unpin, kept: Arc<Mutex<Vec<u8>>>) {
     let mut buffer = vec![0; 4096];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
@@ -124,7 +125,7 @@ async fn keep(mut from: impl AsyncRead + Unpin, kept: Arc<Mutex<Vec<u8>>>) {
     }
 }
 
-/// Reads an output to its end, as far as it is compared.
+/// Reads an output to its end, and keeps as much as is compared.
 pub(super) async fn read_output(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut whole = Vec::new();
     let mut buffer = vec![0; 4096];
@@ -135,7 +136,7 @@ pub(super) async fn read_output(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
     whole
 }
 
-/// A command line for the shell.
+/// Makes a command of a command line for the shell.
 pub(super) fn shell(line: &str) -> Command {
     let mut command = shell_command(line);
     command.stdin(Stdio::null());

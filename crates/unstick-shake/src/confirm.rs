@@ -1,4 +1,4 @@
-//! What went otherwise is tried again: a clock, a lot and a busy machine are told from a finding.
+//! Tries suspects again, to tell a finding from a clock, a random value or a busy machine.
 
 use std::collections::BTreeMap;
 
@@ -8,37 +8,37 @@ use super::difference::Difference;
 use super::trial::{Suspect, Trial};
 use unstick::Result;
 
-/// Suspects that fail alike and are all tried again; of more, every so many, as long as all of them fail again.
+/// Suspects that fail alike and are all tried again; of more, every 16th, as long as all of them fail again.
 const ALIKE: usize = 24;
 const EVERY: usize = 16;
 
-/// How often a suspect is tried again where runs without cuts say something else each time, each beside another run
-/// without cuts: what those have not said in so many runs, and the suspect in each of its own, is no chance.
+/// How many times a suspect is tried again where baseline runs differ each time, each time beside another baseline run.
+/// A difference that none of those shows, and that every run of the suspect shows, is not chance.
 const VOLATILE: usize = 4;
 
-/// So many suspects of a kind are tried so often; who fails like them is tried once.
+/// Number of suspects of a kind that are tried this many times; those that fail like them are tried once.
 const EXAMPLES: usize = 6;
 
-/// How often a case that was late is tried again: whoever is in time each time met a busy machine.
+/// How many times a late case is tried again: a case that is in time each time met a busy machine.
 const LATE: usize = 3;
 
-/// Cases whose cuts were not delivered and that are tried again, and how often each.
+/// Number of cases with undelivered cuts that are tried again, and how many times each.
 const UNDELIVERED: usize = 64;
 const DELIVERIES: usize = 3;
 
-/// This much in common with runs without cuts, and what differs may be what differs there, too.
+/// With this share in common with baseline runs, what differs may be what differs there, too.
 const NEARLY: f64 = 0.8;
 
-/// What trying again has shown of a suspect.
+/// What trying a suspect again has shown.
 enum Again {
     Fails(Box<Suspect>),
     Passes,
-    /// Now this, now that.
+    /// It fails in some runs and passes in others.
     Both,
 }
 
 impl Trial {
-    /// Tries each suspect again, by itself, so that a busy machine is no finding; those that fail again are left.
+    /// Tries each suspect again, alone, so that a busy machine is not reported; keeps those that fail again.
     pub(super) async fn confirm(&mut self) -> Result<()> {
         if self.suspects.is_empty() || self.gone {
             return Ok(());
@@ -89,7 +89,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Leaves out what runs without cuts have shown since then.
+    /// Leaves out suspects that baseline runs have explained since.
     fn unexplained(&mut self, suspects: Vec<Suspect>) -> Vec<Suspect> {
         let mut left = Vec::with_capacity(suspects.len());
         for mut suspect in suspects {
@@ -103,7 +103,7 @@ impl Trial {
         left
     }
 
-    /// Tries one suspect again, as often as it takes to be certain.
+    /// Tries one suspect again, as many times as it takes to be certain.
     async fn again(&mut self, suspect: Suspect, thoroughly: bool) -> Result<Again> {
         let content = |difference: &Difference| matches!(difference, Difference::Bytes(_) | Difference::Output);
         let volatile = self.expectation.is_volatile() && suspect.differences.iter().all(content);
@@ -135,7 +135,7 @@ impl Trial {
             self.note_unrepeated(&suspect);
             return Ok(Again::Passes);
         }
-        // It went well once. A case that goes now so, now so, is neither a finding nor a pass.
+        // It passed once. A case that sometimes fails and sometimes passes is neither a finding nor a pass.
         for _ in 1..if late { LATE } else { 2 } {
             let other = self.try_case(&suspect.case).await?;
             let differs = !self.differences(&other).await?.is_empty();
@@ -149,7 +149,7 @@ impl Trial {
         Ok(Again::Passes)
     }
 
-    /// What came about of a case in its first run.
+    /// Keeps the tally of a case's first run.
     pub(super) fn note_tally(&mut self, case: &Case, tally: Tally) {
         let tally = tally.of_planned(self.planned_of(case));
         if !tally.is_complete() {
@@ -165,8 +165,8 @@ impl Trial {
         }
     }
 
-    /// Tries cases whose cuts were not delivered again, by themselves: a busy machine reads late, too. Those that go
-    /// otherwise when they are become suspects.
+    /// Tries cases whose cuts were not delivered again, alone, since a busy machine reads late, too. Those that differ
+    /// once delivered become suspects.
     pub(super) async fn deliver(&mut self) -> Result<()> {
         for case in std::mem::take(&mut self.undelivered).into_iter().take(UNDELIVERED) {
             let mut delivered = false;
@@ -195,7 +195,7 @@ impl Trial {
                 break;
             }
             if !delivered {
-                // It is not the machine: the receiver does not read, or cannot be seen.
+                // It is not the machine: the receiver does not read, or its reads cannot be seen.
                 break;
             }
         }

@@ -1,5 +1,5 @@
-//! What is compared of a stream: its messages where a framing is known, and what is left when it no longer holds; of TLS its
-//! records; else its bytes.
+//! What is compared of a stream: its messages, and the rest where the framing no longer holds; of TLS its records; else
+//! its bytes.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use unstick_wire::shake::{Direction, decoders};
 
 use super::outcome::Exchange;
 
-/// Stands behind each message, so that two short ones are not one long one.
+/// Follows each message, so that two short messages differ from one long one.
 const SEPARATOR: &[u8] = b"\xff\n\xfe";
 
-/// What is compared of a stream.
+/// Returns what is compared of a stream.
 pub(super) fn content<'a>(exchange: &'a Exchange, framings: Option<&[Framing; 2]>, way: Direction) -> Cow<'a, [u8]> {
     let bytes = &exchange.of(way).recording.bytes[..];
     let Some(framings) = framings else { return super::tls_records::lines(bytes).map_or(bytes.into(), Cow::from) };
@@ -23,11 +23,11 @@ pub(super) fn content<'a>(exchange: &'a Exchange, framings: Option<&[Framing; 2]
     content.into()
 }
 
-/// Where in the stream this offset of its content is; of the begin of its message where its bytes are not found there.
+/// Where in the stream this offset of its content is. Where its bytes are not found there: where its message begins.
 pub(super) fn place(exchange: &Exchange, framings: Option<&[Framing; 2]>, way: Direction, at: usize) -> usize {
     let bytes = &exchange.of(way).recording.bytes[..];
     let Some(framings) = framings else {
-        // Records of TLS are told in words, which are nowhere in the stream.
+        // TLS records are described in words, which are nowhere in the stream.
         return if super::tls_records::lines(bytes).is_some() { 0 } else { at };
     };
     let (mut begins, mut place) = (0, bytes.len());
@@ -43,7 +43,7 @@ pub(super) fn place(exchange: &Exchange, framings: Option<&[Framing; 2]>, way: D
     place.min(bytes.len())
 }
 
-/// The messages of a stream, and what is left, each with the offset of its frame.
+/// Calls `each` with the messages of a stream, and with what is left, each with the offset of its frame.
 fn messages(exchange: &Exchange, framings: &[Framing; 2], way: Direction, mut each: impl FnMut(usize, &[u8], bool)) {
     let bytes = &exchange.of(way).recording.bytes[..];
     let [mut client, mut server] = decoders(framings);

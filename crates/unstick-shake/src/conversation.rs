@@ -1,4 +1,4 @@
-//! One conversation, run once as a case says.
+//! Runs one conversation once, as a case says.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -28,12 +28,12 @@ use unstick::{Error, Result};
 
 use Direction::{ClientToServer, ServerToClient};
 
-/// What is tried.
+/// What is tested.
 #[derive(Clone)]
 pub(super) enum Subject {
-    /// A client, started for each case; with a server it talks to.
+    /// A client, started for each case, and the server that it talks to.
     Client { command: Vec<String>, server: Server },
-    /// A server, asked with these bytes, each by itself.
+    /// A server, which is sent each of these writes on its own.
     Server { writes: Vec<Vec<u8>>, server: Server },
     /// A program on pipes.
     Pipes { command: Vec<String>, writes: Vec<Vec<u8>> },
@@ -45,32 +45,33 @@ pub(super) enum Subject {
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     pub(super) address: Target,
-    /// The command that starts it, for each case anew.
+    /// The command that starts it, again for each case.
     pub(super) start: Option<String>,
 }
 
-/// How long things may take, learnt from runs without cuts.
+/// How long things may take, learnt from baseline runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// A whole run.
+    /// How long a whole run may take.
     pub(super) total: Duration,
-    /// How long a receiver is given to read what is before its first cut: one that was just started reads late.
+    /// How long a receiver may take to read what comes before its first cut: a program that was just started reads
+    /// late.
     pub(super) first_read: Duration,
     /// The silence after which a join is given up.
     pub(super) quiet: Duration,
     /// The silence after which a conversation that has no end is over.
     pub(super) settle: Duration,
-    /// The server ends its side; where it does not, so many bytes are waited for.
+    /// Whether the server ends its side; where it does not, `expected` bytes are waited for.
     pub(super) ends: bool,
     pub(super) expected: usize,
-    /// When unstick ends its own.
+    /// When unstick ends its own side.
     pub(super) hold: Hold,
-    /// What a run takes as a rule, or as many at once as are run.
+    /// How long a run usually takes, or as many runs at once as are made.
     pub(super) typical: Duration,
 }
 
 impl Bounds {
-    /// Before anything is known.
+    /// The bounds before anything is known.
     pub(super) fn unknown(timeout: Option<Duration>, subject: &Subject) -> Self {
         let inside = matches!(subject, Subject::Service { .. });
         let (settle, patience) = if inside { (ANSWER_INSIDE, SILENCE_INSIDE) } else { (ANSWER, SILENCE) };
@@ -91,8 +92,8 @@ impl Bounds {
     }
 }
 
-/// The silence behind an answer that ends a first run; and that without one, which a server that answers only behind the
-/// end costs once. Inside a test there is no network, and little else that takes time.
+/// The silence after an answer that ends a first run; and the silence without an answer, which a server that answers
+/// only after the end costs once. Inside a test there is no network, and little else that takes time.
 const ANSWER: Duration = Duration::from_millis(300);
 const SILENCE: Duration = Duration::from_secs(1);
 const ANSWER_INSIDE: Duration = Duration::from_millis(20);
@@ -102,20 +103,20 @@ const SILENCE_INSIDE: Duration = Duration::from_millis(100);
 pub(super) struct Runner {
     pub(super) subject: Subject,
     pub(super) table: Option<Arc<Table>>,
-    /// The client ends its side behind its last byte.
+    /// Whether the client half-closes after its last byte.
     pub(super) half_close: bool,
-    /// What the client prints is compared.
+    /// Whether what the client prints is compared.
     pub(super) output: bool,
     /// The connections of the server's last run, which may keep its port.
     pub(super) last: Mutex<Vec<Wire>>,
-    /// The server was seen not to end its side when the client has: nobody waits for that again.
+    /// Whether the server was seen not to end its side after the client has: no later run waits for that.
     pub(super) stays: AtomicBool,
     /// The handshakes with the server.
     pub(super) handshakes: Mutex<Handshakes>,
 }
 
 impl Subject {
-    /// What unstick says itself, where it is the client.
+    /// What unstick writes, where it is the client.
     pub(super) fn writes(&self) -> &[Vec<u8>] {
         match self {
             Self::Client { .. } => &[],
@@ -123,7 +124,7 @@ impl Subject {
         }
     }
 
-    /// The same with other things to say.
+    /// The same subject with other writes.
     fn telling(mut self, said: Vec<Vec<u8>>) -> Self {
         match &mut self {
             Self::Client { .. } => {}
@@ -134,7 +135,7 @@ impl Subject {
 }
 
 impl Runner {
-    /// One that says something else, and does not end its side.
+    /// Makes a runner that writes something else, and does not end its side.
     pub(super) fn telling(&self, writes: Vec<Vec<u8>>) -> Self {
         Self {
             subject: self.subject.clone().telling(writes),
@@ -164,7 +165,7 @@ impl Runner {
         Ok(outcome)
     }
 
-    /// Stands between a client and its server.
+    /// Relays between a client and its server.
     async fn client(
         self: &Arc<Self>,
         case: &Case,
@@ -209,7 +210,7 @@ impl Runner {
         }
     }
 
-    /// Passes on the client's connections until it has ended.
+    /// Relays the client's connections until the client has ended.
     async fn attend(
         self: &Arc<Self>,
         client: &mut Program,
@@ -265,7 +266,7 @@ impl Runner {
         });
     }
 
-    /// Asks a server with the bytes that were given.
+    /// Sends the given bytes to a server.
     async fn server(&self, case: &Case, bounds: Bounds, writes: &[Vec<u8>], server: &Server) -> Result<Outcome> {
         let (started, to) = self.start(server).await?;
         let (mut from, mut outlet) = self.connect(&to, started.is_some()).await?;
@@ -286,8 +287,8 @@ impl Runner {
         }
     }
 
-    /// Ends a connection in order: a server may not be prepared for a reset. One that has its port from us is ended itself,
-    /// and must leave the port free.
+    /// Ends a connection in order: a server may not be prepared for a reset. A server that has its port from unstick is
+    /// ended itself, and must leave the port free.
     async fn leave(&self, mut from: Inlet, mut outlet: Sink, recorder: &Recorder, bounds: Bounds) {
         self.remember(&outlet);
         if self.is_on_one_port() {
@@ -297,20 +298,21 @@ impl Runner {
         if recorder.ending(ServerToClient) != Ending::Open {
             return;
         }
-        // What is not read when the socket is closed makes a reset of it.
+        // If bytes are unread when the socket is closed, the kernel sends a reset.
         let mut buffer = vec![0; 4096];
         let rest = async { while matches!(from.read(&mut buffer).await, Ok(1..)) {} };
         let patience = if self.stays.load(Relaxed) { Duration::from_millis(2) } else { limits::CLOSE_PATIENCE };
         if tokio::time::timeout(patience, rest).await.is_err() {
             if bounds.ends {
-                // Without cuts it ends. This one waits for what never comes, and may serve nobody else meanwhile.
+                // The server ends its side without cuts. In this run it waits for what never comes, and may serve
+                // nobody else meanwhile.
                 return outlet.reset();
             }
             self.stays.store(true, Relaxed);
         }
     }
 
-    /// Gives a program its standard input.
+    /// Gives a program the bytes on its standard input.
     async fn pipes(&self, case: &Case, bounds: Bounds, command: &[String], writes: &[Vec<u8>]) -> Result<Outcome> {
         let mut asked = Command::new(&command[0]);
         asked.args(&command[1..]).stdin(Stdio::piped());
@@ -337,7 +339,7 @@ impl Runner {
         Ok(outcome.with(&recorders))
     }
 
-    /// How unstick's own bytes are passed on, and when its side ends.
+    /// How unstick's own bytes are sent, and when its side ends.
     fn scripted<'a>(&self, case: &Case, bounds: Bounds, recorder: &'a Recorder) -> Forwarder<'a> {
         let hold = (!case.ends_early(ClientToServer)).then_some(bounds.hold);
         let ends = self.half_close || hold.is_none();
@@ -345,7 +347,8 @@ impl Runner {
         Forwarder { way: ClientToServer, recorder, quiet, first_read, spare: false, hold, ends }
     }
 
-    /// Both directions where unstick is the client: its own to the end, then the answer's end, or a silence behind it.
+    /// Runs both directions where unstick is the client: its own to the end, then the answer to its end, or to a
+    /// silence after it.
     async fn together(
         &self,
         forth: impl Future<Output = ()>,
@@ -368,7 +371,7 @@ impl Runner {
             }
             settled(recorder, bounds.expected, bounds.settle).await;
         };
-        // Where the receiver has gone before all was sent, what it said is still on its way.
+        // Where the receiver closed before everything was sent, its last bytes are still on their way.
         if !heard && (self.half_close || !recorder.open().concluded) {
             tokio::select! {
                 () = back => {}
@@ -396,26 +399,26 @@ impl Runner {
         Outcome { late: ended.is_none(), exit: Some(exit), ..Outcome::default() }.with(&recorders)
     }
 
-    /// A server is started again and again on the same port, which nothing may keep.
+    /// Whether a server is started for each run on the same port, which nothing may keep.
     fn is_on_one_port(&self) -> bool {
         let (Subject::Client { server, .. } | Subject::Server { server, .. }) = &self.subject else { return false };
         server.start.is_some() && server.address.is_fixed()
     }
 
-    /// Keeps in mind who may keep the server's port.
+    /// Remembers a connection that may keep the server's port.
     fn remember(&self, outlet: &Sink) {
         if let Some(wire) = outlet.wire().filter(|_| self.is_on_one_port()) {
             self.last.lock().unwrap_or_else(PoisonError::into_inner).push(wire.clone());
         }
     }
 
-    /// Waits until no earlier connection keeps the server's port: where both sides have ended at the same moment, that
-    /// would be a minute, which the kernel ends if nothing else does.
+    /// Waits until no earlier connection keeps the server's port. Where both sides have ended at the same moment the
+    /// kernel would keep it for a minute, so this ends that wait early.
     pub(super) async fn port_is_free(&self) {
         let last = std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));
         for wire in last {
             while wire.lingers() {
-                // It begins to connect, or cannot: either way the table tells whether that has helped.
+                // It begins to connect, or cannot: either way the table shows whether that has helped.
                 let _ = wire.end_lingering();
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
@@ -431,7 +434,7 @@ struct Meeting {
 }
 
 impl Meeting {
-    /// The client has ended: waits for what is still under way.
+    /// Waits for what is still under way after the client has ended.
     async fn wind_up(&mut self, bounds: Bounds) {
         let recorders = self.recorders.clone();
         let relays = &mut self.relays;
@@ -454,7 +457,7 @@ impl Meeting {
     }
 }
 
-/// Resolves when as much as is expected has been said, and nothing more for a while.
+/// Resolves once as many bytes as expected have come, and nothing more for a while.
 async fn silence(recorders: &Recorders, bounds: Bounds) {
     let said = || Direction::BOTH.map(|way| recorders.length(way));
     let mut known = said();
@@ -468,7 +471,7 @@ async fn silence(recorders: &Recorders, bounds: Bounds) {
     }
 }
 
-/// The client's command, told where to connect to.
+/// Fills in the client's command: where to connect to.
 fn filled(command: &[String], at: SocketAddr) -> Command {
     let (host, port, address) = (at.ip().to_string(), at.port().to_string(), at.to_string());
     let fill = |word: &String| word.replace("{host}", &host).replace("{port}", &port).replace("{address}", &address);
@@ -493,10 +496,10 @@ impl Outcome {
     }
 }
 
-/// A run without cuts that was late may have met a busy machine: so often it is had again.
+/// How many times a late baseline run is tried: it may have met a busy machine.
 const PUNCTUAL: usize = 3;
 
-/// A run that is not late, if that can be had.
+/// Runs until a run is not late, as far as the tries last.
 pub(super) async fn punctual(runner: &Arc<Runner>, case: &Case, bounds: Bounds) -> Result<Outcome> {
     let mut outcome = runner.run(case, bounds).await?;
     for _ in 1..PUNCTUAL {

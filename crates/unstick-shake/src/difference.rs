@@ -1,26 +1,26 @@
-//! In what two runs of a conversation differ.
+//! The ways in which two runs of a conversation can differ.
 
 use std::fmt;
 
 use unstick_wire::shake::Direction;
 
-/// In what an outcome is not as expected.
+/// A way in which an outcome is not as expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Difference {
-    /// The run was not over when its time was.
+    /// The run did not end in time.
     Late,
-    /// Part of the answer came only once the client had ended its side, and without cuts it came before.
+    /// Part of the answer came only after the client had ended its side; without cuts it came before.
     Withheld,
-    /// The client, or the program on pipes, ended otherwise.
+    /// The client, or the program on pipes, ended in another way.
     Exit,
-    /// It printed something else.
+    /// The program printed something else.
     Output,
     /// There were more or fewer connections.
     Connections,
-    /// Other bytes (messages, where a framing is known) went this way.
+    /// Other bytes (or messages, where a framing is known) went in this direction.
     Bytes(Direction),
-    /// This direction ended otherwise.
+    /// This direction ended in another way.
     Ending(Direction),
 }
 

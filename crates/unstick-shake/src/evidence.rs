@@ -1,14 +1,14 @@
 //! What runs with a case and without it have shown.
 
-/// What runs with a case and without have shown.
+/// What runs with a case and without it have shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// Runs with the case, and as many without, in an order by lot.
+    /// Number of runs with the case, and as many without it, in random order.
     pub runs: u32,
-    /// Those with it that went otherwise than any without.
+    /// Number of runs with the case that differed from every run without it.
     pub otherwise: u32,
-    /// How probable that is, if the case made no difference (Fisher's exact test).
+    /// The probability of that if the case made no difference (Fisher's exact test).
     pub chance: f64,
 }
 

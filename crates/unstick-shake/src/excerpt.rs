@@ -6,7 +6,7 @@ use unstick_wire::shake::{Case, Direction, Edit};
 
 use super::misfit::Place;
 
-/// Bytes made safe for a terminal: printable characters as they are, the rest escaped.
+/// Makes bytes safe for a terminal: printable characters stay, the rest is escaped.
 pub(super) fn shown(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -25,12 +25,12 @@ pub(super) fn shown(bytes: &[u8]) -> String {
     text
 }
 
-/// Columns of a text that takes one each character.
+/// Number of columns of a text whose characters take one column each.
 pub(super) fn columns(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The first bytes that fit, and three dots where there are more.
+/// The first bytes that fit, and an ellipsis where there are more.
 pub(super) fn head(bytes: &[u8], most: usize) -> String {
     let text = shown(bytes);
     if columns(&text) <= most {
@@ -43,7 +43,7 @@ pub(super) fn head(bytes: &[u8], most: usize) -> String {
     format!("{}…", shown(&bytes[..count]))
 }
 
-/// The last bytes that fit.
+/// The last bytes that fit, with an ellipsis where there are more.
 fn tail(bytes: &[u8], most: usize) -> String {
     let text = shown(bytes);
     if columns(&text) <= most {
@@ -56,7 +56,7 @@ fn tail(bytes: &[u8], most: usize) -> String {
     format!("…{}", shown(&bytes[bytes.len() - count..]))
 }
 
-/// The first and the last.
+/// The first and the last bytes that fit.
 fn both_ends(bytes: &[u8], most: usize) -> String {
     if columns(&shown(bytes)) <= most {
         return shown(bytes);
@@ -65,11 +65,11 @@ fn both_ends(bytes: &[u8], most: usize) -> String {
     format!("{}{}", head(&bytes[..half], most / 2), tail(&bytes[half..], most / 2).trim_start_matches('…'))
 }
 
-/// Marks that are shown of a case.
+/// Number of marks of a case that are shown.
 const MARKS: usize = 4;
 
-/// The bytes around a direction's edits in so many columns: `"\0" | "\0\0\x05hello"` is cut, `["one" "two"]` joined.
-/// Empty where the case leaves the direction alone.
+/// The bytes around a direction's edits, in at most this many columns: `"\0" | "\0\0\x05hello"` is cut, `["one" "two"]`
+/// joined. Empty where the case does not edit the direction.
 pub(super) fn marked(bytes: &[u8], case: &Case, way: Direction, most: usize) -> String {
     let mut marks: Vec<(usize, &str)> = Vec::new();
     for edit in case.of(way) {
@@ -118,7 +118,7 @@ pub(super) fn marked(bytes: &[u8], case: &Case, way: Direction, most: usize) -> 
     if more { text + " …" } else { text }
 }
 
-/// Columns for each piece, quotes not counted: the short ones have what they need, the long ones share the rest.
+/// Columns for each piece, without quotes: the short ones have what they need, the long ones share the rest.
 fn rooms(pieces: &[&[u8]], most: usize) -> Vec<usize> {
     let mut order: Vec<(usize, usize)> = pieces.iter().map(|piece| columns(&shown(piece))).zip(0..).collect();
     order.sort_unstable();
@@ -141,9 +141,9 @@ pub(super) fn compared(one: &[u8], other: &[u8], place: Place, most: usize) -> (
     (line(&before, one), line(&now, other), columns(&now.0))
 }
 
-/// What is shown before a place, and where it ends: not inside a character.
+/// The text that is shown before a place, and where it ends: not inside a character.
 fn lead(bytes: &[u8], at: usize, most: usize) -> (String, usize) {
-    /// Bytes shown before a place that is far behind.
+    /// Bytes shown before a place that is far from the beginning.
     const BEFORE: usize = 16;
     let is_inside = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
     let at = (at.saturating_sub(3)..=at).rev().find(|at| !is_inside(*at)).unwrap_or(at);
@@ -152,7 +152,7 @@ fn lead(bytes: &[u8], at: usize, most: usize) -> (String, usize) {
     (format!("{dots}\"{}", shown(&bytes[from..at])), at)
 }
 
-/// A text in lines of so many columns, broken between words.
+/// Wraps a text into lines of at most this many columns, broken between words.
 pub(super) fn wrapped(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {

@@ -1,4 +1,4 @@
-//! What is expected of a run: any of the conversations that runs without cuts were; and where an outcome is none of them.
+//! What is expected of a run: any of the conversations of the baseline runs; and where an outcome is none of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -13,20 +13,20 @@ use super::misfit::{Misfit, Misfits, Place};
 use super::outcome::{Ending, Exchange, Exit, Outcome, Side};
 use super::pattern::Pattern;
 
-/// Less than this in common, and two runs are not the same conversation with a clock in it, but two conversations.
+/// With less than this in common, two runs are two conversations, not the same conversation with a clock in it.
 const ALIKE: f64 = 0.5;
 
-/// Conversations that are told apart: whoever has more of them has any.
+/// Number of conversations that are told apart: a program with more of them may have any.
 const CONVERSATIONS: usize = 16;
 
-/// What runs without cuts were.
+/// What the baseline runs have shown.
 #[derive(Debug, Clone)]
 pub(super) struct Expectation {
-    /// What the client sends, and what the server does.
+    /// The client's framing and the server's.
     framings: Option<[Framing; 2]>,
-    /// A reset is another end than an orderly one.
+    /// Whether a reset counts as another end than an orderly one.
     strict_end: bool,
-    /// The first one's conversation, then others that were seen without cuts.
+    /// The conversation of the first run, then others that baseline runs have shown.
     known: Vec<Known>,
 }
 
@@ -42,7 +42,7 @@ struct Known {
 }
 
 impl Expectation {
-    /// From a first run.
+    /// Makes an expectation from a first run.
     pub(super) fn new(outcome: &Outcome, framing: Option<Framing>, strict_end: bool) -> Self {
         let framings = framing.map(|framing| Direction::BOTH.map(|way| framing.sent_by(way.sender())));
         let mut expectation = Self { framings, strict_end, known: Vec::new() };
@@ -67,8 +67,8 @@ impl Expectation {
         }
     }
 
-    /// In what an outcome is not as expected; empty where it is what a run without cuts was. Else it is compared with the
-    /// first of them.
+    /// In what an outcome is not as expected: its differences from the first conversation. Empty where it is what a
+    /// baseline run was.
     pub(super) fn differences(&self, outcome: &Outcome) -> Vec<Difference> {
         let mut from_first = Vec::new();
         for (number, known) in self.known.iter().enumerate() {
@@ -116,7 +116,7 @@ impl Expectation {
         found.into_iter().collect()
     }
 
-    /// Where an outcome stops being what is expected, beside a run that is.
+    /// Where an outcome stops being what is expected, beside a run that is as expected.
     pub(super) fn misfits(&self, outcome: &Outcome, baseline: &Outcome) -> Misfits {
         let mut misfits = Misfits::default();
         let Some(known) = self.known.first() else { return misfits };
@@ -139,7 +139,7 @@ impl Expectation {
         misfits
     }
 
-    /// How much of what was said an outcome has in common with what is expected: the least of all streams, from 0 to 1.
+    /// The share of an outcome that is as expected: the least of all streams, from 0 to 1.
     pub(super) fn likeness(&self, outcome: &Outcome) -> f64 {
         let Some(known) = self.known.first() else { return 0.0 };
         let mut least: f64 = 1.0;
@@ -154,8 +154,8 @@ impl Expectation {
         least
     }
 
-    /// Takes in another run without cuts: whatever it was is acceptable from now on. False where it was not the conversation
-    /// that the first was.
+    /// Learns from another baseline run: its outcome is acceptable from now on. Returns false where it was not the
+    /// conversation of the first run.
     pub(super) fn learn(&mut self, outcome: &Outcome) -> bool {
         if self.learn_alike(outcome) {
             return true;
@@ -170,7 +170,8 @@ impl Expectation {
         false
     }
 
-    /// The same where it is the conversation that the first was; else nothing is learnt.
+    /// Learns from another run of the first conversation. Learns nothing, and returns false, where it is another
+    /// conversation.
     pub(super) fn learn_alike(&mut self, outcome: &Outcome) -> bool {
         let Some(first) = self.known.first() else { return false };
         if self.compare(first, outcome).is_empty() {
@@ -184,13 +185,13 @@ impl Expectation {
         learnt
     }
 
-    /// All that these have seen without cuts is acceptable here, too.
+    /// Accepts all that the other expectation has seen without cuts.
     pub(super) fn accept(&mut self, other: &Self) {
         let room = CONVERSATIONS.saturating_sub(self.known.len());
         self.known.extend(other.known.iter().take(room).cloned());
     }
 
-    /// A conversation with another run of it; `None` where that is another conversation.
+    /// Merges another run into a conversation; `None` where the run is another conversation.
     fn merged(&self, known: &Known, outcome: &Outcome) -> Option<Known> {
         let other = [Difference::Late, Difference::Withheld, Difference::Exit, Difference::Connections];
         if self.compare(known, outcome).iter().any(|difference| other.contains(difference)) {
@@ -226,7 +227,7 @@ impl Expectation {
         content(exchange, self.framings.as_ref(), way)
     }
 
-    /// Where runs without cuts differ from each other, in words; empty: nowhere.
+    /// Where baseline runs differ from each other, in words; empty where they do not.
     pub(super) fn volatile(&self, names: Names, baseline: &Outcome) -> Vec<String> {
         let mut places = Vec::new();
         let Some(known) = self.known.first() else { return places };
@@ -236,7 +237,8 @@ impl Expectation {
                     let connection = if index == 0 { String::new() } else { format!(" of connection {}", index + 1) };
                     let stream = names.stream(way);
                     let bytes = baseline.exchanges.get(index).map(|one| &one.of(way).recording.bytes[..]);
-                    // An offset in what is compared is none in the stream, where something stands between the messages.
+                    // An offset in what is compared is not one in the stream, where something stands between the
+                    // messages.
                     places.push(match bytes.and_then(super::tls_records::lines) {
                         _ if self.framings.is_some() => format!("in the messages of {stream}{connection}"),
                         Some(_) => format!("in the lengths of the TLS records of {stream}{connection}"),
@@ -251,7 +253,7 @@ impl Expectation {
         places
     }
 
-    /// Whether they differ at all.
+    /// Whether baseline runs differ at all.
     pub(super) fn is_volatile(&self) -> bool {
         let gap = |pattern: &Pattern| pattern.first_gap().is_some();
         self.known.first().is_some_and(|known| {
@@ -259,7 +261,7 @@ impl Expectation {
         })
     }
 
-    /// Whether this direction of the first connection was seen to end each time.
+    /// Whether this direction of the first connection ended in every run.
     pub(super) fn ends(&self, way: Direction) -> bool {
         let ends =
             |known: &Known| known.exchanges.first().is_none_or(|sides| !sides[way.index()].1.contains(&Ending::Open));

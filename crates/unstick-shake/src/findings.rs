@@ -1,4 +1,4 @@
-//! What failing cases come to: those that fail alike together, each with its smallest case, in words.
+//! Makes findings of failing cases: one for those that fail alike, each with its smallest case, in words.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use super::report::Finding;
 use super::trial::{Suspect, Trial, over};
 use unstick::Result;
 
-/// Runs that finding a smallest case may take.
+/// Maximum number of runs to find a smallest case.
 const SHRINKING: usize = 300;
 
-/// Runs that must agree before one is taken for how it should be.
+/// Number of runs that must agree before one is taken as the expected outcome.
 const STEADY: u32 = 7;
 
-/// Cases of those that fail alike which are tried until one is proven to decide.
+/// Number of cases, of those that fail alike, that are tried until one is proven to decide.
 const PROVEN: usize = 3;
 
-/// Runs of half-close that must go otherwise, before that is said.
+/// Number of half-close runs that must differ before the difference is reported.
 const HALF_CLOSES: usize = 3;
 
-/// What fails together.
+/// What cases of a group have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Cut,
@@ -37,7 +37,7 @@ pub(super) enum Kind {
 
 type Groups = BTreeMap<(Direction, Kind), Vec<Suspect>>;
 
-/// Puts suspects together, proves that they decide, and explains them.
+/// Groups the suspects, proves that they decide, and explains them.
 pub(super) async fn find(trial: &mut Trial) -> Result<()> {
     for ((way, kind), group) in groups(trial).await? {
         let finding = proven(trial, way, kind, &group).await?;
@@ -57,7 +57,7 @@ pub(super) async fn find(trial: &mut Trial) -> Result<()> {
         }
     }
     trial.suspects.clear();
-    // Where runs without cuts fail, this is what everybody meets who runs it.
+    // Where baseline runs fail, this is the failure that everybody meets who runs the program.
     if !trial.base.edits().is_empty() {
         trial.findings.sort_by_key(|finding| !matches!(finding.failing[0].edits(), [(_, Edit::Join(..)), ..]));
     }
@@ -108,12 +108,12 @@ fn kind(case: &Case) -> (Direction, Kind) {
     }
 }
 
-/// One cut, one join, or the end alone.
+/// Whether a case is one cut, one join, or the end alone.
 fn is_simple(case: &Case) -> bool {
     matches!(case.edits(), [(_, Edit::Cut(_) | Edit::CutEnd | Edit::HalfClose | Edit::Join(..))])
 }
 
-/// Both join bytes of the same stream, and some of them are the same.
+/// Whether both join bytes of the same stream, and some of them are the same.
 fn overlaps(joined: &Case, (way, edit): &(Direction, Edit)) -> bool {
     match (joined.edits(), edit) {
         ([(other, Edit::Join(from, to))], Edit::Join(begin, end)) => {
@@ -123,7 +123,7 @@ fn overlaps(joined: &Case, (way, edit): &(Direction, Edit)) -> bool {
     }
 }
 
-/// The finding of those that fail alike, if one of them is proven to decide.
+/// Makes the finding of a group of cases that fail alike, if one of them is proven to decide.
 async fn proven(trial: &mut Trial, way: Direction, kind: Kind, group: &[Suspect]) -> Result<Option<Finding>> {
     let mut group = group.to_vec();
     group.sort_by_key(|suspect| (suspect.case.edits().len(), size(&suspect.case), suspect.case.clone()));
@@ -140,12 +140,12 @@ async fn proven(trial: &mut Trial, way: Direction, kind: Kind, group: &[Suspect]
     Ok(None)
 }
 
-/// What a client meets that ends its side right behind its last byte.
+/// Makes the finding about a client that half-closes right after its last byte.
 pub(super) fn half_close(trial: &Trial, suspect: Suspect) -> Option<Finding> {
     finding(trial, Direction::ClientToServer, Kind::HalfClose, vec![suspect], None)
 }
 
-/// Leaves out what does not matter.
+/// Leaves out the edits that do not matter.
 async fn shrink(trial: &mut Trial, suspect: Suspect, pieces: Vec<(Direction, Edit)>) -> Result<Suspect> {
     let mut shrink = Shrink::new(pieces);
     let mut smallest = suspect;
@@ -202,7 +202,7 @@ fn finding(
     })
 }
 
-/// The cause where what follows a message in the same read is lost, or answered late.
+/// Returns the cause where what follows a message in the same read is lost, or answered late.
 fn unread(trial: &Trial, kind: Kind, group: &[Suspect]) -> Option<&'static str> {
     let first = group.first()?;
     if first.differences.contains(&Difference::Withheld) {
@@ -214,7 +214,7 @@ fn unread(trial: &Trial, kind: Kind, group: &[Suspect]) -> Option<&'static str> 
     (kind == Kind::Cut && goes_on && trial.first_cut(group).is_some()).then_some(words::DROPPED)
 }
 
-/// When cuts or joins fail, and what most likely causes it.
+/// Says when cuts or joins fail, and what most likely causes it.
 fn explained(trial: &Trial, way: Direction, names: Names, group: &[Suspect]) -> (String, String) {
     let cuts = |case: &Case| match case.edits() {
         [(one, Edit::Cut(at))] if *one == way => Some(*at),
@@ -228,7 +228,7 @@ fn explained(trial: &Trial, way: Direction, names: Names, group: &[Suspect]) -> 
     failing.sort_unstable();
     let tried: Vec<u64> = trial.tried.keys().filter_map(cuts).collect();
     let joins: Vec<_> = group.iter().filter_map(|suspect| join(&suspect.case)).collect();
-    // Pinned cuts are boundaries that the sender made, as much as those that were seen.
+    // Pinned cuts are boundaries that the sender made, just like those that were seen.
     let mut recording = trial.conversation.of(way).clone();
     recording
         .segments
@@ -260,7 +260,7 @@ fn explained(trial: &Trial, way: Direction, names: Names, group: &[Suspect]) -> 
     }
 }
 
-/// Cuts before joins, early before late, short before long.
+/// Orders cuts before joins, early before late, short before long.
 fn size(case: &Case) -> (bool, u64) {
     match case.edits().first() {
         Some((_, Edit::Cut(at))) => (false, *at),
@@ -270,8 +270,8 @@ fn size(case: &Case) -> (bool, u64) {
 }
 
 impl Trial {
-    /// Runs without cuts disagree. So the segments are pinned: once as the senders wrote them, once joined. If these
-    /// runs agree with themselves and not with each other, the outcome depends on segmentation.
+    /// Pins the segments, because baseline runs disagree: once as the senders wrote them, once joined. If the runs of
+    /// each way agree with themselves but not with those of the other, the outcome depends on segmentation.
     pub(super) async fn pin(&mut self) -> Result<Option<Suspect>> {
         let how = self.disagreement.as_ref().map(|how| format!(" ({how})")).unwrap_or_default();
         let disagreement = &format!("runs without cuts disagree: the outcome is not the same each time{how}");
@@ -305,9 +305,9 @@ impl Trial {
         Ok(None)
     }
 
-    /// Runs without cuts differ in places. A clock does that, and so does a program whose outcome depends on how the system
-    /// happens to cut its bytes: that one does always the same as the senders wrote, and always another thing with all
-    /// joined. Then the segments are pinned; `None` where it does not, and nothing has changed.
+    /// Pins the segments where baseline runs differ in places. A clock causes that, and so does a program whose outcome
+    /// depends on how the system happens to cut its bytes. Such a program always has one outcome with the segments as
+    /// written, and always another with all joined. `None` where it does not, and nothing has changed.
     pub(super) async fn pin_segments(&mut self) -> Result<Option<Suspect>> {
         let written = over(&self.base, &self.as_written());
         let joined = Case::joined();
@@ -317,7 +317,7 @@ impl Trial {
         let [Some(mut apart), Some(together)] = self.steady(&written, &joined).await? else {
             return Ok(None);
         };
-        // A clock that had ticked in between would show now.
+        // A clock that ticked in between shows now.
         let same = apart.1.learn(&self.runner.run(&written, self.bounds).await?);
         let exact = same && !apart.1.is_volatile() && !together.1.is_volatile();
         if !exact || apart.1.differences(&together.0).is_empty() {
@@ -329,7 +329,7 @@ impl Trial {
         Box::pin(self.pinned(good, bad, "runs without cuts disagree")).await
     }
 
-    /// Without cuts the program fails, or does not answer, and with this case it does: from now on that is how it should be.
+    /// Takes this case as the baseline: without cuts the program fails or does not answer, and with this case it does.
     /// `None` where that was chance; else what goes wrong when everything is joined, if it does.
     pub(super) async fn stand_on_case(&mut self, good: Case) -> Result<Option<Option<Suspect>>> {
         let joined = Case::joined();
@@ -359,7 +359,7 @@ impl Trial {
         self.expectation = expectation;
     }
 
-    /// Two ways to deliver the same bytes have two outcomes.
+    /// Takes one of two ways to deliver the same bytes as the baseline: they have two outcomes.
     async fn pinned(
         &mut self,
         good: (Case, (Outcome, Expectation)),
@@ -380,7 +380,7 @@ impl Trial {
         Ok(Some(shrunk))
     }
 
-    /// A cut at each boundary that a sender was seen to make.
+    /// The case with a cut at each boundary that a sender was seen to make.
     fn as_written(&self) -> Case {
         let cuts = |way: Direction| {
             let places = self.conversation.of(way).segments.clone();
@@ -389,8 +389,8 @@ impl Trial {
         Direction::BOTH.into_iter().flat_map(cuts).collect()
     }
 
-    /// What each of two cases comes to, if that is the same each time. They are had in an order by lot, so that nothing
-    /// else that changes meanwhile makes the difference.
+    /// The outcome of each of two cases, if it is the same each time. The runs are made in random order, so that
+    /// nothing else that changes meanwhile makes the difference.
     async fn steady(&mut self, one: &Case, other: &Case) -> Result<[Option<(Outcome, Expectation)>; 2]> {
         let mut known: [Option<(Outcome, Expectation)>; 2] = [None, None];
         let mut steady = [true, true];
@@ -409,7 +409,7 @@ impl Trial {
         Ok([one.filter(|_| steady[0]), other.filter(|_| steady[1])])
     }
 
-    /// Tries half-close again: what a client meets that ends its side before the answer. Nobody is accused for that.
+    /// Tries half-close again: a client that ends its side before the answer. A difference there is no finding.
     pub(super) async fn try_half_close(&mut self) -> Result<()> {
         let Some(suspect) = self.half_close.take() else { return Ok(()) };
         for _ in 1..HALF_CLOSES {
@@ -433,7 +433,7 @@ impl Trial {
     }
 }
 
-/// Which of two outcomes is as the author meant it: the one that ends well, or says more.
+/// Whether the first of two outcomes is more likely what the author meant: the one that ends well, or has more bytes.
 fn better(one: &Outcome, other: &Outcome) -> bool {
     let well = |outcome: &Outcome| (!outcome.late, outcome.exit.is_none_or(Exit::is_success));
     (well(one), one.said()) > (well(other), other.said())

@@ -1,4 +1,4 @@
-//! One direction of a connection under test: from its sender, under the segmenter, to its receiver.
+//! Forwards one direction of a connection under test: from its sender, through the segmenter, to its receiver.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,18 +13,18 @@ use super::script::Sender;
 use super::sink::Sink;
 use crate::limits;
 
-/// The bytes of one read.
+/// Size of the buffer of one read.
 const READ: usize = 64 << 10;
 
-/// How one direction is passed on.
+/// How one direction is forwarded.
 pub(super) struct Forwarder<'a> {
     pub(super) way: Direction,
     pub(super) recorder: &'a Recorder,
-    /// How long a sender is silent before a join is given up.
+    /// How long a sender may be silent before a join is given up.
     pub(super) quiet: Duration,
-    /// How long the receiver is given to read what comes first.
+    /// How long the receiver may take to read what comes first.
     pub(super) first_read: Duration,
-    /// Spare a server that has closed the wait for its port.
+    /// Whether to spare a server that has closed the wait for its port.
     pub(super) spare: bool,
     /// Where unstick is the client: when its side ends, if it does.
     pub(super) hold: Option<Hold>,
@@ -32,7 +32,7 @@ pub(super) struct Forwarder<'a> {
 }
 
 impl Forwarder<'_> {
-    /// Passes bytes on until the sender has ended and the receiver knows, or the receiver has gone.
+    /// Forwards bytes until the sender has ended and the receiver knows, or the receiver has closed.
     pub(super) async fn run(&self, mut segmenter: Segmenter, from: &mut impl Sender, to: &mut Sink) {
         let mut buffer = vec![0; READ];
         let mut held = 0;
@@ -103,7 +103,7 @@ impl Forwarder<'_> {
         self.recorder.open().tally[self.way.index()] = segmenter.tally();
     }
 
-    /// Passes on the end: where unstick is the client once the answer has come.
+    /// Forwards the end of the stream; where unstick is the client, only once the answer has come.
     async fn end(&self, to: &mut Sink) {
         if let Some(hold) = self.hold {
             hold.wait(self.recorder).await;
@@ -120,8 +120,8 @@ impl Forwarder<'_> {
         }
     }
 
-    /// Resets a server that has closed, so that its port is not kept for a minute (TIME-WAIT). Not before all that it
-    /// has sent is written down, its end too: it loses nothing.
+    /// Resets a server that has closed, so that its port is not kept for a minute (TIME-WAIT). Waits first until
+    /// everything that it has sent is recorded, its end too, so that nothing is lost.
     async fn spare(&self, to: &mut Sink) {
         let begun = Instant::now();
         while self.recorder.ending(other(self.way)) == Ending::Open && begun.elapsed() < limits::CUT_PATIENCE {
@@ -149,7 +149,7 @@ fn other(way: Direction) -> Direction {
     }
 }
 
-/// Reads a direction that nobody cuts, to its end.
+/// Reads a direction that is not cut, to its end.
 pub(super) async fn listen(recorder: &Recorder, way: Direction, from: &mut (impl AsyncRead + Unpin)) {
     let mut buffer = vec![0; READ];
     loop {

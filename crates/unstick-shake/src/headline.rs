@@ -1,4 +1,4 @@
-//! What happened in a case, in a few words, and what the two sides are called.
+//! Says in a few words what happened in a case, and names the two sides.
 
 use unstick_wire::shake::{Case, Direction};
 
@@ -7,10 +7,10 @@ use super::difference::Difference;
 use super::misfit::{Misfit, Misfits, Place};
 use super::outcome::{Ending, Outcome, Side};
 
-/// What the sides and their streams are called: pipes have no server.
+/// The names of the sides and their streams: pipes have no server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Names {
-    /// Who answers.
+    /// The side that answers.
     pub(super) other: &'static str,
     streams: [&'static str; 2],
 }
@@ -26,17 +26,17 @@ impl Names {
         }
     }
 
-    /// One direction's bytes.
+    /// The name of one direction.
     pub(super) fn stream(self, way: Direction) -> &'static str {
         self.streams[way.index()]
     }
 }
 
-/// A run, and what it is compared with.
+/// A run, and the run that it is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pair<'a> {
     pub(super) names: Names,
-    /// What every run had.
+    /// The edits that every run had.
     pub(super) base: &'a Case,
     pub(super) before: &'a Outcome,
     pub(super) now: &'a Outcome,
@@ -44,7 +44,7 @@ pub(super) struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// What differs, in a few words.
+    /// Says what differs, in a few words.
     pub(super) fn headline(self, differences: &[Difference]) -> String {
         let words: Vec<String> = matter(differences).map(|difference| self.said(difference)).collect();
         words.join(", ")
@@ -59,7 +59,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// The first of the connections that is not as it should be: before, and now, and where they begin to differ.
+    /// The first connection that is not as expected: its baseline side, its side now, and where they begin to differ.
     pub(super) fn sides(self, way: Direction) -> Option<(&'a Side, &'a Side, Place)> {
         let sides = |at: usize| Some((self.before.exchanges.get(at)?.of(way), self.now.exchanges.get(at)?.of(way)));
         if let Some(Misfit { connection, place }) = self.misfits.of(way) {
@@ -95,7 +95,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// What comes only behind the client's end.
+    /// Says what comes only after the client's end.
     fn withheld(self) -> String {
         let (answered, before_end) = (self.now.answered(), self.now.timing.before_end);
         let (who, end) = match self.names.streams[0] {
@@ -142,7 +142,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// The differences that say something: how a side ends matters where nothing else differs.
+/// Leaves out differences that say little: how a side ends matters only where nothing else differs.
 pub(super) fn matter(differences: &[Difference]) -> impl Iterator<Item = Difference> + '_ {
     let is_ending = |difference: &Difference| matches!(difference, Difference::Ending(_));
     let only_endings = differences.iter().all(is_ending);

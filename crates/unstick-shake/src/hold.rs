@@ -1,6 +1,6 @@
-//! When unstick ends its side of a conversation: once the answer has come and settled, or is given up.
+//! Decides when unstick ends its side of a conversation: once the answer has come and settled, or is given up.
 //!
-//! An end right behind the last byte is no cut: many servers then drop an answer that they are still making.
+//! An end right after the last byte is not a cut: many servers then drop an answer that they are still making.
 
 use std::time::{Duration, Instant};
 
@@ -11,36 +11,37 @@ use super::recorder::Recorder;
 
 use Direction::{ClientToServer, ServerToClient};
 
-/// How long the end is held back, all reckoned from the last byte that was sent.
+/// How long the end is held back. All times count from the last byte that was sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hold {
-    /// Bytes of answer that come before the end.
+    /// Number of bytes of the answer that come before the end.
     pub(super) expected: usize,
-    /// How long the last of them takes.
+    /// How long the last of these bytes takes.
     pub(super) answer: Duration,
-    /// The silence behind it.
+    /// The silence after the answer.
     pub(super) settle: Duration,
     /// How long an answer that does not come is waited for.
     pub(super) patience: Duration,
-    /// How long an answer may go on that never pauses.
+    /// How long an answer that never pauses may go on.
     pub(super) most: Duration,
-    /// No answer is known yet: the first silence behind one ends the wait, and nothing but patience ends it without.
+    /// Whether no answer is known yet. Then the first silence after one ends the wait; without one only patience ends
+    /// it.
     pub(super) unknown: bool,
 }
 
-/// What a look at the conversation says.
+/// What one check of the conversation shows.
 enum Answer {
     Over,
     /// The answer has not come.
     GivenUp,
     /// It has come, and goes on without an end.
     Endless,
-    /// Nothing changes before this, unless something is said.
+    /// Nothing changes for this long, unless bytes arrive.
     Wait(Duration),
 }
 
 impl Hold {
-    /// Waits; says on the tape if the answer was given up.
+    /// Waits; records it if the answer was given up.
     pub(super) async fn wait(&self, recorder: &Recorder) {
         recorder.wait(ClientToServer, true);
         loop {
@@ -52,7 +53,7 @@ impl Hold {
                     break;
                 }
                 Answer::Endless => {
-                    // The run is late, and is ended: this time was the server's.
+                    // The run is late, and will be stopped: the server took this time, not unstick.
                     recorder.forget_wait(ClientToServer);
                     return std::future::pending().await;
                 }
@@ -62,7 +63,7 @@ impl Hold {
         recorder.wait(ClientToServer, false);
     }
 
-    /// Whether the wait is over now: for who cannot wait in between.
+    /// Whether the wait is over now: for callers that cannot await.
     pub(super) fn is_over(&self, recorder: &Recorder) -> bool {
         match self.look(recorder) {
             Answer::Over => true,
@@ -96,7 +97,7 @@ impl Hold {
     }
 }
 
-/// Behind the end: resolves when as much as is expected has been said, and nothing more for a while.
+/// Resolves after the end once as many bytes as expected have come, and nothing more for a while.
 pub(super) async fn settled(recorder: &Recorder, expected: usize, settle: Duration) {
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! A service inside a test: its stream gives exactly the segments of a case, with no socket between.
+//! Runs a service inside a test: its stream returns exactly the segments of a case, with no socket between.
 
 use std::future::Future;
 use std::io;
@@ -14,10 +14,10 @@ use super::outcome::Ending;
 use super::recorder::Recorder;
 use super::script::Script;
 
-/// Bytes that are taken from the script at once.
+/// Number of bytes that are taken from the script at once.
 const READ: usize = 64 << 10;
 
-/// A service under test, made anew for each case.
+/// A function that makes the service under test, again for each case.
 pub(super) type Make = dyn Fn(Stream) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 /// The connection of a service under test: each read returns at most one segment of the case.
@@ -29,15 +29,15 @@ pub struct Stream {
     /// When the client's side ends, if it does.
     hold: Option<Hold>,
     ends: bool,
-    /// Until it is looked again whether it has come to that.
+    /// The sleep before the next check whether the client's side ends.
     pause: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
-/// How often that is.
+/// The time between two of these checks.
 const LOOKS: Duration = Duration::from_millis(1);
 
 impl Stream {
-    /// A client that sends what stands in this script.
+    /// Makes the stream of a client that sends this script.
     pub(super) fn new(
         segmenter: Segmenter,
         script: Script,
@@ -48,7 +48,7 @@ impl Stream {
         Self { segmenter, script, recorder, hold, ends, pause: None }
     }
 
-    /// The client's end: held back until the answer has come.
+    /// Polls the client's end, which is held back until the answer has come.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while self.hold.is_some_and(|hold| !hold.is_over(&self.recorder)) {
             self.recorder.wait(Direction::ClientToServer, true);
@@ -71,7 +71,7 @@ impl AsyncRead for Stream {
         let this = &mut *self;
         loop {
             match this.segmenter.step() {
-                // Who reads again has read what was there.
+                // A service that reads again has read what was there.
                 Step::Drain => this.segmenter.drained(Delivery::Read),
                 Step::Write(bytes) => {
                     let count = bytes.len().min(buf.remaining());
@@ -119,7 +119,7 @@ impl AsyncWrite for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // What it had read when it went, it had read apart from what follows.
+        // What the service had read before it dropped the stream, it had read apart from what follows.
         if matches!(self.segmenter.step(), Step::Drain) {
             self.segmenter.drained(Delivery::Read);
         }

@@ -1,7 +1,7 @@
 //! Tests a program for partial reads: the same conversation, repeated with its bytes cut and joined at every place.
 //!
-//! A [`Shake`] tries a server, a client, a program on pipes, or a service inside a test, and comes to a [`Report`]. Each cut is
-//! proven where the system can show it: the receiver had read what was before the cut when the rest was sent.
+//! A [`Shake`] tests a server, a client, a program on pipes, or a service inside a test, and returns a [`Report`]. Each
+//! cut is proven where the system can show it: the receiver had read what was before the cut when the rest was sent.
 //!
 //! ```no_run
 //! # async fn test() -> unstick::Result<()> {
@@ -77,14 +77,14 @@ pub use unrepeated::Unrepeated;
 pub use unstick_wire::shake::{Conversation, Direction, Edit, Stage, Tally};
 
 impl Shake {
-    /// Runs the conversation without cuts, then every case, and says what was found.
+    /// Runs the conversation without cuts, then every case, and reports what was found.
     ///
-    /// Cancelled, it ends the programs it has started.
+    /// When it is cancelled, it ends the programs that it has started.
     ///
     /// # Errors
     ///
-    /// Where the conversation cannot be had at all: nothing listens, a command does not start, the client does not
-    /// connect, the runs without cuts do not end.
+    /// When the conversation cannot run at all: nothing listens, a command does not start, the client does not connect,
+    /// the baseline runs do not end.
     pub async fn run(#[cfg_attr(not(feature = "ws"), expect(unused_mut))] mut self) -> Result<Report> {
         if matches!(self.subject, Subject::Client { .. }) && self.cases.iter().any(has_half_close) {
             return Err(Error::usage(
@@ -102,7 +102,7 @@ impl Shake {
         procedure::run(self).await
     }
 
-    /// Messages for a WebSocket go into frames, and its frames are compared.
+    /// Frames the messages for a WebSocket, and compares its frames.
     #[cfg(feature = "ws")]
     fn enter_web_socket(&mut self) -> Result<()> {
         let Subject::Server { writes, server } = &mut self.subject else { return Ok(()) };

@@ -1,8 +1,8 @@
-//! What the kernel knows of the sockets of this machine (`unix:`): who listens, and whether the peer has read what was
-//! written.
+//! Asks the kernel about this machine's Unix sockets (`unix:`): which names are listened on, and whether the peer has
+//! read what was written.
 //!
-//! The queue is asked for over netlink (`sock_diag(7)`), by the number of our own socket. Who listens stands in
-//! `/proc/net/unix`. Elsewhere than on Linux nothing is known.
+//! The queue is read over netlink (`sock_diag(7)`), by the inode number of our own socket. `/proc/net/unix` shows who
+//! listens. On systems other than Linux nothing is known.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use unstick::address::SocketName;
 use unstick::internal::Table;
 
-/// Our end of a connection, as the table names it.
+/// Our end of a connection, as the kernel's table names it.
 #[derive(Debug, Clone)]
 pub(super) struct Local {
     /// `None` where there is no table to look into.
@@ -19,25 +19,25 @@ pub(super) struct Local {
     number: u32,
 }
 
-/// What the table shows of it.
+/// What the table shows of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Queue {
-    /// Memory that holds what the peer has not read; 0 once it has read everything.
+    /// Memory that holds what the peer has not read; 0 once the peer has read everything.
     pub(super) unread: u32,
-    /// The peer has closed, or reads no more.
+    /// Whether the peer has closed, or reads no more.
     pub(super) is_deaf: bool,
 }
 
 impl Local {
-    /// The end that this socket is.
+    /// Finds the end that this socket is.
     pub(super) fn of(table: Option<&Arc<Table>>, socket: impl AsFd) -> io::Result<Self> {
         let number = rustix::fs::fstat(socket)?.st_ino;
-        // The table counts them in 32 bits.
+        // The table holds these numbers in 32 bits.
         let number = u32::try_from(number).map_err(|_| io::ErrorKind::Unsupported)?;
         Ok(Self { table: table.cloned(), number })
     }
 
-    /// What is in the queue to the peer; `None` where it cannot be seen.
+    /// Reads the queue to the peer; `None` where it cannot be seen.
     pub(super) fn queue(&self) -> Option<Queue> {
         let mut reply = [0; 512];
         let length = self.table.as_ref()?.exchange(&request(self.number), &mut reply).ok()?;
@@ -45,7 +45,7 @@ impl Local {
     }
 }
 
-/// Whether somebody listens at a name; `None` where that cannot be seen.
+/// Whether a server listens at a name; `None` where that cannot be seen.
 pub(super) fn is_listening(name: &SocketName) -> Option<bool> {
     /// `__SO_ACCEPTCON`, among the flags.
     const LISTENS: u32 = 1 << 16;
@@ -61,7 +61,7 @@ pub(super) fn is_listening(name: &SocketName) -> Option<bool> {
     Some(table.lines().any(|line| listens(line) == Some(true)))
 }
 
-/// Flags and path of a line: `Num RefCount Protocol Flags Type St Inode Path`. A path may hold spaces.
+/// Splits a line into its flags and path: `Num RefCount Protocol Flags Type St Inode Path`. A path may hold spaces.
 fn fields(line: &str) -> Option<(&str, &str)> {
     let (mut rest, mut flags) = (line, "");
     for number in 0..7 {
@@ -74,7 +74,7 @@ fn fields(line: &str) -> Option<(&str, &str)> {
     Some((flags, rest))
 }
 
-/// `struct nlmsghdr` and `struct unix_diag_req`.
+/// Builds the request: `struct nlmsghdr` and `struct unix_diag_req`.
 fn request(number: u32) -> [u8; 40] {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     const NLM_F_REQUEST: u16 = 1;
@@ -93,12 +93,12 @@ fn request(number: u32) -> [u8; 40] {
     request
 }
 
-/// `struct nlmsghdr`, `struct unix_diag_msg` and its attributes; `None`: an error instead.
+/// Parses `struct nlmsghdr`, `struct unix_diag_msg` and its attributes; `None` where the kernel sent an error instead.
 fn parse(reply: &[u8]) -> Option<Queue> {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     const UNIX_DIAG_RQLEN: u16 = 4;
     const UNIX_DIAG_SHUTDOWN: u16 = 6;
-    /// `SEND_SHUTDOWN`: nothing can be sent any more.
+    /// `SEND_SHUTDOWN`: nothing more can be sent.
     const SENDING: u8 = 2;
     let u16_at = |at: usize| Some(u16::from_ne_bytes(reply.get(at..at + 2)?.try_into().ok()?));
     let u32_at = |at: usize| Some(u32::from_ne_bytes(reply.get(at..at + 4)?.try_into().ok()?));
@@ -109,7 +109,7 @@ fn parse(reply: &[u8]) -> Option<Queue> {
     let mut at = 32;
     while let (Some(length), Some(kind)) = (u16_at(at), u16_at(at + 2)) {
         match kind {
-            // The lengths of what came in, and of what went out.
+            // The lengths of the receive queue and of the send queue.
             UNIX_DIAG_RQLEN => unread = u32_at(at + 8),
             UNIX_DIAG_SHUTDOWN => is_deaf = reply.get(at + 4)? & SENDING != 0,
             _ => {}

@@ -1,23 +1,23 @@
-//! Where an outcome stops being what is expected, beside a run that is as it should be.
+//! Where an outcome stops being what is expected, beside a run that is as expected.
 
 use unstick_wire::shake::Direction;
 
-/// The places, in bytes as they were sent.
+/// The places where a run stops being as expected, as offsets in the bytes that were sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Misfits {
     ways: [Option<Misfit>; 2],
-    /// In what a client prints.
+    /// The place in what a client prints.
     pub(super) output: Option<Place>,
 }
 
-/// The place in a direction of one of the connections.
+/// The place in one direction of one connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Misfit {
     pub(super) connection: usize,
     pub(super) place: Place,
 }
 
-/// The same place in two runs: offsets differ where what stands before it is not always as long.
+/// The same place in two runs. Its offsets differ where what comes before it has another length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) before: usize,
@@ -35,7 +35,7 @@ impl Misfits {
 }
 
 impl Place {
-    /// Of two byte strings that should be the same.
+    /// Finds where two byte strings that should be the same begin to differ.
     pub(super) fn of(before: &[u8], now: &[u8]) -> Self {
         let same = before.iter().zip(now).take_while(|(one, other)| one == other).count();
         Self { before: same, now: same }

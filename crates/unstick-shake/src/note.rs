@@ -19,7 +19,7 @@ impl Note {
         Self { advice: Some(advice), ..self }
     }
 
-    /// Both, with the advice in the words that `say` has for it.
+    /// The text and the advice, in the words that `say` has for it.
     pub fn told(&self, say: impl Fn(&Advice) -> String) -> String {
         match &self.advice {
             Some(advice) => advice_behind(&self.text, &say(advice)),
@@ -28,7 +28,7 @@ impl Note {
     }
 }
 
-/// A question ends its sentence, and the advice begins another.
+/// Appends the advice: after a question it begins a new sentence.
 fn advice_behind(text: &str, advice: &str) -> String {
     let mut letters = advice.chars();
     match letters.next() {

@@ -1,4 +1,4 @@
-//! The server of a conversation is started and connected to.
+//! Starts the server of a conversation and connects to it.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,16 +12,16 @@ use crate::limits;
 use unstick::Advice;
 use unstick::{Error, Result};
 
-/// The pause before a handshake is tried again.
+/// The pause before another try of a handshake.
 const AGAIN: Duration = Duration::from_millis(20);
 
 impl Runner {
-    /// Starts the server, if that is asked for, and waits until it listens.
+    /// Starts the server, if it has a command, and waits until it listens.
     pub(super) async fn start(&self, server: &Server) -> Result<(Option<Program>, Target)> {
         let mut address = server.address.clone();
         let Some(line) = &server.start else { return Ok((None, address)) };
         if let Some(at) = address.tcp().filter(|at| at.port() == 0) {
-            // Free now; the server binds it in a moment.
+            // The port is free now; the server binds it in a moment.
             let free = std::net::TcpListener::bind(at).and_then(|listener| listener.local_addr());
             address = address.at(free.map_err(|e| Error::io("choosing a port for the server", e))?);
         }
@@ -54,7 +54,7 @@ impl Runner {
         Ok((Some(program), address))
     }
 
-    /// Connects. Where nothing can be seen, a server that was just started is tried until it listens.
+    /// Connects. Where listeners cannot be seen, it retries a server that was just started until the server listens.
     pub(super) async fn connect(&self, to: &Target, started: bool) -> Result<(Inlet, Sink)> {
         let begun = Instant::now();
         let table = self.table.as_ref();
@@ -84,8 +84,8 @@ impl Runner {
         self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A handshake failed. Where others have succeeded it is tried again: it comes before all that is cut, so that no case
-    /// can be blamed for it.
+    /// Whether to try a failed handshake again: only where others have succeeded. It comes before everything that is
+    /// cut, so no case can be blamed for it.
     fn may_try_again(&self, tries: &mut usize, error: &Error) -> bool {
         let mut handshakes = self.handshakes();
         if !handshakes.succeeded || *tries == limits::HANDSHAKE_TRIES {
@@ -97,7 +97,7 @@ impl Runner {
         true
     }
 
-    /// What is to be known of handshakes that failed and were tried again.
+    /// Says how many handshakes failed and were tried again, and how the last one failed.
     pub(super) fn failed_handshakes(&self) -> Option<String> {
         let handshakes = self.handshakes();
         let Handshakes { failed, last, .. } = &*handshakes;
@@ -109,14 +109,15 @@ impl Runner {
         Some(format!("{plural}: {last}"))
     }
 
-    /// Read from the kernel's table, never by connecting: a server of one connection would take that for its client. Where
-    /// nothing can be seen, its first connection is tried until it succeeds ([`Self::connect`]).
+    /// Whether the server listens, by the kernel's table. It never connects to find out: a server of one connection
+    /// would take that for its client. Where nothing can be seen, [`Self::connect`] retries until a connection
+    /// succeeds.
     fn is_listening(&self, address: &Target) -> bool {
         address.is_listened_on(self.table.as_ref()).unwrap_or(true)
     }
 }
 
-/// Where a server is to listen.
+/// The address where a server should listen, as text.
 fn display_target(address: &Target) -> String {
     address.tcp().map_or_else(|| address.to_string(), |at| at.to_string())
 }

@@ -1,4 +1,4 @@
-//! What one run of a conversation came to.
+//! The outcome of one run of a conversation.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use unstick_wire::shake::{Direction, Recording, Tally};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Ending {
-    /// It did not, while it was watched.
+    /// It did not end while it was watched.
     Open,
-    /// In order.
+    /// It ended in order.
     Fin,
-    /// By a reset.
+    /// It ended by a reset.
     Reset,
 }
 
@@ -31,11 +31,11 @@ impl fmt::Display for Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Exit {
-    /// With this status.
+    /// It exited with this status.
     Status(i32),
-    /// By this signal.
+    /// A signal ended it.
     Signal(i32),
-    /// It did not, and was killed.
+    /// It did not end, and was killed.
     Never,
     /// A service inside a test panicked.
     Panic,
@@ -55,7 +55,7 @@ impl fmt::Display for Exit {
 /// One connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exchange {
-    /// Its directions, the client's first.
+    /// Its two directions, the client's first.
     sides: [Side; 2],
 }
 
@@ -75,7 +75,7 @@ impl Default for Side {
 }
 
 impl Exchange {
-    /// One direction.
+    /// One of its directions.
     pub fn of(&self, direction: Direction) -> &Side {
         &self.sides[direction.index()]
     }
@@ -85,7 +85,7 @@ impl Exchange {
     }
 }
 
-/// What one run came to.
+/// The outcome of one run.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The connections, in order.
@@ -94,61 +94,61 @@ pub struct Outcome {
     pub exit: Option<Exit>,
     /// What it printed, where that is compared.
     pub output: Option<Vec<u8>>,
-    /// It was not over when its time was.
+    /// Whether the run did not end in time.
     pub late: bool,
-    /// The last lines that the client, or the program on pipes, said on standard error.
+    /// The last lines that the client, or the program on pipes, printed on standard error.
     pub client_said: String,
-    /// The last lines that the server said on standard output and error.
+    /// The last lines that the server printed on standard output and error.
     pub server_said: String,
-    /// What came about of the case.
+    /// How the cuts and joins of the case were delivered.
     pub tally: Tally,
-    /// How long it took.
+    /// How long the run took.
     pub took: Duration,
-    /// More was said than is kept.
+    /// Whether more bytes were sent than are kept.
     pub(super) overflowed: bool,
-    /// Time that passed in waiting for cuts, joins and answers that settle.
+    /// Time spent waiting for cuts, joins and answers that settle.
     pub(super) waited: Duration,
-    /// How long it took without waiting for cuts, joins and answers that settle.
+    /// How long the run took without that waiting.
     pub(super) active: Duration,
-    /// What was measured of the answer, where unstick is the client.
+    /// The timing of the answer, where unstick is the client.
     pub(super) timing: Timing,
     /// The longest silence of a sender between two of its segments.
     pub(super) pause: Duration,
 }
 
-/// What is measured of an answer.
+/// Measurements of an answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Timing {
-    /// Bytes that came before the client's end was passed on.
+    /// Number of bytes that came before the client's end was passed on.
     pub(super) before_end: usize,
-    /// Some of them came behind the last byte that was sent; the last so long after it.
+    /// Whether some of them came after the last byte that was sent; and how long after it the last of them came.
     pub(super) answered: bool,
     pub(super) answer: Duration,
-    /// It did not come in the time that it takes without cuts.
+    /// Whether the answer did not come in the time that it takes without cuts.
     pub(super) given_up: bool,
-    /// The client's end was passed on.
+    /// Whether the client's end was passed on.
     pub(super) ended: bool,
-    /// The server had ended its side before that.
+    /// Whether the server had ended its side before that.
     pub(super) ended_before: bool,
 }
 
 impl Outcome {
-    /// Nothing has come behind the last byte that was sent, nor behind the end.
+    /// Whether nothing has come after the last byte that was sent, nor after the end.
     pub(super) fn is_unanswered(&self) -> bool {
         !self.timing.answered && self.answered() == self.timing.before_end
     }
 
-    /// Part of the answer was given up, and came behind the client's end.
+    /// Whether part of the answer was given up, and came after the client's end.
     pub(super) fn is_withheld(&self) -> bool {
         self.timing.given_up && self.timing.ended && self.answered() > self.timing.before_end
     }
 
-    /// Bytes that came from the server, or the program on pipes, on all connections.
+    /// Number of bytes that came from the server, or the program on pipes, on all connections.
     pub(super) fn answered(&self) -> usize {
         self.exchanges.iter().map(|one| one.of(Direction::ServerToClient).recording.bytes.len()).sum()
     }
 
-    /// Bytes that were said, all connections and the output together.
+    /// Number of bytes that were sent, of all connections and the output together.
     pub(super) fn said(&self) -> usize {
         let sides = self.exchanges.iter().flat_map(|one| Direction::BOTH.map(|way| one.of(way).recording.bytes.len()));
         sides.sum::<usize>() + self.output.as_ref().map_or(0, Vec::len)

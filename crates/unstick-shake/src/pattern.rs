@@ -6,24 +6,24 @@ use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 use super::token::{PLUS, Token, are_identifiers, is_of_identifiers, number, tokens};
 
-/// How long two runs are compared before what is left counts as all different: megabytes that have nothing in common would
-/// otherwise take as many steps as both have bytes, multiplied.
+/// How long two runs are compared before the rest counts as different. Megabytes with nothing in common would otherwise
+/// take as many steps as the product of both lengths.
 const COMPARING: Duration = Duration::from_secs(1);
 
 /// Literal bytes, with gaps between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     tokens: Vec<Token>,
-    /// As long as nothing differed.
+    /// The exact bytes, as long as nothing differed.
     exact: Option<Vec<u8>>,
-    /// The first run's.
+    /// The bytes of the first run.
     first: Vec<u8>,
-    /// Where in it something was first seen to differ.
+    /// Where in the first run a difference was first seen.
     differs: Option<usize>,
 }
 
 impl Pattern {
-    /// One run's bytes.
+    /// Makes a pattern of one run's bytes.
     pub(super) fn new(bytes: &[u8]) -> Self {
         let tokens = tokens(bytes);
         let has_duration = tokens.iter().any(|token| matches!(token, Token::Number));
@@ -34,9 +34,9 @@ impl Pattern {
         }
     }
 
-    /// Takes in another run's bytes: where they differ there are gaps from now on. Returns how much they have in common
-    /// with what was known, from 0 to 1. Other digits, and as many other bytes that are no text, count as common: so differ
-    /// a clock and a random value.
+    /// Learns another run's bytes: where they differ there are gaps from now on. Returns the share in common with what
+    /// was known, from 0 to 1. Other digits, and as many other bytes that are no text, count as common: a clock and a
+    /// random value differ like that.
     pub(super) fn learn(&mut self, bytes: &[u8]) -> f64 {
         if self.misfit(bytes).is_none() {
             return 1.0;
@@ -51,7 +51,8 @@ impl Pattern {
         (common + alike) as f64 / bytes.len().max(1) as f64
     }
 
-    /// How much of what is the same in all runs is in these bytes too, from 0 to 1; less if they are far longer.
+    /// Returns the share of what is the same in all runs that is in these bytes too, from 0 to 1; less if they are far
+    /// longer.
     pub(super) fn likeness(&self, bytes: &[u8]) -> f64 {
         let mut known = self.clone();
         if let Some(exact) = known.exact.take() {
@@ -64,7 +65,8 @@ impl Pattern {
         share(common, literal.sum()).min(share(most, bytes.len()))
     }
 
-    /// What is known once these bytes are too; how many of them were, and how many are of the same kind.
+    /// Merges these bytes into what is known. Returns the tokens, how many bytes were known, and how many are of the
+    /// same kind.
     fn merge(&self, bytes: &[u8]) -> (Vec<Token>, usize, usize) {
         let new = tokens(bytes);
         let mut merged = Merged::default();
@@ -88,7 +90,7 @@ impl Pattern {
         (merged.tokens, common, alike)
     }
 
-    /// Where these bytes stop being what is known; `None`: nowhere.
+    /// Finds where these bytes stop matching; `None` where they match.
     pub(super) fn misfit(&self, bytes: &[u8]) -> Option<usize> {
         if let Some(exact) = &self.exact {
             let same = common(exact, bytes);
@@ -102,7 +104,7 @@ impl Pattern {
         }
     }
 
-    /// The same, and what is in this place of a run that fits.
+    /// The same, and the corresponding place in a run that matches.
     pub(super) fn misfit_beside(&self, bytes: &[u8], fits: &[u8]) -> Option<(usize, usize)> {
         let at = self.misfit(bytes)?;
         if self.exact.is_some() {
@@ -114,8 +116,8 @@ impl Pattern {
         Some((at, (beside.last()? + into).min(fits.len())))
     }
 
-    /// All places where what is known up to a token may end, as in a matcher of regular expressions; for the first token
-    /// that does not fit, or the one that is asked for.
+    /// Finds all places where what is known up to a token may end, as a matcher of regular expressions does. Returns
+    /// them for the first token that does not fit, or for the token `until`.
     fn walk(&self, bytes: &[u8], until: usize) -> (Vec<usize>, usize) {
         let mut places = vec![0];
         let mut at = 0;
@@ -146,19 +148,19 @@ impl Pattern {
         (places, at)
     }
 
-    /// Where something differs from run to run: the first offset; `None`: nowhere.
+    /// The first offset where something differs from run to run; `None` where nothing does.
     pub(super) fn first_gap(&self) -> Option<usize> {
         self.differs
     }
 
-    /// Where the word begins that holds this byte of the first run.
+    /// Finds where the word begins that holds this byte of the first run.
     fn word_of(&self, at: usize) -> usize {
         let is_word = |byte: &&u8| byte.is_ascii_alphanumeric();
         at - self.first[..at].iter().rev().take_while(is_word).count()
     }
 }
 
-/// Bytes that both begin with.
+/// Number of bytes that both begin with.
 fn common(one: &[u8], other: &[u8]) -> usize {
     one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
@@ -167,7 +169,7 @@ fn after_literal(places: &[usize], bytes: &[u8], literal: &[u8]) -> Vec<usize> {
     places.iter().filter(|at| bytes[**at..].starts_with(literal)).map(|at| at + literal.len()).collect()
 }
 
-/// Behind the number that stands there, all of it.
+/// The places after the whole number that stands there.
 fn after_number(places: &[usize], bytes: &[u8]) -> Vec<usize> {
     let mut after = Vec::new();
     for place in places {
@@ -187,7 +189,7 @@ fn after_number(places: &[usize], bytes: &[u8]) -> Vec<usize> {
     after
 }
 
-/// Behind all of what fills a column there.
+/// The places after all the fillers of a column there.
 fn after_padding(places: &[usize], bytes: &[u8], filler: u8) -> Vec<usize> {
     let run = |at: &usize| at + bytes[*at..].iter().take_while(|byte| **byte == filler).count();
     let mut after: Vec<usize> =
@@ -196,7 +198,7 @@ fn after_padding(places: &[usize], bytes: &[u8], filler: u8) -> Vec<usize> {
     after
 }
 
-/// Behind each of the bytes that an identifier may end with.
+/// The places after each byte that an identifier may end with.
 fn after_identifier(places: &[usize], bytes: &[u8], (least, most): (usize, usize)) -> Vec<usize> {
     let mut after = Vec::new();
     for at in places {
@@ -216,8 +218,8 @@ fn after_gap(places: &[usize], bytes: &[u8], (least, most): (usize, usize), lite
     found.filter(|at| reach(*at)).map(|at| at + literal.len()).collect()
 }
 
-/// Bytes of `new` that stand where such bytes always change: in a known gap, digits for digits, an identifier for another,
-/// or as many bytes where they are no text.
+/// Number of bytes of `new` that stand where such bytes always change: in a known gap, digits for digits, an identifier
+/// for another, or as many bytes where they are no text.
 fn kindred(old: &[Token], new: &[Token]) -> usize {
     let sum = |tokens: &[Token]| tokens.iter().map(|token| token.length().1).sum::<usize>();
     let gaps = old.iter().filter(|token| matches!(token, Token::Gap(..))).map(|token| token.length().1).sum::<usize>();
@@ -234,10 +236,10 @@ struct Merged {
 }
 
 impl Merged {
-    /// What is still the same.
+    /// Adds a token that is still the same.
     fn known(&mut self, token: &Token) {
         match (self.tokens.last_mut(), token) {
-            // Where the one ends and the other begins cannot be told.
+            // Nothing shows where the one ends and the other begins.
             (Some(Token::Gap(least, most)), Token::Number | Token::Padding(_) | Token::Id(..)) => {
                 let (shortest, longest) = token.length();
                 (*least, *most) = (*least + shortest, *most + longest);
@@ -246,7 +248,7 @@ impl Merged {
         }
     }
 
-    /// A gap for what was known there, and what stands there now.
+    /// Adds a gap for what was known there, and what stands there now.
     fn gap(&mut self, known: &[Token], new: &[Token]) {
         if let ([one], [other]) = (known, new)
             && one.is_number()

@@ -1,4 +1,4 @@
-//! How a program is tried: runs without cuts, then every case; what went otherwise is tried until it is certain.
+//! Runs the whole test: the baseline, then every case, then tries again whatever differed until it is certain.
 
 use super::config::Shake;
 use super::findings;
@@ -6,7 +6,7 @@ use super::report::Report;
 use super::trial::{End, Suspect, Trial};
 use unstick::Result;
 
-/// Tries a program.
+/// Tests a program.
 pub(super) async fn run(shake: Shake) -> Result<Report> {
     let mut trial = Trial::new(shake);
     let stop = trial.shake.stop.clone();
@@ -24,7 +24,7 @@ pub(super) async fn run(shake: Shake) -> Result<Report> {
         () = late => Ok(End::OutOfTime),
     };
     let end = match end {
-        // What was found up to then is still so.
+        // What was found up to then still holds.
         Err(error) if trial.has_begun() => trial.failed(&error),
         end => end?,
     };
@@ -32,7 +32,7 @@ pub(super) async fn run(shake: Shake) -> Result<Report> {
 }
 
 impl Trial {
-    /// All of it. What is known stays where it is if this is broken off.
+    /// Does all the work. What is known is kept if this is cancelled.
     async fn work(&mut self) -> Result<()> {
         if !self.begin().await? {
             return Ok(());
@@ -48,7 +48,7 @@ impl Trial {
         self.round().await?;
         let mut steady = !differing;
         self.settle_segments(&mut steady, &mut pinned).await?;
-        // Where they end well, it is not the cases that go wrong: it is what comes without them.
+        // Where some cases end well, the cases are not what goes wrong: the run without them is.
         for good in self.better() {
             let Some(broken) = self.stand_on_case(good).await? else { continue };
             pinned.extend(broken);
@@ -56,7 +56,7 @@ impl Trial {
             break;
         }
         self.find(&mut pinned).await?;
-        // While it was proven, runs without cuts may have begun to differ.
+        // During the proof, baseline runs may have begun to differ.
         if self.settle_segments(&mut steady, &mut pinned).await? {
             self.findings.clear();
             self.find(&mut pinned).await?;
@@ -64,15 +64,15 @@ impl Trial {
         self.try_half_close().await
     }
 
-    /// What is certain, with what was pinned.
+    /// Finds what is certain, pinned suspects included.
     async fn find(&mut self, pinned: &mut Vec<Suspect>) -> Result<()> {
         pinned.retain(|suspect| self.suspects.iter().all(|other| other.case != suspect.case));
         self.suspects.append(pinned);
         findings::find(self).await
     }
 
-    /// Where runs without cuts have begun to differ on the way, what they did may have been taken for a clock: the segments
-    /// are pinned if these decide, and the cases are run again. That is tried once.
+    /// Pins the segments where baseline runs have begun to differ on the way, since that may have been taken for a
+    /// clock. If the segments decide, the cases are run again. This is tried once.
     async fn settle_segments(&mut self, steady: &mut bool, pinned: &mut Vec<Suspect>) -> Result<bool> {
         if !*steady || !self.is_differing() || self.gone {
             return Ok(false);

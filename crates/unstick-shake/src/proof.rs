@@ -1,4 +1,5 @@
-//! Whether a case decides: as many runs with it as without, in an order by lot, and how far the difference can be chance.
+//! Proves that a case decides: as many runs with it as without, in random order, and the probability that chance makes
+//! the difference.
 
 use std::sync::Arc;
 
@@ -11,14 +12,14 @@ use super::outcome::Outcome;
 use super::trial::{Suspect, Trial, over};
 use unstick::Result;
 
-/// Pairs of runs, one with the case and one without, that are had at once, and at most in all.
+/// Number of pairs of runs, one with the case and one without, that are made together, and the most in all.
 const PAIRS: u32 = 7;
 const MOST: u32 = 21;
 
-/// More than this, and a difference is taken for chance.
+/// With a higher probability than this, a difference is taken for chance.
 const LIKELY: f64 = 1e-3;
 
-/// How often it is begun anew where a run without cuts was something new.
+/// How many times the proof starts again after a baseline run that was new.
 const ANEW: usize = 2;
 
 impl Trial {
@@ -73,7 +74,7 @@ impl Trial {
         Ok(None)
     }
 
-    /// Runs with the case and without, in an order by lot, some at once.
+    /// Runs with the case and without it, in random order, some at once.
     async fn mixed(&mut self, suspect: &Suspect, before: u32) -> Result<Vec<(bool, Outcome)>> {
         let bounds = self.bounds.for_case(&suspect.case, &self.conversation);
         let whole = over(&self.base, &suspect.case);

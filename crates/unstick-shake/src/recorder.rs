@@ -1,4 +1,4 @@
-//! What is written down while a conversation runs: bytes, segments, ends.
+//! Records what happens while a conversation runs: bytes, segments, ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use unstick_wire::shake::{Direction, Tally};
 use super::outcome::{Ending, Exchange, Timing};
 use crate::limits;
 
-/// The record of one connection, written from both of its directions.
+/// The record of one connection, written by both of its directions.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recorder {
     written: Arc<Mutex<Written>>,
@@ -20,26 +20,26 @@ pub(super) struct Recorder {
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) exchange: Exchange,
-    /// What came about in each direction.
+    /// How the cuts and joins of each direction were delivered.
     pub(super) tally: [Tally; 2],
-    /// The begin, or the last bytes that were sent to the server.
+    /// When the connection began, or when the last bytes were sent to the server.
     sent: Instant,
-    /// The last bytes that came from it; later than `sent`: an answer to what was sent last.
+    /// When the last bytes came from the server. If later than `sent`, they answer what was sent last.
     heard: Option<Instant>,
-    /// The client's end was passed on.
+    /// When the client's end was passed on.
     ended: Option<Instant>,
-    /// An answer did not come in its time.
+    /// Whether an answer did not come in time.
     pub(super) given_up: bool,
-    /// All has been sent, and the answer has come or was given up.
+    /// Whether everything was sent, and the answer has come or was given up.
     pub(super) concluded: bool,
     timing: Timing,
-    /// Who has spoken last, and when.
+    /// Who sent last, and when.
     last: Option<(Direction, Instant)>,
-    /// The longest silence of a sender between two of its segments, nobody else having spoken.
+    /// The longest silence of a sender between two of its segments, while the other side sent nothing.
     pub(super) pause: Duration,
-    /// More has been said than is kept.
+    /// Whether more was sent than is kept.
     pub(super) overflowed: bool,
-    /// Time that passed in waiting for cuts and joins, which is not the program's.
+    /// Time spent waiting for cuts and joins, which does not count as the program's.
     pub(super) waited: Duration,
     waiting: [Option<Instant>; 2],
 }
@@ -69,19 +69,19 @@ impl Recorder {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves when something is said or ends, after this call.
+    /// Resolves when bytes arrive or a direction ends, after this call.
     pub(super) fn changed(&self) -> std::pin::Pin<Box<OwnedNotified>> {
         let mut change = Box::pin(Arc::clone(&self.change).notified_owned());
         change.as_mut().enable();
         change
     }
 
-    /// Bytes were passed on to the server.
+    /// Records that bytes were passed on to the server.
     pub(super) fn sent(&self) {
         self.open().sent = Instant::now();
     }
 
-    /// The client's end is passed on.
+    /// Records that the client's end is passed on.
     pub(super) fn end_is_sent(&self) {
         let mut written = self.open();
         let now = Instant::now();
@@ -92,7 +92,8 @@ impl Recorder {
         written.timing = Timing { before_end, ended_before, ..written.timing };
     }
 
-    /// Since the last bytes were sent to the server; since anything was said; and whether the server has answered since.
+    /// The time since the last bytes were sent to the server; the time since anything was sent; and whether the server
+    /// has answered since.
     pub(super) fn times(&self) -> (Duration, Duration, bool) {
         let written = self.open();
         let answered = written.heard.is_some_and(|heard| heard >= written.sent);
@@ -100,7 +101,7 @@ impl Recorder {
         (written.sent.elapsed(), last.elapsed(), answered)
     }
 
-    /// What was measured of the answer.
+    /// The timing of the answer.
     pub(super) fn timing(&self) -> Timing {
         let written = self.open();
         let mut timing = written.timing;
@@ -114,7 +115,7 @@ impl Recorder {
         timing
     }
 
-    /// A segment has come.
+    /// Records a segment.
     pub(super) fn segment(&self, way: Direction, bytes: &[u8]) {
         let mut written = self.open();
         let now = Instant::now();
@@ -146,7 +147,7 @@ impl Recorder {
         }
     }
 
-    /// A direction has ended.
+    /// Records that a direction has ended.
     pub(super) fn ended(&self, way: Direction, ending: Ending) {
         self.open().exchange.of_mut(way).ending = ending;
         self.change.notify_waiters();
@@ -157,12 +158,12 @@ impl Recorder {
         self.open().exchange.of(way).ending
     }
 
-    /// Bytes of a direction up to now.
+    /// Number of bytes of a direction up to now.
     pub(super) fn length(&self, way: Direction) -> usize {
         self.open().exchange.of(way).recording.bytes.len()
     }
 
-    /// A direction waits for a cut or a join from now on, or no longer.
+    /// Records that a direction waits for a cut or a join from now on, or no longer.
     pub(super) fn wait(&self, way: Direction, waits: bool) {
         let mut written = self.open();
         let now = Instant::now();
@@ -174,12 +175,12 @@ impl Recorder {
         }
     }
 
-    /// What a direction waited for since it began to was not for a cut or a join.
+    /// Drops the current wait of a direction: it was not for a cut or a join.
     pub(super) fn forget_wait(&self, way: Direction) {
         self.open().waiting[way.index()] = None;
     }
 
-    /// Time that has passed in waiting for cuts and joins.
+    /// Time spent waiting for cuts and joins.
     pub(super) fn waited(&self) -> Duration {
         let written = self.open();
         let under_way = written.waiting.iter().flatten().map(Instant::elapsed);
@@ -187,7 +188,7 @@ impl Recorder {
     }
 }
 
-/// The tapes of a client's connections, in order.
+/// The records of a client's connections, in order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recorders(Arc<Mutex<Vec<Recorder>>>);
 
@@ -196,29 +197,29 @@ impl Recorders {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A tape for the next connection.
+    /// Adds a record for the next connection.
     pub(super) fn next(&self) -> Recorder {
         let recorder = Recorder::default();
         self.open().push(recorder.clone());
         recorder
     }
 
-    /// All of them.
+    /// The records of all connections.
     pub(super) fn all(&self) -> Vec<Recorder> {
         self.open().clone()
     }
 
-    /// Bytes that have gone one way up to now.
+    /// Number of bytes that have gone one way up to now.
     pub(super) fn length(&self, way: Direction) -> usize {
         self.open().iter().map(|recorder| recorder.length(way)).sum()
     }
 
-    /// Time that has passed in waiting for cuts and joins.
+    /// Time spent waiting for cuts and joins.
     fn waited(&self) -> Duration {
         self.open().iter().map(Recorder::waited).sum()
     }
 
-    /// Runs something to its end; `None` where that takes longer than `total`, waiting for cuts and joins not counted.
+    /// Runs a future to its end; `None` where it takes longer than `total`, not counting the wait for cuts and joins.
     pub(super) async fn in_time<T>(&self, total: Duration, work: impl Future<Output = T>) -> Option<T> {
         let begun = Instant::now();
         let mut work = std::pin::pin!(work);

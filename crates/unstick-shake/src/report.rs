@@ -1,4 +1,4 @@
-//! What a shaking came to: its verdict, its findings, and how they are told in plain text.
+//! The report of a run: its verdict and its findings, and their form in plain text.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::outcome::{Exit, Outcome};
 use super::unrepeated::Unrepeated;
 use unstick::Advice;
 
-/// What can be said of the program.
+/// What the run shows about the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -40,11 +40,11 @@ impl fmt::Display for Verdict {
 /// One distinct way in which the program fails.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// What the two sides are called.
+    /// The names of the two sides.
     pub(super) names: Names,
-    /// What every run had beside its case; empty unless runs without cuts disagreed or failed.
+    /// The edits that every run had beside its case; empty unless baseline runs disagreed or failed.
     pub base: Case,
-    /// The smallest case that shows it, with what every run had.
+    /// The smallest case that shows it, together with the edits that every run had.
     pub smallest: Case,
     /// In what the outcome differs.
     pub differences: Vec<Difference>,
@@ -52,11 +52,11 @@ pub struct Finding {
     pub pattern: String,
     /// What most likely causes it.
     pub cause: String,
-    /// What shows that the case decides, and not chance.
+    /// The evidence that the case decides, and not chance.
     pub evidence: Option<Evidence>,
-    /// Runs without cuts were not all the same, so that this must be said.
+    /// Whether baseline runs were not all the same, so that the report must say so.
     pub(super) unsteady: bool,
-    /// A run as it should be.
+    /// A run that is as expected.
     pub baseline: Outcome,
     /// The run of the smallest case.
     pub outcome: Outcome,
@@ -66,34 +66,34 @@ pub struct Finding {
     pub failing: Vec<Case>,
 }
 
-/// Cases that cannot be repeated and are shown; the others are counted.
+/// Number of cases that cannot be repeated and are shown; the others are counted.
 const UNREPEATED: usize = 4;
 
-/// What a shaking came to.
+/// The report of a run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// What can be said.
+    /// The verdict.
     pub verdict: Verdict,
     /// The distinct failures.
     pub findings: Vec<Finding>,
-    /// What a client meets that ends its side right behind its last byte, where that differs. No boundary does it, so it is
-    /// no finding, unless how sides end was to count.
+    /// What happens to a client that half-closes right after its last byte, where that differs. No boundary causes it,
+    /// so it is no finding, unless the way sides end was set to count.
     pub half_close: Option<Finding>,
-    /// Cases that were run.
+    /// Number of cases that were run.
     pub cases: u64,
-    /// What came about of their cuts and joins.
+    /// How their cuts and joins were delivered.
     pub tally: Tally,
-    /// What else is to be known, a sentence each: why it is inconclusive among them.
+    /// Further notes, a sentence each; among them why the verdict is inconclusive.
     pub notes: Vec<Note>,
-    /// Cases that differed in some runs and passed in others: nothing shows that their cuts do it.
+    /// Cases that differed in some runs and passed in others: nothing shows that their cuts cause it.
     pub unrepeated: Vec<Unrepeated>,
     /// Every planned case that ran, and whether it failed.
     pub results: Vec<(Case, bool)>,
     /// The conversation without cuts.
     pub conversation: Conversation,
     pub(super) names: Names,
-    /// How long it all took.
+    /// How long the whole run took.
     pub took: Duration,
 }
 
@@ -105,8 +105,8 @@ impl Report {
 }
 
 impl Report {
-    /// As text for people, in 80 columns. `again` says how a finding's case is run again, where that is known.
-    /// `say` has words for an advice.
+    /// The report as text for people, in 80 columns. `again` says how to run a finding's case again, where that is
+    /// known. `say` has words for an advice.
     pub fn told(&self, again: impl Fn(&Finding) -> Option<String>, say: impl Fn(&Advice) -> String) -> String {
         let plural = |count: u64, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
         let mut text = self.verdict.to_string();
@@ -143,7 +143,7 @@ impl Report {
 }
 
 impl Report {
-    /// How many of the planned cuts and joins were delivered, and why not all.
+    /// Says how many of the planned cuts and joins were delivered, and why not all.
     fn delivered(&self) -> String {
         let Tally { planned, delivered, unproven, unread, impossible, gone } = self.tally;
         let other = self.names.other;
@@ -166,13 +166,13 @@ impl fmt::Display for Report {
     }
 }
 
-/// Columns of a terminal.
+/// Number of columns of a terminal.
 const WIDE: usize = 80;
 
-/// Columns of what stands before a finding's lines.
+/// Number of columns of the label before a finding's lines.
 const LABEL: usize = 18;
 
-/// A label, and behind it a text in as many lines as it takes.
+/// Writes a label, and after it a text in as many lines as it takes.
 fn told(text: &mut String, label: &str, width: usize, what: &str) {
     for (number, line) in wrapped(what, WIDE - width).iter().enumerate() {
         let label = if number == 0 { label } else { "" };
@@ -181,7 +181,7 @@ fn told(text: &mut String, label: &str, width: usize, what: &str) {
 }
 
 impl Finding {
-    /// What it comes to, in a few words.
+    /// Says what the finding is, in a few words.
     pub fn headline(&self) -> String {
         self.pair().headline(&self.differences)
     }
@@ -213,12 +213,12 @@ impl Finding {
             told(text, "   certain", LABEL, &evidence.to_string());
         }
         if let Some(again) = again {
-            // Not broken into lines: it is to be copied.
+            // Not wrapped: people copy this line.
             let _ = writeln!(text, "   {:<1$}{again}", "run it again", LABEL - 3);
         }
     }
 
-    /// What the baseline said and what this case said, one below the other from where they differ.
+    /// Writes what the baseline and this case sent, one below the other from where they differ.
     fn compare(&self, text: &mut String, difference: Difference) {
         let (what, before, now, place, endings) = match difference {
             Difference::Bytes(way) => {
@@ -267,13 +267,13 @@ fn said_by(way: Direction, server: &str) -> String {
     }
 }
 
-/// The last lines that a program said.
+/// Writes the last lines that a program printed.
 fn last_words(text: &mut String, who: &str, said: &str) {
-    /// Lines shown: an error of Python's, and where it was.
+    /// Number of lines shown: an error of Python's, and where it was.
     const LINES: usize = 3;
-    /// Columns of a line that are shown.
+    /// Number of columns of a line that are shown.
     const SAID: usize = 200;
-    // Python underlines what it means; under a line that is broken here that points nowhere.
+    // Python underlines what it means; under a line that is wrapped here that points nowhere.
     let underlines = |line: &str| line.chars().all(|c| " ^~".contains(c));
     let lines: Vec<&str> = said.lines().filter(|line| !underlines(line)).collect();
     if !lines.is_empty() {
@@ -286,7 +286,7 @@ fn last_words(text: &mut String, who: &str, said: &str) {
 }
 
 impl Exit {
-    /// Whether a process that ends so says that all is well.
+    /// Whether a process that ends like this reports success.
     pub fn is_success(self) -> bool {
         self == Self::Status(0)
     }

@@ -1,4 +1,4 @@
-//! The cases: which there are, and how they are run, some at once, until all are done or there is no time left.
+//! Makes the cases and runs them, some at once, until all are done or no time is left.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,28 +16,28 @@ use super::trial::{Suspect, Trial, over};
 use crate::limits;
 use unstick::{Error, Result};
 
-/// Conversations at once with a server that takes many.
+/// Number of conversations at once with a server that takes many.
 const MANY: usize = 16;
 
-/// Runs without cuts, one by one, where those at once were not alike.
+/// Number of baseline runs, one by one, where those at once were not alike.
 const APART: usize = 3;
 
-/// Time that may pass in cases that hang, in one stage: whoever hangs at each of a thousand places has been understood.
+/// Time that cases may hang in one stage: a program that hangs at each of a thousand places has been understood.
 const HANGING: Duration = Duration::from_secs(20);
 
-/// Cases of each stage that are tried of a program that does not answer without cuts.
+/// Number of cases of each stage that are tried of a program that does not answer without cuts.
 const UNANSWERED: usize = 64;
 
-/// A case under way: it, what it is tried for, and the directions that it changes.
+/// A case under way: the case, its stage, and the directions that it changes.
 type Launched = (Case, Stage, Vec<Direction>);
 
-/// What is kept while the cases of a round are run.
+/// State that is kept while the cases of a round run.
 #[derive(Default)]
 struct Round {
     hanging: BTreeMap<(Stage, Vec<Direction>), Duration>,
-    /// Random cases drawn.
+    /// Number of random cases drawn.
     drawn: u64,
-    /// Bytes of outcomes that are kept.
+    /// Number of bytes of outcomes that are kept.
     kept: usize,
     under_way: BTreeSet<Case>,
 }
@@ -52,7 +52,7 @@ impl Trial {
         self.confirm().await
     }
 
-    /// How many conversations may run at once: asked of the server by trying.
+    /// Chooses how many conversations run at once, by trying the server.
     pub(super) async fn choose_jobs(&mut self) -> Result<()> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let most = match &self.runner.subject {
@@ -84,7 +84,7 @@ impl Trial {
         if !alike {
             self.jobs = 1;
             self.bounds.typical = alone;
-            // It serves one at a time, or it does not always say the same.
+            // The server serves one at a time, or it does not always answer the same.
             for _ in 0..APART {
                 if !self.gone {
                     self.refresh().await?;
@@ -94,7 +94,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Connections that the server's backlog takes: what comes beyond waits a second for its handshake.
+    /// Number of connections that the server's backlog takes: any more wait a second for their handshake.
     fn backlog(&self) -> usize {
         let (Subject::Server { server, .. } | Subject::Client { server, .. }) = &self.runner.subject else {
             return MANY;
@@ -122,10 +122,10 @@ impl Trial {
         cases
     }
 
-    /// Cases that end well where without cuts the program does not, or that are answered where without cuts nothing is;
-    /// those that say most first.
+    /// Finds cases that end well where the program does not without cuts, or that are answered where nothing is without
+    /// cuts. Those with the most bytes come first.
     pub(super) fn better(&self) -> Vec<Case> {
-        /// As many are looked at.
+        /// Number of cases that are returned.
         const LOOKED_AT: usize = 8;
         let ends_well = |outcome: &Outcome| outcome.exit.is_some_and(Exit::is_success) && !outcome.late;
         let mute = self.is_scripted() && self.baseline.answered() == 0;
@@ -181,19 +181,19 @@ impl Trial {
             if self.gone {
                 break;
             }
-            // Whoever waits for a signal or a deadline has his turn, also where no case waits for anything.
+            // Yields, so that tasks that wait for a signal or a deadline run, also where no case waits for anything.
             yield_now().await;
         }
         Ok(())
     }
 
-    /// A case has run.
+    /// Records the outcome of a case.
     async fn take_in(&mut self, outcome: Outcome, (case, stage, ways): Launched, round: &mut Round) -> Result<()> {
         self.done += 1;
         round.under_way.remove(&case);
         self.note_tally(&case, outcome.tally);
         if self.is_base(&case) {
-            // It is what every other case is compared with.
+            // Every other case is compared with this one.
             self.learn(&outcome);
             self.tried.insert(case, false);
             return Ok(());
@@ -225,13 +225,13 @@ impl Trial {
         hangs || round.kept >= limits::MAX_SUSPECTED || self.is_out_of_time()
     }
 
-    /// The time for cases is over. What went otherwise needs some of it to be tried again.
+    /// Whether the time for cases is over. Suspects need some of it to be tried again.
     fn is_out_of_time(&self) -> bool {
         let whole = if self.suspects.is_empty() { 1.0 } else { 0.75 };
         self.shake.time.is_some_and(|time| self.begun.elapsed() >= time.mul_f64(whole))
     }
 
-    /// A server that was there is not any more: what ran then, or went otherwise just before, may have ended it.
+    /// Notes that the server no longer listens. Cases that ran then, or differed just before, may have ended it.
     fn died(&mut self, error: &Error, under_way: BTreeSet<Case>) {
         let latest = self.suspects.iter().rev().take(self.jobs).map(|suspect| suspect.case.clone());
         let mut under_way: Vec<Case> = latest.chain(under_way).collect();
@@ -241,7 +241,7 @@ impl Trial {
         self.note_gone(error, under_way);
     }
 
-    /// The next random case, as long as there is time for one, or one is wanted.
+    /// Draws the next random case, as long as there is time for one, or one is wanted.
     fn draw(&self, drawn: &mut u64) -> Option<Planned> {
         if !self.shake.cases.is_empty() || self.is_out_of_time() {
             return None;
@@ -258,8 +258,8 @@ impl Trial {
         Some(Planned { case, stage: Stage::Random })
     }
 
-    /// Says how long all of it will take, what has passed included: if cases take what runs without cuts do, as many at
-    /// once as are run.
+    /// Reports how long the whole run will take, with the time already spent. It assumes that a case takes as long as a
+    /// baseline run, with as many at once.
     fn estimate(&self) {
         let turns = self.planned.div_ceil(self.jobs as u64);
         let cases = self.bounds.typical.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX));

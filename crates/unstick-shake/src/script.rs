@@ -1,4 +1,4 @@
-//! Who speaks in one direction of a conversation: a peer's socket, or unstick itself from a script.
+//! The senders of one direction of a conversation: a peer's socket, or unstick itself from a script.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,10 +14,10 @@ use unstick::internal::Half;
 
 /// Where a direction's bytes come from.
 pub(super) trait Sender {
-    /// Some bytes; 0 at the end.
+    /// Reads some bytes; 0 at the end.
     async fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// What comes next is said once everything before it has been read.
+    /// Whether what comes next is sent only once everything before it has been read.
     fn waits(&self) -> bool {
         false
     }
@@ -35,11 +35,11 @@ impl Sender for Half<OwnedReadHalf> {
     }
 }
 
-/// What unstick says where it is the client: its writes, one after the other, then the end.
+/// The script of unstick where it is the client: its writes, one after the other, then the end.
 #[derive(Debug)]
 pub(super) struct Script {
     writes: VecDeque<Vec<u8>>,
-    /// Bytes of the first write that have been said.
+    /// Number of bytes of the first write that have been sent.
     said: usize,
 }
 
@@ -48,7 +48,7 @@ impl Script {
         Self { writes: writes.iter().filter(|bytes| !bytes.is_empty()).cloned().collect(), said: 0 }
     }
 
-    /// The next bytes, without waiting; `None` when all has been said.
+    /// Takes the next bytes, without waiting; `None` when everything has been sent.
     pub(super) fn take(&mut self, buffer: &mut [u8]) -> Option<usize> {
         let first = self.writes.front()?;
         let count = (first.len() - self.said).min(buffer.len());
@@ -73,8 +73,8 @@ impl Sender for Script {
 }
 
 impl Outcome {
-    /// Fills in what unstick says, where it is the client: the same in each run, also where the receiver goes before it has
-    /// heard all of it. That is no difference between runs.
+    /// Fills in what unstick sends, where it is the client. It is the same in each run, even where the receiver closes
+    /// before it has read all of it: that is no difference between runs.
     pub(super) fn scripted(&mut self, writes: &[Vec<u8>], half_close: bool) {
         let Some(exchange) = self.exchanges.first_mut() else { return };
         let side = exchange.of_mut(Direction::ClientToServer);

@@ -1,10 +1,10 @@
-//! How a shaking is ended from outside.
+//! A handle that stops a run from outside.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Ends a shaking that was given it: [`Shake::stopped_by`](super::Shake::stopped_by).
+/// Stops the run that was given it: [`Shake::stopped_by`](super::Shake::stopped_by).
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<watch::Sender<bool>>);
 
@@ -15,15 +15,15 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Ends it; it reports what it knows.
+    /// Stops the run; it reports what it knows.
     pub fn now(&self) {
         self.0.send_replace(true);
     }
 
-    /// Resolves when it was ended.
+    /// Resolves when the run is stopped.
     pub(super) async fn comes(&self) {
         let mut told = self.0.subscribe();
-        // Its sender is here.
+        // The sender is alive: `self` holds it.
         let _ = told.wait_for(|stop| *stop).await;
     }
 }
