@@ -43,7 +43,7 @@ struct Round {
 }
 
 impl Trial {
-    /// Tries all cases; those that fail, again too, are suspects.
+    /// Tries all cases; those that fail, and fail again, become suspects.
     pub(super) async fn round(&mut self) -> Result<()> {
         let cases = self.cases();
         self.suspects.clear();

@@ -1,4 +1,5 @@
-//! Where a direction's bytes are written to, and whether its receiver has read them: the proof that a cut was delivered.
+//! Writes the bytes of one direction, and checks whether the receiver has read them: the proof that a cut was
+//! delivered.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,11 +17,11 @@ use crate::limits;
 use unstick::internal::{Half, Writer, reset};
 use unstick::internal::{Seen, Table};
 
-/// How long it is looked without a pause whether a receiver has read: longer than a reader at work takes, shorter than
-/// would be felt.
+/// How long the check whether a receiver has read runs without a pause: longer than a working reader takes, shorter
+/// than anybody notices.
 const EAGER_LOOKS: Duration = Duration::from_micros(500);
 
-/// How long a receiver that cannot be seen is given at least to read what is before a cut, once it has arrived.
+/// The least time that a receiver that cannot be seen gets to read what is before a cut, once it has arrived.
 const BLIND_CUT: Duration = Duration::from_millis(5);
 
 /// The receiver's end of a TCP connection, as the kernel's table names it.
@@ -28,21 +29,21 @@ const BLIND_CUT: Duration = Duration::from_millis(5);
 pub(super) struct Wire {
     /// `None` where there is no table to look into.
     table: Option<Arc<Table>>,
-    /// The table has the receiver: it is on this host.
+    /// Whether the table has the receiver: it is on this host.
     visible: bool,
-    /// Other bytes than those that are counted travel on it: those of TLS, or of a handshake.
+    /// Whether other bytes than those that are counted travel on it: those of TLS, or of a handshake.
     inside: bool,
     local: SocketAddr,
     remote: SocketAddr,
 }
 
 impl Wire {
-    /// Looks once whether the receiver can be seen from here.
+    /// Finds the receiver's end, and whether it can be seen from here.
     pub(super) fn find(table: Option<&Arc<Table>>, half: &OwnedWriteHalf) -> io::Result<Self> {
         Ok(Self::between(table, half.peer_addr()?, half.local_addr()?))
     }
 
-    /// The same below TLS, or behind a handshake: what is counted is not what is sent.
+    /// The same below TLS, or after a handshake: the bytes that are counted are not the bytes that are sent.
     pub(super) fn inside(table: Option<&Arc<Table>>, there: SocketAddr, here: SocketAddr) -> Self {
         Self { inside: true, ..Self::between(table, there, here) }
     }
@@ -51,14 +52,14 @@ impl Wire {
         let here = local.ip().is_loopback() || local.ip() == remote.ip();
         let visible = table.is_some_and(|table| match table.connected(local, remote) {
             Ok(Some(_)) => true,
-            // Its listener's backlog is full: it comes when there is room.
+            // The listener's backlog is full: the end appears when there is room.
             Ok(None) => here && table.is_listening(local).unwrap_or(false),
             Err(_) => false,
         });
         Self { table: table.cloned(), visible, inside: false, local, remote }
     }
 
-    /// Whether all has arrived there.
+    /// Whether everything has arrived there.
     fn has_arrived(&self, seen: Seen, sent: u64) -> bool {
         if !self.inside {
             return seen.received >= sent;
@@ -70,14 +71,14 @@ impl Wire {
         })
     }
 
-    /// The receiver's end, where that is on this host.
+    /// What the table shows of the receiver's end, where that is on this host.
     fn seen(&self) -> Option<io::Result<Option<Seen>>> {
         let table = self.table.as_ref().filter(|_| self.visible)?;
         Some(table.connected(self.local, self.remote))
     }
 
     /// Waits until what was written has arrived at a receiver that cannot be seen, and then as long as it may need to
-    /// read it: a few times what the way there and back takes.
+    /// read it: a few round-trip times.
     async fn give_time(&self) {
         let own = || self.table.as_ref().and_then(|table| table.connected(self.remote, self.local).ok().flatten());
         let begun = Instant::now();
@@ -88,14 +89,14 @@ impl Wire {
         tokio::time::sleep(BLIND_CUT.max(round_trip * 3).min(limits::CUT_PATIENCE)).await;
     }
 
-    /// It has ended, and keeps the server from listening on its port again.
+    /// Whether it has ended, and keeps the server from listening on its port again.
     pub(super) fn lingers(&self) -> bool {
         matches!(self.seen(), Some(Ok(Some(seen))) if seen.lingers())
     }
 
-    /// Ends that: a connection attempt from the same port, which the old connection answers with its last
-    /// acknowledgement, which is answered with a reset, which removes it (RFC 1337 calls that assassination). To be done
-    /// only while nobody listens there.
+    /// Ends such a lingering connection with a connection attempt from the same port. The old connection answers it
+    /// with its last acknowledgement; the answer to that is a reset, which removes it (RFC 1337 calls that
+    /// assassination). Call it only while nobody listens there.
     pub(super) fn end_lingering(&self) -> io::Result<()> {
         use socket2::{Domain, Protocol, Socket, Type};
         let socket = Socket::new(Domain::for_address(self.remote), Type::STREAM, Some(Protocol::TCP))?;
@@ -105,19 +106,19 @@ impl Wire {
         socket.connect(&self.local.into())
     }
 
-    /// The receiver's end is not there yet, though this one is: its listener's backlog was full.
+    /// Whether the receiver's end is not there yet, though this one is: its listener's backlog was full.
     fn is_to_come(&self) -> bool {
         let own = self.table.as_ref().and_then(|table| table.connected(self.remote, self.local).ok().flatten());
         own.is_some_and(Seen::is_established)
     }
 
-    /// Nobody will read from it, nor write to it, any more.
+    /// Whether nobody will read from it, or write to it, any more.
     fn is_deaf(&self) -> bool {
         matches!(self.seen(), Some(Ok(seen)) if seen.is_none_or(Seen::is_deaf))
     }
 }
 
-/// A stream inside another, or on a socket that is not TCP: each write is flushed, so that it lies by itself below.
+/// A stream inside another, or on a socket that is not TCP. Each write is flushed, so that it travels alone below.
 pub(super) struct Over {
     pub(super) writer: Writer,
     pub(super) below: Below,
@@ -142,17 +143,17 @@ pub(super) enum Sink {
     Pipe(Option<ChildStdin>),
 }
 
-/// What can be seen at once.
+/// What one look shows.
 enum Reading {
     Read,
     NotYet,
     Gone,
-    /// Nothing: the receiver is not on this host.
+    /// Nothing can be seen: the receiver is not on this host.
     Blind,
 }
 
 impl Sink {
-    /// Writes some of the bytes in one go.
+    /// Writes some of the bytes in one call.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(half, _) => half.write(bytes).await,
@@ -166,12 +167,12 @@ impl Sink {
         }
     }
 
-    /// Passes on the end.
+    /// Passes on the end of the stream.
     pub(super) async fn end(&mut self) {
         match self {
             Self::Tcp(half, _) => drop(half.shutdown().await),
             Self::Over(over) => match over.farewell.take() {
-                // The server answers it, and ends the connection.
+                // The server answers it, and closes the connection.
                 Some(frame) => {
                     let _ = over.writer.write_all(&frame).await;
                     let _ = over.writer.flush().await;
@@ -182,7 +183,7 @@ impl Sink {
         }
     }
 
-    /// The receiver has closed: it will not read the end of the stream.
+    /// Whether the receiver has closed: it will not read the end of the stream.
     pub(super) fn is_deaf(&self) -> bool {
         self.wire().is_some_and(Wire::is_deaf)
     }
@@ -195,7 +196,7 @@ impl Sink {
         }
     }
 
-    /// Breaks the connection off.
+    /// Resets the connection.
     pub(super) fn reset(&mut self) {
         match self {
             Self::Tcp(half, _) => reset(half),
@@ -204,7 +205,7 @@ impl Sink {
         }
     }
 
-    /// Waits until all of `sent` bytes have been read, for so long at most.
+    /// Waits until the receiver has read all `sent` bytes, for at most `patience`.
     pub(super) async fn drained(&mut self, sent: u64, patience: Duration) -> Delivery {
         let begun = Instant::now();
         let mut arrived = false;
@@ -220,7 +221,7 @@ impl Sink {
                     return Delivery::Unproven;
                 }
                 Reading::NotYet if begun.elapsed() >= patience => return Delivery::Unread,
-                // A reader that is at work reads within microseconds, which is far less than a timer can wait.
+                // A working reader reads within microseconds, which is far less than a timer can wait.
                 Reading::NotYet if begun.elapsed() < EAGER_LOOKS => {
                     std::thread::yield_now();
                     tokio::task::yield_now().await;
@@ -246,7 +247,7 @@ impl Sink {
                 Some(Ok(Some(seen))) if seen.is_deaf() => {
                     return if seen.has_read_and_closed(sent) { Reading::Read } else { Reading::Gone };
                 }
-                // Before they have arrived the queue is empty, too. So the counter is looked at first, and the queue in
+                // Before the bytes have arrived the queue is empty, too. So the counter is read first, and the queue in
                 // a later reply.
                 Some(Ok(Some(seen))) if !*arrived => {
                     if !wire.has_arrived(seen, sent) {
@@ -260,7 +261,7 @@ impl Sink {
     }
 }
 
-/// What was written to a socket of this machine is with its peer at once.
+/// Looks into the queue of a Unix socket: what is written to it is with its peer at once.
 #[cfg(unix)]
 fn look_at_queue(local: &Local) -> Reading {
     match local.queue() {
@@ -271,13 +272,13 @@ fn look_at_queue(local: &Local) -> Reading {
     }
 }
 
-/// What was written to a pipe is in it at once.
+/// Looks into a pipe: what is written to it is in it at once.
 #[cfg(unix)]
 fn look_at_pipe(pipe: Option<&ChildStdin>) -> Reading {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use std::os::fd::AsFd;
     let Some(pipe) = pipe else { return Reading::Gone };
-    // Of a pipe's writing end, the error says that nobody holds the other.
+    // For a pipe's writing end, this error means that nobody holds the other end.
     let mut ends = [PollFd::new(pipe, PollFlags::empty())];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut ends, Some(&at_once)).is_ok() && ends[0].revents().contains(PollFlags::ERR) {
@@ -312,7 +313,7 @@ mod tests {
         let (mut server, _) = listener.accept().await.unwrap();
         let mut wire = Wire::find(Some(&Arc::new(Table::open().unwrap())), &half).unwrap();
         assert!(wire.visible);
-        wire.visible = false; // as one of another host is
+        wire.visible = false; // as it is for a receiver on another host
         let mut outlet = Sink::Tcp(halves((), half).1, wire);
         outlet.write(b"hello").await.unwrap();
         let begun = Instant::now();

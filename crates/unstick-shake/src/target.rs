@@ -1,5 +1,5 @@
-//! Where the server under test is, and how a conversation with it is opened: over TCP, inside TLS, inside a WebSocket,
-//! through a socket of this machine.
+//! Finds the server under test and opens conversations with it: over TCP, inside TLS, inside a WebSocket, through a
+//! Unix socket.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ use unstick::internal::wss_frames;
 use unstick::internal::{self, Half};
 use unstick::{Error, Result};
 
-/// A server to be tried, at one address.
+/// A server to test, at one address.
 #[derive(Debug, Clone)]
 pub struct Target {
     at: At,
@@ -49,7 +49,7 @@ pub struct Target {
 #[derive(Debug, Clone)]
 enum At {
     Tcp(SocketAddr),
-    /// The host is what the certificate is for.
+    /// With the host that the certificate is for.
     #[cfg(feature = "tls")]
     Tls(SocketAddr, HostPort),
     #[cfg(feature = "ws")]
@@ -62,7 +62,7 @@ enum At {
     LocalWs(WsUnixAddress),
 }
 
-/// Where bytes come from.
+/// The reading side of a connection.
 pub(super) struct Inlet(Box<dyn AsyncRead + Send + Unpin>);
 
 impl AsyncRead for Inlet {
@@ -71,12 +71,12 @@ impl AsyncRead for Inlet {
     }
 }
 
-/// The key that client frames are masked with: that of the example in RFC 6455, section 5.7, so that a run can be
-/// repeated. Random keys keep proxies from being misled, and there is none here.
+/// The key that client frames are masked with: that of the example in RFC 6455, section 5.7, so that runs are
+/// repeatable. Random keys keep proxies from being misled, and there is no proxy here.
 #[cfg(feature = "ws")]
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// The status of a Close frame in order (RFC 6455, section 7.4.1).
+/// The status of an orderly Close frame (RFC 6455, section 7.4.1).
 #[cfg(feature = "ws")]
 const NORMAL: u16 = 1000;
 
@@ -105,8 +105,8 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// The server at an address. Where its host has several, the first on which this host's table shows a listener, else
-    /// the first. `options` say what is asked of TLS and of WebSocket.
+    /// Finds the server at an address. Where its host has several addresses, it takes the first on which this host's
+    /// table shows a listener, else the first. `options` configure TLS and WebSocket.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Target {
         Ok(Self { at, options: Arc::new(options.clone()) })
     }
 
-    /// The TCP address that is connected to, where there is one.
+    /// The TCP address to connect to, where there is one.
     pub(super) fn tcp(&self) -> Option<SocketAddr> {
         match &self.at {
             At::Tcp(at) => Some(*at),
@@ -155,7 +155,7 @@ impl Target {
         }
     }
 
-    /// The socket of this machine, where it is one.
+    /// The Unix socket, where the address is one.
     #[cfg(unix)]
     fn local(&self) -> Option<&SocketName> {
         match &self.at {
@@ -166,12 +166,12 @@ impl Target {
         }
     }
 
-    /// The place is the same in each start of the server.
+    /// Whether the address is the same in each start of the server.
     pub fn is_fixed(&self) -> bool {
         self.tcp().is_none_or(|at| at.port() != 0)
     }
 
-    /// With this TCP address in its place.
+    /// The same target with another TCP address.
     pub(super) fn at(&self, to: SocketAddr) -> Self {
         let at = match self.at.clone() {
             At::Tcp(_) => At::Tcp(to),
@@ -189,7 +189,7 @@ impl Target {
         Self { at, options: Arc::clone(&self.options) }
     }
 
-    /// What a client of its own connects to: one that speaks WebSocket opens it itself.
+    /// What a client under test connects to: one that speaks WebSocket makes the handshake itself.
     pub(super) fn below_web_sockets(self) -> Self {
         let at = match self.at {
             #[cfg(feature = "ws")]
@@ -203,7 +203,7 @@ impl Target {
         Self { at, options: self.options }
     }
 
-    /// Messages are sent in frames of WebSocket.
+    /// Whether messages are sent in WebSocket frames.
     #[cfg(feature = "ws")]
     pub(super) fn is_web_socket(&self) -> bool {
         match self.at {
@@ -217,7 +217,7 @@ impl Target {
         }
     }
 
-    /// A message in a frame, as a client sends it.
+    /// Puts a message in a frame, as a client sends it.
     #[cfg(feature = "ws")]
     pub(super) fn framed(&self, message: Vec<u8>) -> Result<Vec<u8>> {
         let is_text = std::str::from_utf8(&message).is_ok();
@@ -239,12 +239,12 @@ impl Target {
         table?.is_listening(self.tcp()?).ok()
     }
 
-    /// How many connections wait for the server to accept them, at most; `None` where that cannot be seen.
+    /// The maximum number of connections that wait for the server to accept them; `None` where that cannot be seen.
     pub(super) fn backlog(&self, table: Option<&Arc<Table>>) -> Option<u32> {
         table?.backlog(self.tcp()?).ok().flatten()
     }
 
-    /// The command that starts a server there, and the variables of its environment.
+    /// Fills in the command that starts a server there, and the variables of its environment.
     pub(super) fn in_command(&self, line: &str) -> (String, Vec<(&'static str, String)>) {
         #[cfg(unix)]
         if let Some(name) = self.local() {
@@ -255,20 +255,20 @@ impl Target {
         (line.replace("{port}", &port).replace("{host}", &host), vec![("UNSTICK_PORT", port)])
     }
 
-    /// Removes the file that an ended server has left behind: the next could not bind it.
+    /// Removes the socket file that an ended server has left, since the next server cannot bind it.
     pub(super) fn clear(&self) {
         #[cfg(unix)]
         if let Some(SocketName::Path(path)) = self.local() {
             use std::os::unix::fs::FileTypeExt;
             let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
             if is_socket && self.is_listened_on(None) == Some(false) {
-                // Where that is not allowed, the server says so.
+                // Where removing is not allowed, the server reports the failure.
                 let _ = std::fs::remove_file(path);
             }
         }
     }
 
-    /// Opens a conversation: both halves of it, in the plain text inside.
+    /// Opens a conversation, and returns both halves of it, in the plain text inside.
     pub(super) async fn open(&self, table: Option<&Arc<Table>>) -> Result<(Inlet, Sink)> {
         #[cfg(feature = "ws")]
         let farewell = |frame: Result<Vec<u8>>| frame.map(Some);
@@ -296,7 +296,7 @@ impl Target {
         Ok((Inlet(Box::new(Ended(reader))), Sink::Over(Over { writer, below, farewell })))
     }
 
-    /// A TCP connection. A server whose backlog is full answers nothing at all.
+    /// Opens a TCP connection. The timeout is for a server whose backlog is full: it answers nothing at all.
     async fn tcp_stream(&self, to: SocketAddr) -> Result<TcpStream> {
         let limit = self.options.connect_timeout;
         let timed_out = |_| Error::timed_out(format!("connecting to tcp://{to}"), limit);
@@ -317,7 +317,7 @@ impl Target {
     }
 
     #[cfg(feature = "tls")]
-    /// What is asked of TLS, with the name that the certificate is for: the connection is made by number.
+    /// The options of TLS, with the name that the certificate is for: the connection is made to a numeric address.
     fn named(&self, host: &HostPort) -> Options {
         let mut options = Options::clone(&self.options);
         options.tls.server_name.get_or_insert_with(|| host.host().to_owned());
@@ -343,7 +343,7 @@ fn masked(mut frame: Frame) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A Close frame, as a client sends it.
+/// Makes a Close frame, as a client sends it.
 #[cfg(feature = "ws")]
 fn goodbye() -> Result<Vec<u8>> {
     let close = tungstenite::protocol::CloseFrame { code: NORMAL.into(), reason: "".into() };
@@ -368,7 +368,7 @@ async fn stream(address: &Address, options: &Options) -> Result<StreamTransport>
 async fn connected(to: SocketAddr) -> Result<TcpStream> {
     let connected = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // So that its port can be had again, should that be needed to free the server's.
+        // Its port must be reusable, in case it is needed to free the server's port.
         socket.set_reuseaddr(true)?;
         socket.connect(to).await
     };
@@ -383,7 +383,7 @@ async fn connected(to: SocketAddr) -> Result<TcpStream> {
     })
 }
 
-/// Both halves of a connection, small segments sent at once.
+/// Splits a connection into both halves, and sends small segments at once.
 pub(super) fn halves(stream: TcpStream, table: Option<&Arc<Table>>) -> std::io::Result<(Half<OwnedReadHalf>, Sink)> {
     stream.set_nodelay(true)?;
     let (from, to) = stream.into_split();
@@ -396,7 +396,7 @@ fn boxed((from, to): (Half<OwnedReadHalf>, Sink)) -> (Inlet, Sink) {
     (Inlet(Box::new(from)), to)
 }
 
-/// A stream of which the end without TLS's own end (close_notify) is an end: many servers leave it out.
+/// A stream that ends in order even without TLS's own end (close_notify): many servers leave it out.
 struct Ended<T>(T);
 
 impl<T: AsyncRead + Unpin> AsyncRead for Ended<T> {

@@ -1,4 +1,4 @@
-//! What is compared of a TLS connection that `shake` sees from outside: its records, whose contents differ in every run.
+//! Describes a TLS connection that `shake` sees from outside by its records, since their contents differ in every run.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ const TYPES: std::ops::RangeInclusive<u8> = 20..=24;
 /// The type of a record that holds a handshake, which every connection begins with.
 const HANDSHAKE: u8 = 22;
 
-/// The most that a record holds: 2^14 bytes, and what TLS 1.2 allows for encryption (RFC 5246, section 6.2.3).
+/// Maximum length of a record: 2^14 bytes, and what TLS 1.2 allows for encryption (RFC 5246, section 6.2.3).
 const LONGEST: usize = (1 << 14) + 2048;
 
 /// A line for each record; `None` where these bytes are not TLS from the start to the end.

@@ -1,24 +1,25 @@
-//! The words of a byte string: numbers, times of day, durations and identifiers among them, which differ from run to run.
+//! Splits bytes into words, and finds among them what differs from run to run: numbers, times of day, durations,
+//! identifiers.
 
-/// The parts of a byte string that a difference is reckoned in: a word or a number, or any other byte.
+/// The parts in which byte strings are compared: a word or a number, or any other byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Token {
     Literal(Vec<u8>),
-    /// A number, of any length, because it was seen to differ; or part of a duration or a time of day, which do wherever
-    /// there is one.
+    /// A number of any length, because it was seen to differ; or part of a duration or a time of day, which always may
+    /// differ.
     Number,
-    /// What fills a column up to a width, in any number: where a time of day has a fraction, its last digits come and go.
+    /// Any number of fillers of a column. Where a time of day has a fraction, its last digits come and go.
     Padding(u8),
-    /// Letters, digits and signs as in a UUID or in base64, which were seen to differ, and how many there may be.
+    /// Letters, digits and signs as in a UUID or in base64, which were seen to differ; the least and the most of them.
     Id(usize, usize),
-    /// Something that differs from run to run, in so many bytes.
+    /// Something that differs from run to run; the least and the most bytes of it.
     Gap(usize, usize),
 }
 
-/// Between the terms of a sum.
+/// The sign between the terms of a sum.
 pub(super) const PLUS: &[u8] = b" + ";
 
-/// The length of the number that begins here: digits, and more of them behind dots.
+/// The length of the number that begins here: digits, and more digits after dots.
 pub(super) fn number(bytes: &[u8]) -> Option<usize> {
     let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut length = digits(0);
@@ -32,7 +33,7 @@ pub(super) fn number(bytes: &[u8]) -> Option<usize> {
 }
 
 impl Token {
-    /// Bytes, at least and at most.
+    /// The least and the most bytes.
     pub(super) fn length(&self) -> (usize, usize) {
         match self {
             Self::Literal(literal) => (literal.len(), literal.len()),
@@ -42,7 +43,7 @@ impl Token {
         }
     }
 
-    /// Bytes, as a rule.
+    /// The usual number of bytes.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Number => USUAL_NUMBER,
@@ -60,24 +61,25 @@ impl Token {
     }
 }
 
-/// Bytes of a number that may have any: as many as 64 bits and their fraction have, and what one has as a rule.
+/// The most bytes of a number of any length, as many as 64 bits and their fraction have, and the usual number.
 const LONGEST_NUMBER: usize = 24;
 const USUAL_NUMBER: usize = 4;
 
-/// The same of what fills a column.
+/// The same for the fillers of a column.
 const WIDEST: usize = 256;
 const USUAL_PADDING: usize = 16;
 
-/// The least length of an identifier that counts as one word, whatever signs it has; and of one that is letters and digits.
+/// The least length of an identifier that counts as one word, with any signs; and of one that is only letters and
+/// digits.
 const IDENTIFIER: usize = 16;
 const SHORT_IDENTIFIER: usize = 8;
 
-/// Bytes of identifiers: hexadecimal digits, base64 and its other alphabet, UUIDs.
+/// Whether a byte occurs in identifiers: hexadecimal digits, base64 and its other alphabet, UUIDs.
 pub(super) fn is_of_identifiers(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
 }
 
-/// The length of the identifier that begins here: a UUID, or base64 with what fills it up.
+/// The length of the identifier that begins here: a UUID, or base64 with its padding.
 fn identifier(bytes: &[u8]) -> Option<usize> {
     let uuid = |(at, byte): (usize, &u8)| match at {
         8 | 13 | 18 | 23 => *byte == b'-',
@@ -91,7 +93,7 @@ fn identifier(bytes: &[u8]) -> Option<usize> {
     (run >= IDENTIFIER && is_base64(&bytes[..run])).then_some(run + filling)
 }
 
-/// Capital and small letters and digits, in no order: no words with signs between them.
+/// Whether these are capital letters, small letters and digits, mixed: no words with signs between them.
 fn is_base64(bytes: &[u8]) -> bool {
     let kind = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_lowercase(), byte.is_ascii_uppercase());
     let changes = bytes.windows(2).filter(|pair| kind(&pair[0]) != kind(&pair[1])).count();
@@ -99,7 +101,7 @@ fn is_base64(bytes: &[u8]) -> bool {
     has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && changes * 3 >= bytes.len()
 }
 
-/// Digits and small or capital letters, some of each: hexadecimal digits, as a rule.
+/// Whether these are digits and small or capital letters, some of each: usually hexadecimal digits.
 fn is_mixed(bytes: &[u8]) -> bool {
     bytes.len() >= SHORT_IDENTIFIER
         && bytes.iter().any(u8::is_ascii_digit)
@@ -107,7 +109,8 @@ fn is_mixed(bytes: &[u8]) -> bool {
         && bytes.iter().all(u8::is_ascii_alphanumeric)
 }
 
-/// Whether these, that stand in the same place in two runs, are two identifiers: one looks like it, the other may be one.
+/// Whether these tokens, from the same place in two runs, are two identifiers: one looks like one, the other may be
+/// one.
 pub(super) fn are_identifiers(one: &[Token], other: &[Token]) -> bool {
     let bytes = |tokens: &[Token]| {
         let mut bytes = Vec::new();
@@ -130,7 +133,7 @@ pub(super) fn tokens(bytes: &[u8]) -> Vec<Token> {
     let mut at = 0;
     while at < bytes.len() {
         let word = match bytes[at] {
-            // Of a width that a number decides.
+            // A number decides the width of these.
             filler @ (b' ' | b'-' | b'=') => bytes[at..].iter().take_while(|byte| **byte == filler).count(),
             _ => bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().max(1),
         };
@@ -147,7 +150,7 @@ pub(super) fn tokens(bytes: &[u8]) -> Vec<Token> {
     tokens
 }
 
-/// Numbers before a unit of time, and sums of them: `0.002 + 0.000 secs`. Of whole seconds nothing is assumed.
+/// Marks numbers before a unit of time, and sums of them: `0.002 + 0.000 secs`. Whole seconds stay as they are.
 fn find_durations(tokens: &mut Vec<Token>) {
     const UNITS: [&[u8]; 14] = [
         b"s",
@@ -183,7 +186,7 @@ fn find_durations(tokens: &mut Vec<Token>) {
     add_up(tokens);
 }
 
-/// Times of day: `12:34:56`, and with a fraction `12:34:56.789`, of which the width of a table may depend.
+/// Marks times of day: `12:34:56`, and with a fraction `12:34:56.789`, on which the width of a table may depend.
 fn find_clocks(tokens: &mut [Token]) {
     let digits = |token: &Token| match token {
         Token::Literal(one) if number(one) == Some(one.len()) => {

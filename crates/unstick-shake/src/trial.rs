@@ -1,8 +1,8 @@
-//! What is known while a program is tried: its conversation, what is expected of a run, what went otherwise; and how a case is
-//! run and compared.
+//! Holds what is known during a test: the conversation, the expected outcomes, the suspects. Runs a case and compares
+//! it.
 //!
-//! Not here: what is done with it, and when (`procedure`): the runs without cuts (`baseline`), the cases (`rounds`), what is
-//! certain (`confirm`, `proof`, `findings`) and what comes of it all (`verdict`).
+//! Not here: what is done with it, and when (`procedure`): the baseline runs (`baseline`), the cases (`rounds`), what
+//! is certain (`confirm`, `proof`, `findings`) and the result (`verdict`).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -24,52 +24,52 @@ use unstick::Advice;
 use unstick::internal::Table;
 use unstick::{Error, Result};
 
-/// How long a run without cuts stays fresh: clocks tick in what programs say.
+/// How long a baseline run stays fresh: programs print clocks, which tick.
 const FRESH: Duration = Duration::from_millis(250);
 
-/// Everything known while a program is tried.
+/// Everything that is known during a test.
 pub(super) struct Trial {
     pub(super) runner: Arc<Runner>,
     pub(super) bounds: Bounds,
     pub(super) expectation: Expectation,
     pub(super) conversation: Conversation,
     pub(super) baseline: Outcome,
-    /// What every run does beside its case: pins the segments of a program whose outcome depends on them.
+    /// The edits that every run has beside its case: they pin the segments of a program whose outcome depends on them.
     pub(super) base: Case,
     /// All cases that ran, and whether they failed.
     pub(super) tried: BTreeMap<Case, bool>,
-    /// What was found up to now.
+    /// The findings up to now.
     pub(super) findings: Vec<Finding>,
-    /// What went otherwise and is not certain yet.
+    /// Cases that differed and are not certain yet.
     pub(super) suspects: Vec<Suspect>,
-    /// What a client meets that ends its side before the answer, where that differs.
+    /// A client that ends its side before the answer, where the outcome differs.
     pub(super) half_close: Option<Suspect>,
     pub(super) notes: Vec<Note>,
     /// Cases that differed in some runs and passed in others.
     pub(super) unrepeated: Vec<Unrepeated>,
-    /// Why nothing can be said, a sentence each, with what to change.
+    /// Why no verdict is possible, a sentence each, with what to change.
     pub(super) doubts: Vec<Note>,
-    /// Two runs without cuts were two conversations.
+    /// Whether two baseline runs were two conversations.
     pub(super) unsteady: bool,
-    /// In what the first of these differed from the first run.
+    /// How the first such run differed from the first baseline run.
     pub(super) disagreement: Option<String>,
-    /// The server no longer listens.
+    /// Whether the server no longer listens.
     pub(super) gone: bool,
-    /// What came about of each case.
+    /// How the cuts and joins of each case were delivered.
     pub(super) tallies: BTreeMap<Case, Tally>,
     /// Cases whose cuts the receiver did not read in time.
     pub(super) undelivered: Vec<Case>,
     pub(super) shake: Shake,
     pub(super) begun: Instant,
     refreshed: Instant,
-    /// Cases done, planned, and planned but not tried.
+    /// Number of cases done, planned, and planned but not tried.
     pub(super) done: u64,
     pub(super) planned: u64,
     pub(super) skipped: u64,
     pub(super) jobs: usize,
 }
 
-/// A case that went otherwise, and how.
+/// A case that differed, and how.
 #[derive(Clone)]
 pub(super) struct Suspect {
     pub(super) case: Case,
@@ -90,15 +90,15 @@ impl Suspect {
     }
 }
 
-/// Why it has ended.
+/// Why the test has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     Done,
-    /// A run failed, as this says, which says nothing of its case.
+    /// A run failed for this reason, which is not about its case.
     Failed(Note),
-    /// The caller wanted no more.
+    /// The caller stopped it.
     Stopped,
-    /// The time that it was given was over.
+    /// Its time was over.
     OutOfTime,
 }
 
@@ -145,12 +145,12 @@ impl Trial {
         }
     }
 
-    /// Runs without cuts differ from each other.
+    /// Whether baseline runs differ from each other.
     pub(super) fn is_differing(&self) -> bool {
         self.unsteady || self.expectation.is_volatile()
     }
 
-    /// What a first run lets one expect.
+    /// Makes the expectation of a first run.
     pub(super) fn expecting(&self, first: &Outcome) -> Expectation {
         Expectation::new(first, self.shake.framing.clone(), self.shake.strict_end)
     }
@@ -160,7 +160,7 @@ impl Trial {
         !matches!(self.runner.subject, Subject::Client { .. })
     }
 
-    /// Whether a case is delivered as what is compared with.
+    /// Whether a case delivers the same segments as the baseline.
     pub(super) fn is_base(&self, case: &Case) -> bool {
         self.is_scripted() && self.base.edits().is_empty() && is_identity(case, &self.conversation)
     }
@@ -170,15 +170,15 @@ impl Trial {
         self.is_scripted() && !self.shake.strict_end && case.ends_early(Direction::ClientToServer)
     }
 
-    /// Runs one case beside what is pinned.
+    /// Runs one case together with the pinned edits.
     pub(super) async fn try_case(&mut self, case: &Case) -> Result<Outcome> {
         let outcome = self.runner.run(&over(&self.base, case), self.bounds.for_case(case, &self.conversation)).await?;
         self.done += 1;
         Ok(outcome)
     }
 
-    /// In what an outcome is not as expected. Where it is not, and the last run without cuts is not fresh, that is had
-    /// first: what differs may be a clock's.
+    /// In what an outcome is not as expected. If it differs, and the last baseline run is not fresh, another baseline
+    /// run is made first: a clock may be the difference.
     pub(super) async fn differences(&mut self, outcome: &Outcome) -> Result<Vec<Difference>> {
         let differences = self.expectation.differences(outcome);
         if differences.is_empty() || self.refreshed.elapsed() < FRESH {
@@ -188,7 +188,7 @@ impl Trial {
         Ok(self.expectation.differences(outcome))
     }
 
-    /// Has another run without cuts, and learns from it; where the server is gone, that is noted.
+    /// Makes another baseline run, and learns from it; notes it where the server is gone.
     pub(super) async fn refresh(&mut self) -> Result<()> {
         let fresh = match punctual(&self.runner, &self.base, self.bounds).await {
             Err(error) if error.is_unreachable() => {
@@ -202,7 +202,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Takes in a run without cuts that came later than the first.
+    /// Learns from a baseline run that came later than the first.
     pub(super) fn learn(&mut self, fresh: &Outcome) {
         let what = self.in_words(fresh);
         if !self.is_scripted() {
@@ -218,7 +218,7 @@ impl Trial {
         }
     }
 
-    /// A run that was cut by chance where no run was before shows a boundary between two writes.
+    /// Notes the segments of a run. A boundary where earlier runs had none shows where a sender made two writes.
     fn note_segments(&mut self, fresh: &Outcome) {
         for exchange in &fresh.exchanges {
             for way in Direction::BOTH {
@@ -233,12 +233,12 @@ impl Trial {
         }
     }
 
-    /// There was a first run without cuts.
+    /// Whether there was a first baseline run.
     pub(super) fn has_begun(&self) -> bool {
         !self.baseline.exchanges.is_empty()
     }
 
-    /// A run failed that no case can be blamed for.
+    /// Says how the test ends when a run failed that no case can be blamed for.
     pub(super) fn failed(&mut self, error: &Error) -> End {
         if error.is_unreachable() {
             self.note_gone(error, Vec::new());
@@ -248,8 +248,8 @@ impl Trial {
         End::Failed(Note { text: format!("{error}{hint}"), advice: error.advice().cloned() })
     }
 
-    /// The server no longer listens, or no longer completes handshakes. Who may have ended it is said; whether that is so
-    /// cannot be.
+    /// Notes that the server no longer listens, or no longer completes handshakes, and which cases may have caused
+    /// that. Whether they did cannot be known.
     pub(super) fn note_gone(&mut self, error: &Error, under_way: Vec<Case>) {
         if self.gone {
             return;
@@ -274,7 +274,7 @@ impl Trial {
         self.doubts.push(Note::from(note).with_advice(advice));
     }
 
-    /// In a few words, in what a run differs from what is expected.
+    /// Says in a few words how a run differs from what is expected.
     pub(super) fn in_words(&self, now: &Outcome) -> String {
         let differences = self.expectation.differences(now);
         let (names, base) = (Names::of(&self.runner.subject), &self.base);
@@ -282,7 +282,7 @@ impl Trial {
         Pair { names, base, before: &self.baseline, now, misfits }.headline(&differences)
     }
 
-    /// Notes a suspect that passed in other runs, unless runs without cuts have shown the same since.
+    /// Notes a suspect that passed in other runs, unless baseline runs have shown the same since.
     pub(super) fn note_unrepeated(&mut self, suspect: &Suspect) {
         let headline = self.in_words(&suspect.outcome);
         if headline.is_empty() {
@@ -294,7 +294,7 @@ impl Trial {
         self.unrepeated.push(Unrepeated { case, headline, runs, otherwise });
     }
 
-    /// How many cuts and joins a case plans, all connections together.
+    /// Number of cuts and joins that a case plans, on all connections together.
     pub(super) fn planned_of(&self, case: &Case) -> u64 {
         let lengths = self
             .baseline
@@ -305,7 +305,7 @@ impl Trial {
     }
 }
 
-/// A case over what is pinned: its cuts divide pinned joins, its joins rule out pinned cuts.
+/// Combines a case with the pinned edits: its cuts divide pinned joins, its joins remove pinned cuts.
 pub(super) fn over(base: &Case, case: &Case) -> Case {
     if base.edits().is_empty() {
         return case.clone();

@@ -1,8 +1,8 @@
-//! Cases that differed in some runs and passed in others: reported, and held against nobody.
+//! Cases that differed in some runs and passed in others: they are reported, but are no findings.
 
 use unstick_wire::shake::Case;
 
-/// A case whose outcome differed in some runs and not in the others. Nothing shows that its cut does it.
+/// A case that differed in some of its runs. Nothing shows that its cut causes the difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unrepeated {
@@ -10,7 +10,7 @@ pub struct Unrepeated {
     pub case: Case,
     /// What happened when it differed, in a few words.
     pub headline: String,
-    /// How often the case ran.
+    /// How many times the case ran.
     pub runs: u32,
     /// How many of these runs differed.
     pub otherwise: u32,
@@ -23,7 +23,7 @@ impl std::fmt::Display for Unrepeated {
     }
 }
 
-/// How often a case ran, and how often it differed.
+/// How many times a case ran, and in how many runs it differed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Runs {
     pub(super) all: u32,
@@ -34,7 +34,7 @@ impl Runs {
     /// The first run, which differed.
     pub(super) const FIRST: Self = Self { all: 1, otherwise: 1 };
 
-    /// With another run.
+    /// Adds another run.
     pub(super) fn and(self, differed: bool) -> Self {
         Self { all: self.all + 1, otherwise: self.otherwise + u32::from(differed) }
     }

@@ -1,4 +1,4 @@
-//! What can be said when all is done, or broken off: the verdict, what was delivered, and why no more can be said.
+//! Makes the report when all is done or the run stopped early: the verdict, what was delivered, and the doubts.
 
 use unstick_wire::shake::Tally;
 
@@ -14,7 +14,7 @@ use unstick::Advice;
 use unstick_wire::shake::Direction::{ClientToServer, ServerToClient};
 
 impl Trial {
-    /// The report, of what is known now.
+    /// Makes the report of what is known now.
     pub(super) fn report(mut self, end: End) -> Report {
         let tally = self.tallies.values().fold(Tally::default(), |sum, one| sum.plus(*one));
         self.doubt_the_end(&end);
@@ -49,7 +49,7 @@ impl Trial {
         }
     }
 
-    /// It was broken off: what went otherwise up to then is not certain.
+    /// Notes that the run ended early: what had differed by then is not certain.
     fn doubt_the_end(&mut self, end: &End) {
         let (why, advice) = match end {
             End::Done => return,
@@ -73,7 +73,7 @@ impl Trial {
         self.doubts.insert(0, Note { text: doubt, advice });
     }
 
-    /// Without cuts nothing was said that a cut could change.
+    /// Notes that the baseline had no answer that a cut could change.
     fn doubt_the_baseline(&mut self) {
         let baseline = &self.baseline;
         if baseline.exchanges.is_empty() || baseline.answered() > 0 {
@@ -86,7 +86,7 @@ impl Trial {
         };
         let exit = baseline.exit.filter(|exit| !exit.is_success());
         let doubt = match &self.shake.subject {
-            // It may say by a panic what it does not like.
+            // A service may panic on bytes that it does not accept.
             Subject::Service { .. } => return,
             Subject::Pipes { .. } => match exit {
                 Some(exit) => {
@@ -105,7 +105,7 @@ impl Trial {
         self.doubts.push(doubt);
     }
 
-    /// Cuts that did not come about say nothing.
+    /// Notes the cuts that were not delivered: they show nothing.
     fn doubt_the_delivery(&mut self, tally: Tally) {
         if tally.unproven > 0 {
             let note = "cuts could not be proven: the receiver is not on this host, or not in this network namespace";
@@ -132,7 +132,7 @@ impl Trial {
     }
 }
 
-/// What may help against a server without an answer.
+/// Says what may help against a server that does not answer.
 fn unanswered(baseline: &Outcome) -> Note {
     let (what, advice) = match baseline.exchanges.first().map(|exchange| exchange.of(ServerToClient).ending) {
         Some(Ending::Open) | None => (
@@ -148,7 +148,7 @@ fn unanswered(baseline: &Outcome) -> Note {
 }
 
 impl Outcome {
-    /// The server has ended before unstick did.
+    /// Whether the server ended before unstick did.
     pub(super) fn has_ended_early(&self) -> bool {
         self.timing.ended_before
     }

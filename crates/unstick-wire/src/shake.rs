@@ -1,9 +1,9 @@
-//! Trying a program at every boundary: cases, their order, the machine that cuts and joins, and what findings mean.
+//! Tests a program at every boundary: the cases, their order, the machine that cuts and joins, and what findings mean.
 //!
-//! A [`Case`] says where one conversation's bytes are cut and joined, by direction and absolute stream offset: never by
-//! what a read happened to return. A [`Segmenter`] does that to one direction. [`plan`] lists the cases worth trying for a
-//! recorded [`Conversation`], [`Random`] makes more from a seed, a [`Shrink`] finds which edits of a failing case
-//! matter, and [`words`] says what failing cases have in common.
+//! A [`Case`] says where one conversation's bytes are cut and joined. It uses the direction and the absolute stream
+//! offset, never what a read happened to return. A [`Segmenter`] applies it to one direction. [`plan`] lists the cases
+//! worth trying for a recorded [`Conversation`], and [`Random`] makes more from a seed. A [`Shrink`] finds which edits
+//! of a failing case matter, and [`words`] says what failing cases have in common.
 //!
 //! Not here: sockets, processes and time. The crate `unstick-shake` moves the bytes and judges the outcomes.
 

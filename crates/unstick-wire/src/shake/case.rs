@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::error::SpecError;
 use crate::role::Role;
 
-/// Which way bytes go.
+/// The direction of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// From the client to the server.
@@ -16,10 +16,10 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both, the client's first.
+    /// Both directions, the client's first.
     pub const BOTH: [Self; 2] = [Self::ClientToServer, Self::ServerToClient];
 
-    /// As cases write it: `c2s` or `s2c`.
+    /// Its short name in cases: `c2s` or `s2c`.
     pub fn short(self) -> &'static str {
         match self {
             Self::ClientToServer => "c2s",
@@ -27,7 +27,7 @@ impl Direction {
         }
     }
 
-    /// Who sends what goes this way.
+    /// The side that sends the bytes of this direction.
     pub fn sender(self) -> Role {
         match self {
             Self::ClientToServer => Role::Client,
@@ -64,13 +64,13 @@ impl fmt::Display for Direction {
 pub enum Edit {
     /// `cut@17`: the first 17 bytes are read before the next is sent.
     Cut(u64),
-    /// `join@0..9`: these bytes arrive in one segment, however they were sent. No end: all up to the stream's end.
+    /// `join@0..9`: these bytes arrive in one segment, however they were sent. Without an end: up to the stream's end.
     Join(u64, Option<u64>),
-    /// `bytes`, `every@536`, `every@1..4096`: a cut behind every so many bytes, up to an offset if one is given.
+    /// `bytes`, `every@536`, `every@1..4096`: a cut after every N bytes, up to an offset if one is given.
     Every(u64, Option<u64>),
     /// `cut@end`: all bytes are read before the end of the stream is passed on.
     CutEnd,
-    /// `half-close`: the sender ends its side right behind its last byte, before the answer has come.
+    /// `half-close`: the sender ends its side right after its last byte, before the answer has come.
     HalfClose,
 }
 
@@ -105,17 +105,17 @@ pub struct Case {
 }
 
 impl Case {
-    /// The case that passes bytes on as they come.
+    /// The case that passes bytes on as they arrive.
     pub fn uncut() -> Self {
         Self::default()
     }
 
-    /// The case that joins whatever comes without a pause, both ways.
+    /// The case that joins whatever arrives without a pause, in both directions.
     pub fn joined() -> Self {
         Direction::BOTH.into_iter().map(|way| (way, Edit::Join(0, None))).collect()
     }
 
-    /// One edit.
+    /// A case of one edit.
     pub fn one(direction: Direction, edit: Edit) -> Self {
         Self { edits: vec![(direction, edit)] }
     }
@@ -125,7 +125,7 @@ impl Case {
         &self.edits
     }
 
-    /// Whether a direction ends before it is known that the answer has come.
+    /// Whether a direction ends before the sender knows that the answer has come.
     pub fn ends_early(&self, direction: Direction) -> bool {
         self.of(direction).any(|edit| matches!(edit, Edit::HalfClose | Edit::CutEnd))
     }
@@ -202,7 +202,7 @@ fn parse(text: &str) -> Option<(Direction, Edit)> {
     sensible.then_some((direction, edit))
 }
 
-/// Digits only: `+17` is no offset.
+/// Parses digits only: `+17` is no offset.
 fn number(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok().filter(|n| *n < u64::MAX) } else { None }
 }

@@ -1,8 +1,9 @@
-//! How far a difference between runs can be chance: the order of trials that decide, and what they come to.
+//! The probability that chance alone makes runs differ, and the random order of the runs that decide.
 
 use crate::splitmix::{STEP, mix};
 
-/// The order of as many runs with a case (`true`) as without it, by lot, so that nothing else that goes on can follow it.
+/// The random order of as many runs with a case (`true`) as without it, so that nothing else that goes on can follow
+/// it.
 pub fn order(seed: u64, pairs: u32) -> Vec<bool> {
     let mut order: Vec<bool> = (0..pairs).flat_map(|_| [false, true]).collect();
     let mut state = seed;
@@ -13,8 +14,8 @@ pub fn order(seed: u64, pairs: u32) -> Vec<bool> {
     order
 }
 
-/// How probable it is that, of `pairs` runs with a case and as many without, `fails` with it go otherwise and none without,
-/// if the case made no difference (Fisher's exact test, one-sided).
+/// The probability that, of `pairs` runs with a case and as many without, `fails` with it differ and none without, if
+/// the case made no difference (Fisher's exact test, one-sided).
 pub fn chance(fails: u32, pairs: u32) -> f64 {
     (0..fails.min(pairs)).map(|done| f64::from(pairs - done) / f64::from(2 * pairs - done)).product()
 }

@@ -1,4 +1,4 @@
-//! Which cases are worth trying for a recorded conversation, in which order; and random ones from a seed.
+//! Lists the cases worth trying for a recorded conversation, in order; and random ones from a seed.
 
 use crate::decoder::Decoder;
 use crate::spec::Framing;
@@ -9,36 +9,37 @@ use super::case::{Case, Direction, Edit};
 /// The payload of a TCP segment on networks whose path takes 576 bytes, and on Ethernet with time stamps.
 const SEGMENTS: [u64; 2] = [536, 1448];
 
-/// Places inside characters and line ends, and around frames, that are tried beyond the depth, each kind and direction.
+/// Number of places inside characters and line ends, and around frames, that are tried beyond the depth, of each kind
+/// and direction.
 const BEYOND: usize = 256;
 
-/// Boundaries between segments of which each is tried with the first bytes of the next segment in front of it.
+/// Number of boundaries between segments that are tried with the first bytes of the next segment before them.
 const OVERLAPS: usize = 16;
 
-/// What was seen of one direction, uncut.
+/// The recording of one direction, uncut.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Recording {
-    /// Its bytes.
+    /// The bytes.
     pub bytes: Vec<u8>,
-    /// Offsets where the sender began a segment, as far as that could be seen; without 0.
+    /// Offsets where the sender began a segment, as far as they could be seen; without 0.
     pub segments: Vec<u64>,
-    /// Where each frame lies and its message in it, where a framing is known: start, message, end.
+    /// Where each frame and its message lie, where a framing is known.
     pub frames: Vec<Frame>,
 }
 
 /// Where a frame lies in its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
-    /// Its first byte.
+    /// Offset of its first byte.
     pub start: u64,
-    /// The first byte behind its header.
+    /// Offset of the first byte after its header.
     pub body: u64,
-    /// The first byte behind it.
+    /// Offset of the first byte after it.
     pub end: u64,
 }
 
 impl std::fmt::Debug for Recording {
-    /// The begin of the bytes only: there may be megabytes.
+    /// Shows only the first bytes: there may be megabytes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = &self.bytes[..self.bytes.len().min(64)];
         write!(f, "Recording({} bytes: \"{}\")", self.bytes.len(), shown.escape_ascii())
@@ -46,7 +47,7 @@ impl std::fmt::Debug for Recording {
 }
 
 impl Recording {
-    /// Finds the frames of a framing in the bytes, as far as they are whole.
+    /// Finds the frames of a framing in the bytes, as far as they are complete.
     pub fn find_frames(&mut self, framing: &Framing) {
         self.take_frames(framing.decoder());
     }
@@ -85,8 +86,8 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Finds the frames of either side's framing in the bytes, as far as they are whole. What the server answers is read
-    /// as answers to what the client asked.
+    /// Finds the frames of either side's framing in the bytes, as far as they are complete. The server's bytes are read
+    /// as answers to the client's requests.
     pub fn find_frames(&mut self, framing: &Framing) {
         let decoders = decoders(&Direction::BOTH.map(|way| framing.sent_by(way.sender())));
         for (way, decoder) in Direction::BOTH.into_iter().zip(decoders) {
@@ -111,7 +112,7 @@ impl Conversation {
     }
 }
 
-/// A decoder for each direction: the client's messages are to be taken first, because they say how the answers are read.
+/// Makes a decoder for each direction. Take the client's messages first: they say how the answers are read.
 pub fn decoders(framings: &[Framing; 2]) -> [Decoder; 2] {
     let mut decoders = [framings[0].decoder(), framings[1].decoder()];
     if let Some((client, server)) = framings[0].dialogue_with(&framings[1]) {
@@ -121,19 +122,19 @@ pub fn decoders(framings: &[Framing; 2]) -> [Decoder; 2] {
     decoders
 }
 
-/// How thoroughly to look.
+/// How thoroughly to test.
 #[derive(Debug, Clone)]
 pub struct Depth {
-    /// Bytes of each direction up to which every single cut is tried.
+    /// Number of bytes of each direction in which every single cut is tried.
     pub bytes: u64,
     /// The directions whose receiver is under test.
     pub directions: Vec<Direction>,
-    /// The client's segments are known, because whoever plans has written them: what would not change them is not
-    /// planned, and the client's end is half-close, not its last byte's.
+    /// Whether the client's segments are known, because the planner has written them. Then cases that would not change
+    /// them are not planned, and the end is tried as half-close, not as a cut before the end.
     pub scripted: bool,
 }
 
-/// What a case is tried for, in the words of a progress display.
+/// The reason to try a case, in the words of a progress display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// A byte at a time.
@@ -142,19 +143,19 @@ pub enum Stage {
     Cuts,
     /// Cuts at frame boundaries, one off, and inside headers, beyond the depth.
     Frames,
-    /// Two segments or more in one.
+    /// Two or more segments in one.
     Joins,
     /// Segments as real networks cut them.
     Networks,
-    /// The end of the stream behind its last byte.
+    /// The end of the stream after its last byte was read.
     End,
     /// The client ends its side before the answer has come.
     HalfClose,
-    /// Inside characters and line ends, beyond the depth.
+    /// Cuts inside characters and line ends, beyond the depth.
     Characters,
-    /// Drawn by lot.
+    /// A random case.
     Random,
-    /// Named by the user.
+    /// A case that the user named.
     Named,
 }
 
@@ -175,16 +176,16 @@ impl std::fmt::Display for Stage {
     }
 }
 
-/// A case, and what it is tried for.
+/// A case, and the reason to try it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// The case.
     pub case: Case,
-    /// What it is tried for.
+    /// The reason to try it.
     pub stage: Stage,
 }
 
-/// The cases worth trying, in order: what finds most comes first.
+/// The cases worth trying, in order: those that find most come first.
 pub fn plan(conversation: &Conversation, depth: &Depth) -> Vec<Planned> {
     let mut list = List { cases: Vec::new(), seen: std::collections::BTreeSet::new() };
     let ways: Vec<_> = depth.directions.iter().map(|way| (*way, conversation.of(*way))).collect();
@@ -236,7 +237,7 @@ pub fn plan(conversation: &Conversation, depth: &Depth) -> Vec<Planned> {
     list.cases
 }
 
-/// Whether a case leaves the bytes as they are written without it, where the recorded segments are all there are.
+/// Whether a case leaves the segments as they are without it, if the recorded segments are all there are.
 pub fn is_identity(case: &Case, conversation: &Conversation) -> bool {
     case.edits().iter().all(|(way, edit)| {
         let stream = conversation.of(*way);
@@ -253,7 +254,7 @@ pub fn is_identity(case: &Case, conversation: &Conversation) -> bool {
     })
 }
 
-/// The cuts and joins of one direction of a case that lie inside so many bytes.
+/// Number of cuts and joins of one direction of a case inside the first `length` bytes.
 pub fn planned(case: &Case, way: Direction, length: u64) -> u64 {
     let joins: Vec<_> =
         case.of(way).filter_map(|edit| if let Edit::Join(a, b) = edit { Some((a, b)) } else { None }).collect();
@@ -291,7 +292,7 @@ impl List {
     }
 }
 
-/// Boundaries, one off, and all places inside headers.
+/// The frame boundaries, the places one byte off, and all places inside headers.
 fn around_frames(stream: &Recording) -> impl Iterator<Item = u64> + '_ {
     let length = stream.len();
     let frames = stream.frames.iter();
@@ -300,7 +301,7 @@ fn around_frames(stream: &Recording) -> impl Iterator<Item = u64> + '_ {
     places.filter(move |at| (1..length).contains(at))
 }
 
-/// Two messages, three, and all, where messages are known; two segments, three, and all where they are not.
+/// Joins of two messages, three, and all; of segments where messages are not known.
 fn joins(stream: &Recording) -> Vec<(u64, Option<u64>)> {
     let mut starts: Vec<u64> = std::iter::once(0).chain(stream.segments.iter().copied()).collect();
     starts.extend(stream.frames.iter().flat_map(|frame| [frame.start, frame.end]));
@@ -318,7 +319,7 @@ fn joins(stream: &Recording) -> Vec<(u64, Option<u64>)> {
     joins
 }
 
-/// A segment together with the first bytes of the next one: a message, and a part of the header behind it.
+/// Each segment together with the first bytes of the next one: a message, and a part of the header after it.
 fn overlaps(stream: &Recording) -> impl Iterator<Item = (u64, u64)> + '_ {
     let starts = std::iter::once(0).chain(stream.segments.iter().copied());
     let ends = stream.segments.iter().copied().skip(1).chain([stream.len()]);
@@ -326,7 +327,7 @@ fn overlaps(stream: &Recording) -> impl Iterator<Item = (u64, u64)> + '_ {
     places.take(OVERLAPS).flat_map(|((from, at), end)| (at + 1..end.min(at + 4)).map(move |to| (from, to)))
 }
 
-/// Places inside a UTF-8 character, and between CR and LF.
+/// The places inside a UTF-8 character, and between CR and LF.
 fn inside_characters(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
     let inside = |at: &usize| is_inside_character(bytes, *at) || is_inside_line_end(bytes, *at);
     (1..bytes.len()).filter(inside).map(|at| at as u64)
@@ -334,7 +335,8 @@ fn inside_characters(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
 
 /// Whether a cut here is inside a UTF-8 character.
 pub(super) fn is_inside_character(bytes: &[u8], at: usize) -> bool {
-    // Its first byte is at most three before: what is no text may go on like the inside of a character for long.
+    // The first byte is at most three bytes before. Bytes that are no text may look like the inside of a character for
+    // long.
     let near = at.saturating_sub(3);
     let start = bytes[near..at].iter().rposition(|byte| byte & 0xC0 != 0x80);
     start.is_some_and(|start| {
@@ -354,14 +356,14 @@ pub(super) fn is_inside_line_end(bytes: &[u8], at: usize) -> bool {
     bytes.get(at - 1..=at) == Some(b"\r\n")
 }
 
-/// Random cases: the same seed and number give the same case, on every machine.
+/// Random cases: the same seed and number give the same case on every machine.
 #[derive(Debug, Clone, Copy)]
 pub struct Random {
     state: u64,
 }
 
 impl Random {
-    /// The generator of a seed's `number`th case.
+    /// The generator of the `number`th case of a seed.
     pub fn new(seed: u64, number: u64) -> Self {
         let mut random = Self { state: seed };
         random.state = random.draw() ^ number.wrapping_mul(0xD134_2543_DE82_EF95);
@@ -378,7 +380,7 @@ impl Random {
         self.draw() % end.max(1)
     }
 
-    /// A case of some cuts, mostly few and mostly near the begin, and now and then a join.
+    /// Makes a case of some cuts, usually few and near the beginning, and sometimes a join.
     pub fn case(mut self, conversation: &Conversation, depth: &Depth) -> Case {
         let mut edits = Vec::new();
         for way in &depth.directions {

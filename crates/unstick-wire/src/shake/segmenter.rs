@@ -1,58 +1,58 @@
-//! The machine that cuts and joins one direction of one conversation: bytes in, steps out.
+//! Cuts and joins one direction of one conversation: bytes in, steps out.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use super::case::{Case, Direction, Edit};
 
-/// What is to be done next with a direction's bytes.
+/// The next thing to do with a direction's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// Write these in one go, then say [`Segmenter::wrote`].
+    /// Write these bytes in one call, then call [`Segmenter::wrote`].
     Write(&'a [u8]),
-    /// Wait until the receiver has read all that was written, then say [`Segmenter::drained`].
+    /// Wait until the receiver has read everything that was written, then call [`Segmenter::drained`].
     Drain,
-    /// More input is needed: [`Segmenter::push`] it, or say that it has ended.
+    /// More input is needed: [`Segmenter::push`] it, or call [`Segmenter::end`].
     Input,
-    /// The same, but bytes are being held back for a join: where no input comes for a while, say [`Segmenter::quiet`].
+    /// The same, but bytes are held back for a join: if no input comes for a while, call [`Segmenter::quiet`].
     Hold,
-    /// Pass on the end of the stream, then say [`Segmenter::closed`].
+    /// Pass on the end of the stream, then call [`Segmenter::closed`].
     End,
     /// Nothing is left to do.
     Done,
 }
 
-/// What is known of a cut: how [`Step::Drain`] ended.
+/// What is known about a cut: how [`Step::Drain`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// The receiver had read all before the cut.
+    /// The receiver had read everything before the cut.
     Read,
-    /// It had time to, but this cannot be seen from here.
+    /// The receiver had time to read it, but this cannot be seen from here.
     Unproven,
-    /// It did not, within the time it was given.
+    /// The receiver did not read it within the time that it was given.
     Unread,
-    /// It has closed: whoever reads nothing any more cannot be cut.
+    /// The receiver has closed: it reads nothing more, so nothing can be cut for it.
     Gone,
 }
 
-/// How many cuts and joins came about.
+/// How many cuts and joins were delivered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Cuts that lay inside the stream, and joins whose bytes were sent.
     pub planned: u64,
-    /// Cuts whose first part was read before the second was sent; joins that were written in one go.
+    /// Cuts whose first part was read before the second was sent; joins that were written in one call.
     pub delivered: u64,
     /// Cuts that cannot be proven from here.
     pub unproven: u64,
     /// Cuts whose receiver did not read in time.
     pub unread: u64,
-    /// Joins that cannot be: the sender waits for an answer in their midst.
+    /// Joins that cannot be made: the sender waits for an answer in the middle of them.
     pub impossible: u64,
     /// Cuts and joins that were not reached: the receiver had closed by then, or the bytes were never sent.
     pub gone: u64,
 }
 
 impl Tally {
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Tally {
         }
     }
 
-    /// The same, where so many cuts and joins were planned: those that did not come about are `gone`.
+    /// The same for `planned` cuts and joins: those that were not made count as `gone`.
     #[must_use]
     pub fn of_planned(self, planned: u64) -> Self {
         // A stream that was longer this time has room for more.
@@ -80,7 +80,7 @@ impl Tally {
         Self { planned, delivered, unproven, unread, impossible, gone: left }
     }
 
-    /// Everything that was planned, and could be, was delivered.
+    /// Whether everything that was planned and possible was delivered.
     pub fn is_complete(self) -> bool {
         self.unproven == 0 && self.unread == 0
     }
@@ -91,7 +91,7 @@ impl Tally {
 struct Join {
     from: u64,
     to: u64,
-    /// It is in the tally already.
+    /// Whether it is in the tally already.
     counted: bool,
 }
 
@@ -118,9 +118,9 @@ pub struct Segmenter {
     /// Bytes of the stream that have been written.
     sent: u64,
     held: VecDeque<u8>,
-    /// A cut lies at `sent`, and what was written before it has not been drained.
+    /// Whether a cut lies at `sent`, and what was written before it has not been drained.
     at_cut: bool,
-    /// The sender is quiet: a join is given up.
+    /// Whether the sender is quiet: a join is given up.
     quiet: bool,
     ended: bool,
     closed: bool,
@@ -128,7 +128,7 @@ pub struct Segmenter {
 }
 
 impl Segmenter {
-    /// For one direction of a case.
+    /// Makes the segmenter of one direction of a case.
     pub fn new(case: &Case, direction: Direction) -> Self {
         let mut segmenter = Self {
             cuts: BTreeSet::new(),
@@ -151,7 +151,7 @@ impl Segmenter {
                     segmenter.joins.push_back(Join { from, to: to.unwrap_or(u64::MAX), counted: false });
                 }
                 Edit::CutEnd => segmenter.cut_end = true,
-                // It is between the sender and whoever passes the end on.
+                // The caller that passes on the end handles it.
                 Edit::HalfClose => {}
             }
         }
@@ -159,24 +159,24 @@ impl Segmenter {
         segmenter
     }
 
-    /// Bytes that have come from the sender.
+    /// Adds bytes that have come from the sender.
     pub fn push(&mut self, bytes: &[u8]) {
         self.quiet = false;
         self.held.extend(bytes);
     }
 
-    /// The sender has ended.
+    /// Says that the sender has ended.
     pub fn end(&mut self) {
         self.ended = true;
     }
 
-    /// The sender has sent nothing for a while: what a join holds back is let go, since the sender may be waiting for
-    /// the answer to it.
+    /// Says that the sender has sent nothing for a while. The bytes that a join holds back are released, since the
+    /// sender may be waiting for the answer to them.
     pub fn quiet(&mut self) {
         self.quiet = true;
     }
 
-    /// How a [`Step::Drain`] ended.
+    /// Says how a [`Step::Drain`] ended.
     pub fn drained(&mut self, delivery: Delivery) {
         self.at_cut = false;
         if self.sent == 0 {
@@ -191,7 +191,7 @@ impl Segmenter {
         self.tally.planned += 1;
     }
 
-    /// So many bytes of a [`Step::Write`] have been written.
+    /// Says that `count` bytes of a [`Step::Write`] have been written.
     pub fn wrote(&mut self, count: usize) {
         let begun = self.sent;
         self.sent += count as u64;
@@ -200,7 +200,7 @@ impl Segmenter {
         let over = self.ended && self.held.is_empty();
         while let Some(join) = self.joins.front_mut().filter(|join| join.from < self.sent) {
             if join.to == u64::MAX {
-                // It joins what comes between two silences, again and again, and counts once.
+                // It joins what comes between two silences, each time, but counts once.
                 join.from = self.sent;
                 let new = u64::from(!std::mem::replace(&mut join.counted, true));
                 self.tally.planned += new;
@@ -217,22 +217,22 @@ impl Segmenter {
         }
     }
 
-    /// The end has been passed on.
+    /// Says that the end has been passed on.
     pub fn closed(&mut self) {
         self.closed = true;
     }
 
-    /// Bytes written up to now.
+    /// Number of bytes written up to now.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// What came about of the case.
+    /// How the cuts and joins of the case were delivered.
     pub fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// What is to be done next.
+    /// The next thing to do.
     pub fn step(&mut self) -> Step<'_> {
         if self.closed {
             return Step::Done;
@@ -295,7 +295,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs a case over segments; the writes, `|` where a drain stood between them, `.` for the end.
+    /// Runs a case over segments; returns the writes, with `|` for a drain between them, and `.` for the end.
     fn run(case: &str, segments: &[&str]) -> (String, Tally) {
         let mut segmenter = Segmenter::new(&case.parse().unwrap(), Direction::ClientToServer);
         let mut segments = segments.iter();

@@ -1,4 +1,4 @@
-//! Which edits of a failing case matter: delta debugging (Zeller and Hildebrandt, 2002: `ddmin`).
+//! Finds which edits of a failing case matter: delta debugging (Zeller and Hildebrandt, 2002: `ddmin`).
 
 use super::case::{Case, Direction, Edit};
 use super::plan::Conversation;
@@ -6,7 +6,7 @@ use super::plan::Conversation;
 /// One edit that can be left out.
 type Atom = (Direction, Edit);
 
-/// A case as single cuts and joins, so that each can be left out. Cuts beyond the recorded bytes are none.
+/// Splits a case into single cuts and joins, so that each can be left out. Cuts beyond the recorded bytes are dropped.
 pub fn atoms(case: &Case, conversation: &Conversation) -> Vec<(Direction, Edit)> {
     let mut atoms = Vec::new();
     for (direction, edit) in case.edits() {
@@ -25,23 +25,23 @@ pub fn atoms(case: &Case, conversation: &Conversation) -> Vec<(Direction, Edit)>
     atoms
 }
 
-/// Finds a subset of the edits that still fails and of which none can be left out.
+/// Finds a subset of the edits that still fails, and from which no edit can be left out.
 ///
-/// Ask [`next`](Self::next) for a case, run it, and tell whether it [failed](Self::told); when there is no next one,
-/// [`smallest`](Self::smallest) is the result.
+/// Call [`next`](Self::next) for a case, run it, and report whether it [failed](Self::told). When there is no next
+/// case, [`smallest`](Self::smallest) is the result.
 #[derive(Debug)]
 pub struct Shrink {
     atoms: Vec<Atom>,
-    /// Into how many parts the atoms are divided.
+    /// Number of parts into which the atoms are divided.
     parts: usize,
     /// The part that is tried next.
     part: usize,
-    /// Whether parts are tried by themselves, or what is left without them.
+    /// Whether parts are tried alone, or what is left without them.
     complement: bool,
 }
 
 impl Shrink {
-    /// Begins with edits that fail together.
+    /// Starts with edits that fail together.
     pub fn new(atoms: Vec<(Direction, Edit)>) -> Self {
         Self { atoms, parts: 2, part: 0, complement: false }
     }
@@ -70,7 +70,7 @@ impl Shrink {
         }
     }
 
-    /// Whether the case that [`next`](Self::next) gave fails too.
+    /// Reports whether the case from [`next`](Self::next) fails too.
     pub fn told(&mut self, fails: bool) {
         if !fails {
             self.part += 1;
@@ -82,7 +82,7 @@ impl Shrink {
         self.complement = false;
     }
 
-    /// What is known to fail.
+    /// The smallest case that is known to fail.
     pub fn smallest(&self) -> Case {
         self.atoms.iter().copied().collect()
     }

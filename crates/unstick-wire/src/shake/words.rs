@@ -1,11 +1,11 @@
-//! What failing cases have in common, in words, and what most likely causes it.
+//! Says in words what failing cases have in common, and what most likely causes it.
 
 use super::plan::{Frame, Recording, is_inside_character, is_inside_line_end};
 
-/// What was tried on one direction, and which of it failed in the same way.
+/// What was tried on one direction, and which cases failed in the same way.
 #[derive(Debug, Clone, Copy)]
 pub struct Failing<'a> {
-    /// What the stream is called.
+    /// The name of the stream.
     pub stream: &'a str,
     /// The bytes, uncut.
     pub recording: &'a Recording,
@@ -15,20 +15,20 @@ pub struct Failing<'a> {
     pub tried: &'a [u64],
     /// Joins that failed.
     pub joins: &'a [(u64, Option<u64>)],
-    /// How many joins were tried.
+    /// Number of joins that were tried.
     pub joins_tried: usize,
-    /// Cuts of this direction fail too, in another way.
+    /// Whether cuts of this direction fail too, in another way.
     pub cuts_fail: bool,
 }
 
 /// Where the failing places lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Where {
-    /// Inside headers of so many bytes; the places within them.
+    /// Inside headers of this many bytes; the places within them.
     Headers(u64, Vec<u64>),
     Characters,
     LineEnds,
-    /// Everywhere but between frames.
+    /// Everywhere except between frames.
     Inside,
     Everywhere,
     /// At most places, none of them special.
@@ -57,14 +57,14 @@ impl Failing<'_> {
         }
     }
 
-    /// All places that were tried but the boundaries, of which one was.
+    /// Whether all places that were tried failed except boundaries, and a boundary was tried.
     fn is_inside_frames(&self) -> bool {
         let boundary = |at: &u64| self.recording.frames.iter().any(|frame| frame.end == *at);
         let inside = self.tried.iter().filter(|at| !boundary(at));
         self.tried.iter().any(boundary) && inside.eq(self.cuts)
     }
 
-    /// All in headers, which have one length.
+    /// The places inside headers, if all cuts lie in headers of one length.
     fn in_headers(&self) -> Option<Where> {
         let owner = |at: &u64| self.recording.frames.iter().find(|frame| frame.start < *at && *at < frame.body);
         let owners: Vec<&Frame> = self.cuts.iter().map(owner).collect::<Option<_>>()?;
@@ -78,12 +78,12 @@ impl Failing<'_> {
         Some(Where::Headers(width, within))
     }
 
-    /// Places of cuts that did not fail.
+    /// The places of cuts that did not fail.
     fn passing(&self) -> Vec<u64> {
         self.tried.iter().filter(|at| !self.cuts.contains(at)).copied().collect()
     }
 
-    /// Where all joins that fail are joins of the same two segments.
+    /// Describes the failure where all failing joins join the same two segments.
     fn one_boundary(&self) -> Option<String> {
         let boundary = |(from, to): &(u64, Option<u64>)| Some((*from, self.only_boundary(*from, *to)?));
         let boundaries = self.joins.iter().map(boundary).collect::<Option<Vec<_>>>()?;
@@ -102,13 +102,14 @@ impl Failing<'_> {
         if let [only] = boundaries[..] { Some(only) } else { None }
     }
 
-    /// One frame's header only, or all in the stream's first few bytes.
+    /// Whether all cuts are in the first few bytes of the stream.
     fn near_start(&self) -> bool {
         self.cuts.last().is_some_and(|last| *last <= 8)
     }
 }
 
-/// Says when it fails: `fails whenever the 4-byte header at offset 0 is cut after byte 1, 2 or 3; passes everywhere else`.
+/// Says when it fails: `fails whenever the 4-byte header at offset 0 is cut after byte 1, 2 or 3; passes everywhere
+/// else`.
 pub fn describe(failing: &Failing<'_>) -> String {
     let way = failing.stream;
     if failing.cuts.is_empty() {
@@ -177,7 +178,7 @@ pub const DROPPED: &str = "a read takes more than was meant for it, and what fol
 pub const WITHHELD: &str = "what follows a message in the same read stays in a buffer until more arrives: handle all whole \
                             messages that are there before waiting again";
 
-/// What most likely causes it, as advice to who wrote the receiver.
+/// Says what most likely causes it, as advice to the author of the receiver.
 pub fn cause(failing: &Failing<'_>) -> &'static str {
     if failing.cuts.is_empty() {
         return DROPPED;
@@ -212,7 +213,7 @@ pub fn cause(failing: &Failing<'_>) -> &'static str {
     }
 }
 
-/// `1, 2 or 3`; `1 to 8 or 12`; the first few of many.
+/// Lists places: `1, 2 or 3`; `1 to 8 or 12`; the first few of many.
 fn list(places: &[u64]) -> String {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for &at in places {
