@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::error::SpecError;
 use crate::{limits, quantity};
 
-/// The words of one phase, taken one by one; what nobody took is an error.
+/// The words of one phase, taken one by one; a word that nothing took is an error.
 pub(crate) struct Args<'a> {
     name: &'a str,
     positional: std::vec::IntoIter<&'a str>,
@@ -45,18 +45,18 @@ impl<'a> Args<'a> {
         self.name
     }
 
-    /// The next argument behind a colon.
+    /// The next argument after a colon.
     pub(crate) fn argument(&mut self) -> Option<&'a str> {
         self.positional.next()
     }
 
-    /// The next argument, which has to be there.
+    /// The next argument, which must be there.
     pub(crate) fn required(&mut self, what: &str) -> Result<&'a str, SpecError> {
         let name = self.name;
         self.argument().filter(|word| !word.is_empty()).ok_or_else(|| SpecError::new(format!("`{name}` needs {what}")))
     }
 
-    /// A whole number within bounds as the next argument.
+    /// The next argument as a whole number within bounds.
     pub(crate) fn count(&mut self, bounds: RangeInclusive<u64>, what: &str) -> Result<u64, SpecError> {
         let name = self.name;
         let word = self.required(what)?;
@@ -65,7 +65,7 @@ impl<'a> Args<'a> {
         })
     }
 
-    /// Bytes written in hexadecimal as the next argument.
+    /// The next argument as bytes in hexadecimal.
     pub(crate) fn hex(&mut self, most: usize, what: &str) -> Result<Vec<u8>, SpecError> {
         let word = self.required(what)?;
         parse_hex(word, most).ok_or_else(|| not_hex(word, most))
@@ -123,7 +123,7 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// Refuses what nobody took.
+    /// Refuses words that nothing took.
     pub(crate) fn nothing_left(&mut self) -> Result<(), SpecError> {
         let name = self.name;
         if let Some(word) = self.positional.next() {

@@ -1,7 +1,7 @@
-//! What a framing has to be able to do, and how it declares itself.
+//! What a framing must be able to do, and how it declares itself.
 //!
-//! Not here: the table of framings and the enum that dispatches to them (`framing`), so that a framing knows this file and
-//! not the table that it stands in.
+//! Not here: the table of framings and the enum that dispatches to them (`framing`). So a framing knows this file, but
+//! not the table that lists it.
 
 use crate::args::Args;
 use crate::dialogue::Dialogue;
@@ -15,18 +15,18 @@ pub(crate) enum Step {
     Need,
     /// `input[start..end]` is a message; its frame takes up `input[..total]`.
     Frame { start: usize, end: usize, total: usize },
-    /// The message was written to the scratch buffer (its bytes do not stand in the input as they are); its frame
+    /// The message was written to the scratch buffer, because its bytes are not in the input as they are. Its frame
     /// takes up `input[..total]`.
     Built { total: usize },
     /// `input[..total]` stands between frames and belongs to none.
     Blank { total: usize },
 }
 
-/// Why no message can be had from the input.
+/// Why the input yields no message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FrameError {
-    /// Over the limit. `skip` bytes of input, beyond what is there maybe, hold the frame; `None` where only reading
-    /// on can tell.
+    /// The message is over the limit. `skip` bytes of input, perhaps more than have arrived, hold the frame; `None`
+    /// where only reading on can tell.
     TooLong { length: Option<u64>, skip: Option<u64> },
     /// Bytes that no frame of this framing holds.
     Broken(Text),
@@ -38,11 +38,11 @@ impl FrameError {
     }
 }
 
-/// What a codec is given besides the input.
+/// What a codec gets besides the input.
 pub(crate) struct Context<'a> {
     /// The longest message, in bytes.
     pub(crate) max: usize,
-    /// For messages whose bytes do not stand in the input as they are. Cleared by who writes.
+    /// The buffer for messages whose bytes are not in the input as they are. The codec that writes to it clears it.
     pub(crate) scratch: &'a mut Vec<u8>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn quoted(bytes: &[u8]) -> String {
 }
 
 /// Appends a message that holds its own header, and what ends its frame, if a decoder in its first state finds exactly
-/// that message in it; `wanted` says what it should have been.
+/// that message in it. `wanted` says what it should have been.
 pub(crate) fn encode_as_it_stands(
     mut codec: impl Codec,
     message: &[u8],
@@ -80,21 +80,21 @@ pub(crate) fn encode_as_it_stands(
     }
 }
 
-/// How much of an over-long frame can be thrown away.
+/// How much of an over-long frame can be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Discard {
-    /// These bytes belong to it, and more to come do too.
+    /// These bytes belong to it, and so do more that follow.
     More(usize),
     /// These bytes are its last.
     Done(usize),
 }
 
-/// One framing's rules, with the state of one direction of one stream.
+/// The rules of one framing, with the state of one direction of one stream.
 ///
-/// `decode` is called with everything that has arrived from a boundary on, again and again with a longer `input` until
-/// it finds a frame; it remembers how far it has looked, so that the whole is linear. State is reset by the frame found.
+/// `decode` gets everything that has arrived from a boundary on, repeatedly and with a longer `input`, until it finds a
+/// frame. It remembers how far it has looked, so that the whole is linear. Finding a frame resets the state.
 pub(crate) trait Codec: Clone + std::fmt::Debug {
-    /// A quicker way to most of its frames, where they are so simple.
+    /// A quicker way to most of its frames, where they are simple enough.
     fn fast_path(&self, _max: usize) -> FastPath {
         FastPath::CLOSED
     }
@@ -102,7 +102,7 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
     /// Looks for the frame that starts at `input[0]`. `input` is not empty.
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError>;
 
-    /// The stream has ended and `decode` needs more: is the rest a message? (`Need`: no.)
+    /// Whether the rest is a message, when the stream has ended and `decode` needs more. (`Need`: no.)
     fn finish(&mut self, _input: &[u8], _cx: &mut Context<'_>) -> Result<Step, FrameError> {
         Ok(Step::Need)
     }
@@ -110,28 +110,28 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
     /// Appends `message` (not over `max`) as a frame. On failure the caller restores `out`.
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError>;
 
-    /// Whether how a message ends can depend on what the other direction has said: then `follow` tells it.
+    /// Whether the end of a message can depend on what the other direction has sent: then `follow` gives it that.
     fn depends_on_requests(&self) -> bool {
         false
     }
 
-    /// From now on this is a direction of that dialogue.
+    /// Makes this a direction of that dialogue.
     fn follow(&mut self, _dialogue: &Dialogue) {}
 
-    /// Whether what can be sent depends on what has been: then `sent` is told of each message.
+    /// Whether what can be sent depends on what was sent before: then `sent` gets each message.
     fn is_stateful(&self) -> bool {
         false
     }
 
-    /// A message has been sent.
+    /// Learns of a message that was sent.
     fn sent(&mut self, _message: &[u8]) {}
 
-    /// Why nothing can be sent with this spec, if so.
+    /// Why nothing can be sent with this spec, where that is so.
     fn decode_only(&self) -> Option<SpecError> {
         None
     }
 
-    /// Bytes in the frame that `input` begins, once its header tells.
+    /// Number of bytes in the frame that `input` begins, once its header shows it.
     fn announced(&self, _input: &[u8]) -> Option<u64> {
         None
     }
@@ -141,42 +141,43 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
         false
     }
 
-    /// Passes over a frame that is too long, where only its end tells how long it is. The first call gets the input
-    /// that `decode` refused, later ones what has arrived since. `ended`: nothing will follow `input`.
+    /// Passes over a frame that is too long, where only its end shows how long it is. The first call gets the input
+    /// that `decode` refused, later ones what has arrived since. `ended`: nothing follows `input`.
     fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         Ok(Discard::More(input.len()))
     }
 
-    /// Whether the next frame can be found behind bytes that break the framing: then `resync` finds it.
+    /// Whether the next frame can be found after bytes that break the framing: then `resync` finds it.
     fn can_resync(&self) -> bool {
         false
     }
 
-    /// From now on, a frame whose checksum is wrong is damaged: for framings that otherwise leave checksums to who reads the frames.
+    /// Counts a frame with a wrong checksum as damaged from now on: for framings that otherwise leave checksums to the
+    /// reader of the frames.
     fn check_sums(&mut self) {}
 
-    /// Looks for the next place where a frame can begin. The first call (`first`) gets all that has arrived of the frame
-    /// that is damaged, and passes over its first byte at least; later calls get what the last one kept, and what has
-    /// arrived since. The state is whatever `decode` left, and is reset afterwards.
+    /// Looks for the next place where a frame can begin. The first call (`first`) gets everything that has arrived of
+    /// the damaged frame, and passes over at least its first byte. Later calls get what the last one kept, and what has
+    /// arrived since. The state is as `decode` left it, and is reset afterwards.
     ///
-    /// The whole is to be linear: no byte is looked at, here and by `decode` from the places found on, more than a fixed
+    /// The whole must be linear: here and in `decode` from the places found on, no byte is looked at more than a fixed
     /// number of times.
     fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
         Discard::More(input.len())
     }
 
-    /// Why no other phase can follow, if so: where a frame ends is not a matter of its bytes alone.
+    /// Why no other phase can follow, where that is so: the end of a frame does not depend on its bytes alone.
     fn must_be_last(&self) -> Option<&'static str> {
         None
     }
 
-    /// What its headers look like, for recognising what a peer really speaks.
+    /// What its headers look like, to recognise what a peer really speaks.
     fn shape(&self) -> Shape {
         Shape::Other
     }
 }
 
-/// The outward look of a framing, for [`crate::diagnose`].
+/// What the frames of a framing look like, for [`crate::diagnose`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// A binary length of `width` bytes at `offset`.
@@ -186,7 +187,7 @@ pub(crate) enum Shape {
         little: bool,
         /// What is added to the value to get the bytes after it.
         adjust: i64,
-        /// The value is a number of bytes as it stands: no mask, no unit.
+        /// Whether the value is a plain number of bytes: no mask, no unit.
         simple: bool,
     },
     /// A length, or a header, in text.
@@ -207,7 +208,7 @@ pub(crate) enum Shape {
 pub struct FramingInfo {
     /// The name, or the pattern of names, as the reference shows it.
     pub name: &'static str,
-    /// How it is written, arguments included.
+    /// The syntax, with its arguments.
     pub syntax: &'static str,
     /// What a frame is, in half a sentence.
     pub frame: &'static str,
@@ -217,7 +218,7 @@ pub struct FramingInfo {
     pub keeps_boundaries: bool,
 }
 
-/// A row of the table of framings, as the framing's own file declares it: what is public of it, and its parser.
+/// A row of the table of framings, as the framing's own file declares it: its public part, and its parser.
 pub(crate) struct Row<C> {
     pub(crate) name: &'static str,
     pub(crate) syntax: &'static str,
@@ -230,7 +231,7 @@ pub(crate) struct Row<C> {
 }
 
 impl<C> Row<C> {
-    /// What is public of it.
+    /// The public part.
     pub(crate) const fn info(&self) -> FramingInfo {
         let Self { name, syntax, frame, examples, keeps_boundaries, .. } = *self;
         FramingInfo { name, syntax, frame, examples, keeps_boundaries }

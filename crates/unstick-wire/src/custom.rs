@@ -1,4 +1,4 @@
-//! A framing of a caller's own, beside those of the table.
+//! Framings that a caller defines, beside those of the table.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -7,14 +7,14 @@ use crate::codec::{Codec, Context, FrameError, Step};
 use crate::error::EncodeError;
 use crate::limits::MAX_LENGTH_OFFSET;
 
-/// Your own framing: how a frame is found in bytes, and made of a message.
+/// A framing of your own: how a frame is found in bytes, and made from a message.
 ///
 /// It is cloned for each direction of each stream, so it may hold state.
 ///
 /// ```
 /// use unstick_wire::{CustomFraming, Framing, FoundFrame};
 ///
-/// /// A byte that counts those behind it.
+/// /// A byte that counts those after it.
 /// #[derive(Debug, Clone)]
 /// struct Short;
 ///
@@ -41,33 +41,34 @@ use crate::limits::MAX_LENGTH_OFFSET;
 /// # Ok::<(), unstick_wire::DecodeError>(())
 /// ```
 pub trait CustomFraming: Clone + Debug + Send + Sync + 'static {
-    /// Finds the frame that starts at `input[0]`; `None` where it has not arrived whole. `input` is not empty. It is called
-    /// with everything that has arrived from that frame on, and again when more has: remember how far you have looked, or long
-    /// frames take quadratic time.
+    /// Finds the frame that starts at `input[0]`; `None` where the frame is not complete. `input` is not empty. It
+    /// holds everything that has arrived from that frame on, and grows from call to call. Remember how far you have
+    /// looked, or long frames take quadratic time.
     ///
     /// # Errors
     ///
-    /// Why no frame can start so: this ends the stream.
+    /// Why no frame can start like this: that ends the stream.
     fn decode(&mut self, input: &[u8]) -> Result<Option<FoundFrame>, String>;
 
     /// Appends `message` as a frame.
     ///
     /// # Errors
     ///
-    /// Why this message cannot be framed. Nothing of it is sent then.
+    /// Why this message cannot be framed. Then nothing of it is sent.
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), String>;
 }
 
-/// Where a frame lies in the input, and its message in it.
+/// Where a frame lies in the input, and where its message lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFrame {
-    /// The message.
+    /// The range of the message.
     pub message: Range<usize>,
-    /// Bytes of the frame, from the input's first on: at least one, and not less than where the message ends.
+    /// Length of the frame, from the first byte of the input: at least one byte, and not less than the end of the
+    /// message.
     pub length: usize,
 }
 
-/// What dispatches to it.
+/// The object-safe form of a framing, for dispatch.
 trait Dispatch: Debug + Send + Sync {
     fn decode(&mut self, input: &[u8]) -> Result<Option<FoundFrame>, String>;
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), String>;
@@ -107,7 +108,7 @@ impl Clone for Custom {
 impl Codec for Custom {
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         match self.0.decode(input).map_err(FrameError::broken)? {
-            // A frame has a header, but no endless one.
+            // A frame may have a header, but not an endless one.
             None if input.len() > cx.max.saturating_add(MAX_LENGTH_OFFSET) => {
                 Err(FrameError::TooLong { length: None, skip: None })
             }
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
     use crate::spec::Framing;
 
-    /// Messages that end in `!`; what begins with `?` is no frame, and `~` is found where nothing is.
+    /// Messages that end in `!`. What begins with `?` is no frame, and `~` finds a frame that is not there.
     #[derive(Debug, Clone)]
     struct Cries;
 

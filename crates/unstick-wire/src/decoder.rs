@@ -1,4 +1,4 @@
-//! Bytes in, messages out: the buffer of one direction of one stream.
+//! Decodes one direction of one stream: bytes in, messages out.
 
 mod damage;
 mod finder;
@@ -30,31 +30,31 @@ pub use messages::Messages;
 /// as slices of the read buffer ([`next`](Self::next)), for hot loops, or owned ([`next_bytes`](Self::next_bytes)).
 /// Memory grows with what has arrived, never with what a header announced.
 ///
-/// After an error the boundaries are lost, and every later call returns the same error. With `damaged=skip` the bytes that
-/// break the framing are passed over instead, up to the next frame: [`take_damage`](Self::take_damage) tells of them.
+/// After an error the boundaries are lost, and every later call returns the same error. With `damaged=skip` the decoder
+/// passes over bytes that break the framing, up to the next frame: [`take_damage`](Self::take_damage) reports them.
 #[derive(Debug)]
-#[repr(C)] // What every message needs comes first: small offsets make short instructions.
+#[repr(C)] // The fields that every message needs come first: small offsets make short instructions.
 pub struct Decoder {
-    /// What has arrived, from the finder's `pos` on not yet taken. Empty while `shared` is not.
+    /// What has arrived; from the finder's `pos` on it is not taken yet. Empty while `shared` is not.
     buf: BytesMut,
     finder: Finder,
-    /// As `buf`, once owned messages have been sliced off it.
+    /// The same as `buf`, once owned messages have been sliced off it.
     shared: Bytes,
     clock: Clock,
 }
 
-/// What is known of time: it is passed in.
+/// The times that the caller passes in.
 #[derive(Debug, Default)]
 struct Clock {
     frame_timeout: Option<Duration>,
     /// When the frame under way was first seen, and where in the stream it begins.
     started: Option<(Instant, u64)>,
-    /// When more was last found to have arrived, and how much had by then.
+    /// When `tick` last saw that more had arrived, and how much had arrived by then.
     arrival: Option<(Instant, u64)>,
 }
 
-/// The longest message in bytes that [`Decoder::next_bytes`] copies. An allocation and a short copy cost about what the
-/// two atomic operations of a slice do, and less where nothing else wants the processor.
+/// The longest message in bytes that [`Decoder::next_bytes`] copies. An allocation and a short copy cost about as much
+/// as the two atomic operations of a slice, and less where nothing else wants the processor.
 const COPIED: usize = 128;
 
 impl Decoder {
@@ -62,12 +62,12 @@ impl Decoder {
         Self { buf: BytesMut::new(), finder: Finder::new(phases), shared: Bytes::new(), clock: Clock::default() }
     }
 
-    /// Sets the longest time from a frame's first byte to its last; `None` (the default) waits for ever.
+    /// Sets the longest time from a frame's first byte to its last; `None` (the default) waits without limit.
     pub fn set_frame_timeout(&mut self, timeout: Option<Duration>) {
         self.clock.frame_timeout = timeout.map(|time| time.min(limits::LONGEST_TIME));
     }
 
-    /// Makes this a direction of an dialogue: what the other direction asks says how the responses end here.
+    /// Makes this a direction of a dialogue: the other direction's requests say how the responses end here.
     pub fn follow(&mut self, dialogue: &Dialogue) {
         self.finder.phases = followed(&self.finder.phases, dialogue);
         self.finder.codec.follow(dialogue);
@@ -79,9 +79,9 @@ impl Decoder {
         self.read_buf(segment.len()).extend_from_slice(segment);
     }
 
-    /// The read buffer with room for `room` more bytes, to be appended to by whoever reads the stream.
+    /// Returns the read buffer with room for `room` more bytes. The caller appends what it reads from the stream.
     ///
-    /// What is in it already belongs to frames under way: only append. After an error nothing is kept in it.
+    /// What is in it already belongs to frames under way: only append. After an error the decoder keeps nothing in it.
     #[inline]
     pub fn read_buf(&mut self, room: usize) -> &mut BytesMut {
         if self.finder.failed.is_some() {
@@ -100,7 +100,7 @@ impl Decoder {
         &mut self.buf
     }
 
-    /// Gives the read buffer's memory back where nothing is in it: for streams that may be idle for long.
+    /// Frees the read buffer's memory where nothing is in it: for streams that may be idle for long.
     pub fn shrink(&mut self) {
         if self.pending().is_empty() {
             self.finder.before += self.finder.pos as u64;
@@ -111,14 +111,15 @@ impl Decoder {
         }
     }
 
-    /// Drops what has arrived of the unfinished frame, and gives its memory back: nothing more can be decoded of the stream.
+    /// Drops what has arrived of the unfinished frame, and frees its memory. Nothing more can be decoded from the
+    /// stream.
     pub fn discard_pending(&mut self) {
         self.finder.pos += self.pending().len();
         self.shrink();
     }
 
-    /// Takes the rest back from the buffer that messages were sliced off: the whole buffer where no message is held
-    /// any more, else a copy of the rest.
+    /// Takes the rest back from the buffer that messages were sliced off: the whole buffer where no message is held any
+    /// more, else a copy of the rest.
     fn unshare(&mut self, room: usize) {
         let mut rest = std::mem::take(&mut self.shared);
         rest.advance(self.finder.pos);
@@ -132,13 +133,13 @@ impl Decoder {
         };
     }
 
-    /// Says that the stream has ended: what [`next`](Self::next) finds from now on is its rest.
+    /// Says that the stream has ended: from now on [`next`](Self::next) finds what is left.
     pub fn finish(&mut self) {
         self.finder.finish();
     }
 
-    /// Says that the stream broke off, where its transport can tell that from an end: what has arrived of a frame is no
-    /// message, not even where an end would have made it one. Take the messages that are whole before.
+    /// Says that the stream broke off, where its transport can tell that from an end. What has arrived of a frame is
+    /// then no message, even where an end would have made it one. Take the complete messages first.
     ///
     /// # Errors
     ///
@@ -156,13 +157,14 @@ impl Decoder {
         }
     }
 
-    /// What has arrived of the frame that is not whole yet.
+    /// What has arrived of the frame that is not complete.
     #[inline]
     pub fn pending(&self) -> &[u8] {
         if self.shared.is_empty() { &self.buf[self.finder.pos..] } else { &self.shared[self.finder.pos..] }
     }
 
-    /// Bytes of memory that the unfinished frame keeps: the buffer's room too, of which more may be reserved than has arrived.
+    /// Number of bytes of memory that the unfinished frame keeps: the buffer's capacity too, which may be more than has
+    /// arrived.
     pub fn held(&self) -> usize {
         if self.pending().is_empty() {
             0
@@ -171,8 +173,8 @@ impl Decoder {
         }
     }
 
-    /// A question about what the stream begins with, for as long as no message has been taken: the framing makes messages
-    /// of it, but who sent it most probably speaks something else. Nothing has failed.
+    /// Guesses the protocol from the first bytes of the stream, as a question, as long as no message was taken. The
+    /// framing makes messages of these bytes, but the sender most probably speaks something else. Nothing has failed.
     pub fn guess_protocol(&self) -> Option<Cow<'static, str>> {
         if self.finder.taken() > 0 || self.finder.failed.is_some() {
             return None;
@@ -180,20 +182,20 @@ impl Decoder {
         guess_protocol(self.pending(), self.finder.codec.shape())
     }
 
-    /// Messages passed over because they were too long (`oversize=discard`).
+    /// Number of messages passed over because they were too long (`oversize=discard`).
     pub fn discarded(&self) -> u64 {
         self.finder.discarded
     }
 
-    /// The next message, borrowed from the read buffer; `None` until more has been fed.
+    /// Returns the next message, borrowed from the read buffer; `None` until more is fed.
     ///
     /// # Errors
     ///
-    /// Where the bytes are not what the framing says, a message is over `max`, or the stream ended inside a frame.
+    /// When the bytes are not what the framing says, a message is over `max`, or the stream ended inside a frame.
     #[inline(always)]
     #[allow(clippy::should_implement_trait)] // It lends, which no Iterator can.
     pub fn next(&mut self) -> Result<Option<&[u8]>, DecodeError> {
-        // The fast path is tried on the buffer alone: it is empty where messages have been sliced off.
+        // The fast path is tried on `buf` alone, which is empty once messages have been sliced off.
         if let Some(frame) = self.finder.fast_path.bounds(&self.buf, self.finder.pos)
             && frame.is_in(&self.buf)
         {
@@ -208,8 +210,8 @@ impl Decoder {
         })
     }
 
-    /// The next message with the frame in which it arrived: for programs that show bytes. Slower than [`next`](Self::next),
-    /// and may take turns with it.
+    /// Returns the next message with the frame in which it arrived: for programs that show bytes. Slower than
+    /// [`next`](Self::next); both may be called in turn.
     ///
     /// # Errors
     ///
@@ -226,16 +228,17 @@ impl Decoder {
         Ok(Some(Frame { message, bytes, layout: FrameLayout::new(&self.finder.phases[phase].codec, bytes, lies) }))
     }
 
-    /// The messages in what has arrived, one after the other, as [`next`](Self::next) gives them: for loops over many small
-    /// ones. Where the decoder stands is written back once, when the cursor is dropped, and not for every message.
+    /// Returns a cursor over the messages that have arrived, one after the other, as [`next`](Self::next) gives them:
+    /// for loops over many small ones. It writes the decoder's position back once, when it is dropped, and not for
+    /// every message.
     #[inline]
     pub fn messages(&mut self) -> Messages<'_> {
         let arrived = if self.shared.is_empty() { &self.buf[..] } else { &self.shared[..] };
         Messages::new(arrived, &mut self.finder)
     }
 
-    /// The next message, owned: a slice of the read buffer that keeps it alive, or for a small message a copy, so that
-    /// one that is held for long does not hold a whole buffer.
+    /// Returns the next message, owned: a slice of the read buffer that keeps it alive. A small message is copied, so
+    /// that one that is held for long does not hold a whole buffer.
     ///
     /// # Errors
     ///
@@ -275,7 +278,8 @@ impl Decoder {
         self.shared.slice(start..end)
     }
 
-    /// The whole buffer, which one frame has filled from `start` on: a message that comes alone is shared with nobody.
+    /// Hands over the whole buffer, which one frame has filled from `start` on: a message that comes alone is shared
+    /// with nobody.
     fn hand_over(&mut self, start: usize) -> Bytes {
         self.finder.before += self.finder.pos as u64;
         self.finder.pos = 0;
@@ -284,13 +288,13 @@ impl Decoder {
         message
     }
 
-    /// Tells the time, after messages have been taken and whenever [`deadline`](Self::deadline) comes.
+    /// Tells the decoder the time. Call it after messages were taken, and whenever [`deadline`](Self::deadline) comes.
     ///
-    /// As long as messages wait to be taken no time is counted: a slow reader is not the peer's fault.
+    /// No time is counted while messages wait to be taken: a slow reader is not the peer's fault.
     ///
     /// # Errors
     ///
-    /// Where a frame is not whole after the frame timeout.
+    /// When a frame is not complete after the frame timeout.
     pub fn tick(&mut self, now: Instant) -> Result<(), DecodeError> {
         let start = self.finder.frame_start();
         let arrived = self.finder.taken() + self.pending().len() as u64;
@@ -321,7 +325,7 @@ impl Decoder {
         }
     }
 
-    /// When [`tick`](Self::tick) has to be called next; `None`: not before more has been fed.
+    /// When [`tick`](Self::tick) must be called next; `None`: not before more is fed.
     pub fn deadline(&self) -> Option<Instant> {
         if self.pending().is_empty() && self.finder.skip.is_none() || self.finder.failed.is_some() {
             return None;
@@ -335,8 +339,8 @@ impl Decoder {
         timeout.into_iter().chain(gap).min()
     }
 
-    /// What has been passed over as damaged since this was last called (`damaged=skip`), if anything: once the next frame
-    /// is found or the stream has ended, or with `now`, in any case.
+    /// Takes what was passed over as damaged since the last call (`damaged=skip`), if anything. It is ready once the
+    /// next frame is found or the stream has ended; with `now`, in any case.
     pub fn take_damage(&mut self, now: bool) -> Option<Damage> {
         self.finder.take_damage(now)
     }

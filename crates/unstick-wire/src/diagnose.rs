@@ -1,13 +1,13 @@
-//! One table of what a peer may really be speaking, asked when its bytes break the framing.
+//! Guesses what a peer really speaks when its bytes break the framing, from one table.
 //!
-//! A diagnosis is a question for the user, never a decision: the stream has failed already.
+//! A diagnosis is a question for the user, never a decision: the stream has already failed.
 
 use memchr::memchr;
 
 use crate::codec::{Shape, quoted};
 use crate::error::{DecodeErrorKind, Text};
 
-/// What is known of a frame that failed.
+/// What is known about a frame that failed.
 pub(crate) struct Evidence<'a> {
     pub(crate) kind: &'a DecodeErrorKind,
     /// Its first bytes, as far as they have arrived, at most [`INSPECTED`].
@@ -15,19 +15,19 @@ pub(crate) struct Evidence<'a> {
     pub(crate) shape: Shape,
 }
 
-/// How many bytes of a frame are looked at. The first line of text should be among them.
+/// Number of bytes of a frame that are looked at. The first line of text should be among them.
 pub(crate) const INSPECTED: usize = 1024;
 
-/// A line of the table.
+/// A row of the table.
 struct Diagnosis {
-    /// What it recognises. Two never share a name.
+    /// What it recognises. No two rows share a name.
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests hold cases and table against each other by it"))]
     name: &'static str,
-    /// The sentence to say, if this is it.
+    /// Returns the sentence to print if this is it.
     sees: fn(&Evidence<'_>) -> Option<Text>,
 }
 
-/// All recognitions; the first that sees something speaks.
+/// All diagnoses; the first that recognises something is used.
 const DIAGNOSES: &[Diagnosis] = &[
     Diagnosis { name: "an HTTP request", sees: |evidence| http(evidence, METHODS, "is the peer speaking HTTP?") },
     Diagnosis { name: "an HTTP response", sees: |evidence| http(evidence, &["HTTP/"], "is the peer an HTTP server?") },
@@ -48,7 +48,7 @@ const DIAGNOSES: &[Diagnosis] = &[
     Diagnosis { name: "LF where CRLF was meant", sees: bare_lf },
 ];
 
-/// What the table has to say about a frame that failed.
+/// What the table says about a frame that failed.
 #[cold]
 pub(crate) fn diagnose(evidence: &Evidence<'_>) -> Option<Text> {
     DIAGNOSES.iter().find_map(|diagnosis| (diagnosis.sees)(evidence))
@@ -57,7 +57,8 @@ pub(crate) fn diagnose(evidence: &Evidence<'_>) -> Option<Text> {
 const METHODS: &[&str] = &["GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE "];
 
 impl Evidence<'_> {
-    /// The frame begins with one of these texts, or with as much of it as a length of three bytes or more has quoted.
+    /// Asks the question if the frame begins with one of these texts, or with as much of one as has arrived, at least
+    /// three bytes.
     fn begins(&self, texts: &[&str], question: &str) -> Option<Text> {
         let same = |text: &&&str| {
             let length = self.head.len().min(text.len());
@@ -67,12 +68,12 @@ impl Evidence<'_> {
         Some(format!("its bytes are the text {}: {question}", self.quote(text.len())).into())
     }
 
-    /// So many of its first bytes.
+    /// Quotes at most this many of its first bytes.
     fn quote(&self, most: usize) -> String {
         quoted(&self.head[..self.head.len().min(most)])
     }
 
-    /// The value of a binary length that stands for itself, in its own byte order and in the other.
+    /// The value of a plain binary length, in its own byte order and in the other.
     fn values(&self) -> Option<(u64, u64)> {
         let Shape::Binary { offset, width, little, simple: true, .. } = self.shape else { return None };
         let field = self.head.get(offset..offset + width)?;
@@ -82,21 +83,21 @@ impl Evidence<'_> {
     }
 }
 
-/// HTTP, where it was not HTTP that was meant.
+/// Recognises HTTP, where HTTP was not expected.
 fn http(evidence: &Evidence<'_>, texts: &[&str], question: &str) -> Option<Text> {
     if evidence.shape == Shape::Http { None } else { evidence.begins(texts, question) }
 }
 
-/// What a stream's first bytes begin, where a framing of this shape makes messages of them all the same: somebody who greets
-/// with TLS, or refuses what is no TLS, did not mean a line.
+/// Guesses from a stream's first bytes what the peer speaks, where a framing of this shape makes messages of them all
+/// the same. A peer that sends a TLS handshake, or a TLS alert because it got no TLS, does not mean a line.
 pub(crate) fn guess_protocol(head: &[u8], shape: Shape) -> Option<Text> {
-    /// Kinds of a handshake's first message, and levels of an alert (RFC 8446, sections 4 and 6).
+    /// Types of a handshake's first message, and levels of an alert (RFC 8446, sections 4 and 6).
     const HELLOS: std::ops::RangeInclusive<u8> = 1..=2;
     match *head {
         [0x16, 3, 0..=4, _, _, kind, ..] | [0x15, 3, 0..=4, 0, 2, kind, _, ..] if HELLOS.contains(&kind) => {}
         _ => return None,
     }
-    // Others have failed by now, or are for TLS itself.
+    // The other shapes have failed by now, or are for TLS itself.
     matches!(shape, Shape::Line { .. } | Shape::Other).then(|| tls_record(head))
 }
 
@@ -104,7 +105,7 @@ fn tls_record(head: &[u8]) -> Text {
     format!("its bytes {} begin a TLS record: is the peer speaking TLS?", quoted(&head[..3])).into()
 }
 
-/// A handshake or alert record: type, then version 3.x.
+/// A handshake or alert record: its type, then version 3.x.
 fn tls(evidence: &Evidence<'_>) -> Option<Text> {
     match *evidence.head {
         [0x15 | 0x16, 3, 0..=4, ..] => Some(tls_record(evidence.head)),
@@ -124,7 +125,7 @@ fn proxy(evidence: &Evidence<'_>) -> Option<Text> {
     evidence.begins(&["PROXY TCP", "PROXY UNKNOWN"], "is a load balancer between us and the peer?")
 }
 
-/// IAC WILL, WONT, DO, DONT.
+/// IAC, then WILL, WONT, DO or DONT.
 fn telnet(evidence: &Evidence<'_>) -> Option<Text> {
     match *evidence.head {
         [0xff, 0xfb..=0xfe, ..] => {
@@ -146,7 +147,7 @@ fn resp(evidence: &Evidence<'_>) -> Option<Text> {
     None
 }
 
-/// `<34>1 ...` where a length in digits was meant: RFC 6587 has both ways.
+/// `<34>1 ...` where a length in digits was expected: RFC 6587 has both ways.
 fn syslog(evidence: &Evidence<'_>) -> Option<Text> {
     let digits = evidence.head.strip_prefix(b"<")?.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if evidence.shape == Shape::TextHeader && (1..=3).contains(&digits) && evidence.head.get(digits + 1) == Some(&b'>')
@@ -168,7 +169,7 @@ fn json(evidence: &Evidence<'_>) -> Option<Text> {
     None
 }
 
-/// Too much in one order, and in the other a length under the limit, or just what has arrived.
+/// The length is too large in one byte order; in the other it is under the limit, or exactly what has arrived.
 fn other_byte_order(evidence: &Evidence<'_>) -> Option<Text> {
     let Shape::Binary { offset, width, little, adjust, .. } = evidence.shape else { return None };
     let (value, swapped) = evidence.values()?;
@@ -186,7 +187,7 @@ fn other_byte_order(evidence: &Evidence<'_>) -> Option<Text> {
     })
 }
 
-/// The stream ended just as many bytes short as the length field, or the header, has.
+/// The stream ended short by exactly the size of the length field, or of the header.
 fn counts_itself(evidence: &Evidence<'_>) -> Option<Text> {
     let (Shape::Binary { offset, width, adjust, .. }, DecodeErrorKind::Incomplete { got, of: Some(of) }) =
         (evidence.shape, evidence.kind)
@@ -201,7 +202,7 @@ fn counts_itself(evidence: &Evidence<'_>) -> Option<Text> {
     Some(format!("{short} bytes short: does the peer's length count itself? try adj={adjust}").into())
 }
 
-/// A length that says less than itself, where it is meant to count itself.
+/// The length is less than its own size, although it should count itself.
 fn counts_only_the_rest(evidence: &Evidence<'_>) -> Option<Text> {
     let (Shape::Binary { adjust, .. }, DecodeErrorKind::Broken(_)) = (evidence.shape, evidence.kind) else {
         return None;
@@ -213,7 +214,7 @@ fn counts_only_the_rest(evidence: &Evidence<'_>) -> Option<Text> {
     None
 }
 
-/// All that can be seen of the first line is text.
+/// The visible part of the first line is text.
 fn text(evidence: &Evidence<'_>) -> Option<Text> {
     let Shape::Binary { .. } = evidence.shape else { return None };
     let line = &evidence.head[..memchr(b'\n', evidence.head).unwrap_or(evidence.head.len())];
@@ -224,7 +225,7 @@ fn text(evidence: &Evidence<'_>) -> Option<Text> {
     Some(format!("its bytes are the text {}: is the peer sending lines? try `line`", quoted_line(evidence.head)).into())
 }
 
-/// The first line's beginning, short enough for a sentence.
+/// The beginning of the first line, short enough for a sentence.
 fn quoted_line(head: &[u8]) -> String {
     let line = &head[..memchr(b'\n', head).unwrap_or(head.len())];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -245,7 +246,7 @@ fn binary(evidence: &Evidence<'_>) -> Option<Text> {
     })
 }
 
-/// Lines, but none that ends as it should.
+/// There are lines, but none ends in CRLF.
 fn bare_lf(evidence: &Evidence<'_>) -> Option<Text> {
     if evidence.shape == (Shape::Line { crlf: true }) && memchr(b'\n', evidence.head).is_some() {
         return Some("its lines end in LF alone: try `line`".into());
@@ -260,7 +261,7 @@ mod tests {
     use super::{DIAGNOSES, INSPECTED};
     use crate::Framing;
 
-    /// Diagnosis, framing, what the peer sends before it closes, what the user is told.
+    /// Diagnosis, framing, what the peer sends before it closes, what the user reads.
     const CASES: &[(&str, &str, &[u8], &str)] = &[
         (
             "an HTTP request",

@@ -1,7 +1,7 @@
-//! What the two directions of one conversation know of each other: which HTTP request a response answers.
+//! Links the two directions of one conversation: which HTTP request a response answers.
 //!
 //! A response to HEAD has no body, and neither has one that accepts CONNECT, whatever their heads announce (RFC 9112,
-//! section 6.3). Only who has seen the request can know.
+//! section 6.3). Only a side that has seen the request can know.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,19 +33,19 @@ use crate::limits::MAX_OPEN_HEADS;
 pub struct Dialogue {
     /// Requests of this direction.
     asks: Arc<Mutex<Open>>,
-    /// Requests of the other direction, which this one's responses answer.
+    /// Requests of the other direction, which this direction's responses answer.
     answers: Arc<Mutex<Open>>,
 }
 
 impl Dialogue {
-    /// Both shares of a conversation's two directions.
+    /// Makes the shares of a conversation's two directions.
     pub(crate) fn pair() -> (Self, Self) {
         let (one, other) = (Arc::default(), Arc::default());
         let back = Self { asks: Arc::clone(&other), answers: Arc::clone(&one) };
         (Self { asks: one, answers: other }, back)
     }
 
-    /// A request begins. False where too many responses without a body are waited for.
+    /// Records a request. Returns false where too many requests already wait for responses that may have no body.
     pub(crate) fn ask(&self, method: &[u8]) -> bool {
         let mut open = lock(&self.asks);
         let number = open.asked;
@@ -58,12 +58,12 @@ impl Dialogue {
         room
     }
 
-    /// Whether such a request cannot be remembered.
+    /// Whether there is no room to remember such a request.
     pub(crate) fn is_full(&self, method: &[u8]) -> bool {
         Bodiless::of(method).is_some() && lock(&self.asks).bodiless.len() >= MAX_OPEN_HEADS
     }
 
-    /// Whether a response with this status, which is the next, has no body because of its request.
+    /// Whether the next response, with this status, has no body because of its request.
     pub(crate) fn is_bodiless(&self, status: u16) -> bool {
         let open = lock(&self.answers);
         match open.bodiless.front() {
@@ -73,10 +73,11 @@ impl Dialogue {
         }
     }
 
-    /// The head of a response has come, or the response has been sent. Interim ones answer nothing yet.
+    /// Records that the head of a response has arrived, or that the response was sent. Interim responses answer nothing
+    /// yet.
     pub(crate) fn answer(&self, status: u16) {
         let mut open = lock(&self.answers);
-        // Who speaks without being asked answers nobody: a server that closes an idle connection with 408.
+        // A response without a request answers nothing: a server may close an idle connection with 408.
         if status < 200 || open.answered == open.asked {
             return;
         }
@@ -91,25 +92,25 @@ impl Dialogue {
 /// Requests of one direction.
 #[derive(Debug, Default)]
 struct Open {
-    /// How many there were.
+    /// Number of requests.
     asked: u64,
-    /// How many of them have been answered.
+    /// Number of requests that have been answered.
     answered: u64,
-    /// The number of each that has not been answered and whose response may have no body.
+    /// The number of each unanswered request whose response may have no body, and when it has none.
     bodiless: VecDeque<(u64, Bodiless)>,
 }
 
 /// When a response has no body.
 #[derive(Debug, Clone, Copy)]
 enum Bodiless {
-    /// HEAD.
+    /// After HEAD.
     Always,
-    /// CONNECT: where it was accepted.
+    /// After CONNECT, where it was accepted.
     Accepted,
 }
 
 impl Bodiless {
-    /// What a request with this method says of its response. Methods are case-sensitive.
+    /// What a request with this method implies for its response. Methods are case-sensitive.
     fn of(method: &[u8]) -> Option<Self> {
         match method {
             b"HEAD" => Some(Self::Always),

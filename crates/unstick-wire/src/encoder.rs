@@ -1,4 +1,4 @@
-//! Messages in, frames out.
+//! Encodes one direction of one stream: messages in, frames out.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ pub struct Encoder {
     codec: AnyCodec,
     max: usize,
     phase: usize,
-    /// Frames left in this phase; 0 in the last one.
+    /// Number of frames left in this phase; 0 in the last one.
     left: u64,
-    /// The framing is still to change, or depends on what has been sent.
+    /// Whether the framing will still change, or depends on what was sent.
     unusual: bool,
 }
 
@@ -28,8 +28,8 @@ impl Encoder {
         Self { codec: first.codec.clone(), max: first.max, phase: 0, left: first.times, unusual, phases }
     }
 
-    /// Makes this a direction of an dialogue: the requests that it sends, or those that its responses answer, are known to
-    /// the other direction.
+    /// Makes this a direction of a dialogue: the other direction then knows the requests that it sends, or that its
+    /// responses answer.
     pub fn follow(&mut self, dialogue: &Dialogue) {
         self.phases = followed(&self.phases, dialogue);
         self.codec.follow(dialogue);
@@ -40,8 +40,8 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// Where this framing cannot carry the message unchanged: it is over `max`, longer than its length field can say,
-    /// or contains its own delimiter. `out` is then as it was, and the next message can be encoded.
+    /// When this framing cannot carry the message unchanged: it is over `max`, longer than its length field can say,
+    /// or contains its own delimiter. `out` is then unchanged, and the next message can be encoded.
     #[inline]
     pub fn encode(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         if self.unusual {
@@ -50,7 +50,7 @@ impl Encoder {
         encode(&self.codec, self.max, message, out)
     }
 
-    /// The same where more has to be looked at than this message.
+    /// The same where more than this message must be considered.
     fn encode_in_phases(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let at = self.phase_of(message);
         if at > self.phase {
@@ -72,7 +72,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// The first phase from this one on that holds for a message.
+    /// The first phase, from this one on, that holds for a message.
     fn phase_of(&self, message: &[u8]) -> usize {
         let passed_over =
             |phase: &&Phase| phase.if_prefix.as_ref().is_some_and(|mark| mark.stands_in(message) != Some(true));

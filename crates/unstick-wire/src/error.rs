@@ -1,4 +1,4 @@
-//! What can go wrong between a spec, a message and its bytes, said so that a user can act on it.
+//! Errors of specs, messages and bytes, in words that a user can act on.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::quantity::size;
 
-/// Text of an error: mostly fixed, sometimes made.
+/// The text of an error: usually fixed, sometimes built.
 pub(crate) type Text = Cow<'static, str>;
 
-/// A framing spec that means nothing, or something that cannot be done.
+/// A framing spec that has no meaning, or something that cannot be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecError {
     what: Text,
@@ -22,7 +22,7 @@ impl SpecError {
         Self { what: what.into(), hint: None, needs_framing: false }
     }
 
-    /// Says that a framing would help.
+    /// Marks that a framing would help.
     pub(crate) fn needing_framing(self) -> Self {
         Self { needs_framing: true, ..self }
     }
@@ -32,12 +32,12 @@ impl SpecError {
         self
     }
 
-    /// What to do about it, where something is known.
+    /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// Whether it would mean something if the bytes had a framing.
+    /// Whether it would make sense if the bytes had a framing.
     pub fn needs_framing(&self) -> bool {
         self.needs_framing
     }
@@ -51,11 +51,11 @@ impl fmt::Display for SpecError {
 
 impl std::error::Error for SpecError {}
 
-/// The bytes of a stream that are not what its framing says. The stream's boundaries are lost: it has to be closed.
+/// Bytes of a stream that are not what its framing says. The boundaries are lost: the stream must be closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError(Box<Details>);
 
-/// Boxed, so that what a decoder returns for each message stays small.
+/// The details, boxed so that a decoder's result for each message stays small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Details {
     kind: DecodeErrorKind,
@@ -80,32 +80,32 @@ impl DecodeError {
         Self(Box::new(Details { kind, hint, offset }))
     }
 
-    /// A hint at what the peer may really be speaking, where its bytes are recognised. It is in the text too.
+    /// A hint at what the peer may really speak, where its bytes are recognised. The text contains it too.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
 
-    /// Where in the stream the broken frame begins, in bytes from its start.
+    /// Where in the stream the broken frame begins, in bytes from the start.
     pub fn offset(&self) -> u64 {
         self.0.offset
     }
 
-    /// The message is longer than `max`.
+    /// Whether the message is longer than `max`.
     pub fn is_too_long(&self) -> bool {
         matches!(self.0.kind, DecodeErrorKind::TooLong { .. })
     }
 
-    /// The bytes are none that a frame of this framing holds.
+    /// Whether no frame of this framing holds such bytes.
     pub fn is_broken(&self) -> bool {
         matches!(self.0.kind, DecodeErrorKind::Broken(_))
     }
 
-    /// The stream ended inside a frame.
+    /// Whether the stream ended inside a frame.
     pub fn is_incomplete(&self) -> bool {
         matches!(self.0.kind, DecodeErrorKind::Incomplete { .. })
     }
 
-    /// The frame did not end within the frame timeout.
+    /// Whether the frame did not end within the frame timeout.
     pub fn is_timeout(&self) -> bool {
         matches!(self.0.kind, DecodeErrorKind::TimedOut { .. })
     }
@@ -123,7 +123,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// The article of a number that is read aloud: an 8, an 11, an 18,000.
+/// The article of a number as people say it: an 8, an 11, an 18,000.
 fn article(number: u64) -> &'static str {
     let digits = number.to_string();
     let eleven = digits.len() % 3 == 2 && (digits.starts_with("11") || digits.starts_with("18"));
@@ -172,7 +172,7 @@ pub enum EncodeError {
     /// The message is over `max`.
     #[error("the message has {}, over the limit of {}", Bytes(*length as u64), size(*limit as u64))]
     TooLong {
-        /// Bytes in the message.
+        /// Number of bytes in the message.
         length: usize,
         /// The limit, in bytes.
         limit: usize,
@@ -180,12 +180,12 @@ pub enum EncodeError {
     /// The message is longer than the length field can say.
     #[error("the message has {}, more than its length field can say (at most {largest})", Bytes(*length as u64))]
     DoesNotFit {
-        /// Bytes in the message.
+        /// Number of bytes in the message.
         length: usize,
         /// The longest message that fits, in bytes.
         largest: u64,
     },
-    /// The message contains what ends a message, and would arrive as two.
+    /// The message contains its own delimiter, and would arrive as two.
     #[error("the message contains its own delimiter ({delimiter}) at byte {at}, and would arrive in pieces")]
     ContainsDelimiter {
         /// The delimiter, named.
@@ -193,12 +193,12 @@ pub enum EncodeError {
         /// Its place in the message, in bytes.
         at: usize,
     },
-    /// The message is not one that frames of this kind can hold.
+    /// Frames of this kind cannot hold the message.
     #[error("{what}")]
     Unfit {
         /// Why not.
         what: Cow<'static, str>,
-        /// What to do about it, where something is known.
+        /// What to do about it, where that is known.
         hint: Option<&'static str>,
     },
 }
@@ -208,12 +208,12 @@ impl EncodeError {
         Self::Unfit { what: what.into(), hint: None }
     }
 
-    /// The same with what to do about it.
+    /// The same, with what to do about it.
     pub(crate) fn unfit_but(what: impl Into<Text>, hint: &'static str) -> Self {
         Self::Unfit { what: what.into(), hint: Some(hint) }
     }
 
-    /// What to do about it, where something is known. Not part of the text.
+    /// What to do about it, where that is known. Not part of the text.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::TooLong { .. } => Some("max= raises the limit at this end, as in line,max=64M"),

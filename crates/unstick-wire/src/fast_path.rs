@@ -1,17 +1,17 @@
-//! The fast path: what a loop over many small messages needs of a framing, in a few instructions that are inlined into
-//! that loop. It knows whole frames of two kinds, and leaves everything else to the framing's codec.
+//! Finds whole frames of two kinds in a few instructions, inlined into loops over many small messages. It leaves
+//! everything else to the framing's codec.
 
 use memchr::memchr;
 
-/// A quick way to what the codec would find at the start of a frame.
+/// A quick way to find what the codec would find at the start of a frame.
 ///
-/// One plain struct for all kinds, and no enum with fields: kinds that use the same bytes for fields of unlike sizes are taken apart
-/// into bytes where a loop holds them in registers, and put together again for every message.
+/// One plain struct serves all kinds, not an enum with fields. If kinds used the same bytes for fields of different
+/// sizes, a loop would hold those fields as single bytes in registers, and join them again for every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FastPath {
     kind: Kind,
     header: Header,
-    /// Bits of the eight bytes that are not of the length.
+    /// Number of bits of the eight bytes that are not part of the length.
     unused: u64,
 }
 
@@ -23,17 +23,17 @@ enum Kind {
     Closed,
     /// A header with a big-endian length of two bytes in it.
     Big16,
-    /// One of four bytes.
+    /// A header with a big-endian length of four bytes.
     Big32,
-    /// A little-endian one of four bytes.
+    /// A header with a little-endian length of four bytes.
     Little32,
-    /// A big-endian one in the first of eight bytes.
+    /// A big-endian length in the first of eight bytes.
     Big,
-    /// A little-endian one.
+    /// A little-endian length in the first of eight bytes.
     Little,
-    /// A LEB128 length of one byte or two behind `offset` bytes; the message is at most `most` bytes long.
+    /// A LEB128 length of one or two bytes after `offset` bytes; the message is at most `most` bytes long.
     Varint,
-    /// The same, and the message holds all of that.
+    /// The same, but the message includes all of that.
     VarintKept,
     /// A line of at most `most` bytes that ends in CRLF or in LF alone.
     AnyLine,
@@ -43,22 +43,22 @@ enum Kind {
     CrlfLine,
 }
 
-/// A length in a header, and what it says of the frame.
+/// A length in a header, and what it says about the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// Bytes before the length.
+    /// Number of bytes before the length.
     pub(crate) offset: usize,
-    /// Bytes in front that are not of the message.
+    /// Number of bytes before the message that are not part of it.
     pub(crate) start: usize,
-    /// What is added to the length to get the bytes of the frame.
+    /// What is added to the length to get the size of the frame.
     pub(crate) add: usize,
     /// The smallest length that a frame can have.
     pub(crate) least: u64,
-    /// The largest one that is not over the limit.
+    /// The largest length that is not over the limit.
     pub(crate) most: u64,
 }
 
-/// A frame: its message is `input[start..end]`, where that has arrived, and the next one begins at `next`.
+/// A frame: its message is `input[start..end]`, where that has arrived, and the next frame begins at `next`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrameBounds {
     pub(crate) start: usize,
@@ -67,7 +67,7 @@ pub(crate) struct FrameBounds {
 }
 
 impl FrameBounds {
-    /// Whether its message has arrived whole, and with it the frame.
+    /// Whether its message has arrived completely, and with it the frame.
     #[inline(always)]
     pub(crate) fn is_in(self, input: &[u8]) -> bool {
         self.start <= self.end && self.end <= input.len()
@@ -75,14 +75,14 @@ impl FrameBounds {
 }
 
 impl FastPath {
-    /// There is none.
+    /// No fast path.
     pub(crate) const CLOSED: Self = Self::of(Kind::Closed, Header { offset: 0, start: 0, add: 0, least: 0, most: 0 });
 
     const fn of(kind: Kind, header: Header) -> Self {
         Self { kind, header, unused: 0 }
     }
 
-    /// The quick way to frames with a length of `width` bytes, 1 to 8, in their header.
+    /// The fast path for frames with a length of `width` bytes, 1 to 8, in their header.
     pub(crate) fn with_length(width: usize, little: bool, header: Header) -> Self {
         let kind = match (width, little) {
             (2, false) => Kind::Big16,
@@ -94,13 +94,14 @@ impl FastPath {
         Self { unused: 64 - 8 * width as u64, ..Self::of(kind, header) }
     }
 
-    /// The quick way to frames with a LEB128 length behind `offset` bytes. `keep`: messages have all that is before them.
+    /// The fast path for frames with a LEB128 length after `offset` bytes. `keep`: messages include everything before
+    /// them.
     pub(crate) fn varint(offset: usize, max: usize, keep: bool) -> Self {
         let kind = if keep { Kind::VarintKept } else { Kind::Varint };
         Self::of(kind, Header { offset, start: 0, add: 0, least: 0, most: max as u64 })
     }
 
-    /// The quick way to lines. `crlf`: of those that end in CRLF; `lf`: of those that end in LF alone.
+    /// The fast path for lines. `crlf`: lines that end in CRLF; `lf`: lines that end in LF alone.
     pub(crate) fn line(max: usize, crlf: bool, lf: bool) -> Self {
         let kind = match (crlf, lf) {
             (true, true) => Kind::AnyLine,
@@ -111,7 +112,7 @@ impl FastPath {
         Self::of(kind, Header { offset: 0, start: 0, add: 0, least: 0, most: max as u64 })
     }
 
-    /// The frame that starts at `input[at]`, if that can be seen. `None` says nothing.
+    /// The frame that starts at `input[at]`, if it is visible here. `None` proves nothing.
     #[inline(always)]
     pub(crate) fn bounds(&self, input: &[u8], at: usize) -> Option<FrameBounds> {
         let header = &self.header;
@@ -119,8 +120,8 @@ impl FastPath {
             Kind::Big16 => header.frame(input, at, |field| u16::from_be_bytes(field).into()),
             Kind::Big32 => header.frame(input, at, |field| u32::from_be_bytes(field).into()),
             Kind::Little32 => header.frame(input, at, |field| u32::from_le_bytes(field).into()),
-            // Eight bytes are loaded at once, whatever the width. The last messages in a buffer may have fewer before
-            // them and behind, and go the long way.
+            // Eight bytes are loaded at once, whatever the width. The last messages in a buffer may have fewer bytes
+            // before and after them, and take the slow path.
             Kind::Big => header.frame(input, at, |field| u64::from_be_bytes(field) >> self.unused),
             Kind::Little => header.frame(input, at, |field| u64::from_le_bytes(field) << self.unused >> self.unused),
             Kind::Varint => header.varint(input, at, false),
@@ -142,8 +143,9 @@ impl Header {
         at: usize,
         read: impl Fn([u8; WIDTH]) -> u64,
     ) -> Option<FrameBounds> {
-        // Where a frame ends is what the next one waits for. So what is known without the length is summed up before it
-        // comes, and the field is looked up in what lies behind the offset: one sum less between `at` and its bytes.
+        // The next frame waits for the end of this one. So what is known without the length is added before the length
+        // is loaded, and the field is looked up in the input after the offset. That saves one addition between `at` and
+        // its bytes.
         let floor = at.wrapping_add(self.add);
         let value = read(*input.get(self.offset..)?.get(at..)?.first_chunk()?);
         if value < self.least || value > self.most {
@@ -153,7 +155,7 @@ impl Header {
         Some(FrameBounds { start: at + self.start, end, next: end })
     }
 
-    /// The frame with a LEB128 length of one byte or two.
+    /// The frame with a LEB128 length of one or two bytes.
     #[inline(always)]
     fn varint(&self, input: &[u8], at: usize, keep: bool) -> Option<FrameBounds> {
         let field = input.get(self.offset..)?.get(at..)?;
@@ -180,7 +182,7 @@ impl Header {
     }
 }
 
-/// Where the first LF is. Lines are mostly short, and a call of `memchr` costs more than looking through one.
+/// Finds the first LF. Lines are usually short, and a call of `memchr` costs more than a search through one.
 #[inline(always)]
 fn find_lf(input: &[u8]) -> Option<usize> {
     const BLOCKS: usize = 8;
@@ -196,12 +198,12 @@ fn find_lf(input: &[u8]) -> Option<usize> {
     Some(seen + memchr(b'\n', &input[seen..])?)
 }
 
-/// Where in a block with an LF the first one is, eight bytes at a time.
+/// Finds the first LF in a block that has one, eight bytes at a time.
 #[inline(always)]
 fn first_lf(block: &[u8; 32]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     block.as_chunks::<8>().0.iter().enumerate().find_map(|(i, word)| {
-        // A byte that was LF is zero now, and the lowest that is shows in its top bit.
+        // A byte that was LF is zero now, and the lowest zero byte shows in its top bit.
         let word = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\n'));
         let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
         (zeros != 0).then(|| 8 * i + zeros.trailing_zeros() as usize / 8)
@@ -215,7 +217,7 @@ mod tests {
     use crate::codec::{Codec, Context, Step};
     use crate::splitmix::mix;
 
-    /// Bytes that make lengths around the limits, signs, long varints and ends of lines.
+    /// Bytes that make lengths around the limits, signs, long varints and line ends.
     const BYTES: [u8; 16] = [0, 0, 0, 0, 0, 0, 1, 2, 4, 9, 12, 0x7f, 0x80, 0xff, b'\r', b'\n'];
 
     #[test]

@@ -1,8 +1,9 @@
-//! Faults to order: what is to happen to the messages or bytes of a conversation, as a plan that a seed repeats.
+//! Injects faults on request: a plan says what happens to the messages or bytes of a conversation, and a seed repeats
+//! it.
 //!
-//! A [`Plan`] is parsed from specs such as `loss=5%` and `c2s:reset,after=10`. Its [`FaultInjector`] for one direction of one
-//! conversation takes what is sent and says what becomes of it: a function of seed, position and the time that is passed
-//! in, and so the same for every conversation.
+//! A [`Plan`] is parsed from specs such as `loss=5%` and `c2s:reset,after=10`. Its [`FaultInjector`] for one direction
+//! of one conversation takes what is sent and says what happens to it. That depends only on the seed, the position and
+//! the time that is passed in, so it is the same for every conversation.
 //!
 //! ```
 //! use std::time::Instant;
@@ -34,21 +35,21 @@ use kinds::{Chance, Fault, Kind, NAMES};
 pub use injector::{FaultInjector, Next};
 pub use kinds::Unit;
 
-/// What is to happen, in either direction.
+/// The faults of both directions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     faults: Vec<Fault>,
 }
 
-/// Beyond it a pause is no pause but the end of the test: a day.
+/// The longest pause, a day: a longer one is no pause, but the end of the test.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl Plan {
-    /// Reads specs: `loss=5%`, `c2s:stall=2s,after=10`; several in one, with blanks between them, are several.
+    /// Parses specs: `loss=5%`, `c2s:stall=2s,after=10`; one text may hold several, separated by blanks.
     ///
     /// # Errors
     ///
-    /// Where one means nothing.
+    /// When a spec has no meaning.
     pub fn parse(specs: &[impl AsRef<str>]) -> Result<Self, SpecError> {
         let words = specs.iter().flat_map(|spec| spec.as_ref().split_whitespace());
         let faults = words.map(fault).collect::<Result<Vec<_>, _>>()?;
@@ -58,16 +59,16 @@ impl Plan {
         Ok(Self { faults })
     }
 
-    /// Whether nothing is to happen.
+    /// Whether there are no faults.
     pub fn is_empty(&self) -> bool {
         self.faults.is_empty()
     }
 
-    /// Whether all that is to happen to one side's words has a meaning there.
+    /// Whether every fault of one side has a meaning for this unit.
     ///
     /// # Errors
     ///
-    /// Names the first fault that has none.
+    /// Names the first fault that has no meaning.
     pub fn check(&self, from: Role, unit: Unit) -> Result<(), SpecError> {
         let (who, other) = match from {
             Role::Client => ("client", "s2c"),
@@ -87,7 +88,7 @@ impl Plan {
         Ok(())
     }
 
-    /// What becomes of one side's words in one conversation.
+    /// Makes the injector for what one side sends in one conversation.
     pub fn injector(&self, from: Role, unit: Unit, seed: u64) -> FaultInjector {
         FaultInjector::new(self.of(from).map(|(number, fault)| (number, *fault)).collect(), from, unit, seed)
     }
@@ -126,7 +127,7 @@ fn fault(word: &str) -> Result<Fault, SpecError> {
     Ok(Fault { from, after: after.unwrap_or(0), kind: kind(word, name, value, gap.unwrap_or(1))? })
 }
 
-/// What stands behind a comma and is not, or not again, for this fault.
+/// Reports a part after a comma that this fault does not take, or was given twice.
 fn misplaced(word: &str, part: &str, name: &str) -> SpecError {
     let error = SpecError::new(format!("`{part}` has no meaning in `{word}`"));
     match NAMES.iter().any(|(fault, ..)| *fault == name) {
@@ -145,7 +146,7 @@ fn kind(word: &str, name: &str, value: Option<&str>, gap: u64) -> Result<Kind, S
         what.with_hint(format!("such as {such}"))
     };
     let chance = |such: &str| value.and_then(chance).ok_or_else(|| wrong(such));
-    // With a unit: half of the world's delays are written in milliseconds.
+    // A unit is required: half of the world's delays are written in milliseconds.
     let time = |value: &str, such: &str| {
         let time = parse_duration(value).filter(|time| *time <= LONGEST && value.ends_with(char::is_alphabetic));
         time.ok_or_else(|| wrong(such))

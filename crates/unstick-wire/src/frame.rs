@@ -21,7 +21,7 @@ use crate::codec::{Codec, Shape};
 pub struct Frame<'a> {
     /// The message.
     pub message: &'a [u8],
-    /// All bytes of the frame, as they arrived. Bytes that stand between two frames are in neither.
+    /// All bytes of the frame, as they arrived. Bytes between two frames belong to neither.
     pub bytes: &'a [u8],
     /// Where header, payload and trailer lie in these bytes.
     pub layout: FrameLayout,
@@ -39,9 +39,9 @@ impl<'a> Frame<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FrameLayout {
-    /// Bytes of the frame.
+    /// Length of the frame in bytes.
     pub total: usize,
-    /// The message. `None` where the frame holds it in other bytes: escaped, in digits, in several parts.
+    /// The range of the message. `None` where the frame holds it in other bytes: escaped, in digits, in several parts.
     pub message: Option<Range<usize>>,
     /// The binary length in it, where there is one.
     pub length: Option<LengthField>,
@@ -51,22 +51,22 @@ pub struct FrameLayout {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LengthField {
-    /// Its own bytes.
+    /// The bytes of the length itself.
     pub bytes: Range<usize>,
-    /// The least significant byte comes first.
+    /// Whether the least significant byte comes first.
     pub little_endian: bool,
-    /// What it counts, where it is a number of bytes as it stands.
+    /// The bytes that it counts, where it is a plain number of bytes.
     pub counted: Option<Range<usize>>,
 }
 
 impl FrameLayout {
-    /// The layout of this frame, whose message lies here.
+    /// Makes the layout of this frame, with the message at this place.
     pub(crate) fn new(codec: &impl Codec, frame: &[u8], message: Option<Range<usize>>) -> Self {
         Self { total: frame.len(), message, length: length_field(codec.shape(), frame) }
     }
 
-    /// What stands in front of the payload. A message that holds its own header begins with it. All of the frame, where the
-    /// frame holds the message in other bytes.
+    /// The bytes before the payload. If a message holds its own header, that header is meant. The whole frame, where
+    /// the frame holds the message in other bytes.
     pub fn header(&self) -> Range<usize> {
         match (&self.message, &self.length) {
             (None, _) => 0..self.total,
@@ -81,13 +81,13 @@ impl FrameLayout {
         self.header().end..end
     }
 
-    /// What stands behind the message.
+    /// The bytes after the message.
     pub fn trailer(&self) -> Range<usize> {
         self.payload().end..self.total
     }
 }
 
-/// Where the length stands in a frame, and what it counts: the value is the number of bytes behind it, less `adjust`.
+/// Finds the length in a frame, and what it counts: the value is the number of bytes after it, less `adjust`.
 fn length_field(shape: Shape, frame: &[u8]) -> Option<LengthField> {
     let Shape::Binary { offset, width, little, adjust, simple } = shape else { return None };
     let bytes = offset..offset + width;

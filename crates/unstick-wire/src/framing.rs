@@ -1,7 +1,7 @@
 //! The table of framings, and the one enum that dispatches to them.
 //!
 //! A framing is one file below this one and one line in `framings!`, which feeds the parser, `unstick framings`, the
-//! reference and the test suite; where it needs rules of its own, they are one line in `codecs!` too.
+//! reference and the test suite. Where it needs rules of its own, they are also one line in `codecs!`.
 
 mod adb;
 mod arrow;
@@ -182,13 +182,13 @@ impl From<lengths::AnyLength> for AnyCodec {
     }
 }
 
-/// Makes the public table of the rows, and the parser that goes through them.
+/// Makes the public table of the rows, and the parser that tries them in order.
 macro_rules! framings {
     ($($row:path),* $(,)?) => {
         /// All framings, in the order in which the reference shows them.
         pub const FRAMINGS: &[FramingInfo] = &[$($row.info()),*];
 
-        /// The codec that a phase names, and whether it keeps boundaries; `None` where no framing has that name.
+        /// Parses the codec that a phase names, and whether it keeps boundaries; `None` where no framing has that name.
         pub(crate) fn parse(args: &mut Args<'_>) -> Option<Result<(AnyCodec, bool), SpecError>> {
             $(if ($row.matches)(args.name()) {
                 return Some(($row.parse)(args).map(|codec| (codec.into(), $row.keeps_boundaries)));

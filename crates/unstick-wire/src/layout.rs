@@ -1,4 +1,4 @@
-//! Where header, message and trailer of a frame lie, as the decoder finds them; and frames to show them on.
+//! Finds where header, message and trailer of a frame lie, as the decoder sees them; and makes sample frames to show.
 //!
 //! For people who look at bytes. Not here: how frames are found while messages pass (`decoder`).
 
@@ -10,7 +10,7 @@ use crate::spec::Framing;
 /// A message that a framing can carry.
 const MESSAGE: &[u8] = b"hello";
 
-/// Messages to try where a framing carries only what has a form of its own.
+/// Messages to try where a framing carries only messages of a form of its own.
 const FORMED: [&[u8]; 30] = [
     br#"{"hello":1}"#,
     b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
@@ -44,14 +44,14 @@ const FORMED: [&[u8]; 30] = [
     b"\x01\x00\x0b\x00\x00\x00\x00\x00",
 ];
 
-/// The longest message that is made up because a framing has only such.
+/// The longest sample message, for framings that carry only one length.
 const LONGEST_SAMPLE: usize = 4096;
 
-/// Frames of one phase that are passed over so that the next one shows.
+/// Number of frames of one phase that are passed over so that the next phase shows.
 const MOST_FRAMES: u64 = 16;
 
 impl Framing {
-    /// A frame for each phase, with a message that it can carry; fewer where none is known.
+    /// Makes a frame for each phase, with a message that it can carry; fewer where no such message is known.
     pub fn samples(&self) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         let Ok(mut encoder) = self.encoder() else { return frames };
@@ -70,8 +70,8 @@ impl Framing {
         frames
     }
 
-    /// The parts of the frame that `bytes` begin with, in this phase of the stream, counted from 0. `None` where no whole
-    /// frame stands there.
+    /// Returns the parts of the frame at the start of `bytes`, in this phase of the stream, counted from 0. `None`
+    /// where no complete frame is there.
     pub fn layout(&self, phase: usize, bytes: &[u8]) -> Option<FrameLayout> {
         let phase = self.phases.get(phase)?;
         let mut codec = phase.codec.clone();
@@ -101,10 +101,10 @@ impl Framing {
     }
 }
 
-/// Messages that a phase may carry, the plainest first; such as end the phase, where a message does.
+/// Messages that a phase may carry, the plainest first; they end the phase, where a message does.
 fn candidates(phase: &Phase) -> impl Iterator<Item = Vec<u8>> {
     let plain = [MESSAGE].into_iter().chain(FORMED).map(<[u8]>::to_vec);
-    // Where all messages have one length, the first byte does not matter for it.
+    // Where all messages have one length, that length does not depend on the first byte.
     let only = phase.codec.announced(&[0]).and_then(|size| usize::try_from(size).ok());
     let only = only.filter(|size| *size <= phase.max.min(LONGEST_SAMPLE));
     let zeros = (0..=64).chain(only).map(|size| vec![0; size]);
@@ -119,7 +119,7 @@ fn candidates(phase: &Phase) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// A message that holds its own binary length.
+/// Makes a message that holds its own binary length.
 fn with_its_header(shape: Shape) -> Option<Vec<u8>> {
     let Shape::Binary { offset, width, little, adjust, .. } = shape else { return None };
     let between = usize::try_from(adjust).unwrap_or(0).min(64);

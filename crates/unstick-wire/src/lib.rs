@@ -20,9 +20,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! However a stream is cut into segments, its messages are the same; memory grows with what has arrived, never with what
-//! a header announced; every buffer has a bound. What a peer sends that is no frame is an error that says what
-//! it looks like:
+//! However a stream is cut into segments, its messages are the same. Memory grows with what has arrived, never with
+//! what a header announced; every buffer has a bound. If a peer sends bytes that are no frame, the error says what they
+//! look like:
 //!
 //! ```
 //! let mut decoder = unstick_wire::Framing::parse("u32be")?.decoder();

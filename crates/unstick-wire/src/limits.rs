@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-/// Default of `max=`: bytes in one message as the user sees it, both ways. Large enough for what protocols really
-/// send, small enough that a thousand peers cannot fill a machine's memory with one frame each.
+/// Default of `max=`: bytes in one message as the user sees it, in both directions. Large enough for what protocols
+/// really send, small enough that a thousand peers cannot fill a machine's memory with one frame each.
 pub const MAX_MESSAGE: usize = 16 << 20;
 
-/// The largest `max=` that can be asked for, in bytes: positions inside a frame stay far from overflow.
+/// The largest `max=` that a user can set, in bytes: positions inside a frame stay far from overflow.
 pub const LARGEST_MAX: usize = 1 << 40;
 
 /// Bytes in a block of header lines (`headers`) up to and with its empty line. Content-Length and Content-Type need
@@ -23,7 +23,7 @@ pub const MAX_MESSAGE_HEAD: usize = 64 << 10;
 /// send under ten ahead.
 pub const MAX_OPEN_HEADS: usize = 4096;
 
-/// Bytes that are kept of what `damaged=skip` passes over, to be shown: enough to recognise it by.
+/// Bytes that are kept of what `damaged=skip` passes over, to show them: enough to recognise them.
 pub const MAX_DAMAGE_SHOWN: usize = 64;
 
 /// Decimal digits of a length in text: `u64::MAX` has 20.
@@ -50,7 +50,7 @@ pub const MAX_RESP_DEPTH: usize = 128;
 /// Nesting of CBOR items of indefinite length: a few bytes are kept for each level, and real data stays under ten.
 pub const MAX_CBOR_DEPTH: usize = 128;
 
-/// Segments of a Cap'n Proto message: its own readers stop there, and the table is read anew with what arrives.
+/// Segments of a Cap'n Proto message: its own readers stop there, and the table is read again whenever more arrives.
 pub const MAX_CAPNPROTO_SEGMENTS: usize = 512;
 
 /// Chunk streams of one side of an RTMP connection: a few bytes are kept for each, and real ones have under ten.
@@ -63,7 +63,7 @@ pub const MAX_COMMANDS: usize = 32;
 pub const MAX_FIX_FIELD: usize = 32;
 
 /// Bytes that the headers of a message in several parts may take up, beyond the message's own `max`: a peer that sends
-/// parts with nothing in them for ever is refused.
+/// empty parts without end is refused.
 pub const MAX_PART_HEADERS: usize = 256;
 
 /// Bytes before the end of a header in `length:off=...,width=...`: real headers end before 64.
@@ -72,14 +72,14 @@ pub const MAX_LENGTH_OFFSET: usize = 4096;
 /// Bytes in a delimiter: longer ones are typing errors.
 pub const MAX_DELIMITER: usize = 256;
 
-/// Phases in one spec, and with it the length of what a user can mistype.
+/// Phases in one spec; this also bounds the length of what a user can mistype.
 pub const MAX_PHASES: usize = 16;
 
 /// Bytes that a fault injector holds back before it takes no more: a delay of 50 ms at 80 MB a second.
 pub const MAX_HELD: usize = 4 << 20;
 
-/// The longest time that can be asked for: a year. Later moments overflow the clocks of some systems, and a longer wait is a
-/// typing error.
+/// The longest time that a user can set: a year. Later moments overflow the clocks of some systems, and a longer wait
+/// is a typing error.
 pub const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Bytes in one message of the transfer protocol: the longest piece of a file with its head, and a batch of entries, fit.
@@ -106,7 +106,8 @@ pub const MAX_TRANSFER_DEPTH: usize = 128;
 /// Bytes of one transfer, and of one file in it: sums stay far from overflow.
 pub const MAX_TRANSFER_SIZE: u64 = 1 << 60;
 
-/// How often a file may begin anew in one transfer because its source has changed: a log that grows for ever has to end somewhere.
+/// How many times a file may start again in one transfer because its source has changed: a log that always grows must
+/// end somewhere.
 pub const MAX_TRANSFER_RESTARTS: u8 = 8;
 
 /// Bytes of the sentence that says why a file or a transfer failed.

@@ -19,18 +19,18 @@ pub(crate) struct Phase {
     pub(crate) codec: AnyCodec,
     pub(crate) max: usize,
     pub(crate) discard: bool,
-    /// What breaks the framing is passed over.
+    /// Whether bytes that break the framing are passed over.
     pub(crate) skips_damage: bool,
-    /// Frames that this phase holds for; 0 for the last phase, which holds for all that follow.
+    /// Number of frames that this phase holds for; 0 for the last phase, which holds for all that follow.
     pub(crate) times: u64,
     pub(crate) keeps_boundaries: bool,
-    /// It holds only for frames that begin so.
+    /// The phase holds only for frames that begin like this.
     pub(crate) if_prefix: Option<BytePattern>,
-    /// The message that begins so is its last.
+    /// The message that begins like this is the last of the phase.
     pub(crate) until: Option<BytePattern>,
 }
 
-/// Bytes at a place, of which any one run may stand there.
+/// Bytes at a fixed place: any one of the runs may be there.
 #[derive(Debug, Clone)]
 pub(crate) struct BytePattern {
     offset: usize,
@@ -50,12 +50,12 @@ impl BytePattern {
         Ok(Self { offset, runs })
     }
 
-    /// One of the runs, and where it stands.
+    /// One of the runs, and its place.
     pub(crate) fn example(&self) -> (usize, Box<[u8]>) {
         (self.offset, self.runs.first().cloned().unwrap_or_default())
     }
 
-    /// Whether one of the runs stands in `bytes`; `None` while that depends on bytes that are still to come.
+    /// Whether one of the runs is in `bytes` at its place; `None` while that depends on bytes that have not arrived.
     pub(crate) fn stands_in(&self, bytes: &[u8]) -> Option<bool> {
         let at = bytes.get(self.offset..)?;
         if self.runs.iter().any(|run| at.starts_with(run)) {
@@ -67,7 +67,7 @@ impl BytePattern {
 }
 
 impl Phase {
-    /// The only phase of a framing of a caller's own.
+    /// The only phase of a custom framing.
     pub(crate) fn of(codec: AnyCodec) -> Self {
         let max = limits::MAX_MESSAGE;
         Self {
@@ -82,7 +82,7 @@ impl Phase {
         }
     }
 
-    /// Reads one phase of a spec.
+    /// Parses one phase of a spec.
     pub(crate) fn parse(text: &str, last: bool) -> Result<Self, SpecError> {
         let mut args = Args::split(text)?;
         let max = match args.value("max") {
@@ -119,7 +119,7 @@ impl Phase {
         let name = args.name();
         let (mut codec, keeps_boundaries) = framing::parse(&mut args).ok_or_else(|| unknown(name))??;
         if skips_damage {
-            // Who passes over damage wants the intact frames only.
+            // A user who passes over damage wants the intact frames only.
             codec.check_sums();
         }
         args.nothing_left()?;

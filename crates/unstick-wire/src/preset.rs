@@ -1,7 +1,7 @@
 //! Presets: protocols by name, each a framing spec for what its clients send and one for what its servers do.
 //!
-//! A preset is a row of a table, by family in the files below this one, and ships with its golden: bytes of the protocol
-//! that others made (`tests/goldens`). Not here: how frames are found, which is `framing`'s.
+//! A preset is a row of a table, by family in the files below this one. It ships with its golden: bytes of the protocol
+//! that others made (`tests/goldens`). Not here: how frames are found (`framing`).
 
 mod calls;
 mod databases;
@@ -28,7 +28,7 @@ pub struct UnsupportedProtocol {
     pub title: &'static str,
     /// Where it is specified.
     pub document: &'static str,
-    /// Why not.
+    /// Why there is none.
     pub why: &'static str,
 }
 
@@ -45,7 +45,7 @@ pub const PRESETS: &[Family] = &[
     programs::FAMILY,
 ];
 
-/// Protocols that have been looked at, and why there is no preset for them.
+/// Protocols that were examined, and why there is no preset for them.
 pub const UNSUPPORTED: &[UnsupportedProtocol] = &[UnsupportedProtocol {
     title: "VNC (RFB)",
     document: "RFC 6143 section 7",
@@ -68,14 +68,15 @@ fn name_of(phase: &str) -> &str {
     phase.split([':', ',']).next().unwrap_or(phase)
 }
 
-/// The preset that a spec names in one of its phases. A protocol that is a framing of its own (`netstring`) is that
-/// framing, which takes more keys.
+/// The preset that a spec names in one of its phases. A protocol that is a framing of its own (`netstring`) counts as
+/// that framing, which takes more keys.
 pub(crate) fn named_in(spec: &str) -> Option<&'static Preset> {
     let called = |name: &str| Preset::all().find(|preset| preset.is_called(name) && preset.client != name);
     spec.split('/').find_map(|phase| called(name_of(phase)))
 }
 
-/// The spec with the preset's own in its place: it is the last phase, and takes `max`, `oversize` and `damaged`.
+/// Replaces the preset's name by the preset's own spec: it is the last phase, and takes `max`, `oversize` and
+/// `damaged`.
 pub(crate) fn written_out<'a>(spec: &'a str, preset: &Preset, role: Role) -> Result<Cow<'a, str>, SpecError> {
     let (before, phase) = match spec.rsplit_once('/') {
         Some((before, phase)) => (Some(before), phase),
@@ -96,8 +97,8 @@ pub(crate) fn written_out<'a>(spec: &'a str, preset: &Preset, role: Role) -> Res
     Ok(before.map(str::to_owned).into_iter().chain(own).collect::<Vec<_>>().join("/").into())
 }
 
-/// A phase of a preset with what the user asked for: a `max` is for every phase whose frames are not of one length
-/// anyway, and passing over is for the last.
+/// Adds the user's keys to a phase of a preset: `max` to every phase whose frames have no fixed length, the keys about
+/// passing over to the last phase.
 fn with_keys(phase: &str, keys: &[&str], last: bool) -> String {
     let mut text = phase.to_owned();
     for key in keys {

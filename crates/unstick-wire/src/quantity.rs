@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::limits::LONGEST_TIME;
 
-/// Reads a number that consists of decimal digits alone: unlike `str::parse`, no sign stands in front, not even a `+`.
+/// Parses a number of decimal digits alone: unlike `str::parse`, it allows no sign, not even a `+`.
 ///
 /// ```
 /// use unstick_wire::quantity::parse_number;
@@ -15,12 +15,12 @@ pub fn parse_number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// Reads a number in hexadecimal digits alone.
+/// Parses a number of hexadecimal digits alone.
 pub(crate) fn parse_hex_number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// Reads a size in bytes: digits and, if need be, `K`, `M` or `G` (powers of 1024; `KB`, `KiB` and lower case too).
+/// Parses a size in bytes: digits and, optionally, `K`, `M` or `G` (powers of 1024; `KB`, `KiB` and lower case too).
 ///
 /// ```
 /// assert_eq!(unstick_wire::quantity::parse_size("16M"), Some(16 << 20));
@@ -39,7 +39,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// Writes a size for people: whole binary units where they are exact, `1 byte` and `1025 bytes` where they are not.
+/// Formats a size for people: whole binary units where they are exact, `1 byte` and `1025 bytes` where they are not.
 pub fn size(bytes: u64) -> String {
     match bytes {
         1 => "1 byte".into(),
@@ -54,7 +54,7 @@ pub fn size(bytes: u64) -> String {
 /// What [`parse_duration`] reads, for errors.
 pub const DURATIONS: &str = "a time is written 500ms, 10s or 2m, and is at most a year (8760h)";
 
-/// Reads a duration: a number with `us`, `ms`, `s`, `m` or `h` behind it; a bare number is seconds. More than
+/// Parses a duration: a number followed by `us`, `ms`, `s`, `m` or `h`; a bare number is in seconds. More than
 /// [`LONGEST_TIME`] is refused.
 ///
 /// ```

@@ -22,15 +22,16 @@ use crate::role::Role;
 ///
 /// # Specs
 ///
-/// `NAME[:ARGUMENT ...][,key=value ...]`. Every framing takes `max=SIZE` (the longest message as the user sees it, both
-/// ways; 16 MiB) and `oversize=close|discard`; those whose next frame can be found by a mark take `damaged=close|skip`. Phases are joined by `/`: every phase but the last holds for one frame,
-/// for `times=N`, while frames begin as `if=HEX` says, or up to the message that begins as `until=HEX` says. The names
-/// are those of [`crate::FRAMINGS`], and of the presets of [`crate::PRESETS`].
+/// `NAME[:ARGUMENT ...][,key=value ...]`. Every framing takes `max=SIZE` (the longest message as the user sees it, in
+/// both directions; 16 MiB) and `oversize=close|discard`. Framings whose next frame can be found by a mark also take
+/// `damaged=close|skip`. Phases are joined by `/`. Every phase but the last holds for one frame, for `times=N`, while
+/// frames begin as `if=HEX` says, or up to the message that begins as `until=HEX` says. The names are those of
+/// [`crate::FRAMINGS`], and of the presets of [`crate::PRESETS`].
 ///
 /// # Sides
 ///
-/// A preset knows that a client and a server do not always send the same frames. What is parsed is what a client sends;
-/// [`sent_by`](Self::sent_by) gives either side's.
+/// A preset knows that a client and a server do not always send the same frames. Parsing gives the framing of what a
+/// client sends; [`sent_by`](Self::sent_by) gives that of either side.
 #[derive(Clone)]
 pub struct Framing {
     text: Arc<str>,
@@ -38,21 +39,21 @@ pub struct Framing {
     preset: Option<Arc<Sides>>,
 }
 
-/// What a framing with a preset in it knows besides its phases.
+/// What a framing with a preset knows besides its phases.
 struct Sides {
     preset: &'static Preset,
-    /// Whose messages it frames, once that has been decided.
+    /// The side whose messages it frames, once that is decided.
     of: Option<Role>,
     client: Arc<[Phase]>,
     server: Arc<[Phase]>,
 }
 
 impl Framing {
-    /// Reads a spec.
+    /// Parses a spec.
     ///
     /// # Errors
     ///
-    /// Where the spec means nothing, with a hint at what was probably meant.
+    /// When the spec has no meaning, with a hint at what was probably meant.
     pub fn parse(spec: &str) -> Result<Self, SpecError> {
         let Some(preset) = preset::named_in(spec) else {
             return Ok(Self { text: spec.into(), phases: parse_phases(spec)?.into(), preset: None });
@@ -63,13 +64,14 @@ impl Framing {
         Ok(Self { text: spec.into(), phases, preset: Some(Arc::new(Sides { preset, of: None, client, server })) })
     }
 
-    /// A framing of a caller's own. `name` is what it is called where it is shown; framings with the same name are equal.
+    /// Makes a framing of your own. `name` is shown to users; framings with the same name are equal.
     pub fn custom(name: &str, framing: impl CustomFraming) -> Self {
         let phase = Phase::of(Custom::new(framing).into());
         Self { text: name.into(), phases: [phase].into(), preset: None }
     }
 
-    /// The framing of what this side sends. Not the same for both where the spec names a preset whose sides differ.
+    /// The framing of what this side sends. It differs between the sides where the spec names a preset whose sides
+    /// differ.
     pub fn sent_by(&self, role: Role) -> Self {
         let Some(sides) = &self.preset else { return self.clone() };
         if sides.of.is_some() {
@@ -81,7 +83,7 @@ impl Framing {
         Self { text: self.text.clone(), phases, preset: Some(Arc::new(sides)) }
     }
 
-    /// The preset that the spec names, if it does.
+    /// The preset that the spec names, if any.
     pub fn preset(&self) -> Option<&'static Preset> {
         self.preset.as_ref().map(|sides| sides.preset)
     }
@@ -95,7 +97,7 @@ impl Framing {
     ///
     /// # Errors
     ///
-    /// Where the spec can only be read: a header whose bytes around the length are unknown.
+    /// When the spec can only be read: a header whose bytes around the length are unknown.
     pub fn encoder(&self) -> Result<Encoder, SpecError> {
         self.sendable()?;
         Ok(Encoder::new(self.phases.clone()))
@@ -105,7 +107,7 @@ impl Framing {
     ///
     /// # Errors
     ///
-    /// Where the spec can only be read, with a hint at what would make it whole.
+    /// When the spec can only be read, with a hint at what would complete it.
     pub fn sendable(&self) -> Result<(), SpecError> {
         match self.phases.iter().find_map(|phase| phase.codec.decode_only()) {
             Some(error) => Err(error),
@@ -123,8 +125,8 @@ impl Framing {
         &self.text
     }
 
-    /// The content of a text file that is to be sent as one message: where messages are lines, the LF or CRLF at its end
-    /// ends the last line and is no content. Under any other framing every byte is content.
+    /// The content of a text file that is sent as one message. Where messages are lines, the LF or CRLF at its end ends
+    /// the last line and is not content. Under any other framing every byte is content.
     pub fn without_line_end<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         let keeps_cr = match self.phases.last().map(|phase| &phase.codec) {
             Some(AnyCodec::Line(line)) => line.keeps_cr(),
@@ -143,7 +145,7 @@ impl Framing {
         self.phases.len() > 1
     }
 
-    /// Whether every message is a line of text that ends in LF: none can hold one.
+    /// Whether every message is a line of text that ends in LF: no message can hold an LF.
     pub fn is_lines(&self) -> bool {
         self.phases.iter().all(|phase| matches!(phase.codec, AnyCodec::Line(_)))
     }
@@ -153,13 +155,13 @@ impl Framing {
         self.phases.iter().any(|phase| phase.skips_damage)
     }
 
-    /// Whether how a message ends can depend on what the other direction has said: an HTTP response to HEAD has no body.
+    /// Whether the end of a message can depend on what the other direction sent: an HTTP response to HEAD has no body.
     pub fn depends_on_requests(&self) -> bool {
         self.phases.iter().any(|phase| phase.codec.depends_on_requests())
     }
 
-    /// What the two directions of one conversation tell each other, where one is framed so and the other like that; `None`
-    /// where no message's form depends on it.
+    /// Makes the link between the two directions of one conversation, where this framing is one direction's and `other`
+    /// is the other's. `None` where no message's form depends on it.
     pub fn dialogue_with(&self, other: &Self) -> Option<(Dialogue, Dialogue)> {
         (self.depends_on_requests() || other.depends_on_requests()).then(Dialogue::pair)
     }

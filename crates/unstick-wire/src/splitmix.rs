@@ -1,4 +1,4 @@
-//! The bits of a number spread over all of it: what chance is made of here, the same on every machine.
+//! Mixes the bits of a number: the source of all random choices here, the same on every machine.
 
 /// The step of splitmix64: an odd number close to 2^64 divided by the golden ratio.
 pub(crate) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;

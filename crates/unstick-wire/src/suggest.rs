@@ -1,4 +1,4 @@
-//! A name that there is not, and the one that was probably meant.
+//! Reports an unknown name, and suggests the one that was probably meant.
 
 use strsim::osa_distance;
 
@@ -6,7 +6,7 @@ use crate::error::SpecError;
 use crate::framing::FRAMINGS;
 use crate::preset::{self, UNSUPPORTED};
 
-/// What others call some framings.
+/// Other names of some framings.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("lf", "line"),
     ("newline", "line"),
@@ -28,7 +28,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("stx-etx", "between:02:03"),
 ];
 
-/// No framing and no preset has this name.
+/// The error for a name that no framing and no preset has.
 #[cold]
 pub(crate) fn unknown(name: &str) -> SpecError {
     let error = SpecError::new(format!("there is no framing `{name}`"));
@@ -59,10 +59,10 @@ pub(crate) fn unknown(name: &str) -> SpecError {
     }
 }
 
-/// Letters wrong, missing, swapped or too many in a name that is still taken for another ...
+/// The most letters wrong, missing, swapped or too many in a name that is still taken for another ...
 const MOST_SLIPS: usize = 2;
 
-/// ... and how many letters a name needs for each: in a short one two slips make any other.
+/// ... and how many letters a name needs for each: in a short name two slips make any other.
 const LETTERS_A_SLIP: usize = 3;
 
 /// The names of integer lengths.

@@ -3,7 +3,7 @@
 use crate::limits;
 use crate::spec::Framing;
 
-/// Bytes of a length in front of each message; which of them comes first is still to be said.
+/// The size of a length before each message; its byte order is still to be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a length is a framing once its byte order is known"]
 pub struct LengthPrefix(usize);
@@ -21,12 +21,12 @@ impl LengthPrefix {
 }
 
 impl Framing {
-    /// Lines of text: LF ends a message, and a CR in front of it is not part of it. The spec `line`.
+    /// Lines of text: LF ends a message, and a CR before it is not part of it. The spec `line`.
     pub fn lines() -> Self {
         Self::known("line")
     }
 
-    /// A length of 1 to 8 bytes in front of each message, which counts the message alone.
+    /// A length of 1 to 8 bytes before each message, which counts the message alone.
     ///
     /// ```
     /// use unstick_wire::Framing;
@@ -37,17 +37,17 @@ impl Framing {
     ///
     /// # Panics
     ///
-    /// Where `bytes` is not 1 to 8.
+    /// When `bytes` is not 1 to 8.
     pub fn length(bytes: usize) -> LengthPrefix {
         assert!((1..=8).contains(&bytes), "a length of {bytes} bytes: it has 1 to 8");
         LengthPrefix(bytes)
     }
 
-    /// These bytes end a message.
+    /// Messages that end with these bytes.
     ///
     /// # Panics
     ///
-    /// Where there are none, or more than [`MAX_DELIMITER`](limits::MAX_DELIMITER).
+    /// When there are none, or more than [`MAX_DELIMITER`](limits::MAX_DELIMITER).
     pub fn delimiter(bytes: &[u8]) -> Self {
         let length = bytes.len();
         assert!((1..=limits::MAX_DELIMITER).contains(&length), "a delimiter of {length} bytes");
@@ -59,13 +59,13 @@ impl Framing {
     ///
     /// # Panics
     ///
-    /// Where `bytes` is 0 or over the default limit of a message.
+    /// When `bytes` is 0 or over the default limit of a message.
     pub fn fixed(bytes: usize) -> Self {
         assert!((1..=limits::MAX_MESSAGE).contains(&bytes), "messages of {bytes} bytes");
         Self::known(&format!("fixed:{bytes}"))
     }
 
-    /// A spec that is written here.
+    /// Parses a spec that is written in this file.
     fn known(spec: &str) -> Self {
         Self::parse(spec).expect("the spec is written in this file")
     }
