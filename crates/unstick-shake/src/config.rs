@@ -224,7 +224,7 @@ impl Shake {
         self
     }
 
-    /// Whether it also counts how a side ends: a reset instead of an end, and an answer that is dropped at half-close.
+    /// Whether the way a side ends counts, too: a reset instead of an end, and an answer that is dropped at half-close.
     /// Off by default.
     #[must_use]
     pub fn strict_end(mut self, strict: bool) -> Self {

@@ -8,7 +8,8 @@ use super::difference::Difference;
 use super::trial::{Suspect, Trial};
 use unstick::Result;
 
-/// Suspects that fail alike and are all tried again; of more, every 16th, as long as all of them fail again.
+/// Number of suspects that fail alike and are all tried again; of more, one in `EVERY`, as long as all of them fail
+/// again.
 const ALIKE: usize = 24;
 const EVERY: usize = 16;
 
@@ -16,7 +17,7 @@ const EVERY: usize = 16;
 /// A difference that none of those shows, and that every run of the suspect shows, is not chance.
 const VOLATILE: usize = 4;
 
-/// Number of suspects of a kind that are tried this many times; those that fail like them are tried once.
+/// Number of suspects of a kind that are tried `VOLATILE` times; those that fail like them are tried once.
 const EXAMPLES: usize = 6;
 
 /// How many times a late case is tried again: a case that is in time each time met a busy machine.

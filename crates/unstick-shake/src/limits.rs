@@ -6,14 +6,14 @@ use std::time::Duration;
 /// does so in the first few messages.
 pub const MAX_RECORDED: usize = 16 << 20;
 
-/// Number of bytes of conversations that differed that `shake` keeps until they have been tried again: a program that
+/// Number of bytes that `shake` keeps of conversations that differed, until they have been tried again: a program that
 /// breaks in this many ways has been understood.
 pub const MAX_SUSPECTED: usize = 64 << 20;
 
 /// Number of bytes that `shake` holds back for a join before it lets them go.
 pub const MAX_JOINED: usize = 1 << 20;
 
-/// Number of the last bytes that a program prints that `shake` keeps, and of its output where that is compared.
+/// Number of bytes that `shake` keeps of the end of what a program prints, and of its output where that is compared.
 pub const MAX_CAPTURED_OUTPUT: usize = 64 << 10;
 
 /// How long a receiver may take to read what is before a cut. A receiver that has not read by then is busy with

@@ -1,7 +1,6 @@
-//! `damaged=skip`: where the bytes break the framing, they are passed over up to the next place where a frame can begin.
+//! `damaged=skip`: passes over bytes that break the framing, up to the next place where a frame can begin.
 //!
-//! Where that is, each framing says ([`Codec::resync`]). Not here: frames that are too long and nothing else
-//! (`oversize=discard`).
+//! Each framing finds that place ([`Codec::resync`]). Not here: frames that are only too long (`oversize=discard`).
 
 use std::fmt;
 
@@ -13,9 +12,9 @@ use crate::limits::MAX_DAMAGE_SHOWN;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Damage {
-    /// How many.
+    /// Number of these bytes.
     pub bytes: u64,
-    /// At how many places: between two of them messages were found.
+    /// Number of places: between two of them messages were found.
     pub places: u64,
     /// Where in the stream the first place begins.
     pub at: u64,
@@ -37,11 +36,11 @@ impl fmt::Display for Damage {
     }
 }
 
-/// The search for the next frame behind damaged bytes, and what it has passed over.
+/// The search for the next frame after damaged bytes, and what it has passed over.
 #[derive(Debug, Default)]
 pub(super) struct Resync {
     searching: bool,
-    /// The damaged frame has not been looked through yet.
+    /// Whether the damaged frame has not been looked through yet.
     first: bool,
     /// Where in the stream the last search ended.
     found_at: Option<u64>,
@@ -50,9 +49,9 @@ pub(super) struct Resync {
 
 /// What [`Resync::pass`] did with its input.
 pub(super) struct Passed {
-    /// Bytes that are damaged.
+    /// Number of bytes that are damaged.
     pub(super) bytes: usize,
-    /// A place has been found where a frame can begin, or the stream has ended.
+    /// Whether a place was found where a frame can begin, or the stream has ended.
     pub(super) found: bool,
 }
 
@@ -67,11 +66,11 @@ impl Resync {
         self.damage.take_if(|damage| complete && damage.bytes > 0).map(|damage| *damage)
     }
 
-    /// The frame that begins `at` this offset of the stream is damaged: from its first byte on, the next frame is
-    /// searched for.
+    /// Starts the search for the next frame, because the frame that begins `at` this offset of the stream is damaged.
+    /// The search starts at its first byte.
     #[cold]
     pub(super) fn start(&mut self, at: u64, what: String) {
-        // Nothing has been found since the last place: it is one and the same.
+        // Nothing was found since the last place: it is the same place.
         let same = self.damage.is_some() && self.found_at == Some(at);
         let damage =
             self.damage.get_or_insert_with(|| Box::new(Damage { bytes: 0, places: 0, at, what, preview: Vec::new() }));
@@ -80,7 +79,7 @@ impl Resync {
         self.first = true;
     }
 
-    /// Passes over what is damaged at the front of `input`, which stands `at` this offset of the stream. `ended`: nothing
+    /// Passes over what is damaged at the front of `input`, which is `at` this offset of the stream. `ended`: nothing
     /// follows it.
     #[cold]
     pub(super) fn pass(&mut self, codec: &mut AnyCodec, input: &[u8], at: u64, max: usize, ended: bool) -> Passed {

@@ -1,6 +1,6 @@
-//! Finds the next frame in what has arrived, whatever that takes: phases, over-long frames, damage, the end of the stream.
+//! Finds the next frame in what has arrived, through phases, over-long frames, damage and the end of the stream.
 //!
-//! Not here: the buffer that the bytes arrive in, which is the decoder's. Each call is given it.
+//! Not here: the buffer for the bytes, which is the decoder's. Each call gets it.
 
 use std::sync::Arc;
 
@@ -13,34 +13,34 @@ use crate::phase::Phase;
 
 use super::damage::{Damage, Resync};
 
-/// Where the frames of a stream lie: everything that a decoder knows but the bytes that have arrived.
+/// Finds where the frames of a stream lie: everything that a decoder knows except the bytes that have arrived.
 #[derive(Debug)]
-#[repr(C)] // What every message needs comes first: small offsets make short instructions.
+#[repr(C)] // The fields that every message needs come first: small offsets make short instructions.
 pub(super) struct Finder {
     /// How much of the buffer has been taken.
     pub(super) pos: usize,
     /// Open only at the start of a frame that the codec has not looked at yet.
     pub(super) fast_path: FastPath,
-    /// A message whose bytes do not stand in the buffer as they are.
+    /// A message whose bytes are not in the buffer as they are.
     pub(super) scratch: Vec<u8>,
-    /// Bytes of the stream before the buffer's first.
+    /// Number of bytes of the stream before the first byte of the buffer.
     pub(super) before: u64,
     /// The frame that was found last: where it begins in the buffer, and its phase.
     pub(super) found: (usize, usize),
-    /// Frames left in this phase; 0 in the last one.
+    /// Number of frames left in this phase; 0 in the last one.
     left: u64,
     phase: usize,
     /// The longest message of this phase, in bytes.
     max: usize,
-    /// The stream has ended, or failed, or an over-long frame is being passed over.
+    /// Whether the stream has ended, or failed, or an over-long frame or damage is being passed over.
     unusual: bool,
     ended: bool,
     pub(super) failed: Option<DecodeError>,
     pub(super) skip: Option<Skip>,
     pub(super) discarded: u64,
-    /// How much of the stream had arrived when no further message could be had.
+    /// How much of the stream had arrived when no further message could be found.
     pub(super) drained: u64,
-    /// The search for the next frame behind damaged bytes (`damaged=skip`).
+    /// The search for the next frame after damaged bytes (`damaged=skip`).
     pub(super) resync: Resync,
     pub(super) phases: Arc<[Phase]>,
     pub(super) codec: AnyCodec,
@@ -49,9 +49,9 @@ pub(super) struct Finder {
 /// An over-long frame that is being passed over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Skip {
-    /// Bytes of it still to come; `None` where only its end tells.
+    /// Number of its bytes that are still to come; `None` where only its end shows that.
     left: Option<u64>,
-    /// Bytes of it gone by.
+    /// Number of its bytes passed over so far.
     gone: u64,
 }
 
@@ -86,19 +86,19 @@ impl Finder {
         }
     }
 
-    /// The stream has ended: what is searched from now on is its rest.
+    /// Says that the stream has ended: what is searched from now on is the rest.
     pub(super) fn finish(&mut self) {
         self.ended = true;
         self.unusual = true;
         self.fast_path = FastPath::CLOSED;
     }
 
-    /// What has been passed over as damaged, if that can be told by now.
+    /// Takes what was passed over as damaged, once that is known.
     pub(super) fn take_damage(&mut self, now: bool) -> Option<Damage> {
         self.resync.take_damage(now || self.ended)
     }
 
-    /// Bytes of the stream already taken.
+    /// Number of bytes of the stream already taken.
     pub(super) fn taken(&self) -> u64 {
         self.before + self.pos as u64
     }
@@ -113,7 +113,7 @@ impl Finder {
         self.fast_path = if self.unusual || self.left > 0 { FastPath::CLOSED } else { self.codec.fast_path(self.max) };
     }
 
-    /// Finds the next frame in what has arrived and takes it, whatever it needs.
+    /// Finds the next frame in what has arrived and takes it, on the slow path that handles every case.
     #[cold] // So that the fast path's checks, which lead here, are compiled as branches that are not taken.
     #[inline(never)]
     pub(super) fn search(&mut self, arrived: &[u8]) -> Result<Option<Span>, DecodeError> {
@@ -173,7 +173,7 @@ impl Finder {
         }
     }
 
-    /// Moves past a frame. `ends`: it was the last of its phase.
+    /// Moves past a frame. `ends`: it was the last one of its phase.
     fn take(&mut self, total: usize, ends: bool) {
         self.pos += total;
         if self.left > 0 {
@@ -197,7 +197,7 @@ impl Finder {
         self.phase = at;
     }
 
-    /// Whether a frame that begins with `input` is one of this phase; `None` while that cannot be told.
+    /// Whether a frame that begins with `input` belongs to this phase; `None` while that is not known.
     #[cold]
     fn holds_for(&self, input: &[u8]) -> Option<bool> {
         let prefix = self.phases[self.phase].if_prefix.as_ref();
@@ -207,7 +207,7 @@ impl Finder {
         }
     }
 
-    /// A fault ends the stream, or where the spec says so its frame is passed over.
+    /// Ends the stream with a fault, or starts to pass over its frame where the spec says so.
     #[cold]
     fn refuse(&mut self, fault: FrameError, arrived: &[u8]) -> Result<(), DecodeError> {
         match fault {
@@ -239,14 +239,15 @@ impl Finder {
         self.phases[self.phase].skips_damage
     }
 
-    /// The frame under way is damaged: from its first byte on, the next frame is searched for.
+    /// Starts the search for the next frame after damage, from the first byte of the frame under way on.
     #[cold]
     fn search_behind_damage(&mut self, what: String) {
         self.resync.start(self.taken(), what);
         self.unusual = true;
     }
 
-    /// Passes over what is damaged; true when a place has been found where a frame can begin, or the stream has ended.
+    /// Passes over what is damaged. Returns true when a place was found where a frame can begin, or the stream has
+    /// ended.
     #[cold]
     fn find_way(&mut self, arrived: &[u8]) -> bool {
         let at = self.taken();
@@ -261,7 +262,7 @@ impl Finder {
         passed.found
     }
 
-    /// Throws away what has arrived of an over-long frame; true when none is under way any more.
+    /// Drops what has arrived of an over-long frame. Returns true when none is under way any more.
     #[cold]
     fn pass_over(&mut self, arrived: &[u8]) -> Result<bool, DecodeError> {
         if let Some(error) = &self.failed {

@@ -5,7 +5,7 @@ use crate::fast_path::FastPath;
 
 use super::finder::{Finder, Span};
 
-/// The messages in what has arrived, one after the other: [`Decoder::messages`](super::Decoder::messages).
+/// The messages that have arrived, one after the other: [`Decoder::messages`](super::Decoder::messages).
 ///
 /// ```
 /// use unstick_wire::Framing;
@@ -23,15 +23,15 @@ use super::finder::{Finder, Span};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A cursor that is dropped early leaves the messages that it has not given out. One that is leaked
-/// ([`std::mem::forget`]) leaves some that it has: they are given out twice.
+/// A cursor that is dropped early leaves the messages that it has not returned. One that is leaked
+/// ([`std::mem::forget`]) also leaves some that it has returned: they are returned twice.
 #[derive(Debug)]
 pub struct Messages<'a> {
-    /// What has arrived, from `pos` on not yet taken.
+    /// What has arrived; from `pos` on it is not taken yet.
     arrived: &'a [u8],
-    /// The finder's own is behind until the cursor is dropped, or the finder is asked.
+    /// The finder's own position is older than this until the cursor is dropped, or the finder searches.
     pos: usize,
-    /// The finder's, which changes only where it is asked.
+    /// A copy of the finder's, which changes only when the finder searches.
     fast_path: FastPath,
     finder: &'a mut Finder,
 }
@@ -42,7 +42,7 @@ impl<'a> Messages<'a> {
         Self { arrived, pos: finder.pos, fast_path: finder.fast_path, finder }
     }
 
-    /// The next message, borrowed from the read buffer; `None` until the cursor is dropped and more has been fed.
+    /// Returns the next message, borrowed from the read buffer; `None` until the cursor is dropped and more is fed.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl<'a> Messages<'a> {
             self.pos = frame.next;
             return Ok(Some(&self.arrived[frame.start..frame.end]));
         }
-        // By value, there and back: where nothing points at the cursor, it needs no place in memory.
+        // By value in both directions: where nothing points at the cursor, it needs no place in memory.
         self.finder.pos = self.pos;
         let found = self.finder.search(self.arrived);
         (self.pos, self.fast_path) = (self.finder.pos, self.finder.fast_path);

@@ -1,4 +1,4 @@
-//! A plan of faults on its way through one direction of one conversation.
+//! Applies a plan of faults to one direction of one conversation.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,59 +10,60 @@ use crate::limits::MAX_HELD;
 use crate::role::Role;
 use crate::splitmix::mix;
 
-/// What is to be done next.
+/// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// This is to be sent on.
+    /// Send this on.
     Deliver(Bytes),
-    /// Nothing until then, unless there is more input.
+    /// Do nothing until then, unless there is more input.
     Wait(Instant),
-    /// Nothing until there is more input.
+    /// Do nothing until there is more input.
     Input,
     /// Everything has been delivered, and the input has ended.
     End,
-    /// The conversation is to be ended in order.
+    /// End the conversation in order.
     Close,
-    /// The conversation is to be reset.
+    /// Reset the conversation.
     Reset,
 }
 
-/// Takes what one side says, and gives what the other is to hear of it.
+/// Takes what one side sends, and returns what the other side should receive.
 #[derive(Debug, Clone)]
 pub struct FaultInjector {
     faults: Vec<(usize, Fault)>,
     unit: Unit,
     seed: u64,
-    /// Messages taken, or bytes.
+    /// Position of the next message, or byte.
     position: u64,
     taken: u64,
     waiting: VecDeque<Waiting>,
-    /// Bytes that wait.
+    /// Number of bytes that wait.
     held: usize,
-    /// Messages that are to be overtaken.
+    /// Messages that others should overtake.
     overtaken: Vec<Overtaken>,
-    /// Nothing is delivered before: what came earlier was later.
+    /// Nothing is delivered before this time: earlier input is delivered no sooner.
     not_before: Option<Instant>,
-    /// Of what was delivered last.
+    /// Whether what was delivered last came with a mark.
     marked: bool,
     ended: bool,
-    /// What was last delivered is not what was taken.
+    /// Whether what was delivered last differs from what was taken.
     altered: bool,
     counts: BTreeMap<&'static str, u64>,
 }
 
-/// How long a message waits to be overtaken: who waits for it may not send what would overtake it.
+/// How long a message waits to be overtaken: a peer that waits for it may not send what would overtake it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Pieces of a stream with a rate, a second: fewer would come in lumps.
+/// Number of pieces per second of a stream with a rate: fewer would arrive in lumps.
 const PIECES: u64 = 20;
 
-/// Bytes of a stream that share one draw of a delay: about a short message of a protocol, so that its next one has another.
+/// Number of bytes of a stream that share one draw of a delay: about a short message of a protocol, so that the next
+/// message has another delay.
 const BLOCK: u64 = 64;
 
 #[derive(Debug, Clone)]
 struct Overtaken {
-    /// Until more than so many have been taken, or until then.
+    /// It goes once the position is greater than this, or at `at_last`.
     until: u64,
     at_last: Instant,
     words: Words,
@@ -71,7 +72,7 @@ struct Overtaken {
 #[derive(Debug, Clone)]
 struct Words {
     data: Vec<u8>,
-    /// It is not what was taken.
+    /// Whether it differs from what was taken.
     altered: bool,
     marked: bool,
 }
@@ -110,28 +111,29 @@ impl FaultInjector {
         }
     }
 
-    /// What has been done, by the names of the faults, and how often: to how many messages, or bytes. `cut`, `stall`, `close`
-    /// and `reset` count how often they happened.
+    /// Names of the faults that happened, with the number of messages or bytes that each changed. `cut`, `stall`,
+    /// `close` and `reset` count how many times they happened.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.counts.iter().map(|(name, count)| (*name, *count))
     }
 
-    /// Messages, or bytes, that have been taken: those in place of which everything ended are none of them.
+    /// Number of messages, or bytes, that were taken. Those in whose place everything ended are not counted.
     pub fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// Whether so much waits ([`MAX_HELD`]) that no more is to be taken until something has been delivered.
+    /// Whether so many bytes wait ([`MAX_HELD`]) that the caller should take no more until something was delivered.
     pub fn is_full(&self) -> bool {
         self.held >= MAX_HELD
     }
 
-    /// Whether segments are cut: then each delivery is to leave by itself, so that no two are joined on their way.
+    /// Whether segments are cut: then each delivery must be sent alone, so that no two are joined on their way.
     pub fn cuts(&self) -> bool {
         self.faults.iter().any(|(_, fault)| matches!(fault.kind, Kind::Cut(_)))
     }
 
-    /// What was last delivered cannot be sent on. True where a fault is to blame: then it is left out, and counted as that.
+    /// Reports that what was last delivered cannot be sent on. Returns true where a fault caused that: then it is left
+    /// out, and counted as such.
     pub fn leave_out(&mut self) -> bool {
         if self.altered {
             self.count("left out", 1);
@@ -144,7 +146,7 @@ impl FaultInjector {
         self.take_marked(data, false, now);
     }
 
-    /// The same of a message with a mark that stays with it, whatever happens to it: what only its transport knows of it.
+    /// Takes a message with a mark that stays with it, whatever happens to it: something that only its transport knows.
     pub fn take_marked(&mut self, data: &[u8], mark: bool, now: Instant) {
         if self.ended {
             return;
@@ -164,7 +166,7 @@ impl FaultInjector {
         self.marked
     }
 
-    /// The side has ended.
+    /// Says that the side has ended.
     pub fn end(&mut self, now: Instant) {
         if !self.ended {
             self.position = u64::MAX;
@@ -173,7 +175,7 @@ impl FaultInjector {
         }
     }
 
-    /// What is to be done now.
+    /// What to do now.
     pub fn next(&mut self, now: Instant) -> Next {
         self.let_go(now);
         let at_last = self.overtaken.iter().map(|overtaken| overtaken.at_last).min();
@@ -193,7 +195,7 @@ impl FaultInjector {
         }
     }
 
-    /// Bytes, in pieces to each of which one thing happens: where they begin and end is a matter of offsets, never of reads.
+    /// Takes bytes in pieces, with one fault decision for each. Their ends depend on offsets, never on reads.
     fn bytes(&mut self, mut data: &[u8], now: Instant) {
         let mut joins = false;
         while !data.is_empty() && !self.ended {
@@ -209,7 +211,7 @@ impl FaultInjector {
         }
     }
 
-    /// So much has been taken, unless everything ended with it.
+    /// Counts what was taken, unless everything ended with it.
     fn passes(&mut self, units: u64) {
         if !self.ended {
             self.taken += units;
@@ -217,7 +219,7 @@ impl FaultInjector {
         }
     }
 
-    /// Bytes from here on to which the same happens.
+    /// Number of bytes from here on with the same faults.
     fn alike(&self) -> u64 {
         let alike = self.faults.iter().map(|(_, fault)| {
             let Some(offset) = self.position.checked_sub(fault.after) else { return fault.after - self.position };
@@ -232,7 +234,7 @@ impl FaultInjector {
         alike.min().unwrap_or(u64::MAX)
     }
 
-    /// Whether a segment is to end here.
+    /// Whether a segment ends here.
     fn is_cut(&self) -> bool {
         let cuts = |fault: &Fault| match (fault.kind, self.position.checked_sub(fault.after)) {
             (Kind::Cut(most), Some(offset)) => offset % most == 0,
@@ -241,7 +243,8 @@ impl FaultInjector {
         self.position > 0 && self.faults.iter().any(|(_, fault)| cuts(fault))
     }
 
-    /// One message, or bytes to which the same happens; these may join those before them, where both are due at once.
+    /// Applies the faults to one message, or to bytes with the same faults. Bytes may join those before them, where
+    /// both are due together.
     fn one(&mut self, data: &[u8], marked: bool, now: Instant, joins: bool) {
         let mut words = Words { data: data.to_vec(), altered: false, marked };
         let units = if self.unit == Unit::Bytes { data.len() as u64 } else { 1 };
@@ -253,7 +256,7 @@ impl FaultInjector {
                 Kind::Loss(chance) if self.happens(number, chance) => return self.count("loss", 1),
                 Kind::Duplicate(chance) if self.happens(number, chance) => copies += 1,
                 Kind::Reorder(chance, gap) if self.happens(number, chance) => {
-                    // Below the end of all positions, at which it goes in any case.
+                    // Below the last position of all, at which it goes in any case.
                     overtaken = Some(self.position.saturating_add(gap).min(u64::MAX - 1));
                 }
                 Kind::Corrupt(chance) => self.corrupt(number, chance, &mut words),
@@ -277,7 +280,7 @@ impl FaultInjector {
         if copies > 1 {
             self.count("dup", 1);
         }
-        // The last of them is no copy: mostly there is but one.
+        // The last one is moved, not copied: usually there is only one.
         let words = std::iter::repeat_n(words, copies);
         let Some(until) = overtaken else {
             return words.for_each(|words| self.send(words, due, joins));
@@ -289,7 +292,7 @@ impl FaultInjector {
         });
     }
 
-    /// When so many bytes are due that have a rate to keep, behind those before them and whatever else holds them up.
+    /// When bytes with a rate limit are due, after those before them and whatever else delays them.
     fn at_rate(&mut self, length: usize, units: u64, mut due: Option<Instant>, now: Instant) -> Option<Instant> {
         for index in 0..self.faults.len() {
             let (_, Fault { after, kind: Kind::Rate(rate), .. }) = self.faults[index] else { continue };
@@ -302,7 +305,7 @@ impl FaultInjector {
         due
     }
 
-    /// Those that have been overtaken by enough are on their way.
+    /// Sends the messages that enough others have overtaken.
     fn let_go(&mut self, now: Instant) {
         let position = self.position;
         if self.overtaken.is_empty() {
@@ -317,7 +320,7 @@ impl FaultInjector {
         }
     }
 
-    /// On its way, and part of what was sent before where it may be and is due with it.
+    /// Queues bytes or a message; joins it to what was sent before where it may and both are due together.
     fn send(&mut self, words: Words, due: Option<Instant>, joins: bool) {
         self.held += words.data.len();
         let due = due.max(self.not_before);
@@ -389,13 +392,13 @@ impl FaultInjector {
         self.roll_at(number, self.position, salt)
     }
 
-    /// The same for the same seed, direction, fault and position.
+    /// A random number: the same for the same seed, direction, fault and position.
     fn roll_at(&self, number: usize, position: u64, salt: u64) -> u64 {
         mix(mix(self.seed ^ (number as u64) << 8 ^ salt) ^ position)
     }
 }
 
-/// Between 0 and 1.
+/// Maps a random number to a number between 0 and 1.
 fn share(roll: u64) -> f64 {
     (roll >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -1,10 +1,10 @@
-//! The faults that a plan can order, and what each applies to: messages, bytes or both.
+//! The faults that a plan can contain, and what each applies to: messages, bytes or both.
 
 use std::time::Duration;
 
 use crate::role::Role;
 
-/// What passes in a direction.
+/// The unit that passes in a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Whole messages: positions count them.
@@ -13,42 +13,42 @@ pub enum Unit {
     Bytes,
 }
 
-/// One thing that is to happen.
+/// One fault of a plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fault {
-    /// Whose words it concerns; `None`: both sides'.
+    /// The side whose messages or bytes it applies to; `None`: both sides.
     pub(super) from: Option<Role>,
-    /// Not before so many messages, or bytes, of that direction.
+    /// The fault starts after this many messages, or bytes, of that direction.
     pub(super) after: u64,
     pub(super) kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
-    /// Of so many messages none arrives.
+    /// A share of the messages does not arrive.
     Loss(Chance),
     Duplicate(Chance),
-    /// A message is overtaken by so many.
+    /// A message is overtaken by this many others.
     Reorder(Chance, u64),
-    /// Bytes of which one bit is turned.
+    /// One bit of a byte is flipped.
     Corrupt(Chance),
-    /// Messages that are cut short; once, where no chance is given.
+    /// Messages are cut short; once, where no chance is given.
     Truncate(Option<Chance>),
-    /// Everything takes between so and so long.
+    /// Everything is delayed by a time between these two.
     Delay(Duration, Duration),
-    /// So many bytes a second.
+    /// At most this many bytes a second.
     Rate(u64),
-    /// Nothing passes for so long, once.
+    /// Nothing passes for this long, once.
     Stall(Duration),
     /// The conversation ends in order.
     Close,
-    /// It ends in a reset.
+    /// The conversation ends in a reset.
     Reset,
-    /// Segments of at most so many bytes.
+    /// Segments of at most this many bytes.
     Cut(u64),
 }
 
-/// How often: of 2^32.
+/// A probability, in units of 1/2^32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chance(pub(super) u64);
 
