@@ -1,4 +1,4 @@
-//! `--json`: one object a line, both ways. The format is version 1, said in the first event.
+//! `--json`: one JSON object a line, in both directions. The first event says that the format is version 1.
 
 mod command;
 
@@ -16,22 +16,22 @@ use crate::frontend::terminal::render::listening;
 use crate::json_lines::{failure_name, line, now, put_message, put_request, put_status, stamp};
 use crate::output::{self, unread, unwritten};
 
-/// Bytes of an unfinished frame that its event shows: enough to see what it is.
+/// Bytes of an unfinished frame that its event shows: enough to recognise it.
 const PREVIEW: usize = 256;
 
-/// Standard input as commands.
+/// Reads commands from standard input.
 pub struct JsonInput {
     receiver: Receiver,
     errors: Lines,
 }
 
-/// Events on standard output.
+/// Writes events to standard output.
 pub struct JsonOutput {
     lines: Lines,
     versioned: bool,
 }
 
-/// Standard output, an object a line.
+/// Writes objects to standard output, one a line.
 #[derive(Clone)]
 struct Lines {
     sender: Sender,
@@ -52,16 +52,16 @@ pub async fn open() -> Result<(JsonInput, JsonOutput)> {
     Ok((JsonInput { receiver, errors: lines.clone() }, JsonOutput { lines, versioned: false }))
 }
 
-/// Says on standard output too that a run has not begun, for a script that reads nothing else.
+/// Reports on standard output too that a run has not begun, for a script that reads nothing else.
 pub fn not_begun(error: &Error) {
     let mut event = object(&Event::Error { peer: None, id: None, error }).unwrap_or_default();
     stamp(&mut event, &mut false);
-    // Who reads nothing has the exit status.
+    // A script that reads nothing has the exit status.
     let _ = output::print(&(line(&event) + "\n"));
 }
 
 impl JsonInput {
-    /// A line that makes no sense is an error event: a script's one bad line does not end its server.
+    /// Reads a command. A malformed line becomes an error event: one bad line of a script does not end its server.
     fn read(&self, line: &[u8]) -> Result<Option<Command>> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
@@ -87,7 +87,8 @@ impl Input for JsonInput {
             if let Some(command) = self.read(&line)? {
                 return Ok(Some(command));
             }
-            // What was wrong is an event: a script that reads none is not told without end.
+            // Each mistake becomes an event. Waiting here stops a script that reads no events from causing ever more of
+            // them.
             self.errors.sender.writable().await;
         }
         Ok(None)
@@ -109,13 +110,13 @@ impl Input for JsonInput {
 }
 
 impl JsonOutput {
-    /// What is written to standard output, to be waited for at the end.
+    /// Returns the sender to standard output, so that the end of the run can wait for it.
     pub fn sender(&self) -> Sender {
         self.lines.sender.clone()
     }
 }
 
-/// An event as an object, without its time.
+/// Returns an event as an object, without its time.
 fn object(event: &Event<'_>) -> Option<Value> {
     Some(match event {
         Event::Listening { addresses } => json!({
@@ -176,7 +177,7 @@ fn object(event: &Event<'_>) -> Option<Value> {
     })
 }
 
-/// Datagrams that reached no peer.
+/// Returns the object for datagrams that reached no peer.
 fn notice_object(notice: &Notice) -> Option<Value> {
     Some(match notice {
         Notice::Lost { datagrams } => json!({ "event": "lost", "peer": null, "messages": datagrams, "cut_short": 0 }),
@@ -186,10 +187,10 @@ fn notice_object(notice: &Notice) -> Option<Value> {
     })
 }
 
-/// A frame that has not ended: how long it is so far, and how it begins.
+/// Describes an unfinished frame: its length so far, and its beginning.
 fn pending(peer: u64, so_far: &[u8]) -> Value {
     let preview = &so_far[..so_far.len().min(PREVIEW)];
-    // A letter that the limit has cut in two is left out.
+    // A character that the limit has cut in two is left out.
     let cut = preview.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
     let is_letter = std::str::from_utf8(cut).is_err_and(|error| error.error_len().is_none());
     let text = match is_letter && preview.len() < so_far.len() {
@@ -204,7 +205,7 @@ fn pending(peer: u64, so_far: &[u8]) -> Value {
     object
 }
 
-/// The reason of a `close` event, in one word.
+/// Returns the reason of a `close` event, in one word.
 fn reason_name(reason: &Reason) -> &'static str {
     match reason {
         Reason::Ended => "ended",

@@ -1,4 +1,4 @@
-//! Messages in a pipe: standard input and output, message by message.
+//! Reads and writes messages on standard input and output, message by message.
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -14,25 +14,25 @@ use crate::io_format::{Format, is_ambiguous};
 use crate::output::{unread, unwritten};
 use crate::{sanitize, signals};
 
-/// Bytes of standard input that are taken as one message (`--io raw`): it is held in memory until the input ends.
+/// Most bytes of standard input that become one message (`--io raw`). They stay in memory until the input ends.
 const MAX_WHOLE: usize = 1 << 30;
 
-/// Standard input, message by message.
+/// Reads standard input, message by message.
 pub struct PipeInput {
     format: Format,
     receiver: Receiver,
-    /// All of standard input, where it is one message.
+    /// All of standard input, if it is one message.
     whole: Option<Vec<u8>>,
 }
 
-/// Standard output, message by message; everything else goes to standard error.
+/// Writes standard output, message by message; everything else goes to standard error.
 pub struct PipeOutput {
     format: Format,
     sender: Sender,
     notices: Notices,
-    /// Standard output is a terminal.
+    /// Whether standard output is a terminal.
     screen: bool,
-    /// The local time stands in front of each line.
+    /// Whether the local time precedes each line.
     times: bool,
     scratch: Vec<u8>,
 }
@@ -53,7 +53,7 @@ impl PipeInput {
         Ok(Command::Send { to: Recipient::Latest, message })
     }
 
-    /// The rest of a whole input.
+    /// Reads the rest of an input that is one message.
     async fn next_whole(&mut self) -> Result<Option<Command>> {
         let Some(whole) = &mut self.whole else { return Ok(None) };
         while let Some(part) = self.receiver.recv().await.map_err(unread)? {
@@ -108,19 +108,19 @@ impl Input for PipeInput {
 }
 
 impl PipeOutput {
-    /// What is written to standard output, to be waited for at the end.
+    /// Returns the sender to standard output, so that the end of the run can wait for it.
     pub fn sender(&self) -> Sender {
         self.sender.clone()
     }
 
-    /// Puts the local time in front of each line, if that is asked for.
+    /// Puts the local time before each line, if the user asked for it.
     pub fn with_times(mut self, times: bool) -> Self {
         self.times = times;
         self
     }
 
-    /// Writes one message; one that does not fit the format is [`Error::is_message_rejected`], a reader that has gone
-    /// [`Error::is_closed`].
+    /// Writes one message. The error is [`Error::is_message_rejected`] if it does not fit the format, and
+    /// [`Error::is_closed`] if the reader has gone.
     pub fn message(&mut self, message: &[u8]) -> Result<()> {
         let quotes = self.format == Format::Quoted;
         let stands = self.format.stands(message);
@@ -138,7 +138,7 @@ impl PipeOutput {
         if quotes && self.is_plain(message) {
             self.scratch.extend_from_slice(message);
         } else if self.format.is_verbatim() && !quotes && self.screen {
-            // A terminal gets no peer's control characters, whatever was asked for.
+            // A terminal never gets a peer's control characters, whatever the user asked for.
             self.scratch.extend_from_slice(sanitize::text(message).as_bytes());
         } else {
             self.format.write(message, &mut self.scratch);
@@ -146,7 +146,7 @@ impl PipeOutput {
         self.sender.force_send(&self.scratch).map_err(|error| output_error(error, &self.format))
     }
 
-    /// Whether a message needs no quotes. A terminal gets no peer's control characters: there they hold more.
+    /// Whether a message needs no quotes. On a terminal a message with control characters needs them too.
     fn is_plain(&self, message: &[u8]) -> bool {
         let safe = !self.screen || sanitize::text(message).as_bytes() == message;
         safe && !message.contains(&b'\n') && !is_ambiguous(message)
@@ -180,7 +180,7 @@ impl Output for PipeOutput {
     }
 }
 
-/// Waits until standard output has everything. A reader that has gone is no error.
+/// Waits until standard output has taken everything. A reader that has gone is not an error.
 pub async fn finish(sender: Sender) -> Result<()> {
     match sender.flush().await {
         Err(error) => match unwritten(error) {
@@ -191,7 +191,7 @@ pub async fn finish(sender: Sender) -> Result<()> {
     }
 }
 
-/// The same, but not for long in a hurry, and no longer than a run that was ended from outside may take.
+/// Like [`finish`], but only briefly if `hurry`, and never longer than a run that a signal ended may take.
 pub async fn finish_in_time(sender: Sender, hurry: bool) -> Result<()> {
     let stop = signals::stop();
     tokio::select! {

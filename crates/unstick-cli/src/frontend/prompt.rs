@@ -32,16 +32,16 @@ use crate::frontend::terminal::render::DisplayOptions;
 use crate::output::{PromptHooks, use_prompt};
 use crate::sanitize;
 
-/// Lines typed ahead of a conversation that does not take them: beyond that a line is kept for later.
+/// Lines that the user may type ahead of a conversation that does not take them. A line beyond that is kept for later.
 const LINES_AHEAD: usize = 1024;
 
-/// Bytes that are shown of a message that was not sent: a line that can be copied, and no file of megabytes.
+/// Bytes that are shown of a message that was not sent: enough for a line to copy, but not megabytes of a file.
 const UNSENT_SHOWN: usize = 1000;
 
-/// What rustyline switches on, switched off: bracketed paste and synchronized output.
+/// Switches off what rustyline switches on: bracketed paste and synchronized output.
 const USUAL_MODES: &str = "\x1b[?2004l\x1b[?2026l";
 
-/// The terminal that the prompt is on, and how it was before. A process has no more than one.
+/// The terminal of the prompt, and its modes from before. A process has at most one.
 static TERMINAL: OnceLock<Terminal> = OnceLock::new();
 
 struct Terminal {
@@ -49,24 +49,24 @@ struct Terminal {
     before: Termios,
 }
 
-/// Typed lines as commands.
+/// Gives typed lines to the conversation as commands.
 pub struct PromptInput {
     commands: mpsc::Receiver<Command>,
-    /// `/quit` was typed, or ^C: told apart from the commands, which may wait behind a peer that does not read.
+    /// Signals that the user typed `/quit` or ^C. It is separate from the commands, which may wait for a peer that does
+    /// not read.
     quit: Arc<Notify>,
     screen: Arc<PromptScreen>,
-    /// Until the first command is asked for: what has happened by then is shown before the first prompt.
+    /// The reader, until the first command is asked for. Events until then are shown before the first prompt.
     reader: Option<Reader>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts a prompt on standard input and output, which must be terminals. Without listening there is only one peer.
-/// `goes_on`: the run has another end than that of its input.
-/// Within a runtime.
+/// Starts a prompt on standard input and output, which must be terminals. Without `listening` there is only one peer.
+/// `goes_on`: the run does not end with its input. Call it within a runtime.
 ///
 /// # Errors
 ///
-/// Where standard input cannot be used as a terminal.
+/// If standard input cannot be used as a terminal.
 pub fn start(
     look: DisplayOptions,
     listening: bool,
@@ -88,7 +88,7 @@ pub fn start(
     Ok((PromptInput { commands, quit, screen, reader: Some(reader), thread: None }, output))
 }
 
-/// Begins to read anew whenever the program goes on after it was stopped: a shell leaves the terminal in its own mode.
+/// Starts reading again whenever the program continues after a stop: a shell leaves the terminal in its own mode.
 fn notice_resumption(screen: Arc<PromptScreen>) -> Result<()> {
     let kind = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
     let mut resumed = signal(kind).map_err(|e| Error::other(format!("signals: {e}")))?;
@@ -100,8 +100,8 @@ fn notice_resumption(screen: Arc<PromptScreen>) -> Result<()> {
     Ok(())
 }
 
-/// Ends the prompt, if there is one: the terminal is as it was, what was waiting is shown, and what was typed but not
-/// sent is said. Returns whether the user ended it with ^C. Calling it again does no harm.
+/// Ends the prompt, if there is one. Restores the terminal, shows waiting text, and reports what was typed but not
+/// sent. Returns whether the user ended the prompt with ^C. A second call does no harm.
 pub fn finish() -> bool {
     let Some(terminal) = TERMINAL.get() else { return false };
     let ended = terminal.screen.finish();
@@ -116,7 +116,7 @@ pub fn finish() -> bool {
     ended.interrupted
 }
 
-/// A message that was typed and not sent; of a long one, how it begins.
+/// Reports a message that was typed and not sent; of a long one, the beginning.
 fn not_sent(message: &[u8]) -> String {
     let beginning = &message[..message.len().min(UNSENT_SHOWN)];
     let rest = match message.len() - beginning.len() {
@@ -126,7 +126,7 @@ fn not_sent(message: &[u8]) -> String {
     format!("not sent: {}{rest}\n", sanitize::line_of_bytes(beginning))
 }
 
-/// Puts the terminal back, however the program ends: from a panic hook too, where nothing may be waited for.
+/// Restores the terminal, however the program ends: also from a panic hook, where nothing may be waited for.
 fn restore() {
     if !std::thread::panicking() {
         finish();
@@ -136,14 +136,14 @@ fn restore() {
     }
 }
 
-/// Gives the terminal back its modes, and nothing else: for an end that waits for nobody.
+/// Restores the terminal's modes and nothing else: for an exit that waits for nobody.
 fn abandon() {
     if let Some(terminal) = TERMINAL.get() {
         terminal.reset();
     }
 }
 
-/// Shows a notice above the prompt, if there is one; false if it has to be written somewhere else.
+/// Shows a notice above the prompt. Returns false if there is no prompt, and the notice must be written elsewhere.
 fn say(line: &str) -> bool {
     TERMINAL.get().is_some_and(|terminal| terminal.screen.say_if_live(&format!("{line}\n")))
 }
@@ -151,7 +151,7 @@ fn say(line: &str) -> bool {
 impl Terminal {
     fn reset(&self) {
         show(USUAL_MODES);
-        // There is nobody left to tell.
+        // An error could not be reported to anybody.
         let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before);
     }
 }
@@ -163,7 +163,7 @@ impl Input for PromptInput {
             self.thread = Some(thread);
         }
         let command = self.commands.recv().await;
-        // Without a sender the thread is at its end: this does not wait.
+        // Without a sender the thread has ended, so this join does not wait.
         if command.is_none() && self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             return Err(Error::other("the prompt has failed"));
         }
@@ -194,7 +194,7 @@ impl Input for PromptInput {
 }
 
 impl Drop for PromptInput {
-    /// Nobody will send what was typed ahead: it is said at the end.
+    /// Reports what was typed ahead: nobody will send it.
     fn drop(&mut self) {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {

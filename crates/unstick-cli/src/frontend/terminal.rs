@@ -1,4 +1,4 @@
-//! A conversation as a person sees it without a prompt: messages with their peer's number, and what happens besides.
+//! Shows a conversation to a person without a prompt: messages with their peer's number, and what else happens.
 //!
 //! Not here: the prompt (`prompt`), and how an event reads (`render`).
 
@@ -15,11 +15,11 @@ use crate::output::{self, colour_on};
 use crate::text_queue::{self, To};
 use render::{DisplayOptions, Rendered, Renderer};
 
-/// What a pipe cannot say on standard output goes to standard error.
+/// Prints to standard error what a pipe cannot say on standard output.
 pub struct Notices {
     renderer: Renderer,
     verbose: bool,
-    /// There is no more than one peer: its failure is the run's, which is said at the end.
+    /// Whether there is at most one peer: its failure is the run's, and is reported at the end.
     single: bool,
 }
 
@@ -29,19 +29,19 @@ impl Notices {
         Self { renderer: Renderer::new(look, single, false), verbose, single }
     }
 
-    /// Says what has happened, if that has to be said.
+    /// Reports an event, if it needs a report.
     pub fn say(&mut self, event: &Event<'_>) {
         if let Event::Message { .. } = event {
             return;
         }
-        // It remembers who is spoken to in datagrams, said or not.
+        // The renderer must see every event: it remembers which peers use datagrams.
         let rendered = self.renderer.render(event);
         let said = match event {
             Event::Error { peer: Some(peer), error, .. } if !self.single => {
                 return output::error_of_peer(*peer, error);
             }
             Event::Error { error, .. } => return output::error(error),
-            // Why a peer was refused was said as it happened.
+            // The reason for refusing a peer was reported when it happened.
             Event::Close { reason: Reason::Refused(_), .. } if !self.single => self.verbose,
             Event::Close { peer, reason, .. } if let Some(error) = reason.error() => {
                 if !self.single {
@@ -69,7 +69,7 @@ impl Notices {
     }
 }
 
-/// A connection on standard output leaves no room there for messages: they are not shown.
+/// A connection on standard output leaves no room there for messages, so they are not shown.
 impl Output for Notices {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         self.say(&event);
@@ -83,7 +83,7 @@ pub struct TerminalOutput {
 }
 
 impl TerminalOutput {
-    /// With a single peer its coming is a connection.
+    /// With a single peer, its arrival is shown as a connection.
     pub fn new(options: DisplayOptions, single: bool) -> Self {
         let notice_colour = colour_on(&io::stderr());
         Self { renderer: Renderer::new(options, single, notice_colour) }
@@ -107,7 +107,7 @@ impl Output for TerminalOutput {
     }
 }
 
-/// Whether an event tells that something failed or was lost: that is printed with `--quiet` too.
+/// Whether an event reports a failure or a loss: `--quiet` prints those too.
 fn is_trouble(event: &Event<'_>) -> bool {
     match event {
         Event::Close { reason, .. } => matches!(reason, Reason::Slow | Reason::Idle(_)) || reason.error().is_some(),
@@ -117,8 +117,8 @@ fn is_trouble(event: &Event<'_>) -> bool {
     }
 }
 
-/// Whether an event that is no message is printed now: with `--quiet` only trouble is, and the same error of many peers a
-/// few times, then counted.
+/// Whether a notice is printed now. `--quiet` prints only failures and losses. The same error of many peers is printed
+/// a few times, then counted.
 pub fn is_printed(event: &Event<'_>) -> bool {
     if output::is_quiet() && !is_trouble(event) {
         return false;

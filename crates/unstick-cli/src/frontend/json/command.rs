@@ -1,4 +1,4 @@
-//! One line of standard input under `--json`, as a command.
+//! Parses one line of standard input as a command under `--json`.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use unstick::service::talk::{Command, PeerId, Recipient};
 
 use crate::json_lines::message_of;
 
-/// What a line of standard input can be.
+/// Examples of the lines that standard input may hold.
 pub const EXAMPLES: &str = r#"{"to":2,"text":"hi"}, {"to":[1,3],"text":"hi"}, {"to":"all","base64":"aGk="}, {"except":2,"text":"hi"}, {"close":2} or {"quit":true}"#;
 
 /// The keys of a command.
 const KEYS: [&str; 10] = ["to", "except", "text", "base64", "binary", "close", "code", "reason", "quit", "id"];
 
-/// Characters of the longest `id`: it comes back with every error of its command.
+/// Most characters of an `id`: it comes back with every error of its command.
 const LONGEST_ID: usize = 256;
 
-/// Reads a line. The error says what is wrong with it.
+/// Parses a line. The error says what is wrong with it.
 pub fn read(line: &[u8]) -> Result<Command, String> {
     let value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
     let Value::Object(mut object) = value else { return Err("not an object".into()) };
@@ -60,7 +60,7 @@ fn untagged(object: &Map<String, Value>) -> Result<Command, String> {
     Ok(if binary { Command::SendBinary { to, message } } else { Command::Send { to, message } })
 }
 
-/// A command with `close`, which may have a code and a reason.
+/// Parses a command with `close`, which may have a code and a reason.
 fn closed(object: &Map<String, Value>, peer: PeerId) -> Result<Command, String> {
     if object.keys().any(|key| !["close", "code", "reason"].contains(&key.as_str())) {
         let plain = !object.contains_key("code") && !object.contains_key("reason");
@@ -99,7 +99,7 @@ fn target(object: &Map<String, Value>) -> Result<Recipient, String> {
     }
 }
 
-/// One number, or a list of them.
+/// Parses one number, or a list of numbers.
 fn peers(value: &Value) -> Option<Arc<[PeerId]>> {
     match value {
         Value::Array(list) => list.iter().map(Value::as_u64).collect(),
@@ -107,7 +107,7 @@ fn peers(value: &Value) -> Option<Arc<[PeerId]>> {
     }
 }
 
-/// An `id` as JSON.
+/// Returns an `id` as JSON.
 fn written_id(id: &Value) -> Option<Arc<str>> {
     let simple = id.is_string() || id.is_number();
     Some(id.to_string()).filter(|text| simple && text.len() <= LONGEST_ID).map(Into::into)

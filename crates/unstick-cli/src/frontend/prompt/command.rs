@@ -1,4 +1,4 @@
-//! What a typed line means.
+//! Parses a typed line.
 
 use unstick::endpoint::Closing;
 use unstick::service::talk::PeerId;
@@ -6,30 +6,30 @@ use unstick::wire::quantity::parse_number;
 
 use super::recipient::Choice;
 
-/// A line, understood.
+/// A parsed line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PromptCommand {
-    /// A message; to whom the prompt says, where nobody is named.
+    /// Sends a message. If the line names no recipient, it goes to the one that the prompt shows.
     Say { to: Option<Choice>, text: String },
-    /// Bytes, as one message.
+    /// Sends bytes as one message.
     Bytes(Vec<u8>),
-    /// A file's content, as one message.
+    /// Sends a file's content as one message.
     File(String),
-    /// To whom lines go from now on.
+    /// Sets the recipient of the following lines.
     To(Choice),
-    /// Who is here.
+    /// Lists the peers.
     Peers,
-    /// The end of the conversation with a peer, or with the only one.
+    /// Closes the conversation with a peer, or with the only one.
     Close(Option<PeerId>),
-    /// The same of a peer on a WebSocket, with a code and a reason.
+    /// The same for a WebSocket peer, with a code and a reason.
     CloseWith(PeerId, Closing),
-    /// What can be typed.
+    /// Shows the commands.
     Help,
-    /// The end of the run.
+    /// Ends the run.
     Quit,
 }
 
-/// A line that means nothing.
+/// The error of a line that means nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     pub(super) what: String,
@@ -42,11 +42,11 @@ impl Wrong {
     }
 }
 
-/// A command and how it is written, for completion and help.
+/// A command and its syntax, for completion and help.
 pub(super) struct CommandHelp {
     pub(super) name: &'static str,
     pub(super) written: &'static str,
-    /// What may follow, for help.
+    /// What may follow the command, for help.
     pub(super) more: &'static str,
     pub(super) does: &'static str,
 }
@@ -67,7 +67,7 @@ pub(super) const COMMANDS: [CommandHelp; 7] = [
     CommandHelp { name: "quit", written: "/quit", more: "", does: "ends the program, as ^C does" },
 ];
 
-/// Understands a line.
+/// Parses a line.
 pub(super) fn parse(line: &str) -> Result<PromptCommand, Wrong> {
     let say = |to, text: &str| Ok(PromptCommand::Say { to, text: text.to_owned() });
     if line.starts_with("//") || line.starts_with("@@") {
@@ -92,7 +92,7 @@ pub(super) fn parse(line: &str) -> Result<PromptCommand, Wrong> {
     }
 }
 
-/// Whom to close, and how: `2` or `2 4000 a reason`. `None` where it does not begin with a number.
+/// Parses the argument of `/close`: `2` or `2 4000 a reason`. `None` if it does not begin with a number.
 fn closing(argument: &str) -> Option<Result<PromptCommand, Wrong>> {
     let mut words = argument.splitn(3, char::is_whitespace);
     let peer = words.next().and_then(parse_number)?;
@@ -142,7 +142,7 @@ fn whom_of(text: &str) -> Option<Choice> {
     }
 }
 
-/// Bytes in hexadecimal, as `--send-hex` takes them.
+/// Parses bytes in hexadecimal, as `--send-hex` does.
 fn bytes(text: &str) -> Result<Vec<u8>, Wrong> {
     let wrong = |what: String| Wrong::new(what, "such as /hex 00 0a ff");
     let bytes = crate::hex::parse_hex(text).map_err(|why| wrong(format!("/hex: {why}")))?;

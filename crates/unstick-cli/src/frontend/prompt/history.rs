@@ -1,32 +1,32 @@
-//! The lines typed in earlier runs, in a file that only its owner reads.
+//! Keeps the lines of earlier runs in a file that only its owner can read.
 //!
-//! It is a convenience: where it cannot be read or written, there is none, and nothing is said about it.
+//! It is a convenience: if the file cannot be read or written, there is no history, and no error.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
-/// Lines kept. The file may hold twice as many before it is cut back.
+/// Lines that are kept. The file may hold twice as many before it is cut back.
 pub(super) const LINES: usize = 1000;
 
-/// Bytes of a file that are read: a file that somebody else has blown up is left alone.
+/// Most bytes of a file that is read. A larger one, which somebody else has filled, is left alone.
 const SIZE: u64 = 4 * 1024 * 1024;
 
-/// The file, if there can be one.
+/// The history file, if there can be one.
 pub(super) struct HistoryFile {
     path: Option<PathBuf>,
 }
 
 impl HistoryFile {
-    /// The user's: `unstick/history` in `$XDG_STATE_HOME`, which is `~/.local/state` where it is not set.
+    /// Returns the user's file: `unstick/history` in `$XDG_STATE_HOME`, or in `~/.local/state` if that is not set.
     pub(super) fn of_user() -> Self {
         let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
         Self { path: state.map(|state| state.join("unstick/history")) }
     }
 
-    /// The lines in it, oldest first, at most [`LINES`].
+    /// Returns the lines in the file, oldest first, at most [`LINES`].
     pub(super) fn load(&self) -> Vec<String> {
         let Some(text) = self.path.as_ref().and_then(|path| {
             let small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= SIZE);
@@ -37,13 +37,13 @@ impl HistoryFile {
         let lines: Vec<&str> = text.lines().collect();
         let kept = &lines[lines.len().saturating_sub(LINES)..];
         if lines.len() > 2 * LINES {
-            // The whole file stays where this fails.
+            // If this fails, the whole file stays.
             let _ = self.replace(kept);
         }
         kept.iter().map(|line| unescape(line)).collect()
     }
 
-    /// Adds a line, at once: other runs may add theirs at the same time.
+    /// Adds a line at once, because other runs may add theirs at the same time.
     pub(super) fn add(&self, line: &str) {
         let _ = self.append(&(escape(line) + "\n"));
     }
@@ -69,7 +69,7 @@ impl HistoryFile {
     }
 }
 
-/// A pasted line may have lines of its own.
+/// Escapes line ends, which a pasted line may hold.
 fn escape(line: &str) -> String {
     line.replace('\\', "\\\\").replace('\n', "\\n")
 }

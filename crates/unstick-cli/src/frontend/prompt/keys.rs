@@ -1,7 +1,8 @@
-//! Keys for which rustyline would wait for the next one: each is one step here, so that messages go on being shown.
+//! Handles keys for which rustyline would wait for the next one. Here each is one step, so that messages are still
+//! shown.
 //!
-//! A search of the history and a choice of completions take nothing but keys in rustyline. And where ^C ends the reading
-//! of a line, what was typed behind it is lost with it: here it empties the line, and reading goes on.
+//! In rustyline, a search of the history and a choice of completions read keys and do nothing else. And where ^C ends
+//! reading, text that was typed after it is lost with the line. Here ^C empties the line, and reading goes on.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,17 +15,17 @@ use super::screen::PromptScreen;
 use crate::sanitize;
 use crate::unpoisoned::unpoisoned;
 
-/// Completions that are shown: more are no help.
+/// Most completions that are shown: more do not help.
 const SHOWN: usize = 40;
 
-/// Lines that can be found again, oldest first.
+/// Lines that ^R can find, oldest first.
 #[derive(Default)]
 pub(super) struct Earlier {
     lines: Mutex<VecDeque<String>>,
 }
 
 impl Earlier {
-    /// Adds a line; the oldest goes where there are more than `most`.
+    /// Adds a line. Beyond `most` lines the oldest is dropped.
     pub(super) fn add(&self, line: &str, most: usize) {
         let mut lines = lock(&self.lines);
         lines.push_back(line.to_owned());
@@ -33,7 +34,7 @@ impl Earlier {
         }
     }
 
-    /// The last line before this place that holds the needle and is another than this one, and its place.
+    /// Returns the last line before this place that holds the needle and differs from `other`, and its place.
     fn find(&self, needle: &str, before: usize, other: &str) -> Option<(usize, String)> {
         let lines = lock(&self.lines);
         let at = lines.iter().take(before).rposition(|line| line.contains(needle) && line != other)?;
@@ -41,15 +42,15 @@ impl Earlier {
     }
 }
 
-/// ^R: the last line that holds what is typed; again, the one before it. The cursor is at its start, where rustyline
-/// leaves it.
+/// ^R: finds the last line that holds the typed text; again, the one before it. The cursor is at the line's start,
+/// where rustyline leaves it.
 pub(super) struct Find {
     pub(super) screen: Arc<PromptScreen>,
     pub(super) earlier: Arc<Earlier>,
     found: Mutex<Option<Found>>,
 }
 
-/// What ^R has put into the line.
+/// The line that ^R has found.
 struct Found {
     needle: String,
     line: String,
@@ -86,14 +87,14 @@ impl ConditionalEventHandler for Find {
     }
 }
 
-/// Tab: completes commands, and the path behind `/file`; in a text it is a tab.
+/// Tab: completes commands, and the path after `/file`. In a text it is a tab.
 pub(super) struct Complete {
     pub(super) screen: Arc<PromptScreen>,
     pub(super) files: FilenameCompleter,
 }
 
 impl Complete {
-    /// What the line can go on with, and from where.
+    /// Returns the possible continuations of the line, and where they start.
     fn candidates(&self, line: &str) -> (usize, Vec<Pair>) {
         if line.starts_with("/file ") {
             return self.files.complete_path(line, line.len()).unwrap_or_default();
@@ -118,7 +119,7 @@ impl ConditionalEventHandler for Complete {
         match common.strip_prefix(&line[start..]) {
             Some("") => {}
             Some(rest) => return Some(Cmd::Insert(1, rest.to_owned())),
-            // A path that has to be escaped is not what was typed.
+            // A path that must be escaped differs from the typed text.
             None if candidates.len() == 1 => {
                 return Some(Cmd::Replace(Movement::WholeBuffer, Some(line[..start].to_owned() + common)));
             }
@@ -135,7 +136,7 @@ impl ConditionalEventHandler for Complete {
     }
 }
 
-/// ^C: drops the line that is typed, which stays to be seen; on an empty one it ends the program.
+/// ^C: drops the typed line, which stays visible. On an empty line it ends the program.
 pub(super) struct DropLine(pub(super) Arc<PromptScreen>);
 
 impl ConditionalEventHandler for DropLine {

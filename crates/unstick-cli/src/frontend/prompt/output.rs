@@ -1,4 +1,4 @@
-//! A conversation above its prompt.
+//! Shows a conversation above its prompt.
 
 use std::future::Future;
 use std::io::{self, IsTerminal};
@@ -17,12 +17,12 @@ use crate::text_queue::{self, To};
 pub struct PromptOutput {
     renderer: Renderer,
     screen: Arc<PromptScreen>,
-    /// Standard error is not the terminal: what is no message goes there.
+    /// Whether standard error is not the terminal: then everything but messages goes there.
     separate_errors: bool,
 }
 
 impl PromptOutput {
-    /// With a single peer its coming is a connection.
+    /// With a single peer, its arrival is shown as a connection.
     pub(super) fn new(screen: Arc<PromptScreen>, options: DisplayOptions, single: bool) -> Self {
         let separate_errors = !io::stderr().is_terminal();
         let notice_colour = options.colour && !separate_errors;

@@ -1,4 +1,4 @@
-//! The thread that reads lines and carries them out.
+//! Runs the thread that reads lines and carries them out.
 
 use std::borrow::Cow;
 use std::fs;
@@ -23,7 +23,8 @@ use crate::options::payload;
 use crate::status::Status;
 use crate::{sanitize, signals};
 
-/// Bytes of a file that `/file` reads. What the framing takes is said when it is sent; this is about memory.
+/// Most bytes of a file that `/file` reads, to limit memory. The framing's own limit is checked when the message is
+/// sent.
 const LARGEST_FILE: u64 = 1 << 30;
 
 /// Reads lines and carries them out.
@@ -33,34 +34,34 @@ pub(super) struct Reader {
     commands: mpsc::Sender<Command>,
     quit: Arc<Notify>,
     history: HistoryFile,
-    /// How what is sent is framed.
+    /// The framing of sent messages.
     framing: Option<Framing>,
-    /// The run has another end than that of its input.
+    /// Whether the run does not end with its input.
     goes_on: bool,
-    /// How a choice of recipient ends has been said.
+    /// Whether the user was told how a choice of recipient ends.
     explained: bool,
 }
 
-/// Where lines come from.
+/// The source of lines.
 enum Lines {
     Edited(Box<LineEditor>),
-    /// As the terminal gives them: one that cannot be edited on.
+    /// Lines as the terminal delivers them: it cannot edit lines.
     Plain,
 }
 
-/// What came of a line.
+/// The result of a line.
 enum Step {
-    /// It was carried out.
+    /// The line was carried out.
     Done,
-    /// It makes no sense.
+    /// The line makes no sense.
     Wrong,
-    /// Nobody takes it now: it is not lost.
+    /// Nobody takes the line now; it is not lost.
     Kept,
-    /// It ends the run.
+    /// The line ends the run.
     Quit,
 }
 
-/// Sets the screen on its own when the thread ends, whatever ends it.
+/// Tells the screen that nobody reads keys when the thread ends, for whatever reason.
 struct AwayAtEnd(Arc<PromptScreen>);
 
 impl Drop for AwayAtEnd {
@@ -70,7 +71,7 @@ impl Drop for AwayAtEnd {
 }
 
 impl Reader {
-    /// A reader of standard input, and who wakes it.
+    /// Creates a reader of standard input, and the thread that wakes it.
     pub(super) fn new(
         screen: Arc<PromptScreen>,
         commands: mpsc::Sender<Command>,
@@ -88,7 +89,7 @@ impl Reader {
                 thread::Builder::new().name("waker".into()).spawn(move || keep_awake(&screen, printer))?;
                 Lines::Edited(Box::new(editor))
             }
-            // A terminal that is none for rustyline, such as TERM=dumb.
+            // rustyline does not support this terminal, such as TERM=dumb.
             Err(_) => {
                 screen.away();
                 Lines::Plain
@@ -115,13 +116,13 @@ impl Reader {
                 Read::Interrupted if !self.screen.line().is_empty() => kept.clear(),
                 Read::Interrupted => {
                     self.screen.interrupt();
-                    // The conversation may be waiting for somebody who does not read.
+                    // The conversation may be waiting for a peer that does not read.
                     signals::insist(Status::Interrupted);
                     self.quit();
                     return;
                 }
                 Read::Ended => {
-                    // With nobody there, and nothing else that would end it, the run is over by that.
+                    // With no peer left, and nothing else that would end it, the run is over.
                     let alone = self.screen.recipients(|recipients, _| recipients.all().next().is_none());
                     if self.goes_on || !alone {
                         self.screen.say("input has ended; ^C ends the program\n");
@@ -148,8 +149,8 @@ impl Reader {
         }
     }
 
-    /// Carries out what was typed, or pasted: each line of that for itself. Returns what is kept of it, and `None` where
-    /// it ends the run.
+    /// Carries out the typed or pasted text, line by line. Returns the part of it to keep, or `None` if it ends the
+    /// run.
     fn take(&mut self, line: &str) -> Option<String> {
         if let Lines::Edited(editor) = &mut self.lines
             && editor.remember(line)
@@ -202,11 +203,11 @@ impl Reader {
         }
     }
 
-    /// Sends to whom the prompt said.
+    /// Sends to the recipient that the prompt showed.
     fn send(&self, message: Bytes) -> Step {
         let edited = matches!(self.lines, Lines::Edited(_));
         let to = self.screen.recipients(|recipients, shown| {
-            // Where nothing is shown, nothing else was meant.
+            // Without a prompt, the user meant the present recipient.
             let meant = if edited { shown } else { recipients.next() };
             recipient(recipients, meant)
         });
@@ -216,7 +217,7 @@ impl Reader {
         }
     }
 
-    /// Sends to whom the line itself names.
+    /// Sends to the recipient that the line itself names.
     fn send_to(&self, choice: Choice, message: Bytes) -> Step {
         let (to, reached) = self.screen.recipients(|recipients, _| {
             let to = match choice {
@@ -240,17 +241,17 @@ impl Reader {
         match self.commands.try_send(command) {
             Ok(()) => Step::Done,
             Err(TrySendError::Full(_)) => self.kept("too many lines wait already"),
-            // It is over: that is said at the end.
+            // The conversation is over, which is reported at the end.
             Err(TrySendError::Closed(_)) => Step::Kept,
         }
     }
 
-    /// Ends the run, after what was typed before has been taken; at once where that waits for a peer that does not read.
+    /// Ends the run after what was typed before has been taken, or at once if that waits for a peer that does not read.
     fn quit(&self) -> Step {
-        // The line has been carried out: it is none that was typed and not sent.
+        // The line was carried out, so it is not reported as typed and not sent.
         self.screen.typed("");
         self.quit.notify_one();
-        // An error is a run that has ended.
+        // An error means that the run has ended.
         let _ = self.commands.blocking_send(Command::Quit);
         Step::Quit
     }
@@ -309,13 +310,13 @@ impl Reader {
     }
 }
 
-/// Whom a line reaches that was typed for these; or why it reaches nobody.
+/// Returns the recipient of a line that was typed for `shown`, or why it reaches nobody.
 fn recipient(recipients: &Recipients, shown: To) -> Result<Recipient, String> {
     let now = recipients.next();
     match (shown, now) {
         (shown, _) if recipients.reaches(shown) => shown.target().ok_or_else(String::new),
         (_, To::Nobody) => Err("no peer is connected".to_owned()),
-        // Somebody has come while the line was typed for whoever comes.
+        // The line was typed for whichever peer connects, and one has connected.
         (To::Nobody, To::One(peer)) => Ok(Recipient::Peer(peer)),
         (To::Nobody, _) => Err("several have come, and it would go to all".to_owned()),
         (gone, now) => Err(format!("{gone} has left, and it would go to {now}")),
@@ -357,7 +358,7 @@ fn help() -> String {
     lines.map(|(written, does)| format!("{written:<15} {does}\n")).collect()
 }
 
-/// A file's content.
+/// Reads a file's content.
 fn read_file(written: &str) -> Result<Vec<u8>, Wrong> {
     let path = path_of(written);
     let wrong = |why: &str| Wrong::new(format!("{}: {why}", path.display()), "/file PATH sends a file as one message");
@@ -375,7 +376,8 @@ fn read_file(written: &str) -> Result<Vec<u8>, Wrong> {
     fs::read(&path).map_err(described)
 }
 
-/// A path as it was typed, completed or pasted: with `~/`, quotes or backslashes, unless there is a file of that name.
+/// Returns a path as the user typed, completed or pasted it: with `~/`, quotes or backslashes, unless a file has
+/// exactly that name.
 fn path_of(written: &str) -> PathBuf {
     if Path::new(written).exists() {
         return written.into();

@@ -1,32 +1,32 @@
-//! To whom the next line goes.
+//! Decides to which peers the next line goes.
 
 use std::collections::BTreeMap;
 
 use unstick::service::talk::{PeerId, Recipient};
 
-/// Who is there, and what decides between them.
+/// The present peers, and what decides between them.
 #[derive(Debug, Default)]
 pub(super) struct Recipients {
-    /// There is never more than one, and nothing to choose.
+    /// Whether there is never more than one peer, and nothing to choose.
     single: bool,
     peers: BTreeMap<PeerId, String>,
     latest: Option<PeerId>,
     choice: Choice,
 }
 
-/// What the user has chosen.
+/// The user's choice.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// Whoever sent last; before that the only one, or all.
+    /// The peer that sent last; before that the only one, or all.
     #[default]
     Latest,
     /// One peer, until it leaves.
     Peer(PeerId),
-    /// Everybody.
+    /// Every peer.
     All,
 }
 
-/// To whom a line goes.
+/// The recipients of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum To {
     Nobody,
@@ -35,7 +35,7 @@ pub(super) enum To {
 }
 
 impl To {
-    /// The same for the library; `None` for nobody.
+    /// Returns the recipient in the library's type; `None` for nobody.
     pub(super) fn target(self) -> Option<Recipient> {
         match self {
             To::Nobody => None,
@@ -86,12 +86,12 @@ impl Recipients {
         self.peers.contains_key(&peer)
     }
 
-    /// Everybody, by number.
+    /// Returns every peer, by number.
     pub(super) fn all(&self) -> impl ExactSizeIterator<Item = (PeerId, &str)> {
         self.peers.iter().map(|(peer, name)| (*peer, name.as_str()))
     }
 
-    /// To whom a line would go now.
+    /// Returns the recipients of a line that is typed now.
     pub(super) fn next(&self) -> To {
         match self.choice {
             _ if self.peers.is_empty() => To::Nobody,
@@ -101,7 +101,7 @@ impl Recipients {
         }
     }
 
-    /// To whom a line would go without a choice.
+    /// Returns the recipients of a line without a choice.
     pub(super) fn next_latest(&self) -> To {
         let only = if self.peers.len() == 1 { self.peers.keys().next() } else { None };
         match self.latest.or(only.copied()) {
@@ -111,7 +111,7 @@ impl Recipients {
         }
     }
 
-    /// Whether a line that was meant for these still finds them.
+    /// Whether a line for these recipients still reaches them.
     pub(super) fn reaches(&self, to: To) -> bool {
         match to {
             To::Nobody => false,
@@ -120,7 +120,7 @@ impl Recipients {
         }
     }
 
-    /// What stands before the line.
+    /// Returns the prompt's text.
     pub(super) fn prompt(&self, to: To) -> String {
         match to {
             _ if self.single => "> ".to_owned(),

@@ -1,5 +1,5 @@
-//! What stands between the conversation and the terminal: text to be shown above the prompt, the line being typed, and
-//! to whom it goes.
+//! Holds what the conversation and the terminal share: text to show above the prompt, the typed line, and its
+//! recipients.
 
 use std::future::Future;
 use std::mem;
@@ -17,20 +17,20 @@ use crate::frontend::terminal::render::coloured_prompt;
 use crate::text_queue::{self, BURST, WAITING};
 use crate::unpoisoned::unpoisoned;
 
-/// How long the reader may take to leave the terminal alone at the end. It is busy for longer only where rustyline
-/// waits for a key and nothing else, as behind ^V.
+/// How long the reader may take at the end to leave the terminal alone. It takes longer only if rustyline waits for a
+/// key and nothing else, as after ^V.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// How long the reader may take nothing before nobody waits for the terminal any more. It takes everything at once, which a
-/// slow line carries for a while.
+/// How long the reader may take no text before nobody waits for the terminal any more. It takes all text at once, which
+/// a slow line needs a while to carry.
 const SLOW_PEER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Shared by the conversation, the reader of keys and who wakes it.
+/// State shared by the conversation, the reader of keys and the thread that wakes it.
 pub(crate) struct PromptScreen {
     state: Mutex<State>,
-    /// The phase or the need to wake the reader has changed.
+    /// Signals that the phase, or the need to wake the reader, has changed.
     changed: Condvar,
-    /// Text has been taken.
+    /// Signals that text has been taken.
     room: Notify,
     colour: bool,
 }
@@ -38,20 +38,20 @@ pub(crate) struct PromptScreen {
 struct State {
     /// Whole lines for the screen.
     waiting: String,
-    /// Lines that found no room there, because the terminal takes nothing.
+    /// Lines that found no room, because the terminal takes nothing.
     dropped: u64,
-    /// When text was last taken, or there was none to take.
+    /// When text was last taken, or none was waiting.
     taken: Instant,
     phase: Phase,
     wake: Wake,
     /// What has been typed of the next line.
     line: String,
-    /// To whom the prompt says that the line goes.
+    /// The recipients that the prompt shows for the line.
     shown: To,
     recipients: Recipients,
-    /// The reader is to leave the terminal.
+    /// Whether the reader must leave the terminal.
     finishing: bool,
-    /// The reader is to begin again: the terminal may be in another mode than it thinks.
+    /// Whether the reader must begin again: the terminal may be in another mode than it assumes.
     again: bool,
     interrupted: bool,
     unsent: Vec<Bytes>,
@@ -66,7 +66,7 @@ enum Phase {
     Between,
     /// It has drawn the prompt, and reads keys.
     Editing,
-    /// There is none, or no more: text goes to the terminal at once.
+    /// There is no reader, or none any more: text goes to the terminal at once.
     Away,
 }
 
@@ -79,7 +79,7 @@ enum Wake {
 
 /// What to draw.
 pub(super) enum Draw {
-    /// This, and the prompt below it.
+    /// This text, and the prompt below it.
     Above(String),
     /// Nothing: reading ends here, for another prompt or for good.
     Leave,
@@ -91,13 +91,13 @@ pub(super) struct Prompt {
     pub(super) coloured: String,
 }
 
-/// How the prompt ended.
+/// The state of a prompt that has ended.
 pub(super) struct Ended {
-    /// The reader has left the terminal as it was.
+    /// Whether the reader has left the terminal as it was.
     pub(super) by_itself: bool,
-    /// What was waiting to be shown.
+    /// Text that was waiting to be shown.
     pub(super) text: String,
-    /// What was typed, and will not be sent.
+    /// Messages that were typed, and will not be sent.
     pub(super) unsent: Vec<Bytes>,
     pub(super) interrupted: bool,
 }
@@ -127,7 +127,7 @@ impl PromptScreen {
 
     // For the conversation.
 
-    /// Remembers who is there, and who spoke last.
+    /// Remembers the present peers, and which one sent last.
     pub(crate) fn note(&self, event: &Event<'_>) {
         let mut state = self.lock();
         match event {
@@ -155,7 +155,7 @@ impl PromptScreen {
         }
     }
 
-    /// The same while there is a prompt; false where there is none.
+    /// Shows lines if there is a prompt; returns false if there is none.
     pub(super) fn say_if_live(&self, text: &str) -> bool {
         let live = self.lock().phase != Phase::Away;
         if live {
@@ -164,7 +164,7 @@ impl PromptScreen {
         live
     }
 
-    /// What to wait for before more is said: a terminal that takes nothing slows nobody down.
+    /// Returns what to wait for before showing more, if anything. A terminal that takes nothing slows nobody down.
     pub(crate) fn room(screen: &Arc<Self>) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         screen.lock().patience()?;
         let screen = Arc::clone(screen);
@@ -177,19 +177,19 @@ impl PromptScreen {
         }))
     }
 
-    /// The program goes on after it was stopped.
+    /// Notes that the program continues after a stop.
     pub(super) fn resumed(&self) {
         let mut state = self.lock();
         state.again = true;
         self.wake_if_needed(&mut state);
     }
 
-    /// A message was typed, and nobody takes it any more.
+    /// Keeps a message that was typed and that nobody takes any more.
     pub(super) fn not_sent(&self, message: Bytes) {
         self.lock().unsent.push(message);
     }
 
-    /// Ends the reading of keys, as far as that is possible within the grace.
+    /// Ends the reading of keys, if that is possible within [`GRACE`].
     pub(super) fn finish(&self) -> Ended {
         let mut state = self.lock();
         state.finishing = true;
@@ -210,7 +210,7 @@ impl PromptScreen {
 
     // For the reader of keys.
 
-    /// The prompt for the next line, of which this much is there already; `None` where there is to be no next line.
+    /// Returns the prompt for the next line, which begins with `line`; `None` if there is no next line.
     pub(super) fn begin(&self, line: &str) -> Option<Prompt> {
         let mut state = self.lock();
         line.clone_into(&mut state.line);
@@ -225,7 +225,7 @@ impl PromptScreen {
         Some(Prompt { plain, coloured })
     }
 
-    /// What to draw. Reading is only ever left where it was woken: then no keys wait that would be lost.
+    /// Returns what to draw. Reading ends only after a wake-up: then no unread keys can get lost.
     pub(super) fn draw(&self, woken: bool) -> Draw {
         let mut state = self.lock();
         if state.phase != Phase::Away {
@@ -240,24 +240,24 @@ impl PromptScreen {
         Draw::Above(text)
     }
 
-    /// The line has changed.
+    /// Notes that the line has changed.
     pub(super) fn typed(&self, line: &str) {
         let mut state = self.lock();
         line.clone_into(&mut state.line);
         self.wake_if_needed(&mut state);
     }
 
-    /// What has been typed.
+    /// Returns the typed text.
     pub(super) fn line(&self) -> String {
         self.lock().line.clone()
     }
 
-    /// Reading has ended, with a line or for a reason; nothing is drawn until it begins again.
+    /// Notes that reading has ended, with a line or for another reason. Nothing is drawn until it begins again.
     pub(super) fn pause(&self) {
         self.lock().phase = Phase::Between;
     }
 
-    /// What waits to be shown.
+    /// Takes the waiting text.
     pub(super) fn take_text(&self) -> String {
         self.take(&mut self.lock())
     }
@@ -266,7 +266,7 @@ impl PromptScreen {
         self.lock().interrupted = true;
     }
 
-    /// Nobody reads keys: text goes to the terminal at once from now on.
+    /// Notes that nobody reads keys: text goes to the terminal at once from now on.
     pub(super) fn away(&self) {
         let mut state = self.lock();
         state.phase = Phase::Away;
@@ -274,15 +274,15 @@ impl PromptScreen {
         self.changed.notify_all();
     }
 
-    /// Looks at the recipients, and at whom the prompt shows.
+    /// Runs `look` on the recipients, and on those that the prompt shows.
     pub(super) fn recipients<T>(&self, look: impl FnOnce(&mut Recipients, To) -> T) -> T {
         let state = &mut *self.lock();
         look(&mut state.recipients, state.shown)
     }
 
-    // For who wakes the reader.
+    // For the thread that wakes the reader.
 
-    /// Waits until the reader of keys is to be woken; false once there is none.
+    /// Waits until the reader of keys must be woken; returns false once there is none.
     pub(super) fn wait_to_wake(&self) -> bool {
         let mut state = self.lock();
         loop {
@@ -310,7 +310,7 @@ impl PromptScreen {
 
     fn wake_if_needed(&self, state: &mut State) {
         let needed = !state.waiting.is_empty() || state.must_leave();
-        // Before the first drawing there is no need: drawing shows everything.
+        // Before the first drawing there is no need: the drawing shows everything.
         if needed && state.phase == Phase::Editing && state.wake == Wake::No {
             state.wake = Wake::Wanted;
             self.changed.notify_all();
@@ -323,19 +323,19 @@ impl State {
         self.waiting.len() <= WAITING || (self.patience().is_some() && self.waiting.len() <= WAITING + BURST)
     }
 
-    /// How long to wait for room, where there is something to wait for.
+    /// Returns how long to wait for room, if there is a reason to wait.
     fn patience(&self) -> Option<Duration> {
         let left = SLOW_PEER_TIMEOUT.saturating_sub(self.taken.elapsed());
         (self.waiting.len() > WAITING && !left.is_zero()).then_some(left)
     }
 
-    /// The line goes to somebody else than the prompt says.
+    /// Whether the line goes to other recipients than the prompt shows.
     fn is_stale(&self) -> bool {
         let next = self.recipients.next();
         next != self.shown && self.recipients.prompt(next) != self.recipients.prompt(self.shown)
     }
 
-    /// Another prompt is due, and the line is empty; or there is to be none.
+    /// Whether reading must end: for good, or for another prompt while the line is empty.
     fn must_leave(&self) -> bool {
         self.finishing || self.again || (self.line.is_empty() && self.is_stale())
     }

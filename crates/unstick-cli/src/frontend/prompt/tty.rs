@@ -1,8 +1,8 @@
-//! The terminal that the prompt is on, written to past everything that draws.
+//! Writes to the terminal of the prompt, without anything that draws.
 
 use crate::text_queue;
 
-/// Writes to the terminal, without waiting for it; one that is gone shows nothing anyway.
+/// Writes to the terminal without waiting for it. A terminal that is gone shows nothing anyway.
 pub(super) fn show(text: &str) {
     if !text.is_empty() {
         let _ = text_queue::show(text.to_owned());
