@@ -1,14 +1,14 @@
-//! What happens in a scene, act by act, as it was measured.
+//! Describes what happens in a scene, act by act, as it was measured.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-/// How long a scene waits for anything that the kernel of this machine is to do. The longest such wait is that for a late
-/// acknowledgement, 40 to 200 ms; more than this means that it will not happen.
+/// How long a scene waits for anything that this machine's kernel must do. The longest such wait is for a late
+/// acknowledgement, 40 to 200 ms; after more than this it will not happen.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Messages that are sent to count those that are lost.
+/// Number of messages that are sent to count the lost ones.
 pub const FLOOD: u32 = 10_000;
 
 /// TCP or UDP.

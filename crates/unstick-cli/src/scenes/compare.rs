@@ -1,4 +1,4 @@
-//! TCP and UDP side by side: what is kept, how long a message may be, how many are lost, how long one takes.
+//! Compares TCP and UDP: which boundaries are kept, how long a message may be, how many are lost, how long one takes.
 
 use std::io::{self, Read, Write};
 use std::sync::LazyLock;
@@ -9,22 +9,22 @@ use super::datagrams::Datagrams;
 use super::recorder::{Pair, Recorder, cannot, wait_for};
 use unstick::{Error, Result};
 
-/// Bytes of a message of the flood, and of one that is timed.
+/// Bytes of a message in the flood, and of a timed one.
 const SMALL: usize = 64;
 
-/// Messages that are sent before the first read, to see whether they stay apart.
+/// Number of messages that are sent before the first read, to see whether they stay apart.
 const APART: u32 = 10;
 
-/// Bytes of the longest message that is tried: enough to see that TCP has no limit of UDP's kind.
+/// Bytes of the longest message that is tried: enough to show that TCP has no limit like UDP's.
 const LONGEST: usize = 16 << 20;
 
-/// Bytes written, and room for reading, a call at most.
+/// Most bytes that one call writes or reads.
 const BLOCK: usize = 64 << 10;
 
-/// Made when it is needed: as a constant it would be 64 KiB of every program.
+/// Created on first use: as a constant it would add 64 KiB to every program.
 static FILLER: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b'.'; BLOCK]);
 
-/// Messages that are timed.
+/// Number of timed messages.
 const TIMED: u32 = 1000;
 
 pub(super) fn compare() -> Result<Vec<Act>> {
@@ -55,7 +55,7 @@ fn tcp() -> Result<Act> {
     Ok(record.end(shown))
 }
 
-/// Sends some messages, waits until all have arrived, and counts the reads that they take.
+/// Sends some messages, waits until all have arrived, and counts the reads that return them.
 fn apart(pair: &Pair, room: &mut [u8]) -> Result<u32> {
     let whole = u64::from(APART) * SMALL as u64;
     for _ in 0..APART {
@@ -137,7 +137,7 @@ fn flood(play: &Datagrams, count: u32, room: &mut [u8]) -> Result<u32> {
     Ok(reads)
 }
 
-/// The longest datagram that is sent and arrives whole, and the shortest that is refused.
+/// Returns the longest datagram that is sent and arrives whole, and the shortest that is refused.
 fn largest(play: &Datagrams, room: &mut [u8]) -> Result<(u64, Option<u64>)> {
     let filler = vec![b'.'; room.len()];
     let (mut goes, mut refused) = (0, filler.len());

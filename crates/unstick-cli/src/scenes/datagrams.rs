@@ -1,4 +1,4 @@
-//! What UDP does to messages: kept whole, cut short, lost; and what TCP does where UDP loses.
+//! Shows what UDP does to messages: kept whole, cut short, lost; and what TCP does where UDP loses.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -30,7 +30,7 @@ impl Datagrams {
         Ok(Self { record: Recorder::new(name, Transport::Udp), near, far })
     }
 
-    /// One datagram, not written down.
+    /// Sends one datagram without recording it.
     pub(super) fn give(&self, bytes: &[u8]) -> io::Result<()> {
         self.near.send(bytes).map(drop)
     }
@@ -54,7 +54,7 @@ impl Datagrams {
         Ok(Some((taken, whole.saturating_sub(taken))))
     }
 
-    /// The same, waited for.
+    /// Like [`Self::take`], but waits for a datagram.
     pub(super) fn wait(&self, room: &mut [u8]) -> Result<(usize, usize)> {
         let begun = Instant::now();
         loop {
@@ -77,7 +77,7 @@ impl Datagrams {
         Ok(bytes)
     }
 
-    /// What the receiver's kernel holds first.
+    /// Records how long the first datagram in the receiver's kernel is.
     fn look(&mut self) -> Result<()> {
         let bytes = queued(&self.far)?;
         self.record.note(What::Queued { bytes });
@@ -85,7 +85,7 @@ impl Datagrams {
     }
 }
 
-/// Three messages, one of them empty, all sent before the first is read.
+/// Sends three messages, one of them empty, before the first is read.
 pub(super) fn datagrams() -> Result<Vec<Act>> {
     let mut play = Datagrams::open("kept")?;
     let messages = [&b"Hello"[..], b"", b"World"];
@@ -102,7 +102,7 @@ pub(super) fn datagrams() -> Result<Vec<Act>> {
     Ok(vec![play.record.end(kept)])
 }
 
-/// What a small buffer has no room for is gone, and the next read begins with the next datagram.
+/// Shows that bytes without room in a small buffer are lost, and that the next read starts with the next datagram.
 pub(super) fn truncated() -> Result<Vec<Act>> {
     let mut play = Datagrams::open("cut")?;
     play.send(LONG)?;
@@ -114,7 +114,7 @@ pub(super) fn truncated() -> Result<Vec<Act>> {
     Ok(vec![play.record.end(shown)])
 }
 
-/// Messages of the flood that is drawn.
+/// Number of messages in the flood that is drawn.
 const DRAWN: u32 = 60;
 
 /// Bytes of each: two or three of them fill the smallest receive queue there is.
@@ -129,14 +129,14 @@ fn numbered(number: u32) -> [u8; DRAWN_BYTES] {
     message
 }
 
-/// The same numbered messages, with the same slow reader and the smallest receive queue, over UDP and over TCP.
+/// Sends the same numbered messages over UDP and over TCP, with the same slow reader and the smallest receive queue.
 pub(super) fn loss() -> Result<Vec<Act>> {
     Ok(vec![lost()?, waited()?])
 }
 
 fn lost() -> Result<Act> {
     let mut play = Datagrams::open("udp")?;
-    // The kernel makes as little of it as it allows.
+    // The kernel makes the queue as small as it allows.
     SockRef::from(&play.far).set_recv_buffer_size(1).map_err(cannot)?;
     for number in 0..DRAWN {
         play.send(&numbered(number))?;
@@ -150,7 +150,7 @@ fn lost() -> Result<Act> {
 }
 
 impl Datagrams {
-    /// Takes a datagram, if there is one; its number says which.
+    /// Reads a datagram, if there is one; its number says which.
     fn read_numbered(&mut self) -> Result<bool> {
         let mut buffer = [0; DRAWN_BYTES];
         let Some((count, cut)) = self.take(&mut buffer)? else { return Ok(false) };
@@ -188,7 +188,7 @@ fn waited() -> Result<Act> {
     Ok(record.end(shown))
 }
 
-/// Writes a message; while the kernel takes no more, the reader reads.
+/// Writes a message. While the kernel takes no more, the reader reads.
 fn push(pair: &Pair, message: &[u8], record: &mut Recorder, received: &mut Vec<u8>) -> Result<()> {
     let begun = Instant::now();
     let mut rest = message;
@@ -208,7 +208,7 @@ fn push(pair: &Pair, message: &[u8], record: &mut Recorder, received: &mut Vec<u
     Ok(())
 }
 
-/// One `recv` for one message's room, if anything waits.
+/// Calls `recv` once with room for one message, if anything waits.
 fn portion(pair: &Pair, record: &mut Recorder, received: &mut Vec<u8>) -> Result<bool> {
     let mut buffer = [0; DRAWN_BYTES];
     match (&pair.far).read(&mut buffer) {

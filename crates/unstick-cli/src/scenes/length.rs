@@ -1,4 +1,4 @@
-//! A length in front of each message: where the usual way to read it fails, where it does not, and how far it reaches.
+//! Shows a length before each message: where the usual way to read it fails, where it works, and its largest value.
 
 use bytes::Bytes;
 
@@ -7,15 +7,15 @@ use super::recorder::Stream;
 use super::stream::USUAL_ROOM;
 use unstick::Result;
 
-/// Bytes of the length.
+/// Bytes of the length field.
 const FIELD: usize = 4;
 
-/// A length as these scenes write it: four bytes, the most significant first, and what does not fit is cut off.
+/// Writes a length as these scenes do: four bytes, the most significant first; bits that do not fit are cut off.
 fn field(length: u64) -> [u8; FIELD] {
     (length as u32).to_be_bytes()
 }
 
-/// The length is read by `recv(1024)`, by one `recv(4)`, and by as many reads as it takes.
+/// Reads the length with `recv(1024)`, with one `recv(4)`, and with as many reads as it takes.
 pub(super) fn length() -> Result<Vec<Act>> {
     Ok(vec![joined()?, cut()?, exact()?])
 }
@@ -40,7 +40,7 @@ fn cut() -> Result<Act> {
     Ok(unpacked(play, &read))
 }
 
-/// What becomes of a program that takes one read for one length.
+/// Records what happens to a program that takes one read for one length.
 fn unpacked(mut play: Stream, read: &[u8]) -> Act {
     let fails = read.len() != FIELD;
     if fails {
@@ -49,7 +49,7 @@ fn unpacked(mut play: Stream, read: &[u8]) -> Act {
     play.end(fails)
 }
 
-/// The same two deliveries, and a reader that asks for what is missing until nothing is.
+/// Plays the same two deliveries with a reader that reads until nothing is missing.
 fn exact() -> Result<Act> {
     let mut play = Stream::through_a_network("exact")?;
     for (word, pieces) in [(b"Hello", &[9][..]), (b"World", &[2, 7])] {
@@ -69,7 +69,7 @@ fn exact() -> Result<Act> {
     Ok(play.end(shown))
 }
 
-/// Reads until so many bytes are there. The network passes its next piece on when the last has been read.
+/// Reads until `count` bytes are there. The network passes its next piece on when the last one was read.
 fn exactly<'a>(play: &mut Stream, count: usize, coming: &mut impl Iterator<Item = &'a usize>) -> Result<Bytes> {
     let mut bytes = Vec::new();
     while bytes.len() < count {
@@ -84,10 +84,10 @@ fn exactly<'a>(play: &mut Stream, count: usize, coming: &mut impl Iterator<Item 
     Ok(bytes.into())
 }
 
-/// Lengths around each end of what four bytes can say.
+/// Lengths around each limit of four bytes.
 const LENGTHS: [u64; 6] = [5, i32::MAX as u64, 1 << 31, u32::MAX as u64, 1 << 32, (1 << 32) + 5];
 
-/// Every length is sent and read; then a message that is 4 GiB longer than its length says.
+/// Sends and reads every length, and then a message that is 4 GiB longer than its length says.
 pub(super) fn range() -> Result<Vec<Act>> {
     Ok(vec![fields()?, past()?])
 }
@@ -108,7 +108,7 @@ fn fields() -> Result<Act> {
     Ok(play.end(shown))
 }
 
-/// The first bytes of a body of 4 GiB and 5 bytes, behind a length that had no room for the 4 GiB.
+/// Sends the first bytes of a body of 4 GiB and 5 bytes, after a length that has no room for the 4 GiB.
 fn past() -> Result<Act> {
     let mut play = Stream::direct("past")?;
     let announced = (1 << 32) + 5;

@@ -1,4 +1,4 @@
-//! What happens in an act is written down as it happens; and the two ends of a stream, moved by one thread.
+//! Records what happens in an act as it happens, and moves the two ends of a stream from one thread.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -10,17 +10,17 @@ use bytes::Bytes;
 use super::act::{Act, Event, PATIENCE, Transport, What};
 use unstick::{Error, Result};
 
-/// How often the kernel is asked for what it holds.
+/// How often the kernel is asked what it holds.
 const LOOK: Duration = Duration::from_micros(50);
 
-/// An act while it is played.
+/// An act that is being played.
 #[derive(Debug)]
 pub(super) struct Recorder {
     name: &'static str,
     transport: Transport,
     begun: Instant,
     events: Vec<Event>,
-    /// Bytes sent, passed on and read so far: the offsets of the next.
+    /// Bytes sent, passed on and read so far: the offsets of the next bytes.
     pub(super) sent: u64,
     passed: u64,
     pub(super) read: u64,
@@ -31,7 +31,7 @@ impl Recorder {
         Self { name, transport, begun: Instant::now(), events: Vec::new(), sent: 0, passed: 0, read: 0 }
     }
 
-    /// Writes down what has happened just now.
+    /// Records what has just happened.
     pub(super) fn note(&mut self, what: What) {
         self.events.push(Event { at: self.begun.elapsed(), what });
     }
@@ -64,7 +64,7 @@ impl Recorder {
         self.events.iter().map(|event| &event.what)
     }
 
-    /// Where each send ended.
+    /// Returns where each send ended.
     fn boundaries(&self) -> Vec<u64> {
         let end = |what: &What| match what {
             What::Sent { offset, bytes } => Some(offset + bytes.len() as u64),
@@ -73,7 +73,7 @@ impl Recorder {
         self.events().filter_map(end).collect()
     }
 
-    /// Where each read began, and where it ended.
+    /// Returns where each read began and ended.
     pub(super) fn reads(&self) -> Vec<(u64, u64)> {
         let range = |what: &What| match what {
             What::Read { offset, bytes, .. } => Some((*offset, offset + bytes.len() as u64)),
@@ -82,13 +82,13 @@ impl Recorder {
         self.events().filter_map(range).collect()
     }
 
-    /// A read returned bytes of two sends.
+    /// Whether a read returned bytes of two sends.
     pub(super) fn joined(&self) -> bool {
         let inside = |(from, to): &(u64, u64)| self.boundaries().iter().any(|at| from < at && at < to);
         self.reads().iter().any(inside)
     }
 
-    /// Calls of `send`, and calls of `recv`.
+    /// Counts the calls of `send`, and those of `recv`.
     pub(super) fn calls(&self) -> (usize, usize) {
         (self.boundaries().len(), self.reads().len())
     }
@@ -106,13 +106,13 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Opened on loopback, on a port that the kernel picks.
+    /// Opens a pair on loopback, on a port that the kernel picks.
     pub(super) fn open() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot)?;
         Self::through(&listener)
     }
 
-    /// Opened to a listener that has been given what the receiver is to inherit.
+    /// Connects to a listener whose settings the receiver inherits.
     pub(super) fn through(listener: &TcpListener) -> Result<Self> {
         let near = TcpStream::connect(listener.local_addr().map_err(cannot)?).map_err(cannot)?;
         let (far, _) = listener.accept().map_err(cannot)?;
@@ -130,18 +130,18 @@ impl Pair {
 pub(super) struct Stream {
     pub(super) record: Recorder,
     pub(super) pair: Pair,
-    /// What stands between, where something does: it receives from `pair.near` what `pair.far` is to get.
+    /// The network between the two, if the scene has one: it receives from `pair.near` what `pair.far` must get.
     between: Option<Pair>,
 }
 
 impl Stream {
-    /// Sender and receiver, with nothing but the kernel between.
+    /// Connects sender and receiver with nothing but the kernel between them.
     pub(super) fn direct(name: &'static str) -> Result<Self> {
         let pair = Pair::open()?;
         Ok(Self { record: Recorder::new(name, Transport::Tcp), pair, between: None })
     }
 
-    /// Between the two stands what passes bytes on only as the scene says: the network.
+    /// Puts a network between the two, which passes bytes on only as the scene says.
     pub(super) fn through_a_network(name: &'static str) -> Result<Self> {
         let (first, second) = (Pair::open()?, Pair::open()?);
         let pair = Pair { near: first.near, far: second.far };
@@ -149,7 +149,7 @@ impl Stream {
         Ok(Self { record: Recorder::new(name, Transport::Tcp), pair, between })
     }
 
-    /// One `send`.
+    /// Calls `send` once.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<()> {
         let taken = (&self.pair.near).write(bytes).map_err(cannot)?;
         if taken != bytes.len() {
@@ -159,7 +159,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The network takes so many bytes, and passes them on with one write.
+    /// Lets the network take `count` bytes and pass them on with one write.
     pub(super) fn pass(&mut self, count: usize) -> Result<()> {
         let mut bytes = vec![0; count];
         let between = self.between.as_mut().expect("only scenes with a network between pass bytes on");
@@ -169,21 +169,21 @@ impl Stream {
         Ok(())
     }
 
-    /// Waits until the receiver's kernel holds at least so much.
+    /// Waits until the receiver's kernel holds at least `count` bytes.
     pub(super) fn arrive(&mut self, count: u64) -> Result<u64> {
         let held = wait_for(&self.pair.far, count)?;
         self.record.note(What::Queued { bytes: held });
         Ok(held)
     }
 
-    /// What the receiver's kernel holds at this moment.
+    /// Records what the receiver's kernel holds now.
     pub(super) fn look(&mut self) -> Result<u64> {
         let held = queued(&self.pair.far)?;
         self.record.note(What::Queued { bytes: held });
         Ok(held)
     }
 
-    /// One `recv` with so much room.
+    /// Calls `recv` once with this much room.
     pub(super) fn read(&mut self, room: usize) -> Result<Bytes> {
         let mut buffer = vec![0; room];
         let count = (&self.pair.far).read(&mut buffer).map_err(cannot)?;
@@ -198,12 +198,12 @@ impl Stream {
     }
 }
 
-/// Bytes that wait in a socket's receive queue; of datagrams, those of the first.
+/// Returns the number of bytes in a socket's receive queue; for datagrams, those of the first.
 pub(super) fn queued(socket: &impl AsFd) -> Result<u64> {
     rustix::io::ioctl_fionread(socket).map_err(|error| cannot(error.into()))
 }
 
-/// Waits until a receive queue holds at least so much: the kernel is asked, never guessed at.
+/// Waits until a receive queue holds at least `count` bytes. The kernel reports the number; nothing is guessed.
 pub(super) fn wait_for(socket: &impl AsFd, count: u64) -> Result<u64> {
     wait_within(socket, count, PATIENCE)
 }
@@ -222,7 +222,7 @@ fn wait_within(socket: &impl AsFd, count: u64, patience: Duration) -> Result<u64
     }
 }
 
-/// What loopback could not do.
+/// Returns the error for something that loopback could not do.
 pub(super) fn cannot(error: io::Error) -> Error {
     Error::io("a scene on 127.0.0.1", error)
 }

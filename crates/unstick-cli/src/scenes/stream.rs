@@ -1,20 +1,20 @@
-//! What a stream does to sends and reads: gathered, joined, split, read in portions.
+//! Shows what a stream does to sends and reads: gathered, joined, split, read in portions.
 
 use super::act::Act;
 use super::recorder::{Stream, cannot};
 use unstick::Result;
 
-/// Room of a reader that has never heard of messages: what tutorials write.
+/// Buffer size of a reader that knows nothing of messages: what tutorials write.
 pub(super) const USUAL_ROOM: usize = 1024;
 
-/// A message that no buffer of 8 bytes holds.
+/// A message longer than a buffer of 8 bytes.
 pub(super) const LONG: &[u8] = b"Longer than 8 bytes by far.";
 
-/// How often the first scene is played again where the acknowledgement came before the sends that were to wait for it: a busy
-/// machine may stop this thread for the 40 ms that takes.
+/// How often the first scene may be played again. On a busy machine this thread may stop for the 40 ms after which the
+/// acknowledgement arrives, before the sends that should wait for it.
 const TRIES: usize = 5;
 
-/// Two sends wait for an acknowledgement that comes late, and go out together.
+/// Two sends wait for a late acknowledgement, and go out together.
 ///
 /// The receiver is told to acknowledge late, as it does by itself once a conversation goes back and forth.
 pub(super) fn nagle() -> Result<Vec<Act>> {
@@ -50,7 +50,7 @@ fn acknowledge_late(play: &Stream) -> Result<()> {
     rustix::net::sockopt::set_tcp_quickack(&play.pair.far, false).map_err(|error| cannot(error.into()))
 }
 
-/// Elsewhere it is left to the system, and the scene says whether it happened.
+/// On other systems the kernel decides, and the scene reports whether it happened.
 #[cfg(not(target_os = "linux"))]
 fn acknowledge_late(_: &Stream) -> Result<()> {
     Ok(())
@@ -68,7 +68,7 @@ pub(super) fn slow_reader() -> Result<Vec<Act>> {
     Ok(vec![play.end(shown)])
 }
 
-/// One send reaches its reader in three segments, each once the one before has been read.
+/// One send reaches its reader in three segments, each after the one before was read.
 pub(super) fn split() -> Result<Vec<Act>> {
     let mut play = Stream::through_a_network("split")?;
     play.send(b"Hello, World")?;

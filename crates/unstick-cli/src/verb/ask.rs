@@ -1,4 +1,4 @@
-//! `ask`: one message, its reply, done.
+//! `ask`: sends one message and prints its reply.
 
 use std::io::{IsTerminal, Read};
 use std::time::Duration;
@@ -19,23 +19,23 @@ use crate::report;
 use crate::status::Status;
 use crate::{output, sanitize};
 
-/// How long the reply is waited for when nobody says.
+/// How long to wait for the reply by default.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A question to be asked.
+/// A question to ask.
 pub struct Question {
     address: Address,
     framings: Option<Framings>,
     options: Options,
     message: Bytes,
-    /// How the reply is printed, where that was said.
+    /// The format of the printed reply, if the user named one.
     format: Option<Format>,
     deadline: Option<Duration>,
     half_close: HalfClose,
 }
 
 impl Question {
-    /// What `ask` means. Reads standard input, if that is where the message is.
+    /// Reads the arguments of `ask`, and standard input if the message is there.
     pub fn new(args: &Ask) -> Result<Self> {
         let target: FramedAddress = args.address.parse().map_err(|error| two_words(error, args))?;
         if matches!(target.address, Address::Stdio) {
@@ -63,7 +63,7 @@ impl Question {
     }
 }
 
-/// `ask HOST PORT MESSAGE` is a good guess, and wrong.
+/// Adds a hint for `ask HOST PORT MESSAGE`, which is a good guess, and wrong.
 fn two_words(error: Error, args: &Ask) -> Error {
     let port = args.message.as_deref().filter(|word| parse_number::<u16>(word).is_some());
     match port {
@@ -86,7 +86,7 @@ fn message(args: &Ask, format: Option<&Format>, framings: Option<&Framings>) -> 
     }
 }
 
-/// All of standard input. The LF that ends its last line is not content, unless it was said that every byte is.
+/// Reads all of standard input. The LF at the very end is not content, unless the format takes every byte.
 fn read_message(format: Option<&Format>) -> Result<Bytes> {
     let mut whole = Vec::new();
     std::io::stdin()
@@ -102,7 +102,7 @@ fn read_message(format: Option<&Format>) -> Result<Bytes> {
 /// Sends the message, and prints the reply.
 pub async fn ask(question: Question) -> Result<Status> {
     let reply = match question.deadline {
-        // Who names a time means all of it, connecting included.
+        // A user who names a time means all of it, connecting included.
         Some(after) => tokio::time::timeout(after, converse(&question)).await.unwrap_or(Ok(Reply::Late)),
         None => converse(&question).await,
     };
@@ -119,12 +119,12 @@ pub async fn ask(question: Question) -> Result<Status> {
     }
 }
 
-/// What a question came to.
+/// The outcome of a question.
 enum Reply {
     Message(Bytes),
-    /// The peer ended without one.
+    /// The peer ended without a reply.
     Ended,
-    /// None came in the usual time.
+    /// No reply arrived in the default time.
     Late,
 }
 
@@ -173,7 +173,7 @@ async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
     reply
 }
 
-/// Shuts down the sending side when it is time. Where the transport cannot half-close, that is never.
+/// Shuts down the sending side when it is time: never, if the transport cannot half-close.
 async fn half_closed(sender: &Sender, when: HalfClose) {
     match when {
         _ if !sender.has_half_close() => std::future::pending().await,

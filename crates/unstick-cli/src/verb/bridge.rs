@@ -1,4 +1,4 @@
-//! `--to`: what was typed, as a bridge between two addresses, and its run.
+//! `--to`: builds a bridge between two addresses from the arguments, and runs it.
 
 mod bridge_output;
 
@@ -22,12 +22,12 @@ use crate::status::Status;
 use crate::{output, signals};
 use bridge_output::{BridgeOutput, BridgeOutputOptions};
 
-/// A bridge to be built.
+/// A bridge to build.
 #[derive(Debug)]
 pub struct Bridge {
     /// The first address.
     address: Address,
-    /// How it is opened.
+    /// How the first address is opened.
     options: Options,
     listening: bool,
     target: Target,
@@ -36,7 +36,7 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// What `listen A --to B` means.
+    /// Reads `listen A --to B`.
     pub fn listen(args: &Listen) -> Result<Self> {
         let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, &args.again, true)?;
         listening::listening(&args.listening, &bridge.address, &mut bridge.options)?;
@@ -54,7 +54,7 @@ impl Bridge {
         Ok(bridge)
     }
 
-    /// What `connect A --to B` means.
+    /// Reads `connect A --to B`.
     pub fn connect(args: &Connect) -> Result<Self> {
         let mut bridge = Self::new(&args.address, &args.talk, &args.wire, &args.bridge, &args.again, false)?;
         args.limits.apply_to_bridge(&mut bridge.rules, [&mut bridge.options, &mut bridge.target.options])?;
@@ -123,7 +123,7 @@ impl Bridge {
         Ok(Self { address: near.address, options, listening, target, rules, look })
     }
 
-    /// Builds it, and waits for its end.
+    /// Builds the bridge, and waits for its end.
     pub async fn run(mut self) -> Result<Status> {
         let taken = matches!(self.address, Address::Stdio);
         self.look.single |= self.rules.once;
@@ -155,7 +155,7 @@ impl Bridge {
         Ok(match outcome {
             Outcome::Idle(after) => report::timed_out(&report::quiet(after)),
             Outcome::Deadline(_) => report::timed_out(&report::late(deadline)),
-            // It has been said as it happened.
+            // It was reported when it happened.
             Outcome::Failed(error) => report::status_of(&error),
             Outcome::Unshown(error) => report::failure(&error),
             _ if lost.is_failure() => Status::Failed,
@@ -179,7 +179,7 @@ impl Bridge {
     }
 }
 
-/// Options that speak for this end, where another address does.
+/// Refuses options about this end, where another address takes its place.
 fn check(talk: &TalkArgs, asked: &BridgeArgs, far: &FramedAddress) -> Result<()> {
     let speaking = [
         ("--send", !talk.send.is_empty()),
@@ -219,7 +219,7 @@ fn check(talk: &TalkArgs, asked: &BridgeArgs, far: &FramedAddress) -> Result<()>
     Ok(())
 }
 
-/// Time limits that nothing here could meet.
+/// Refuses time limits that nothing here could reach.
 fn check_times(talk: &TalkArgs, wire: &WireArgs, near: &Address, target: &Target) -> Result<()> {
     let framings = [&target.client, &target.server].into_iter().flatten();
     let framed = framings.flat_map(|framings| [&framings.inbound, &framings.outbound]).any(Framing::keeps_boundaries);
@@ -235,7 +235,7 @@ fn check_times(talk: &TalkArgs, wire: &WireArgs, near: &Address, target: &Target
     Ok(())
 }
 
-/// The same framing, whose frames go out as they came in: a CR before the LF is content.
+/// Returns the same framing, with frames that leave as they arrived: a CR before the LF is content.
 fn verbatim(framing: &Framing) -> Result<Framing> {
     let spec = framing.to_string();
     let line = spec.strip_prefix("line").is_some_and(|rest| rest.is_empty() || rest.starts_with(','));
@@ -314,7 +314,7 @@ fn server_framings(
     }
 }
 
-/// Says it where messages are made of whatever one read brings.
+/// Warns if messages consist of whatever one read returns.
 fn warn(near: &Address, target: &Target) {
     let guessed = |framings: &Option<Framings>| framings.as_ref().is_some_and(|framings| framings.inbound.is_raw());
     if target.is_alike() {

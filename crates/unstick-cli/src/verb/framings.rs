@@ -1,4 +1,4 @@
-//! `framings`: every framing, and what one spec looks like on the wire.
+//! `framings`: lists every framing, and shows what one spec looks like on the wire.
 
 mod draw;
 
@@ -28,7 +28,7 @@ pub fn framings(args: &Framings) -> Result<Status> {
     Ok(output::print(&text))
 }
 
-/// Presets that a word describes: it stands in the name of their protocol, its specification or its family.
+/// Returns presets that match a word in the name of their protocol, their specification or their family.
 fn found(word: &str) -> Vec<&'static Preset> {
     let wanted = word.to_lowercase();
     let has = |text: &str| {
@@ -44,7 +44,7 @@ fn found(word: &str) -> Vec<&'static Preset> {
     found
 }
 
-/// Letters from which on the beginning of a word is enough.
+/// Number of letters from which the beginning of a word is enough.
 const LONG_WORD: usize = 5;
 
 fn list_found(word: &str, found: &[&Preset], args: &Framings) -> String {
@@ -61,7 +61,7 @@ fn list_found(word: &str, found: &[&Preset], args: &Framings) -> String {
     text
 }
 
-/// Each framing with what it is, specs to copy, and a frame to compare with what a peer sends.
+/// Lists each framing: what it is, specs to copy, and a frame to compare with what a peer sends.
 fn list() -> String {
     let mut text = String::new();
     for entry in FRAMINGS {
@@ -79,7 +79,7 @@ fn list() -> String {
     text + &list_presets()
 }
 
-/// Each preset with its numbers and where it is specified; then what cannot be said.
+/// Lists each preset with its port and specification, and then what is not supported.
 fn list_presets() -> String {
     let mut text = "\nPresets: protocols by name. `connect` speaks as a client, `listen` as a server.\n".to_owned();
     for family in PRESETS {
@@ -100,7 +100,7 @@ fn list_presets() -> String {
     text
 }
 
-/// Who sends what.
+/// Returns the spec of each side.
 fn sides(preset: &Preset) -> Vec<(&'static str, &'static str)> {
     if preset.client == preset.server {
         return vec![("", preset.client)];
@@ -108,7 +108,7 @@ fn sides(preset: &Preset) -> Vec<(&'static str, &'static str)> {
     vec![("clients send ", preset.client), ("servers send ", preset.server)]
 }
 
-/// `hello` in a frame; `None` where this framing cannot carry it.
+/// Returns `hello` in a frame; `None` if this framing cannot carry it.
 fn sample(spec: &str) -> Option<String> {
     let mut frame = Vec::new();
     Framing::parse(spec).ok()?.encoder().ok()?.encode(b"hello", &mut frame).ok()?;
@@ -160,7 +160,7 @@ fn explain(spec: &str, framing: &Framing, json: bool) -> Result<String> {
     Ok(canvas.into_text())
 }
 
-/// Messages that are shown in frames.
+/// Messages that the frames show.
 const EXAMPLES: [&str; 3] = ["hello", "", "{}"];
 
 fn examples(framing: &Framing) -> Result<String> {
@@ -201,10 +201,10 @@ fn describe(preset: &Preset) -> String {
     text
 }
 
-/// Where it is found, as `connect` takes it: on a port, and on a serial line.
+/// Returns addresses of the protocol, as `connect` takes them: on a port, and on a serial line.
 fn addresses(preset: &Preset) -> Vec<String> {
     let port = (preset.port > 0).then(|| preset.port.to_string());
-    // The question mark is a shell's.
+    // The shell would expand the question mark.
     let line = (!preset.serial.is_empty()).then(|| format!("'serial:/dev/ttyUSB0?{}'", preset.serial));
     let any = (port.is_none() && line.is_none()).then(|| "PORT".to_owned());
     [port, line, any].into_iter().flatten().collect()

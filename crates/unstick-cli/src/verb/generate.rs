@@ -11,7 +11,7 @@ use crate::args::{Cli, Generate, Generated};
 use crate::output;
 use crate::status::Status;
 
-/// Prints what is asked for.
+/// Prints the requested text.
 pub fn generate(args: &Generate) -> Result<Status> {
     Ok(output::print(&match args.what {
         Generated::Man => man::page(Cli::command()),
@@ -26,13 +26,13 @@ fn completions(shell: Shell) -> String {
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
         Shell::Fish => script + &words_for_fish(),
-        // With two colons zsh offers no option behind the address.
+        // With two colons zsh offers no option after the address.
         Shell::Zsh => script.replace("'*::address ", "'*:address "),
         _ => script,
     }
 }
 
-/// The words behind a verb, which clap's script for fish does not complete.
+/// Completes the words after a verb, which clap's script for fish does not do.
 fn words_for_fish() -> String {
     let mut lines = String::new();
     let command = Cli::command();

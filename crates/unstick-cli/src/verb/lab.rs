@@ -1,6 +1,6 @@
-//! `lab`: scenes on real sockets, drawn for people or told as JSON.
+//! `lab`: plays scenes on real sockets, and draws them for people or writes them as JSON.
 //!
-//! Not here: what happens in a scene and what of it is measured (`scenes`).
+//! Not here: what happens in a scene, and what is measured (`scenes`).
 
 mod draw;
 mod json;
@@ -17,7 +17,7 @@ use crate::canvas::Canvas;
 use crate::output;
 use crate::status::Status;
 
-/// Plays the scenes that are asked for, or all, each shown as soon as it is over.
+/// Plays the requested scenes, or all, and shows each as soon as it is over.
 pub async fn lab(args: Lab) -> Result<Status> {
     let scenes = args.scenes.iter().map(|name| scene(name)).collect::<Result<Vec<_>>>()?;
     let all = scenes.is_empty();
@@ -48,7 +48,7 @@ pub async fn lab(args: Lab) -> Result<Status> {
     Ok(output::print(&canvas.into_text()))
 }
 
-/// The scene of that name.
+/// Returns the scene with that name.
 fn scene(name: &str) -> Result<Scene> {
     let known = Scene::ALL.into_iter().find(|scene| scene.name() == name);
     known.ok_or_else(|| {
@@ -62,13 +62,14 @@ fn scene(name: &str) -> Result<Scene> {
     })
 }
 
-/// Letters that may be wrong in a name, at most ...
+/// Most letters of a name that may be wrong ...
 const SLIPS: usize = 2;
 
-/// ... and how many letters a name needs for each: in a short one two slips make any other.
+/// ... and how many letters a name needs for each: with two wrong letters, a short name becomes any other.
 const LETTERS_A_SLIP: usize = 3;
 
-/// The scenes whose name is nearly this, or begins so, or, failing that, whose title has the word.
+/// Returns the scenes with nearly this name, or with a name that begins so; failing that, those with the word in their
+/// title.
 fn nearest(typed: &str) -> Vec<&'static str> {
     let typed = typed.to_lowercase();
     let names = |near: &dyn Fn(Scene) -> bool| -> Vec<&'static str> {

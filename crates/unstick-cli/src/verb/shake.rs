@@ -1,4 +1,4 @@
-//! `shake`: what was asked for, progress while it runs, and its report.
+//! `shake`: reads the options, shows progress while it runs, and prints its report.
 
 mod colour;
 mod junit;
@@ -25,7 +25,7 @@ use crate::sanitize;
 use crate::signals;
 use crate::status::Status;
 
-/// Tries the program, and reports.
+/// Tests the program, and reports.
 pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     let bar = bar();
     let told = bar.clone();
@@ -36,7 +36,7 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
         let mut run = std::pin::pin!(shake.run());
         tokio::select! {
             report = &mut run => report,
-            // What was found so far is reported.
+            // A signal stops the cases; what was found so far is reported.
             () = end.comes() => {
                 stop.now();
                 run.await
@@ -67,7 +67,7 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     }
 }
 
-/// What the options mean.
+/// Turns the options into a [`Shake`].
 async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
     let target = args.to.as_deref().map(str::parse::<FramedAddress>).transpose()?;
     let own = target.as_ref().and_then(|target| target.framing.clone());
@@ -118,7 +118,7 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
     Ok(args.timeout.into_iter().fold(shake, Shake::timeout))
 }
 
-/// What unstick sends itself, each message by itself, in a frame where there is a framing.
+/// Returns what unstick itself sends, each message apart, in a frame if there is a framing.
 fn writes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -> Result<Vec<Vec<u8>>> {
     let messages = payload::in_order(&args.send, &args.send_hex, &args.send_file, framing, matches)?;
     let Some(framing) = framing else {
@@ -133,10 +133,10 @@ fn writes(args: &args::Shake, framing: Option<&Framing>, matches: &ArgMatches) -
     messages.iter().map(frame).collect()
 }
 
-/// It is said how long it will take where that is longer.
+/// Runs longer than this are announced with their time.
 const LONG: Duration = Duration::from_secs(10);
 
-/// Progress, where there is a terminal to see it.
+/// Returns a progress bar, hidden if there is no terminal.
 fn bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -1,4 +1,4 @@
-//! `listen` and `connect`: one conversation, from its plan to its status.
+//! `listen` and `connect`: runs one conversation, from its plan to its exit status.
 
 pub mod plan;
 
@@ -19,7 +19,7 @@ use crate::status::Status;
 use crate::{output, sanitize, signals};
 use plan::{Frontend, Plan};
 
-/// Opens the address, and holds the conversation.
+/// Opens the address, and runs the conversation.
 pub async fn converse(mut plan: Plan) -> Result<Status> {
     if let Frontend::Raw = plan.front {
         return raw(&plan).await;
@@ -64,7 +64,7 @@ pub async fn converse(mut plan: Plan) -> Result<Status> {
             (outcome, PeerErrors::Unsaid)
         }
         Frontend::Screen(format) => {
-            // Kept until the end: with it standard output would be closed.
+            // Kept until the end: dropping it would close standard output.
             let (input, _output) = pipe::open(format.clone(), notices).await?;
             (hold(party, input, TerminalOutput::new(plan.look.clone(), !plan.listening), &plan).await, PeerErrors::Said)
         }
@@ -98,7 +98,7 @@ async fn open(plan: &Plan) -> Result<Peers> {
     })
 }
 
-/// The conversation, with standard input where it is read.
+/// Runs the conversation, with standard input if it is read.
 async fn hold(party: Peers, input: impl Input, output: impl Output, plan: &Plan) -> Outcome {
     if plan.input_unread {
         return talk(party, NoInput, output, plan.rules.clone()).await;
@@ -106,12 +106,12 @@ async fn hold(party: Peers, input: impl Input, output: impl Output, plan: &Plan)
     talk(party, input, output, plan.rules.clone()).await
 }
 
-/// Waits until standard output has everything; not for long where the time is over.
+/// Waits until standard output has taken everything, but only briefly if the time is over.
 async fn written(sender: Sender, outcome: &Outcome) -> Result<()> {
     pipe::finish_in_time(sender, matches!(outcome, Outcome::Idle(_) | Outcome::Deadline(_))).await
 }
 
-/// nc's pipe.
+/// Runs a raw pipe, as nc does.
 async fn raw(plan: &Plan) -> Result<Status> {
     let begun = Instant::now();
     if plan.explains_raw {
@@ -153,7 +153,7 @@ async fn open_end(plan: &Plan) -> Result<StreamTransport> {
         output::notice(&listening(listener.addresses()));
         loop {
             match listener.accept_transport().await {
-                // A client that was not let in is not the one that is waited for.
+                // A client whose handshake failed is not the awaited one.
                 Err(error) if error.is_handshake() => output::error(&error),
                 other => break other?,
             }

@@ -1,4 +1,4 @@
-//! What a bridge shows: who comes and goes, and with `--dump` what passes, as lines or as JSON.
+//! Shows a bridge: who connects and disconnects, and with `--dump` what passes, as lines or as JSON.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use crate::style::{CYAN, FAINT, MAGENTA, styled};
 use crate::text_queue::{self, To};
 use crate::{json_lines, sanitize};
 
-/// How it is shown.
+/// How a bridge is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct BridgeOutputOptions {
     /// One JSON object a line.
@@ -40,7 +40,7 @@ pub struct BridgeOutputOptions {
     pub single: bool,
 }
 
-/// Takes what happens on the bridges of a run.
+/// Shows the events on the bridges of a run.
 pub struct BridgeOutput {
     look: BridgeOutputOptions,
     /// Where the bridges lead, as `tcp://127.0.0.1:80`.
@@ -63,22 +63,22 @@ impl BridgeOutput {
                 Some(unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?.split().0)
             }
         };
-        // Elsewhere colours would be shown as a peer's escapes are.
+        // Elsewhere colours would be escaped, as a peer's are.
         let colour = lines.is_some() && output::colour_on(&std::io::stdout());
         Ok(Self { look, to: to.to_string(), lines, colour, versioned: false, lost: Lost::default() })
     }
 
-    /// What is written to standard output, to be waited for at the end.
+    /// Returns the sender to standard output, so that the end of the run can wait for it.
     pub fn sender(&self) -> Option<Sender> {
         self.lines.clone()
     }
 
-    /// Is told by this what could not be shown.
+    /// Returns the record of what could not be shown.
     pub fn lost(&self) -> Lost {
         self.lost.clone()
     }
 
-    /// Lines of what passes: on standard output, where that is no end of the bridge.
+    /// Shows lines of what passes: on standard output, unless that is an end of the bridge.
     fn show(&self, text: &str) -> Result<()> {
         match &self.lines {
             Some(_) if self.lost.is_any() => Ok(()),
@@ -95,7 +95,7 @@ impl BridgeOutput {
         self.show(&(json_lines::line(&object) + "\n"))
     }
 
-    /// For people, on standard error.
+    /// Shows an event to people, on standard error.
     fn notice(&self, event: &Event<'_>) {
         match event {
             Event::Listening { addresses } => {
@@ -138,7 +138,7 @@ impl BridgeOutput {
         }
     }
 
-    /// Of whom an error is said; with one bridge only, nobody needs to be named.
+    /// Returns the prefix that says whose an error is. With one bridge only, no peer needs a name.
     fn whose(&self, peer: Option<u64>, who: &str) -> String {
         let peer = peer.filter(|_| !self.look.single).map(|peer| format!("peer {peer}"));
         let named: Vec<String> = peer.into_iter().chain((!who.is_empty()).then(|| who.to_owned())).collect();
@@ -167,7 +167,7 @@ impl BridgeOutput {
     }
 }
 
-/// What stands before the rows of a dump.
+/// The indent of a dump's rows.
 const INDENT: &str = "    ";
 
 /// Whether bytes are rather read than dumped: nothing but line ends and tabs among the characters that are not shown.
@@ -190,7 +190,7 @@ fn counted(passed: Passed, bytes: bool) -> String {
     format!("{} to the server, {} back", amount(passed.up, bytes), amount(passed.down, bytes))
 }
 
-/// An event as an object, without its time.
+/// Returns an event as an object, without its time.
 fn object(event: &Event<'_>, messages: bool, to: &str) -> Option<Value> {
     Some(match event {
         Event::Listening { addresses } => json!({
@@ -262,18 +262,18 @@ fn reason_name(reason: &Reason) -> &'static str {
     }
 }
 
-/// What of the traffic could not be shown: said once, and the traffic goes on.
+/// Whether some of the traffic could not be shown. It is reported once, and the traffic goes on.
 #[derive(Debug, Clone, Default)]
 pub struct Lost(Arc<AtomicU8>);
 
-/// Nobody reads any more: what they wanted to see they have seen.
+/// The reader has gone: it has seen what it wanted.
 const CLOSED: u8 = 1;
 
-/// It failed, and is no success at the end.
+/// Writing failed, so the run must not succeed.
 const FAILED: u8 = 2;
 
 impl Lost {
-    /// Standard output has taken no more.
+    /// Notes that standard output takes no more.
     pub fn note(&self, error: &Error) {
         let (how, what) = match error.is_closed() {
             true => (CLOSED, "the reader of standard output has closed it".to_owned()),
@@ -288,14 +288,14 @@ impl Lost {
         self.0.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether that was more than a reader who has gone.
+    /// Whether writing failed for another reason than a reader that has gone.
     pub fn is_failure(&self) -> bool {
         self.0.load(Ordering::Relaxed) == FAILED
     }
 }
 
 impl Output for BridgeOutput {
-    /// Never fails: what cannot be shown stops no traffic.
+    /// Never fails: traffic goes on if it cannot be shown.
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         if let Err(error) = self.tell(&event) {
             self.lost.note(&error);

@@ -1,13 +1,13 @@
-//! The report in colours: the verdict, what went wrong, and what only labels.
+//! Colours the report: the verdict, the failures, and the labels.
 //!
-//! Colour is put on the finished text, so that it says nothing that the text does not.
+//! The colour is added to the finished text, so it says nothing that the text does not.
 
 use anstyle::Style;
 use unstick_shake::Verdict;
 
 use crate::style::{BOLD, CYAN, GREEN, RED, YELLOW, styled};
 
-/// The report, line by line.
+/// Colours the report, line by line.
 pub(super) fn report(text: &str, verdict: Verdict) -> String {
     let mut coloured = String::new();
     for (number, line) in text.lines().enumerate() {
@@ -45,7 +45,7 @@ fn of_line(line: &str) -> String {
     }
 }
 
-/// Where the label of a line ends, if it has one: two words at most, then two blanks at least.
+/// Returns where the label of a line ends, if it has one: at most two words, then at least two blanks.
 fn label(line: &str) -> Option<usize> {
     let rest = line.strip_prefix("   ").filter(|rest| !rest.starts_with(' '))?;
     let length = rest.find("  ")?;

@@ -1,4 +1,4 @@
-//! The report of `shake` for machines that read JUnit.
+//! Writes the report of `shake` in JUnit's format.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::advice;
 use crate::output;
 use crate::sanitize;
 
-/// One test case a case that ran; one more says why nothing can be said, where that is so.
+/// Writes one test case for each case that ran. If nothing is certain, one more says why.
 pub fn write(path: &Path, report: &Report) -> Result<()> {
     let failures = report.results.iter().filter(|(_, failed)| *failed).count();
     let doubt = report.notes.first().filter(|_| report.verdict == Verdict::Inconclusive);
@@ -40,7 +40,7 @@ pub fn write(path: &Path, report: &Report) -> Result<()> {
     std::fs::write(path, xml).map_err(|e| Error::other(format!("{}: {}", path.display(), output::reason(&e))))
 }
 
-/// What neither XML nor a terminal takes stands as an escape.
+/// Escapes what neither XML nor a terminal takes.
 fn escaped(text: &str) -> String {
     sanitize::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,15 +1,15 @@
-//! The command that runs one case again: as it was typed, with this case instead of what it tried.
+//! Builds the command that runs one case again: the typed command, with this case instead of those that it tried.
 
 use unstick::wire::shake::Case;
 
-/// Options that say which cases are tried or where the report goes, with a value behind them.
+/// Options that choose the cases or the report's place, each with a value after it.
 const LEFT_OUT: [&str; 6] = ["--case", "--against", "--cases", "--seed", "--time", "--junit"];
 
 /// Options whose value may look like another option.
 const WITH_VALUE: [&str; 10] =
     ["--to", "--start", "-f", "--frame", "--send", "--send-hex", "--send-file", "--depth", "--jobs", "--timeout"];
 
-/// From the words that were typed, the program's name first.
+/// Builds the command from the typed words, the program's name first.
 pub fn command(typed: &[String], base: &Case, case: &Case) -> String {
     let mut words = vec!["unstick".to_owned()];
     let mut typed = typed.iter().skip(1);
@@ -40,7 +40,7 @@ pub fn command(typed: &[String], base: &Case, case: &Case) -> String {
     words.join(" ")
 }
 
-/// A word as the shell takes it.
+/// Quotes a word for the shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%{}".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

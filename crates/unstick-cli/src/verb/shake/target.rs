@@ -1,4 +1,4 @@
-//! The server that `--to` names, and what the options of TLS and of WebSocket ask of it.
+//! Finds the server that `--to` names, with the options of TLS and of WebSocket.
 
 use unstick::endpoint::Options;
 use unstick::{Address, Error, Result};
@@ -20,7 +20,7 @@ pub async fn find(args: &args::Shake, address: &Address) -> Result<Target> {
     Ok(target)
 }
 
-/// A program on pipes has none of it.
+/// Refuses those options for a program on pipes.
 pub fn on_pipes(args: &args::Shake) -> Result<()> {
     options(args, &Address::Exec(args.command.join(" "))).map(|_| ())
 }

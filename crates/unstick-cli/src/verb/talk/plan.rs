@@ -1,4 +1,4 @@
-//! What was typed → what it means: every default chosen, every contradiction refused.
+//! Turns the arguments into a plan: chooses every default, and refuses every contradiction.
 
 use std::io::IsTerminal;
 use std::str::FromStr;
@@ -19,12 +19,12 @@ use crate::options::talk::TalkArgs;
 use crate::options::{listening, payload, proxy, sendable, tls, udp, websocket};
 use crate::output;
 
-/// A conversation to be held.
+/// The plan of a conversation.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where.
+    /// The address.
     pub address: Address,
-    /// In what frames; `None` on datagrams.
+    /// The framings; `None` for datagrams.
     pub framings: Option<Framings>,
     /// How the endpoint is opened.
     pub options: Options,
@@ -32,21 +32,21 @@ pub struct Plan {
     pub reconnect: Option<Box<Reconnect>>,
     /// Listen rather than connect.
     pub listening: bool,
-    /// How the conversation goes.
+    /// The rules of the conversation.
     pub rules: Config,
-    /// What stands at this end.
+    /// The front end on this side.
     pub front: Frontend,
     /// How a terminal shows it.
     pub look: DisplayOptions,
     /// Standard output is a terminal.
     pub screen: bool,
-    /// Standard input is left alone.
+    /// Whether standard input is not read.
     pub input_unread: bool,
-    /// Nobody asked for a raw pipe: it is what a standard input without a terminal means. A person is told so.
+    /// Whether a raw pipe was chosen only because standard input is not a terminal. A person is told so.
     pub explains_raw: bool,
 }
 
-/// What stands at this end.
+/// The front end on this side.
 #[derive(Debug)]
 pub enum Frontend {
     /// A prompt.
@@ -65,7 +65,7 @@ pub enum Frontend {
 }
 
 impl Plan {
-    /// What `listen` means.
+    /// Plans `listen`.
     pub fn listen(args: &Listen, matches: &ArgMatches) -> Result<Self> {
         args.bridge.check_unused()?;
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, true, matches)?;
@@ -84,7 +84,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What `connect` means.
+    /// Plans `connect`.
     pub fn connect(args: &Connect, matches: &ArgMatches) -> Result<Self> {
         args.bridge.check_unused()?;
         let mut plan = Self::talk(&args.address, &args.talk, &args.wire, false, matches)?;
@@ -121,13 +121,13 @@ impl Plan {
         }
         let mut how = Reconnect::to(self.address.clone(), self.framings.clone(), self.options.clone());
         how.attempts = args.again.reconnect_attempts;
-        // A connection that is to be kept stays open behind its greeting.
+        // A connection that is to be kept stays open after its greeting.
         self.rules.finish_after_greeting = false;
         self.reconnect = Some(Box::new(how));
         Ok(())
     }
 
-    /// What is certain to be sent can be sent.
+    /// Checks that what is certain to be sent can be sent.
     fn check(&self) -> Result<()> {
         let reply = if let AutoReply::Reply(reply) = &self.rules.answer { Some(reply) } else { None };
         sendable::check(&self.address, self.framings.as_ref(), &self.options, &self.rules.greeting, reply)
@@ -200,7 +200,7 @@ impl Plan {
     }
 }
 
-/// Options that speak of messages: with one of them a pipe is framed.
+/// Whether an option about messages is set: with one of them a pipe is framed.
 fn has_message_option(talk: &TalkArgs) -> bool {
     talk.json
         || talk.io.is_some()
@@ -214,12 +214,12 @@ fn has_greeting(talk: &TalkArgs) -> bool {
     !(talk.send.is_empty() && talk.send_hex.is_empty() && talk.send_file.is_empty())
 }
 
-/// Whether messages are answered without a hand on it.
+/// Whether messages are answered automatically.
 fn answers(talk: &TalkArgs) -> bool {
     talk.reply.is_some() || talk.echo || talk.each.is_some()
 }
 
-/// What of this end is a terminal, and what for.
+/// Which of the standard streams are terminals, and for what.
 struct Tty {
     prompt: bool,
     screen: bool,
@@ -253,7 +253,7 @@ fn front(talk: &TalkArgs, framings: Option<&Framings>, tty: Tty) -> Result<Front
     })
 }
 
-/// How this end behaves, as far as the rules depend on it.
+/// The parts of this end's behaviour that the rules depend on.
 struct Mode {
     prompt: bool,
     answering: bool,
@@ -290,7 +290,7 @@ fn half_close(address: &Address, at_once: bool) -> HalfClose {
     if at_once || process { HalfClose::Now } else { HalfClose::Answered }
 }
 
-/// What is sent to each peer, in the order in which it was typed.
+/// Returns the messages for each peer, in the order in which the user typed them.
 fn greeting(talk: &TalkArgs, framings: Option<&Framings>, matches: &ArgMatches) -> Result<Vec<Bytes>> {
     let framing = framings.map(|framings| &framings.outbound);
     payload::in_order(&talk.send, &talk.send_hex, &talk.send_file, framing, matches)
