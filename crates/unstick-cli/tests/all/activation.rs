@@ -1,4 +1,4 @@
-//! Socket activation: sockets that the program is started with, as systemd hands them over.
+//! Tests socket activation: sockets that the program inherits at its start, as systemd passes them.
 
 use crate::rig::{Peer, Process, netcat, temporary};
 

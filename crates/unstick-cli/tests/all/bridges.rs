@@ -1,4 +1,4 @@
-//! `--to`: bridges between real peers, what they show, and how they end.
+//! Tests `--to`: bridges between real peers, what they show, and how they end.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,4 +1,4 @@
-//! Every collection that a peer could make grow, and what bounds it.
+//! Lists every collection that a peer could make grow, and what bounds it.
 //!
 //! The test reads the source: a field with a collection in it that is not in the list fails, so that nobody adds one without
 //! thinking of its bound. A limit that is named here is crossed by a test: `tree` sees to that.

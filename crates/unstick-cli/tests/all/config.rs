@@ -1,4 +1,4 @@
-//! The config file: options of every run, one a line.
+//! Tests the config file: options for every run, one a line.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,4 +1,4 @@
-//! What the documents say, held against what the program and the tables say.
+//! Compares what the documents say with what the program and the tables say.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

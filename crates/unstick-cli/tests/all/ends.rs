@@ -1,4 +1,4 @@
-//! How a run ends, and with what status: every verb, every kind of end, over TCP.
+//! Tests how a run ends, and with which exit status: every verb, every kind of end, over TCP.
 //!
 //! Not here: datagrams (`udp`), and arguments that are wrong (`wrong_use`).
 

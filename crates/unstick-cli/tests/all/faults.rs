@@ -1,4 +1,4 @@
-//! `--fault`: what was ordered happens to what passes a bridge, is repeated by its seed, and is told.
+//! Tests `--fault`: each fault happens to what passes a bridge, repeats with its seed, and is reported.
 
 use std::io::Read;
 

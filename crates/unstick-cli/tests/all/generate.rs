@@ -1,4 +1,4 @@
-//! What is printed from the tables: framings and their frames, completions that a shell can read.
+//! Tests what is printed from the tables: framings and their frames, and completions that a shell can read.
 //!
 //! Not here: the man page, the reference and the documents made of it (`docs`).
 

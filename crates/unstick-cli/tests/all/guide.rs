@@ -1,4 +1,4 @@
-//! The commands of docs/guide.md, typed into shells, and what they print.
+//! Runs the commands of docs/guide.md in shells, and compares what they print.
 //!
 //! Each section has a network of its own, so that the ports in the text are free. A block of the section is a window.
 

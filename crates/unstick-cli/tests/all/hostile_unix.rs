@@ -1,4 +1,4 @@
-//! Hostile peers of sockets of this machine: file descriptors that nobody asked for, names made to be mistaken.
+//! Tests hostile peers of Unix sockets: unwanted file descriptors, and names made to be mistaken.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `lab`: its screens, its code and its commands, each tried as it is printed.
+//! Tests `lab`: its screens, its code and its commands, each run as it is printed.
 //!
 //! Not here: what happens in a scene, whose tests are in `src/scenes`; its JSON (`docs`).
 

@@ -1,4 +1,4 @@
-//! Options that every program has, behave as elsewhere: `-q`, `-4`, `-6`, `--color`, `-V`.
+//! Tests that common options behave as in other programs: `-q`, `-4`, `-6`, `--color`, `-V`.
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! Presets against the servers whose protocols they are: whole messages both ways.
+//! Tests presets with servers of their protocols: whole messages both ways.
 
 use tempfile::TempDir;
 

@@ -1,4 +1,4 @@
-//! The prompt, on a terminal, typed at.
+//! Tests the prompt on a terminal, with typed keys.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

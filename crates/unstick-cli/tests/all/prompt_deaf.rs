@@ -1,4 +1,4 @@
-//! The prompt beside a peer that reads nothing: what is typed behind messages that wait.
+//! Tests the prompt with a peer that reads nothing: lines that are typed after waiting messages.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! `connect --reconnect`: a lost connection is made again, the greeting sent again, and nothing else.
+//! Tests `connect --reconnect`: it connects again after a loss, and sends the greeting again, and nothing else.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Real servers at the other end, each speaking a framing of its own: Redis, PostgreSQL, DNS over TCP.
+//! Tests with real servers that each have their own framing: Redis, PostgreSQL, DNS over TCP.
 
 use crate::rig::{Dns, Postgres, Redis, unstick};
 

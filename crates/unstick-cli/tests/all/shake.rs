@@ -1,4 +1,4 @@
-//! `shake` as its user meets it: progress, the report in its three forms, interruption, wrong use.
+//! Tests `shake` as its user sees it: progress, the three forms of its report, interruption, wrong use.
 //!
 //! Not here: what it finds (`shake_finds`), and that its cuts are delivered, which the library tests.
 

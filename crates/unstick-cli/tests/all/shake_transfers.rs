@@ -1,4 +1,4 @@
-//! Our own `send` and `receive` under `shake`: the transfer protocol is the same however its bytes are cut.
+//! Tests our own `send` and `receive` with `shake`: cuts in its bytes do not change the transfer protocol.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,4 +1,4 @@
-//! The rules of the house that no compiler checks: which crate may know which, what no module is called, who prints.
+//! Tests the project rules that no compiler checks: which crate may know which, what no module is called, who prints.
 //!
 //! A rule that fails here is broken in the source or out of date in ARCHITECTURE.md. Not here: what lints check.
 

@@ -1,4 +1,4 @@
-//! Sockets of this machine, with netcat, socat and Python at the other end, as client and as server.
+//! Tests Unix sockets with netcat, socat and Python at the other end, as client and as server.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Servers that a distribution ships for everybody: nginx, mosquitto, Python's own web server, socat as an echo.
+//! Starts servers that distributions ship: nginx, mosquitto, Python's own web server, socat as an echo.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use super::{Process, port_at_end, python_code};
 /// The page that web servers serve.
 pub(crate) const PAGE: &str = "hello from a page\n";
 
-/// An nginx of one's own that serves [`PAGE`] as `/page.txt`; one process, so that it ends by its id.
+/// A private nginx that serves [`PAGE`] as `/page.txt`. It is one process, so that killing its id ends it.
 pub(crate) struct Nginx {
     pub(crate) port: u16,
     _process: Process,
@@ -39,7 +39,7 @@ impl Nginx {
     }
 }
 
-/// A mosquitto of one's own that takes anybody and keeps nothing.
+/// A private mosquitto that accepts every client and stores nothing.
 pub(crate) struct Mosquitto {
     pub(crate) port: u16,
     _process: Process,
@@ -87,7 +87,7 @@ server.serve_forever()
     }
 }
 
-/// socat that gives back what it is told, a process a connection.
+/// A socat that echoes, with one process for each connection.
 pub(crate) fn socat_echo() -> (Process, u16) {
     let mut process = netcat("socat", &["-d", "-d", "TCP-LISTEN:0,bind=127.0.0.1,fork,backlog=64", "EXEC:cat"]);
     let port = port_at_end(&process.error_line_with("listening on ")).expect("socat names its port");

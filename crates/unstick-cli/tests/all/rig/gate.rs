@@ -28,7 +28,7 @@ impl Gate {
         self.place().to_str().expect("temporary paths are text").to_owned()
     }
 
-    /// Lets one command through, once it has come.
+    /// Lets one command through, once it waits at the gate.
     pub(crate) fn open(&self) {
         fs::write(self.place(), "open\n").expect("the pipe is there");
     }

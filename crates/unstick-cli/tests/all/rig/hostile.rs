@@ -1,6 +1,7 @@
-//! One hostile peer beside ten good ones: what the good ones notice of it, and what it costs the program in memory.
+//! Runs one hostile peer beside ten good ones, and measures what the good ones notice and how much memory the program
+//! holds.
 //!
-//! Not here: what hostile peers do (the room `hostile`, whose first lines say how to add one).
+//! Not here: what hostile peers do (the test module `hostile`, whose first lines say how to add one).
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,32 +13,32 @@ use std::time::{Duration, Instant};
 
 use super::{Process, unstick_listen};
 
-/// Good peers that talk while the hostile one does its worst.
+/// Number of good peers that talk while the hostile one attacks.
 const GOOD_PEERS: usize = 10;
 
-/// Round trips of each good peer that are measured.
+/// Number of round trips that are measured for each good peer.
 const ROUND_TRIPS: usize = 200;
 
 /// The longest time that a measurement takes; a good peer that is slowed down makes fewer round trips.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// How long anything may take before a test fails.
+/// How long any step may take before a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The bar: the 99th percentile of the good peers' round trips.
+/// The limit for the 99th percentile of the good peers' round trips.
 const SLOWEST: Duration = Duration::from_millis(100);
 
-/// The bar: bytes of memory that the program may ever hold.
+/// The limit for the memory that the program ever holds, in bytes.
 const MOST_MEMORY: usize = 64 << 20;
 
-/// Trials run side by side, but for a second measurement: that one is not to meet the floods of the others.
+/// Trials run side by side, except second measurements: those must not meet the floods of other trials.
 static TRIALS: RwLock<()> = RwLock::new(());
 
-/// How a good peer talks: connects to a port and returns what makes one round trip, given its number. It panics where it is
-/// dropped or gets a wrong answer.
+/// How a good peer talks: connects to a port and returns the function for one round trip, which takes the trip's
+/// number. It panics if the peer is dropped or gets a wrong answer.
 pub(crate) type Good = fn(u16) -> Box<dyn FnMut(usize) + Send>;
 
-/// A listener that a hostile peer is going to meet.
+/// A listener that a hostile peer will attack.
 pub(crate) struct Trial<'a> {
     arguments: &'a [&'a str],
     good: Good,
@@ -47,7 +48,7 @@ pub(crate) struct Trial<'a> {
 
 /// What a hostile peer sees of its trial.
 pub(crate) struct Arena {
-    /// Where the program listens.
+    /// The port on which the program listens.
     pub(crate) port: u16,
     begun: Sender<()>,
     over: AtomicBool,
@@ -69,18 +70,18 @@ impl std::fmt::Display for Measured {
     }
 }
 
-/// `unstick listen 127.0.0.1:0` with these arguments, which is to answer every line of a good peer with that line.
+/// `unstick listen 127.0.0.1:0` with these arguments; it must answer every line of a good peer with that line.
 pub(crate) fn trial<'a>(arguments: &'a [&'a str]) -> Trial<'a> {
     Trial { arguments, good: says_lines, slowest: SLOWEST, most_memory: MOST_MEMORY }
 }
 
 impl Trial<'_> {
-    /// Good peers talk like this, not in lines over TCP.
+    /// Makes good peers talk like this instead of in lines over TCP.
     pub(crate) fn with_good_peers(self, good: Good) -> Self {
         Trial { good, ..self }
     }
 
-    /// The 99th percentile of the good peers may take so long, in place of [`SLOWEST`]: an answer is more than our own work.
+    /// Sets the limit of the 99th percentile instead of [`SLOWEST`], for answers that take more than our own work.
     pub(crate) fn answered_within(self, slowest: Duration) -> Self {
         Trial { slowest, ..self }
     }
@@ -95,7 +96,7 @@ impl Trial<'_> {
         self.meets_and(hostile, |_, _| {});
     }
 
-    /// The same, and looks at the program when all is done.
+    /// The same, and looks at the program at the end.
     #[track_caller]
     pub(crate) fn meets_and(self, hostile: impl Fn(&Arena) + Sync, after: impl FnOnce(&mut Process, u16)) {
         let beside_others = TRIALS.read().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +151,7 @@ impl Trial<'_> {
     }
 }
 
-/// Waits until the attack is on, or has ended badly.
+/// Waits until the attack has begun, or has failed.
 fn wait_for(is_on: &Receiver<()>, has_ended: impl Fn() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while let Err(RecvTimeoutError::Timeout) = is_on.recv_timeout(Duration::from_millis(100)) {
@@ -169,7 +170,7 @@ fn measure_one(mut round_trip: Box<dyn FnMut(usize) + Send>) -> Vec<Duration> {
     times.collect()
 }
 
-/// A good peer that says a line and wants it back.
+/// A good peer that sends a line and expects it back.
 fn says_lines(port: u16) -> Box<dyn FnMut(usize) + Send> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the program listens");
     stream.set_read_timeout(Some(LIMIT)).expect("a socket takes a time limit");
@@ -184,7 +185,8 @@ fn says_lines(port: u16) -> Box<dyn FnMut(usize) + Send> {
 }
 
 impl Arena {
-    /// A connection of the hostile peer, which is cut when the measurement is over: no write to it blocks for ever.
+    /// Opens a connection of the hostile peer. It is cut when the measurement is over, so that no write to it blocks
+    /// for ever.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the program listens");
         let copy = stream.try_clone().expect("a socket can be shared");
@@ -192,7 +194,7 @@ impl Arena {
         stream
     }
 
-    /// The attack is on: the good peers are measured from now.
+    /// Reports that the attack has begun: the good peers are measured from now on.
     pub(crate) fn begins(&self) {
         // The measurement may be over already.
         let _ = self.begun.send(());
@@ -204,14 +206,14 @@ impl Arena {
     }
 }
 
-/// Ends the attack when dropped, also where a good peer has failed.
+/// Ends the attack when dropped, also after a good peer has failed.
 struct Ends<'a>(&'a Arena);
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.over.store(true, Ordering::Relaxed);
         for stream in self.0.streams.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            // One that has gone needs no end.
+            // A connection that has gone needs no shutdown.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }

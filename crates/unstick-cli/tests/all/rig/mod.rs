@@ -1,4 +1,4 @@
-//! Starts `unstick` and the programs it talks to, on free ports, ready when handed out, gone when dropped.
+//! Starts `unstick` and the programs that it talks to, on free ports: ready when returned, ended when dropped.
 
 mod daemons;
 mod gate;
@@ -33,11 +33,11 @@ pub(crate) use unread::Unread;
 
 /// The command that starts the program under test.
 ///
-/// A shell that runs these tests in its background has switched ^C off for all of them: `env` switches it on again.
+/// A shell that runs these tests in its background has switched ^C off for all of them; `env` switches it on again.
 pub(crate) fn program() -> Command {
     let mut command = Command::new("env");
     command.args(["--default-signal=INT,HUP", env!("CARGO_BIN_EXE_unstick")]);
-    // The options of whoever runs the tests are not theirs.
+    // The config file of the person who runs the tests must not apply.
     command.env("UNSTICK_CONFIG", "");
     command
 }
@@ -47,16 +47,16 @@ pub(crate) fn unstick<S: AsRef<OsStr>>(arguments: &[S]) -> Process {
     Process::start(program().args(arguments))
 }
 
-/// `unstick listen` with these arguments, before it has said anything.
+/// `unstick listen` with these arguments, before it has printed anything.
 pub(crate) fn listening<S: AsRef<OsStr>>(arguments: &[S]) -> Process {
     Process::start(program().arg("listen").args(arguments))
 }
 
-/// `unstick listen` with these arguments, the address among them, and the port it says it listens on.
+/// `unstick listen` with these arguments, which include the address, and the port that it reports.
 pub(crate) fn unstick_listen<S: AsRef<OsStr>>(arguments: &[S]) -> (Process, u16) {
     let mut process = listening(arguments);
     let line = process.error_line_with("listening on ");
-    // A bridge names its target behind its own address.
+    // A bridge names its target after its own address.
     let own = line.split(" for ").next().unwrap_or_default();
     let port = port_at_end(own).unwrap_or_else(|| panic!("no port at the end of {line:?}"));
     (process, port)

@@ -1,4 +1,4 @@
-//! A TCP peer in the test's own hands: says bytes, hears bytes, ends as peers end.
+//! A TCP peer that the test controls: it sends bytes, reads bytes, and closes as peers do.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
@@ -8,17 +8,17 @@ use std::time::Duration;
 use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-/// How long anything may take before a test fails.
+/// How long any step may take before a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Somebody who listens, and where.
+/// A listener and its address.
 pub(crate) fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
     let address = listener.local_addr().expect("a bound socket has an address").to_string();
     (listener, address)
 }
 
-/// An address where nobody listens, and nobody else can: it is taken.
+/// An address that refuses connections, and that nobody else can take: it is bound.
 pub(crate) struct Vacancy {
     socket: OwnedFd,
     pub(crate) address: String,
@@ -34,14 +34,14 @@ impl Vacancy {
         Vacancy { socket, address: name.to_string() }
     }
 
-    /// Somebody listens there from now on, with room for so many who wait.
+    /// Listens on the address from now on, with this backlog.
     pub(crate) fn listens(self, backlog: i32) -> TcpListener {
         rustix::net::listen(&self.socket, backlog).expect("a bound socket can listen");
         TcpListener::from(self.socket)
     }
 }
 
-/// A peer, connected.
+/// A connected peer.
 pub(crate) struct Peer {
     stream: TcpStream,
 }
@@ -51,7 +51,7 @@ impl Peer {
         Peer::new(TcpStream::connect(("127.0.0.1", port)).expect("somebody listens"))
     }
 
-    /// The next to come.
+    /// Accepts the next connection.
     pub(crate) fn accept(listener: &TcpListener) -> Peer {
         Peer::new(listener.accept().expect("somebody connects").0)
     }
@@ -66,26 +66,26 @@ impl Peer {
         self.stream.write_all(bytes.as_ref()).expect("the program takes what its peer says");
     }
 
-    /// These very bytes come next.
+    /// Expects exactly these bytes next.
     pub(crate) fn hears(&mut self, bytes: impl AsRef<[u8]>) {
         let mut heard = vec![0; bytes.as_ref().len()];
         self.stream.read_exact(&mut heard).expect("they come");
         assert_eq!(heard.escape_ascii().to_string(), bytes.as_ref().escape_ascii().to_string());
     }
 
-    /// Everything that comes until the program ends its side.
+    /// Reads everything until the program ends its side.
     pub(crate) fn hears_all(&mut self) -> Vec<u8> {
         let mut heard = Vec::new();
         self.stream.read_to_end(&mut heard).expect("the program ends its side");
         heard
     }
 
-    /// The program has ended its side, and has said nothing more before that.
+    /// Expects that the program ends its side without sending more.
     pub(crate) fn hears_the_end(&mut self) {
         assert_eq!(self.hears_all().escape_ascii().to_string(), "");
     }
 
-    /// The connection is gone, in order or not.
+    /// Expects that the connection is gone, in order or not.
     pub(crate) fn is_dropped(&mut self) {
         match self.stream.read_to_end(&mut Vec::new()) {
             Ok(_) => {}
@@ -93,12 +93,12 @@ impl Peer {
         }
     }
 
-    /// Ends its side, and goes on listening.
+    /// Shuts down its sending side, and goes on reading.
     pub(crate) fn half_closes(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("an open side can be ended");
     }
 
-    /// Goes without a word: the program sees a reset.
+    /// Closes abruptly: the program sees a reset.
     pub(crate) fn resets(self) {
         set_socket_linger(self.stream.as_fd(), Some(Duration::ZERO)).expect("a TCP socket takes the option");
     }

@@ -1,4 +1,4 @@
-//! The real programs at the other end: how each is started on a free port, and how it says that it is ready.
+//! Starts the real programs at the other end on free ports, and knows how each reports that it is ready.
 
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use super::port_at_end;
 use super::process::Process;
 
-/// How often a server that cannot pick its own port is tried again when somebody else was quicker.
+/// How often a server that cannot pick its own port is started again after another program took the port.
 const ATTEMPTS: usize = 5;
 
-/// A Redis of one's own, empty, keeping nothing.
+/// A private Redis, empty, which stores nothing.
 pub(crate) struct Redis {
     pub(crate) port: u16,
     _process: Process,
@@ -35,7 +35,7 @@ impl Redis {
     }
 }
 
-/// A PostgreSQL of one's own: user `postgres`, no password, no socket but TCP.
+/// A private PostgreSQL: user `postgres`, no password, only TCP.
 pub(crate) struct Postgres {
     pub(crate) port: u16,
     _process: Process,
@@ -57,7 +57,7 @@ impl Postgres {
             let mut command = postgres_program("postgres", directory.path());
             command.arg("-D").arg(&data).args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
             command.args(["-c", "unix_socket_directories=", "-c", &format!("port={port}")]);
-            // An immediate shutdown takes the server's own children along.
+            // An immediate shutdown ends the server's own children too.
             Process::start(&mut command).ended_by(Signal::QUIT)
         });
         Postgres { port, _process: process, _directory: directory }
@@ -85,17 +85,17 @@ impl Dns {
 /// A client script of `examples/python`, connected to this port of the loopback.
 pub(crate) fn python(script: &str, port: u16, arguments: &[&str]) -> Process {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/python").join(script);
-    // Without `site`, which brings other people's packages and half of the time that a start takes.
+    // Without `site`, which loads other packages and takes half of the start.
     let mut command = Command::new(python_itself());
     Process::start(command.arg("-S").arg(path).args(["127.0.0.1", &port.to_string()]).args(arguments))
 }
 
-/// A script given as it stands, for a peer that one test needs.
+/// A script given as text, for a peer that one test needs.
 pub(crate) fn python_code(code: &str, arguments: &[&str]) -> Process {
     Process::start(Command::new(python_itself()).args(["-S", "-c", code]).args(arguments))
 }
 
-/// The same with the packages of `.ci/python-peers`, which makes the environment where it is not there yet.
+/// The same with the packages of `.ci/python-peers`, which creates the environment if it is missing.
 pub(crate) fn python_with_packages(code: &str, arguments: &[&str]) -> Process {
     Process::start(Command::new(python_of_packages()).args(["-c", code]).args(arguments))
 }
@@ -117,7 +117,7 @@ pub(crate) fn node_packages() -> &'static Path {
     FOUND.get_or_init(|| made_by("node-peers", &[]))
 }
 
-/// What a script of `.ci` makes where it is not there yet.
+/// Returns what a script of `.ci` creates if it is missing.
 fn made_by(script: &str, arguments: &[&str]) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci").join(script);
     let output = Command::new(script).args(arguments).output().expect("bash is installed");
@@ -126,8 +126,8 @@ fn made_by(script: &str, arguments: &[&str]) -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).expect("a path is text").trim_end())
 }
 
-/// The interpreter, looked up once: what stands first on the PATH may be a script that chooses among several, at many
-/// times the cost of a start.
+/// The interpreter, looked up once. The first one on the PATH may be a script that chooses among several, which costs
+/// many times a start.
 pub(crate) fn python_itself() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
@@ -157,7 +157,7 @@ pub(crate) fn netcat_server(arguments: &[&str]) -> (Process, u16) {
     (process, port)
 }
 
-/// A listening ncat; it does not name a port it picked itself, so it is given one.
+/// A listening ncat. It does not report a port that it picked itself, so it is given one.
 pub(crate) fn ncat_server(arguments: &[&str]) -> (Process, u16) {
     on_a_free_port("Listening on 127.0.0.1:", |port| {
         let port = port.to_string();
@@ -172,7 +172,7 @@ pub(crate) fn socat_server(listen: &str, other: &str) -> (Process, u16) {
     (process, port)
 }
 
-/// A command found as an administrator's shell would: Debian keeps servers where a plain user's PATH does not look.
+/// Finds a command as an administrator's shell does: Debian keeps servers outside a plain user's PATH.
 pub(super) fn program(name: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
@@ -205,7 +205,8 @@ fn postgres_directory() -> PathBuf {
         .expect("a PostgreSQL server is installed (./check peers)")
 }
 
-/// Who runs PostgreSQL, which refuses to be run by root: for root the package's own account, else whoever this is.
+/// The account that runs PostgreSQL, which refuses to run as root: for root the package's own account, otherwise the
+/// present user.
 fn server_account() -> Option<(u32, u32)> {
     if !geteuid().is_root() {
         return None;
@@ -217,8 +218,8 @@ fn server_account() -> Option<(u32, u32)> {
     Some((number(), number()))
 }
 
-/// Starts a server that cannot be given port 0 on a port that was free a moment ago, and again on another if it ended
-/// instead of becoming ready.
+/// Starts a server that cannot be given port 0 on a port that was free a moment ago, and on another port if it ended
+/// before it was ready.
 pub(crate) fn on_a_free_port(ready: &str, start: impl Fn(u16) -> Process) -> (Process, u16) {
     for _ in 0..ATTEMPTS {
         let port = free_port();

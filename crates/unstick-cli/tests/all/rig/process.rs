@@ -1,6 +1,6 @@
-//! A child process as a test sees it: fed, read with deadlines, ended by its id when dropped.
+//! Controls a child process: writes to it, reads from it with deadlines, and ends it by its id when dropped.
 //!
-//! Not here: which program to start, and how to know that it is ready (`peers`).
+//! Not here: which program to start, and how to tell that it is ready (`peers`).
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, test_kill_process, waitid};
 
-/// How long any one thing may take before a test fails: generous, for a machine that is busy with other things.
+/// How long any one step may take before a test fails: generous, for a busy machine.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a program may take to end when told to, before it is killed.
@@ -48,7 +48,7 @@ const OUT: usize = 0;
 const ERR: usize = 1;
 
 impl Process {
-    /// Starts the program; everything it writes is collected from now on.
+    /// Starts the program, and collects everything that it writes from now on.
     pub(crate) fn start(command: &mut Command) -> Process {
         Process::start_into(command, Stdio::piped())
     }
@@ -84,13 +84,13 @@ impl Process {
         Process { name, stdin, shared, taken: [0; 2], ending: Signal::TERM, limit: LIMIT }
     }
 
-    /// The signal that ends it on drop, where that is not SIGTERM.
+    /// Sets the signal that ends it on drop, instead of SIGTERM.
     pub(crate) fn ended_by(mut self, signal: Signal) -> Process {
         self.ending = signal;
         self
     }
 
-    /// For a program that has more to do than most: any one thing may take so long.
+    /// Sets how long any one step may take, for a program that has more to do than most.
     pub(crate) fn patient(mut self, limit: Duration) -> Process {
         self.limit = limit;
         self
@@ -105,7 +105,7 @@ impl Process {
         }
     }
 
-    /// Its standard input, for another thread to write to.
+    /// Returns its standard input, for another thread to write to.
     pub(crate) fn take_input(&mut self) -> ChildStdin {
         self.stdin.take().expect("the input was ended before")
     }
@@ -127,14 +127,14 @@ impl Process {
         assert!(!ended, "{} has ended already\n{story}", self.name);
     }
 
-    /// The next line of its standard output, without its LF.
+    /// Returns the next line of its standard output, without its LF.
     pub(crate) fn line(&mut self) -> String {
         self.take(OUT, "a line on stdout", |rest, _| rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1))
             .trim_end_matches('\n')
             .to_owned()
     }
 
-    /// The next line of its standard output, or none where that has ended.
+    /// Returns the next line of its standard output, or none if that has ended.
     pub(crate) fn line_or_end(&mut self) -> Option<String> {
         let line = self.take(OUT, "a line on stdout, or its end", |rest, ended| {
             let end = rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
@@ -143,12 +143,12 @@ impl Process {
         (!line.is_empty()).then(|| line.trim_end_matches('\n').to_owned())
     }
 
-    /// Waits for this text on standard output and takes everything up to its end.
+    /// Waits for this text on standard output, and takes everything up to the text's end.
     pub(crate) fn expect(&mut self, text: &str) -> String {
         self.take(OUT, &format!("{text:?} on stdout"), |rest, _| end_of(rest, text))
     }
 
-    /// The next line of standard error that holds this text, whole.
+    /// Returns the next whole line of standard error that holds this text.
     pub(crate) fn error_line_with(&mut self, text: &str) -> String {
         let taken = self.take(ERR, &format!("a line with {text:?} on stderr"), |rest, _| {
             let found = end_of(rest, text)?;
@@ -158,17 +158,17 @@ impl Process {
         taken.lines().last().unwrap_or_default().to_owned()
     }
 
-    /// What is left of its standard output, once that has ended.
+    /// Returns the rest of its standard output, once that has ended.
     pub(crate) fn rest(&mut self) -> String {
         self.take(OUT, "the end of stdout", |rest, ended| ended.then_some(rest.len()))
     }
 
-    /// What is left of its standard error, once that has ended.
+    /// Returns the rest of its standard error, once that has ended.
     pub(crate) fn errors(&mut self) -> String {
         self.take(ERR, "the end of stderr", |rest, ended| ended.then_some(rest.len()))
     }
 
-    /// Waits for its end: the exit status, or 128 and the signal as a shell counts it.
+    /// Waits for its end. Returns the exit status, or 128 and the signal as a shell counts it.
     pub(crate) fn code(&mut self) -> i32 {
         let status = self.wait("its end", |state| state.status);
         status.code().unwrap_or_else(|| 128 + status.signal().expect("no code means a signal"))
@@ -179,7 +179,7 @@ impl Process {
         self.shared.lock().status.is_some()
     }
 
-    /// What is left of its standard output as bytes, once that has ended.
+    /// Returns the rest of its standard output as bytes, once that has ended.
     pub(crate) fn rest_bytes(&mut self) -> Vec<u8> {
         self.take_bytes(OUT, "the end of stdout", |rest, ended| ended.then_some(rest.len()))
     }
@@ -188,12 +188,12 @@ impl Process {
         self.shared.lock().child.id()
     }
 
-    /// Bytes of memory that it holds at this moment.
+    /// Returns how many bytes of memory it holds now.
     pub(crate) fn memory(&self) -> usize {
         self.status_of("VmRSS:")
     }
 
-    /// The most bytes of memory that it has held so far.
+    /// Returns the most bytes of memory that it has held so far.
     pub(crate) fn peak_memory(&self) -> usize {
         self.status_of("VmHWM:")
     }
@@ -205,7 +205,7 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse::<usize>().expect("memory is a number") * 1024
     }
 
-    /// Waits until it has written this text anywhere (true) or has ended without (false).
+    /// Waits until it has written this text anywhere (true), or has ended without (false).
     pub(super) fn ready(&self, text: &str) -> bool {
         self.wait(&format!("{text:?}, or its end"), |state| {
             let said = state.streams.iter().any(|stream| end_of(&stream.bytes, text).is_some());
@@ -214,7 +214,7 @@ impl Process {
         })
     }
 
-    /// Takes as many bytes of a stream as `find` says, as soon as it says so.
+    /// Takes as many bytes of a stream as `find` returns, as soon as it returns a number.
     fn take(&mut self, which: usize, what: &str, find: impl Fn(&[u8], bool) -> Option<usize>) -> String {
         String::from_utf8_lossy(&self.take_bytes(which, what, find)).into_owned()
     }
@@ -281,7 +281,7 @@ impl State {
         Pid::from_child(&self.child)
     }
 
-    /// What a failing test prints of the process.
+    /// Describes the process for a failing test.
     fn story(&self) -> String {
         let end = self.status.map_or("still running".to_owned(), |status| status.to_string());
         let [out, err] = &self.streams;
@@ -304,7 +304,7 @@ impl std::fmt::Display for Text<'_> {
     }
 }
 
-/// Where the first occurrence of a text ends.
+/// Returns where the first occurrence of a text ends.
 fn end_of(bytes: &[u8], text: &str) -> Option<usize> {
     bytes.windows(text.len()).position(|window| window == text.as_bytes()).map(|at| at + text.len())
 }

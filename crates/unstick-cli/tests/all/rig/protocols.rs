@@ -1,4 +1,4 @@
-//! The servers that presets are tried against, each of one's own on a free port, keeping nothing.
+//! Starts the servers that the tests of presets use: private, each on a free port, without stored data.
 
 use std::process::Command;
 
@@ -15,14 +15,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a program that says it is ready in these words, on a port that it is given.
+    /// Starts a program on a given port, and waits until it prints these words.
     pub(super) fn start(ready: &str, make: impl Fn(&str, &TempDir) -> Command) -> Server {
         let directory = temporary();
         let (process, port) = on_a_free_port(ready, |port| Process::start(&mut make(&port.to_string(), &directory)));
         Server { port, _processes: vec![process], _directory: directory }
     }
 
-    /// MariaDB without tables of its own: everybody may log in.
+    /// MariaDB without tables of its own: every user may log in.
     pub(crate) fn mariadb() -> Server {
         Server::start("ready for connections", |port, directory| {
             let mut command = program("mariadbd");
@@ -30,7 +30,7 @@ impl Server {
             command.args(["--no-defaults", "--skip-grant-tables", "--skip-log-bin", "--bind-address=127.0.0.1"]);
             command.args([format!("--datadir={}", directory.path().display()), format!("--port={port}")]);
             command.args([format!("--socket={}", place("socket")), format!("--pid-file={}", place("pid"))]);
-            // For root, who has to be named; anybody else may only be themselves.
+            // Root must be named; every other user may only run as itself.
             if rustix::process::geteuid().is_root() {
                 command.arg("--user=root");
             }
@@ -88,11 +88,11 @@ impl Server {
                 let mut made = Process::start(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key));
                 assert_eq!(made.code(), 0, "{}", made.errors());
             }
-            // Where its children are locked in: started as a service it finds that made.
+            // The directory that its children are locked in. A service finds it created.
             if rustix::process::geteuid().is_root() {
                 std::fs::create_dir_all("/run/sshd").expect("root may make a directory");
             }
-            // It starts itself anew for each connection, by its whole path.
+            // It starts itself again for each connection, by its whole path.
             let mut command = program("/usr/sbin/sshd");
             command.args(["-D", "-e", "-f", "/dev/null", "-p", port, "-h"]).arg(key);
             command.args(["-o", "ListenAddress=127.0.0.1", "-o", "PidFile=none", "-o", "UsePAM=no"]);
@@ -100,7 +100,7 @@ impl Server {
         })
     }
 
-    /// An IRC server for everybody.
+    /// An IRC server that accepts everybody.
     pub(crate) fn irc() -> Server {
         Server::start("ready.", |port, directory| {
             let file = directory.path().join("ngircd.conf");

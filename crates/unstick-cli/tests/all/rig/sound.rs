@@ -1,4 +1,4 @@
-//! Servers that are sound and awkward: each starts on a free port of the loopback, and `shake` must not accuse it.
+//! Starts servers that are sound but awkward, on free loopback ports. `shake` must not accuse them.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -26,7 +26,7 @@ pub(crate) fn script(name: &str, arguments: &[&str]) -> (Process, u16) {
     (process, port)
 }
 
-/// Where a script of `shake_sound` lies.
+/// Returns the path of a script of `shake_sound`.
 pub(crate) fn sound(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/shake_sound").join(name)
 }
