@@ -1,4 +1,4 @@
-//! `adb-reply`: what the server of adb answers: OKAY, FAIL and why, or data behind a length of four hexadecimal digits.
+//! `adb-reply`: answers of adb's server: OKAY, FAIL and why, or data after a length of four hexadecimal digits.
 //!
 //! Not here: what a device sends once a service of its own has been opened, which only its request tells.
 

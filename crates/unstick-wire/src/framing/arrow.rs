@@ -17,10 +17,10 @@ pub(super) const ARROW: Row<Arrow> = Row {
     parse: |_| Ok(Arrow),
 };
 
-/// What stands in front of the metadata's length.
+/// The bytes before the metadata's length.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
-/// Which field of the flatbuffer `Message` is the length of the body: behind version, the header's type and the header.
+/// Which field of the flatbuffer `Message` is the length of the body: after version, the header's type and the header.
 const BODY_LENGTH: usize = 3;
 
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ fn body_length(metadata: &[u8]) -> Option<i64> {
     }
 }
 
-/// Where the metadata stands of the message that `input` begins; `None` until its length is there.
+/// Returns where the metadata is in the message at the start of `input`; `None` until its length is there.
 fn metadata_place(input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
     let Some(first) = bytes::<4>(input, 0) else { return Ok(None) };
     let start = if first == CONTINUATION { 4 } else { 0 };

@@ -1,4 +1,4 @@
-//! `ber`: ASN.1 values in basic encoding, tag and definite length in front, as LDAP and SNMP send them.
+//! `ber`: ASN.1 values in basic encoding, tag and definite length first, as LDAP and SNMP send them.
 //!
 //! Not here: values of indefinite length, whose end is known only to who reads all that is in them.
 
@@ -25,7 +25,7 @@ pub(crate) struct Ber;
 fn whole(input: &[u8]) -> Result<Option<u64>, FrameError> {
     let mut at = 1;
     if input[0] & 0x1f == 0x1f {
-        // A tag number over 30 goes on while the top bit is set.
+        // A tag number over 30 continues while the top bit is set.
         loop {
             let Some(byte) = input.get(at) else { return Ok(None) };
             at += 1;

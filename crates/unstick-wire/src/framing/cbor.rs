@@ -1,4 +1,4 @@
-//! `cbor-item`: a CBOR sequence's items one behind the other, each whole whatever it holds. Its bytes are the message.
+//! `cbor-item`: a CBOR sequence's items one after another, each whole whatever it holds. Its bytes are the message.
 //!
 //! Not here: what an item means, and whether its text is UTF-8.
 
@@ -40,7 +40,7 @@ struct Open {
     major: u8,
     /// It has an odd number of items so far.
     odd: bool,
-    /// Items to come behind it.
+    /// Items that follow it.
     behind: u64,
 }
 

@@ -1,4 +1,4 @@
-//! `cobs`: consistent overhead byte stuffing (Cheshire and Baker, 1999): no zero byte inside a frame, one behind it.
+//! `cobs`: consistent overhead byte stuffing (Cheshire and Baker, 1999): no zero byte inside a frame, one after it.
 
 use memchr::memchr;
 
@@ -16,7 +16,7 @@ pub(super) const COBS: Row<Cobs> = Row {
     parse: |_| Ok(Cobs::default()),
 };
 
-/// The longest run that one code byte stands for: 254 bytes and no zero behind them.
+/// The longest run that one code byte stands for: 254 bytes and no zero after them.
 const LONGEST: usize = 254;
 
 /// Frames between zero bytes. Zero bytes with nothing between them are passed over: senders use them to bring a reader
@@ -88,7 +88,7 @@ impl Codec for Cobs {
                 out.extend_from_slice(&run[..LONGEST]);
                 run = &run[LONGEST..];
             }
-            // Nothing need follow a full run that is the message's last; elsewhere the zero behind it must be coded.
+            // Nothing need follow a full run that is the message's last; elsewhere the zero after it must be coded.
             if !(full && run.is_empty() && runs.peek().is_none()) {
                 out.push(run.len() as u8 + 1);
                 out.extend_from_slice(run);

@@ -1,4 +1,4 @@
-//! `command`: lines that end in CRLF, of which some announce a payload that stands behind them: NATS, memcached.
+//! `command`: lines that end in CRLF, some of which announce a payload that follows them: NATS, memcached.
 //!
 //! The message is the line, and where there is one CRLF and the payload; the last CRLF is the frame's.
 

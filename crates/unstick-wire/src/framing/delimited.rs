@@ -58,7 +58,7 @@ pub(super) const NULL: Row<Delimited> = Row {
     parse: |_| Ok(Delimited::new(b"\0")),
 };
 
-/// Lines of text: LF ends one, a CR before it belongs to the end unless it is to be kept.
+/// Lines of text: LF ends one, a CR before it belongs to the end unless it is kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     keep_cr: bool,

@@ -83,7 +83,7 @@ pub(super) const OCTET_COUNT: Row<Prefixed<Count>> = Row {
     parse: |_| Ok(Prefixed(Count { most: MAX_DECIMAL_DIGITS, end: b' ', padded: false, zero: false, trailer: b"" })),
 };
 
-/// A length in a field of so many characters.
+/// A length in a field of a fixed number of characters.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     width: usize,
@@ -93,12 +93,12 @@ pub(crate) struct Field {
     itself: bool,
     /// Bytes in front of it, which make the header part of the message.
     offset: usize,
-    /// What is added to the length to get the bytes behind it.
+    /// Number that is added to the length to get the bytes after it.
     adjust: i64,
 }
 
 impl Field {
-    /// The digits in a field: Python's `f"{n:<10}"` puts blanks behind them, C's `sprintf` into a cleared array puts
+    /// The digits in a field: Python's `f"{n:<10}"` puts blanks after them, C's `sprintf` into a cleared array puts
     /// zero bytes there.
     fn digits<'a>(&self, field: &'a [u8]) -> &'a [u8] {
         let padding: &[u8] = if self.radix == 10 { b" \0" } else { b"" };

@@ -24,7 +24,7 @@ const ETX: u8 = 0x03;
 /// Bytes of DLE STX.
 const START: usize = 2;
 
-/// Blocks one behind the other.
+/// Blocks one after another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Dle {
     lrc: bool,
@@ -74,7 +74,7 @@ impl Dle {
     }
 }
 
-/// The longitudinal redundancy check: from behind STX to ETX, without the DLEs that stand for nothing.
+/// The longitudinal redundancy check: from after STX to ETX, without the DLEs that only escape.
 fn lrc(message: &[u8]) -> u8 {
     message.iter().fold(ETX, |sum, byte| sum ^ byte)
 }
@@ -146,7 +146,7 @@ impl Codec for Dle {
             match input.get(at + 1) {
                 Some(&ETX) if input.len() >= total => return Ok(Discard::Done(total)),
                 None | Some(&ETX) => return Ok(Discard::More(at)),
-                // A pair, or what no block holds; to be passed over either way.
+                // A pair, or bytes that no block holds: both are skipped.
                 Some(_) => at += 2,
             }
         }

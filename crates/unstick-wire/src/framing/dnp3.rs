@@ -1,4 +1,4 @@
-//! `dnp3`: frames of DNP3's link layer: a header, then blocks of sixteen bytes, with a checksum behind each.
+//! `dnp3`: frames of DNP3's link layer: a header, then blocks of sixteen bytes, with a checksum after each.
 //!
 //! The checksums' values are looked at under `damaged=skip` only: a tester may want to send wrong ones.
 
@@ -67,7 +67,7 @@ impl Codec for Dnp3 {
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(total) = whole(input)? else { return Ok(Step::Need) };
         if self.checked {
-            // Before its length is believed: a wrong one would swallow the frames behind it.
+            // Checked before the length is used: a wrong length would swallow the frames after it.
             let Some(header) = input.get(..HEADER) else { return Ok(Step::Need) };
             check(header, "header")?;
         }

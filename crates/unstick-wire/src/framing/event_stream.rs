@@ -1,4 +1,4 @@
-//! `event-stream`: server-sent events: lines, and an empty one behind them; lines end in LF, CRLF or CR.
+//! `event-stream`: server-sent events: lines, and an empty one after them; lines end in LF, CRLF or CR.
 //!
 //! Not here: HTTP, in whose body they come, and what a field means.
 
@@ -18,7 +18,7 @@ pub(super) const EVENT_STREAM: Row<EventStream> = Row {
     parse: |_| Ok(EventStream::default()),
 };
 
-/// Events one behind the other. The message is an event's lines, without the end of the last.
+/// Events one after another. The message is an event's lines, without the end of the last.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EventStream {
     /// Where the line under way begins.

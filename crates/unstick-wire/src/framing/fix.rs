@@ -35,10 +35,10 @@ pub(crate) struct Fix {
     wrong: Option<usize>,
 }
 
-/// The value of a field, and what stands behind it.
+/// The value of a field, and what follows it.
 type Field<'a> = (&'a [u8], &'a [u8]);
 
-/// The value of the field that `input` begins with, and what stands behind it; `None` until it has ended.
+/// Returns the value of the field that `input` begins with, and what follows it; `None` until the field has ended.
 fn field<'a>(input: &'a [u8], tag: &str) -> Result<Option<Field<'a>>, FrameError> {
     let wrong = input.iter().zip(tag.as_bytes()).position(|(found, wanted)| found != wanted);
     if let Some(at) = wrong {
@@ -52,7 +52,7 @@ fn field<'a>(input: &'a [u8], tag: &str) -> Result<Option<Field<'a>>, FrameError
     }
 }
 
-/// Bytes from tag 8 to the SOH behind tag 10; `None` until tag 9 tells.
+/// Number of bytes from tag 8 to the SOH after tag 10; `None` until tag 9 has arrived.
 fn whole(input: &[u8]) -> Result<Option<u64>, FrameError> {
     let Some((_, rest)) = field(input, "8=")? else { return Ok(None) };
     let Some((digits, rest)) = field(rest, "9=")? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! `fixed`: frames of so many bytes each.
+//! `fixed`: frames of a fixed number of bytes each.
 
 use crate::args::Args;
 use crate::codec::{Codec, Context, FrameError, Row, Step};

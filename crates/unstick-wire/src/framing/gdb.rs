@@ -33,7 +33,7 @@ pub(crate) struct Gdb {
     scanned: usize,
 }
 
-/// What stands behind the data: its bytes' sum, without its first.
+/// The checksum after the data: its bytes' sum, without its first.
 fn trailer(packet: &[u8]) -> [u8; TRAILER] {
     let sum = packet[1..].iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
     let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
@@ -45,7 +45,7 @@ fn is_alone(byte: u8) -> bool {
 }
 
 impl Gdb {
-    /// Where the `#` stands of the packet that `input` begins.
+    /// Returns where the `#` is in the packet at the start of `input`.
     fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         let from = self.scanned.max(1);
         let found = memchr2(END, b'$', &input[from..]).map(|found| from + found);

@@ -1,4 +1,4 @@
-//! `hdlc`: frames between flags, octets escaped, a checksum behind them: RFC 1662, sections 3.1, 4.2 and appendix C.
+//! `hdlc`: frames between flags, octets escaped, a checksum after them: RFC 1662, sections 3.1, 4.2 and appendix C.
 
 use memchr::{memchr, memchr2};
 
@@ -94,7 +94,7 @@ impl Sum {
         }
     }
 
-    /// The checksum as it stands behind these bytes; the first `width` bytes count.
+    /// Returns the checksum as it follows these bytes; the first `width` bytes count.
     fn of(self, bytes: &[u8]) -> [u8; 4] {
         match self {
             Self::None => [0; 4],
@@ -103,7 +103,7 @@ impl Sum {
         }
     }
 
-    /// Whether the checksum at the end of a frame is that of what stands in front of it.
+    /// Whether the checksum at the end of a frame is that of the bytes before it.
     fn fits(self, frame: &[u8]) -> bool {
         let Some((message, sum)) = frame.split_at_checked(frame.len().wrapping_sub(self.width())) else { return false };
         self.of(message)[..self.width()] == *sum

@@ -95,7 +95,7 @@ impl Headers {
 /// What a frame can be found by.
 const MARK: &[u8] = b"content-length:";
 
-/// Where the mark stands in `bytes`.
+/// Returns where the mark is in `bytes`.
 fn find_marks(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let begins = memchr2_iter(b'c', b'C', bytes);
     begins.filter(|at| bytes[*at..].get(..MARK.len()).is_some_and(|found| found.eq_ignore_ascii_case(MARK)))

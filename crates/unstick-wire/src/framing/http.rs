@@ -125,7 +125,7 @@ enum Coding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Head,
-    /// A body that ends with byte so many of the input.
+    /// A body that ends at this byte of the input.
     Counted(u64),
     ChunkLine,
     /// A chunk that ends so, its CRLF included.
@@ -210,7 +210,7 @@ impl Head {
         Ok(())
     }
 
-    /// How the body ends that stands behind the head's `at` bytes.
+    /// Returns how the body after the head's `at` bytes ends.
     fn body(&self, dialect: Dialect, at: usize) -> Result<Stage, FrameError> {
         let counted = |length: u64| Stage::Counted(length.saturating_add(at as u64));
         match (dialect, self.start, self.coding, self.length) {
@@ -388,7 +388,7 @@ impl Message {
 }
 
 impl Message {
-    /// Why a message that is to be sent has no end.
+    /// Returns why a message to send has no end.
     fn unfinished(&self, length: usize) -> EncodeError {
         match self.stage {
             Stage::Head => EncodeError::unfit_but(
@@ -418,7 +418,7 @@ fn unanswered() -> String {
     format!("over {MAX_OPEN_HEADS} HEAD and CONNECT requests wait for their responses")
 }
 
-/// What follows a chunk's line: its bytes, or behind the last the trailers.
+/// What follows a chunk's line: its bytes, or after the last one the trailers.
 fn chunk(line: &[u8], at: usize) -> Result<Stage, FrameError> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
     match number(digits, 16, MAX_HEX_DIGITS) {

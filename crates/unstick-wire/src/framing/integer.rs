@@ -1,4 +1,4 @@
-//! `u32be` and its kin: an integer length that stands alone before each message. The hottest of all decoders.
+//! `u32be` and its kin: an integer length alone before each message. The hottest of all decoders.
 
 use crate::codec::{Codec, Context, FrameError, Shape, Step};
 use crate::error::EncodeError;
@@ -15,7 +15,7 @@ impl Endian {
     pub(crate) const NATIVE: Self = if cfg!(target_endian = "little") { Self::Little } else { Self::Big };
 }
 
-/// An integer of so many bytes, and the message.
+/// An integer of a fixed number of bytes, and the message.
 #[derive(Debug, Clone)]
 pub(crate) struct Integer {
     /// Bytes of the length, 1 to 8.

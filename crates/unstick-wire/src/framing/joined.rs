@@ -16,7 +16,7 @@ enum Last {
     Empty,
 }
 
-/// A message in parts. With the headers kept it is the parts as they stand; else what is in them, one behind the other.
+/// A message in parts. With the headers kept it is the parts as they stand; else what is in them, one after another.
 #[derive(Debug, Clone)]
 pub(crate) struct Joined {
     part: Length,

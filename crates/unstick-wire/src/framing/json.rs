@@ -20,7 +20,7 @@ pub(super) const JSON: Row<Json> = Row {
     parse: |_| Ok(Json::default()),
 };
 
-/// JSON values one behind the other.
+/// JSON values one after another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Json {
     scanner: Scanner,
@@ -34,7 +34,7 @@ pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// What may stand behind a number that is a whole value: without a blank, only what cannot go on with it.
+/// What may follow a number that is a whole value: without a blank, only what cannot continue it.
 fn ends_number(byte: u8) -> bool {
     is_blank(byte) || matches!(byte, b'{' | b'[' | b'"')
 }

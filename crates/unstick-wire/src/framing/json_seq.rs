@@ -1,4 +1,4 @@
-//! `json-seq`: JSON text sequences, where each text has a record separator in front and a line feed behind it.
+//! `json-seq`: JSON text sequences, where each text has a record separator before it and a line feed after it.
 //!
 //! A text may stand on several lines, so that its end is where its value ends. What is no JSON, or was cut off, goes on
 //! up to the next separator, as RFC 7464 section 2.1 has it, and is passed on as it is.
@@ -24,7 +24,7 @@ pub(super) const JSON_SEQ: Row<JsonSeq> = Row {
 /// The record separator, which no JSON text holds.
 const RS: u8 = 0x1e;
 
-/// Texts one behind the other.
+/// Texts one after another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JsonSeq {
     scanner: Scanner,

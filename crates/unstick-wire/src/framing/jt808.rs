@@ -1,4 +1,4 @@
-//! `jt808-frame`: frames of JT/T 808, between 7E flags, 7E and 7D inside escaped, a check byte behind them.
+//! `jt808-frame`: frames of JT/T 808, between 7E flags, 7E and 7D inside escaped, a check byte after them.
 //!
 //! Not here: the header, which stays in the message, and packages of one message, which are messages here.
 

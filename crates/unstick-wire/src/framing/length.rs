@@ -184,7 +184,7 @@ impl Length {
         (u64::MAX >> (64 - bits)) & self.mask
     }
 
-    /// Bytes of the header that have to be there before the frame's length is known.
+    /// Bytes of the header that must be there before the frame's length is known.
     pub(super) fn seen(&self) -> usize {
         let bit = self.little.map_or(0, |bit| bit.offset + 1);
         let plus = self.plus.map_or(0, |plus| plus.offset + plus.width);
@@ -318,7 +318,7 @@ impl Length {
 const OWN_HEADER: &str = "a message begins with its header here; with header=strip,head=HEX that is written for it";
 
 impl Codec for Length {
-    /// Where the length is a plain number, and nothing stands behind the message.
+    /// Where the length is a plain number, and nothing follows the message.
     fn fast_path(&self, max: usize) -> FastPath {
         let plain = self.unit == 1 && self.mask == u64::MAX && self.align == 1 && self.trailer.is_empty() && !self.bcd;
         let fixed = self.little.is_none() && self.plus.is_none() && self.none.is_none();

@@ -74,7 +74,7 @@ pub(crate) enum AnyLength {
 }
 
 impl From<Length> for AnyLength {
-    /// The quicker codec where the length stands alone and counts the message alone.
+    /// Returns the quicker codec if the length is alone in its header and counts the message alone.
     fn from(length: Length) -> Self {
         let alone = length.head.len() == length.width && length.trailer.is_empty() && !length.keep;
         let alone = alone && length.little.is_none() && length.plus.is_none() && !length.bcd;

@@ -1,4 +1,4 @@
-//! `messagepack-value`: MessagePack values one behind the other, each whole whatever it holds. Its bytes are the message.
+//! `messagepack-value`: MessagePack values one after another, each whole whatever it holds. Its bytes are the message.
 //!
 //! Not here: lengths that are written as MessagePack integers, which is `msgpack`; what a value means.
 
@@ -33,7 +33,7 @@ impl Default for MessagePack {
 
 /// What the first byte of a value says of it.
 struct Kind {
-    /// Bytes of a number behind that byte.
+    /// Bytes of a number after that byte.
     width: usize,
     /// What the number counts.
     counts: Counts,
@@ -58,7 +58,7 @@ fn kind(first: u8) -> Result<Kind, FrameError> {
         0xa0..=0xbf => plain(u64::from(first & 0x1f)),
         0xc1 => return Err(FrameError::broken("c1 begins no MessagePack value")),
         0xc4..=0xc6 => counted(first - 0xc4, Counts::Bytes(0)),
-        // An extension: behind the length a byte says which.
+        // An extension: after the length a byte says which.
         0xc7..=0xc9 => counted(first - 0xc7, Counts::Bytes(1)),
         0xca => plain(4),
         0xcb => plain(8),

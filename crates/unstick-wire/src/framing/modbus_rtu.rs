@@ -51,7 +51,7 @@ pub(crate) struct ModbusRtu {
 /// How many bytes stand in front of the CRC.
 enum Extent {
     Fixed(usize),
-    /// A number of this many bytes at this place counts what stands behind it.
+    /// A number of this many bytes at this place counts the bytes after it.
     Counted(usize, usize),
     /// The objects of a device's identification, each with its length.
     Objects,
@@ -103,7 +103,7 @@ fn objects(input: &[u8]) -> Option<usize> {
 /// The generator polynomial, lowest bit first (section 6.2.2 of the former).
 const CRC16: [u32; 256] = table(0xa001);
 
-/// The CRC as it stands behind these bytes: low byte first.
+/// Returns the CRC as it follows these bytes: low byte first.
 fn crc(bytes: &[u8]) -> [u8; CRC] {
     (checksum(&CRC16, u16::MAX.into(), bytes) as u16).to_le_bytes()
 }

@@ -1,4 +1,4 @@
-//! A fixed run of bytes that marks where messages end or frames begin, ready to be searched for.
+//! A fixed run of bytes that marks where messages end or frames begin, ready to search for.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use memchr::{memchr, memmem};
 use crate::codec::{Discard, quoted};
 use crate::error::EncodeError;
 
-/// The bytes that end a message, ready to be searched for.
+/// The bytes that end a message, ready to search for.
 #[derive(Debug, Clone)]
 pub(super) enum Needle {
     One(u8),
@@ -33,7 +33,7 @@ impl Needle {
         }
     }
 
-    /// Where in `haystack` it stands first.
+    /// Returns where it first occurs in `haystack`.
     #[inline]
     pub(super) fn find(&self, haystack: &[u8]) -> Option<usize> {
         match self {

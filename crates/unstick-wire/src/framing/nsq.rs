@@ -1,4 +1,4 @@
-//! `nsq-command`: what NSQ's clients send: lines that end in LF, some with a body whose size stands behind them.
+//! `nsq-command`: commands of NSQ's clients: lines that end in LF, some with a body whose size follows them.
 //!
 //! The message is the line, and where it has one LF and the body; its size is the frame's. Not here: what servers send
 //! (`u32be`), and TLS or compression once both have agreed on it.
@@ -22,7 +22,7 @@ pub(super) const NSQ: Row<Nsq> = Row {
 /// Bytes of a body's size.
 const WIDTH: usize = 4;
 
-/// Commands one behind the other.
+/// Commands one after another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Nsq {
     /// Bytes of the input known to hold no LF.

@@ -1,4 +1,4 @@
-//! What framings with a length in front of each message share, however that length is written.
+//! Shared by framings with a length before each message, however that length is written.
 //!
 //! Not here: how it is written (`varint`, `digits`), and binary integers of fixed width inside a larger header
 //! (`length`).
@@ -29,7 +29,7 @@ pub(crate) trait Prefix: Clone + Debug {
         FastPath::CLOSED
     }
 
-    /// What stands behind each message.
+    /// Bytes after each message.
     fn trailer(&self) -> &'static [u8] {
         b""
     }

@@ -25,7 +25,7 @@ fn parse_resp(args: &mut Args<'_>) -> Result<Resp, SpecError> {
     Ok(Resp { inline: args.flag("inline")?, ..Resp::default() })
 }
 
-/// RESP values one behind the other.
+/// RESP values one after another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Resp {
     /// A line that is no value is a message too.
@@ -55,7 +55,7 @@ enum Open {
 enum Seen {
     /// A whole value, up to here.
     Value(usize),
-    /// Something that goes on behind here.
+    /// Something that continues after this place.
     More(usize),
     /// More bytes are needed.
     Nothing,
@@ -139,7 +139,7 @@ impl Resp {
         }
     }
 
-    /// A string of so many bytes, and its CRLF.
+    /// A string of a given number of bytes, and its CRLF.
     fn string(&self, length: u64, next: usize, input: &[u8], most: usize) -> Result<Seen, FrameError> {
         if length > most as u64 || next as u64 + length + 2 > most as u64 {
             return Err(too_long());
@@ -214,7 +214,7 @@ fn is_kind(byte: u8) -> bool {
     b"+-:$*_#,(!=%~>|;.".contains(&byte)
 }
 
-/// The number behind the first byte of a line.
+/// Returns the number after the first byte of a line.
 fn count(line: &[u8]) -> Result<u64, FrameError> {
     let digits = std::str::from_utf8(&line[1..]).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
     digits

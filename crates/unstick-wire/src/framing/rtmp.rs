@@ -34,7 +34,7 @@ struct Stream {
     /// Bytes in a message.
     length: u32,
     kind: u8,
-    /// The time stands in four bytes behind each header.
+    /// The time is in four bytes after each header.
     extended: bool,
     /// Bytes of the message under way that are still to come.
     left: u32,
@@ -55,7 +55,7 @@ const SIZE_WIDTH: u32 = 4;
 /// The type of messages that give another up, whose chunk stream stands in them.
 const ABORT: u8 = 2;
 
-/// A time that stands behind the header.
+/// A time that follows the header.
 const EXTENDED: u32 = 0xff_ffff;
 
 /// Bytes of a message header, by the upper two bits of a chunk's first byte.
@@ -107,7 +107,7 @@ impl Rtmp {
         Ok(Some(Chunk { id, payload, end: payload + length as usize, stream }))
     }
 
-    /// What a whole chunk changes for those behind it.
+    /// What a whole chunk changes for those after it.
     fn take(&mut self, chunk: &Chunk, frame: &[u8]) -> Result<(), FrameError> {
         self.streams.insert(chunk.id, chunk.stream);
         if chunk.stream.left > 0 || chunk.stream.length != SIZE_WIDTH {

@@ -14,7 +14,7 @@ pub(super) const SLIP: Row<Slip> = Row {
     parse: |_| Ok(Slip::default()),
 };
 
-/// END, ESC, and what stands after ESC for each.
+/// END, ESC, and the byte that follows ESC for each.
 const BYTES: Stuffing = Stuffing { mark: 0xc0, escape: 0xdb, name: "ESC", mark_code: 0xdc, escape_code: 0xdd };
 
 /// Packets between ENDs.
