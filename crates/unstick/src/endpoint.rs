@@ -56,6 +56,9 @@ pub(crate) mod ws_unix;
 #[cfg(all(feature = "tls", feature = "ws"))]
 pub(crate) mod wss;
 
+use std::future::Future;
+use std::pin::Pin;
+
 use crate::address::Address;
 use crate::advice::Advice;
 use crate::error::{Error, Result};
@@ -91,6 +94,18 @@ pub use ws::settings::{MessageKind, WsOptions};
 ///
 /// Cancel safe: nothing remains open.
 pub async fn connect(address: &Address, options: &Options) -> Result<Transport> {
+    open(address, options).await
+}
+
+/// In a box: it is large, and gone once the connection is there. So its code is compiled in this crate, once.
+pub(crate) fn open<'a>(address: &'a Address, options: &'a Options) -> Opening<'a> {
+    Box::pin(open_any(address, options))
+}
+
+/// A connection that is being made.
+pub(crate) type Opening<'a> = Pin<Box<dyn Future<Output = Result<Transport>> + Send + 'a>>;
+
+async fn open_any(address: &Address, options: &Options) -> Result<Transport> {
     // Handshakes are in boxes of their own: a connection that has none is not to bring the room for one.
     match address {
         Address::Tcp(at) => tcp::connect(at, options).await.map(Transport::Stream),
@@ -134,8 +149,15 @@ pub async fn connect(address: &Address, options: &Options) -> Result<Transport> 
     }
 }
 
-/// Binds an address to be connected to.
-pub(crate) async fn listen(address: &Address, options: &Options) -> Result<Box<dyn Accept>> {
+/// Binds an address to be connected to. In a box, as [`open`].
+pub(crate) fn listen<'a>(
+    address: &'a Address,
+    options: &'a Options,
+) -> Pin<Box<dyn Future<Output = Result<Box<dyn Accept>>> + Send + 'a>> {
+    Box::pin(listen_on(address, options))
+}
+
+async fn listen_on(address: &Address, options: &Options) -> Result<Box<dyn Accept>> {
     Ok(match address {
         Address::Tcp(at) => Box::new(tcp::listen(at, options).await?),
         Address::Udp(at) => Box::new(udp::listen(at, options).await?),

@@ -19,8 +19,12 @@ mod post;
 mod reconnect;
 mod run;
 
+use std::future::Future;
+use std::pin::Pin;
+
 use crate::activity::bounded;
 use hub::Hub;
+use input::AnyInput;
 
 pub use super::run::PeerId;
 pub use config::{AutoReply, Command, Config, Peers, Recipient, Reconnect};
@@ -30,11 +34,21 @@ pub use input::{Input, NoInput};
 /// Holds a conversation until it ends.
 ///
 /// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
-pub async fn talk(party: Peers, input: impl Input, output: impl Output, mut rules: Config) -> Outcome {
+pub async fn talk(party: Peers, input: impl Input, output: impl Output, rules: Config) -> Outcome {
+    hold(party, Box::new(input), Box::new(output), rules).await
+}
+
+/// The conversation, whatever its input and output are: its code is compiled in this crate, once.
+fn hold<'a>(
+    party: Peers,
+    input: Box<dyn AnyInput + 'a>,
+    output: Box<dyn Output>,
+    mut rules: Config,
+) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
     rules.idle = rules.idle.map(bounded);
     rules.peer_idle = rules.peer_idle.map(bounded);
     rules.deadline = rules.deadline.map(bounded);
     rules.linger = bounded(rules.linger);
     rules.pending_after = bounded(rules.pending_after);
-    Hub::new(output, rules).run(party, input).await
+    Box::pin(Hub::new(output, rules).run(party, input))
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::super::run::PeerId;
 use super::config::{Command, Recipient};
-use super::input::Input;
+use super::input::AnyInput;
 use crate::endpoint::Closing;
 use crate::error::Result;
 use crate::limits;
 
 /// An input, and what has been read of it ahead of its turn.
-pub(super) struct Ahead<'a, I: Input> {
-    input: &'a mut I,
+pub(super) struct Ahead<'a> {
+    input: &'a mut dyn AnyInput,
     held: VecDeque<Command>,
     /// Bytes of the messages among them.
     bytes: usize,
@@ -26,8 +26,8 @@ pub(super) enum Overtaking {
     Close(PeerId, Option<Closing>, Option<Arc<str>>),
 }
 
-impl<'a, I: Input> Ahead<'a, I> {
-    pub(super) fn new(input: &'a mut I) -> Self {
+impl<'a> Ahead<'a> {
+    pub(super) fn new(input: &'a mut dyn AnyInput) -> Self {
         Self { input, held: VecDeque::new(), bytes: 0, ended: None }
     }
 
@@ -115,7 +115,7 @@ impl<'a, I: Input> Ahead<'a, I> {
     }
 }
 
-impl<I: Input> Drop for Ahead<'_, I> {
+impl Drop for Ahead<'_> {
     /// The run has ended before what was read ahead had its turn.
     fn drop(&mut self) {
         self.held.drain(..).for_each(|command| self.input.take_back(command));

@@ -10,9 +10,9 @@ use super::super::run::PeerId;
 use super::ahead::{Ahead, Overtaking};
 use super::backlog::{Letter, Posted};
 use super::config::{Command, Config, Recipient};
-use super::event::{Event, Outcome, Output, Reason};
+use super::event::{Event, Outcome, Reason};
 use super::hub::{Alarm, Hub, Peer, State};
-use super::input::Input;
+use super::input::AnyInput;
 use crate::endpoint::Closing;
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
@@ -28,12 +28,12 @@ enum Delivery {
     Full(Instant),
 }
 
-impl<O: Output> Hub<O> {
+impl Hub {
     /// Carries out commands until there are no more; then waits for what ends the run.
-    pub(super) async fn take_input(self: &Arc<Self>, mut input: impl Input) -> Outcome {
+    pub(super) async fn take_input(self: &Arc<Self>, mut input: Box<dyn AnyInput + '_>) -> Outcome {
         let mut any = false;
         self.lock().mute = input.is_silent();
-        let mut input = Ahead::new(&mut input);
+        let mut input = Ahead::new(&mut *input);
         let stop = &self.rules.stop;
         loop {
             let next = tokio::select! {
@@ -77,11 +77,7 @@ impl<O: Output> Hub<O> {
         serve_on && wait && !leave_at_end && self.lock().listening
     }
 
-    async fn carry_out_burst(
-        self: &Arc<Self>,
-        first: Command,
-        input: &mut Ahead<'_, impl Input>,
-    ) -> Result<(), Outcome> {
+    async fn carry_out_burst(self: &Arc<Self>, first: Command, input: &mut Ahead<'_>) -> Result<(), Outcome> {
         let mut turn = Turn::new();
         self.carry_out(first, None, input).await?;
         while !turn.is_over() {
@@ -105,7 +101,7 @@ impl<O: Output> Hub<O> {
 
     /// Sends the messages that follow to the peer that the last one went to, as long as that needs no waiting: under one
     /// lock, and without a look at the clock for each. Returns the one that has to be sent as usual, if there is one.
-    fn pass_on(&self, input: &mut Ahead<'_, impl Input>, turn: &mut Turn) -> Result<Option<Bytes>, Outcome> {
+    fn pass_on(&self, input: &mut Ahead<'_>, turn: &mut Turn) -> Result<Option<Bytes>, Outcome> {
         if self.rules.until.is_some() {
             return Ok(None);
         }
@@ -171,7 +167,7 @@ impl<O: Output> Hub<O> {
         self: &Arc<Self>,
         command: Command,
         id: Option<Arc<str>>,
-        input: &mut Ahead<'_, impl Input>,
+        input: &mut Ahead<'_>,
     ) -> Result<(), Outcome> {
         match command {
             Command::Send { to, message } => self.send(to, Letter { message, binary: false, id }, input).await,
@@ -217,12 +213,7 @@ impl<O: Output> Hub<O> {
 
     /// Sends a message to all that it is for. Commands that follow wait, but for those that end a peer that holds it up, or
     /// the run.
-    async fn send(
-        self: &Arc<Self>,
-        to: Recipient,
-        letter: Letter,
-        input: &mut Ahead<'_, impl Input>,
-    ) -> Result<(), Outcome> {
+    async fn send(self: &Arc<Self>, to: Recipient, letter: Letter, input: &mut Ahead<'_>) -> Result<(), Outcome> {
         let mut left = loop {
             let changed = self.signals.changed.notified();
             match self.recipients(&to) {
@@ -273,7 +264,7 @@ impl<O: Output> Hub<O> {
         overtaking: Overtaking,
         to: &Recipient,
         letter: &Letter,
-        input: &mut Ahead<'_, impl Input>,
+        input: &mut Ahead<'_>,
     ) -> Result<(), Outcome> {
         match overtaking {
             Overtaking::Quit => {
@@ -483,7 +474,7 @@ impl Peer {
 }
 
 /// Said of a peer by its number, which stands in front.
-fn no_such_peer<O>(state: &State<O>, id: PeerId) -> Error {
+fn no_such_peer(state: &State, id: PeerId) -> Error {
     let what = if (1..=state.came).contains(&id) { "it has left" } else { "there is no such peer" };
     Error::usage(what).with_hint("a number is a peer's from its coming until it leaves")
 }

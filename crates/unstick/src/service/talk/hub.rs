@@ -22,9 +22,9 @@ use crate::limits;
 use crate::link::Sender;
 
 /// Shared by the tasks of one conversation.
-pub(super) struct Hub<O> {
+pub(super) struct Hub {
     pub(super) rules: Config,
-    state: Mutex<State<O>>,
+    state: Mutex<State>,
     pub(super) signals: Arc<Signals>,
 }
 
@@ -48,8 +48,8 @@ pub(super) struct Arrived<'a> {
     pub(super) frame: Option<&'a Frame<'a>>,
 }
 
-pub(super) struct State<O> {
-    pub(super) output: O,
+pub(super) struct State {
+    pub(super) output: Box<dyn Output>,
     pub(super) peers: BTreeMap<PeerId, Peer>,
     pub(super) came: PeerId,
     pub(super) latest: Option<PeerId>,
@@ -99,8 +99,8 @@ pub(super) struct Peer {
     pub(super) task: AbortHandle,
 }
 
-impl<O: Output> Hub<O> {
-    pub(super) fn new(output: O, rules: Config) -> Arc<Self> {
+impl Hub {
+    pub(super) fn new(output: Box<dyn Output>, rules: Config) -> Arc<Self> {
         let signals = Arc::<Signals>::default();
         let state = State {
             output,
@@ -124,12 +124,12 @@ impl<O: Output> Hub<O> {
         Arc::new(Self { rules, state: Mutex::new(state), signals })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<O>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Resolves when `met` is true of the state.
-    pub(super) async fn until(&self, mut met: impl FnMut(&State<O>) -> bool) {
+    pub(super) async fn until(&self, mut met: impl FnMut(&State) -> bool) {
         loop {
             let changed = self.signals.changed.notified();
             if met(&self.lock()) {
@@ -277,7 +277,7 @@ impl<O: Output> Hub<O> {
     }
 
     /// As many messages have arrived as were asked for.
-    pub(super) fn has_enough(&self, state: &State<O>) -> bool {
+    pub(super) fn has_enough(&self, state: &State) -> bool {
         self.rules.count.is_some_and(|count| state.received >= count)
     }
 
@@ -293,12 +293,12 @@ impl<O: Output> Hub<O> {
 }
 
 /// Held by a task of the conversation: where the task panics, the run ends with an error instead of going on without it.
-pub(super) struct Alarm<'a, O: Output> {
-    pub(super) hub: &'a Hub<O>,
+pub(super) struct Alarm<'a> {
+    pub(super) hub: &'a Hub,
     pub(super) task: &'static str,
 }
 
-impl<O: Output> Drop for Alarm<'_, O> {
+impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.hub.panicked(self.task);
@@ -317,7 +317,7 @@ pub(super) struct PeerState {
     pub(super) mute: bool,
 }
 
-impl<O: Output> State<O> {
+impl State {
     /// Gives an event to the output; where that fails the run is over. Once it is over, only losses are still told.
     pub(super) fn emit(&mut self, event: Event<'_>) {
         if self.over

@@ -6,13 +6,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::run::PeerId;
-use super::event::Output;
 use super::hub::Hub;
 use crate::activity::Activity;
 use crate::limits;
 use crate::link::Sender;
 
-impl<O: Output> Hub<O> {
+impl Hub {
     /// When something last came from a peer, noted by its visit; nothing where nobody asks.
     pub(super) fn heard(&self) -> Option<Arc<Activity>> {
         self.rules.peer_idle.map(|_| Arc::new(Activity::new()))

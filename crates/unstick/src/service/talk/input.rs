@@ -1,6 +1,7 @@
 //! Where the commands of this end come from.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use super::config::Command;
 use crate::error::Result;
@@ -49,6 +50,53 @@ pub trait Input: Send {
     fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
         let _ = take;
         Ok(())
+    }
+}
+
+/// An [`Input`] whose type is forgotten, so that what a run is made of is compiled once and not for each of them. What waits is in
+/// a box; what does not wait costs no more.
+pub(super) trait AnyInput: Send {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Command>>> + Send + '_>>;
+    fn try_next(&mut self) -> Result<Option<Command>>;
+    fn is_silent(&self) -> bool;
+    fn has_commands(&self) -> bool;
+    fn is_in_memory(&self) -> bool;
+    fn quits(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    fn take_back(&mut self, command: Command);
+    fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()>;
+}
+
+impl<I: Input> AnyInput for I {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Command>>> + Send + '_>> {
+        Box::pin(Input::next(self))
+    }
+
+    fn try_next(&mut self) -> Result<Option<Command>> {
+        Input::try_next(self)
+    }
+
+    fn is_silent(&self) -> bool {
+        Input::is_silent(self)
+    }
+
+    fn has_commands(&self) -> bool {
+        Input::has_commands(self)
+    }
+
+    fn is_in_memory(&self) -> bool {
+        Input::is_in_memory(self)
+    }
+
+    fn quits(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(Input::quits(self))
+    }
+
+    fn take_back(&mut self, command: Command) {
+        Input::take_back(self, command);
+    }
+
+    fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
+        Input::pass_on(self, take)
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::run::PeerId;
 use super::allowance::Allowance;
 use super::answer;
 use super::config::AutoReply;
-use super::event::{Event, Outcome, Output, Reason};
+use super::event::{Event, Outcome, Reason};
 use super::hub::{Arrived, Hub, PeerState};
 use crate::activity::{Activity, sleep_until};
 use crate::error::{Error, Result};
@@ -20,8 +20,8 @@ use crate::half_close::HalfClose;
 use crate::limits;
 use crate::link::{Receiver, Sender};
 
-pub(super) struct PeerTask<O: Output> {
-    hub: Arc<Hub<O>>,
+pub(super) struct PeerTask {
+    hub: Arc<Hub>,
     id: PeerId,
     from: Box<str>,
     /// When something last arrived, for who ends peers that are silent.
@@ -107,7 +107,7 @@ enum Alarm {
     Unanswered,
 }
 
-impl<O: Output> Drop for PeerTask<O> {
+impl Drop for PeerTask {
     /// A run without one of its visits would hear nothing of that peer: it ends with an error.
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -116,9 +116,9 @@ impl<O: Output> Drop for PeerTask<O> {
     }
 }
 
-impl<O: Output> PeerTask<O> {
+impl PeerTask {
     pub(super) fn new(
-        hub: Arc<Hub<O>>,
+        hub: Arc<Hub>,
         id: PeerId,
         from: Box<str>,
         wake: Arc<Notify>,

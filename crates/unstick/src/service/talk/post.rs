@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::super::run::PeerId;
 use super::backlog::{Backlog, Letter, Posted};
-use super::event::{Event, Output, Reason};
+use super::event::{Event, Reason};
 use super::hub::{Alarm, Hub, Peer};
 use crate::limits;
 use crate::link::Sender;
@@ -43,7 +43,7 @@ impl Peer {
     }
 }
 
-impl<O: Output> Hub<O> {
+impl Hub {
     /// Sends the backlog of one peer, to its end.
     pub(super) async fn send_backlog(self: Arc<Self>, id: PeerId, sender: Sender) {
         let _alarm = Alarm { hub: &self, task: "the task that sends what waits for a peer" };

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::config::Reconnect;
-use super::event::{Event, Outcome, Output, Reason};
+use super::event::{Event, Outcome, Reason};
 use super::hub::{Alarm, Hub};
 use crate::link::{self, Link};
 
-impl<O: Output> Hub<O> {
+impl Hub {
     /// Opens the first connection, and another whenever the last is lost. The end of the run ends this too.
     pub(super) async fn reconnect(self: Arc<Self>, first: Link, how: Reconnect) {
         let _alarm = Alarm { hub: &self, task: "the task that connects again" };

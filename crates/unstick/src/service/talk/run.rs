@@ -8,16 +8,16 @@ use tokio::time::Instant;
 
 use super::super::run::{AcceptErrors, Elapsed, Timers};
 use super::config::Peers;
-use super::event::{Event, Outcome, Output};
+use super::event::{Event, Outcome};
 use super::hub::{Alarm, Hub, Peer};
-use super::input::Input;
+use super::input::AnyInput;
 use super::peer::PeerTask;
 use crate::endpoint::Notices;
 use crate::limits;
 use crate::link::{Link, Listener};
 
-impl<O: Output> Hub<O> {
-    pub(super) async fn run(self: Arc<Self>, party: Peers, input: impl Input) -> Outcome {
+impl Hub {
+    pub(super) async fn run(self: Arc<Self>, party: Peers, input: Box<dyn AnyInput + '_>) -> Outcome {
         match party {
             Peers::One(link) => self.open(link),
             Peers::Many(listener) => self.listen(listener),
