@@ -170,9 +170,11 @@ async fn open(address: SocketAddr, options: &Options) -> io::Result<Named> {
         socket.bind(source)?;
     }
     let stream = socket.connect(address).await?;
+    let local = stream.local_addr()?;
+    // The address that stands for all of this machine is no peer's own.
+    let peer = if address.ip().to_canonical().is_unspecified() { stream.peer_addr()? } else { address };
     // A port of this machine that nobody listens on can be picked for the connection's own end, and TCP then lets it
     // connect to itself.
-    let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
     if local == peer {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
@@ -231,14 +233,15 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
 /// Binds every address of the host: without a host, loopback of both families on one port. `scheme` is what they are
 /// called.
 pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> Result<Listener> {
-    let mut sockets: Vec<TcpListener> = Vec::new();
+    let mut sockets: Vec<Bound> = Vec::new();
     #[cfg(unix)]
     for socket in options.inherited_ports(at, Type::STREAM)? {
         if super::socket_activation::is_connection(&socket) {
             let connection = TcpStream::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
             return handed_over(scheme, connection, options);
         }
-        sockets.push(TcpListener::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?);
+        let socket = TcpListener::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
+        sockets.push(Bound { socket, local: None });
     }
     if !sockets.is_empty() {
         // They are others' as well, and are left as they are.
@@ -250,8 +253,10 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
         match bind(address, options) {
             Ok(socket) => {
                 // Port 0 is picked once, and is then the same for the other family.
-                port = socket.local_addr().map_or(port, |bound| bound.port());
-                sockets.push(socket);
+                let local = socket.local_addr().ok();
+                port = local.map_or(port, |bound| bound.port());
+                let local = local.filter(|bound| !bound.ip().to_canonical().is_unspecified());
+                sockets.push(Bound { socket, local });
             }
             Err(error) if may_be_missing(at, &error, !sockets.is_empty()) => {
                 options.tell(|| format!("{address}: {}", crate::error::plain(&error)));
@@ -265,8 +270,9 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
     Ok(listener(scheme, sockets, BEQUEATHS, options))
 }
 
-fn listener(scheme: &str, sockets: Vec<TcpListener>, are_prepared: bool, options: &Options) -> Listener {
-    let addresses = sockets.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("{scheme}://{a}")).collect();
+fn listener(scheme: &str, sockets: Vec<Bound>, are_prepared: bool, options: &Options) -> Listener {
+    let addresses = sockets.iter().filter_map(|bound| bound.socket.local_addr().ok());
+    let addresses = addresses.map(|address| format!("{scheme}://{address}")).collect();
     let (first, patience, one) = (0, AcceptBackoff::default(), One::default());
     Listener { sockets, addresses, options: options.clone(), are_prepared, first, patience, one }
 }
@@ -306,8 +312,16 @@ fn cannot_bind(at: &HostPort, scheme: &str, address: SocketAddr, error: io::Erro
     bind_hint(what, kind, at.port, port_owner::of_tcp_port)
 }
 
+/// A socket that clients connect to.
+struct Bound {
+    socket: TcpListener,
+    /// The one address at which clients reach it, which need not be asked for with each of them. `None` where it may have many,
+    /// or others may have made it.
+    local: Option<SocketAddr>,
+}
+
 pub(super) struct Listener {
-    sockets: Vec<TcpListener>,
+    sockets: Vec<Bound>,
     addresses: Vec<String>,
     options: Options,
     /// Its connections have their options from its sockets.
@@ -320,37 +334,45 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
-        if let Some(connection) = self.one.take() {
-            return Poll::Ready(Ok(connection));
+    /// The next connection, and the addresses of both its ends as far as they need not be asked for.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        if let Some(stream) = self.one.take() {
+            return Poll::Ready(Ok(Accepted { stream, peer: None, local: None }));
         }
         for step in 0..self.sockets.len() {
             let index = (self.first + step) % self.sockets.len();
-            if let Poll::Ready(accepted) = self.sockets[index].poll_accept(cx) {
+            let Bound { socket, local } = &self.sockets[index];
+            if let Poll::Ready(accepted) = socket.poll_accept(cx) {
                 self.first = index + 1;
-                return Poll::Ready(accepted.map(|(stream, _)| stream));
+                return Poll::Ready(accepted.map(|(stream, peer)| Accepted {
+                    stream,
+                    peer: Some(peer),
+                    local: *local,
+                }));
             }
         }
         Poll::Pending
     }
 
+    /// Makes a connection ready for use.
+    fn prepared(&self, accepted: Accepted) -> io::Result<Named> {
+        let Accepted { stream, peer, local } = accepted;
+        if !self.are_prepared {
+            prepare_accepted(&SockRef::from(&stream), &self.options)?;
+        }
+        let peer = peer.map_or_else(|| stream.peer_addr(), Ok)?;
+        let local = local.map_or_else(|| stream.local_addr(), Ok)?;
+        Ok((stream, PeerAddrs::of_sockets(peer, local)))
+    }
+
     /// The next connection, before anything is made of it. Cancel safe.
-    async fn accept_stream(&mut self) -> Result<(TcpStream, PeerAddrs)> {
+    async fn accept_stream(&mut self) -> Result<Named> {
         loop {
             self.patience.wait().await;
             let accepted = poll_fn(|cx| self.poll_accept(cx)).await;
-            let prepared = accepted.and_then(|stream| {
-                let prepared = match self.are_prepared {
-                    true => Ok(()),
-                    false => prepare_accepted(&SockRef::from(&stream), &self.options),
-                };
-                let readied =
-                    prepared.and_then(|()| Ok(PeerAddrs::of_sockets(stream.peer_addr()?, stream.local_addr()?)));
-                // What fails on a connection that was accepted is that connection's.
-                readied.map(|names| (stream, names)).map_err(as_of_one_client)
-            });
-            match prepared {
-                Ok(accepted) => return Ok(accepted),
+            // What fails on a connection that was accepted is that connection's.
+            match accepted.and_then(|accepted| self.prepared(accepted).map_err(as_of_one_client)) {
+                Ok(named) => return Ok(named),
                 Err(error) => match self.patience.failed(error) {
                     Some(error) => return Err(error),
                     None => self.options.tell(|| "a client reset its connection before it was accepted".to_owned()),
@@ -358,6 +380,13 @@ impl Listener {
             }
         }
     }
+}
+
+/// A connection as the system hands it over.
+struct Accepted {
+    stream: TcpStream,
+    peer: Option<SocketAddr>,
+    local: Option<SocketAddr>,
 }
 
 fn as_of_one_client(error: io::Error) -> io::Error {
