@@ -41,7 +41,7 @@ MEMORY = (
 MANY = (
     "An echo and its clients in C, each one thread with epoll. Short conversations: connect, 64 B, their answer, close, 64 at "
     "once, 10,000 in all. Round trips: 1,000 connections that stay, 64 B there and back on each, 100,000 in all, timed from when "
-    "every one has had its first answer. HAProxy has a thread for each processor, as it comes; ours has one."
+    "every one has had its first answer. Both have a thread for each processor, as they come."
 )
 
 HAPROXY = """\

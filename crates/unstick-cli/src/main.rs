@@ -19,6 +19,7 @@ mod options;
 mod output;
 mod report;
 mod run;
+mod runtimes;
 mod sanitize;
 mod scenes;
 mod signals;

@@ -19,7 +19,7 @@ use crate::options::talk::TalkArgs;
 use crate::options::{framing, listening, proxy, tls, udp, websocket};
 use crate::report;
 use crate::status::Status;
-use crate::{output, signals};
+use crate::{output, runtimes, signals};
 use bridge_output::{BridgeOutput, BridgeOutputOptions};
 
 /// A bridge to build.
@@ -142,6 +142,12 @@ impl Bridge {
             json::not_begun(error);
         }
         let (clients, deadline) = (clients?, self.rules.deadline);
+        // The clients of other transports belong to the thread that accepts them.
+        if matches!((&clients, &self.address), (Clients::Many(_), Address::Tcp(_) | Address::Unix(_)))
+            && !self.rules.once
+        {
+            self.rules.runtimes = runtimes::for_other_processors();
+        }
         let traffic = BridgeOutput::open(self.look, &self.target.address, taken).await?;
         let (sender, lost) = (traffic.sender(), traffic.lost());
         self.rules.stop = signals::stop();

@@ -71,6 +71,8 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("link/outbox.rs", "frames", Limit("MAX_QUEUE")),
     ("service/bridge.rs", "faulted", Peers),
     ("service/bridge/copy.rs", "carried", Limit("BRIDGE_READ")),
+    ("service/bridge/shares.rs", "others", User),
+    ("service/bridge/config.rs", "runtimes", User),
     ("service/talk/config.rs", "greeting", User),
     ("service/transfer/outgoing.rs", "entries", User),
     ("service/transfer/outgoing.rs", "paths", User),

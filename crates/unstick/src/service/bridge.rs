@@ -10,6 +10,7 @@ mod copy;
 mod event;
 mod messages;
 mod reconnect;
+mod shares;
 mod splice;
 mod streams;
 mod tap;
@@ -26,13 +27,14 @@ use unstick_wire::{Frame, Role};
 use super::run::{AcceptErrors, Elapsed, Timers};
 use crate::activity::{Activity, bounded};
 use crate::address::Address;
-use crate::endpoint::{self, Notice, Notices, PeerAddrs, Request, StreamTransport, Transport};
+use crate::endpoint::{self, Notice, Notices, Opening, PeerAddrs, Request, StreamTransport, Transport};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::Link;
 use crate::stop::Stop;
 use copy::CopyDirection;
 use messages::{MessageBridge, Reporting};
+use shares::Shares;
 use streams::StreamBridge;
 use tap::{Tap, Watch};
 
@@ -43,7 +45,17 @@ pub use event::{Event, Outcome, Output, Passed, Reason};
 /// Connects every client to the target, and passes on what they say, until the rules say that it is over.
 ///
 /// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
-pub async fn bridge(clients: Clients, target: Target, output: impl Output, mut rules: Config) -> Outcome {
+pub async fn bridge(clients: Clients, target: Target, output: impl Output, rules: Config) -> Outcome {
+    build(clients, target, Box::new(output), rules).await
+}
+
+/// The bridge, whatever its output is: its code is compiled in this crate, once.
+fn build(
+    clients: Clients,
+    target: Target,
+    output: Box<dyn Output>,
+    mut rules: Config,
+) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
     rules.idle = rules.idle.map(bounded);
     rules.peer_idle = rules.peer_idle.map(bounded);
     rules.deadline = rules.deadline.map(bounded);
@@ -52,17 +64,19 @@ pub async fn bridge(clients: Clients, target: Target, output: impl Output, mut r
         rules,
         target,
         last: Activity::new(),
-        output: Mutex::new(Shown { to: Box::new(output), failed: false, outcome: None }),
+        output: Mutex::new(Shown { to: output, failed: false, outcome: None }),
         over: Notify::new(),
         faulted: Mutex::default(),
     });
-    let _last_words = LastWords(Arc::clone(&hub));
-    tokio::select! {
-        outcome = Arc::clone(&hub).serve(clients) => outcome,
-        outcome = hub.over() => outcome,
-        outcome = hub.timers() => outcome,
-        () = hub.rules.stop.overdue() => Outcome::Stopped,
-    }
+    Box::pin(async move {
+        let _last_words = LastWords(Arc::clone(&hub));
+        tokio::select! {
+            outcome = Arc::clone(&hub).serve(clients) => outcome,
+            outcome = hub.over() => outcome,
+            outcome = hub.timers() => outcome,
+            () = hub.rules.stop.overdue() => Outcome::Stopped,
+        }
+    })
 }
 
 /// Shared by the bridges of one run.
@@ -155,6 +169,7 @@ impl Hub {
         self.emit(Event::Listening { addresses: listener.addresses() });
         let most = self.rules.max_peers.unwrap_or(usize::MAX);
         let mut bridges = JoinSet::new();
+        let shares = Shares::new(&self.rules.runtimes);
         let mut came = 0;
         let notices = listener.notices();
         let mut errors = AcceptErrors::default();
@@ -163,14 +178,20 @@ impl Hub {
             self.make_room().await;
             tokio::select! {
                 () = &mut stopped => break,
-                accepted = listener.accept_transport(), if bridges.len() < most => match accepted {
+                (accepted, place) = shares.open(listener.accept_transport()), if bridges.len() < most => match accepted {
                     Ok(end) => {
                         came += 1;
                         if self.rules.once {
                             return self.only(came, end).await;
                         }
                         let hub = Arc::clone(&self);
-                        bridges.spawn(async move { drop(hub.serve_client(came, end).await) });
+                        let runtime = place.runtime();
+                        // In a box: runtimes move tasks about.
+                        let bridge = Box::pin(async move {
+                            drop(hub.serve_client(came, end).await);
+                            drop(place);
+                        });
+                        bridges.spawn_on(bridge, &runtime);
                     }
                     Err(error) => errors.handle(error, |error| self.emit(Event::Error { peer: None, error })).await,
                 },
@@ -206,9 +227,8 @@ impl Hub {
         if let Some(how) = self.rules.reconnect {
             return Box::pin(self.lasting(peer, client, how)).await;
         }
-        // In a box: it is large, and gone when bytes pass.
         let connected = tokio::select! {
-            connected = Box::pin(self.connect(peer, names(&client), request(&client))) => connected,
+            connected = self.connect(peer, names(&client), request(&client)) => connected,
             () = self.rules.stop.comes() => {
                 refuse(client);
                 return Ok(());
@@ -247,15 +267,15 @@ impl Hub {
 
     /// The client's partner. A command is told in its environment who is there and what it asked for; a WebSocket is asked
     /// for the same as here.
-    async fn connect(&self, peer: PeerId, client: &PeerAddrs, request: Option<&Request>) -> Result<Transport> {
+    fn connect<'a>(&'a self, peer: PeerId, client: &PeerAddrs, request: Option<&Request>) -> Opening<'a> {
         let Target { address, options, .. } = &self.target;
         match (address, request) {
             (address, Some(request)) if address.is_web_socket() => {
                 let (address, options) = self.target.asked_alike(request);
-                return endpoint::connect(&address, &options).await;
+                return Box::pin(async move { endpoint::connect(&address, &options).await });
             }
             (Address::Exec(_), _) => {}
-            _ => return endpoint::connect(address, options).await,
+            _ => return endpoint::open(address, options),
         }
         let mut options = options.clone();
         options.environment.extend(request.into_iter().flat_map(Request::environment));
@@ -264,7 +284,7 @@ impl Hub {
         {
             options.environment.push((format!("UNSTICK_{name}"), value));
         }
-        endpoint::connect(address, &options).await
+        Box::pin(async move { endpoint::connect(address, &options).await })
     }
 
     fn bytes(self: &Arc<Self>, peer: PeerId, client: StreamTransport, server: StreamTransport) -> StreamBridge {

@@ -21,6 +21,7 @@ endpoint_suite!(mem, "mem:suite", conversation, stream, listener);
 endpoint_suite!(stdio, "-", conversation, stream);
 
 mod answers;
+mod bridge_runtimes;
 mod bridges;
 mod budget;
 mod conversations;

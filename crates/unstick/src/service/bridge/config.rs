@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use unstick_wire::Role;
 use unstick_wire::faults::{Plan, Unit};
 
@@ -155,6 +156,9 @@ pub struct Config {
     pub linger: Duration,
     /// Connect to the target again when that connection is lost and the client stays. Messages pass, never bytes as they are.
     pub reconnect: Option<Reconnect>,
+    /// Further runtimes to share clients with, each on a thread of its own; a client goes to the one that serves the fewest. For
+    /// runtimes of one thread: one of several threads shares its tasks itself.
+    pub runtimes: Vec<Handle>,
     /// Ends the run: nothing more is read, and what was read is still passed on, within [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
     pub stop: Stop,
 }
@@ -164,6 +168,7 @@ impl Default for Config {
         let linger = Duration::from_secs(1);
         let stop = Stop::default();
         let (once, dump, frames, max_peers, idle, peer_idle) = (false, false, false, None, None, None);
-        Self { dump, frames, once, max_peers, idle, peer_idle, deadline: None, linger, reconnect: None, stop }
+        let (deadline, reconnect, runtimes) = (None, None, Vec::new());
+        Self { dump, frames, once, max_peers, idle, peer_idle, deadline, linger, reconnect, runtimes, stop }
     }
 }
