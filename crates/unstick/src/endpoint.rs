@@ -102,8 +102,8 @@ pub(crate) fn open<'a>(address: &'a Address, options: &'a Options) -> Opening<'a
     Box::pin(open_any(address, options))
 }
 
-/// A connection that is being made.
-pub(crate) type Opening<'a> = Pin<Box<dyn Future<Output = Result<Transport>> + Send + 'a>>;
+/// A connection, or something else, that is being opened.
+pub(crate) type Opening<'a, T = Transport> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 async fn open_any(address: &Address, options: &Options) -> Result<Transport> {
     // Handshakes are in boxes of their own: a connection that has none is not to bring the room for one.
@@ -150,10 +150,7 @@ async fn open_any(address: &Address, options: &Options) -> Result<Transport> {
 }
 
 /// Binds an address to be connected to. In a box, as [`open`].
-pub(crate) fn listen<'a>(
-    address: &'a Address,
-    options: &'a Options,
-) -> Pin<Box<dyn Future<Output = Result<Box<dyn Accept>>> + Send + 'a>> {
+pub(crate) fn listen<'a>(address: &'a Address, options: &'a Options) -> Opening<'a, Box<dyn Accept>> {
     Box::pin(listen_on(address, options))
 }
 
