@@ -1,4 +1,4 @@
-//! What an event reads like.
+//! Turns events into text for people.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -19,10 +19,10 @@ use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled}
 /// Bytes of an unfinished message that are shown: about a line.
 const PREVIEW: usize = 48;
 
-/// Colours that peers take turns with: all that terminals have but red, which is for errors, and black and white.
+/// Colours that peers use in turn: all that terminals have except red, which is for errors, and black and white.
 const COLOURS: [Style; 5] = [CYAN, MAGENTA, YELLOW, GREEN, BLUE];
 
-/// How a conversation is shown.
+/// Options of how a conversation is shown.
 #[derive(Debug, Clone)]
 pub struct DisplayOptions {
     /// Peers are told apart by colour as well, and escapes stand out.

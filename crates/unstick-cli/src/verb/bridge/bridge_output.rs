@@ -45,7 +45,7 @@ pub struct BridgeOutput {
     look: BridgeOutputOptions,
     /// Where the bridges lead, as `tcp://127.0.0.1:80`.
     to: String,
-    /// Standard output; none where it is one of the bridge's ends.
+    /// Standard output; `None` if it is one of the bridge's ends.
     lines: Option<Sender>,
     /// What passes is shown in colours.
     colour: bool,

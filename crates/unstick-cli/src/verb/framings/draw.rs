@@ -1,4 +1,4 @@
-//! A frame drawn in boxes: header, payload, trailer, and what the length counts, from what the decoder finds.
+//! Draws a frame in boxes: header, payload, trailer, and what the length counts, as the decoder finds them.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ const MOST_DRAWN: usize = 256;
 /// Columns of a byte, its blank included.
 const BYTE: usize = 3;
 
-/// Draws a frame of every phase; nothing where no message is known that the framing carries.
+/// Draws a frame of every phase, or nothing if no message is known that the framing carries.
 pub fn frames(canvas: &mut Canvas, framing: &Framing) {
     let samples = framing.samples();
     for (number, frame) in samples.iter().enumerate() {
@@ -54,7 +54,7 @@ fn draw(canvas: &mut Canvas, frame: &[u8], layout: &FrameLayout) {
     explain(canvas, layout);
 }
 
-/// The upper or lower border of a row of boxes; the upper one has the titles.
+/// Draws the upper or lower border of a row of boxes; the upper one has the titles.
 fn border(canvas: &mut Canvas, row: &[Part], widths: &[usize], signs: [&str; 3], titles: bool) {
     canvas.put("  ");
     for (at, (part, width_of)) in row.iter().zip(widths).enumerate() {
@@ -65,7 +65,7 @@ fn border(canvas: &mut Canvas, row: &[Part], widths: &[usize], signs: [&str; 3],
     canvas.line(Ink::Plain, signs[2]);
 }
 
-/// One row of cells.
+/// Draws one row of cells.
 fn line(canvas: &mut Canvas, row: &[Part], widths: &[usize], cell: impl Fn(usize) -> String) {
     canvas.put("  ");
     for (part, width_of) in row.iter().zip(widths) {
@@ -86,7 +86,7 @@ fn mark(layout: &FrameLayout, at: usize) -> &'static str {
     }
 }
 
-/// The signs, in words.
+/// Explains the signs in words.
 fn explain(canvas: &mut Canvas, layout: &FrameLayout) {
     if let Some(length) = &layout.length {
         let order = match (length.bytes.len(), length.little_endian) {

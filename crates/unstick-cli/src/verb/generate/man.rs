@@ -113,7 +113,7 @@ const ENDINGS: &str = "When standard input ends, the sending side is closed and 
     whoever comes; once its input has ended, it ends when the last peer has gone, unless --count, --until, --once, \
     --idle or --deadline say when. One peer's error ends a listener only with --once.";
 
-/// The whole page.
+/// Returns the whole page.
 pub(super) fn page(mut command: Command) -> String {
     command.build();
     let mut page = Roff::new();
@@ -171,14 +171,14 @@ fn front(page: &mut Roff, command: &Command) {
     long.lines().filter(|line| !line.is_empty()).for_each(|line| paragraph(page, line));
 }
 
-/// What follows a verb: `[OPTIONS] ADDRESS`.
+/// Returns what follows a verb: `[OPTIONS] ADDRESS`.
 fn words(verb: &Command) -> String {
     let usage = verb.clone().render_usage().to_string();
     let at = usage.find(verb.get_name()).map_or(0, |at| at + verb.get_name().len());
     usage[at..].trim().to_owned()
 }
 
-/// A verb, with the options that only it has.
+/// Describes a verb, with the options that only it has.
 fn describe(page: &mut Roff, verb: &Command) {
     page.control("SS", [format!("unstick {} {}", verb.get_name(), words(verb)).as_str()]);
     page.text([roman(format!("{}.", verb.get_about().map(ToString::to_string).unwrap_or_default()))]);
@@ -191,7 +191,7 @@ fn describe(page: &mut Roff, verb: &Command) {
     }
 }
 
-/// Options that stand under one heading, and the verbs that have them.
+/// Options under one heading, and the verbs that have them.
 struct Group<'a> {
     heading: &'a str,
     verbs: Vec<&'a str>,
@@ -205,7 +205,7 @@ impl Group<'_> {
     }
 }
 
-/// The options that verbs share, each said once.
+/// Returns the options that verbs share, each once.
 fn groups<'a>(verbs: &[&'a Command]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     for verb in verbs {

@@ -4,13 +4,13 @@ use unstick::wire::{FRAMINGS, Framing, FramingInfo, MessageFormat, PRESETS, Pres
 
 use crate::status::STATUSES;
 
-/// Examples of a framing that a table shows.
+/// Number of examples of a framing that a table shows.
 const SHOWN: usize = 3;
 
-/// Characters of a syntax that still stand on a line.
+/// Most characters of a syntax that fit on a line.
 const LONG: usize = 60;
 
-/// What every framing takes, besides its own words.
+/// Keys that every framing takes, besides its own words.
 pub(crate) const KEYS: &[(&str, &str)] = &[
     ("max=SIZE", "the longest message as you see it, both ways (16M)"),
     (
@@ -35,7 +35,7 @@ pub(crate) fn examples(entry: &FramingInfo) -> impl Iterator<Item = &'static str
     entry.examples.iter().filter(plain).take(SHOWN).copied()
 }
 
-/// How a framing is written, with blanks where a long one can be broken into lines.
+/// Returns the syntax of a framing, with blanks where a long one can be broken into lines.
 pub(crate) fn syntax(entry: &FramingInfo) -> String {
     if entry.syntax.len() > LONG { entry.syntax.replace("[,", " [,") } else { entry.syntax.to_owned() }
 }
@@ -60,7 +60,7 @@ pub(super) fn markdown() -> String {
     text
 }
 
-/// The presets, family by family, and what is not supported.
+/// Returns the presets, family by family, and what is not supported.
 fn presets() -> String {
     let mut text = String::from(
         "\n## Presets\n\nProtocols by name, as in `unstick connect 5432 -f postgres`: `connect` speaks as a client, `listen` as a server. \
@@ -86,18 +86,18 @@ fn presets() -> String {
     text
 }
 
-/// All that a preset is called in a spec.
+/// Returns all names of a preset in a spec.
 pub(crate) fn names(preset: &Preset) -> Vec<&'static str> {
     std::iter::once(preset.name).chain(preset.aliases.iter().copied()).collect()
 }
 
-/// The protocol, its port and its specification.
+/// Returns the protocol, its port and its specification.
 pub(crate) fn about(preset: &Preset) -> String {
     let port = if preset.port > 0 { format!(", port {}", preset.port) } else { String::new() };
     format!("{}{port} ({})", preset.title, preset.document)
 }
 
-/// The `--io` of a preset when nobody says.
+/// Returns the default `--io` of a preset.
 pub(crate) fn io(preset: &Preset) -> &'static str {
     match preset.format {
         MessageFormat::Hex => "hex",
@@ -112,12 +112,12 @@ fn is_lines(preset: &Preset) -> bool {
     [Role::Client, Role::Server].iter().all(|role| Framing::parse(preset.spec(*role)).is_ok_and(|spec| spec.is_lines()))
 }
 
-/// A word in a table's cell, set as code.
+/// Returns a word in a table's cell, set as code.
 fn code(word: &str) -> String {
     format!("`{}`", cell(word))
 }
 
-/// A bar would end the cell.
+/// Escapes bars, which would end the cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }

@@ -1,4 +1,4 @@
-//! A scene as people see it: why, what happened, the code that does it wrong and right, and the command that shows it.
+//! Draws a scene for people: why, what happened, the wrong and the right code, and the command that shows it.
 
 use crate::scenes::{Act, Scene};
 
@@ -6,10 +6,10 @@ use super::words::{self, Code, Words};
 use super::{tables, timeline};
 use crate::canvas::{Canvas, Ink, padded};
 
-/// Blanks in front of what belongs to a headline.
+/// Blanks before the lines below a headline.
 const INDENT: &str = "    ";
 
-/// The names of all scenes, with what each shows.
+/// Draws the names of all scenes, with what each shows.
 pub(super) fn list(canvas: &mut Canvas) {
     canvas.wrapped(Ink::Bold, "", 2, "unstick lab: what TCP and UDP do to messages, on real sockets, now");
     canvas.end();
@@ -20,14 +20,14 @@ pub(super) fn list(canvas: &mut Canvas) {
     canvas.end();
 }
 
-/// How to see one of them again, where the list of them has long been scrolled away.
+/// Says how to play one scene again, after a list that has long scrolled away.
 pub(super) fn foot(canvas: &mut Canvas) {
     let names = Scene::ALL.map(Scene::name).join(", ");
     canvas.wrapped(Ink::Plain, "", 2, &format!("That was {names}."));
     canvas.wrapped(Ink::Plain, "", 2, "`unstick lab NAME` shows one of them again.");
 }
 
-/// A whole scene.
+/// Draws a whole scene.
 pub(super) fn scene(canvas: &mut Canvas, scene: Scene, acts: &[Act]) {
     let words = words::of(scene);
     headline(canvas, scene, &words);
@@ -52,7 +52,7 @@ fn draw_act(canvas: &mut Canvas, scene: Scene, words: &Words, act: &Act) {
     canvas.end();
 }
 
-/// The name, the title, and why.
+/// Draws the name, the title, and the reason.
 fn headline(canvas: &mut Canvas, scene: Scene, words: &Words) {
     let rule = "─".repeat(canvas.columns.saturating_sub(scene.name().chars().count() + 4));
     canvas.ink(Ink::Faint, "── ").ink(Ink::Bold, scene.name()).put(" ").ink(Ink::Faint, &rule).end();
@@ -61,7 +61,7 @@ fn headline(canvas: &mut Canvas, scene: Scene, words: &Words) {
     canvas.end();
 }
 
-/// What is wrong and what is right in one language.
+/// Draws the wrong and the right code in one language.
 fn code(canvas: &mut Canvas, language: &str, [wrong, right]: &[Code; 2]) {
     for (code, ink, verdict) in [(wrong, Ink::Bad, "wrong"), (right, Ink::Good, "right")] {
         let label = format!("  {language}, {verdict}: ");
@@ -73,7 +73,7 @@ fn code(canvas: &mut Canvas, language: &str, [wrong, right]: &[Code; 2]) {
     }
 }
 
-/// What to type, and what it shows.
+/// Draws the commands to type, and what they show.
 fn commands(canvas: &mut Canvas, words: &Words) {
     canvas.line(Ink::Bold, "  Try it with unstick, in two windows");
     for (number, trial) in words.trials.iter().enumerate() {

@@ -1,13 +1,13 @@
-//! What happened in a scene, one JSON object a line.
+//! Writes what happened in a scene, one JSON object a line.
 
 use crate::scenes::{Act, Scene, Transport, What};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-/// Version of these events: it goes up when a script written for the last one would break.
+/// Version of these events. It goes up when a script written for the last version would break.
 const VERSION: u64 = 1;
 
-/// The acts of a scene; the very first line of a run carries the version.
+/// Returns the acts of a scene; the first line of a run carries the version.
 pub(super) fn lines(scene: Scene, acts: &[Act], first: bool) -> String {
     let mut text = String::new();
     for (number, act) in acts.iter().enumerate() {
@@ -56,7 +56,7 @@ fn object(what: &What) -> Value {
     }
 }
 
-/// With the bytes, and how many they are.
+/// Adds the bytes, and their number, to an object.
 fn content(mut object: Value, bytes: &[u8]) -> Value {
     object["bytes"] = bytes.len().into();
     match std::str::from_utf8(bytes) {

@@ -1,4 +1,4 @@
-//! What is counted rather than followed: lengths, arrivals, TCP and UDP side by side.
+//! Draws tables of what is counted rather than followed: lengths, arrivals, TCP and UDP side by side.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) fn lengths(canvas: &mut Canvas, act: &Act) {
     not_shown(canvas, act);
 }
 
-/// Bytes of a message in the scene that counts arrivals.
+/// Returns the bytes of a message in the scene that counts arrivals.
 fn size(act: &Act) -> Option<u64> {
     act.events.iter().find_map(|event| match &event.what {
         What::Sent { bytes, .. } => Some(bytes.len() as u64),
@@ -42,7 +42,7 @@ fn size(act: &Act) -> Option<u64> {
     })
 }
 
-/// A sign for every message that was sent, in order: whether it arrived whole.
+/// Draws a sign for every sent message, in order: whether it arrived whole.
 pub(super) fn arrivals(canvas: &mut Canvas, act: &Act) {
     let Some(size) = size(act) else { return };
     let sent = act.events.iter().filter(|event| matches!(event.what, What::Sent { .. })).count();
@@ -90,7 +90,7 @@ pub(super) fn arrivals(canvas: &mut Canvas, act: &Act) {
 /// Columns of a row's name in the table of both transports, the margin included.
 const NAME: usize = 20;
 
-/// The two transports beside each other.
+/// Draws the two transports beside each other.
 pub(super) fn side_by_side(canvas: &mut Canvas, acts: &[Act]) {
     let heads = acts.iter().map(|act| if act.transport == Transport::Tcp { "TCP" } else { "UDP" }.to_owned());
     row(canvas, "", Ink::Bold, &heads.collect::<Vec<_>>());
@@ -122,7 +122,7 @@ fn row(canvas: &mut Canvas, name: &str, ink: Ink, cells: &[String]) {
     canvas.end();
 }
 
-/// The name of a row, and what was measured.
+/// Returns the name of a row, and what was measured.
 fn cell(what: &What) -> Option<(String, String)> {
     Some(match what {
         What::Boundaries { sent, reads } => {

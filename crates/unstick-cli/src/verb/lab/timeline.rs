@@ -1,4 +1,4 @@
-//! What was sent against what was received: line by line in time, then to scale with its offsets and boundaries.
+//! Draws what was sent against what was received: line by line in time, then to scale with offsets and boundaries.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::canvas::{Canvas, Ink, count, padded, width};
 const TIME: usize = 8;
 const WIRE: &str = " │ ";
 
-/// Draws an act: its events, its scale, and what that comes to.
+/// Draws an act: its events, its scale, and its result.
 pub(super) fn draw(canvas: &mut Canvas, act: &Act) {
     let room = canvas.columns - TIME - width(WIRE) - 1;
     let left = left_side(act, room);
@@ -37,7 +37,7 @@ pub(super) fn draw(canvas: &mut Canvas, act: &Act) {
     verdict(canvas, act);
 }
 
-/// Columns of the sender's side: as many as it needs, if the receiver's has enough.
+/// Returns the columns of the sender's side: as many as it needs, if the receiver's side has enough.
 fn left_side(act: &Act, room: usize) -> usize {
     let needs = |which| {
         let texts = act.events.iter().map(|event| told(act, &event.what, [usize::MAX; 2]));
@@ -52,7 +52,7 @@ enum Side {
     Receiver,
 }
 
-/// Milliseconds with two digits behind the point.
+/// Returns milliseconds with two decimals.
 pub(super) fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1e3)
 }
@@ -82,14 +82,14 @@ fn told(act: &Act, what: &What, [left, right]: [usize; 2]) -> (Side, String, Ink
     }
 }
 
-/// A call, what it carried, and from where to where in the stream; what is too long is cut in the middle.
+/// Describes a call, its bytes, and their range in the stream; a text that is too long is cut in the middle.
 fn piece(call: &str, bytes: &[u8], offset: u64, room: usize) -> String {
     let range = format!(" {offset}..{}", offset + bytes.len() as u64);
     let text = shown(bytes, room.saturating_sub(width(call) + width(&range)));
     format!("{call}{text}{range}")
 }
 
-/// Bytes as a person reads them: text in quotation marks, other bytes in hexadecimal; shortened to so many columns.
+/// Returns bytes as a person reads them: text in quotation marks, other bytes in hexadecimal; at most `room` columns.
 fn shown(bytes: &[u8], room: usize) -> String {
     let mut parts = Vec::new();
     for part in bytes.chunk_by(|a, b| is_text(a) == is_text(b)) {
@@ -122,14 +122,14 @@ struct Piece {
     bytes: Range<u64>,
     /// What stands in it: each character with the offset of the byte that it shows.
     text: Vec<(char, u64)>,
-    /// Bytes behind it that were thrown away.
+    /// Number of bytes after it that were thrown away.
     cut: u64,
 }
 
 /// Columns of a row's name.
 const NAME: usize = 10;
 
-/// Columns a byte takes, at most.
+/// Most columns that a byte takes.
 const WIDEST: f64 = 3.0;
 
 /// Columns that a piece has for its text, however few its bytes: four bytes in hexadecimal.
@@ -138,7 +138,7 @@ const LEAST: usize = 12;
 /// Room that an empty datagram takes, in bytes: it has none, and is one all the same.
 const EMPTY: u64 = 3;
 
-/// Where offsets stand.
+/// Where offsets are drawn.
 struct Scale {
     /// Offset and column of every boundary.
     marks: Vec<(u64, usize)>,
@@ -236,7 +236,7 @@ fn label(bytes: &[u8], start: u64) -> Vec<(char, u64)> {
     signs
 }
 
-/// Whether a byte is shown as the character that it is.
+/// Whether a byte is shown as its own character.
 fn is_text(byte: &u8) -> bool {
     (b' '..=b'~').contains(byte)
 }
@@ -265,7 +265,7 @@ fn scale(canvas: &mut Canvas, act: &Act) {
     }
 }
 
-/// Digits of the last offset, which stand behind its boundary.
+/// Returns the number of digits of the last offset, which follow its boundary.
 fn digits(act: &Act) -> usize {
     let sent = act.events.iter().filter_map(|event| match &event.what {
         What::Sent { offset, bytes } => Some(offset + bytes.len() as u64),
@@ -296,7 +296,7 @@ impl Sign {
     }
 }
 
-/// A row's pieces, each between its boundaries.
+/// Returns a row's pieces, each between its boundaries.
 fn signs(row: &[Piece], scale: &Scale) -> Vec<Sign> {
     let mut signs = Vec::new();
     for piece in row {
@@ -339,7 +339,7 @@ fn centred(text: &[(char, u64)], room: usize) -> Vec<Sign> {
 
 // ---- what it comes to ----
 
-/// What was counted, and what became of the boundaries.
+/// Draws the counts, and what became of the boundaries.
 fn verdict(canvas: &mut Canvas, act: &Act) {
     let [(_, sent), _, (_, read)] = rows(act);
     let ends = |row: &[Piece]| -> Vec<u64> { row.iter().map(|piece| piece.bytes.end).collect() };
@@ -369,7 +369,7 @@ fn verdict(canvas: &mut Canvas, act: &Act) {
     not_shown(canvas, act);
 }
 
-/// Why the reading program could not go on, where it could not.
+/// Returns why the reading program could not go on, if it could not.
 fn stuck(act: &Act) -> Option<&str> {
     act.events.iter().find_map(|event| match &event.what {
         What::Stuck { why } => Some(&why[..]),
@@ -389,7 +389,7 @@ fn places(offsets: &[u64]) -> String {
     }
 }
 
-/// What is said of an effect that did not appear.
+/// Reports an effect that did not appear.
 pub(super) fn not_shown(canvas: &mut Canvas, act: &Act) {
     if !act.shown {
         let text = "In this run the effect did not appear: this machine's kernel has done something else, which is shown above.";

@@ -1,4 +1,4 @@
-//! What is said about each scene: its title, why it is so, what its acts are called, its code and its commands.
+//! Holds the words for each scene: its title, its reason, the captions of its acts, its code and its commands.
 
 use crate::scenes::Scene;
 
@@ -14,34 +14,34 @@ pub(super) struct Words {
     pub(super) trials: &'static [Trial],
 }
 
-/// Two commands, typed in two windows, and what is then to be seen. A test types them.
+/// Two commands, typed in two windows, and the output to expect. A test types them.
 pub(super) struct Trial {
     pub(super) what: &'static str,
     pub(super) first: &'static str,
     pub(super) second: &'static str,
-    /// The window that it is seen in.
+    /// The window in which the output appears.
     pub(super) window: u8,
     pub(super) shows: &'static [&'static str],
 }
 
 impl Words {
-    /// What an act is called on the screen.
+    /// Returns the caption of an act on the screen.
     pub(super) fn caption(&self, act: &str) -> String {
         self.acts.iter().find(|(name, _)| *name == act).map_or(act, |(_, caption)| caption).to_owned()
     }
 }
 
-/// A file that does it wrong or right: its first line says what it thinks, and a test runs it.
+/// A file with wrong or right code. Its first line is its caption, and a test runs it.
 pub(super) struct Code(&'static str);
 
 impl Code {
-    /// What the code thinks.
+    /// Returns the caption: the assumption that the code makes.
     pub(super) fn caption(&self) -> String {
         let first = self.0.lines().next().unwrap_or_default();
         first.trim_start_matches(['/', '!', '#', ' ']).to_owned()
     }
 
-    /// All that follows, to be copied as it is.
+    /// Returns the code below the caption, to be copied unchanged.
     pub(super) fn lines(&self) -> impl Iterator<Item = String> {
         self.0.lines().skip(1).map(|line| line.strip_prefix("pub ").unwrap_or(line).to_owned())
     }
