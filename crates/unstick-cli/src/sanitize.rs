@@ -120,7 +120,7 @@ fn write(bytes: &[u8], layout: Layout, mark: Mark) -> String {
     write_behind(&mut None, bytes, layout, mark)
 }
 
-/// Like [`write`], after the character `before`.
+/// Like [`write()`], after the character `before`.
 fn write_behind(before: &mut Option<char>, bytes: &[u8], layout: Layout, mark: Mark) -> String {
     let mut out = String::with_capacity(bytes.len());
     let mut left = bytes.len();
