@@ -142,12 +142,12 @@ def wormhole(bench):
     home = bench.built["wormhole"]
     with workplace(bench) as work:
         command = [f"{home}/twist", "wormhole-mailbox", "--port=tcp:0:interface=127.0.0.1", f"--channel-db={work}/db", f"--usage-db={work}/usage"]
-        with running(command, cwd=work) as server:
+        with running(command, cwd=work, stdout=subprocess.DEVNULL) as server:
             both = [f"{home}/wormhole", f"--relay-url=ws://127.0.0.1:{port_of(server)}/v1", "--transit-helper="]
             size, code = large(bench), "1-bench-mark"
             path = source(bench, size)
             begun = time.monotonic()
-            with running([*both, "send", "--hide-progress", f"--code={code}", str(path)]) as sender:
+            with running([*both, "send", "--hide-progress", f"--code={code}", str(path)], stdout=subprocess.DEVNULL) as sender:
                 receive = [*both, "receive", "--hide-progress", "--accept-file", "-o", str(work / "file"), code]
                 subprocess.run(receive, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=PATIENCE)
                 if sender.wait(PATIENCE) != 0:
