@@ -22,6 +22,7 @@ struct Inner {
     hint: Option<String>,
     advice: Option<Advice>,
     unfinished: Option<Unfinished>,
+    cut: bool,
 }
 
 /// A message that had not arrived whole when its connection was lost.
@@ -114,7 +115,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     #[cold]
     fn new(kind: Kind) -> Self {
-        Self { inner: Box::new(Inner { kind, hint: None, advice: None, unfinished: None }) }
+        Self { inner: Box::new(Inner { kind, hint: None, advice: None, unfinished: None, cut: false }) }
     }
 
     /// Something written that means nothing.
@@ -220,6 +221,13 @@ impl Error {
         self
     }
 
+    /// The same, where the connection was lost or damaged on its way.
+    #[cfg(feature = "tls")]
+    pub(crate) fn of_a_cut(mut self, cut: bool) -> Self {
+        self.inner.cut = cut;
+        self
+    }
+
     /// Takes the advice away, where the caller has followed it already.
     pub(crate) fn without_advice(mut self) -> Self {
         self.inner.advice = None;
@@ -246,6 +254,7 @@ impl Error {
                 hint: self.inner.hint,
                 advice: self.inner.advice,
                 unfinished: self.inner.unfinished,
+                cut: self.inner.cut,
             }),
         }
     }
@@ -288,6 +297,11 @@ impl Error {
     /// The two ends have met and did not come to terms. A listener that says this of a client goes on at once.
     pub fn is_handshake(&self) -> bool {
         matches!(self.inner.kind, Kind::Handshake(_))
+    }
+
+    /// The connection was lost or damaged in the middle of a handshake: another attempt may succeed.
+    pub fn is_cut(&self) -> bool {
+        self.inner.cut
     }
 
     /// Unfinished messages of many links held more than their [`PendingBudget`](crate::PendingBudget), and this link's was the
@@ -427,7 +441,9 @@ impl From<SpecError> for Error {
     fn from(error: SpecError) -> Self {
         let hint = error.hint().map(str::to_owned);
         let advice = error.needs_framing().then_some(Advice::NameFraming);
-        Self { inner: Box::new(Inner { kind: Kind::Usage(error.to_string()), hint, advice, unfinished: None }) }
+        Self {
+            inner: Box::new(Inner { kind: Kind::Usage(error.to_string()), hint, advice, unfinished: None, cut: false }),
+        }
     }
 }
 
@@ -440,6 +456,6 @@ impl From<DecodeError> for Error {
 impl From<EncodeError> for Error {
     fn from(error: EncodeError) -> Self {
         let hint = error.hint().map(str::to_owned);
-        Self { inner: Box::new(Inner { kind: Kind::Encode(error), hint, advice: None, unfinished: None }) }
+        Self { inner: Box::new(Inner { kind: Kind::Encode(error), hint, advice: None, unfinished: None, cut: false }) }
     }
 }

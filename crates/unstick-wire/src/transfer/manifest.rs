@@ -1,5 +1,7 @@
 //! All entries of a transfer, checked as a whole before anything is written.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use super::entry::{Entry, Kind};
 use super::violation::Violation;
 use crate::limits::{
@@ -89,15 +91,18 @@ impl Manifest {
         for entry in &self.entries {
             check_path(&entry.path, naming).map_err(|why| about(&entry.path, why))?;
         }
-        let sorted = self.sorted_by(|entry| entry.path.to_vec());
-        if let Some(pair) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(about(&pair[0].0, "is there twice"));
+        let path_of = |number: u32| &self.entries[number as usize].path[..];
+        // Numbers alone: a copy of every path would be the most memory that a transfer needs.
+        let mut sorted: Vec<u32> = (0..self.entries.len() as u32).collect();
+        sorted.sort_unstable_by(|one, other| path_of(*one).cmp(path_of(*other)));
+        if let Some(pair) = sorted.windows(2).find(|pair| path_of(pair[0]) == path_of(pair[1])) {
+            return Err(about(path_of(pair[0]), "is there twice"));
         }
-        for (path, _) in &sorted {
+        for path in sorted.iter().map(|number| path_of(*number)) {
             let parents = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
             for parent in parents {
-                let found = sorted.binary_search_by(|(other, _)| other.as_slice().cmp(parent));
-                if found.is_ok_and(|at| self.entries[sorted[at].1].kind != Kind::Directory) {
+                let found = sorted.binary_search_by(|other| path_of(*other).cmp(parent));
+                if found.is_ok_and(|at| self.entries[sorted[at] as usize].kind != Kind::Directory) {
                     return Err(about(path, "lies below a file"));
                 }
             }
@@ -111,18 +116,27 @@ impl Manifest {
     ///
     /// The first two that collide.
     pub fn check_folded(&self) -> Result<(), Violation> {
-        let sorted = self.sorted_by(|entry| folded(&entry.path));
-        match sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(pair) => Err(about(&self.entries[pair[1].1].path, "is another only in capitals, which are one here")),
-            None => Ok(()),
-        }
-    }
-
-    fn sorted_by(&self, key: impl Fn(&Entry) -> Vec<u8>) -> Vec<(Vec<u8>, usize)> {
-        let mut sorted: Vec<_> = self.entries.iter().enumerate().map(|(at, entry)| (key(entry), at)).collect();
+        let hashed = self.entries.iter().map(|entry| fingerprint(&folded(&entry.path)));
+        let mut sorted: Vec<(u64, u32)> = hashed.zip(0..).collect();
         sorted.sort_unstable();
-        sorted
+        // Equal hashes are nearly always equal paths: only those are looked at.
+        for run in sorted.chunk_by(|one, other| one.0 == other.0).filter(|run| run.len() > 1) {
+            let mut paths: Vec<_> = run.iter().map(|(_, at)| (folded(&self.entries[*at as usize].path), *at)).collect();
+            paths.sort_unstable();
+            if let Some(pair) = paths.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+                let path = &self.entries[pair[1].1 as usize].path;
+                return Err(about(path, "is another only in capitals, which are one here"));
+            }
+        }
+        Ok(())
     }
+}
+
+/// A number for a path. Who makes two paths of one number gains nothing: they are compared.
+fn fingerprint(path: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(path);
+    hasher.finish()
 }
 
 fn about(path: &[u8], why: &str) -> Violation {

@@ -23,6 +23,16 @@ pub(super) struct Failure<'a> {
 
 /// Why a server that was connected to is not spoken with.
 pub(super) fn of_server(failure: &Failure<'_>, error: &std::io::Error) -> Error {
+    let damage = [AlertDescription::BadRecordMac, AlertDescription::DecryptError, AlertDescription::DecodeError];
+    let cut = match tls(error) {
+        None | Some(TlsError::DecryptError) => true,
+        Some(TlsError::AlertReceived(alert)) => damage.contains(alert),
+        Some(_) => false,
+    };
+    server(failure, error).of_a_cut(cut)
+}
+
+fn server(failure: &Failure<'_>, error: &std::io::Error) -> Error {
     let whom = failure.whom;
     let (what, hint) = match tls(error) {
         Some(TlsError::InvalidMessage(problem)) => plain_server(failure, problem),

@@ -57,7 +57,10 @@ fn framings() -> Result<Framings> {
 
 /// Whether another connection may mend it.
 fn is_mended_by_another(error: &Error) -> bool {
-    error.io_kind().is_some() || error.is_timeout() || (error.is_unreachable() && !error.is_handshake())
+    error.io_kind().is_some()
+        || error.is_timeout()
+        || error.is_cut()
+        || (error.is_unreachable() && !error.is_handshake())
 }
 
 /// Connects to whoever has made a ticket, and again whenever the connection is lost, until everything is resolved.
