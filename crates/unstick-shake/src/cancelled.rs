@@ -32,22 +32,34 @@ impl Trial {
     pub(super) async fn cancelled(&mut self, kind: Kind, group: &[Suspect]) -> Result<Option<Note>> {
         let Some(Last { begins, whole, part }) = self.last_message(kind, group) else { return Ok(None) };
         let (whole, said) = (whole.to_vec(), part.len());
-        for _ in 0..ALONE {
-            let alone = self.alone(begins, &whole).await?;
-            let answer = alone.exchanges.first().map(|one| one.of(ServerToClient));
-            if answer.is_none_or(|side| side.recording.bytes != whole || side.ending != Ending::Open) {
-                return Ok(None);
-            }
-        }
-        let length = self.conversation.client.bytes.len() as u64;
+        let Some(last) = (self.conversation.client.bytes.len() as u64).checked_sub(1) else { return Ok(None) };
+        let where_it_is = if self.is_answered_alone(begins, &whole).await? {
+            format!("bytes {begins} to {last} come in the same read as what is before them")
+        } else if begins < last && self.is_answered_alone(last, &whole).await? {
+            // Several messages are behind the cut, and nothing tells where the last begins: without its last byte it has not come.
+            "its last message comes in the same read as what is before it".to_owned()
+        } else {
+            return Ok(None);
+        };
         let who = super::headline::Names::of(&self.runner.subject).other;
         Ok(Some(Note::from(format!(
-            "the {who} sends {said} instead of {} bytes where bytes {begins} to {} come in the same read as what is before \
-             them, and closes: a message that ends the conversation may cancel answers that are under way, and so may a \
-             fault; leave that message out, and what is before it is tried",
+            "the {who} sends {said} instead of {} bytes where {where_it_is}, and closes: a message that ends the \
+             conversation may cancel answers that are under way, and so may a fault; leave that message out, and what is \
+             before it is tried",
             whole.len(),
-            length - 1,
         ))))
+    }
+
+    /// Whether the server answers all of it, time and again, where only so many bytes are sent, and stays.
+    async fn is_answered_alone(&self, bytes: u64, whole: &[u8]) -> Result<bool> {
+        for _ in 0..ALONE {
+            let alone = self.alone(bytes, whole).await?;
+            let answer = alone.exchanges.first().map(|one| one.of(ServerToClient));
+            if answer.is_none_or(|side| side.recording.bytes != whole || side.ending != Ending::Open) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Finds the last message, which may end the conversation; `None` where it cannot be that.

@@ -145,13 +145,14 @@ impl Report {
 impl Report {
     /// Says how many of the planned cuts and joins were delivered, and why not all.
     fn delivered(&self) -> String {
-        let Tally { planned, delivered, unproven, unread, impossible, gone } = self.tally;
+        let Tally { planned, delivered, unproven, unread, impossible, gone, untried } = self.tally;
         let other = self.names.other;
         let reasons = [
             (gone, format!("not possible: the {other} was gone")),
             (impossible, "not possible: the sender waits for an answer".into()),
             (unproven, "not proven".into()),
             (unread, "not read in time".into()),
+            (untried, "not tried".into()),
         ];
         let reasons: Vec<String> =
             reasons.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}")).collect();

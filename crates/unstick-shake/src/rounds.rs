@@ -151,6 +151,7 @@ impl Trial {
     async fn run_all(&mut self, cases: Vec<Planned>) -> Result<()> {
         let mut round = Round::default();
         self.planned = (cases.len() as u64).saturating_add(self.shake.random.unwrap_or(0));
+        self.untried = cases.iter().map(|planned| self.planned_of(&planned.case)).sum();
         self.estimate();
         let mut cases = cases.into_iter();
         let mut running = JoinSet::new();
@@ -192,6 +193,9 @@ impl Trial {
         self.done += 1;
         round.under_way.remove(&case);
         self.note_tally(&case, outcome.tally);
+        if stage != Stage::Random {
+            self.untried = self.untried.saturating_sub(self.planned_of(&case));
+        }
         if self.is_base(&case) {
             // Every other case is compared with this one.
             self.learn(&outcome);

@@ -66,6 +66,8 @@ pub(super) struct Trial {
     pub(super) done: u64,
     pub(super) planned: u64,
     pub(super) skipped: u64,
+    /// Cuts and joins of the planned cases that have not run yet.
+    pub(super) untried: u64,
     pub(super) jobs: usize,
 }
 
@@ -140,6 +142,7 @@ impl Trial {
             done: 0,
             planned: 0,
             skipped: 0,
+            untried: 0,
             jobs: 1,
             shake,
         }

@@ -16,7 +16,7 @@ use unstick_wire::shake::Direction::{ClientToServer, ServerToClient};
 impl Trial {
     /// Makes the report of what is known now.
     pub(super) fn report(mut self, end: End) -> Report {
-        let tally = self.tallies.values().fold(Tally::default(), |sum, one| sum.plus(*one));
+        let tally = self.tallies.values().fold(Tally::default(), |sum, one| sum.plus(*one)).with_untried(self.untried);
         self.doubt_the_end(&end);
         if self.findings.is_empty() {
             self.doubt_the_baseline();
@@ -119,7 +119,7 @@ impl Trial {
             let note = "cuts were not delivered: the receiver did not read what was before them within";
             self.doubts.push(format!("{} {note} {within}", tally.unread).into());
         }
-        let possible = tally.planned.saturating_sub(tally.impossible);
+        let possible = tally.planned.saturating_sub(tally.impossible + tally.untried);
         let half_close_only = self.shake.cases.iter().any(|case| case.ends_early(ClientToServer));
         if self.done > 0 && tally.planned == 0 && !half_close_only {
             self.doubts.push("nothing was cut: one byte is one segment; send more".into());

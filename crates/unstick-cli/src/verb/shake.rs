@@ -44,7 +44,14 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
         }
     };
     bar.finish_and_clear();
-    let report = report?;
+    let report = match report {
+        // A program that does not start was not tried: that is neither a pass nor a fault that cuts bring about.
+        Err(error) if !(error.is_usage() || error.is_unreachable() || error.is_timeout()) => {
+            output::error(&error);
+            return Ok(Status::Inconclusive);
+        }
+        report => report?,
+    };
     if let Some(path) = &args.junit {
         junit::write(path, &report)?;
     }
@@ -192,6 +199,7 @@ fn as_json(report: &Report, again: impl Fn(&Finding) -> String) -> Value {
         "impossible": tally.gone + tally.impossible,
         "unproven": tally.unproven,
         "unread": tally.unread,
+        "untried": tally.untried,
         "notes": report.notes.iter().map(|note| note.told(advice::in_options)).collect::<Vec<_>>(),
         "unrepeated": report.unrepeated.iter().map(|once| json!({
             "case": once.case.to_string(),

@@ -95,6 +95,21 @@ fn a_program_that_does_not_start_is_inconclusive_and_no_server() {
     }
 }
 
+/// A client or a server that was asked for and does not come up: no report, and no pass.
+#[test]
+fn a_client_and_a_server_that_do_not_start_are_inconclusive_too() {
+    let (_server, to) = started(&mut python(LATE));
+    for (arguments, why) in [
+        (&["--to", &to, "--", "false"][..], "the client exits 1 without connecting"),
+        (&["--to", &to, "--", "/no/such/client"], "cannot start `/no/such/client`"),
+        (&["--to", "127.0.0.1:0", "--start", "exit 3", "--send", "x"], "the server `exit 3` exits 3 before it listens"),
+    ] {
+        let mut shake = unstick(&[&["shake"], arguments].concat());
+        let said = shake.errors();
+        assert_eq!((said.contains(why), shake.code()), (true, 7), "{said}");
+    }
+}
+
 #[test]
 fn an_interrupt_prints_what_was_found_so_far() {
     let folder = temporary();

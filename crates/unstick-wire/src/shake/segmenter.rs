@@ -49,6 +49,8 @@ pub struct Tally {
     pub impossible: u64,
     /// Cuts and joins that were not reached: the receiver had closed by then, or the bytes were never sent.
     pub gone: u64,
+    /// Cuts and joins of cases that were planned and did not run.
+    pub untried: u64,
 }
 
 impl Tally {
@@ -62,6 +64,7 @@ impl Tally {
             unread: self.unread + other.unread,
             impossible: self.impossible + other.impossible,
             gone: self.gone + other.gone,
+            untried: self.untried + other.untried,
         }
     }
 
@@ -77,7 +80,13 @@ impl Tally {
         };
         let (unproven, unread, impossible) = (of(self.unproven), of(self.unread), of(self.impossible));
         let delivered = of(self.delivered);
-        Self { planned, delivered, unproven, unread, impossible, gone: left }
+        Self { planned, delivered, unproven, unread, impossible, gone: left, untried: 0 }
+    }
+
+    /// The same, where so many more were planned in cases that did not run.
+    #[must_use]
+    pub fn with_untried(self, untried: u64) -> Self {
+        Self { planned: self.planned + untried, untried: self.untried + untried, ..self }
     }
 
     /// Whether everything that was planned and possible was delivered.
