@@ -80,7 +80,7 @@ fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error
             (format!("{arg} stands where a verb belongs"), Some(hint.unwrap_or(VERBS.to_owned())))
         }
         ErrorKind::UnknownArgument if arg.starts_with('-') => {
-            let hint = elsewhere(command, &arg).or_else(|| netcat::option(&arg, verb));
+            let hint = netcat::option(&arg, verb).or_else(|| elsewhere(command, &arg));
             (format!("{verb} has no option {arg}"), hint.or_else(|| suggestion(error, ContextKind::SuggestedArg)))
         }
         ErrorKind::UnknownArgument => (too_many(&arg, verb), None),

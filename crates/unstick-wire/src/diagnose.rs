@@ -233,9 +233,9 @@ fn quoted_line(head: &[u8]) -> String {
 }
 
 fn binary(evidence: &Evidence<'_>) -> Option<Text> {
-    if !matches!(evidence.shape, Shape::Line { .. } | Shape::TextHeader | Shape::Json)
-        || memchr(0, evidence.head).is_none()
-    {
+    // Only the first line tells: bytes of any kind may follow a header, and a zero byte ends a frame of STOMP.
+    let line = &evidence.head[..memchr(b'\n', evidence.head).unwrap_or(evidence.head.len())];
+    if !matches!(evidence.shape, Shape::Line { .. } | Shape::TextHeader | Shape::Json) || memchr(0, line).is_none() {
         return None;
     }
     let question = "is the peer speaking a binary protocol?";
@@ -248,7 +248,8 @@ fn binary(evidence: &Evidence<'_>) -> Option<Text> {
 
 /// There are lines, but none ends in CRLF.
 fn bare_lf(evidence: &Evidence<'_>) -> Option<Text> {
-    if evidence.shape == (Shape::Line { crlf: true }) && memchr(b'\n', evidence.head).is_some() {
+    let first = memchr(b'\n', evidence.head)?;
+    if evidence.shape == (Shape::Line { crlf: true }) && !evidence.head[..first].ends_with(b"\r") {
         return Some("its lines end in LF alone: try `line`".into());
     }
     None
@@ -480,6 +481,8 @@ mod tests {
         ("json", b"{\"a\":tru"),
         ("varint", b"\x09hello"),
         ("line,max=3", b"hello"),
+        ("stomp-frame", b"SEND\ncontent-length:+5\n\nhello\0"),
+        ("command:PUB.last", b"PUB a +5\r\nhello\r\n"),
     ];
 
     fn told(spec: &str, stream: &[u8]) -> String {

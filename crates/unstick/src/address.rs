@@ -310,6 +310,9 @@ impl FromStr for Address {
         if let Some(rest) = text.strip_prefix("tls://") {
             return host_port(rest).map(Self::Tls);
         }
+        if let Some(error) = web_socket_over_unix(text) {
+            return Err(error);
+        }
         if let Some(rest) = text.strip_prefix("ws://") {
             return web_socket(rest, WS_PORT).map(Self::Ws);
         }
@@ -335,6 +338,14 @@ impl FromStr for Address {
         }
         unknown(text).map_or_else(|| host_port(text).map(Self::Tcp), Err)
     }
+}
+
+/// `ws://unix:/tmp/it`, as other programs write it: no port is written like a path.
+fn web_socket_over_unix(text: &str) -> Option<Error> {
+    let (scheme, rest) = text.split_once(':').filter(|(scheme, _)| matches!(*scheme, "ws" | "wss"))?;
+    let name = rest.trim_start_matches('/').strip_prefix("unix:").filter(|name| name.starts_with(['/', '.', '@']))?;
+    let hint = format!("write ws+unix:{name}");
+    Some(Error::usage(format!("`{scheme}://` takes no socket of this machine")).with_hint(hint))
 }
 
 /// What was meant by a scheme that is none.
@@ -550,6 +561,10 @@ mod tests {
         let tls = "`wss+unix:` is not a transport (write ws+unix:/x:/a; what stays on this machine goes without TLS)";
         assert_eq!(shown("wss+unix:/x:/a"), tls);
         assert!("wss+unix:/x".parse::<FramedAddress>().unwrap_err().to_string().contains("is not a transport"));
+        for text in ["ws://unix:/x:/a", "ws:unix:/x:/a"] {
+            assert_eq!(shown(text), "`ws://` takes no socket of this machine (write ws+unix:/x:/a)", "{text}");
+        }
+        assert_eq!(shown("ws://unix:80"), "ws://unix:80");
         assert_eq!(shown("unix+ws:/x"), "`unix+ws:` is not a transport (write ws+unix:/x)");
         let error = "line+ws+unix:/x:/a".parse::<FramedAddress>().unwrap_err();
         assert_eq!(error.to_string(), "a framing in front of ws+unix:/x:/a has no effect");

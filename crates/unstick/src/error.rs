@@ -34,6 +34,14 @@ pub struct Unfinished {
     pub length: usize,
 }
 
+impl Unfinished {
+    /// Of what has arrived; `None` where that is nothing.
+    pub fn new(arrived: &[u8]) -> Option<Self> {
+        let beginning = arrived[..arrived.len().min(limits::UNFINISHED_SHOWN)].to_vec();
+        (!arrived.is_empty()).then_some(Self { beginning, length: arrived.len() })
+    }
+}
+
 #[derive(Debug)]
 enum Kind {
     Usage(String),
@@ -262,10 +270,7 @@ impl Error {
     /// Adds what had arrived of a message that is now lost; nothing where that is empty.
     #[must_use]
     pub(crate) fn with_unfinished(mut self, arrived: &[u8]) -> Self {
-        if !arrived.is_empty() {
-            let beginning = arrived[..arrived.len().min(limits::UNFINISHED_SHOWN)].to_vec();
-            self.inner.unfinished = Some(Unfinished { beginning, length: arrived.len() });
-        }
+        self.inner.unfinished = Unfinished::new(arrived).or(self.inner.unfinished);
         self
     }
 

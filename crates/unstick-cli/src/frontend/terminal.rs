@@ -25,7 +25,7 @@ pub struct Notices {
 
 impl Notices {
     pub fn new(verbose: bool, single: bool) -> Self {
-        let look = DisplayOptions { colour: false, hex: false, time: false, verbose };
+        let look = DisplayOptions { colour: false, hex: false, time: false, offset: false, verbose };
         Self { renderer: Renderer::new(look, single, false), verbose, single }
     }
 
@@ -53,6 +53,7 @@ impl Notices {
             | Event::Lost { .. }
             | Event::Pending { .. }
             | Event::Slow { .. }
+            | Event::NoAnswer { .. }
             | Event::Reconnecting { .. } => true,
             Event::Unanswered { .. }
             | Event::Notice { .. }

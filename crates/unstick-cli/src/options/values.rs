@@ -23,6 +23,10 @@ pub fn number(text: &str) -> Result<u64, String> {
     parse_number(text).ok_or_else(|| "a number from 0 on".to_owned())
 }
 
+pub fn close_code(text: &str) -> Result<u16, String> {
+    parse_number(text).ok_or_else(|| "a code such as 1000 or 4000".to_owned())
+}
+
 pub fn at_least_one(text: &str) -> Result<u64, String> {
     parse_number(text).filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
 }

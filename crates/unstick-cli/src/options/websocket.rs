@@ -9,6 +9,7 @@ use unstick::{Address, Error, Result};
 
 use crate::options::endpoint::{self, EndpointOptions};
 use crate::options::secrets;
+use crate::options::values::close_code;
 
 /// What both sides of a WebSocket can be asked.
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ pub struct WsArgs {
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub ping: Option<Duration>,
     /// Close with this code: 1000 to 1003, 1007 to 1014 or 3000 to 4999 [default: 1000]
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = close_code)]
     pub close_code: Option<u16>,
     /// Give this reason with --close-code, at most 123 bytes
     #[arg(long, value_name = "TEXT", requires = "close_code")]

@@ -55,6 +55,10 @@ pub(super) fn option(arg: &str, verb: &str) -> Option<String> {
         ("-w", "connect" | "ask") => "--connect-timeout TIME is for connecting, --deadline TIME for all of it",
         ("-i", "connect" | "listen") => "--idle TIME ends a run in which nothing passes",
         ("-e" | "-c", "listen") => "--each COMMAND answers a message, and --to exec:COMMAND a connection",
+        ("-N", "connect" | "listen") => "--half-close now shuts down the sending side at the end of input",
+        ("--no-half-close", "connect" | "listen" | "ask") => "--half-close never keeps the sending side open",
+        ("--half-close", "shake") => "--no-half-close keeps the sending side open",
+        ("-d", "connect" | "listen") => "--no-stdin reads no input",
         ("-x" | "-X", "connect" | "ask") => "--proxy URL connects through a proxy",
         ("-s", "connect" | "ask") => "--source IP connects from an address of this machine",
         _ => return None,
@@ -65,6 +69,19 @@ pub(super) fn option(arg: &str, verb: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_that_others_have_lead_to_ours() {
+        for (typed, verb, option) in [
+            ("-N", "connect", "--half-close now"),
+            ("-N", "listen", "--half-close now"),
+            ("--no-half-close", "connect", "--half-close never"),
+            ("--half-close", "shake", "--no-half-close"),
+            ("-d", "listen", "--no-stdin"),
+        ] {
+            assert!(super::option(typed, verb).is_some_and(|hint| hint.starts_with(option)), "{verb} {typed}");
+        }
+    }
 
     #[test]
     fn commands_of_nc_become_ours() {

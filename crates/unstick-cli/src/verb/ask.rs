@@ -1,17 +1,19 @@
 //! `ask`: sends one message and prints its reply.
 
 use std::io::{IsTerminal, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use unstick::limits::{FINAL_FLUSH_TIMEOUT, HALF_CLOSE_PATIENCE};
-use unstick::wire::Role;
 use unstick::wire::quantity::parse_number;
-use unstick::{Address, Error, FramedAddress, Framings, HalfClose, Link, Options, Result, Sender};
+use unstick::wire::{Framing, Role};
+use unstick::{Address, Error, FramedAddress, Framings, HalfClose, Options, Receiver, Result, Sender, Unfinished};
 
 use crate::args::Ask;
+use crate::deadline::within;
 use crate::frontend::pipe;
 use crate::frontend::terminal::Notices;
+use crate::frontend::terminal::render::{damaged, quoted};
 use crate::io_format::Format;
 use crate::options::endpoint::EndpointOptions;
 use crate::options::{connection, framing, payload, proxy, sendable, tls, udp, websocket};
@@ -80,71 +82,58 @@ fn message(args: &Ask, format: Option<&Format>, framings: Option<&Framings>) -> 
         (_, _, Some(path)) => {
             Ok(payload::without_line_end(payload::file(path)?, framings.map(|framings| &framings.outbound)))
         }
-        (Some(text), ..) if text == "-" => read_message(format),
+        (Some(text), ..) if text == "-" => read_message(format, framings.map(|framings| &framings.outbound)),
         (Some(text), ..) => Ok(text.clone().into()),
         (None, None, None) => Err(Error::usage("a message is missing")),
     }
 }
 
 /// Reads all of standard input. The LF at the very end is not content, unless the format takes every byte.
-fn read_message(format: Option<&Format>) -> Result<Bytes> {
+fn read_message(format: Option<&Format>, framing: Option<&Framing>) -> Result<Bytes> {
     let mut whole = Vec::new();
     std::io::stdin()
         .read_to_end(&mut whole)
         .map_err(|e| Error::other(format!("standard input: {}", output::reason(&e))))?;
     let format = format.unwrap_or(&Format::Line);
-    if !matches!(format, Format::Raw | Format::Framed(_)) && whole.last() == Some(&b'\n') {
-        whole.pop();
+    if !matches!(format, Format::Raw | Format::Framed(_)) {
+        let without = framing.map_or(whole.len(), |framing| framing.without_line_end(&whole).len());
+        let without_lf = whole.strip_suffix(b"\n").map_or(whole.len(), <[u8]>::len);
+        whole.truncate(without.min(without_lf));
     }
     format.parse_message(&whole)
 }
 
 /// Sends the message, and prints the reply.
 pub async fn ask(question: Question) -> Result<Status> {
-    let reply = match question.deadline {
-        // A user who names a time means all of it, connecting included.
-        Some(after) => tokio::time::timeout(after, converse(&question)).await.unwrap_or(Ok(Reply::Late)),
-        None => converse(&question).await,
-    };
-    match reply? {
-        Reply::Message(reply) => print(question.format, &reply).await,
-        Reply::Ended => {
+    let begun = Instant::now();
+    let connecting = unstick::connect(&question.address, question.framings.as_ref(), &question.options);
+    // A user who names a time means all of it, connecting included.
+    let Some(link) = within(question.deadline, connecting).await else { return Ok(late(&question, &[])) };
+    let (sender, mut receiver) = link?.split();
+    let patience = question.deadline.map_or(DEADLINE, |after| after.saturating_sub(begun.elapsed()));
+    match within(Some(patience), exchange(&sender, &mut receiver, &question)).await {
+        Some(Ok(Some(reply))) => print(question.format, &reply).await,
+        Some(Ok(None)) => {
             output::problem("the peer closed without a reply");
             Ok(Status::Check)
         }
-        Reply::Late => {
-            let what = format!("no reply within {:?}", question.deadline.unwrap_or(DEADLINE));
-            Ok(report::timed_out(&what))
-        }
+        Some(Err(error)) => Err(error),
+        None => Ok(late(&question, receiver.pending())),
     }
 }
 
-/// The outcome of a question.
-enum Reply {
-    Message(Bytes),
-    /// The peer ended without a reply.
-    Ended,
-    /// No reply arrived in the default time.
-    Late,
+/// No reply came in time; what had arrived of one is shown.
+fn late(question: &Question, arrived: &[u8]) -> Status {
+    let what = format!("no reply within {:?}", question.deadline.unwrap_or(DEADLINE));
+    let lost = Unfinished::new(arrived).map(|lost| format!("\n  {}", sanitize::lost_message(&lost)));
+    report::timed_out(&(what + &lost.unwrap_or_default()))
 }
 
-async fn converse(question: &Question) -> Result<Reply> {
-    let link = unstick::connect(&question.address, question.framings.as_ref(), &question.options).await?;
-    let patience = question.deadline.unwrap_or(DEADLINE);
-    match tokio::time::timeout(patience, exchange(link, question)).await {
-        Ok(Ok(Some(reply))) => Ok(Reply::Message(reply)),
-        Ok(Ok(None)) => Ok(Reply::Ended),
-        Ok(Err(error)) => Err(error),
-        Err(_) => Ok(Reply::Late),
-    }
-}
-
-async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
-    let (sender, mut receiver) = link.split();
+async fn exchange(sender: &Sender, receiver: &mut Receiver, question: &Question) -> Result<Option<Bytes>> {
     sender.send(&question.message).await?;
     let arrival = tokio::select! {
         arrival = receiver.readable() => Some(arrival),
-        () = half_closed(&sender, question.half_close) => None,
+        () = half_closed(sender, question.half_close) => None,
     };
     let arrival = match arrival {
         Some(arrival) => arrival,
@@ -160,7 +149,7 @@ async fn exchange(link: Link, question: &Question) -> Result<Option<Bytes>> {
         Err(error) => Err(error),
     };
     if let Some(damage) = receiver.take_damage(true) {
-        output::notice(&sanitize::line(&damage.to_string()));
+        output::loss(&damaged(&damage, quoted));
     }
     if !sender.has_half_close() {
         // Such a peer takes an end that is not said for an accident.

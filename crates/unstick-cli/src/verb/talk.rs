@@ -11,7 +11,7 @@ use unstick::service::talk::{Input, NoInput, Outcome, Output, Peers, talk};
 use unstick::{Error, Result, Sender};
 
 use crate::deadline::within;
-use crate::frontend::terminal::render::listening;
+use crate::frontend::terminal::render::{listening, no_answer};
 use crate::frontend::terminal::{Notices, TerminalOutput};
 use crate::frontend::{json, pipe, prompt};
 use crate::report::{self, PeerErrors};
@@ -138,6 +138,10 @@ async fn raw(plan: &Plan) -> Result<Status> {
             match service::pipe::pipe(end?, rules, filter).await? {
                 Ended::Idle(after) => Outcome::Idle(after),
                 Ended::Deadline(after) => Outcome::Deadline(after),
+                Ended::NoAnswer => {
+                    output::notice(&no_answer());
+                    Outcome::Ended
+                }
                 _ => Outcome::Ended,
             }
         }

@@ -435,17 +435,18 @@ fn a_reply_that_is_none() {
         hears(&mut peer);
         peer.says(CUT_SHORT);
     };
-    ask(&["hi", "-f", "u32be"]).meets(cut_short).is(5, "", "unstick: the stream ended 6 bytes into a 9-byte frame\n");
+    let part = "  6 bytes of an unfinished message had arrived: \"\\x00\\x00\\x00\\x05ab\"\n";
+    let inside = format!("unstick: the stream ended 6 bytes into a 9-byte frame\n{part}");
+    ask(&["hi", "-f", "u32be"]).meets(cut_short).is(5, "", &inside);
     let stops = |mut peer: Peer| {
         hears(&mut peer);
         peer.says(CUT_SHORT);
         peer
     };
-    ask(&["hi", "-f", "u32be", "--frame-timeout", BRIEF]).meets(stops).is(
-        4,
-        "",
-        "unstick: a frame did not end within 50ms: 6 bytes of it arrived\n",
-    );
+    let late = format!("unstick: a frame did not end within 50ms: 6 bytes of it arrived\n{part}");
+    ask(&["hi", "-f", "u32be", "--frame-timeout", BRIEF]).meets(stops).is(4, "", &late);
+    let late = format!("unstick: no reply within 300ms\n{part}");
+    ask(&["hi", "-f", "u32be", "--deadline", "300ms"]).meets(stops).is(4, "", &late);
 }
 
 // ---- from outside ----

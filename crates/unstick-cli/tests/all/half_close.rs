@@ -264,3 +264,45 @@ fn a_process_sees_the_end_of_its_input_at_once() {
     }
     assert!(begun.elapsed() < 2 * unstick_limit(), "{:?}", begun.elapsed());
 }
+
+/// A peer that has ended its side may be listening still. One that has gone answers with a reset.
+#[test]
+fn what_a_peer_that_has_gone_is_sent_is_not_taken_for_sent() {
+    for arguments in [&[][..], &["-f", "line"], &["-f", "line", "--json"]] {
+        let refuses = || {
+            let (server, address) = listener();
+            let mut process = unstick(&[&["connect", &address, "--linger", "1h"], arguments].concat());
+            let mut far = Peer::accept(&server);
+            far.says("bye\n");
+            far.half_closes();
+            while !process.line().contains("bye") {}
+            drop(far);
+            process.feed(if arguments.contains(&"--json") { "{\"text\":\"two\"}\n" } else { "two\n" });
+            if arguments.is_empty() {
+                process.end_input();
+            }
+            (process.code(), process.errors())
+        };
+        let (code, errors) = refuses();
+        assert!(code == 1 && (arguments.contains(&"--json") || errors.contains("reset")), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_come_in_time_is_reported() {
+    let silent = |mut peer: Peer| {
+        peer.hears("hi\n");
+        peer.hears_the_end();
+    };
+    let notice = "no answer came within 3s of the end of input";
+    for arguments in [&[][..], &["-f", "line"]] {
+        let end = connect(arguments).input("hi\n").meets(silent);
+        assert!(end.code == 0 && end.err.contains(notice), "{arguments:?}: {} {}", end.code, end.err);
+        let end = connect(&[arguments, &["-q"]].concat()).input("hi\n").meets(silent);
+        assert_eq!((end.code, end.err.as_str()), (0, ""), "{arguments:?}");
+    }
+    for now in ["now", "never"] {
+        let closes = |mut peer: Peer| peer.hears("hi\n");
+        connect(&["-f", "line", "--half-close", now]).input("hi\n").meets(closes).is(0, "", "");
+    }
+}

@@ -25,6 +25,7 @@ const REFUSED: &[&[&str]] = &[
     &["connect", ":80", "--frame-timeout", "+5s"],
     &["connect", "ws://:80", "--max-message", "+5M"],
     &["connect", "ws://:80", "--ping", "+5s"],
+    &["connect", "ws://:80", "--close-code", "+1000"],
     &["connect", "udp://239.1.2.3:80", "--ttl", "+5"],
     &["connect", "udp://239.1.2.3:80", "--join", "+239.1.2.3"],
     &["listen", "udp://:0", "--max-sessions", "+5"],

@@ -48,6 +48,7 @@ fn ask_reads_standard_input_in_the_format_of_its_preset_as_connect_does() {
     let frame = b"\x0bMSH|^~\\&|A\rPID|1\x1c\r";
     sends(connect(&["-f", "hl7", "--io", "escaped", "--no-wait"]).input(hl7), frame);
     sends(ask(&["-", "-f", "hl7"]).input(hl7), frame);
+    sends(ask(&["-", "-f", "crlf"]).input("hi\r\n"), b"hi\r\n");
     sends(ask(&["-", "-f", "hl7", "--io", "line"]).input("MSH\n"), b"\x0bMSH\x1c\r");
 }
 
@@ -75,19 +76,21 @@ fn whole_frames_are_dumped_with_the_sizes_of_their_parts() {
 #[test]
 fn times_stand_in_front_of_the_lines_of_a_pipe_in_the_zone_that_was_asked_for() {
     for (zone, offset) in [("Asia/Tokyo", "+09:00"), ("America/Phoenix", "-07:00"), ("UTC", "+00:00")] {
-        let (listener, address) = listener();
-        let arguments = ["connect", &address, "--io", "escaped", "--time", "--count", "1"];
-        let mut process = Process::start(program().env("TZ", zone).args(arguments));
-        let mut peer = Peer::accept(&listener);
-        peer.says("a\tb\n");
-        let out = process.rest();
-        let (time, message) = out.split_once(' ').unwrap();
-        assert_eq!(message, "a\\tb\n", "{zone}");
-        assert!(time.len() == "12:00:00.000+09:00".len() && time.ends_with(offset), "{zone}: {time}");
-        let hour: i64 = time[..2].parse().unwrap();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
-        let behind = (now / 3600 + offset[..3].parse::<i64>().unwrap() - hour).rem_euclid(24);
-        assert!(behind <= 1, "{zone}: {time} is {behind} hours behind");
+        for (more, message) in [(&["--io", "escaped"][..], "a\\tb"), (&["-f", "line"], "1> a\tb")] {
+            let (listener, address) = listener();
+            let arguments = [&["connect", &address, "--time", "--count", "1"], more].concat();
+            let mut process = Process::start(program().env("TZ", zone).args(arguments));
+            let mut peer = Peer::accept(&listener);
+            peer.says("a\tb\n");
+            let out = process.rest();
+            let (time, rest) = out.split_once(' ').unwrap();
+            assert_eq!(rest.trim_end(), message, "{zone}");
+            assert!(time.len() == "12:00:00.000+09:00".len() && time.ends_with(offset), "{zone}: {time}");
+            let hour: i64 = time[..2].parse().unwrap();
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+            let behind = (now / 3600 + offset[..3].parse::<i64>().unwrap() - hour).rem_euclid(24);
+            assert!(behind <= 1, "{zone}: {time} is {behind} hours behind");
+        }
     }
 }
 

@@ -53,6 +53,20 @@ fn what_was_sent_on_a_lost_connection_is_counted_and_what_comes_later_waits() {
     assert_eq!((process.code(), far.hears_all()), (0, Vec::new()));
 }
 
+/// A server that has gone in order takes nothing more: what comes later is for the next connection, at once.
+#[test]
+fn an_end_in_order_is_a_lost_connection_while_there_is_input() {
+    let (server, address) = listener();
+    let mut process = unstick(&["connect", &address, "-f", "line", "--json", "--reconnect", "--linger", "1h"]);
+    let mut far = Peer::accept(&server);
+    process.feed("{\"text\":\"one\"}\n");
+    far.hears("one\n");
+    drop(far);
+    assert_eq!(event(&mut process, "reconnecting")["sent"], 1);
+    process.feed("{\"text\":\"two\"}\n");
+    Peer::accept(&server).hears("two\n");
+}
+
 #[test]
 fn as_many_attempts_as_were_allowed_fail() {
     let vacancy = Vacancy::new();

@@ -143,6 +143,12 @@ fn a_command_finds_the_request_in_its_environment() {
         unstick_listen(&["ws://127.0.0.1:0", "--to", &to, "--to-frame", "line", "--subprotocol", "p"]);
     let mut client = client(port, "/a?b=c", "X-Token: t;$(x)\r\nSec-WebSocket-Protocol: p\r\n");
     assert_eq!(next(&mut client), (0x81, b"/a b=c p t;$(x)".to_vec()));
+    let (_listener, port) = unstick_listen(&["ws://127.0.0.1:0", "--each", command, "--subprotocol", "p"]);
+    let mut client = self::client(port, "/a?b=c", "X-Token: t;$(x)\r\nSec-WebSocket-Protocol: p\r\n");
+    for _ in 0..2 {
+        client.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).unwrap();
+        assert_eq!(next(&mut client), (0x81, b"/a b=c p t;$(x)".to_vec()));
+    }
 }
 
 #[test]

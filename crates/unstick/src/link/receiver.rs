@@ -167,7 +167,8 @@ impl Receiver {
     ///
     /// Cancel safe: no byte is lost.
     pub async fn recv(&mut self) -> Result<Option<Bytes>> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+        let received = poll_fn(|cx| self.poll_recv(cx)).await;
+        received.map_err(|error| error.with_unfinished(self.pending()))
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
@@ -191,7 +192,8 @@ impl Receiver {
     ///
     /// Cancel safe: no byte is lost.
     pub async fn readable(&mut self) -> Result<bool> {
-        poll_fn(|cx| self.poll_readable(cx)).await
+        let readable = poll_fn(|cx| self.poll_readable(cx)).await;
+        readable.map_err(|error| error.with_unfinished(self.pending()))
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {

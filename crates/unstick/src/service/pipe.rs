@@ -72,6 +72,9 @@ impl Default for Config {
 pub enum Ended {
     /// As it should.
     InOrder,
+    /// In order, and without a byte from the peer: it was waited for as long as an end of input waits for an answer
+    /// ([`HALF_CLOSE_PATIENCE`](crate::limits::HALF_CLOSE_PATIENCE)).
+    NoAnswer,
     /// [`Config::stop`] has said so.
     Stopped,
     /// Nobody reads standard output any more.
@@ -233,6 +236,13 @@ async fn watch(
         _ if rules.stop.has_come() => Ok(Ended::Stopped),
         Some((Err(Failure::Reading(error)), _)) => Err(Error::io("standard input", error)),
         Some((Err(Failure::Writing(error)), _)) => Err(Error::io("sending", error)),
+        // The peer has gone in order, and has answered what it was sent after that with a reset. Its end is noted late.
+        _ if peer_done.is_some_and(|at| progress.sent.noted().is_some_and(|sent| sent + NOTE_PATIENCE > at))
+            && socket.is_some_and(|socket| is_reset(&socket)) =>
+        {
+            Err(Error::io("sending", io::ErrorKind::ConnectionReset.into()))
+        }
+        _ if close.is_none() && progress.came.noted().is_none() => Ok(Ended::NoAnswer),
         _ => Ok(Ended::InOrder),
     }
 }
@@ -430,6 +440,12 @@ fn is_lost(socket: &File) -> bool {
     let polled = poll(&mut socket, Some(&rustix::event::Timespec::default()));
     let flags = socket[0].revents();
     polled.is_ok() && flags.contains(PollFlags::HUP) && !flags.contains(PollFlags::ERR)
+}
+
+/// Whether a connection has failed, and the error waits for who asks.
+fn is_reset(socket: &File) -> bool {
+    let mut socket = [PollFd::new(socket, PollFlags::empty())];
+    poll(&mut socket, Some(&rustix::event::Timespec::default())).is_ok() && socket[0].revents().contains(PollFlags::ERR)
 }
 
 /// Waits until a descriptor can be read or written, or has failed.

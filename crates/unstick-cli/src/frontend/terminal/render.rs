@@ -31,6 +31,8 @@ pub struct DisplayOptions {
     pub hex: bool,
     /// Everything is shown with the local time.
     pub time: bool,
+    /// Times have their offset from UTC: they go to a file or a pipe, whose reader may be elsewhere.
+    pub offset: bool,
     /// This side's addresses are shown as well.
     pub verbose: bool,
 }
@@ -73,6 +75,7 @@ pub struct Renderer {
 
 impl Renderer {
     pub fn new(look: DisplayOptions, single: bool, notice_colour: bool) -> Self {
+        let now = if look.offset { now_with_offset } else { now };
         Self { look, notice_colour, single, datagrams: BTreeSet::new(), hinted: false, now, columns }
     }
 
@@ -86,7 +89,9 @@ impl Renderer {
             Event::Open { peer, names, datagram, .. } => self.open(*peer, names, *datagram),
             Event::Pending { peer, so_far } => self.pending(*peer, so_far),
             Event::Lost { peer, lost, cut_short } => losses(*peer, *lost, *cut_short, self.datagrams.contains(peer))?,
-            Event::Damaged { peer, damage } => self.damaged(*peer, damage),
+            Event::Damaged { peer, damage } => {
+                format!("peer {peer}: {}", damaged(damage, |bytes| self.preview(bytes)))
+            }
             Event::Unanswered { peer, messages } => {
                 format!("peer {peer}: {} left unanswered (--max-answers)", Count(*messages, "datagram"))
             }
@@ -94,6 +99,7 @@ impl Renderer {
             Event::Slow { peer, bytes } => {
                 format!("peer {peer} reads slowly: {} wait for it", Count(*bytes as u64, "byte"))
             }
+            Event::NoAnswer { .. } => no_answer(),
             Event::Reconnecting { attempt, after, sent } => reconnecting(*attempt, *after, *sent),
             Event::Close { peer, from, reason, closing } => return Some(self.close(*peer, from, reason, *closing)),
             Event::Error { peer, error, .. } => return Some(rendered(self.error(*peer, error))),
@@ -136,18 +142,9 @@ impl Renderer {
         }
     }
 
-    fn damaged(&self, peer: PeerId, damage: &Damage) -> String {
-        let more = if (damage.preview.len() as u64) < damage.bytes { " ..." } else { "" };
-        let what = sanitize::line(&damage.to_string());
-        format!("peer {peer}: {what}: {}{more}", self.preview(&damage.preview))
-    }
-
     /// Some bytes on one line.
     fn preview(&self, bytes: &[u8]) -> String {
-        if self.look.hex {
-            return crate::hex::spaced(bytes);
-        }
-        format!("\"{}\"", sanitize::line_of_bytes(bytes))
+        if self.look.hex { crate::hex::spaced(bytes) } else { quoted(bytes) }
     }
 
     fn pending(&mut self, peer: PeerId, so_far: &[u8]) -> String {
@@ -251,6 +248,16 @@ fn rendered(text: String) -> Rendered {
     Rendered { text, message: false }
 }
 
+/// Bytes that were passed over as damaged, with the first of them.
+pub fn damaged(damage: &Damage, preview: impl Fn(&[u8]) -> String) -> String {
+    let more = if (damage.preview.len() as u64) < damage.bytes { " ..." } else { "" };
+    format!("{}: {}{more}", sanitize::line(&damage.to_string()), preview(&damage.preview))
+}
+
+pub fn quoted(bytes: &[u8]) -> String {
+    format!("\"{}\"", sanitize::line_of_bytes(bytes))
+}
+
 /// Of a stream nothing gets lost but what is too long, and passed over.
 fn losses(peer: PeerId, lost: u64, cut_short: u64, datagrams: bool) -> Option<String> {
     let how = if datagrams { "lost on the way in" } else { "passed over as too long (oversize=discard)" };
@@ -269,6 +276,14 @@ pub fn now() -> String {
 /// The local time for a log: with its distance from UTC, since whoever reads it may be elsewhere.
 pub fn now_with_offset() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S%.3f%:z").to_string()
+}
+
+/// That an answer was waited for in vain, and what waits longer.
+pub fn no_answer() -> String {
+    let patience = unstick::limits::HALF_CLOSE_PATIENCE;
+    format!(
+        "no answer came within {patience:?} of the end of input\n  hint: --half-close never waits longer; now does not wait"
+    )
 }
 
 /// That a lost connection will be made again, and what that means for what was sent on it.
@@ -290,7 +305,7 @@ mod tests {
     use unstick::endpoint::PeerAddrs;
 
     fn renderer() -> Renderer {
-        let look = DisplayOptions { colour: false, hex: false, time: false, verbose: false };
+        let look = DisplayOptions { colour: false, hex: false, time: false, offset: false, verbose: false };
         Renderer {
             look,
             notice_colour: false,

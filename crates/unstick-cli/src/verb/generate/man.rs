@@ -95,7 +95,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("UNSTICK_LOCAL", "given with --to to the command of exec:: this side's address"),
     (
         "UNSTICK_PATH, UNSTICK_QUERY, UNSTICK_SUBPROTOCOL, UNSTICK_HEADER_NAME",
-        "given with --to to the command of exec:: what a WebSocket client asked for, a variable for each header",
+        "given to the command of --each, and with --to to that of exec:: what a WebSocket client asked for, a variable for each header",
     ),
     (
         "SSLKEYLOGFILE",

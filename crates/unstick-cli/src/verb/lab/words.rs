@@ -160,7 +160,9 @@ const SMALL_BUFFER: Words = Words {
 const LENGTH: Words = Words {
     title: "the length that arrives with its body, and the cure that works",
     why: "A length in front of each message is the right cure, but the length is a part of the stream as well: it may arrive \
-        with its body, or in two pieces. Only a reader that asks for exactly the bytes that are missing, until all are there, gets it right.",
+        with its body, or in two pieces. Only a reader that asks for exactly the bytes that are missing, until all are there, gets it right. \
+        Two writes for one message can also cost 40 ms: Nagle's algorithm holds the body back until the delayed acknowledgement of \
+        the length. One write for both avoids that, and so does TCP_NODELAY.",
     acts: &[
         ("joined", "TCP, wrong: recv(1024) for the length"),
         ("cut", "TCP, wrong: one recv(4) for the length, and the network cut it"),

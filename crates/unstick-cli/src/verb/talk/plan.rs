@@ -177,6 +177,7 @@ impl Plan {
             colour: output::colour_on(&std::io::stdout()),
             hex: talk.hex || talk.wire || format(framings.as_ref()) == Format::Hex,
             time: talk.time,
+            offset: !screen,
             verbose: wire.verbose,
         };
         connection::check_family(wire, &[&target.address])?;

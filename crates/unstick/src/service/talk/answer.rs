@@ -2,6 +2,7 @@
 
 use super::super::run::PeerId;
 use super::config::{AutoReply, Config};
+use crate::endpoint::Request;
 use crate::error::Result;
 use bytes::Bytes;
 
@@ -11,6 +12,9 @@ pub(super) struct Asked<'a> {
     pub(super) peer: PeerId,
     #[cfg_attr(not(feature = "exec"), expect(dead_code))]
     pub(super) from: &'a str,
+    /// What the client of a WebSocket asked for.
+    #[cfg_attr(not(feature = "exec"), expect(dead_code))]
+    pub(super) request: Option<&'a Request>,
     pub(super) message: &'a Bytes,
 }
 
@@ -23,7 +27,8 @@ pub(super) async fn to(rules: &Config, asked: Asked<'_>) -> Result<Option<Bytes>
         #[cfg(feature = "exec")]
         // Apart from the visit that waits for it: what only this needs would be held by every peer.
         AutoReply::Each(command) => {
-            Box::pin(super::each::run(command, &rules.processes, asked.peer, asked.from, asked.message)).await
+            let peer = (asked.peer, asked.from);
+            Box::pin(super::each::run(command, &rules.processes, peer, asked.request, asked.message)).await
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use unstick_wire::limits::MAX_MESSAGE;
 
 use super::super::run::PeerId;
+use crate::endpoint::Request;
 use crate::error::{Error, Result};
 use crate::limits::EXEC_GRACE;
 use crate::process_group::{Group, shell};
@@ -17,8 +18,8 @@ use crate::processes::Processes;
 pub(super) async fn run(
     command: &str,
     processes: &Processes,
-    peer: PeerId,
-    from: &str,
+    (peer, from): (PeerId, &str),
+    request: Option<&Request>,
     message: &[u8],
 ) -> Result<Option<Bytes>> {
     let failed = |error| Error::io("running the command for a message", error);
@@ -26,6 +27,7 @@ pub(super) async fn run(
     let mut shell = shell(command);
     shell.stdin(Stdio::piped()).stdout(Stdio::piped());
     shell.env("UNSTICK_PEER", peer.to_string()).env("UNSTICK_FROM", from);
+    shell.envs(request.map(Request::environment).unwrap_or_default());
     let mut running = Running(Some(seat.start(&mut shell).map_err(failed)?));
     let Some(group) = &mut running.0 else { return Ok(None) };
     let child = &mut group.leader;

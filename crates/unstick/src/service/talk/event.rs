@@ -96,6 +96,12 @@ pub enum Event<'a> {
         /// greeting. 0 from the second attempt on.
         sent: u64,
     },
+    /// A peer that was sent something said nothing to it, for as long as an end of input waits for an answer
+    /// ([`HALF_CLOSE_PATIENCE`](crate::limits::HALF_CLOSE_PATIENCE)), and was not waited for longer.
+    NoAnswer {
+        /// Which one.
+        peer: PeerId,
+    },
     /// A peer has gone.
     Close {
         /// Its number.

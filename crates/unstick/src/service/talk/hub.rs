@@ -212,6 +212,11 @@ impl Hub {
         self.rules.once || !self.lock().listening
     }
 
+    /// Whether a connection that has ended is made again.
+    pub(super) fn reconnects(&self) -> bool {
+        self.lock().reconnects
+    }
+
     /// Ends a peer's sending side. Where there are others, a peer that reads nothing of the rest is not waited for longer
     /// than for any other message.
     pub(super) async fn finish(&self, sender: &Sender) -> Result<()> {

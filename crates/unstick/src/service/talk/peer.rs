@@ -1,5 +1,7 @@
 //! One peer's visit: its messages are taken, shown and, where asked, answered, until it ends.
 
+mod parting;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use super::config::AutoReply;
 use super::event::{Event, Outcome, Reason};
 use super::hub::{Arrived, Hub, PeerState};
 use crate::activity::{Activity, sleep_until};
+use crate::endpoint::Request;
 use crate::error::{Error, Result};
 use crate::fairness::Turn;
 use crate::half_close::HalfClose;
@@ -24,6 +27,9 @@ pub(super) struct PeerTask {
     hub: Arc<Hub>,
     id: PeerId,
     from: Box<str>,
+    /// How the client of a WebSocket asked for it, where a command is to know.
+    #[cfg(feature = "exec")]
+    request: Option<Box<Request>>,
     /// When something last arrived, for who ends peers that are silent.
     heard: Option<Arc<Activity>>,
     /// Its peer_state has changed.
@@ -136,6 +142,8 @@ impl PeerTask {
             hub,
             id,
             from,
+            #[cfg(feature = "exec")]
+            request: None,
             wake,
             sender,
             receiver,
@@ -148,6 +156,16 @@ impl PeerTask {
             failed,
             turn,
         }
+    }
+
+    /// The same of a peer that has asked for a WebSocket so. Held only for the commands that are told of it.
+    #[cfg_attr(not(feature = "exec"), expect(unused_mut, unused_variables))]
+    pub(super) fn asked(mut self, request: Option<Request>) -> Self {
+        #[cfg(feature = "exec")]
+        if let AutoReply::Each(_) = self.hub.rules.answer {
+            self.request = request.map(Box::new);
+        }
+        self
     }
 
     pub(super) async fn run(mut self) {
@@ -322,7 +340,7 @@ impl PeerTask {
                 Ok(answered) => answered,
                 Err(ended) => return ended.map(Some),
             },
-            _ => answer::to(&self.hub.rules, answer::Asked { peer: self.id, from: &self.from, message }).await,
+            _ => answer::to(&self.hub.rules, self.asks(message)).await,
         };
         let reply = match answered {
             Ok(Some(reply)) => reply,
@@ -349,11 +367,17 @@ impl PeerTask {
         Ok(self.hub.is_until(&reply).then_some(Reason::Until))
     }
 
+    /// A message of this peer, which no command answers.
+    fn asks<'a>(&'a self, message: &'a Bytes) -> answer::Asked<'a> {
+        answer::Asked { peer: self.id, from: &self.from, request: None, message }
+    }
+
     #[cfg(feature = "exec")]
     /// The answer of a command, which ends with who asked for it; else how the conversation ended.
     async fn command(&mut self, message: &Bytes) -> Result<Result<Option<Bytes>>, Result<Reason>> {
         let (hub, from) = (Arc::clone(&self.hub), Box::clone(&self.from));
-        let asked = answer::Asked { peer: self.id, from: &from, message };
+        let request = self.request.take();
+        let asked = answer::Asked { peer: self.id, from: &from, request: request.as_deref(), message };
         if let Some(heard) = &self.heard {
             heard.begin();
         }
@@ -364,6 +388,7 @@ impl PeerTask {
         if let Some(heard) = &self.heard {
             heard.over();
         }
+        self.request = request;
         answered
     }
 
@@ -518,7 +543,10 @@ impl PeerTask {
             }
             Some(Alarm::Unanswered) => self.report_unanswered(false),
             Some(Alarm::HalfClose) => self.half_close(),
-            Some(Alarm::Quiet) => return Ok(Wait::Over(Reason::Ended)),
+            Some(Alarm::Quiet) => {
+                self.report_no_answer();
+                return Ok(Wait::Over(Reason::Ended));
+            }
             Some(Alarm::Failed) => {
                 if let Some((error, _)) = self.failed.take() {
                     return Err(error);
@@ -532,35 +560,5 @@ impl PeerTask {
     fn has_no_more_to_say(&self, peer_state: &PeerState) -> bool {
         let said = peer_state.input_ended || self.hub.rules.finish_after_greeting;
         said && self.hub.is_silent() && !peer_state.sending
-    }
-
-    /// The peer has ended its side and may still be listening: what this end has to say goes on being sent until it
-    /// has been quiet for a while. People see a peer go at once.
-    async fn linger(&mut self) -> Result<Reason> {
-        if let Some((error, _)) = self.failed.take() {
-            return Err(error);
-        }
-        let ended = Instant::now();
-        loop {
-            let peer_state = self.hub.peer_state(self.id);
-            match peer_state.ending {
-                Some(Reason::Failed(error)) => return Err(error),
-                Some(reason) => return Ok(reason),
-                None => {}
-            }
-            let deaf = self.sender.is_datagram() || !self.sender.has_half_close();
-            let done = !self.hub.is_silent() || deaf || peer_state.mute || self.has_no_more_to_say(&peer_state);
-            let quiet_at = match self.hub.rules.leave_at_end {
-                true => ended,
-                false => peer_state.sent.unwrap_or(ended).max(ended) + self.hub.rules.linger,
-            };
-            if !peer_state.sending && (done || Instant::now() >= quiet_at) {
-                return Ok(Reason::Ended);
-            }
-            tokio::select! {
-                () = self.wake.notified() => {}
-                () = sleep_until((!peer_state.sending).then_some(quiet_at)) => {}
-            }
-        }
     }
 }

@@ -132,7 +132,7 @@ impl Hub {
         }
         let wake = Arc::new(Notify::new());
         let (hub, woken) = (Arc::clone(self), Arc::clone(&wake));
-        let visit = PeerTask::new(hub, id, names.remote.into(), woken, sender.clone(), receiver);
+        let visit = PeerTask::new(hub, id, names.remote.into(), woken, sender.clone(), receiver).asked(request);
         let task = tokio::spawn(visit.run()).abort_handle();
         let peer = Peer {
             sender,
