@@ -16,13 +16,13 @@ use crate::error::{Error, Result};
 pub use framed::{FramedAddress, Framings};
 pub use serial::{Flow, Parity, SerialLine};
 
-/// The port of `ws://` where none is said.
+/// The default port of `ws://`.
 pub(crate) const WS_PORT: u16 = 80;
 
-/// The port of `wss://` where none is said.
+/// The default port of `wss://`.
 pub(crate) const WSS_PORT: u16 = 443;
 
-/// Where an endpoint is, or is to be.
+/// The address of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {
@@ -64,7 +64,7 @@ pub struct HostPort {
 }
 
 impl HostPort {
-    /// As an address, where the host is a number.
+    /// Returns the socket address, if the host is an IP address.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         Some(SocketAddr::new(self.host.as_deref()?.parse().ok()?, self.port))
     }
@@ -75,18 +75,17 @@ impl HostPort {
     }
 }
 
-/// Where a WebSocket is: a host and port, and the place there.
+/// The address of a WebSocket: a host, a port and a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WsAddress {
     /// The host and port.
     pub at: HostPort,
-    /// The path, and behind a `?` what is asked of it. Empty where none was written: `/` is then asked for, and any path
-    /// listened on.
+    /// The path, with the query after a `?`. If it is empty, a client requests `/`, and a listener accepts any path.
     pub path: String,
 }
 
 impl WsAddress {
-    /// What a request asks for.
+    /// Returns the target of the request.
     pub(crate) fn target(&self) -> String {
         match self.path.as_str() {
             "" => "/".to_owned(),
@@ -102,17 +101,18 @@ impl fmt::Display for WsAddress {
     }
 }
 
-/// Where a WebSocket over a socket of this machine is: the socket, and the place there.
+/// The address of a WebSocket over a socket of this machine: the socket, and the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WsUnixAddress {
-    /// The socket. A name with a colon cannot be written: the colon ends it, as in the `ws` library of Node.
+    /// The socket. Its name cannot contain a colon, because the first colon ends the name, as in the `ws` library of
+    /// Node.
     pub name: SocketName,
     /// As [`WsAddress::path`].
     pub path: String,
 }
 
 impl WsUnixAddress {
-    /// What the handshake knows: the place, on a host that is this machine.
+    /// Returns the address for the handshake: the path, with this machine as the host.
     pub(crate) fn place(&self) -> WsAddress {
         WsAddress { at: HostPort { host: None, port: WS_PORT }, path: self.path.clone() }
     }
@@ -144,7 +144,7 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// What a socket of this machine is called.
+/// The name of a socket of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SocketName {
     /// A file.
@@ -173,12 +173,12 @@ impl Address {
         }
     }
 
-    /// Whether the transport is WebSocket, over whatever.
+    /// Whether the transport is WebSocket, over any carrier.
     pub fn is_web_socket(&self) -> bool {
         matches!(self, Self::Ws(_) | Self::Wss(_) | Self::WsUnix(_))
     }
 
-    /// The address and port that it names, where it names them by number.
+    /// Returns the IP address and port, if the address gives them as numbers.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(at) | Self::Udp(at) | Self::Tls(at) => at.socket_addr(),
@@ -187,7 +187,7 @@ impl Address {
         }
     }
 
-    /// The socket of this machine that it is, if it is one.
+    /// Returns the name of the socket, if it is a socket of this machine.
     pub fn socket_name(&self) -> Option<&SocketName> {
         match self {
             Self::Unix(name) | Self::UnixDgram(name) | Self::UnixSeqpacket(name) => Some(name),
@@ -196,7 +196,7 @@ impl Address {
         }
     }
 
-    /// What a WebSocket's client asks for: path and query.
+    /// Returns what a WebSocket client requests: path and query.
     pub(crate) fn request_path_mut(&mut self) -> Option<&mut String> {
         match self {
             Self::Ws(at) | Self::Wss(at) => Some(&mut at.path),
@@ -205,7 +205,7 @@ impl Address {
         }
     }
 
-    /// Why a transport that is no stream takes no framing.
+    /// Says why a transport that is not a stream takes no framing.
     pub fn why_no_framing(&self) -> &'static str {
         match self {
             Self::Ws(_) | Self::Wss(_) | Self::WsUnix(_) => "a WebSocket message already is a whole message",
@@ -257,13 +257,13 @@ impl From<&Address> for Address {
 }
 
 impl From<SocketAddr> for Address {
-    /// TCP.
+    /// Makes a TCP address.
     fn from(at: SocketAddr) -> Self {
         Self::Tcp(HostPort { host: Some(at.ip().to_string()), port: at.port() })
     }
 }
 
-/// Schemes of endpoints.
+/// The schemes of endpoints.
 const SCHEMES: &[&str] = &[
     "tcp://",
     "udp://",
@@ -279,7 +279,7 @@ const SCHEMES: &[&str] = &[
     "mem:",
 ];
 
-/// The scheme that has a `+` of its own.
+/// The only scheme that contains a `+`.
 const WS_UNIX: &str = "ws+unix:";
 
 impl FromStr for Address {
@@ -348,7 +348,7 @@ fn web_socket_over_unix(text: &str) -> Option<Error> {
     Some(Error::usage(format!("`{scheme}://` takes no socket of this machine")).with_hint(hint))
 }
 
-/// What was meant by a scheme that is none.
+/// Guesses what was meant by an unknown scheme.
 fn unknown(text: &str) -> Option<Error> {
     if let Some((scheme, _)) = text.split_once("://") {
         let hint = match scheme {
@@ -378,7 +378,7 @@ fn unknown(text: &str) -> Option<Error> {
     Some(Error::usage(format!("`{scheme}:` is not a transport")).with_hint(hint))
 }
 
-/// A path, or `@NAME`. `unix:///path`, as URLs have it, is the same as `unix:/path`.
+/// Parses a path or `@NAME`. `unix:///path`, as URLs have it, is the same as `unix:/path`.
 fn socket_name(text: &str) -> Result<SocketName> {
     match text.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(text) {
         "" | "@" => Err(Error::usage("a socket of this machine needs a path or a name")
@@ -390,7 +390,7 @@ fn socket_name(text: &str) -> Result<SocketName> {
     }
 }
 
-/// `HOST[:PORT][/PATH][?QUERY]`.
+/// Parses `HOST[:PORT][/PATH][?QUERY]`.
 fn web_socket(text: &str, port: u16) -> Result<WsAddress> {
     let end = text.find(['/', '?', '#']).unwrap_or(text.len());
     let (host, path) = text.split_at(end);
@@ -416,7 +416,7 @@ fn check_request_path(path: &str) -> Result<()> {
     Ok(())
 }
 
-/// `SOCKET[:/PATH][?QUERY]`, as the `ws` library of Node has it: the first colon ends the socket's name.
+/// Parses `SOCKET[:/PATH][?QUERY]`, as the `ws` library of Node has it: the first colon ends the socket's name.
 fn web_socket_of_this_machine(text: &str) -> Result<WsUnixAddress> {
     let (name, path) = text.split_once(':').unwrap_or((text, ""));
     check_request_path(path)?;
@@ -429,7 +429,7 @@ fn web_socket_of_this_machine(text: &str) -> Result<WsUnixAddress> {
     Ok(WsUnixAddress { name, path: path.to_owned() })
 }
 
-/// `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`.
+/// Parses `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`.
 fn host_port(text: &str) -> Result<HostPort> {
     if text.is_empty() {
         return Err(Error::usage("a host and a port are missing").with_hint("write HOST:PORT, or just PORT"));
@@ -476,7 +476,7 @@ mod tests {
 
     use super::*;
 
-    /// An address as it is shown, or why it is none.
+    /// Returns an address as it is shown, or why it is not valid.
     pub(super) fn shown(text: &str) -> String {
         match text.parse::<Address>() {
             Ok(address) => address.to_string(),

@@ -1,4 +1,4 @@
-//! What can go wrong on the way of a message, and the questions that callers ask of it.
+//! The error type: what can go wrong with a message or connection, and the questions that callers ask about it.
 
 use std::fmt;
 use std::io;
@@ -9,10 +9,10 @@ use unstick_wire::{DecodeError, EncodeError, SpecError};
 use crate::advice::{Advice, Advised};
 use crate::limits;
 
-/// Why something could not be done, in one sentence, with a hint where one is known.
+/// Why an operation failed, in one sentence, with a hint where one is known.
 #[derive(Debug)]
 pub struct Error {
-    /// In a box, so that results are small where nothing fails.
+    /// In a box, so that a `Result` is small when nothing fails.
     inner: Box<Inner>,
 }
 
@@ -25,12 +25,12 @@ struct Inner {
     cut: bool,
 }
 
-/// A message that had not arrived whole when its connection was lost.
+/// A message that had only partly arrived when its connection was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
-    /// How it begins: at most [`UNFINISHED_SHOWN`](limits::UNFINISHED_SHOWN) bytes.
+    /// Its first bytes: at most [`UNFINISHED_SHOWN`](limits::UNFINISHED_SHOWN).
     pub beginning: Vec<u8>,
-    /// Bytes that had arrived of it.
+    /// Number of its bytes that had arrived.
     pub length: usize,
 }
 
@@ -53,15 +53,15 @@ enum Kind {
         what: String,
         after: Duration,
     },
-    /// Two ends that have met, and do not come to terms.
+    /// The two ends have connected, but their handshake fails.
     Handshake(String),
-    /// The peer broke what its transport makes messages with.
+    /// The peer violated the protocol with which its transport makes messages.
     Protocol(String),
     Decode(DecodeError),
     Encode(EncodeError),
-    /// A message that cannot be written as it is.
+    /// A message that cannot be sent as it is.
     Unfit(String),
-    /// A datagram that is larger than any can be.
+    /// A message that is too long for any datagram.
     TooLarge {
         length: usize,
         source: io::Error,
@@ -70,19 +70,19 @@ enum Kind {
         what: &'static str,
         source: io::Error,
     },
-    /// Unfinished messages held more together than they may, and this one was the longest.
+    /// Unfinished messages together held more memory than allowed, and this one was the longest.
     OverBudget(usize),
     Closed,
     /// The queue has no room.
     Full,
     Exited(Exited),
-    /// Content that is not what its hash says.
+    /// Content that does not match its hash.
     #[cfg_attr(not(feature = "transfer"), allow(dead_code))]
     Mismatch(String),
     Other(String),
 }
 
-/// A process that did not end in order.
+/// A process that did not end with status 0.
 #[derive(Debug, Clone)]
 pub(crate) struct Exited {
     command: String,
@@ -94,12 +94,12 @@ impl Exited {
         Self { command, status }
     }
 
-    /// Whether that is what an error of the system's kind is about.
+    /// Returns the process, if the `io::Error` is about one.
     pub(crate) fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// As a shell counts it: 128 and the signal's number, where it was one.
+    /// The exit status as a shell counts it: 128 plus the signal's number if a signal ended the process.
     fn code(&self) -> i32 {
         #[cfg(unix)]
         if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&self.status) {
@@ -117,7 +117,7 @@ impl fmt::Display for Exited {
 
 impl std::error::Error for Exited {}
 
-/// What callers get from everything that can fail.
+/// The result of every operation that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -126,12 +126,12 @@ impl Error {
         Self { inner: Box::new(Inner { kind, hint: None, advice: None, unfinished: None, cut: false }) }
     }
 
-    /// Something written that means nothing.
+    /// Creates a usage error: the given text is not valid.
     pub fn usage(what: impl Into<String>) -> Self {
         Self::new(Kind::Usage(what.into()))
     }
 
-    /// A name that does not resolve, an address that cannot be bound or connected to.
+    /// Creates an error for a name that does not resolve, or an address that cannot be bound or connected to.
     pub fn unreachable(what: impl Into<String>, source: impl Into<Option<io::Error>>) -> Self {
         Self::new(Kind::Unreachable { what: what.into(), source: source.into() })
     }
@@ -144,7 +144,7 @@ impl Error {
         Self::new(Kind::Protocol(what.into()))
     }
 
-    /// A time limit that passed: `what` is what was waited for.
+    /// Creates an error for a timeout: `what` names what was waited for.
     pub fn timed_out(what: impl Into<String>, after: Duration) -> Self {
         Self::new(Kind::TimedOut { what: what.into(), after })
     }
@@ -153,7 +153,7 @@ impl Error {
         Self::new(Kind::OverBudget(most)).with_advice(Advice::AllowMorePending)
     }
 
-    /// What the system refused, with what it was that it refused in front.
+    /// Creates an error from the operating system's error. `what` names what the system refused, and stands in front.
     pub fn io(what: &'static str, source: io::Error) -> Self {
         match Exited::of(&source) {
             Some(exited) => Self::new(Kind::Exited(exited.clone())),
@@ -166,7 +166,7 @@ impl Error {
         }
     }
 
-    /// A datagram that could not be sent.
+    /// Creates an error for a datagram that could not be sent.
     #[cold]
     pub(crate) fn datagram(length: usize, source: io::Error, too_large: impl FnOnce() -> String) -> Self {
         if !is_too_large(&source) {
@@ -184,17 +184,18 @@ impl Error {
         Self::new(Kind::Closed)
     }
 
-    /// A message that cannot be written as it is, in one sentence: [`is_message_rejected`](Self::is_message_rejected).
+    /// Creates an error for a message that cannot be sent as it is, in one sentence:
+    /// [`is_message_rejected`](Self::is_message_rejected).
     pub fn unfit(what: impl Into<String>) -> Self {
         Self::new(Kind::Unfit(what.into()))
     }
 
-    /// Anything else that went wrong, in one sentence.
+    /// Creates an error for anything else, in one sentence.
     pub fn other(what: impl Into<String>) -> Self {
         Self::new(Kind::Other(what.into()))
     }
 
-    /// A file whose content is not what its hash says.
+    /// Creates an error for a file whose content does not match its hash.
     #[cfg(all(unix, feature = "transfer"))]
     pub(crate) fn mismatch(what: impl Into<String>) -> Self {
         Self::new(Kind::Mismatch(what.into()))
@@ -204,18 +205,18 @@ impl Error {
         Self::new(Kind::Other(format!("`{command}` failed ({status}): its message has no reply")))
     }
 
-    /// A task of this program has panicked: a bug.
+    /// Creates an error for a task of this program that has panicked, which is a bug.
     pub(crate) fn panicked(what: &str) -> Self {
         Self::new(Kind::Other(format!("{what} panicked, which is a bug in unstick")))
     }
 
-    /// The output is closed: nobody reads any more.
+    /// Creates an error for an output that is closed: nobody reads it any more.
     #[doc(hidden)]
     pub fn output_closed() -> Self {
         Self::closed()
     }
 
-    /// Adds what to do about it, or what is known besides.
+    /// Adds a hint: what to do about it, or what else is known.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.inner.hint = Some(hint.into());
@@ -236,13 +237,13 @@ impl Error {
         self
     }
 
-    /// Takes the advice away, where the caller has followed it already.
+    /// Removes the advice, when the caller has followed it already.
     pub(crate) fn without_advice(mut self) -> Self {
         self.inner.advice = None;
         self
     }
 
-    /// Says what it was that the system refused, where that is known better than here: `sending: broken pipe` becomes
+    /// Replaces the name of what the system refused, when the caller knows it better: `sending: broken pipe` becomes
     /// `standard output: broken pipe`.
     #[doc(hidden)]
     #[must_use]
@@ -253,7 +254,7 @@ impl Error {
         self
     }
 
-    /// Says of what a message's error is: `the answer cannot be sent: the message contains ...`.
+    /// Puts what the message's error is about in front: `the answer cannot be sent: the message contains ...`.
     pub(crate) fn in_front(self, what: &str) -> Self {
         let text = format!("{what}: {self}");
         Self {
@@ -267,39 +268,40 @@ impl Error {
         }
     }
 
-    /// Adds what had arrived of a message that is now lost; nothing where that is empty.
+    /// Adds what had arrived of a message that is now lost, if anything had.
     #[must_use]
     pub(crate) fn with_unfinished(mut self, arrived: &[u8]) -> Self {
         self.inner.unfinished = Unfinished::new(arrived).or(self.inner.unfinished);
         self
     }
 
-    /// What had arrived of a message that was lost with its connection.
+    /// Returns what had arrived of a message that was lost with its connection.
     pub fn unfinished(&self) -> Option<&Unfinished> {
         self.inner.unfinished.as_ref()
     }
 
-    /// What a caller can change so that it succeeds, where something is known. It is not part of the hint.
+    /// Returns what a caller can change so that it succeeds, if anything is known. It is not part of the hint.
     pub fn advice(&self) -> Option<&Advice> {
         self.inner.advice.as_ref()
     }
 
-    /// What to do about it, or what is known besides. What a caller can change is the [`advice`](Self::advice).
+    /// Returns what to do about it, or what else is known. What a caller can change is the [`advice`](Self::advice).
     pub fn hint(&self) -> Option<&str> {
         self.inner.hint.as_deref()
     }
 
-    /// What was written means nothing.
+    /// Whether the given text is not valid.
     pub fn is_usage(&self) -> bool {
         matches!(self.inner.kind, Kind::Usage(_))
     }
 
-    /// Could not connect, bind, resolve or verify.
+    /// Whether connecting, binding, resolving or verifying failed.
     pub fn is_unreachable(&self) -> bool {
         matches!(self.inner.kind, Kind::Unreachable { .. } | Kind::Handshake(_))
     }
 
-    /// The two ends have met and did not come to terms. A listener that says this of a client goes on at once.
+    /// Whether the two ends connected but their handshake failed. A listener that reports this about a client goes on
+    /// at once.
     pub fn is_handshake(&self) -> bool {
         matches!(self.inner.kind, Kind::Handshake(_))
     }
@@ -309,13 +311,13 @@ impl Error {
         self.inner.cut
     }
 
-    /// Unfinished messages of many links held more than their [`PendingBudget`](crate::PendingBudget), and this link's was the
-    /// longest.
+    /// Whether the unfinished messages of many links held more than their [`PendingBudget`](crate::PendingBudget), and
+    /// this link's was the longest.
     pub fn is_over_budget(&self) -> bool {
         matches!(self.inner.kind, Kind::OverBudget(_))
     }
 
-    /// A time limit passed: while connecting, or within a frame.
+    /// Whether a timeout passed: while connecting, or within a frame.
     pub fn is_timeout(&self) -> bool {
         match &self.inner.kind {
             Kind::TimedOut { .. } => true,
@@ -324,7 +326,7 @@ impl Error {
         }
     }
 
-    /// The peer broke the framing, or ended inside a frame.
+    /// Whether the peer broke the framing, or ended inside a frame.
     pub fn is_framing(&self) -> bool {
         match &self.inner.kind {
             Kind::Decode(error) => !error.is_timeout(),
@@ -333,35 +335,35 @@ impl Error {
         }
     }
 
-    /// The message cannot be sent as it is; the link goes on.
+    /// Whether the message cannot be sent as it is. The link goes on.
     pub fn is_message_rejected(&self) -> bool {
         matches!(self.inner.kind, Kind::Encode(_) | Kind::Unfit(_) | Kind::TooLarge { .. })
     }
 
-    /// The connection was reset or aborted by the peer.
+    /// Whether the peer reset or aborted the connection.
     pub fn is_reset(&self) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
         self.io_kind()
             .is_some_and(|kind| matches!(kind, ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected))
     }
 
-    /// A file's content is not what its hash says, or nothing proves that it is.
+    /// Whether a file's content does not match its hash, or nothing proves that it does.
     pub fn is_mismatch(&self) -> bool {
         matches!(self.inner.kind, Kind::Mismatch(_))
     }
 
-    /// The sending side was already ended.
+    /// Whether the sending side had already ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.inner.kind, Kind::Closed)
     }
 
-    /// The message was not sent because the queue is full: the peer reads more slowly than it is sent to. It can be sent again,
-    /// once [`Sender::writable`](crate::Sender::writable) says so.
+    /// Whether the message was not sent because the queue is full: the peer reads more slowly than this end sends. The
+    /// caller can send it again once [`Sender::writable`](crate::Sender::writable) returns.
     pub fn is_full(&self) -> bool {
         matches!(self.inner.kind, Kind::Full)
     }
 
-    /// The status that the process at the other end ended with, where that was not in order: as a shell counts it.
+    /// Returns the exit status of the process at the other end, as a shell counts it, if the process failed.
     pub fn exit_status(&self) -> Option<i32> {
         match &self.inner.kind {
             Kind::Exited(exited) => Some(exited.code()),
@@ -369,7 +371,7 @@ impl Error {
         }
     }
 
-    /// The kind of the operating system's error, if it was one.
+    /// Returns the kind of the operating system's error, if it is one.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match &self.inner.kind {
             Kind::Io { source, .. } | Kind::Unreachable { source: Some(source), .. } => Some(source.kind()),
@@ -402,7 +404,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The system's way to say that no datagram can be so long.
+/// Whether the system says that no datagram can be so long.
 pub(crate) fn is_too_large(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
@@ -410,10 +412,11 @@ pub(crate) fn is_too_large(error: &io::Error) -> bool {
     return error.raw_os_error() == Some(10_040); // WSAEMSGSIZE
 }
 
-/// The system's words without the number behind them, beginning small as the rest of the sentence does.
+/// Returns the system's wording without the error number after it. It begins in lower case, as the rest of the sentence
+/// does.
 pub fn plain(error: &io::Error) -> String {
     let text = error.to_string();
-    // What the standard library says before the resolver's own words, which suffice.
+    // The standard library puts this in front of the resolver's own words, which suffice.
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 pub struct Framings {
     /// How the peer's messages are framed.
     pub inbound: Framing,
-    /// How ours are.
+    /// How this end's messages are framed.
     pub outbound: Framing,
 }
 
@@ -23,7 +23,7 @@ impl Framings {
         Self { inbound: framing.clone(), outbound: framing }
     }
 
-    /// The framings of whoever has this role: what it sends, and what the other side does.
+    /// The framings as seen by this role: what it sends, and what the other side sends.
     #[must_use]
     pub fn as_seen_by(&self, role: Role) -> Self {
         Self { inbound: self.inbound.sent_by(role.other()), outbound: self.outbound.sent_by(role) }
@@ -39,9 +39,9 @@ impl From<Framing> for Framings {
 /// An address with the framing that was written in front of it, if any: `u32be+tcp://:7000`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FramedAddress {
-    /// Where.
+    /// The address.
     pub address: Address,
-    /// In what frames; only ever on a stream.
+    /// The framing; only a stream has one.
     pub framing: Option<Framing>,
 }
 

@@ -1,6 +1,6 @@
 //! `serial:PATH?baud=115200,parity=even`: a serial line's path and settings.
 //!
-//! Not here: opening it, which is [`crate::endpoint`].
+//! Not here: opening the line, which is in [`crate::endpoint`].
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,22 +15,22 @@ use crate::error::{Error, Result};
 pub struct SerialLine {
     /// The device, such as `/dev/ttyUSB0`.
     pub path: PathBuf,
-    /// Bits a second, those of start, parity and stop included. 9600.
+    /// Bits a second, including start, parity and stop bits. Default: 9600.
     pub baud: u32,
-    /// Bits of a byte: 5 to 8. 8.
+    /// Bits of a byte: 5 to 8. Default: 8.
     pub data: u8,
-    /// The bit that guards a byte. None.
+    /// The parity bit of each byte. Default: none.
     pub parity: Parity,
-    /// Stop bits: 1 or 2. 1.
+    /// Stop bits: 1 or 2. Default: 1.
     pub stop: u8,
-    /// How a receiver makes its sender wait. Not at all.
+    /// How a receiver makes its sender wait. Default: not at all.
     pub flow: Flow,
 }
 
-/// The bit that guards a byte.
+/// The parity bit of each byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Parity {
-    /// No such bit.
+    /// No parity bit.
     #[default]
     None,
     /// An odd number of ones.
@@ -51,24 +51,24 @@ pub enum Flow {
     Software,
 }
 
-/// Bits a second where nothing is said: what terminals and programs for serial lines begin with.
+/// Default bits a second: what terminals and programs for serial lines start with.
 const BAUD: u32 = 9600;
 
-/// The settings, with their values.
+/// The settings, with their possible values.
 const SETTINGS: &str = "baud=N, data=5 to 8, parity=none, odd or even, stop=1 or 2, flow=none, hardware or software";
 
 impl SerialLine {
-    /// This line with 9600 baud, 8 data bits, no parity, 1 stop bit and no flow control.
+    /// Creates a line with 9600 baud, 8 data bits, no parity, 1 stop bit and no flow control.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), baud: BAUD, data: 8, parity: Parity::None, stop: 1, flow: Flow::None }
     }
 
-    /// Bits on the line for each byte: a start bit, the byte, its parity and its stop bits.
+    /// Number of bits on the line for each byte: a start bit, the byte, its parity and its stop bits.
     pub fn bits_per_byte(&self) -> u32 {
         1 + u32::from(self.data) + u32::from(self.parity != Parity::None) + u32::from(self.stop)
     }
 
-    /// `PATH[?KEY=VALUE,...]`; `///PATH`, as URLs have it, is the same as `/PATH`.
+    /// Parses `PATH[?KEY=VALUE,...]`. `///PATH`, as URLs have it, is the same as `/PATH`.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let (path, settings) = text.split_once('?').map_or((text, None), |(path, settings)| (path, Some(settings)));
         let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
@@ -95,7 +95,7 @@ impl SerialLine {
         };
         let number = parse_number::<u32>(value);
         match (key, number, value) {
-            // 0 hangs up.
+            // A rate of 0 means to hang up.
             ("baud", Some(baud), _) if baud > 0 => self.baud = baud,
             ("data", Some(bits @ 5..=8), _) => self.data = bits as u8,
             ("stop", Some(bits @ 1..=2), _) => self.stop = bits as u8,
@@ -116,7 +116,7 @@ impl SerialLine {
     }
 }
 
-/// What was meant by a setting that is none, in the words of other programs for serial lines.
+/// Guesses what was meant by an unknown setting, from the words of other programs for serial lines.
 fn no_setting(setting: &str) -> Error {
     let (key, value) = setting.split_once('=').map_or((setting, ""), |(key, value)| (key, value));
     let value = if value.is_empty() { "N" } else { value };
@@ -141,13 +141,13 @@ fn no_setting(setting: &str) -> Error {
     Error::usage(format!("`{setting}` is not a setting of a serial line")).with_hint(hint)
 }
 
-/// Whether it is data bits, parity and stop bits in three characters: `8N1`.
+/// Whether the text is data bits, parity and stop bits in three characters: `8N1`.
 fn is_short(frame: &[u8]) -> bool {
     matches!(frame, [b'5'..=b'8', b'n' | b'N' | b'o' | b'O' | b'e' | b'E', b'1' | b'2'])
 }
 
-/// What would be the address of a serial line if `serial:` stood in front: a device's path, and a number behind it that is
-/// its baud rate.
+/// Returns the address of a serial line, if the text would be one with `serial:` in front: a device's path, then a
+/// number that is its baud rate.
 pub(super) fn meant(text: &str) -> Option<String> {
     let (path, baud) = match text.rsplit_once(':') {
         Some((path, baud)) if parse_number::<u32>(baud).is_some() => (path, Some(baud)),
