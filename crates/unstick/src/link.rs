@@ -1,6 +1,6 @@
-//! The waist: an endpoint with a framing, which sends and receives whole messages.
+//! A link: an endpoint with a framing, which sends and receives whole messages. All services sit on top of it.
 //!
-//! Not here: what a frame looks like (`wire`), and what a socket is ([`crate::endpoint`]). Services see only this.
+//! Not here: what a frame looks like (`wire`), and what a socket is ([`crate::endpoint`]). Services see only links.
 
 mod buffer_pool;
 mod outbox;
@@ -29,13 +29,13 @@ pub struct Link {
     addrs: PeerAddrs,
     sender: Sender,
     receiver: Receiver,
-    /// What the client of a WebSocket asked for.
+    /// The request with which a client opened a WebSocket.
     request: Option<Arc<endpoint::Request>>,
 }
 
 impl Link {
-    /// Puts a framing around a stream. Of a preset whose sides differ this is the client's, unless the framings are
-    /// somebody else's [already](Framings::as_seen_by).
+    /// Puts a framing around a stream. If a preset's two sides differ, this end takes the client's side, unless the
+    /// framings already have [a role](Framings::as_seen_by).
     ///
     /// ```
     /// use unstick::endpoint::{PeerAddrs, StreamTransport};
@@ -57,11 +57,11 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// Where the outbound framing can only be read.
+    /// If the outbound framing can only be read.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime: a task of it writes what is sent.
+    /// Outside of a tokio runtime, because one of its tasks writes the messages.
     pub fn framed(end: StreamTransport, framings: &Framings, options: &Options) -> Result<Self> {
         let framings = framings.as_seen_by(Role::Client);
         let mut encoder = framings.outbound.encoder()?;
@@ -71,18 +71,18 @@ impl Link {
             decoder.follow(&inbound);
         }
         decoder.set_frame_timeout(options.frame_timeout);
-        // Of the framings that do not keep boundaries, one waits for a silence.
+        // One of the framings that do not keep boundaries waits for a silence.
         let timed = options.frame_timeout.is_some() || !framings.inbound.keeps_boundaries();
         let sender = Sender::stream(end.writer, encoder);
         let receiver = Receiver::stream(end.reader, decoder, timed, sender.turn(), options.pending.share());
         Ok(Self { addrs: end.names, sender, receiver, request: None })
     }
 
-    /// A link over any end: a stream is put in frames, a datagram already is a message.
+    /// Makes a link over any transport: a stream gets a framing, a datagram already is a message.
     ///
     /// # Errors
     ///
-    /// A usage error where a stream comes without a framing, or its framing can only be read.
+    /// A usage error if a stream has no framing, or its framing can only be read.
     ///
     /// # Panics
     ///
@@ -108,27 +108,27 @@ impl Link {
         }
     }
 
-    /// Who is at either end, as text and as addresses.
+    /// Returns the names of both ends, as text and as addresses.
     pub fn addrs(&self) -> &PeerAddrs {
         &self.addrs
     }
 
-    /// The peer's address and port, where its transport has such: TCP, UDP, TLS and WebSocket do.
+    /// Returns the peer's address and port, if its transport has them: TCP, UDP, TLS and WebSocket do.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.addrs.peer_addr
     }
 
-    /// This side's address and port, where its transport has such.
+    /// Returns this end's address and port, if its transport has them.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.addrs.local_addr
     }
 
-    /// What the client of a WebSocket asked for as it opened it, where this end is the server.
+    /// Returns the request with which a client opened a WebSocket, if this end is the server.
     pub fn request(&self) -> Option<&endpoint::Request> {
         self.request.as_deref()
     }
 
-    /// The two directions, to be used by two tasks.
+    /// Splits the link into its two directions, for use by two tasks.
     pub fn split(self) -> (Sender, Receiver) {
         (self.sender, self.receiver)
     }
@@ -139,7 +139,8 @@ impl Link {
     ///
     /// As [`Sender::send`].
     pub fn send<'a>(&'a self, message: &'a [u8]) -> impl Future<Output = Result<()>> + Send + 'a {
-        // Not an async fn: its future would borrow the receiving half too, and no task could be spawned with it.
+        // This is not an async fn: its future would borrow the receiving half too, and no task could be spawned with
+        // it.
         self.sender.send(message)
     }
 
@@ -171,7 +172,7 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// As [`connect`](fn@connect), and where the address means nothing.
+    /// As [`connect`](fn@connect), and if the address is not valid.
     pub async fn connect<A: TryInto<Address>>(address: A, framing: impl Into<Framings>) -> Result<Self>
     where
         Error: From<A::Error>,
@@ -194,7 +195,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// As [`connect`](fn@connect), and where the address means nothing.
+    /// As [`connect`](fn@connect), and if the address is not valid.
     pub async fn connect<A: TryInto<Address>>(&self, address: A, framing: impl Into<Framings>) -> Result<Link>
     where
         Error: From<A::Error>,
@@ -207,7 +208,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// As [`listen`](fn@listen), and where the address means nothing.
+    /// As [`listen`](fn@listen), and if the address is not valid.
     pub async fn listen<A: TryInto<Address>>(&self, address: A, framing: impl Into<Framings>) -> Result<Listener>
     where
         Error: From<A::Error>,
@@ -229,12 +230,12 @@ pub async fn connect(address: &Address, framings: Option<&Framings>, options: &O
     Link::new(endpoint::connect(address, options).await?, framings.as_ref(), options)
 }
 
-/// Binds an address to be connected to.
+/// Binds an address, so that peers can connect to it.
 ///
 /// # Errors
 ///
-/// [`Error::is_unreachable`] where the address cannot be bound; the hint says who holds it, where that can be known. A
-/// usage error where a stream comes without a framing.
+/// [`Error::is_unreachable`] if the address cannot be bound; the hint names the program that holds it, if that is
+/// known. A usage error if a stream has no framing.
 ///
 /// Cancel safe: nothing remains bound.
 pub async fn listen(address: &Address, framings: Option<&Framings>, options: &Options) -> Result<Listener> {
@@ -246,21 +247,22 @@ pub async fn listen(address: &Address, framings: Option<&Framings>, options: &Op
     Ok(Listener { endpoint, framings, options: Box::new(options.clone()) })
 }
 
-/// A bound address that peers connect to. Dropping it lets nobody in any more; the links that it has accepted go on. On
-/// UDP the address is free again when the last of them has gone.
+/// A bound address that peers connect to. After it is dropped, nobody can connect; links that it has accepted go on. On
+/// UDP the address is free again when the last of these links is gone.
 pub struct Listener {
     endpoint: Box<dyn Accept>,
     framings: Option<Framings>,
-    /// In a box: they are many.
+    /// In a box, because they are large.
     options: Box<Options>,
 }
 
 impl Listener {
-    /// Listens on an address, with default options: `Listener::bind("127.0.0.1:8080", Framing::lines())`. Port 0 is any free one.
+    /// Listens on an address, with default options: `Listener::bind("127.0.0.1:8080", Framing::lines())`. Port 0 means
+    /// any free port.
     ///
     /// # Errors
     ///
-    /// As [`listen`](fn@listen), and where the address means nothing.
+    /// As [`listen`](fn@listen), and if the address is not valid.
     pub async fn bind<A: TryInto<Address>>(address: A, framing: impl Into<Framings>) -> Result<Self>
     where
         Error: From<A::Error>,
@@ -268,11 +270,11 @@ impl Listener {
         Options::default().listen(address, framing).await
     }
 
-    /// The next peer's link.
+    /// Accepts the next peer and returns its link.
     ///
     /// # Errors
     ///
-    /// What concerns one connection, or a lack of open files; the listener can go on.
+    /// An error of one connection, or a lack of open files. The listener can go on.
     ///
     /// Cancel safe: no connection is lost.
     pub async fn accept(&mut self) -> Result<Link> {
@@ -280,7 +282,7 @@ impl Listener {
         Link::new(end, self.framings.as_ref(), &self.options)
     }
 
-    /// The same before it is put in frames: for whoever moves bytes. Cancel safe.
+    /// Accepts the next peer without a framing: for callers that move bytes. Cancel safe.
     ///
     /// # Errors
     ///
@@ -289,29 +291,30 @@ impl Listener {
         self.endpoint.accept().await
     }
 
-    /// The address and port that it is really bound to, where its transport has such; the first, where there are several.
+    /// Returns the address and port that it is actually bound to, if its transport has them; the first, if there are
+    /// several.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.addresses().iter().find_map(|address| address.parse::<Address>().ok()?.socket_addr())
     }
 
-    /// The addresses that it is really bound to, as `tcp://127.0.0.1:8080`.
+    /// Returns the addresses that it is actually bound to, as `tcp://127.0.0.1:8080`.
     pub fn addresses(&self) -> &[String] {
         self.endpoint.addresses()
     }
 
-    /// Whether one connection was handed over in place of a socket to listen on (systemd's `Accept=yes`):
+    /// Whether systemd handed over one connection in place of a listening socket (`Accept=yes`). Then
     /// [`accept`](Self::accept) returns it once, and nobody else ever connects.
     pub fn serves_one(&self) -> bool {
         self.endpoint.serves_one()
     }
 
-    /// Where a listener for datagrams reports those that reached no session; `None` on other transports. What it holds goes
-    /// on counting when the listener has gone.
+    /// Returns where a datagram listener reports datagrams that reached no session; `None` on other transports. It goes
+    /// on counting when the listener is gone.
     pub fn notices(&self) -> Option<std::sync::Arc<endpoint::Notices>> {
         self.endpoint.notices()
     }
 
-    /// Messages of peers that were not let in: on UDP, those beyond `max_sessions` at once.
+    /// Number of messages from peers that were refused: on UDP, those beyond `max_sessions` at once.
     pub fn refused(&self) -> u64 {
         self.endpoint.refused()
     }

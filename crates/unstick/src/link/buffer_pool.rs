@@ -1,23 +1,23 @@
-//! Write buffers between two uses: idle connections hold none, and busy ones need not grow theirs anew.
+//! Keeps unused write buffers: idle connections hold none, and busy ones need not grow a new one.
 
 use std::cell::RefCell;
 
 use crate::limits;
 
-/// Buffers that a thread keeps.
+/// Number of buffers that a thread keeps.
 const KEPT: usize = 4;
 
 thread_local! {
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An empty buffer, grown already where there is one.
+/// Takes an empty buffer, already grown if the pool has one.
 pub(super) fn take() -> Vec<u8> {
-    // While a thread ends, it has none.
+    // While a thread ends, its pool is already gone.
     SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten().unwrap_or_default()
 }
 
-/// Gives a buffer back.
+/// Returns a buffer to the pool.
 pub(super) fn give(mut buffer: Vec<u8>) {
     if buffer.capacity() == 0 || buffer.capacity() > 2 * limits::MAX_QUEUE {
         return;

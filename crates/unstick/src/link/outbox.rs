@@ -1,4 +1,4 @@
-//! The queue of a stream's frames and its writer, which drains it and flushes when it is empty.
+//! The queue of a stream's frames, and its writer, which drains the queue and flushes when it is empty.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,12 +18,12 @@ use crate::endpoint::StreamWrite;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// A sender's hold on the queue. When the last is dropped, the writer ends the connection after what waits.
+/// A sender's handle to the queue. When the last one is dropped, the writer writes what waits and ends the connection.
 pub(super) struct SenderHandle {
     outbox: Arc<Outbox>,
 }
 
-/// A receiver's hold on the queue of the same link.
+/// A receiver's handle to the queue of the same link.
 pub(super) struct ReplyHint {
     outbox: Arc<Outbox>,
 }
@@ -31,15 +31,15 @@ pub(super) struct ReplyHint {
 /// What senders, the writer and the link's receiver share.
 struct Outbox {
     queue: Mutex<Queue>,
-    /// The queue has been taken by the writer, or written, or has failed.
+    /// Notified when the writer takes the queue, or has written it, or fails.
     progress: Notify,
     mailboxes: AtomicUsize,
-    /// Something has been received since something was last sent. Who answers is likely to send one message and wait
-    /// for the next: it is written at once, without the detour over a task.
+    /// Whether something has been received since the last send. A peer that answers is likely to send one message and
+    /// wait for the next. So that message is written at once, without the detour over a task.
     turn: AtomicBool,
-    /// Bytes that the system has taken.
+    /// Number of bytes that the system has taken.
     taken: AtomicU64,
-    /// Where the writer runs.
+    /// The runtime on which the writer runs.
     runtime: Handle,
 }
 
@@ -47,23 +47,23 @@ struct Outbox {
 pub(super) struct Queue {
     encoder: Encoder,
     frames: Vec<u8>,
-    /// Frames are records for an end that takes messages.
+    /// Whether frames are records for a message transport.
     records: bool,
-    /// What is not UTF-8 is refused.
+    /// Whether messages that are not UTF-8 are refused.
     text_only: bool,
     /// The connection, while no task writes to it: the queue is then empty.
     idle: Option<Box<dyn StreamWrite>>,
-    /// Wakes the writer where it waits for the peer to read.
+    /// Wakes the writer while it waits for the peer to read.
     writer: Option<Waker>,
-    /// Somebody waits for progress.
+    /// Whether somebody waits for progress.
     watched: bool,
-    /// Nothing more can be sent.
+    /// Whether nothing more can be sent.
     shut: bool,
     aborting: bool,
-    /// Batches that the writer has taken, and written.
+    /// Number of batches that the writer has taken, and has written.
     taken: u64,
     written: u64,
-    /// The writer has ended: in order or with an error.
+    /// Set when the writer has ended: in order or with an error.
     ended: Option<Result<(), io::Error>>,
 }
 
@@ -72,7 +72,8 @@ fn not_text() -> Error {
     Error::unfit("the message is not UTF-8, which text has to be").with_advice(Advice::AllowBinaryMessages)
 }
 
-/// Why a message has no frame. Where frames are records, the limit is the transport's, and its framing has no `max`.
+/// Returns the error of a message that cannot be encoded. For records the limit is the transport's, and its framing has
+/// no `max`.
 #[cold]
 fn unsendable(error: EncodeError, records: bool) -> Error {
     match error {
@@ -83,14 +84,14 @@ fn unsendable(error: EncodeError, records: bool) -> Error {
     }
 }
 
-/// Whether the queue takes another message.
+/// Whether the queue has room for another message.
 pub(super) enum Capacity {
     Some,
     None,
 }
 
 impl Queue {
-    /// Queues a message; `None` where the queue is full.
+    /// Queues a message; `None` if the queue is full.
     #[inline]
     pub(super) fn push(&mut self, message: &[u8]) -> Result<Option<()>> {
         match self.room()? {
@@ -99,7 +100,7 @@ impl Queue {
         }
     }
 
-    /// The same of what is to be a binary message, where there is such a thing.
+    /// Queues a message as a binary one, if the transport has such a kind; `None` if the queue is full.
     pub(super) fn push_binary(&mut self, message: &[u8]) -> Result<Option<()>> {
         let at = self.frames.len();
         let queued = self.push(message)?;
@@ -150,7 +151,7 @@ impl Queue {
         }
     }
 
-    /// How many batches will have been written when all that waits now has been.
+    /// Returns the number of batches that will have been written once everything that waits now is written.
     pub(super) fn flushed_at(&self) -> u64 {
         self.taken + u64::from(!self.frames.is_empty())
     }
@@ -160,7 +161,7 @@ impl Queue {
     }
 }
 
-/// The same error again: senders ask more than once.
+/// Copies an error, because senders ask for it more than once.
 fn again(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
@@ -172,7 +173,7 @@ fn again(error: &io::Error) -> io::Error {
 }
 
 impl SenderHandle {
-    /// The writer will run on the runtime that this is called on.
+    /// Creates the queue. The writer will run on the runtime that calls this.
     pub(super) fn new(writer: Box<dyn StreamWrite>, encoder: Encoder) -> Self {
         let queue = Queue {
             encoder,
@@ -199,7 +200,7 @@ impl SenderHandle {
         Self { outbox: Arc::new(outbox) }
     }
 
-    /// The same for an end that takes messages.
+    /// Makes the queue hold records, for a message transport.
     pub(super) fn of_records(self, text_only: bool) -> Self {
         let mut queue = self.lock();
         (queue.records, queue.text_only) = (true, text_only);
@@ -216,20 +217,20 @@ impl SenderHandle {
         self.outbox.lock()
     }
 
-    /// Lets go of the queue, and sees to it that what is in it is written.
+    /// Releases the queue, and makes sure that its content is written.
     ///
     /// # Errors
     ///
-    /// Where the connection is lost.
+    /// If the connection is lost.
     #[inline]
     pub(super) fn unlock(&self, queue: MutexGuard<'_, Queue>) -> Result<()> {
         if queue.idle.is_some() && !queue.frames.is_empty() { self.write(queue) } else { Ok(()) }
     }
 
-    /// Looks at the queue after each step of its writer, until there is an answer.
+    /// Calls `ready` after each step of the writer, until it returns an answer.
     pub(super) async fn wait<T>(&self, mut ready: impl FnMut(&mut Queue) -> Option<Result<T>>) -> Result<T> {
         loop {
-            // Made before the look, so that no step between the two is missed.
+            // Created before the check, so that no step between the two is missed.
             let progress = self.outbox.progress.notified();
             if let Some(answer) = self.look(&mut ready) {
                 return answer;
@@ -245,19 +246,19 @@ impl SenderHandle {
         self.unlock(queue).err().map(Err).or(answer)
     }
 
-    /// Bytes that the system has taken so far.
+    /// Number of bytes that the system has taken so far.
     pub(super) fn taken(&self) -> u64 {
         self.outbox.taken.load(Ordering::Relaxed)
     }
 
-    /// Nothing more can be sent; what waits is written, and then the sending side ends.
+    /// Accepts no more messages; what waits is written, and then the sending side ends.
     pub(super) fn finish(&self) {
         let mut queue = self.lock();
         queue.shut = true;
         self.start(queue);
     }
 
-    /// What waits is thrown away.
+    /// Throws away what waits, and ends the connection.
     pub(super) fn abort(&self) {
         let mut queue = self.lock();
         queue.shut = true;
@@ -299,7 +300,7 @@ impl SenderHandle {
         Ok(())
     }
 
-    /// Starts the writer, where it does not run and has not ended.
+    /// Starts the writer, if it is not running and has not ended.
     fn start(&self, mut queue: MutexGuard<'_, Queue>) {
         if let Some(writer) = queue.idle.take() {
             drop(queue);
@@ -324,7 +325,7 @@ impl Drop for SenderHandle {
 }
 
 impl ReplyHint {
-    /// Something has been received.
+    /// Records that something has been received.
     #[inline]
     pub(super) fn comes(&self) {
         self.outbox.turn.store(true, Ordering::Relaxed);
@@ -332,7 +333,8 @@ impl ReplyHint {
 }
 
 impl Queue {
-    /// All has been written. Idle connections are to cost next to nothing: the buffer is given back.
+    /// Records that all has been written, and returns the buffer to the pool: idle connections should cost next to
+    /// nothing.
     fn rest(&mut self) {
         self.written = self.taken;
         buffer_pool::give(std::mem::take(&mut self.frames));
@@ -351,8 +353,8 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the writer its next batch, in exchange for the last one, which has been written. Where there is nothing to
-    /// do, the connection is put back.
+    /// Gives the writer its next batch, in exchange for the last one, which has been written. If there is nothing to
+    /// do, takes the connection back.
     fn take(&self, writer: &mut Option<Box<dyn StreamWrite>>, batch: &mut Vec<u8>) -> Next {
         batch.clear();
         let mut queue = self.lock();
@@ -375,7 +377,7 @@ impl Outbox {
         next
     }
 
-    /// Wakes those who wait for progress.
+    /// Releases the queue, and wakes those who wait for progress.
     fn tell(&self, mut queue: MutexGuard<'_, Queue>) {
         let watched = std::mem::take(&mut queue.watched);
         drop(queue);
@@ -384,7 +386,7 @@ impl Outbox {
         }
     }
 
-    /// Whether the connection is to be thrown away, while a write waits for the peer to read.
+    /// Waits until the connection is to be aborted, while a write waits for the peer to read.
     fn poll_aborted(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.lock();
         if queue.aborting {
@@ -395,7 +397,7 @@ impl Outbox {
     }
 }
 
-/// What the writer is to do.
+/// What the writer does next.
 enum Next {
     Write,
     Rest,
@@ -403,7 +405,7 @@ enum Next {
     Abort,
 }
 
-/// A writer's hold on the queue: where its runtime ends before it does, those who wait are told.
+/// A writer's handle to the queue. If its runtime ends before the writer does, those who wait get an error.
 struct Writing {
     outbox: Arc<Outbox>,
     done: bool,
@@ -419,8 +421,8 @@ impl Drop for Writing {
     }
 }
 
-/// The writer's task: takes all frames that wait, writes them, and again; it ends when none are left, and the system has
-/// them all.
+/// The writer's task: takes all frames that wait, writes them, and repeats. It ends when no frame is left and the
+/// system has taken them all.
 async fn write_all(writer: Box<dyn StreamWrite>, mut writing: Writing) {
     let outbox = &*writing.outbox;
     let mut writer = Some(writer);
@@ -436,14 +438,14 @@ async fn write_all(writer: Box<dyn StreamWrite>, mut writing: Writing) {
             Next::Finish => break Some(writer.shutdown().await),
             Next::Abort => {
                 writer.reset();
-                // Where there is no such thing as a reset, at least an end.
+                // A transport that has no reset at least ends.
                 poll_fn(|cx| Poll::Ready(Pin::new(&mut *writer).poll_shutdown(cx).is_ready())).await;
                 break Some(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             Next::Rest => {}
         }
     };
-    // Closed before anybody is told: what they do next may depend on it.
+    // The connection is closed before anybody is told, because what they do next may depend on it.
     drop(writer);
     if let Some(result) = result {
         let mut queue = outbox.lock();
@@ -454,7 +456,7 @@ async fn write_all(writer: Box<dyn StreamWrite>, mut writing: Writing) {
     writing.done = true;
 }
 
-/// Writes all of a batch, unless the connection is thrown away meanwhile.
+/// Writes all of a batch, unless the connection is aborted meanwhile.
 async fn write_batch(writer: &mut Box<dyn StreamWrite>, mut rest: &[u8], outbox: &Outbox) -> io::Result<()> {
     poll_fn(|cx| {
         let mut writer = Pin::new(&mut *writer);

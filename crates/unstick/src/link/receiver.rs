@@ -20,8 +20,8 @@ use crate::limits;
 
 /// Receives whole messages.
 ///
-/// [`recv`](Self::recv) is all that most need. Hot loops wait with [`readable`](Self::readable) and then take what there is
-/// with [`try_recv_ref`](Self::try_recv_ref), borrowed from the read buffer.
+/// [`recv`](Self::recv) is all that most callers need. Hot loops wait with [`readable`](Self::readable) and then take
+/// what has arrived with [`try_recv_ref`](Self::try_recv_ref), borrowed from the read buffer.
 #[derive(Debug)]
 pub struct Receiver {
     source: Source,
@@ -29,7 +29,7 @@ pub struct Receiver {
 
 #[derive(Debug)]
 enum Source {
-    /// In a box: it is large, and a link is moved from one future into the next.
+    /// In a box, because it is large, and a link moves from one future into the next.
     Stream(Box<Stream>),
     Datagrams(Datagrams),
 }
@@ -37,27 +37,27 @@ enum Source {
 struct Stream {
     reader: Box<dyn StreamRead>,
     decoder: Decoder,
-    /// Bytes of the next read; grows while reads fill it.
+    /// Size of the next read in bytes; it grows while reads fill it.
     read_size: usize,
-    /// Where time matters: a frame has a deadline, or its end is a silence.
+    /// Present where time matters: a frame has a deadline, or a silence ends it.
     timer: Option<Pin<Box<Sleep>>>,
     /// Tells the link's sender that something has been received.
     turn: Option<ReplyHint>,
-    /// What its unfinished frame holds of the budget of many.
+    /// The share of the common budget that its unfinished frame holds.
     share: Share,
-    /// That frame was too much for it, and is gone.
+    /// Whether that frame was too much for the budget, and was discarded.
     evicted: bool,
     ended: bool,
 }
 
 thread_local! {
-    /// Where small reads land: one for each thread.
+    /// The buffer for small reads: one for each thread.
     static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; limits::FIRST_READ].into());
 }
 
 struct Datagrams {
     incoming: Box<dyn RecvDatagrams>,
-    /// Arrived and not yet taken.
+    /// Messages that have arrived and have not been taken.
     batch: Batch,
     ends_both: bool,
     closings: Option<Arc<Closings>>,
@@ -110,14 +110,14 @@ impl Receiver {
         }
     }
 
-    /// From an end that takes messages, whose end is that of both directions.
+    /// Makes the receiver of a message transport, whose end ends both directions.
     pub(super) fn messages(incoming: Box<dyn RecvDatagrams>, closings: Arc<Closings>) -> Self {
         let closings = Some(closings);
         Self { source: Source::Datagrams(Datagrams { incoming, batch: Batch::default(), ends_both: true, closings }) }
     }
 
-    /// Whether a peer that has ended may still be listening: the transport knows half-close. False of processes and of
-    /// WebSocket, whose end is that of both directions.
+    /// Whether a peer that has ended its side may still be listening: the transport has half-close. It is false for
+    /// processes and WebSocket, whose end ends both directions.
     pub fn has_half_close(&self) -> bool {
         match &self.source {
             Source::Stream(stream) => !stream.reader.ends_both(),
@@ -125,7 +125,7 @@ impl Receiver {
         }
     }
 
-    /// The code and the reason with which the peer closed a WebSocket, once it has.
+    /// Returns the code and reason with which the peer closed a WebSocket, once it has.
     pub fn closing(&self) -> Option<Closing> {
         match &self.source {
             Source::Stream(_) => None,
@@ -133,8 +133,8 @@ impl Receiver {
         }
     }
 
-    /// Ready when the connection fails of a peer whose end has been received: nobody reads who would see that. `None` where the
-    /// transport cannot tell.
+    /// Waits until the connection of a peer that has ended its side fails. Nobody reads from it any more, so no read
+    /// would notice. `None` if the transport cannot tell.
     pub(crate) fn connection_lost(&mut self) -> Option<Lost<'_>> {
         match &mut self.source {
             Source::Stream(stream) => stream.reader.lost(),
@@ -142,14 +142,14 @@ impl Receiver {
         }
     }
 
-    /// Makes the connection end in a reset, where the transport can, also when the sender has ended its side.
+    /// Makes the connection end in a reset, if the transport can, even after the sender has ended its side.
     pub(crate) fn reset(&mut self) {
         if let Source::Stream(stream) = &mut self.source {
             stream.reader.reset();
         }
     }
 
-    /// Bytes of what was sent that the peer's system has not acknowledged, where that is known.
+    /// Number of sent bytes that the peer's system has not acknowledged, if that is known.
     pub(crate) fn unacknowledged(&self) -> Option<u32> {
         match &self.source {
             Source::Stream(stream) => stream.reader.unacknowledged(),
@@ -157,13 +157,12 @@ impl Receiver {
         }
     }
 
-    /// The next message; `None` when the peer has ended.
+    /// Receives the next message; `None` when the peer has ended.
     ///
     /// # Errors
     ///
-    /// Where the peer breaks the framing, ends inside a frame, or the connection is reset or cut (TLS without its
-    /// `close_notify`). On UDP,
-    /// [`Error::is_unreachable`] where a datagram that was sent found nobody: this can be called again.
+    /// If the peer breaks the framing or ends inside a frame, or the connection is reset or cut (TLS without its
+    /// `close_notify`). On UDP, [`Error::is_unreachable`] if a sent datagram reached nobody: this can be called again.
     ///
     /// Cancel safe: no byte is lost.
     pub async fn recv(&mut self) -> Result<Option<Bytes>> {
@@ -182,13 +181,13 @@ impl Receiver {
         }
     }
 
-    /// Waits until something has arrived: take it with [`try_recv_ref`](Self::try_recv_ref). False when the peer has ended and
-    /// everything has been taken.
+    /// Waits until something has arrived: take it with [`try_recv_ref`](Self::try_recv_ref). Returns false when the
+    /// peer has ended and everything has been taken.
     ///
     /// # Errors
     ///
-    /// Where the connection is reset, or a frame's deadline passed; on UDP, where a datagram that was sent found nobody,
-    /// after which this can be called again.
+    /// If the connection is reset, or a frame's deadline has passed. On UDP, if a sent datagram reached nobody; then
+    /// this can be called again.
     ///
     /// Cancel safe: no byte is lost.
     pub async fn readable(&mut self) -> Result<bool> {
@@ -206,11 +205,11 @@ impl Receiver {
         }
     }
 
-    /// The next message of those that have arrived, borrowed; `None` when another [`readable`](Self::readable) is needed.
+    /// Takes the next message that has arrived, borrowed; `None` when another [`readable`](Self::readable) is needed.
     ///
     /// # Errors
     ///
-    /// Where the peer breaks the framing or ended inside a frame.
+    /// If the peer breaks the framing or ended inside a frame.
     #[inline]
     pub fn try_recv_ref(&mut self) -> Result<Option<&[u8]>> {
         match &mut self.source {
@@ -245,8 +244,8 @@ impl Receiver {
         }
     }
 
-    /// Whether the message that is to be taken next came as a binary one (true) or as text (false); `None` where there is
-    /// none, and where the transport knows no such thing: it is WebSocket that does.
+    /// Whether the next message came as a binary one (true) or as text (false). `None` if there is no message, or the
+    /// transport makes no such difference: only WebSocket does.
     #[inline]
     pub fn next_is_binary(&self) -> Option<bool> {
         match &self.source {
@@ -255,7 +254,7 @@ impl Receiver {
         }
     }
 
-    /// What has arrived of a frame that has not ended.
+    /// Returns what has arrived of an unfinished frame.
     pub fn pending(&self) -> &[u8] {
         match &self.source {
             Source::Stream(stream) => stream.decoder.pending(),
@@ -263,16 +262,17 @@ impl Receiver {
         }
     }
 
-    /// A question about what has come first, where that is most probably no message at all: what a TLS client says to a
-    /// `line`. To be asked after the first [`readable`](Self::readable), before anything is taken. Nothing has failed.
+    /// Returns a question to the user if the first bytes are most probably not a message at all, such as a TLS client's
+    /// on a `line` listener. Call it after the first [`readable`](Self::readable), before anything is taken. Nothing
+    /// has failed.
     pub fn guess_protocol(&self) -> Option<Error> {
         let Source::Stream(stream) = &self.source else { return None };
         let question = stream.decoder.guess_protocol()?;
         Some(Error::protocol(question).with_hint("tls:// in front of the host speaks TLS"))
     }
 
-    /// Messages that were lost on the way in: over-long ones passed over (`oversize=discard`), datagrams that arrived
-    /// faster than they were taken.
+    /// Number of messages that were lost on arrival: over-long ones that were skipped (`oversize=discard`), and
+    /// datagrams that arrived faster than they were taken.
     pub fn dropped(&self) -> u64 {
         match &self.source {
             Source::Stream(stream) => stream.decoder.discarded(),
@@ -280,8 +280,8 @@ impl Receiver {
         }
     }
 
-    /// What was passed over as damaged since this was last called (`damaged=skip`), if anything: once the next frame has been
-    /// found or the stream has ended, or with `now`, in any case.
+    /// Returns the damaged bytes that were skipped (`damaged=skip`) since the last call, if any: after the next frame
+    /// is found or the stream has ended, or in any case with `now`.
     pub fn take_damage(&mut self, now: bool) -> Option<Damage> {
         match &mut self.source {
             Source::Stream(stream) => stream.decoder.take_damage(now),
@@ -289,7 +289,7 @@ impl Receiver {
         }
     }
 
-    /// Datagrams that arrived cut short.
+    /// Number of datagrams that arrived cut short.
     pub fn truncated(&self) -> u64 {
         match &self.source {
             Source::Stream(_) => 0,
@@ -298,7 +298,7 @@ impl Receiver {
     }
 }
 
-/// The messages up to the peer's end. An error is the last item, but on UDP.
+/// The messages up to the peer's end. An error is the last item, except on UDP.
 #[cfg(feature = "stream")]
 impl futures_core::Stream for Receiver {
     type Item = Result<Bytes>;
@@ -322,14 +322,14 @@ impl Stream {
             let due = self.decoder.deadline().is_some_and(|deadline| deadline <= now);
             self.decoder.tick(now)?;
             if due {
-                // What was pending may be a message now, and the timer that has woken this task comes once.
+                // The pending bytes may be a message now, and the timer that woke this task fires only once.
                 return Poll::Ready(Ok(true));
             }
         }
         let arrived = match self.poll_read(cx) {
             Poll::Ready(arrived) => arrived.map_err(|error| self.broke_off(error))?,
             Poll::Pending => {
-                // The read has made room, which stays until there is something to read.
+                // The read may have grown the buffer, which keeps its size until there is something to read.
                 if let Poll::Ready(Err(over_budget)) = self.poll_hold(cx) {
                     return Poll::Ready(Err(over_budget));
                 }
@@ -350,7 +350,7 @@ impl Stream {
         Poll::Ready(Ok(true))
     }
 
-    /// Counts the memory of the unfinished frame; where it is too much for the budget of many, gives it back.
+    /// Counts the memory of the unfinished frame. If that is too much for the common budget, frees it.
     fn poll_hold(&mut self, cx: &Context<'_>) -> Poll<Result<()>> {
         self.share.poll_hold(self.decoder.held(), cx).map_err(|error| {
             let error = error.with_unfinished(self.decoder.pending());
@@ -361,7 +361,8 @@ impl Stream {
         })
     }
 
-    /// A cut that the transport tells from an end leaves a frame as incomplete as an end does.
+    /// Makes the error of a cut. A cut that the transport can tell from an end leaves a frame as incomplete as an end
+    /// does.
     #[cold]
     fn broke_off(&mut self, error: io::Error) -> Error {
         if error.kind() == io::ErrorKind::UnexpectedEof
@@ -372,7 +373,7 @@ impl Stream {
         Error::io("receiving", error)
     }
 
-    /// Ready when the decoder's deadline has passed, which may have made what is pending a message.
+    /// Waits until the decoder's deadline has passed. The pending bytes may be a message then.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let Some((timer, deadline)) = self.timer.as_mut().zip(self.decoder.deadline()) else { return Poll::Pending };
         if timer.deadline() != deadline.into() {
@@ -383,12 +384,12 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
-    /// One read into the decoder's buffer. While there is nothing to read and nothing under way, no buffer is held:
-    /// idle connections are to cost next to nothing.
+    /// Reads once into the decoder's buffer. While there is nothing to read and no frame in progress, no buffer is
+    /// held: idle connections should cost next to nothing.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Self { reader, decoder, read_size, .. } = self;
         let read = if *read_size <= limits::FIRST_READ {
-            // A small read lands elsewhere first: what it brings is often smaller by far than what it may bring.
+            // A small read goes into the shared buffer first: it often returns far less than it may.
             LANDING.with_borrow_mut(|landing| {
                 let mut landing = ReadBuf::new(landing);
                 let read = Pin::new(reader).poll_read(cx, &mut landing);

@@ -13,12 +13,12 @@ use crate::error::{Error, Result};
 
 /// Sends whole messages. Clones send to the same peer; their messages never mix.
 ///
-/// The connection ends when the last clone is dropped, after what was sent has been written. A program that ends sooner
-/// than that loses what waits: [`finish`](Self::finish) says when all of it has been written.
+/// The connection ends when the last clone is dropped, after all sent messages have been written. A program that exits
+/// sooner loses what waits: [`finish`](Self::finish) returns when all of it has been written.
 #[derive(Clone)]
 pub struct Sender {
     path: Path,
-    /// The end of what is sent is the end of the conversation.
+    /// Whether ending the sending side ends the whole conversation.
     ends_both: bool,
     /// How a WebSocket is closed.
     closings: Option<Arc<Closings>>,
@@ -49,7 +49,7 @@ impl Sender {
         Self { path: Path::Stream(SenderHandle::new(writer, encoder)), ends_both: false, closings: None }
     }
 
-    /// To an end that takes messages: in its queue they stand as records.
+    /// Makes the sender of a message transport: its queue holds the messages as records.
     pub(super) fn messages(
         writer: Box<dyn StreamWrite>,
         largest: usize,
@@ -63,7 +63,7 @@ impl Sender {
         Self { path: Path::Stream(mailbox), ends_both: true, closings: Some(closings) }
     }
 
-    /// What the receiver of the same link is to have.
+    /// Returns the hint for the receiver of the same link.
     pub(super) fn turn(&self) -> Option<ReplyHint> {
         match &self.path {
             Path::Stream(mailbox) => Some(mailbox.turn()),
@@ -79,19 +79,19 @@ impl Sender {
         }
     }
 
-    /// Whether each message is a datagram: it may be lost, and there is no end that the peer could see.
+    /// Whether each message is a datagram: it may be lost, and the peer cannot see an end.
     pub fn is_datagram(&self) -> bool {
         matches!(&self.path, Path::Datagram(datagrams) if !datagrams.outgoing.ends())
     }
 
-    /// Whether [`finish`](Self::finish) ends this direction alone: the transport knows half-close. False of WebSocket, where it
-    /// ends the whole conversation.
+    /// Whether [`finish`](Self::finish) ends this direction alone: the transport has half-close. It is false for
+    /// WebSocket, where it ends the whole conversation.
     pub fn has_half_close(&self) -> bool {
         !self.ends_both
     }
 
-    /// Says with which code and reason a WebSocket is closed by [`finish`](Self::finish); false, and nothing happens, where the
-    /// transport has no such thing.
+    /// Sets the code and reason with which [`finish`](Self::finish) closes a WebSocket. Returns false, and does
+    /// nothing, if the transport has no such thing.
     pub fn set_closing(&self, closing: Closing) -> bool {
         self.closings.as_ref().is_some_and(|closings| {
             closings.set_ours(closing);
@@ -99,13 +99,13 @@ impl Sender {
         })
     }
 
-    /// Sends one message: on a stream it is queued, and written as soon as the connection takes it; waits while the queue
-    /// is full ([`MAX_QUEUE`](crate::limits::MAX_QUEUE) bytes), so that a slow reader slows its writer.
+    /// Sends one message. On a stream it is queued, and written as soon as the connection takes it. This waits while
+    /// the queue is full ([`MAX_QUEUE`](crate::limits::MAX_QUEUE) bytes), so that a slow reader slows its writer.
     ///
     /// # Errors
     ///
-    /// [`Error::is_message_rejected`] where the framing or a datagram cannot carry this message: nothing of it was sent and the
-    /// link goes on. Otherwise the connection is lost or its sending side has ended.
+    /// [`Error::is_message_rejected`] if the framing or a datagram cannot carry this message: nothing of it was sent
+    /// and the link goes on. Any other error means that the connection is lost or its sending side has ended.
     ///
     /// Cancel safe: a message is queued whole or not at all.
     #[inline]
@@ -129,7 +129,7 @@ impl Sender {
         }
     }
 
-    /// Sends one message if that needs no waiting. Needs no runtime around it: any thread can.
+    /// Sends one message if that needs no waiting. It needs no runtime: any thread can call it.
     ///
     /// ```
     /// # fn hurry(sender: &unstick::Sender, message: &[u8]) -> unstick::Result<bool> {
@@ -143,12 +143,12 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// [`Error::is_full`] where it would have to wait: nothing was sent. Otherwise as [`send`](Self::send).
+    /// [`Error::is_full`] if it would have to wait: nothing was sent. Otherwise as [`send`](Self::send).
     pub fn try_send(&self, message: &[u8]) -> Result<()> {
         if self.offer(message)? { Ok(()) } else { Err(Error::full()) }
     }
 
-    /// Sends one message if that needs no waiting; false if it does.
+    /// Sends one message if that needs no waiting; returns false if it does.
     #[inline]
     pub(crate) fn offer(&self, message: &[u8]) -> Result<bool> {
         match &self.path {
@@ -162,8 +162,8 @@ impl Sender {
         }
     }
 
-    /// As [`send`](Self::send), of what is to go as a binary message where the transport tells these from text (WebSocket),
-    /// even if it is text: what came so is passed on so.
+    /// Sends one message as [`send`](Self::send) does, but as a binary message if the transport distinguishes these
+    /// from text (WebSocket), even if it is valid text. So a message is passed on as the kind it arrived as.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ impl Sender {
         }
     }
 
-    /// As [`try_send`](Self::try_send), of what is to go as a binary message.
+    /// Sends as [`try_send`](Self::try_send) does, but as a binary message.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl Sender {
         if self.offer_binary(message)? { Ok(()) } else { Err(Error::full()) }
     }
 
-    /// As [`offer`](Self::offer), of what is to go as a binary message.
+    /// Sends as [`offer`](Self::offer) does, but as a binary message.
     pub(crate) fn offer_binary(&self, message: &[u8]) -> Result<bool> {
         match &self.path {
             Path::Stream(mailbox) => {
@@ -197,7 +197,8 @@ impl Sender {
         }
     }
 
-    /// Bytes that the system has taken so far: they grow while the peer reads. Nothing is known of datagrams.
+    /// Number of bytes that the system has taken so far; it grows while the peer reads. It is 0 for datagrams, of which
+    /// nothing is known.
     pub fn taken(&self) -> u64 {
         match &self.path {
             Path::Stream(mailbox) => mailbox.taken(),
@@ -205,7 +206,7 @@ impl Sender {
         }
     }
 
-    /// Queues a message though the queue may be full: for callers that cannot wait in the middle of a batch, and wait for
+    /// Queues a message even if the queue is full: for callers that cannot wait in the middle of a batch. They wait for
     /// [`writable`](Self::writable) before the next one.
     ///
     /// # Errors
@@ -220,7 +221,7 @@ impl Sender {
                 queue.encode(message)?;
                 mailbox.unlock(queue)
             }
-            // The kernel's queue has a limit that nobody goes over.
+            // The kernel's queue has a limit that nobody can exceed.
             Path::Datagram(datagrams) => match datagrams.offer(message)? {
                 true => Ok(()),
                 false => Err(Error::full()),
@@ -236,7 +237,7 @@ impl Sender {
         }
     }
 
-    /// Waits until the queue has room, or takes nothing any more.
+    /// Waits until the queue has room, or accepts nothing any more.
     ///
     /// Cancel safe.
     pub async fn writable(&self) {
@@ -245,13 +246,13 @@ impl Sender {
         }
     }
 
-    /// Sends many messages, in order, which is faster than one by one. `messages` must not send on this link itself.
+    /// Sends many messages in order, which is faster than one by one. `messages` must not itself send on this link.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send), of the first message that fails; those before it were sent, those after it were not.
+    /// As [`send`](Self::send), for the first message that fails; those before it were sent, those after it were not.
     ///
-    /// Where this is cancelled, the messages that were taken from `messages` have been sent, but for the last on UDP.
+    /// If this is cancelled, the messages that were taken from `messages` have been sent, except the last one on UDP.
     pub async fn send_all<M: AsRef<[u8]>>(&self, messages: impl IntoIterator<Item = M>) -> Result<()> {
         let mut messages = messages.into_iter();
         match &self.path {
@@ -282,11 +283,11 @@ impl Sender {
         }
     }
 
-    /// Waits until everything sent so far has been handed to the system.
+    /// Waits until the system has taken everything sent so far.
     ///
     /// # Errors
     ///
-    /// Where the connection was lost before that.
+    /// If the connection was lost before that.
     ///
     /// Cancel safe.
     pub async fn flush(&self) -> Result<()> {
@@ -295,14 +296,14 @@ impl Sender {
         mailbox.wait(|queue| queue.outcome().or_else(|| queue.has_written(target).then_some(Ok(())))).await
     }
 
-    /// Ends the sending side once everything has been written: half-closes where the transport can. The other
-    /// direction goes on. Once is as good as twice.
+    /// Ends the sending side once everything has been written: half-closes if the transport can. The other direction
+    /// goes on. A second call changes nothing.
     ///
     /// # Errors
     ///
-    /// Where the connection was lost before that.
+    /// If the connection was lost before that.
     ///
-    /// Cancel safe: the end is on its way all the same.
+    /// Cancel safe: the sending side ends anyway.
     pub async fn finish(&self) -> Result<()> {
         match &self.path {
             Path::Stream(mailbox) => {
@@ -316,8 +317,8 @@ impl Sender {
         }
     }
 
-    /// What is known by now of a datagram that was sent and did not arrive; told once, here or by the receiver. `None` says
-    /// nothing: a datagram may be lost without a word.
+    /// Returns the error of a sent datagram that is known not to have arrived. It is reported once, here or by the
+    /// receiver. `None` proves nothing: a datagram may be lost silently.
     pub(crate) fn failure(&self) -> Option<Error> {
         match &self.path {
             Path::Stream(_) => None,
@@ -325,11 +326,12 @@ impl Sender {
         }
     }
 
-    /// As [`finish`](Self::finish), as long as the peer reads: where it takes nothing for `patience`, what waits is thrown away.
+    /// Ends as [`finish`](Self::finish) does, as long as the peer reads. If the peer takes nothing for `patience`, what
+    /// waits is thrown away.
     ///
     /// # Errors
     ///
-    /// As [`finish`](Self::finish); [`Error::is_timeout`] where the peer did not read.
+    /// As [`finish`](Self::finish); [`Error::is_timeout`] if the peer did not read.
     pub async fn finish_while_it_moves(&self, patience: Duration) -> Result<()> {
         let mut taken = self.taken();
         loop {
@@ -343,7 +345,7 @@ impl Sender {
         }
     }
 
-    /// Begins what [`finish`](Self::finish) does, without waiting for its end.
+    /// Starts what [`finish`](Self::finish) does, without waiting for its end.
     pub fn end(&self) {
         match &self.path {
             Path::Stream(mailbox) => mailbox.finish(),
@@ -351,7 +353,7 @@ impl Sender {
         }
     }
 
-    /// Whether all that was sent has been handed to the system.
+    /// Whether the system has taken all that was sent.
     pub fn is_flushed(&self) -> bool {
         match &self.path {
             Path::Stream(mailbox) => mailbox.lock().is_idle(),
@@ -359,7 +361,7 @@ impl Sender {
         }
     }
 
-    /// Ends at once: what waits is thrown away, and a TCP peer sees a reset.
+    /// Ends the connection at once: what waits is thrown away, and a TCP peer sees a reset.
     pub fn abort(&self) {
         match &self.path {
             Path::Stream(mailbox) => mailbox.abort(),

@@ -14,14 +14,14 @@ use crate::error::{Error, Result};
 /// Flushing waits until everything has been handed to the system; closing ends the sending side, as
 /// [`Sender::finish`] does.
 ///
-/// After a message that cannot be sent ([`Error::is_message_rejected`]) it goes on.
+/// It goes on after a message that cannot be sent ([`Error::is_message_rejected`]).
 #[derive(Debug)]
 pub struct MessageSink {
     sender: Sender,
     waiting: Option<Waiting>,
 }
 
-/// What has begun and has not ended.
+/// An operation that has begun and has not ended.
 struct Waiting(Pin<Box<dyn Future<Output = Result<()>> + Send>>);
 
 impl std::fmt::Debug for Waiting {
@@ -31,14 +31,14 @@ impl std::fmt::Debug for Waiting {
 }
 
 impl Sender {
-    /// As a `Sink`, for what drives sinks. Clones of the sender go on sending to the same peer.
+    /// Turns the sender into a `Sink`, for code that drives sinks. Clones of the sender go on sending to the same peer.
     pub fn into_sink(self) -> MessageSink {
         MessageSink { sender: self, waiting: None }
     }
 }
 
 impl MessageSink {
-    /// Waits for what has begun, if anything has.
+    /// Waits for the operation that has begun, if there is one.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let Some(Waiting(begun)) = &mut self.waiting else { return Poll::Ready(Ok(())) };
         let outcome = ready!(begun.as_mut().poll(cx));
@@ -46,7 +46,7 @@ impl MessageSink {
         Poll::Ready(outcome)
     }
 
-    /// Begins something and waits for it.
+    /// Begins an operation and waits for it.
     fn poll_begun<F>(&mut self, cx: &mut Context<'_>, begin: impl FnOnce(Sender) -> F) -> Poll<Result<()>>
     where
         F: Future<Output = Result<()>> + Send + 'static,
@@ -73,7 +73,7 @@ impl<M: AsRef<[u8]>> Sink<M> for MessageSink {
 
     fn start_send(mut self: Pin<&mut Self>, message: M) -> Result<()> {
         match self.sender.force_send(message.as_ref()) {
-            // A datagram that the system takes later. The next message waits for it.
+            // The system cannot take this datagram yet. The next message waits for it.
             Err(error) if error.is_full() => {
                 let (sender, message) = (self.sender.clone(), message.as_ref().to_vec());
                 self.waiting = Some(Waiting(Box::pin(async move { sender.send(&message).await })));

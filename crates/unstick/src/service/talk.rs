@@ -1,6 +1,6 @@
-//! A conversation in messages: this end's input and output on one side, one peer or many on the other.
+//! A conversation in messages: this end's input and output on one side, one or many peers on the other.
 //!
-//! Not here: prompts, pipes and JSON. They are an [`Input`] and an [`Output`] of the program's.
+//! Not here: prompts, pipes and JSON. The program implements them as an [`Input`] and an [`Output`].
 
 mod ahead;
 mod allowance;
@@ -33,7 +33,7 @@ pub use input::{Input, NoInput};
 
 /// Holds a conversation until it ends.
 ///
-/// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
+/// Cancel safe: nothing goes on afterwards, but messages on their way may be lost.
 pub async fn talk(party: Peers, input: impl Input, output: impl Output, rules: Config) -> Outcome {
     hold(party, Box::new(input), Box::new(output), rules).await
 }

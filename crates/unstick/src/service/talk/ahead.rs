@@ -1,4 +1,5 @@
-//! Commands read ahead while an earlier one waits for a peer: those that end a peer or the run do not wait behind it.
+//! Reads commands ahead while an earlier one waits for a peer, so that commands that close a peer or end the run need
+//! not wait.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,13 +11,13 @@ use crate::endpoint::Closing;
 use crate::error::Result;
 use crate::limits;
 
-/// An input, and what has been read of it ahead of its turn.
+/// An input, and the commands that have been read ahead.
 pub(super) struct Ahead<'a> {
     input: &'a mut dyn AnyInput,
     held: VecDeque<Command>,
-    /// Bytes of the messages among them.
+    /// Bytes of the messages in these commands.
     bytes: usize,
-    /// How the input has ended, once what is held has been carried out.
+    /// How the input has ended. This counts once the held commands have been carried out.
     ended: Option<Result<()>>,
 }
 
@@ -36,7 +37,7 @@ impl<'a> Ahead<'a> {
         !self.held.is_empty()
     }
 
-    /// The next command in its turn. Cancel safe.
+    /// Returns the next command in order. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Option<Command>> {
         match self.release() {
             Some(command) => Ok(Some(command)),
@@ -59,7 +60,8 @@ impl<'a> Ahead<'a> {
         if self.held.is_empty() && self.ended.is_none() { self.input.pass_on(take) } else { Ok(()) }
     }
 
-    /// Reads on until a command comes that does not wait for a message that `blocking` have no room for. Cancel safe.
+    /// Reads on until a command comes that need not wait for a message for which the `blocking` peers have no room.
+    /// Cancel safe.
     pub(super) async fn overtaking(&mut self, blocking: &[PeerId]) -> Overtaking {
         while self.input.has_commands() && self.has_room() && self.ended.is_none() {
             match self.input.next().await {
@@ -75,7 +77,8 @@ impl<'a> Ahead<'a> {
         Overtaking::Quit
     }
 
-    /// A peer that holds the message up is closed at once; another one behind what was said to it.
+    /// Returns what can be done at once. A peer that holds up the message is closed at once; another peer only after
+    /// what was sent to it before.
     fn overtakes(&self, command: &Command, blocking: &[PeerId]) -> Option<Overtaking> {
         let may_close = |id| blocking.contains(id) || !self.held.iter().any(|held| held.may_reach(*id));
         match command {
@@ -102,7 +105,7 @@ impl<'a> Ahead<'a> {
         self.held.push_back(command);
     }
 
-    /// Holds the command that was being carried out, in front of those that follow it.
+    /// Puts back the command that was being carried out, in front of those that follow it.
     pub(super) fn put_back(&mut self, command: Command) {
         self.bytes += command.bytes();
         self.held.push_front(command);
@@ -116,7 +119,7 @@ impl<'a> Ahead<'a> {
 }
 
 impl Drop for Ahead<'_> {
-    /// The run has ended before what was read ahead had its turn.
+    /// Gives back the commands that were read ahead and not carried out, because the run has ended.
     fn drop(&mut self) {
         self.held.drain(..).for_each(|command| self.input.take_back(command));
     }
@@ -132,7 +135,7 @@ impl Command {
         }
     }
 
-    /// Whether it sends something that may be for this peer.
+    /// Whether it sends a message that may be for this peer.
     fn may_reach(&self, id: PeerId) -> bool {
         match self {
             Self::Send { to, .. } | Self::SendBinary { to, .. } => match to {

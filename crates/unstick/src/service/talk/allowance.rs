@@ -1,7 +1,8 @@
-//! How many of a peer's datagrams are answered by themselves: so many a second, and more at once after a quiet time.
+//! Limits how many of a peer's datagrams are answered automatically: a number a second, and more at once after a quiet
+//! time.
 //!
-//! A datagram's source can be forged. Where it names another program that answers by itself, the two would answer each
-//! other for ever; the first datagram that is left unanswered ends that.
+//! A datagram's source can be forged. If it names another program that answers automatically, the two would answer each
+//! other for ever. The first datagram that is left unanswered ends that.
 
 use std::time::Duration;
 
@@ -9,15 +10,15 @@ use tokio::time::Instant;
 
 use crate::limits;
 
-/// A bucket of answers that fills with time.
+/// A token bucket of answers, which fills with time.
 #[derive(Debug)]
 pub(super) struct Allowance {
     /// Answers a second.
     rate: u64,
-    /// Time that has been saved up, at most [`ANSWER_BURST`](limits::ANSWER_BURST) seconds; an answer costs its share.
+    /// Saved time, at most [`ANSWER_BURST`](limits::ANSWER_BURST) seconds; each answer costs its share.
     saved: Duration,
     counted: Instant,
-    /// Datagrams left unanswered that were not reported yet, and when that may be done.
+    /// Number of unanswered datagrams that were not reported yet, and when they may be reported.
     unanswered: u64,
     report_at: Instant,
 }
@@ -28,7 +29,7 @@ impl Allowance {
         Self { rate: rate.max(1), saved: most(), counted: now, unanswered: 0, report_at: now }
     }
 
-    /// Whether one more datagram may be answered now; if not, it is counted.
+    /// Whether one more datagram may be answered now; if not, counts it.
     pub(super) fn permits(&mut self, now: Instant) -> bool {
         self.saved = (self.saved + now.saturating_duration_since(self.counted)).min(most());
         self.counted = now;
@@ -45,13 +46,13 @@ impl Allowance {
         }
     }
 
-    /// When there is something to report, if there is.
+    /// Returns when to report unanswered datagrams, if there are any.
     pub(super) fn due(&self) -> Option<Instant> {
         (self.unanswered > 0).then_some(self.report_at)
     }
 
-    /// The datagrams that were left unanswered, once the time has come or the conversation ends; 0 where there is nothing
-    /// to report. After that nothing is reported for a while.
+    /// Returns the number of unanswered datagrams, once it is time to report them or the conversation ends; 0 if there
+    /// is nothing to report. After that nothing is reported for a while.
     pub(super) fn take_unanswered(&mut self, now: Instant, ends: bool) -> u64 {
         if now < self.report_at && !ends {
             return 0;
@@ -63,7 +64,7 @@ impl Allowance {
     }
 }
 
-/// What a peer that has been quiet has saved up.
+/// Returns the most that a quiet peer can save up.
 fn most() -> Duration {
     Duration::from_secs(limits::ANSWER_BURST)
 }

@@ -1,7 +1,7 @@
-//! The backlog of one peer among many: messages that its connection has no room for, sent as the peer reads.
+//! The backlog of one peer among many: messages for which its connection has no room, sent as the peer reads.
 //!
-//! Nobody waits for a slow reader: its messages wait here, up to a limit, and the others get theirs. Not here: who is sent
-//! what ([`super::commands`]).
+//! Nobody waits for a slow reader: its messages wait here, up to a limit, and the others get theirs. Not here: which
+//! peer gets which message ([`super::commands`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::link::Sender;
 #[derive(Clone)]
 pub(super) struct Letter {
     pub(super) message: Bytes,
-    /// As a binary message, where the transport tells these from text.
+    /// Whether it goes as a binary message, if the transport distinguishes these from text.
     pub(super) binary: bool,
-    /// What errors about it are to repeat.
+    /// The id that errors about it repeat.
     pub(super) id: Option<Arc<str>>,
 }
 
-/// Bytes that a message costs in a backlog beside its own.
+/// Number of bytes that a message costs in a backlog in addition to its own.
 const OVERHEAD: usize = size_of::<Letter>() + 32;
 
 /// Messages of one peer that wait for its connection.
@@ -32,14 +32,14 @@ pub(super) struct Backlog {
     pub(super) bytes: usize,
     /// When the first message had to wait.
     begun: Instant,
-    /// Bytes that its connection had taken when last looked, if that was done ...
+    /// Number of bytes that its connection had taken at the last check, if there was one ...
     pub(super) taken: Option<u64>,
-    /// ... and when that had become more: it reads.
+    /// ... and when that number last grew, which shows that the peer reads.
     pub(super) moved: Option<Instant>,
 }
 
 impl Letter {
-    /// Sends it without waiting; false where there is no room.
+    /// Sends it without waiting; returns false if there is no room.
     pub(super) fn offer(&self, sender: &Sender) -> Result<bool> {
         if self.binary { sender.offer_binary(&self.message) } else { sender.offer(&self.message) }
     }
@@ -55,7 +55,7 @@ impl Letter {
 }
 
 impl Backlog {
-    /// For a peer that `reads`, where it is known to do so.
+    /// Creates a backlog. `reads` says whether the peer is known to read.
     pub(super) fn new(reads: bool, now: Instant) -> Self {
         let moved = reads.then_some(now);
         Self { letters: VecDeque::new(), bytes: 0, begun: now, taken: None, moved }
@@ -72,13 +72,13 @@ impl Backlog {
         }
     }
 
-    /// Whether another message fits. One always does, however long it is.
+    /// Whether another message fits. One message always fits, however long it is.
     pub(super) fn has_room(&self, letter: &Letter, most: usize) -> bool {
         self.letters.is_empty() || self.bytes + letter.cost() <= most
     }
 
-    /// Looks whether the peer reads. What its connection takes in the first moment goes into the system's own buffers, and says
-    /// nothing.
+    /// Checks whether the peer reads. What its connection takes in the first moment goes into the system's own buffers,
+    /// and proves nothing.
     pub(super) fn look(&mut self, sender: &Sender, now: Instant) {
         let taken = Some(sender.taken());
         let before = std::mem::replace(&mut self.taken, taken);
@@ -87,7 +87,7 @@ impl Backlog {
         }
     }
 
-    /// Until when the peer has to take something.
+    /// Returns the time by which the peer has to take something.
     pub(super) fn patience(&self) -> Instant {
         match self.moved {
             Some(moved) => moved + limits::SLOW_PATIENCE,
@@ -95,7 +95,7 @@ impl Backlog {
         }
     }
 
-    /// Since when it has taken nothing.
+    /// Returns since when the peer has taken nothing.
     pub(super) fn still_since(&self) -> Instant {
         self.moved.unwrap_or(self.begun)
     }
@@ -103,11 +103,11 @@ impl Backlog {
 
 /// What became of a message for one peer.
 pub(super) enum Posted {
-    /// It is sent, or waits in the backlog.
+    /// It was sent, or waits in the backlog.
     Done,
-    /// The backlog has just been begun: somebody has to send what is in it.
+    /// It started a new backlog: the caller has to start sending it.
     Begun,
-    /// There is no room for it; until then the peer has to have taken something.
+    /// There is no room for it. By this time the peer has to have taken something.
     Full(Instant),
     /// There was no room, and the peer has taken nothing for too long.
     Stalled,

@@ -1,4 +1,4 @@
-//! What this end says: commands carried out in their order, each message to whom it goes.
+//! Carries out this end's commands in order, and sends each message to its recipients.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use crate::fairness::Turn;
 use crate::limits;
 use crate::link::Sender;
 
-/// What is left to do of a message.
+/// What is left to do for a message.
 enum Delivery {
     Done,
     /// The only peer's queue is full.
     Alone(Sender),
-    /// There is no room for it in the backlogs of those that are left; until then one of them has to have read something.
+    /// The peers that are left have no room in their backlogs. By this time one of them has to have read something.
     Full(Instant),
 }
 
 impl Hub {
-    /// Carries out commands until there are no more; then waits for what ends the run.
+    /// Carries out commands until there are no more, then waits for the end of the run.
     pub(super) async fn take_input(self: &Arc<Self>, mut input: Box<dyn AnyInput + '_>) -> Outcome {
         let mut any = false;
         self.lock().mute = input.is_silent();
@@ -64,14 +64,15 @@ impl Hub {
         }
     }
 
-    /// There is no input after all.
+    /// Records that there is no input after all.
     fn falls_silent(&self) {
         let mut state = self.lock();
         state.mute = true;
         state.wake_all();
     }
 
-    /// Whether input that was empty from the start (`</dev/null`) is no input at all: a listener goes on without.
+    /// Whether input that was empty from the start (`</dev/null`) counts as no input at all: a listener then goes on
+    /// without it.
     fn serves_without_input(&self) -> bool {
         let Config { wait, leave_at_end, serve_on, .. } = self.rules;
         serve_on && wait && !leave_at_end && self.lock().listening
@@ -99,8 +100,9 @@ impl Hub {
         Ok(())
     }
 
-    /// Sends the messages that follow to the peer that the last one went to, as long as that needs no waiting: under one
-    /// lock, and without a look at the clock for each. Returns the one that has to be sent as usual, if there is one.
+    /// Sends the following messages to the peer that got the last one, as long as that needs no waiting. It does so
+    /// under one lock, and without reading the clock for each. Returns the message that has to be sent as usual, if
+    /// there is one.
     fn pass_on(&self, input: &mut Ahead<'_>, turn: &mut Turn) -> Result<Option<Bytes>, Outcome> {
         if self.rules.until.is_some() {
             return Ok(None);
@@ -125,16 +127,17 @@ impl Hub {
         passed.map(|()| rest).map_err(Outcome::Failed)
     }
 
-    /// The input has ended. The visits half-close their peers when it is time; where nobody waits, all are ended here.
+    /// Handles the end of the input. The peers' tasks half-close their peers when it is time; if the run does not wait,
+    /// this ends them all.
     async fn end_input(self: &Arc<Self>) -> Outcome {
         let (senders, over) = {
             let mut state = self.lock();
             state.input_ended = true;
             state.wake_all();
-            // A greeting or a backlog that is on its way ends its side itself.
+            // The tasks that send a greeting or a backlog end the sending side themselves.
             let said = state.peers.values().filter(|peer| !self.rules.wait && !peer.is_being_sent());
             let senders: Vec<_> = said.map(|peer| peer.sender.clone()).collect();
-            // A script's peers may be yet to come; a person at a prompt has seen that nobody is there.
+            // A script's peers may still come; a person at a prompt has seen that nobody is there.
             let nobody = state.peers.is_empty() && (state.came > 0 || self.rules.leave_at_end);
             let deserted = state.listening && nobody && !self.rules.once;
             (senders, deserted && !self.rules.has_another_end())
@@ -150,8 +153,8 @@ impl Hub {
         std::future::pending().await
     }
 
-    /// Before the run ends without waiting: has peers end whose last datagram is known not to have arrived. True where the
-    /// end of the only peer is that of the run, with its reason.
+    /// Called before the run ends without waiting: ends peers whose last datagram is known not to have arrived. Returns
+    /// true if the only peer's end is the end of the run, with its reason.
     fn fail_what_failed(&self) -> bool {
         let mut state = self.lock();
         for peer in state.peers.values_mut() {
@@ -162,7 +165,7 @@ impl Hub {
         !state.listening && state.peers.values().all(|peer| peer.leaving)
     }
 
-    /// Carries out a command; errors about it repeat the `id`.
+    /// Carries out a command. Errors about it repeat the `id`.
     async fn carry_out(
         self: &Arc<Self>,
         command: Command,
@@ -200,7 +203,7 @@ impl Hub {
         }
     }
 
-    /// Asks a peer's visit to end its conversation; false if there is no such peer.
+    /// Asks a peer's task to end its conversation; returns false if there is no such peer.
     pub(super) fn close(&self, id: PeerId, reason: Reason) -> bool {
         match self.lock().peers.get_mut(&id) {
             Some(peer) => {
@@ -211,7 +214,7 @@ impl Hub {
         }
     }
 
-    /// Sends a message to all that it is for. Commands that follow wait, but for those that end a peer that holds it up, or
+    /// Sends a message to all its recipients. Later commands wait, except those that end a peer that holds it up, or
     /// the run.
     async fn send(self: &Arc<Self>, to: Recipient, letter: Letter, input: &mut Ahead<'_>) -> Result<(), Outcome> {
         let mut left = loop {
@@ -258,7 +261,7 @@ impl Hub {
         }
     }
 
-    /// Does what does not wait for a message. One that the end of the run overtakes goes back to the input.
+    /// Does what need not wait for a message. If the end of the run overtakes the message, it goes back to the input.
     fn is_overtaken(
         &self,
         overtaking: Overtaking,
@@ -278,7 +281,7 @@ impl Hub {
         }
     }
 
-    /// A message cannot be sent as it is: that ends the run where nobody would see it said.
+    /// Handles a message that cannot be sent as it is. That ends the run if nobody would see the error.
     pub(super) fn refuse_letter(&self, peer: Option<PeerId>, letter: &Letter, error: Error) -> Result<(), Outcome> {
         if self.rules.strict {
             return Err(Outcome::Failed(error));
@@ -287,7 +290,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Whom a message is for; `None` while nobody is there that could be meant.
+    /// Returns the peers that a message is for; `None` while there is nobody that could be meant.
     fn recipients(&self, to: &Recipient) -> Result<Option<Vec<PeerId>>, (Option<PeerId>, Error)> {
         let state = self.lock();
         let here = || state.peers.iter().filter(|(_, peer)| !peer.leaving).map(|(id, _)| *id);
@@ -300,16 +303,16 @@ impl Hub {
                 }
                 ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
             }
-            // What a new connection is greeted with comes first.
+            // The greeting of a new connection comes first.
             Recipient::Latest if state.is_greeted_again() => return Ok(None),
             Recipient::Latest if here().next().is_some() => match state.latest.filter(|id| state.is_here(*id)) {
                 Some(id) => vec![id],
                 None => here().collect(),
             },
-            // Who is to come may be meant; a single peer that has gone is the end of the run.
+            // A peer that is still to come may be meant; if a single peer has gone, the run ends.
             Recipient::Latest => return Ok((!state.listening).then(Vec::new)),
             Recipient::All => here().collect(),
-            // Nobody but those is nobody, and no error.
+            // If everybody is excepted, the message is for nobody, which is no error.
             Recipient::Except(ids) => return Ok(Some(here().filter(|id| !ids.contains(id)).collect())),
         };
         if recipients.is_empty() {
@@ -318,7 +321,8 @@ impl Hub {
         Ok(Some(recipients))
     }
 
-    /// Sends to those that are left at once, or puts the message into their backlogs; who is left then has no room.
+    /// Sends to the remaining peers at once, or puts the message into their backlogs. The peers that stay in `left`
+    /// have no room.
     fn deliver(self: &Arc<Self>, left: &mut Vec<PeerId>, letter: &Letter) -> Result<Delivery> {
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -345,7 +349,7 @@ impl Hub {
                     }
                     Ok(false) => {}
                     Err(error) if error.is_message_rejected() => return Err(error),
-                    // Its side was ended from here, and it is about to go.
+                    // This end has ended that side, and the peer is about to go.
                     Err(error) if error.is_closed() => continue,
                     Err(error) => {
                         peer.end(Reason::Failed(error));
@@ -359,7 +363,7 @@ impl Hub {
                     peer.messages += 1;
                     tokio::spawn(Arc::clone(self).send_backlog(id, peer.sender.clone()));
                 }
-                // There is nobody who would wait for it.
+                // There is no other peer that would wait for it.
                 Posted::Stalled if alone => {
                     result = Delivery::Full(now + limits::SLOW_PEER_TIMEOUT);
                     stays.push(id);
@@ -382,7 +386,7 @@ impl Hub {
         Ok(result)
     }
 
-    /// The only peer's queue had no room, and then had.
+    /// Handles the outcome of a message that waited for room in the only peer's queue.
     fn sent_alone(&self, id: PeerId, letter: &Letter, sent: Result<()>) -> Result<(), Outcome> {
         match sent {
             Ok(()) => {
@@ -390,12 +394,12 @@ impl Hub {
                 Ok(())
             }
             Err(error) if error.is_message_rejected() => self.refuse_letter(Some(id), letter, error),
-            // A lost connection is reported by its visit, with the reason.
+            // The peer's task reports a lost connection, with the reason.
             Err(_) => Ok(()),
         }
     }
 
-    /// Whether this message ends its conversation.
+    /// Whether this message ends its conversation (`until`).
     pub(super) fn is_until(&self, message: &[u8]) -> bool {
         let Some(until) = &self.rules.until else { return false };
         match (std::str::from_utf8(until), std::str::from_utf8(message)) {
@@ -404,8 +408,8 @@ impl Hub {
         }
     }
 
-    /// Sends a peer what each is sent as it opens. Where nothing else will be sent, the visit ends that side, or, where nobody
-    /// waits, this does.
+    /// Sends a peer the greeting. If nothing else will be sent, the peer's task ends that side; if the run does not
+    /// wait, this function does.
     pub(super) async fn greet(self: Arc<Self>, id: PeerId, sender: Sender) {
         let _alarm = Alarm { hub: &self, task: "the task that greets a peer" };
         for message in &self.rules.greeting {
@@ -415,7 +419,7 @@ impl Hub {
                     self.close(id, Reason::Refused(error.in_front("the greeting cannot be sent")));
                     break;
                 }
-                // A lost connection is reported by its visit, with the reason.
+                // The peer's task reports a lost connection, with the reason.
                 Err(_) => break,
             }
         }
@@ -427,13 +431,13 @@ impl Hub {
         self.finish_after(id, &sender).await;
     }
 
-    /// What was on its way to a peer has been sent: ends that side where nothing else will be said.
+    /// Called when the queued messages for a peer have been sent: ends that side if nothing else will be sent.
     pub(super) async fn finish_after(&self, id: PeerId, sender: &Sender) {
         let finish = {
             let state = self.lock();
             let peer = state.peers.get(&id);
             if let Some(peer) = peer {
-                // The visit half-closes it where somebody waits.
+                // The peer's task half-closes it if the run waits.
                 peer.wake.notify_one();
             }
             let more = peer.is_none_or(Peer::is_being_sent);
@@ -445,7 +449,7 @@ impl Hub {
         }
     }
 
-    /// A message of the greeting has been sent.
+    /// Records that a message to a peer has been sent.
     fn note_sent(&self, id: PeerId, message: &[u8]) {
         let mut state = self.lock();
         state.note_activity();
@@ -460,12 +464,12 @@ impl Hub {
 }
 
 impl Peer {
-    /// What it is sent as it opens, or messages of its backlog, are on their way.
+    /// Whether its greeting or its backlog is being sent.
     pub(super) fn is_being_sent(&self) -> bool {
         self.greeting || self.backlog.is_some()
     }
 
-    /// Asks its visit to end. The first reason counts.
+    /// Asks its task to end. The first reason counts.
     pub(super) fn end(&mut self, reason: Reason) {
         self.leaving = true;
         self.ending.get_or_insert(reason);
@@ -473,7 +477,7 @@ impl Peer {
     }
 }
 
-/// Said of a peer by its number, which stands in front.
+/// Makes the error about a missing peer. The peer's number stands in front of it.
 fn no_such_peer(state: &State, id: PeerId) -> Error {
     let what = if (1..=state.came).contains(&id) { "it has left" } else { "there is no such peer" };
     Error::usage(what).with_hint("a number is a peer's from its coming until it leaves")

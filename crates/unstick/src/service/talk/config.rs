@@ -1,4 +1,4 @@
-//! Who talks with whom, how it goes on and when it ends, and what this end asks of it.
+//! The configuration of a conversation: its peers, its course and its end; and the commands of this end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,62 +19,64 @@ use crate::stop::Stop;
 pub enum Peers {
     /// One peer, already there.
     One(Link),
-    /// The same, connected to again whenever the connection is lost; it is a peer with another number then.
+    /// One peer, with a reconnect whenever the connection is lost. It then gets another peer number.
     Again(Link, Box<Reconnect>),
-    /// Whoever connects.
+    /// Every client that connects.
     Many(Listener),
 }
 
-/// How the conversation goes on, and when it ends.
+/// How the conversation runs, and when it ends.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Sent to each peer as it opens.
+    /// Messages sent to each peer when it connects.
     pub greeting: Vec<Bytes>,
-    /// What answers each message without a hand on it.
+    /// The automatic answer to each message.
     pub answer: AutoReply,
-    /// Nothing is sent to a peer after the greeting; without this, that is so once the input has ended.
+    /// Whether nothing is sent to a peer after the greeting. Without this, that is so once the input has ended.
     pub finish_after_greeting: bool,
-    /// End after so many received messages, over the whole run.
+    /// Ends the run after this many received messages, over the whole run.
     pub count: Option<u64>,
     /// A message equal to this, letter case aside, sent or received, ends that conversation.
     pub until: Option<Bytes>,
-    /// End when no message has passed for so long.
+    /// Ends the run when no message has passed for this time.
     pub idle: Option<Duration>,
-    /// A peer ends with which nothing has passed, in either direction, for so long.
+    /// Closes a peer when nothing has passed in either direction for this time.
     pub peer_idle: Option<Duration>,
-    /// End after so long.
+    /// Ends the run after this time.
     pub deadline: Option<Duration>,
-    /// Serve one conversation.
+    /// Whether to serve only one conversation.
     pub once: bool,
-    /// When the input has ended, wait for the peer's end.
+    /// Whether to wait for the peer's end after the input has ended.
     pub wait: bool,
-    /// When the sending side of a peer ends once nothing more will be sent to it.
+    /// When to end the sending side to a peer, once nothing more will be sent to it.
     pub half_close: HalfClose,
-    /// A listener whose input ends without a single command (`</dev/null`) goes on as one without input.
+    /// Whether a listener whose input ends without a single command (`</dev/null`) goes on without input.
     pub serve_on: bool,
-    /// How long a peer that can still be written to, or a datagram peer, is waited for.
+    /// How long to wait for a peer that can still be written to, or a datagram peer.
     pub linger: Duration,
-    /// A peer's end is the end of its conversation even if it may still be listening: for people, who see it go.
+    /// Whether a peer's end ends its conversation even if it may still be listening: for people, who see it leave.
     pub leave_at_end: bool,
-    /// A message of the input that cannot be sent ends the run: for scripts, which would not see the error. What a peer
-    /// says never does: see [`Reason::Refused`](super::Reason::Refused).
+    /// Whether an input message that cannot be sent ends the run: for scripts, which would not see the error. A peer's
+    /// message never does: see [`Reason::Refused`](super::Reason::Refused).
     pub strict: bool,
-    /// Peers at once; later ones wait to be accepted.
+    /// Maximum number of peers at once; later ones wait to be accepted.
     pub max_peers: Option<usize>,
-    /// Datagrams of one peer that are answered by themselves in a second: [`ANSWER_RATE`](crate::limits::ANSWER_RATE).
+    /// Datagrams of one peer that are answered automatically in a second: [`ANSWER_RATE`](crate::limits::ANSWER_RATE).
     pub answer_rate: u64,
-    /// How long a frame may be under way before it is shown as pending.
+    /// How long a frame may be unfinished before it is shown as pending.
     pub pending_after: Duration,
-    /// How many commands of [`AutoReply::Each`] run at once, and where their standard error goes. A further message waits.
+    /// How many commands of [`AutoReply::Each`] run at once, and where their standard error goes. Further messages
+    /// wait.
     #[cfg(feature = "exec")]
     pub processes: Processes,
-    /// Bytes of messages that wait for one of many peers, beyond its connection's queue. One that makes no room for more is
-    /// closed.
+    /// Bytes of messages that may wait for one of many peers, beyond its connection's queue. A peer that makes no room
+    /// for more is closed.
     pub max_queue: usize,
     /// Give each message to the output with the frame in which it arrived.
     pub frames: bool,
-    /// Ends the run: nothing more is taken, and what was taken is still written, within [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
+    /// Stops the run: nothing more is accepted, and what was accepted is still written, within
+    /// [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
     pub stop: Stop,
 }
 
@@ -109,85 +111,86 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether the user has said when the run ends: the end of a listener's input is not it then.
+    /// Whether the user has set when the run ends. The end of a listener's input then does not end it.
     pub fn has_another_end(&self) -> bool {
         self.count.is_some() || self.until.is_some() || self.idle.is_some() || self.deadline.is_some()
     }
 }
 
-/// What answers a message by itself.
+/// The automatic answer to a message.
 #[derive(Debug, Clone, Default)]
 pub enum AutoReply {
-    /// Nothing does: the input may.
+    /// No automatic answer: the input may answer.
     #[default]
     Nothing,
-    /// The message comes back.
+    /// Send the message back.
     Echo,
-    /// Always the same.
+    /// Always send this reply.
     Reply(Bytes),
-    /// A process for each message, through `sh -c`: the message is its standard input, its standard output the reply.
+    /// Run a process for each message, through `sh -c`: the message is its standard input, its standard output the
+    /// reply.
     #[cfg(feature = "exec")]
     Each(String),
 }
 
-/// What is asked of the conversation from this end.
+/// A command of this end.
 #[derive(Debug)]
 pub enum Command {
-    /// A message to be sent.
+    /// Send a message.
     Send {
-        /// To whom.
+        /// The recipient.
         to: Recipient,
         /// The message.
         message: Bytes,
     },
-    /// The same of what is to be a binary message, where the transport tells these from text (WebSocket).
+    /// Send a message as a binary one, if the transport distinguishes these from text (WebSocket).
     SendBinary {
-        /// To whom.
+        /// The recipient.
         to: Recipient,
         /// The message.
         message: Bytes,
     },
-    /// A command with a name of the caller's: errors about it repeat it.
+    /// A command with an id that the caller chose: errors about the command repeat it.
     Tagged {
-        /// Its name.
+        /// Its id.
         id: Arc<str>,
         /// The command.
         command: Box<Command>,
     },
-    /// The conversation with one peer is to end, after what was sent has been written.
+    /// Close the conversation with one peer, after what was sent has been written.
     Close(PeerId),
-    /// The same of a peer on a WebSocket, with this code and reason.
+    /// Close the conversation with a WebSocket peer, with this code and reason.
     CloseWith(PeerId, Closing),
-    /// The run is to end.
+    /// End the run.
     Quit,
 }
 
-/// To whom a message goes.
+/// The recipient of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipient {
-    /// Who sent last, else all; waits for a first peer.
+    /// The peer that sent last, or all peers if none has; waits for a first peer.
     Latest,
     /// One peer.
     Peer(PeerId),
     /// Every peer.
     All,
-    /// These.
+    /// These peers.
     Peers(Arc<[PeerId]>),
-    /// Every peer but these.
+    /// Every peer except these.
     Except(Arc<[PeerId]>),
 }
 
-/// How a lost connection is made again.
+/// How to reconnect a lost connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Reconnect {
-    /// Where to.
+    /// The address.
     pub address: Address,
-    /// How it is framed, where it is a stream.
+    /// Its framings, if it is a stream.
     pub framings: Option<Framings>,
-    /// How it is connected to.
+    /// The options for connecting.
     pub options: Options,
-    /// Attempts that may fail in a row before the run fails; without end where there is none.
+    /// Number of attempts that may fail in a row before the run fails; `None` means no limit.
     pub attempts: Option<u64>,
     /// The pause before the first attempt, which doubles up to `longest`:
     /// [`RECONNECT_PAUSE`](limits::RECONNECT_PAUSE).
@@ -197,7 +200,7 @@ pub struct Reconnect {
 }
 
 impl Reconnect {
-    /// To this address, without end.
+    /// Reconnects to this address, without a limit of attempts.
     pub fn to(address: Address, framings: Option<Framings>, options: Options) -> Self {
         let (pause, longest) = (limits::RECONNECT_PAUSE, limits::RECONNECT_LONGEST);
         Self { address, framings, options, attempts: None, pause, longest }

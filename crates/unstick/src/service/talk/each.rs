@@ -1,4 +1,4 @@
-//! A process for each message: the message is its standard input, its standard output the reply.
+//! Runs a process for each message: the message is its standard input, and its standard output is the reply.
 
 use std::process::Stdio;
 
@@ -13,8 +13,8 @@ use crate::limits::EXEC_GRACE;
 use crate::process_group::{Group, shell};
 use crate::processes::Processes;
 
-/// Runs a process for one message, when there is room for it. Its output is the reply, without the LF that ends it; no output is
-/// no reply. Where this is dropped, the process is ended.
+/// Runs a process for one message, when there is room for it. Its output, without the final LF, is the reply; no output
+/// means no reply. If this future is dropped, the process is ended.
 pub(super) async fn run(
     command: &str,
     processes: &Processes,
@@ -59,8 +59,8 @@ pub(super) async fn run(
     Ok((!output.is_empty()).then(|| output.into()))
 }
 
-/// A shell and what it has started, which end with who asked where they have not ended by themselves. What a shell that has ended
-/// leaves in the background goes on until the program ends.
+/// A shell and its children. They are ended when the peer's task ends, if they still run. What a shell that has ended
+/// leaves in the background runs on until the program ends.
 struct Running(Option<Group>);
 
 impl Drop for Running {

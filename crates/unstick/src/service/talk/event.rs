@@ -1,4 +1,5 @@
-//! What a conversation reports: events, why one with a peer ended, how the run ended, and who takes it all.
+//! What a conversation reports: its events, why a peer's conversation ended, how the run ended, and the output that
+//! takes it all.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,59 +20,60 @@ pub enum Event<'a> {
         /// The addresses really bound to.
         addresses: &'a [String],
     },
-    /// A peer is there.
+    /// A peer has connected.
     Open {
         /// Its number.
         peer: PeerId,
-        /// Who is at either end.
+        /// The names of both ends.
         names: &'a PeerAddrs,
-        /// It is spoken to in datagrams, which tell neither whether somebody is there nor that somebody has gone.
+        /// Whether it is reached by datagrams, which tell neither whether somebody is there nor that somebody has gone.
         datagram: bool,
-        /// What the client of a WebSocket asked for, where this end is the server.
+        /// The request with which the client opened a WebSocket, if this end is the server.
         request: Option<&'a Request>,
     },
     /// A message has arrived.
     Message {
-        /// From whom.
+        /// The sender's number.
         peer: PeerId,
-        /// Who that is, as `127.0.0.1:51234`.
+        /// The sender's address, as `127.0.0.1:51234`.
         from: &'a str,
         /// The message.
         message: &'a [u8],
-        /// It came as a binary message, or as text; `None` where the transport knows no such thing: WebSocket does.
+        /// Whether it came as a binary message or as text; `None` if the transport makes no such difference: only
+        /// WebSocket does.
         binary: Option<bool>,
         /// The frame in which it arrived, with [`Config::frames`](super::Config::frames).
         frame: Option<&'a Frame<'a>>,
     },
     /// A frame has not ended for a while.
     Pending {
-        /// From whom.
+        /// The sender's number.
         peer: PeerId,
-        /// What has arrived of it.
+        /// The bytes that have arrived of it.
         so_far: &'a [u8],
     },
-    /// Messages were lost on the way in, or cut short.
+    /// Messages were lost on arrival, or cut short.
     Lost {
-        /// From whom.
+        /// The sender's number.
         peer: PeerId,
-        /// Over-long messages passed over, or datagrams that came faster than they were taken.
+        /// Number of over-long messages that were skipped, or of datagrams that came faster than they were taken.
         lost: u64,
-        /// Datagrams cut short.
+        /// Number of datagrams that were cut short.
         cut_short: u64,
     },
-    /// Bytes that break the framing were passed over (`damaged=skip`).
+    /// Bytes that break the framing were skipped (`damaged=skip`).
     Damaged {
-        /// From whom.
+        /// The sender's number.
         peer: PeerId,
-        /// How many, and what was wrong with them.
+        /// How many bytes, and what was wrong with them.
         damage: &'a unstick_wire::Damage,
     },
-    /// Datagrams were left unanswered: their peer sends more of them than [`answer_rate`](super::Config::answer_rate) allows, which
-    /// is also what an answer to an answer looks like.
+    /// Datagrams were left unanswered: their peer sends more of them than [`answer_rate`](super::Config::answer_rate)
+    /// allows. A loop of two programs that answer each other looks the same.
     Unanswered {
-        /// Whose.
+        /// The peer's number.
         peer: PeerId,
-        /// How many since this was last reported.
+        /// Number of them since the last such report.
         messages: u64,
     },
     /// Datagrams reached no session.
@@ -79,21 +81,21 @@ pub enum Event<'a> {
         /// How many, and why.
         notice: &'a Notice,
     },
-    /// A peer reads more slowly than it is sent to: messages wait for it.
+    /// A peer reads more slowly than this end sends: messages wait for it.
     Slow {
-        /// Which one.
+        /// The peer's number.
         peer: PeerId,
-        /// Bytes that wait.
+        /// Number of bytes that wait.
         bytes: usize,
     },
-    /// The connection is lost, and will be made again.
+    /// The connection is lost; a reconnect follows.
     Reconnecting {
         /// 1 for the first attempt since the connection was lost.
         attempt: u64,
         /// The pause before it.
         after: Duration,
-        /// Messages that were sent on the lost connection; some of them may not have arrived, and none is sent again, but for the
-        /// greeting. 0 from the second attempt on.
+        /// Number of messages that were sent on the lost connection. Some may not have arrived, and none is sent again,
+        /// except the greeting. 0 from the second attempt on.
         sent: u64,
     },
     /// A peer that was sent something said nothing to it, for as long as an end of input waits for an answer
@@ -106,20 +108,20 @@ pub enum Event<'a> {
     Close {
         /// Its number.
         peer: PeerId,
-        /// Who that was.
+        /// The peer's address.
         from: &'a str,
         /// Why.
         reason: &'a Reason,
         /// The code and reason with which the peer closed a WebSocket, if it did.
         closing: Option<&'a Closing>,
     },
-    /// Something failed that ends nothing.
+    /// Something failed, but nothing ends because of it.
     Error {
-        /// With whom, if with one.
+        /// The peer's number, if it concerns one peer.
         peer: Option<PeerId>,
-        /// The name of the command, if it was about one that has a name.
+        /// The id of the command, if it concerns a command with an id.
         id: Option<&'a str>,
-        /// What.
+        /// The error.
         error: &'a Error,
     },
 }
@@ -130,23 +132,23 @@ pub enum Event<'a> {
 pub enum Reason {
     /// The peer ended it.
     Ended,
-    /// This end did.
+    /// This end closed it.
     Closed,
-    /// A message equal to `--until`.
+    /// A message equal to `until` passed.
     Until,
-    /// This end did, because the peer did not read what was sent to it.
+    /// This end closed it, because the peer did not read what was sent to it.
     Slow,
-    /// This end did, because nothing had passed for so long.
+    /// This end closed it, because nothing had passed for this time.
     Idle(Duration),
     /// It failed.
     Failed(Error),
-    /// A message of the peer, or the answer to it, cannot be written as asked for: [`Error::is_message_rejected`]. The conversation ends
-    /// there, because a message that is left out would shift all later answers. Other peers go on.
+    /// A message of the peer, or the answer to it, cannot be written as requested: [`Error::is_message_rejected`]. The
+    /// conversation ends there, because leaving out a message would shift all later answers. Other peers go on.
     Refused(Error),
 }
 
 impl Reason {
-    /// What went wrong, if something did.
+    /// Returns what went wrong, if something did.
     pub fn error(&self) -> Option<&Error> {
         match self {
             Self::Failed(error) | Self::Refused(error) => Some(error),
@@ -159,7 +161,7 @@ impl Reason {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// As it should: the peer's end, or the input's.
+    /// In order, with the end of the peer or of the input.
     Ended,
     /// `count` or `until` was reached.
     Reached,
@@ -168,31 +170,31 @@ pub enum Outcome {
         /// Messages received.
         received: u64,
     },
-    /// Nothing passed for so long.
+    /// Nothing passed for this time.
     Idle(Duration),
     /// The deadline passed.
     Deadline(Duration),
-    /// [`Config::stop`](super::Config::stop) has said so.
+    /// [`Config::stop`](super::Config::stop) stopped it.
     Stopped,
     /// The output is closed: nobody reads any more.
     OutputClosed,
-    /// The conversation with the only peer failed, or was refused; its [`Event::Close`] has said why.
+    /// The conversation with the only peer failed, or was refused; its [`Event::Close`] gave the reason.
     PeerFailed(Error),
-    /// This end failed: what was to be sent or shown could not be.
+    /// This end failed: it could not send or show something.
     Failed(Error),
 }
 
-/// Where events go. Called in their order; must not block.
+/// Takes the events, in order. It must not block.
 pub trait Output: Send + 'static {
     /// Takes an event.
     ///
     /// # Errors
     ///
-    /// [`Error::is_message_rejected`] where this message cannot be shown as it is: this ends the conversation with its peer.
-    /// Any other error ends the run; [`Error::is_closed`] says that nobody reads any more.
+    /// [`Error::is_message_rejected`] if this message cannot be shown as it is: this ends the conversation with its
+    /// peer. Any other error ends the run; [`Error::is_closed`] means that nobody reads the output any more.
     fn event(&mut self, event: Event<'_>) -> Result<()>;
 
-    /// What to wait for before more events are given: a slow reader of the output slows the peers down.
+    /// Returns what to wait for before the next events: a slow reader of the output slows the peers down.
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         None
     }

@@ -1,6 +1,6 @@
-//! The state of a conversation: who is there, what was received, and when it is over.
+//! The state of a conversation: its peers, what was received, and when it is over.
 //!
-//! Not here: what this end says ([`super::commands`]) and what a peer does ([`super::peer`]); how peers come to be there
+//! Not here: this end's commands ([`super::commands`]), a peer's task ([`super::peer`]), and how peers connect
 //! ([`super::run`]).
 
 use std::collections::BTreeMap;
@@ -21,21 +21,21 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::link::Sender;
 
-/// Shared by the tasks of one conversation.
+/// The state that the tasks of one conversation share.
 pub(super) struct Hub {
     pub(super) rules: Config,
     state: Mutex<State>,
     pub(super) signals: Arc<Signals>,
 }
 
-/// What others may wait for.
+/// The events that tasks wait for.
 #[derive(Default)]
 pub(super) struct Signals {
-    /// Somebody came or went, or the run is over.
+    /// A peer came or went, or the run is over.
     pub(super) changed: Notify,
     /// The run is over.
     pub(super) over: Notify,
-    /// Something of a backlog has been sent.
+    /// A part of a backlog has been sent.
     pub(super) moved: Notify,
 }
 
@@ -54,23 +54,23 @@ pub(super) struct State {
     pub(super) came: PeerId,
     pub(super) latest: Option<PeerId>,
     pub(super) received: u64,
-    /// Messages that have arrived and are being answered.
+    /// Number of messages that have arrived and are being answered.
     pub(super) answering: usize,
     pub(super) input_ended: bool,
-    /// There is no input.
+    /// Whether there is no input.
     pub(super) mute: bool,
     pub(super) listening: bool,
-    /// The one peer there is is connected to again when it is lost.
+    /// Whether this end reconnects to its only peer when the connection is lost.
     pub(super) reconnects: bool,
-    /// Messages that were sent to the peer that was lost last.
+    /// Number of messages that were sent to the peer that was lost last.
     pub(super) sent: u64,
     pub(super) last_activity: Instant,
-    /// How the run ends, until it is taken.
+    /// How the run ends, until the run takes it.
     pub(super) outcome: Option<Outcome>,
-    /// That is decided: nothing more is taken or shown.
+    /// Whether the outcome is decided: nothing more is taken or shown.
     pub(super) over: bool,
     pub(super) accepting: Option<AbortHandle>,
-    /// What the listener reports of datagrams that reached no session.
+    /// The listener's reports of datagrams that reached no session.
     pub(super) notices: Option<Arc<Notices>>,
     signals: Arc<Signals>,
 }
@@ -78,23 +78,23 @@ pub(super) struct State {
 /// One peer as the hub knows it.
 pub(super) struct Peer {
     pub(super) sender: Sender,
-    /// Wakes its visit: its peer_state has changed.
+    /// Wakes its task when its `PeerState` has changed.
     pub(super) wake: Arc<Notify>,
     /// When something was last sent to it, if anything was.
     pub(super) sent: Option<Instant>,
-    /// Messages that were sent to it.
+    /// Number of messages that were sent to it.
     pub(super) messages: u64,
-    /// What it is sent as it opens is on its way.
+    /// Whether its greeting is still being sent.
     pub(super) greeting: bool,
     /// When it was last reported as slow.
     pub(super) told_slow: Option<Instant>,
-    /// It has read what had waited for it.
+    /// Whether it has read what had waited for it.
     pub(super) reads: bool,
-    /// Messages that wait for room in its queue, where some do.
+    /// Messages that wait for room in its queue, if any do.
     pub(super) backlog: Option<Box<Backlog>>,
-    /// Its conversation is to end, and why; taken by its visit.
+    /// Why its conversation should end, if it should; its task takes this.
     pub(super) ending: Option<Reason>,
-    /// It is not spoken to any more.
+    /// Whether nothing is sent to it any more.
     pub(super) leaving: bool,
     pub(super) task: AbortHandle,
 }
@@ -128,7 +128,7 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves when `met` is true of the state.
+    /// Waits until `met` is true of the state.
     pub(super) async fn until(&self, mut met: impl FnMut(&State) -> bool) {
         loop {
             let changed = self.signals.changed.notified();
@@ -139,8 +139,8 @@ impl Hub {
         }
     }
 
-    /// Waits while the output is full, unless the run is over: whatever becomes an event waits here before or after it, so
-    /// that a reader of the output that has stopped does not make memory grow.
+    /// Waits while the output is full, unless the run is over. Everything that becomes an event waits here before or
+    /// after it. So memory does not grow when a reader of the output stops reading.
     pub(super) async fn make_room(&self) {
         let over = self.signals.over.notified();
         let room = {
@@ -155,7 +155,7 @@ impl Hub {
         }
     }
 
-    /// A peer has gone: says so, and ends the run where that is its end.
+    /// Handles a peer that has gone: reports it, and ends the run if that is its end.
     pub(super) fn gone(&self, id: PeerId, from: &str, reason: Reason, closing: Option<&Closing>) {
         let mut state = self.lock();
         state.sent = state.peers.remove(&id).map_or(0, |peer| peer.messages);
@@ -180,8 +180,8 @@ impl Hub {
         self.signals.changed.notify_waiters();
     }
 
-    /// Reports why a peer is closed, at once: until the peer has read the rest and gone, seconds can pass. Where that ends the run, its
-    /// outcome says so.
+    /// Reports at once why a peer is closed: seconds can pass until the peer has read the rest and gone. If that ends
+    /// the run, the outcome reports it instead.
     pub(super) fn refuses(&self, peer: PeerId, error: &Error) {
         let ends_nothing = {
             let state = self.lock();
@@ -192,22 +192,22 @@ impl Hub {
         }
     }
 
-    /// Reports what went wrong where that ends nothing.
+    /// Reports an error that ends nothing.
     pub(super) fn report_error(&self, peer: Option<PeerId>, error: &Error) {
         self.report_error_about(peer, None, error);
     }
 
-    /// The same about a command with this `id`.
+    /// Reports an error about a command with this `id`.
     pub(super) fn report_error_about(&self, peer: Option<PeerId>, id: Option<&str>, error: &Error) {
         self.lock().emit(Event::Error { peer, id, error });
     }
 
-    /// A task of the conversation has panicked.
+    /// Ends the run because a task of the conversation has panicked.
     pub(super) fn panicked(&self, task: &str) {
         self.lock().end(Outcome::Failed(Error::panicked(task)));
     }
 
-    /// Whether there are no others that a peer could hold up.
+    /// Whether there are no other peers that a peer could hold up.
     pub(super) fn has_one_peer(&self) -> bool {
         self.rules.once || !self.lock().listening
     }
@@ -217,8 +217,8 @@ impl Hub {
         self.lock().reconnects
     }
 
-    /// Ends a peer's sending side. Where there are others, a peer that reads nothing of the rest is not waited for longer
-    /// than for any other message.
+    /// Ends the sending side to a peer. If there are others, this waits for a peer that reads nothing only a limited
+    /// time.
     pub(super) async fn finish(&self, sender: &Sender) -> Result<()> {
         if self.has_one_peer() {
             return sender.finish().await;
@@ -226,18 +226,18 @@ impl Hub {
         sender.finish_while_it_moves(limits::FINISHING).await
     }
 
-    /// Ends the sending side of all of them at once: one that does not read holds back no other.
+    /// Ends the sending side to all these peers at once, so that one that does not read holds back no other.
     pub(super) async fn finish_all(self: &Arc<Self>, senders: Vec<Sender>) {
         let mut finishing = tokio::task::JoinSet::new();
         for sender in senders {
             let hub = Arc::clone(self);
-            // A peer that has failed is reported by its reader.
+            // Its reader reports a peer that has failed.
             finishing.spawn(async move { drop(hub.finish(&sender).await) });
         }
         while finishing.join_next().await.is_some() {}
     }
 
-    /// What the visit of a peer has to know beyond its messages.
+    /// Returns what a peer's task has to know beyond its messages.
     pub(super) fn peer_state(&self, id: PeerId) -> PeerState {
         let mut state = self.lock();
         let (input_ended, mute) = (state.input_ended, state.mute);
@@ -253,40 +253,40 @@ impl Hub {
         }
     }
 
-    /// Whether what a peer is sent as it opens is on its way still.
+    /// Whether a peer's greeting is still being sent.
     pub(super) fn is_greeting(&self, id: PeerId) -> bool {
         self.lock().peers.get(&id).is_some_and(|peer| peer.greeting)
     }
 
-    /// Why a conversation ends that has failed: as this end had decided, where it had.
+    /// Returns why a failed conversation ends: for this end's own reason, if it had decided to end it.
     pub(super) fn ending(&self, id: PeerId, error: Error) -> Reason {
         let asked = self.lock().peers.get_mut(&id).and_then(|peer| peer.ending.take());
         asked.filter(|reason| !matches!(reason, Reason::Failed(_))).unwrap_or(Reason::Failed(error))
     }
 
-    /// A peer's conversation has ended: what is said from now on is for others.
+    /// Records that a peer's conversation has ended: later messages are for others.
     pub(super) fn leaves(&self, id: PeerId) {
         if let Some(peer) = self.lock().peers.get_mut(&id) {
             peer.leaving = true;
         }
     }
 
-    /// Whether nothing answers by itself, so that messages can be taken as fast as they come.
+    /// Whether there are no automatic answers, so that messages can be taken as fast as they come.
     pub(super) fn is_silent(&self) -> bool {
         matches!(self.rules.answer, AutoReply::Nothing)
     }
 
-    /// How long datagram peers are waited for once this end has nothing more to say.
+    /// How long to wait for datagram peers once this end has nothing more to send.
     pub(super) fn datagram_linger(&self) -> Option<Duration> {
         (self.rules.count.is_none() && self.rules.until.is_none()).then_some(self.rules.linger)
     }
 
-    /// As many messages have arrived as were asked for.
+    /// Whether `count` messages have arrived.
     pub(super) fn has_enough(&self, state: &State) -> bool {
         self.rules.count.is_some_and(|count| state.received >= count)
     }
 
-    /// A message that was answered needs no more. One whose answer is refused is over when its peer has gone.
+    /// Records that a message was answered. If its answer was refused, it is done only when its peer has gone.
     pub(super) fn answered(&self, refused: bool) {
         let mut state = self.lock();
         state.answering -= 1;
@@ -297,7 +297,7 @@ impl Hub {
     }
 }
 
-/// Held by a task of the conversation: where the task panics, the run ends with an error instead of going on without it.
+/// Ends the run with an error if the task that holds this panics, instead of going on without the task.
 pub(super) struct Alarm<'a> {
     pub(super) hub: &'a Hub,
     pub(super) task: &'static str,
@@ -311,19 +311,19 @@ impl Drop for Alarm<'_> {
     }
 }
 
-/// Where a peer's conversation stands, seen from this end.
+/// The state of a peer's conversation, seen from this end.
 pub(super) struct PeerState {
     pub(super) ending: Option<Reason>,
     pub(super) sent: Option<Instant>,
-    /// Something is on its way to it that has not found room in its queue yet.
+    /// Whether something for it has not found room in its queue yet.
     pub(super) sending: bool,
     pub(super) input_ended: bool,
-    /// There is no input.
+    /// Whether there is no input.
     pub(super) mute: bool,
 }
 
 impl State {
-    /// Gives an event to the output; where that fails the run is over. Once it is over, only losses are still told.
+    /// Gives an event to the output; if that fails, the run is over. Once it is over, only losses are still reported.
     pub(super) fn emit(&mut self, event: Event<'_>) {
         if self.over
             && !matches!(
@@ -346,12 +346,12 @@ impl State {
         }
     }
 
-    /// Whether a peer is there to be spoken to.
+    /// Whether this end can still send to a peer.
     pub(super) fn is_here(&self, id: PeerId) -> bool {
         self.peers.get(&id).is_some_and(|peer| !peer.leaving)
     }
 
-    /// The one peer that [`Recipient::Latest`](super::Recipient::Latest) means, where it means one.
+    /// Returns the peer that [`Recipient::Latest`](super::Recipient::Latest) means, if it means exactly one.
     pub(super) fn latest_peer(&mut self) -> Option<&mut Peer> {
         if self.is_greeted_again() {
             return None;
@@ -360,12 +360,12 @@ impl State {
         self.peers.get_mut(&id).filter(|peer| !peer.leaving)
     }
 
-    /// A connection that has been made again is not yet ready for anything but its greeting.
+    /// Whether a new connection after a reconnect still gets its greeting, and is ready for nothing else.
     pub(super) fn is_greeted_again(&self) -> bool {
         self.reconnects && self.peers.values().any(|peer| peer.greeting && !peer.leaving)
     }
 
-    /// Messages that were sent to the peer that was lost last; told once.
+    /// Returns the number of messages that were sent to the peer that was lost last; only once.
     pub(super) fn take_sent(&mut self) -> u64 {
         std::mem::take(&mut self.sent)
     }
@@ -374,12 +374,13 @@ impl State {
         self.over
     }
 
-    /// Every visit is to look at its peer_state again.
+    /// Makes every peer's task look at its `PeerState` again.
     pub(super) fn wake_all(&self) {
         self.peers.values().for_each(|peer| peer.wake.notify_one());
     }
 
-    /// Shows a message that has arrived, and counts it. The error says that it cannot be shown: this concerns its peer.
+    /// Shows a message that has arrived, and counts it. An error means that it cannot be shown, which concerns its
+    /// peer.
     #[inline]
     pub(super) fn take(&mut self, id: PeerId, from: &str, arrived: Arrived<'_>) -> Result<()> {
         let Arrived { message, binary, frame } = arrived;
@@ -393,13 +394,13 @@ impl State {
         Ok(())
     }
 
-    /// The output takes nothing any more.
+    /// Ends the run because the output accepts nothing any more.
     #[cold]
     fn unwritten(&mut self, error: Error) {
         self.end(if error.is_closed() { Outcome::OutputClosed } else { Outcome::Failed(error) });
     }
 
-    /// The message that was taken last is to be answered.
+    /// Records that the message taken last needs an answer.
     pub(super) fn note_question(&mut self) {
         self.answering += 1;
     }

@@ -1,4 +1,4 @@
-//! Where the commands of this end come from.
+//! The input of a conversation: the source of this end's commands.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,47 +6,48 @@ use std::pin::Pin;
 use super::config::Command;
 use crate::error::Result;
 
-/// Where commands come from.
+/// A source of commands.
 pub trait Input: Send {
-    /// The next command; `None` when the input has ended.
+    /// Returns the next command; `None` when the input has ended.
     ///
     /// Must be cancel safe.
     fn next(&mut self) -> impl Future<Output = Result<Option<Command>>> + Send;
 
-    /// Another command, if that needs no waiting.
+    /// Returns another command, if that needs no waiting.
     fn try_next(&mut self) -> Result<Option<Command>> {
         Ok(None)
     }
 
-    /// Whether nothing ever comes: a peer that has ended its side is then not waited for.
+    /// Whether there will never be a command. The run then does not wait for a peer that has ended its side.
     fn is_silent(&self) -> bool {
         false
     }
 
-    /// Whether there may be other commands than messages. They are then looked for while a message waits for a peer that
-    /// does not read.
+    /// Whether there may be commands other than messages. The run then looks for them while a message waits for a peer
+    /// that does not read.
     fn has_commands(&self) -> bool {
         false
     }
 
-    /// Whether messages are in memory before they are asked for: reading them ahead then costs no more, and
+    /// Whether messages are in memory before they are read. Reading them ahead then costs no more, and
     /// [`BYTES_AHEAD`](crate::limits::BYTES_AHEAD) does not stop it.
     fn is_in_memory(&self) -> bool {
         false
     }
 
-    /// Resolves when the run is to end now, though commands before that have not been read. Cancel safe.
+    /// Waits until the run should end now, even if earlier commands have not been read. Cancel safe.
     fn quits(&mut self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
 
-    /// Takes back a command that was read ahead and that the end of the run has kept from being carried out.
+    /// Takes back a command that was read ahead but not carried out, because the run ended.
     fn take_back(&mut self, command: Command) {
         drop(command);
     }
 
-    /// Hands over messages for [`Recipient::Latest`](super::Recipient::Latest), in their order and without waiting, until there are no more or `take`
-    /// wants no more. For inputs that bring many: none is copied on its way. What is handed over counts as taken.
+    /// Hands over messages for [`Recipient::Latest`](super::Recipient::Latest), in order and without waiting, until
+    /// there are no more or `take` accepts no more. This is for inputs with many messages: none is copied on its way. A
+    /// message that was handed over counts as taken.
     fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
         let _ = take;
         Ok(())
@@ -100,7 +101,7 @@ impl<I: Input> AnyInput for I {
     }
 }
 
-/// No input at all: it never ends either.
+/// An input without commands, which never ends either.
 pub struct NoInput;
 
 impl Input for NoInput {

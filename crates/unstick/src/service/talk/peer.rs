@@ -1,4 +1,5 @@
-//! One peer's visit: its messages are taken, shown and, where asked, answered, until it ends.
+//! One peer's task: it takes the peer's messages, shows them and, if configured, answers them, until the conversation
+//! ends.
 
 mod parting;
 
@@ -30,38 +31,38 @@ pub(super) struct PeerTask {
     /// How the client of a WebSocket asked for it, where a command is to know.
     #[cfg(feature = "exec")]
     request: Option<Box<Request>>,
-    /// When something last arrived, for who ends peers that are silent.
+    /// When something last arrived, for the code that closes idle peers.
     heard: Option<Arc<Activity>>,
-    /// Its peer_state has changed.
+    /// Notified when its `PeerState` has changed.
     wake: Arc<Notify>,
     sender: Sender,
     receiver: Receiver,
-    /// When the frame that is under way was first seen, until it has been shown as pending.
+    /// When the unfinished frame was first seen, until it has been shown as pending.
     pending: Pending,
     /// When something last arrived.
     arrived: Option<Instant>,
     side: SendingSide,
-    /// Since when this end has no more to say to a peer that is to be given time for the rest.
+    /// Since when this end has nothing more to send to a peer that still gets time for the rest.
     silent_since: Option<Instant>,
-    /// Messages lost and cut short that have been reported.
+    /// Number of messages lost and cut short that have been reported.
     losses: (u64, u64),
-    /// Of a peer that sends datagrams: how many of them are answered.
+    /// For a peer that sends datagrams: how many of them may be answered.
     allowance: Option<Box<Allowance>>,
-    /// Why nothing can be sent to it any more, and since when: what it said before that is still to be taken.
+    /// Why nothing can be sent to it any more, and since when. What it sent before that is still received.
     failed: Option<(Error, Instant)>,
     turn: Turn,
 }
 
-/// This end's sending side, seen from the half-close.
+/// The state of this end's sending side, for the half-close.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SendingSide {
     Open,
-    /// It is to end, and at this time something still waited for the peer to read.
+    /// It should end, but at this time something still waited for the peer to read.
     Busy(Instant),
     Ended,
 }
 
-/// What is known of a frame that has not ended.
+/// What is known of an unfinished frame.
 #[derive(Clone, Copy)]
 enum Pending {
     Nothing,
@@ -71,26 +72,26 @@ enum Pending {
 
 /// How taking a batch of messages ended.
 enum Taken {
-    /// Everything that has arrived.
+    /// Everything that had arrived was taken.
     All,
-    /// One message, to be answered before the next.
+    /// One message was taken, which needs an answer before the next.
     One(Question),
-    /// As many as were asked for, the last of which are being answered.
+    /// `count` messages have been taken, and the last of them are being answered.
     Enough,
-    /// As many as one turn allows: there may be more.
+    /// As many were taken as one turn allows: there may be more.
     Turn,
     /// The conversation is over.
     Over(Reason),
 }
 
-/// A message that is to be answered.
+/// A message that needs an answer.
 struct Question {
     message: Bytes,
-    /// It came as a binary message: so is its echo.
+    /// Whether it came as a binary message: its echo is binary too.
     binary: bool,
 }
 
-/// What waiting came to.
+/// The result of waiting.
 enum Wait {
     Arrived,
     Nothing,
@@ -98,23 +99,24 @@ enum Wait {
     Over(Reason),
 }
 
-/// What is to happen when nothing else does for a while.
+/// What to do if nothing else happens for a while.
 #[derive(Clone, Copy)]
 enum Alarm {
-    /// The frame under way is shown as pending.
+    /// Show the unfinished frame as pending.
     Pending,
-    /// A datagram peer has been waited for long enough.
+    /// Stop waiting for a datagram peer.
     Quiet,
-    /// The sending side is to end.
+    /// End the sending side.
     HalfClose,
-    /// A peer that cannot be written to has said nothing more.
+    /// Give up a peer that cannot be written to and has sent nothing more.
     Failed,
-    /// Datagrams that were left unanswered are reported.
+    /// Report the datagrams that were left unanswered.
     Unanswered,
 }
 
 impl Drop for PeerTask {
-    /// A run without one of its visits would hear nothing of that peer: it ends with an error.
+    /// Ends the run with an error if this task panicked: without the task, the run would receive nothing from that
+    /// peer.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.hub.panicked("the task that serves a peer");
@@ -176,7 +178,7 @@ impl PeerTask {
             after = idle => Ok(Reason::Idle(after)),
             () = hub.signals.over.notified() => Ok(Reason::Closed),
         };
-        // What this end has asked for counts, and not what the peer made of it.
+        // What this end has decided counts, not how the peer reacted to it.
         let failed = |error: Error| hub.ending(self.id, error.with_unfinished(self.receiver.pending()));
         let reason = reason.unwrap_or_else(failed);
         self.hub.leaves(self.id);
@@ -188,18 +190,18 @@ impl PeerTask {
         }
         Box::pin(self.leave(&reason)).await;
         hub.make_room().await;
-        // It may not have read the rest.
+        // The peer may not have read the rest.
         let slow = matches!(hub.peer_state(self.id).ending, Some(Reason::Slow));
         let (reason, closing) = (if slow { Reason::Slow } else { reason }, self.receiver.closing());
         hub.gone(self.id, &self.from, reason, closing.as_ref());
     }
 
-    /// Sees to it that what was sent before is written.
+    /// Makes sure that what was sent before is written.
     async fn leave(&mut self, reason: &Reason) {
         let sent = self.hub.peer_state(self.id).sent.is_some() || !self.hub.is_silent();
         match reason {
             Reason::Failed(_) | Reason::Slow => return,
-            // What it has not read by then it will not read.
+            // What the peer has not read by then, it will not read.
             Reason::Closed | Reason::Refused(_) | Reason::Idle(_) => {
                 let rest = async {
                     self.hub.backlog_is_sent(self.id).await;
@@ -220,7 +222,7 @@ impl PeerTask {
         }
         // To close a connection with bytes unread is to reset it, and a reset can overtake what was sent last.
         let unread = sent && !self.sender.is_datagram() && !matches!(reason, Reason::Ended);
-        // The other side of an end that is both sides' is to answer it.
+        // Where one end ends both sides, the peer should still answer it.
         if unread || !self.sender.has_half_close() {
             let _ = timeout(limits::FINAL_FLUSH_TIMEOUT, self.ignore_the_rest()).await;
         }
@@ -235,7 +237,7 @@ impl PeerTask {
 
     async fn converse(&mut self) -> Result<Reason> {
         loop {
-            // Behind every message that is answered, too: it has been shown.
+            // This also runs after every message that is answered, because it has been shown.
             self.hub.make_room().await;
             self.turn.pass().await;
             match self.take()? {
@@ -253,7 +255,8 @@ impl PeerTask {
             match self.wait().await? {
                 Wait::Arrived => self.arrives(),
                 Wait::Nothing => {}
-                // In boxes, as all that comes once: idle visits are many, and to cost next to nothing.
+                // In boxes, as everything that happens once: there are many idle tasks, and they should cost next to
+                // nothing.
                 Wait::Ended => return Box::pin(self.linger()).await,
                 Wait::Over(reason) => return Ok(reason),
             }
@@ -320,7 +323,7 @@ impl PeerTask {
         Ok(Taken::All)
     }
 
-    /// Answers a message. The reason says that the answer ends the conversation.
+    /// Answers a message. Returns a reason if the answer ends the conversation.
     async fn answer(&mut self, question: &Question) -> Result<Option<Reason>> {
         if self.allowance.as_mut().is_some_and(|allowance| !allowance.permits(Instant::now())) {
             self.hub.answered(false);
@@ -334,7 +337,7 @@ impl PeerTask {
 
     async fn reply(&mut self, Question { message, binary }: &Question) -> Result<Option<Reason>> {
         let answered = match self.hub.rules.answer {
-            // In a box, as all that few peers need.
+            // In a box, as everything that few peers need.
             #[cfg(feature = "exec")]
             AutoReply::Each(_) => match Box::pin(self.command(message)).await {
                 Ok(answered) => answered,
@@ -350,7 +353,7 @@ impl PeerTask {
                 return Ok(None);
             }
         };
-        // What it is sent as it opens comes first.
+        // The greeting comes first.
         while self.hub.is_greeting(self.id) {
             self.wake.notified().await;
         }
@@ -373,7 +376,8 @@ impl PeerTask {
     }
 
     #[cfg(feature = "exec")]
-    /// The answer of a command, which ends with who asked for it; else how the conversation ended.
+    /// Returns the answer of a command, or how the conversation ended meanwhile. The command is ended with the
+    /// conversation.
     async fn command(&mut self, message: &Bytes) -> Result<Result<Option<Bytes>>, Result<Reason>> {
         let (hub, from) = (Arc::clone(&self.hub), Box::clone(&self.from));
         let request = self.request.take();
@@ -392,16 +396,17 @@ impl PeerTask {
         answered
     }
 
-    /// Resolves when the conversation ends while its answer is waited for: from here, by a reset, or by the end of a transport that
-    /// has no half-close. A peer that has ended its side of a stream may be listening still.
+    /// Waits until the conversation ends while its answer is awaited: by this end, by a reset, or by the end of a
+    /// transport that has no half-close. A peer that has ended its side of a stream may still be listening.
     async fn left(&mut self) -> Result<Reason> {
-        // Read ahead by so much, and not more with each answer: a reset behind that is seen by the answer.
+        // Reading ahead stops at this limit, and does not grow with each answer. A reset beyond it shows when the
+        // answer is sent.
         let mut watched = !self.sender.is_datagram() && self.receiver.pending().len() < limits::MAX_QUEUE;
         loop {
             tokio::select! {
                 arrival = self.receiver.readable(), if watched => match arrival {
                     Ok(false) if !self.sender.has_half_close() => return Ok(Reason::Ended),
-                    // What it says next is taken when it has its answer.
+                    // What the peer sends next is taken when it has its answer.
                     Ok(_) => watched = false,
                     Err(error) => return Err(error),
                 },
@@ -456,7 +461,7 @@ impl PeerTask {
             arrival = self.receiver.readable() => match arrival {
                 Ok(true) => Ok(Wait::Arrived),
                 Ok(false) => Ok(Wait::Ended),
-                // A datagram that found nobody: the next may find somebody, and people see it said.
+                // A datagram reached nobody. The next one may reach somebody, and a person sees the report.
                 Err(error) if error.is_unreachable() && !self.hub.rules.strict => {
                     self.hub.report_error(Some(self.id), &error);
                     Ok(Wait::Nothing)
@@ -468,7 +473,7 @@ impl PeerTask {
         }
     }
 
-    /// What is to happen next if nothing else does, and when.
+    /// Returns what to do next if nothing else happens, and when.
     fn alarm(&mut self, peer_state: &PeerState) -> Option<(Instant, Alarm)> {
         if let Some((_, since)) = &self.failed {
             return Some((*since + self.hub.rules.linger, Alarm::Failed));
@@ -495,8 +500,8 @@ impl PeerTask {
         Some((since.max(peer_state.sent.unwrap_or(since)) + linger, Alarm::Quiet))
     }
 
-    /// How long a peer is waited for, at least, that loses its answer when the conversation is ended from here; `None`:
-    /// until it ends.
+    /// How long to wait, at least, for a peer that loses its answer when this end ends the conversation; `None`: until
+    /// the peer ends.
     fn patience(&self, peer_state: &PeerState) -> Option<Duration> {
         let unanswered = peer_state.sent.is_some_and(|sent| self.arrived.is_none_or(|arrived| arrived < sent));
         match self.hub.rules.half_close {
@@ -506,7 +511,7 @@ impl PeerTask {
         }
     }
 
-    /// When this end's sending side is to end, where it is, and the transport can half-close.
+    /// Returns when to end this end's sending side, if it should end and the transport can half-close.
     fn half_close_at(&self, peer_state: &PeerState) -> Option<Instant> {
         if self.side == SendingSide::Ended || !self.sender.has_half_close() || !self.has_no_more_to_say(peer_state) {
             return None;
@@ -522,7 +527,8 @@ impl PeerTask {
         self.hub.rules.half_close.due(sent, self.arrived, now)
     }
 
-    /// Ends this end's sending side. What the peer is slow to read is not quiet: it is waited for its answer to that.
+    /// Ends this end's sending side. A peer that still reads slowly is not quiet: this end first waits for its answer
+    /// to the rest.
     fn half_close(&mut self) {
         let patient = self.hub.rules.half_close == HalfClose::Answered && self.hub.has_one_peer();
         if patient && !self.sender.is_flushed() {
@@ -531,7 +537,7 @@ impl PeerTask {
         }
         self.side = SendingSide::Ended;
         let (hub, sender) = (Arc::clone(&self.hub), self.sender.clone());
-        // Not waited for: the peer may have much to say before it reads the rest. A failure is reported by its reader.
+        // This does not wait: the peer may have much to send before it reads the rest. Its reader reports a failure.
         tokio::spawn(async move { drop(hub.finish(&sender).await) });
     }
 

@@ -1,5 +1,5 @@
-//! What is sent to one peer among many while its connection has no room: it waits in the peer's backlog, and leaves as the peer
-//! reads, or the peer is let go of.
+//! Queues messages for one peer among many while its connection has no room. They wait in the peer's backlog until the
+//! peer reads, or the peer is closed.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::limits;
 use crate::link::Sender;
 
 impl Peer {
-    /// Puts a message behind those that wait already; in front of all others where none do.
+    /// Puts a message at the end of the peer's backlog. If there is none, starts a backlog with it.
     pub(super) fn post(&mut self, letter: &Letter, most: usize, now: Instant) -> Posted {
         let begun = self.backlog.is_none();
         let backlog = self.backlog.get_or_insert_with(|| Box::new(Backlog::new(self.reads, now)));
@@ -25,7 +25,7 @@ impl Peer {
         if now >= until { Posted::Stalled } else { Posted::Full(until) }
     }
 
-    /// How many bytes wait, where that is to be reported: once in a while.
+    /// Returns how many bytes wait, if that should be reported now: only once in a while.
     pub(super) fn newly_slow(&mut self, most: usize, now: Instant) -> Option<usize> {
         let bytes = self.backlog.as_ref().map(|backlog| backlog.bytes).filter(|bytes| *bytes > most / 2)?;
         if self.told_slow.is_some_and(|at| now < at + limits::SLOW_PEER_TIMEOUT) {
@@ -35,7 +35,7 @@ impl Peer {
         Some(bytes)
     }
 
-    /// Lets go of a peer that does not read.
+    /// Closes a peer that does not read.
     pub(super) fn cut(&mut self) {
         self.backlog = None;
         self.end(Reason::Slow);
@@ -44,7 +44,7 @@ impl Peer {
 }
 
 impl Hub {
-    /// Sends the backlog of one peer, to its end.
+    /// Sends the whole backlog of one peer.
     pub(super) async fn send_backlog(self: Arc<Self>, id: PeerId, sender: Sender) {
         let _alarm = Alarm { hub: &self, task: "the task that sends what waits for a peer" };
         while let Some(letter) = self.first_letter(id) {
@@ -64,7 +64,7 @@ impl Hub {
                     }
                     self.make_room().await;
                 }
-                // A lost connection is reported by its visit, with the reason.
+                // The peer's task reports a lost connection, with the reason.
                 Err(_) => {
                     let mut state = self.lock();
                     if let Some(peer) = state.peers.get_mut(&id) {
@@ -79,7 +79,7 @@ impl Hub {
         self.finish_after(id, &sender).await;
     }
 
-    /// Watches whether a peer reads; ready when it has read nothing for too long.
+    /// Waits until a peer has read nothing for too long.
     async fn until_stalled(&self, id: PeerId) {
         loop {
             tokio::time::sleep(limits::PROGRESS_LOOK).await;
@@ -93,7 +93,7 @@ impl Hub {
         }
     }
 
-    /// Lets go of a peer whose messages have waited for too long.
+    /// Closes a peer whose messages have waited for too long.
     fn cut(&self, id: PeerId) {
         let mut state = self.lock();
         if let Some(peer) = state.peers.get_mut(&id) {
@@ -105,7 +105,7 @@ impl Hub {
         }
     }
 
-    /// The message that is next, or the end of the backlog.
+    /// Returns the next message; at the end of the backlog, removes the backlog.
     fn first_letter(&self, id: PeerId) -> Option<Letter> {
         let mut state = self.lock();
         let peer = state.peers.get_mut(&id)?;
@@ -135,7 +135,7 @@ impl Hub {
             backlog.pop();
             let now = Instant::now();
             if sender.is_datagram() {
-                // Nothing else is known of it than that there was room for a datagram.
+                // All that is known is that there was room for a datagram.
                 backlog.moved = Some(now);
             } else if backlog.taken.is_some() {
                 backlog.look(sender, now);
@@ -144,7 +144,8 @@ impl Hub {
         self.signals.moved.notify_waiters();
     }
 
-    /// Waits until nothing waits for a peer any more. Its visit alone may ask: it takes the peer's wake-ups.
+    /// Waits until nothing waits for a peer any more. Only the peer's own task may call this, because it takes the
+    /// peer's wake-ups.
     pub(super) async fn backlog_is_sent(&self, id: PeerId) {
         loop {
             let moved = self.signals.moved.notified();

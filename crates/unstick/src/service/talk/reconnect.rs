@@ -1,4 +1,4 @@
-//! A connection that is made again whenever it is lost, after a pause that doubles with every failure.
+//! Reconnects whenever the connection is lost, after a pause that doubles with every failure.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::hub::{Alarm, Hub};
 use crate::link::{self, Link};
 
 impl Hub {
-    /// Opens the first connection, and another whenever the last is lost. The end of the run ends this too.
+    /// Opens the first connection, and a new one whenever the last is lost. It stops with the run.
     pub(super) async fn reconnect(self: Arc<Self>, first: Link, how: Reconnect) {
         let _alarm = Alarm { hub: &self, task: "the task that connects again" };
         self.open(first);
@@ -18,7 +18,7 @@ impl Hub {
         loop {
             let opened = Instant::now();
             self.until(|state| state.peers.is_empty()).await;
-            // One that is lost at once has not been mended: the pause goes on growing.
+            // A connection that is lost at once is no success: the pause goes on growing.
             if opened.elapsed() > how.longest {
                 pause = how.pause;
             }
@@ -42,12 +42,12 @@ impl Hub {
         }
     }
 
-    /// Whether the end of a connection that is made again ends the run: how, if so.
+    /// Whether this end of a connection ends the run, instead of a reconnect.
     pub(super) fn ends_for_good(&self, reason: &Reason, input_ended: bool) -> bool {
         match reason {
-            // This end wanted it so, and would want it so again.
+            // This end decided it, and would decide the same again.
             Reason::Closed | Reason::Until | Reason::Slow | Reason::Idle(_) | Reason::Refused(_) => true,
-            // All has been said, and nothing is waited for.
+            // Everything has been sent, and nothing is awaited.
             Reason::Ended | Reason::Failed(_) => input_ended && !self.rules.has_another_end(),
         }
     }

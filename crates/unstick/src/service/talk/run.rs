@@ -1,4 +1,4 @@
-//! The run of a conversation: peers are accepted or connected to again, limits of time kept, and its end wound up.
+//! The run of a conversation: accepts peers or reconnects, keeps its timeouts, and winds up at the end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,11 +31,11 @@ impl Hub {
             outcome = self.over() => outcome,
             outcome = self.timers() => outcome,
             outcome = self.take_input(input) => outcome,
-            // A message that was taken may still wait for somebody to read.
+            // An accepted message may still wait for somebody to read it.
             () = self.rules.stop.overdue() => Outcome::Stopped,
         };
         let patience = match outcome {
-            // Nobody is left who would wait.
+            // Nobody is left who wants to wait.
             Outcome::Idle(_) | Outcome::Deadline(_) | Outcome::OutputClosed => limits::FINAL_FLUSH_TIMEOUT,
             Outcome::Stopped => self.rules.stop.left(),
             _ => limits::FLUSH_TIMEOUT,
@@ -47,13 +47,13 @@ impl Hub {
         }
     }
 
-    /// Whether something that was to come did not. One of many conversations that ends at `until` is not waited for.
+    /// Whether something expected did not arrive. A run of many conversations does not wait for `until`.
     fn is_short(&self) -> bool {
         let single = self.rules.once || !self.lock().listening;
         self.rules.count.is_some() || (single && self.rules.until.is_some())
     }
 
-    /// Resolves when something has ended the run.
+    /// Waits until something has ended the run.
     async fn over(&self) -> Outcome {
         loop {
             let changed = self.signals.changed.notified();
@@ -64,7 +64,7 @@ impl Hub {
         }
     }
 
-    /// Resolves when a time limit has passed.
+    /// Waits until a timeout has passed.
     async fn timers(&self) -> Outcome {
         match Timers::start(self.rules.deadline, self.rules.idle).elapsed(|| self.lock().last_activity).await {
             Elapsed::Idle(after) => Outcome::Idle(after),
@@ -83,7 +83,7 @@ impl Hub {
         state.accepting = Some(tokio::spawn(Arc::clone(self).accept(listener)).abort_handle());
     }
 
-    /// Tells of datagrams that reached no session, until the run is over.
+    /// Reports datagrams that reached no session, until the run is over.
     async fn tell(self: Arc<Self>, notices: Arc<Notices>) {
         let _alarm = Alarm { hub: &self, task: "the task that reports lost datagrams" };
         loop {
@@ -152,7 +152,7 @@ impl Hub {
         self.signals.changed.notify_waiters();
     }
 
-    /// Lets what was sent be written, for a bounded time, and ends every task.
+    /// Waits a bounded time until sent messages are written, then ends every task.
     async fn wind_up(&self, patience: Duration) {
         {
             let mut state = self.lock();
@@ -167,7 +167,7 @@ impl Hub {
             }
             self.signals.over.notify_waiters();
         }
-        // A peer that does not read could hold the end back for ever.
+        // A peer that does not read could otherwise delay the end for ever.
         if tokio::time::timeout(patience, self.until(|state| state.peers.is_empty())).await.is_err() {
             for (_, peer) in std::mem::take(&mut self.lock().peers) {
                 peer.sender.abort();
