@@ -1,9 +1,10 @@
-//! Bridges: whoever connects to one address is connected to another.
+//! Bridges: connects every client of one address to another address.
 //!
-//! Between streams that are framed alike the bytes pass as they are; else message by message. Half-closes, resets,
-//! back-pressure and the order of ends pass too. Every client has a partner of its own, datagram sessions included.
+//! Between streams with the same framing, bytes pass unchanged; otherwise it passes message by message. Half-closes,
+//! resets, back-pressure and the order of ends pass too. Every client has its own connection to the target, datagram
+//! sessions included.
 //!
-//! Not here: nc's pipe (`pipe`) and conversations (`talk`), which have this end on standard input and output.
+//! Not here: raw pipes (`pipe`) and conversations (`talk`), whose other end is standard input and output.
 
 mod config;
 mod copy;
@@ -42,9 +43,9 @@ pub use super::run::PeerId;
 pub use config::{Clients, Config, Faults, Reconnect, Target};
 pub use event::{Event, Outcome, Output, Passed, Reason};
 
-/// Connects every client to the target, and passes on what they say, until the rules say that it is over.
+/// Connects every client to the target and passes on data in both directions, until the configuration ends the run.
 ///
-/// Cancel safe in that nothing goes on afterwards; what was on its way may be lost.
+/// Cancel safe: nothing goes on afterwards, but data on its way may be lost.
 pub async fn bridge(clients: Clients, target: Target, output: impl Output, rules: Config) -> Outcome {
     build(clients, target, Box::new(output), rules).await
 }
@@ -79,7 +80,7 @@ fn build(
     })
 }
 
-/// Shared by the bridges of one run.
+/// The state that the bridges of one run share.
 struct Hub {
     rules: Config,
     target: Target,
@@ -88,11 +89,11 @@ struct Hub {
     output: Mutex<Shown>,
     /// The output has failed.
     over: Notify,
-    /// Bridges on which faults were ordered, while they last.
+    /// Running bridges that inject faults.
     faulted: Mutex<BTreeMap<PeerId, Weak<MessageBridge>>>,
 }
 
-/// However the run ends, what was done until then is told.
+/// Reports the injected faults when the run ends, however it ends.
 struct LastWords(Arc<Hub>);
 
 impl Drop for LastWords {
@@ -109,9 +110,9 @@ impl Drop for LastWords {
 /// Where events go.
 struct Shown {
     to: Box<dyn Output>,
-    /// Nothing more is shown.
+    /// Whether nothing more is shown, because the output failed.
     failed: bool,
-    /// How that ended the run, until it is taken.
+    /// How that ended the run, until the run takes it.
     outcome: Option<Outcome>,
 }
 
@@ -132,7 +133,7 @@ impl Hub {
         }
     }
 
-    /// Waits while the output is full: bridges that come and go, or fail, are events too.
+    /// Waits while the output is full: bridges that open, close or fail are events too.
     async fn make_room(&self) {
         let room = self.output().to.room();
         if let Some(room) = room {
@@ -143,7 +144,7 @@ impl Hub {
         }
     }
 
-    /// Resolves when the output has failed.
+    /// Waits until the output has failed.
     async fn over(&self) -> Outcome {
         loop {
             self.over.notified().await;
@@ -153,7 +154,7 @@ impl Hub {
         }
     }
 
-    /// Resolves when a time limit has passed.
+    /// Waits until a timeout has passed.
     async fn timers(&self) -> Outcome {
         match Timers::start(self.rules.deadline, self.rules.idle).elapsed(|| self.last.last()).await {
             Elapsed::Idle(after) => Outcome::Idle(after),
@@ -203,7 +204,7 @@ impl Hub {
                 }
             }
         }
-        // Nobody else comes; those who are here pass on what was read.
+        // No more clients are accepted; the running bridges pass on what was read.
         drop(listener);
         while let Some(ended) = bridges.join_next().await {
             if is_panic(&ended) {
@@ -213,7 +214,7 @@ impl Hub {
         Outcome::Stopped
     }
 
-    /// The only bridge of a run.
+    /// Runs the only bridge of a run.
     async fn only(self: &Arc<Self>, peer: PeerId, client: Transport) -> Outcome {
         match Arc::clone(self).serve_client(peer, client).await {
             _ if self.rules.stop.has_come() => Outcome::Stopped,
@@ -222,7 +223,8 @@ impl Hub {
         }
     }
 
-    /// One client's bridge, from its partner's connection to the end of both. The error is of the only bridge there is.
+    /// Runs one client's bridge, from connecting to the target to the end of both connections. The error matters only
+    /// if this is the only bridge.
     async fn serve_client(self: Arc<Self>, peer: PeerId, client: Transport) -> Result<()> {
         if let Some(how) = self.rules.reconnect {
             return Box::pin(self.lasting(peer, client, how)).await;
@@ -265,8 +267,8 @@ impl Hub {
         }
     }
 
-    /// The client's partner. A command is told in its environment who is there and what it asked for; a WebSocket is asked
-    /// for the same as here.
+    /// Connects to the target for a client. A command gets the client's names and request in its environment. A
+    /// WebSocket target gets the same request as this end got.
     fn connect<'a>(&'a self, peer: PeerId, client: &PeerAddrs, request: Option<&Request>) -> Opening<'a> {
         let Target { address, options, .. } = &self.target;
         match (address, request) {
@@ -294,7 +296,7 @@ impl Hub {
         StreamBridge::new(up, down, self.rules.linger)
     }
 
-    /// Whoever looks at either direction.
+    /// Returns the taps that show either direction, if the bridge is dumped.
     fn taps(self: &Arc<Self>, peer: PeerId) -> [Option<Tap>; 2] {
         if !self.rules.dump {
             return [None, None];
@@ -340,7 +342,7 @@ impl Hub {
         Ok(passed)
     }
 
-    /// Waits until what has passed is written, but not for a reader of the output that has stopped reading.
+    /// Waits until what has passed is written to the output, but only briefly for a reader that has stopped reading.
     async fn written(&self) {
         let written = self.output().to.written();
         if let Some(written) = written {
@@ -355,7 +357,8 @@ impl Hub {
     }
 }
 
-/// A run without one of its bridges would keep that client waiting: it ends with an error.
+/// Makes the outcome of a bridge's task that panicked. The run ends with an error, because otherwise that client would
+/// keep waiting.
 fn panicked() -> Outcome {
     Outcome::Failed(Error::panicked("the task of a bridge"))
 }
@@ -392,7 +395,7 @@ impl Watch for Hub {
     }
 }
 
-/// What the listener reports next; never where it reports nothing.
+/// Waits for the listener's next notice; for ever if it makes none.
 async fn next(notices: Option<&Notices>) -> Notice {
     match notices {
         Some(notices) => notices.next().await,
@@ -415,7 +418,7 @@ fn request(end: &Transport) -> Option<&Request> {
     }
 }
 
-/// A client that has no partner sees what it would see where nobody listens.
+/// Resets a client for which the target cannot be reached: it sees what it would see if nobody listened.
 fn refuse(client: Transport) {
     match client {
         Transport::Stream(mut client) => client.writer.reset(),

@@ -1,7 +1,7 @@
-//! nc's pipe: the bytes of standard input to a peer, the peer's bytes to standard output, as they are.
+//! A raw pipe, as with nc: copies standard input to a peer, and the peer's bytes to standard output, unchanged.
 //!
-//! Not here: messages. Bytes move from descriptor to descriptor, where the kernel can without passing through this
-//! process; those of a transport that is no socket pass through it (`streams`).
+//! Not here: messages. Bytes move from descriptor to descriptor, without passing through this process where the kernel
+//! can do that. The bytes of a transport that is not a socket pass through it (`streams`).
 
 mod progress;
 mod streams;
@@ -28,26 +28,28 @@ use progress::{COPY, Closing, Done, EndOfInput, Failure, NOTE_PATIENCE, Progress
 
 pub use progress::Filter;
 
-/// When a pipe ends, besides at the end of both directions.
+/// When a pipe ends, apart from the end of both directions.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// When standard input has ended, wait for the peer's end.
+    /// Whether to wait for the peer's end after standard input has ended.
     pub wait: bool,
-    /// A peer that has ended may still be listening: what standard input goes on delivering is sent until it has been
-    /// quiet for so long.
+    /// How long standard input may be quiet after the peer has ended its side. Until then this end goes on sending,
+    /// because the peer may still be listening.
     pub linger: Duration,
-    /// When the sending side ends after standard input has.
+    /// When to end the sending side after standard input has ended.
     pub half_close: HalfClose,
-    /// Standard input that ends without a byte (`</dev/null`) is no input: the peer is not half-closed for it.
+    /// Whether standard input that ends without a byte (`</dev/null`) counts as no input: this end then does not
+    /// half-close for it.
     pub serve_on: bool,
-    /// Standard input is read.
+    /// Whether standard input is read.
     pub input: bool,
-    /// End when no byte has moved for so long.
+    /// Ends the pipe when no byte has moved for this time.
     pub idle: Option<Duration>,
-    /// End after so long.
+    /// Ends the pipe after this time.
     pub deadline: Option<Duration>,
-    /// Ends the run: nothing more is read, and what was read is still written, within [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
+    /// Stops the run: nothing more is read, and what was read is still written, within
+    /// [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
     pub stop: Stop,
 }
 
@@ -70,34 +72,34 @@ impl Default for Config {
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// As it should.
+    /// In order.
     InOrder,
     /// In order, and without a byte from the peer: it was waited for as long as an end of input waits for an answer
     /// ([`HALF_CLOSE_PATIENCE`](crate::limits::HALF_CLOSE_PATIENCE)).
     NoAnswer,
-    /// [`Config::stop`] has said so.
+    /// [`Config::stop`] stopped it.
     Stopped,
     /// Nobody reads standard output any more.
     OutputClosed,
-    /// No byte moved for so long.
+    /// No byte moved for this time.
     Idle(Duration),
     /// The deadline passed.
     Deadline(Duration),
 }
 
-/// Bytes moved in one call: a few of them fill any socket's buffer.
+/// Bytes moved in one call: a few calls fill any socket's buffer.
 #[cfg(target_os = "linux")]
 const CHUNK: usize = 1 << 20;
 
-/// How often the threads are looked at that are to write what they have read.
+/// How often this code checks whether the threads have written what they have read.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Moves bytes until both directions have ended, or the rules say so. Uses a thread a direction; one that waits for
-/// standard input stays behind, and ends with the process.
+/// Moves bytes until both directions have ended, or the configuration ends the run. It uses one thread for each
+/// direction. A thread that waits for standard input stays behind, and ends with the process.
 ///
 /// # Errors
 ///
-/// Where the connection is reset, or standard input or output fails.
+/// If the connection is reset, or standard input or output fails.
 pub async fn pipe(end: StreamTransport, mut rules: Config, filter: Option<Filter>) -> Result<Ended> {
     rules.idle = rules.idle.map(bounded);
     rules.deadline = rules.deadline.map(bounded);
@@ -147,7 +149,7 @@ fn start(
         Flow::Out(end) => send(&stdio, &socket, &progress, &report, end),
         Flow::In => {
             let pump = Pump { from: &socket, to: &stdio, progress: &progress, moved: &progress.came, held_up: None };
-            // Nobody waits any more: the run is over.
+            // If nobody receives this, the run is over.
             let _ = report.blocking_send(Done::Peer(pump.all(filter)));
         }
     };
@@ -170,14 +172,14 @@ fn send(stdio: &File, socket: &File, progress: &Progress, report: &mpsc::Sender<
     if at_once {
         half_close();
     }
-    // Nobody waits any more: the run is over.
+    // If nobody receives this, the run is over.
     let _ = report.blocking_send(Done::Input(result));
     if sent && !at_once && end.closed.blocking_recv().is_ok() {
         half_close();
     }
 }
 
-/// Waits for the ends of both directions, and for the limits of time. Has the sending side end where that waits.
+/// Waits for the ends of both directions and for the timeouts. Tells the sending direction when to end its side.
 async fn watch(
     rules: Config,
     progress: &Progress,
@@ -192,7 +194,7 @@ async fn watch(
     while input_done.is_none() || peer_done.is_none() {
         let quiet = lingers_until(&rules, progress, input_done.as_ref(), peer_done);
         let end = close.as_ref().filter(|_| input_done.is_some()).and_then(|_| closing.due(progress));
-        // An answer may come meanwhile, and wakes nobody here.
+        // An answer may come meanwhile, which does not wake this task.
         let end = end.map(|at| at.min(Instant::now() + limits::ANSWER_PAUSE));
         let next = timers.next(|| progress.last()).into_iter().chain(quiet).chain(end).min();
         tokio::select! {
@@ -216,7 +218,7 @@ async fn watch(
                 if end.is_some() && closing.due(progress).is_some_and(|at| now >= at)
                     && let Some(close) = close.take()
                 {
-                    // The direction that would has gone: so has the connection.
+                    // If the direction that would close it has gone, so has the connection.
                     let _ = close.send(());
                 }
                 let elapsed = timers.check(now, || progress.last());
@@ -247,8 +249,9 @@ async fn watch(
     }
 }
 
-/// Lets the threads write what they have read: they cannot be told while they wait for more. Then the peer sees an end, and has a
-/// moment for its own: closing with bytes unread would be a reset, which throws away what has not arrived yet.
+/// Lets the threads write what they have read, because nothing can interrupt them while they wait for more. Then the
+/// peer sees an end, and has a moment to end too. Closing with unread bytes would be a reset, which throws away what
+/// has not arrived yet.
 async fn wind_up(socket: &File, stop: &Stop, progress: &Progress, mut reports: mpsc::Receiver<Done>) {
     let end = Instant::now() + stop.left();
     let carrying = || progress.carrying.load(Ordering::Acquire) > 0;
@@ -263,7 +266,7 @@ async fn wind_up(socket: &File, stop: &Stop, progress: &Progress, mut reports: m
     }
 }
 
-/// What it means that the peer's direction has failed.
+/// Returns the outcome when the direction from the peer has failed.
 fn ended_by(failure: Failure) -> Result<Ended> {
     match failure {
         Failure::Writing(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Ended::OutputClosed),
@@ -272,7 +275,7 @@ fn ended_by(failure: Failure) -> Result<Ended> {
     }
 }
 
-/// Until when one direction goes on though the other has ended.
+/// Returns until when one direction goes on although the other has ended.
 fn lingers_until(
     rules: &Config,
     progress: &Progress,
@@ -280,9 +283,9 @@ fn lingers_until(
     peer_done: Option<Instant>,
 ) -> Option<Instant> {
     let since = match (input_done, peer_done) {
-        // What the peer said before it could not be sent to any more is still to be had.
+        // What the peer sent before writing to it failed can still be read.
         (Some((Err(_), since)), None) => *since,
-        // Input that the peer is slow to take is not quiet, though nothing moves.
+        // Input that the peer takes slowly is not quiet, although nothing moves.
         (None, Some(_)) if progress.held_up.load(Ordering::Relaxed) => Instant::now(),
         (None, Some(since)) => since,
         _ => return None,
@@ -294,7 +297,7 @@ fn lingers_until(
 fn widen(stdio: &File) {
     #[cfg(target_os = "linux")]
     {
-        // Refused for what is no pipe, and beyond the user's share: the pipe then stays as it is.
+        // The system refuses this if it is not a pipe, and beyond the user's share: the pipe then stays as it is.
         let _ = rustix::pipe::fcntl_setpipe_size(stdio, CHUNK);
     }
     #[cfg(not(target_os = "linux"))]
@@ -306,14 +309,14 @@ struct Pump<'a> {
     from: &'a File,
     to: &'a File,
     progress: &'a Progress,
-    /// Notes each move.
+    /// Records each move.
     moved: &'a Activity,
-    /// Is set while there is something to be written that is not taken.
+    /// Set while the peer does not take the bytes to be written. Present only in the direction to the socket.
     held_up: Option<&'a AtomicBool>,
 }
 
 impl Pump<'_> {
-    /// Until the first ends.
+    /// Moves everything until the source ends.
     fn all(&self, filter: Option<Filter>) -> Result<(), Failure> {
         #[cfg(target_os = "linux")]
         if filter.is_none() && self.splice()? {
@@ -322,10 +325,10 @@ impl Pump<'_> {
         self.copy(filter)
     }
 
-    /// Lets the kernel move the bytes; false where it cannot, because neither end is a pipe.
+    /// Lets the kernel move the bytes; returns false if it cannot, because neither end is a pipe.
     ///
-    /// The socket stays non-blocking, and is waited for outside the call: while a splice waits for a socket it holds the
-    /// lock of its pipe, and whoever reads that pipe would not get what is already in it.
+    /// The socket stays non-blocking, and this waits for it outside the call. While a splice waits for a socket it
+    /// holds the lock of its pipe, and a reader of that pipe would not get what is already in it.
     #[cfg(target_os = "linux")]
     fn splice(&self) -> Result<bool, Failure> {
         use rustix::io::Errno;
@@ -342,7 +345,7 @@ impl Pump<'_> {
                 }
                 Err((Some(Errno::INVAL), _)) => return Ok(false),
                 Err((Some(Errno::PIPE), error)) => return Err(Failure::Writing(error)),
-                // One side is a pipe, which has no other way to fail: this is the socket's.
+                // One side is a pipe, which cannot fail in any other way: this is the socket's error.
                 Err((_, error)) if self.held_up.is_some() => return Err(Failure::Writing(error)),
                 Err((_, error)) => return Err(Failure::Reading(error)),
             }
@@ -369,7 +372,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Remembers the error of a write to the socket, for the thread that reads from it.
+    /// Records the error of a write to the socket, for the thread that reads from it.
     fn moved<T>(&self, moved: io::Result<T>) -> io::Result<T> {
         if let (Some(_), Err(error)) = (self.held_up, &moved) {
             self.progress.failed.note(error);
@@ -377,14 +380,14 @@ impl Pump<'_> {
         moved
     }
 
-    /// A read returned 0. On the socket that is the peer's end only if no write to it has failed.
+    /// Handles a read that returned 0. On the socket that is the peer's end only if no write to it has failed.
     fn at_end(&self) -> Result<(), Failure> {
         let Progress { failed, sent_all, .. } = self.progress;
         if self.held_up.is_some() {
             return Ok(());
         }
         let begun = std::time::Instant::now();
-        // A write has failed whose thread has not noted it yet.
+        // A write has failed, but its thread has not recorded it yet.
         while failed.at_end().is_ok() && !sent_all.load(Ordering::Acquire) && is_lost(self.from) {
             if begun.elapsed() > NOTE_PATIENCE {
                 break;

@@ -1,4 +1,4 @@
-//! What is bridged, and when the run ends.
+//! The configuration of bridges: what they connect, how they run, and when the run ends.
 
 use std::time::Duration;
 
@@ -13,40 +13,41 @@ use crate::limits;
 use crate::link::Listener;
 use crate::stop::Stop;
 
-/// Who is to be connected to the other address.
+/// The clients to connect to the target.
 pub enum Clients {
-    /// One, already there.
+    /// One client, already connected.
     One(Transport),
-    /// Whoever connects.
+    /// Every client that connects.
     Many(Listener),
 }
 
-/// Where clients are connected to, and how both ends are framed.
+/// The target of the bridges, and how both ends are framed.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Where.
+    /// The address.
     pub address: Address,
-    /// How it is connected to.
+    /// The options for connecting.
     pub options: Options,
-    /// The framings at the client's end, where that is a stream.
+    /// The framings at the client's end, if that is a stream.
     pub client: Option<Framings>,
-    /// The framings at the target's end, where that is a stream.
+    /// The framings at the target's end, if that is a stream.
     pub server: Option<Framings>,
-    /// What is to happen to what passes, the same for every client.
+    /// The faults to inject, the same for every client.
     pub faults: Faults,
 }
 
-/// Faults to order.
+/// The faults to inject.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    /// What is to happen.
+    /// Which faults happen.
     pub plan: Plan,
-    /// Repeats where chance has its say.
+    /// The seed of the random choices: the same seed repeats the same run.
     pub seed: u64,
 }
 
 impl Target {
-    /// Whether bytes can pass as they are: both ends are streams, framed alike, and nothing is asked of single messages.
+    /// Whether bytes can pass unchanged: both ends are streams with the same framing, and nothing applies to single
+    /// messages.
     pub fn passes_bytes(&self) -> bool {
         let framings = [&self.client, &self.server].into_iter().flatten();
         let mut skips = framings.map(|framings| framings.inbound.skips_damage() || framings.outbound.skips_damage());
@@ -56,12 +57,12 @@ impl Target {
             && !skips.any(|skips| skips)
     }
 
-    /// Whether what passes is counted in bytes: no boundaries are known.
+    /// Whether what passes is counted in bytes, because no boundaries are known.
     pub(super) fn counts_bytes(&self) -> bool {
         self.passes_bytes() || [Role::Client, Role::Server].iter().all(|side| self.unit(*side) == Unit::Bytes)
     }
 
-    /// Whether both ends are streams whose frames are the same, or that have none.
+    /// Whether both ends are streams with the same frames, or without frames.
     pub fn is_alike(&self) -> bool {
         match (&self.client, &self.server) {
             (Some(client), Some(server)) => client.inbound == server.outbound && client.outbound == server.inbound,
@@ -69,7 +70,7 @@ impl Target {
         }
     }
 
-    /// What one side says here: bytes without boundaries, or messages.
+    /// Returns what one side sends here: bytes without boundaries, or messages.
     pub fn unit(&self, from: Role) -> Unit {
         let framings = if from == Role::Client { &self.client } else { &self.server };
         match framings {
@@ -78,8 +79,8 @@ impl Target {
         }
     }
 
-    /// The address and options for a WebSocket that is asked for what its client asked for here: the path and query, where
-    /// the address has none of its own; the subprotocol that was agreed on; and the headers that are to be passed on.
+    /// Returns the address and options that repeat the request of a WebSocket client at the target. That is the path
+    /// and query, unless the address has its own; the agreed subprotocol; and the headers to pass on.
     pub(super) fn asked_alike(&self, request: &Request) -> (Address, Options) {
         let mut address = self.address.clone();
         #[cfg_attr(not(feature = "ws"), expect(unused_mut))]
@@ -94,7 +95,7 @@ impl Target {
             options.ws.protocols = request.protocol.iter().cloned().collect();
             for name in &self.options.ws.pass_headers {
                 if let Some(value) = request.header(name) {
-                    // Names that cannot stand in a request were refused when they were given.
+                    // Header names that cannot stand in a request were refused when the user gave them.
                     let _ = options.ws.add_header(&format!("{name}: {value}"));
                 }
             }
@@ -102,11 +103,11 @@ impl Target {
         (address, options)
     }
 
-    /// Whether the faults have a meaning for what passes here.
+    /// Checks that the faults make sense for what passes here.
     ///
     /// # Errors
     ///
-    /// A usage error that names the first one without.
+    /// A usage error that names the first fault that makes no sense.
     pub fn check_faults(&self) -> Result<()> {
         for from in [Role::Client, Role::Server] {
             self.faults.plan.check(from, self.unit(from))?;
@@ -115,11 +116,11 @@ impl Target {
     }
 }
 
-/// How a lost connection to the target is made again.
+/// How to reconnect a lost connection to the target.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Reconnect {
-    /// Attempts that may fail in a row before the bridge fails; without end where there is none.
+    /// Number of attempts that may fail in a row before the bridge fails; `None` means no limit.
     pub attempts: Option<u64>,
     /// The pause before the first attempt, which doubles up to `longest`: [`RECONNECT_PAUSE`](limits::RECONNECT_PAUSE).
     pub pause: Duration,
@@ -133,33 +134,36 @@ impl Default for Reconnect {
     }
 }
 
-/// How bridges go on, and when the run ends.
+/// How bridges run, and when the run ends.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Give what passes to the output: [`Event::Passed`](super::Event::Passed).
+    /// Whether to give what passes to the output: [`Event::Passed`](super::Event::Passed).
     pub dump: bool,
     /// Give it the frame in which a message arrived, too. Faults change messages: with them there is none.
     pub frames: bool,
-    /// Serve one client.
+    /// Whether to serve only one client.
     pub once: bool,
-    /// Clients at once; later ones wait to be accepted.
+    /// Maximum number of clients at once; later ones wait to be accepted.
     pub max_peers: Option<usize>,
-    /// End when nothing has passed for so long.
+    /// Ends the run when nothing has passed for this time.
     pub idle: Option<Duration>,
-    /// A bridge ends through which nothing has passed, in either direction, for so long.
+    /// Ends a bridge when nothing has passed in either direction for this time.
     pub peer_idle: Option<Duration>,
-    /// End after so long.
+    /// Ends the run after this time.
     pub deadline: Option<Duration>,
-    /// How long a bridge with a datagram end goes on when one direction has ended, which datagrams cannot tell; and how long a
-    /// server is heard out whose client, a process or a WebSocket, is gone altogether. Counted from when something last passed.
+    /// How long a bridge with a datagram end goes on when one direction has ended, because datagrams cannot signal an
+    /// end. Also how long the bridge goes on reading from a server whose client, a process or a WebSocket, is gone
+    /// altogether. The time counts from when something last passed.
     pub linger: Duration,
-    /// Connect to the target again when that connection is lost and the client stays. Messages pass, never bytes as they are.
+    /// Reconnects to the target when that connection is lost and the client stays. Messages pass, never unchanged
+    /// bytes.
     pub reconnect: Option<Reconnect>,
     /// Further runtimes to share clients with, each on a thread of its own; a client goes to the one that serves the fewest. For
     /// runtimes of one thread: one of several threads shares its tasks itself.
     pub runtimes: Vec<Handle>,
-    /// Ends the run: nothing more is read, and what was read is still passed on, within [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
+    /// Stops the run: nothing more is read, and what was read is still passed on, within
+    /// [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).
     pub stop: Stop,
 }
 

@@ -1,6 +1,7 @@
-//! One direction of a bridge: bytes as they are, from one end to the other.
+//! One direction of a bridge: copies bytes unchanged from one end to the other.
 //!
-//! Not here: what its end means for the other direction (`streams`), and how Linux moves them by itself (`splice`).
+//! Not here: what its end means for the other direction (`streams`), and how Linux moves bytes inside the kernel
+//! (`splice`).
 
 use std::cell::RefCell;
 use std::io;
@@ -15,63 +16,63 @@ use crate::endpoint::{Lost, StreamRead, StreamWrite};
 use crate::error::Exited;
 use crate::limits;
 
-/// Bytes moved before others get their turn.
+/// Bytes moved before other tasks run.
 pub(super) const TURN: u64 = 4 << 20;
 
 thread_local! {
-    /// Where bytes land on their way: one for each thread, however many bridges it serves.
+    /// The buffer for bytes on their way: one for each thread, however many bridges it serves.
     static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; limits::BRIDGE_READ].into());
 }
 
 /// How a direction ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// With the end of who sends, which has been passed on.
+    /// The sender ended, and that end has been passed on.
     InOrder,
-    /// Who sends is lost.
+    /// The sender is lost.
     Source(io::Error),
-    /// Who receives is lost.
+    /// The receiver is lost.
     Target(io::Error),
 }
 
-/// From one end to the other.
+/// Copies from one end to the other.
 pub(super) struct CopyDirection {
     reader: Box<dyn StreamRead>,
-    /// Of the reader, also when it has been given away.
+    /// Whether the reader's end ends both directions; known even after the reader has been given away.
     ends_both: bool,
     writer: Box<dyn StreamWrite>,
     state: State,
-    /// Read, and not yet taken by the receiver. Nothing is held while nothing waits.
+    /// Bytes read, but not yet taken by the receiver. No memory is held while nothing waits.
     carried: Vec<u8>,
-    /// Of these.
+    /// How many of these have been sent.
     sent: usize,
     splice: Splice,
     tap: Option<Tap>,
-    /// The source was a process that did not end in order: an end like any other, but to be told.
+    /// The error of a source that was a process and failed. It is an end like any other, but is reported.
     exited: Option<io::Error>,
-    /// Bytes so far.
+    /// Number of bytes passed on so far.
     passed: u64,
-    /// Bytes that were read for nobody.
+    /// Number of bytes that were read and discarded.
     discarded: u64,
-    /// Nothing more is to be read.
+    /// Whether nothing more should be read.
     stopped: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Passing,
-    /// What was written is to leave, before more is read.
+    /// Written bytes are flushed before more is read.
     Flushing,
-    /// The source has ended; the end is on its way.
+    /// The source has ended; the end is being passed on.
     Ending,
-    /// The receiver is lost: what is still said is for nobody.
+    /// The receiver is lost: what still arrives is discarded.
     Discarding,
     Done,
 }
 
 impl CopyDirection {
     pub(super) fn new(reader: Box<dyn StreamRead>, writer: Box<dyn StreamWrite>, tap: Option<Tap>) -> Self {
-        // What is to be seen has to pass through this process.
+        // Data that is shown has to pass through this process.
         let splice = Splice::new(tap.is_none() && Splice::can(&*reader, &*writer));
         Self {
             ends_both: reader.ends_both(),
@@ -89,32 +90,32 @@ impl CopyDirection {
         }
     }
 
-    /// Bytes that have been passed on.
+    /// Number of bytes that have been passed on.
     pub(super) fn passed(&self) -> u64 {
         self.passed
     }
 
-    /// Bytes that were read for nobody.
+    /// Number of bytes that were read and discarded.
     pub(super) fn discarded(&self) -> u64 {
         self.discarded
     }
 
-    /// How the process ended that spoke here, where that was not in order.
+    /// Returns the error of the process that sent here, if it failed.
     pub(super) fn exited(&mut self) -> Option<io::Error> {
         self.exited.take()
     }
 
-    /// Whether the end of this direction is that of the other one too: nobody is there who could hear.
+    /// Whether the end of this direction also ends the other one: nobody is left who could receive.
     pub(super) fn ends_both(&self) -> bool {
         self.ends_both
     }
 
-    /// What has passed of a message that has not ended, where somebody looks.
+    /// Returns what has passed of an unfinished message, if the direction is shown.
     pub(super) fn pending(&self) -> &[u8] {
         self.tap.as_ref().map_or(&[], Tap::pending)
     }
 
-    /// Bytes that were passed on and that the receiver's system has not acknowledged, where that is known.
+    /// Number of bytes that were passed on and that the receiver's system has not acknowledged, if that is known.
     pub(super) fn unacknowledged(&mut self) -> Option<u32> {
         self.writer.unacknowledged()
     }
@@ -124,7 +125,8 @@ impl CopyDirection {
         self.writer.reset();
     }
 
-    /// Ready when the source fails, whose end has been passed on: nobody reads it who would see that. `None` where it cannot tell.
+    /// Waits until the source, whose end has been passed on, fails. Nobody reads from it any more, so no read would
+    /// notice. `None` if it cannot tell.
     pub(super) fn lost(&mut self) -> Option<Lost<'static>> {
         drop(self.reader.lost()?);
         let mut reader = std::mem::replace(&mut self.reader, Box::new(Read));
@@ -136,19 +138,19 @@ impl CopyDirection {
         }))
     }
 
-    /// From now on nothing is read; what was read is passed on, and then an end.
+    /// Stops reading from now on; what was read is passed on, and then an end.
     pub(super) fn stop(&mut self) {
         self.stopped = true;
     }
 
-    /// From now on the source is read for nobody, so that its end is seen, and that closing it is no reset.
+    /// Reads and discards the source from now on, so that its end is seen, and closing it is no reset.
     pub(super) fn discard(&mut self) {
         self.state = State::Discarding;
         self.splice = Splice::new(false);
         self.carried = Vec::new();
     }
 
-    /// Passes on what there is; ready at the end, once.
+    /// Passes on what has arrived; ready once, at the end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         let polled = self.poll_on(cx);
         if let Some(tap) = self.tap.as_mut().filter(|_| polled.is_pending()) {
@@ -168,7 +170,7 @@ impl CopyDirection {
                 State::Passing => match self.poll_pass(cx) {
                     Poll::Ready(ended) => ended,
                     Poll::Pending => {
-                        // Nothing moves: nothing is held.
+                        // While nothing moves, nothing is held.
                         self.splice.rest();
                         return Poll::Pending;
                     }
@@ -185,7 +187,7 @@ impl CopyDirection {
                     }
                 }
                 State::Ending => {
-                    // A receiver that has gone needs no end.
+                    // A receiver that has gone needs no half-close.
                     let _ = ready!(Pin::new(&mut self.writer).poll_shutdown(cx));
                     Some(Ended::InOrder)
                 }
@@ -199,7 +201,7 @@ impl CopyDirection {
         }
     }
 
-    /// Some bytes; `None` where it goes on.
+    /// Passes on some bytes; `None` if it goes on.
     fn poll_pass(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
         if let Some(tap) = self.tap.as_mut().filter(|_| !self.stopped) {
             ready!(tap.poll_room(cx));
@@ -235,7 +237,7 @@ impl CopyDirection {
         })
     }
 
-    /// Writes what the receiver takes at once, and carries the rest.
+    /// Writes what the receiver takes at once, and keeps the rest.
     fn write(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match Pin::new(&mut self.writer).poll_write(cx, bytes) {
@@ -254,7 +256,7 @@ impl CopyDirection {
         Ok(())
     }
 
-    /// Writes what waits for the receiver; the error where that fails.
+    /// Writes what waits for the receiver; returns the error if that fails.
     fn poll_carried(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Error>> {
         while self.sent < self.carried.len() {
             let written = ready!(Pin::new(&mut self.writer).poll_write(cx, &self.carried[self.sent..]));
@@ -313,7 +315,7 @@ impl AsyncRead for Read {
 
 impl StreamRead for Read {}
 
-/// Writing nothing is no way to go on.
+/// Makes a write of 0 bytes an error, because it makes no progress.
 fn some(written: usize) -> io::Result<usize> {
     if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
 }

@@ -1,4 +1,4 @@
-//! What a bridge tells: events, why it ended, how the run ended, and who takes it all.
+//! What a bridge reports: its events, why it ended, how the run ended, and the output that takes it all.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use super::super::run::PeerId;
 use crate::endpoint::{PeerAddrs, Request};
 use crate::error::{Error, Result};
 
-/// What has passed through one bridge: bytes where they pass as they are, else messages.
+/// The amount that has passed through one bridge: bytes if they pass unchanged, otherwise messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Passed {
     /// From the client to the server.
@@ -29,19 +29,19 @@ pub enum Event<'a> {
         /// The addresses really bound to.
         addresses: &'a [String],
     },
-    /// A client has its partner.
+    /// A client is connected to the target.
     Open {
         /// Its number.
         peer: PeerId,
-        /// Who is at either end of the client's connection.
+        /// The names of both ends of the client's connection.
         client: &'a PeerAddrs,
-        /// Who is at either end of the partner's.
+        /// The names of both ends of the connection to the target.
         server: &'a PeerAddrs,
-        /// What a client of a WebSocket asked for.
+        /// The request with which the client opened a WebSocket.
         request: Option<&'a Request>,
     },
-    /// With [`Config::reconnect`](super::Config::reconnect), a client has no partner any more, or none yet; another attempt
-    /// follows.
+    /// With [`Config::reconnect`](super::Config::reconnect), the connection to the target is lost or could not be made;
+    /// another attempt follows.
     Reconnecting {
         /// The client's number.
         peer: PeerId,
@@ -49,62 +49,62 @@ pub enum Event<'a> {
         attempt: u64,
         /// The pause before it.
         after: Duration,
-        /// Messages of the client that were passed on to the lost connection. They are not sent again.
+        /// Number of the client's messages that were passed on to the lost connection. They are not sent again.
         sent: u64,
-        /// How many of these were not answered, if each message has one answer.
+        /// How many of these were not answered, assuming that each message has one answer.
         unanswered: u64,
-        /// How the connection was lost, or could not be made; `None` where the partner ended in order.
+        /// How the connection was lost, or could not be made; `None` if the target ended in order.
         error: Option<&'a Error>,
     },
-    /// A client has a partner again.
+    /// A client is connected to the target again.
     Reconnected {
         /// The client's number.
         peer: PeerId,
-        /// Who is at either end of the partner's connection.
+        /// The names of both ends of the connection to the target.
         server: &'a PeerAddrs,
     },
-    /// Something passes.
+    /// Data passes.
     Passed {
-        /// Through whose bridge.
+        /// The client's number.
         peer: PeerId,
-        /// Who said it.
+        /// The side that sent it.
         from: Role,
-        /// A message, or a segment where there is no framing.
+        /// A message, or a segment if there is no framing.
         data: &'a [u8],
         /// The frame in which the message arrived, with [`Config::frames`](super::Config::frames).
         frame: Option<&'a Frame<'a>>,
     },
-    /// What has been done to one side's words on a bridge that has ended, or with the run.
+    /// The faults injected into one side's data, reported when the bridge or the run ends.
     Faulted {
-        /// Through whose bridge they went.
+        /// The client's number.
         peer: PeerId,
-        /// Who said them.
+        /// The side that sent the data.
         from: Role,
-        /// What of them was taken ...
+        /// The unit in which `taken` counts.
         unit: Unit,
-        /// ... and how much of that.
+        /// How much was taken from that side.
         taken: u64,
-        /// The names of the faults, and how often each was done.
+        /// The names of the faults, and how often each was injected.
         counts: &'a [(&'static str, u64)],
     },
     /// A bridge has ended.
     Close {
         /// The client's number.
         peer: PeerId,
-        /// Who the client was.
+        /// The client's address.
         from: &'a str,
         /// Why.
         reason: &'a Reason,
         /// What has passed.
         passed: Passed,
-        /// That are bytes, else messages.
+        /// Whether `passed` counts bytes; otherwise messages.
         bytes: bool,
     },
     /// Something failed that ends no other bridge.
     Error {
-        /// With whose bridge, if with one.
+        /// The client's number, if it concerns one bridge.
         peer: Option<PeerId>,
-        /// What.
+        /// The error.
         error: &'a Error,
     },
 }
@@ -113,19 +113,19 @@ pub enum Event<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Both ends did.
+    /// Both ends ended it.
     Ended,
-    /// This end did: [`Config::stop`](super::Config::stop).
+    /// [`Config::stop`](super::Config::stop) stopped it.
     Closed,
-    /// This end did, because nothing had passed for so long.
+    /// This end closed it, because nothing had passed for this time.
     Idle(Duration),
-    /// A fault that was ordered ended it: `close` or `reset`.
+    /// An injected fault ended it: `close` or `reset`.
     Fault(&'static str),
-    /// One end failed; the other has learnt it as a reset, where its transport has such a thing.
+    /// One end failed; the other end saw a reset, if its transport has one.
     Failed {
-        /// Which one.
+        /// The side that failed.
         side: Role,
-        /// How.
+        /// How it failed.
         error: Error,
     },
 }
@@ -134,38 +134,38 @@ pub enum Reason {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// As it should.
+    /// In order.
     Ended,
-    /// Nothing passed for so long.
+    /// Nothing passed for this time.
     Idle(Duration),
     /// The deadline passed.
     Deadline(Duration),
-    /// [`Config::stop`](super::Config::stop) has said so.
+    /// [`Config::stop`](super::Config::stop) stopped it.
     Stopped,
     /// Nobody reads the output any more.
     OutputClosed,
-    /// The only bridge failed; an event has said why. Or the task of a bridge panicked.
+    /// The only bridge failed, and an event gave the reason. Or the task of a bridge panicked.
     Failed(Error),
-    /// What happened could not be shown.
+    /// An event could not be shown.
     Unshown(Error),
 }
 
-/// Where events go. Called in their order; must not block.
+/// Takes the events, in order. It must not block.
 pub trait Output: Send + 'static {
     /// Takes an event.
     ///
     /// # Errors
     ///
-    /// Where it cannot be shown, or [`Error::is_closed`] where nobody reads any more: this ends the run.
+    /// If the event cannot be shown, or [`Error::is_closed`] if nobody reads the output any more: this ends the run.
     fn event(&mut self, event: Event<'_>) -> Result<()>;
 
-    /// What to wait for before more is given: a slow reader of the output slows the bridges down.
+    /// Returns what to wait for before the next events: a slow reader of the output slows the bridges down.
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         None
     }
 
-    /// What to wait for until all that has passed is written, where the end of a bridge is shown elsewhere: it would
-    /// overtake the last of it.
+    /// Returns what to wait for until all passed data is written. This is for outputs that show the end of a bridge
+    /// elsewhere, where it could overtake the last of the data.
     fn written(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         None
     }

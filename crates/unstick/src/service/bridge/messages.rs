@@ -1,4 +1,4 @@
-//! A bridge that passes message by message: between unlike framings, between streams and datagrams.
+//! A bridge that passes message by message: between different framings, or between streams and datagrams.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -28,41 +28,42 @@ pub(super) struct MessageBridge {
     watch: Arc<dyn Watch>,
     peer: PeerId,
     look: Reporting,
-    /// How long the other direction goes on when one has ended and datagrams cannot tell that.
+    /// How long the other direction goes on when one has ended and datagrams cannot signal that.
     linger: Duration,
     /// When a message last passed.
     last: Activity,
     passed: [AtomicU64; 2],
-    /// Of which side the last message was, as its number and one; 0 before the first.
+    /// The side that sent the last message, as its number plus one; 0 before the first.
     last_from: AtomicUsize,
-    /// A datagram found nobody: said once.
+    /// Whether it was reported that a datagram reached nobody: once for each side.
     told: [AtomicBool; 2],
-    /// What is to happen to either side's words.
+    /// The faults for each side's messages.
     injectors: Option<[Mutex<FaultInjector>; 2]>,
 }
 
-/// How it is looked at.
+/// How the bridge is reported.
 pub(super) struct Reporting {
-    /// What passes is shown.
+    /// Whether what passes is shown.
     pub(super) shown: bool,
     /// Messages are shown with their frames.
     pub(super) frames: bool,
-    /// What passes is counted in bytes: what looks like messages here is what reads and faults made of them.
+    /// Whether what passes is counted in bytes: what looks like messages here is only what reads and faults made of the
+    /// bytes.
     pub(super) bytes: bool,
 }
 
 /// How one direction ended.
 pub(super) enum Ended {
     InOrder,
-    /// Who sends is lost, or breaks its framing.
+    /// The sender is lost, or breaks its framing.
     Source(Error),
-    /// Who receives is lost, or cannot be sent this.
+    /// The receiver is lost, or the message cannot be sent to it.
     Target(Error),
-    /// As was ordered.
+    /// An injected fault ended it.
     Fault(&'static str),
 }
 
-/// One direction on its way to its end, which gives back who speaks.
+/// One direction that runs to its end, and then gives back the receiver that it read from.
 type Direction<'a> = Pin<Box<dyn Future<Output = (Ended, &'a mut Receiver)> + Send + 'a>>;
 
 impl MessageBridge {
@@ -79,7 +80,7 @@ impl MessageBridge {
         Self { watch, peer, look, linger, last, passed, last_from, told, injectors }
     }
 
-    /// What was done to either side's words, for whoever wants to know.
+    /// Reports the faults injected into each side's messages.
     pub(super) fn tell_faults(&self, mut tell: impl FnMut(Role, u64, &[(&'static str, u64)])) {
         for (injector, from) in self.injectors.iter().flatten().zip([Role::Client, Role::Server]) {
             let injector = lock(injector);
@@ -101,13 +102,13 @@ impl MessageBridge {
         };
         let stopped = self.watch.stop().has_come();
         if gone && !stopped {
-            // Of two processes the other one ends by itself, as behind a shell's `|`.
+            // Of two processes the other one ends on its own, as after a shell's `|`.
             let patient = processes == [true, true];
             self.drain(&mut server_says, patient).await;
         }
-        // Who is left learns it as it happened.
+        // The remaining side learns what happened in the same form.
         let exited = matches!(&reason, Reason::Failed { error, .. } if error.exit_status().is_some());
-        // One WebSocket's Close is the other's.
+        // A Close of one WebSocket is passed on to the other.
         let closed = match &reason {
             Reason::Failed { side: Role::Client, .. } => pass_closing(client_says.closing(), &server).await,
             Reason::Failed { side: Role::Server, .. } => pass_closing(server_says.closing(), &client).await,
@@ -115,7 +116,7 @@ impl MessageBridge {
         };
         if matches!(reason, Reason::Failed { .. } | Reason::Fault("reset")) && !exited && !closed {
             if let Reason::Failed { side, .. } = &reason {
-                // What was said before it happened is to arrive, if anybody takes it.
+                // What was sent before the failure should arrive, if anybody takes it.
                 let (to, says) = match side {
                     Role::Client => (&server, &mut server_says),
                     Role::Server => (&client, &mut client_says),
@@ -124,14 +125,14 @@ impl MessageBridge {
             }
             client.abort();
             server.abort();
-            // Where the sending side has ended, that was for nobody.
+            // If the sending side had already ended, `abort` had no effect.
             client_says.reset();
             server_says.reset();
         } else if stopped {
             let both = async { tokio::join!(discarded(&mut client_says), discarded(&mut server_says)) };
             drop(tokio::time::timeout(limits::FINAL_FLUSH_TIMEOUT, both).await);
         } else {
-            // What is left unread would make closing a reset, which throws away what has not arrived yet.
+            // Closing with unread data would be a reset, which throws away what has not arrived yet.
             unread(&mut client_says).await;
             unread(&mut server_says).await;
         }
@@ -139,12 +140,13 @@ impl MessageBridge {
         (reason, self.passed())
     }
 
-    /// What has passed up to now.
+    /// Returns what has passed so far.
     pub(super) fn passed(&self) -> Passed {
         Passed { up: self.passed[0].load(Ordering::Relaxed), down: self.passed[1].load(Ordering::Relaxed) }
     }
 
-    /// Both directions, to the end; and whether the client is gone altogether, while the server may have to read still.
+    /// Runs both directions to the end. Also returns whether the client is gone altogether while the server may still
+    /// have to read.
     async fn both(
         &self,
         client: &Sender,
@@ -171,20 +173,22 @@ impl MessageBridge {
             let failed = |error| Reason::Failed { side: from, error };
             match direction_ended {
                 Ended::Fault(name) => return (Reason::Fault(name), false),
-                // A process that does not end in order has said all it had to say.
+                // A process that fails has already sent all that it had to send.
                 Ended::Source(error) if error.exit_status().is_some() => {
                     drop(if from == Role::Client { server } else { client }.finish().await);
                     return (failed(error), from == Role::Client && !done[1]);
                 }
                 Ended::Source(error) => return (failed(error), false),
-                // What cannot be sent on is not passed over: whoever reads the other messages would not know.
+                // A message that cannot be passed on is not skipped, because the reader of the other messages would not
+                // know.
                 Ended::Target(error) if error.is_message_rejected() => return (failed(error), false),
-                // It has said all that it had to say: nothing is lost where the other one learns it now.
+                // It has sent all that it had to send: nothing is lost if the other side learns of the failure now.
                 Ended::Target(error) if watched[from.other() as usize].is_some() => {
                     return (Reason::Failed { side: from.other(), error }, false);
                 }
                 Ended::Target(error) => {
-                    // Whose end is that of both directions tells by it how it ended: one that reads no more may end well.
+                    // If a side's end ends both directions, that end shows how it ended: a side that reads no more may
+                    // still end well.
                     if !leaves[from.other() as usize] {
                         lost.get_or_insert((from.other(), error));
                     }
@@ -194,9 +198,9 @@ impl MessageBridge {
                 Ended::InOrder => {
                     done[from as usize] = true;
                     watched[from as usize] = says.connection_lost();
-                    // Nobody is there any more who could hear what the other one says.
+                    // Nobody is left who could receive what the other side sends.
                     let gone = leaves[from as usize];
-                    // What a lost one said before it went has then been passed on, and its end too.
+                    // By then, what a lost side sent before it went has been passed on, and its end too.
                     let over = lost.as_ref().map_or(done == [true, true], |(side, _)| done[*side as usize]);
                     if gone || over {
                         let reason = lost.map_or(Reason::Ended, |(side, error)| Reason::Failed { side, error });
@@ -207,8 +211,9 @@ impl MessageBridge {
         }
     }
 
-    /// Closing on a server whose client is gone would be a reset as soon as it answers, and it could lose what it has not read
-    /// yet: what it says is taken for nobody, until it ends or is quiet, or has had time enough.
+    /// Reads from a server whose client is gone, and discards the data, until the server ends or is quiet, or has had
+    /// time enough. Closing at once would turn into a reset as soon as the server answers, and the server could lose
+    /// what it has not read yet.
     async fn drain(&self, says: &mut Receiver, patient: bool) {
         let enough = (!patient).then(|| Instant::now() + limits::DRAIN_TIMEOUT.max(self.linger));
         loop {
@@ -225,7 +230,7 @@ impl MessageBridge {
         }
     }
 
-    /// Ready when one direction has ended, its receiver could not be told, and the other has been quiet for a while.
+    /// Waits until one direction has ended, its receiver could not be told, and the other has been quiet for a while.
     async fn quiet(&self, datagrams: bool, ended: &Notify) {
         if !datagrams {
             return std::future::pending().await;
@@ -234,7 +239,7 @@ impl MessageBridge {
         self.until_quiet().await;
     }
 
-    /// Ready when nothing has passed for so long. Whoever waits for the answer of a process is not silent.
+    /// Waits until nothing has passed for this time. A side that waits for the answer of a process is not idle.
     pub(super) async fn idle(&self, after: Option<Duration>, processes: [bool; 2]) -> Duration {
         let owed = || match self.last_from.load(Ordering::Relaxed) {
             0 => false,
@@ -252,7 +257,7 @@ impl MessageBridge {
         }
     }
 
-    /// Ready when nothing has passed for `linger`, from now on.
+    /// Waits until nothing has passed for `linger`, from now on.
     async fn until_quiet(&self) {
         let since = Instant::now();
         loop {
@@ -278,7 +283,7 @@ impl MessageBridge {
         })
     }
 
-    /// One direction to which happens what was ordered. What is on its way when its source ends or is lost still arrives first.
+    /// Runs one direction with injected faults. What is on its way when its source ends or is lost still arrives first.
     async fn faulted(&self, from: Role, says: &mut Receiver, to: &Sender, injector: &Mutex<FaultInjector>) -> Ended {
         let mut said_all: Option<Result<(), Error>> = None;
         let cuts = lock(injector).cuts();
@@ -293,7 +298,7 @@ impl MessageBridge {
                     turn.take(message.len());
                     let binary = lock(injector).is_marked();
                     match self.deliver(from, &message, binary, to, cuts).await {
-                        // What a fault made of it has no frame: a bad way loses it, and goes on.
+                        // The framing cannot carry what a fault made of the message. A bad line loses it, and goes on.
                         Err(error) if error.is_message_rejected() && lock(injector).leave_out() => {}
                         Err(error) => return Ended::Target(error),
                         Ok(()) => {}
@@ -302,7 +307,7 @@ impl MessageBridge {
                 }
                 Next::Close => return Ended::Fault("close"),
                 Next::Reset => {
-                    // What came before it is to arrive, if anybody takes it.
+                    // What came before the reset should arrive, if anybody takes it.
                     drop(to.flush().await);
                     return Ended::Fault("reset");
                 }
@@ -332,7 +337,7 @@ impl MessageBridge {
         }
     }
 
-    /// Sends on what a injector lets through; alone, where segments are to be cut.
+    /// Passes on what an injector lets through. Flushes each one alone, if segments are cut.
     async fn deliver(&self, from: Role, message: &[u8], binary: bool, to: &Sender, alone: bool) -> Result<(), Error> {
         self.make_room().await;
         let sent = !binary && to.offer(message)?;
@@ -350,7 +355,7 @@ impl MessageBridge {
         Ok(())
     }
 
-    /// Waits while the output of what passes is full.
+    /// Waits while the output that shows what passes is full.
     async fn make_room(&self) {
         if self.look.shown
             && let Some(room) = self.watch.room()
@@ -362,34 +367,34 @@ impl MessageBridge {
         }
     }
 
-    /// This has been passed on.
+    /// Counts a message that has been passed on.
     fn count(&self, from: Role, message: &[u8]) {
         let more = if self.look.bytes { message.len() as u64 } else { 1 };
         self.passed[from as usize].fetch_add(more, Ordering::Relaxed);
         self.last_from.store(from as usize + 1, Ordering::Relaxed);
     }
 
-    /// Something has passed.
+    /// Records that something has passed.
     fn note(&self) {
         self.last.note();
         self.watch.note();
     }
 
-    /// A datagram of ours found nobody: the next may.
+    /// Reports, once, that a datagram from this end reached nobody. The next one may reach somebody.
     fn found_nobody(&self, from: Role, error: Error) {
         if !self.told[from as usize].swap(true, Ordering::Relaxed) {
             self.watch.puzzled(self.peer, error);
         }
     }
 
-    /// Bytes were passed over as damaged: nobody else will say so.
+    /// Reports bytes that were skipped as damaged: nobody else reports them.
     fn tell_damage(&self, says: &mut Receiver) {
         if let Some(damage) = says.take_damage(false) {
             self.watch.puzzled(self.peer, Error::other(damage.to_string()));
         }
     }
 
-    /// One direction, and its end.
+    /// Runs one direction without faults, and passes its end on.
     async fn plain(&self, from: Role, says: &mut Receiver, to: &Sender) -> Ended {
         match self.forward(from, says, to).await {
             Some(ended) => ended,
@@ -397,11 +402,11 @@ impl MessageBridge {
         }
     }
 
-    /// One direction up to its end in order (`None`), which is not passed on.
+    /// Runs one direction up to an orderly end (`None`), which it does not pass on.
     pub(super) async fn forward(&self, from: Role, says: &mut Receiver, to: &Sender) -> Option<Ended> {
         let mut turn = Turn::new();
         let mut stopped = pin!(self.watch.stop().comes());
-        // Of a bridge that connects again, what has arrived while nobody was there.
+        // After a reconnect, this is what arrived while there was no connection.
         let mut waits = !says.pending().is_empty();
         loop {
             let arrived = tokio::select! {
@@ -452,10 +457,11 @@ impl MessageBridge {
         None
     }
 
-    /// Passes the end on, of one who has gone altogether or of what it has to say.
+    /// Passes the end on. `gone` says whether the sender has gone altogether, or has only ended its side.
     pub(super) async fn finish(&self, to: &Sender, gone: bool, closing: Option<Closing>) -> Ended {
         if !to.has_half_close() && !gone && !self.watch.stop().has_come() {
-            // Whom this ends altogether is given time for what it has to say still, if there is somebody who hears it.
+            // This ends the other side altogether, so it first gets time to send the rest, if there is somebody to
+            // receive it.
             self.until_quiet().await;
         }
         if let Some(closing) = closing {
@@ -468,7 +474,7 @@ impl MessageBridge {
     }
 }
 
-/// The first side whose connection fails, of those that nobody reads any more.
+/// Waits for the first connection to fail among those that nobody reads any more.
 async fn first(watched: &mut [Option<Lost<'_>>; 2]) -> (Role, std::io::Error) {
     poll_fn(|cx| {
         for (side, watched) in [Role::Client, Role::Server].into_iter().zip(watched.iter_mut()) {
@@ -483,14 +489,15 @@ async fn first(watched: &mut [Option<Lost<'_>>; 2]) -> (Role, std::io::Error) {
     .await
 }
 
-/// Closes a WebSocket with the code and reason that came from the other one; false where either is something else.
+/// Closes a WebSocket with the code and reason that came from the other one; returns false if either is another
+/// transport.
 async fn pass_closing(closing: Option<Closing>, to: &Sender) -> bool {
     let Some(closing) = closing else { return false };
-    // Who does not read it in time is closed without.
+    // A peer that does not read it in time is closed without it.
     to.set_closing(closing) && tokio::time::timeout(limits::FINAL_FLUSH_TIMEOUT, to.finish()).await.is_ok()
 }
 
-/// What has arrived sets out.
+/// Gives what has arrived to the injector.
 fn take(says: &mut Receiver, injector: &mut FaultInjector) -> Result<(), Error> {
     let now = Instant::now().into_std();
     loop {
@@ -506,7 +513,7 @@ fn lock(injector: &Mutex<FaultInjector>) -> MutexGuard<'_, FaultInjector> {
     injector.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is said for nobody, to its end: who could not go on speaking might stop listening too.
+/// Reads and discards everything up to the end: a peer that could not go on sending might stop reading too.
 async fn discarded(says: &mut Receiver) -> (Ended, &mut Receiver) {
     loop {
         match says.readable().await {
@@ -521,10 +528,11 @@ async fn discarded(says: &mut Receiver) -> (Ended, &mut Receiver) {
     }
 }
 
-/// Waits until what was sent has arrived. Meanwhile its receiver is heard, for nobody: who waits to be heard does not read.
+/// Waits until what was sent has arrived. Meanwhile this reads from that peer and discards the data, because a peer
+/// that waits to send does not read.
 async fn arrive(to: &Sender, says: &mut Receiver) {
     let (mut written, mut over, mut pause) = (false, false, Duration::from_millis(1));
-    // No event tells that a peer has acknowledged everything.
+    // No event signals that a peer has acknowledged everything.
     while !written || says.unacknowledged().is_some_and(|bytes| bytes > 0) {
         tokio::select! {
             result = to.flush(), if !written => {
@@ -539,10 +547,10 @@ async fn arrive(to: &Sender, says: &mut Receiver) {
     }
 }
 
-/// Reads of what nobody hears: who goes on speaking is not listened to for ever.
+/// Number of reads that discard data. A peer that goes on sending is not read for ever.
 const LEFT_READS: usize = 256;
 
-/// Takes what has arrived, for nobody.
+/// Reads and discards what has arrived.
 async fn unread(says: &mut Receiver) {
     for _ in 0..LEFT_READS {
         let arrived = poll_fn(|cx| Poll::Ready(pin!(says.readable()).poll(cx))).await;
@@ -553,7 +561,7 @@ async fn unread(says: &mut Receiver) {
     }
 }
 
-/// What came as a binary message goes as one, where the other side has such a thing.
+/// Sends a message; as a binary one if it came as one and the other side has such a kind.
 async fn send(to: &Sender, message: &[u8], binary: bool) -> Result<(), Error> {
     if binary {
         return to.send_binary(message).await;

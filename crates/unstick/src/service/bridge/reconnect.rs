@@ -1,7 +1,7 @@
-//! A bridge whose connection to the server is made again whenever it is lost, as long as its client stays.
+//! A bridge that reconnects to the server whenever that connection is lost, as long as its client stays.
 //!
-//! Messages pass as in `messages`. None is sent twice: what was passed on to a lost connection and may not have been answered
-//! is counted and reported.
+//! Messages pass as in `messages`. None is sent twice: messages that were passed on to a lost connection and may be
+//! unanswered are counted and reported.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -22,20 +22,20 @@ use crate::link::{Link, Receiver, Sender};
 
 /// How one connection to the server ended.
 enum Stretch {
-    /// The bridge has ended with it.
+    /// The bridge ended with it.
     Over(Reason),
-    /// The server is lost, and its client is not. `None`: it ended in order.
+    /// The server is lost, but the client is not. `None` means that the server ended in order.
     Lost(Option<Error>),
 }
 
 /// How the client's side of one connection ended.
 enum Up {
     Broken(Ended),
-    /// The client has ended; and so went passing that on.
+    /// The client has ended, and this is how passing that on ended.
     SaidAll(Ended),
 }
 
-/// One bridge, and what it knows of its client.
+/// One bridge with reconnects, and what it knows of its client.
 struct Lasting {
     hub: Arc<Hub>,
     peer: PeerId,
@@ -47,12 +47,12 @@ struct Lasting {
     messages: MessageBridge,
     /// The pause before the next attempt.
     pause: Duration,
-    /// Attempts that have failed in a row.
+    /// Number of attempts that have failed in a row.
     failed: u64,
     opened: bool,
 }
 
-/// What is known of a connection that was lost.
+/// The counts of a connection that was lost.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     sent: u64,
@@ -60,7 +60,7 @@ struct Tally {
 }
 
 impl Hub {
-    /// One client's bridge, from its first connection to the server to the end of the last.
+    /// Runs one client's bridge, from its first connection to the server to the end of the last.
     pub(super) async fn lasting(self: Arc<Self>, peer: PeerId, client: Transport, how: Reconnect) -> Result<()> {
         let (names, request) = (names(&client).clone(), request(&client).cloned());
         let from = names.remote.clone();
@@ -110,7 +110,7 @@ impl Lasting {
             };
             server.abort();
             if opened.elapsed() > self.how.longest {
-                // It had lasted: this is no failure of the last attempt.
+                // It had lasted, so this is not a failure of the last attempt.
                 self.pause = self.how.pause;
             }
             let tally = self.tally(before, unsent);
@@ -120,14 +120,16 @@ impl Lasting {
         }
     }
 
-    /// What was passed on since then. `unsent`: messages that were taken from the client and could not be passed on.
+    /// Counts what was passed on since `before`. `unsent` is the number of messages that were taken from the client and
+    /// could not be passed on.
     fn tally(&self, before: Passed, unsent: u64) -> Tally {
         let now = self.messages.passed();
         let sent = now.up - before.up + unsent;
         Tally { sent, unanswered: sent.saturating_sub(now.down - before.down) }
     }
 
-    /// Connects to the server, again and again until that succeeds; the error is why the bridge ends instead.
+    /// Connects to the server, with further attempts until one succeeds. The error is the reason why the bridge ends
+    /// instead.
     async fn connect(&mut self) -> Result<Link, Reason> {
         loop {
             let connected = {
@@ -166,7 +168,7 @@ impl Lasting {
         }
     }
 
-    /// Reports the loss, and waits before the next attempt; the reason is why there is none.
+    /// Reports the loss, and waits before the next attempt. Returns a reason if there will be none.
     async fn wait(&mut self, error: Option<&Error>, tally: Tally) -> Option<Reason> {
         let (peer, attempt, after) = (self.peer, self.failed + 1, self.pause);
         self.hub.make_room().await;
@@ -179,8 +181,8 @@ impl Lasting {
         }
     }
 
-    /// Passes messages over one connection to the server until that or the bridge ends; and how many of the client's were
-    /// taken and could not be passed on.
+    /// Passes messages over one connection to the server until the connection or the bridge ends. Also returns how many
+    /// of the client's messages were taken and could not be passed on.
     async fn stretch(&mut self, server: &Sender, server_says: &mut Receiver) -> (Stretch, u64) {
         let Self { hub, client, says, messages, .. } = self;
         let messages = &*messages;
@@ -201,7 +203,7 @@ impl Lasting {
                     Up::Broken(Ended::Source(error)) => return (failed(Role::Client, error), 0),
                     Up::Broken(Ended::Target(error)) if error.is_message_rejected() => return (failed(Role::Client, error), 0),
                     Up::Broken(Ended::Target(error)) => {
-                        // What it said before it was lost is still passed on.
+                        // What the server sent before it was lost is still passed on.
                         unsent += 1;
                         lost = Some(error);
                         enough = Some(Instant::now() + limits::FINAL_FLUSH_TIMEOUT);
@@ -209,14 +211,14 @@ impl Lasting {
                     Up::SaidAll(Ended::Target(error)) => return (failed(Role::Server, error), 0),
                     Up::SaidAll(_) | Up::Broken(_) => {
                         said_all = true;
-                        // Nobody is left who could hear an answer.
+                        // Nobody is left who could receive an answer.
                         enough = leaves.then(|| Instant::now() + hub.rules.linger);
                     }
                 },
                 ended = &mut down => {
                     let error = match ended {
                         Some(Ended::Target(error)) => return (failed(Role::Client, error), unsent),
-                        // Another connection would say the same.
+                        // Another connection would bring the same error.
                         Some(Ended::Source(error)) if error.is_framing() => return (failed(Role::Server, error), unsent),
                         Some(Ended::Source(error)) => Some(error),
                         _ => None,
@@ -244,7 +246,8 @@ impl Lasting {
     }
 }
 
-/// Ready when a client that waits for the server leaves, or all are to. One that has said something stays until it is passed on.
+/// Waits until a client that waits for the server leaves, or the run is stopped. A client that has sent something stays
+/// until that is passed on.
 async fn client_leaves(says: &mut Receiver, hub: &Hub) -> Reason {
     let leaves = async {
         if !says.pending().is_empty() {

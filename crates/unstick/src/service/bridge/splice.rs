@@ -1,17 +1,18 @@
-//! How Linux moves bytes between two sockets by itself: through a pipe, by `splice`, where there are many of them.
+//! Lets Linux move bytes between two sockets inside the kernel: through a pipe, by `splice`, when there are many of
+//! them.
 //!
-//! A pipe is taken when bytes come and given back when there are none, so that idle bridges hold no files. Elsewhere, and
-//! for few bytes, reading and writing is cheaper.
+//! A direction takes a pipe when bytes come and gives it back when there are none, so that idle bridges hold no files.
+//! On other systems, and for few bytes, reading and writing is cheaper.
 
 use std::io;
 use std::task::{Context, Poll};
 
 use crate::endpoint::{StreamRead, StreamWrite};
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub(super) enum Moved {
-    /// So many bytes have reached the receiver; none where it goes on by reading and writing.
+    /// This many bytes have reached the receiver. 0 if nothing moved yet, or if reading and writing takes over.
     Some(u64),
     /// The source has ended.
     End,
@@ -32,16 +33,17 @@ mod system {
     use super::{Context, Moved, Poll, StreamRead, StreamWrite, io};
     use crate::limits;
 
-    /// Full reads in a row before the kernel is asked: fewer bytes are cheaper to read and write.
+    /// Full reads in a row before the kernel moves the bytes: fewer bytes are cheaper to read and write.
     const MANY: u8 = 2;
 
-    /// Bytes that one call has to move for its price; after fewer, `MANY` times, reading and writing goes on.
+    /// Bytes that one call has to move to be worth its cost. After `MANY` calls with fewer, reading and writing takes
+    /// over again.
     const WORTH: usize = 32 << 10;
 
-    /// Bytes asked for at once: as many as a pipe can be made to hold without privileges.
+    /// Bytes to move at once: as many as a pipe can be made to hold without privileges.
     const CHUNK: usize = 1 << 20;
 
-    /// Pipes that a thread keeps for the next who needs one.
+    /// Number of pipes that a thread keeps for later use.
     const KEPT: usize = 16;
 
     struct Pipe {
@@ -59,12 +61,12 @@ mod system {
                 return Ok(pipe);
             }
             let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-            // Refused beyond the user's share: the pipe then holds less.
+            // The system refuses this beyond the user's share: the pipe then holds less.
             let _ = fcntl_setpipe_size(&writer, CHUNK);
             Ok(Self { reader, writer })
         }
 
-        /// Gives an empty one back.
+        /// Gives back an empty pipe.
         fn give(self) {
             SPARE.with_borrow_mut(|spare| {
                 if spare.len() < KEPT {
@@ -74,14 +76,14 @@ mod system {
         }
     }
 
-    /// One direction's way through the kernel.
+    /// One direction's path through the kernel.
     pub(in super::super) struct Splice {
         able: bool,
         on: bool,
-        /// Steps in a row that speak for changing the way.
+        /// Number of steps in a row that suggest the other path.
         against: u8,
         pipe: Option<Pipe>,
-        /// Bytes in it.
+        /// Bytes in the pipe.
         inside: usize,
     }
 
@@ -90,7 +92,7 @@ mod system {
             Self { able, on: false, against: 0, pipe: None, inside: 0 }
         }
 
-        /// About to be switched off again.
+        /// Creates one that is about to be switched off again.
         #[cfg(test)]
         pub(super) fn switched_on() -> Self {
             Self { on: true, against: MANY - 1, ..Self::new(true) }
@@ -100,24 +102,24 @@ mod system {
             reader.ready().is_some() && writer.ready().is_some()
         }
 
-        /// Whether the kernel is to move what comes next: it is what moves on what it holds, in any case.
+        /// Whether the kernel moves what comes next. It always moves on what the pipe holds.
         pub(in super::super) fn is_on(&self) -> bool {
             self.on || self.inside > 0
         }
 
-        /// Whether it holds bytes that the receiver has not taken.
+        /// Whether the pipe holds bytes that the receiver has not taken.
         pub(in super::super) fn holds(&self) -> bool {
             self.inside > 0
         }
 
-        /// So many bytes were read at once.
+        /// Records that one read returned `read` bytes.
         pub(in super::super) fn note(&mut self, read: usize) {
             if self.able && self.weigh(read == limits::BRIDGE_READ) {
                 self.on = true;
             }
         }
 
-        /// Whether something has been seen so often that the way is to be changed.
+        /// Whether something has been seen often enough in a row to change the path.
         fn weigh(&mut self, seen: bool) -> bool {
             self.against = if seen { self.against + 1 } else { 0 };
             let enough = self.against >= MANY;
@@ -127,7 +129,7 @@ mod system {
             enough
         }
 
-        /// Nothing moves: an empty pipe is for others.
+        /// Gives an empty pipe to others while nothing moves.
         pub(in super::super) fn rest(&mut self) {
             if self.inside == 0
                 && let Some(pipe) = self.pipe.take()
@@ -136,7 +138,7 @@ mod system {
             }
         }
 
-        /// Back to reading and writing.
+        /// Switches back to reading and writing.
         fn off(&mut self) -> Moved {
             self.on = false;
             self.rest();
@@ -160,7 +162,7 @@ mod system {
                 }
                 let pipe = match self.pipe.take().map_or_else(Pipe::take, Ok) {
                     Ok(pipe) => self.pipe.insert(pipe),
-                    // No more files: bytes can do without.
+                    // No more files can be opened: the bytes can do without a pipe.
                     Err(_) => return Poll::Ready(self.off()),
                 };
                 let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
@@ -209,7 +211,7 @@ mod system {
     }
 }
 
-/// Elsewhere nothing moves by itself.
+/// On other systems the kernel moves nothing.
 #[cfg(not(target_os = "linux"))]
 mod system {
     use super::{Context, Moved, Poll, StreamRead, StreamWrite};
@@ -256,7 +258,7 @@ mod tests {
 
     use super::*;
 
-    /// Few bytes speak for reading and writing again, but what is in the pipe comes before what is read later.
+    /// A few bytes make it switch to reading and writing, but what is in the pipe goes before what is read later.
     #[tokio::test]
     async fn what_it_holds_goes_first_though_it_is_switched_off() {
         let (source, from) = UnixStream::pair().unwrap();

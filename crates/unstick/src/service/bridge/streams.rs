@@ -1,4 +1,4 @@
-//! A bridge between two streams whose bytes pass as they are: what the end of one direction means for the other.
+//! A bridge between two streams whose bytes pass unchanged: what the end of one direction means for the other.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -15,7 +15,7 @@ use crate::endpoint::Lost;
 use crate::error::Error;
 use crate::limits;
 
-/// How often it is asked, at least, whether what was said before a reset has arrived.
+/// The longest pause between two checks whether what was sent before a reset has arrived.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Both directions.
@@ -25,18 +25,19 @@ pub(super) struct StreamBridge {
     down: CopyDirection,
     up_done: bool,
     down_done: bool,
-    /// Of a side whose end has been passed on: when its connection fails, as nobody reads it any more.
+    /// For a side whose end has been passed on: waits until its connection fails, because nobody reads from it any
+    /// more.
     watched: [Option<Lost<'static>>; 2],
-    /// Who was lost while it was written to, the other direction still going on.
+    /// The side to which a write failed, while the other direction goes on.
     lost: Option<(Role, Error)>,
-    /// How long a server may be quiet that has still to read what a client said who is gone altogether.
+    /// How long a server may be quiet that still has to read what a client sent before it went away altogether.
     linger: Duration,
     drain: Option<Drain>,
-    /// Who has failed, and how the other one is to learn it.
+    /// The side that has failed, and how the other side learns it.
     parting: Option<(Role, Parting)>,
 }
 
-/// How a side learns that the other one is lost.
+/// How a side learns that the other side is lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Parting {
     /// By a reset.
@@ -45,13 +46,13 @@ enum Parting {
     End,
 }
 
-/// A server that is heard out for nobody.
+/// A server that is read to its end, although the data is discarded.
 struct Drain {
     /// Until when it may be quiet.
     quiet: Pin<Box<Sleep>>,
-    /// StreamBridge that it has said.
+    /// Number of bytes that it has sent.
     discarded: u64,
-    /// It has had time enough.
+    /// When it has had time enough.
     enough: Instant,
 }
 
@@ -64,7 +65,8 @@ impl StreamBridge {
     /// Passes everything on until both directions have ended.
     pub(super) async fn pass(mut self, watch: &dyn Watch, idle: Option<Duration>) -> (Reason, Passed) {
         let mut before = (0, 0);
-        // A process has been told something since it last said something: whoever waits for its answer is not silent.
+        // Whether a process has been sent something since it last sent something. A side that waits for its answer is
+        // not idle.
         let mut owed = false;
         let mut silence = idle.map(|after| (after, Box::pin(sleep(after))));
         let (mut stopped, mut stops) = (pin!(watch.stop().comes()), false);
@@ -105,8 +107,9 @@ impl StreamBridge {
         (reason, Passed { up: self.up.passed(), down: self.down.passed() })
     }
 
-    /// The other side of the one that has failed learns it as it happened: once what was said before has arrived there, since a
-    /// reset throws away what the system still holds. Meanwhile it is heard, for nobody: who waits to be heard does not read.
+    /// Tells the other side about the side that has failed, once what was sent before has arrived there: a reset throws
+    /// away what the system still holds. Meanwhile this reads from the other side and discards the data, because a peer
+    /// that waits to send does not read.
     async fn part(&mut self, lost: Role, how: Parting) {
         let (to, back, back_done) = match lost {
             Role::Client => (&mut self.up, &mut self.down, self.down_done),
@@ -120,7 +123,7 @@ impl StreamBridge {
             }
         };
         let arrived = async {
-            // No event tells that a peer has acknowledged everything.
+            // No event signals that a peer has acknowledged everything.
             let mut pause = Duration::from_millis(1);
             while to.unacknowledged().is_some_and(|bytes| bytes > 0) {
                 sleep(pause).await;
@@ -136,7 +139,8 @@ impl StreamBridge {
         }
     }
 
-    /// What is left unread would make closing a reset, which throws away what has not arrived yet.
+    /// Reads and discards the rest of both sides. Closing with unread data would be a reset, which throws away what has
+    /// not arrived yet.
     async fn drain_both(&mut self) {
         self.up.discard();
         self.down.discard();
@@ -168,7 +172,7 @@ impl StreamBridge {
         self.poll_end(cx)
     }
 
-    /// Ready when a side has failed that nobody reads any more: what it said has been passed on, and its end.
+    /// Waits until a side fails that nobody reads any more: what it sent, and its end, have been passed on.
     fn poll_watched(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
         for side in [Role::Client, Role::Server] {
             if let Some(watched) = &mut self.watched[side as usize]
@@ -180,8 +184,8 @@ impl StreamBridge {
         Poll::Pending
     }
 
-    /// Where one direction has lost its receiver, it is over when the other direction is: what the receiver said before it
-    /// went has then been passed on, and its end too.
+    /// Waits for the end of the bridge. If one direction has lost its receiver, that is when the other direction ends.
+    /// By then, what the receiver sent before it went has been passed on, and its end too.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
         let over = match &self.lost {
             Some((Role::Server, _)) => self.down_done,
@@ -196,7 +200,7 @@ impl StreamBridge {
             ready!(self.poll_drain(cx));
         }
         if gone.1 && !self.up_done {
-            // What is left unread would make closing a reset, which throws away what has not left yet.
+            // Closing with unread data would be a reset, which throws away what has not left yet.
             self.up.discard();
             let _ = self.up.poll(cx);
         }
@@ -209,9 +213,9 @@ impl StreamBridge {
         })
     }
 
-    /// The client is gone altogether. Closing on the server at once would be a reset as soon as it answers, and it could lose
-    /// what it has not read yet: it is heard out, for nobody, until it ends, is quiet, or has had time enough. A process ends by
-    /// itself.
+    /// Handles a client that is gone altogether: reads from the server and discards the data, until the server ends, is
+    /// quiet, or has had time enough. Closing at once would turn into a reset as soon as the server answers, and it
+    /// could lose what it has not read yet. A process ends on its own.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let discarded = self.down.discarded();
         let linger = self.linger;
@@ -232,20 +236,20 @@ impl StreamBridge {
         if self.down.ends_both() { Poll::Pending } else { heard.quiet.as_mut().poll(cx) }
     }
 
-    /// One side is lost. The other one learns it as it happened.
+    /// Records that one side is lost. The other side then sees a reset.
     fn is_reset(&mut self, side: Role, error: Error) -> Reason {
         self.parting = Some((side, Parting::Reset));
         Reason::Failed { side, error }
     }
 
-    /// One end was a process that did not end in order.
+    /// Returns the reason if one end was a process that failed.
     fn exit(&mut self) -> Option<Reason> {
         let client = self.up.exited().map(|error| (Role::Client, error));
         let (side, error) = client.or_else(|| self.down.exited().map(|error| (Role::Server, error)))?;
         Some(Reason::Failed { side, error: Error::io("receiving", error) })
     }
 
-    /// The direction from one side has ended.
+    /// Handles the end of the direction from one side.
     fn direction_ends(&mut self, cx: &mut Context<'_>, from: Role, ended: Ended) -> Option<Reason> {
         let (this, done, back) = match from {
             Role::Client => (&mut self.up, &mut self.up_done, &self.down),
@@ -256,21 +260,22 @@ impl StreamBridge {
                 *done = true;
                 self.watched[from as usize] = this.lost();
             }
-            // The client is gone: nobody is left who could learn it.
+            // The client is gone: nobody is left who could learn of it.
             Ended::Source(_) if self.drain.is_some() => *done = true,
-            // Who is lost neither hears nor says any more: the other one learns it as it happened.
+            // A lost side neither receives nor sends any more: the other side sees a reset.
             Ended::Source(error) => {
                 let error = Error::io("receiving", error).with_unfinished(this.pending());
                 return Some(self.is_reset(from, error));
             }
-            // It has said all that it had to say.
+            // It has sent all that it had to send.
             Ended::Target(error) if self.watched[from.other() as usize].is_some() => {
                 return Some(self.is_reset(from.other(), Error::io("sending", error)));
             }
             Ended::Target(error) => {
                 this.discard();
                 cx.waker().wake_by_ref();
-                // Whose end is that of both directions tells by it how it ended: one that reads no more may end well.
+                // If a side's end ends both directions, that end shows how it ended: a side that reads no more may
+                // still end well.
                 if !back.ends_both() {
                     self.lost.get_or_insert((from.other(), Error::io("sending", error)));
                 }

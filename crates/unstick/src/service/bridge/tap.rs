@@ -1,4 +1,4 @@
-//! What is shown of the bytes of one direction of a bridge as they pass: messages where there is a framing, else segments.
+//! Shows the bytes of one direction of a bridge as they pass: messages if there is a framing, otherwise segments.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,30 +12,30 @@ use crate::budget::Share;
 use crate::error::Error;
 use crate::stop::Stop;
 
-/// Who looks at what passes.
+/// Receives what passes.
 pub(super) trait Watch: Send + Sync {
-    /// Something has passed.
+    /// Records that something has passed.
     fn note(&self);
 
-    /// This passes, and is to be shown.
+    /// Shows data that passes.
     fn passed(&self, peer: PeerId, from: Role, data: &[u8], frame: Option<&Frame<'_>>);
 
-    /// What has passed cannot be shown as messages.
+    /// Reports that what has passed cannot be shown as messages.
     fn puzzled(&self, peer: PeerId, error: Error);
 
-    /// What to wait for before more is shown.
+    /// Returns what to wait for before more is shown.
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
-    /// Says that nothing more is to be read.
+    /// Tells when to stop reading.
     fn stop(&self) -> &Stop;
 }
 
-/// One direction of one bridge, watched.
+/// The view of one direction of one bridge.
 pub(super) struct Tap {
     watch: Arc<dyn Watch>,
     peer: PeerId,
     from: Role,
-    /// Finds the messages; none where segments are shown. And what the one that has not ended holds of the budget of many.
+    /// Finds the messages, with the unfinished one's share of the common budget. `None` if segments are shown.
     decoder: Option<(Decoder, Share)>,
     /// Messages are shown with their frames.
     frames: bool,
@@ -53,7 +53,7 @@ impl Tap {
         Self { watch, peer, from, decoder, frames, waiting: None }
     }
 
-    /// Ready when more can be shown.
+    /// Waits until more can be shown.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.waiting.is_none() {
             self.waiting = self.watch.room();
@@ -65,8 +65,8 @@ impl Tap {
         Poll::Ready(())
     }
 
-    /// Counts the message that has not ended. Where it is too much for the budget of many, it is given up, and the bytes go on
-    /// passing: from now on they are shown as they come.
+    /// Counts the memory of the unfinished message. If that is too much for the common budget, this gives the message
+    /// up. The bytes go on passing, and from now on they are shown as they come.
     pub(super) fn hold(&mut self, cx: &Context<'_>) {
         let Some((decoder, share)) = &mut self.decoder else { return };
         let pending = decoder.pending().len();
@@ -77,12 +77,12 @@ impl Tap {
         }
     }
 
-    /// What has passed of a message that has not ended.
+    /// Returns what has passed of an unfinished message.
     pub(super) fn pending(&self) -> &[u8] {
         self.decoder.as_ref().map_or(&[], |(decoder, _)| decoder.pending())
     }
 
-    /// This segment passes; an empty one is the end.
+    /// Shows a segment that passes; an empty one is the end.
     pub(super) fn passes(&mut self, segment: &[u8]) {
         let Some((decoder, _)) = &mut self.decoder else {
             if !segment.is_empty() {
@@ -102,7 +102,7 @@ impl Tap {
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    // The bytes pass as they are, whatever they look like: from now on they are shown as they come.
+                    // The bytes pass unchanged, whatever they look like. From now on they are shown as they come.
                     let rest = decoder.pending().to_vec();
                     self.watch.puzzled(self.peer, error.into());
                     self.decoder = None;

@@ -1,4 +1,4 @@
-//! What the two directions of a pipe let be seen of their work, and how each ends.
+//! What the two directions of a pipe report about their progress, and how each ends.
 
 use std::io;
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use crate::endpoint::write_error::WriteError;
 use crate::error::Result;
 use crate::half_close::HalfClose;
 
-/// How long the writing thread may take to note what it has sent, or its error: time to be scheduled on a busy machine.
+/// How long the writing thread may take to record what it has sent, or its error: time to be scheduled on a busy
+/// machine.
 pub(super) const NOTE_PATIENCE: Duration = Duration::from_millis(100);
 
-/// What arrives passes through this before it is written, piece by piece; an empty piece is the end. For terminals.
+/// Transforms what arrives before it is written, piece by piece; an empty piece is the end. For terminals.
 pub type Filter = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
 
 /// One direction has ended.
@@ -25,26 +26,26 @@ pub(super) enum Done {
     Peer(Result<(), Failure>),
 }
 
-/// Which side of a pump failed, and how.
+/// Which side of a direction failed, and how.
 pub(super) enum Failure {
     Reading(io::Error),
     Writing(io::Error),
 }
 
-/// What the two directions let be seen of their work.
+/// The progress of the two directions.
 pub(super) struct Progress {
     /// When a byte was last sent to the peer, and when one last came from it.
     pub(super) sent: Activity,
     pub(super) came: Activity,
-    /// There is input, and the peer does not take it.
+    /// Whether there is input that the peer does not take.
     pub(super) held_up: AtomicBool,
-    /// What a write to the socket has failed with.
+    /// The error of a failed write to the socket.
     pub(super) failed: WriteError,
-    /// All of the input has been sent: no write can fail any more.
+    /// Whether all of the input has been sent: no write can fail any more.
     pub(super) sent_all: AtomicBool,
-    /// Nothing more is to be read.
+    /// Whether nothing more should be read.
     pub(super) stopped: AtomicBool,
-    /// Directions that have read something which is not written yet.
+    /// Number of directions that have read something and have not written it yet.
     pub(super) carrying: AtomicUsize,
 }
 
@@ -67,7 +68,7 @@ impl Progress {
     }
 }
 
-/// What a direction to the peer needs to know of its end.
+/// When the direction to the peer ends its side.
 #[derive(Clone, Copy)]
 pub(super) struct Closing {
     pub(super) half_close: HalfClose,
@@ -76,7 +77,7 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    /// Whether the sending side ends at the end of input, and nobody waits with it.
+    /// Whether the sending side ends at once, at the end of input.
     pub(super) fn at_once(self, progress: &Progress) -> bool {
         let empty = progress.sent.noted().is_none();
         match self.half_close {
@@ -88,19 +89,19 @@ impl Closing {
         }
     }
 
-    /// When the sending side is to end, of those that do not at once.
+    /// Returns when to end the sending side, if it does not end at once.
     pub(super) fn due(self, progress: &Progress) -> Option<Instant> {
         let sent = progress.sent.noted()?;
-        // The thread that sends may note it only after the answer has come.
+        // The sending thread may record the send only after the answer has come.
         let came = progress.came.noted().map(|came| if came + NOTE_PATIENCE >= sent { came.max(sent) } else { came });
         self.half_close.due(Some(sent), came, sent)
     }
 }
 
-/// Bytes read and written at a time where the kernel cannot move them by itself.
+/// Bytes read and written at a time, where the kernel cannot move them without this process.
 pub(super) const COPY: usize = 256 << 10;
 
-/// What the direction to the peer does at the end of input: ends the sending side at once, or when it is told to.
+/// What the direction to the peer does at the end of input: it ends its side at once, or when it is told to.
 pub(super) struct EndOfInput {
     pub(super) closing: Closing,
     pub(super) closed: oneshot::Receiver<()>,

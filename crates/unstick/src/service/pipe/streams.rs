@@ -1,6 +1,6 @@
-//! The pipe of transports that have no socket of their own to show: what is encrypted, or made of something else.
+//! The pipe for transports without a plain socket: those that are encrypted, or made of something else.
 //!
-//! Not here: when it ends. That is the same for all ([`super::watch`]).
+//! Not here: when it ends. That is the same for all transports ([`super::watch`]).
 
 use std::future::poll_fn;
 use std::io;
@@ -19,7 +19,7 @@ use crate::endpoint::{self, Options, StreamRead, StreamTransport, StreamWrite, T
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
-/// Starts both directions; they end with what is returned.
+/// Starts both directions. They end when the returned set is dropped.
 pub(super) async fn start(
     end: StreamTransport,
     progress: &Arc<Progress>,
@@ -36,7 +36,7 @@ pub(super) async fn start(
     directions.spawn(async move {
         match input {
             Some(end) => send_all(stdio.reader, to_peer, &seen, &said, end, &stopped).await,
-            // Without it the connection would have half of its end.
+            // Without this task, the writer would be dropped, which ends one half of the connection.
             None => {
                 let mut peer = to_peer;
                 stopped.comes().await;
@@ -63,11 +63,11 @@ async fn send_all(
     let result = send(input, peer.as_mut(), progress, stop).await;
     let sent = result.is_ok();
     let at_once = sent && (stop.has_come() || end.closing.at_once(progress));
-    // A peer that has gone needs no end.
+    // A peer that has gone needs no half-close.
     if at_once {
         let _ = peer.shutdown().await;
     }
-    // Nobody waits any more where the report is not taken: the run is over.
+    // If nobody receives the report, the run is over.
     let _ = report.send(Done::Input(result)).await;
     if sent && !at_once {
         let told = tokio::select! {
@@ -90,7 +90,7 @@ async fn send(
     loop {
         let length = tokio::select! {
             length = input.read(&mut buffer) => length.map_err(Failure::Reading)?,
-            // An end, to the peer.
+            // The peer then sees an end.
             () = stop.comes() => 0,
         };
         if length == 0 {
