@@ -1,8 +1,8 @@
-//! Endpoints: one file a transport, and the one place where all of them are opened.
+//! Endpoints: one file for each transport, and the one place where all of them are opened.
 //!
 //! Streams and datagrams are different types: a framing wraps a stream, a datagram already is a message.
 //!
-//! Not here: framings. What an endpoint hands out is put into frames by [`crate::link`].
+//! Not here: framings. [`crate::link`] puts a framing around what an endpoint hands out.
 
 mod accepting;
 mod closing;
@@ -89,7 +89,7 @@ pub use ws::settings::{MessageKind, WsOptions};
 ///
 /// # Errors
 ///
-/// [`Error::is_unreachable`] where nobody answers or a name does not resolve; [`Error::is_timeout`] after
+/// [`Error::is_unreachable`] if nobody answers or a name does not resolve; [`Error::is_timeout`] after
 /// `connect_timeout`.
 ///
 /// Cancel safe: nothing remains open.
@@ -106,7 +106,7 @@ pub(crate) fn open<'a>(address: &'a Address, options: &'a Options) -> Opening<'a
 pub(crate) type Opening<'a, T = Transport> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 async fn open_any(address: &Address, options: &Options) -> Result<Transport> {
-    // Handshakes are in boxes of their own: a connection that has none is not to bring the room for one.
+    // Handshakes are in boxes, so that a connection without a handshake needs no room for one.
     match address {
         Address::Tcp(at) => tcp::connect(at, options).await.map(Transport::Stream),
         Address::Udp(at) => udp::connect(at, options).await.map(Transport::Datagram),
@@ -149,7 +149,7 @@ async fn open_any(address: &Address, options: &Options) -> Result<Transport> {
     }
 }
 
-/// Binds an address to be connected to. In a box, as [`open`].
+/// Binds an address, so that peers can connect to it. In a box, as [`open`].
 pub(crate) fn listen<'a>(address: &'a Address, options: &'a Options) -> Opening<'a, Box<dyn Accept>> {
     Box::pin(listen_on(address, options))
 }
@@ -198,20 +198,20 @@ async fn listen_on(address: &Address, options: &Options) -> Result<Box<dyn Accep
     })
 }
 
-/// A transport that this system does not have.
+/// Makes the error for a transport that this system does not have.
 #[cfg(not(unix))]
 fn not_here(address: &Address) -> Error {
     Error::usage(format!("{address} is for systems that have such sockets"))
 }
 
-/// A transport that was left out of this build.
+/// Makes the error for a transport that was left out of this build.
 #[cfg(not(all(feature = "tls", feature = "ws", feature = "exec")))]
 fn left_out(address: &Address, feature: &str) -> Error {
     let error = Error::usage(format!("{address}: this build of the library does not have that transport"));
     error.with_hint(format!("it is in the feature `{feature}` of the crate unstick"))
 }
 
-/// Serial lines were left out of this build.
+/// Makes the error for a build without serial lines.
 #[cfg(not(all(unix, feature = "serial")))]
 fn no_serial_lines(address: &Address) -> Error {
     let error = Error::usage(format!("{address}: this build has no serial lines"));

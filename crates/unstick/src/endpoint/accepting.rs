@@ -1,5 +1,5 @@
-//! What listeners share: which failures of `accept` concern one client and which this machine, when to try again, and the one
-//! connection that may have been handed over.
+//! What listeners share: which failures of `accept` concern one client and which concern this machine, when to try
+//! again, and the one connection that may have been handed over.
 
 use std::io;
 use std::time::Instant;
@@ -14,7 +14,7 @@ pub(super) struct AcceptBackoff {
 }
 
 impl AcceptBackoff {
-    /// Resolves when it makes sense to accept. Cancel safe.
+    /// Waits until it makes sense to accept. Cancel safe.
     pub(super) async fn wait(&mut self) {
         if let Some(at) = self.not_before {
             tokio::time::sleep_until(at.into()).await;
@@ -22,8 +22,9 @@ impl AcceptBackoff {
         }
     }
 
-    /// Takes a failure of `accept`. `None`: it concerns one client that is gone already, and the next one can be accepted
-    /// at once. Everything else is reported, and [`wait`](Self::wait) then waits for [`limits::ACCEPT_PAUSE`].
+    /// Handles a failure of `accept`. `None` means that it concerns one client that is gone already, and the next one
+    /// can be accepted at once. Everything else is reported, and [`wait`](Self::wait) then waits for
+    /// [`limits::ACCEPT_PAUSE`].
     pub(super) fn failed(&mut self, error: io::Error) -> Option<Error> {
         if is_of_one_client(&error) {
             return None;
@@ -33,11 +34,11 @@ impl AcceptBackoff {
     }
 }
 
-/// The connection that a listener has in place of a socket, if it does: it is accepted once.
+/// The connection that a listener may have in place of a socket; it is accepted once.
 #[derive(Debug)]
 pub(super) struct One<S> {
     connection: Option<S>,
-    /// There is or was one.
+    /// Whether there is or was such a connection.
     is_all: bool,
 }
 
@@ -61,9 +62,9 @@ impl<S> One<S> {
     }
 }
 
-/// Whether a failure of `accept`, or of the first calls on what it returned, concerns that one connection: the client has
-/// reset it, a firewall has refused it, or its network failed. Linux reports such errors of a waiting connection through
-/// `accept`, and its manual says to try again at once.
+/// Whether a failure of `accept`, or of the first calls on the accepted connection, concerns that one connection. The
+/// client has reset it, a firewall has refused it, or its network failed. Linux reports such errors of a waiting
+/// connection through `accept`, and its manual says to try again at once.
 pub(super) fn is_of_one_client(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     #[cfg(target_os = "linux")]
@@ -88,7 +89,7 @@ pub(super) fn is_of_one_client(error: &io::Error) -> bool {
     ) || is_host_down(error)
 }
 
-/// The one error of the network that has no kind of its own.
+/// Whether it is the one network error without an `ErrorKind` of its own.
 fn is_host_down(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::HOSTDOWN.raw_os_error());
@@ -132,7 +133,7 @@ mod tests {
         io::Error::from_raw_os_error(errno.raw_os_error())
     }
 
-    /// The list is that of accept(2), and what `getpeername` says of a connection that was reset.
+    /// The list is that of accept(2), plus the error of `getpeername` on a connection that was reset.
     #[test]
     fn what_one_client_did_is_no_lack_of_anything() {
         for errno in [

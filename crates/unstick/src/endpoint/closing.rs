@@ -1,4 +1,4 @@
-//! How a WebSocket closes: the code and the reason of a Close, that of the peer and that of this end.
+//! How a WebSocket closes: the code and the reason of the peer's Close and of this end's.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,15 +11,15 @@ pub struct Closing {
     reason: String,
 }
 
-/// Bytes of the longest reason: a control frame has 125, of which the code takes two.
+/// Size of the longest reason: a control frame has at most 125 bytes, of which the code takes two.
 const LONGEST_REASON: usize = 123;
 
 impl Closing {
-    /// A Close that this end may send.
+    /// Creates a Close that this end may send.
     ///
     /// # Errors
     ///
-    /// A usage error for a code that RFC 6455 keeps for itself, and for a reason of more than 123 bytes.
+    /// A usage error for a code that RFC 6455 reserves, and for a reason of more than 123 bytes.
     pub fn new(code: u16, reason: impl Into<String>) -> Result<Self> {
         let reason = reason.into();
         if !may_be_sent(code) {
@@ -35,7 +35,7 @@ impl Closing {
         Ok(Self { code: Some(code), reason })
     }
 
-    /// What the payload of a peer's Close says, as it came.
+    /// Reads the payload of a peer's Close, as it came.
     pub(super) fn read(payload: &[u8]) -> Self {
         match payload.split_first_chunk() {
             Some((code, reason)) => {
@@ -46,22 +46,22 @@ impl Closing {
         }
     }
 
-    /// The code; `None` where the Close had none.
+    /// The code; `None` if the Close had none.
     pub fn code(&self) -> Option<u16> {
         self.code
     }
 
-    /// The reason; empty where there was none. It is the peer's own text.
+    /// The reason; empty if there was none. It is the peer's own text.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Whether it says nothing: no code, or the one for a normal end, and no reason.
+    /// Whether it carries no information: no reason, and no code or the one for a normal end.
     pub fn is_plain(&self) -> bool {
         matches!(self.code, None | Some(1000)) && self.reason.is_empty()
     }
 
-    /// Whether this is how a conversation ends that has nothing wrong.
+    /// Whether this is the orderly end of a conversation.
     pub(super) fn is_in_order(&self) -> bool {
         matches!(self.code, None | Some(1000 | 1001))
     }
@@ -108,7 +108,7 @@ pub(super) fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// How a connection is closed from either side, known to both of its halves.
+/// How either side closes a connection, known to both halves.
 #[derive(Debug, Default)]
 pub(crate) struct Closings {
     theirs: Mutex<Option<Closing>>,
@@ -120,7 +120,7 @@ impl Closings {
         Self { theirs: Mutex::default(), ours: Mutex::new(ours) }
     }
 
-    /// How the peer closed it, if it did.
+    /// Returns how the peer closed it, if it did.
     pub(crate) fn theirs(&self) -> Option<Closing> {
         self.theirs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -129,7 +129,7 @@ impl Closings {
         *self.theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(closing);
     }
 
-    /// How this end is to close it, if that was said.
+    /// Returns how this end should close it, if that was set.
     pub(super) fn ours(&self) -> Option<Closing> {
         self.ours.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

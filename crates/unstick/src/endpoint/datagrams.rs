@@ -1,4 +1,4 @@
-//! Datagrams that have arrived and wait to be taken: many in one buffer, so that none costs an allocation.
+//! Datagrams that have arrived and wait to be taken: many share one buffer, so that none costs an allocation.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
@@ -9,11 +9,11 @@ use crate::error::Result;
 
 /// The receiving side of a conversation in datagrams.
 pub(crate) trait RecvDatagrams: Send {
-    /// Puts what has arrived into `batch`, which is empty; false when the conversation has ended. An error concerns one
-    /// datagram that was sent: the conversation goes on.
+    /// Puts what has arrived into `batch`, which is empty; returns false when the conversation has ended. An error
+    /// concerns one sent datagram: the conversation goes on.
     fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Result<bool>>;
 
-    /// Datagrams that arrived faster than they were taken, and are gone.
+    /// Number of datagrams that arrived faster than they were taken, and were dropped.
     fn dropped(&self) -> u64;
 }
 
@@ -22,7 +22,7 @@ pub(crate) trait RecvDatagrams: Send {
 pub(crate) struct Batch {
     bytes: BytesMut,
     waiting: VecDeque<Entry>,
-    /// Bytes at the front of `bytes` that were lent out by [`next`](Self::next).
+    /// Number of bytes at the front of `bytes` that [`next`](Self::next) lent out.
     lent: usize,
     cut_short: u64,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Batch {
 struct Entry {
     length: u32,
     cut_short: bool,
-    /// It came as a binary message, or as text; `None` where the transport knows no such thing.
+    /// Whether it came as a binary message or as text; `None` if the transport makes no such difference.
     binary: Option<bool>,
 }
 
@@ -41,7 +41,7 @@ impl Batch {
         self.append(datagram, cut_short, None);
     }
 
-    /// Appends a message of a transport that tells binary ones from text.
+    /// Appends a message of a transport that distinguishes binary messages from text.
     pub(crate) fn push_message(&mut self, message: &[u8], binary: bool) {
         self.append(message, false, Some(binary));
     }
@@ -57,7 +57,7 @@ impl Batch {
         self.waiting.front().and_then(|entry| entry.binary)
     }
 
-    /// The next datagram, borrowed.
+    /// Takes the next datagram, borrowed.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<&[u8]> {
         let length = self.advance()?;
@@ -65,7 +65,7 @@ impl Batch {
         Some(&self.bytes[..length])
     }
 
-    /// The next datagram, owned: a slice of the buffer that keeps it alive.
+    /// Takes the next datagram, owned: a slice that keeps the buffer alive.
     pub(crate) fn next_bytes(&mut self) -> Option<Bytes> {
         let length = self.advance()?;
         Some(self.bytes.split_to(length).freeze())
@@ -83,36 +83,36 @@ impl Batch {
         self.waiting.is_empty()
     }
 
-    /// Datagrams that wait.
+    /// Number of datagrams that wait.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Bytes that they occupy.
+    /// Number of bytes that they occupy.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len() + self.waiting.len() * size_of::<Entry>()
     }
 
-    /// Datagrams taken so far that were longer than what could be received.
+    /// Number of datagrams taken so far that were too long to be received whole.
     pub(crate) fn truncated(&self) -> u64 {
         self.cut_short
     }
 
-    /// Exchanges the datagrams that wait in each, the counters aside.
+    /// Exchanges the datagrams that wait in each, but not the counters.
     pub(crate) fn swap(&mut self, other: &mut Self) {
         std::mem::swap(&mut self.bytes, &mut other.bytes);
         std::mem::swap(&mut self.waiting, &mut other.waiting);
         std::mem::swap(&mut self.lent, &mut other.lent);
     }
 
-    /// Readies the buffer of an empty batch for use from its start.
+    /// Resets the buffer, to use it from its start.
     pub(crate) fn clear(&mut self) {
         self.lent = 0;
         self.bytes.clear();
         self.waiting.clear();
     }
 
-    /// Gives the memory of an empty batch back: conversations may be idle for long.
+    /// Frees the memory of an empty batch: conversations may be idle for long.
     pub(crate) fn release(&mut self) {
         if self.waiting.is_empty() && self.bytes.capacity() > 0 {
             *self = Self { cut_short: self.cut_short, ..Self::default() };

@@ -1,7 +1,7 @@
-//! `exec:COMMAND`: a process of one's own, whose standard input and output are the stream.
+//! `exec:COMMAND`: starts a process, whose standard input and output are the stream.
 //!
-//! It ends with the connection: its input is closed, it is given a moment, then it is told to end, and what it has started
-//! with it. Its last output is read before its end is seen.
+//! The process ends with the connection: its input is closed, it gets a moment, and then it and its children are asked
+//! to end. Its last output is read before its end is seen.
 
 use std::future::Future;
 use std::io;
@@ -21,10 +21,11 @@ use crate::error::{Error, Exited, Result};
 use crate::limits;
 use crate::process_group::{Group, shell};
 
-/// How often a process is looked at while this one ends.
+/// How often this code checks a process while this program ends.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How long the time that was given to one process is over for the others too: a runtime ends all that it holds, one by one.
+/// How long the grace given to one process counts as used up for the others too: a runtime that shuts down ends all
+/// that it holds, one by one.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 /// Starts the command through `sh -c`, when there is room for it.
@@ -56,12 +57,13 @@ pub(super) async fn connect(command: &str, options: &Options) -> Result<StreamTr
     Ok(StreamTransport { reader: Box::new(reader), writer: Box::new(Input { input: Some(input), _hold: hold }), names })
 }
 
-/// Held by the halves: when both are dropped, the connection has gone.
+/// Both halves hold this: when both are dropped, the connection is gone.
 struct Hold {
     _gone: oneshot::Sender<()>,
 }
 
-/// Waits for the end of the connection, and of the process; what it has left running ends with the connection too.
+/// Waits for the end of the connection and of the process. What the process has left running ends with the connection
+/// too.
 async fn mind(mut process: Process, mut connection: oneshot::Receiver<()>, told: watch::Sender<Option<ExitStatus>>) {
     tokio::select! {
         status = process.group.leader.wait() => {
@@ -76,21 +78,21 @@ async fn mind(mut process: Process, mut connection: oneshot::Receiver<()>, told:
     process.end().await;
 }
 
-/// How the process ended; an error where that was not in order.
+/// Waits for the end of the process; returns an error if it failed.
 async fn exit(command: String, mut status: watch::Receiver<Option<ExitStatus>>) -> io::Result<()> {
     let lost = || io::Error::other("the process was lost");
     let status = status.wait_for(Option::is_some).await.map_err(|_| lost())?.ok_or_else(lost)?;
     if status.success() { Ok(()) } else { Err(io::Error::other(Exited::new(command, status))) }
 }
 
-/// The process, and whether it has ended, with all that it has started.
+/// The process, and whether it and all its children have ended.
 struct Process {
     group: Group,
     done: bool,
 }
 
 impl Process {
-    /// Lets it end by itself, for a while; then it is told to, and at last made to.
+    /// Gives it time to end on its own; then asks it to end, and at last kills it.
     async fn end(&mut self) {
         for signal in [Group::terminate, Group::kill] {
             self.done = self.group.gone_within(limits::EXEC_GRACE).await;
@@ -104,7 +106,7 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// The runtime ends before the process: it has a moment still, all that the runtime holds together.
+    /// Ends the process when the runtime ends first. All processes that the runtime holds share one moment of grace.
     fn drop(&mut self) {
         if self.done {
             return;
@@ -121,7 +123,7 @@ impl Drop for Process {
     }
 }
 
-/// When the moment is over that processes are given whose runtime ends now.
+/// Returns when the moment of grace ends for processes whose runtime ends now.
 fn moment() -> Instant {
     static GIVEN: Mutex<Option<Instant>> = Mutex::new(None);
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,7 +134,7 @@ fn moment() -> Instant {
     }
 }
 
-/// What the process says, and how it ends.
+/// The process's output, and how it ends.
 struct Output {
     output: ChildStdout,
     exit: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
@@ -146,7 +148,7 @@ impl AsyncRead for Output {
         if buf.filled().len() > before || buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        // Nothing more will come; what remains to be known is how it ended.
+        // No more output will come; it remains to learn how the process ended.
         let ended = ready!(self.exit.as_mut().poll(cx));
         self.exit = Box::pin(std::future::ready(Ok(())));
         Poll::Ready(ended)
@@ -159,7 +161,7 @@ impl StreamRead for Output {
     }
 }
 
-/// What is said to the process. Its end is closing it.
+/// The process's input. Closing it is its end.
 struct Input {
     input: Option<ChildStdin>,
     _hold: Arc<Hold>,

@@ -1,7 +1,7 @@
-//! Handshakes of a listener: all clients shake hands at the same time, each for a bounded time, and when there are too many
-//! the oldest unfinished one makes room for the next.
+//! The handshakes of a listener: all clients do theirs at the same time, each within a bounded time. When there are too
+//! many, the oldest unfinished one is dropped for the next.
 //!
-//! Not here: the handshakes themselves ([`super::tls`], [`super::ws`]), and who waits for how long ([`room`]).
+//! Not here: the handshakes themselves ([`super::tls`], [`super::ws`]), and how long each client may wait ([`room`]).
 
 mod left_out;
 mod room;
@@ -21,18 +21,18 @@ use crate::limits;
 use left_out::{Cause, LeftOut};
 use room::{Finished, Room};
 
-/// Where connections come from.
+/// The source of connections.
 pub(super) trait Arrivals: Send + 'static {
-    /// A connection that nothing has been made of yet.
+    /// A connection without any protocol on it yet.
     type Stream: Send + Sync + 'static;
 
-    /// The next connection. Cancel safe.
+    /// Accepts the next connection. Cancel safe.
     fn next(&mut self) -> impl Future<Output = Result<(Self::Stream, PeerAddrs)>> + Send;
 
-    /// Resolves when the client has sent something, or has gone. Takes nothing. Cancel safe.
+    /// Waits until the client has sent something, or has gone. It reads nothing. Cancel safe.
     fn spoken(stream: &Self::Stream) -> impl Future<Output = ()> + Send;
 
-    /// The addresses that it is really bound to.
+    /// The addresses that it is actually bound to.
     fn addresses(&self) -> &[String];
 
     /// As [`Accept::serves_one`].
@@ -41,7 +41,7 @@ pub(super) trait Arrivals: Send + 'static {
     }
 }
 
-/// A listener whose clients shake hands.
+/// A listener whose clients do a handshake first.
 pub(super) struct Handshakes {
     addresses: Vec<String>,
     serves_one: bool,
@@ -50,7 +50,7 @@ pub(super) struct Handshakes {
 }
 
 impl Handshakes {
-    /// Lets clients of `inner` in as `shake` does.
+    /// Accepts the clients of `inner` with the handshake `shake`.
     pub(super) fn new<A, S, F>(inner: A, shake: S) -> Self
     where
         A: Arrivals,
@@ -80,7 +80,7 @@ impl Handshakes {
         Self { addresses, serves_one, ready, task }
     }
 
-    /// Has the addresses end in a path.
+    /// Appends a path to the addresses.
     pub(super) fn with_path(mut self, path: &str) -> Self {
         self.addresses.iter_mut().for_each(|address| address.push_str(path));
         self
@@ -108,7 +108,7 @@ impl Accept for Handshakes {
     }
 }
 
-/// How many clients may be on their way in.
+/// How many clients may be waiting or doing their handshake.
 struct Bounds {
     silent: usize,
     shaking: usize,
@@ -122,18 +122,18 @@ impl Default for Bounds {
     }
 }
 
-/// A connection and who it is with.
+/// A connection and the names of its ends.
 type Client<A> = (<A as Arrivals>::Stream, PeerAddrs);
 
-/// All clients that have connected and are no peers yet.
+/// All clients that have connected and have not finished their handshake.
 struct Lobby<A: Arrivals, S> {
     inner: A,
     shake: S,
-    /// Those that have sent nothing: they cost a socket.
+    /// Clients that have sent nothing: each costs a socket.
     silent: Room<Client<A>>,
-    /// Those whose handshake is under way.
+    /// Clients whose handshake is in progress.
     shaking: Room<Result<Transport>>,
-    /// Handshakes that are over, which nobody has taken yet.
+    /// Finished handshakes that nobody has taken yet.
     outcomes: VecDeque<Result<Transport>>,
     left_out: LeftOut,
 }
@@ -146,7 +146,7 @@ where
 {
     async fn let_in(mut self, ready: mpsc::Sender<Result<Transport>>) {
         loop {
-            // What nobody takes must not pile up.
+            // Finished handshakes that nobody takes must not pile up.
             let taken = self.outcomes.len() < limits::MAX_HANDSHAKES;
             let (arrive, begin) = (self.silent.full_until(), self.shaking.full_until());
             let blocked = [arrive, begin].into_iter().flatten().min();
@@ -169,7 +169,7 @@ where
         }
     }
 
-    /// A client has connected: its first byte is waited for.
+    /// Handles a client that has connected: waits for its first byte.
     fn arrive(&mut self, arrived: Result<Client<A>>) {
         match arrived {
             Ok((stream, names)) => {
@@ -180,7 +180,7 @@ where
                     (stream, names)
                 });
             }
-            // The oldest silent client makes room. Where there is none, peers hold all open files.
+            // Drop the oldest silent client. If there is none, peers hold all open files.
             Err(error) if accepting::is_out_of_files(&error) => match self.silent.evict() {
                 Some(whom) => self.left_out.note(Cause::Evicted, Some(whom)),
                 None => self.outcomes.push_back(Err(error)),
@@ -189,7 +189,7 @@ where
         }
     }
 
-    /// A client has sent something, or has waited too long: its handshake begins, or it is let go.
+    /// Handles a client that has sent something or waited too long: starts its handshake, or drops it.
     fn begin(&mut self, spoken: Finished<Client<A>>) {
         let Finished { whom, since, outcome } = spoken;
         let Some((stream, names)) = outcome else { return self.left_out.note(Cause::Silent, Some(whom)) };

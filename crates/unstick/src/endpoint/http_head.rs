@@ -1,6 +1,7 @@
-//! The head of an HTTP message, read from a stream up to its empty line: where HTTP only opens what comes behind it.
+//! Reads the head of an HTTP message from a stream, up to its empty line: for handshakes after which another protocol
+//! follows.
 //!
-//! Not here: what its lines mean, which the handshakes of WebSocket and of proxies know.
+//! Not here: what its lines mean. The handshakes of WebSocket and of proxies know that.
 
 use std::io;
 
@@ -12,16 +13,16 @@ use tokio::net::TcpStream;
 
 use crate::limits;
 
-/// Header lines that are read at most.
+/// Maximum number of header lines that are read.
 pub(super) const MAX_HEADERS: usize = 64;
 
-/// Bytes that are read at once.
+/// Number of bytes that are read at once.
 const PIECE: usize = 1024;
 
-/// What has come of a head.
+/// The part of a head that has arrived.
 struct Begun {
     bytes: Vec<u8>,
-    /// Whether it can still become one.
+    /// Whether these bytes can still become a head.
     begins: fn(&[u8]) -> bool,
 }
 
@@ -30,9 +31,9 @@ impl Begun {
         Self { bytes: Vec::new(), begins }
     }
 
-    /// Takes in what one read has brought. Says where the head ends, where it does.
+    /// Adds the bytes of one read. Returns where the head ends, if it does.
     fn add(&mut self, piece: &[u8]) -> io::Result<Option<usize>> {
-        // What was looked at before is not looked at again, but for the three bytes that may begin the end.
+        // Bytes that were checked before are not checked again, except the last three, which may begin the end.
         let from = self.bytes.len().saturating_sub(3);
         self.bytes.extend_from_slice(piece);
         let end = self.bytes[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4);
@@ -43,13 +44,13 @@ impl Begun {
         Ok(end)
     }
 
-    /// No head comes of it. The verdict on what is there says what is wrong with it.
+    /// Whether no head will come of it. Parsing what is there then shows what is wrong.
     fn is_lost(&self, piece: &[u8]) -> bool {
         piece.is_empty() || !(self.begins)(&self.bytes)
     }
 }
 
-/// Reads a head, or up to where it is plain that there will be none. Returns it, and what was read behind it.
+/// Reads a head, or up to where it is clear that there will be none. Returns it, and what was read after it.
 #[cfg(feature = "ws")]
 pub(super) async fn read<S>(stream: &mut S, begins: fn(&[u8]) -> bool) -> io::Result<(Vec<u8>, Vec<u8>)>
 where
@@ -70,7 +71,7 @@ where
     }
 }
 
-/// The same, and takes not a byte of what is behind the head.
+/// Reads a head without taking any byte after it.
 #[cfg(feature = "proxy")]
 pub(super) async fn read_alone(stream: &mut TcpStream, begins: fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
     let mut begun = Begun::new(begins);
@@ -87,13 +88,13 @@ pub(super) async fn read_alone(stream: &mut TcpStream, begins: fn(&[u8]) -> bool
     }
 }
 
-/// Whether this can be the beginning of a line of HTTP: text.
+/// Whether this can be the beginning of an HTTP line, which is text.
 #[cfg(feature = "ws")]
 pub(super) fn begins_like_text(head: &[u8]) -> bool {
     head.iter().take(8).all(|byte| (b' '..=b'~').contains(byte))
 }
 
-/// Whether this can go on to be an answer.
+/// Whether this can become an HTTP response.
 #[cfg(feature = "proxy")]
 pub(super) fn begins_like_answer(head: &[u8]) -> bool {
     head.iter().zip(b"HTTP/1.").all(|(one, other)| one == other)

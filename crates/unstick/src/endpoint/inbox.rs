@@ -1,4 +1,4 @@
-//! What has arrived for one peer's session and was not taken yet, on a socket that many share.
+//! The datagrams that have arrived for one peer's session and were not taken yet, on a socket that many share.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use super::datagrams::Batch;
 use crate::limits;
 
-/// The datagrams of one session that wait for its reader. `unread` is what all sessions of a listener have in theirs, in
-/// bytes.
+/// The datagrams of one session that wait for its reader. `unread` counts the bytes that wait in all sessions of a
+/// listener.
 #[derive(Default)]
 pub(super) struct Inbox {
     state: Mutex<State>,
@@ -19,9 +19,9 @@ pub(super) struct Inbox {
 struct State {
     batch: Batch,
     reader: Option<Waker>,
-    /// The reader is gone: nothing is kept.
+    /// Whether the reader is gone: then nothing is kept.
     unread: bool,
-    /// The session has ended.
+    /// Whether the session has ended.
     closed: bool,
 }
 
@@ -41,8 +41,8 @@ impl Inbox {
         self.lock().closed
     }
 
-    /// Queues what has arrived for the reader, each datagram with whether it was cut short; what is too much is dropped
-    /// and counted.
+    /// Queues datagrams for the reader, each with whether it was cut short. Datagrams beyond the limits are dropped and
+    /// counted.
     pub(super) fn deliver<'a>(&self, unread: &AtomicUsize, datagrams: impl Iterator<Item = (&'a [u8], bool)>) {
         let mut state = self.lock();
         if state.unread {
@@ -83,7 +83,7 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// The reader has gone: what waits for it is thrown away, and what comes later.
+    /// Records that the reader has gone: throws away what waits for it, and what comes later.
     pub(super) fn abandon(&self, unread: &AtomicUsize) {
         let mut state = self.lock();
         state.unread = true;
@@ -92,13 +92,13 @@ impl Inbox {
         state.batch.release();
     }
 
-    /// Datagrams that arrived faster than they were taken.
+    /// Number of datagrams that arrived faster than they were taken.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 }
 
-/// Wakes the reader, after the lock is let go.
+/// Wakes the reader, after releasing the lock.
 fn wake(mut state: MutexGuard<'_, State>) {
     let reader = state.reader.take();
     drop(state);

@@ -1,4 +1,4 @@
-//! What a listener for datagrams reports of datagrams that reached no session: counted here, told a few at a time.
+//! Counts datagrams of a listener that reached no session, and reports them a few at a time.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -51,8 +51,9 @@ impl fmt::Display for Notice {
     }
 }
 
-/// The counts of one listener. Each kind is told when it first happens, then at most every
-/// [`NOTICE_PAUSE`](limits::NOTICE_PAUSE) with what has come since: a flood of datagrams is no flood of notices.
+/// The counts of one listener. Each kind is reported when it first happens, then at most every
+/// [`NOTICE_PAUSE`](limits::NOTICE_PAUSE) with what has come since, so that a flood of datagrams does not become a
+/// flood of notices.
 #[derive(Debug)]
 pub struct Notices {
     sessions: usize,
@@ -65,7 +66,7 @@ struct Counts {
     refused: u64,
     forged: u64,
     lost: u64,
-    /// When the next notice may be told.
+    /// When the next notice may be reported.
     not_before: Option<Instant>,
 }
 
@@ -97,7 +98,7 @@ impl Notices {
         }
     }
 
-    /// What has not been told yet, if anything, without a pause: for the end of a run.
+    /// Returns what has not been reported yet, if anything, without a pause: for the end of a run.
     pub fn take(&self) -> Option<Notice> {
         let mut counts = self.counts();
         let taken = |count: &mut u64| Some(std::mem::take(count)).filter(|datagrams| *datagrams > 0);
@@ -110,7 +111,7 @@ impl Notices {
         taken(&mut counts.forged).map(|datagrams| Notice::Forged { datagrams })
     }
 
-    /// The next notice. Cancel safe. For one task: a second one that waits may be told late.
+    /// Waits for the next notice. Cancel safe. It is for one task: a second one that waits may get its notice late.
     pub async fn next(&self) -> Notice {
         loop {
             let not_before = self.counts().not_before;

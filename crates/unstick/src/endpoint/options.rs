@@ -1,4 +1,4 @@
-//! What can be asked of an endpoint when it is opened.
+//! The options with which an endpoint is opened.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,74 +22,75 @@ use crate::limits;
 #[cfg(feature = "exec")]
 use crate::processes::Processes;
 
-/// What can be asked of an endpoint when it is opened.
+/// The options with which an endpoint is opened.
 #[derive(Clone)]
 #[non_exhaustive]
 #[must_use = "options do nothing until something is opened with them"]
 pub struct Options {
-    /// How long connecting may take, all addresses together. 10 s.
+    /// How long connecting may take, for all addresses together. Default: 10 s.
     pub connect_timeout: Duration,
-    /// Keep trying to connect for so long after a refusal.
+    /// How long to keep trying to connect after a refusal.
     pub retry: Option<Duration>,
-    /// Use only addresses of this family, where a host has both.
+    /// Use only addresses of this family, if a host has both.
     pub family: Option<AddressFamily>,
     /// The address and port to connect from.
     pub source: Option<SocketAddr>,
-    /// Send small segments at once instead of waiting to fill one (`TCP_NODELAY`). True.
+    /// Whether to send small segments at once, instead of waiting to fill one (`TCP_NODELAY`). Default: true.
     pub nodelay: bool,
-    /// Ask a silent TCP peer whether it is still there, so often. One that has not answered after [`limits::UNANSWERED`] times as
-    /// long has gone, and so has one that has not acknowledged, for as long, what was sent to it.
+    /// How often to probe a silent TCP peer. A peer counts as gone if it has not answered after [`limits::UNANSWERED`]
+    /// times this time. So does one that has not acknowledged sent data for as long.
     pub keepalive: Option<Duration>,
-    /// The same of connections that a listener accepts, where `keepalive` names no time: a peer that is asked and does not answer
-    /// has gone. One that answers stays, though it reads nothing. [`limits::ACCEPTED_KEEPALIVE`].
+    /// The same for connections that a listener accepts, if `keepalive` is not set: a peer that does not answer a probe
+    /// counts as gone. A peer that answers stays, even if it reads nothing. Default: [`limits::ACCEPTED_KEEPALIVE`].
     pub accepted_keepalive: Option<Duration>,
-    /// Bytes that the system takes for a TCP peer ahead of what its connection can carry (`TCP_NOTSENT_LOWAT`, on Linux); what
-    /// the system likes where nothing is said. With less, it is seen earlier that a peer does not read.
+    /// Bytes that the system accepts for a TCP peer beyond what its connection can carry (`TCP_NOTSENT_LOWAT`, on
+    /// Linux). Default: the system's own choice. A smaller number shows sooner that a peer does not read.
     pub max_unsent: Option<u32>,
-    /// Listen on a port whose earlier connections still linger in the kernel (`SO_REUSEADDR`). True.
+    /// Whether to listen on a port whose earlier connections still linger in the kernel (`SO_REUSEADDR`). Default:
+    /// true.
     pub reuse_address: bool,
     /// The longest time from a frame's first byte to its last.
     pub frame_timeout: Option<Duration>,
-    /// What the unfinished frames of all links that are opened with these options may hold together, with the room of
-    /// their buffers. 24 MiB.
+    /// The memory that the unfinished frames of all links opened with these options may hold together, with the room of
+    /// their buffers. Default: 24 MiB.
     pub pending: PendingBudget,
-    /// The permissions of the file of a `unix:` socket that is listened on, as chmod takes them; what umask leaves where
-    /// nothing is said.
+    /// The permissions of the file of a listening `unix:` socket, as chmod takes them. Default: what umask leaves.
     pub mode: Option<u32>,
-    /// Sockets that were handed over: listening takes one of them, and binds none.
+    /// Sockets that were handed over to this process: a listener takes one of them instead of binding one.
     #[cfg(unix)]
     pub inherited: Option<Arc<Inherited>>,
-    /// What an `exec:` command finds in its environment besides this process's own.
+    /// Variables added to the environment of an `exec:` command, besides this process's own.
     pub environment: Vec<(String, String)>,
-    /// How many `exec:` commands run at once, and where their standard error goes. A further one waits for `connect_timeout`.
+    /// How many `exec:` commands run at once, and where their standard error goes. A further command waits for
+    /// `connect_timeout`.
     #[cfg(feature = "exec")]
     pub processes: Processes,
-    /// The proxy through which TCP, and what is spoken over it, is connected.
+    /// The proxy for TCP connections, and for all protocols over TCP.
     #[cfg(feature = "proxy")]
     pub proxy: Option<Proxy>,
-    /// How long a serial line has to be silent, once the sending side has ended, until the conversation counts as over: nobody
-    /// at the other end sees this one's end, or says its own. 1 s.
+    /// Once the sending side has ended, silence on a serial line after which the conversation counts as over: nobody at
+    /// the other end sees this end's end of file, or sends one. Default: 1 s.
     pub serial_quiet: Duration,
-    /// What is asked of UDP sockets.
+    /// The options of UDP sockets.
     pub udp: UdpOptions,
-    /// What is asked of TLS.
+    /// The options of TLS.
     #[cfg(feature = "tls")]
     pub tls: TlsOptions,
-    /// What is asked of WebSocket.
+    /// The options of WebSocket.
     #[cfg(feature = "ws")]
     pub ws: WsOptions,
-    /// Is told of names resolved, addresses tried and times taken.
+    /// Called with the names resolved, addresses tried and times taken.
     pub trace: Option<Trace>,
 }
 
-/// A listener to what happens while an endpoint is opened.
+/// A callback for what happens while an endpoint is opened.
 pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// What is asked of UDP sockets.
+/// The options of UDP sockets.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct UdpOptions {
-    /// Allow sending to broadcast addresses.
+    /// Whether sending to broadcast addresses is allowed.
     pub broadcast: bool,
     /// Multicast groups to join when listening.
     pub join: Vec<IpAddr>,
@@ -97,11 +98,11 @@ pub struct UdpOptions {
     pub ttl: Option<u32>,
     /// The interface for multicast, by name, number or address.
     pub interface: Option<String>,
-    /// How long a session lives without a datagram. 300 s.
+    /// How long a session lives without a datagram. Default: 300 s.
     pub session_idle: Duration,
-    /// Sessions at once; the datagrams of further peers are dropped and counted. 10,000.
+    /// Maximum number of sessions at once; the datagrams of further peers are dropped and counted. Default: 10,000.
     pub max_sessions: usize,
-    /// Bytes of the largest datagram that is received whole; longer ones are cut short and counted. 65,535.
+    /// Bytes of the largest datagram that is received whole; longer ones are cut short and counted. Default: 65,535.
     pub largest: usize,
 }
 
@@ -153,26 +154,26 @@ impl Default for UdpOptions {
 }
 
 impl UdpOptions {
-    /// How many sessions may wait to be accepted: as many as may be open, within reason.
+    /// Number of sessions that may wait to be accepted: as many as may be open, with an upper limit.
     pub(super) fn waiting_sessions(&self) -> usize {
         self.max_sessions.clamp(1, limits::MAX_SESSIONS)
     }
 }
 
-/// Setters to be chained; every field can be set by itself too.
+/// Setters to chain; every field can also be set directly.
 impl Options {
-    /// The defaults.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long connecting may take, all addresses together.
+    /// Sets how long connecting may take, for all addresses together.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Keeps trying to connect for so long after a refusal.
+    /// Keeps trying to connect for this time after a refusal.
     pub fn retry(mut self, time: Duration) -> Self {
         self.retry = Some(time);
         self
@@ -184,13 +185,13 @@ impl Options {
         self
     }
 
-    /// Whether small segments are sent at once (`TCP_NODELAY`).
+    /// Sets whether small segments are sent at once (`TCP_NODELAY`).
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.nodelay = nodelay;
         self
     }
 
-    /// Asks a silent TCP peer, so often, whether it is still there.
+    /// Sets how often to probe a silent TCP peer.
     pub fn keepalive(mut self, every: Duration) -> Self {
         self.keepalive = Some(every);
         self
@@ -202,34 +203,34 @@ impl Options {
         self
     }
 
-    /// What unfinished frames may hold together.
+    /// Sets the memory that unfinished frames may hold together.
     pub fn pending(mut self, budget: PendingBudget) -> Self {
         self.pending = budget;
         self
     }
 
-    /// The proxy through which TCP is connected.
+    /// Sets the proxy for TCP connections.
     #[cfg(feature = "proxy")]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
-    /// What is asked of TLS.
+    /// The options of TLS.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: TlsOptions) -> Self {
         self.tls = tls;
         self
     }
 
-    /// What is asked of WebSocket.
+    /// The options of WebSocket.
     #[cfg(feature = "ws")]
     pub fn ws(mut self, ws: WsOptions) -> Self {
         self.ws = ws;
         self
     }
 
-    /// Tells of names resolved, addresses tried and times taken.
+    /// Sets a callback for names resolved, addresses tried and times taken.
     pub fn trace(mut self, trace: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.trace = Some(Arc::new(trace));
         self
@@ -243,7 +244,7 @@ impl std::fmt::Debug for Options {
 }
 
 impl Options {
-    /// Tells the trace, if there is one, and the subscriber of tracing. The text is only made where somebody listens.
+    /// Tells the trace, if there is one, and the `tracing` subscriber. The text is made only if somebody listens.
     pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
         #[cfg(feature = "tracing")]
         let is_traced = tracing::enabled!(tracing::Level::DEBUG);
@@ -260,7 +261,7 @@ impl Options {
         }
     }
 
-    /// The sockets for a host and port that were handed over; none where nothing was.
+    /// Returns the sockets for a host and port that were handed over; none if no sockets were.
     ///
     /// # Errors
     ///
@@ -273,7 +274,7 @@ impl Options {
         Ok(found)
     }
 
-    /// The socket for a name of this machine that was handed over; none where nothing was.
+    /// Returns the socket for a name of this machine that was handed over; `None` if no sockets were.
     ///
     /// # Errors
     ///

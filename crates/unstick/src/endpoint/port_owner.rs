@@ -1,15 +1,15 @@
-//! Who holds a port: read from the kernel's tables where it shows them (Linux).
+//! Finds the program that holds a port, from the kernel's tables where they are available (Linux).
 
 use std::fs;
 use std::path::Path;
 
-/// The process that listens on a TCP port, as `redis-server (process 4711)`.
+/// Returns the process that listens on a TCP port, as `redis-server (process 4711)`.
 pub(super) fn of_tcp_port(port: u16) -> Option<String> {
     // State 0A is LISTEN.
     holder(&["/proc/net/tcp", "/proc/net/tcp6"], port, Some("0A"))
 }
 
-/// The process that is bound to a UDP port.
+/// Returns the process that is bound to a UDP port.
 pub(super) fn of_udp_port(port: u16) -> Option<String> {
     holder(&["/proc/net/udp", "/proc/net/udp6"], port, None)
 }
@@ -18,7 +18,7 @@ fn holder(tables: &[&str], port: u16, state: Option<&str>) -> Option<String> {
     let inode = tables.iter().find_map(|table| inode(&fs::read_to_string(table).ok()?, port, state))?;
     let wanted = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").ok()?.flatten() {
-        // Beside the processes there are `self` and much else.
+        // `/proc` also holds `self` and much else.
         let Some(number) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         if owns(&process.path(), &wanted) {
             let name = fs::read_to_string(process.path().join("comm")).ok()?;
@@ -28,7 +28,7 @@ fn holder(tables: &[&str], port: u16, state: Option<&str>) -> Option<String> {
     None
 }
 
-/// The socket's number in a table of `/proc/net`: columns 1 (local address), 3 (state) and 9 (inode).
+/// Returns the socket's inode from a table of `/proc/net`: columns 1 (local address), 3 (state) and 9 (inode).
 fn inode(table: &str, port: u16, state: Option<&str>) -> Option<String> {
     let end = format!(":{port:04X}");
     table.lines().skip(1).find_map(|line| {

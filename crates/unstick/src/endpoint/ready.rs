@@ -1,4 +1,4 @@
-//! Sockets that say when they are ready, for moving bytes without looking at them.
+//! Borrowed sockets that report readiness, for moving bytes without looking at them.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::write_error::WriteError;
 use crate::limits;
 
-/// A stream socket, borrowed from the half of an end. The halves of one end share it: one task is to use both.
+/// A stream socket, borrowed from one half of an end. Both halves share it, so one task has to use both.
 #[derive(Clone, Copy)]
 pub(crate) struct ReadySocket<'a> {
     socket: Socket<'a>,
@@ -32,7 +32,7 @@ impl<'a> ReadySocket<'a> {
         Self { socket: Socket::Unix(socket), failed }
     }
 
-    /// Bytes that are put onto the socket at once, at most.
+    /// Maximum number of bytes to write to the socket at once.
     pub(crate) fn most_at_once(&self) -> usize {
         match self.socket {
             Socket::Tcp(_) => usize::MAX,
@@ -54,11 +54,11 @@ impl<'a> ReadySocket<'a> {
         }
     }
 
-    /// Takes bytes off the socket; 0 at its end. Where that says `WouldBlock`, the socket is waited for anew.
+    /// Reads bytes from the socket; 0 at its end. After `WouldBlock`, the next poll waits for the socket again.
     ///
     /// # Errors
     ///
-    /// Those of `taking`, and the error of an earlier write where what is read is an end.
+    /// Those of `taking`, and the error of an earlier write if the read returns an end.
     pub(crate) fn try_read(&self, taking: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
         let taken = self.try_io(Interest::READABLE, taking)?;
         if taken == 0 {
@@ -67,7 +67,7 @@ impl<'a> ReadySocket<'a> {
         Ok(taken)
     }
 
-    /// Puts bytes onto the socket. Where that says `WouldBlock`, the socket is waited for anew.
+    /// Writes bytes to the socket. After `WouldBlock`, the next poll waits for the socket again.
     pub(crate) fn try_write(&self, putting: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
         self.failed.during(|| self.try_io(Interest::WRITABLE, putting))
     }

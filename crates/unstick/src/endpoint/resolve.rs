@@ -1,4 +1,4 @@
-//! From a host and port to the addresses to try, and what is said where none of them answers or can be bound.
+//! Resolves a host and port to the addresses to try, and words the errors when none of them answers or can be bound.
 
 use std::future::Future;
 use std::io;
@@ -10,7 +10,7 @@ use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Tries something, and again until `retry` is over: what is connected to may not be there yet.
+/// Tries something, and again until `retry` is over: the server may not be there yet.
 pub(super) async fn retrying<T, F>(options: &Options, mut attempt: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -28,15 +28,15 @@ where
     }
 }
 
-/// What is known of an address that refuses.
+/// The hint for an address that refuses.
 const NOTHING_THERE: &str = "nothing listens there";
 
-/// What to do where nothing listens.
+/// Adds the hint and advice for an address where nothing listens.
 pub(super) fn nothing_there(error: Error) -> Error {
     error.with_hint(NOTHING_THERE).with_advice(Advice::Retry)
 }
 
-/// Who has kept trying is not told to.
+/// Removes the advice to retry, if the caller has retried already.
 fn hint_after(error: Error, options: &Options) -> Error {
     match options.retry {
         Some(retry) if error.hint() == Some(NOTHING_THERE) => {
@@ -51,7 +51,7 @@ fn retries(options: &Options, begun: std::time::Instant) -> bool {
     options.retry.is_some_and(|retry| begun.elapsed() + limits::RETRY_PAUSE < retry)
 }
 
-/// Resolves a host and port to the addresses of the family that the options ask for; numbers need no resolver.
+/// Resolves a host and port to the addresses of the family in the options; an IP address needs no resolver.
 pub async fn resolve(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>> {
     let mut found = resolve_all(at, options).await?;
     if let Some(family) = options.family {
@@ -86,8 +86,8 @@ async fn resolve_all(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>
     Ok(found)
 }
 
-/// Whether a listener can do without an address that it could not be bound to: this machine does not speak that family,
-/// or another program holds, on one family, the port that was picked on the other.
+/// Whether a listener can do without an address that it could not bind. Either this machine does not have that family,
+/// or another program holds, in one family, the port that was picked in the other.
 pub(super) fn may_be_missing(at: &HostPort, error: &io::Error, have_another: bool) -> bool {
     if at.port == 0 && have_another {
         return true;
@@ -100,7 +100,7 @@ pub(super) fn may_be_missing(at: &HostPort, error: &io::Error, have_another: boo
     (missing || unknown_family) && (at.host.is_none() || have_another)
 }
 
-/// An address as users know it: a socket of both families sees those of the older one in the newer one's form.
+/// Shows an address as users know it: a socket of both families gives IPv4 addresses in IPv6 form.
 pub(super) fn display_address(address: SocketAddr) -> String {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::from((ip, address.port())).to_string(),
@@ -108,7 +108,7 @@ pub(super) fn display_address(address: SocketAddr) -> String {
     }
 }
 
-/// Adds to a failed bind what to do about it.
+/// Adds to the error of a failed bind what to do about it.
 pub(super) fn bind_hint(error: Error, kind: io::ErrorKind, port: u16, holder: impl Fn(u16) -> Option<String>) -> Error {
     match kind {
         io::ErrorKind::AddrInUse => error.with_hint(match holder(port) {
@@ -121,8 +121,8 @@ pub(super) fn bind_hint(error: Error, kind: io::ErrorKind, port: u16, holder: im
     }
 }
 
-/// Where to connect from, if that was said; an error where it is of the other family. Without an address, a source is a
-/// port on either family.
+/// Returns the address to connect from, if one was given; an error if it is of the other family. A source without an
+/// address is a port of either family.
 pub(super) fn source_for(address: SocketAddr, options: &Options) -> io::Result<Option<SocketAddr>> {
     match options.source {
         Some(source) if source.is_ipv4() == address.is_ipv4() => Ok(Some(source)),

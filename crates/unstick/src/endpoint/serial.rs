@@ -1,8 +1,8 @@
-//! `serial:PATH?baud=...`: a serial line, whose bytes pass as they are.
+//! `serial:PATH?baud=...`: a serial line, whose bytes pass unchanged.
 //!
-//! A serial line has one peer and no end that either side sees: nothing tells the peer that this side has said all. Once the
-//! sending side is shut down, the line counts as ended when it has been silent for a while. Listening opens the line as
-//! connecting does, and its one peer is there at once.
+//! A serial line has one peer and no end that either side sees: nothing tells the peer that this side has sent
+//! everything. Once the sending side is shut down, the line counts as ended when it has been silent for a while.
+//! Listening opens the line as connecting does, and its one peer is there at once.
 
 use std::future::Future;
 use std::io;
@@ -29,11 +29,11 @@ use crate::address::{Flow, Parity, SerialLine};
 use crate::advice::Advice;
 use crate::error::{Error, Result};
 
-/// Percent by which a line's own baud rate may differ from the one that was asked for: drivers round to what their clock
-/// divides into, and beyond this bytes are misread.
+/// Percentage by which a line's actual baud rate may differ from the requested one. Drivers round to what their clock
+/// divides into; beyond this, bytes are misread.
 const BAUD_TOLERANCE: u32 = 3;
 
-/// Bytes that the drivers of serial lines hold at most: what is still to be sent once they have taken everything.
+/// Maximum number of bytes that drivers of serial lines hold: this may still be unsent once they have taken everything.
 const DRIVER_BUFFER: u32 = 4096;
 
 /// Opens the line.
@@ -78,7 +78,7 @@ fn open(line: &SerialLine, options: &Options) -> Result<StreamTransport> {
         let error = Error::usage(format!("{path} is not a serial line"));
         return Err(error.with_hint(format!("unix:{path} connects to a socket, 'exec:cat {path}' reads a file")));
     }
-    // Two programs on one line would each read a part of what comes.
+    // Two programs on one line would each read a part of the data.
     if flock(&tty, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
         let error = Error::unreachable(format!("{path} is in use by another program"), None);
         return Err(error
@@ -96,8 +96,8 @@ fn open(line: &SerialLine, options: &Options) -> Result<StreamTransport> {
     Ok(StreamTransport { reader: Box::new(reader), writer: Box::new(writer), names })
 }
 
-/// To be waited for. tokio has deprecated this for types that may lie about their descriptor, which an `OwnedFd` does not; what
-/// it has instead is unsafe code, which this crate forbids.
+/// Registers the line with the runtime. tokio has deprecated this for types that may lie about their descriptor, which
+/// an `OwnedFd` does not. Its replacement is unsafe code, which this crate forbids.
 #[allow(deprecated)]
 fn registered(tty: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(tty)
@@ -125,7 +125,7 @@ fn not_opened(line: &SerialLine, error: Errno) -> Error {
     if hint.is_empty() { error } else { error.with_hint(hint) }
 }
 
-/// Puts the settings in force, and looks whether they are.
+/// Applies the settings, and checks that they took effect.
 fn set(line: &SerialLine, tty: &OwnedFd, options: &Options) -> Result<()> {
     let failed = |error: Errno| Error::io("the settings of the serial line", error.into());
     let mut wanted = tcgetattr(tty).map_err(failed)?;
@@ -136,13 +136,13 @@ fn set(line: &SerialLine, tty: &OwnedFd, options: &Options) -> Result<()> {
         Err(Errno::INVAL | Errno::RANGE) => return Err(no_such_speed()),
         set => set.map_err(failed)?,
     }
-    // What the system says is done where any of it is.
+    // The system reports success if any setting took effect.
     let found = tcgetattr(tty).map_err(failed)?;
     if let Some(setting) = differs(line, &wanted, &found) {
         if !is_pseudo(tty) {
             return Err(refused(line, &setting));
         }
-        // There are no bits on it that could be guarded.
+        // A pseudo-terminal has no bits that these settings could apply to.
         options.tell(|| format!("{} is a pseudo-terminal, on which {setting} means nothing", line.path.display()));
     }
     Ok(())
@@ -153,16 +153,16 @@ fn refused(line: &SerialLine, setting: &str) -> Error {
     error.with_hint("its driver knows fewer settings: ask the device's manual for another")
 }
 
-/// Raw bytes, in this shape.
+/// Sets the modes for raw bytes with the line's settings.
 fn settle(modes: &mut Termios, line: &SerialLine) {
     modes.make_raw();
     modes.input_modes -= InputModes::IXON | InputModes::IXOFF | InputModes::IXANY;
     modes.input_modes -= InputModes::INPCK | InputModes::IGNPAR;
-    // A break is no byte.
+    // A break does not count as a byte.
     modes.input_modes |= InputModes::IGNBRK;
     modes.control_modes -= ControlModes::CSIZE | ControlModes::CSTOPB | ControlModes::PARENB | ControlModes::PARODD;
     modes.control_modes -= ControlModes::CRTSCTS;
-    // No modem is asked whether it has a carrier.
+    // The line does not depend on a modem's carrier.
     modes.control_modes |= ControlModes::CREAD | ControlModes::CLOCAL;
     modes.control_modes |= match line.data {
         5 => ControlModes::CS5,
@@ -176,7 +176,7 @@ fn settle(modes: &mut Termios, line: &SerialLine) {
         Parity::Odd => modes.control_modes |= ControlModes::PARENB | ControlModes::PARODD,
     }
     if line.parity != Parity::None {
-        // A byte whose parity is wrong is read as 0, and not as what it has become.
+        // A byte with wrong parity is read as 0, not as its damaged value.
         modes.input_modes |= InputModes::INPCK;
     }
     if line.stop == 2 {
@@ -187,12 +187,12 @@ fn settle(modes: &mut Termios, line: &SerialLine) {
         Flow::Hardware => modes.control_modes |= ControlModes::CRTSCTS,
         Flow::Software => modes.input_modes |= InputModes::IXON | InputModes::IXOFF,
     }
-    // A read waits for one byte, and for no time: with 0 bytes it would return at once, as at an end.
+    // A read waits for one byte, without a timeout: with 0 bytes it would return at once, as at an end.
     modes.special_codes[SpecialCodeIndex::VMIN] = 1;
     modes.special_codes[SpecialCodeIndex::VTIME] = 0;
 }
 
-/// The first setting that is not in force.
+/// Returns the first setting that did not take effect.
 fn differs(line: &SerialLine, wanted: &Termios, found: &Termios) -> Option<String> {
     let other = |of: ControlModes| (wanted.control_modes ^ found.control_modes).intersects(of);
     let speed = found.output_speed();
@@ -213,7 +213,7 @@ fn differs(line: &SerialLine, wanted: &Termios, found: &Termios) -> Option<Strin
     flows.then(|| format!("flow={}", format!("{:?}", line.flow).to_lowercase()))
 }
 
-/// Whether a program is at the other end, and no line in between.
+/// Whether a program is at the other end, without a physical line.
 fn is_pseudo(tty: impl std::os::fd::AsFd) -> bool {
     // The kernel's list of devices (Documentation/admin-guide/devices.txt) has these for Unix98 pseudo-terminals.
     const SLAVES: std::ops::RangeInclusive<u32> = 136..=143;
@@ -225,7 +225,7 @@ fn time_of_a_byte(line: &SerialLine) -> Duration {
     Duration::from_secs(1) * line.bits_per_byte() / line.baud
 }
 
-/// What comes on the line.
+/// The receiving half of the line.
 struct Reader {
     tty: Arc<AsyncFd<OwnedFd>>,
     phase: Phase,
@@ -233,9 +233,9 @@ struct Reader {
 }
 
 enum Phase {
-    /// This side may still send. Then it is told when the last byte will have left.
+    /// This side may still send. When it stops, the channel says when the last byte will have left.
     Open(oneshot::Receiver<Instant>),
-    /// It does not, and the line has still so long to say something.
+    /// This side sends no more, and the line still has this time to send something.
     Quiet(Pin<Box<Sleep>>),
     Ended,
 }
@@ -272,7 +272,8 @@ impl AsyncRead for Reader {
 
 impl StreamRead for Reader {}
 
-/// Reads; 0 once the line was hung up: the other program has closed a pseudo-terminal, or an adapter was pulled out.
+/// Reads; returns 0 once the line was hung up: the other program has closed a pseudo-terminal, or an adapter was
+/// unplugged.
 fn poll_bytes(tty: &AsyncFd<OwnedFd>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
     loop {
         let mut ready = ready!(tty.poll_read_ready(cx))?;
@@ -294,10 +295,10 @@ fn is_hung_up(error: &io::Error) -> bool {
     [Errno::IO, Errno::NXIO, Errno::NODEV].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
-/// What is sent on the line.
+/// The sending half of the line.
 struct Writer {
     tty: Arc<AsyncFd<OwnedFd>>,
-    /// Tells the reader that no more is sent.
+    /// Tells the reader that this side sends no more.
     finish: Option<oneshot::Sender<Instant>>,
     /// How long a byte takes on the line.
     byte: Duration,
@@ -314,7 +315,7 @@ impl Writer {
 
     fn finish(&mut self) {
         if let Some(finish) = self.finish.take() {
-            // Nobody waits where the reader has gone.
+            // If the reader has gone, nobody waits for this.
             let _ = finish.send(self.sent);
         }
     }
@@ -356,7 +357,7 @@ impl AsyncWrite for Writer {
 
 impl StreamWrite for Writer {
     fn reset(&mut self) {
-        // Closing would wait until a peer that makes this side wait has taken it.
+        // Otherwise closing would wait until a peer that uses flow control has taken the data.
         let _ = tcflush(self.tty.get_ref(), QueueSelector::OFlush);
     }
 }

@@ -17,9 +17,9 @@ use super::transport::{PeerAddrs, StreamRead, StreamTransport, StreamWrite};
 use crate::error::Error;
 use crate::error::Result;
 
-/// Opens descriptors of its own, so that none of the standard library's buffers stand between.
+/// Opens its own descriptors, so that none of the standard library's buffers are in between.
 ///
-/// Where they are files or terminals, a read under way when the runtime is dropped blocks it: shut the runtime down in
+/// If they are files or terminals, a read in progress blocks the runtime when it is dropped: shut the runtime down in
 /// the background.
 #[cfg(unix)]
 pub(super) fn open() -> Result<StreamTransport> {
@@ -52,11 +52,11 @@ fn writer() -> io::Result<Box<dyn StreamWrite>> {
     Ok(Box::new(Output(Some(File::from_std(output)))))
 }
 
-/// Pipes are waited for as sockets are, without a thread and a buffer in between.
+/// Pipes without a thread and a buffer in between: the runtime waits for them as for sockets.
 ///
-/// A descriptor that is shared with other programs shares its being non-blocking with them; the same pipe opened anew has
-/// a state of its own. That goes for pipes without a name: one with a name that has lost all its writers would not tell a
-/// reader who opens it anew.
+/// A descriptor that is shared with other programs shares its non-blocking mode with them. The same pipe, opened again,
+/// has its own mode. This works only for pipes without a name: a reader that reopens a named pipe whose writers are all
+/// gone would not see the end.
 #[cfg(target_os = "linux")]
 mod pipes {
     use std::io;
@@ -100,7 +100,7 @@ mod pipes {
     fn widen(pipe: impl AsFd) {
         let small = rustix::pipe::fcntl_getpipe_size(&pipe).is_ok_and(|size| size < limits::LARGEST_READ);
         if small {
-            // Refused beyond the user's share: the pipe then stays as it is.
+            // The system refuses this beyond the user's share: the pipe then stays as it is.
             let _ = rustix::pipe::fcntl_setpipe_size(&pipe, limits::LARGEST_READ);
         }
     }
@@ -109,7 +109,7 @@ mod pipes {
 #[cfg(unix)]
 impl StreamRead for File {}
 
-/// Standard output. Its end is seen by who reads it only when this process has no descriptor of it left.
+/// Standard output. Its reader sees its end only when this process has no descriptor of it left.
 #[cfg(unix)]
 struct Output<W>(Option<W>);
 
@@ -132,7 +132,7 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for Output<W> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.as_mut().poll_flush(cx))?;
         if self.0.take().is_some() {
-            // What is printed later goes nowhere, as to a reader that has gone.
+            // Later output goes nowhere, as to a reader that has gone.
             let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
             rustix::stdio::dup2_stdout(&nowhere)?;
         }
@@ -143,11 +143,11 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for Output<W> {
 #[cfg(unix)]
 impl StreamWrite for Output<File> {}
 
-/// A file, written to where it is: the system takes what it is given into its memory, for which no thread is needed.
+/// A file, written without a thread: the system takes the bytes into its memory at once.
 #[cfg(unix)]
 struct Direct(std::fs::File);
 
-/// Whether what is written is taken at once: by a file, or by nobody (`/dev/null`).
+/// Whether writes are taken at once: by a file, or by nobody (`/dev/null`).
 #[cfg(unix)]
 fn is_prompt(output: &std::fs::File) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! `tcp://HOST:PORT`: every address tried, both families listened on.
+//! `tcp://HOST:PORT`: tries every address of a host, and listens on both families.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -33,7 +33,7 @@ impl StreamRead for Half<OwnedReadHalf> {
     fn lost(&mut self) -> Option<Lost<'_>> {
         Some(Box::pin(async {
             let socket: &TcpStream = self.get().as_ref();
-            // This fails where the runtime ends, and nobody waits any more.
+            // This fails only when the runtime ends, and then nobody waits any more.
             let _ = socket.ready(Interest::ERROR).await;
             write_error::of_socket(socket.take_error())
         }))
@@ -78,7 +78,7 @@ impl StreamWrite for Half<OwnedWriteHalf> {
     }
 }
 
-/// Bytes that the peer's system has not acknowledged; an end that is on its way counts as one.
+/// Number of bytes that the peer's system has not acknowledged; a half-close on its way counts as one.
 pub(super) fn unacknowledged(stream: &TcpStream) -> Option<u32> {
     let (local, remote) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
     Some(Table::open().ok()?.connected(local, remote).ok()??.unsent)
@@ -86,9 +86,9 @@ pub(super) fn unacknowledged(stream: &TcpStream) -> Option<u32> {
 
 /// Ends a connection in a reset.
 pub(super) fn reset(stream: &TcpStream) {
-    // Where it is refused the connection ends in order, which loses nothing.
+    // If the system refuses this, the connection ends in order, which loses nothing.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-    // The receiving half may hold the socket open for long: the peer is to know now.
+    // The receiving half may hold the socket open for long, but the peer should learn of it now.
     #[cfg(target_os = "linux")]
     let _ = rustix::net::connect_unspec(stream);
 }
@@ -98,10 +98,10 @@ pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamTr
     Ok(transport(stream, names))
 }
 
-/// A connection, and who is at either end of it.
+/// A connection, and the names of both its ends.
 type Named = (TcpStream, PeerAddrs);
 
-/// Connects, trying again until `retry` is over. `scheme` is what errors call it.
+/// Connects, trying again until `retry` is over. Errors name the address with `scheme`.
 pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<Named> {
     let (stream, names) = retrying(options, || reach(at, scheme, options)).await?;
     prepare(&SockRef::from(&stream), options).map_err(|e| Error::io("the connection", e))?;
@@ -128,8 +128,8 @@ async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<Named> 
     try_all(at, scheme, options).await
 }
 
-/// Tries each address in turn, each with its share of the time: one that never answers leaves some for the others. Says
-/// of the first what was wrong: a refusal there tells more than that the second family is missing.
+/// Tries each address in turn, each with its share of the time, so that one that never answers leaves some for the
+/// others. Reports the error of the first: its refusal tells more than that the second family is missing.
 async fn try_all(at: &HostPort, scheme: &str, options: &Options) -> Result<Named> {
     let (begun, limit) = (Instant::now(), options.connect_timeout);
     let timed_out = || Error::timed_out(format!("connecting to {scheme}://{at}"), limit);
@@ -173,8 +173,8 @@ async fn open(address: SocketAddr, options: &Options) -> io::Result<Named> {
     let local = stream.local_addr()?;
     // The address that stands for all of this machine is no peer's own.
     let peer = if address.ip().to_canonical().is_unspecified() { stream.peer_addr()? } else { address };
-    // A port of this machine that nobody listens on can be picked for the connection's own end, and TCP then lets it
-    // connect to itself.
+    // The system can pick a local port that nobody listens on for the connection's own end. TCP then lets it connect to
+    // itself.
     if local == peer {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
@@ -203,9 +203,9 @@ fn prepare(socket: &Socket, options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// Prepares a connection that a client has made, or on Linux the socket that it is accepted on, from which it inherits all of
-/// this: five system calls less for each. It has no TCP_USER_TIMEOUT unless a user asks for one: that would also end
-/// a live client that is stopped for some minutes, and has no room for what it was sent.
+/// Prepares an accepted connection. On Linux this prepares the listening socket instead, from which connections inherit
+/// all of it: that saves five system calls for each. It sets no TCP_USER_TIMEOUT unless a user asks for one: that would
+/// also end a live client that is stopped for some minutes and has no room for what it was sent.
 fn prepare_accepted(socket: &Socket, options: &Options) -> io::Result<()> {
     prepare(socket, options)?;
     match options.accepted_keepalive {
@@ -214,14 +214,14 @@ fn prepare_accepted(socket: &Socket, options: &Options) -> io::Result<()> {
     }
 }
 
-/// Asks a silent peer whether it is there.
+/// Turns on keep-alive probes.
 fn keep_alive(socket: &Socket, every: Duration) -> io::Result<()> {
     let every = bounded(every);
     let keepalive = TcpKeepalive::new().with_time(every).with_interval(every).with_retries(limits::UNANSWERED);
     socket.set_tcp_keepalive(&keepalive)
 }
 
-/// A time that the system takes: beyond these it refuses it, and the connection would be lost for it.
+/// Limits a time to what the system accepts: it refuses others, and the connection would be lost for that.
 fn bounded(every: Duration) -> Duration {
     every.clamp(limits::SHORTEST_KEEPALIVE, limits::LONGEST_KEEPALIVE)
 }
@@ -230,8 +230,8 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener>
     bind_all(at, "tcp", options).await
 }
 
-/// Binds every address of the host: without a host, loopback of both families on one port. `scheme` is what they are
-/// called.
+/// Binds every address of the host; without a host, loopback of both families on one port. Addresses are shown with
+/// `scheme`.
 pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> Result<Listener> {
     let mut sockets: Vec<Bound> = Vec::new();
     #[cfg(unix)]
@@ -244,7 +244,7 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
         sockets.push(Bound { socket, local: None });
     }
     if !sockets.is_empty() {
-        // They are others' as well, and are left as they are.
+        // Other processes share these sockets, so their options stay as they are.
         return Ok(listener(scheme, sockets, false, options));
     }
     let mut port = at.port;
@@ -252,7 +252,7 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
         address.set_port(port);
         match bind(address, options) {
             Ok(socket) => {
-                // Port 0 is picked once, and is then the same for the other family.
+                // The system picks port 0's number once; the other family then gets the same one.
                 let local = socket.local_addr().ok();
                 port = local.map_or(port, |bound| bound.port());
                 let local = local.filter(|bound| !bound.ip().to_canonical().is_unspecified());
@@ -277,7 +277,7 @@ fn listener(scheme: &str, sockets: Vec<Bound>, are_prepared: bool, options: &Opt
     Listener { sockets, addresses, options: options.clone(), are_prepared, first, patience, one }
 }
 
-/// A listener that has one connection to give, and no socket.
+/// Makes a listener that has one connection to hand out, and no socket.
 #[cfg(unix)]
 fn handed_over(scheme: &str, connection: TcpStream, options: &Options) -> Result<Listener> {
     let address = connection.local_addr().map_err(|e| Error::io("the socket", e))?;
@@ -287,7 +287,7 @@ fn handed_over(scheme: &str, connection: TcpStream, options: &Options) -> Result
     Ok(Listener { sockets, addresses, options, are_prepared: false, first: 0, patience, one })
 }
 
-/// Whether a connection has the options of the socket that it was accepted on. Others say less of it than Linux does.
+/// Whether a connection inherits the options of its listening socket. Other systems document this less than Linux does.
 const BEQUEATHS: bool = cfg!(target_os = "linux");
 
 fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
@@ -324,9 +324,9 @@ pub(super) struct Listener {
     sockets: Vec<Bound>,
     addresses: Vec<String>,
     options: Options,
-    /// Its connections have their options from its sockets.
+    /// Whether its connections inherit their options from its sockets.
     are_prepared: bool,
-    /// The socket that is looked at first: each in turn, so that none starves the others.
+    /// The socket that is polled first: each in turn, so that none starves the others.
     first: usize,
     patience: AcceptBackoff,
     /// The connection that was handed over.
@@ -419,7 +419,7 @@ impl Arrivals for Listener {
     }
 
     async fn spoken(stream: &TcpStream) {
-        // Where it fails, the handshake says why.
+        // If this fails, the handshake reports why.
         let _ = stream.readable().await;
     }
 

@@ -1,4 +1,4 @@
-//! What an open endpoint offers: a stream, datagrams, or messages; and what a listener does.
+//! The types of open endpoints: streams, datagrams and messages; and the trait of listeners.
 
 use std::future::Future;
 use std::io;
@@ -19,7 +19,7 @@ use super::write_error::{self, Half};
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Who is at either end of a connection: as text, and as addresses where its transport has such.
+/// The names of both ends of a connection: as text, and as addresses if the transport has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerAddrs {
@@ -27,19 +27,20 @@ pub struct PeerAddrs {
     pub remote: String,
     /// This side, as text.
     pub local: String,
-    /// The peer's address and port, where it has one.
+    /// The peer's address and port, if it has one.
     pub peer_addr: Option<SocketAddr>,
-    /// This side's address and port, where it has one.
+    /// This side's address and port, if it has one.
     pub local_addr: Option<SocketAddr>,
 }
 
 impl PeerAddrs {
-    /// Of a transport without addresses and ports.
+    /// Creates the names for a transport without addresses and ports.
     pub fn new(remote: impl Into<String>, local: impl Into<String>) -> Self {
         Self { remote: remote.into(), local: local.into(), peer_addr: None, local_addr: None }
     }
 
-    /// Of a transport with addresses and ports. An IPv4 peer of a socket of both families has its IPv4 address.
+    /// Creates the names for a transport with addresses and ports. An IPv4 peer of a socket of both families gets its
+    /// IPv4 address.
     pub(crate) fn of_sockets(peer: SocketAddr, local: SocketAddr) -> Self {
         let canonical = |address: SocketAddr| match address.ip().to_canonical() {
             IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
@@ -52,18 +53,18 @@ impl PeerAddrs {
 
 /// The receiving half of a stream.
 pub(crate) trait StreamRead: AsyncRead + Send + Unpin {
-    /// Whether its end is that of both directions: nobody is there any more.
+    /// Whether its end ends both directions, because nobody is there any more.
     fn ends_both(&self) -> bool {
         false
     }
 
-    /// Ready when the connection fails, with its error: for who has read its end and reads no more. A peer that goes in order is
-    /// no failure. `None` where the transport cannot tell.
+    /// Waits until the connection fails, and returns its error: for a caller that has read its end and reads no more. A
+    /// peer that ends in order is no failure. `None` if the transport cannot tell.
     fn lost(&mut self) -> Option<Lost<'_>> {
         None
     }
 
-    /// As [`StreamWrite::reset`]: for who does not have the other half any more.
+    /// As [`StreamWrite::reset`]: for a caller that no longer has the other half.
     fn reset(&mut self) {}
 
     /// As [`StreamWrite::unacknowledged`].
@@ -71,7 +72,7 @@ pub(crate) trait StreamRead: AsyncRead + Send + Unpin {
         None
     }
 
-    /// The socket itself, where bytes can be taken off it past this half.
+    /// The socket itself, if bytes can be read from it without this half.
     #[cfg(unix)]
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     fn ready(&self) -> Option<ReadySocket<'_>> {
@@ -79,25 +80,26 @@ pub(crate) trait StreamRead: AsyncRead + Send + Unpin {
     }
 }
 
-/// How a connection fails that nobody reads any more.
+/// Waits for the failure of a connection that nobody reads any more.
 pub(crate) type Lost<'a> = Pin<Box<dyn Future<Output = io::Error> + Send + 'a>>;
 
-/// The sending half of a stream. Shutting it down half-closes, where the transport can.
+/// The sending half of a stream. Shutting it down half-closes, if the transport can.
 pub(crate) trait StreamWrite: AsyncWrite + Send + Unpin {
-    /// Makes the connection end in a reset instead of an orderly end, where the transport can.
+    /// Makes the connection end in a reset instead of an orderly close, if the transport can.
     fn reset(&mut self) {}
 
-    /// Bytes that the peer's system has not acknowledged: a reset now would throw them away. `None` where nobody knows.
+    /// Number of bytes that the peer's system has not acknowledged: a reset now would throw them away. `None` if that
+    /// is unknown.
     fn unacknowledged(&self) -> Option<u32> {
         None
     }
 
-    /// Writes at once as much as goes without waiting, where the transport can.
+    /// Writes as much as goes without waiting, if the transport can.
     fn try_write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    /// The socket itself, where bytes can be put onto it past this half.
+    /// The socket itself, if bytes can be written to it without this half.
     #[cfg(unix)]
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     fn ready(&self) -> Option<ReadySocket<'_>> {
@@ -119,7 +121,7 @@ pub struct StreamTransport {
 }
 
 impl StreamTransport {
-    /// An end of any other stream: a pipe, a child process, a stream that is encrypted or made of something else.
+    /// Makes an end of any other stream: a pipe, a child process, a stream that is encrypted or made of something else.
     pub fn new(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
@@ -129,12 +131,12 @@ impl StreamTransport {
         Self { reader: Box::new(reader), writer: Box::new(writer), names }
     }
 
-    /// Who is at either end.
+    /// The names of both ends.
     pub fn names(&self) -> &PeerAddrs {
         &self.names
     }
 
-    /// The socket itself, where there is one: for what is asked of sockets only.
+    /// The socket itself, if there is one: for operations that only sockets have.
     #[cfg(unix)]
     pub fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.writer.socket()
@@ -148,62 +150,62 @@ pub struct DatagramTransport {
     pub(crate) names: PeerAddrs,
 }
 
-/// One end of a conversation in messages that arrive all of them, in order, until it ends: for both sides at once, there is
-/// no half-close.
+/// One end of a conversation in messages. All of them arrive, in order, until it ends: for both sides at once, without
+/// half-close.
 ///
-/// Neither of the others: a stream would need a framing, and what is a datagram may be lost and has no queue.
+/// It is neither a stream, which would need a framing, nor a datagram, which may be lost and has no queue.
 pub struct MessageTransport {
     pub(crate) incoming: Box<dyn RecvDatagrams>,
-    /// Takes records: the length of a message in [`RECORD`] bytes, the highest first, and the message. Never a part of one,
-    /// though many at once. The length's highest bit says that it is to be a binary message. Shutting it down ends the
+    /// Takes records: the length of a message in [`RECORD`] bytes, big-endian, then the message. A write never holds a
+    /// part of a record, but may hold many. The length's highest bit marks a binary message. Shutting it down ends the
     /// conversation.
     pub(crate) outgoing: Box<dyn StreamWrite>,
-    /// Bytes of the longest message that can be sent.
+    /// Size of the longest message that can be sent, in bytes.
     pub(crate) largest: usize,
-    /// What is not UTF-8 cannot be sent.
+    /// Whether only UTF-8 can be sent.
     pub(crate) text_only: bool,
     pub(crate) names: PeerAddrs,
-    /// What the client asked for as it opened the conversation, where this end is the server.
+    /// The request with which the client opened the conversation, if this end is the server.
     pub(crate) request: Option<Arc<Request>>,
     /// How it is closed.
     pub(crate) closings: Arc<Closings>,
 }
 
 impl MessageTransport {
-    /// What the client asked for as it opened the conversation, where this end is the server.
+    /// The request with which the client opened the conversation, if this end is the server.
     pub fn request(&self) -> Option<&Request> {
         self.request.as_deref()
     }
 }
 
-/// Bytes of the length in front of a message on its way to a [`MessageTransport`].
+/// Number of bytes of the length in front of a message on its way to a [`MessageTransport`].
 pub(crate) const RECORD: usize = 4;
 
-/// The longest message in bytes of which such a record can tell: the highest bit has a meaning of its own.
+/// Size of the longest message that such a record can hold: the highest bit has another meaning.
 pub(crate) const LARGEST_RECORD: u32 = u32::MAX >> 1;
 
 /// The sending side of a datagram session.
 pub(crate) trait SendDatagram: Send + Sync {
-    /// Sends at once, or says `WouldBlock`.
+    /// Sends at once, or fails with `WouldBlock`.
     fn try_send(&self, message: &[u8]) -> io::Result<()>;
 
-    /// Resolves when sending may work again.
+    /// Waits until sending may work again.
     fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>>;
 
-    /// Whether the peer sees the end of what is sent, and its own end is seen.
+    /// Whether the peer sees this end's end of file, and this end sees the peer's.
     fn ends(&self) -> bool {
         false
     }
 
-    /// Ends the sending side, where the peer sees that.
+    /// Ends the sending side, if the peer can see that.
     fn finish(&self) {}
 
-    /// What the network has said by now of a message that was sent and did not arrive, if anything; told once.
+    /// Returns the network's error about a sent message that did not arrive, if any is known; reported once.
     fn failure(&self) -> Option<Error> {
         None
     }
 
-    /// What to do about a message that is too large for the transport.
+    /// Says what to do about a message that is too large for the transport.
     fn too_large(&self) -> String {
         format!("a UDP datagram carries at most {} bytes", limits::LARGEST_PAYLOAD)
     }
@@ -211,39 +213,39 @@ pub(crate) trait SendDatagram: Send + Sync {
 
 /// One open end of any transport.
 pub enum Transport {
-    /// Bytes, to be framed.
+    /// Bytes, which need a framing.
     Stream(StreamTransport),
-    /// Messages already.
+    /// Messages already, which may be lost.
     Datagram(DatagramTransport),
-    /// Messages already, none of which is lost.
+    /// Messages already, of which none is lost.
     Message(MessageTransport),
 }
 
-/// A bound endpoint that others connect to.
+/// A bound endpoint that peers connect to.
 pub(crate) trait Accept: Send {
-    /// The next one who comes. Cancel safe.
+    /// Accepts the next peer. Cancel safe.
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>>;
 
-    /// The addresses that it is really bound to, as `tcp://127.0.0.1:8080`.
+    /// The addresses that it is actually bound to, as `tcp://127.0.0.1:8080`.
     fn addresses(&self) -> &[String];
 
-    /// Whether there is one connection and no more: it was handed over to this process.
+    /// Whether there is only one connection, which was handed over to this process.
     fn serves_one(&self) -> bool {
         false
     }
 
-    /// Messages of peers that were not let in.
+    /// Number of messages from peers that were refused.
     fn refused(&self) -> u64 {
         0
     }
 
-    /// Where datagrams are counted that reached no session.
+    /// Where datagrams that reached no session are counted.
     fn notices(&self) -> Option<Arc<Notices>> {
         None
     }
 }
 
-/// Somebody else's half of a stream.
+/// A caller's half of a stream.
 struct Foreign<T>(T);
 
 impl<T: AsyncRead + Unpin> AsyncRead for Foreign<T> {

@@ -1,6 +1,6 @@
-//! `udp://HOST:PORT`: every peer its own session, and datagrams as they are.
+//! `udp://HOST:PORT`: datagrams, with a session for each peer.
 //!
-//! Not here: streams, and reliability: a datagram may be lost, repeated or overtaken.
+//! Not here: streams and reliability. A datagram may be lost, repeated or overtaken.
 
 mod client;
 mod kernel_drops;
@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 
 pub(super) use client::connect;
 
-/// Binds every address of the host: without a host, loopback of both families on one port.
+/// Binds every address of the host; without a host, loopback of both families on one port.
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener> {
     let sockets = bind_all(at, options).await?;
     let (room, incoming) = port::Shared::new(options);
@@ -59,7 +59,7 @@ async fn bind_all(at: &HostPort, options: &Options) -> Result<Vec<UdpSocket>> {
         address.set_port(port);
         match socket::bind(address, options) {
             Ok(socket) => {
-                // Port 0 is picked once, and is then the same for the other family.
+                // The system picks port 0's number once; the other family then gets the same one.
                 port = socket.local_addr().map_or(port, |bound| bound.port());
                 sockets.push(socket);
             }
@@ -91,7 +91,7 @@ pub(super) struct Listener {
 impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         Box::pin(async {
-            // The room holds a sender for as long as this listener stands.
+            // `room` holds a sender for as long as this listener exists.
             self.incoming.recv().await.ok_or_else(Error::closed)?.map(Transport::Datagram)
         })
     }

@@ -1,4 +1,4 @@
-//! `unix-dgram:PATH` and `unix-dgram:@NAME`: datagrams on this machine. Every peer with a name is a session of its own.
+//! `unix-dgram:PATH` and `unix-dgram:@NAME`: datagrams on this machine. Every peer with a name has its own session.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -29,10 +29,11 @@ use crate::address::{Address, SocketName};
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// How long until a datagram that found its peer's queue full is tried again: the system tells nobody when there is room.
+/// How long until a datagram is tried again that found its peer's queue full: the system does not signal when there is
+/// room.
 const FULL: Duration = Duration::from_millis(1);
 
-/// Opens a socket with a name of its own, so that it gets answers, and connects it.
+/// Opens a socket with its own name, so that it can get answers, and connects it.
 pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<DatagramTransport> {
     let at = Address::UnixDgram(name.clone());
     let socket = super::resolve::retrying(options, || unix_file::connect(Type::DGRAM, &at, name, options)).await?;
@@ -63,25 +64,25 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
     Ok(Listener { room, incoming, addresses: [at.to_string()] })
 }
 
-/// The socket and who speaks on it.
+/// The socket and its sessions.
 struct Shared {
     socket: UnixDatagram,
     name: String,
     options: Options,
     begun: Instant,
-    /// By the bytes of the peer's name; peers without one share a session, which cannot be answered. At most
-    /// `max_sessions`.
+    /// The sessions, by the bytes of the peer's name. Peers without a name share a session, which cannot be answered.
+    /// At most `max_sessions`.
     sessions: Mutex<HashMap<Option<SocketAddrUnix>, Weak<Session>>>,
-    /// Bytes that no reader has taken yet, of all sessions.
+    /// Number of bytes in all sessions that no reader has taken yet.
     unread: AtomicUsize,
-    /// Datagrams of peers that found no room.
+    /// Number of datagrams from peers for which there was no room.
     refused: AtomicU64,
     notices: Arc<Notices>,
-    /// What this socket is bound to: who sends from that name would be answered here.
+    /// The name that this socket is bound to: an answer to a sender with that name would arrive here.
     own: Option<SocketAddrUnix>,
-    /// The listener still stands.
+    /// Whether the listener still exists.
     open: AtomicBool,
-    /// A session has gone, or the listener has.
+    /// Notified when a session or the listener has gone.
     changed: Notify,
     _file: Option<SocketFile>,
 }
@@ -90,7 +91,7 @@ struct Shared {
 type Arrivals = mpsc::Sender<Result<DatagramTransport>>;
 
 impl Shared {
-    /// Milliseconds of this room's life.
+    /// Milliseconds since the socket was bound.
     fn age(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -99,30 +100,30 @@ impl Shared {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The socket's task: takes what arrives and gives it to the session that it belongs to. The socket closes when the
-    /// listener and the last session have gone.
+    /// The socket's task: takes datagrams and gives each to its session. The socket closes when the listener and the
+    /// last session have gone.
     async fn serve(self: Arc<Self>, arrivals: Arrivals) {
-        // Often enough that a session ends in time, by a quarter.
+        // Often enough that a session ends at most a quarter too late.
         let mut sweep =
             tokio::time::interval((bounded(self.options.udp.session_idle) / 4).max(Duration::from_millis(1)));
         loop {
             tokio::select! {
-                // Those that have gone first: their places are free for who comes next.
+                // Sessions that have gone come first: their places are free for the next peers.
                 biased;
                 () = self.changed.notified() => {}
                 _ = sweep.tick() => self.end_idle(),
                 ready = self.socket.readable() => {
                     match ready.and_then(|()| self.socket.try_io(Interest::READABLE, || self.take(&arrivals))) {
-                        // Readers get their turn before the next batch, so that a flood does not fill their queues.
+                        // Readers run before the next batch, so that a flood does not fill their queues.
                         Ok(()) => tokio::task::yield_now().await,
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         Err(error) => {
-                            // Where there is no room, others wait already, and the error is seen again.
+                            // If there is no room, others wait already, and the error will show again.
                             let _ = arrivals.try_send(Err(Error::io("receiving datagrams", error)));
                             tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                         }
                     }
-                    // A datagram is no reason to look at every session.
+                    // A datagram is no reason to check every session.
                     continue;
                 }
             }
@@ -134,7 +135,7 @@ impl Shared {
         }
     }
 
-    /// Takes one datagram: who sent it differs from one to the next.
+    /// Takes one datagram: the sender may differ from one to the next.
     fn take(self: &Arc<Self>, arrivals: &Arrivals) -> io::Result<()> {
         unix_packets::take_from(&self.socket, |message, cut_short, from| {
             if from.is_some() && self.own == from {
@@ -155,7 +156,7 @@ impl Shared {
         })
     }
 
-    /// The session of a peer, perhaps a new one; `None` where there is no room for it.
+    /// Returns the session of a peer, perhaps a new one; `None` if there is no room for it.
     fn session(self: &Arc<Self>, from: Option<SocketAddrUnix>, arrivals: &Arrivals) -> Option<Arc<Session>> {
         let mut sessions = self.sessions();
         if let Some(session) = sessions.get(&from).and_then(Weak::upgrade) {
@@ -174,12 +175,12 @@ impl Shared {
         let names = PeerAddrs::new(remote, self.name.clone());
         let outgoing = Arc::clone(&session) as Arc<dyn SendDatagram>;
         let end = DatagramTransport { incoming: Box::new(Reader(Arc::clone(&session))), outgoing, names };
-        // Nobody listens any more: the session ends with its last holder.
+        // If the listener has gone, the session ends with its last holder.
         place.send(Ok(end));
         Some(session)
     }
 
-    /// Ends the sessions that no datagram has come to or gone from for so long.
+    /// Ends the sessions that have had no datagram in either direction for `session_idle`.
     fn end_idle(&self) {
         let idle = u64::try_from(self.options.udp.session_idle.as_millis()).unwrap_or(u64::MAX);
         let now = self.age();
@@ -229,10 +230,10 @@ impl Drop for Listener {
 /// One peer's conversation.
 struct Session {
     room: Arc<Shared>,
-    /// Where it is answered; a peer without a name cannot be.
+    /// The name to which answers go; a peer without a name cannot be answered.
     peer: Option<SocketAddrUnix>,
     inbox: Inbox,
-    /// When a datagram last came or went, in milliseconds of the room's life.
+    /// When a datagram last came or went, in milliseconds since the socket was bound.
     last: AtomicU64,
 }
 
@@ -272,7 +273,7 @@ impl SendDatagram for Session {
     }
 }
 
-/// Whether the peer's socket is there no more.
+/// Whether the peer's socket is gone.
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
 }

@@ -43,7 +43,7 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
 }
 
 pub(super) struct Listener {
-    /// None where one connection was handed over.
+    /// `None` if one connection was handed over instead.
     socket: Option<UnixDatagram>,
     one: One<Socket>,
     addresses: [String; 1],
@@ -68,7 +68,7 @@ impl Listener {
 }
 
 fn accept(socket: &UnixDatagram) -> io::Result<Socket> {
-    // Closed in children from the first: one that is started meanwhile would hold the connection open.
+    // `accept` marks it close-on-exec from the start: a child process started meanwhile would hold the connection open.
     let (accepted, _) = SockRef::from(socket).accept()?;
     accepted.set_nonblocking(true)?;
     Ok(accepted)

@@ -1,7 +1,7 @@
-//! Remembers the error of a failed write, so that the end that is read after it is reported as that error.
+//! Remembers the error of a failed write, so that a later read of the end reports that error.
 //!
-//! The system reports a reset once. Where a write takes that report, the next read returns 0, as it does at the end of a
-//! stream: a cut-off message would look whole, and a bridge would pass the reset on as an orderly end.
+//! The system reports a reset once. If a write takes that report, the next read returns 0, as at the end of a stream. A
+//! cut-off message would then look whole, and a bridge would pass the reset on as an orderly end.
 
 use std::io;
 use std::pin::Pin;
@@ -12,11 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::is_too_large;
 
-/// What both halves of one stream know of its failed write.
+/// The failed write of a stream, known to both of its halves.
 #[derive(Debug, Default)]
 pub(crate) struct WriteError(Mutex<Option<Known>>);
 
-/// What is left of an error that is told more than once.
+/// What is kept of an error that is reported more than once.
 #[derive(Debug, Clone, Copy)]
 enum Known {
     Code(i32),
@@ -24,8 +24,8 @@ enum Known {
 }
 
 impl WriteError {
-    /// Writes, and remembers the error. The lock is held meanwhile: who reads an end at the same moment waits for the
-    /// outcome. `write` must not block.
+    /// Writes, and remembers the error. It holds the lock meanwhile, so a read of the end at the same moment waits for
+    /// the outcome. `write` must not block.
     pub(crate) fn during<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let mut known = self.lock();
         let written = write();
@@ -35,12 +35,13 @@ impl WriteError {
         written
     }
 
-    /// A write has failed. Who reads at the same moment may not see it yet: [`during`](Self::during) has no such gap.
+    /// Records that a write has failed. A read at the same moment may not see it yet: [`during`](Self::during) has no
+    /// such gap.
     pub(crate) fn note(&self, error: &io::Error) {
         self.lock().remember(error);
     }
 
-    /// As [`during`](Self::during), of a write that may have to wait.
+    /// As [`during`](Self::during), for a write that may have to wait.
     pub(in crate::endpoint) fn poll_during<T>(
         &self,
         write: impl FnOnce() -> Poll<io::Result<T>>,
@@ -53,11 +54,11 @@ impl WriteError {
         written
     }
 
-    /// To be asked after a read that returned 0.
+    /// Checks for a failed write. Call it after a read that returned 0.
     ///
     /// # Errors
     ///
-    /// The error of the write that has failed before: the peer did not end.
+    /// The error of the write that failed before: the peer did not end.
     pub(crate) fn at_end(&self) -> io::Result<()> {
         match *self.lock() {
             None => Ok(()),
@@ -86,7 +87,7 @@ impl Remember for Option<Known> {
 
 /// Whether the connection still stands after this error, or has ended in order.
 ///
-/// A broken pipe is no reset: the peer ended in order first, and was written to after that. (Linux reports a reset as
+/// A broken pipe is no reset: the peer ended in order first, and the write came after that. (Linux reports a reset as
 /// ECONNRESET before the peer's FIN, and as EPIPE after it; `tcp_reset` in net/ipv4/tcp_input.c.)
 fn goes_on(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, Interrupted, InvalidInput, OutOfMemory, WouldBlock};
@@ -95,8 +96,8 @@ fn goes_on(error: &io::Error) -> bool {
         || is_short_of_buffers(error)
 }
 
-/// What a socket that has failed reports, once its end has been read: Linux calls a reset then a broken pipe. Where a write has
-/// taken the report, that was one too.
+/// Returns the error of a failed socket whose end has been read. Linux then reports a reset as a broken pipe. If a
+/// write has taken the report, that was a reset too.
 pub(super) fn of_socket(taken: io::Result<Option<io::Error>>) -> io::Error {
     match taken {
         Ok(Some(error)) if error.kind() != io::ErrorKind::BrokenPipe => error,
@@ -104,7 +105,7 @@ pub(super) fn of_socket(taken: io::Result<Option<io::Error>>) -> io::Error {
     }
 }
 
-/// The system has no memory for this message now.
+/// Whether the system has no memory for this message now.
 fn is_short_of_buffers(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error());
@@ -112,16 +113,16 @@ fn is_short_of_buffers(error: &io::Error) -> bool {
     return error.raw_os_error() == Some(10_055); // WSAENOBUFS
 }
 
-/// One half of a stream, which knows what became of the other half's writes.
+/// One half of a stream, which knows whether the other half's writes failed.
 #[derive(Debug)]
 pub struct Half<T> {
     half: T,
     failed: Arc<WriteError>,
-    /// Bytes of one write, at most.
+    /// Maximum number of bytes of one write.
     most: usize,
 }
 
-/// The two halves of one stream.
+/// Joins the two halves of one stream.
 pub fn halves<R, W>(reader: R, writer: W) -> (Half<R>, Half<W>) {
     let failed = Arc::new(WriteError::default());
     let most = usize::MAX;
@@ -137,12 +138,12 @@ impl<T> Half<T> {
         &self.failed
     }
 
-    /// Writes at most so many bytes at once.
+    /// Limits one write to `most` bytes.
     pub(super) fn writing_at_most(self, most: usize) -> Self {
         Self { most, ..self }
     }
 
-    /// What is written of these bytes at once.
+    /// Returns how much of these bytes one write takes.
     pub(super) fn at_once<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         &bytes[..bytes.len().min(self.most)]
     }

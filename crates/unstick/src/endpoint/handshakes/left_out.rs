@@ -1,4 +1,4 @@
-//! Clients that were disconnected before their handshake was over: many of them make one report.
+//! Collects clients that were disconnected before their handshake was over, to report many of them at once.
 
 use tokio::time::Instant;
 
@@ -10,11 +10,11 @@ use crate::limits;
 pub(super) enum Cause {
     /// They sent nothing for [`limits::HANDSHAKE_TIMEOUT`].
     Silent,
-    /// Others needed their place.
+    /// Newer clients needed their place.
     Evicted,
 }
 
-/// Those that have not been reported yet.
+/// The disconnected clients that have not been reported yet.
 #[derive(Default)]
 pub(super) struct LeftOut {
     tallies: [Tally; 2],
@@ -29,7 +29,7 @@ struct Tally {
 }
 
 impl LeftOut {
-    /// A client, if there was one, has been disconnected.
+    /// Counts a client that has been disconnected, if there was one.
     pub(super) fn note(&mut self, cause: Cause, whom: Option<String>) {
         let Some(whom) = whom else { return };
         let tally = &mut self.tallies[cause as usize];
@@ -39,14 +39,14 @@ impl LeftOut {
         tally.clients += 1;
     }
 
-    /// When the next report is due, if there is something to report.
+    /// Returns when the next report is due, if there is something to report.
     pub(super) fn report_at(&self) -> Option<Instant> {
         let any = self.tallies.iter().any(|tally| tally.clients > 0);
         let next = self.reported.map_or_else(Instant::now, |at| at + limits::HANDSHAKE_REPORTS);
         any.then_some(next)
     }
 
-    /// What there is to report, which is then forgotten.
+    /// Returns what there is to report, and forgets it.
     pub(super) fn report(&mut self) -> Vec<Error> {
         self.reported = Some(Instant::now());
         let causes = [Cause::Silent, Cause::Evicted].into_iter();

@@ -1,4 +1,4 @@
-//! A bounded number of clients that wait for something at the same time, the oldest known.
+//! A bounded number of clients that wait for something at the same time, in order of arrival.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -13,7 +13,7 @@ pub(super) struct Room<T> {
     tasks: JoinSet<(u64, Option<T>)>,
     /// By number: the oldest is first.
     waiting: BTreeMap<u64, Waiting>,
-    /// How many there is room for.
+    /// Maximum number of clients.
     most: usize,
     entered: u64,
 }
@@ -39,7 +39,7 @@ impl<T: Send + 'static> Room<T> {
         Self { tasks: JoinSet::new(), waiting: BTreeMap::new(), most, entered: 0 }
     }
 
-    /// Until when nobody can enter; `None` where somebody can at once.
+    /// Returns until when no client can enter; `None` if one can at once.
     pub(super) fn full_until(&self) -> Option<Instant> {
         if self.waiting.len() < self.most {
             return None;
@@ -49,12 +49,12 @@ impl<T: Send + 'static> Room<T> {
         (until > Instant::now()).then_some(until)
     }
 
-    /// Disconnects the oldest where there is no room for another, and returns who that was.
+    /// Disconnects the oldest client if there is no room for another, and returns which one that was.
     pub(super) fn make_room(&mut self) -> Option<String> {
         (self.waiting.len() >= self.most).then(|| self.evict()).flatten()
     }
 
-    /// Disconnects the oldest.
+    /// Disconnects the oldest client.
     pub(super) fn evict(&mut self) -> Option<String> {
         let (_, oldest) = self.waiting.pop_first()?;
         // Its connection goes with its task.
@@ -62,7 +62,7 @@ impl<T: Send + 'static> Room<T> {
         Some(oldest.whom)
     }
 
-    /// A client that connected at `since` waits for `what`.
+    /// Adds a client that connected at `since` and waits for `what`.
     pub(super) fn enter(&mut self, whom: String, since: Instant, what: impl Future<Output = T> + Send + 'static) {
         self.entered += 1;
         let key = self.entered;
@@ -71,12 +71,12 @@ impl<T: Send + 'static> Room<T> {
         self.waiting.insert(key, Waiting { whom, since, task });
     }
 
-    /// The next client that waits no longer; `None` where nobody waits. Cancel safe.
+    /// Waits for the next client that waits no longer; `None` if no client waits. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Finished<T>> {
         loop {
             match self.tasks.join_next().await? {
                 Ok((key, outcome)) => {
-                    // One that was disconnected when it was done already is not there any more.
+                    // A client that was done and then disconnected is no longer in the map.
                     if let Some(Waiting { whom, since, .. }) = self.waiting.remove(&key) {
                         return Some(Finished { whom, since, outcome });
                     }
