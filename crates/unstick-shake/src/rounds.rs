@@ -19,6 +19,9 @@ use unstick::{Error, Result};
 /// Number of conversations at once with a server that takes many.
 const MANY: usize = 16;
 
+/// Number of programs that are started at once, one for each case, even on fewer processors: they mostly wait.
+const STARTED: usize = 4;
+
 /// Number of baseline runs, one by one, where those at once were not alike.
 const APART: usize = 3;
 
@@ -57,14 +60,14 @@ impl Trial {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let most = match &self.runner.subject {
             Subject::Service { .. } => 1,
-            Subject::Pipes { .. } => processors,
+            Subject::Pipes { .. } => processors.max(STARTED),
             Subject::Client { server, .. } | Subject::Server { server, .. }
                 if server.start.is_some() && server.address.is_fixed() =>
             {
                 1
             }
             Subject::Server { server, .. } if server.start.is_none() => MANY,
-            _ => processors,
+            _ => processors.max(STARTED),
         };
         self.jobs = self.shake.jobs.unwrap_or(most).min(most).min(self.backlog());
         if self.jobs == 1 || self.unsteady {
