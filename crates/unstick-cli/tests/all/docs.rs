@@ -118,6 +118,31 @@ fn completions_are_there_for_each_shell_and_know_the_verbs() {
     }
 }
 
+// ---- versions ----
+
+/// The value of the first `version = "..."` of a manifest.
+fn version_in(manifest: &str) -> String {
+    let text = text(manifest);
+    let value = text.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    value.unwrap_or_else(|| panic!("{manifest} has no version")).to_owned()
+}
+
+#[test]
+fn the_program_the_packages_and_the_changelog_have_one_version() {
+    let version = version_in("Cargo.toml");
+    let printed = printed(&["-V"]);
+    assert!(printed.starts_with(&format!("unstick {version} (")), "{printed}");
+    assert_eq!(version_in("python/Cargo.toml"), version, "the Python package");
+    for line in text("Cargo.toml").lines().filter(|line| line.starts_with("unstick") && line.contains("path = ")) {
+        assert!(line.contains(&format!("version = \"{version}\"")), "{line}");
+    }
+    let changelog = text("CHANGELOG.md");
+    let newest = changelog.lines().find_map(|line| line.strip_prefix("## ")).expect("a heading");
+    let released = newest.strip_prefix(&format!("{version} (")).and_then(|date| date.strip_suffix(')'));
+    let is_date = |date: &str| date.len() == 10 && date.split('-').all(|part| part.parse::<u16>().is_ok());
+    assert!(newest == "Unreleased" || released.is_some_and(is_date), "the changelog begins with {newest:?}");
+}
+
 // ---- JSON ----
 
 #[test]
