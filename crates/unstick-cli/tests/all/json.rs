@@ -157,8 +157,8 @@ fn a_line_that_makes_no_sense_is_an_error_and_the_run_goes_on() {
         ),
         ("{\"to\":-1,\"text\":\"hi\"}", "standard input: `to` takes a peer's number, a list of numbers or \"all\""),
         ("{\"close\":\"all\"}", "standard input: `close` takes a peer's number"),
-        ("{\"close\":1,\"text\":\"bye\"}", "standard input: `close` stands alone"),
-        ("{\"quit\":1}", "standard input: `quit` is true, and stands alone"),
+        ("{\"close\":1,\"text\":\"bye\"}", "standard input: `close` takes `code` and `reason`, and no other key"),
+        ("{\"quit\":1}", "standard input: `quit` takes the value true, and no other key"),
     ] {
         process.feed(format!("{line}\n"));
         let event = event(&mut process);

@@ -77,5 +77,5 @@ fn a_plus_is_refused_in_commands_too() {
     terminal.types("/close +1\r");
     terminal.shows("/close +1: not a peer's number");
     terminal.types("/to +1\r");
-    terminal.shows("/to whom?");
+    terminal.shows("/to needs a peer");
 }

@@ -140,7 +140,7 @@ fn a_choice_of_addressee_holds() {
     terminal.types("/to last\r");
     terminal.ends_with(&["to 1>"]);
     terminal.types("/to 9\r");
-    terminal.ends_with(&["error: there is no peer 9", "  hint: /peers lists them", "to 1>"]);
+    terminal.ends_with(&["error: there is no peer 9", "  hint: /peers lists the peers", "to 1>"]);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_line_for_a_peer_that_left_goes_to_nobody_else_and_is_not_lost() {
     terminal.shows("peer 2 left");
     terminal.types(ENTER);
     terminal.ends_with(&["to 1> secret"]);
-    terminal.shows("not sent: peer 2 has left, and it would go to peer 1;");
+    terminal.shows("not sent: peer 2 has left, and the line would go to peer 1;");
     terminal.types("\x15harmless\r");
     assert_eq!(one.hears(), "harmless\n");
     drop(one);
@@ -429,12 +429,12 @@ fn commands() {
     terminal.shows("(closed from here)");
     terminal.types("/nonsense\r");
     terminal.ends_with(&[
-        "error: no command /nonsense: /help lists them",
-        "  hint: a text that begins so is written //nonsense",
+        "error: there is no command /nonsense: /help lists the commands",
+        "  hint: to send this line as text, type //nonsense",
         "to 1>",
     ]);
     terminal.types("/hel\t\r");
-    terminal.shows("drops the line, or ends the program");
+    terminal.shows("discard the line; if empty, end the program");
     terminal.types("a\tb\r");
     assert_eq!(one.hears(), "a\tb\n");
     terminal.types("/quit\r");

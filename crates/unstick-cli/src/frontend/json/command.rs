@@ -48,7 +48,7 @@ fn untagged(object: &Map<String, Value>) -> Result<Command, String> {
     }
     if let Some(quit) = object.get("quit") {
         let alone = *quit == Value::Bool(true) && object.len() == 1;
-        return if alone { Ok(Command::Quit) } else { Err("`quit` is true, and stands alone".into()) };
+        return if alone { Ok(Command::Quit) } else { Err("`quit` takes the value true, and no other key".into()) };
     }
     let to = target(object)?;
     let binary = match object.get("binary") {
@@ -63,9 +63,7 @@ fn untagged(object: &Map<String, Value>) -> Result<Command, String> {
 /// Parses a command with `close`, which may have a code and a reason.
 fn closed(object: &Map<String, Value>, peer: PeerId) -> Result<Command, String> {
     if object.keys().any(|key| !["close", "code", "reason"].contains(&key.as_str())) {
-        let plain = !object.contains_key("code") && !object.contains_key("reason");
-        let what = if plain { "`close` stands alone" } else { "`close` takes `code` and `reason`, and nothing else" };
-        return Err(what.into());
+        return Err("`close` takes `code` and `reason`, and no other key".into());
     }
     let reason = match object.get("reason") {
         None => "",

@@ -53,18 +53,18 @@ pub(super) struct CommandHelp {
 
 /// Every command, in the order of the help.
 pub(super) const COMMANDS: [CommandHelp; 7] = [
-    CommandHelp { name: "to", written: "/to 2", more: "", does: "peer 2 from now on; /to all, /to last" },
-    CommandHelp { name: "peers", written: "/peers", more: "", does: "who is here" },
-    CommandHelp { name: "hex", written: "/hex 00 0a ff", more: "", does: "these bytes, as one message" },
-    CommandHelp { name: "file", written: "/file PATH", more: "", does: "a file's content, as one message" },
+    CommandHelp { name: "to", written: "/to 2", more: "", does: "send to peer 2 from now on; /to all, /to last" },
+    CommandHelp { name: "peers", written: "/peers", more: "", does: "list the peers" },
+    CommandHelp { name: "hex", written: "/hex 00 0a ff", more: "", does: "send these bytes as one message" },
+    CommandHelp { name: "file", written: "/file PATH", more: "", does: "send the content of a file as one message" },
     CommandHelp {
         name: "close",
         written: "/close 2",
         more: " [CODE [REASON]]",
-        does: "closes peer 2; CODE is WebSocket's",
+        does: "close the connection to peer 2; CODE is for WebSocket",
     },
-    CommandHelp { name: "help", written: "/help", more: "", does: "this" },
-    CommandHelp { name: "quit", written: "/quit", more: "", does: "ends the program, as ^C does" },
+    CommandHelp { name: "help", written: "/help", more: "", does: "list the commands" },
+    CommandHelp { name: "quit", written: "/quit", more: "", does: "end the program, as ^C does" },
 ];
 
 /// Parses a line.
@@ -76,13 +76,15 @@ pub(super) fn parse(line: &str) -> Result<PromptCommand, Wrong> {
     if let Some(rest) = line.strip_prefix('@') {
         let (whom, text) = rest.split_once(' ').unwrap_or((rest, ""));
         let to = whom_of(whom).ok_or_else(|| {
-            let hint = format!("@2 text is for peer 2, @all text for all; a text that begins so is written @{line}");
-            Wrong::new(format!("@{whom} is not a peer"), hint)
+            let hint =
+                format!("@2 text goes to peer 2, @all text to every peer; to send this line as text, type @{line}");
+            Wrong::new(format!("there is no peer @{whom}"), hint)
         })?;
         return match text {
-            "" if !rest.ends_with(' ') => {
-                Err(Wrong::new(format!("nothing to say to {whom}"), format!("/to {whom} is for all lines to come")))
-            }
+            "" if !rest.ends_with(' ') => Err(Wrong::new(
+                format!("there is no text to send to {whom}"),
+                format!("/to {whom} sends every line from now on to {whom}"),
+            )),
             text => say(Some(to), text),
         };
     }
@@ -99,7 +101,10 @@ fn closing(argument: &str) -> Option<Result<PromptCommand, Wrong>> {
     let Some(code) = words.next() else { return Some(Ok(PromptCommand::Close(Some(peer)))) };
     let reason = words.next().unwrap_or_default().trim();
     let Some(code) = parse_number::<u16>(code) else {
-        return Some(Err(Wrong::new(format!("/close {argument}: no code"), "such as /close 2 4000 goodbye")));
+        return Some(Err(Wrong::new(
+            format!("/close {argument}: the code is not a number"),
+            "type /close 2 4000 goodbye",
+        )));
     };
     let closing = Closing::new(code, reason).map(|closing| PromptCommand::CloseWith(peer, closing));
     Some(closing.map_err(|error| Wrong::new(error.to_string(), error.hint().unwrap_or_default().to_owned())))
@@ -109,29 +114,31 @@ fn parse_command(command: &str) -> Result<PromptCommand, Wrong> {
     let (name, argument) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let argument = argument.trim();
     match name {
-        "to" => whom_of(argument)
-            .map(PromptCommand::To)
-            .ok_or_else(|| Wrong::new("/to whom?", "/to 2, /to all, or /to last for who sent last")),
+        "to" => whom_of(argument).map(PromptCommand::To).ok_or_else(|| {
+            Wrong::new("/to needs a peer", "type /to 2, /to all, or /to last for the peer that sent last")
+        }),
         "hex" => bytes(argument).map(PromptCommand::Bytes),
-        "file" if argument.is_empty() => Err(Wrong::new("/file needs a path", "such as /file notes.txt")),
+        "file" if argument.is_empty() => Err(Wrong::new("/file needs a path", "type /file notes.txt")),
         "file" => Ok(PromptCommand::File(argument.to_owned())),
         "close" if argument.is_empty() => Ok(PromptCommand::Close(None)),
         "close" => match closing(argument) {
             Some(closing) => closing,
-            None => Err(Wrong::new(format!("/close {argument}: not a peer's number"), "/peers lists them")),
+            None => {
+                Err(Wrong::new(format!("/close {argument}: that is not a peer's number"), "/peers lists the numbers"))
+            }
         },
         "peers" | "help" | "quit" if !argument.is_empty() => {
-            Err(Wrong::new(format!("/{name} stands alone"), escaped_hint(command)))
+            Err(Wrong::new(format!("/{name} takes no argument"), escaped_hint(command)))
         }
         "peers" => Ok(PromptCommand::Peers),
         "help" | "?" => Ok(PromptCommand::Help),
         "quit" => Ok(PromptCommand::Quit),
-        _ => Err(Wrong::new(format!("no command /{name}: /help lists them"), escaped_hint(command))),
+        _ => Err(Wrong::new(format!("there is no command /{name}: /help lists the commands"), escaped_hint(command))),
     }
 }
 
 fn escaped_hint(command: &str) -> String {
-    format!("a text that begins so is written //{command}")
+    format!("to send this line as text, type //{command}")
 }
 
 fn whom_of(text: &str) -> Option<Choice> {
@@ -144,7 +151,7 @@ fn whom_of(text: &str) -> Option<Choice> {
 
 /// Parses bytes in hexadecimal, as `--send-hex` does.
 fn bytes(text: &str) -> Result<Vec<u8>, Wrong> {
-    let wrong = |what: String| Wrong::new(what, "such as /hex 00 0a ff");
+    let wrong = |what: String| Wrong::new(what, "type /hex 00 0a ff");
     let bytes = crate::hex::parse_hex(text).map_err(|why| wrong(format!("/hex: {why}")))?;
     if bytes.is_empty() { Err(wrong("/hex needs bytes".to_owned())) } else { Ok(bytes) }
 }
@@ -183,9 +190,9 @@ mod tests {
         assert_eq!(parse("@last x"), say(Some(Choice::Latest), "x"));
         assert_eq!(parse("@2 /hex 00"), say(Some(Choice::Peer(2)), "/hex 00"));
         assert_eq!(parse("@2 "), say(Some(Choice::Peer(2)), ""));
-        assert_eq!(wrong("@2"), "nothing to say to 2; /to 2 is for all lines to come");
-        assert!(wrong("@bob hi").starts_with("@bob is not a peer; ") && wrong("@bob hi").ends_with("written @@bob hi"));
-        assert!(wrong("@-1 hi").starts_with("@-1 is not a peer"));
+        assert_eq!(wrong("@2"), "there is no text to send to 2; /to 2 sends every line from now on to 2");
+        assert!(wrong("@bob hi").starts_with("there is no peer @bob; ") && wrong("@bob hi").ends_with("type @@bob hi"));
+        assert!(wrong("@-1 hi").starts_with("there is no peer @-1"));
     }
 
     #[test]
@@ -203,21 +210,24 @@ mod tests {
 
     #[test]
     fn wrong_commands_say_what_is_right() {
-        assert_eq!(wrong("/to"), "/to whom?; /to 2, /to all, or /to last for who sent last");
+        assert_eq!(wrong("/to"), "/to needs a peer; type /to 2, /to all, or /to last for the peer that sent last");
         assert_eq!(wrong("/to bob"), wrong("/to"));
-        assert_eq!(wrong("/file"), "/file needs a path; such as /file notes.txt");
-        assert_eq!(wrong("/close bob"), "/close bob: not a peer's number; /peers lists them");
-        let hint = "a text that begins so is written //etc/passwd is a file";
-        assert_eq!(wrong("/etc/passwd is a file"), format!("no command /etc/passwd: /help lists them; {hint}"));
-        assert_eq!(wrong("/quit now"), "/quit stands alone; a text that begins so is written //quit now");
-        assert_eq!(wrong("/"), "no command /: /help lists them; a text that begins so is written //");
+        assert_eq!(wrong("/file"), "/file needs a path; type /file notes.txt");
+        assert_eq!(wrong("/close bob"), "/close bob: that is not a peer's number; /peers lists the numbers");
+        let hint = "to send this line as text, type //etc/passwd is a file";
+        assert_eq!(
+            wrong("/etc/passwd is a file"),
+            format!("there is no command /etc/passwd: /help lists the commands; {hint}")
+        );
+        assert_eq!(wrong("/quit now"), "/quit takes no argument; to send this line as text, type //quit now");
+        assert_eq!(wrong("/"), "there is no command /: /help lists the commands; to send this line as text, type //");
     }
 
     #[test]
     fn bytes_are_hexadecimal() {
         assert_eq!(parse("/hex 0x00 0x0A 0xFF"), Ok(PromptCommand::Bytes(vec![0, 10, 255])));
-        assert_eq!(wrong("/hex"), "/hex needs bytes; such as /hex 00 0a ff");
-        assert_eq!(wrong("/hex zz"), "/hex: zz is not hexadecimal; such as /hex 00 0a ff");
+        assert_eq!(wrong("/hex"), "/hex needs bytes; type /hex 00 0a ff");
+        assert_eq!(wrong("/hex zz"), "/hex: zz is not hexadecimal; type /hex 00 0a ff");
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl Reader {
         match to.target() {
             Some(to) if reached => self.command(Command::Send { to, message }),
             _ => self.kept(&match to {
-                To::One(peer) => format!("there is no peer {peer} (/peers lists them)"),
+                To::One(peer) => format!("there is no peer {peer} (/peers lists the peers)"),
                 _ => "no peer is connected".to_owned(),
             }),
         }
@@ -281,7 +281,7 @@ impl Reader {
                 (Some(peer), ..) => Err(no_such_peer(peer)),
                 (None, Some((only, _)), None) => Ok(only),
                 (None, None, _) => Err(Wrong::new("no peer is connected", "/quit ends the program")),
-                (None, ..) => Err(Wrong::new("/close whom?", "such as /close 2; /peers lists them")),
+                (None, ..) => Err(Wrong::new("/close needs a peer", "type /close 2; /peers lists the peers")),
             }
         });
         match peer {
@@ -302,7 +302,7 @@ impl Reader {
 
     fn kept(&self, why: &str) -> Step {
         let how = match self.lines {
-            Lines::Edited(_) => "Enter tries again, ^C drops it",
+            Lines::Edited(_) => "press Enter to try again, ^C to discard it",
             Lines::Plain => "type it again",
         };
         self.screen.say(&format!("not sent: {why}; {how}\n"));
@@ -318,13 +318,13 @@ fn recipient(recipients: &Recipients, shown: To) -> Result<Recipient, String> {
         (_, To::Nobody) => Err("no peer is connected".to_owned()),
         // The line was typed for whichever peer connects, and one has connected.
         (To::Nobody, To::One(peer)) => Ok(Recipient::Peer(peer)),
-        (To::Nobody, _) => Err("several have come, and it would go to all".to_owned()),
-        (gone, now) => Err(format!("{gone} has left, and it would go to {now}")),
+        (To::Nobody, _) => Err("several peers have joined, and the line would go to all of them".to_owned()),
+        (gone, now) => Err(format!("{gone} has left, and the line would go to {now}")),
     }
 }
 
 fn no_such_peer(peer: PeerId) -> Wrong {
-    Wrong::new(format!("there is no peer {peer}"), "/peers lists them")
+    Wrong::new(format!("there is no peer {peer}"), "/peers lists the peers")
 }
 
 fn peers(recipients: &Recipients) -> String {
@@ -336,26 +336,26 @@ fn peers(recipients: &Recipients) -> String {
     }
     match next {
         To::Nobody => "no peer is connected\n".to_owned(),
-        To::All => text + "the next line goes to all\n",
+        To::All => text + "the next line goes to every peer\n",
         To::One(_) => text,
     }
 }
 
 fn help() -> String {
     let texts = [
-        ("text", "a message to the peers that the prompt names"),
-        ("@2 text", "to peer 2, this once; @all text: to all"),
-        ("//text @@text", "a text that begins with / or @"),
+        ("text", "send text to the peer that the prompt names"),
+        ("@2 text", "send text to peer 2, this once; @all text sends it to every peer"),
+        ("//text @@text", "send a text that begins with / or @"),
     ];
     let keys = [
-        ("^R", "the last line that has what is typed in it"),
-        ("^D", "input ends; answers are still printed"),
-        ("^C", "drops the line, or ends the program"),
+        ("^R", "search the lines typed before"),
+        ("^D", "end the input, and wait for the other side to end"),
+        ("^C", "discard the typed line; end the program if there is none"),
     ];
     let plain = |(written, does): (&str, &'static str)| (written.to_owned(), does);
     let commands = COMMANDS.iter().map(|command| (format!("{}{}", command.written, command.more), command.does));
     let lines = texts.map(plain).into_iter().chain(commands).chain(keys.map(plain));
-    lines.map(|(written, does)| format!("{written:<15} {does}\n")).collect()
+    lines.map(|(written, does)| format!("{written:<24} {does}\n")).collect()
 }
 
 /// Reads a file's content.
@@ -413,10 +413,16 @@ mod tests {
         let three = recipients(&[1, 2, 3]);
         assert_eq!(recipient(&three, To::One(2)), Ok(Recipient::Peer(2)));
         assert_eq!(recipient(&three, To::All), Ok(Recipient::All));
-        assert_eq!(recipient(&three, To::One(4)).unwrap_err(), "peer 4 has left, and it would go to all");
-        assert_eq!(recipient(&three, To::Nobody).unwrap_err(), "several have come, and it would go to all");
+        assert_eq!(recipient(&three, To::One(4)).unwrap_err(), "peer 4 has left, and the line would go to all");
+        assert_eq!(
+            recipient(&three, To::Nobody).unwrap_err(),
+            "several peers have joined, and the line would go to all of them"
+        );
         assert_eq!(recipient(&recipients(&[1]), To::Nobody), Ok(Recipient::Peer(1)));
-        assert_eq!(recipient(&recipients(&[1]), To::One(2)).unwrap_err(), "peer 2 has left, and it would go to peer 1");
+        assert_eq!(
+            recipient(&recipients(&[1]), To::One(2)).unwrap_err(),
+            "peer 2 has left, and the line would go to peer 1"
+        );
         assert_eq!(recipient(&recipients(&[]), To::All).unwrap_err(), "no peer is connected");
     }
 
@@ -424,7 +430,7 @@ mod tests {
     fn who_is_here() {
         assert_eq!(peers(&recipients(&[])), "no peer is connected\n");
         assert_eq!(peers(&recipients(&[3])), "peer 3: 127.0.0.1:5 (the next line goes here)\n");
-        let two = "peer 1: 127.0.0.1:5\npeer 2: 127.0.0.1:5\nthe next line goes to all\n";
+        let two = "peer 1: 127.0.0.1:5\npeer 2: 127.0.0.1:5\nthe next line goes to every peer\n";
         assert_eq!(peers(&recipients(&[1, 2])), two);
     }
 

@@ -11,107 +11,110 @@ use crate::status::STATUSES;
 const ADDRESSES: &[(&str, &str)] = &[
     (
         "PORT, :PORT, HOST:PORT, HOST PORT",
-        "TCP; [V6]:PORT for a numeric IPv6 host. ask takes no HOST PORT in two words",
+        "TCP. Write [V6]:PORT for a numeric IPv6 host. ask does not take HOST PORT in two words",
     ),
-    ("tcp://HOST:PORT", "the same, with its scheme"),
-    ("udp://HOST:PORT", "datagrams: each is a whole message, and takes no framing"),
+    ("tcp://HOST:PORT", "TCP, with its scheme written out"),
+    ("udp://HOST:PORT", "UDP. Each datagram is a whole message, and takes no framing"),
     (
         "tls://HOST:PORT",
-        "TCP inside TLS. The server is verified by the system's authorities, or as --ca, --pin and --sni say; a listener takes \
-         --self-signed or --cert and --key",
+        "TCP inside TLS. The client verifies the server by the system's certificate authorities, or as --ca, --pin and --sni say. A \
+         listener needs --self-signed, or --cert and --key",
     ),
     (
         "ws://HOST:PORT/PATH, wss://HOST:PORT/PATH",
-        "WebSocket, alone or inside TLS: each message is a whole message, and takes no framing. Without a path a listener serves \
-         any",
+        "WebSocket, plain or inside TLS. Each WebSocket message is a whole message, and takes no framing. A listener without a path \
+         serves every path",
     ),
     (
         "ws+unix:PATH:/REQUEST",
-        "WebSocket over a stream socket of this machine; the part behind the colon is the request path, and can be left out",
+        "WebSocket over a Unix stream socket. The part after the colon is the request path, and is optional",
     ),
-    ("unix:PATH, unix:@NAME", "a stream socket of this machine, with a file or without"),
+    ("unix:PATH, unix:@NAME", "a Unix stream socket, as a file or as an abstract name"),
     (
         "unix-dgram:PATH, unix-seqpacket:PATH",
-        "messages on this machine: datagrams, or a connection that carries them; no framing",
+        "Unix sockets that keep message boundaries: datagrams, or a connection that carries messages. They take no framing",
     ),
     (
         "serial:PATH?baud=N,data=8,parity=none,stop=1,flow=none",
-        "a serial line, or a pseudo-terminal. Settings that are not given are 9600 baud and those shown; also data=5 to 7, parity=odd \
-         or even, stop=2, flow=hardware or software. A serial line has one peer and no end: listen serves that peer, and a run is \
-         over when the line has been silent for --linger after the end of input",
+        "a serial line or a pseudo-terminal. The defaults are 9600 baud and the values shown. Other values: data=5 to 7, parity=odd or even, \
+         stop=2, flow=hardware or software. A serial line has one peer and no end of file: listen serves that peer. After the end \
+         of input, a run ends when the line has been silent for --linger",
     ),
-    ("exec:COMMAND", "a command run by sh -c, on its standard input and output: for connect, ask and --to"),
-    ("-", "standard input and output as the connection (connect only)"),
+    ("exec:COMMAND", "run COMMAND by sh -c, and use its standard input and output; for connect, ask and --to"),
+    ("-", "use standard input and output as the connection (connect only)"),
     ("SPEC+tcp://HOST:PORT", "an address with its framing in front, as in u32be+tcp://:7000"),
 ];
 
 const FORMATS: &[(&str, &str)] = &[
     (
         "line",
-        "each line is a message, and each message a line, unchanged; a peer whose message holds an LF is closed, with a hint",
+        "each line is a message, and each message is a line, unchanged. A peer whose message holds an LF is disconnected, with a hint",
     ),
     (
         "quoted",
-        "the same, but a message that holds an LF, or begins with $', is quoted as a shell does: $'a\\nb'; the default of all framings but line",
+        "as line, but a message that holds an LF or begins with $' is quoted as a shell quotes it: $'a\\nb'. The default of all framings except line",
     ),
-    ("hex", "a line of hexadecimal digits each"),
-    ("escaped", "a line each; \\n, \\r, \\t, \\\\ and \\xHH stand for what a line cannot hold"),
-    ("json", "a line each: a JSON string, or {\"base64\":\"...\"} where the message is not UTF-8"),
-    ("raw", "all of standard input is one message; received messages are written with nothing between them"),
+    ("hex", "each message is a line of hexadecimal digits"),
+    ("escaped", "each message is a line; \\n, \\r, \\t, \\\\ and \\xHH stand for bytes that a line cannot hold"),
+    ("json", "each message is a line: a JSON string, or {\"base64\":\"...\"} if the message is not UTF-8"),
+    ("raw", "all of standard input is one message. Received messages are written without a separator"),
     ("SPEC", "any framing"),
 ];
 
 const PROMPT: &[(&str, &str)] = &[
-    ("text", "a message to the peers that the prompt names; //text and @@text begin with a / or an @"),
-    ("@2 text", "to peer 2, this once; @all text to all"),
-    ("/to 2", "peer 2 from now on; /to all, /to last"),
-    ("/peers", "who is here"),
-    ("/hex 00 0a ff", "these bytes, as one message"),
-    ("/file PATH", "a file's content, as one message"),
+    ("text", "send text to the peer that the prompt names; type //text or @@text for a text that begins with / or @"),
+    ("@2 text", "send text to peer 2, this once; @all text sends it to every peer"),
+    ("/to 2", "send to peer 2 from now on; /to all, /to last"),
+    ("/peers", "list the peers"),
+    ("/hex 00 0a ff", "send these bytes as one message"),
+    ("/file PATH", "send the content of a file as one message"),
     (
         "/close 2 [CODE [REASON]]",
-        "ends the conversation with peer 2; a WebSocket peer gets the code and reason, as in /close 2 4000 goodbye",
+        "close the connection to peer 2; a WebSocket peer receives the code and reason, as in /close 2 4000 goodbye",
     ),
     ("/help, /quit", "list the commands; end the program"),
-    ("^D, ^C", "input ends, and answers are still printed; the line is dropped, or the program ends"),
+    (
+        "^D, ^C",
+        "end the input, and wait for the other side to end; discard the typed line, or end the program if there is none",
+    ),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
-    ("NO_COLOR", "no colour, if it is set and not empty; --color goes before it"),
-    ("CLICOLOR_FORCE", "colour also where the output is not a terminal, if it is set and not 0"),
-    ("UNSTICK_CONFIG", "the config file, in place of the usual one; empty for none"),
-    ("XDG_CONFIG_HOME", "where the config file is looked for"),
-    ("TERM=dumb", "no colour, and no editing of lines"),
-    ("XDG_STATE_HOME", "where the history of the prompt is kept"),
+    ("NO_COLOR", "no colour, if it is set and not empty; --color overrides it"),
+    ("CLICOLOR_FORCE", "colour even if the output is not a terminal, if it is set and not 0"),
+    ("UNSTICK_CONFIG", "the path of the config file; empty for no config file"),
+    ("XDG_CONFIG_HOME", "the directory that holds unstick/config, the config file"),
+    ("TERM=dumb", "no colour, and no line editing"),
+    ("XDG_STATE_HOME", "the directory that holds unstick/history, the history of the prompt"),
     (
         "ALL_PROXY, HTTPS_PROXY, HTTP_PROXY, NO_PROXY",
-        "the proxy, and what it is not for, where --proxy env asks for it",
+        "the proxy, and the hosts that are reached without it; read with --proxy env only",
     ),
-    ("SSL_CERT_FILE, SSL_CERT_DIR", "where the system's certificate authorities are, if not where they usually are"),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "the certificate authorities to trust, in place of the system's"),
     (
         "UNSTICK_PEER, UNSTICK_FROM",
-        "given to the command of --each, and with --to to that of exec:: the peer's number, and its address",
+        "set for the command of --each, and for that of exec: in a bridge: the peer's number, and its address",
     ),
-    ("UNSTICK_LOCAL", "given with --to to the command of exec:: this side's address"),
+    ("UNSTICK_LOCAL", "set for the command of exec: in a bridge: the local address of the client's connection"),
     (
         "UNSTICK_PATH, UNSTICK_QUERY, UNSTICK_SUBPROTOCOL, UNSTICK_HEADER_NAME",
-        "given to the command of --each, and with --to to that of exec:: what a WebSocket client asked for, a variable for each header",
+        "set for the command of --each, and for that of exec: in a bridge: what a WebSocket client requested, with one variable for each header",
     ),
     (
         "SSLKEYLOGFILE",
-        "the file to write the keys of TLS connections to, for Wireshark; its readers can decrypt the connections",
+        "write the keys of TLS connections to this file, for Wireshark. Whoever can read the file can decrypt the connections",
     ),
 ];
 
-const DEFAULTS: &str = "Without -f, a stream is taken in lines, except in a pipe: listen or connect whose standard input is not a \
-    terminal, and that uses none of --json, --io, --send, --send-hex, --send-file, --reply, --echo, --each, --count and \
-    --until, moves bytes as they are, as nc(1) does.";
+const DEFAULTS: &str = "Without -f, the messages of a stream are lines. One case differs: listen and connect copy bytes unchanged, as nc(1) does, if \
+    standard input is not a terminal and none of these options is used: --json, --io, --send, --send-hex, --send-file, --reply, \
+    --echo, --each, --count, --until.";
 
-const ENDINGS: &str = "When standard input ends, the sending side is closed and the peer's end is waited for (--no-wait: it is not). \
-    UDP has no end: a run is over when nothing has come for --linger after the first datagram. WebSocket \
-    is closed when nothing has come for --linger once this end has no more to say. A listener serves \
-    whoever comes; once its input has ended, it ends when the last peer has gone, unless --count, --until, --once, \
-    --idle or --deadline say when. One peer's error ends a listener only with --once.";
+const ENDINGS: &str = "When standard input ends, unstick shuts down its sending side and waits for the peer to end; with --no-wait it does not \
+    wait. UDP has no end of file: after the first datagram, a run ends when none has arrived for --linger. A WebSocket connection is closed when this side \
+    has nothing left to send and no message has arrived for --linger. A listener serves every client. Once its input has ended, it \
+    ends when the last peer has left, unless --count, --until, --once, --idle or --deadline decides. An error of one peer ends a \
+    listener only with --once.";
 
 /// Returns the whole page.
 pub(super) fn page(mut command: Command) -> String {
@@ -128,7 +131,7 @@ pub(super) fn page(mut command: Command) -> String {
     list(&mut page, "ADDRESSES", ADDRESSES);
     paragraph(
         &mut page,
-        "Without a host, listen uses loopback only: write 0.0.0.0 or [::] to be reachable. Port 0: the system chooses.",
+        "A listener without a host listens on loopback only: write 0.0.0.0 or [::] to accept clients from other machines. Port 0 picks a free port.",
     );
     framings(&mut page);
     list(&mut page, "MESSAGES IN A PIPE (--io)", FORMATS);
@@ -142,11 +145,11 @@ pub(super) fn page(mut command: Command) -> String {
         &mut page,
         "FILES",
         &[
-            ("~/.local/state/unstick/history", "lines typed at the prompt, readable by their owner only"),
+            ("~/.local/state/unstick/history", "the lines typed at the prompt; only their owner can read the file"),
             (
                 "~/.config/unstick/config",
-                "options of every run, one a line, such as --color=never or -f u32be; lines that begin with # are comments. What is \
-                 typed goes before, and an option that the verb does not have is passed over",
+                "options for every run, one a line, such as --color=never or -f u32be. Lines that begin with # are comments. Typed options \
+                 override it, and options that the verb does not have are ignored",
             ),
         ],
     );
@@ -251,17 +254,17 @@ fn option(page: &mut Roff, arg: &Arg) {
 
 fn framings(page: &mut Roff) {
     section(page, "FRAMINGS");
-    page.text([roman("How messages lie in a stream. "), roman(DEFAULTS)]);
+    page.text([roman("A framing says where messages begin and end in a stream. "), roman(DEFAULTS)]);
     for framing in FRAMINGS {
         let such_as: Vec<&str> = examples(framing).filter(|spec| *spec != framing.syntax).collect();
         let such_as = if such_as.is_empty() { String::new() } else { format!(" (such as {})", such_as.join("  ")) };
         entry(page, [bold(syntax(framing))], &format!("{}{such_as}", framing.frame));
     }
-    paragraph(page, "Every framing takes these keys, and phases are joined by /, as in struct:i/raw:");
+    paragraph(page, "Every framing takes these keys. Phases are joined by /, as in struct:i/raw:");
     KEYS.iter().for_each(|(key, meaning)| entry(page, [bold(*key)], meaning));
     section(page, "PRESETS");
     page.text([roman(
-        "Protocols by name; connect speaks as a client, listen as a server. unstick framings NAME tells more.",
+        "Protocols by name. connect speaks as a client, listen as a server. unstick framings NAME shows more.",
     )]);
     for preset in PRESETS.iter().flat_map(|family| family.presets) {
         entry(page, [bold(names(preset).join(" "))], &about(preset));
