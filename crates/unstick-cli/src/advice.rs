@@ -33,9 +33,9 @@ pub fn in_options(advice: &Advice) -> String {
         Advice::AllowMorePending => "--max-pending SIZE allows more",
         Advice::AllowSlowerMessages => "--frame-timeout TIME sets how long one may take",
         Advice::PingLessOften => "--ping TIME sets how long an answer may take",
-        Advice::AllowBinaryMessages => "without --text such a message goes as a binary one",
+        Advice::AllowBinaryMessages => "without --text, unstick sends such a message as a binary message",
         Advice::AllowMoreProcesses => "--max-processes N allows more",
-        Advice::AuthorizationHeader => "--header 'Authorization: ...' says who you are",
+        Advice::AuthorizationHeader => "--header 'Authorization: ...' sends your credentials",
         Advice::HostHeader => "--header 'Host: NAME' asks for another",
         Advice::OfferSubprotocol => "--subprotocol NAME",
         Advice::AllowOrigin(origin) => return format!("--origin {origin} lets its pages in"),
@@ -54,10 +54,12 @@ pub fn in_options(advice: &Advice) -> String {
         Advice::NameKeyFile => "--key FILE names another file",
         Advice::NameStreamServer => "--to HOST:PORT, tls://HOST:PORT, ws://HOST:PORT, unix:PATH, ws+unix:PATH",
         Advice::NameServerAddress => {
-            "--to says where it listens; {port} in --start gives it a free one with --to HOST:0"
+            "--to names the address that it listens on; with --to HOST:0, {port} in --start is a free port"
         }
-        Advice::StartServerForEachCase => "--start COMMAND starts it anew for every case",
-        Advice::OneCaseAtATime => "--jobs 1 asks one thing at a time, --start COMMAND starts it anew for every case",
+        Advice::StartServerForEachCase => "--start COMMAND starts it again for every case",
+        Advice::OneCaseAtATime => {
+            "--jobs 1 runs one case at a time; --start COMMAND starts the server again for every case"
+        }
         Advice::SendSomething => "--send TEXT or --send-file PATH",
         Advice::AllowLongerRuns => "--timeout 30s waits longer",
         Advice::FramingOrLongerRuns => "-f names the framing; --timeout 30s waits longer for an answer",

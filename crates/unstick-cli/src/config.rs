@@ -136,7 +136,7 @@ impl Config {
         let what = match (known.into_iter().any(named), &line.value) {
             (false, _) => format!("no verb has an option {}", line.option),
             (true, None) => format!("{} needs a value", line.option),
-            (true, Some(value)) => format!("{} takes no value, and `{value}` stands behind it", line.option),
+            (true, Some(value)) => format!("{} takes no value, but `{value}` follows it", line.option),
         };
         Error::usage(format!("{}: {what}", self.place(line.number))).with_hint(HINT)
     }

@@ -41,7 +41,7 @@ pub const STATUSES: &[(Status, &str)] = &[
     (Status::Framing, "the peer broke the framing, or closed inside a frame"),
     (
         Status::Check,
-        "closed before --count or --until was reached; ask: closed without a reply; shake: the program is broken; send and receive: the bytes of a file are not what their hash says",
+        "closed before --count or --until was reached; ask: closed without a reply; shake: the program is broken; send and receive: the bytes of a file do not match its hash",
     ),
     (Status::Inconclusive, "shake cannot tell: it found no break, and did not deliver every cut"),
     (Status::HungUp, "the terminal closed (SIGHUP)"),

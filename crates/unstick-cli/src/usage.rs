@@ -74,10 +74,10 @@ fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error
             let words = words();
             let verb = words.iter().find(|word| command.find_subcommand(word).is_some());
             let hint = match verb {
-                Some(verb) => Some(format!("options stand behind the verb, as in unstick {verb} {arg}")),
+                Some(verb) => Some(format!("options come after the verb, as in unstick {verb} {arg}")),
                 None => netcat::command(&words).or_else(|| behind_the_verb(command, &arg)),
             };
-            (format!("{arg} stands where a verb belongs"), Some(hint.unwrap_or(VERBS.to_owned())))
+            (format!("expected a verb, found {arg}"), Some(hint.unwrap_or(VERBS.to_owned())))
         }
         ErrorKind::UnknownArgument if arg.starts_with('-') => {
             let hint = netcat::option(&arg, verb).or_else(|| elsewhere(command, &arg));
@@ -128,7 +128,7 @@ fn behind_the_verb(command: &Command, arg: &str) -> Option<String> {
         None => arg.strip_prefix('-').and_then(|letter| letter.chars().next()) == known.get_short(),
     };
     let verb = command.get_subcommands().find(|verb| verb.get_arguments().any(has))?;
-    Some(format!("options stand behind the verb, as in unstick {} ADDRESS {arg}", verb.get_name()))
+    Some(format!("options come after the verb, as in unstick {} ADDRESS {arg}", verb.get_name()))
 }
 
 /// Returns the verbs that have exactly this option.

@@ -419,7 +419,7 @@ mod tests {
         let target = Target::from(SocketAddr::from(([127, 0, 0, 1], 80)));
         let hello = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
         assert_eq!(target.framed(b"Hello".to_vec()).unwrap(), hello);
-        assert_eq!(target.framed(vec![0xff]).unwrap()[0], 0x82, "what is no text goes as binary");
+        assert_eq!(target.framed(vec![0xff]).unwrap()[0], 0x82, "a message that is not text is sent as binary");
         assert_eq!(target.framed(vec![b'x'; 300]).unwrap()[..4], [0x81, 0xfe, 1, 44]);
         assert_eq!(goodbye().unwrap(), b"\x88\x82\x37\xfa\x21\x3d\x34\x12");
     }

@@ -128,7 +128,7 @@ impl fmt::Display for Advice {
             Self::PingLessOften => "`WsOptions::ping` sets the time",
             Self::AllowBinaryMessages => "only `MessageKind::Text` needs UTF-8: such a message can go as a binary one",
             Self::AllowMoreProcesses => "`Processes::at_most` sets how many may run at once",
-            Self::AuthorizationHeader => "a header line `Authorization` says who you are",
+            Self::AuthorizationHeader => "a header line `Authorization` sends credentials",
             Self::HostHeader => "a header line `Host` asks for another",
             Self::OfferSubprotocol => "`WsOptions::protocols` asks for a subprotocol",
             Self::AllowOrigin(origin) => return write!(f, "`{origin}` in `WsOptions::origins` lets its pages in"),
@@ -155,7 +155,7 @@ impl fmt::Display for Advice {
             Self::NameServerAddress => {
                 "name the address where it listens; with port 0, {port} in its command is a free one"
             }
-            Self::StartServerForEachCase => "a server that is started for every case comes back after it ends",
+            Self::StartServerForEachCase => "start the server again for every case",
             Self::OneCaseAtATime => {
                 "one case at a time asks less of it; a server that is started for every case is new"
             }

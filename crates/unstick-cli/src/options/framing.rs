@@ -26,8 +26,8 @@ pub fn target(words: &[String]) -> Result<FramedAddress> {
         [host, port] if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}").parse(),
         [host, port] if host.contains(':') && !host.starts_with('[') => {
             let hint = match port.contains(':') {
-                true => format!("one address is enough; --to {port} passes on there what comes here"),
-                false => "write HOST:PORT or HOST PORT; behind --to, HOST:PORT".to_owned(),
+                true => format!("give one address; --to {port} makes a bridge to the other"),
+                false => "write HOST:PORT or HOST PORT; after --to, HOST:PORT".to_owned(),
             };
             Err(Error::usage(format!("`{host} {port}` is not an address")).with_hint(hint))
         }

@@ -66,7 +66,7 @@ fn fits_transport(address: &Address, options: &Options, message: &[u8]) -> Resul
             }
             if options.ws.kind == MessageKind::Text && std::str::from_utf8(message).is_err() {
                 let error = refused(message, address, "it is not UTF-8, which text has to be");
-                return Err(error.with_hint("without --text such a message goes as a binary one"));
+                return Err(error.with_hint("without --text, unstick sends such a message as a binary message"));
             }
         }
         _ => {}

@@ -149,7 +149,7 @@ fn a_frame_is_drawn_with_its_parts_and_what_the_length_counts() {
     assert!(text.ends_with("^^ the length, little-endian; == what it counts: 9 bytes, itself included\n"), "{text}");
     let text = printed(&["framings", "struct:i/raw"]);
     assert!(text.contains("\nframe 1: 9 bytes\n") && text.contains("\nframe 2: 5 bytes\n"), "{text}");
-    assert!(printed(&["framings", "cobs"]).ends_with("The message stands in the frame in other bytes.\n"));
+    assert!(printed(&["framings", "cobs"]).ends_with("The frame holds the message in other bytes.\n"));
     let text = printed(&["framings", "postgres"]);
     assert!(text.contains("\nclients send\n") && text.contains("\nservers send\n"), "{text}");
     let text = printed(&["framings", "u32be", "--color", "always"]);

@@ -130,7 +130,7 @@ fn a_choice_of_addressee_holds() {
     let (mut terminal, port) = listen(&[]);
     let [mut one, mut two] = join(&terminal, port);
     terminal.types("/to 2\r");
-    terminal.ends_with(&["every line goes there now; /to last: to who sent last", "to 2>"]);
+    terminal.ends_with(&["every line goes there from now on; /to last returns to the peer that sent last", "to 2>"]);
     one.says("me!\n");
     terminal.ends_with(&["1> me!", "to 2>"]);
     terminal.types("/to all\r");

@@ -146,7 +146,7 @@ fn only_text_is_sent_where_that_is_asked() {
     client.feed("\\xff\n");
     let code = client.code();
     let said = client.errors();
-    let told = "unstick: the message is not UTF-8, which text has to be\n  hint: without --text such a message goes as a binary one\n";
+    let told = "unstick: the message is not UTF-8, which text has to be\n  hint: without --text, unstick sends such a message as a binary message\n";
     assert_eq!((code, said.as_str()), (1, told));
 }
 

@@ -9,7 +9,7 @@ use crate::codec::{FrameError, Row, Shape, quoted};
 pub(super) const ADB: Row<Prefixed<AdbReply>> = Row {
     name: "adb-reply",
     syntax: "adb-reply",
-    frame: "an answer of adb's server as it stands: OKAY, FAIL and hex:4, or hex:4",
+    frame: "a whole reply of adb's server: OKAY, FAIL and hex:4, or hex:4",
     examples: &["adb-reply", "adb-reply,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "adb-reply",

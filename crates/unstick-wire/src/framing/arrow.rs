@@ -10,7 +10,7 @@ use crate::error::EncodeError;
 pub(super) const ARROW: Row<Arrow> = Row {
     name: "arrow-message",
     syntax: "arrow-message",
-    frame: "a message of an Arrow IPC stream as it stands: ffffffff, the metadata's length, the metadata, the body that it announces",
+    frame: "a whole message of an Arrow IPC stream: ffffffff, the metadata's length, the metadata, the body that it announces",
     examples: &["arrow-message", "arrow-message,max=200"],
     keeps_boundaries: true,
     matches: |name| name == "arrow-message",

@@ -10,7 +10,7 @@ use crate::limits;
 pub(super) const BETWEEN: Row<Between> = Row {
     name: "between",
     syntax: "between:HEX:HEX",
-    frame: "starts with the first bytes and ends with the second; the start bytes may stand in the message too",
+    frame: "starts with the first bytes and ends with the second; the message may contain the start bytes",
     examples: &["between:02:03", "between:1e:0a", "between:2424:0d0a,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "between",

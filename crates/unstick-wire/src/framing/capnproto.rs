@@ -11,7 +11,7 @@ use crate::limits::MAX_CAPNPROTO_SEGMENTS;
 pub(super) const CAPNPROTO: Row<Prefixed<CapnProto>> = Row {
     name: "capnproto-message",
     syntax: "capnproto-message",
-    frame: "a Cap'n Proto message as it stands: the number of segments, their sizes in words of 8 bytes, the segments",
+    frame: "a whole Cap'n Proto message: the number of segments, their sizes in words of 8 bytes, the segments",
     examples: &["capnproto-message", "capnproto-message,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "capnproto-message",

@@ -10,7 +10,7 @@ use crate::limits::MAX_CBOR_DEPTH;
 pub(super) const CBOR: Row<Cbor> = Row {
     name: "cbor-item",
     syntax: "cbor-item",
-    frame: "a CBOR data item as it stands, with all that it holds",
+    frame: "a whole CBOR data item, with everything nested in it",
     examples: &["cbor-item", "cbor-item,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "cbor-item",
@@ -66,7 +66,7 @@ impl Cbor {
         let Some(open) = self.open.last_mut().filter(|_| self.left == 0) else { return Ok(false) };
         if first == BREAK {
             if open.major == MAP && open.odd {
-                return Err(wrong(first, "ends a CBOR map behind a key without a value"));
+                return Err(wrong(first, "ends a CBOR map after a key without a value"));
             }
             self.left = open.behind;
             self.open.pop();

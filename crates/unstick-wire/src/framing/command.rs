@@ -13,7 +13,7 @@ use crate::quantity;
 pub(super) const COMMAND: Row<Command> = Row {
     name: "command",
     syntax: "command:VERB.N[:VERB.N...]",
-    frame: "a line that ends in CRLF; behind a VERB its Nth word (or .last) says how many bytes and a CRLF follow",
+    frame: "a line that ends in CRLF; the Nth word (or .last) of a line with this VERB is the number of bytes that follow, and a CRLF ends them",
     examples: &["command:PUB.last:HPUB.last", "command:set.4:cas.4"],
     keeps_boundaries: true,
     matches: |name| name == "command",

@@ -10,7 +10,7 @@ use crate::error::EncodeError;
 pub(super) const DNP3: Row<Dnp3> = Row {
     name: "dnp3-frame",
     syntax: "dnp3-frame",
-    frame: "a DNP3 link-layer frame as it stands: 05 64, a length, 10 bytes of header, blocks of 16 with 2 bytes of CRC each",
+    frame: "a whole DNP3 link-layer frame: 05 64, a length, 10 bytes of header, blocks of 16 bytes with a CRC of 2 bytes each",
     examples: &["dnp3-frame", "dnp3-frame,max=40,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "dnp3-frame",

@@ -8,7 +8,7 @@ use crate::error::{EncodeError, SpecError};
 pub(super) const ESCAPE: Row<Prefixed<Escape>> = Row {
     name: "escape",
     syntax: "escape:WIDTH:LONG[,sign=yes]",
-    frame: "a length of WIDTH bytes, and where all their bits are set (sign=yes: -1) one of LONG bytes behind them; big-endian",
+    frame: "a length of WIDTH bytes, or, if all their bits are set (sign=yes: -1), a length of LONG bytes after them; big-endian",
     examples: &["escape:4:8,sign=yes", "escape:1:8", "escape:1:2,max=300"],
     keeps_boundaries: true,
     matches: |name| name == "escape",

@@ -13,7 +13,7 @@ use crate::limits::MAX_FIX_FIELD;
 pub(super) const FIX: Row<Fix> = Row {
     name: "fix-message",
     syntax: "fix-message",
-    frame: "a FIX message as it stands, 8=... to 10=nnn and SOH; tag 9 counts what is between",
+    frame: "a whole FIX message, from 8=... to 10=nnn and SOH; tag 9 counts the bytes between them",
     examples: &["fix-message", "fix-message,max=80,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "fix-message",

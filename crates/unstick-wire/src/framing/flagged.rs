@@ -10,7 +10,7 @@ use crate::codec::{FrameError, Row, Shape, quoted};
 pub(super) const WEBSOCKET: Row<Prefixed<WebSocket>> = Row {
     name: "websocket-frame",
     syntax: "websocket-frame",
-    frame: "a WebSocket frame as it stands, masked or not (the handshake comes before it: see the preset)",
+    frame: "a whole WebSocket frame, masked or not (for the handshake before it, see the preset)",
     examples: &["websocket-frame", "websocket-frame,max=200,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "websocket-frame",
@@ -21,7 +21,7 @@ pub(super) const WEBSOCKET: Row<Prefixed<WebSocket>> = Row {
 pub(super) const ZMTP: Row<Prefixed<Zmtp>> = Row {
     name: "zmtp-frame",
     syntax: "zmtp-frame",
-    frame: "a ZMTP 3 frame as it stands: flags, a length of 1 or 8 bytes, the body",
+    frame: "a whole ZMTP 3 frame: flags, a length of 1 or 8 bytes, the body",
     examples: &["zmtp-frame", "zmtp-frame,max=300"],
     keeps_boundaries: true,
     matches: |name| name == "zmtp-frame",
@@ -32,7 +32,7 @@ pub(super) const ZMTP: Row<Prefixed<Zmtp>> = Row {
 pub(super) const COAP: Row<Prefixed<Coap>> = Row {
     name: "coap-frame",
     syntax: "coap-frame",
-    frame: "a CoAP message over TCP as it stands: four bits of length or an escape, token, options, payload",
+    frame: "a whole CoAP message over TCP: four bits of length or an escape, token, options, payload",
     examples: &["coap-frame", "coap-frame,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "coap-frame",

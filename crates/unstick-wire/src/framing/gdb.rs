@@ -13,7 +13,7 @@ use crate::error::EncodeError;
 pub(super) const GDB: Row<Gdb> = Row {
     name: "gdb-packet",
     syntax: "gdb-packet",
-    frame: "$ and what comes before #, whose checksum is checked and stripped ($g is $g#67); or a +, a -, a 03 alone",
+    frame: "$ and the bytes before #; the checksum after # is checked and stripped ($g is $g#67); or a single +, - or 03",
     examples: &["gdb-packet", "gdb-packet,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "gdb-packet",

@@ -16,7 +16,7 @@ use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_MESSAGE_HEAD, MAX_OP
 pub(super) const HTTP: Row<Message> = Row {
     name: "http-message",
     syntax: "http-message[,body=none]",
-    frame: "an HTTP/1 request or response as it stands: head, empty line, then Content-Length bytes, chunks, or all up to the end; where only one direction is seen, body=none: all responses are replies to HEAD",
+    frame: "a whole HTTP/1 request or response: head, empty line, then Content-Length bytes, chunks, or everything up to the end; body=none: all responses are replies to HEAD, where only one direction is seen",
     examples: &["http-message", "http-message,body=none", "http-message,max=200"],
     keeps_boundaries: true,
     matches: |name| name == "http-message",
@@ -27,7 +27,7 @@ pub(super) const HTTP: Row<Message> = Row {
 pub(super) const SIP: Row<Message> = Row {
     name: "sip-message",
     syntax: "sip-message",
-    frame: "a SIP request or response as it stands, with Content-Length (or l); empty lines between two are passed over",
+    frame: "a whole SIP request or response, with Content-Length (or l); empty lines between two are skipped",
     examples: &["sip-message"],
     keeps_boundaries: true,
     matches: |name| name == "sip-message",
@@ -38,7 +38,7 @@ pub(super) const SIP: Row<Message> = Row {
 pub(super) const RTSP: Row<Message> = Row {
     name: "rtsp-message",
     syntax: "rtsp-message",
-    frame: "an RTSP request or response as it stands, or an interleaved frame: $, a channel, a length of 2 bytes, that many bytes",
+    frame: "a whole RTSP request or response, or an interleaved frame: $, a channel, a length of 2 bytes, that many bytes",
     examples: &["rtsp-message"],
     keeps_boundaries: true,
     matches: |name| name == "rtsp-message",
@@ -223,9 +223,9 @@ impl Head {
                 "both Transfer-Encoding and Content-Length are there: readers disagree on where the body ends",
             )),
             (Dialect::Http, _, Some(Coding::Chunked), _) => Ok(Stage::ChunkLine),
-            (Dialect::Http, Some(Start::Request), Some(Coding::Other), _) => Err(FrameError::broken(
-                "the last Transfer-Encoding of a request is not chunked: nothing says where it ends",
-            )),
+            (Dialect::Http, Some(Start::Request), Some(Coding::Other), _) => {
+                Err(FrameError::broken("the last Transfer-Encoding of a request is not chunked, so its end is unknown"))
+            }
             (_, _, _, Some(length)) => Ok(counted(length)),
             (Dialect::Http, Some(Start::Response(_)), _, None) => Ok(Stage::Rest),
             (Dialect::Sip, ..) => Err(FrameError::broken(
@@ -487,7 +487,7 @@ impl Codec for Message {
                 Ok(())
             }
             Ok(Some(end)) if end < message.len() => {
-                Err(EncodeError::unfit(format!("the message ends behind {end} bytes, and more follow")))
+                Err(EncodeError::unfit(format!("the message ends after {end} bytes, but more follow")))
             }
             Err(FrameError::Broken(what)) => {
                 Err(EncodeError::unfit(format!("not a message of {}: {what}", self.dialect.name())))

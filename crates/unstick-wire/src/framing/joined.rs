@@ -45,9 +45,7 @@ impl Joined {
             other => return Err(SpecError::new(format!("last={other}: full, empty, or a bit such as 0:80"))),
         };
         if part.align != 1 || !part.trailer.is_empty() || !part.keep && !part.head_known {
-            return Err(SpecError::new(
-                "last= goes with neither align= nor trailer=, and with header=strip only where off is 0",
-            ));
+            return Err(SpecError::new("last= excludes align= and trailer=, and needs off=0 with header=strip"));
         }
         let header = part.seen();
         if let Last::Bit(bit) = last
@@ -157,13 +155,11 @@ impl Codec for Joined {
                             (false, false) => {}
                             (true, false) => {
                                 return Err(EncodeError::unfit(
-                                    "the message goes on behind the part that says it is the last",
+                                    "the message continues after the part that is marked as the last",
                                 ));
                             }
                             (false, true) => {
-                                return Err(EncodeError::unfit(
-                                    "the message's last part does not say that it is the last",
-                                ));
+                                return Err(EncodeError::unfit("the message's last part is not marked as the last"));
                             }
                         }
                     }

@@ -13,7 +13,7 @@ use crate::limits::MAX_JSON_DEPTH;
 pub(super) const JSON: Row<Json> = Row {
     name: "json",
     syntax: "json",
-    frame: "one JSON value; blanks between values are passed over, LF is sent behind each",
+    frame: "one JSON value; blanks between values are skipped, and an LF is sent after each",
     examples: &["json", "json,max=20,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "json",
@@ -123,7 +123,7 @@ impl Codec for Json {
     }
 
     fn must_be_last(&self) -> Option<&'static str> {
-        Some("the blank behind a JSON value may come or not")
+        Some("the blank after a JSON value is optional")
     }
 
     fn can_resync(&self) -> bool {

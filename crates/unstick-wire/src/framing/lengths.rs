@@ -108,7 +108,7 @@ fn parse_integer(args: &mut Args<'_>) -> Result<AnyLength, SpecError> {
         "ne" => Endian::NATIVE,
         _ if width == 1 => Endian::Big,
         _ => {
-            return Err(SpecError::new(format!("`{name}` does not say in which order its bytes come"))
+            return Err(SpecError::new(format!("`{name}` needs a byte order"))
                 .with_hint(format!("write {name}be (network order), {name}le, or {name}ne (this machine's own)")));
         }
     };

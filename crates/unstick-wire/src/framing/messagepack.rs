@@ -9,7 +9,7 @@ use crate::error::EncodeError;
 pub(super) const MESSAGEPACK: Row<MessagePack> = Row {
     name: "messagepack-value",
     syntax: "messagepack-value",
-    frame: "a MessagePack value as it stands, with all that it holds (MessagePack-RPC, Fluentd)",
+    frame: "a whole MessagePack value, with everything nested in it (MessagePack-RPC, Fluentd)",
     examples: &["messagepack-value", "messagepack-value,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "messagepack-value",

@@ -13,7 +13,7 @@ use crate::error::{EncodeError, SpecError};
 pub(super) const MODBUS_RTU: Row<ModbusRtu> = Row {
     name: "modbus-rtu-frame",
     syntax: "modbus-rtu-frame:client|server",
-    frame: "an address, a function and what belongs to it, as long as the function says; a CRC-16 behind it is checked and stripped",
+    frame: "an address, a function and its data, whose length depends on the function; the CRC-16 after them is checked and stripped",
     examples: &[
         "modbus-rtu-frame:client",
         "modbus-rtu-frame:server",
@@ -114,14 +114,12 @@ impl ModbusRtu {
         let Some(&[_, function]) = input.get(..2) else { return Ok(None) };
         let extent = if self.server { answer(function) } else { request(function) };
         if let (0x2b, Some(kind)) = (function, input.get(2).filter(|kind| **kind != 0x0e)) {
-            return Err(FrameError::broken(format!("function 2b with {kind:02x} has no length that can be known")));
+            return Err(FrameError::broken(format!("function 2b with {kind:02x} has no known length")));
         }
         Ok(match extent {
             None => {
                 let who = if self.server { "a server's" } else { "a client's" };
-                return Err(FrameError::broken(format!(
-                    "{who} function {function:02x} has no length that can be known"
-                )));
+                return Err(FrameError::broken(format!("{who} function {function:02x} has no known length")));
             }
             Some(Extent::Fixed(length)) => Some(length),
             Some(Extent::Counted(at, width)) => {

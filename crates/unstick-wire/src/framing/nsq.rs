@@ -12,7 +12,7 @@ use crate::error::EncodeError;
 pub(super) const NSQ: Row<Nsq> = Row {
     name: "nsq-command",
     syntax: "nsq-command",
-    frame: "a line that ends in LF; behind PUB, MPUB, DPUB, IDENTIFY and AUTH a size of 4 bytes, stripped, and that many bytes",
+    frame: "a line that ends in LF; after PUB, MPUB, DPUB, IDENTIFY and AUTH a size of 4 bytes, which is stripped, and that many bytes",
     examples: &["nsq-command", "nsq-command,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "nsq-command",
@@ -84,7 +84,7 @@ impl Codec for Nsq {
             (Some(at), false) => Err(EncodeError::ContainsDelimiter { delimiter: "LF".into(), at }),
             (None, true) => Err(EncodeError::unfit_but(
                 "the command has a body, and none is there",
-                "it stands behind the line and LF; its size is written for it",
+                "the body comes after the line and LF; unstick writes its size",
             )),
         }
     }

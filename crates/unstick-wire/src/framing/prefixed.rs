@@ -108,7 +108,7 @@ fn check_kept<P: Prefix>(prefix: &P, message: &[u8]) -> Result<(), EncodeError> 
         Ok(Some((header, length))) => match message.len().checked_sub(header) {
             Some(here) if here as u64 == length => Ok(()),
             Some(here) => Err(EncodeError::unfit(format!(
-                "the message's own header announces {length} bytes behind it, and {here} are there"
+                "the message's own header announces {length} bytes after it, but {here} follow"
             ))),
             None => Err(EncodeError::unfit("the message ends inside its own header")),
         },

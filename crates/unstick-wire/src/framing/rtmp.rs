@@ -12,7 +12,7 @@ use crate::limits::MAX_RTMP_STREAMS;
 pub(super) const RTMP: Row<Rtmp> = Row {
     name: "rtmp-chunk",
     syntax: "rtmp-chunk",
-    frame: "a chunk of RTMP as it stands; its length follows from earlier headers of its chunk stream, and from Set Chunk Size",
+    frame: "a whole RTMP chunk; its length depends on earlier headers of its chunk stream, and on Set Chunk Size",
     examples: &["rtmp-chunk", "rtmp-chunk,max=100"],
     keeps_boundaries: true,
     matches: |name| name == "rtmp-chunk",
@@ -150,7 +150,9 @@ impl Codec for Rtmp {
         let taken = match chunk {
             Ok(Some(chunk)) if chunk.end == message.len() => self.clone().take(&chunk, message),
             Ok(_) => {
-                return Err(EncodeError::unfit("the message is not one chunk of RTMP, as long as its header says"));
+                return Err(EncodeError::unfit(
+                    "the message is not one RTMP chunk with the length that its header gives",
+                ));
             }
             Err(fault) => Err(fault),
         };

@@ -10,7 +10,7 @@ use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEADER_BLOCK};
 pub(super) const STOMP: Row<Stomp> = Row {
     name: "stomp-frame",
     syntax: "stomp-frame",
-    frame: "command and header lines, an empty line, content-length bytes or what comes before the zero byte that ends it",
+    frame: "a command, header lines, an empty line, then content-length bytes or all bytes before the final zero byte",
     examples: &["stomp-frame"],
     keeps_boundaries: true,
     matches: |name| name == "stomp-frame",

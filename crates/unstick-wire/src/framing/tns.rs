@@ -7,7 +7,7 @@ use crate::error::EncodeError;
 pub(super) const TNS: Row<Tns> = Row {
     name: "tns-packet",
     syntax: "tns-packet",
-    frame: "an Oracle Net packet as it stands; its length, which counts all of it, has 2 bytes, and 4 once both sides are at version 315",
+    frame: "a whole Oracle Net packet; its length counts the whole packet and has 2 bytes, or 4 once both sides use version 315",
     examples: &["tns-packet", "tns-packet,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "tns-packet",

@@ -9,7 +9,7 @@ use crate::error::EncodeError;
 pub(super) const TURN: Row<Turn> = Row {
     name: "turn-message",
     syntax: "turn-message",
-    frame: "a STUN message or TURN's ChannelData as it stands, told apart by their first two bits; ChannelData is padded to a multiple of 4, its padding stripped",
+    frame: "a whole STUN message or TURN ChannelData, distinguished by the first two bits; ChannelData is padded to a multiple of 4, and the padding is stripped",
     examples: &["turn-message", "turn-message,max=100,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "turn-message",

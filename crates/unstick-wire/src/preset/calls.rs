@@ -71,7 +71,7 @@ pub(super) const FAMILY: Family = Family {
             "varint",
         ),
         Preset::text("netstring", "netstrings", 0, "https://cr.yp.to/proto/netstrings.txt", "netstring"),
-        Preset::binary("websocket", "WebSocket frames, behind their handshake", 80, "RFC 6455 section 5.2", "delim:0d0a0d0a/websocket-frame"),
+        Preset::binary("websocket", "WebSocket frames, after the handshake", 80, "RFC 6455 section 5.2", "delim:0d0a0d0a/websocket-frame"),
         Preset::binary("coap", "CoAP over TCP and TLS", 5683, "RFC 8323 section 3.2", "coap-frame"),
         // Lines up to BEGIN; behind it headers in the byte order of their first letter, l or B.
         Preset::binary("dbus", "D-Bus", 0, "D-Bus specification, Authentication Protocol and Message Format", "fixed:1/crlf,until=424547494e/length:off=4,width=4,endian=0:08,adj=8,plus=12:4:1:8").answers("crlf,if=4f4b+44415441+52454a+4552524f52+4147524545,times=1000/length:off=4,width=4,endian=0:08,adj=8,plus=12:4:1:8"),

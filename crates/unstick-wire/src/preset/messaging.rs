@@ -57,7 +57,7 @@ pub(super) const FAMILY: Family = Family {
         // Most hosts want these two bytes; others `ascii:4`, a length that counts itself, or a TPDU behind it.
         Preset::binary(
             "iso8583",
-            "ISO 8583, behind a length of two bytes (some hosts: ascii:4)",
+            "ISO 8583, after a length of two bytes (some hosts: ascii:4)",
             0,
             "ISO 8583:1987; the length is each host's own",
             "u16be",

@@ -29,7 +29,7 @@ fn wrong_names_are_met_with_the_nearest() {
     refused("nonsense", "there is no framing", "`unstick framings` lists them");
     refused("", "a framing is missing", "such as");
     refused("line/", "a framing is missing", "such as");
-    refused("u32", "`u32` does not say in which order its bytes come", "write u32be");
+    refused("u32", "`u32` needs a byte order", "write u32be");
     refused("u12be", "8, 16, 24, 32, 40, 48, 56 or 64 bits", "");
     refused("u999999999999999999999999be", "bits", "");
 }

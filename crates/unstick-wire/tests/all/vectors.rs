@@ -332,9 +332,9 @@ fn modbus_rtu() {
     both_ways("modbus-rtu-frame:server", b"\x11\x83\x02", b"\x11\x83\x02\xc1\x34");
     let (client, server) = ("modbus-rtu-frame:client", "modbus-rtu-frame:server");
     refuses(client, b"\x02\x07\x41\x13", "a frame of function 07 ends in the CRC 4113, and its bytes make 4112");
-    refuses(client, b"\x02\x41", "a client's function 41 has no length that can be known");
-    refuses(client, b"\x02\x83", "a client's function 83 has no length that can be known");
-    refuses(server, b"\x02\x2b\x0d", "function 2b with 0d has no length that can be known");
+    refuses(client, b"\x02\x41", "a client's function 41 has no known length");
+    refuses(client, b"\x02\x83", "a client's function 83 has no known length");
+    refuses(server, b"\x02\x2b\x0d", "function 2b with 0d has no known length");
     refuses(server, b"\x02\x03\x02\0", "the stream ended 4 bytes into a 7-byte frame");
     refuses("modbus-rtu-frame:server,max=5", b"\x02\x03\x04", "over the limit of 5 bytes");
     cannot_send(client, b"\x02\x03\0\0\0", "a message of function 03 has 6 bytes here, and 5 are there");
@@ -446,7 +446,7 @@ fn lengths_in_text_behind_a_header_and_delimiters_that_are_kept() {
     assert_eq!(encode(&framing("delim:0d0a,keep"), ["one\r\n"]), b"one\r\n");
     for (spec, message, what) in [
         ("delim:0d0a,keep", "one", "the message does not end in CRLF, which is part of it"),
-        ("ascii:3,off=2,adj=1", "AB006hello\x03", "announces 7 bytes behind it, and 6 are there"),
+        ("ascii:3,off=2,adj=1", "AB006hello\x03", "announces 7 bytes after it, but 6 follow"),
         ("ascii:2,adj=-4", &"x".repeat(96), "96"),
         ("ascii:2,adj=4", "abc", "a message has at least 4 bytes here (adj)"),
     ] {

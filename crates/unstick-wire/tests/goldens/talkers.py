@@ -107,7 +107,7 @@ def stomp():
 
 
 def websocket():
-    g = Golden("websocket", "WebSocket frames, behind their handshake", "RFC 6455 sections 1.2, 5.2 and 5.7", "wsproto")
+    g = Golden("websocket", "WebSocket frames, after the handshake", "RFC 6455 sections 1.2, 5.2 and 5.7", "wsproto")
     client, server = FrameProtocol(True, []), FrameProtocol(False, [])
     asked = b"GET /chat HTTP/1.1\r\nHost: example.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     g.client(asked, "the handshake, by hand", head=0, tail=4)

@@ -111,7 +111,7 @@ fn not_opened(line: &SerialLine, error: Errno) -> Error {
         other => matches!(other, Errno::NXIO | Errno::NODEV | Errno::IO),
     };
     let hint = match error {
-        Errno::NOENT if has_settings => "settings stand behind a ?: serial:PATH?baud=115200,parity=even".to_owned(),
+        Errno::NOENT if has_settings => "write settings after a ?: serial:PATH?baud=115200,parity=even".to_owned(),
         _ if is_missing => "`ls /dev/serial/by-id` names the adapters that are plugged in".to_owned(),
         Errno::ACCESS | Errno::PERM => {
             format!(

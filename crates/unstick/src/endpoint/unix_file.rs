@@ -131,7 +131,7 @@ fn remove_stale(path: &Path, wanted: &SockAddr, options: &Options) -> Result<boo
     }
     let now = fs::symlink_metadata(path);
     if now.is_ok_and(|now| (now.dev(), now.ino()) == (found.dev(), found.ino())) {
-        options.tell(|| format!("{} was left behind by a listener that is gone: removed", path.display()));
+        options.tell(|| format!("removed {}, left by a listener that has ended", path.display()));
         // Where that is refused, binding says why.
         let _ = fs::remove_file(path);
     }
@@ -216,7 +216,9 @@ fn cannot_connect(at: &Address, name: &SocketName, error: io::Error) -> Error {
             Some(file) => what.with_hint(file),
             None => nothing_there(what),
         },
-        io::ErrorKind::PermissionDenied => what.with_hint("the permissions of the socket's file say who may connect"),
+        io::ErrorKind::PermissionDenied => {
+            what.with_hint("the permissions of the socket's file decide who may connect")
+        }
         _ => what,
     }
 }

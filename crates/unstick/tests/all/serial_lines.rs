@@ -217,7 +217,7 @@ fn what_is_no_serial_line_says_so() {
         assert!(error.is_unreachable());
         assert!(error.hint().unwrap().contains("ls /dev/serial/by-id"), "{error:?}");
         let error = open("serial:/dev/ttyNOWHERE,baud=9600").await;
-        assert!(error.hint().unwrap().contains("stand behind a ?"), "{error:?}");
+        assert!(error.hint().unwrap().contains("after a ?"), "{error:?}");
     });
 }
 

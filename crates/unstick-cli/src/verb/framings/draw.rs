@@ -103,7 +103,7 @@ fn explain(canvas: &mut Canvas, layout: &FrameLayout) {
         };
         canvas.wrapped(Ink::Faint, "  ", 2, &format!("^^ the length{order}{counts}"));
     } else if layout.message.is_none() {
-        canvas.line(Ink::Faint, "  The message stands in the frame in other bytes.");
+        canvas.line(Ink::Faint, "  The frame holds the message in other bytes.");
     }
 }
 

@@ -27,7 +27,9 @@ pub fn write(path: &Path, report: &Report) -> Result<()> {
                 let (headline, pattern) = (escaped(&finding.headline()), escaped(&finding.pattern));
                 xml += &format!(">\n    <failure message=\"{headline}\">{pattern}</failure>\n  </testcase>\n");
             }
-            None if *failed => xml += "><failure message=\"went otherwise than without cuts\"/></testcase>\n",
+            None if *failed => {
+                xml += "><failure message=\"the outcome differs from the runs without cuts\"/></testcase>\n"
+            }
             None => xml += "/>\n",
         }
     }

@@ -74,7 +74,7 @@ impl FromStr for Proxy {
             Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
                 return Err(wrong(format!("`{scheme}://` is not a known kind of proxy")));
             }
-            _ => return Err(wrong(format!("`{shown}` does not say what kind of proxy it is"))),
+            _ => return Err(wrong(format!("`{shown}` needs a scheme for the kind of proxy"))),
         };
         let (login, at) = match rest.rsplit_once('@') {
             Some((login, at)) => (

@@ -84,7 +84,7 @@ fn of_other(text: &str) -> String {
         "PathLenConstraintViolated"
         | "MaximumPathDepthExceeded"
         | "MaximumPathBuildCallsExceeded"
-        | "MaximumSignatureChecksExceeded" => "the chain of authorities behind it is too long".to_owned(),
+        | "MaximumSignatureChecksExceeded" => "its chain of authorities is too long".to_owned(),
         "NameConstraintViolation" | "MaximumNameConstraintComparisonsExceeded" => {
             "its authority may not sign for this name".to_owned()
         }
@@ -111,7 +111,7 @@ pub(super) fn of_alert(alert: AlertDescription) -> (String, Option<Help>) {
         Alert::CertificateUnknown => ("it does not accept the certificate", None),
         Alert::CertificateExpired => ("it considers the certificate expired", None),
         Alert::ProtocolVersion => ("it speaks another version of TLS", Some(Help::Hint("TLS 1.2 and 1.3 are spoken"))),
-        Alert::NoApplicationProtocol => ("it speaks none of the protocols that this end offers (ALPN)", None),
+        Alert::NoApplicationProtocol => ("it supports none of the protocols that this side offers (ALPN)", None),
         Alert::UnrecognisedName => ("it does not serve that name", Some(Help::Advice(Advice::SetServerName))),
         Alert::DecryptError => ("a signature in it is wrong", None),
         Alert::Unknown(code) => return (format!("it sent an unknown alert ({code})"), None),

@@ -80,7 +80,7 @@ impl WsOptions {
         let wrong = |what: String| Error::usage(what).with_hint("such as 'Authorization: Bearer 1234'");
         // What is in it may be a secret: no error repeats it.
         let (name, value) =
-            line.split_once(':').ok_or_else(|| wrong("a header line needs a colon behind its name".into()))?;
+            line.split_once(':').ok_or_else(|| wrong("a header line needs a colon after its name".into()))?;
         let value = value.trim();
         let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if name.is_empty() || !name.bytes().all(of_token) || value.chars().any(char::is_control) {
