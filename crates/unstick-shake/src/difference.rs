@@ -29,13 +29,13 @@ impl fmt::Display for Difference {
         match self {
             Self::Late => f.write_str("it hangs"),
             Self::Withheld => f.write_str("the answer comes only after the client's end"),
-            Self::Exit => f.write_str("the program ends otherwise"),
+            Self::Exit => f.write_str("the program ends differently"),
             Self::Output => f.write_str("the program prints something else"),
             Self::Connections => f.write_str("the number of connections differs"),
             Self::Bytes(Direction::ClientToServer) => f.write_str("the client sends something else"),
             Self::Bytes(Direction::ServerToClient) => f.write_str("the server answers something else"),
-            Self::Ending(Direction::ClientToServer) => f.write_str("the client's side ends otherwise"),
-            Self::Ending(Direction::ServerToClient) => f.write_str("the server's side ends otherwise"),
+            Self::Ending(Direction::ClientToServer) => f.write_str("the client's side ends differently"),
+            Self::Ending(Direction::ServerToClient) => f.write_str("the server's side ends differently"),
         }
     }
 }

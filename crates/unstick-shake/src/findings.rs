@@ -432,7 +432,7 @@ impl Trial {
                 again => again?,
             };
             if self.differences(&again).await?.is_empty() {
-                self.notes.push(format!("{} went otherwise, but not each time", suspect.case).into());
+                self.notes.push(format!("{} differed, but not each time", suspect.case).into());
                 return Ok(());
             }
         }

@@ -67,7 +67,7 @@ impl Trial {
         if !self.gone && otherwise > 0 {
             self.note_unrepeated(&suspect);
             self.doubts.push(format!(
-                "{} went otherwise in {otherwise} of {runs} runs, as by chance: that is no proof that the cut does it",
+                "{} differed in {otherwise} of {runs} runs, which may be chance: it does not prove that the cut is the cause",
                 suspect.case
             ).into());
         }

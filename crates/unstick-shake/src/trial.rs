@@ -214,7 +214,7 @@ impl Trial {
         if !self.expectation.learn(fresh) && !self.unsteady {
             self.unsteady = true;
             let note = format!(
-                "a later run without cuts went otherwise than the first ones ({what}): the server may limit connections or \
+                "a later run without cuts differed from the first ones ({what}): the server may limit connections or \
                  their rate, or run out of something"
             );
             self.doubts.push(Note::from(note).with_advice(Advice::OneCaseAtATime));

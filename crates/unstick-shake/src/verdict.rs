@@ -23,7 +23,7 @@ impl Trial {
             self.doubt_the_delivery(tally);
         }
         if self.skipped > 0 {
-            let why = "enough had gone otherwise, or too much time had gone";
+            let why = "enough cases had failed, or they had taken too much time";
             self.doubts.push(format!("{} planned cases were not tried: {why}", self.skipped).into());
         }
         let verdict = match self.findings.is_empty() {
@@ -62,7 +62,7 @@ impl Trial {
             (0, _) => format!("{why} during the runs without cuts"),
             (planned, []) => format!("{why} after {} of {} cases", self.done, planned.max(self.done)),
             (planned, open) => format!(
-                "{why} after {} of {} cases; {} went otherwise and were not tried again: {}{}",
+                "{why} after {} of {} cases; {} differed and were not tried again: {}{}",
                 self.done,
                 planned.max(self.done),
                 open.len(),
@@ -89,10 +89,10 @@ impl Trial {
             // A service may panic on bytes that it does not accept.
             Subject::Service { .. } => return,
             Subject::Pipes { .. } => match exit {
-                Some(exit) => {
-                    format!("the program {exit} without an answer{said}: is its command right, and what it is sent?")
-                        .into()
-                }
+                Some(exit) => format!(
+                    "the program {exit} without an answer{said}: check its command, and the messages that it is sent"
+                )
+                .into(),
                 None => "the program printed nothing, so nothing was compared: send it what it answers to, and let it \
                          print what it understood"
                     .into(),

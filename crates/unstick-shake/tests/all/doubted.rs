@@ -335,7 +335,7 @@ async fn a_limit_of_connections_is_no_finding() {
             let _ = stream.read_exact(&mut asked).and_then(|()| stream.write_all(&asked));
         });
         let report = Shake::server(*b"123456789", address).run().await.unwrap();
-        doubts(&report, "a later run without cuts went otherwise than the first ones");
+        doubts(&report, "a later run without cuts differed from the first ones");
     }
 }
 
