@@ -54,9 +54,9 @@ fn decode_error(py: Python<'_>, error: &wire::DecodeError, pending: &[u8]) -> Py
 
 // ---- framings ----
 
-/// How the messages of a stream are told apart, by a spec such as ``u32be``, ``line``, ``struct:!I`` or ``http``.
+/// Where messages begin and end in a stream, given by a spec such as ``u32be``, ``line``, ``struct:!I`` or ``http``.
 ///
-/// ``unstick framings`` lists all specs. Raises :class:`SpecError` for one that means nothing.
+/// ``unstick framings`` lists all specs. Raises :class:`SpecError` for an invalid one.
 #[pyclass(frozen, module = "unstick", eq, hash)]
 #[derive(PartialEq, Eq, Hash)]
 struct Framing {
@@ -65,7 +65,7 @@ struct Framing {
     inner: Parsed,
 }
 
-/// Equal where the spec is.
+/// Framings are equal if their specs are.
 struct Parsed(wire::Framing);
 
 impl PartialEq for Parsed {
@@ -118,13 +118,13 @@ impl Framing {
         &self.spec
     }
 
-    /// Whether messages arrive as they were sent: not so for ``raw`` and ``gap``.
+    /// Whether the framing keeps message boundaries. ``raw`` and ``gap`` do not.
     #[getter]
     fn keeps_boundaries(&self) -> bool {
         self.inner.0.keeps_boundaries()
     }
 
-    /// The framing of what a ``"client"`` or a ``"server"`` sends: they differ for presets such as ``http``.
+    /// The framing of the direction that a ``"client"`` or a ``"server"`` sends. They differ for presets such as ``http``.
     fn sent_by(&self, role: &str) -> PyResult<Self> {
         let role = Role::parse(role)?;
         let inner = Parsed(self.inner.0.sent_by(role.wire()));
@@ -138,14 +138,14 @@ impl Framing {
 
     /// A new :class:`Encoder` for one direction of one stream.
     ///
-    /// Raises :class:`SpecError` where the spec can only be read.
+    /// Raises :class:`SpecError` if the spec can only be decoded.
     fn encoder(&self, py: Python<'_>) -> PyResult<Encoder> {
         let inner = self.inner.0.encoder().map_err(|error| spec_error(py, &error))?;
         Ok(Encoder { inner, frame: Vec::new() })
     }
 
-    /// The encoder of what ``role`` sends and the decoder of what the other side does, in one conversation: under ``http``
-    /// the decoder knows that the answer to a HEAD request has no body.
+    /// The encoder for the direction that ``role`` sends, and the decoder for the other one, of one conversation: with ``http``
+    /// the decoder knows that the response to a HEAD request has no body.
     fn conversation(&self, py: Python<'_>, role: &str) -> PyResult<(Encoder, Decoder)> {
         let role = Role::parse(role)?;
         let (sent, received) = (self.inner.0.sent_by(role.wire()), self.inner.0.sent_by(role.other().wire()));
@@ -167,18 +167,18 @@ impl Framing {
 
 /// Finds the messages in one direction of one stream, however its bytes are cut. Does no I/O.
 ///
-/// Memory grows with what has arrived, never with what a header announces. After an error the boundaries are lost, and
-/// every later call raises the same error.
+/// Its memory grows with the bytes that have arrived, never with the length that a header announces. After an error the
+/// boundaries are lost, and every later call raises the same error.
 #[pyclass(module = "unstick")]
 struct Decoder(wire::Decoder);
 
 #[pymethods]
 impl Decoder {
-    /// Takes the next bytes of the stream, and returns the messages that are whole now, in order.
+    /// Takes the next bytes of the stream, and returns the messages that are now whole, in order.
     ///
-    /// Takes ``bytes`` without a copy of its own; other objects with a buffer are copied once.
+    /// Reads ``bytes`` in place; copies other buffer objects once.
     ///
-    /// Where the bytes break the framing, the messages before them come first, and the next step of the iteration raises
+    /// If the bytes break the framing, the iteration yields the messages before them, and its next step raises
     /// :class:`FramingError` or :class:`MessageTooLong`.
     fn feed<'py>(&mut self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if let Ok(bytes) = data.cast::<PyBytes>() {
@@ -191,21 +191,21 @@ impl Decoder {
         self.messages(py)
     }
 
-    /// Says that the stream has ended, and returns the messages that its end makes whole.
+    /// Takes the end of the stream, and returns the messages that the end completes.
     ///
-    /// Raises :class:`IncompleteMessage` where it ended inside a message; its ``pending`` is what had arrived of it.
+    /// Raises :class:`IncompleteMessage` if it ended inside a message; ``pending`` holds the bytes of it that had arrived.
     fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.0.finish();
         self.messages(py)
     }
 
-    /// What has arrived of a message that is not whole yet.
+    /// The bytes that have arrived of an incomplete message.
     #[getter]
     fn pending<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.0.pending())
     }
 
-    /// Messages that were passed over because they were too long (``oversize=discard``).
+    /// Number of messages that were discarded because they were too long (``oversize=discard``).
     #[getter]
     fn discarded(&self) -> u64 {
         self.0.discarded()
@@ -255,7 +255,7 @@ impl Messages {
 
 // ---- encoding ----
 
-/// Makes frames of messages, for one direction of one stream. Does no I/O.
+/// Encodes messages as frames, for one direction of one stream. Does no I/O.
 #[pyclass(module = "unstick")]
 struct Encoder {
     inner: wire::Encoder,
@@ -270,7 +270,7 @@ const KEPT: usize = 64 << 10;
 impl Encoder {
     /// The bytes of ``message`` on the wire.
     ///
-    /// Raises :class:`MessageError` where the framing cannot carry it unchanged: it is too long, or contains its own
+    /// Raises :class:`MessageError` if the framing cannot carry it unchanged: it is too long, or contains the
     /// delimiter. The next message can be encoded.
     fn encode<'py>(&mut self, py: Python<'py>, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         self.frame.clear();
@@ -278,7 +278,7 @@ impl Encoder {
         Ok(self.taken(py))
     }
 
-    /// The bytes of several messages on the wire, all or none: where one cannot be carried, :class:`MessageError` is raised.
+    /// The bytes of several messages on the wire, all or none: raises :class:`MessageError` if one of them cannot be carried.
     fn encode_all<'py>(&mut self, py: Python<'py>, messages: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         self.frame.clear();
         for message in messages.try_iter()? {

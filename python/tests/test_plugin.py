@@ -97,7 +97,7 @@ def test_a_parser_that_is_broken(pytester):
     """)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*BROKEN: other messages when the bytes come as cut@1", "*o | ne*", "*takes each piece*"])
+    result.stdout.fnmatch_lines(["*BROKEN: the messages differ when the bytes arrive as cut@1", "*o | ne*", "*takes each piece*"])
 
 
 def test_a_bridge_records_what_passes_and_injects_faults(bridge):
