@@ -121,22 +121,27 @@ impl Table {
 
 #[cfg(not(target_os = "linux"))]
 impl Table {
+    /// Fails: only Linux has this table.
     pub fn open() -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Returns `None`: the state of the socket is unknown here.
     pub fn connected(&self, _local: SocketAddr, _remote: SocketAddr) -> io::Result<Option<Seen>> {
         Ok(None)
     }
 
+    /// Fails: only Linux has this table.
     pub fn is_listening(&self, _at: SocketAddr) -> io::Result<bool> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Fails: only Linux has this table.
     pub fn exchange(&self, _request: &[u8], _reply: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Fails: only Linux has this table.
     pub fn backlog(&self, _at: SocketAddr) -> io::Result<Option<u32>> {
         Err(io::ErrorKind::Unsupported.into())
     }
