@@ -344,18 +344,18 @@ fn peers(recipients: &Recipients) -> String {
 fn help() -> String {
     let texts = [
         ("text", "send text to the peer that the prompt names"),
-        ("@2 text", "send text to peer 2, this once; @all text sends it to every peer"),
+        ("@2 text", "send text to peer 2 only; @all text: to all"),
         ("//text @@text", "send a text that begins with / or @"),
     ];
     let keys = [
         ("^R", "search the lines typed before"),
-        ("^D", "end the input, and wait for the other side to end"),
-        ("^C", "discard the typed line; end the program if there is none"),
+        ("^D", "end the input, wait for the peer to end"),
+        ("^C", "discard the line; if empty, end the program"),
     ];
     let plain = |(written, does): (&str, &'static str)| (written.to_owned(), does);
-    let commands = COMMANDS.iter().map(|command| (format!("{}{}", command.written, command.more), command.does));
+    let commands = COMMANDS.iter().map(|command| (command.written.to_owned(), command.does));
     let lines = texts.map(plain).into_iter().chain(commands).chain(keys.map(plain));
-    lines.map(|(written, does)| format!("{written:<24} {does}\n")).collect()
+    lines.map(|(written, does)| format!("{written:<15} {does}\n")).collect()
 }
 
 /// Reads a file's content.
@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn the_help_says_that_a_close_takes_a_code() {
         let help = help();
-        assert!(help.contains("/close 2 [CODE [REASON]] closes peer 2; CODE is WebSocket's\n"), "{help}");
+        assert!(help.contains("/close 2        close peer 2; WebSocket: /close 2 4000 bye\n"), "{help}");
     }
 
     fn recipients(peers: &[PeerId]) -> Recipients {
