@@ -131,7 +131,7 @@ fn fault(word: &str) -> Result<Fault, SpecError> {
 fn misplaced(word: &str, part: &str, name: &str) -> SpecError {
     let error = SpecError::new(format!("`{part}` has no meaning in `{word}`"));
     match NAMES.iter().any(|(fault, ..)| *fault == name) {
-        true => error.with_hint("between two faults stands a blank"),
+        true => error.with_hint("separate two faults with a blank"),
         false => error.with_hint("after=N lets N messages or bytes pass first; reorder takes gap=N; each once"),
     }
 }

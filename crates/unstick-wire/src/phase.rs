@@ -41,7 +41,7 @@ impl BytePattern {
     /// `HEX[+HEX ...]`, or `OFFSET:HEX[+HEX ...]`.
     fn parse(key: &str, text: &str) -> Result<Self, SpecError> {
         let wrong =
-            || SpecError::new(format!("{key}={text}: bytes in hexadecimal, such as 53+4e, or behind an offset, 1:15"));
+            || SpecError::new(format!("{key}={text}: bytes in hexadecimal, such as 53+4e, or after an offset, 1:15"));
         let (offset, runs) = text.split_once(':').unwrap_or(("0", text));
         let offset =
             quantity::parse_number(offset).filter(|offset| *offset <= limits::MAX_LENGTH_OFFSET).ok_or_else(wrong)?;

@@ -365,14 +365,12 @@ fn unknown(text: &str) -> Option<Error> {
             host if host.contains(':') => format!("write {scheme}://{host}"),
             _ => format!("write {scheme}://HOST:PORT"),
         },
-        "wss+unix" => format!("write ws+unix:{rest}; what stays on this machine goes without TLS"),
+        "wss+unix" => format!("write ws+unix:{rest}; connections on this machine use no TLS"),
         "unix+ws" | "unix-ws" => format!("write ws+unix:{rest}"),
         _ if serial::meant(rest).is_some() => {
             format!("a serial line is written {}", serial::meant(rest).unwrap_or_default())
         }
-        _ if rest.starts_with('/') => {
-            "unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path".to_owned()
-        }
+        _ if rest.starts_with('/') => "put unix:, unix-dgram: or unix-seqpacket: before the socket's path".to_owned(),
         _ => return None,
     };
     Some(Error::usage(format!("`{scheme}:` is not a transport")).with_hint(hint))
@@ -455,7 +453,7 @@ fn host_port(text: &str) -> Result<HostPort> {
         Some(None) => return Err(Error::usage(format!("`{text}` has a `[` without its `]`"))),
         None if host.contains(':') => {
             return Err(Error::usage(format!("`{text}` has more than one `:`"))
-                .with_hint("an IPv6 address goes in brackets: [::1]:8080"));
+                .with_hint("put an IPv6 address in brackets: [::1]:8080"));
         }
         // The system would read it as an IPv4 address in one number: 8080 as 0.0.31.144.
         None if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -497,7 +495,7 @@ mod tests {
     #[test]
     fn wrong_addresses_say_what_is_wrong() {
         assert_eq!(shown("localhost"), "`localhost` has no port (write localhost:PORT, or just PORT)");
-        assert_eq!(shown("::1:80"), "`::1:80` has more than one `:` (an IPv6 address goes in brackets: [::1]:8080)");
+        assert_eq!(shown("::1:80"), "`::1:80` has more than one `:` (put an IPv6 address in brackets: [::1]:8080)");
         assert_eq!(shown("host:http"), "`http` is not a port (a port is a number from 0 to 65535)");
         let number = "`8080` in `8080:8081` is a number, not a host \
                       (write HOST:PORT with a name or an address such as 127.0.0.1, or just PORT)";
@@ -510,7 +508,7 @@ mod tests {
         assert_eq!(shown("ws:80"), "tcp://ws:80", "a host may be called that");
         assert_eq!(
             shown("unixgram:/x"),
-            "`unixgram:` is not a transport (unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path)"
+            "`unixgram:` is not a transport (put unix:, unix-dgram: or unix-seqpacket: before the socket's path)"
         );
         assert_eq!(shown("exec://bin/ls"), "exec: takes a command, and no // in front of it (write exec:bin/ls)");
         assert_eq!(shown("[::1:80"), "`[::1:80` has a `[` without its `]` ()");

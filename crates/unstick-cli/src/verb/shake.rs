@@ -95,12 +95,12 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
             let address = target::find(args, &target.address).await?;
             match (args.command.is_empty(), sends) {
                 (false, true) => {
-                    return Err(Error::usage("a client and --send: one of them speaks to the server")
-                        .with_hint("leave out --send, or the command behind --"));
+                    return Err(Error::usage("a client command and --send exclude each other")
+                        .with_hint("leave out --send, or the command after --"));
                 }
                 (true, false) => {
                     return Err(Error::usage("nothing is sent to the server")
-                        .with_hint("give the client's command behind --, or --send TEXT, or --send-file PATH"));
+                        .with_hint("give the client's command after --, or --send TEXT, or --send-file PATH"));
                 }
                 (true, true) => Shake::server(first, address),
                 (false, false) => Shake::client(&args.command, address),
@@ -178,7 +178,7 @@ fn tell(bar: &ProgressBar, progress: &Progress) {
     let stage = progress.stage.map_or("runs without cuts".to_owned(), |stage| stage.to_string());
     bar.set_message(match progress.suspects {
         0 => stage,
-        suspects => format!("{stage}; {suspects} went otherwise"),
+        suspects => format!("{stage}; {suspects} differed"),
     });
 }
 

@@ -60,7 +60,7 @@ fn an_option_of_another_verb_is_passed_over_and_one_of_none_is_refused() {
     for (file, said) in [
         ("--colr=always", "1: no verb has an option --colr\n  hint: --no-config leaves the file out\n"),
         ("\n\n--deadline", "3: --deadline needs a value\n"),
-        ("# x\n-x yes", "2: -x takes no value, and `yes` stands behind it\n"),
+        ("# x\n-x yes", "2: -x takes no value, but `yes` follows it\n"),
         ("u32be", "1: `u32be` is not an option\n  hint: a line is one option, such as --color=never or -f u32be\n"),
         ("--\n", "1: `--` is not an option\n"),
         ("--help", "1: no verb has an option --help\n"),

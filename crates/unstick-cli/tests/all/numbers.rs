@@ -75,7 +75,7 @@ fn a_plus_is_refused_in_commands_too() {
     let mut terminal = Terminal::unstick(&["listen", "127.0.0.1:0"], 100);
     terminal.shows("listening on");
     terminal.types("/close +1\r");
-    terminal.shows("/close +1: not a peer's number");
+    terminal.shows("/close +1: that is not a peer's number");
     terminal.types("/to +1\r");
     terminal.shows("/to needs a peer");
 }

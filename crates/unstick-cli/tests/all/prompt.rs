@@ -130,7 +130,7 @@ fn a_choice_of_addressee_holds() {
     let (mut terminal, port) = listen(&[]);
     let [mut one, mut two] = join(&terminal, port);
     terminal.types("/to 2\r");
-    terminal.ends_with(&["every line goes there from now on; /to last returns to the peer that sent last", "to 2>"]);
+    terminal.ends_with(&["every line goes there now; /to last: the peer that sent last", "to 2>"]);
     one.says("me!\n");
     terminal.ends_with(&["1> me!", "to 2>"]);
     terminal.types("/to all\r");
@@ -429,7 +429,7 @@ fn commands() {
     terminal.shows("(closed from here)");
     terminal.types("/nonsense\r");
     terminal.ends_with(&[
-        "error: there is no command /nonsense: /help lists the commands",
+        "error: no command /nonsense: /help lists the commands",
         "  hint: to send this line as text, type //nonsense",
         "to 1>",
     ]);

@@ -100,9 +100,9 @@ fn an_interrupted_run_leaves_no_program_behind() {
 #[test]
 fn wrong_use_is_one_sentence_and_a_hint() {
     for (arguments, sentence, hint) in [
-        (&["--to", ":1"][..], "nothing is sent to the server", "give the client's command behind --"),
+        (&["--to", ":1"][..], "nothing is sent to the server", "give the client's command after --"),
         (&["--to", ":0", "--send", "x"], "no server listens on port 0", "with --start it gives each start a free port"),
-        (&["--to", ":1", "--send", "x", "--", "true"], "a client and --send", "leave out --send"),
+        (&["--to", ":1", "--send", "x", "--", "true"], "a client command and --send", "leave out --send"),
         (&["--to", "udp://:1", "--send", "x"], "shake cuts streams", "--to HOST:PORT"),
         (&["--to", ":1", "--send", "x", "--case", "cut@1"], "`cut@1` is neither a cut nor a join", "c2s:cut@17"),
         (&["--stdio", "--", "cat"], "nothing is sent, so nothing can be cut", "--send TEXT"),

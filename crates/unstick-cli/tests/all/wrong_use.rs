@@ -18,19 +18,15 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["lisen", ":1"], "`lisen` is not a verb of unstick", "did you mean `listen`?"),
     (&["8080"], "`8080` is not a verb of unstick", "unstick --help lists the verbs"),
     (&["generate", "pdf"], "generate does not know `pdf`", "unstick generate --help lists its options"),
-    (
-        &["-v", "listen", ":1"],
-        "-v stands where a verb belongs",
-        "options stand behind the verb, as in unstick listen -v",
-    ),
-    (&["-l", "8080"], "-l stands where a verb belongs", "write unstick listen 8080"),
-    (&["-u", "host", "53"], "-u stands where a verb belongs", "write unstick connect udp://host:53"),
+    (&["-v", "listen", ":1"], "-v comes before the verb", "options come after the verb, as in unstick listen -v"),
+    (&["-l", "8080"], "-l comes before the verb", "write unstick listen 8080"),
+    (&["-u", "host", "53"], "-u comes before the verb", "write unstick connect udp://host:53"),
     (
         &["--json", "8080"],
-        "--json stands where a verb belongs",
-        "options stand behind the verb, as in unstick listen ADDRESS --json",
+        "--json comes before the verb",
+        "options come after the verb, as in unstick listen ADDRESS --json",
     ),
-    (&["--bogus"], "--bogus stands where a verb belongs", "unstick --help lists the verbs"),
+    (&["--bogus"], "--bogus comes before the verb", "unstick --help lists the verbs"),
     (&["help", "--help"], "`--help` is not a verb of unstick", "unstick --help lists the verbs"),
     (&["help", "lisen"], "`lisen` is not a verb of unstick", "unstick --help lists the verbs"),
     (&["proxy", ":1"], "`proxy` is not a verb of unstick", "write unstick listen ADDRESS --to ADDRESS"),
@@ -72,7 +68,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (
         &["connect", "::1:80"],
         "`::1:80` has more than one `:`",
-        concat!("an IPv6 address goes in brackets: [::1]", ":8080"),
+        concat!("put an IPv6 address in brackets: [::1]", ":8080"),
     ),
     (&["connect", "http://x:1"], "`http://` is not a transport", "tcp:// speaks TCP, ws:// WebSocket"),
     (&["connect", "https://x:1"], "`https://` is not a transport", "tls:// speaks TLS, wss:// WebSocket inside it"),
@@ -84,7 +80,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (
         &["connect", "unixgram:/x"],
         "`unixgram:` is not a transport",
-        "unix:, unix-dgram: or unix-seqpacket: stand in front of a socket's path",
+        "put unix:, unix-dgram: or unix-seqpacket: before the socket's path",
     ),
     (
         &["listen", "ws://:0/a?b=c"],
@@ -129,16 +125,16 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (
         &["connect", ":80", ":81"],
         "`:80 :81` is not an address",
-        "one address is enough; --to :81 passes on there what comes here",
+        "give one address; --to :81 makes a bridge to the other",
     ),
     (
         &["listen", "127.0.0.1:0", "--to", "localhost", "80"],
         "`127.0.0.1:0 80` is not an address",
-        "write HOST:PORT or HOST PORT; behind --to, HOST:PORT",
+        "write HOST:PORT or HOST PORT; after --to, HOST:PORT",
     ),
     (&["listen", "-"], "a client cannot connect to standard input", "use connect -"),
-    (&["connect", "-"], ASIDE, "it takes --send, --echo, --reply or --each"),
-    (&["connect", "-", "--echo", "--json"], ASIDE, "it takes --send, --echo, --reply or --each"),
+    (&["connect", "-"], ASIDE, "use it with --send, --echo, --reply or --each"),
+    (&["connect", "-", "--echo", "--json"], ASIDE, "use it with --send, --echo, --reply or --each"),
     (
         &["ask", "-", "hi"],
         "ask prints the reply on standard output, and with - that is the connection",
@@ -192,7 +188,7 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["connect", ":1", "--proxy", "x:1"],
-        "`x:1` does not say what kind of proxy it is",
+        "`x:1` needs a scheme for the kind of proxy",
         "such as socks5://HOST:1080 or http://HOST:3128",
     ),
     (

@@ -400,7 +400,7 @@ fn wrong_specs_say_what_is_wrong() {
     );
     assert_eq!(
         wrong("loss=1%,dup=2%"),
-        "`dup=2%` has no meaning in `loss=1%,dup=2%` (between two faults stands a blank)"
+        "`dup=2%` has no meaning in `loss=1%,dup=2%` (separate two faults with a blank)"
     );
     assert!(wrong("stall=1s,after=1,after=2").starts_with("`after=2` has no meaning in "));
     assert_eq!(wrong("reorder=1%,gap=x"), "`gap=x` is not a number (such as gap=3)");

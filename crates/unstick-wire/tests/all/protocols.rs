@@ -52,7 +52,7 @@ fn http_that_readers_would_disagree_on_is_refused() {
     refused("POST / HTTP/1.1\r\nContent-Length: +5", "Content-Length \"+5\" is not a length");
     refused("POST / HTTP/1.1\r\nContent-Length: ", "is not a length");
     refused("POST / HTTP/1.1\r\nContent-Length : 5", "is not a header line");
-    refused("POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip", "is not chunked: nothing says where it ends");
+    refused("POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip", "is not chunked, so its end is unknown");
     refused("POST / HTTP/1.1\r\n folded: 5", "is not a header line");
     refused("POST / HTTP/1.1\r\nX: a\rb", "holds a CR that is not its end");
     refused("HTTP/1.1 OK", "\"HTTP/1.1 OK\" is not a start line of HTTP");
@@ -81,7 +81,7 @@ fn http_that_readers_would_disagree_on_is_refused() {
         b"GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\nhi",
         "announces 40 bytes in all, and 39 are there",
     );
-    cannot_send("http-message", b"GET / HTTP/1.1\r\n\r\nGET", "ends behind 18 bytes, and more follow");
+    cannot_send("http-message", b"GET / HTTP/1.1\r\n\r\nGET", "ends after 18 bytes, but more follow");
     cannot_send("http-message", b"hello\r\n\r\n", "not a message of HTTP: \"hello\" is not a start line");
     cannot_send("http-message", b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n", "chunks do not end");
     cannot_send("http-message", b"\r\nGET / HTTP/1.1\r\n\r\n", "begins with no start line");
@@ -223,7 +223,7 @@ fn adb_answers_in_words_and_lengths() {
     refuses("adb-reply", b"STAT", "\"STAT\" is neither a length nor OKAY or FAIL");
     refuses("adb-reply", b"FAIL-001", "\"-001\" is neither");
     refuses("adb-reply", b"FAIL0004oo", "the stream ended 10 bytes into a 12-byte frame");
-    cannot_send("adb-reply", b"OKAY0029", "announces 0 bytes behind it, and 4 are there");
+    cannot_send("adb-reply", b"OKAY0029", "announces 0 bytes after it, but 4 follow");
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn cbor_items_are_whole_whatever_they_hold() {
     // Appendix C: simple values under 32 have one byte.
     refuses("cbor-item", b"\xf8\x1f", "f81f is not a simple value of CBOR");
     both_ways("cbor-item", b"\xf8\x20", b"\xf8\x20");
-    refuses("cbor-item", b"\xbf\x01\xff", "ff ends a CBOR map behind a key without a value");
+    refuses("cbor-item", b"\xbf\x01\xff", "ff ends a CBOR map after a key without a value");
     refuses("cbor-item", b"\x5f\x61a\xff", "\"a\" stands where a piece of a CBOR string belongs");
     refuses("cbor-item", b"\x5f\x5f\xff\xff", "\"_\" stands where a piece of a CBOR string belongs");
     refuses("cbor-item", b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff", "over the limit of 16 MiB");
@@ -321,7 +321,7 @@ fn rtmp_chunks_are_as_long_as_was_told_before() {
     refuses("rtmp-chunk", b"\x83\0\0\x01", "chunk stream 3 begins with a header that leaves out its length");
     refuses("rtmp-chunk", b"\xc0\x06", "chunk stream 70 begins");
     refuses("rtmp-chunk", &first[..50], "the stream ended 50 bytes into a 140-byte frame");
-    cannot_send("rtmp-chunk", &longer, "not one chunk of RTMP, as long as its header says");
+    cannot_send("rtmp-chunk", &longer, "not one RTMP chunk with the length that its header gives");
     cannot_send("rtmp-chunk", b"\xc3", "chunk stream 3 begins with a header");
     cannot_send("rtmp-chunk", &set(3), "chunks of 3 bytes");
 }

@@ -184,14 +184,14 @@ async fn the_protocol_is_agreed_on_or_there_is_none() {
     }
     client.tls.protocols = vec!["smtp".to_owned()];
     let error = open(&address, &client).await.unwrap_err();
-    assert!(error.to_string().contains("it speaks none of the protocols that this end offers (ALPN)"), "{error}");
+    assert!(error.to_string().contains("it supports none of the protocols that this side offers (ALPN)"), "{error}");
     assert!(
         listener
             .accept()
             .await
             .unwrap_err()
             .to_string()
-            .contains("speaks none of the protocols that this end offers (ALPN)")
+            .contains("supports none of the protocols that this side offers (ALPN)")
     );
 }
 

@@ -46,25 +46,18 @@ impl Wrong {
 pub(super) struct CommandHelp {
     pub(super) name: &'static str,
     pub(super) written: &'static str,
-    /// What may follow the command, for help.
-    pub(super) more: &'static str,
     pub(super) does: &'static str,
 }
 
 /// Every command, in the order of the help.
 pub(super) const COMMANDS: [CommandHelp; 7] = [
-    CommandHelp { name: "to", written: "/to 2", more: "", does: "send to peer 2 from now on; /to all, /to last" },
-    CommandHelp { name: "peers", written: "/peers", more: "", does: "list the peers" },
-    CommandHelp { name: "hex", written: "/hex 00 0a ff", more: "", does: "send these bytes as one message" },
-    CommandHelp { name: "file", written: "/file PATH", more: "", does: "send the content of a file as one message" },
-    CommandHelp {
-        name: "close",
-        written: "/close 2",
-        more: " [CODE [REASON]]",
-        does: "close the connection to peer 2; CODE is for WebSocket",
-    },
-    CommandHelp { name: "help", written: "/help", more: "", does: "list the commands" },
-    CommandHelp { name: "quit", written: "/quit", more: "", does: "end the program, as ^C does" },
+    CommandHelp { name: "to", written: "/to 2", does: "send to peer 2 (or all, last) from now on" },
+    CommandHelp { name: "peers", written: "/peers", does: "list the peers" },
+    CommandHelp { name: "hex", written: "/hex 00 0a ff", does: "send these bytes as one message" },
+    CommandHelp { name: "file", written: "/file PATH", does: "send the content of a file as one message" },
+    CommandHelp { name: "close", written: "/close 2", does: "close peer 2; WebSocket: /close 2 4000 bye" },
+    CommandHelp { name: "help", written: "/help", does: "list the commands" },
+    CommandHelp { name: "quit", written: "/quit", does: "end the program, as ^C does" },
 ];
 
 /// Parses a line.
@@ -133,7 +126,7 @@ fn parse_command(command: &str) -> Result<PromptCommand, Wrong> {
         "peers" => Ok(PromptCommand::Peers),
         "help" | "?" => Ok(PromptCommand::Help),
         "quit" => Ok(PromptCommand::Quit),
-        _ => Err(Wrong::new(format!("there is no command /{name}: /help lists the commands"), escaped_hint(command))),
+        _ => Err(Wrong::new(format!("no command /{name}: /help lists the commands"), escaped_hint(command))),
     }
 }
 
@@ -215,12 +208,9 @@ mod tests {
         assert_eq!(wrong("/file"), "/file needs a path; type /file notes.txt");
         assert_eq!(wrong("/close bob"), "/close bob: that is not a peer's number; /peers lists the numbers");
         let hint = "to send this line as text, type //etc/passwd is a file";
-        assert_eq!(
-            wrong("/etc/passwd is a file"),
-            format!("there is no command /etc/passwd: /help lists the commands; {hint}")
-        );
+        assert_eq!(wrong("/etc/passwd is a file"), format!("no command /etc/passwd: /help lists the commands; {hint}"));
         assert_eq!(wrong("/quit now"), "/quit takes no argument; to send this line as text, type //quit now");
-        assert_eq!(wrong("/"), "there is no command /: /help lists the commands; to send this line as text, type //");
+        assert_eq!(wrong("/"), "no command /: /help lists the commands; to send this line as text, type //");
     }
 
     #[test]

@@ -268,7 +268,7 @@ impl Reader {
             return self.wrong(&no_such_peer(peer));
         }
         if choice != Choice::Latest && !std::mem::replace(&mut self.explained, true) {
-            return self.reply("every line goes there from now on; /to last returns to the peer that sent last\n");
+            return self.reply("every line goes there now; /to last: the peer that sent last\n");
         }
         Step::Done
     }

@@ -75,7 +75,7 @@ const PROMPT: &[(&str, &str)] = &[
     ("/help, /quit", "list the commands; end the program"),
     (
         "^D, ^C",
-        "end the input, and wait for the other side to end; discard the typed line, or end the program if there is none",
+        "end the input, and wait for the other side to end; discard the typed line, or end the program if the line is empty",
     ),
 ];
 
@@ -102,7 +102,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "SSLKEYLOGFILE",
-        "write the keys of TLS connections to this file, for Wireshark. Whoever can read the file can decrypt the connections",
+        "write the keys of TLS connections to this file, for Wireshark. A reader of that file can decrypt the connections",
     ),
 ];
 

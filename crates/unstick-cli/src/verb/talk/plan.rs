@@ -146,7 +146,7 @@ impl Plan {
         let screen = talk.json || talk.io.is_some() || talk.hex || talk.wire || talk.time;
         if screen || (!has_greeting(talk) && !answers(talk)) {
             let what = "`connect -` uses standard input and output as the connection, so nothing else can use them";
-            return Err(Error::usage(what).with_hint("it takes --send, --echo, --reply or --each"));
+            return Err(Error::usage(what).with_hint("use it with --send, --echo, --reply or --each"));
         }
         self.front = Frontend::None;
         self.input_unread = true;

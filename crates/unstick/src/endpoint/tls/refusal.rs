@@ -47,11 +47,14 @@ fn server(failure: &Failure<'_>, error: &std::io::Error) -> Error {
             };
         }
         Some(TlsError::PeerIncompatible(PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon)) => {
-            (format!("{whom} takes no client certificate of a kind that this end has"), None)
+            (format!("{whom} accepts none of this side's kinds of client certificate"), None)
         }
         Some(TlsError::PeerIncompatible(problem)) => {
             let hint = "TLS 1.2 and 1.3 are spoken, with the ciphers that are still held to be safe";
-            (format!("{whom} speaks no TLS that this end does: {}", wording::words(problem)), Some(hint.to_owned()))
+            (
+                format!("{whom} has no TLS version or cipher in common with this side: {}", wording::words(problem)),
+                Some(hint.to_owned()),
+            )
         }
         Some(problem) => (format!("the TLS handshake with {whom} failed: {}", wording::of(problem)), None),
         None => (format!("the TLS handshake with {whom} failed: {}", ended(error)), ended_hint(whom, error)),
@@ -81,10 +84,10 @@ pub(super) fn of_client(failure: &Failure<'_>, plain: &str, error: &std::io::Err
         }
         Some(TlsError::InvalidCertificate(problem)) => refused(whom, problem),
         Some(TlsError::NoApplicationProtocol) => {
-            (format!("{whom} speaks none of the protocols that this end offers (ALPN)"), None)
+            (format!("{whom} supports none of the protocols that this side offers (ALPN)"), None)
         }
         Some(TlsError::PeerIncompatible(problem)) => {
-            (format!("{whom} speaks no TLS that this end does: {}", wording::words(problem)), None)
+            (format!("{whom} has no TLS version or cipher in common with this side: {}", wording::words(problem)), None)
         }
         Some(problem) => (format!("the TLS handshake with {whom} failed: {}", wording::of(problem)), None),
         None => (format!("the TLS handshake with {whom} failed: {}", ended(error)), None),
@@ -177,7 +180,11 @@ fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> Error {
         }
         CertificateError::Other(OtherError(inner)) if inner.is::<NotPinned>() => {
             let what = format!("{whom} has another certificate than the pinned one: {fingerprint}");
-            (what, "if it was renewed, ask its owner for the new fingerprint; if not, somebody is in between", None)
+            (
+                what,
+                "if the certificate was renewed, ask its owner for the new fingerprint; if not, somebody may be intercepting the connection",
+                None,
+            )
         }
         CertificateError::BadSignature => {
             let what = format!("{whom} does not hold the key of the certificate that it shows");
