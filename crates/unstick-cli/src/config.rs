@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 use unstick::wire::Framing;
 use unstick::{Error, Result};
 
@@ -143,8 +143,11 @@ impl Config {
 }
 
 impl Line {
-    /// Whether the line names this option.
+    /// Whether the line names this option. Help is for people who type: a file cannot ask for it.
     fn names(&self, arg: &Arg) -> bool {
+        if matches!(arg.get_action(), ArgAction::Help) {
+            return false;
+        }
         match self.option.strip_prefix("--") {
             Some(name) => {
                 arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|others| others.contains(&name))
