@@ -274,7 +274,7 @@ pub struct Receive {
 /// `lab`.
 #[derive(Debug, Args)]
 pub struct Lab {
-    /// Scenes to play: nagle, slow-reader, split, small-buffer, length, range, datagrams, cut-short, loss or compare;
+    /// Scenes to play: nagle, slow-reader, split, small-buffer, length, range, file, datagrams, cut-short, loss or compare;
     /// all if you name none
     #[arg(value_name = "NAME", value_parser = scenes(), hide_possible_values = true)]
     pub scenes: Vec<String>,

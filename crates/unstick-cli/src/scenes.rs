@@ -11,6 +11,7 @@
 mod act;
 mod compare;
 mod datagrams;
+mod file;
 mod length;
 mod recorder;
 mod stream;
@@ -36,6 +37,8 @@ pub enum Scene {
     Length,
     /// What a length of four bytes can hold, signed and unsigned, and what happens beyond that.
     Range,
+    /// A file: its length in front, and the end of the stream taken for its end.
+    File,
     /// The same over UDP, which keeps the boundaries.
     Datagrams,
     /// A datagram longer than the reader's buffer.
@@ -48,13 +51,14 @@ pub enum Scene {
 
 impl Scene {
     /// Every scene, in the order in which they tell one story.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Nagle,
         Self::SlowReader,
         Self::Split,
         Self::SmallBuffer,
         Self::Length,
         Self::Range,
+        Self::File,
         Self::Datagrams,
         Self::CutShort,
         Self::Loss,
@@ -70,6 +74,7 @@ impl Scene {
             Self::SmallBuffer => "small-buffer",
             Self::Length => "length",
             Self::Range => "range",
+            Self::File => "file",
             Self::Datagrams => "datagrams",
             Self::CutShort => "cut-short",
             Self::Loss => "loss",
@@ -93,6 +98,7 @@ impl Scene {
             Self::SmallBuffer => stream::small_buffer(),
             Self::Length => length::length(),
             Self::Range => length::range(),
+            Self::File => file::file(),
             Self::Datagrams => datagrams::datagrams(),
             Self::CutShort => datagrams::truncated(),
             Self::Loss => datagrams::loss(),

@@ -87,6 +87,15 @@ pub enum What {
         /// Why, in one sentence.
         why: String,
     },
+    /// The sender closed its side of the stream.
+    Closed,
+    /// One call of `recv` returned nothing: the stream has ended.
+    Ended,
+    /// The reading program took for whole what is not.
+    Fooled {
+        /// What it took, in one sentence.
+        why: String,
+    },
     /// A length was written into four bytes, sent, and read.
     Length {
         /// What it was.

@@ -1,7 +1,7 @@
 //! Records what happens in an act as it happens, and moves the two ends of a stream from one thread.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -189,8 +189,18 @@ impl Stream {
         let count = (&self.pair.far).read(&mut buffer).map_err(cannot)?;
         buffer.truncate(count);
         let bytes = Bytes::from(buffer);
-        self.record.read(room, bytes.clone(), 0);
+        match bytes.is_empty() {
+            true => self.record.note(What::Ended),
+            false => self.record.read(room, bytes.clone(), 0),
+        }
         Ok(bytes)
+    }
+
+    /// The sender ends.
+    pub(super) fn close(&mut self) -> Result<()> {
+        self.pair.near.shutdown(Shutdown::Write).map_err(cannot)?;
+        self.record.note(What::Closed);
+        Ok(())
     }
 
     pub(super) fn end(self, shown: bool) -> Act {

@@ -129,6 +129,20 @@ fn four_bytes_reach_so_far_and_no_further() {
 }
 
 #[test]
+fn a_file_is_whole_where_its_length_is_known_and_a_cut_is_seen_there_alone() {
+    let [known, cut, noticed] = &played(Scene::File)[..] else { panic!("three acts") };
+    assert_eq!(sent(known), r"0 \x00\x00\x00\x00\x00\x00\x00\x0b|8 Hello, |15 file");
+    assert_eq!(read(known), r"0 \x00\x00\x00\x00\x00\x00\x00\x0b|8 Hello, file");
+    assert_eq!((&*took(known), &*took(cut), &*took(noticed)), ("11 Hello, file", "7 Hello, ", ""));
+    let why = cut.events.iter().find_map(|event| match &event.what {
+        What::Fooled { why } => Some(&why[..]),
+        _ => None,
+    });
+    assert_eq!(why, Some("7 of 11 bytes are taken for the file, and no error says so"));
+    assert_eq!(stuck(noticed), "the stream ended after 7 of 11 bytes: the file is not whole");
+}
+
+#[test]
 fn datagrams_stay_apart_and_an_empty_one_is_one() {
     let [act] = &played(Scene::Datagrams)[..] else { panic!("one act") };
     assert_eq!(act.transport, Transport::Udp);

@@ -43,6 +43,9 @@ fn object(what: &What) -> Value {
         }
         What::Took { bytes } => content(json!({ "event": "took" }), bytes),
         What::Stuck { why } => json!({ "event": "stuck", "why": why }),
+        What::Closed => json!({ "event": "closed" }),
+        What::Ended => json!({ "event": "ended" }),
+        What::Fooled { why } => json!({ "event": "fooled", "why": why }),
         What::Length { length, bytes, signed, unsigned } => {
             let hex = bytes.map(|byte| format!("{byte:02x}")).concat();
             json!({ "event": "length", "length": length, "hex": hex, "signed": signed, "unsigned": unsigned })

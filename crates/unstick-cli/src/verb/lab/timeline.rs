@@ -77,6 +77,9 @@ fn told(act: &Act, what: &What, [left, right]: [usize; 2]) -> (Side, String, Ink
             (Side::Receiver, format!("= message {}", shown(bytes, right.saturating_sub(10))), ink)
         }
         What::Stuck { .. } => (Side::Receiver, "✗ cannot go on".to_owned(), Ink::Bad),
+        What::Fooled { .. } => (Side::Receiver, "✗ takes it for whole".to_owned(), Ink::Bad),
+        What::Closed => (Side::Sender, "close".to_owned(), Ink::Faint),
+        What::Ended => (Side::Receiver, "recv: the end".to_owned(), Ink::Faint),
         What::Full => (Side::Sender, "has to wait".to_owned(), Ink::Faint),
         _ => (Side::Sender, String::new(), Ink::Plain),
     }
@@ -369,10 +372,10 @@ fn verdict(canvas: &mut Canvas, act: &Act) {
     not_shown(canvas, act);
 }
 
-/// Returns why the reading program could not go on, if it could not.
+/// Returns why the reading program could not go on, or what it wrongly took for whole.
 fn stuck(act: &Act) -> Option<&str> {
     act.events.iter().find_map(|event| match &event.what {
-        What::Stuck { why } => Some(&why[..]),
+        What::Stuck { why } | What::Fooled { why } => Some(&why[..]),
         _ => None,
     })
 }

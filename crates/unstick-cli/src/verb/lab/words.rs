@@ -66,6 +66,7 @@ pub(super) fn of(scene: Scene) -> Words {
         Scene::SmallBuffer => SMALL_BUFFER,
         Scene::Length => LENGTH,
         Scene::Range => RANGE,
+        Scene::File => FILE,
         Scene::Datagrams => DATAGRAMS,
         Scene::CutShort => CUT_SHORT,
         Scene::Loss => LOSS,
@@ -214,6 +215,26 @@ const RANGE: Words = Words {
             shows: &["at most 127"],
         },
     ],
+};
+
+const FILE: Words = Words {
+    title: "a file, and the end of the stream that looks like its end",
+    why: "A file is one long message: with its length in front it does not matter how the segments are joined or cut. Without \
+        one, a reader takes the end of the stream for the end of the file, and a connection that is cut looks like a complete file.",
+    acts: &[
+        ("known", "TCP, right: 8 bytes of length, then two sends that arrive as one"),
+        ("cut", "TCP, wrong: recv until the end, and the sender ends in the middle"),
+        ("noticed", "TCP, right: the same cut behind a length"),
+    ],
+    python: code!("file", "py"),
+    rust: code!("file", "rs"),
+    trials: &[Trial {
+        what: "a file of 11 bytes that is cut after 7",
+        first: "unstick listen 8080 -f u64be",
+        second: "printf '\\0\\0\\0\\0\\0\\0\\0\\13Hello, ' | unstick connect 8080",
+        window: 1,
+        shows: &["ended 15 bytes into a 19-byte frame"],
+    }],
 };
 
 const DATAGRAMS: Words = Words {

@@ -14,6 +14,10 @@ pub(super) mod cut_short_wrong;
 pub(super) mod datagrams_right;
 #[path = "../../../src/verb/lab/code/datagrams/wrong.rs"]
 pub(super) mod datagrams_wrong;
+#[path = "../../../src/verb/lab/code/file/right.rs"]
+pub(super) mod file_right;
+#[path = "../../../src/verb/lab/code/file/wrong.rs"]
+pub(super) mod file_wrong;
 #[path = "../../../src/verb/lab/code/length/right.rs"]
 pub(super) mod length_right;
 #[path = "../../../src/verb/lab/code/length/wrong.rs"]

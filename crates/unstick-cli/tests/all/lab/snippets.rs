@@ -149,6 +149,18 @@ fn a_length_is_read_exactly_or_not_at_all() {
     }
 }
 
+#[test]
+fn a_file_that_is_cut_is_noticed_by_the_right_code_alone() {
+    use code::{file_right, file_wrong};
+    let cut: &[&[u8]] = &[b"Hello, "];
+    streamed("file", "wrong", file_wrong::receive, cut, Some(cut));
+    streamed("file", "right", file_right::receive, &[b"\0\0\0\0\0\0\0\x0bHello, "], None);
+    streamed("file", "right", file_right::receive, &[b"\0\0\0\0\0\0\0"], None);
+    for parts in [&[&b"\0\0\0\0\0\0\0\x0bHello, file"[..]][..], &[b"\0\0\0\0\0", b"\0\0\x0bHel", b"lo, file"]] {
+        streamed("file", "right", file_right::receive, parts, Some(&[b"Hello, file"]));
+    }
+}
+
 // ---- lengths ----
 
 #[test]
