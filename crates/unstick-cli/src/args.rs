@@ -15,7 +15,7 @@ use crate::options::listening::ListenArgs;
 use crate::options::peer_limits::PeerLimits;
 use crate::options::talk::TalkArgs;
 use crate::options::tls::{TlsArgs, TlsClientArgs, TlsServerArgs};
-use crate::options::transfer::{OverwriteArg, TransferArgs};
+use crate::options::transfer::{LinksArg, OverwriteArg, TransferArgs};
 use crate::options::udp::UdpArgs;
 use crate::options::values::{at_least_one, duration, number};
 use crate::options::websocket::{WsArgs, WsClientArgs, WsMessageArgs, WsServerArgs};
@@ -235,13 +235,24 @@ pub struct Ask {
 /// `send`.
 #[derive(Debug, Args)]
 pub struct Send {
-    /// The files and directories to send, each under the last part of its path
+    /// The files and directories to send, each under the last part of its path; - is standard input, whose end ends the file and
+    /// which cannot be continued after a cut
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<std::path::PathBuf>,
     /// Connect to `unstick receive` with the TICKET that it prints; - reads it from standard input, env from UNSTICK_TICKET. With
     /// --plain, to the address HOST:PORT, PORT or unix:PATH [default: wait, and print a ticket]
     #[arg(long, value_name = "TICKET")]
     pub to: Option<String>,
+    /// Send standard input as a file of this name [default: stdin]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<std::ffi::OsString>,
+    /// Leave out files and directories that match GLOB (repeatable): *.o is any name, photos/*.raw a path below a directory that is
+    /// sent, ** goes across directories
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<std::ffi::OsString>,
+    /// Skip symbolic links, keep them as links, or follow them and send what they point to: skip, keep or follow [default: skip]
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    pub links: Option<LinksArg>,
     /// How.
     #[command(flatten)]
     pub transfer: TransferArgs,
@@ -250,7 +261,8 @@ pub struct Send {
 /// `receive`.
 #[derive(Debug, Args)]
 pub struct Receive {
-    /// The directory that files go to; it is made if it is missing [default: .]
+    /// The directory that files go to; it is made if it is missing. - writes one file to standard output, each MiB once it is
+    /// proven [default: .]
     #[arg(value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     pub directory: Option<std::path::PathBuf>,
     /// Connect to `unstick send` with the TICKET that it prints; - reads it from standard input, env from UNSTICK_TICKET. With
@@ -263,7 +275,8 @@ pub struct Receive {
     /// With --plain, ask the server for the file NAME (repeatable) [default: its only file]
     #[arg(long, value_name = "NAME")]
     pub get: Vec<String>,
-    /// Replace a file of the same name: never or always [default: never]. One with the same content counts as received
+    /// Replace another file of the same name: never, ask (at a terminal), newer (if the sender's was modified later) or always
+    /// [default: never]. One with the same content counts as received
     #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true)]
     pub overwrite: Option<OverwriteArg>,
     /// How.

@@ -18,8 +18,8 @@ mod subtree;
 mod violation;
 
 pub use entry::{Entry, Kind};
-pub use manifest::{Manifest, Naming, RESERVED};
-pub use message::{Hello, Message, Outcome, Reason, Side, VERSION, data_head};
+pub use manifest::{Manifest, Naming, RESERVED, stays_inside};
+pub use message::{Hello, Message, Outcome, Reason, Side, VERSION, data_head, placed};
 pub use receiver::{Arrival, Receiver};
 pub use sender::{Request, Sender};
 pub use silence::{Due, Silence};

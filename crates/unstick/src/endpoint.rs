@@ -33,7 +33,7 @@ mod socket_activation;
 mod stdio;
 mod tcp;
 #[cfg(feature = "tls")]
-mod tls;
+pub(crate) mod tls;
 mod transport;
 mod udp;
 #[cfg(unix)]

@@ -27,17 +27,26 @@ pub fn through(asked: &ProxyArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()
         any = true;
         end.options.proxy = match proxy.as_str() {
             "env" => environment(end.address, host, |name| std::env::var(name).ok())?,
-            file if file.starts_with('@') => Some(secrets::line("--proxy", file)?.parse().map_err(|_: Error| {
-                let error = Error::usage(format!("--proxy {file}: it does not name a proxy"));
-                error.with_hint("such as socks5://USER:PASSWORD@HOST:1080 or http://HOST:3128")
-            })?),
-            proxy => Some(proxy.parse()?),
+            _ => named(asked)?,
         };
     }
     if any {
         return Ok(());
     }
     Err(misplaced("--proxy", "tcp://, tls://, ws:// and wss://", ends))
+}
+
+/// The proxy that is named, for whatever is connected to. That of the environment is another for every host.
+pub fn named(asked: &ProxyArgs) -> Result<Option<Proxy>> {
+    match asked.proxy.as_deref() {
+        None => Ok(None),
+        Some("env") => Err(Error::usage("--proxy env is not for tickets: name the proxy")),
+        Some(file) if file.starts_with('@') => secrets::line("--proxy", file)?.parse().map(Some).map_err(|_: Error| {
+            let error = Error::usage(format!("--proxy {file}: it does not name a proxy"));
+            error.with_hint("such as socks5://USER:PASSWORD@HOST:1080 or http://HOST:3128")
+        }),
+        Some(proxy) => proxy.parse().map(Some),
+    }
 }
 
 /// The host of what a proxy can connect to.

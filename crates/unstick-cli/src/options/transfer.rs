@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use unstick::service::transfer::Overwrite;
+use unstick::service::transfer::{Links, Overwrite, Pacing};
 use unstick::{Address, Error, FramedAddress, Options, Result};
 
-use crate::options::values::{at_least_one, duration};
+use crate::options::proxy::ProxyArgs;
+use crate::options::values::{at_least_one, duration, size_from_one};
 use crate::{output, sanitize};
 
 /// How files are sent and received.
@@ -17,15 +18,28 @@ pub struct TransferArgs {
     /// or unix:PATH, on loopback where there is no host. To connect, put it last and leave out ADDRESS
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
     pub plain: Option<Option<String>>,
+    /// Wait for the other side at ADDRESS: PORT, HOST:PORT, unix:PATH, ws://HOST:PORT/PATH or ws+unix:PATH:/PATH; TLS lies inside
+    /// [default: a free port of every address of this machine]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
     /// With --plain, stop after N files
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub count: Option<u64>,
     /// Give up a connection on which nothing moves for TIME; without --plain it is made again [default: 20s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub stall: Option<Duration>,
+    /// Move at most SIZE a second, as 500K or 10M
+    #[arg(long, value_name = "SIZE", value_parser = size_from_one)]
+    pub limit: Option<u64>,
+    /// Print what would be sent or received, with its size in bytes, and move nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// With --plain, keep trying for TIME if nothing listens there yet
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub retry: Option<Duration>,
+    /// Draw the ticket as a QR code, too
+    #[arg(long, help_heading = "Output")]
+    pub qr: bool,
     /// Print events as one JSON object a line
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -35,6 +49,9 @@ pub struct TransferArgs {
     /// Print files and errors only: not where it listens, and no progress
     #[arg(short, long, overrides_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
+    /// How TCP gets out.
+    #[command(flatten)]
+    pub proxy: ProxyArgs,
 }
 
 /// Which end of a connection is here.
@@ -81,6 +98,11 @@ impl TransferArgs {
         }
     }
 
+    /// How long silence is borne, and how fast it goes.
+    pub fn pacing(&self) -> Pacing {
+        self.stall.map(Pacing::from).unwrap_or_default().limit(self.limit)
+    }
+
     /// How a connection is opened.
     pub fn options(&self) -> Options {
         if self.quiet {
@@ -99,11 +121,32 @@ impl TransferArgs {
     }
 }
 
+/// `--links`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LinksArg {
+    #[default]
+    Skip,
+    Keep,
+    Follow,
+}
+
+impl From<LinksArg> for Links {
+    fn from(asked: LinksArg) -> Self {
+        match asked {
+            LinksArg::Skip => Self::Skip,
+            LinksArg::Keep => Self::Keep,
+            LinksArg::Follow => Self::Follow,
+        }
+    }
+}
+
 /// `--overwrite`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum OverwriteArg {
     #[default]
     Never,
+    Ask,
+    Newer,
     Always,
 }
 
@@ -111,6 +154,8 @@ impl From<OverwriteArg> for Overwrite {
     fn from(asked: OverwriteArg) -> Self {
         match asked {
             OverwriteArg::Never => Self::Never,
+            OverwriteArg::Ask => Self::Ask,
+            OverwriteArg::Newer => Self::Newer,
             OverwriteArg::Always => Self::Always,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use unstick::limits::{LONGEST_KEEPALIVE, SHORTEST_KEEPALIVE};
-use unstick::wire::quantity::{DURATIONS, parse_duration, parse_number};
+use unstick::wire::quantity::{DURATIONS, parse_duration, parse_number, parse_size};
 
 pub fn group(text: &str) -> Result<std::net::IpAddr, String> {
     text.parse().map_err(|_| "a multicast group is an IP address such as 239.1.2.3".to_owned())
@@ -25,6 +25,11 @@ pub fn number(text: &str) -> Result<u64, String> {
 
 pub fn close_code(text: &str) -> Result<u16, String> {
     parse_number(text).ok_or_else(|| "a code such as 1000 or 4000".to_owned())
+}
+
+/// A size of at least a byte: `500K`, `10M`.
+pub fn size_from_one(text: &str) -> Result<u64, String> {
+    parse_size(text).filter(|size| *size > 0).ok_or_else(|| "a size such as 500K or 10M".to_owned())
 }
 
 pub fn at_least_one(text: &str) -> Result<u64, String> {

@@ -2,6 +2,8 @@
 
 mod encrypted;
 mod plain;
+mod progress;
+mod question;
 mod report;
 
 use unstick::Result;

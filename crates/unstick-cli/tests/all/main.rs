@@ -55,6 +55,7 @@ mod shake_transfers;
 mod tls;
 mod transfer_cuts;
 mod transfer_disks;
+mod transfer_options;
 mod transfer_secrets;
 mod transfers;
 mod tree;

@@ -9,7 +9,7 @@ use crate::rig::{
 };
 
 /// A SOCKS5 proxy.
-fn microsocks(more: &[&str]) -> (Process, u16) {
+pub(crate) fn microsocks(more: &[&str]) -> (Process, u16) {
     on_a_free_port_that_answers(|port| {
         netcat("microsocks", &[more, &["-i", "127.0.0.1", "-p", &port.to_string()]].concat())
     })

@@ -59,6 +59,7 @@ fn a_receiver_answers_the_same_however_its_sender_is_cut() {
         size: 10,
         inode: 0,
         path: Bytes::from_static(name.as_bytes()),
+        target: Bytes::new(),
     };
     let list = vec![
         Message::Entries(vec![file("a"), file("b/c")]),

@@ -15,6 +15,8 @@ pub enum Kind {
     Directory,
     /// A stream whose length its end tells: standard input.
     Stream,
+    /// A symbolic link.
+    Link,
 }
 
 /// A file or directory as the sender has it.
@@ -32,6 +34,8 @@ pub struct Entry {
     pub inode: u64,
     /// Where it goes below the receiver's directory: components with `/` between them, in any bytes.
     pub path: Bytes,
+    /// What a link points to; nothing of everything else.
+    pub target: Bytes,
 }
 
 impl Entry {
@@ -40,6 +44,7 @@ impl Entry {
             Kind::File => 0,
             Kind::Directory => 1,
             Kind::Stream => 2,
+            Kind::Link => 3,
         });
         out.put_u16(self.mode);
         out.put_i64(self.modified.0);
@@ -48,6 +53,15 @@ impl Entry {
         out.put_u64(self.inode);
         out.put_u16(u16::try_from(self.path.len()).unwrap_or(u16::MAX));
         out.put_slice(&self.path);
+        if self.kind == Kind::Link {
+            out.put_u16(u16::try_from(self.target.len()).unwrap_or(u16::MAX));
+            out.put_slice(&self.target);
+        }
+    }
+
+    /// Bytes of its encoding.
+    pub(super) fn length(&self) -> usize {
+        FIXED + self.path.len() + if self.kind == Kind::Link { 2 + self.target.len() } else { 0 }
     }
 
     pub(super) fn decode(fields: &mut Fields) -> Result<Self, Violation> {
@@ -55,15 +69,13 @@ impl Entry {
             0 => Kind::File,
             1 => Kind::Directory,
             2 => Kind::Stream,
+            3 => Kind::Link,
             other => return Err(Violation::new(format!("an entry of the unknown kind {other}"))),
         };
         let (mode, modified) = (fields.u16()?, (fields.i64()?, fields.u32()?));
         let (size, inode) = (fields.u64()?, fields.u64()?);
-        let length = usize::from(fields.u16()?);
-        if length > MAX_TRANSFER_PATH {
-            return Err(Violation::new(format!("a path of {length} bytes is over the limit of {MAX_TRANSFER_PATH}")));
-        }
-        let path = fields.bytes(length)?;
+        let path = path(fields)?;
+        let target = if kind == Kind::Link { self::path(fields)? } else { Bytes::new() };
         if mode > 0o777 {
             return Err(Violation::new("permissions have more than nine bits"));
         }
@@ -73,7 +85,7 @@ impl Entry {
         if size > MAX_TRANSFER_SIZE || (kind != Kind::File && size != 0) {
             return Err(Violation::new(format!("an entry cannot have a size of {size} bytes")));
         }
-        Ok(Self { kind, mode, modified, size, inode, path })
+        Ok(Self { kind, mode, modified, size, inode, path, target })
     }
 
     /// Whether it is still the same content, as far as that can be told without reading it.
@@ -84,6 +96,17 @@ impl Entry {
 
     /// Whether bytes are sent for it.
     pub fn has_content(&self) -> bool {
-        self.kind != Kind::Directory
+        matches!(self.kind, Kind::File | Kind::Stream)
     }
+}
+
+/// Bytes of an entry without its path, and without a link's target.
+const FIXED: usize = 1 + 2 + 8 + 4 + 8 + 8 + 2;
+
+fn path(fields: &mut Fields) -> Result<Bytes, Violation> {
+    let length = usize::from(fields.u16()?);
+    if length > MAX_TRANSFER_PATH {
+        return Err(Violation::new(format!("a path of {length} bytes is over the limit of {MAX_TRANSFER_PATH}")));
+    }
+    fields.bytes(length)
 }

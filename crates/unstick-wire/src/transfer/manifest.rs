@@ -12,6 +12,15 @@ use crate::limits::{
 /// The directory in which a receiver keeps what is not complete: no entry may go there.
 pub const RESERVED: &str = ".unstick";
 
+/// Whether a link at `path` leads to something below the receiver's directory, whatever other links of the same kind are there:
+/// its target is not absolute, climbs only at its beginning, and no further than that directory.
+pub fn stays_inside(path: &[u8], target: &[u8]) -> bool {
+    let depth = path.iter().filter(|byte| **byte == b'/').count();
+    let parts = || target.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
+    let climbs = parts().take_while(|part| *part == b"..").count();
+    !target.starts_with(b"/") && climbs <= depth && parts().skip(climbs).all(|part| part != b"..")
+}
+
 /// What the receiver's system takes for a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
@@ -35,7 +44,7 @@ impl Manifest {
         if self.entries.len() >= MAX_TRANSFER_ENTRIES {
             return Err(Violation::new(format!("over {MAX_TRANSFER_ENTRIES} entries")));
         }
-        self.paths += entry.path.len();
+        self.paths += entry.path.len() + entry.target.len();
         if self.paths > MAX_TRANSFER_PATHS {
             return Err(Violation::new(format!("over {MAX_TRANSFER_PATHS} bytes of paths")));
         }
@@ -74,6 +83,13 @@ impl Manifest {
         self.size
     }
 
+    /// A stream has ended: how long it was.
+    pub(super) fn measured(&mut self, number: u32, size: u64) {
+        if let Some(place) = self.entries.get_mut(number as usize).filter(|place| place.kind == Kind::Stream) {
+            place.size = size;
+        }
+    }
+
     pub(super) fn replace(&mut self, number: u32, entry: Entry) {
         if let Some(place) = self.entries.get_mut(number as usize) {
             self.size = self.size.saturating_sub(place.size).saturating_add(entry.size);
@@ -90,6 +106,9 @@ impl Manifest {
     pub fn check(&self, naming: Naming) -> Result<(), Violation> {
         for entry in &self.entries {
             check_path(&entry.path, naming).map_err(|why| about(&entry.path, why))?;
+            if entry.kind == Kind::Link && (entry.target.is_empty() || entry.target.contains(&0)) {
+                return Err(about(&entry.path, "is a link to nothing"));
+            }
         }
         let path_of = |number: u32| &self.entries[number as usize].path[..];
         // Numbers alone: a copy of every path would be the most memory that a transfer needs.

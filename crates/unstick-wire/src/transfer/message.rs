@@ -191,6 +191,14 @@ pub fn data_head(file: u32, offset: u64) -> [u8; 13] {
     head
 }
 
+/// Of which file a piece is, and where it lies there: `None` of any other message.
+pub fn placed(piece: &[u8]) -> Option<(u32, u64)> {
+    let (head, _) = piece.split_first_chunk::<13>()?;
+    let [kind, file @ .., _, _, _, _, _, _, _, _] = head;
+    let offset = head.last_chunk()?;
+    (*kind == DATA).then(|| (u32::from_be_bytes(*file), u64::from_be_bytes(*offset)))
+}
+
 impl Message {
     /// Appends the message's bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {

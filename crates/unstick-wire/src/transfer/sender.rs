@@ -81,7 +81,7 @@ struct File {
 pub struct Sender {
     manifest: Manifest,
     files: Vec<File>,
-    /// Entries that the receiver takes without a word: directories.
+    /// Entries that the receiver takes without a word: directories and links.
     silent: usize,
     over: usize,
 }
@@ -90,7 +90,7 @@ impl Sender {
     /// Of these entries.
     pub fn new(manifest: Manifest) -> Self {
         let count = manifest.entries().len();
-        let silent = manifest.entries().iter().filter(|entry| entry.kind == Kind::Directory).count();
+        let silent = manifest.entries().iter().filter(|entry| !entry.has_content()).count();
         Self { manifest, files: vec![File { state: State::Listed, restarts: 0 }; count], silent, over: 0 }
     }
 
@@ -108,7 +108,7 @@ impl Sender {
         }
         let (mut length, mut end) = (1, from);
         while let Some(entry) = entries.get(end) {
-            length += ENTRY + entry.path.len();
+            length += entry.length();
             if length > MAX_TRANSFER_MESSAGE {
                 break;
             }
@@ -183,6 +183,7 @@ impl Sender {
     /// Where it was not being sent.
     pub fn end(&mut self, file: u32, size: u64, hash: Hash) -> Result<Message, Violation> {
         self.step(file, &[State::Sending], State::Sent)?;
+        self.manifest.measured(file, size);
         Ok(Message::End { file, size, hash })
     }
 
@@ -217,9 +218,9 @@ impl Sender {
     }
 
     fn give_up(&mut self, file: u32) -> Result<(), Violation> {
-        match (self.state(file)?, self.entry(file)?.kind) {
+        match (self.state(file)?, self.entry(file)?.has_content()) {
             (State::Over, _) => return Err(Violation::new("an entry that is over fails")),
-            (_, Kind::Directory) => self.silent -= 1,
+            (_, false) => self.silent -= 1,
             _ => {}
         }
         self.files[file as usize].state = State::Over;
@@ -244,6 +245,3 @@ impl Sender {
         Ok(())
     }
 }
-
-/// Bytes of an entry without its path.
-const ENTRY: usize = 1 + 2 + 8 + 4 + 8 + 8 + 2;

@@ -1,12 +1,13 @@
 //! The transfer protocol: every sentence of `docs/protocols/transfer.md` that speaks of messages, and hostile peers.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use unstick_wire::transfer::{
     Arrival, Due, Entry, Hello, Kind, Manifest, Message, Naming, Outcome, RESERVED, Reason, Receiver, Request, SUBTREE,
-    Sender, Side, Silence, VERSION, Violation, data_head, tree_values,
+    Sender, Side, Silence, VERSION, Violation, data_head, placed, stays_inside, tree_values,
 };
 use unstick_wire::{Framing, limits};
 
@@ -14,11 +15,16 @@ const HASH: [u8; 32] = [7; 32];
 
 pub(crate) fn file(path: impl AsRef<[u8]>, size: u64) -> Entry {
     let path = Bytes::copy_from_slice(path.as_ref());
-    Entry { kind: Kind::File, mode: 0o644, modified: (1, 2), size, inode: 3, path }
+    Entry { kind: Kind::File, mode: 0o644, modified: (1, 2), size, inode: 3, path, target: Bytes::new() }
 }
 
 fn directory(path: &str) -> Entry {
     Entry { kind: Kind::Directory, size: 0, inode: 0, ..file(path, 0) }
+}
+
+fn link(path: &str, target: &str) -> Entry {
+    let target = Bytes::copy_from_slice(target.as_bytes());
+    Entry { kind: Kind::Link, size: 0, target, ..file(path, 0) }
 }
 
 fn bytes(message: &Message) -> Bytes {
@@ -41,7 +47,12 @@ fn every_message() -> Vec<Message> {
     let text = Bytes::from_static(b"why");
     vec![
         Message::Hello(Hello { version: VERSION, side: Side::Receiver, secret: [9; 16] }),
-        Message::Entries(vec![file("a/b", 5), directory("c"), Entry { kind: Kind::Stream, ..file("-", 0) }]),
+        Message::Entries(vec![
+            file("a/b", 5),
+            directory("c"),
+            Entry { kind: Kind::Stream, ..file("-", 0) },
+            link("l", "a/b"),
+        ]),
         Message::Listed { entries: 3, size: 5 },
         Message::Want { file: 1, from: 3 * SUBTREE, tree: vec![HASH, [8; 32]] },
         Message::Compare { file: 1 },
@@ -71,9 +82,14 @@ fn the_bytes_of_a_message_are_those_of_the_document() {
     let entry = bytes(&Message::Entries(vec![file("a", 5)]));
     let fields = b"\x02\x00\x01\xa4\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x03\0\x01a";
     assert_eq!(entry, &fields[..]);
+    let entry = bytes(&Message::Entries(vec![Entry { inode: 0, ..link("l", "a/b") }]));
+    let fields = b"\x02\x03\x01\xa4\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01l\0\x03a/b";
+    assert_eq!(entry, &fields[..]);
     let data = bytes(&every_message()[5]);
     assert_eq!(data, &b"\x06\0\0\0\x01\0\0\0\0\0\0\0\x09content"[..]);
     assert_eq!(data[..13], data_head(1, 9));
+    assert_eq!(placed(&data), Some((1, 9)));
+    assert_eq!((placed(&data[..12]), placed(&bytes(&every_message()[7]))), (None, None));
     for (message, kind) in every_message().iter().zip(1..) {
         assert_eq!(bytes(message)[0], kind, "{message:?}");
     }
@@ -357,6 +373,55 @@ fn a_stream_ends_where_its_end_says() {
     assert!(takes(&mut receiver, &piece(0, 9)));
     assert!(!takes(&mut receiver, &Message::End { file: 0, size: 10, hash: HASH }));
     assert!(takes(&mut receiver, &Message::End { file: 0, size: 9, hash: HASH }));
+    assert_eq!(receiver.manifest().get(0).unwrap().size, 9, "it is known now");
+}
+
+#[test]
+fn no_chaining_value_comes_of_the_last_subtree_of_a_stream() {
+    let stream = Entry { kind: Kind::Stream, ..file("-", 0) };
+    let mut receiver = told(&[stream]).unwrap();
+    receiver.want(0, 0, Vec::new()).unwrap();
+    let piece = |n| Message::Data { file: 0, offset: n * SUBTREE / 8, bytes: vec![0; SUBTREE as usize / 8].into() };
+    assert!((0..8).all(|n| takes(&mut receiver, &piece(n))));
+    assert!(takes(&mut receiver, &Message::Subtree { file: 0, index: 0, value: HASH }));
+    assert!(!takes(&mut receiver, &Message::End { file: 0, size: SUBTREE, hash: HASH }));
+    assert!(takes(&mut receiver, &piece(8)));
+    assert!(takes(&mut receiver, &Message::End { file: 0, size: SUBTREE / 8 * 9, hash: HASH }));
+}
+
+#[test]
+fn a_link_is_taken_without_a_word_and_nothing_lies_below_it() {
+    let mut receiver = told(&[link("a", "../b"), file("c", 0)]).unwrap();
+    assert!(receiver.want(0, 0, Vec::new()).is_err() && receiver.compare(0).is_err());
+    assert_eq!(receiver.directory(0), Ok(()));
+    let below = told(&[link("a", "/tmp"), file("a/b", 1)]).unwrap_err().to_string();
+    assert_eq!(below, "the path \"a/b\" lies below a file");
+    for target in ["", "a\0b"] {
+        assert!(told(&[link("a", target)]).unwrap_err().to_string().contains("link to nothing"), "{target:?}");
+    }
+    let sender = Sender::new(Manifest::of([link("a", "b")], Naming::Unix).unwrap());
+    assert!({ sender }.receive(bytes(&Message::Done)).is_ok(), "nothing is said of a link");
+}
+
+#[test]
+fn a_link_stays_inside_whatever_other_links_there_are() {
+    for (path, target, inside) in [
+        ("a", "b", true),
+        ("a", "b/c", true),
+        ("a", "./b//c/", true),
+        ("a", ".", true),
+        ("d/a", "../b", true),
+        ("d/e/a", "../../b", true),
+        ("a", "..", false),
+        ("d/a", "../../b", false),
+        ("d/a", "./.././../b", false),
+        ("a", "/etc/passwd", false),
+        // Where `b` is a link, `..` behind it is not the directory that it seems to be.
+        ("d/e/a", "b/..", false),
+        ("d/e/a", "../b/../c", false),
+    ] {
+        assert_eq!(stays_inside(path.as_bytes(), target.as_bytes()), inside, "{path} -> {target}");
+    }
 }
 
 #[test]
@@ -394,7 +459,51 @@ fn path() -> impl Strategy<Value = String> {
         .prop_map(|names| names.join("/"))
 }
 
+/// A path or a target out of few parts, so that links meet each other.
+fn few(parts: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(parts), 1..5).prop_map(|parts| parts.join("/"))
+}
+
+/// Whether everything that a path leads through lies in the directory, where these are links.
+fn resolves_inside(path: &str, links: &BTreeMap<String, String>) -> bool {
+    let (mut place, mut followed) = (Vec::new(), 0);
+    let mut parts: VecDeque<String> = path.split('/').map(str::to_owned).collect();
+    while let Some(part) = parts.pop_front() {
+        match &part[..] {
+            "" | "." => {}
+            ".." if place.pop().is_none() => return false,
+            ".." => {}
+            _ => place.push(part),
+        }
+        if let Some(target) = links.get(&place.join("/")) {
+            followed += 1;
+            // As the system does with a circle.
+            if followed > 40 {
+                return true;
+            }
+            place.pop();
+            target.split('/').rev().for_each(|part| parts.push_front(part.to_owned()));
+        }
+    }
+    true
+}
+
 proptest! {
+    /// However links lead to each other, none of those that a receiver makes leads out of its directory.
+    #[test]
+    fn links_that_stay_inside_do_so_together(
+        links in prop::collection::vec((few(&["a", "b", "c"]), few(&["a", "b", "c", "..", ".", ""])), 1..6),
+    ) {
+        let entries: Vec<Entry> = links.iter().map(|(path, target)| link(path, target)).collect();
+        let made = links.iter().filter(|(path, target)| stays_inside(path.as_bytes(), target.as_bytes())).cloned();
+        let made: BTreeMap<String, String> = made.collect();
+        if told(&entries).is_ok() {
+            for (path, target) in &made {
+                prop_assert!(resolves_inside(path, &made), "{path} -> {target} in {made:?}");
+            }
+        }
+    }
+
     /// Whatever comes, both sides answer with an action or an error, and what they write stays within the file.
     #[test]
     fn no_message_breaks_a_side(messages in prop::collection::vec(hostile(), 0..20)) {
@@ -418,8 +527,17 @@ proptest! {
 
     /// A list that is taken holds no path that could leave the directory, however it is made.
     #[test]
-    fn no_list_that_is_taken_leaves_the_directory(paths in prop::collection::vec(path(), 1..6)) {
-        let entries: Vec<Entry> = paths.iter().map(|path| file(path, 1)).collect();
+    fn no_list_that_is_taken_leaves_the_directory(
+        paths in prop::collection::vec(path(), 1..6),
+        kinds in prop::collection::vec(0..4, 6),
+    ) {
+        let kinds = kinds.iter().map(|kind| [Kind::File, Kind::Directory, Kind::Stream, Kind::Link][*kind as usize]);
+        let entries = paths.iter().zip(kinds).map(|(path, kind)| match kind {
+            Kind::Link => link(path, "/etc"),
+            Kind::File => file(path, 1),
+            kind => Entry { kind, size: 0, ..file(path, 0) },
+        });
+        let entries: Vec<Entry> = entries.collect();
         if told(&entries).is_ok() {
             for path in &paths {
                 let mut names = path.split('/');
@@ -430,6 +548,8 @@ proptest! {
             sorted.sort();
             sorted.dedup();
             prop_assert_eq!(sorted.len(), paths.len());
+            let below = |other: &Entry| entries.iter().any(|entry| entry.path.starts_with(&[&other.path[..], b"/"].concat()));
+            prop_assert!(!entries.iter().any(|entry| entry.kind != Kind::Directory && below(entry)));
         }
     }
 

@@ -3,6 +3,8 @@
 //! Not here: what is done once the handshake is over ([`stream`]), and why one failed ([`refusal`]).
 
 pub(super) mod certificate;
+#[cfg(all(unix, feature = "transfer"))]
+pub(crate) mod inside;
 mod refusal;
 pub(super) mod settings;
 mod stream;

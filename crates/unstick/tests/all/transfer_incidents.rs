@@ -18,7 +18,8 @@ use unstick::{Link, Options};
 use crate::transfers::{STALL, bytes, hello, invitation, receiving, secret, sending, stranger, unheard};
 
 fn file(path: &str, size: u64, mode: u16) -> Entry {
-    Entry { kind: Kind::File, mode, modified: (0, 0), size, inode: 0, path: Bytes::copy_from_slice(path.as_bytes()) }
+    let path = Bytes::copy_from_slice(path.as_bytes());
+    Entry { kind: Kind::File, mode, modified: (0, 0), size, inode: 0, path, target: Bytes::new() }
 }
 
 fn directory(path: &str) -> Entry {

@@ -77,7 +77,7 @@ async fn answer_to(inbox: &Path, paths: [&str; 2]) -> (Message, Option<unstick::
         link.send(&hello(secret(&ticket))).await.unwrap();
         let entries = paths.map(|path| {
             let path = Bytes::copy_from_slice(path.as_bytes());
-            Entry { kind: Kind::File, mode: 0o644, modified: (0, 0), size: 1, inode: 0, path }
+            Entry { kind: Kind::File, mode: 0o644, modified: (0, 0), size: 1, inode: 0, path, target: Bytes::new() }
         });
         link.send(&bytes(&Message::Entries(entries.into()))).await.unwrap();
         link.send(&bytes(&Message::Listed { entries: 2, size: 2 })).await.unwrap();
@@ -160,4 +160,19 @@ async fn two_senders_do_not_come_to_terms() {
         outcome = invitation.run(&transfer, STALL, &observer) => panic!("{outcome:?}"),
     };
     assert!(error.to_string().contains("both sides send"), "{error}");
+}
+
+#[tokio::test]
+async fn a_ticket_from_a_stranger_starts_no_command() {
+    let source = tempfile::tempdir().unwrap();
+    let path = source.path().join("file");
+    std::fs::write(&path, b"content").unwrap();
+    let invitation = invitation().await;
+    for address in ["exec:true", "stdio:", "serial:/dev/null", "udp://127.0.0.1:9"] {
+        let mut ticket = invitation.ticket().clone();
+        ticket.addresses = vec![address.to_owned()];
+        let ticket: Ticket = ticket.to_string().parse().unwrap();
+        let error = transfer::connect(&sending(&path), &ticket, &Options::new(), STALL, &unheard()).await.unwrap_err();
+        assert!(error.is_usage(), "{address}: {error}");
+    }
 }

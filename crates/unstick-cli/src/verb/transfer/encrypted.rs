@@ -1,17 +1,21 @@
 //! `send` and `receive` inside TLS: whole trees, invited by a ticket, and resumed.
 
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use unstick::limits::TRANSFER_STALL;
-use unstick::service::transfer::{self, Inbox, Invitation, Observer, Outgoing, Tally, Ticket, Transfer};
+use unstick::service::transfer::{
+    self, Inbox, Invitation, Listing, Observer, Outgoing, Outlet, Tally, Ticket, Transfer,
+};
 use unstick::{Error, Options, Result};
 
+use super::question::Question;
 use super::report::Report;
 use crate::args;
-use crate::options::transfer::TransferArgs;
+use crate::count::Count;
+use crate::options::proxy;
+use crate::options::transfer::{OverwriteArg, TransferArgs};
 use crate::status::Status;
 use crate::{output, sanitize};
 
@@ -20,15 +24,67 @@ const LONGEST_TICKET: u64 = 8 << 10;
 
 pub(super) async fn send(args: args::Send) -> Result<Status> {
     check(&args.transfer)?;
-    let files = Outgoing::list(&args.files)?;
-    for skipped in files.skipped() {
+    let (roots, stream) = split_stream(args.files)?;
+    if stream && args.to.as_deref() == Some("-") {
+        return Err(Error::usage("standard input is either the ticket or the file")
+            .with_hint("put the ticket into UNSTICK_TICKET, and write --to env"));
+    }
+    let mut listing = Listing::new().links(args.links.unwrap_or_default().into());
+    for pattern in &args.exclude {
+        listing = listing.exclude(pattern)?;
+    }
+    if stream {
+        let name = args.name.unwrap_or_else(|| "stdin".into());
+        listing = listing.stream(&name, std::io::stdin());
         output::notice(&format!(
-            "{} is not sent: it is not a file or directory",
-            sanitize::line(&skipped.to_string_lossy())
+            "standard input is sent as {}; it cannot be continued after a cut",
+            sanitize::line(&name.to_string_lossy())
+        ));
+    } else if args.name.is_some() {
+        return Err(Error::usage("--name is the name of standard input, which - sends"));
+    }
+    let files = listing.list(&roots)?;
+    tell_left_out(&files);
+    if args.transfer.dry_run {
+        let report = Report::new(&args.transfer);
+        files.entries().iter().try_for_each(|entry| report.offered(entry))?;
+        return Ok(Status::Done);
+    }
+    // What was read of a stream is gone: a ticket that is kept would bring nothing back.
+    let state = state_directory().filter(|_| !stream).map(|folder| folder.join(format!("send-{}", files.id())));
+    run(Transfer::Send(Arc::new(files)), args.to.as_deref(), state, &args.transfer, "unstick receive --from").await
+}
+
+/// Takes `-`, standard input, out of what was named.
+fn split_stream(files: Vec<PathBuf>) -> Result<(Vec<PathBuf>, bool)> {
+    let count = files.len();
+    let roots: Vec<_> = files.into_iter().filter(|file| file.as_os_str() != "-").collect();
+    match count - roots.len() {
+        0 => Ok((roots, false)),
+        1 => Ok((roots, true)),
+        _ => Err(Error::usage("standard input can be sent once: name - once")),
+    }
+}
+
+/// Names in one notice that are not sent.
+const NAMED: usize = 3;
+
+fn tell_left_out(files: &Outgoing) {
+    let skipped = files.skipped();
+    let names: Vec<_> = skipped.iter().take(NAMED).map(|path| sanitize::line(&path.to_string_lossy())).collect();
+    if !names.is_empty() {
+        let more = match skipped.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        output::notice(&format!(
+            "{}{more}: not sent, neither files nor directories (--links keep or follow sends links)",
+            names.join(", ")
         ));
     }
-    let state = state_directory().map(|folder| folder.join(format!("send-{}", files.id())));
-    run(Transfer::Send(Arc::new(files)), args.to.as_deref(), state, &args.transfer, "unstick receive --from").await
+    if files.excluded() > 0 {
+        output::notice(&format!("--exclude leaves out {}", Count(files.excluded(), "path")));
+    }
 }
 
 pub(super) async fn receive(args: args::Receive) -> Result<Status> {
@@ -36,18 +92,31 @@ pub(super) async fn receive(args: args::Receive) -> Result<Status> {
     if !args.get.is_empty() {
         return Err(Error::usage("--get is for the plain protocol, with --from ADDRESS --plain"));
     }
-    let overwrite = args.overwrite.unwrap_or_default();
-    let inbox = Inbox::open(args.directory.unwrap_or_else(|| PathBuf::from(".")), overwrite.into())?;
-    let inbox = inbox.verify(args.verify);
-    let state = inbox.state_file()?;
-    run(
-        Transfer::Receive(Arc::new(inbox)),
-        args.from.as_deref(),
-        Some(state),
-        &args.transfer,
-        "unstick send FILE... --to",
-    )
-    .await
+    let directory = args.directory.unwrap_or_else(|| PathBuf::from("."));
+    let (transfer, state) = match () {
+        () if args.transfer.dry_run => (Transfer::Look, None),
+        () if directory.as_os_str() == "-" => {
+            if args.transfer.json {
+                return Err(Error::usage("standard output is either the file or the events of --json"));
+            }
+            let output = std::io::stdout().as_fd().try_clone_to_owned();
+            let output =
+                output.map_err(|error| Error::other(format!("standard output: {}", output::reason(&error))))?;
+            (Transfer::ReceiveInto(Arc::new(Outlet::new(output.into()))), None)
+        }
+        () => {
+            let overwrite = args.overwrite.unwrap_or_default();
+            let mut inbox = Inbox::open(directory, overwrite.into())?.verify(args.verify);
+            if overwrite == OverwriteArg::Ask {
+                let question = Question::new()?;
+                inbox = inbox.ask(move |entry, there| question.ask(entry, there));
+            }
+            // Whoever has a ticket makes none.
+            let state = if args.from.is_none() { Some(inbox.state_file()?) } else { None };
+            (Transfer::Receive(Arc::new(inbox)), state)
+        }
+    };
+    run(transfer, args.from.as_deref(), state, &args.transfer, "unstick send FILE... --to").await
 }
 
 /// What is only for the plain protocol.
@@ -68,12 +137,25 @@ async fn run(
     args: &TransferArgs,
     line: &str,
 ) -> Result<Status> {
-    let (options, stall) = (args.options(), args.stall.unwrap_or(TRANSFER_STALL));
-    let report = Arc::new(Report::new(args));
+    let mut options = args.options();
+    if args.listen.is_some() && ticket.is_some() {
+        return Err(Error::usage("--listen is for waiting, and a ticket is for connecting: one of the two"));
+    }
+    if args.proxy.proxy.is_some() {
+        options.proxy = match ticket {
+            Some(_) => proxy::named(&args.proxy)?,
+            None => return Err(Error::usage("--proxy is for connecting: this side waits")),
+        };
+    }
+    let mut report = Report::new(args);
+    if matches!(transfer, Transfer::ReceiveInto(_)) {
+        report.leave_stdout();
+    }
+    let report = Arc::new(report);
     let observer = Arc::clone(&report).observer();
     let tally = match ticket {
-        Some(ticket) => transfer::connect(&transfer, &read(ticket)?, &options, stall, &observer).await,
-        None => wait(&transfer, state, &options, stall, &report, &observer, line).await,
+        Some(ticket) => transfer::connect(&transfer, &read(ticket)?, &options, args.pacing(), &observer).await,
+        None => wait(&transfer, args, state, &options, &report, &observer, line).await,
     };
     report.end();
     if let Some(error) = report.failure() {
@@ -88,20 +170,23 @@ async fn run(
 
 async fn wait(
     transfer: &Transfer,
+    args: &TransferArgs,
     state: Option<PathBuf>,
     options: &Options,
-    stall: Duration,
     report: &Report,
     observer: &Observer,
     line: &str,
 ) -> Result<Tally> {
-    // A machine without IPv6 still has IPv4.
-    let invitation = match Invitation::open("[::]", 0, state.as_deref(), options).await {
-        Err(error) if error.is_unreachable() => Invitation::open("0.0.0.0", 0, state.as_deref(), options).await?,
-        opened => opened?,
+    let invitation = match args.listen.as_deref() {
+        Some(at) => Invitation::open_at(&at.parse()?, state.as_deref(), options).await?,
+        // A machine without IPv6 still has IPv4.
+        None => match Invitation::open("[::]", 0, state.as_deref(), options).await {
+            Err(error) if error.is_unreachable() => Invitation::open("0.0.0.0", 0, state.as_deref(), options).await?,
+            opened => opened?,
+        },
     };
     report.ticket(invitation.ticket(), line)?;
-    invitation.run(transfer, stall, observer).await
+    invitation.run(transfer, args.pacing(), observer).await
 }
 
 /// A ticket as it was typed: itself, `-` for standard input, `env` for UNSTICK_TICKET, which other users do not see.

@@ -9,14 +9,42 @@ use unstick::{Error, Framings, Result};
 
 use super::report::Report;
 use crate::args;
-use crate::options::transfer::{End, TransferArgs};
+use crate::options::transfer::{End, OverwriteArg, TransferArgs};
 use crate::report as statuses;
 use crate::signals;
 use crate::status::Status;
 
+/// What the plain protocol does not have.
+fn check(args: &args::Send) -> Result<()> {
+    let name = match args {
+        args if args.name.is_some() || args.files.iter().any(|file| file.as_os_str() == "-") => {
+            return Err(Error::usage(
+                "the plain protocol names the size before the bytes: it cannot send standard input",
+            ));
+        }
+        args if !args.exclude.is_empty() => "--exclude",
+        args if args.links.is_some() => "--links",
+        args => return check_options(&args.transfer),
+    };
+    Err(Error::usage(format!("{name} is not for the plain protocol, which sends files one by one")))
+}
+
+fn check_options(args: &TransferArgs) -> Result<()> {
+    let name = match args {
+        args if args.dry_run => "--dry-run",
+        args if args.qr => "--qr",
+        args if args.listen.is_some() => "--listen",
+        args if args.proxy.proxy.is_some() => "--proxy",
+        args if args.limit.is_some() => "--limit",
+        _ => return Ok(()),
+    };
+    Err(Error::usage(format!("{name} is not for the plain protocol")))
+}
+
 /// Sends files.
 pub(super) async fn send(args: args::Send) -> Result<Status> {
     let options = args.transfer.options();
+    check(&args)?;
     let report = Report::new(&args.transfer);
     match args.transfer.end("--to", args.to.as_deref())? {
         End::Listen(address) => {
@@ -50,6 +78,15 @@ pub(super) async fn send(args: args::Send) -> Result<Status> {
 /// Receives files.
 pub(super) async fn receive(args: args::Receive) -> Result<Status> {
     let options = args.transfer.options();
+    check_options(&args.transfer)?;
+    if args.directory.as_ref().is_some_and(|directory| directory.as_os_str() == "-") {
+        return Err(Error::usage(
+            "the plain protocol proves a file once all has come: it does not write to standard output",
+        ));
+    }
+    if matches!(args.overwrite, Some(OverwriteArg::Ask | OverwriteArg::Newer)) {
+        return Err(Error::usage("with the plain protocol --overwrite is never or always"));
+    }
     let report = Report::new(&args.transfer);
     let end = args.transfer.end("--from", args.from.as_deref())?;
     let overwrite = args.overwrite.unwrap_or_default();

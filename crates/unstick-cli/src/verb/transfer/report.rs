@@ -3,10 +3,10 @@
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use unstick::service::talk::PeerId;
 use unstick::service::transfer::plain::{Event, Received, Sent};
@@ -15,6 +15,7 @@ use unstick::wire::quantity;
 use unstick::wire::transfer as wire;
 use unstick::{Error, Result};
 
+use super::progress::{self, Audience, Progress, Step};
 use crate::json_lines;
 use crate::options::transfer::TransferArgs;
 use crate::unpoisoned::unpoisoned;
@@ -24,21 +25,94 @@ use crate::{frontend, output, sanitize};
 pub struct Report {
     json: bool,
     quiet: bool,
+    /// The ticket is drawn, too.
+    qr: bool,
+    /// Standard output is where the file goes.
+    takes_stdout: bool,
     versioned: AtomicBool,
-    /// Progress of a whole transfer.
-    whole: ProgressBar,
+    /// Of a whole transfer.
+    progress: Progress,
+    losses: Mutex<Losses>,
     /// Standard output took no more.
     failure: Mutex<Option<Error>>,
 }
 
+/// Connections that were lost or tried in vain, one after the other for the same reason.
+#[derive(Default)]
+struct Losses {
+    why: String,
+    /// Of which nothing was said yet.
+    more: u64,
+    told: Option<Instant>,
+}
+
+/// How often the same reason is told.
+const AGAIN: Duration = Duration::from_secs(60);
+
+impl Losses {
+    /// What is to be said of another one.
+    fn lost(&mut self, why: &str, now: Instant) -> Option<String> {
+        if self.why == why && self.told.is_some_and(|told| now.saturating_duration_since(told) < AGAIN) {
+            self.more += 1;
+            return None;
+        }
+        // Those before it had the reason that was told last.
+        let more = match std::mem::take(&mut self.more) {
+            0 => String::new(),
+            more => format!("and {more} more; "),
+        };
+        (self.why, self.told) = (why.to_owned(), Some(now));
+        Some(format!("{more}{why}; waiting for another connection"))
+    }
+
+    /// It is over: what was not said yet.
+    fn over(&mut self) -> Option<String> {
+        let more = std::mem::take(self).more;
+        (more > 0).then(|| format!("connected, after {more} more in vain"))
+    }
+}
+
 impl Report {
     pub fn new(args: &TransferArgs) -> Self {
-        let (versioned, failure) = (AtomicBool::new(false), Mutex::default());
-        let mut report = Self { json: args.json, quiet: args.quiet, versioned, whole: ProgressBar::hidden(), failure };
-        if args.plain.is_none() {
-            report.whole = report.bar("", Some(0));
+        let audience = match args {
+            args if args.plain.is_some() => Audience::Nobody,
+            args if args.json => Audience::Program,
+            args if args.quiet => Audience::Nobody,
+            _ if std::io::stderr().is_terminal() => Audience::Terminal,
+            _ => Audience::Log,
+        };
+        Self {
+            json: args.json,
+            quiet: args.quiet,
+            qr: args.qr,
+            takes_stdout: false,
+            versioned: AtomicBool::new(false),
+            progress: Progress::new(audience),
+            losses: Mutex::default(),
+            failure: Mutex::default(),
         }
-        report
+    }
+
+    /// Standard output is where the file goes: hashes are printed to standard error.
+    pub fn leave_stdout(&mut self) {
+        self.takes_stdout = true;
+    }
+
+    /// What would be sent or received.
+    pub fn offered(&self, entry: &wire::Entry) -> Result<()> {
+        let kind = match entry.kind {
+            wire::Kind::File => "file",
+            wire::Kind::Directory => "directory",
+            wire::Kind::Stream => "stream",
+            wire::Kind::Link => "link",
+        };
+        if self.json {
+            let path = json_lines::text_or_base64(&entry.path);
+            return self.put(json!({ "event": "offered", "kind": kind, "path": path, "size": entry.size }));
+        }
+        let (path, end) = (sanitize::line_of_bytes(&entry.path), if kind == "directory" { "/" } else { "" });
+        let size = if kind == "stream" { "?".to_owned() } else { entry.size.to_string() };
+        print(&format!("{size:>14}  {path}{end}\n"))
     }
 
     /// Why nothing more can be printed, told once.
@@ -51,14 +125,8 @@ impl Report {
         if self.json || self.quiet || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
-        let template = match size {
-            Some(_) => "{bar:20} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}  {msg}",
-            None => "{spinner} {bytes}  {bytes_per_sec}  {msg}",
-        };
-        let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr_with_hz(10));
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = progress::bar(size);
         bar.set_message(sanitize::line(name));
-        bar.enable_steady_tick(Duration::from_millis(200));
         bar
     }
 
@@ -143,6 +211,10 @@ impl Report {
             return self.put(json!({ "event": "ticket", "ticket": ticket.to_string(), "addresses": ticket.addresses }));
         }
         output::plain(&format!("waiting; on the other machine, type:\n  {line} {ticket}"));
+        output::plain(&format!("it connects to the first of these that answers: {}", ticket.addresses.join(", ")));
+        if self.qr {
+            output::plain(&qr_code(&ticket.to_string())?);
+        }
         Ok(())
     }
 
@@ -158,31 +230,49 @@ impl Report {
     fn transfer(&self, event: &transfer::Event<'_>) -> Result<()> {
         match event {
             transfer::Event::Listed { entries, size } => {
-                self.whole.set_length(*size);
+                self.progress.begin(*size);
+                if let Some(text) = unpoisoned(self.losses.lock()).over().filter(|_| !self.json) {
+                    self.progress.aside(|| output::notice(&text));
+                }
                 match self.json {
                     true => self.put(json!({ "event": "listed", "entries": entries, "size": size })),
                     false => Ok(()),
                 }
             }
-            transfer::Event::Moved { bytes } => {
-                self.whole.inc(*bytes);
+            transfer::Event::Offered { entry } => self.offered(entry),
+            transfer::Event::Kept { bytes } => {
+                self.progress.there(*bytes);
+                Ok(())
+            }
+            transfer::Event::Moved { bytes, entry, offset } => {
+                let Some(step) = self.progress.moved(*bytes, entry, *offset) else { return Ok(()) };
+                if self.json {
+                    let path = json_lines::text_or_base64(&entry.path);
+                    let Step { moved, size, rate } = step;
+                    return self.put(json!({
+                        "event": "progress", "moved": moved, "size": size, "rate": rate, "path": path, "offset": offset,
+                    }));
+                }
+                output::notice(&step.line(&entry.path));
                 Ok(())
             }
             transfer::Event::Resolved { path, size, hash, outcome } => {
-                self.resolved(path, *size, *hash, *outcome == wire::Outcome::Present)
+                let present = *outcome == wire::Outcome::Present;
+                if present {
+                    self.progress.there(*size);
+                }
+                self.resolved(path, *size, *hash, present)
             }
             transfer::Event::Failed { path, text, .. } => self.not_there(path, text),
             transfer::Event::Lost { error } => {
-                self.whole.set_position(0);
-                match self.json {
-                    true => self.put(json!({ "event": "lost", "error": error.to_string() })),
-                    false => self.aside(|| {
-                        output::notice(&format!(
-                            "{}; waiting for another connection",
-                            sanitize::line(&error.to_string())
-                        ))
-                    }),
+                if self.json {
+                    return self.put(json!({ "event": "lost", "error": error.to_string() }));
                 }
+                let why = sanitize::line(&error.to_string());
+                if let Some(text) = unpoisoned(self.losses.lock()).lost(&why, Instant::now()) {
+                    self.progress.aside(|| output::notice(&text));
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -196,7 +286,11 @@ impl Report {
                 .put(json!({ "event": "file", "path": path, "size": size, "blake3": hash, "present": present }));
         }
         let mut printed = Ok(());
-        self.aside(|| printed = print(&format!("{hash}  {}\n", sanitize::line_of_bytes(path))))?;
+        let line = format!("{hash}  {}", sanitize::line_of_bytes(path));
+        self.progress.aside(|| match self.takes_stdout {
+            true => output::plain(&line),
+            false => printed = print(&(line + "\n")),
+        });
         printed
     }
 
@@ -205,18 +299,14 @@ impl Report {
             let path = json_lines::text_or_base64(path);
             return self.put(json!({ "event": "failed", "path": path, "error": why }));
         }
-        self.aside(|| output::problem(&format!("{}: {}", sanitize::line_of_bytes(path), sanitize::line(why))))
-    }
-
-    /// Prints while no progress is in the way.
-    fn aside(&self, print: impl FnOnce()) -> Result<()> {
-        self.whole.suspend(print);
+        let text = format!("{}: {}", sanitize::line_of_bytes(path), sanitize::line(why));
+        self.progress.aside(|| output::problem(&text));
         Ok(())
     }
 
     /// Nothing more happens.
     pub fn end(&self) {
-        self.whole.finish_and_clear();
+        self.progress.end();
     }
 
     fn put(&self, mut object: Value) -> Result<()> {
@@ -228,4 +318,35 @@ impl Report {
 
 fn print(text: &str) -> Result<()> {
     output::put(text).map_err(output::unwritten_text)
+}
+
+/// A text as a QR code of half blocks, dark on light whatever the colours of the terminal.
+fn qr_code(text: &str) -> Result<String> {
+    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::L);
+    let code = code.map_err(|error| Error::other(format!("the ticket does not fit into a QR code: {error}")))?;
+    // Terminals are dark mostly: what is light in the code is drawn.
+    let mut picture = code.render::<qrcode::render::unicode::Dense1x2>();
+    let (dark, light) = (qrcode::render::unicode::Dense1x2::Light, qrcode::render::unicode::Dense1x2::Dark);
+    Ok(picture.dark_color(dark).light_color(light).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_reason_is_told_once_a_minute_with_a_count() {
+        let (mut losses, begun) = (Losses::default(), Instant::now());
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let told = |why: &str| Some(format!("{why}; waiting for another connection"));
+        assert_eq!(losses.lost("refused", begun), told("refused"));
+        assert!((1..60).all(|second| losses.lost("refused", after(second)).is_none()));
+        assert_eq!(losses.lost("refused", after(60)), told("and 59 more; refused"));
+        assert_eq!(losses.over(), None);
+        assert_eq!(losses.lost("refused", after(61)), told("refused"), "a connection was there between");
+        assert_eq!(losses.lost("refused", after(62)), None);
+        assert_eq!(losses.lost("reset", after(63)), told("and 1 more; reset"));
+        assert_eq!(losses.lost("reset", after(64)), None);
+        assert_eq!(losses.over(), Some("connected, after 1 more in vain".to_owned()));
+    }
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use unstick_wire::transfer::{Due, Hello, Message, Reason, Side, Silence, VERSION, Violation};
 
-use super::reader::encoded;
+use super::pacing::{Pacing, Rate};
+use super::pieces::encoded;
 use crate::error::{Error, Result};
 use crate::limits::SECRET_PAUSE;
 use crate::link::{Link, Receiver, Sender};
@@ -15,6 +16,7 @@ pub(super) struct Conversation {
     sender: Sender,
     receiver: Receiver,
     silence: Silence,
+    rate: Rate,
     stall: Duration,
 }
 
@@ -27,15 +29,15 @@ pub(super) enum Heard {
 
 impl Conversation {
     /// As whoever has connected: this side speaks first, and does not wait for an answer to go on.
-    pub(super) async fn call(link: Link, side: Side, secret: [u8; 16], stall: Duration) -> Result<Self> {
-        let mut conversation = Self::new(link, stall);
+    pub(super) async fn call(link: Link, side: Side, secret: [u8; 16], pacing: Pacing) -> Result<Self> {
+        let mut conversation = Self::new(link, pacing);
         conversation.send(&Message::Hello(Hello { version: VERSION, side, secret })).await?;
         Ok(conversation)
     }
 
     /// As whoever listens: what the other side says first is judged by `invited`.
-    pub(super) async fn answer(link: Link, side: Side, secret: [u8; 16], stall: Duration) -> Result<Self> {
-        let mut conversation = Self::new(link, stall);
+    pub(super) async fn answer(link: Link, side: Side, secret: [u8; 16], pacing: Pacing) -> Result<Self> {
+        let mut conversation = Self::new(link, pacing);
         let hello = conversation.hello().await?;
         if let Err(error) = check_side(&hello, side) {
             let text = Bytes::from(error.to_string());
@@ -56,9 +58,10 @@ impl Conversation {
         Ok(conversation)
     }
 
-    fn new(link: Link, stall: Duration) -> Self {
+    fn new(link: Link, pacing: Pacing) -> Self {
         let (sender, receiver) = link.split();
-        Self { sender, receiver, silence: Silence::new(stall, Instant::now()), stall }
+        let Pacing { stall, limit } = pacing;
+        Self { sender, receiver, silence: Silence::new(stall, Instant::now()), rate: Rate::new(limit), stall }
     }
 
     /// The other side's hello, which is its first message.
@@ -89,14 +92,21 @@ impl Conversation {
     pub(super) async fn send_bytes(&mut self, message: &[u8]) -> Result<()> {
         let sent = tokio::time::timeout(self.stall, self.sender.send(message)).await;
         sent.unwrap_or_else(|_| Err(self.stalled()))?;
-        self.silence.said(Instant::now());
+        let now = Instant::now();
+        self.silence.said(now);
+        self.rate.spend(message.len(), now);
         Ok(())
     }
 
-    /// Resolves when a message can be sent without a wait. Cancel safe.
+    /// Resolves when a message can be sent without a wait, and within the limit of bytes a second. Cancel safe.
     pub(super) fn writable(&self) -> impl Future<Output = ()> + use<> {
-        let sender = self.sender.clone();
-        async move { sender.writable().await }
+        let (sender, wait) = (self.sender.clone(), self.rate.wait(Instant::now()));
+        async move {
+            if let Some(until) = wait {
+                tokio::time::sleep_until(until.into()).await;
+            }
+            sender.writable().await;
+        }
     }
 
     /// The next message. Says meanwhile that this side is there. Cancel safe.
@@ -107,8 +117,11 @@ impl Conversation {
                 Due::Alive => self.say_alive(Instant::now()),
                 Due::At(at) => tokio::select! {
                     message = self.receiver.recv() => {
-                        self.silence.heard(Instant::now());
-                        return Ok(message.map_err(lost)?.map_or(Heard::Ended, Heard::Message));
+                        let now = Instant::now();
+                        self.silence.heard(now);
+                        let message = message.map_err(lost)?;
+                        self.rate.spend(message.as_ref().map_or(0, Bytes::len), now);
+                        return Ok(message.map_or(Heard::Ended, Heard::Message));
                     }
                     () = tokio::time::sleep_until(at.into()) => {}
                 },
@@ -116,17 +129,22 @@ impl Conversation {
         }
     }
 
-    /// The same, where this side can take a message now; else it only says that it is there. Cancel safe.
+    /// The same, where this side can take a message now, within the limit of bytes a second; else it only says that it is there.
+    /// Cancel safe.
     pub(super) async fn hear_if(&mut self, can: bool) -> Result<Heard> {
-        if can {
-            return self.hear().await;
-        }
         loop {
-            // Who does not listen cannot tell whether anything is said.
             let now = Instant::now();
+            let wait = self.rate.wait(now);
+            if can && wait.is_none() {
+                return self.hear().await;
+            }
+            // Who does not listen cannot tell whether anything is said.
             self.silence.heard(now);
             match self.silence.due(now) {
-                Due::At(at) => tokio::time::sleep_until(at.into()).await,
+                Due::At(at) => {
+                    let at = wait.filter(|_| can).map_or(at, |wait| wait.min(at));
+                    tokio::time::sleep_until(at.into()).await;
+                }
                 Due::Alive | Due::Stalled => self.say_alive(now),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use unstick_wire::transfer::{Hash, Outcome, Reason};
+use unstick_wire::transfer::{Entry, Hash, Outcome, Reason};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -15,10 +15,24 @@ pub enum Event<'a> {
         /// Bytes of all files.
         size: u64,
     },
-    /// Bytes of files have moved, or need not: they are there already.
+    /// A file, directory or link is offered: told of each where nothing of it is taken.
+    Offered {
+        /// As the sender has it.
+        entry: &'a Entry,
+    },
+    /// Bytes of a file need not move: they are there from an earlier connection.
+    Kept {
+        /// How many.
+        bytes: u64,
+    },
+    /// Bytes of a file have moved.
     Moved {
         /// How many.
         bytes: u64,
+        /// Whose.
+        entry: &'a Entry,
+        /// Where the last of them ends in the file.
+        offset: u64,
     },
     /// A file stands at the receiver.
     Resolved {

@@ -17,18 +17,9 @@ use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 use unstick_wire::transfer::{Entry, Hash, Kind, Manifest, Naming, RESERVED};
 
+use super::overwrite::{Asked, Overwrite, moment};
 use super::part::{Folder, Part, Placed, above, last, reopened, sync};
 use crate::error::{Error, Result, plain};
-
-/// What happens to a file that has the name of one that comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Overwrite {
-    /// It stays. One with the same content counts as received.
-    #[default]
-    Never,
-    /// It is replaced once the other is whole.
-    Always,
-}
 
 /// The directory that files go to.
 #[derive(Debug)]
@@ -36,6 +27,7 @@ pub struct Inbox {
     root: Dir,
     path: PathBuf,
     overwrite: Overwrite,
+    asked: Option<Asked>,
     rereads: bool,
     /// Numbers the parts of this run.
     parts: AtomicU64,
@@ -64,6 +56,7 @@ impl Inbox {
             root,
             path: path.clone(),
             overwrite,
+            asked: None,
             rereads: false,
             parts: AtomicU64::new(0),
             system,
@@ -82,6 +75,25 @@ impl Inbox {
         self
     }
 
+    /// Has this asked whether a file is replaced, with [`Overwrite::Ask`]: it is told what comes, and how many bytes what is there
+    /// has. It may be asked again about the same file.
+    #[must_use]
+    pub fn ask(mut self, ask: impl Fn(&Entry, u64) -> bool + Send + Sync + 'static) -> Self {
+        self.asked = Some(Asked(Arc::new(ask)));
+        self
+    }
+
+    /// Whether what has the name of an entry is replaced by it. False where nothing has. The same question may be put again.
+    pub(super) fn replaces(&self, entry: &Entry) -> bool {
+        let Ok(there) = self.look(&entry.path) else { return false };
+        match self.overwrite {
+            Overwrite::Never => false,
+            Overwrite::Always => true,
+            Overwrite::Newer => there.modified().is_ok_and(|there| there.into_std() < moment(entry.modified)),
+            Overwrite::Ask => self.asked.as_ref().is_some_and(|Asked(ask)| ask(entry, there.len())),
+        }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -95,7 +107,7 @@ impl Inbox {
     /// Whether a path may be given to a file here, as the list of a whole transfer would be checked.
     pub(super) fn check(path: &[u8], size: u64) -> Result<(), String> {
         let path = Bytes::copy_from_slice(path);
-        let entry = Entry { kind: Kind::File, mode: 0, modified: (0, 0), size, inode: 0, path };
+        let entry = Entry { kind: Kind::File, mode: 0, modified: (0, 0), size, inode: 0, path, target: Bytes::new() };
         Manifest::of([entry], Naming::Unix).map(drop).map_err(|error| error.to_string())
     }
 

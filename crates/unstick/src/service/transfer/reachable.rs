@@ -34,6 +34,17 @@ pub(super) fn reachable(bound: &[SocketAddr]) -> Vec<String> {
     found.iter().map(ToString::to_string).collect()
 }
 
+/// The same of what has a scheme of its own: each address of this machine in the place of one that means all.
+pub(super) fn reachable_inside(bound: &str) -> Vec<String> {
+    match self::bound(bound) {
+        Some(at) if at.ip().is_unspecified() => {
+            let all = reachable(&[at]);
+            all.iter().map(|one| bound.replacen(&at.to_string(), one, 1)).collect()
+        }
+        _ => vec![bound.to_owned()],
+    }
+}
+
 /// Addresses in a ticket.
 const MOST_ADDRESSES: usize = 16;
 

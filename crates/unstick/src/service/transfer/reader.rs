@@ -11,6 +11,8 @@ use unstick_wire::limits::MAX_TRANSFER_PIECE;
 use unstick_wire::transfer::{Entry, Hash, Message, Reason, SUBTREE, data_head};
 
 use super::outgoing;
+use super::pieces::{Output, encoded};
+use super::stream::Stream;
 use super::tree::Tree;
 use crate::error::plain;
 
@@ -21,29 +23,10 @@ pub(super) struct Job {
     /// As it was listed.
     pub(super) entry: Entry,
     pub(super) path: PathBuf,
+    /// What is read in place of a file.
+    pub(super) stream: Option<Stream>,
     /// From which offset on bytes are to be sent, and what is known of those before; `None` where the hash is all that is wanted.
     pub(super) from: Option<(u64, Vec<Hash>)>,
-}
-
-/// What comes of it.
-#[derive(Debug)]
-pub(super) enum Output {
-    /// A message, and how many bytes of the file are in it.
-    Message(Vec<u8>, u64),
-    End {
-        file: u32,
-        size: u64,
-        hash: Hash,
-    },
-    Changed {
-        file: u32,
-        entry: Entry,
-    },
-    Failed {
-        file: u32,
-        reason: Reason,
-        text: String,
-    },
 }
 
 /// Messages that wait for the connection.
@@ -56,7 +39,11 @@ pub(super) fn start() -> (mpsc::Sender<Job>, mpsc::Receiver<Output>) {
     tokio::task::spawn_blocking(move || {
         while let Some(job) = todo.blocking_recv() {
             let file = job.file;
-            let last = match read(job, &outputs) {
+            let read = match job.stream.clone() {
+                Some(stream) => stream.read(file, &outputs),
+                None => read(job, &outputs),
+            };
+            let last = match read {
                 Ok(Some(last)) => last,
                 Ok(None) => return,
                 Err(error) => Output::Failed { file, reason: Reason::Unreadable, text: plain(&error) },
@@ -71,7 +58,7 @@ pub(super) fn start() -> (mpsc::Sender<Job>, mpsc::Receiver<Output>) {
 
 /// Reads one file. `None` where nobody takes what is read.
 fn read(job: Job, outputs: &mpsc::Sender<Output>) -> io::Result<Option<Output>> {
-    let Job { file, entry, path, from } = job;
+    let Job { file, entry, path, from, .. } = job;
     let mut source = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&path)?;
     let now = |source: &File| source.metadata().map(|meta| outgoing::entry(entry.path.clone(), &meta));
     let changed = |entry| Ok(Some(Output::Changed { file, entry }));
@@ -117,10 +104,4 @@ fn read(job: Job, outputs: &mpsc::Sender<Output>) -> io::Result<Option<Output>> 
         return changed(last);
     }
     Ok(Some(Output::End { file, size: entry.size, hash: tree.finish() }))
-}
-
-pub(super) fn encoded(message: &Message) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    message.encode(&mut bytes);
-    bytes
 }

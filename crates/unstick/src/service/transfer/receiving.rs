@@ -3,25 +3,57 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use unstick_wire::transfer::{Arrival, Message, Naming, Reason, Receiver, Violation};
+use tokio::sync::mpsc;
+use unstick_wire::transfer::{Arrival, Manifest, Message, Naming, Reason, Receiver, Violation};
 
 use super::conversation::{Conversation, Heard, broken, check_side, cut, refused};
 use super::event::{Event, Observer, Tally};
 use super::inbox::Inbox;
+use super::outlet::Outlet;
 use super::verdict::Verdict;
 use super::writer::{self, Job};
 use crate::error::{Error, Result};
+
+/// Where what comes goes.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    Inbox(Arc<Inbox>),
+    Outlet(Arc<Outlet>),
+}
+
+impl Target {
+    fn start(&self) -> (mpsc::Sender<Job>, mpsc::Receiver<Verdict>) {
+        match self {
+            Self::Inbox(inbox) => writer::start(Arc::clone(inbox)),
+            Self::Outlet(outlet) => Arc::clone(outlet).start(),
+        }
+    }
+
+    /// Why it does not take this list, which keeps all rules.
+    fn refuses(&self, manifest: &Manifest) -> Option<String> {
+        match (self, manifest.entries()) {
+            (Self::Outlet(_), [one]) if one.has_content() => None,
+            (Self::Outlet(_), _) => {
+                Some("the receiver takes one file and no directory, for its standard output".into())
+            }
+            // The file system is asked only where it matters, since that makes a directory.
+            (Self::Inbox(inbox), _) => {
+                manifest.check_folded().err().filter(|_| inbox.folds()).map(|why| why.to_string())
+            }
+        }
+    }
+}
 
 /// Receives all that one connection brings.
 ///
 /// # Errors
 ///
 /// Where the connection is lost before everything is resolved: what has come is kept.
-pub(super) async fn run(mut talk: Conversation, inbox: Arc<Inbox>, hello: bool, observer: &Observer) -> Result<Tally> {
+pub(super) async fn run(mut talk: Conversation, target: &Target, hello: bool, observer: &Observer) -> Result<Tally> {
     if hello {
         check_side(&talk.hello().await?, unstick_wire::transfer::Side::Receiver)?;
     }
-    let (jobs, mut verdicts) = writer::start(Arc::clone(&inbox));
+    let (jobs, mut verdicts) = target.start();
     let mut side =
         Side { machine: Receiver::new(Naming::Unix), queue: VecDeque::new(), next: None, tally: Tally::default() };
     let mut flushing = false;
@@ -43,19 +75,20 @@ pub(super) async fn run(mut talk: Conversation, inbox: Arc<Inbox>, hello: bool, 
                 _ => return Err(Error::panicked("the writer of files")),
             },
             heard = talk.hear_if(!side.has_job()) => match heard {
-                Ok(Heard::Message(message)) => match side.receive(message, &inbox) {
+                Ok(Heard::Message(message)) => match side.machine.receive(message) {
                     Ok(Arrival::Over) => {
                         talk.finish().await;
                         return Ok(side.tally);
                     }
                     Ok(Arrival::Refused { text, .. }) => return Err(refused(&text)),
-                    Ok(arrival) => side.arrival(arrival, observer),
-                    Err(why) => {
-                        let text = bytes::Bytes::from(why.to_string());
-                        let _ = talk.send(&Message::Refused { reason: Reason::Manifest, text }).await;
-                        talk.finish().await;
-                        return Err(broken(why));
+                    Ok(Arrival::Listed) => {
+                        if let Some(why) = target.refuses(side.machine.manifest()) {
+                            return Err(refuse(talk, why.clone(), Error::other(why)).await);
+                        }
+                        side.arrival(Arrival::Listed, observer);
                     }
+                    Ok(arrival) => side.arrival(arrival, observer),
+                    Err(why) => return Err(refuse(talk, why.to_string(), broken(why)).await),
                 },
                 // Everything is there, and its sender may not know it: it asks again if so.
                 Ok(Heard::Ended) | Err(_) if side.tally.flushed => return Ok(side.tally),
@@ -64,6 +97,13 @@ pub(super) async fn run(mut talk: Conversation, inbox: Arc<Inbox>, hello: bool, 
             },
         }
     }
+}
+
+/// Tells the sender why nothing of it is taken.
+async fn refuse(mut talk: Conversation, why: String, error: Error) -> Error {
+    let _ = talk.send(&Message::Refused { reason: Reason::Manifest, text: why.into() }).await;
+    talk.finish().await;
+    error
 }
 
 struct Side {
@@ -75,18 +115,6 @@ struct Side {
 }
 
 impl Side {
-    fn receive(&mut self, message: bytes::Bytes, inbox: &Inbox) -> Result<Arrival, Violation> {
-        let arrival = self.machine.receive(message)?;
-        // The file system is asked only where it matters, since that makes a directory.
-        if matches!(arrival, Arrival::Listed)
-            && let Err(why) = self.machine.manifest().check_folded()
-            && inbox.folds()
-        {
-            return Err(why);
-        }
-        Ok(arrival)
-    }
-
     fn has_job(&self) -> bool {
         self.next.is_some() || !self.queue.is_empty()
     }
@@ -106,7 +134,10 @@ impl Side {
                 self.next = Some(0);
             }
             Arrival::Write { file, offset, bytes } => {
-                observer(Event::Moved { bytes: bytes.len() as u64 });
+                if let Some(entry) = self.machine.manifest().get(file) {
+                    let bytes = bytes.len() as u64;
+                    observer(Event::Moved { bytes, entry, offset: offset + bytes });
+                }
                 self.queue.push_back(Job::Write { file, offset, bytes });
             }
             Arrival::Check { file, value, .. } => self.queue.push_back(Job::Check { file, value }),
@@ -137,7 +168,7 @@ impl Side {
                 return Ok(None);
             }
             Verdict::Want { file, from, tree } => {
-                observer(Event::Moved { bytes: from });
+                observer(Event::Kept { bytes: from });
                 self.machine.want(file, from, tree)?
             }
             Verdict::Compare { file } => self.machine.compare(file)?,

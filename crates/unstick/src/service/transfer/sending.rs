@@ -8,7 +8,8 @@ use unstick_wire::transfer::{Hash, Message, Reason, Request, Sender, Violation};
 use super::conversation::{Conversation, Heard, broken, check_side, cut, refused};
 use super::event::{Event, Observer, Tally};
 use super::outgoing::Outgoing;
-use super::reader::{self, Job, Output, encoded};
+use super::pieces::{Output, encoded};
+use super::reader::{self, Job};
 use crate::error::{Error, Result};
 
 /// Sends everything over one connection. `hello`: the other side's is still to come.
@@ -96,7 +97,13 @@ impl Side<'_> {
             if let Some(entry) = self.machine.manifest().get(file)
                 && !self.machine.is_over(file)?
             {
-                return Ok(Some(Job { file, entry: entry.clone(), path: self.files.path(file).to_owned(), from }));
+                return Ok(Some(Job {
+                    file,
+                    entry: entry.clone(),
+                    path: self.files.path(file).to_owned(),
+                    stream: self.files.stream(file),
+                    from,
+                }));
             }
         }
         Ok(None)
@@ -105,7 +112,7 @@ impl Side<'_> {
     fn request(&mut self, request: Request, observer: &Observer) {
         match request {
             Request::Send { file, from, tree } => {
-                observer(Event::Moved { bytes: from });
+                observer(Event::Kept { bytes: from });
                 self.queue.push_back((file, Some((from, tree))));
             }
             Request::Hash { file } => self.queue.push_back((file, None)),
@@ -116,6 +123,9 @@ impl Side<'_> {
                 }
             }
             Request::Failed { file, reason, text } => {
+                if let Some(stream) = self.files.stream(file) {
+                    stream.unwanted();
+                }
                 self.failed(file, reason, &String::from_utf8_lossy(&text), observer);
             }
             Request::Nothing | Request::Refused { .. } | Request::Over => {}
@@ -126,7 +136,11 @@ impl Side<'_> {
     fn output(&mut self, output: Output, observer: &Observer) -> Result<Option<Vec<u8>>, Violation> {
         let message = match output {
             Output::Message(message, bytes) => {
-                observer(Event::Moved { bytes });
+                if let Some((file, offset)) = unstick_wire::transfer::placed(&message).filter(|_| bytes > 0)
+                    && let Some(entry) = self.machine.manifest().get(file)
+                {
+                    observer(Event::Moved { bytes, entry, offset: offset + bytes });
+                }
                 return Ok(Some(message));
             }
             // It has failed at the receiver while it was read.

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
 use unstick_wire::Framing;
@@ -16,9 +15,13 @@ use super::credentials::Credentials;
 use super::event::{Event, Observer, Tally};
 use super::inbox::Inbox;
 use super::outgoing::Outgoing;
-use super::reachable::{bound, reachable};
+use super::outlet::Outlet;
+use super::pacing::Pacing;
+use super::reachable::{bound, reachable, reachable_inside};
+use super::receiving::Target;
 use super::ticket::Ticket;
-use super::{receiving, sending};
+use super::tunnel;
+use super::{looking, receiving, sending};
 use crate::address::{Address, Framings};
 use crate::endpoint::Options;
 use crate::error::{Error, Result};
@@ -33,20 +36,28 @@ pub enum Transfer {
     Send(Arc<Outgoing>),
     /// What comes goes here.
     Receive(Arc<Inbox>),
+    /// The one file that comes is written here.
+    ReceiveInto(Arc<Outlet>),
+    /// What would come is told, and nothing of it is taken. A sender that waits goes on waiting.
+    Look,
 }
 
 impl Transfer {
     fn side(&self) -> Side {
         match self {
             Self::Send(_) => Side::Sender,
-            Self::Receive(_) => Side::Receiver,
+            Self::Receive(_) | Self::ReceiveInto(_) | Self::Look => Side::Receiver,
         }
     }
 
     async fn run(&self, talk: Conversation, hello: bool, observer: &Observer) -> Result<Tally> {
         match self {
             Self::Send(files) => sending::run(talk, files, hello, observer).await,
-            Self::Receive(inbox) => receiving::run(talk, Arc::clone(inbox), hello, observer).await,
+            Self::Receive(inbox) => receiving::run(talk, &Target::Inbox(Arc::clone(inbox)), hello, observer).await,
+            Self::ReceiveInto(outlet) => {
+                receiving::run(talk, &Target::Outlet(Arc::clone(outlet)), hello, observer).await
+            }
+            Self::Look => looking::run(talk, hello, observer).await,
         }
     }
 }
@@ -72,9 +83,10 @@ pub async fn connect(
     transfer: &Transfer,
     ticket: &Ticket,
     options: &Options,
-    stall: Duration,
+    pacing: impl Into<Pacing>,
     observer: &Observer,
 ) -> Result<Tally> {
+    let pacing = pacing.into();
     let mut options = options.clone();
     options.tls.pins = vec![ticket.fingerprint];
     options.tls.newest_only = true;
@@ -83,11 +95,10 @@ pub async fn connect(
     loop {
         let mut last = None;
         for at in &ticket.addresses {
-            let address: Address = format!("tls://{at}").parse()?;
-            match crate::link::connect(&address, Some(&framings), &options).await {
+            match open(at, &framings, &options).await {
                 Ok(link) => {
                     pause = RECONNECT_PAUSE;
-                    match call(transfer, link, ticket, stall, observer).await {
+                    match call(transfer, link, ticket, pacing, observer).await {
                         Ok(tally) => return Ok(tally),
                         Err(error) => last = Some(error),
                     }
@@ -106,14 +117,34 @@ pub async fn connect(
     }
 }
 
-async fn call(transfer: &Transfer, link: Link, ticket: &Ticket, stall: Duration, observer: &Observer) -> Result<Tally> {
-    let talk = Conversation::call(link, transfer.side(), ticket.secret, stall).await?;
+/// Opens a connection to an address of a ticket. Others than those have a meaning only where they were typed: a ticket that a
+/// stranger made starts no command.
+async fn open(at: &str, framings: &Framings, options: &Options) -> Result<Link> {
+    match at.parse::<Address>()? {
+        Address::Tcp(at) => {
+            let address: Address = format!("tls://{at}").parse()?;
+            crate::link::connect(&address, Some(framings), options).await
+        }
+        address if can_carry(&address) => tunnel::connect(&address, framings, options).await,
+        _ => Err(Error::usage("the ticket has an address of a kind that no ticket has")),
+    }
+}
+
+/// Whether TLS can lie inside it, and an address of it can be in a ticket.
+fn can_carry(address: &Address) -> bool {
+    matches!(address, Address::Unix(_) | Address::Ws(_) | Address::Wss(_) | Address::WsUnix(_))
+}
+
+async fn call(transfer: &Transfer, link: Link, ticket: &Ticket, pacing: Pacing, observer: &Observer) -> Result<Tally> {
+    let talk = Conversation::call(link, transfer.side(), ticket.secret, pacing).await?;
     transfer.run(talk, true, observer).await
 }
 
 /// A listener for one transfer, with a ticket.
 pub struct Invitation {
     listener: Listener,
+    /// With which clients shake hands inside what carries them, where that has no TLS of its own.
+    inside: Option<Arc<Options>>,
     ticket: Ticket,
     kept: Option<Credentials>,
 }
@@ -126,19 +157,47 @@ impl Invitation {
     ///
     /// Where nothing can be listened on there, or the file cannot be read or written.
     pub async fn open(host: &str, port: u16, path: Option<&Path>, options: &Options) -> Result<Self> {
+        Self::open_at(&format!("{host}:{port}").parse()?, path, options).await
+    }
+
+    /// The same at any address that bytes can be carried to: `HOST:PORT`, `unix:PATH`, `ws://HOST:PORT/PATH`. TLS 1.3 lies inside.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); where the address is of another kind.
+    pub async fn open_at(at: &Address, path: Option<&Path>, options: &Options) -> Result<Self> {
         let mut credentials = Credentials::open(path)?;
         let mut options = options.clone();
         options.tls.identity = Some(credentials.identity.clone());
         options.tls.newest_only = true;
-        let port = credentials.port.filter(|_| port == 0).unwrap_or(port);
-        let address: Address = format!("tls://{host}:{port}").parse()?;
-        let listener = crate::link::listen(&address, Some(&framings()?), &options).await?;
-        let bound: Vec<SocketAddr> = listener.addresses().iter().filter_map(|at| bound(at)).collect();
-        let port = bound.first().map_or(port, SocketAddr::port);
-        credentials.keep(port)?;
-        let addresses = reachable(&bound);
+        let (listener, inside) = match at {
+            Address::Tcp(at) => {
+                let port = credentials.port.filter(|_| at.port == 0).unwrap_or(at.port);
+                let host = at.host.as_deref().unwrap_or("[::]");
+                let host =
+                    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+                let address: Address = format!("tls://{host}:{port}").parse()?;
+                (crate::link::listen(&address, Some(&framings()?), &options).await?, None)
+            }
+            at if can_carry(at) => {
+                let listener = crate::link::listen(at, Some(&tunnel::framings()?), &options).await?;
+                (listener, Some(Arc::new(options)))
+            }
+            at => return Err(Error::usage(format!("{at}: no files can be sent through that"))),
+        };
+        let addresses = match inside {
+            None => {
+                let bound: Vec<SocketAddr> = listener.addresses().iter().filter_map(|at| bound(at)).collect();
+                credentials.keep(bound.first().map_or(0, SocketAddr::port))?;
+                reachable(&bound)
+            }
+            Some(_) => {
+                credentials.keep(0)?;
+                listener.addresses().iter().flat_map(|at| reachable_inside(at)).collect()
+            }
+        };
         let ticket = Ticket { addresses, fingerprint: credentials.identity.fingerprint(), secret: credentials.secret };
-        Ok(Self { listener, ticket, kept: path.is_some().then_some(credentials) })
+        Ok(Self { listener, inside, ticket, kept: path.is_some().then_some(credentials) })
     }
 
     /// What the other side has to know.
@@ -152,7 +211,8 @@ impl Invitation {
     /// # Errors
     ///
     /// Where the other side has the ticket, and breaks the protocol or refuses.
-    pub async fn run(mut self, transfer: &Transfer, stall: Duration, observer: &Observer) -> Result<Tally> {
+    pub async fn run(mut self, transfer: &Transfer, pacing: impl Into<Pacing>, observer: &Observer) -> Result<Tally> {
+        let pacing = pacing.into();
         let (mut guests, mut oldest, mut errors) = (JoinSet::new(), VecDeque::new(), AcceptErrors::default());
         let mut current = None;
         loop {
@@ -185,7 +245,14 @@ impl Invitation {
                         if guests.len() >= TRANSFER_GUESTS && let Some(first) = oldest.pop_front() {
                             first.abort();
                         }
-                        oldest.push_back(guests.spawn(Conversation::answer(link, transfer.side(), self.ticket.secret, stall)));
+                        let (side, secret, inside) = (transfer.side(), self.ticket.secret, self.inside.clone());
+                        oldest.push_back(guests.spawn(async move {
+                            let link = match inside {
+                                Some(options) => tunnel::accept(link, &framings()?, &options).await?,
+                                None => link,
+                            };
+                            Conversation::answer(link, side, secret, pacing).await
+                        }));
                     }
                     Err(error) => errors.handle(error, |error| observer(Event::Lost { error })).await,
                 },

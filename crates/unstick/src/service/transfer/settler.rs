@@ -7,13 +7,14 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use unstick_wire::transfer::{Entry, Hash, Outcome, Reason};
 
 use super::complete::{self, Record};
-use super::inbox::{Inbox, Occupied, Overwrite};
+use super::inbox::{Inbox, Occupied};
+use super::overwrite::moment;
 use super::part::{Place, Placed, above, last};
 use super::verdict::{Failure, Verdict, exists, unwritable};
 
@@ -191,7 +192,7 @@ impl Settler {
         let parent = self.inbox.parent(path, &mut |made| {
             dirty.insert(above(made).to_vec());
         });
-        let replaces = self.inbox.overwrite() == Overwrite::Always;
+        let replaces = self.inbox.replaces(&whole.entry);
         let placed = parent.and_then(|parent| place.give(&parent, last(path), replaces)).map_err(unwritable)?;
         if placed == Placed::Exists && self.inbox.hash_of(path).map_err(unwritable)? != whole.hash {
             return Err(exists());
@@ -239,18 +240,6 @@ impl Settler {
 
 fn is_below(path: &[u8], directory: &[u8]) -> bool {
     directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
-}
-
-/// A time as it was listed.
-pub(super) fn moment((seconds, nanos): (i64, u32)) -> SystemTime {
-    let whole = Duration::from_secs(seconds.unsigned_abs());
-    let moment = match seconds {
-        0.. => SystemTime::UNIX_EPOCH.checked_add(whole),
-        _ => SystemTime::UNIX_EPOCH.checked_sub(whole),
-    };
-    moment
-        .and_then(|moment| moment.checked_add(Duration::from_nanos(u64::from(nanos))))
-        .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// The thread is gone.

@@ -23,7 +23,7 @@ const LONGEST: usize = 4096;
 /// An invitation to one transfer: who has it can take part.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// Where: `HOST:PORT`, the best first.
+    /// Where: `HOST:PORT`, or an address with a scheme (`unix:PATH`, `ws://HOST:PORT/PATH`); the best first.
     pub addresses: Vec<String>,
     /// The certificate of whoever listens there.
     pub fingerprint: Fingerprint,

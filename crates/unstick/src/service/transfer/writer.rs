@@ -12,13 +12,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use unstick_wire::limits::MAX_TRANSFER_PIECE;
 use unstick_wire::transfer::{Entry, Hash, Kind, Outcome, Reason, SUBTREE};
 
 use super::complete::Complete;
-use super::inbox::{Inbox, Overwrite};
+use super::inbox::Inbox;
 use super::journal::Journal;
+use super::overwrite::moment;
 use super::part::{Folder, Part, above};
-use super::settler::{self, Item, JOURNAL, LIST, PART, UNSHARED, Whole, moment};
+use super::settler::{self, Item, JOURNAL, LIST, PART, UNSHARED, Whole};
+use super::symlink;
 use super::tree::Tree;
 use super::verdict::{Failure, Verdict, exists, unwritable};
 
@@ -142,6 +145,13 @@ impl Writer {
             }
             return Ok(Verdict::Directory { file });
         }
+        if entry.kind == Kind::Link {
+            let settled = &self.settled;
+            let mut made = |path: &[u8]| drop(settled.send(Item::Made(above(path).to_vec())));
+            symlink::make(&self.inbox, &entry, &mut made)?;
+            made(&entry.path);
+            return Ok(Verdict::Directory { file });
+        }
         let there = match self.inbox.look(&entry.path) {
             Ok(there) => Some(there),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -158,7 +168,7 @@ impl Writer {
             self.wanted.insert(file, entry);
             return Ok(Verdict::Compare { file });
         }
-        if there.is_some() && self.inbox.overwrite() == Overwrite::Never {
+        if there.is_some() && !self.inbox.replaces(&entry) {
             return Err(exists());
         }
         self.want(file, entry)
@@ -225,7 +235,7 @@ impl Writer {
         if current.tree.length() != offset {
             return Err((Reason::Other, "what is there is not what was wanted".into()));
         }
-        current.part.file().write_all(bytes).map_err(unwritable)?;
+        put(current.part.file(), offset, bytes).map_err(unwritable)?;
         current.tree.update(bytes);
         Ok(())
     }
@@ -280,9 +290,9 @@ impl Writer {
             let kept = is_resumable(&entry).then(|| name_of(&entry));
             return self.settle(Whole { file, entry, hash, place: None, held: None, flushed: false, kept });
         }
-        match self.inbox.overwrite() {
-            Overwrite::Never => Err(exists()),
-            Overwrite::Always => self.want(file, entry).map(Some),
+        match self.inbox.replaces(&entry) {
+            false => Err(exists()),
+            true => self.want(file, entry).map(Some),
         }
     }
 
@@ -334,6 +344,20 @@ impl Current {
         self.compared.clear();
         Ok(())
     }
+}
+
+/// The least that a file system leaves out of a file.
+const BLOCK: usize = 4096;
+
+/// Writes bytes where the file ends. Zeros are left out: a file with holes keeps them.
+fn put(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    static ZEROS: [u8; MAX_TRANSFER_PIECE] = [0; MAX_TRANSFER_PIECE];
+    if bytes.len() < BLOCK || ZEROS.get(..bytes.len()) != Some(bytes) {
+        return file.write_all(bytes);
+    }
+    let end = offset + bytes.len() as u64;
+    file.set_len(end)?;
+    file.seek(SeekFrom::Start(end)).map(drop)
 }
 
 /// What the files of an entry that is not whole are called, without their ending.

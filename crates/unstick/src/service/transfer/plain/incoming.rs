@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use unstick_wire::quantity;
 
-use super::super::inbox::{Inbox, Overwrite};
+use super::super::inbox::Inbox;
+use super::super::overwrite::Overwrite;
 use super::super::part::{Part, Placed};
 use super::answer::Answer;
 use super::header::Header;
@@ -165,7 +166,7 @@ fn check(inbox: &Inbox, header: &Header) -> Result<()> {
         return Err(Error::other(format!("{size} do not fit: {free} are free")));
     }
     match inbox.size_of(header.name.as_bytes()) {
-        Some(size) if inbox.overwrite() == Overwrite::Never && size != header.size => {
+        Some(size) if inbox.overwrite() != Overwrite::Always && size != header.size => {
             Err(Error::other("another file of this name is there"))
         }
         _ => Ok(()),

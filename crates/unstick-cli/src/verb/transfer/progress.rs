@@ -1,0 +1,176 @@
+//! How far a transfer has come: a bar at a terminal, and elsewhere what is said of it every few seconds.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unstick::wire::transfer::{Entry, Kind};
+
+use crate::sanitize;
+use crate::unpoisoned::unpoisoned;
+
+/// How often a person is told in a log, and how often a bar has the name of another file.
+const LOG: Duration = Duration::from_secs(5);
+const NAME: Duration = Duration::from_millis(100);
+
+/// How often a program is told.
+const EVENT: Duration = Duration::from_secs(1);
+
+/// How often the time of a bar goes on where nothing moves.
+const TICK: Duration = Duration::from_millis(200);
+
+const KNOWN: &str = "{bar:20} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta}  {wide_msg}";
+const UNKNOWN: &str = "{spinner} {binary_bytes}  {binary_bytes_per_sec}  {wide_msg}";
+
+/// Progress of one file or of a whole transfer, on standard error.
+pub fn bar(size: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr_with_hz(10));
+    bar.set_style(style(if size.is_some() { KNOWN } else { UNKNOWN }));
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Who is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// A person at a terminal.
+    Terminal,
+    /// Whoever reads a log.
+    Log,
+    /// A program that reads events.
+    Program,
+    Nobody,
+}
+
+/// How far a whole transfer has come.
+pub struct Progress {
+    audience: Audience,
+    bar: ProgressBar,
+    state: Mutex<State>,
+}
+
+struct State {
+    size: u64,
+    moved: u64,
+    /// A stream is among the files: nobody knows the size.
+    endless: bool,
+    told: Instant,
+    /// Bytes that went over the connection since.
+    since: u64,
+}
+
+/// What is said from time to time.
+pub struct Step {
+    pub moved: u64,
+    /// `None` where a stream is among the files.
+    pub size: Option<u64>,
+    /// Bytes a second since the last step.
+    pub rate: u64,
+}
+
+impl Step {
+    /// As a line of a log.
+    pub fn line(&self, path: &[u8]) -> String {
+        let (moved, rate) = (BinaryBytes(self.moved), BinaryBytes(self.rate));
+        let (of, left) = match self.size {
+            Some(size) => {
+                let left = size.saturating_sub(self.moved).checked_div(self.rate);
+                let left = left.map(|left| format!(", {} left", HumanDuration(Duration::from_secs(left))));
+                (format!(" of {}", BinaryBytes(size)), left.unwrap_or_default())
+            }
+            None => (String::new(), String::new()),
+        };
+        format!("{moved}{of}, {rate}/s{left}: {}", sanitize::line_of_bytes(path))
+    }
+}
+
+impl Progress {
+    pub fn new(audience: Audience) -> Self {
+        let bar = ProgressBar::hidden();
+        bar.set_style(style(KNOWN));
+        let state = State { size: 0, moved: 0, endless: false, told: Instant::now(), since: 0 };
+        Self { audience, bar, state: Mutex::new(state) }
+    }
+
+    /// A connection begins, with so many bytes to move.
+    pub fn begin(&self, size: u64) {
+        let mut state = unpoisoned(self.state.lock());
+        *state = State { size, moved: 0, endless: false, told: Instant::now(), since: 0 };
+        if self.audience == Audience::Terminal {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            self.bar.enable_steady_tick(TICK);
+        }
+        self.bar.set_style(style(KNOWN));
+        self.bar.set_length(size);
+        self.bar.set_position(0);
+        self.bar.reset_eta();
+    }
+
+    /// Bytes are there that did not go over the connection.
+    pub fn there(&self, bytes: u64) {
+        let mut state = unpoisoned(self.state.lock());
+        state.moved += bytes;
+        self.bar.set_position(state.moved);
+        self.bar.reset_eta();
+    }
+
+    /// Bytes of a file have moved, the last of which ends at this offset. What is to be said now, if it is time for that.
+    pub fn moved(&self, bytes: u64, entry: &Entry, offset: u64) -> Option<Step> {
+        let mut state = unpoisoned(self.state.lock());
+        let state = &mut *state;
+        (state.moved, state.since) = (state.moved + bytes, state.since + bytes);
+        if entry.kind == Kind::Stream && !state.endless {
+            state.endless = true;
+            self.bar.set_style(style(UNKNOWN));
+        }
+        let every = match self.audience {
+            Audience::Terminal => NAME,
+            Audience::Log => LOG,
+            Audience::Program => EVENT,
+            Audience::Nobody => return None,
+        };
+        self.bar.set_position(state.moved);
+        let (now, rate) = (Instant::now(), state.since as f64 / state.told.elapsed().as_secs_f64());
+        if now.saturating_duration_since(state.told) < every {
+            return None;
+        }
+        (state.told, state.since) = (now, 0);
+        if self.audience == Audience::Terminal {
+            let percent = (offset * 100).checked_div(entry.size).map(|percent| format!(" {percent}%"));
+            let name = sanitize::line_of_bytes(&entry.path);
+            self.bar.set_message(format!("{name}{}", percent.unwrap_or_default()));
+            return None;
+        }
+        let size = Some(state.size).filter(|_| !state.endless);
+        Some(Step { moved: state.moved, size, rate: rate as u64 })
+    }
+
+    /// Prints while no bar is in the way.
+    pub fn aside(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
+    /// Nothing more moves.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_log_has_what_a_person_wants_to_know() {
+        let step = Step { moved: 5 << 20, size: Some(15 << 20), rate: 2 << 20 };
+        assert_eq!(step.line(b"a/\x1b"), "5.00 MiB of 15.00 MiB, 2.00 MiB/s, 5 seconds left: a/\\x1b");
+        let step = Step { moved: 5 << 20, size: None, rate: 0 };
+        assert_eq!(step.line(b"stdin"), "5.00 MiB, 0 B/s: stdin");
+        let step = Step { moved: 0, size: Some(1), rate: 0 };
+        assert_eq!(step.line(b"a"), "0 B of 1 B, 0 B/s: a");
+    }
+}

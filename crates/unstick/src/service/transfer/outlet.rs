@@ -1,0 +1,129 @@
+//! A file that is received into an open descriptor, as standard output: each subtree is written once it is proven.
+//!
+//! Not here: files with names (`writer`). What was written here stays in memory, so that a lost connection can be made again.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use unstick_wire::transfer::{Entry, Hash, Outcome, Reason, SUBTREE};
+
+use super::tree::Tree;
+use super::verdict::{Failure, Verdict, unwritable};
+use super::writer::Job;
+
+/// Jobs that wait for whoever reads.
+const AHEAD: usize = 16;
+
+/// Where one file goes that has no name here.
+#[derive(Debug)]
+pub struct Outlet(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    output: File,
+    /// What was begun.
+    source: Option<Entry>,
+    /// What is written: whole subtrees, and their chaining values.
+    whole: u64,
+    values: Vec<Hash>,
+    /// What is not proven yet: at most a subtree.
+    tree: Tree,
+    pending: Vec<u8>,
+    /// Nothing has failed on this connection.
+    live: bool,
+}
+
+impl Outlet {
+    /// Into an open file, pipe or terminal.
+    pub fn new(output: File) -> Self {
+        let (source, whole, values, tree, pending) = (None, 0, Vec::new(), Tree::new(), Vec::new());
+        Self(Mutex::new(State { output, source, whole, values, tree, pending, live: false }))
+    }
+
+    /// Starts a thread that writes what comes over one connection. It ends when nobody sends jobs any more.
+    pub(super) fn start(self: Arc<Self>) -> (mpsc::Sender<Job>, mpsc::Receiver<Verdict>) {
+        let (jobs, mut todo) = mpsc::channel(AHEAD);
+        let (verdicts, come) = mpsc::channel(AHEAD);
+        tokio::task::spawn_blocking(move || {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(job) = todo.blocking_recv() {
+                if let Some(verdict) = state.act(job)
+                    && verdicts.blocking_send(verdict).is_err()
+                {
+                    break;
+                }
+            }
+        });
+        (jobs, come)
+    }
+}
+
+fn mismatch() -> Failure {
+    (Reason::Mismatch, "its bytes are not those that were sent".into())
+}
+
+impl State {
+    fn act(&mut self, job: Job) -> Option<Verdict> {
+        let (file, outcome) = match job {
+            Job::Decide { file, entry } => (file, self.decide(file, entry).map(Some)),
+            Job::Flush { .. } => return Some(Verdict::Flushed),
+            // It has failed here, and its sender does not know yet.
+            _ if !self.live => return None,
+            Job::Write { file, bytes, .. } => (file, self.take(&bytes).map(|()| None)),
+            Job::Check { file, value } => (file, self.check(value).map(|()| None)),
+            Job::Finish { file, hash } => (file, self.finish(file, hash).map(Some)),
+            Job::Forget { .. } => {
+                self.live = false;
+                return None;
+            }
+        };
+        self.live = outcome.is_ok();
+        outcome.unwrap_or_else(|(reason, text)| Some(Verdict::Failed { file, reason, text }))
+    }
+
+    fn decide(&mut self, file: u32, entry: Entry) -> Result<Verdict, Failure> {
+        if !entry.has_content() {
+            return Err((Reason::Other, "it is not a file".into()));
+        }
+        if self.whole > 0 && self.source.as_ref().is_some_and(|source| !source.is_same_source(&entry)) {
+            return Err((Reason::Changing, "it has changed since its beginning was written".into()));
+        }
+        self.source = Some(entry);
+        self.pending.clear();
+        let known = Tree::behind(self.whole, self.values.clone());
+        self.tree = known.ok_or_else(|| (Reason::Other, "what was written cannot be continued".to_owned()))?;
+        Ok(Verdict::Want { file, from: self.whole * SUBTREE, tree: self.values.clone() })
+    }
+
+    fn take(&mut self, bytes: &Bytes) -> Result<(), Failure> {
+        self.pending.extend_from_slice(bytes);
+        self.tree.update(bytes);
+        Ok(())
+    }
+
+    fn check(&mut self, value: Hash) -> Result<(), Failure> {
+        if self.tree.close() != value {
+            return Err(mismatch());
+        }
+        self.output.write_all(&self.pending).map_err(unwritable)?;
+        self.pending.clear();
+        (self.whole, self.values) = (self.whole + 1, self.tree.values().to_vec());
+        Ok(())
+    }
+
+    fn finish(&mut self, file: u32, hash: Hash) -> Result<Verdict, Failure> {
+        if std::mem::replace(&mut self.tree, Tree::new()).finish() != hash {
+            return Err(mismatch());
+        }
+        self.output.write_all(&self.pending).map_err(unwritable)?;
+        self.pending.clear();
+        // A pipe or a terminal has no disk to be flushed to.
+        if self.output.metadata().is_ok_and(|meta| meta.is_file()) {
+            self.output.sync_all().map_err(unwritable)?;
+        }
+        Ok(Verdict::Resolved { file, outcome: Outcome::Received, hash })
+    }
+}

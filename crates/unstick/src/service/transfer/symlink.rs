@@ -1,0 +1,40 @@
+//! A symbolic link that comes: made where it stays inside the directory, and never followed.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Timespec, Timestamps, utimensat};
+use unstick_wire::transfer::{Entry, Reason, stays_inside};
+
+use super::inbox::Inbox;
+use super::part::last;
+use super::verdict::{Failure, exists, unwritable};
+
+/// Makes a link, unless it is there already. `made` gets the path of each directory that was missing.
+pub(super) fn make(inbox: &Inbox, entry: &Entry, made: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+    if !stays_inside(&entry.path, &entry.target) {
+        return Err((Reason::Unwritable, "it is a link that may lead out of the directory".into()));
+    }
+    let parent = inbox.parent(&entry.path, made).map_err(unwritable)?;
+    let (name, target) = (last(&entry.path), Path::new(OsStr::from_bytes(&entry.target)));
+    match parent.symlink(target, name) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if parent.read_link_contents(name).is_ok_and(|there| there == target) {
+                return Ok(());
+            }
+            if !inbox.replaces(entry) {
+                return Err(exists());
+            }
+            // A directory is not removed so.
+            parent.remove_file(name).and_then(|()| parent.symlink(target, name)).map_err(unwritable)?;
+        }
+        made => made.map_err(unwritable)?,
+    }
+    let time = Timespec { tv_sec: entry.modified.0, tv_nsec: entry.modified.1.into() };
+    let times = Timestamps { last_access: time, last_modification: time };
+    // Some file systems keep no time of a link.
+    let _ = utimensat(&*parent, name, &times, AtFlags::SYMLINK_NOFOLLOW);
+    Ok(())
+}
