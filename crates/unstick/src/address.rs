@@ -556,7 +556,7 @@ mod tests {
         let path =
             "`/a#b` is not the path of a WebSocket (it is written in visible ASCII, others as %XX, and has no #)";
         assert_eq!(shown("ws+unix:/x:/a#b"), path);
-        let tls = "`wss+unix:` is not a transport (write ws+unix:/x:/a; what stays on this machine goes without TLS)";
+        let tls = "`wss+unix:` is not a transport (write ws+unix:/x:/a; connections on this machine use no TLS)";
         assert_eq!(shown("wss+unix:/x:/a"), tls);
         assert!("wss+unix:/x".parse::<FramedAddress>().unwrap_err().to_string().contains("is not a transport"));
         for text in ["ws://unix:/x:/a", "ws:unix:/x:/a"] {

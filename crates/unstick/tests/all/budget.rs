@@ -125,7 +125,7 @@ fn a_message_that_a_dump_looks_for_counts_too() {
             ends.push((near, far));
         }
         let note = diary.recv().await.unwrap();
-        let left_out = format!("not these {} bytes of one", 2 * PART + 4);
+        let left_out = format!("nor the {} bytes of the last one", 2 * PART + 4);
         assert!(
             note.starts_with("Some(1) no more messages of this direction are shown") && note.contains(&left_out),
             "{note}"

@@ -57,11 +57,18 @@ impl PeerTask {
 
     /// Ends in order, unless the peer refuses what it was sent after its end.
     async fn is_taken(&mut self) -> Result<Reason> {
-        if self.hub.finish(&self.sender).await.is_ok() && self.receiver.unacknowledged() != Some(0) {
-            let refused = timeout(limits::ANSWER_PAUSE, refused(&mut self.receiver)).await;
-            return refused.map_or(Ok(Reason::Ended), Err);
+        self.hub.backlog_is_sent(self.id).await;
+        match self.hub.finish(&self.sender).await {
+            Err(error) if error.is_timeout() => {
+                self.hub.close(self.id, Reason::Slow);
+                Ok(Reason::Slow)
+            }
+            Ok(()) if self.receiver.unacknowledged() != Some(0) => {
+                let refused = timeout(limits::ANSWER_PAUSE, refused(&mut self.receiver)).await;
+                refused.map_or(Ok(Reason::Ended), Err)
+            }
+            _ => Ok(Reason::Ended),
         }
-        Ok(Reason::Ended)
     }
 
     /// A peer has been waited for in vain, as long as an answer is waited for.
