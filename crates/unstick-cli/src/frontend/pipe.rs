@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::pin::Pin;
 
+use unstick::internal::try_recv_ref;
 use unstick::limits::FINAL_FLUSH_TIMEOUT;
 use unstick::service::talk::{Command, Event, Input, Output, Recipient};
 use unstick::{Address, Error, Options, Receiver, Result, Sender};
@@ -93,7 +94,7 @@ impl Input for PipeInput {
 
     fn pass_on(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
         if self.format.is_verbatim() && self.format != Format::Raw {
-            while let Some(message) = self.receiver.try_recv_ref().map_err(unread)? {
+            while let Some(message) = try_recv_ref(&mut self.receiver).map_err(unread)? {
                 let taken = match self.format.stands(message) {
                     true => take(message),
                     false => take(&self.format.parse_message(message)?),

@@ -19,7 +19,8 @@ fn what_is_sent_goes_in_the_order_in_which_it_was_typed() {
     let sends = ["--send-hex", "00 ff", "--send", "one", "--send-file", file, "--send", "-two", "--send-hex", "0a"];
     let frames = b"\x02\0\xff\x03one\x0bfrom\ta file\x04-two\x01\n";
     let hears = |mut peer: Peer| assert_eq!(peer.hears_all(), frames);
-    connect(&[&["-f", "u8"], &sends[..]].concat()).meets(hears).is(0, "", "");
+    let unanswered = "unstick: no answer came within 3s of the end of input\n  hint: --half-close never waits longer; now does not wait\n";
+    connect(&[&["-f", "u8"], &sends[..]].concat()).meets(hears).is(0, "", unanswered);
     listen(&[&["-f", "u8", "--once"], &sends[..]].concat()).meets(hears).is(0, "", "");
 }
 
