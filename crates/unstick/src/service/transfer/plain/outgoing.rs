@@ -49,6 +49,7 @@ async fn exchange(
     stall: Duration,
     moved: Progress<'_>,
 ) -> Result<(Option<[u8; 32]>, Answer)> {
+    let size = source.size();
     let (mut pieces, mut done, mut hash) = (source.pieces(), 0, None);
     loop {
         let sending = async {
@@ -71,7 +72,18 @@ async fn exchange(
                     Err(error) => return failed(sender, receiver, error).await,
                 }
             }
-            answer = answer(receiver, stall, hash.is_some()) => return Ok((hash, answer?)),
+            answer = answer(receiver, stall, hash.is_some()) => {
+                let answer = answer?;
+                // The last byte has been answered before the thread that reads the file has told its hash.
+                if hash.is_none()
+                    && done == size
+                    && answer.refusal.is_none()
+                    && let Ok(Some(Piece::End(sha256))) = tokio::time::timeout(stall, pieces.recv()).await
+                {
+                    hash = Some(sha256);
+                }
+                return Ok((hash, answer));
+            }
         }
     }
 }
