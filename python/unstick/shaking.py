@@ -83,7 +83,7 @@ def _report(
     at = len(pieces[0])
     before, after = data[max(0, at - 24) : at], data[at : at + 24]
     lines = [
-        f"BROKEN: other messages when the bytes come as {case}",
+        f"BROKEN: the messages differ when the bytes arrive as {case}",
         f"  cut       ...{_text(before)} | {_text(after)}...",
         f"  without   {_messages(whole)}",
         f"  {case:<9} {_messages(seen)}",
