@@ -2,6 +2,7 @@
 //!
 //! Not here: the header, which stays in the message, and packages of one message, which are messages here.
 
+use super::needle::Needle;
 use super::stuffing::{Search, Stuffing};
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Step};
 use crate::error::EncodeError;
@@ -17,12 +18,17 @@ pub(super) const JT808: Row<Jt808> = Row {
     parse: |_| Ok(Jt808::default()),
 };
 
-/// The flag, the escape, and what stands after it for each.
-const BYTES: Stuffing = Stuffing { mark: 0x7e, escape: 0x7d, name: "7d", mark_code: 0x02, escape_code: 0x01 };
-
 /// Frames between flags. A flag may end one frame and begin the next, and what is empty between two belongs to no frame.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Jt808(Search);
+
+impl Stuffing for Jt808 {
+    const MARK: u8 = 0x7e;
+    const ESCAPE: u8 = 0x7d;
+    const NAME: &'static str = "7d";
+    const MARK_CODE: u8 = 0x02;
+    const ESCAPE_CODE: u8 = 0x01;
+}
 
 fn check(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, byte| sum ^ byte)
@@ -42,18 +48,18 @@ fn checked(frame: &[u8]) -> Result<usize, FrameError> {
 
 impl Codec for Jt808 {
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
-        if input[0] == BYTES.mark {
-            return Ok(Step::Blank { total: BYTES.leading_marks(input) });
+        if input[0] == Self::MARK {
+            return Ok(Step::Blank { total: Self::leading_marks(input) });
         }
         // The check byte is not part of the message.
-        let Some(end) = self.0.find_end(&BYTES, input, cx.max.saturating_add(1))? else {
+        let Some(end) = self.0.find_end::<Self>(input, cx.max.saturating_add(1))? else {
             return Ok(Step::Need);
         };
         let total = end + 1;
         if std::mem::take(self).0.escapes == 0 {
             return Ok(Step::Frame { start: 0, end: checked(&input[..end])?, total });
         }
-        BYTES.unescape(&input[..end], cx.scratch);
+        Self::unescape(&input[..end], cx.scratch);
         let message = checked(cx.scratch)?;
         cx.scratch.truncate(message);
         Ok(Step::Built { total })
@@ -61,10 +67,10 @@ impl Codec for Jt808 {
 
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.reserve(message.len() + 3);
-        out.push(BYTES.mark);
-        BYTES.write(message, out);
-        BYTES.write(&[check(message)], out);
-        out.push(BYTES.mark);
+        out.push(Self::MARK);
+        Self::write(message, out);
+        Self::write(&[check(message)], out);
+        out.push(Self::MARK);
         Ok(())
     }
 
@@ -73,7 +79,7 @@ impl Codec for Jt808 {
     }
 
     fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
-        Ok(self.0.discard(&BYTES, input))
+        Ok(self.0.discard::<Self>(input))
     }
 
     fn can_resync(&self) -> bool {
@@ -81,6 +87,6 @@ impl Codec for Jt808 {
     }
 
     fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
-        BYTES.resync(input)
+        Needle::One(Self::MARK).discard_behind(input)
     }
 }

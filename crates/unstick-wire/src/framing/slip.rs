@@ -1,5 +1,6 @@
 //! `slip`: serial line IP framing, RFC 1055: END ends a packet, END and ESC inside it are written as two bytes.
 
+use super::needle::Needle;
 use super::stuffing::{Search, Stuffing};
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Step};
 use crate::error::EncodeError;
@@ -14,9 +15,6 @@ pub(super) const SLIP: Row<Slip> = Row {
     parse: |_| Ok(Slip::default()),
 };
 
-/// END, ESC, and the byte that follows ESC for each.
-const BYTES: Stuffing = Stuffing { mark: 0xc0, escape: 0xdb, name: "ESC", mark_code: 0xdc, escape_code: 0xdd };
-
 /// Packets between ENDs.
 ///
 /// The reader passes over empty ones, as the RFC advises, so that it understands peers that begin packets with END too. So none
@@ -25,19 +23,27 @@ const BYTES: Stuffing = Stuffing { mark: 0xc0, escape: 0xdb, name: "ESC", mark_c
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Slip(Search);
 
+impl Stuffing for Slip {
+    const MARK: u8 = 0xc0;
+    const ESCAPE: u8 = 0xdb;
+    const NAME: &'static str = "ESC";
+    const MARK_CODE: u8 = 0xdc;
+    const ESCAPE_CODE: u8 = 0xdd;
+}
+
 impl Codec for Slip {
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
-        if input[0] == BYTES.mark {
-            return Ok(Step::Blank { total: BYTES.leading_marks(input) });
+        if input[0] == Self::MARK {
+            return Ok(Step::Blank { total: Self::leading_marks(input) });
         }
-        let Some(end) = self.0.find_end(&BYTES, input, cx.max)? else {
+        let Some(end) = self.0.find_end::<Self>(input, cx.max)? else {
             return Ok(Step::Need);
         };
         let escapes = std::mem::take(self).0.escapes;
         if escapes == 0 {
             return Ok(Step::Frame { start: 0, end, total: end + 1 });
         }
-        BYTES.unescape(&input[..end], cx.scratch);
+        Self::unescape(&input[..end], cx.scratch);
         Ok(Step::Built { total: end + 1 })
     }
 
@@ -46,8 +52,8 @@ impl Codec for Slip {
             return Err(EncodeError::unfit("SLIP has no empty messages: a reader passes over them"));
         }
         out.reserve(message.len() + 1);
-        BYTES.write(message, out);
-        out.push(BYTES.mark);
+        Self::write(message, out);
+        out.push(Self::MARK);
         Ok(())
     }
 
@@ -56,7 +62,7 @@ impl Codec for Slip {
     }
 
     fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
-        Ok(self.0.discard(&BYTES, input))
+        Ok(self.0.discard::<Self>(input))
     }
 
     fn can_resync(&self) -> bool {
@@ -64,6 +70,6 @@ impl Codec for Slip {
     }
 
     fn resync(&mut self, input: &[u8], _first: bool, _max: usize) -> Discard {
-        BYTES.resync(input)
+        Needle::One(Self::MARK).discard_behind(input)
     }
 }
