@@ -1,9 +1,10 @@
-//! The transfer protocol, without I/O: messages in, messages and actions out. `docs/protocols/transfer.md` describes it.
+//! The transfer protocol, without I/O: messages go in, messages and actions come out. `docs/protocols/transfer.md`
+//! describes it.
 //!
-//! One side sends files, the other receives them; either may have connected. The sender lists what it has ([`Entry`]), the
-//! receiver checks the list as a whole ([`Manifest`]) and says what it wants, and each file is proven by its BLAKE3 hash, subtree
-//! by subtree on the way and as a whole at its end. [`Sender`] and [`Receiver`] keep the order of messages: what comes out of
-//! turn is a [`Violation`], never a panic.
+//! One side sends files, the other receives them; either may have opened the connection. The sender lists its files
+//! ([`Entry`]). The receiver checks the list as a whole ([`Manifest`]) and requests what it lacks. BLAKE3 verifies each
+//! file: every subtree while the file moves, and the whole file at its end. [`Sender`] and [`Receiver`] check the order
+//! of messages: a message out of order is a [`Violation`], never a panic.
 //!
 //! Not here: hashing, files and sockets. Hashes are 32 bytes that the caller computes and compares.
 

@@ -6,35 +6,36 @@ use super::fields::Fields;
 use super::violation::Violation;
 use crate::limits::{MAX_TRANSFER_PATH, MAX_TRANSFER_SIZE};
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A file whose size is known.
+    /// A file of known size.
     File,
     /// A directory.
     Directory,
-    /// A stream whose length its end tells: standard input.
+    /// A stream, which is standard input. Its length is known when it ends.
     Stream,
     /// A symbolic link.
     Link,
 }
 
-/// A file or directory as the sender has it.
+/// A file, directory, stream or link, as the sender lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
+    /// What the entry is.
     pub kind: Kind,
-    /// Permissions, as chmod takes them: the lowest nine bits.
+    /// Permissions as `chmod` takes them: the lowest nine bits.
     pub mode: u16,
-    /// When it was last modified: seconds since the epoch, and nanoseconds behind them.
+    /// Time of the last modification: seconds since the epoch, and nanoseconds.
     pub modified: (i64, u32),
-    /// Bytes of a file; 0 of everything else.
+    /// Size of a file in bytes; 0 for all other kinds.
     pub size: u64,
-    /// The file's number in its file system. With size and time it tells whether the source has changed; 0 where there is none.
+    /// The file's inode number, or 0 if it has none. Together with size and time it shows whether the source has
+    /// changed.
     pub inode: u64,
-    /// Where it goes below the receiver's directory: components with `/` between them, in any bytes.
+    /// Path below the receiver's directory: components of any bytes, separated by `/`.
     pub path: Bytes,
-    /// What a link points to; nothing of everything else.
+    /// Where a link points to; empty for all other kinds.
     pub target: Bytes,
 }
 
@@ -59,7 +60,7 @@ impl Entry {
         }
     }
 
-    /// Bytes of its encoding.
+    /// Number of bytes that [`encode`](Self::encode) appends.
     pub(super) fn length(&self) -> usize {
         FIXED + self.path.len() + if self.kind == Kind::Link { 2 + self.target.len() } else { 0 }
     }
@@ -88,19 +89,19 @@ impl Entry {
         Ok(Self { kind, mode, modified, size, inode, path, target })
     }
 
-    /// Whether it is still the same content, as far as that can be told without reading it.
+    /// Whether both entries have the same content, as far as one can tell without reading it.
     pub fn is_same_source(&self, other: &Self) -> bool {
         let identity = |entry: &Self| (entry.kind, entry.size, entry.modified, entry.inode);
         identity(self) == identity(other)
     }
 
-    /// Whether bytes are sent for it.
+    /// Whether the sender sends bytes for this entry.
     pub fn has_content(&self) -> bool {
         matches!(self.kind, Kind::File | Kind::Stream)
     }
 }
 
-/// Bytes of an entry without its path, and without a link's target.
+/// Number of bytes in an encoded entry, without its path and its link target.
 const FIXED: usize = 1 + 2 + 8 + 4 + 8 + 8 + 2;
 
 fn path(fields: &mut Fields) -> Result<Bytes, Violation> {

@@ -1,11 +1,11 @@
-//! The fields of a message of the transfer protocol, read one after the other.
+//! Reads the fields of a message of the transfer protocol, one after the other.
 
 use bytes::{Buf, Bytes};
 
 use super::subtree::Hash;
 use super::violation::Violation;
 
-/// The fields of a message that are not read yet.
+/// The fields of a message that have not been read yet.
 pub(super) struct Fields(Bytes);
 
 impl Fields {

@@ -1,4 +1,4 @@
-//! All entries of a transfer, checked as a whole before anything is written.
+//! All entries of a transfer, checked as a whole before the receiver writes anything.
 
 use std::hash::{DefaultHasher, Hasher};
 
@@ -9,11 +9,12 @@ use crate::limits::{
     MAX_TRANSFER_SIZE,
 };
 
-/// The directory in which a receiver keeps what is not complete: no entry may go there.
+/// The directory in which a receiver keeps incomplete files. No entry may go there.
 pub const RESERVED: &str = ".unstick";
 
-/// Whether a link at `path` leads to something below the receiver's directory, whatever other links of the same kind are there:
-/// its target is not absolute, climbs only at its beginning, and no further than that directory.
+/// Whether a link at `path` leads to a place below the receiver's directory, whatever other links of this kind are
+/// there. Its target must not be absolute. It may have `..` only at its beginning, and must not climb above that
+/// directory.
 pub fn stays_inside(path: &[u8], target: &[u8]) -> bool {
     let depth = path.iter().filter(|byte| **byte == b'/').count();
     let parts = || target.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
@@ -21,16 +22,16 @@ pub fn stays_inside(path: &[u8], target: &[u8]) -> bool {
     !target.starts_with(b"/") && climbs <= depth && parts().skip(climbs).all(|part| part != b"..")
 }
 
-/// What the receiver's system takes for a name.
+/// The names that the receiver's system accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// Anything but `/` and zero bytes.
+    /// Any bytes except `/` and zero.
     Unix,
-    /// Besides, no characters and names that mean a device, a drive or another directory there.
+    /// As for Unix; and no characters or names that mean a device, a drive or another directory on Windows.
     Windows,
 }
 
-/// The entries of a transfer, in the order of the sender: an entry's number is its place.
+/// The entries of a transfer, in the sender's order. The number of an entry is its position.
 #[derive(Debug, Default)]
 pub struct Manifest {
     entries: Vec<Entry>,
@@ -39,7 +40,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Adds an entry, within the limits.
+    /// Adds an entry, if that stays within the limits.
     pub(super) fn push(&mut self, entry: Entry) -> Result<(), Violation> {
         if self.entries.len() >= MAX_TRANSFER_ENTRIES {
             return Err(Violation::new(format!("over {MAX_TRANSFER_ENTRIES} entries")));
@@ -56,11 +57,11 @@ impl Manifest {
         Ok(())
     }
 
-    /// Makes a list out of entries that this side has found.
+    /// Makes a list of entries that this side has found.
     ///
     /// # Errors
     ///
-    /// Where they cross a limit, or break a rule of [`check`](Self::check).
+    /// If the entries exceed a limit, or break a rule of [`check`](Self::check).
     pub fn of(entries: impl IntoIterator<Item = Entry>, naming: Naming) -> Result<Self, Violation> {
         let mut manifest = Self::default();
         entries.into_iter().try_for_each(|entry| manifest.push(entry))?;
@@ -68,22 +69,22 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The entries.
+    /// All entries.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// One of them.
+    /// The entry with this number.
     pub fn get(&self, number: u32) -> Option<&Entry> {
         self.entries.get(number as usize)
     }
 
-    /// Bytes of all files whose size is known.
+    /// Sum of the sizes of all files, in bytes. Streams do not count.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// A stream has ended: how long it was.
+    /// Records the length of a stream that has ended.
     pub(super) fn measured(&mut self, number: u32, size: u64) {
         if let Some(place) = self.entries.get_mut(number as usize).filter(|place| place.kind == Kind::Stream) {
             place.size = size;
@@ -97,12 +98,12 @@ impl Manifest {
         }
     }
 
-    /// Checks every path, and all of them against each other: none leaves the directory, none is there twice, none lies below a
-    /// file.
+    /// Checks every path, alone and against all others. No path may leave the directory, occur twice, or lie below a
+    /// file or link.
     ///
     /// # Errors
     ///
-    /// The first that does.
+    /// The first path that breaks a rule.
     pub fn check(&self, naming: Naming) -> Result<(), Violation> {
         for entry in &self.entries {
             check_path(&entry.path, naming).map_err(|why| about(&entry.path, why))?;
@@ -111,7 +112,7 @@ impl Manifest {
             }
         }
         let path_of = |number: u32| &self.entries[number as usize].path[..];
-        // Numbers alone: a copy of every path would be the most memory that a transfer needs.
+        // Sorts numbers, not paths: copies of all paths would take more memory than anything else in a transfer.
         let mut sorted: Vec<u32> = (0..self.entries.len() as u32).collect();
         sorted.sort_unstable_by(|one, other| path_of(*one).cmp(path_of(*other)));
         if let Some(pair) = sorted.windows(2).find(|pair| path_of(pair[0]) == path_of(pair[1])) {
@@ -129,16 +130,16 @@ impl Manifest {
         Ok(())
     }
 
-    /// Refuses paths that a file system takes for one which does not tell capitals from small letters.
+    /// Refuses two paths that differ only in upper and lower case. For file systems that ignore case.
     ///
     /// # Errors
     ///
-    /// The first two that collide.
+    /// The first two paths that collide.
     pub fn check_folded(&self) -> Result<(), Violation> {
         let hashed = self.entries.iter().map(|entry| fingerprint(&folded(&entry.path)));
         let mut sorted: Vec<(u64, u32)> = hashed.zip(0..).collect();
         sorted.sort_unstable();
-        // Equal hashes are nearly always equal paths: only those are looked at.
+        // Paths with equal hashes are nearly always equal. So only those are compared.
         for run in sorted.chunk_by(|one, other| one.0 == other.0).filter(|run| run.len() > 1) {
             let mut paths: Vec<_> = run.iter().map(|(_, at)| (folded(&self.entries[*at as usize].path), *at)).collect();
             paths.sort_unstable();
@@ -151,7 +152,7 @@ impl Manifest {
     }
 }
 
-/// A number for a path. Who makes two paths of one number gains nothing: they are compared.
+/// Hashes a path. A peer gains nothing from two paths with the same hash, because the paths are compared then.
 fn fingerprint(path: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(path);
@@ -162,7 +163,7 @@ fn about(path: &[u8], why: &str) -> Violation {
     Violation::new(format!("the path \"{}\" {why}", path.escape_ascii()))
 }
 
-/// As file systems compare that fold: what has both cases is small. Bytes that are no text stay as they are.
+/// The path in lower case, as file systems that ignore case compare it. Bytes that are not UTF-8 stay as they are.
 fn folded(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(path.len());
     for chunk in path.utf8_chunks() {
@@ -209,7 +210,7 @@ fn check_name(name: &[u8], naming: Naming) -> Result<(), &'static str> {
     }
 }
 
-/// Names of devices there, in whatever directory, with or without an ending.
+/// Names of devices on Windows. They are reserved in every directory, with or without an extension.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 fn is_plain_on_windows(name: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! The messages of the transfer protocol as bytes: one byte that says which, and its fields, integers with the highest byte first.
+//! The messages of the transfer protocol as bytes: a type byte, then the fields. Integers are big-endian.
 
 use bytes::{BufMut, Bytes};
 
@@ -8,59 +8,59 @@ use super::subtree::Hash;
 use super::violation::Violation;
 use crate::limits::{MAX_TRANSFER_PIECE, MAX_TRANSFER_REASON};
 
-/// What a hello begins with, behind the byte that says so.
+/// The bytes of a hello after its type byte, which identify the protocol.
 const MAGIC: &[u8; 16] = b"unstick transfer";
 
-/// The version that a hello names.
+/// The version of the protocol that this code speaks.
 pub const VERSION: u16 = 1;
 
-/// Which side of a transfer somebody is, whoever has connected.
+/// The two sides of a transfer. Either may have opened the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// It has the files.
+    /// The side that has the files.
     Sender,
-    /// It is to get them.
+    /// The side that gets the files.
     Receiver,
 }
 
 /// The first message of each side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hello {
-    /// The version that it speaks.
+    /// Version of the protocol that this side speaks.
     pub version: u16,
-    /// What it is.
+    /// Which side it is.
     pub side: Side,
-    /// What whoever connects proves to be invited by; zeros from whoever listens.
+    /// The ticket's secret, from the side that connects; zeros from the side that listens.
     pub secret: [u8; 16],
 }
 
-/// How a file was resolved that is now at the receiver.
+/// How the receiver came to have a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It has come, and stands under its final name.
+    /// All its bytes have arrived, and it has its final name.
     Received,
-    /// The same content stood there already.
+    /// The receiver already had the same content.
     Present,
 }
 
 /// Why a file or a transfer failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// It could not be read at the sender.
+    /// The sender could not read it.
     Unreadable,
-    /// It could not be written at the receiver.
+    /// The receiver could not write it.
     Unwritable,
-    /// Another file of its name stands there.
+    /// The receiver has another file of the same name.
     Exists,
-    /// Its bytes are not those that were sent.
+    /// The received bytes are not the bytes that were sent.
     Mismatch,
-    /// Its source kept changing.
+    /// The source kept changing.
     Changing,
-    /// The list is not one that the receiver takes.
+    /// The receiver does not accept the list.
     Manifest,
-    /// There is not enough room.
+    /// The receiver has not enough free space.
     Full,
-    /// Something else.
+    /// Any other reason.
     Other,
 }
 
@@ -78,41 +78,43 @@ const REASONS: [Reason; 8] = [
 /// A message of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// Both: who speaks.
+    /// From both: who this side is.
     Hello(Hello),
-    /// The sender: more entries of the list.
+    /// From the sender: more entries of the list.
     Entries(Vec<Entry>),
-    /// The sender: that was the list.
+    /// From the sender: the list ends.
     Listed {
-        /// Entries in all.
+        /// Number of entries.
         entries: u32,
-        /// Bytes in all.
+        /// Sum of the sizes of all files, in bytes.
         size: u64,
     },
-    /// The receiver: send a file from this offset on.
+    /// From the receiver: send a file, starting at an offset.
     Want {
         /// The entry's number.
         file: u32,
-        /// A multiple of [`SUBTREE`](super::SUBTREE): what lies before it is there and proven.
+        /// The offset, a multiple of [`SUBTREE`](super::SUBTREE). The receiver has all bytes before it, and has
+        /// verified them.
         from: u64,
-        /// Chaining values of what lies before it, the largest subtree first: [`tree_values`](super::tree_values) of them.
+        /// Chaining values of the bytes before the offset, the largest subtree first.
+        /// [`tree_values`](super::tree_values) says how many.
         tree: Vec<Hash>,
     },
-    /// The receiver: send the hash of a file alone; a file of its name and size is there.
+    /// From the receiver: send only the hash of a file, because a file of the same name and size is there.
     Compare {
         /// The entry's number.
         file: u32,
     },
-    /// The sender: a piece of a file.
+    /// From the sender: a piece of a file.
     Data {
         /// The entry's number.
         file: u32,
-        /// Where it lies in the file.
+        /// The offset of the piece in the file.
         offset: u64,
-        /// At least one byte, and none behind the end of the subtree it begins in.
+        /// At least one byte. A piece does not cross the end of its subtree.
         bytes: Bytes,
     },
-    /// The sender: the chaining value of a subtree whose bytes have been sent.
+    /// From the sender: the chaining value of a subtree whose bytes have been sent.
     Subtree {
         /// The entry's number.
         file: u32,
@@ -121,50 +123,51 @@ pub enum Message {
         /// Its chaining value.
         value: Hash,
     },
-    /// The sender: the file ends here.
+    /// From the sender: the file ends.
     End {
         /// The entry's number.
         file: u32,
-        /// Its bytes in all.
+        /// Size of the file in bytes.
         size: u64,
         /// Its BLAKE3 hash.
         hash: Hash,
     },
-    /// The receiver: a file stands under its final name, flushed to disk.
+    /// From the receiver: a file has its final name and is flushed to disk.
     Resolved {
         /// The entry's number.
         file: u32,
-        /// How.
+        /// How the receiver came to have it.
         outcome: Outcome,
         /// Its BLAKE3 hash.
         hash: Hash,
     },
-    /// Both: an entry failed, and nothing more comes of it.
+    /// From both: an entry failed, and nothing more follows for it.
     Failed {
         /// The entry's number.
         file: u32,
         /// Why.
         reason: Reason,
-        /// The same in a sentence.
+        /// The reason as a sentence.
         text: Bytes,
     },
-    /// The sender: the source has changed, and what was sent of it is worth nothing.
+    /// From the sender: the source has changed, and the bytes sent so far are worthless.
     Changed {
         /// The entry's number.
         file: u32,
-        /// As it is now.
+        /// The entry as it is now.
         entry: Entry,
     },
-    /// Both: the transfer as a whole cannot be.
+    /// From both: this side refuses the transfer as a whole.
     Refused {
         /// Why.
         reason: Reason,
-        /// The same in a sentence.
+        /// The reason as a sentence.
         text: Bytes,
     },
-    /// The receiver: every entry is resolved or failed, and flushed to disk. The sender: it knows that.
+    /// From the receiver: every entry is resolved or has failed, and all is flushed to disk. From the sender: it has
+    /// read that.
     Done,
-    /// Both: nothing to say, and still there.
+    /// From both: this side is still there, and has nothing else to send.
     Alive,
 }
 
@@ -183,7 +186,7 @@ const REFUSED: u8 = 12;
 const DONE: u8 = 13;
 const ALIVE: u8 = 14;
 
-/// What stands in front of a piece's bytes: for a caller that reads them in right behind it.
+/// Header of a data message. The caller can read the piece's bytes directly behind it.
 pub fn data_head(file: u32, offset: u64) -> [u8; 13] {
     let mut head = [DATA; 13];
     head[1..5].copy_from_slice(&file.to_be_bytes());
@@ -191,7 +194,7 @@ pub fn data_head(file: u32, offset: u64) -> [u8; 13] {
     head
 }
 
-/// Of which file a piece is, and where it lies there: `None` of any other message.
+/// The entry's number and the offset of a data message; `None` for any other message.
 pub fn placed(piece: &[u8]) -> Option<(u32, u64)> {
     let (head, _) = piece.split_first_chunk::<13>()?;
     let [kind, file @ .., _, _, _, _, _, _, _, _] = head;
@@ -200,7 +203,7 @@ pub fn placed(piece: &[u8]) -> Option<(u32, u64)> {
 }
 
 impl Message {
-    /// Appends the message's bytes.
+    /// Appends the encoded message to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Hello(hello) => {
@@ -257,11 +260,11 @@ impl Message {
         }
     }
 
-    /// Reads a message. Of its bytes nothing is copied.
+    /// Decodes a message, without copying the bytes of a piece.
     ///
     /// # Errors
     ///
-    /// Where the bytes are not exactly one message.
+    /// If the bytes are not exactly one message.
     pub fn decode(bytes: Bytes) -> Result<Self, Violation> {
         let mut fields = Fields::new(bytes);
         let message = Self::read(&mut fields)?;
@@ -330,7 +333,7 @@ fn put_file(out: &mut Vec<u8>, kind: u8, file: u32) {
     out.put_u32(file);
 }
 
-/// A sentence for a message, cut between two characters where it is too long.
+/// The text of a reason, cut at a character boundary if it is too long.
 pub(super) fn sentence(text: &str) -> Bytes {
     let mut end = text.len().min(MAX_TRANSFER_REASON);
     while !text.is_char_boundary(end) {
@@ -346,7 +349,7 @@ fn put_reason(out: &mut Vec<u8>, reason: Reason, text: &[u8]) {
 }
 
 fn reason(fields: &mut Fields) -> Result<(Reason, Bytes), Violation> {
-    // What a later version may know is something else here.
+    // A later version may know more reasons. They are `Other` here.
     let reason = REASONS.get(usize::from(fields.u8()?)).copied().unwrap_or(Reason::Other);
     let text = fields.rest();
     if text.len() > MAX_TRANSFER_REASON {

@@ -1,4 +1,4 @@
-//! The receiver's side of a transfer, as a state machine: what may come next, and what it means.
+//! The receiver's side of a transfer as a state machine: which messages it accepts, and what the caller has to do.
 
 use bytes::Bytes;
 
@@ -9,18 +9,18 @@ use super::subtree::{Hash, SUBTREE, tree_values};
 use super::violation::Violation;
 use crate::limits::{MAX_TRANSFER_RESTARTS, MAX_TRANSFER_SIZE};
 
-/// What a message of the sender asks its receiver to do.
+/// What the receiver has to do after a message from the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Arrival {
     /// Nothing.
     Nothing,
-    /// The list is whole and keeps the rules: every entry is to be decided about.
+    /// The list is complete and keeps the rules. Decide about every entry.
     Listed,
     /// Write these bytes.
     Write {
         /// The entry's number.
         file: u32,
-        /// Where they go.
+        /// Their offset in the file.
         offset: u64,
         /// The bytes.
         bytes: Bytes,
@@ -31,19 +31,19 @@ pub enum Arrival {
         file: u32,
         /// The subtree's number.
         index: u64,
-        /// Its chaining value at the sender.
+        /// The sender's chaining value.
         value: Hash,
     },
-    /// All bytes have come, or the hash of a file that was to be compared: prove it, and resolve the entry.
+    /// All bytes have arrived, or the hash for a comparison. Verify the file, and resolve the entry.
     Finish {
         /// The entry's number.
         file: u32,
-        /// Bytes in all.
+        /// Size of the file in bytes.
         size: u64,
         /// The sender's hash.
         hash: Hash,
     },
-    /// The source has changed: what has come of it is worth nothing, and the entry is to be decided about anew.
+    /// The source has changed, and the bytes received so far are worthless. Decide about the entry once more.
     Restart {
         /// The entry's number.
         file: u32,
@@ -54,85 +54,85 @@ pub enum Arrival {
         file: u32,
         /// Why.
         reason: Reason,
-        /// The same in the sender's words.
+        /// The reason in the sender's words.
         text: Bytes,
     },
     /// The sender ends the transfer.
     Refused {
         /// Why.
         reason: Reason,
-        /// The same in the sender's words.
+        /// The reason in the sender's words.
         text: Bytes,
     },
-    /// The sender knows that all is done.
+    /// The sender has confirmed that everything is done.
     Over,
 }
 
-/// Where an entry is.
+/// How far an entry has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing has been decided.
+    /// The caller has not decided about it.
     Open,
-    /// It is on its way: what comes next, and the subtrees that have been compared.
+    /// Its bytes are arriving. `next` is the offset of the next byte, `checked` the number of verified subtrees.
     Coming { next: u64, checked: u64 },
-    /// Its hash is awaited.
+    /// The receiver waits for its hash.
     Comparing,
-    /// All has come; the caller proves it.
+    /// All bytes or the hash have arrived, and the caller verifies them.
     Proving,
-    /// Nothing more comes of it.
+    /// It is resolved or has failed; nothing more follows.
     Over,
 }
 
-/// One entry's state, and how often it began anew.
+/// The state of one entry, and the number of its restarts.
 #[derive(Debug, Clone, Copy)]
 struct File {
     state: State,
     restarts: u8,
 }
 
-/// The receiver of a transfer. Its hello has been exchanged already.
+/// The receiver of a transfer, once both sides have said hello.
 #[derive(Debug)]
 pub struct Receiver {
     naming: Naming,
     manifest: Manifest,
     files: Vec<File>,
-    /// The file that has begun to come: no other comes before it is over.
+    /// The file whose bytes are arriving. No other file may begin before this one has ended or failed.
     sending: Option<u32>,
-    /// Entries that are not over.
+    /// Number of entries that are not over.
     left: usize,
     done: bool,
 }
 
 impl Receiver {
-    /// Of a transfer whose list is still to come.
+    /// Starts a transfer whose list has yet to arrive.
     pub fn new(naming: Naming) -> Self {
         Self { naming, manifest: Manifest::default(), files: Vec::new(), sending: None, left: 0, done: false }
     }
 
-    /// The list, as far as it has come.
+    /// The list, as far as it has arrived.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Whether every entry is over.
+    /// Whether every entry is resolved or has failed.
     pub fn is_complete(&self) -> bool {
         !self.files.is_empty() && self.left == 0
     }
 
-    /// Whether nothing more comes of an entry.
+    /// Whether an entry is resolved or has failed.
     ///
     /// # Errors
     ///
-    /// Where there is no such entry.
+    /// If there is no such entry.
     pub fn is_over(&self, file: u32) -> Result<bool, Violation> {
         Ok(self.state(file)? == State::Over)
     }
 
-    /// Takes a message of the sender.
+    /// Takes a message from the sender.
     ///
     /// # Errors
     ///
-    /// Where it is not a message, breaks a limit, or comes out of turn.
+    /// If it is not a message, exceeds a limit, or is out of order.
     pub fn receive(&mut self, message: Bytes) -> Result<Arrival, Violation> {
         match Message::decode(message)? {
             Message::Entries(entries) => self.listing(entries),
@@ -152,27 +152,27 @@ impl Receiver {
         }
     }
 
-    /// An entry is wanted from `from` on, with what is there already behind `tree`.
+    /// Requests an entry from offset `from` on. `tree` has the chaining values of the bytes before it.
     ///
     /// # Errors
     ///
-    /// Where nothing of it can be wanted now, or from there.
+    /// If the entry cannot be requested now, or not from this offset.
     pub fn want(&mut self, file: u32, from: u64, tree: Vec<Hash>) -> Result<Message, Violation> {
         let entry = self.entry(file)?;
         let fits = from == 0 || (entry.kind == Kind::File && from < entry.size);
         if !entry.has_content() || !from.is_multiple_of(SUBTREE) || !fits || tree.len() != tree_values(from / SUBTREE) {
             return Err(Violation::new("an entry cannot be wanted so"));
         }
-        // A file of its name may have turned out to be another.
+        // `Proving`: the file was compared, and its content turned out to be different.
         self.step(file, &[State::Open, State::Proving], State::Coming { next: from, checked: from / SUBTREE })?;
         Ok(Message::Want { file, from, tree })
     }
 
-    /// A file of this name and size is there: the hash alone is wanted.
+    /// Requests only the hash of a file, because a file of this name and size is there.
     ///
     /// # Errors
     ///
-    /// Where it has been decided about already.
+    /// If the caller has already decided about the entry.
     pub fn compare(&mut self, file: u32) -> Result<Message, Violation> {
         if self.entry(file)?.kind != Kind::File {
             return Err(Violation::new("only files can be compared"));
@@ -181,12 +181,12 @@ impl Receiver {
         Ok(Message::Compare { file })
     }
 
-    /// A file stands under its final name, flushed to disk. One that is [present](Outcome::Present) from an earlier connection
-    /// needs no hash of this one.
+    /// Reports that a file has its final name and is flushed to disk. A file that is [present](Outcome::Present) from
+    /// an earlier connection needs no hash from this one.
     ///
     /// # Errors
     ///
-    /// Where its hash has not come.
+    /// If the file's hash has not arrived.
     pub fn resolve(&mut self, file: u32, outcome: Outcome, hash: Hash) -> Result<Message, Violation> {
         let early = outcome == Outcome::Present && self.entry(file)?.kind == Kind::File;
         let from: &[State] = if early { &[State::Open, State::Proving] } else { &[State::Proving] };
@@ -194,11 +194,11 @@ impl Receiver {
         Ok(Message::Resolved { file, outcome, hash })
     }
 
-    /// A directory or link is there. Nothing is said of it but that all is done.
+    /// Records that a directory or link is there. No message reports it to the sender.
     ///
     /// # Errors
     ///
-    /// Where it is neither, or is over.
+    /// If the entry is a file or stream, or is over.
     pub fn directory(&mut self, file: u32) -> Result<(), Violation> {
         match self.entry(file)?.has_content() {
             false => self.step(file, &[State::Open], State::Over),
@@ -206,21 +206,22 @@ impl Receiver {
         }
     }
 
-    /// An entry failed here. What still comes of it is passed over. The sentence is cut to what a message holds.
+    /// Gives up an entry. Messages about it that are still on their way are ignored. A text that is too long for a
+    /// message is cut.
     ///
     /// # Errors
     ///
-    /// Where it is over already.
+    /// If the entry is over already.
     pub fn fail(&mut self, file: u32, reason: Reason, text: &str) -> Result<Message, Violation> {
         self.over(file)?;
         Ok(Message::Failed { file, reason, text: sentence(text) })
     }
 
-    /// All entries are over, and flushed to disk: what the sender is told.
+    /// Reports to the sender that all entries are over, and flushed to disk.
     ///
     /// # Errors
     ///
-    /// Where one is not.
+    /// If an entry is not over.
     pub fn finish(&mut self) -> Result<Message, Violation> {
         if self.left > 0 {
             return Err(Violation::new("an entry is not over"));
@@ -253,7 +254,7 @@ impl Receiver {
         let limit = if entry.kind == Kind::Stream { MAX_TRANSFER_SIZE } else { entry.size };
         let (next, checked) = match self.state(file)? {
             State::Coming { next, checked } => (next, checked),
-            // What was on its way when it failed here.
+            // The sender sent this before it knew that the entry had failed here.
             State::Over => return Ok(Arrival::Nothing),
             _ => return Err(Violation::new("bytes of a file that are not wanted")),
         };
@@ -291,7 +292,7 @@ impl Receiver {
         let entry = self.entry(file)?;
         let known = if entry.kind == Kind::File { entry.size } else { size };
         match self.state(file)? {
-            // The chaining value of a stream's last subtree does not come: something has to follow it.
+            // A stream's last subtree has no chaining value: the value is sent only once another byte follows.
             State::Coming { next, checked }
                 if next == size && size == known && (size == 0 || checked * SUBTREE < size) => {}
             State::Comparing if size == known => {}
@@ -324,7 +325,7 @@ impl Receiver {
     }
 
     fn entry(&self, file: u32) -> Result<&Entry, Violation> {
-        // Before the list is whole no entry has a number.
+        // No entry has a number before the list is complete.
         self.state(file)?;
         self.manifest.get(file).ok_or_else(|| Violation::new("an unknown entry"))
     }

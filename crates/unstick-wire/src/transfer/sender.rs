@@ -1,4 +1,5 @@
-//! The sender's side of a transfer, as a state machine: what its receiver asks for, and what may be said of each file.
+//! The sender's side of a transfer as a state machine: what the receiver requests, and which messages may follow for
+//! each file.
 
 use bytes::Bytes;
 
@@ -9,30 +10,30 @@ use super::subtree::{Hash, SUBTREE, tree_values};
 use super::violation::Violation;
 use crate::limits::{MAX_TRANSFER_MESSAGE, MAX_TRANSFER_RESTARTS};
 
-/// What a message of the receiver asks its sender to do.
+/// What the sender has to do after a message from the receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Nothing.
     Nothing,
-    /// Send a file from this offset on.
+    /// Send a file from an offset on.
     Send {
         /// The entry's number.
         file: u32,
-        /// A multiple of [`SUBTREE`].
+        /// The offset, a multiple of [`SUBTREE`].
         from: u64,
-        /// Chaining values of what lies before it.
+        /// Chaining values of the bytes before the offset.
         tree: Vec<Hash>,
     },
-    /// Send the hash of a file.
+    /// Send only the hash of a file.
     Hash {
         /// The entry's number.
         file: u32,
     },
-    /// A file stands at the receiver.
+    /// The receiver has a file.
     Resolved {
         /// The entry's number.
         file: u32,
-        /// How.
+        /// How the receiver came to have it.
         outcome: Outcome,
         /// The receiver's hash.
         hash: Hash,
@@ -43,30 +44,30 @@ pub enum Request {
         file: u32,
         /// Why.
         reason: Reason,
-        /// The same in the receiver's words.
+        /// The reason in the receiver's words.
         text: Bytes,
     },
     /// The receiver ends the transfer.
     Refused {
         /// Why.
         reason: Reason,
-        /// The same in the receiver's words.
+        /// The reason in the receiver's words.
         text: Bytes,
     },
-    /// Every entry is resolved or failed, and flushed to disk at the receiver: say [`Message::Done`] too.
+    /// Every entry is resolved or has failed, and the receiver has flushed all to disk. Answer with [`Message::Done`].
     Over,
 }
 
-/// Where an entry is.
+/// How far an entry has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The receiver has said nothing of it.
+    /// The receiver has sent no message about it.
     Listed,
-    /// It is being sent, or its hash is made.
+    /// The sender sends it, or computes its hash.
     Sending,
     /// Its end has been sent.
     Sent,
-    /// Nothing more comes of it.
+    /// It is resolved or has failed; nothing more follows.
     Over,
 }
 
@@ -76,31 +77,31 @@ struct File {
     restarts: u8,
 }
 
-/// The sender of a transfer. Its hello has been exchanged already.
+/// The sender of a transfer, once both sides have said hello.
 #[derive(Debug)]
 pub struct Sender {
     manifest: Manifest,
     files: Vec<File>,
-    /// Entries that the receiver takes without a word: directories and links.
+    /// Number of directories and links: the receiver sends no message about them.
     silent: usize,
     over: usize,
 }
 
 impl Sender {
-    /// Of these entries.
+    /// Starts a transfer of these entries.
     pub fn new(manifest: Manifest) -> Self {
         let count = manifest.entries().len();
         let silent = manifest.entries().iter().filter(|entry| !entry.has_content()).count();
         Self { manifest, files: vec![File { state: State::Listed, restarts: 0 }; count], silent, over: 0 }
     }
 
-    /// What is sent.
+    /// The list of what is sent.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The list as messages, in order, from this entry on: the next one, and where the one behind it begins. `None` behind the end
-    /// of the list.
+    /// The next message of the list, from entry `from` on, and the number of the entry to continue with. `None` after
+    /// the end of the list.
     pub fn list(&self, from: usize) -> Option<(Message, usize)> {
         let entries = self.manifest.entries();
         if from > entries.len() {
@@ -122,11 +123,11 @@ impl Sender {
         }
     }
 
-    /// Takes a message of the receiver.
+    /// Takes a message from the receiver.
     ///
     /// # Errors
     ///
-    /// Where it is not a message, or comes out of turn.
+    /// If it is not a message, or is out of order.
     pub fn receive(&mut self, message: Bytes) -> Result<Request, Violation> {
         match Message::decode(message)? {
             Message::Want { file, from, tree } => {
@@ -144,7 +145,7 @@ impl Sender {
                 Ok(Request::Hash { file })
             }
             Message::Resolved { file, outcome, hash } => {
-                // One that came over an earlier connection is known to be there before its bytes or its hash are sent.
+                // A file from an earlier connection is known to be there before its bytes or its hash are sent.
                 let early = outcome == Outcome::Present && self.entry(file)?.kind == Kind::File;
                 let from: &[State] = if early { &[State::Listed, State::Sent] } else { &[State::Sent] };
                 self.step(file, from, State::Over)?;
@@ -152,7 +153,7 @@ impl Sender {
                 Ok(Request::Resolved { file, outcome, hash })
             }
             Message::Failed { file, reason, text } => match self.is_over(file)? {
-                // Both have given it up at the same time.
+                // Both sides gave it up at the same time.
                 true => Ok(Request::Nothing),
                 false => {
                     self.give_up(file)?;
@@ -167,32 +168,32 @@ impl Sender {
         }
     }
 
-    /// Whether nothing more is to be sent of an entry: it failed at either side.
+    /// Whether an entry is resolved or has failed on either side, so that nothing more is sent for it.
     ///
     /// # Errors
     ///
-    /// Where there is no such entry.
+    /// If there is no such entry.
     pub fn is_over(&self, file: u32) -> Result<bool, Violation> {
         Ok(self.state(file)? == State::Over)
     }
 
-    /// A file has been sent to its end, or its hash was asked for.
+    /// Ends a file: all its bytes have been sent, or its hash was requested.
     ///
     /// # Errors
     ///
-    /// Where it was not being sent.
+    /// If the file was not being sent.
     pub fn end(&mut self, file: u32, size: u64, hash: Hash) -> Result<Message, Violation> {
         self.step(file, &[State::Sending], State::Sent)?;
         self.manifest.measured(file, size);
         Ok(Message::End { file, size, hash })
     }
 
-    /// A file turns out to be another than when it was listed. `None` where that has happened too often: then it
-    /// [`fail`](Self::fail)s.
+    /// Reports that a file is no longer as it was listed. `None` if that has happened too often: then call
+    /// [`fail`](Self::fail).
     ///
     /// # Errors
     ///
-    /// Where it was not being sent.
+    /// If the file was not being sent.
     pub fn changed(&mut self, file: u32, entry: Entry) -> Result<Option<Message>, Violation> {
         if self.state(file)? != State::Sending {
             return Err(Violation::new("an entry out of turn"));
@@ -207,11 +208,11 @@ impl Sender {
         Ok(Some(Message::Changed { file, entry }))
     }
 
-    /// A file cannot be sent. The sentence is cut to what a message holds.
+    /// Gives up a file that cannot be sent. A text that is too long for a message is cut.
     ///
     /// # Errors
     ///
-    /// Where it is over already.
+    /// If the file is over already.
     pub fn fail(&mut self, file: u32, reason: Reason, text: &str) -> Result<Message, Violation> {
         self.give_up(file)?;
         Ok(Message::Failed { file, reason, text: sentence(text) })

@@ -1,8 +1,8 @@
-//! When a side has to show that it is still there, and when the other counts as gone: time is passed in.
+//! When a side has to send `alive`, and when it counts the other side as lost. The caller passes the time.
 
 use std::time::{Duration, Instant};
 
-/// How long both directions of a connection have been silent.
+/// How long each direction of a connection has been silent.
 #[derive(Debug, Clone, Copy)]
 pub struct Silence {
     stall: Duration,
@@ -10,34 +10,34 @@ pub struct Silence {
     heard: Instant,
 }
 
-/// What silence asks for.
+/// What the silence requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// Nothing until then.
+    /// Nothing before this moment.
     At(Instant),
     /// Send [`Message::Alive`](super::Message::Alive).
     Alive,
-    /// The peer has said nothing for the whole time: the connection is lost.
+    /// The peer has sent nothing for the whole time limit: the connection is lost.
     Stalled,
 }
 
 impl Silence {
-    /// The connection is open from now on; it is lost when the peer says nothing for `stall`.
+    /// Starts now. The connection is lost once the peer has sent nothing for `stall`.
     pub fn new(stall: Duration, now: Instant) -> Self {
         Self { stall, said: now, heard: now }
     }
 
-    /// A message was sent.
+    /// Records that this side has sent a message.
     pub fn said(&mut self, now: Instant) {
         self.said = now;
     }
 
-    /// A message has come, or a part of one.
+    /// Records that a message has arrived, or a part of one.
     pub fn heard(&mut self, now: Instant) {
         self.heard = now;
     }
 
-    /// What is due. A side that has nothing to send says so four times within the limit.
+    /// What is due now. A side with nothing else to send is due to send `alive` four times within the time limit.
     pub fn due(&self, now: Instant) -> Due {
         let (lost, alive) = (self.heard + self.stall, self.said + self.stall / 4);
         match now {

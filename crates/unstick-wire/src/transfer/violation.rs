@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// A message that breaks the protocol: the connection is to be ended.
+/// A peer broke the protocol, and the connection has to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation(Cow<'static, str>);
 
