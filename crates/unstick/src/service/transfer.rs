@@ -1,11 +1,12 @@
-//! Files: sent and received whole, or not at all.
+//! Sends and receives files: each arrives whole, or not at all.
 //!
-//! * [`connect`] and an [`Invitation`] are the two ends of an encrypted transfer of whole trees, over as many connections as it takes;
-//!   a [`Ticket`] joins them.
-//! * [`Inbox`] is the directory that files go to. Nothing of a peer ever leaves it, and no file in it is half written.
-//! * [`plain`] is the protocol for scripts: a header in JSON, the bytes, an answer.
+//! * [`connect`] and an [`Invitation`] are the two ends of an encrypted transfer of files and directories. It
+//!   reconnects until all is done. A [`Ticket`] brings the two ends together.
+//! * [`Inbox`] is the directory that receives files. No peer can write outside it, and no file in it is ever half
+//!   written.
+//! * [`plain`] is the protocol for scripts: a header in JSON, the bytes, an answer in JSON.
 //!
-//! Not here: the order of messages (`wire::transfer`), and where connections come from ([`crate::link`]).
+//! Not here: the order of messages (`wire::transfer`), and how connections are opened ([`crate::link`]).
 
 mod complete;
 mod conversation;

@@ -1,7 +1,7 @@
-//! The files that are complete: a list beside the journals, so that a later connection does not read them again.
+//! The list of complete files beside the journals. It saves a later connection from reading them again.
 //!
-//! A record names the source, the hash that was proven, and how the file looks since it has its name: one that was touched since
-//! is compared again. Records are written after the files of which they speak were flushed to disk.
+//! A record has the source, the verified hash, and what the file's metadata looked like under its final name. A file
+//! that was touched since then is compared again. A record is written after its file is flushed to disk.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,13 +12,13 @@ use unstick_wire::transfer::{Entry, Hash};
 
 use super::journal;
 
-/// Bytes that stand for a source, or for how a file looks: halves of hashes.
+/// Half a hash: it identifies a source, or a file's metadata.
 type Half = [u8; 16];
 
-/// A source, the file, its hash, and what proves the record.
+/// Size of a record: the source, the metadata, the hash, and a checksum.
 const RECORD: usize = 16 + 16 + 32 + 8;
 
-/// What is known of one file.
+/// What is known about one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Record {
     source: Half,
@@ -48,12 +48,12 @@ impl Record {
     }
 }
 
-/// What earlier connections have completed, sorted by source.
+/// The files that earlier connections have completed, sorted by source.
 #[derive(Debug, Default)]
 pub(super) struct Complete(Vec<Record>);
 
 impl Complete {
-    /// Reads what was written. A torn record ends it.
+    /// Reads the list, up to the first torn record.
     pub(super) fn read(mut file: File) -> io::Result<Self> {
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0))?;
@@ -75,7 +75,7 @@ impl Complete {
     }
 }
 
-/// Adds records, behind those that are whole. A list that has become too long begins anew.
+/// Appends records after the last whole one. A list that is too long starts again from nothing.
 pub(super) fn append(file: &mut File, records: &[Record]) -> io::Result<()> {
     let length = file.metadata()?.len();
     let whole = length - length % RECORD as u64;
@@ -90,7 +90,7 @@ fn half(hash: &Hash) -> Half {
     hash[..16].try_into().unwrap_or_default()
 }
 
-/// How a file looks without reading it. Whoever writes to it changes the time of its last change.
+/// Identifies a file by its metadata, without reading it. A write to the file alters its change time.
 fn look(found: &Metadata) -> Half {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&found.size().to_be_bytes()).update(&found.ino().to_be_bytes());

@@ -1,4 +1,4 @@
-//! What both sides of a transfer do with a connection: hellos, limits of time, and messages in and out.
+//! What both sides of a transfer do with a connection: exchange hellos, keep time limits, send and receive messages.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::limits::SECRET_PAUSE;
 use crate::link::{Link, Receiver, Sender};
 
-/// A connection on which both have said hello.
+/// A connection on which both sides say hello, then send messages.
 pub(super) struct Conversation {
     sender: Sender,
     receiver: Receiver,
@@ -20,22 +20,22 @@ pub(super) struct Conversation {
     stall: Duration,
 }
 
-/// What has come.
+/// What [`hear`](Conversation::hear) has received.
 pub(super) enum Heard {
     Message(Bytes),
-    /// The connection has ended in order.
+    /// The other side has closed the connection in order.
     Ended,
 }
 
 impl Conversation {
-    /// As whoever has connected: this side speaks first, and does not wait for an answer to go on.
+    /// Starts on the side that has connected. It sends its hello first, and goes on without waiting for the answer.
     pub(super) async fn call(link: Link, side: Side, secret: [u8; 16], pacing: Pacing) -> Result<Self> {
         let mut conversation = Self::new(link, pacing);
         conversation.send(&Message::Hello(Hello { version: VERSION, side, secret })).await?;
         Ok(conversation)
     }
 
-    /// As whoever listens: what the other side says first is judged by `invited`.
+    /// Starts on the side that listens. It checks the client's hello before it answers.
     pub(super) async fn answer(link: Link, side: Side, secret: [u8; 16], pacing: Pacing) -> Result<Self> {
         let mut conversation = Self::new(link, pacing);
         let hello = conversation.hello().await?;
@@ -45,9 +45,9 @@ impl Conversation {
             conversation.finish().await;
             return Err(error);
         }
-        // Compared in constant time: that is what the comparison of two hashes is.
+        // Comparing two BLAKE3 hashes takes constant time, so the time says nothing about the secret.
         if blake3::hash(&hello.secret) != blake3::hash(&secret) {
-            // Guesses are slow.
+            // This slows down a client that guesses secrets.
             tokio::time::sleep(SECRET_PAUSE).await;
             let text = Bytes::from_static(b"the ticket is not for this transfer");
             conversation.send(&Message::Refused { reason: Reason::Other, text }).await?;
@@ -64,7 +64,7 @@ impl Conversation {
         Self { sender, receiver, silence: Silence::new(stall, Instant::now()), rate: Rate::new(limit), stall }
     }
 
-    /// The other side's hello, which is its first message.
+    /// Receives the other side's hello, which is its first message.
     pub(super) async fn hello(&mut self) -> Result<Hello> {
         let first = tokio::time::timeout(self.stall, self.receiver.recv()).await;
         let first = first.map_err(|_| Error::timed_out("waiting for a hello", self.stall))?.map_err(lost)?;
@@ -88,7 +88,7 @@ impl Conversation {
         self.send_bytes(&encoded(message)).await
     }
 
-    /// Sends a message, for as long as the other side takes something.
+    /// Sends a message. It fails if the other side takes no bytes for the time limit.
     pub(super) async fn send_bytes(&mut self, message: &[u8]) -> Result<()> {
         let sent = tokio::time::timeout(self.stall, self.sender.send(message)).await;
         sent.unwrap_or_else(|_| Err(self.stalled()))?;
@@ -98,7 +98,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// Resolves when a message can be sent without a wait, and within the limit of bytes a second. Cancel safe.
+    /// Waits until a message can be sent at once, without exceeding the rate limit. Cancel safe.
     pub(super) fn writable(&self) -> impl Future<Output = ()> + use<> {
         let (sender, wait) = (self.sender.clone(), self.rate.wait(Instant::now()));
         async move {
@@ -109,7 +109,7 @@ impl Conversation {
         }
     }
 
-    /// The next message. Says meanwhile that this side is there. Cancel safe.
+    /// Receives the next message. Meanwhile, tells the other side that this one is still there. Cancel safe.
     pub(super) async fn hear(&mut self) -> Result<Heard> {
         loop {
             match self.silence.due(Instant::now()) {
@@ -129,8 +129,8 @@ impl Conversation {
         }
     }
 
-    /// The same, where this side can take a message now, within the limit of bytes a second; else it only says that it is there.
-    /// Cancel safe.
+    /// Receives the next message if this side can take one now, without exceeding the rate limit. Otherwise it only
+    /// tells the other side that this one is still there. Cancel safe.
     pub(super) async fn hear_if(&mut self, can: bool) -> Result<Heard> {
         loop {
             let now = Instant::now();
@@ -138,7 +138,7 @@ impl Conversation {
             if can && wait.is_none() {
                 return self.hear().await;
             }
-            // Who does not listen cannot tell whether anything is said.
+            // While this side does not read, it cannot know whether the other side is silent.
             self.silence.heard(now);
             match self.silence.due(now) {
                 Due::At(at) => {
@@ -151,12 +151,12 @@ impl Conversation {
     }
 
     fn say_alive(&mut self, now: Instant) {
-        // Where there is no room for it, the queue says the same.
+        // If the queue is full, its content shows just as well that this side is there.
         let _ = self.sender.try_send(&encoded(&Message::Alive));
         self.silence.said(now);
     }
 
-    /// Ends in order: what was sent still goes out.
+    /// Ends in order: everything queued is still sent.
     pub(super) async fn finish(self) {
         let _ = tokio::time::timeout(self.stall, self.sender.finish()).await;
     }
@@ -166,7 +166,7 @@ impl Conversation {
     }
 }
 
-/// The two sides of a transfer are not the same.
+/// Fails if both sides send, or both receive.
 pub(super) fn check_side(hello: &Hello, own: Side) -> Result<()> {
     match (hello.side, own) {
         (Side::Sender, Side::Sender) => Err(Error::handshake("both sides send: one of them has to receive")),
@@ -175,13 +175,13 @@ pub(super) fn check_side(hello: &Hello, own: Side) -> Result<()> {
     }
 }
 
-/// The connection is lost: another may mend it.
+/// The error of a lost connection, which a new connection can repair.
 pub(super) fn lost(error: Error) -> Error {
-    // What is cut inside a frame is not a peer that breaks the protocol.
+    // A connection cut inside a frame does not mean that the peer broke the protocol.
     if error.is_framing() { cut(error.to_string()) } else { error }
 }
 
-/// The connection is lost, for this reason.
+/// The error of a connection that was lost for this reason.
 pub(super) fn cut(why: impl Into<String>) -> Error {
     Error::io("the connection", std::io::Error::new(std::io::ErrorKind::UnexpectedEof, why.into()))
 }

@@ -1,4 +1,5 @@
-//! Key, secret and port of a ticket, kept in a file until its transfer is complete: the same ticket works again.
+//! Key, secret and port of a ticket. They stay in a file until the transfer is complete, so that the same ticket works
+//! again.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,7 +21,7 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// Those that were kept, else new ones.
+    /// Reads the credentials from the file, or makes new ones.
     pub(super) fn open(path: Option<&Path>) -> Result<Self> {
         if let Some(path) = path {
             match std::fs::read_to_string(path) {
@@ -43,14 +44,14 @@ impl Credentials {
         Ok(Self { identity, pem, secret, port: None, path: path.map(Path::to_owned) })
     }
 
-    /// Writes them, for this user only.
+    /// Writes the credentials to the file, readable only for this user.
     pub(super) fn keep(&mut self, port: u16) -> Result<()> {
         let Some(path) = self.path.as_ref().filter(|_| self.port != Some(port)) else { return Ok(()) };
         let pem = self.pem.find("-----BEGIN").map_or("", |at| &self.pem[at..]);
         let text = format!("port: {port}\nsecret: {}\n{pem}", HEXLOWER.encode(&self.secret));
         let failed = |error: std::io::Error| Error::other(format!("{}: {}", path.display(), plain(&error)));
         let new = path.with_extension("new");
-        // What an earlier run has left may have other permissions.
+        // A file from an earlier run may have other permissions.
         let _ = std::fs::remove_file(&new);
         let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&new).map_err(failed)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
@@ -59,11 +60,11 @@ impl Credentials {
         Ok(())
     }
 
-    /// The transfer is complete: nobody needs them any more.
+    /// Removes the file, because the transfer is complete.
     pub(super) fn remove(&self) {
         if let Some(path) = &self.path {
             let _ = std::fs::remove_file(path);
-            // The directory goes with it, unless something else is in it.
+            // Removes the directory too, unless something else is in it.
             let _ = path.parent().map(std::fs::remove_dir);
         }
     }

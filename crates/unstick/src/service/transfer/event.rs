@@ -1,4 +1,4 @@
-//! What happens in a transfer, and what came of it.
+//! What happens in a transfer, and its result.
 
 use std::sync::Arc;
 
@@ -8,73 +8,73 @@ use unstick_wire::transfer::{Entry, Hash, Outcome, Reason};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The list is whole.
+    /// The list is complete.
     Listed {
-        /// Files and directories.
+        /// Number of entries.
         entries: usize,
-        /// Bytes of all files.
+        /// Sum of the sizes of all files, in bytes.
         size: u64,
     },
-    /// A file, directory or link is offered: told of each where nothing of it is taken.
+    /// The list has this entry. Reported only if this side just looks and takes nothing.
     Offered {
-        /// As the sender has it.
+        /// The entry as the sender lists it.
         entry: &'a Entry,
     },
-    /// Bytes of a file need not move: they are there from an earlier connection.
+    /// These bytes of a file need not be sent, because the receiver has them from an earlier connection.
     Kept {
-        /// How many.
+        /// Number of bytes.
         bytes: u64,
     },
-    /// Bytes of a file have moved.
+    /// Bytes of a file have been sent or received.
     Moved {
-        /// How many.
+        /// Number of bytes.
         bytes: u64,
-        /// Whose.
+        /// The file.
         entry: &'a Entry,
-        /// Where the last of them ends in the file.
+        /// The offset in the file after the last of them.
         offset: u64,
     },
-    /// A file stands at the receiver.
+    /// The receiver has a file.
     Resolved {
-        /// Its path.
+        /// Path of the file.
         path: &'a [u8],
-        /// Its bytes.
+        /// Size of the file in bytes.
         size: u64,
-        /// Its BLAKE3 hash.
+        /// BLAKE3 hash of the file.
         hash: Hash,
-        /// Whether it has come, or was there.
+        /// Whether it was received or was there already.
         outcome: Outcome,
     },
-    /// A file or directory is not there.
+    /// The receiver does not get a file, directory or link.
     Failed {
-        /// Its path.
+        /// Path of the entry.
         path: &'a [u8],
         /// Why.
         reason: Reason,
-        /// The same in a sentence, in the words of the side where it failed.
+        /// The reason as a sentence, in the words of the side where it failed.
         text: &'a str,
     },
-    /// A connection was lost, or is tried in vain: it is made again.
+    /// A connection was lost, or an attempt to connect failed. The transfer tries again.
     Lost {
         /// Why.
         error: &'a crate::Error,
     },
 }
 
-/// Told what happens.
+/// The function that gets the events.
 pub type Observer = Arc<dyn Fn(Event<'_>) + Send + Sync>;
 
-/// What came of a transfer.
+/// The result of a transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Files that stand at the receiver.
+    /// Number of files that the receiver has.
     pub resolved: u64,
-    /// Files and directories that do not.
+    /// Number of files, directories and links that the receiver does not get.
     pub failed: u64,
-    /// Of those, files whose bytes were not those that were sent.
+    /// How many of the failed files had other bytes than those that were sent.
     pub mismatched: u64,
-    /// Everything is on the receiver's disk.
+    /// Whether everything is flushed to the receiver's disk.
     pub(super) flushed: bool,
 }
 

@@ -1,12 +1,12 @@
-//! Patterns of paths, as shells have them: `*`, `?`, `[a-z]`, and `**` across directories.
+//! Patterns for paths, as in a shell: `*`, `?`, `[a-z]`, and `**` across directories.
 
 use crate::error::{Error, Result};
 
-/// A pattern that paths are held against.
+/// A pattern that paths are compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Glob {
     parts: Vec<Part>,
-    /// It has a `/`: it is held against the whole path, and not against its last part.
+    /// The pattern has a `/`, so it is compared with the whole path instead of the last component.
     whole: bool,
 }
 
@@ -22,9 +22,9 @@ enum Part {
     },
     /// `*`
     Some,
-    /// `**`: also directories.
+    /// `**`: like `*`, but also across `/`.
     All,
-    /// `**/`: any number of whole directories, also none.
+    /// `**/`: any number of whole directories, or none.
     Directories,
 }
 
@@ -40,18 +40,18 @@ impl Part {
         }
     }
 
-    /// It may be there not at all, or several times.
+    /// Whether it matches any number of bytes, including none.
     fn repeats(&self) -> bool {
         matches!(self, Self::Some | Self::All | Self::Directories)
     }
 }
 
 impl Glob {
-    /// Reads a pattern. `\\` in front takes a character as it is.
+    /// Parses a pattern. `\\` makes the next character stand for itself.
     ///
     /// # Errors
     ///
-    /// Where it is empty, or a bracket is not closed.
+    /// If the pattern is empty, ends in a backslash, or has a bracket that is not closed.
     pub(super) fn parse(pattern: &[u8]) -> Result<Self> {
         let wrong = |why: &str| Error::usage(format!("the pattern `{}` {why}", pattern.escape_ascii()));
         let trimmed = pattern.strip_prefix(b"/").unwrap_or(pattern);
@@ -87,13 +87,13 @@ impl Glob {
         Ok(Self { parts, whole: pattern.strip_suffix(b"/").unwrap_or(pattern).contains(&b'/') })
     }
 
-    /// Whether a path, without a `/` in front, is one of those.
+    /// Whether a path, without a leading `/`, matches.
     pub(super) fn matches(&self, path: &[u8]) -> bool {
         let path = match self.whole {
             true => path,
             false => path.rsplit(|byte| *byte == b'/').next().unwrap_or(path),
         };
-        // Which parts may come next: no pattern takes longer than its length times the path's.
+        // Which parts may match next. This bounds the work: pattern length times path length.
         let mut next = vec![false; self.parts.len() + 1];
         self.arrive(&mut next, 0);
         for byte in path {
@@ -101,7 +101,7 @@ impl Glob {
             for (at, part) in self.parts.iter().enumerate().filter(|(at, _)| next[*at]) {
                 match part {
                     part if !part.takes(*byte) => {}
-                    // What is behind it begins a name.
+                    // The part after it must start at the start of a name.
                     Part::Directories if *byte != b'/' => then[at] = true,
                     Part::Directories => self.arrive(&mut then, at),
                     part if part.repeats() => self.arrive(&mut then, at),
@@ -113,7 +113,7 @@ impl Glob {
         next[self.parts.len()]
     }
 
-    /// This part may come next, and what is behind it where it may be there not at all.
+    /// This part may match next; and if it can match nothing, so may the part after it.
     fn arrive(&self, next: &mut [bool], at: usize) {
         next[at] = true;
         if self.parts.get(at).is_some_and(Part::repeats) {
@@ -122,11 +122,11 @@ impl Glob {
     }
 }
 
-/// What stands in brackets, whose first is read.
+/// Parses a set in brackets, after the opening bracket.
 fn set(left: &mut &[u8]) -> Option<Part> {
     let not = matches!(left.first()?, b'!' | b'^');
     let inside = &left[usize::from(not)..];
-    // A bracket that comes first is one of the characters.
+    // A closing bracket in first place is one of the characters.
     let end = 1 + inside.get(1..)?.iter().position(|byte| *byte == b']')?;
     let (mut bytes, mut ranges) = (&inside[..end], Vec::new());
     *left = &inside[end + 1..];

@@ -1,6 +1,7 @@
-//! The directory that files go to: all writing goes through one handle of it, and a file has its final name only when it is whole.
+//! The directory that receives files. All writes go through one handle to it. A file gets its final name only once it
+//! is complete.
 //!
-//! What is not whole lies in a directory of its own below it, [`RESERVED`], so that a rename is all that is left to do.
+//! Incomplete files are in a subdirectory, [`RESERVED`]. So a rename is all that is left to do once a file is complete.
 
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
@@ -21,7 +22,7 @@ use super::overwrite::{Asked, Overwrite, moment};
 use super::part::{Folder, Part, Placed, above, last, reopened, sync};
 use crate::error::{Error, Result, plain};
 
-/// The directory that files go to.
+/// The directory that receives files.
 #[derive(Debug)]
 pub struct Inbox {
     root: Dir,
@@ -31,21 +32,22 @@ pub struct Inbox {
     rereads: bool,
     /// Numbers the parts of this run.
     parts: AtomicU64,
-    /// The file system as a whole, where flushing it flushes every file in it.
+    /// A handle to the file system, if flushing it flushes every file in this directory.
     system: Option<File>,
     /// Whether a connection's files are being written.
     busy: Mutex<bool>,
-    /// The directory that was opened last, by its path.
+    /// The directory that was opened last, and its path.
     opened: Mutex<Option<(Vec<u8>, Arc<Dir>)>>,
     idle: Condvar,
 }
 
 impl Inbox {
-    /// Opens a directory, and makes it where it is missing. Removes what runs that were killed have left half written.
+    /// Opens a directory, and creates it if it is missing. Removes the incomplete files of killed runs, unless they can
+    /// be resumed.
     ///
     /// # Errors
     ///
-    /// Where there is no such directory and none can be made.
+    /// If the directory does not exist and cannot be created.
     pub fn open(path: impl Into<PathBuf>, overwrite: Overwrite) -> Result<Self> {
         let path = path.into();
         let failed = |error: io::Error| Error::other(format!("{}: {}", path.display(), plain(&error)));
@@ -68,22 +70,22 @@ impl Inbox {
         Ok(inbox)
     }
 
-    /// Has what is there of a file read again before it is trusted.
+    /// Sets whether existing bytes are read again before they are trusted.
     #[must_use]
     pub fn verify(mut self, rereads: bool) -> Self {
         self.rereads = rereads;
         self
     }
 
-    /// Has this asked whether a file is replaced, with [`Overwrite::Ask`]: it is told what comes, and how many bytes what is there
-    /// has. It may be asked again about the same file.
+    /// Sets the function that decides whether a file is replaced, for [`Overwrite::Ask`]. It gets the entry that
+    /// arrives and the size of the existing file. It may be called again for the same file.
     #[must_use]
     pub fn ask(mut self, ask: impl Fn(&Entry, u64) -> bool + Send + Sync + 'static) -> Self {
         self.asked = Some(Asked(Arc::new(ask)));
         self
     }
 
-    /// Whether what has the name of an entry is replaced by it. False where nothing has. The same question may be put again.
+    /// Whether an entry may replace what has its name. False if nothing has that name. May ask the same question again.
     pub(super) fn replaces(&self, entry: &Entry) -> bool {
         let Ok(there) = self.look(&entry.path) else { return false };
         match self.overwrite {
@@ -94,48 +96,48 @@ impl Inbox {
         }
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What happens to files that are there.
+    /// What happens to existing files.
     pub fn overwrite(&self) -> Overwrite {
         self.overwrite
     }
 
-    /// Whether a path may be given to a file here, as the list of a whole transfer would be checked.
+    /// Checks a path by the rules for the list of a whole transfer.
     pub(super) fn check(path: &[u8], size: u64) -> Result<(), String> {
         let path = Bytes::copy_from_slice(path);
         let entry = Entry { kind: Kind::File, mode: 0, modified: (0, 0), size, inode: 0, path, target: Bytes::new() };
         Manifest::of([entry], Naming::Unix).map(drop).map_err(|error| error.to_string())
     }
 
-    /// Bytes that can still be written here; `None` where the system does not say.
+    /// Number of bytes that can still be written here; `None` if the system does not say.
     pub(super) fn free(&self) -> Option<u64> {
         let system = rustix::fs::fstatvfs(&self.root).ok()?;
         system.f_bavail.checked_mul(system.f_frsize)
     }
 
-    /// The size of the file of that name, if one is there.
+    /// Size of the file of this name, if there is one.
     pub(super) fn size_of(&self, path: &[u8]) -> Option<u64> {
         let meta = self.look(path).ok()?;
         Some(if meta.is_file() { meta.len() } else { u64::MAX })
     }
 
-    /// How the file of that name looks.
+    /// Metadata of the file of this name.
     pub(super) fn look(&self, path: &[u8]) -> io::Result<Metadata> {
         self.directory(above(path))?.symlink_metadata(last(path))
     }
 
-    /// The BLAKE3 hash of the file of that name.
+    /// BLAKE3 hash of the file of this name.
     pub(super) fn hash_of(&self, path: &[u8]) -> io::Result<Hash> {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(self.existing(path)?)?;
         Ok(*hasher.finalize().as_bytes())
     }
 
-    /// Opens the file of that name for reading, which is no link, device or pipe.
+    /// Opens the file of this name for reading. Refuses links, devices and pipes.
     pub(super) fn existing(&self, path: &[u8]) -> io::Result<File> {
         let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
         let options = &mut OpenOptions::new();
@@ -147,7 +149,7 @@ impl Inbox {
         }
     }
 
-    /// A file to be written, which nobody sees before it is [placed](Part::place).
+    /// Creates a file that nobody sees before it is [placed](Self::place).
     pub(super) fn part(&self) -> io::Result<Part> {
         let state = self.state()?;
         loop {
@@ -155,7 +157,7 @@ impl Inbox {
             match state.open_with(&name, OpenOptions::new().write(true).create_new(true)) {
                 Ok(file) => {
                     let file = file.into_std();
-                    // As long as it is held, no other run takes it for a leftover.
+                    // While this lock is held, no other run takes the file for a leftover.
                     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
                     return Ok(Part::new(file, &Folder::shared(state), name, false));
                 }
@@ -165,7 +167,7 @@ impl Inbox {
         }
     }
 
-    /// The directory of what is not whole: another's link in its place is not followed.
+    /// Opens or creates the directory of incomplete files. If another user has put a link there, it is not followed.
     fn state(&self) -> io::Result<Dir> {
         match self.root.create_dir(RESERVED) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -177,28 +179,28 @@ impl Inbox {
         }
     }
 
-    /// Whether the file system takes capitals for small letters: then this directory's own one has both names.
+    /// Whether the file system ignores case. Then [`RESERVED`] is there under its upper-case name too.
     pub(super) fn folds(&self) -> bool {
         self.state().is_ok() && self.root.symlink_metadata(RESERVED.to_ascii_uppercase()).is_ok()
     }
 
-    /// Whether what is there of a file is read again before it is trusted (`--verify`).
+    /// Whether existing bytes are read again before they are trusted (`--verify`).
     pub(super) fn rereads(&self) -> bool {
         self.rereads
     }
 
-    /// Where key and secret of a ticket are kept for as long as a transfer is not complete.
+    /// Where to keep the key and secret of a ticket until the transfer is complete.
     ///
     /// # Errors
     ///
-    /// Where the directory for that cannot be made.
+    /// If the directory for it cannot be created.
     pub fn state_file(&self) -> Result<PathBuf> {
         let failed = |error: io::Error| Error::other(format!("{}: {}", self.path.display(), plain(&error)));
         self.state().map_err(failed)?;
         Ok(self.path.join(RESERVED).join("ticket"))
     }
 
-    /// What was kept under a name in an earlier run, if anything.
+    /// Opens a file that an earlier run has kept under this name, if there is one.
     pub(super) fn kept(&self, name: &str, ending: &str) -> io::Result<Option<File>> {
         let Ok(state) = self.root.open_dir(RESERVED) else { return Ok(None) };
         match state.open_with(format!("{name}.{ending}"), reopened().read(true).write(true)) {
@@ -208,14 +210,14 @@ impl Inbox {
         }
     }
 
-    /// The same, made where nothing was kept.
+    /// Like [`kept`](Self::kept), but creates the file if it is missing.
     pub(super) fn kept_or_new(&self, name: &str, ending: &str) -> io::Result<File> {
         let options = &mut reopened();
         let options = options.read(true).write(true).create(true);
         Ok(self.state()?.open_with(format!("{name}.{ending}"), options)?.into_std())
     }
 
-    /// A file that stays when it is not finished.
+    /// Opens a part that stays there until it is finished, so that it can be resumed.
     pub(super) fn resumable(&self, name: &str, ending: &str) -> io::Result<Part> {
         let file = self.kept_or_new(name, ending)?;
         lock(&file)?;
@@ -226,7 +228,7 @@ impl Inbox {
         format!("{}-{}.{ending}", std::process::id(), self.parts.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A directory for the small files of one connection, which begin anew when they are not finished.
+    /// Creates a directory for the small files of one connection. They start again if they are not finished.
     pub(super) fn folder(&self) -> io::Result<Arc<Folder>> {
         loop {
             match Folder::own(self.state()?, self.new_name(FOLDER)) {
@@ -236,7 +238,7 @@ impl Inbox {
         }
     }
 
-    /// Flushes a file to disk, and gives it its name.
+    /// Flushes a file to disk, and gives it its final name.
     pub(super) fn place(&self, mut part: Part, path: &[u8]) -> io::Result<Placed> {
         part.file().sync_all()?;
         let mut made = Vec::new();
@@ -250,7 +252,7 @@ impl Inbox {
         Ok(placed)
     }
 
-    /// Waits until what an earlier connection brought has been written: both may bring the same files.
+    /// Waits until an earlier connection's files are written, because both connections may bring the same files.
     pub(super) fn occupy(self: &Arc<Self>) -> Occupied {
         let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.idle.wait_timeout_while(busy, HELD, |busy| *busy);
@@ -258,7 +260,7 @@ impl Inbox {
         Occupied(Arc::clone(self))
     }
 
-    /// Flushes everything in the file system at once. False where that cannot be done: then each file is flushed alone.
+    /// Flushes the whole file system at once. Returns false if that is not possible; then each file is flushed alone.
     pub(super) fn flush_system(&self) -> bool {
         #[cfg(target_os = "linux")]
         {
@@ -270,19 +272,20 @@ impl Inbox {
         }
     }
 
-    /// Flushes the entries of a directory below this one; the empty path is this one itself.
+    /// Flushes the entries of a directory below this one. The empty path means this directory.
     pub(super) fn flush_directory(&self, path: &[u8]) -> io::Result<()> {
         sync(&*self.directory(path)?)
     }
 
     pub(super) fn remove_kept(&self, name: &str, ending: &str) {
-        // What stays behind is found to be of another source.
+        // A file that stays behind does no harm: it names another source.
         if let Ok(state) = self.root.open_dir(RESERVED) {
             let _ = state.remove_file(format!("{name}.{ending}"));
         }
     }
 
-    /// Makes a directory, with those above it, and does not flush them: `made` gets the path of each. False where it was there.
+    /// Creates a directory and its missing parents, without a flush. `made` gets the path of each. Returns false if it
+    /// existed.
     pub(super) fn make_directory(&self, path: &[u8], made: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
         let parent = self.parent(path, made)?;
         let name = last(path);
@@ -296,14 +299,15 @@ impl Inbox {
         }
     }
 
-    /// Gives a directory its permissions and time, and flushes neither.
+    /// Sets permissions and time of a directory, without a flush.
     pub(super) fn dress_directory(&self, path: &[u8], mode: u32, modified: SystemTime) -> io::Result<()> {
         let directory = self.directory(path)?.open(".")?.into_std();
         directory.set_modified(modified)?;
         directory.set_permissions(Permissions::from_mode(mode))
     }
 
-    /// Opens the directory that a path lies in, and makes it without a flush: `made` gets the path of each that was missing.
+    /// Opens the parent directory of a path. Creates what is missing, without a flush; `made` gets the path of each new
+    /// directory.
     pub(super) fn parent(&self, path: &[u8], made: &mut dyn FnMut(&[u8])) -> io::Result<Arc<Dir>> {
         match self.directory(above(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -322,8 +326,9 @@ impl Inbox {
         Ok(Arc::new(dir))
     }
 
-    /// Opens a directory below this one; the empty path is this one itself. No link is followed: who can make one would choose
-    /// where others' files go. The last one that was opened is kept, since one file of a directory follows the other.
+    /// Opens a directory below this one. The empty path means this directory. It follows no link, because whoever can
+    /// create a link would choose where other people's files go. It keeps the last handle, because files of one
+    /// directory come one after the other.
     pub(super) fn directory(&self, path: &[u8]) -> io::Result<Arc<Dir>> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, dir)) = &*opened
@@ -340,7 +345,7 @@ impl Inbox {
         Ok(dir)
     }
 
-    /// Removes parts that no run holds any more, and the directory for them where it is empty.
+    /// Removes parts that no run holds any more, and their directory if it is empty.
     fn clean(&self) -> io::Result<()> {
         let Ok(state) = self.root.open_dir(RESERVED) else { return Ok(()) };
         for entry in state.entries()? {
@@ -362,25 +367,25 @@ impl Inbox {
         Ok(())
     }
 
-    /// Removes the directory of what is not whole, where nothing is in it.
+    /// Removes the directory of incomplete files if it is empty.
     pub(super) fn tidy(&self) {
-        // Another part may have come into it: then it stays.
+        // This fails if another part has been created there. Then the directory stays.
         let _ = self.root.remove_dir(RESERVED);
     }
 }
 
-/// What the names of files end in that a plain transfer has not finished.
+/// Extension of unfinished files of the plain protocol.
 const PART: &str = "plain";
 
-/// What the names of directories end in that hold the small files of one connection.
+/// Extension of the directories that hold the small files of one connection.
 const FOLDER: &str = "files";
 
-/// Whether no run holds it any more.
+/// Whether no run holds the lock of a file.
 fn is_free(file: &File) -> bool {
     rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
-/// One connection's files are being written.
+/// Held while one connection's files are being written.
 #[derive(Debug)]
 pub(super) struct Occupied(Arc<Inbox>);
 
@@ -391,13 +396,13 @@ impl Drop for Occupied {
     }
 }
 
-/// The file system of a directory, where one call flushes all its files and reports what could not be written. Others may
-/// keep files elsewhere (FUSE), or are not known here.
+/// A handle to the directory's file system, if one call flushes all its files and reports what it could not write.
+/// Other file systems may keep files elsewhere (FUSE), or were never checked.
 #[cfg(target_os = "linux")]
 fn whole_system(root: &Dir) -> Option<File> {
     /// ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, tmpfs, overlayfs.
     const KNOWN: [u64; 7] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0xca45_1a4e, 0x0102_1994, 0x794c_7630];
-    /// Before this version of Linux, the call does not report what could not be written.
+    /// Before this version of Linux, the call does not report what it could not write.
     const REPORTS: (u32, u32) = (5, 8);
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
     let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>());
@@ -414,20 +419,20 @@ fn whole_system(_root: &Dir) -> Option<File> {
     None
 }
 
-/// Where each part of a path ends.
+/// The position where each component of a path ends.
 fn ends(path: &[u8]) -> impl Iterator<Item = usize> {
     let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
     slashes.chain((!path.is_empty()).then_some(path.len()))
 }
 
-/// Opens a directory by one name, which is no link.
+/// Opens a subdirectory by its name, and refuses a link.
 fn below(dir: &Dir, name: &OsStr) -> io::Result<Dir> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(dir, name, flags, rustix::fs::Mode::empty())?;
     Ok(Dir::from_std_file(File::from(opened)))
 }
 
-/// How long a connection that was lost may hold a part: what has come over it is still written.
+/// How long a lost connection may hold a part while what it brought is written.
 const HELD: Duration = Duration::from_secs(10);
 
 fn lock(file: &File) -> io::Result<()> {

@@ -1,20 +1,20 @@
-//! What is verified of a file that is not whole yet: a record for each subtree, written after its bytes were flushed to disk.
+//! The journal of an incomplete file: a record for each verified subtree, written after its bytes are flushed to disk.
 //!
-//! A journal names the source that its file is from; one of another source is worth nothing. A record that is torn, or of
-//! which a bit has changed, ends it: what lies behind is sent again.
+//! A journal names the source of its file; for another source it is worthless. It ends at the first record that is torn
+//! or altered. Everything after that is sent again.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use unstick_wire::transfer::{Entry, Hash};
 
-/// What a journal begins with, its version in it.
+/// The first bytes of a journal; they include its version.
 const MAGIC: &[u8; 16] = b"unstick part 001";
 
-/// Bytes of the head: the magic, and the hash of the source's description.
+/// Size of the header: the magic bytes, and a hash that identifies the source.
 const HEAD: usize = 16 + 32;
 
-/// Bytes of a record: a chaining value, and what proves the record.
+/// Size of a record: a chaining value, and a checksum.
 const RECORD: usize = 32 + 8;
 
 /// The journal of one file.
@@ -22,12 +22,12 @@ const RECORD: usize = 32 + 8;
 pub(super) struct Journal {
     file: File,
     source: Hash,
-    /// Records that are written.
+    /// Number of records in the file.
     records: u64,
 }
 
 impl Journal {
-    /// Reads what is known of this source. What is of another source, or is torn, is cut off.
+    /// Reads the records of this source. Cuts off records of another source, and torn ones.
     pub(super) fn open(mut file: File, entry: &Entry) -> io::Result<(Self, Vec<Hash>)> {
         let source = source(entry);
         let mut bytes = Vec::new();
@@ -64,7 +64,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds the values of subtrees whose bytes are on the disk.
+    /// Appends the chaining values of subtrees whose bytes have been flushed to disk.
     pub(super) fn append(&mut self, values: &[Hash]) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(values.len() * RECORD);
         for value in values {
@@ -83,7 +83,7 @@ fn head(source: &Hash) -> [u8; HEAD] {
     head
 }
 
-/// What the source is: its path, size, time and inode.
+/// Identifies a source by its path, size, time and inode.
 pub(super) fn source(entry: &Entry) -> Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&entry.size.to_be_bytes());
@@ -94,7 +94,7 @@ pub(super) fn source(entry: &Entry) -> Hash {
     *hasher.finalize().as_bytes()
 }
 
-/// What proves that a record is whole, and is this one of this source.
+/// A record's checksum. It covers the source and the record's number, so that a record is valid only in its place.
 fn proof(source: &Hash, number: u64, value: &Hash) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(source);

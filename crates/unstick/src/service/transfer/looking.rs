@@ -1,4 +1,4 @@
-//! One connection on which a receiver only looks: the list comes, is told, and nothing of it is taken.
+//! A receiver that only looks: it receives the list, reports it, and takes no file.
 
 use bytes::Bytes;
 use unstick_wire::transfer::{Arrival, Message, Naming, Reason, Receiver, Side};
@@ -7,11 +7,11 @@ use super::conversation::{Conversation, Heard, broken, check_side, cut, refused}
 use super::event::{Event, Observer, Tally};
 use crate::error::Result;
 
-/// Tells what would come.
+/// Reports what a receiver would get.
 ///
 /// # Errors
 ///
-/// Where the connection is lost before the list is whole, or the list is not one that a receiver takes.
+/// If the connection is lost before the list is complete, or a receiver would not accept the list.
 pub(super) async fn run(mut talk: Conversation, hello: bool, observer: &Observer) -> Result<Tally> {
     if hello {
         check_side(&talk.hello().await?, Side::Receiver)?;
@@ -32,7 +32,8 @@ pub(super) async fn run(mut talk: Conversation, hello: bool, observer: &Observer
     observer(Event::Listed { entries: manifest.entries().len(), size: manifest.size() });
     manifest.entries().iter().for_each(|entry| observer(Event::Offered { entry }));
     if !hello {
-        // Whoever has come would come again for ever. One that waits is left waiting.
+        // A sender that has connected would reconnect for ever, so it is refused. A sender that listens just goes on
+        // waiting.
         let text = Bytes::from_static(b"it only looked at what would come");
         talk.send(&Message::Refused { reason: Reason::Other, text }).await?;
     }

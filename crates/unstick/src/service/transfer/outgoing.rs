@@ -1,4 +1,4 @@
-//! What is sent: files and directories with everything below them, listed without reading them.
+//! The list of what to send: files, and directories with everything below them. Making it reads no file.
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -15,7 +15,7 @@ use super::glob::Glob;
 use super::stream::Stream;
 use crate::error::{Error, Result, plain};
 
-/// What is done with symbolic links below what is sent.
+/// What happens to symbolic links below the paths to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Links {
     /// They are not sent.
@@ -23,11 +23,11 @@ pub enum Links {
     Skip,
     /// They are sent as links.
     Keep,
-    /// What they point to is sent in their place.
+    /// The file or directory they point to is sent instead.
     Follow,
 }
 
-/// How files are listed.
+/// Options for listing files.
 #[derive(Debug, Default)]
 pub struct Listing {
     links: Links,
@@ -36,48 +36,50 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Of everything but links.
+    /// The defaults: nothing is excluded, and links are skipped.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is done with links.
+    /// Sets what happens to links.
     #[must_use]
     pub fn links(mut self, links: Links) -> Self {
         self.links = links;
         self
     }
 
-    /// Leaves out paths that match a pattern, with everything below them: `*.o`, `photos/**/*.raw`. A pattern without a `/` is held
-    /// against the last part of a path, another against the whole path as the receiver gets it.
+    /// Leaves out paths that match a pattern, with everything below them: `*.o`, `photos/**/*.raw`. A pattern without
+    /// `/` is compared with the last component of a path. Any other is compared with the whole path, as the receiver
+    /// gets it.
     ///
     /// # Errors
     ///
-    /// Where it is not a pattern.
+    /// If the pattern is not valid.
     pub fn exclude(mut self, pattern: &OsStr) -> Result<Self> {
         self.excluded.push(Glob::parse(pattern.as_bytes())?);
         Ok(self)
     }
 
-    /// Sends a stream, whose length its end tells, as a file of this name. It is read once: a connection that is lost ends it.
+    /// Sends a stream of unknown length as a file of this name. The stream can be read only once, so it fails if the
+    /// connection is lost.
     #[must_use]
     pub fn stream(mut self, name: &OsStr, input: impl Read + Send + 'static) -> Self {
         self.stream = Some((name.as_bytes().to_vec(), Stream::new(Box::new(input))));
         self
     }
 
-    /// Lists files, and directories with everything below them. What is not sent is [skipped](Outgoing::skipped).
+    /// Lists files, and directories with everything below them. [`Outgoing::skipped`] has what is left out.
     ///
     /// # Errors
     ///
-    /// Where something cannot be listed, two would have the same name, or there is nothing to send.
+    /// If a path cannot be listed, two entries would have the same path, or there is nothing to send.
     pub fn list(self, roots: &[PathBuf]) -> Result<Outgoing> {
         let mut found = Outgoing::default();
         let mut id = blake3::Hasher::new();
         for root in roots {
             let failed = |error: &std::io::Error| failed(root, error);
             let kept = self.links == Links::Keep && root.is_symlink();
-            // `.` and `..` have a name as well.
+            // This also gives `.` and `..` a name.
             let whole = if kept { std::path::absolute(root) } else { root.canonicalize() };
             let whole = whole.map_err(|error| failed(&error))?;
             id.update(whole.as_os_str().as_bytes()).update(&[0]);
@@ -101,7 +103,7 @@ impl Listing {
         Ok(found)
     }
 
-    /// `above`: the directories that this lies in, by device and inode.
+    /// `above`: device and inode of each directory that contains this path.
     fn add(
         &self,
         found: &mut Outgoing,
@@ -140,7 +142,7 @@ impl Listing {
             let below = path.join(&file);
             let mut meta = below.symlink_metadata().map_err(|error| failed(&below, &error))?;
             if meta.is_symlink() && self.links == Links::Follow {
-                // One that points to nothing stays a link, which is not sent.
+                // A link to nothing stays a link, and is skipped.
                 meta = below.metadata().unwrap_or(meta);
             }
             self.add(found, below, join(&name, &file), &meta, above)?;
@@ -150,13 +152,13 @@ impl Listing {
     }
 }
 
-/// Files and directories to be sent, each under its own name.
+/// Files and directories to send, each under its own name.
 #[derive(Debug, Default)]
 pub struct Outgoing {
     entries: Vec<Entry>,
-    /// Where each entry is.
+    /// Where each entry is on this machine.
     paths: Vec<PathBuf>,
-    /// What the last entry is read from, where it is a stream.
+    /// The stream to read, if the last entry is one.
     stream: Option<Stream>,
     skipped: Vec<PathBuf>,
     excluded: usize,
@@ -164,36 +166,38 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// Lists files, and directories with everything below them, as [`Listing::new`] does.
+    /// Lists files, and directories with everything below them, with the default options.
     ///
     /// # Errors
     ///
-    /// As [`Listing::list`].
+    /// As for [`Listing::list`].
     pub fn list(roots: &[PathBuf]) -> Result<Self> {
         Listing::new().list(roots)
     }
 
-    /// What is sent, in order.
+    /// The entries to send, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// What is not sent: links, unless they are kept or followed; devices, pipes and sockets; directories that links lead back to.
+    /// Paths that are not sent: links, unless they are kept or followed; devices, pipes and sockets; directories that a
+    /// link leads back to.
     pub fn skipped(&self) -> &[PathBuf] {
         &self.skipped
     }
 
-    /// How many files and directories match a pattern that [excludes](Listing::exclude) them. What lies below is not counted.
+    /// Number of files and directories that match an [excluded](Listing::exclude) pattern. Paths below them do not
+    /// count.
     pub fn excluded(&self) -> usize {
         self.excluded
     }
 
-    /// A name for exactly these roots, as long as they are where they are.
+    /// Identifies these paths: the same paths on this machine give the same string.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The list, as the receiver gets it.
+    /// The list as the receiver gets it.
     pub(super) fn manifest(&self) -> Result<Manifest> {
         Manifest::of(self.entries.iter().cloned(), Naming::Unix).map_err(|why| Error::other(why.to_string()))
     }
@@ -215,7 +219,7 @@ fn failed(path: &Path, error: &std::io::Error) -> Error {
     Error::other(format!("{}: {}", path.display(), plain(error)))
 }
 
-/// A file, directory or link as it is now. The target of a link is not read.
+/// The entry of a file, directory or link as it is now, without the target of the link.
 pub(super) fn entry(path: Bytes, meta: &Metadata) -> Entry {
     let (kind, size) = match () {
         () if meta.is_dir() => (Kind::Directory, 0),
@@ -227,7 +231,7 @@ pub(super) fn entry(path: Bytes, meta: &Metadata) -> Entry {
     Entry { kind, mode, modified: (meta.mtime(), nanos), size, inode: meta.ino(), path, target: Bytes::new() }
 }
 
-/// A stream that begins now.
+/// The entry of a stream; its time is now.
 fn stream_entry(name: Vec<u8>) -> Entry {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let modified = (i64::try_from(now.as_secs()).unwrap_or(0), now.subsec_nanos());

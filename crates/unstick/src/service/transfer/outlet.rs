@@ -1,6 +1,7 @@
-//! A file that is received into an open descriptor, as standard output: each subtree is written once it is proven.
+//! Receives one file into an open descriptor, such as standard output. Each subtree is written once it is verified.
 //!
-//! Not here: files with names (`writer`). What was written here stays in memory, so that a lost connection can be made again.
+//! Not here: files with names (`writer`). The chaining values of what was written stay in memory, so that another
+//! connection can continue.
 
 use std::fs::File;
 use std::io::Write;
@@ -14,36 +15,36 @@ use super::tree::Tree;
 use super::verdict::{Failure, Verdict, unwritable};
 use super::writer::Job;
 
-/// Jobs that wait for whoever reads.
+/// Number of jobs that wait for the thread.
 const AHEAD: usize = 16;
 
-/// Where one file goes that has no name here.
+/// An open descriptor that receives one file.
 #[derive(Debug)]
 pub struct Outlet(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     output: File,
-    /// What was begun.
+    /// The entry that was started.
     source: Option<Entry>,
-    /// What is written: whole subtrees, and their chaining values.
+    /// The subtrees that are written, and their chaining values.
     whole: u64,
     values: Vec<Hash>,
-    /// What is not proven yet: at most a subtree.
+    /// The bytes that are not verified yet, at most one subtree.
     tree: Tree,
     pending: Vec<u8>,
-    /// Nothing has failed on this connection.
+    /// Whether nothing has failed on this connection.
     live: bool,
 }
 
 impl Outlet {
-    /// Into an open file, pipe or terminal.
+    /// Receives into an open file, pipe or terminal.
     pub fn new(output: File) -> Self {
         let (source, whole, values, tree, pending) = (None, 0, Vec::new(), Tree::new(), Vec::new());
         Self(Mutex::new(State { output, source, whole, values, tree, pending, live: false }))
     }
 
-    /// Starts a thread that writes what comes over one connection. It ends when nobody sends jobs any more.
+    /// Starts a thread that writes what one connection brings. It ends when nobody sends jobs any more.
     pub(super) fn start(self: Arc<Self>) -> (mpsc::Sender<Job>, mpsc::Receiver<Verdict>) {
         let (jobs, mut todo) = mpsc::channel(AHEAD);
         let (verdicts, come) = mpsc::channel(AHEAD);
@@ -70,7 +71,7 @@ impl State {
         let (file, outcome) = match job {
             Job::Decide { file, entry } => (file, self.decide(file, entry).map(Some)),
             Job::Flush { .. } => return Some(Verdict::Flushed),
-            // It has failed here, and its sender does not know yet.
+            // The file has failed here, and the sender does not know that yet.
             _ if !self.live => return None,
             Job::Write { file, bytes, .. } => (file, self.take(&bytes).map(|()| None)),
             Job::Check { file, value } => (file, self.check(value).map(|()| None)),
@@ -120,7 +121,7 @@ impl State {
         }
         self.output.write_all(&self.pending).map_err(unwritable)?;
         self.pending.clear();
-        // A pipe or a terminal has no disk to be flushed to.
+        // A pipe or terminal cannot be flushed to disk.
         if self.output.metadata().is_ok_and(|meta| meta.is_file()) {
             self.output.sync_all().map_err(unwritable)?;
         }

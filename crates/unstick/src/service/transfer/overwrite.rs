@@ -1,4 +1,4 @@
-//! What happens to a file that has the name of one that comes.
+//! What happens to an existing file with the name of one that arrives.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,24 +6,24 @@ use std::time::{Duration, SystemTime};
 
 use unstick_wire::transfer::Entry;
 
-/// What happens to a file that has the name of one that comes.
+/// What happens to an existing file with the name of one that arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overwrite {
-    /// It stays. One with the same content counts as received.
+    /// It stays. If its content is the same, it counts as received.
     #[default]
     Never,
-    /// Somebody is [asked](super::Inbox::ask); where nobody is, it stays.
+    /// The function of [`Inbox::ask`](super::Inbox::ask) decides; without one, it stays.
     Ask,
-    /// It is replaced where the sender's was modified later.
+    /// It is replaced if the sender's file was modified later.
     Newer,
-    /// It is replaced once the other is whole.
+    /// It is replaced once the new file is complete.
     Always,
 }
 
-/// Told what comes, and how many bytes what is there has: whether that is replaced.
+/// Gets the entry that arrives, and the size of the existing file. Returns whether to replace it.
 type Ask = dyn Fn(&Entry, u64) -> bool + Send + Sync;
 
-/// Who is asked.
+/// The function to ask.
 #[derive(Clone)]
 pub(super) struct Asked(pub(super) Arc<Ask>);
 
@@ -33,7 +33,7 @@ impl fmt::Debug for Asked {
     }
 }
 
-/// A time as it was listed.
+/// The time of an entry.
 pub(super) fn moment((seconds, nanos): (i64, u32)) -> SystemTime {
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let moment = match seconds {

@@ -1,16 +1,16 @@
-//! How long silence is borne, and how many bytes go a second: time is passed in.
+//! Time limit and rate limit of a transfer. The caller passes the time.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::TRANSFER_STALL;
 
-/// How long a transfer bears silence, and how fast it goes.
+/// The time limit and the rate limit of a transfer.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Pacing {
-    /// A connection on which the other side says nothing for so long is lost.
+    /// A connection counts as lost once the other side has sent nothing for this long.
     pub stall: Duration,
-    /// Bytes a second that go over the connection at most; `None` for as many as it takes.
+    /// Most bytes a second over the connection; `None` for no limit.
     pub limit: Option<u64>,
 }
 
@@ -21,39 +21,39 @@ impl Default for Pacing {
 }
 
 impl From<Duration> for Pacing {
-    /// With this limit of silence, and no other.
+    /// With this time limit, and without a rate limit.
     fn from(stall: Duration) -> Self {
         Self { stall, limit: None }
     }
 }
 
 impl Pacing {
-    /// As it is unless told otherwise.
+    /// The default: [`TRANSFER_STALL`], and no rate limit.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With this limit of silence.
+    /// Sets the time limit.
     #[must_use]
     pub fn stall(self, stall: Duration) -> Self {
         Self { stall, ..self }
     }
 
-    /// With at most so many bytes a second.
+    /// Sets the rate limit, in bytes a second.
     #[must_use]
     pub fn limit(self, limit: Option<u64>) -> Self {
         Self { limit, ..self }
     }
 }
 
-/// How much of a pause is made up for.
+/// How much lost time may be made up for.
 const LATE: Duration = Duration::from_millis(100);
 
-/// Bytes a second, spread evenly.
+/// Spreads bytes evenly over time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rate {
     limit: Option<u64>,
-    /// From then on the next bytes may go.
+    /// The moment from which more bytes may be sent.
     free: Option<Instant>,
 }
 
@@ -62,18 +62,18 @@ impl Rate {
         Self { limit, free: None }
     }
 
-    /// So many bytes have gone.
+    /// Records that bytes have been sent or received.
     pub(super) fn spend(&mut self, bytes: usize, now: Instant) {
         if let Some(limit) = self.limit {
             let takes = Duration::from_secs_f64(bytes as f64 / limit.max(1) as f64);
-            // A timer that wakes late is made up for.
+            // A timer may wake up late. The time lost in that way is made up for.
             let earliest = now.checked_sub(LATE).unwrap_or(now);
             let from = self.free.map_or(now, |free| free.max(earliest));
             self.free = from.checked_add(takes);
         }
     }
 
-    /// Until when nothing more may go.
+    /// Until when to wait; `None` if bytes may be sent now.
     pub(super) fn wait(&self, now: Instant) -> Option<Instant> {
         self.free.filter(|free| *free > now)
     }

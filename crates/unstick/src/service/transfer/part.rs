@@ -1,4 +1,5 @@
-//! A file that is being written: under a name of its own below [`RESERVED`](unstick_wire::transfer::RESERVED), until it is whole.
+//! A file that is being written. It has a temporary name below [`RESERVED`](unstick_wire::transfer::RESERVED) until it
+//! is complete.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -9,12 +10,12 @@ use std::sync::Arc;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
-/// How a file came to stand under its name.
+/// What happened when a file was to get its final name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placed {
-    /// It was put there.
+    /// It has its final name.
     Moved,
-    /// Another stands there.
+    /// Another file has that name.
     Exists,
 }
 
@@ -22,17 +23,17 @@ pub(super) enum Placed {
 #[derive(Debug)]
 pub(super) struct Folder {
     files: Dir,
-    /// One connection's own: where it is, its name, and its lock. Dropped, it is gone.
+    /// For a directory of one connection: its parent, its name and its lock. It is removed on drop.
     own: Option<(Dir, String, File)>,
 }
 
 impl Folder {
-    /// The directory of what is not whole itself.
+    /// The directory of incomplete files.
     pub(super) fn shared(files: Dir) -> Arc<Self> {
         Arc::new(Self { files, own: None })
     }
 
-    /// Of this name in that directory, for the small files of one connection. As long as it is there, no other run takes it for a
+    /// Creates a directory for the small files of one connection. While its lock is held, no other run takes it for a
     /// leftover.
     pub(super) fn own(state: Dir, name: String) -> io::Result<Arc<Self>> {
         state.create_dir(&name)?;
@@ -42,11 +43,11 @@ impl Folder {
         Ok(Arc::new(Self { files, own: Some((state, name, held)) }))
     }
 
-    /// A file to be written, which nobody sees before it has its name. It begins anew when it is not finished.
+    /// Creates a file that nobody sees before it has its final name. It starts again if it is not finished.
     pub(super) fn part(self: &Arc<Self>, number: u32) -> io::Result<Part> {
         let name = number.to_string();
         let options = &mut OpenOptions::new();
-        // One that failed may have left its file.
+        // A part that failed may have left its file behind.
         let file = self.files.open_with(&name, options.write(true).create(true).truncate(true))?.into_std();
         Ok(Part::new(file, self, name, false))
     }
@@ -55,31 +56,32 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if let Some((state, name, _)) = &self.own {
-            // Where it is not empty, the next run removes it.
+            // If the directory is not empty, the next run removes it.
             let _ = state.remove_dir(name);
         }
     }
 }
 
-/// A file that is being written. Dropped before it is placed, it is gone, unless it can be continued.
+/// A file that is being written. If it is dropped before it has its final name, it is removed, unless it can be
+/// resumed.
 #[derive(Debug)]
 pub(super) struct Part {
     file: File,
     place: Place,
 }
 
-/// Where a part is, and what becomes of it.
+/// Where a part is, and whether it is removed on drop.
 #[derive(Debug)]
 pub(super) struct Place {
     folder: Arc<Folder>,
     name: String,
-    /// It is not removed where it is not finished.
+    /// Whether an unfinished file stays.
     stays: bool,
     placed: bool,
 }
 
 impl Part {
-    /// Of this name there. It is not removed where it `stays`.
+    /// A part of this name in this directory. An unfinished part is removed unless it `stays`.
     pub(super) fn new(file: File, folder: &Arc<Folder>, name: String, stays: bool) -> Self {
         Self { file, place: Place { folder: Arc::clone(folder), name, stays, placed: false } }
     }
@@ -88,15 +90,15 @@ impl Part {
         &mut self.file
     }
 
-    /// Nothing more is written. The file stays open where another connection could take it for its own, and is closed else: many
-    /// may wait at once.
+    /// Ends the writing. A file that another connection could resume stays open, and so locked. All others are closed,
+    /// because many may wait at the same time.
     pub(super) fn close(self) -> (Option<File>, Place) {
         (self.place.stays.then_some(self.file), self.place)
     }
 }
 
 impl Place {
-    /// Flushes it to disk.
+    /// Flushes the file to disk.
     pub(super) fn flush(&self, file: Option<&File>) -> io::Result<()> {
         match file {
             Some(file) => file.sync_all(),
@@ -104,7 +106,8 @@ impl Place {
         }
     }
 
-    /// Gives it its name, where it `replaces` what is there. Flushes nothing.
+    /// Gives the file its final name, without a flush. Only if it `replaces`, it may take the place of an existing
+    /// file.
     pub(super) fn give(&mut self, parent: &Dir, name: &OsStr, replaces: bool) -> io::Result<Placed> {
         let renamed = match replaces {
             true => self.folder.files.rename(&self.name, parent, name),
@@ -122,18 +125,18 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.placed && !self.stays {
-            // What cannot be removed now is removed by the next run.
+            // If this fails, the next run removes the file.
             let _ = self.folder.files.remove_file(&self.name);
         }
     }
 }
 
-/// Renames a file, unless one of the new name is there.
+/// Renames a file, unless a file of the new name exists.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn rename_new(from: &Dir, old: &str, to: &Dir, new: &OsStr) -> io::Result<()> {
     use rustix::fs::{RenameFlags, renameat_with};
     match renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
-        // A file system that does not have it.
+        // The file system does not support this flag.
         Err(rustix::io::Errno::INVAL) => link_new(from, old, to, new),
         renamed => Ok(renamed?),
     }
@@ -144,29 +147,29 @@ fn rename_new(from: &Dir, old: &str, to: &Dir, new: &OsStr) -> io::Result<()> {
     link_new(from, old, to, new)
 }
 
-/// The same by a second name, which fails too where one of it is there.
+/// Gives the file a second name, then removes the first. That also fails if a file of the new name exists.
 fn link_new(from: &Dir, old: &str, to: &Dir, new: &OsStr) -> io::Result<()> {
     from.hard_link(old, to, new)?;
     from.remove_file(old)
 }
 
-/// Flushes a directory's entries to disk.
+/// Flushes the entries of a directory to disk.
 pub(super) fn sync(dir: &Dir) -> io::Result<()> {
-    // The handle itself may be one that only names the directory.
+    // The handle may have been opened in a way that allows no flush (`O_PATH`).
     dir.open(".")?.into_std().sync_all()
 }
 
-/// The path of the directory that a path lies in: empty where that is the root.
+/// The path of the parent directory; empty for the root.
 pub(super) fn above(path: &[u8]) -> &[u8] {
     path.iter().rposition(|byte| *byte == b'/').map_or(b"", |at| &path[..at])
 }
 
-/// What a path ends in.
+/// The last component of a path.
 pub(super) fn last(path: &[u8]) -> &OsStr {
     OsStr::from_bytes(path.rsplit(|byte| *byte == b'/').next().unwrap_or(path))
 }
 
-/// A link in a file's place is not followed, and nothing waits for the other end of a pipe.
+/// Opens a file without following a link, and without waiting for the other end of a pipe.
 pub(super) fn reopened() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);

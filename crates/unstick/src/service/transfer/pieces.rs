@@ -1,11 +1,11 @@
-//! What comes of reading at the sender's disk.
+//! What the sender's disk thread produces.
 
 use unstick_wire::transfer::{Entry, Hash, Message, Reason};
 
-/// What comes of reading a file.
+/// The result of reading a file or a piece of it.
 #[derive(Debug)]
 pub(super) enum Output {
-    /// A message, and how many bytes of the file are in it.
+    /// A message, and the number of file bytes in it.
     Message(Vec<u8>, u64),
     End {
         file: u32,

@@ -1,8 +1,8 @@
-//! The plain protocol: files for scripts that know nothing but a socket, a length and JSON.
+//! The plain protocol: files for scripts that know only sockets, lengths and JSON.
 //!
-//! An upload is a header in JSON behind its length, `{"name","size","sha256"}`, as many bytes as it says, and an answer in JSON
-//! behind its length. A download is the same, with a request in front. `docs/protocols/plain.md` has every sentence of it.
-//! Either side may have connected: [`send`] and [`receive`] are a client's, [`serve`] answers many.
+//! An upload is a header in JSON (`{"name","size","sha256"}`), `size` bytes, and an answer in JSON. Each JSON object
+//! follows its length. A download starts with a request and goes on in the same way. `docs/protocols/plain.md` is the
+//! whole specification. [`send`] and [`receive`] are the two clients; [`serve`] serves many clients.
 
 mod answer;
 mod header;
@@ -28,20 +28,20 @@ pub use server::{Config, Event, Files, Observer, Offer, Outcome, serve};
 
 use super::{Inbox, Source};
 
-/// How bytes lie on the wire at the side that sends files: what it sends ends in bytes that no length stands in front of.
+/// The framings on the side that sends a file. After the header come bytes without a length.
 ///
 /// # Panics
 ///
-/// Never: the specs are fixed.
+/// Never: the specs are constants.
 pub fn sender_framings() -> Framings {
     framings(true).expect("the specs are framings")
 }
 
-/// The same at the side that receives them.
+/// The framings on the side that receives a file.
 ///
 /// # Panics
 ///
-/// Never: the specs are fixed.
+/// Never: the specs are constants.
 pub fn receiver_framings() -> Framings {
     framings(false).expect("the specs are framings")
 }
@@ -55,22 +55,22 @@ fn framings(sends: bool) -> Result<Framings, SpecError> {
     })
 }
 
-/// Sends one file to a server that takes it, and waits for its answer.
+/// Sends one file to a server, and waits for its answer.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, the server refuses it, or the connection is lost; [`Error::is_mismatch`](crate::Error::is_mismatch)
-/// where the server does not prove that it has these bytes; [`Error::is_timeout`](crate::Error::is_timeout) where nothing moves for
-/// `stall`.
+/// If the file cannot be read, the server refuses it, or the connection is lost.
+/// [`Error::is_mismatch`](crate::Error::is_mismatch) if the answer does not prove that the server has these bytes.
+/// [`Error::is_timeout`](crate::Error::is_timeout) if nothing moves for `stall`.
 pub async fn send(link: Link, source: Source, stall: Option<Duration>, moved: Progress<'_>) -> Result<Sent> {
     outgoing::send(link, source, stall.unwrap_or(TRANSFER_STALL), moved).await
 }
 
-/// Asks a server for a file by its name, or for its only one, and receives it.
+/// Requests a file from a server by name, or its only file, and receives it.
 ///
 /// # Errors
 ///
-/// As [`send`]; where the server's file may not be written here, too.
+/// As for [`send`]; also if the file may not be written here.
 pub async fn receive(
     link: Link,
     name: Option<&str>,

@@ -1,4 +1,4 @@
-//! Where others may reach what is bound here.
+//! The addresses at which other machines may reach a listener.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ pub(super) fn bound(address: &str) -> Option<SocketAddr> {
     address.parse::<Address>().ok()?.socket_addr()
 }
 
-/// Where others may reach what is bound: each address of this machine where it is bound to all.
+/// The addresses at which others may reach a listener. A wildcard address stands for each address of this machine.
 pub(super) fn reachable(bound: &[SocketAddr]) -> Vec<String> {
     let mut found: Vec<SocketAddr> = Vec::new();
     for at in bound {
@@ -27,14 +27,14 @@ pub(super) fn reachable(bound: &[SocketAddr]) -> Vec<String> {
             }
         }
     }
-    // Loopback is the last that anybody else could want.
+    // Loopback comes last, because no other machine can use it.
     found.sort_by_key(|at| at.ip().is_loopback());
     found.dedup();
     found.truncate(MOST_ADDRESSES);
     found.iter().map(ToString::to_string).collect()
 }
 
-/// The same of what has a scheme of its own: each address of this machine in the place of one that means all.
+/// The same for an address with a scheme: each address of this machine replaces a wildcard.
 pub(super) fn reachable_inside(bound: &str) -> Vec<String> {
     match self::bound(bound) {
         Some(at) if at.ip().is_unspecified() => {
@@ -45,10 +45,10 @@ pub(super) fn reachable_inside(bound: &str) -> Vec<String> {
     }
 }
 
-/// Addresses in a ticket.
+/// Most addresses in a ticket.
 const MOST_ADDRESSES: usize = 16;
 
-/// They need the name of an interface, which is another on every machine.
+/// A link-local address needs the name of an interface, and that name differs on every machine.
 fn is_link_local(ip: &IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }

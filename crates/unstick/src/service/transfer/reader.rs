@@ -1,4 +1,4 @@
-//! What is done at the sender's disk, in order, on a thread of its own: bytes are read and hashed, and made into messages.
+//! The sender's disk thread: it reads and hashes files in order, and makes messages of them.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -16,20 +16,20 @@ use super::stream::Stream;
 use super::tree::Tree;
 use crate::error::plain;
 
-/// What is to be read of a file.
+/// A file to read.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) file: u32,
-    /// As it was listed.
+    /// The entry as it was listed.
     pub(super) entry: Entry,
     pub(super) path: PathBuf,
-    /// What is read in place of a file.
+    /// The stream to read instead of a file.
     pub(super) stream: Option<Stream>,
-    /// From which offset on bytes are to be sent, and what is known of those before; `None` where the hash is all that is wanted.
+    /// The offset to send from, and the chaining values of the bytes before it; `None` if only the hash is wanted.
     pub(super) from: Option<(u64, Vec<Hash>)>,
 }
 
-/// Messages that wait for the connection.
+/// Number of messages that wait for the connection.
 const AHEAD: usize = 8;
 
 /// Starts the thread. It ends when nobody sends jobs or takes messages any more.
@@ -56,7 +56,7 @@ pub(super) fn start() -> (mpsc::Sender<Job>, mpsc::Receiver<Output>) {
     (jobs, come)
 }
 
-/// Reads one file. `None` where nobody takes what is read.
+/// Reads one file. Returns `None` if nobody takes the messages.
 fn read(job: Job, outputs: &mpsc::Sender<Output>) -> io::Result<Option<Output>> {
     let Job { file, entry, path, from, .. } = job;
     let mut source = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&path)?;

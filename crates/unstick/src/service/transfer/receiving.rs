@@ -1,4 +1,5 @@
-//! The receiver's side of one connection: the protocol in the middle, the connection and the disk at its ends.
+//! The receiver's side of one connection. It connects the protocol to the network on one side and to the disk on the
+//! other.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::verdict::Verdict;
 use super::writer::{self, Job};
 use crate::error::{Error, Result};
 
-/// Where what comes goes.
+/// Where received files go.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     Inbox(Arc<Inbox>),
@@ -29,14 +30,14 @@ impl Target {
         }
     }
 
-    /// Why it does not take this list, which keeps all rules.
+    /// Why this target does not accept a list that keeps all rules of the protocol.
     fn refuses(&self, manifest: &Manifest) -> Option<String> {
         match (self, manifest.entries()) {
             (Self::Outlet(_), [one]) if one.has_content() => None,
             (Self::Outlet(_), _) => {
                 Some("the receiver takes one file and no directory, for its standard output".into())
             }
-            // The file system is asked only where it matters, since that makes a directory.
+            // Asks the file system only if the answer matters, because asking creates a directory.
             (Self::Inbox(inbox), _) => {
                 manifest.check_folded().err().filter(|_| inbox.folds()).map(|why| why.to_string())
             }
@@ -44,11 +45,11 @@ impl Target {
     }
 }
 
-/// Receives all that one connection brings.
+/// Receives everything that one connection brings.
 ///
 /// # Errors
 ///
-/// Where the connection is lost before everything is resolved: what has come is kept.
+/// If the connection is lost before every entry is resolved. What has arrived is kept.
 pub(super) async fn run(mut talk: Conversation, target: &Target, hello: bool, observer: &Observer) -> Result<Tally> {
     if hello {
         check_side(&talk.hello().await?, unstick_wire::transfer::Side::Receiver)?;
@@ -90,7 +91,7 @@ pub(super) async fn run(mut talk: Conversation, target: &Target, hello: bool, ob
                     Ok(arrival) => side.arrival(arrival, observer),
                     Err(why) => return Err(refuse(talk, why.to_string(), broken(why)).await),
                 },
-                // Everything is there, and its sender may not know it: it asks again if so.
+                // All files are flushed. If the sender does not know that yet, it asks again.
                 Ok(Heard::Ended) | Err(_) if side.tally.flushed => return Ok(side.tally),
                 Ok(Heard::Ended) => return Err(cut("it ended before everything had come")),
                 Err(error) => return Err(error),
@@ -99,7 +100,7 @@ pub(super) async fn run(mut talk: Conversation, target: &Target, hello: bool, ob
     }
 }
 
-/// Tells the sender why nothing of it is taken.
+/// Tells the sender why the whole transfer is refused.
 async fn refuse(mut talk: Conversation, why: String, error: Error) -> Error {
     let _ = talk.send(&Message::Refused { reason: Reason::Manifest, text: why.into() }).await;
     talk.finish().await;
@@ -109,7 +110,7 @@ async fn refuse(mut talk: Conversation, why: String, error: Error) -> Error {
 struct Side {
     machine: Receiver,
     queue: VecDeque<Job>,
-    /// The next entry to be decided about.
+    /// The next entry to decide about.
     next: Option<u32>,
     tally: Tally,
 }
@@ -158,7 +159,7 @@ impl Side {
 
     fn verdict(&mut self, verdict: Verdict, observer: &Observer) -> Result<Option<Message>, Violation> {
         Ok(Some(match verdict {
-            // The sender may have given it up while the disk was asked.
+            // The sender may have given it up while the disk thread was busy.
             Verdict::Want { file, .. }
             | Verdict::Compare { file }
             | Verdict::Resolved { file, .. }

@@ -1,4 +1,5 @@
-//! The sender's side of one connection: the protocol in the middle, the connection and the disk at its ends.
+//! The sender's side of one connection. It connects the protocol to the network on one side and to the disk on the
+//! other.
 
 use std::collections::VecDeque;
 
@@ -12,11 +13,11 @@ use super::pieces::{Output, encoded};
 use super::reader::{self, Job};
 use crate::error::{Error, Result};
 
-/// Sends everything over one connection. `hello`: the other side's is still to come.
+/// Sends everything over one connection. `hello`: the other side has yet to say hello.
 ///
 /// # Errors
 ///
-/// Where the connection is lost before everything is resolved.
+/// If the connection is lost before every entry is resolved.
 pub(super) async fn run(
     mut talk: Conversation,
     files: &Outgoing,
@@ -65,7 +66,7 @@ pub(super) async fn run(
     }
 }
 
-/// What comes next of the other side; `None` for its hello.
+/// Receives the next message; `None` if that was the hello.
 async fn hear(talk: &mut Conversation, hello: bool) -> Result<Option<Heard>> {
     if !hello {
         return talk.hear().await.map(Some);
@@ -73,25 +74,26 @@ async fn hear(talk: &mut Conversation, hello: bool) -> Result<Option<Heard>> {
     check_side(&talk.hello().await?, unstick_wire::transfer::Side::Sender).map(|()| None)
 }
 
-/// What has been read next, once there is room for it. Cancel safe.
+/// Waits until the connection has room, then takes the next thing that was read. Cancel safe.
 async fn next(outputs: &mut mpsc::Receiver<Output>, writable: impl Future<Output = ()>) -> Option<Output> {
     writable.await;
     outputs.recv().await
 }
 
-/// An entry, and from where on, behind what is known of it; `None` where its hash is all that is wanted.
+/// An entry, the offset to send from, and the chaining values of the bytes before it. `None` if only the hash is
+/// wanted.
 type Asked = (u32, Option<(u64, Vec<Hash>)>);
 
 struct Side<'a> {
     machine: Sender,
     files: &'a Outgoing,
-    /// What the receiver has asked for. Paths are added when it is their turn.
+    /// What the receiver has requested. The path of a file is added when its turn comes.
     queue: VecDeque<Asked>,
     tally: Tally,
 }
 
 impl Side<'_> {
-    /// What is to be read next. What the receiver has given up since is passed over.
+    /// The next file to read. Skips files that the receiver has given up meanwhile.
     fn job(&mut self) -> Result<Option<Job>, Violation> {
         while let Some((file, from)) = self.queue.pop_front() {
             if let Some(entry) = self.machine.manifest().get(file)
@@ -132,7 +134,7 @@ impl Side<'_> {
         }
     }
 
-    /// What is sent of something that was read.
+    /// Makes a message of what was read.
     fn output(&mut self, output: Output, observer: &Observer) -> Result<Option<Vec<u8>>, Violation> {
         let message = match output {
             Output::Message(message, bytes) => {
@@ -143,7 +145,7 @@ impl Side<'_> {
                 }
                 return Ok(Some(message));
             }
-            // It has failed at the receiver while it was read.
+            // The entry failed at the receiver while it was read here.
             Output::End { file, .. } | Output::Changed { file, .. } | Output::Failed { file, .. }
                 if self.machine.is_over(file)? =>
             {

@@ -1,4 +1,4 @@
-//! A transfer over as many connections as it takes: encrypted, invited by a ticket, and made again when it is lost.
+//! An encrypted transfer between the two ends of a ticket. If a connection is lost, another one continues.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -29,16 +29,16 @@ use crate::limits::{RECONNECT_LONGEST, RECONNECT_PAUSE, TRANSFER_GUESTS};
 use crate::link::{Link, Listener};
 use crate::service::run::AcceptErrors;
 
-/// What a transfer is about.
+/// What a transfer does.
 #[derive(Debug, Clone)]
 pub enum Transfer {
-    /// These go out.
+    /// Sends these files.
     Send(Arc<Outgoing>),
-    /// What comes goes here.
+    /// Receives files into this directory.
     Receive(Arc<Inbox>),
-    /// The one file that comes is written here.
+    /// Receives one file into this descriptor.
     ReceiveInto(Arc<Outlet>),
-    /// What would come is told, and nothing of it is taken. A sender that waits goes on waiting.
+    /// Reports what would arrive, and takes nothing. A sender that listens goes on waiting.
     Look,
 }
 
@@ -66,7 +66,7 @@ fn framings() -> Result<Framings> {
     Ok(Framing::parse(&format!("u32be,max={MAX_TRANSFER_MESSAGE}"))?.into())
 }
 
-/// Whether another connection may mend it.
+/// Whether a new connection can help after this error.
 fn is_mended_by_another(error: &Error) -> bool {
     error.io_kind().is_some()
         || error.is_timeout()
@@ -74,11 +74,11 @@ fn is_mended_by_another(error: &Error) -> bool {
         || (error.is_unreachable() && !error.is_handshake())
 }
 
-/// Connects to whoever has made a ticket, and again whenever the connection is lost, until everything is resolved.
+/// Connects to the side that made the ticket. Reconnects when the connection is lost, until every entry is resolved.
 ///
 /// # Errors
 ///
-/// Where the other side is another than the ticket says, or the protocol is broken.
+/// If the other side is not the one in the ticket, breaks the protocol, or refuses.
 pub async fn connect(
     transfer: &Transfer,
     ticket: &Ticket,
@@ -117,8 +117,8 @@ pub async fn connect(
     }
 }
 
-/// Opens a connection to an address of a ticket. Others than those have a meaning only where they were typed: a ticket that a
-/// stranger made starts no command.
+/// Opens a connection to an address of a ticket. Other kinds of addresses are allowed only where the user types them.
+/// So a ticket from a stranger can start no command.
 async fn open(at: &str, framings: &Framings, options: &Options) -> Result<Link> {
     match at.parse::<Address>()? {
         Address::Tcp(at) => {
@@ -130,7 +130,7 @@ async fn open(at: &str, framings: &Framings, options: &Options) -> Result<Link> 
     }
 }
 
-/// Whether TLS can lie inside it, and an address of it can be in a ticket.
+/// Whether TLS can run inside this kind of address, and a ticket can name it.
 fn can_carry(address: &Address) -> bool {
     matches!(address, Address::Unix(_) | Address::Ws(_) | Address::Wss(_) | Address::WsUnix(_))
 }
@@ -140,31 +140,31 @@ async fn call(transfer: &Transfer, link: Link, ticket: &Ticket, pacing: Pacing, 
     transfer.run(talk, true, observer).await
 }
 
-/// A listener for one transfer, with a ticket.
+/// A listener for one transfer, and its ticket.
 pub struct Invitation {
     listener: Listener,
-    /// With which clients shake hands inside what carries them, where that has no TLS of its own.
+    /// For a transport without TLS of its own: the options for the TLS handshake inside it.
     inside: Option<Arc<Options>>,
     ticket: Ticket,
     kept: Option<Credentials>,
 }
 
 impl Invitation {
-    /// Listens at a host of this machine, and makes a ticket. With a path, key, secret and port are kept in that file, readable
-    /// for this user only, and used again until the transfer is complete.
+    /// Listens at a host of this machine, and makes a ticket. With a `path`, key, secret and port are kept in that
+    /// file, readable only for this user. They are used again until the transfer is complete.
     ///
     /// # Errors
     ///
-    /// Where nothing can be listened on there, or the file cannot be read or written.
+    /// If it cannot listen there, or the file cannot be read or written.
     pub async fn open(host: &str, port: u16, path: Option<&Path>, options: &Options) -> Result<Self> {
         Self::open_at(&format!("{host}:{port}").parse()?, path, options).await
     }
 
-    /// The same at any address that bytes can be carried to: `HOST:PORT`, `unix:PATH`, `ws://HOST:PORT/PATH`. TLS 1.3 lies inside.
+    /// Listens at any address that TLS 1.3 can run inside: `HOST:PORT`, `unix:PATH`, `ws://HOST:PORT/PATH`.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open); where the address is of another kind.
+    /// As for [`open`](Self::open); also if the address is of another kind.
     pub async fn open_at(at: &Address, path: Option<&Path>, options: &Options) -> Result<Self> {
         let mut credentials = Credentials::open(path)?;
         let mut options = options.clone();
@@ -200,17 +200,17 @@ impl Invitation {
         Ok(Self { listener, inside, ticket, kept: path.is_some().then_some(credentials) })
     }
 
-    /// What the other side has to know.
+    /// The ticket for the other side.
     pub fn ticket(&self) -> &Ticket {
         &self.ticket
     }
 
-    /// Waits for whoever has the ticket, again whenever the connection is lost, until everything is resolved. Others are
-    /// let go, and end nothing.
+    /// Waits for the side that has the ticket, and again whenever the connection is lost, until every entry is
+    /// resolved. Clients without the ticket are turned away, and do not end the transfer.
     ///
     /// # Errors
     ///
-    /// Where the other side has the ticket, and breaks the protocol or refuses.
+    /// If the side with the ticket breaks the protocol or refuses.
     pub async fn run(mut self, transfer: &Transfer, pacing: impl Into<Pacing>, observer: &Observer) -> Result<Tally> {
         let pacing = pacing.into();
         let (mut guests, mut oldest, mut errors) = (JoinSet::new(), VecDeque::new(), AcceptErrors::default());
@@ -221,7 +221,7 @@ impl Invitation {
                 Some(guest) = guests.join_next() => {
                     oldest.retain(|guest: &AbortHandle| !guest.is_finished());
                     match guest {
-                        // Whoever is invited and comes again has lost the connection before.
+                        // A client that has the secret and comes again has lost its earlier connection.
                         Ok(Ok(talk)) => current = Some(Box::pin(transfer.run(talk, false, observer))),
                         Ok(Err(error)) => observer(Event::Lost { error: &error }),
                         Err(_) => {}

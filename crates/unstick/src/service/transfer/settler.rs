@@ -1,6 +1,8 @@
-//! Files whose bytes are proven are flushed together, on a thread of their own: then they get their names, and are resolved.
+//! Flushes verified files together, on its own thread. Then it gives them their final names, and reports them as
+//! resolved.
 //!
-//! What has come while the disk was busy is flushed at once: one flush for thousands of small files, and none waits long.
+//! Files that arrive while the disk is busy are flushed in one go. So thousands of small files share a flush, and none
+//! waits long.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,58 +20,59 @@ use super::overwrite::moment;
 use super::part::{Place, Placed, above, last};
 use super::verdict::{Failure, Verdict, exists, unwritable};
 
-/// What is to be done.
+/// What the thread has to do.
 pub(super) enum Item {
-    /// A file that is whole: it waits for its name, or has it already.
+    /// A complete file: give it its final name, unless it has that already.
     Whole(Whole),
-    /// A directory was made: the one that it lies in is to be flushed.
+    /// A directory was created: flush its parent.
     Made(Vec<u8>),
-    /// A directory is to get its permissions and time once all is there.
+    /// Give a directory its permissions and time, once everything is there.
     Dress(Entry),
-    /// Nothing else comes soon.
+    /// Settle what is there: nothing else will come soon.
     Now,
-    /// All is there; nothing has failed where it is `clean`.
+    /// Everything is there. `clean`: nothing has failed.
     Flush { clean: bool },
 }
 
-/// A file that is whole.
+/// A complete, verified file.
 pub(super) struct Whole {
     pub(super) file: u32,
     pub(super) entry: Entry,
     pub(super) hash: Hash,
-    /// Where it waits for its name; `None` where it has it.
+    /// Where the file waits for its final name; `None` if it has that already.
     pub(super) place: Option<Place>,
-    /// It is held as long as another connection could take it for its own.
+    /// The open file. It stays open, and so locked, if another connection could resume it.
     pub(super) held: Option<File>,
-    /// Its bytes are on the disk.
+    /// Whether its bytes are flushed to disk.
     pub(super) flushed: bool,
-    /// What is kept of it until it has its name: parts and journals are called so.
+    /// The name of its part and its journal, which exist until the file has its final name.
     pub(super) kept: Option<String>,
 }
 
-/// The permissions that a sender can give: others than the owner never write.
+/// The permissions that a sender can give. Only the owner may write.
 pub(super) const UNSHARED: u32 = 0o755;
 
-/// Files that are flushed together at most: what is in memory, and what a power cut costs.
+/// Most files to flush together. It bounds memory, and what a power cut can cost.
 const MOST: usize = 8192;
 
-/// How long the first of them waits for others.
+/// How long the first file waits for others.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// Up to so many files and directories are flushed one by one: the file system as a whole may hold much that is not ours.
+/// Up to this many files or directories are flushed one by one. A flush of the whole file system may write much that
+/// belongs to other programs.
 const FEW: usize = 8;
 
-/// Files that wait for the thread.
+/// Number of items that wait for the thread.
 const AHEAD: usize = 1024;
 
-/// What files in their journals' directory end in.
+/// Extensions of a part and of its journal.
 pub(super) const PART: &str = "part";
 pub(super) const JOURNAL: &str = "journal";
 
-/// The list of complete files.
+/// Name and extension of the list of complete files.
 pub(super) const LIST: (&str, &str) = ("complete", "list");
 
-/// Starts the thread. It ends, with everything settled, when nobody sends items any more.
+/// Starts the thread. When nobody sends items any more, it settles the rest and ends.
 pub(super) fn start(inbox: Arc<Inbox>, occupied: Occupied, verdicts: mpsc::Sender<Verdict>) -> SyncSender<Item> {
     let (items, todo) = sync_channel(AHEAD);
     tokio::task::spawn_blocking(move || {
@@ -87,12 +90,13 @@ struct Settler {
     files: Vec<Whole>,
     /// Directories whose entries are not flushed.
     dirty: BTreeSet<Vec<u8>>,
-    /// Directories, and their entries' times: files in them would change those.
+    /// New directories, with the permissions and times to give them last: a file created inside would change the time
+    /// again.
     directories: Vec<Entry>,
 }
 
 impl Settler {
-    /// Gathers what comes, and settles it. False where nothing comes any more.
+    /// Collects items and settles them. Returns false when no more can come.
     fn round(&mut self, todo: &Receiver<Item>) -> bool {
         let Ok(mut item) = todo.recv() else { return false };
         let begun = Instant::now();
@@ -124,7 +128,8 @@ impl Settler {
         goes_on
     }
 
-    /// Flushes bytes, gives names, flushes those, and says so: in this order a name never stands for less than the whole file.
+    /// Flushes bytes, gives names, flushes the names, then reports. In this order, a final name always means a complete
+    /// file.
     fn settle(&mut self) {
         let files = self.flush_bytes();
         let named: Vec<_> = files.into_iter().filter_map(|whole| self.name(whole)).collect();
@@ -144,11 +149,11 @@ impl Settler {
                 Err(failure) => self.failed(whole.file, failure),
             }
         }
-        // What cannot be listed is compared again.
+        // A file missing from this list is compared again.
         let _ = self.inbox.kept_or_new(LIST.0, LIST.1).and_then(|mut list| complete::append(&mut list, &records));
     }
 
-    /// Files that are on the disk.
+    /// Flushes the bytes of all files. Returns those whose flush succeeded.
     fn flush_bytes(&mut self) -> Vec<Whole> {
         let mut files = std::mem::take(&mut self.files);
         if files.len() > FEW && self.inbox.flush_system() {
@@ -165,7 +170,7 @@ impl Settler {
         files
     }
 
-    /// Gives a file its name, unless it has failed.
+    /// Gives a file its final name. Returns `None` and reports the file if that fails.
     fn name(&mut self, mut whole: Whole) -> Option<(Whole, Outcome)> {
         let placed = match self.place(&mut whole) {
             Ok(placed) => placed,
@@ -200,7 +205,7 @@ impl Settler {
         Ok(placed)
     }
 
-    /// Flushes the entries of directories. Those for which that failed, and why.
+    /// Flushes the entries of directories. Returns the directories whose flush failed, and why.
     fn flush_directories(&mut self) -> Vec<(Vec<u8>, String)> {
         let dirty = std::mem::take(&mut self.dirty);
         if dirty.len() > FEW && self.inbox.flush_system() {
@@ -210,13 +215,14 @@ impl Settler {
         flushed.filter_map(|(flushed, path)| flushed.err().map(|error| (path, unwritable(error).1))).collect()
     }
 
-    /// Directories last, the deepest first: what is put into one changes its time, and may need its permissions.
+    /// Sets permissions and times of directories, the deepest first. A new entry changes a directory's time, and may
+    /// need its old permissions.
     fn finish(&mut self, clean: bool) {
         let mut directories = std::mem::take(&mut self.directories);
         directories.sort_by(|one, other| other.path.cmp(&one.path));
         for entry in directories {
             let (mode, modified) = (u32::from(entry.mode) & UNSHARED, moment(entry.modified));
-            // One that cannot be dressed is there all the same.
+            // A directory counts as received even if this fails.
             let _ = self.inbox.dress_directory(&entry.path, mode, modified);
             self.dirty.insert(entry.path.to_vec());
         }
@@ -232,7 +238,7 @@ impl Settler {
         self.say(Verdict::Failed { file, reason, text });
     }
 
-    /// Where the connection is lost, the next one finds what is there.
+    /// Reports a verdict. If the connection is lost, the next connection finds the files in place.
     fn say(&self, verdict: Verdict) {
         let _ = self.verdicts.blocking_send(verdict);
     }
@@ -242,7 +248,7 @@ fn is_below(path: &[u8], directory: &[u8]) -> bool {
     directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
 }
 
-/// The thread is gone.
+/// The error after the thread has ended early.
 pub(super) fn gone() -> io::Error {
     io::Error::other("the thread that flushes files has ended")
 }

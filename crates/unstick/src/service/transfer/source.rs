@@ -1,4 +1,4 @@
-//! A file to be sent: opened once, read ahead on a thread of its own, and held against what it was when it was opened.
+//! A file to send: opened once, read ahead on its own thread, and checked for changes since it was opened.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -12,13 +12,13 @@ use tokio::sync::mpsc;
 
 use crate::error::{Error, Result, plain};
 
-/// Bytes of one read: large enough that system calls do not count.
+/// Size of a read in bytes: large enough that the cost of system calls does not matter.
 const READ: usize = 256 << 10;
 
-/// Reads that wait for the connection.
+/// Number of reads that wait for the connection.
 const AHEAD: usize = 4;
 
-/// A file to be sent, under a name.
+/// A file to send, and its name.
 #[derive(Debug)]
 pub struct Source {
     name: String,
@@ -27,28 +27,28 @@ pub struct Source {
     begun: Metadata,
 }
 
-/// What comes of reading a source.
+/// What reading a source produces.
 pub(super) enum Piece {
     /// Bytes, in order.
     Bytes(Bytes),
-    /// All have come: their SHA-256.
+    /// The SHA-256 of the whole file, after its last bytes.
     End([u8; 32]),
-    /// It cannot be read, or is another than it was.
+    /// The file cannot be read, or has changed.
     Failed(Error),
 }
 
 impl Source {
-    /// Opens a file, to be sent under the last part of its path.
+    /// Opens a file. It is sent under the last component of its path.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, is not a file, or has a name that is not UTF-8, which JSON cannot carry.
+    /// If the file cannot be read, is not a regular file, or has a name that is not UTF-8, which JSON cannot carry.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let failed = |what: &str| Error::other(format!("{}: {what}", path.display()));
         let name = path.file_name().ok_or_else(|| failed("it has no name"))?;
         let name = name.to_str().ok_or_else(|| failed("its name is not UTF-8"))?.to_owned();
-        // A pipe is not waited for.
+        // This keeps the open call from waiting if the path is a pipe.
         let flags = OFlags::NONBLOCK.bits() as i32;
         let file = File::options().read(true).custom_flags(flags).open(&path);
         let file = file.map_err(|error| failed(&plain(&error)))?;
@@ -59,22 +59,22 @@ impl Source {
         Ok(Self { name, path, file, begun })
     }
 
-    /// What it is sent under.
+    /// The name under which the file is sent.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it is.
+    /// The path of the file on this machine.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Bytes that it had when it was opened, which are those that are sent.
+    /// Size of the file when it was opened, in bytes. Exactly as many bytes are sent.
     pub fn size(&self) -> u64 {
         self.begun.len()
     }
 
-    /// Reads it on a thread of its own, from its beginning.
+    /// Reads the file from its beginning, on its own thread.
     pub(super) fn pieces(self) -> mpsc::Receiver<Piece> {
         let (to, pieces) = mpsc::channel(AHEAD);
         tokio::task::spawn_blocking(move || {
@@ -83,13 +83,13 @@ impl Source {
                 Ok(None) => return,
                 Err(error) => Piece::Failed(Error::other(format!("{}: {}", self.path.display(), plain(&error)))),
             };
-            // Nobody listens any more: the connection is over.
+            // This fails if the connection is over and nobody reads the pieces.
             let _ = to.blocking_send(last);
         });
         pieces
     }
 
-    /// Passes all bytes on. `None` where nobody takes them. The last ones are passed on only if the file is what it was.
+    /// Passes on all bytes; returns `None` if nobody reads them. It holds back the last bytes if the file has changed.
     fn read(&self, to: &mpsc::Sender<Piece>) -> io::Result<Option<[u8; 32]>> {
         let (mut hash, mut left, mut file) = (Context::new(&SHA256), self.size(), &self.file);
         while left > 0 {

@@ -1,4 +1,4 @@
-//! A stream of unknown length to be sent: read once, in order, and hashed.
+//! A stream of unknown length to send: read once, in order, and hashed.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use unstick_wire::transfer::{Message, SUBTREE, data_head};
 use super::pieces::{Output, encoded};
 use super::tree::Tree;
 
-/// A stream that can be read once.
+/// A stream that can be read only once.
 #[derive(Clone)]
 pub(super) struct Stream {
     input: Arc<Mutex<Option<Box<dyn Read + Send>>>>,
@@ -30,16 +30,16 @@ impl Stream {
         Self { input: Arc::new(Mutex::new(Some(input))), unwanted: Arc::default() }
     }
 
-    /// Nobody takes what is still to come.
+    /// Records that the receiver does not want the rest.
     pub(super) fn unwanted(&self) {
         self.unwanted.store(true, Ordering::Relaxed);
     }
 
-    /// Reads it to its end. `None` where nobody takes what is read.
+    /// Reads the stream to its end. Returns `None` if nobody takes the messages.
     ///
     /// # Errors
     ///
-    /// Where it was begun before: what was read then is lost.
+    /// If an earlier connection has started to read it: those bytes are lost.
     pub(super) fn read(&self, file: u32, outputs: &mpsc::Sender<Output>) -> io::Result<Option<Output>> {
         let input = self.input.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut input =
@@ -60,7 +60,7 @@ impl Stream {
             if self.unwanted.load(Ordering::Relaxed) {
                 return Err(io::Error::other("nobody takes it"));
             }
-            // Only now it is known that something follows the subtree.
+            // Only now is it certain that another byte follows the subtree.
             if tree.room() == 0 {
                 let (index, value) = (tree.length() / SUBTREE - 1, tree.close());
                 let value = encoded(&Message::Subtree { file, index, value });

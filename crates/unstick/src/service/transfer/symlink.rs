@@ -1,4 +1,4 @@
-//! A symbolic link that comes: made where it stays inside the directory, and never followed.
+//! Creates received symbolic links that stay inside the directory. Nothing follows them.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,7 +12,7 @@ use super::inbox::Inbox;
 use super::part::last;
 use super::verdict::{Failure, exists, unwritable};
 
-/// Makes a link, unless it is there already. `made` gets the path of each directory that was missing.
+/// Creates a link, if it is not there yet. `made` gets the path of each directory that was created for it.
 pub(super) fn make(inbox: &Inbox, entry: &Entry, made: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
     if !stays_inside(&entry.path, &entry.target) {
         return Err((Reason::Unwritable, "it is a link that may lead out of the directory".into()));
@@ -27,14 +27,14 @@ pub(super) fn make(inbox: &Inbox, entry: &Entry, made: &mut dyn FnMut(&[u8])) ->
             if !inbox.replaces(entry) {
                 return Err(exists());
             }
-            // A directory is not removed so.
+            // This cannot remove a directory.
             parent.remove_file(name).and_then(|()| parent.symlink(target, name)).map_err(unwritable)?;
         }
         made => made.map_err(unwritable)?,
     }
     let time = Timespec { tv_sec: entry.modified.0, tv_nsec: entry.modified.1.into() };
     let times = Timestamps { last_access: time, last_modification: time };
-    // Some file systems keep no time of a link.
+    // Some file systems keep no time for a link.
     let _ = utimensat(&*parent, name, &times, AtFlags::SYMLINK_NOFOLLOW);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What whoever connects has to know: where, the fingerprint of the certificate, and a secret.
+//! What the connecting side has to know: addresses, the fingerprint of the certificate, and a secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,26 +8,26 @@ use data_encoding::BASE64URL_NOPAD;
 use crate::endpoint::Fingerprint;
 use crate::error::Error;
 
-/// What a ticket begins with, so that it is recognised, and no shell takes it for an option.
+/// The beginning of a ticket. It makes tickets recognisable, and no program takes one for an option.
 const PREFIX: &str = "ust1_";
 
-/// Bytes of the fingerprint and the secret.
+/// Size of the fingerprint and the secret, in bytes.
 const FIXED: usize = 32 + 16;
 
-/// Bytes at the end that prove that nothing was left out as it was copied.
+/// Size of the checksum at the end, which detects a ticket that was copied incompletely.
 const CHECK: usize = 4;
 
-/// Characters of a ticket: 16 addresses with long names fit.
+/// Longest ticket, in characters. 16 addresses with long names fit.
 const LONGEST: usize = 4096;
 
-/// An invitation to one transfer: who has it can take part.
+/// An invitation to one transfer. Everyone who has it can take part.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// Where: `HOST:PORT`, or an address with a scheme (`unix:PATH`, `ws://HOST:PORT/PATH`); the best first.
+    /// `HOST:PORT`, or an address with a scheme (`unix:PATH`, `ws://HOST:PORT/PATH`); the best first.
     pub addresses: Vec<String>,
-    /// The certificate of whoever listens there.
+    /// Fingerprint of the listening side's certificate.
     pub fingerprint: Fingerprint,
-    /// What whoever connects proves to be invited by.
+    /// The secret that the connecting side sends to show that it is invited.
     pub(super) secret: [u8; 16],
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// Without the secret: a log is no place for it.
+/// Without the secret, which has no place in a log.
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Ticket({}, {})", self.addresses.join(", "), self.fingerprint)
@@ -59,7 +59,7 @@ impl fmt::Debug for Ticket {
 impl FromStr for Ticket {
     type Err = Error;
 
-    /// Reads a ticket. No error repeats it.
+    /// Parses a ticket. No error repeats its text.
     fn from_str(text: &str) -> Result<Self, Error> {
         let wrong = |why: &str| {
             let error = Error::usage(format!("the ticket {why}"));

@@ -1,59 +1,61 @@
-//! The BLAKE3 hash of a file, subtree by subtree: what is known of its beginning is kept as few chaining values, and goes on from there.
+//! The BLAKE3 hash of a file, subtree by subtree. A few chaining values stand for the beginning of the file, and the
+//! hash continues from them.
 
 use blake3::Hasher;
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 use unstick_wire::transfer::{Hash, SUBTREE, tree_values};
 
-/// The hash of a file as far as it has been read, in order.
+/// The hash of a file, as far as it has been read, in order.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
-    /// Chaining values of whole subtrees that another byte follows, the largest first: one for each power of two in their number.
+    /// Chaining values of the whole subtrees before this one, the largest first: one for each power of two in their
+    /// number. Another byte follows each of them.
     values: Vec<Hash>,
-    /// Whole subtrees before this one.
+    /// Number of whole subtrees before this one.
     whole: u64,
-    /// The subtree that is being read.
+    /// The hasher of the subtree that is being read.
     hasher: Hasher,
-    /// Bytes of it.
+    /// Number of bytes read of this subtree.
     length: u64,
 }
 
 impl Tree {
-    /// Of a file from its beginning.
+    /// Starts at the beginning of a file.
     pub(super) fn new() -> Self {
         Self { values: Vec::new(), whole: 0, hasher: Hasher::new(), length: 0 }
     }
 
-    /// Of a file whose first `whole` subtrees are known, and have something behind them. `None` where the values are not those of so
-    /// many.
+    /// Starts after the first `whole` subtrees of a file; at least one byte must follow. `None` if the number of values
+    /// does not match.
     pub(super) fn behind(whole: u64, values: Vec<Hash>) -> Option<Self> {
         let mut hasher = Hasher::new();
         hasher.set_input_offset(whole.checked_mul(SUBTREE)?);
         (values.len() == tree_values(whole)).then_some(Self { values, whole, hasher, length: 0 })
     }
 
-    /// What says everything of the whole subtrees that were [closed](Self::close).
+    /// The chaining values that stand for all [closed](Self::close) subtrees.
     pub(super) fn values(&self) -> &[Hash] {
         &self.values
     }
 
-    /// Bytes of the file so far.
+    /// Number of bytes of the file so far.
     pub(super) fn length(&self) -> u64 {
         self.whole * SUBTREE + self.length
     }
 
-    /// Bytes until this subtree is whole.
+    /// Number of bytes until this subtree is complete.
     pub(super) fn room(&self) -> u64 {
         SUBTREE - self.length
     }
 
-    /// Bytes of this subtree: no more than there is [`room`](Self::room) for.
+    /// Hashes bytes of this subtree. There must be [`room`](Self::room) for them.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         debug_assert!(self.length <= SUBTREE, "a subtree is closed before the next begins");
         self.hasher.update(bytes);
     }
 
-    /// This subtree is whole, and another byte follows: its chaining value.
+    /// Closes this subtree, which is complete and has another byte after it. Returns its chaining value.
     pub(super) fn close(&mut self) -> Hash {
         debug_assert_eq!(self.length, SUBTREE, "only whole subtrees are closed");
         let value = self.hasher.finalize_non_root();
@@ -61,10 +63,10 @@ impl Tree {
         value
     }
 
-    /// The same of a subtree that has been read before, and whose value was kept.
+    /// Adds a subtree that was read earlier, by its chaining value.
     pub(super) fn push(&mut self, value: Hash) {
         let (mut value, mut number) = (value, self.whole);
-        // Each set bit at the end is a subtree of that size, which this one makes twice as large.
+        // Each set bit at the end stands for a subtree of that size. Merging makes this one twice as large.
         while number & 1 == 1 {
             value = merge_subtrees_non_root(&self.values.pop().unwrap_or_default(), &value, Mode::Hash);
             number >>= 1;
@@ -76,7 +78,7 @@ impl Tree {
         self.hasher.set_input_offset(self.whole * SUBTREE);
     }
 
-    /// The hash of the whole file, which ends here.
+    /// Ends the file, and returns its hash.
     pub(super) fn finish(mut self) -> Hash {
         let Some(first) = self.values.first().copied() else { return *self.hasher.finalize().as_bytes() };
         debug_assert!(self.length > 0, "something follows what was closed");
@@ -92,7 +94,7 @@ impl Tree {
 mod tests {
     use super::*;
 
-    /// As a file is read: closed where a subtree is whole and something follows.
+    /// Reads as the program does: closes a subtree once it is complete and another byte follows.
     fn read(tree: &mut Tree, bytes: &[u8], mut at: usize) -> Vec<Vec<Hash>> {
         let mut known = vec![tree.values().to_vec()];
         while at < bytes.len() {

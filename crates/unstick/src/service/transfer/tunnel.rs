@@ -1,6 +1,6 @@
-//! TLS 1.3 inside whatever carries bytes or messages both ways: for transports that have no TLS of their own.
+//! TLS 1.3 inside any transport that carries bytes or messages both ways, for transports without TLS of their own.
 //!
-//! Not here: TLS on TCP, which an address `tls://` opens.
+//! Not here: TLS on TCP, which the endpoint `tls://` opens.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use unstick_wire::Framing;
@@ -11,29 +11,29 @@ use crate::endpoint::{Options, PeerAddrs, StreamTransport};
 use crate::error::Result;
 use crate::link::Link;
 
-/// Bytes on their way between TLS and what carries it, each way.
+/// Size of the buffer between TLS and the transport, in bytes, for each direction.
 const ROOM: usize = 256 << 10;
 
-/// How bytes lie on a stream that carries TLS: as they come. A transport of messages has no use for it.
+/// The framing of a transport that carries TLS: raw bytes. A message transport ignores it.
 pub(super) fn framings() -> Result<Framings> {
     Ok(Framing::parse("raw")?.into())
 }
 
-/// Connects, and shakes hands with whoever has the certificate that the options name.
+/// Connects, and completes the TLS handshake with the server whose certificate the options pin.
 pub(super) async fn connect(address: &Address, framings: &Framings, options: &Options) -> Result<Link> {
     let link = crate::link::connect(address, Some(&self::framings()?), options).await?;
     let (stream, names) = bytes_of(link);
     Link::framed(inside::connect(stream, names, options).await?, framings, options)
 }
 
-/// Shakes hands with a client that has come.
+/// Completes the TLS handshake with a client that has connected.
 pub(super) async fn accept(link: Link, framings: &Framings, options: &Options) -> Result<Link> {
     let (stream, names) = bytes_of(link);
     let end: StreamTransport = inside::accept(stream, names, options).await?;
     Link::framed(end, framings, options)
 }
 
-/// A link as a stream of bytes: where messages begin and end is not kept. Two tasks move the bytes, until either side ends.
+/// Turns a link into a stream of bytes, without message boundaries. Two tasks copy the bytes until either side ends.
 fn bytes_of(link: Link) -> (DuplexStream, PeerAddrs) {
     let names = link.addrs().clone();
     let (sender, mut receiver) = link.split();
@@ -46,7 +46,7 @@ fn bytes_of(link: Link) -> (DuplexStream, PeerAddrs) {
                 return;
             }
         }
-        // What is still queued goes out.
+        // Sends what is still queued.
         let _ = sender.finish().await;
     });
     tokio::spawn(async move {
@@ -55,7 +55,7 @@ fn bytes_of(link: Link) -> (DuplexStream, PeerAddrs) {
                 return;
             }
         }
-        // Whether it ended in order is for TLS to say.
+        // TLS can tell whether the stream ended in order.
         let _ = incoming.shutdown().await;
     });
     (near, names)

@@ -1,4 +1,4 @@
-//! What comes of an entry at the receiver's disk.
+//! What the receiver's disk thread decides about an entry.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use unstick_wire::transfer::{Hash, Outcome, Reason};
 
 use crate::error::plain;
 
-/// What the other side is told.
+/// What the receiver reports to the sender.
 #[derive(Debug)]
 pub(super) enum Verdict {
     Want { file: u32, from: u64, tree: Vec<Hash> },

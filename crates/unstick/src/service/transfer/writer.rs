@@ -1,6 +1,6 @@
-//! What is done at the receiver's disk, in order, on a thread of its own: bytes are written, proven and recorded.
+//! The receiver's disk thread: it writes, verifies and records bytes, in order.
 //!
-//! Not here: what is flushed and gets its name ([`settler`]).
+//! Not here: flushing files and giving them their final names ([`settler`]).
 
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
@@ -25,31 +25,31 @@ use super::symlink;
 use super::tree::Tree;
 use super::verdict::{Failure, Verdict, exists, unwritable};
 
-/// What is to be done.
+/// What the thread has to do.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Decide what is wanted of an entry.
+    /// Decide what to request of an entry.
     Decide { file: u32, entry: Entry },
     /// Write bytes.
     Write { file: u32, offset: u64, bytes: Bytes },
-    /// Compare the value of a subtree that is whole.
+    /// Compare the chaining value of a complete subtree.
     Check { file: u32, value: Hash },
-    /// Prove a file, and have it get its name.
+    /// Verify a file, and pass it on to get its final name.
     Finish { file: u32, hash: Hash },
-    /// Nothing more comes of a file: what there is of it stays.
+    /// Nothing more of this file will come. Keep what is there.
     Forget { file: u32 },
-    /// Give directories their times, and flush. Nothing has failed where it is `clean`.
+    /// Set the times of directories, and flush. `clean`: nothing has failed.
     Flush { clean: bool },
 }
 
-/// The owner can read it.
+/// The permission bit with which the owner can read a file.
 const READABLE: u16 = 0o400;
 
-/// After so many subtrees, or so long, what has come is flushed and recorded: what a kill costs at most.
+/// After this many subtrees, or this much time, the bytes are flushed and recorded. A kill costs no more than this.
 const SUBTREES: usize = 32;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Jobs that wait for the disk: pieces of 128 KiB, so 2 MiB at most.
+/// Number of jobs that wait for the disk. A piece has at most 128 KiB, so they hold at most 2 MiB.
 const AHEAD: usize = 16;
 
 /// Starts the thread. It ends when nobody sends jobs any more.
@@ -57,7 +57,7 @@ pub(super) fn start(inbox: Arc<Inbox>) -> (mpsc::Sender<Job>, mpsc::Receiver<Ver
     let (jobs, mut todo) = mpsc::channel(AHEAD);
     let (verdicts, come) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        // What an earlier connection has brought is settled first.
+        // Waits until the files of an earlier connection are settled.
         let settled = settler::start(Arc::clone(&inbox), inbox.occupy(), verdicts.clone());
         let complete = inbox.kept(LIST.0, LIST.1).and_then(|list| list.map_or(Ok(Complete::default()), Complete::read));
         let mut writer = Writer {
@@ -83,28 +83,28 @@ pub(super) fn start(inbox: Arc<Inbox>) -> (mpsc::Sender<Job>, mpsc::Receiver<Ver
 
 struct Writer {
     inbox: Arc<Inbox>,
-    /// What earlier connections have completed.
+    /// The files that earlier connections have completed.
     complete: Complete,
-    /// Whole files go there.
+    /// The settler, which gets complete files.
     settled: SyncSender<Item>,
-    /// Where small files are written.
+    /// The directory in which small files are written.
     folder: Option<Arc<Folder>>,
-    /// Entries that were decided about and are not over.
+    /// Entries that were requested and are not resolved.
     wanted: BTreeMap<u32, Entry>,
-    /// The file that is coming.
+    /// The file whose bytes are arriving.
     current: Option<Current>,
-    /// Bytes that all wanted files need, until the first of them has come.
+    /// Number of bytes that all requested files need; `None` once bytes have arrived.
     needed: Option<u64>,
 }
 
-/// The file that is coming.
+/// The file whose bytes are arriving.
 struct Current {
     file: u32,
     part: Part,
-    /// Where a file is worth one.
+    /// The journal; small files have none.
     journal: Option<Journal>,
     tree: Tree,
-    /// Values that were compared, and are not recorded yet.
+    /// Chaining values that were compared, but are not in the journal yet.
     compared: Vec<Hash>,
     recorded: Instant,
 }
@@ -139,7 +139,7 @@ impl Writer {
         if entry.kind == Kind::Directory {
             let settled = &self.settled;
             let mut made = |path: &[u8]| drop(settled.send(Item::Made(above(path).to_vec())));
-            // One that was there keeps its permissions: it is not the sender's.
+            // An existing directory keeps its permissions, because it is not the sender's.
             if self.inbox.make_directory(&entry.path, &mut made).map_err(unwritable)? {
                 self.pass(Item::Dress(entry))?;
             }
@@ -155,7 +155,7 @@ impl Writer {
         let there = match self.inbox.look(&entry.path) {
             Ok(there) => Some(there),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            // A link or a file where a directory is to be: nothing has to be sent to find that out.
+            // For example, a link or file where a directory should be. The entry fails before any byte is sent.
             Err(error) => return Err(unwritable(error)),
         };
         if let Some(found) = &there
@@ -189,7 +189,7 @@ impl Writer {
         Ok(Verdict::Want { file, from: whole * SUBTREE, tree: tree.values().to_vec() })
     }
 
-    /// Values of the subtrees that are there, with something left to come.
+    /// The chaining values of the subtrees that are there. At least one byte is left to request.
     fn known(&self, entry: &Entry) -> io::Result<Vec<Hash>> {
         let name = name_of(entry);
         let (Some(mut part), Some(journal)) = (self.inbox.kept(&name, PART)?, self.inbox.kept(&name, JOURNAL)?) else {
@@ -205,7 +205,7 @@ impl Writer {
         Ok(known)
     }
 
-    /// Opens what is there of a file, from the offset on that was wanted.
+    /// Opens the part of a file at the offset that was requested.
     fn begin(&mut self, file: u32, from: u64) -> Result<(), Failure> {
         let entry = self.wanted.get(&file).ok_or_else(|| (Reason::Other, "it was not wanted".to_owned()))?.clone();
         let mut part = self.part(file, &entry).map_err(unwritable)?;
@@ -265,7 +265,7 @@ impl Writer {
         let Some(current) = self.current.take() else { return Err((Reason::Other, "it was not wanted".into())) };
         let Current { mut part, journal, tree, .. } = current;
         if tree.finish() != hash {
-            // What is there cannot be trusted: it begins anew.
+            // The part cannot be trusted. The next attempt starts from nothing.
             if let Some(mut journal) = journal {
                 journal.cut(0).map_err(unwritable)?;
             }
@@ -273,7 +273,7 @@ impl Writer {
         }
         let dressed = part.file().set_permissions(Permissions::from_mode(u32::from(entry.mode) & UNSHARED));
         dressed.and_then(|()| part.file().set_modified(moment(entry.modified))).map_err(unwritable)?;
-        // One that nobody can read can be flushed only now.
+        // A file that its owner cannot read cannot be opened again for a flush, so it is flushed now.
         let flushed = entry.mode & READABLE == 0;
         if flushed {
             part.file().sync_all().map_err(unwritable)?;
@@ -283,10 +283,10 @@ impl Writer {
         self.settle(Whole { file, entry, hash, place: Some(place), held, flushed, kept })
     }
 
-    /// The hash has come of a file that may be there already.
+    /// Decides about an existing file once the sender's hash has arrived.
     fn compared(&mut self, file: u32, entry: Entry, hash: Hash) -> Result<Option<Verdict>, Failure> {
         if self.inbox.hash_of(&entry.path).map_err(unwritable)? == hash {
-            // A kill may have come between its name and the end of its journal.
+            // A kill may have left the journal behind after the file got its name.
             let kept = is_resumable(&entry).then(|| name_of(&entry));
             return self.settle(Whole { file, entry, hash, place: None, held: None, flushed: false, kept });
         }
@@ -296,7 +296,7 @@ impl Writer {
         }
     }
 
-    /// A file is whole.
+    /// Passes a complete file on to the settler.
     fn settle(&mut self, whole: Whole) -> Result<Option<Verdict>, Failure> {
         self.wanted.remove(&whole.file);
         self.pass(Item::Whole(whole))?;
@@ -306,7 +306,7 @@ impl Writer {
         Ok(None)
     }
 
-    /// Where a file's bytes go.
+    /// Opens the part for a file's bytes.
     fn part(&mut self, file: u32, entry: &Entry) -> io::Result<Part> {
         if is_resumable(entry) {
             return self.inbox.resumable(&name_of(entry), PART);
@@ -324,17 +324,17 @@ impl Writer {
         self.wanted.remove(&file);
     }
 
-    /// Records what has come of the current file, for the next time.
+    /// Records what has arrived of the current file, so that it can be resumed.
     fn keep(&mut self) {
         if let Some(mut current) = self.current.take() {
-            // What cannot be recorded is sent again.
+            // Bytes without a record are sent again.
             let _ = current.record();
         }
     }
 }
 
 impl Current {
-    /// Flushes what has come, then says so in the journal.
+    /// Flushes the bytes that have arrived, then adds them to the journal.
     fn record(&mut self) -> io::Result<()> {
         self.recorded = Instant::now();
         if let Some(journal) = self.journal.as_mut().filter(|_| !self.compared.is_empty()) {
@@ -346,10 +346,10 @@ impl Current {
     }
 }
 
-/// The least that a file system leaves out of a file.
+/// The smallest hole that a file system keeps.
 const BLOCK: usize = 4096;
 
-/// Writes bytes where the file ends. Zeros are left out: a file with holes keeps them.
+/// Writes bytes at the end of the file. A piece of zeros becomes a hole, so that a sparse file stays sparse.
 fn put(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
     static ZEROS: [u8; MAX_TRANSFER_PIECE] = [0; MAX_TRANSFER_PIECE];
     if bytes.len() < BLOCK || ZEROS.get(..bytes.len()) != Some(bytes) {
@@ -360,7 +360,7 @@ fn put(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(end)).map(drop)
 }
 
-/// What the files of an entry that is not whole are called, without their ending.
+/// The name of an incomplete file's part and journal, without extension.
 fn name_of(entry: &Entry) -> String {
     blake3::hash(&entry.path).to_hex()[..32].to_owned()
 }
@@ -369,12 +369,12 @@ fn failed(file: u32, reason: Reason, text: String) -> Verdict {
     Verdict::Failed { file, reason, text }
 }
 
-/// A file of one subtree begins anew: there would be nothing to record.
+/// Whether a file can be resumed. A file of one subtree starts again, because it would have nothing to record.
 fn is_resumable(entry: &Entry) -> bool {
     entry.kind == Kind::File && entry.size > SUBTREE
 }
 
-/// How many of the first subtrees are still what their values say.
+/// Reads the part again. Returns how many of its first subtrees still match their chaining values.
 fn verified(part: &mut File, known: &[Hash]) -> io::Result<usize> {
     let (mut tree, mut bytes) = (Tree::new(), vec![0; SUBTREE as usize]);
     part.seek(SeekFrom::Start(0))?;

@@ -1,4 +1,4 @@
-//! What a receiver answers behind a file: whether it has it, and the hash of what came.
+//! The receiver's answer to a file: whether it has the file, and the hash of what arrived.
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 /// The answer to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
-    /// Why it was not taken; `None` where it stands under its name.
+    /// Why the receiver refused it; `None` if it has the file under its final name.
     pub(super) refusal: Option<String>,
-    /// The hash of the bytes that came, where all came.
+    /// The hash of the bytes that arrived, if all arrived.
     pub(super) sha256: Option<[u8; 32]>,
 }
 
@@ -46,11 +46,11 @@ impl Answer {
         }
     }
 
-    /// Whether it proves that the peer has what was sent.
+    /// Checks that the answer proves that the receiver has what was sent.
     ///
     /// # Errors
     ///
-    /// Where it refuses the file; a mismatch where it names another hash, or none.
+    /// If the receiver refuses the file. If it names another hash or no hash, [`Error::is_mismatch`].
     pub(super) fn prove(&self, name: &str, sent: [u8; 32]) -> Result<()> {
         match (&self.refusal, self.sha256) {
             (None, Some(theirs)) if theirs == sent => Ok(()),

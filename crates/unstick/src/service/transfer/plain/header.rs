@@ -1,4 +1,4 @@
-//! What stands in front of a file: its header, and the request for one.
+//! What comes before a file: its header, and the request for it.
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Map, Value, json};
@@ -6,16 +6,16 @@ use unstick_wire::limits::MAX_TRANSFER_SIZE;
 
 use super::super::Inbox;
 
-/// What a file is, before its bytes.
+/// Describes a file, before its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) name: String,
     pub(super) size: u64,
-    /// What its sender says of its content.
+    /// The hash that the sender announces.
     pub(super) sha256: Option<[u8; 32]>,
 }
 
-/// Which file is asked for; the only one, where none is named.
+/// The requested file; the server's only file if no name is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) name: Option<String>,
@@ -30,7 +30,7 @@ impl Header {
         object.to_string().into_bytes()
     }
 
-    /// Reads a header, and checks that its name stays in the directory.
+    /// Parses a header, and checks that its name stays inside the directory.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let object = object(bytes, "header")?;
         let name = match object.get("name") {
@@ -59,7 +59,7 @@ impl Request {
     }
 }
 
-/// A JSON object.
+/// Parses a JSON object.
 pub(super) fn object(bytes: &[u8], what: &str) -> Result<Map<String, Value>, String> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => Ok(object),
@@ -68,7 +68,7 @@ pub(super) fn object(bytes: &[u8], what: &str) -> Result<Map<String, Value>, Str
     }
 }
 
-/// A SHA-256 as 64 hexadecimal digits.
+/// Parses a SHA-256 of 64 hexadecimal digits.
 pub(super) fn hash(value: &Value) -> Result<[u8; 32], String> {
     let bytes = value.as_str().and_then(|digits| HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok());
     let hash = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());

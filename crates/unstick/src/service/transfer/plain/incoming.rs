@@ -1,4 +1,4 @@
-//! One file in: its header is checked, its bytes are written and hashed, and it is answered.
+//! Receives one file: checks its header, writes and hashes its bytes, and answers.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -20,26 +20,26 @@ use crate::error::{Error, Result, plain};
 use crate::limits::PLAIN_DISCARDED;
 use crate::link::{Link, Receiver};
 
-/// Reads that wait for the disk.
+/// Number of reads that wait for the disk.
 const AHEAD: usize = 4;
 
-/// A file that stands under its name, flushed to disk.
+/// A file that has its final name and is flushed to disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// Its path below the inbox.
+    /// Path of the file below the inbox.
     pub name: String,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Their SHA-256.
+    /// SHA-256 of the bytes.
     pub sha256: [u8; 32],
-    /// The same content stood there already.
+    /// Whether a file with the same content was there already.
     pub present: bool,
-    /// Its sender named the hash beforehand, and it is this one.
+    /// Whether the sender announced the hash.
     pub announced: bool,
 }
 
-/// Receives a file, and answers. `begun` is told what comes.
+/// Receives a file and answers. `begun` gets name and size from the header.
 pub(super) async fn receive(
     link: Link,
     inbox: &Inbox,
@@ -67,18 +67,18 @@ pub(super) async fn receive(
     };
     let answered = tokio::time::timeout(stall, answered).await.unwrap_or_else(|_| Err(stalled(stall)));
     let received = outcome.map_err(|refused| refused.error)?;
-    // The file is there in any case; its sender does not know it.
+    // The file stays even if the answer could not be sent; then its sender does not know that.
     answered.map(|()| received)
 }
 
 /// A file that is not kept.
 struct Refused {
     error: Error,
-    /// Of what came, where all came.
+    /// The hash of what arrived, if all bytes arrived.
     sha256: Option<[u8; 32]>,
-    /// Bytes that are still to come.
+    /// Number of bytes that have yet to arrive.
     left: u64,
-    /// Nobody is there to be answered.
+    /// Whether the sender can no longer get an answer.
     gone: bool,
 }
 
@@ -107,7 +107,7 @@ async fn take(
     let first = first.map_err(Refused::lost)?;
     let first =
         first.ok_or_else(|| Refused::lost(Error::other("the sender closed the connection without a header")))?;
-    // Whoever answers a request with a refusal sends that in place of a header.
+    // A server that refuses a request sends its refusal instead of a header.
     if let Ok(Answer { refusal: Some(why), .. }) = Answer::parse(&first) {
         return Err(Refused::lost(Error::other(format!("the sender refuses it: {why}"))));
     }
@@ -118,7 +118,7 @@ async fn take(
     let part = inbox.part().map_err(|error| Refused::before(header.size, named(Error::other(plain(&error)))))?;
     let (to, writer) = start_writer(part);
     let came = copy(receiver, &header, to, stall, moved).await;
-    // Also where the rest will not come: what was written is removed before anybody is told.
+    // Waits even if the rest will not come: the written bytes are removed before anybody learns of the failure.
     let written =
         writer.await.unwrap_or_else(|_| Err(io::Error::other("the writer panicked, which is a bug in unstick")));
     let left = came?;
@@ -127,7 +127,7 @@ async fn take(
     settle(inbox, &header, part, sha256)
 }
 
-/// Passes the bytes of a file to its writer; how many are still to come, where the writer has failed.
+/// Passes the bytes of a file to the writer. If the writer fails, returns how many bytes have yet to arrive.
 async fn copy(
     receiver: &mut Receiver,
     header: &Header,
@@ -145,7 +145,7 @@ async fn copy(
         let Some(rest) = left.checked_sub(bytes.len() as u64) else { return Err(too_many(header)) };
         left = rest;
         if to.send(bytes).await.is_err() {
-            // The disk has failed: the writer says how.
+            // The disk failed, and the writer returns the reason.
             break;
         }
         moved(header.size - left);
@@ -153,13 +153,13 @@ async fn copy(
     Ok(left)
 }
 
-/// More than the header said: where the file ends cannot be known.
+/// More bytes came than the header says. So nobody can tell where the file ends.
 fn too_many(header: &Header) -> Refused {
     let what = format!("{}: more than the {} bytes that its header says", header.name, header.size);
     Refused::behind(None, Error::other(what))
 }
 
-/// What can be known before a byte has come.
+/// Checks what can be checked before the bytes arrive.
 fn check(inbox: &Inbox, header: &Header) -> Result<()> {
     if let Some(free) = inbox.free().filter(|free| *free < header.size) {
         let (size, free) = (quantity::size(header.size), quantity::size(free));
@@ -173,7 +173,7 @@ fn check(inbox: &Inbox, header: &Header) -> Result<()> {
     }
 }
 
-/// Proves what was written, and gives it its name.
+/// Verifies the written file, and gives it its final name.
 fn settle(inbox: &Inbox, header: &Header, part: Part, sha256: [u8; 32]) -> Result<Received, Refused> {
     if header.sha256.is_some_and(|said| said != sha256) {
         let said = HEXLOWER.encode(&header.sha256.unwrap_or_default());
@@ -191,7 +191,7 @@ fn settle(inbox: &Inbox, header: &Header, part: Part, sha256: [u8; 32]) -> Resul
     Ok(Received { name: header.name.clone(), size: header.size, sha256, present, announced })
 }
 
-/// The SHA-256 of a file that is there.
+/// SHA-256 of an existing file.
 fn hash_of(inbox: &Inbox, path: &[u8]) -> io::Result<[u8; 32]> {
     let (mut file, mut hash, mut bytes) = (inbox.existing(path)?, Context::new(&SHA256), vec![0; 256 << 10]);
     loop {
@@ -207,10 +207,10 @@ fn digest(hash: Context) -> [u8; 32] {
     hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-/// A part that is written, and its hash.
+/// A written part, and its hash.
 type Written = io::Result<(Part, [u8; 32])>;
 
-/// Writes and hashes on a thread of its own, until nothing more comes.
+/// Writes and hashes on its own thread, until no more bytes come.
 fn start_writer(mut part: Part) -> (mpsc::Sender<Bytes>, JoinHandle<Written>) {
     let (to, mut pieces) = mpsc::channel::<Bytes>(AHEAD);
     let writer = tokio::task::spawn_blocking(move || {
@@ -224,7 +224,7 @@ fn start_writer(mut part: Part) -> (mpsc::Sender<Bytes>, JoinHandle<Written>) {
     (to, writer)
 }
 
-/// Reads what still comes, so that its sender can finish and read the answer.
+/// Reads and drops the rest, so that the sender can finish writing and read the answer.
 async fn discard(receiver: &mut Receiver, mut left: u64, stall: Duration) {
     while left > 0 {
         match tokio::time::timeout(stall, receiver.recv()).await {

@@ -1,4 +1,4 @@
-//! One file out: its header, its bytes, and the answer to them.
+//! Sends one file: its header, its bytes, and then reads the answer.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use super::progress::{Progress, stalled};
 use crate::error::{Error, Result};
 use crate::link::{Link, Receiver, Sender};
 
-/// A file that its receiver has, which is proven.
+/// A file that the receiver has, as its answer proves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sent {
-    /// What it was sent under.
+    /// Name under which the file was sent.
     pub name: String,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Their SHA-256, which the receiver has named as well.
+    /// SHA-256 of the bytes, which the receiver's answer confirms.
     pub sha256: [u8; 32],
 }
 
@@ -31,17 +31,17 @@ pub(super) async fn send(link: Link, source: Source, stall: Duration, moved: Pro
     sender.send(&header.encode()).await?;
     let (sha256, answer) = exchange(&sender, &mut receiver, source, stall, moved).await?;
     let Some(sha256) = sha256 else {
-        // It has answered before it had all.
+        // The receiver answered before it had all bytes.
         let refusal = answer.refusal.unwrap_or_else(|| "it answered before it had all".into());
         return Err(Error::other(format!("{name}: the receiver refuses it: {refusal}")));
     };
     answer.prove(&name, sha256)?;
-    // The answer has come, so nothing that was sent is on its way any more.
+    // The answer has arrived, so the receiver has read all that was sent.
     sender.end();
     Ok(Sent { name, size, sha256 })
 }
 
-/// Sends the bytes, until the answer comes: behind them, or before their end. The hash is `None` then.
+/// Sends the bytes until the answer arrives. If it arrives before the last byte is sent, the hash is `None`.
 async fn exchange(
     sender: &Sender,
     receiver: &mut Receiver,
@@ -74,7 +74,7 @@ async fn exchange(
             }
             answer = answer(receiver, stall, hash.is_some()) => {
                 let answer = answer?;
-                // The last byte has been answered before the thread that reads the file has told its hash.
+                // The answer to the last byte may arrive before the reading thread has reported the hash.
                 if hash.is_none()
                     && done == size
                     && answer.refusal.is_none()
@@ -98,9 +98,9 @@ async fn push(sender: &Sender, bytes: Bytes) -> Result<u64> {
     Ok(bytes.len() as u64)
 }
 
-/// Sending failed: where the receiver has said why before it went, that is the reason.
+/// Handles a failed write. If the receiver reset the connection after answering, its answer is the reason.
 async fn failed(sender: &Sender, receiver: &mut Receiver, error: Error) -> Result<(Option<[u8; 32]>, Answer)> {
-    // Whoever waits for the rest sees that it does not come, and keeps nothing.
+    // A receiver that waits for the rest notices the abort, and keeps nothing.
     sender.abort();
     if error.is_reset()
         && let Ok(Ok(Some(answer))) = tokio::time::timeout(crate::limits::FINAL_FLUSH_TIMEOUT, receiver.recv()).await
@@ -110,7 +110,7 @@ async fn failed(sender: &Sender, receiver: &mut Receiver, error: Error) -> Resul
     Err(error)
 }
 
-/// The answer. It is late once there is nothing left to send. Cancel safe.
+/// Waits for the answer. Once everything is sent, the time limit applies. Cancel safe.
 async fn answer(receiver: &mut Receiver, stall: Duration, sent: bool) -> Result<Answer> {
     let answer = match sent {
         true => tokio::time::timeout(stall, receiver.recv()).await.map_err(|_| stalled(stall))?,

@@ -1,10 +1,10 @@
-//! How far a file has come, and what is reported where it does not go on.
+//! The progress of a file, and the error if it stalls.
 
 use std::time::Duration;
 
 use crate::error::Error;
 
-/// Told how many bytes of a file have been moved so far.
+/// Gets the number of bytes of a file that have been moved so far.
 pub type Progress<'a> = &'a mut (dyn FnMut(u64) + Send);
 
 pub(super) fn stalled(after: Duration) -> Error {

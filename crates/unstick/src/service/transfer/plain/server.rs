@@ -1,4 +1,4 @@
-//! A listener that takes files from many clients, or gives them: side by side, and none of them ends it.
+//! A listener that receives files from many clients at once, or sends files to them. No client can end it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::link::{Link, Listener};
 use crate::service::run::{AcceptErrors, PeerId};
 use crate::stop::Stop;
 
-/// Files by the names that clients ask for.
+/// Offered files, by the names that clients request.
 #[derive(Debug, Clone, Default)]
 pub struct Files(BTreeMap<String, std::path::PathBuf>);
 
 impl Files {
-    /// Files, each by the last part of its path.
+    /// Offers files, each under the last component of its path.
     ///
     /// # Errors
     ///
-    /// Where one cannot be opened now, or two have the same name.
+    /// If a file cannot be opened now, or two have the same name.
     pub fn new(paths: impl IntoIterator<Item = std::path::PathBuf>) -> Result<Self> {
         let mut files = BTreeMap::new();
         for path in paths {
@@ -53,29 +53,29 @@ impl Files {
             None if self.0.len() == 1 => self.0.iter().next().ok_or("no file is offered")?,
             None => return Err("several files are offered: `get` has to name one".into()),
         };
-        // Where it lies here is nobody's business.
+        // A client must not learn the path on this machine.
         Source::open(path).map_err(|_| format!("{name} cannot be read"))
     }
 }
 
-/// What clients get, or give.
+/// What the server does for its clients.
 #[derive(Debug)]
 pub enum Offer {
-    /// They send files, which go here.
+    /// Receives their files into this directory.
     Inbox(Inbox),
-    /// They ask for files.
+    /// Sends them the files that they request.
     Files(Files),
 }
 
-/// When a server ends.
+/// When a server stops.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Config {
-    /// After so many files, received or sent whole.
+    /// Stop after this many complete files, received or sent.
     pub count: Option<u64>,
-    /// A client that moves nothing for so long is left. [`TRANSFER_STALL`].
+    /// Drop a client that moves nothing for this long. Default: [`TRANSFER_STALL`].
     pub stall: Option<Duration>,
-    /// Ends the run: transfers that are under way are cut.
+    /// Stops the run, and cuts transfers that are under way.
     pub stop: Stop,
 }
 
@@ -83,38 +83,39 @@ pub struct Config {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A file begins to come.
+    /// A client has announced a file.
     Begun {
-        /// Its name, as the client wrote it.
+        /// Name of the file, as the client wrote it.
         name: &'a str,
-        /// Its bytes.
+        /// Size in bytes.
         size: u64,
     },
-    /// A file has come whole.
+    /// A file was received completely.
     Received(&'a Received),
-    /// A file was sent, and its receiver has proven that it has it.
+    /// A file was sent, and the receiver has proven that it has it.
     Sent(&'a Sent),
-    /// Nothing came of a client.
+    /// A client's transfer failed.
     Failed(&'a Error),
     /// A connection could not be accepted.
     NotAccepted(&'a Error),
 }
 
-/// How a run ended.
+/// Why a run stopped.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// [`Config::count`] files are through.
+    /// [`Config::count`] files are complete.
     Reached,
-    /// [`Config::stop`] has said so.
+    /// [`Config::stop`] asked for it.
     Stopped,
 }
 
-/// Told what happens with which client.
+/// The function that gets the events of each client.
 pub type Observer = Arc<dyn Fn(PeerId, Event<'_>) + Send + Sync>;
 
-/// Serves clients of a listener side by side, [`PLAIN_CLIENTS`] at most, until [`Config`] ends it. The listener has
-/// [`receiver_framings`](super::receiver_framings) for an inbox, [`sender_framings`](super::sender_framings) for files.
+/// Serves the clients of a listener at the same time, at most [`PLAIN_CLIENTS`], until [`Config`] stops it. The
+/// listener needs [`receiver_framings`](super::receiver_framings) for an inbox,
+/// [`sender_framings`](super::sender_framings) for files.
 pub async fn serve(mut listener: Listener, offer: Offer, config: Config, observer: Observer) -> Outcome {
     let offer = Arc::new(offer);
     let stall = config.stall.unwrap_or(TRANSFER_STALL);
@@ -136,7 +137,7 @@ pub async fn serve(mut listener: Listener, offer: Offer, config: Config, observe
     Outcome::Reached
 }
 
-/// One client; whether a file is through.
+/// Serves one client. Returns whether a file is complete.
 async fn client(link: Link, offer: Arc<Offer>, stall: Duration, peer: PeerId, observer: Observer) -> bool {
     let moved = &mut |_| {};
     let error = match &*offer {
@@ -162,7 +163,7 @@ async fn client(link: Link, offer: Arc<Offer>, stall: Duration, peer: PeerId, ob
     false
 }
 
-/// Reads a request, and sends what it asks for.
+/// Reads a request, and sends the file it names.
 async fn give(mut link: Link, files: &Files, stall: Duration) -> Result<Sent> {
     let request = tokio::time::timeout(stall, link.recv()).await.map_err(|_| stalled(stall))??;
     let request = request.ok_or_else(|| Error::other("the client closed the connection without a request"))?;
