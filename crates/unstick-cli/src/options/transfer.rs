@@ -1,4 +1,4 @@
-//! What can be typed of sending and receiving files, and what it means.
+//! The options of `send` and `receive`, and what they mean.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,26 +49,26 @@ pub struct TransferArgs {
     /// Print files and errors only: not where it listens, and no progress
     #[arg(short, long, overrides_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
-    /// How TCP gets out.
+    /// The proxy for TCP.
     #[command(flatten)]
     pub proxy: ProxyArgs,
 }
 
-/// Which end of a connection is here.
+/// Whether this side listens or connects.
 #[derive(Debug)]
 pub enum End {
-    /// Clients connect to this address.
+    /// This side listens at this address.
     Listen(Address),
-    /// A server is at this address.
+    /// This side connects to a server at this address.
     Connect(Address),
 }
 
 impl TransferArgs {
-    /// Where files come from or go to. `option` is what names a server: `--to`, `--from`.
+    /// Returns this side's end of the connection. `option` is the option that names a server: `--to` or `--from`.
     ///
     /// # Errors
     ///
-    /// Where no end is named, or both, or one that no file can be sent through.
+    /// If the user has named no end, or both, or an address that the plain protocol cannot use.
     pub fn end(&self, option: &str, server: Option<&str>) -> Result<End> {
         let waits = self.plain.as_ref().and_then(Option::as_deref);
         let parsed = |text: &str| -> Result<Address> {
@@ -98,12 +98,12 @@ impl TransferArgs {
         }
     }
 
-    /// How long silence is borne, and how fast it goes.
+    /// The time limit for silence, and the rate limit.
     pub fn pacing(&self) -> Pacing {
         self.stall.map(Pacing::from).unwrap_or_default().limit(self.limit)
     }
 
-    /// How a connection is opened.
+    /// The options for opening a connection.
     pub fn options(&self) -> Options {
         if self.quiet {
             output::be_quiet();

@@ -1,4 +1,4 @@
-//! `send` and `receive`: files, encrypted and resumed, or by the plain protocol for scripts.
+//! `send` and `receive`: encrypted transfers that resume, and the plain protocol for scripts.
 
 mod encrypted;
 mod plain;

@@ -1,4 +1,4 @@
-//! `send` and `receive` inside TLS: whole trees, invited by a ticket, and resumed.
+//! `send` and `receive` with TLS: files and directories, a ticket as invitation, resumed after a cut.
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -19,7 +19,7 @@ use crate::options::transfer::{OverwriteArg, TransferArgs};
 use crate::status::Status;
 use crate::{output, sanitize};
 
-/// Bytes of standard input in which a ticket is looked for.
+/// Most bytes of standard input to read for a ticket.
 const LONGEST_TICKET: u64 = 8 << 10;
 
 pub(super) async fn send(args: args::Send) -> Result<Status> {
@@ -50,12 +50,12 @@ pub(super) async fn send(args: args::Send) -> Result<Status> {
         files.entries().iter().try_for_each(|entry| report.offered(entry))?;
         return Ok(Status::Done);
     }
-    // What was read of a stream is gone: a ticket that is kept would bring nothing back.
+    // A stream cannot be read again, so there is no use in keeping the ticket for another run.
     let state = state_directory().filter(|_| !stream).map(|folder| folder.join(format!("send-{}", files.id())));
     run(Transfer::Send(Arc::new(files)), args.to.as_deref(), state, &args.transfer, "unstick receive --from").await
 }
 
-/// Takes `-`, standard input, out of what was named.
+/// Splits the arguments into paths and `-`, which means standard input.
 fn split_stream(files: Vec<PathBuf>) -> Result<(Vec<PathBuf>, bool)> {
     let count = files.len();
     let roots: Vec<_> = files.into_iter().filter(|file| file.as_os_str() != "-").collect();
@@ -66,7 +66,7 @@ fn split_stream(files: Vec<PathBuf>) -> Result<(Vec<PathBuf>, bool)> {
     }
 }
 
-/// Names in one notice that are not sent.
+/// Most skipped paths that one notice names.
 const NAMED: usize = 3;
 
 fn tell_left_out(files: &Outgoing) {
@@ -111,7 +111,7 @@ pub(super) async fn receive(args: args::Receive) -> Result<Status> {
                 let question = Question::new()?;
                 inbox = inbox.ask(move |entry, there| question.ask(entry, there));
             }
-            // Whoever has a ticket makes none.
+            // A side that was given a ticket makes none, so it has no state to keep.
             let state = if args.from.is_none() { Some(inbox.state_file()?) } else { None };
             (Transfer::Receive(Arc::new(inbox)), state)
         }
@@ -119,7 +119,7 @@ pub(super) async fn receive(args: args::Receive) -> Result<Status> {
     run(transfer, args.from.as_deref(), state, &args.transfer, "unstick send FILE... --to").await
 }
 
-/// What is only for the plain protocol.
+/// Refuses options that only the plain protocol has.
 fn check(args: &TransferArgs) -> Result<()> {
     let name = match args {
         args if args.count.is_some() => "--count",
@@ -129,7 +129,8 @@ fn check(args: &TransferArgs) -> Result<()> {
     Err(Error::usage(format!("{name} is for the plain protocol, with --plain")))
 }
 
-/// Connects where there is a ticket, else makes one and waits. `line`: what is typed at the other side in front of it.
+/// Connects if there is a ticket. Otherwise makes a ticket and waits. `line`: the command to type before the ticket on
+/// the other side.
 async fn run(
     transfer: Transfer,
     ticket: Option<&str>,
@@ -179,7 +180,7 @@ async fn wait(
 ) -> Result<Tally> {
     let invitation = match args.listen.as_deref() {
         Some(at) => Invitation::open_at(&at.parse()?, state.as_deref(), options).await?,
-        // A machine without IPv6 still has IPv4.
+        // A machine may have no IPv6. Then use IPv4.
         None => match Invitation::open("[::]", 0, state.as_deref(), options).await {
             Err(error) if error.is_unreachable() => Invitation::open("0.0.0.0", 0, state.as_deref(), options).await?,
             opened => opened?,
@@ -189,7 +190,8 @@ async fn wait(
     invitation.run(transfer, args.pacing(), observer).await
 }
 
-/// A ticket as it was typed: itself, `-` for standard input, `env` for UNSTICK_TICKET, which other users do not see.
+/// Reads the ticket: the argument, standard input for `-`, or `UNSTICK_TICKET` for `env`. Other users of this machine
+/// can see only an argument.
 fn read(typed: &str) -> Result<Ticket> {
     match typed {
         "-" => {
@@ -206,7 +208,7 @@ fn read(typed: &str) -> Result<Ticket> {
     }
 }
 
-/// Where key and secret of a sender are kept until its transfer is complete.
+/// The directory where a sender keeps its key and secret until the transfer is complete.
 fn state_directory() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;

@@ -1,4 +1,4 @@
-//! `send --plain` and `receive --plain`: files one by one, for scripts.
+//! `send --plain` and `receive --plain`: single files, for scripts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::report as statuses;
 use crate::signals;
 use crate::status::Status;
 
-/// What the plain protocol does not have.
+/// Refuses options that the plain protocol does not have.
 fn check(args: &args::Send) -> Result<()> {
     let name = match args {
         args if args.name.is_some() || args.files.iter().any(|file| file.as_os_str() == "-") => {
@@ -53,7 +53,7 @@ pub(super) async fn send(args: args::Send) -> Result<Status> {
             serve(listener, files, &args.transfer, report).await
         }
         End::Connect(address) => {
-            // All are looked at before the first is sent.
+            // Opens all files before it sends the first.
             let sources = args.files.iter().map(Source::open).collect::<Result<Vec<_>>>()?;
             let framings = plain::sender_framings();
             let mut status = Status::Done;
@@ -125,7 +125,8 @@ pub(super) async fn receive(args: args::Receive) -> Result<Status> {
     }
 }
 
-/// What a failure comes to: a server that cannot be reached is out of reach for the files behind it, too.
+/// Reports a failed file. If the server is unreachable, returns the error, because the server is unreachable for the
+/// next files too.
 fn failed(report: &Report, name: Option<&str>, error: Error, before: Status) -> Result<Status> {
     if error.is_unreachable() {
         return Err(error);
@@ -134,7 +135,7 @@ fn failed(report: &Report, name: Option<&str>, error: Error, before: Status) -> 
     Ok(if before == Status::Done { statuses::status_of(&error) } else { before })
 }
 
-/// Waits for clients, until it is to end.
+/// Serves clients until it is told to stop.
 async fn serve(listener: unstick::Listener, offer: Offer, args: &TransferArgs, report: Report) -> Result<Status> {
     report.listening(listener.addresses())?;
     let mut config = Config::default();
@@ -145,7 +146,7 @@ async fn serve(listener: unstick::Listener, offer: Offer, args: &TransferArgs, r
     let told = Arc::clone(&report);
     let observer = Arc::new(move |peer, event: Event<'_>| told.event(peer, &event));
     match plain::serve(listener, offer, config, observer).await {
-        // Nobody reads standard output any more, or it has failed.
+        // Standard output is closed or has failed.
         _ if report.failure().is_some() => report.failure().map_or(Ok(Status::Done), Err),
         Outcome::Reached | Outcome::Stopped => Ok(Status::Done),
         _ => Ok(Status::Failed),

@@ -1,4 +1,4 @@
-//! How far a transfer has come: a bar at a terminal, and elsewhere what is said of it every few seconds.
+//! The progress of a transfer: a bar on a terminal, or a line or an event every few seconds.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -9,20 +9,20 @@ use unstick::wire::transfer::{Entry, Kind};
 use crate::sanitize;
 use crate::unpoisoned::unpoisoned;
 
-/// How often a person is told in a log, and how often a bar has the name of another file.
+/// How often a log gets a line, and how often a bar shows another file name.
 const LOG: Duration = Duration::from_secs(5);
 const NAME: Duration = Duration::from_millis(100);
 
-/// How often a program is told.
+/// How often a program gets an event.
 const EVENT: Duration = Duration::from_secs(1);
 
-/// How often the time of a bar goes on where nothing moves.
+/// How often a bar updates its time while nothing moves.
 const TICK: Duration = Duration::from_millis(200);
 
 const KNOWN: &str = "{bar:20} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta}  {wide_msg}";
 const UNKNOWN: &str = "{spinner} {binary_bytes}  {binary_bytes_per_sec}  {wide_msg}";
 
-/// Progress of one file or of a whole transfer, on standard error.
+/// A progress bar for one file or a whole transfer, on standard error.
 pub fn bar(size: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr_with_hz(10));
     bar.set_style(style(if size.is_some() { KNOWN } else { UNKNOWN }));
@@ -34,19 +34,19 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Who is told.
+/// Who reads the progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
     /// A person at a terminal.
     Terminal,
-    /// Whoever reads a log.
+    /// Standard error goes to a file or pipe.
     Log,
-    /// A program that reads events.
+    /// A program that reads events (`--json`).
     Program,
     Nobody,
 }
 
-/// How far a whole transfer has come.
+/// The progress of a whole transfer.
 pub struct Progress {
     audience: Audience,
     bar: ProgressBar,
@@ -56,24 +56,24 @@ pub struct Progress {
 struct State {
     size: u64,
     moved: u64,
-    /// A stream is among the files: nobody knows the size.
+    /// Whether a stream is among the files, so that nobody knows the size.
     endless: bool,
     told: Instant,
-    /// Bytes that went over the connection since.
+    /// Number of bytes that went over the connection since `told`.
     since: u64,
 }
 
-/// What is said from time to time.
+/// A report of the progress.
 pub struct Step {
     pub moved: u64,
-    /// `None` where a stream is among the files.
+    /// `None` if a stream is among the files.
     pub size: Option<u64>,
-    /// Bytes a second since the last step.
+    /// Rate since the last report, in bytes a second.
     pub rate: u64,
 }
 
 impl Step {
-    /// As a line of a log.
+    /// Formats the report as a line of a log.
     pub fn line(&self, path: &[u8]) -> String {
         let (moved, rate) = (BinaryBytes(self.moved), BinaryBytes(self.rate));
         let (of, left) = match self.size {
@@ -96,7 +96,7 @@ impl Progress {
         Self { audience, bar, state: Mutex::new(state) }
     }
 
-    /// A connection begins, with so many bytes to move.
+    /// Starts a connection that has `size` bytes to move.
     pub fn begin(&self, size: u64) {
         let mut state = unpoisoned(self.state.lock());
         *state = State { size, moved: 0, endless: false, told: Instant::now(), since: 0 };
@@ -110,7 +110,7 @@ impl Progress {
         self.bar.reset_eta();
     }
 
-    /// Bytes are there that did not go over the connection.
+    /// Counts bytes that need not go over the connection, because they are there already.
     pub fn there(&self, bytes: u64) {
         let mut state = unpoisoned(self.state.lock());
         state.moved += bytes;
@@ -118,7 +118,7 @@ impl Progress {
         self.bar.reset_eta();
     }
 
-    /// Bytes of a file have moved, the last of which ends at this offset. What is to be said now, if it is time for that.
+    /// Counts bytes that have moved; `offset` is the offset in the file after them. Returns a report if one is due.
     pub fn moved(&self, bytes: u64, entry: &Entry, offset: u64) -> Option<Step> {
         let mut state = unpoisoned(self.state.lock());
         let state = &mut *state;
@@ -149,12 +149,12 @@ impl Progress {
         Some(Step { moved: state.moved, size, rate: rate as u64 })
     }
 
-    /// Prints while no bar is in the way.
+    /// Hides the bar while `print` runs.
     pub fn aside(&self, print: impl FnOnce()) {
         self.bar.suspend(print);
     }
 
-    /// Nothing more moves.
+    /// Removes the bar.
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! Whether a file is replaced: a person at a terminal is asked, once about each.
+//! `--overwrite ask`: asks the user at the terminal whether to replace a file, once for each file.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
@@ -12,7 +12,7 @@ use unstick::{Error, Result};
 use crate::unpoisoned::unpoisoned;
 use crate::{output, sanitize};
 
-/// What was answered.
+/// The answers so far.
 #[derive(Default)]
 pub struct Question {
     answers: Mutex<Answers>,
@@ -20,18 +20,18 @@ pub struct Question {
 
 #[derive(Default)]
 struct Answers {
-    /// By path: the same is asked again after a connection was lost.
+    /// Answers by path. After a lost connection, the transfer asks again about the same file.
     known: BTreeMap<Bytes, bool>,
-    /// The answer about all that follow.
+    /// The answer for all other files.
     all: Option<bool>,
 }
 
 impl Question {
-    /// With somebody there to answer.
+    /// Checks that a user can answer.
     ///
     /// # Errors
     ///
-    /// Where standard input is no terminal.
+    /// If standard input is not a terminal.
     pub fn new() -> Result<Self> {
         match std::io::stdin().is_terminal() {
             true => Ok(Self::default()),
@@ -39,7 +39,7 @@ impl Question {
         }
     }
 
-    /// Whether a file of so many bytes is replaced.
+    /// Asks whether to replace a file of `there` bytes.
     pub fn ask(&self, entry: &Entry, there: u64) -> bool {
         let mut answers = unpoisoned(self.answers.lock());
         if let Some(answer) = answers.known.get(&entry.path).copied().or(answers.all) {
@@ -54,7 +54,7 @@ impl Question {
             "y" | "yes" => true,
             "all" => *answers.all.insert(true),
             "none" => *answers.all.insert(false),
-            // Who has gone is not asked again.
+            // At the end of input there is nobody to ask again.
             _ if !matches!(read, Ok(1..)) => *answers.all.insert(false),
             _ => false,
         };

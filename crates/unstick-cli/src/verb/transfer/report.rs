@@ -1,4 +1,5 @@
-//! What is printed of files: a line for each on standard output, as sha256sum writes it, or events as JSON.
+//! The output of `send` and `receive`: one line for each file on standard output, in the format of sha256sum, or JSON
+//! events.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,42 +22,42 @@ use crate::options::transfer::TransferArgs;
 use crate::unpoisoned::unpoisoned;
 use crate::{frontend, output, sanitize};
 
-/// Where a run's news goes.
+/// Prints what happens in a run.
 pub struct Report {
     json: bool,
     quiet: bool,
-    /// The ticket is drawn, too.
+    /// Draw the ticket as a QR code, too.
     qr: bool,
-    /// Standard output is where the file goes.
+    /// The file itself goes to standard output.
     takes_stdout: bool,
     versioned: AtomicBool,
-    /// Of a whole transfer.
+    /// The progress of an encrypted transfer.
     progress: Progress,
     losses: Mutex<Losses>,
-    /// Standard output took no more.
+    /// The error, if standard output has failed.
     failure: Mutex<Option<Error>>,
 }
 
-/// Connections that were lost or tried in vain, one after the other for the same reason.
+/// Lost connections and failed attempts in a row, with the same reason.
 #[derive(Default)]
 struct Losses {
     why: String,
-    /// Of which nothing was said yet.
+    /// Number of losses since the last notice.
     more: u64,
     told: Option<Instant>,
 }
 
-/// How often the same reason is told.
+/// How long to wait before a notice repeats the same reason.
 const AGAIN: Duration = Duration::from_secs(60);
 
 impl Losses {
-    /// What is to be said of another one.
+    /// Records a loss. Returns the notice to print, if one is due.
     fn lost(&mut self, why: &str, now: Instant) -> Option<String> {
         if self.why == why && self.told.is_some_and(|told| now.saturating_duration_since(told) < AGAIN) {
             self.more += 1;
             return None;
         }
-        // Those before it had the reason that was told last.
+        // These losses had the previous reason.
         let more = match std::mem::take(&mut self.more) {
             0 => String::new(),
             more => format!("and {more} more; "),
@@ -65,7 +66,7 @@ impl Losses {
         Some(format!("{more}{why}; waiting for another connection"))
     }
 
-    /// It is over: what was not said yet.
+    /// Resets the count after a success. Returns the notice to print, if some losses are not reported yet.
     fn over(&mut self) -> Option<String> {
         let more = std::mem::take(self).more;
         (more > 0).then(|| format!("connected, after {more} more in vain"))
@@ -93,12 +94,12 @@ impl Report {
         }
     }
 
-    /// Standard output is where the file goes: hashes are printed to standard error.
+    /// Prints hashes on standard error, because the file goes to standard output.
     pub fn leave_stdout(&mut self) {
         self.takes_stdout = true;
     }
 
-    /// What would be sent or received.
+    /// Prints an entry that would be sent or received.
     pub fn offered(&self, entry: &wire::Entry) -> Result<()> {
         let kind = match entry.kind {
             wire::Kind::File => "file",
@@ -115,12 +116,12 @@ impl Report {
         print(&format!("{size:>14}  {path}{end}\n"))
     }
 
-    /// Why nothing more can be printed, told once.
+    /// Takes the error of standard output, so that it is reported once.
     pub fn failure(&self) -> Option<Error> {
         unpoisoned(self.failure.lock()).take()
     }
 
-    /// Progress of one file, where a person sees it.
+    /// A progress bar for one file, if a user can see it.
     pub fn bar(&self, name: &str, size: Option<u64>) -> ProgressBar {
         if self.json || self.quiet || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
@@ -170,7 +171,7 @@ impl Report {
         print(&format!("{hash}  {}\n", sanitize::line(name)))
     }
 
-    /// A file failed, or a client of whom nothing is known.
+    /// Prints the failure of a file, or of a client. Only JSON events have the `name`.
     pub fn failed(&self, peer: Option<PeerId>, name: Option<&str>, error: &Error) -> Result<()> {
         if self.json {
             let object = json!({ "event": "failed", "peer": peer, "name": name, "error": error.to_string() });
@@ -183,7 +184,7 @@ impl Report {
         Ok(())
     }
 
-    /// What happens at a listener. It goes on when standard output fails, until its end is seen.
+    /// Prints what happens at a listener. The listener goes on even if standard output fails.
     pub fn event(&self, peer: PeerId, event: &Event<'_>) {
         let peer = Some(peer);
         let told = match event {
@@ -205,7 +206,7 @@ impl Report {
         }
     }
 
-    /// What the other side needs.
+    /// Prints the ticket, and the command for the other side.
     pub fn ticket(&self, ticket: &Ticket, line: &str) -> Result<()> {
         if self.json {
             return self.put(json!({ "event": "ticket", "ticket": ticket.to_string(), "addresses": ticket.addresses }));
@@ -218,7 +219,7 @@ impl Report {
         Ok(())
     }
 
-    /// Tells what happens in a transfer.
+    /// Returns the observer that prints the events of a transfer.
     pub fn observer(self: Arc<Self>) -> Observer {
         Arc::new(move |event| {
             if let Err(error) = self.transfer(&event) {
@@ -304,7 +305,7 @@ impl Report {
         Ok(())
     }
 
-    /// Nothing more happens.
+    /// Ends the progress bar.
     pub fn end(&self) {
         self.progress.end();
     }
@@ -320,11 +321,11 @@ fn print(text: &str) -> Result<()> {
     output::put(text).map_err(output::unwritten_text)
 }
 
-/// A text as a QR code of half blocks, dark on light whatever the colours of the terminal.
+/// Draws a text as a QR code of half blocks: dark on light, whatever the colours of the terminal.
 fn qr_code(text: &str) -> Result<String> {
     let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::L);
     let code = code.map_err(|error| Error::other(format!("the ticket does not fit into a QR code: {error}")))?;
-    // Terminals are dark mostly: what is light in the code is drawn.
+    // Most terminals are dark. So the picture draws the light parts of the code.
     let mut picture = code.render::<qrcode::render::unicode::Dense1x2>();
     let (dark, light) = (qrcode::render::unicode::Dense1x2::Light, qrcode::render::unicode::Dense1x2::Dark);
     Ok(picture.dark_color(dark).light_color(light).build())
