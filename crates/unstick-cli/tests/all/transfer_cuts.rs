@@ -1,4 +1,4 @@
-//! Transfers that are killed, cut, damaged and held up on their way: the same command completes them.
+//! Transfers that are killed, cut, damaged or stalled on their way. The same command completes them.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
@@ -13,7 +13,7 @@ use unstick::service::transfer::Ticket;
 use crate::rig::{Process, program, temporary, unstick_listen};
 use crate::transfers::{content, names, plant, start, ticket, tree};
 
-/// Files of every size: one of many subtrees, one that has a part of one, and many that are small.
+/// Writes files of every size: one of many subtrees, one with a partial subtree, and many small files.
 fn plant_much(root: &Path) {
     plant(root);
     fs::write(root.join("photos/long"), content((24 << 20) + 4321)).unwrap();
@@ -23,7 +23,7 @@ fn plant_much(root: &Path) {
     }
 }
 
-/// Bytes of all files below a directory, as far as it can be looked at while it changes.
+/// Number of bytes in all files below a directory, as far as they can be read while they change.
 fn size(root: &Path) -> u64 {
     let Ok(inside) = fs::read_dir(root) else { return 0 };
     let sizes = inside.flatten().map(|entry| match entry.metadata() {
@@ -34,7 +34,7 @@ fn size(root: &Path) -> u64 {
     sizes.sum()
 }
 
-/// Numbers below a bound, other ones in every run.
+/// Random numbers below a bound; each run has others.
 struct Chance(RandomState, u64);
 
 impl Chance {
@@ -44,7 +44,8 @@ impl Chance {
     }
 }
 
-/// Kills whose turn it is twenty times, each time when some more has come, and starts the same command again.
+/// Kills the two sides in turn, twenty times in all, each time after more bytes have arrived. Then starts the same
+/// command again.
 #[test]
 fn a_kill_at_any_point_of_either_side_costs_nothing_but_time() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());
@@ -79,26 +80,26 @@ fn a_kill_at_any_point_of_either_side_costs_nothing_but_time() {
     assert_eq!(names(inbox.path()), ["photos"], "nothing else is left: {story:?}");
 }
 
-/// A bridge to a port, with a fault, and its port.
+/// Starts a bridge to a port, with a fault. Returns the bridge's own port.
 fn bridge(to: u16, fault: &str) -> (Process, u16) {
     unstick_listen(&["127.0.0.1:0", "--to", &format!("127.0.0.1:{to}"), "--fault", fault])
 }
 
-/// The same invitation by another port of this machine.
+/// The same ticket with another port of this machine.
 fn through(ticket: &str, port: u16) -> String {
     let mut ticket: Ticket = ticket.parse().unwrap();
     ticket.addresses = vec![format!("127.0.0.1:{port}")];
     ticket.to_string()
 }
 
-/// The port that a ticket leads to.
+/// The port in a ticket.
 fn port(ticket: &str) -> u16 {
     let ticket: Ticket = ticket.parse().unwrap();
     ticket.addresses[0].rsplit(':').next().unwrap().parse().unwrap()
 }
 
-/// Connections that are closed, reset, altered and cut into pieces at places of chance; the handshake is one of them. What has the
-/// ticket waits for another connection, whatever happens to this one.
+/// Closes, resets, alters or splits connections at random places, also inside the handshake. Whatever happens, the side
+/// that listens waits for another connection.
 #[test]
 fn a_cut_or_an_altered_byte_at_any_point_costs_nothing_but_time() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());
@@ -109,7 +110,7 @@ fn a_cut_or_an_altered_byte_at_any_point_costs_nothing_but_time() {
     let mut chance = Chance(RandomState::new(), 0);
     let mut story = Vec::new();
     for round in 0..10 {
-        // All of them together bring less than everything.
+        // All rounds together move less than the whole transfer.
         let (direction, most) = if round % 2 == 0 { ("c2s", total / 8) } else { ("s2c", 6000) };
         let kind = ["reset", "close", "corrupt=1:1", "reset", "corrupt=1:1"][round / 2];
         let fault = format!("{direction}:{kind},after={}", chance.below(most));
@@ -117,10 +118,10 @@ fn a_cut_or_an_altered_byte_at_any_point_costs_nothing_but_time() {
         let (_bridge, at) = bridge(port(&ticket), &fault);
         let mut sender =
             start(home.path(), &["send", photos.to_str().unwrap(), "--to", &through(&ticket, at), "--json"]);
-        // The connection is lost, and the sender waits for another.
+        // The connection is lost, and the sender waits for another one.
         loop {
             let line = sender.line_or_end();
-            // What is altered in the handshake may look like another protocol.
+            // Altered bytes in the handshake may look like another protocol.
             assert!(line.is_some() || kind.starts_with("corrupt"), "{story:?} {}", sender.errors());
             if line.is_none_or(|line| line.contains("\"event\":\"lost\"")) {
                 break;
@@ -134,7 +135,7 @@ fn a_cut_or_an_altered_byte_at_any_point_costs_nothing_but_time() {
     assert_eq!(names(inbox.path()), ["photos"], "nothing else is left: {story:?}");
 }
 
-/// Small segments are no cut: what is joined and split on its way is the same.
+/// Joined and split segments are no cut: the same files arrive.
 #[test]
 fn a_transfer_in_tiny_segments_is_the_same() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());
@@ -149,7 +150,7 @@ fn a_transfer_in_tiny_segments_is_the_same() {
     assert_eq!(tree(inbox.path()), tree(source.path()));
 }
 
-/// A connection on which nothing moves is made again, and goes on behind what has come.
+/// A connection on which nothing moves is replaced. The new one continues after the bytes that have arrived.
 #[test]
 fn a_stalled_connection_is_made_again() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());
@@ -157,7 +158,7 @@ fn a_stalled_connection_is_made_again() {
     fs::write(&path, content(5 << 20)).unwrap();
     let mut receiver = start(home.path(), &["receive", inbox.path().to_str().unwrap(), "--stall", "500ms"]);
     let ticket = ticket(&mut receiver);
-    // Each connection brings a little more than three subtrees, then stalls for longer than anyone waits.
+    // Each connection moves a little more than three subtrees, then stalls for longer than either side waits.
     let (_bridge, at) = bridge(port(&ticket), "c2s:stall=1h,after=3500000");
     let send = ["send", path.to_str().unwrap(), "--to", &through(&ticket, at), "--stall", "500ms", "--json"];
     let mut sender = start(home.path(), &send);
@@ -166,10 +167,11 @@ fn a_stalled_connection_is_made_again() {
     assert_eq!(fs::read(inbox.path().join("large")).unwrap(), content(5 << 20));
 }
 
-/// However large it is, a file is not read before its first byte leaves: to hash this one alone takes longer than the test allows.
+/// However large a file is, its first byte is sent before the file is read to its end. To hash this one takes longer
+/// than the test allows.
 #[test]
 fn the_first_byte_leaves_at_once() {
-    /// The bar is 50 ms on a quiet machine; this one may have other things to do.
+    /// The bar is 50 ms on a quiet machine. This machine may be busy.
     const SOON: Duration = Duration::from_secs(1);
     let (source, inbox, home) = (temporary(), temporary(), temporary());
     let path = source.path().join("huge");
@@ -194,7 +196,7 @@ fn the_first_byte_leaves_at_once() {
     assert!(taken < SOON, "{taken:?}");
 }
 
-/// Where a file is complete when the connection is lost, nobody reads it again: not its receiver, and not its sender.
+/// If a file is complete when the connection is lost, neither side reads it again.
 #[test]
 fn a_complete_file_is_not_read_again_after_a_cut() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());
@@ -206,7 +208,7 @@ fn a_complete_file_is_not_read_again_after_a_cut() {
     let said = receiver.line();
     let ticket = said.split("ust1_").nth(1).and_then(|rest| rest.split('"').next()).map(|rest| format!("ust1_{rest}"));
     let ticket = ticket.unwrap();
-    // The first file comes whole, and then some of the second.
+    // The first file arrives completely, and then some of the second.
     let (faulty, at) = bridge(port(&ticket), "c2s:reset,after=6000000");
     let two = source.path().join("two");
     let mut sender = start(home.path(), &["send", two.to_str().unwrap(), "--to", &through(&ticket, at), "--json"]);
@@ -215,7 +217,7 @@ fn a_complete_file_is_not_read_again_after_a_cut() {
     receiver.signal(Signal::KILL);
     sender.signal(Signal::KILL);
     drop((receiver, sender, faulty));
-    // Other bytes under the same size, time and inode, as nothing but reading would show.
+    // Other bytes, but the same size, time and inode: only reading the file could show the difference.
     let modified = fs::metadata(two.join("a")).unwrap().modified().unwrap();
     let file = fs::File::options().write(true).open(two.join("a")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, b"other", 0).unwrap();

@@ -1,5 +1,5 @@
-//! Transfers whose disks fail: full, read-only, and sources that change or are gone. The error names the file and the reason, and the
-//! same command completes once the disk is well.
+//! Transfers whose disks fail: full or read-only disks, and sources that change or disappear. The error names the file
+//! and the reason, and the same command completes once the disk works again.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::rig::{Process, temporary};
 use crate::transfers::{content, names, plant, start, ticket, tree};
 
-/// A shell as root of a namespace of its own, whose mounts nobody else sees.
+/// A shell that is root in its own namespace. No other process sees its mounts.
 fn namespace(script: &str, home: &Path, arguments: &[&Path]) -> Process {
     let mut shell = Command::new("unshare");
     shell.args(["--user", "--map-root-user", "--mount", "sh", "-euc", script, env!("CARGO_BIN_EXE_unstick")]);
@@ -22,7 +22,7 @@ fn a_full_disk_is_named_and_the_same_command_completes_when_there_is_room() {
     let (source, inbox, out, home) = (temporary(), temporary(), temporary(), temporary());
     plant(source.path());
     let photos = source.path().join("photos");
-    // There is room for a directory and few files at first: for numbers of files, not for bytes.
+    // At first there are inodes for a directory and a few files. Bytes do not run out.
     let script = "mount -t tmpfs -o size=64m,nr_inodes=9 none \"$1\"; cd \"$1\"
         \"$0\" receive . && exit 9; mount -o remount,nr_inodes=10000 \"$1\"
         \"$0\" receive . && cp -a photos \"$2\"";
@@ -64,7 +64,7 @@ fn a_directory_that_cannot_be_written_to_is_named() {
     assert_eq!(receiver.code(), 1);
 }
 
-/// Between the list and the bytes one file goes, one grows, and one is replaced by a directory.
+/// After the list and before the bytes, one file disappears, one grows, and a directory replaces one.
 #[test]
 fn a_source_that_is_gone_is_named_and_one_that_has_changed_comes_as_it_is() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());
@@ -84,7 +84,7 @@ fn a_source_that_is_gone_is_named_and_one_that_has_changed_comes_as_it_is() {
         assert!(errors.contains("photos/nothing: it is not a file any more"), "{errors}");
     }
     assert_eq!(fs::read(inbox.path().join("photos/script")).unwrap(), b"#!/bin/sh\necho more\n");
-    // The same command lists what is there now.
+    // The same command makes a new list.
     let mut sender = start(home.path(), &["send", photos.to_str().unwrap()]);
     assert_eq!(self::ticket(&mut sender), ticket, "the same ticket works again");
     let mut receiver = start(home.path(), &receive);

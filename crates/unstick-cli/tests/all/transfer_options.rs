@@ -1,4 +1,4 @@
-//! `send` and `receive` as they are asked for: standard input and output, patterns, links, rates, and looking only.
+//! Options of `send` and `receive`: standard input and output, patterns, links, rates, and `--dry-run`.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
@@ -10,14 +10,14 @@ use std::time::Instant;
 use crate::rig::{Process, Terminal, temporary};
 use crate::transfers::{content, names, plant, start, ticket, tree};
 
-/// A receiver into a directory that waits, and its ticket.
+/// Starts a receiver that waits. Returns it and its ticket.
 fn receiver(home: &Path, inbox: &Path, options: &[&str]) -> (Process, String) {
     let mut receiver = start(home, &[&["receive", inbox.to_str().unwrap()][..], options].concat());
     let ticket = ticket(&mut receiver);
     (receiver, ticket)
 }
 
-/// Runs `unstick send ARGUMENTS --to TICKET` to its end: both exit statuses, and what the sender complained about.
+/// Runs `unstick send ARGUMENTS --to TICKET`. Returns both exit statuses, and the sender's errors.
 fn send(home: &Path, inbox: &Path, options: &[&str], arguments: &[&str]) -> (i32, i32, String) {
     let (mut receiver, ticket) = receiver(home, inbox, options);
     let mut sender = start(home, &[&["send"], arguments, &["--to", &ticket]].concat());
@@ -313,7 +313,7 @@ fn complaints_about_a_receiver_that_is_not_there_are_merged() {
     receiver.signal(rustix::process::Signal::KILL);
     assert_eq!(receiver.code(), 137);
     let mut sender = start(home.path(), &["send", file.to_str().unwrap(), "--to", &ticket, "--verbose"]);
-    // Several attempts, by what --verbose tells of each.
+    // `--verbose` prints each attempt, so the test can count several.
     for _ in 0..6 {
         sender.error_line_with("127.0.0.1:");
     }

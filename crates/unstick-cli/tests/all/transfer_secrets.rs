@@ -1,4 +1,5 @@
-//! What a transfer shows to people on the same machine: no ticket in the list of processes, and no control characters of names.
+//! What a transfer shows to other people on the machine: no ticket in the process list, no control characters from
+//! names.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
@@ -7,12 +8,12 @@ use std::fs;
 use crate::rig::{Process, program, temporary};
 use crate::transfers::{names, start, ticket};
 
-/// What everybody on the machine can read of a process: how it was started.
+/// A process's command line, which every user of the machine can read.
 fn command_line(process: &Process) -> String {
     String::from_utf8_lossy(&fs::read(format!("/proc/{}/cmdline", process.id())).unwrap()).into_owned()
 }
 
-/// croc took the secret on the command line alone. Here a ticket also comes from standard input and from the environment.
+/// croc took the secret only on the command line. Here a ticket also comes from standard input or from the environment.
 #[test]
 fn cve_2023_43621_a_ticket_need_not_be_in_the_list_of_processes() {
     for way in ["-", "env"] {
@@ -38,7 +39,7 @@ fn cve_2023_43621_a_ticket_need_not_be_in_the_list_of_processes() {
     }
 }
 
-/// croc printed names as they came, with whatever they make a terminal do. The name stays what it is on the disk alone.
+/// croc printed names unchanged, so they could control the terminal. Here only the name on the disk stays unchanged.
 #[test]
 fn cve_2023_43620_no_name_reaches_the_terminal_as_it_came() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());
@@ -48,7 +49,7 @@ fn cve_2023_43620_no_name_reaches_the_terminal_as_it_came() {
     fs::create_dir(inbox.path().join("there")).unwrap();
     let mut receiver = start(home.path(), &["receive", inbox.path().to_str().unwrap()]);
     let ticket = ticket(&mut receiver);
-    // The second one cannot be placed: names in errors are names as well.
+    // The second file cannot get its name, so an error names it too.
     let twin = source.path().join("there");
     fs::write(&twin, b"a file").unwrap();
     let mut sender = start(home.path(), &["send", path.to_str().unwrap(), twin.to_str().unwrap(), "--to", &ticket]);

@@ -1,4 +1,4 @@
-//! `send` and `receive` inside TLS: whole trees, continued after cuts, and strangers who are not let in.
+//! `send` and `receive` with TLS: files and directories, resuming after cuts, and strangers who do not get in.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
@@ -11,23 +11,23 @@ use rustix::process::Signal;
 
 use crate::rig::{Process, program, temporary};
 
-/// Content that no two places of are alike.
+/// Content in which no two places are equal.
 pub(crate) fn content(length: usize) -> Vec<u8> {
     (0_u64..).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()).take(length).collect()
 }
 
-/// A program whose state is this test's own.
+/// Starts the program with a state directory of this test.
 pub(crate) fn start(home: &Path, arguments: &[&str]) -> Process {
     Process::start(program().env("XDG_STATE_HOME", home).args(arguments))
 }
 
-/// The ticket that a program prints, at loopback only: other addresses of this machine may not reach it.
+/// The ticket that a program prints.
 pub(crate) fn ticket(process: &mut Process) -> String {
     let line = process.error_line_with("ust1_");
     line.split_whitespace().last().unwrap().to_owned()
 }
 
-/// Everything below a directory: content, and permissions.
+/// Content and permissions of everything below a directory.
 pub(crate) fn tree(root: &Path) -> BTreeMap<String, (u32, Option<Vec<u8>>)> {
     let (mut found, mut left) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = left.pop() {
@@ -128,7 +128,7 @@ fn a_stranger_is_not_let_in_and_ends_nothing() {
     let other = temporary();
     let mut elsewhere = start(other.path(), &["receive", other.path().join("x").to_str().unwrap()]);
     let wrong = self::ticket(&mut elsewhere);
-    // The port of one, the certificate of the other.
+    // The port of one receiver, the certificate of the other.
     let mut confused = start(home.path(), &["send", photos.to_str().unwrap(), "--to", &wrong[..wrong.len() - 1]]);
     assert_eq!(confused.code(), 2);
     assert!(!confused.errors().contains(&wrong[..40]), "no error repeats a ticket");

@@ -1,4 +1,4 @@
-//! The transfer protocol: every sentence of `docs/protocols/transfer.md` that speaks of messages, and hostile peers.
+//! The transfer protocol: every sentence of `docs/protocols/transfer.md` about messages, and hostile peers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn bytes(message: &Message) -> Bytes {
     out.into()
 }
 
-/// A receiver that has been told this list.
+/// A receiver that has received this list.
 pub(crate) fn told(entries: &[Entry]) -> Result<Receiver, Violation> {
     let mut receiver = Receiver::new(Naming::Unix);
     let size = entries.iter().map(|entry| entry.size).sum();
@@ -101,7 +101,7 @@ fn a_message_that_is_cut_or_too_long_is_an_error() {
         let whole = bytes(&message);
         for end in 0..whole.len() {
             let cut = Message::decode(whole.slice(..end));
-            // Of text, lists and pieces, a shorter one may be one too: another.
+            // A shorter text, list or piece may be a valid message too, but a different one.
             assert_ne!(cut, Ok(message.clone()), "cut at {end}");
         }
         let longer = Message::decode([&whole[..], b"\0"].concat().into());
@@ -199,7 +199,7 @@ fn a_list_comes_in_messages_within_the_limit() {
 
 // ---- the order of messages ----
 
-/// A list of one file of this size, wanted from its beginning.
+/// A receiver of one file of this size, which it has requested from the beginning.
 fn coming(size: u64) -> Receiver {
     let mut receiver = told(&[file("a", size)]).unwrap();
     receiver.want(0, 0, Vec::new()).unwrap();
@@ -210,7 +210,7 @@ fn piece(offset: u64, length: usize) -> Message {
     Message::Data { file: 0, offset, bytes: vec![0; length].into() }
 }
 
-/// Whether the receiver takes it.
+/// Whether the receiver accepts a message.
 fn takes(receiver: &mut Receiver, message: &Message) -> bool {
     receiver.receive(bytes(message)).is_ok()
 }
@@ -250,7 +250,7 @@ fn nothing_comes_that_was_not_wanted() {
     receiver.compare(0).unwrap();
     assert!(!takes(&mut receiver, &piece(0, 1)), "the hash alone was wanted");
     assert!(takes(&mut receiver, &Message::End { file: 0, size: 10, hash: HASH }));
-    // The other content is wanted after all.
+    // The contents differ, so the file is requested after all.
     assert!(receiver.want(0, 0, Vec::new()).is_ok());
     assert!(takes(&mut receiver, &piece(0, 10)));
     for message in [Message::Want { file: 0, from: 0, tree: vec![] }, Message::Compare { file: 0 }] {
@@ -416,7 +416,7 @@ fn a_link_stays_inside_whatever_other_links_there_are() {
         ("d/a", "../../b", false),
         ("d/a", "./.././../b", false),
         ("a", "/etc/passwd", false),
-        // Where `b` is a link, `..` behind it is not the directory that it seems to be.
+        // If `b` is a link, a `..` after it leads to another directory than the path suggests.
         ("d/e/a", "b/..", false),
         ("d/e/a", "../b/../c", false),
     ] {
@@ -440,7 +440,7 @@ fn who_is_silent_says_so_and_who_says_nothing_is_gone() {
 
 // ---- hostile peers ----
 
-/// Anything that a message's bytes can be: mostly a message with some bytes altered.
+/// The bytes of a message: mostly a valid message with some bytes altered.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let altered = (0..14_usize, prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4));
     let altered = altered.prop_map(|(which, changes)| {
@@ -459,12 +459,12 @@ fn path() -> impl Strategy<Value = String> {
         .prop_map(|names| names.join("/"))
 }
 
-/// A path or a target out of few parts, so that links meet each other.
+/// A path or a target of few different components, so that links often meet.
 fn few(parts: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(parts), 1..5).prop_map(|parts| parts.join("/"))
 }
 
-/// Whether everything that a path leads through lies in the directory, where these are links.
+/// Whether a path stays inside the directory at every step, given these links.
 fn resolves_inside(path: &str, links: &BTreeMap<String, String>) -> bool {
     let (mut place, mut followed) = (Vec::new(), 0);
     let mut parts: VecDeque<String> = path.split('/').map(str::to_owned).collect();
@@ -477,7 +477,7 @@ fn resolves_inside(path: &str, links: &BTreeMap<String, String>) -> bool {
         }
         if let Some(target) = links.get(&place.join("/")) {
             followed += 1;
-            // As the system does with a circle.
+            // The system gives up on a circle of links, too.
             if followed > 40 {
                 return true;
             }
@@ -489,7 +489,7 @@ fn resolves_inside(path: &str, links: &BTreeMap<String, String>) -> bool {
 }
 
 proptest! {
-    /// However links lead to each other, none of those that a receiver makes leads out of its directory.
+    /// Whatever links there are, no link that a receiver creates leads out of its directory.
     #[test]
     fn links_that_stay_inside_do_so_together(
         links in prop::collection::vec((few(&["a", "b", "c"]), few(&["a", "b", "c", "..", ".", ""])), 1..6),
@@ -504,7 +504,7 @@ proptest! {
         }
     }
 
-    /// Whatever comes, both sides answer with an action or an error, and what they write stays within the file.
+    /// Whatever arrives, each side returns an action or an error, and writes nothing outside the file.
     #[test]
     fn no_message_breaks_a_side(messages in prop::collection::vec(hostile(), 0..20)) {
         let entries = [file("a", 3 * SUBTREE), file("b", 9)];
@@ -525,7 +525,7 @@ proptest! {
         }
     }
 
-    /// A list that is taken holds no path that could leave the directory, however it is made.
+    /// However a list is made, if it is accepted, no path in it leaves the directory.
     #[test]
     fn no_list_that_is_taken_leaves_the_directory(
         paths in prop::collection::vec(path(), 1..6),
@@ -553,7 +553,7 @@ proptest! {
         }
     }
 
-    /// Messages lie in frames of `u32be`: however the stream is cut, they are the same.
+    /// Messages are in `u32be` frames. They stay the same however the stream is cut.
     #[test]
     fn any_segmentation_holds_the_same_messages(cuts in prop::collection::vec(1..60_usize, 1..40)) {
         let framing = Framing::parse(&format!("u32be,max={}", limits::MAX_TRANSFER_MESSAGE)).unwrap();

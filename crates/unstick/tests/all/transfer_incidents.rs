@@ -1,6 +1,6 @@
-//! What went wrong in other programs that transfer files, by the numbers of the incidents: none of it happens here.
+//! Vulnerabilities of other programs that transfer files, by their CVE numbers. unstick has none of them.
 //!
-//! Not here: what is seen of a process from outside (CVE-2023-43620, CVE-2023-43621), which the program's tests have.
+//! Not here: what other processes can see (CVE-2023-43620, CVE-2023-43621); the program's tests have that.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -26,7 +26,7 @@ fn directory(path: &str) -> Entry {
     Entry { kind: Kind::Directory, ..file(path, 0, 0o755) }
 }
 
-/// A sender that has the ticket and means harm.
+/// A hostile sender that has the ticket.
 struct Attacker(Link);
 
 impl Attacker {
@@ -57,12 +57,12 @@ impl Attacker {
         }
     }
 
-    /// Hears the receiver out.
+    /// Reads what the receiver sends, until it closes the connection.
     async fn leaves(&mut self) {
         while let Ok(Some(_)) = self.0.recv().await {}
     }
 
-    /// Sends a small file, whatever was asked for.
+    /// Sends a small file, whatever the receiver requested.
     async fn pushes(&mut self, file: u32, content: &'static [u8]) {
         let hash = hash_of(content);
         self.says(&Message::Data { file, offset: 0, bytes: Bytes::from_static(content) }).await;
@@ -74,7 +74,7 @@ fn hash_of(content: &[u8]) -> [u8; 32] {
     *blake3::hash(content).as_bytes()
 }
 
-/// Runs a receiver into a directory beside an attack on it.
+/// Runs a receiver, and an attack on it at the same time.
 async fn against<T>(inbox: &Path, attack: impl AsyncFnOnce(Attacker) -> T) -> (T, Option<unstick::Result<Tally>>) {
     let invitation = invitation().await;
     let (ticket, transfer, observer) = (invitation.ticket().clone(), receiving(inbox), unheard());
@@ -87,7 +87,7 @@ async fn against<T>(inbox: &Path, attack: impl AsyncFnOnce(Attacker) -> T) -> (T
     }
 }
 
-/// Whether a list is refused as a whole.
+/// Whether the receiver refuses the whole list.
 async fn is_refused(inbox: &Path, entries: Vec<Entry>) -> bool {
     let (answer, _) = against(inbox, async |mut attacker| {
         attacker.lists(entries).await;
@@ -97,7 +97,7 @@ async fn is_refused(inbox: &Path, entries: Vec<Entry>) -> bool {
     matches!(answer, Message::Refused { reason: Reason::Manifest, .. })
 }
 
-/// Everything below a directory, by its path.
+/// The paths of everything below a directory.
 fn inside(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut left = vec![root.to_owned()];
@@ -115,11 +115,12 @@ fn inside(root: &Path) -> Vec<String> {
     found
 }
 
-/// croc extracted what it received. Here an archive is a file like any other, and nothing that is there is replaced.
+/// croc extracted archives that it received. Here an archive is a file like any other, and no existing file is
+/// replaced.
 #[tokio::test]
 async fn cve_2023_43616_an_archive_is_not_extracted_and_replaces_nothing() {
     let (source, inbox) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    // The local header of a ZIP archive with one file, `kept`, whose content is `evil`.
+    // The local header of a ZIP archive with one file: name `kept`, content `evil`.
     let zip = b"PK\x03\x04\x0a\0\0\0\0\0\0\0\0\0\x9d\x7f\xb0\x44\x04\0\0\0\x04\0\0\0\x04\0\0\0keptevil";
     fs::write(source.path().join("archive.zip"), zip).unwrap();
     fs::write(inbox.path().join("kept"), b"mine").unwrap();
@@ -136,7 +137,7 @@ async fn cve_2023_43616_an_archive_is_not_extracted_and_replaces_nothing() {
     assert_eq!(fs::read(inbox.path().join("kept")).unwrap(), b"mine");
 }
 
-/// What goes over the network when a file is sent, in both directions, as somebody on the way sees it.
+/// All bytes that cross the network while a file is sent, in both directions.
 async fn overheard(source: &Path, inbox: &Path) -> (Ticket, Vec<u8>) {
     let invitation = invitation().await;
     let mut ticket = invitation.ticket().clone();
@@ -175,7 +176,7 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// croc told its relay a part of the secret. Here nobody on the way sees a byte of it, nor of names and content.
+/// croc told its relay a part of the secret. Here no byte of the secret, of a name or of content is on the network.
 #[tokio::test]
 async fn cve_2023_43617_nobody_on_the_way_learns_of_the_secret() {
     let (source, inbox) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -191,7 +192,7 @@ async fn cve_2023_43617_nobody_on_the_way_learns_of_the_secret() {
     assert!(!holds(&heard, b"a-name-to") && !holds(&heard, b"content to"));
 }
 
-/// croc had the sender tell its local addresses in the clear. Here addresses are in the ticket alone.
+/// croc sent its local addresses in the clear. Here only the ticket has addresses.
 #[tokio::test]
 async fn cve_2023_43618_no_address_is_told_in_the_clear() {
     let (source, inbox) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -201,8 +202,8 @@ async fn cve_2023_43618_no_address_is_told_in_the_clear() {
     assert!(!holds(&heard, b"127.0.0.1") && !holds(&heard, b"192.168.") && !holds(&heard, b"fe80:"));
 }
 
-/// croc's sender could place programs and `.ssh/authorized_keys`. Here a file that is there stays, nothing is set-user-id or
-/// writable for others, and nothing leaves the directory that was named.
+/// croc's sender could place programs and `.ssh/authorized_keys`. Here an existing file stays. No file becomes
+/// set-user-id or writable for others, and none leaves the directory that the user named.
 #[tokio::test]
 async fn cve_2023_43619_what_is_there_stays_and_nothing_gets_more_rights_than_it_may() {
     let inbox = tempfile::tempdir().unwrap();
@@ -212,7 +213,7 @@ async fn cve_2023_43619_what_is_there_stays_and_nothing_gets_more_rights_than_it
     let (answers, outcome) = against(inbox.path(), async |mut attacker| {
         attacker.lists(entries).await;
         let mut answers = vec![attacker.hears().await, attacker.hears().await];
-        // The file that is there has the same size: the attacker claims a hash, and pushes bytes that nobody wants.
+        // The existing file has the same size. The attacker claims a hash, and sends bytes that nobody requested.
         if answers.iter().any(|answer| matches!(answer, Message::Compare { file: 1 })) {
             attacker.says(&Message::End { file: 1, size: 4, hash: hash_of(b"evil") }).await;
         }
@@ -234,7 +235,7 @@ async fn cve_2023_43619_what_is_there_stays_and_nothing_gets_more_rights_than_it
     assert!(Message::decode(coded.into()).is_err(), "set-user-id");
 }
 
-/// magic-wormhole followed the sender's name out of the directory that was named, where that directory was there already.
+/// magic-wormhole let the sender's name leave the directory that the user named, if that directory existed.
 #[tokio::test]
 async fn cve_2026_42448_no_name_leaves_a_directory_that_is_there() {
     for path in ["../evil", "/tmp/evil", "there/../../evil", "there/../evil", "..", ".", "there/", "//evil", "./evil"] {
@@ -245,7 +246,7 @@ async fn cve_2026_42448_no_name_leaves_a_directory_that_is_there() {
     }
 }
 
-/// magic-wormhole replaced `.bashrc` and the like, where the sender gave its file such a name.
+/// magic-wormhole replaced files such as `.bashrc`, if the sender gave its file such a name.
 #[tokio::test]
 async fn cve_2026_32116_a_file_that_is_there_is_not_replaced() {
     let inbox = tempfile::tempdir().unwrap();
@@ -259,7 +260,7 @@ async fn cve_2026_32116_a_file_that_is_there_is_not_replaced() {
     assert_eq!(fs::read(inbox.path().join(".bashrc")).unwrap(), b"all of mine");
 }
 
-/// rsync's receiver followed links that the sender had placed, or somebody else while it wrote.
+/// rsync's receiver followed links that the sender had placed, or that another user placed while it wrote.
 #[tokio::test]
 async fn cve_2024_12087_and_cve_2024_12747_no_link_in_the_directory_is_followed() {
     let folder = tempfile::tempdir().unwrap();
@@ -299,7 +300,7 @@ async fn cve_2024_12087_and_cve_2024_12747_no_link_in_the_directory_is_followed(
     assert_eq!(inside(&inbox), ["file", "out", "real", "relative", "within"]);
 }
 
-/// rsync's server sent files that its client had not asked for. Here bytes that are not wanted end the connection.
+/// rsync's server sent files that its client had not requested. Here bytes that nobody requested end the connection.
 #[tokio::test]
 async fn cve_2022_29154_nothing_comes_that_was_not_wanted() {
     let inbox = tempfile::tempdir().unwrap();
@@ -313,8 +314,8 @@ async fn cve_2022_29154_nothing_comes_that_was_not_wanted() {
     assert_eq!(inside(inbox.path()), [""; 0]);
 }
 
-/// rsync's checksums had a length that the peer chose, and its buffer another. Here every field has one length, and a message that is
-/// longer or shorter is none.
+/// rsync's peer chose the length of a checksum, and the buffer had another length. Here every field has a fixed length,
+/// and a longer or shorter message is an error.
 #[tokio::test]
 async fn cve_2024_12084_no_length_of_a_hash_is_the_peers() {
     for change in [-1, 1, 32] {
@@ -332,8 +333,8 @@ async fn cve_2024_12084_no_length_of_a_hash_is_the_peers() {
     }
 }
 
-/// rsync's server read the client's files by comparing checksums of what it chose. Here the hash of a file that is there never leaves:
-/// the receiver compares.
+/// rsync's server read the client's files by comparing checksums of content that it chose. Here the hash of an existing
+/// file never leaves the machine, because the receiver compares.
 #[tokio::test]
 async fn cve_2024_12086_a_sender_learns_nothing_of_what_is_there() {
     let inbox = tempfile::tempdir().unwrap();
@@ -350,7 +351,7 @@ async fn cve_2024_12086_a_sender_learns_nothing_of_what_is_there() {
     assert!(matches!(second, Message::Failed { reason: Reason::Exists, .. }), "{second:?}");
 }
 
-/// Whoever has copied the certificate, which everybody can see, has not its key: the handshake's signature tells.
+/// Everybody can see the certificate, but a copy is useless without its key: the handshake needs a signature.
 #[tokio::test]
 async fn a_copied_certificate_without_its_key_is_refused() {
     let folder = tempfile::tempdir().unwrap();

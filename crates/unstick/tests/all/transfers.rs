@@ -1,4 +1,4 @@
-//! Encrypted transfers between two ends of the library, and peers that speak the protocol by hand.
+//! Encrypted transfers between two ends of the library, and with peers whose messages the test writes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(crate) fn sending(path: &Path) -> Transfer {
     Transfer::Send(Arc::new(Outgoing::list(&[path.to_owned()]).unwrap()))
 }
 
-/// A connection to whoever has made a ticket, on which nothing has been said.
+/// Connects to the side that made the ticket, and sends nothing.
 pub(crate) async fn stranger(ticket: &Ticket) -> Link {
     let mut options = Options::new();
     options.tls = TlsOptions::default().pin(ticket.fingerprint);
@@ -47,7 +47,7 @@ pub(crate) fn hello(secret: [u8; 16]) -> Vec<u8> {
     bytes(&Message::Hello(Hello { version: VERSION, side: Side::Sender, secret }))
 }
 
-/// The secret in a ticket, as whoever has it can read it.
+/// Reads the secret from a ticket, as everyone who has the ticket can.
 pub(crate) fn secret(ticket: &Ticket) -> [u8; 16] {
     let text = ticket.to_string();
     let digits = text.strip_prefix("ust1_").unwrap().bytes().map(|digit| {
@@ -65,7 +65,7 @@ pub(crate) fn secret(ticket: &Ticket) -> [u8; 16] {
     bytes[32..48].try_into().unwrap()
 }
 
-/// What a receiver answers to a list of two files of a byte, and how it ended where it did.
+/// The receiver's answer to a list of two one-byte files, and its result if it has ended.
 async fn answer_to(inbox: &Path, paths: [&str; 2]) -> (Message, Option<unstick::Result<transfer::Tally>>) {
     let invitation = invitation().await;
     let ticket = invitation.ticket().clone();
@@ -108,7 +108,7 @@ async fn names_that_differ_in_capitals_are_refused_where_they_are_one() {
     let inbox = tempfile::tempdir().unwrap();
     let (answer, _) = answer_to(inbox.path(), ["note", "NOTE"]).await;
     assert!(matches!(answer, Message::Want { .. }), "two files here: {answer:?}");
-    // As it looks where capitals are small letters: the receiver's own directory is there under both.
+    // Makes the file system look as if it ignored case: the receiver's own directory exists under both names.
     std::fs::create_dir(inbox.path().join(".UNSTICK")).unwrap();
     let (answer, _) = answer_to(inbox.path(), ["note", "NOTE"]).await;
     assert!(matches!(answer, Message::Refused { .. }), "{answer:?}");
@@ -130,7 +130,7 @@ async fn strangers_wait_and_end_nothing() {
         let answer = Message::decode(wrong.recv().await.unwrap().unwrap()).unwrap();
         assert!(matches!(answer, Message::Refused { .. }), "{answer:?}");
         assert!(begun.elapsed() >= limits::SECRET_PAUSE, "{:?}", begun.elapsed());
-        // Those that say nothing make room for those that do.
+        // The silent clients are dropped to make room.
         let mut silent = Vec::new();
         for _ in 0..limits::TRANSFER_GUESTS + 1 {
             silent.push(stranger(&ticket).await);
