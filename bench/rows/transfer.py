@@ -1,4 +1,4 @@
-"""Files: `send` and `receive` against programs that people use for them."""
+"""File transfers: `send` and `receive` beside the programs that people use."""
 
 import atexit
 import os
@@ -51,7 +51,7 @@ def workplace(bench, in_memory=True):
 
 
 def source(bench, size):
-    """A file of random bytes, made once in a run."""
+    """Return the path of a file of random bytes, which is made once in a run."""
     path = Path(bench.memory or bench.home / "target") / f"unstick-bench-{size}-{os.getpid()}"
     if not path.exists():
         atexit.register(path.unlink)
@@ -62,7 +62,7 @@ def source(bench, size):
 
 
 class Receiver:
-    """`unstick receive`, and the ticket that it prints."""
+    """A running `unstick receive`, and the ticket that it prints."""
 
     def __init__(self, bench, work, into):
         command = [bench.built["unstick"], "receive", str(into)]
@@ -94,7 +94,7 @@ def sends(bench, work, paths, ticket):
 
 
 def transfer(bench, work, paths):
-    """Seconds of a whole transfer."""
+    """Run a whole transfer, and return how many seconds it took."""
     receiver = Receiver(bench, work, work / "in")
     begun = time.monotonic()
     sends(bench, work, paths, receiver.ticket)
@@ -114,7 +114,7 @@ def encrypted(bench):
 
 @contextmanager
 def rsync_daemon(work):
-    """An rsync daemon that takes files into `in`, and its port."""
+    """Run an rsync daemon that receives files into `in`, and yield its port."""
     (work / "in").mkdir()
     owner = f"uid = {os.getuid()}\ngid = {os.getgid()}\n" if os.getuid() == 0 else ""
     config = work / "rsyncd.conf"
@@ -126,7 +126,7 @@ def rsync_daemon(work):
                 yield port_of(daemon)
                 return
             except RuntimeError:
-                continue  # somebody else has the port
+                continue  # another program has the port
 
 
 def rsync(bench):
@@ -138,7 +138,7 @@ def rsync(bench):
 
 
 def wormhole(bench):
-    """With a mailbox server of its own; no transit relay."""
+    """Use a mailbox server of this run, and no transit relay."""
     home = bench.built["wormhole"]
     with workplace(bench) as work:
         command = [f"{home}/twist", "wormhole-mailbox", "--port=tcp:0:interface=127.0.0.1", f"--channel-db={work}/db", f"--usage-db={work}/usage"]
@@ -187,7 +187,7 @@ def unverified(listen, connect):
 
 
 def planted(work, count, size):
-    """Small files, a thousand a directory."""
+    """Write small files, a thousand in each directory."""
     root = work / "many"
     for number in range(count):
         folder = root / str(number // 1000)

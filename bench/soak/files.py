@@ -1,16 +1,16 @@
-"""Long runs of `send` and `receive`, for ./soak files: each part has a bar, prints its figures and fails where it does not meet it.
+"""Long runs of `send` and `receive`, for ./soak files. Each part prints its figures, and fails if it does not meet its bar.
 
     ./soak files                 every part
-    ./soak files kills [N]       kill -9 of either side at N random points (200): the same commands complete
-    ./soak files cuts [N]        N connections (200) that are reset, closed or altered at random places: the same command completes
-    ./soak files full            a full disk, by bytes and by numbers of files: the error names a file, and the same command completes
+    ./soak files kills [N]       kill -9 of either side at N random moments (200): the same commands complete
+    ./soak files cuts [N]        reset, close or alter N connections (200) at random places: the same command completes
+    ./soak files full            a disk that runs out of bytes or of inodes: the error names a file, and the same command completes
     ./soak files many [N]        N small files (100,000): identical, and under 64 MiB of memory on each side
-    ./soak files sparse [GIB]    one sparse file of so many GiB (20): the first byte leaves within a second, and it comes whole
-    ./soak files names           names with line feeds, invalid UTF-8, 255 bytes, right-to-left marks and dashes in front
-    ./soak files hosts           two hosts in network namespaces: either side listens, over IPv4 and over IPv6 alone
+    ./soak files sparse [GIB]    one sparse file of GIB GiB (20): its first byte arrives within a second, and all of it arrives
+    ./soak files names           names with line feeds, invalid UTF-8, 255 bytes, right-to-left marks and leading dashes
+    ./soak files hosts           two hosts in network namespaces: either side listens, over both IP versions and over IPv6 alone
     ./soak files clock           a receiver whose clock jumps by a year (faketime): the same command completes
 
-Not here: short versions of these, which are tests of the program (`transfer_cuts`, `transfer_disks`).
+Not here: short versions of these parts. They are tests of the program (`transfer_cuts`, `transfer_disks`).
 """
 
 import base64
@@ -30,17 +30,17 @@ from pathlib import Path
 
 UNSTICK = os.environ.get("UNSTICK", "target/release/unstick")
 
-# No run of a part may hang for longer than this, in seconds.
+# How long to wait for one program, in seconds, before the part fails.
 PATIENCE = 600
 
 MIB = 1 << 20
 
-# The bar of memory on each side.
+# The bar for resident memory on each side.
 RESIDENT = 64 * MIB
 
 
 class Missed(Exception):
-    """A bar that is not met."""
+    """A part did not meet its bar."""
 
 
 def expect(holds, story):
@@ -49,7 +49,7 @@ def expect(holds, story):
 
 
 class Side:
-    """`send` or `receive`, with what it prints."""
+    """A running `send` or `receive`, and its output."""
 
     def __init__(self, work, words, prefix=()):
         self.errors = tempfile.TemporaryFile(dir=work)
@@ -84,7 +84,7 @@ class Side:
             raise Missed(f"it does not end: {self.said()}") from None
 
     def peak(self):
-        """Waits for its end: its exit status, and the most memory that it held."""
+        """Wait for the end; return the exit status and the peak of resident memory."""
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         return self.process.returncode, usage.ru_maxrss * 1024
@@ -97,7 +97,7 @@ class Side:
 
 @contextmanager
 def workplace():
-    """A directory with `source` and `inbox` in it, on the disk."""
+    """Make a directory on the disk, with `source` and `inbox` in it."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("SOAK_DIR")) as folder:
         work = Path(folder)
         (work / "source").mkdir()
@@ -106,7 +106,7 @@ def workplace():
 
 
 def plant(root, chance, large=48):
-    """Files of every size."""
+    """Write files of every size."""
     (root / "deep/er/empty").mkdir(parents=True)
     (root / "small").mkdir()
     (root / "large").write_bytes(chance.randbytes(large * MIB + 4321))
@@ -117,7 +117,7 @@ def plant(root, chance, large=48):
 
 
 def tree(root):
-    """Everything below a directory: hashes by path."""
+    """Return the hash of every file below a directory, by path; None for a directory."""
     found = {}
     for folder, folders, files in os.walk(os.fsencode(root)):
         for name in folders:
@@ -142,7 +142,7 @@ def size(root):
             try:
                 total += os.stat(os.path.join(folder, name)).st_size
             except OSError:
-                pass  # it has just got another name
+                pass  # it has just been renamed
     return total
 
 
@@ -151,7 +151,7 @@ def inside(source):
 
 
 def kills(count=200):
-    """Ends either side in turn, each time when some more has come, and starts the same command again."""
+    """Kill the two sides in turn, each time after more bytes have arrived, and start the same command again."""
     chance, killed, transfers = random.Random(1), 0, 0
     while killed < count:
         with workplace() as work:
@@ -178,7 +178,7 @@ def kills(count=200):
                     receiver = Side(work, receive)
             code = receiver.code()
             expect(code == 0, f"the receiver ended with {code}: {receiver.said()}")
-            # A sender that was killed behind the last word cannot know: the same commands say so to both.
+            # A sender killed after its last message cannot know that the transfer is complete, and would wait for a receiver.
             if turn < 19 and not sender.ended():
                 sender.kill()
             else:
@@ -200,7 +200,7 @@ def bridge(work, port, fault):
 
 
 def cuts(count=200):
-    """Connections that are reset, closed or altered at a random place; then one that is not."""
+    """Reset, close or alter connections at random places; then make one without a fault."""
     chance, cut, transfers = random.Random(2), 0, 0
     while cut < count:
         with workplace() as work:
@@ -223,7 +223,7 @@ def cuts(count=200):
                 middle.kill()
                 cut += 1
                 if receiver.ended():
-                    break  # everything had come, whatever became of the connection
+                    break  # everything had arrived before the fault
             if receiver.ended():
                 expect(receiver.code() == 0, f"{fault} ended the receiver: {receiver.said()}")
                 same(work)
@@ -236,7 +236,7 @@ def cuts(count=200):
 
 
 def listening(pid):
-    """The port on which a process listens."""
+    """Return the port on which a process listens."""
     inodes = set()
     for entry in os.scandir(f"/proc/{pid}/fd"):
         try:
@@ -252,7 +252,7 @@ def listening(pid):
 
 
 def readdressed(ticket, port):
-    """The same ticket for another port of this machine."""
+    """Return the same ticket with another port of this machine."""
     digits = ticket.removeprefix("ust1_")
     fixed = base64.urlsafe_b64decode(digits + "=" * (-len(digits) % 4))[:48]
     payload = fixed + f"127.0.0.1:{port}".encode()
@@ -267,7 +267,7 @@ CHUNK_START, CHUNK_END, ROOT = 1, 2, 8
 
 
 def blake3(text):
-    """The BLAKE3 hash of up to 1,024 bytes: one chunk."""
+    """Return the BLAKE3 hash of one chunk: at most 1,024 bytes."""
     chain, blocks = IV, [text[at : at + 64] for at in range(0, len(text), 64)]
     for number, block in enumerate(blocks):
         last = number == len(blocks) - 1
@@ -303,7 +303,7 @@ def namespace(work, script, *words):
 
 
 def full(_=None):
-    """A disk that has no room: for bytes, then for files."""
+    """Fill the disk: first with bytes, then with files."""
     for limit, roomy in (("size=20m", "size=200m"), ("nr_inodes=40", "nr_inodes=10000")):
         with workplace() as work:
             plant(work / "source", random.Random(3))
@@ -326,7 +326,7 @@ def full(_=None):
 
 
 def transfer(work):
-    """One whole transfer. Seconds, and the peaks of memory of receiver and sender."""
+    """Run a whole transfer. Return the seconds it took, and the peaks of resident memory of receiver and sender."""
     receiver = Side(work, ["receive", work / "inbox"])
     ticket = receiver.ticket()
     begun = time.monotonic()
@@ -338,7 +338,7 @@ def transfer(work):
 
 
 def many(count=100_000):
-    """Small files, with memory measured."""
+    """Send small files, and measure memory."""
     with workplace() as work:
         chance = random.Random(4)
         for number in range(count):
@@ -354,7 +354,7 @@ def many(count=100_000):
 
 
 def sparse(gib=20):
-    """A file with a byte at either end and nothing in between."""
+    """Send a file with a few bytes at either end and a hole in between."""
     with workplace() as work:
         path = work / "source/huge"
         with open(path, "wb") as file:
@@ -390,7 +390,7 @@ NAMES = [
 
 
 def names(_=None):
-    """Files and directories of every odd name."""
+    """Send files and directories with odd names."""
     with workplace() as work:
         root = os.fsencode(work / "source")
         for name in NAMES:
@@ -405,7 +405,7 @@ def names(_=None):
 
 
 def hosts(_=None):
-    """Two hosts: a pair of network interfaces in two namespaces of this run's own, in a namespace that may make them."""
+    """Connect two hosts: a pair of network interfaces in two namespaces, inside a user namespace that may create them."""
     inner = f'exec "{sys.executable}" "{os.path.abspath(__file__)}" between-hosts'
     done = subprocess.run(["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-euc", inner], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE)  # fmt: skip
@@ -414,7 +414,7 @@ def hosts(_=None):
 
 
 def between_hosts():
-    """Inside the namespace of `hosts`."""
+    """Run inside the namespace of `hosts`."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     far = subprocess.Popen(["unshare", "--net", "sleep", "1000"])
     try:
@@ -453,7 +453,7 @@ def between_hosts():
 
 
 def clock(_=None):
-    """Every start of the receiver is at another time: a year ahead, a year back, and a clock that runs 50 times too fast."""
+    """Start the receiver at other times: a year ahead, a year back, and with a clock that runs 50 times too fast."""
     faketime = shutil.which("faketime")
     expect(faketime, "this part needs faketime: apt-get install faketime")
     with workplace() as work:
@@ -467,7 +467,7 @@ def clock(_=None):
             while size(work / "inbox") < total * (turn + 1) / 5 and not receiver.ended():
                 expect(time.monotonic() < begun + 120, f"{jump}: it does not go on: {receiver.said()} {sender.said()}")
                 time.sleep(0.001)
-            # faketime starts it as its child.
+            # faketime runs the receiver as its child, so both are killed.
             if not receiver.ended():
                 subprocess.run(["kill", "-9", *children(receiver.process.pid), str(receiver.process.pid)], check=False)
                 receiver.process.wait()
