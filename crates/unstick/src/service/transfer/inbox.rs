@@ -326,7 +326,7 @@ impl Inbox {
         Ok(Arc::new(dir))
     }
 
-    /// Opens a directory below this one. The empty path means this directory. It follows no link, because whoever can
+    /// Opens a directory below this one. The empty path means this directory. It follows no link, because anyone who can
     /// create a link would choose where other people's files go. It keeps the last handle, because files of one
     /// directory come one after the other.
     pub(super) fn directory(&self, path: &[u8]) -> io::Result<Arc<Dir>> {
