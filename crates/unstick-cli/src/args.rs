@@ -235,8 +235,8 @@ pub struct Ask {
 /// `send`.
 #[derive(Debug, Args)]
 pub struct Send {
-    /// The files and directories to send, each under the last part of its path; - is standard input, whose end ends the file and
-    /// which cannot be continued after a cut
+    /// The files and directories to send, each under the last component of its path. - sends standard input up to its end; this
+    /// cannot continue after a cut
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<std::path::PathBuf>,
     /// Connect to `unstick receive` with the TICKET that it prints; - reads it from standard input, env from UNSTICK_TICKET. With
@@ -246,8 +246,8 @@ pub struct Send {
     /// Send standard input as a file of this name [default: stdin]
     #[arg(long, value_name = "NAME")]
     pub name: Option<std::ffi::OsString>,
-    /// Leave out files and directories that match GLOB (repeatable): *.o is any name, photos/*.raw a path below a directory that is
-    /// sent, ** goes across directories
+    /// Leave out files and directories that match GLOB (repeatable): *.o matches a name in any directory, photos/*.raw a path as the
+    /// receiver gets it, ** any number of directories
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<std::ffi::OsString>,
     /// Skip symbolic links, keep them as links, or follow them and send what they point to: skip, keep or follow [default: skip]
@@ -261,22 +261,22 @@ pub struct Send {
 /// `receive`.
 #[derive(Debug, Args)]
 pub struct Receive {
-    /// The directory that files go to; it is made if it is missing. - writes one file to standard output, each MiB once it is
-    /// proven [default: .]
+    /// The directory to put files into; created if it is missing. - writes one file to standard output, each MiB once it is
+    /// verified [default: .]
     #[arg(value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     pub directory: Option<std::path::PathBuf>,
     /// Connect to `unstick send` with the TICKET that it prints; - reads it from standard input, env from UNSTICK_TICKET. With
     /// --plain, to the address HOST:PORT, PORT or unix:PATH [default: wait, and print a ticket]
     #[arg(long, value_name = "TICKET")]
     pub from: Option<String>,
-    /// Read again what is there of a file that was cut, before it is continued
+    /// Verify again what earlier connections have received, before continuing
     #[arg(long)]
     pub verify: bool,
     /// With --plain, ask the server for the file NAME (repeatable) [default: its only file]
     #[arg(long, value_name = "NAME")]
     pub get: Vec<String>,
-    /// Replace another file of the same name: never, ask (at a terminal), newer (if the sender's was modified later) or always
-    /// [default: never]. One with the same content counts as received
+    /// Replace an existing file of the same name: never, ask (at a terminal), newer (if the sender's file was modified later) or
+    /// always [default: never]. A file with the same content counts as received
     #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true)]
     pub overwrite: Option<OverwriteArg>,
     /// How.

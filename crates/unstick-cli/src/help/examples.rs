@@ -48,7 +48,7 @@ const ASK: &[Example] = &[
 const SEND: &[Example] = &[
     ("unstick send report.pdf photos/ --to TICKET", "to `unstick receive`, which prints the ticket"),
     ("unstick send report.pdf photos/", "wait, and print a ticket for `unstick receive --from`"),
-    ("tar c . | unstick send - --name backup.tar --to TICKET", "standard input, proven all the same"),
+    ("tar c . | unstick send - --name backup.tar --to TICKET", "send standard input, also verified by its hash"),
     ("unstick send report.pdf --to 127.0.0.1:7000 --plain", "upload to a script"),
     ("unstick send *.csv --plain :7000", "offer files to scripts that ask for them by name"),
 ];
@@ -57,7 +57,7 @@ const RECEIVE: &[Example] = &[
     ("unstick receive ~/inbox", "wait, and print a ticket for `unstick send --to`"),
     ("unstick receive --from TICKET ~/inbox", "from `unstick send`, which prints the ticket"),
     ("unstick receive - --from TICKET | tar x", "one file, to standard output"),
-    ("unstick receive --plain :7000 ~/inbox", "take files from scripts on this machine"),
+    ("unstick receive --plain :7000 ~/inbox", "receive files from scripts on this machine"),
     ("unstick receive . --get report.pdf --from HOST:7000 --plain", "fetch a file from a script"),
 ];
 
