@@ -82,7 +82,7 @@ impl TransferArgs {
         match (waits, server) {
             (Some(_), Some(_)) => {
                 Err(Error::usage(format!("--plain ADDRESS waits for clients, and {option} connects to a server"))
-                    .with_hint(format!("put --plain last where it connects: {option} ADDRESS --plain")))
+                    .with_hint(format!("to connect, put --plain last: {option} ADDRESS --plain")))
             }
             (Some(_), None) if self.retry.is_some() => {
                 Err(Error::usage(format!("--retry is for connecting, with {option} ADDRESS")))

@@ -182,7 +182,7 @@ fn a_header_that_lies_leaves_nothing_behind() {
         (json!({ "name": "/tmp/a", "size": 3 }).to_string(), "absolute"),
         (json!({ "name": "a/../../b", "size": 3 }).to_string(), "another directory"),
         (json!({ "name": "a", "size": 3, "sha256": "x" }).to_string(), "64 hexadecimal digits"),
-        (json!({ "name": "a", "size": 3, "sha256": zeros }).to_string(), "its bytes are ba7816bf"),
+        (json!({ "name": "a", "size": 3, "sha256": zeros }).to_string(), "its SHA-256 is ba7816bf"),
         (json!({ "name": "a", "size": 2 }).to_string(), "more than the 2 bytes"),
         (json!({ "name": "a", "size": 1_u64 << 59 }).to_string(), "do not fit"),
         (json!({ "name": "taken", "size": 3 }).to_string(), "another file of this name"),
@@ -377,7 +377,7 @@ fn a_source_that_changes_while_it_is_sent_is_not_received() {
     let mut came = Vec::new();
     let _ = stream.read_to_end(&mut came);
     assert!((came.len() as u64) < header["size"].as_u64().unwrap(), "the last bytes are not sent");
-    sender.error_line_with("it has changed while it was sent");
+    sender.error_line_with("it changed while it was sent");
     assert_eq!(names(inbox.path()), [""; 0]);
 }
 

@@ -208,9 +208,9 @@ fn a_person_is_asked_once_about_each_file() {
     let ticket = ticket(&mut sender);
     let arguments = ["receive", "--from", &ticket, inbox.path().to_str().unwrap(), "--overwrite", "ask"];
     let mut terminal = Terminal::unstick(&arguments, 120);
-    terminal.shows("replace a, 3 bytes, by the sender's, 6 bytes?");
+    terminal.shows("replace a (3 bytes) with the sender's file (6 bytes)?");
     terminal.types("yes\r");
-    terminal.shows("replace b, 3 bytes, by the sender's, 6 bytes?");
+    terminal.shows("replace b (3 bytes) with the sender's file (6 bytes)?");
     terminal.types("\r");
     assert_eq!((terminal.code(), sender.code()), (1, 1));
     let found = ["a", "b"].map(|name| fs::read_to_string(inbox.path().join(name)).unwrap());
@@ -322,7 +322,7 @@ fn complaints_about_a_receiver_that_is_not_there_are_merged() {
     assert_eq!((sender.code(), receiver.code()), (0, 0), "{} {}", sender.errors(), receiver.errors());
     let errors = sender.errors();
     assert!(errors.matches("waiting for another connection").count() <= 1, "{errors}");
-    assert!(errors.contains("more in vain"), "{errors}");
+    assert!(errors.contains("more failed attempt"), "{errors}");
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl Manifest {
         let mut sorted: Vec<u32> = (0..self.entries.len() as u32).collect();
         sorted.sort_unstable_by(|one, other| path_of(*one).cmp(path_of(*other)));
         if let Some(pair) = sorted.windows(2).find(|pair| path_of(pair[0]) == path_of(pair[1])) {
-            return Err(about(path_of(pair[0]), "is there twice"));
+            return Err(about(path_of(pair[0]), "is in the list twice"));
         }
         for path in sorted.iter().map(|number| path_of(*number)) {
             let parents = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
@@ -145,7 +145,7 @@ impl Manifest {
             paths.sort_unstable();
             if let Some(pair) = paths.windows(2).find(|pair| pair[0].0 == pair[1].0) {
                 let path = &self.entries[pair[1].1 as usize].path;
-                return Err(about(path, "is another only in capitals, which are one here"));
+                return Err(about(path, "differs from another only in case, which the receiver's file system ignores"));
             }
         }
         Ok(())
@@ -192,7 +192,7 @@ fn check_path(path: &[u8], naming: Naming) -> Result<(), &'static str> {
         depth += 1;
         check_name(name, naming)?;
         if depth == 1 && name.eq_ignore_ascii_case(RESERVED.as_bytes()) {
-            return Err("is where the receiver keeps what is not complete");
+            return Err("is where the receiver keeps incomplete files");
         }
     }
     if depth > MAX_TRANSFER_DEPTH { Err("is over 128 directories deep") } else { Ok(()) }

@@ -161,7 +161,7 @@ impl Receiver {
         let entry = self.entry(file)?;
         let fits = from == 0 || (entry.kind == Kind::File && from < entry.size);
         if !entry.has_content() || !from.is_multiple_of(SUBTREE) || !fits || tree.len() != tree_values(from / SUBTREE) {
-            return Err(Violation::new("an entry cannot be wanted so"));
+            return Err(Violation::new("an entry cannot be requested in this way"));
         }
         // `Proving`: the file was compared, and its content turned out to be different.
         self.step(file, &[State::Open, State::Proving], State::Coming { next: from, checked: from / SUBTREE })?;

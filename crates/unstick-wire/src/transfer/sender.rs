@@ -135,7 +135,7 @@ impl Sender {
                 let fits = from == 0 || (entry.kind == Kind::File && from < entry.size);
                 let whole = from.is_multiple_of(SUBTREE) && tree.len() == tree_values(from / SUBTREE);
                 if !entry.has_content() || !fits || !whole {
-                    return Err(Violation::new("an entry cannot be wanted so"));
+                    return Err(Violation::new("an entry cannot be requested in this way"));
                 }
                 self.step(file, &[State::Listed, State::Sent], State::Sending)?;
                 Ok(Request::Send { file, from, tree })

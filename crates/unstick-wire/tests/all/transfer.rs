@@ -133,8 +133,8 @@ fn a_path_that_leaves_the_directory_is_refused() {
         ("a/", "has an empty component"),
         ("a\0b", "has a zero byte"),
         (&deep, "is over 128 directories deep"),
-        (RESERVED, "is where the receiver keeps what is not complete"),
-        (".UNSTICK/x", "is where the receiver keeps what is not complete"),
+        (RESERVED, "is where the receiver keeps incomplete files"),
+        (".UNSTICK/x", "is where the receiver keeps incomplete files"),
     ] {
         let error = told(&[file("fine", 1), file(path, 1)]).unwrap_err().to_string();
         assert!(error.contains(why), "{path:?}: {error}");
@@ -159,7 +159,7 @@ fn windows_takes_some_names_for_devices_and_drives() {
 #[test]
 fn a_path_is_there_once_and_nothing_lies_below_a_file() {
     let twice = told(&[file("a", 1), file("b", 1), file("a", 2)]).unwrap_err().to_string();
-    assert_eq!(twice, "the path \"a\" is there twice");
+    assert_eq!(twice, "the path \"a\" is in the list twice");
     let below = told(&[file("a/b/c", 1), file("a!", 1), file("a", 1)]).unwrap_err().to_string();
     assert_eq!(below, "the path \"a/b/c\" lies below a file");
     assert!(told(&[directory("a"), file("a/b", 1), file("c/d", 1)]).is_ok());

@@ -41,7 +41,7 @@ pub(super) async fn send(args: args::Send) -> Result<Status> {
             sanitize::line(&name.to_string_lossy())
         ));
     } else if args.name.is_some() {
-        return Err(Error::usage("--name is the name of standard input, which - sends"));
+        return Err(Error::usage("--name is the name of standard input: give - as a FILE, too"));
     }
     let files = listing.list(&roots)?;
     tell_left_out(&files);
@@ -78,7 +78,7 @@ fn tell_left_out(files: &Outgoing) {
             more => format!(" and {more} more"),
         };
         output::notice(&format!(
-            "{}{more}: not sent, neither files nor directories (--links keep or follow sends links)",
+            "not sent: {}{more}; only files and directories are sent (--links keep or follow sends links, too)",
             names.join(", ")
         ));
     }
@@ -140,7 +140,7 @@ async fn run(
 ) -> Result<Status> {
     let mut options = args.options();
     if args.listen.is_some() && ticket.is_some() {
-        return Err(Error::usage("--listen is for waiting, and a ticket is for connecting: one of the two"));
+        return Err(Error::usage("--listen waits for the other side, and a ticket connects to it: use one of them"));
     }
     if args.proxy.proxy.is_some() {
         options.proxy = match ticket {

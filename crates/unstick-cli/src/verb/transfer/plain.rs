@@ -19,7 +19,7 @@ fn check(args: &args::Send) -> Result<()> {
     let name = match args {
         args if args.name.is_some() || args.files.iter().any(|file| file.as_os_str() == "-") => {
             return Err(Error::usage(
-                "the plain protocol names the size before the bytes: it cannot send standard input",
+                "the plain protocol sends the size before the bytes, so it cannot send standard input",
             ));
         }
         args if !args.exclude.is_empty() => "--exclude",
@@ -81,11 +81,11 @@ pub(super) async fn receive(args: args::Receive) -> Result<Status> {
     check_options(&args.transfer)?;
     if args.directory.as_ref().is_some_and(|directory| directory.as_os_str() == "-") {
         return Err(Error::usage(
-            "the plain protocol proves a file once all has come: it does not write to standard output",
+            "the plain protocol verifies a file at its end, so it does not write to standard output",
         ));
     }
     if matches!(args.overwrite, Some(OverwriteArg::Ask | OverwriteArg::Newer)) {
-        return Err(Error::usage("with the plain protocol --overwrite is never or always"));
+        return Err(Error::usage("the plain protocol allows only --overwrite never or --overwrite always"));
     }
     let report = Report::new(&args.transfer);
     let end = args.transfer.end("--from", args.from.as_deref())?;

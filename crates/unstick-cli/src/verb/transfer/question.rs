@@ -47,7 +47,7 @@ impl Question {
         }
         let (name, there, size) =
             (sanitize::line_of_bytes(&entry.path), quantity::size(there), quantity::size(entry.size));
-        output::plain(&format!("replace {name}, {there}, by the sender's, {size}? yes, no, all or none [no]"));
+        output::plain(&format!("replace {name} ({there}) with the sender's file ({size})? yes, no, all or none [no]"));
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
         let answer = match line.trim() {

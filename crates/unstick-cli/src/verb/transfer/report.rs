@@ -17,6 +17,7 @@ use unstick::wire::transfer as wire;
 use unstick::{Error, Result};
 
 use super::progress::{self, Audience, Progress, Step};
+use crate::count::Count;
 use crate::json_lines;
 use crate::options::transfer::TransferArgs;
 use crate::unpoisoned::unpoisoned;
@@ -69,7 +70,7 @@ impl Losses {
     /// Resets the count after a success. Returns the notice to print, if some losses are not reported yet.
     fn over(&mut self) -> Option<String> {
         let more = std::mem::take(self).more;
-        (more > 0).then(|| format!("connected, after {more} more in vain"))
+        (more > 0).then(|| format!("connected, after {}", Count(more, "more failed attempt")))
     }
 }
 
@@ -348,6 +349,6 @@ mod tests {
         assert_eq!(losses.lost("refused", after(62)), None);
         assert_eq!(losses.lost("reset", after(63)), told("and 1 more; reset"));
         assert_eq!(losses.lost("reset", after(64)), None);
-        assert_eq!(losses.over(), Some("connected, after 1 more in vain".to_owned()));
+        assert_eq!(losses.over(), Some("connected, after 1 more failed attempt".to_owned()));
     }
 }

@@ -52,7 +52,7 @@ impl Conversation {
             let text = Bytes::from_static(b"the ticket is not for this transfer");
             conversation.send(&Message::Refused { reason: Reason::Other, text }).await?;
             conversation.finish().await;
-            return Err(Error::handshake("a client without this transfer's secret"));
+            return Err(Error::handshake("a client did not have this transfer's secret"));
         }
         conversation.send(&Message::Hello(Hello { version: VERSION, side, secret: [0; 16] })).await?;
         Ok(conversation)

@@ -30,7 +30,7 @@ impl Credentials {
                     let secret = field("secret:").and_then(|hex| HEXLOWER.decode(hex.as_bytes()).ok());
                     let secret = secret.and_then(|secret| secret.try_into().ok());
                     let port = field("port:").and_then(|port| port.parse().ok());
-                    let wrong = || Error::other(format!("{}: it is not what a transfer keeps there", path.display()));
+                    let wrong = || Error::other(format!("{}: not the state file of a transfer", path.display()));
                     let (secret, identity) = (secret.ok_or_else(wrong)?, Identity::from_files(path, path)?);
                     return Ok(Self { identity, pem: text, secret, port, path: Some(path.to_owned()) });
                 }
@@ -40,7 +40,7 @@ impl Credentials {
         }
         let (identity, pem) = Identity::self_signed_pem(&[])?;
         let mut secret = [0; 16];
-        SystemRandom::new().fill(&mut secret).map_err(|_| Error::other("the system has no randomness"))?;
+        SystemRandom::new().fill(&mut secret).map_err(|_| Error::other("the system's random generator failed"))?;
         Ok(Self { identity, pem, secret, port: None, path: path.map(Path::to_owned) })
     }
 

@@ -34,7 +34,7 @@ pub(super) async fn run(mut talk: Conversation, hello: bool, observer: &Observer
     if !hello {
         // A sender that has connected would reconnect for ever, so it is refused. A sender that listens just goes on
         // waiting.
-        let text = Bytes::from_static(b"it only looked at what would come");
+        let text = Bytes::from_static(b"it wanted only to see the list");
         talk.send(&Message::Refused { reason: Reason::Other, text }).await?;
     }
     talk.finish().await;

@@ -126,7 +126,7 @@ async fn open(at: &str, framings: &Framings, options: &Options) -> Result<Link> 
             crate::link::connect(&address, Some(framings), options).await
         }
         address if can_carry(&address) => tunnel::connect(&address, framings, options).await,
-        _ => Err(Error::usage("the ticket has an address of a kind that no ticket has")),
+        _ => Err(Error::usage("the ticket has an address of a kind that tickets may not have")),
     }
 }
 
@@ -183,7 +183,7 @@ impl Invitation {
                 let listener = crate::link::listen(at, Some(&tunnel::framings()?), &options).await?;
                 (listener, Some(Arc::new(options)))
             }
-            at => return Err(Error::usage(format!("{at}: no files can be sent through that"))),
+            at => return Err(Error::usage(format!("{at}: a transfer cannot use this kind of address"))),
         };
         let addresses = match inside {
             None => {

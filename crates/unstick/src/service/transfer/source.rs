@@ -118,6 +118,6 @@ impl Source {
     }
 
     fn changed(&self) -> io::Error {
-        io::Error::other("it has changed while it was sent")
+        io::Error::other("it changed while it was sent")
     }
 }

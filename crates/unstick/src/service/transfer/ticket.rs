@@ -71,7 +71,7 @@ impl FromStr for Ticket {
             return Err(wrong("is too long"));
         }
         let payload =
-            BASE64URL_NOPAD.decode(digits.as_bytes()).map_err(|_| wrong("is cut, or has other characters"))?;
+            BASE64URL_NOPAD.decode(digits.as_bytes()).map_err(|_| wrong("is cut, or has an invalid character"))?;
         let end = payload.len().checked_sub(CHECK).filter(|end| *end > FIXED).ok_or_else(|| wrong("is cut"))?;
         let (payload, check) = payload.split_at(end);
         if blake3::hash(payload).as_bytes()[..CHECK] != *check {

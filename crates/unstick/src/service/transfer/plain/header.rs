@@ -108,7 +108,7 @@ mod tests {
             (r#"{"name":"../a","size":1}"#, "another directory"),
             (r#"{"name":"/a","size":1}"#, "absolute"),
             (r#"{"name":"a\u0000","size":1}"#, "zero byte"),
-            (r#"{"name":".unstick/a","size":1}"#, "not complete"),
+            (r#"{"name":".unstick/a","size":1}"#, "incomplete files"),
             (r#"{"name":"","size":1}"#, "empty"),
         ] {
             let error = Header::parse(header.as_bytes()).unwrap_err();

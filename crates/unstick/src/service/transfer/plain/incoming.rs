@@ -177,7 +177,7 @@ fn check(inbox: &Inbox, header: &Header) -> Result<()> {
 fn settle(inbox: &Inbox, header: &Header, part: Part, sha256: [u8; 32]) -> Result<Received, Refused> {
     if header.sha256.is_some_and(|said| said != sha256) {
         let said = HEXLOWER.encode(&header.sha256.unwrap_or_default());
-        let what = format!("{}: its bytes are {}, and its header says {said}", header.name, HEXLOWER.encode(&sha256));
+        let what = format!("{}: its SHA-256 is {}, but its header says {said}", header.name, HEXLOWER.encode(&sha256));
         return Err(Refused::behind(Some(sha256), Error::mismatch(what)));
     }
     let failed = |why: &str| Refused::behind(None, Error::other(format!("{}: {why}", header.name)));

@@ -32,7 +32,7 @@ pub(super) async fn send(link: Link, source: Source, stall: Duration, moved: Pro
     let (sha256, answer) = exchange(&sender, &mut receiver, source, stall, moved).await?;
     let Some(sha256) = sha256 else {
         // The receiver answered before it had all bytes.
-        let refusal = answer.refusal.unwrap_or_else(|| "it answered before it had all".into());
+        let refusal = answer.refusal.unwrap_or_else(|| "it answered before it had all bytes".into());
         return Err(Error::other(format!("{name}: the receiver refuses it: {refusal}")));
     };
     answer.prove(&name, sha256)?;
