@@ -299,7 +299,7 @@ impl Trial {
             (Some(apart), None) => (written, apart),
             (None, Some(together)) => (joined, together),
             (None, None) => {
-                let advice = "have the server say the same each time, or leave out what it says of its load";
+                let advice = "make the server answer the same each time, or leave out answers about its load";
                 self.doubts.push(
                     format!("{disagreement}, whatever the segments are: it depends on something else; {advice}").into(),
                 );
@@ -353,7 +353,7 @@ impl Trial {
             }
             _ => {
                 self.notes.clear();
-                self.notes.push(format!("{what}; with {good} it does not: that is taken for how it should be").into());
+                self.notes.push(format!("{what}, unlike with {good}: this report takes the latter as correct").into());
                 self.stand_on(good, outcome, expectation);
                 Ok(Some(None))
             }
@@ -378,7 +378,7 @@ impl Trial {
         let (bad, (failed, _)) = bad;
         self.notes.clear();
         self.doubts.clear();
-        self.notes.push(format!("{disagreement}; what it does with {good} is taken for how it should be").into());
+        self.notes.push(format!("{disagreement}; this report takes the outcome with {good} as correct").into());
         self.stand_on(good, outcome, expectation);
         self.unsteady = false;
         let differences = self.expectation.differences(&failed);

@@ -136,11 +136,11 @@ impl Trial {
 fn unanswered(baseline: &Outcome) -> Note {
     let (what, advice) = match baseline.exchanges.first().map(|exchange| exchange.of(ServerToClient).ending) {
         Some(Ending::Open) | None => (
-            "the server did not answer, so nothing was compared: is what is sent a whole request?",
+            "the server did not answer, so nothing was compared: are the bytes sent a whole request?",
             Advice::FramingOrLongerRuns,
         ),
         _ => (
-            "the server closed without an answer, so nothing was compared: is what is sent what it takes?",
+            "the server closed without an answer, so nothing was compared: does it accept the bytes sent?",
             Advice::AllowLongerRuns,
         ),
     };

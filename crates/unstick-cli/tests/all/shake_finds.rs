@@ -141,7 +141,10 @@ fn the_server_of_pymodbus_3_6_3() {
     let pattern = "fails when the first 12 bytes of client→server arrive together with what follows.";
     assert_eq!(joined["pattern"], pattern, "{joined:#}");
     let notes = shaken.report["notes"].to_string();
-    assert!(notes.contains("without cuts the server does not answer; what it does with c2s:cut@12"), "{notes}");
+    assert!(
+        notes.contains("without cuts the server does not answer; this report takes the outcome with c2s:cut@12"),
+        "{notes}"
+    );
     shaken.accuses_in(1);
     // In two writes it answers both, until they are joined.
     let shaken = Shaken::of_server(&["--to", &to, "--send-hex", requests[0], "--send-hex", requests[1]]);

@@ -119,8 +119,8 @@ const SLOW_READER: Words = Words {
 
 const SPLIT: Words = Words {
     title: "one send read as three",
-    why: "A stream is cut wherever the way needs it: at the size of a packet, at a full buffer, in a proxy. Here unstick stands \
-        between, as a network does, and passes each piece on once the one before has been read.",
+    why: "The network may cut a stream anywhere: at the size of a packet, at a full buffer, in a proxy. Here unstick plays \
+        the network, and passes each piece on once the one before has been read.",
     acts: &[("split", "TCP: one send, delivered in three pieces")],
     python: code!("split", "py"),
     rust: code!("split", "rs"),
@@ -191,8 +191,8 @@ const LENGTH: Words = Words {
 
 const RANGE: Words = Words {
     title: "how far a 4-byte length reaches, and what happens past it",
-    why: "Four bytes count to 4,294,967,295, or half as far where one bit is a sign; what is above is cut off and reads as a \
-        smaller number. The reader then stops too early, and takes the middle of the message for the next length.",
+    why: "Four bytes count to 4,294,967,295, or half as far if one bit is a sign. A larger length loses its upper bits and \
+        reads as a smaller number. The reader then stops too early, and takes the middle of the message for the next length.",
     acts: &[
         ("fields", "TCP: lengths written into 4 bytes (big-endian), sent, and read back"),
         ("past", "TCP: a message of 4 GiB and 5 bytes, whose length reads 5"),
@@ -290,8 +290,8 @@ const LOSS: Words = Words {
 
 const COMPARE: Words = Words {
     title: "TCP and UDP side by side",
-    why: "A stream loses the boundaries and nothing else; datagrams keep them, but may be lost, and have a largest size. Which \
-        of them is faster depends on the way that the messages go: measure it there.",
+    why: "A stream loses the boundaries and nothing else; datagrams keep them, but may be lost, and have a largest size. \
+        Which of them is faster depends on the path that the messages take: measure it there.",
     acts: &[("tcp", "TCP"), ("udp", "UDP")],
     python: code!("compare", "py"),
     rust: code!("compare", "rs"),
