@@ -22,7 +22,7 @@ const BASELINES: usize = 3;
 /// Number of further runs where the baseline runs differ in places: every place that can differ should have differed.
 const VOLATILE: usize = 5;
 
-/// The least silence after an answer that ends a conversation, and what a busy machine may add to the time of a run.
+/// Minimum silence after an answer that ends a conversation, and the time that a busy machine may add to a run.
 const SETTLE: Duration = Duration::from_millis(50);
 const SETTLE_INSIDE: Duration = Duration::from_millis(1);
 const SLACK: Duration = Duration::from_millis(750);
@@ -129,7 +129,7 @@ impl Trial {
 impl Bounds {
     /// Sets the bounds from what the baseline runs have shown.
     fn learn(&mut self, outcomes: &[Outcome], expectation: &Expectation, shake: &Shake) {
-        // The first run waited for things that nobody knew yet.
+        // The first run waited without knowing what to expect.
         let later = if outcomes.len() > 1 { &outcomes[1..] } else { outcomes };
         let took = later.iter().map(|outcome| outcome.active).max().unwrap_or_default();
         let pause = outcomes.iter().map(|outcome| outcome.pause).max().unwrap_or_default();
@@ -181,7 +181,7 @@ impl Hold {
             // When its input is cut, the server may answer all the same.
             *self = Self { answer: Duration::ZERO, settle, patience: unanswered, unknown: true, ..*self };
         } else {
-            // A server that answers only after the end is not waited for before it.
+            // If a server answers only after the end, nothing waits for it before the end.
             *self = Self { answer: Duration::ZERO, settle: Duration::ZERO, patience, ..*self };
         }
     }

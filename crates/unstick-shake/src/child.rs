@@ -74,7 +74,7 @@ impl Program {
         self.group.leader.try_wait().ok().flatten().map(exit)
     }
 
-    /// Ends it, and returns the last that it printed.
+    /// Ends it, and returns the last lines that it printed.
     pub(super) async fn end(mut self) -> String {
         self.kill();
         let _ = self.group.leader.wait().await;

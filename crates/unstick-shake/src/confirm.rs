@@ -27,10 +27,10 @@ const LATE: usize = 3;
 const UNDELIVERED: usize = 64;
 const DELIVERIES: usize = 3;
 
-/// With this share in common with baseline runs, what differs may be what differs there, too.
+/// If a run has this share in common with baseline runs, it may differ in the places where they differ, too.
 const NEARLY: f64 = 0.8;
 
-/// What trying a suspect again has shown.
+/// The result of trying a suspect again.
 enum Again {
     Fails(Box<Suspect>),
     Passes,

@@ -67,8 +67,8 @@ impl Expectation {
         }
     }
 
-    /// In what an outcome is not as expected: its differences from the first conversation. Empty where it is what a
-    /// baseline run was.
+    /// The ways in which an outcome is not as expected: its differences from the first conversation. Empty if it equals the
+    /// outcome of a baseline run.
     pub(super) fn differences(&self, outcome: &Outcome) -> Vec<Difference> {
         let mut from_first = Vec::new();
         for (number, known) in self.known.iter().enumerate() {
@@ -215,7 +215,7 @@ impl Expectation {
         Some(learnt)
     }
 
-    /// How a side ended, as far as that counts.
+    /// How a side ended, as far as the settings compare it.
     fn ending(&self, side: &Side) -> Ending {
         match side.ending {
             Ending::Reset if !self.strict_end => Ending::Fin,

@@ -57,7 +57,7 @@ pub(super) async fn find(trial: &mut Trial) -> Result<()> {
         }
     }
     trial.suspects.clear();
-    // Where baseline runs fail, this is the failure that everybody meets who runs the program.
+    // If baseline runs fail, everybody who runs the program meets this failure.
     if !trial.base.edits().is_empty() {
         trial.findings.sort_by_key(|finding| !matches!(finding.failing[0].edits(), [(_, Edit::Join(..)), ..]));
     }
@@ -77,7 +77,7 @@ async fn groups(trial: &mut Trial) -> Result<Groups> {
         if pieces.iter().any(|piece| trial.tried.get(&Case::from_iter([*piece])) == Some(&true)) {
             continue;
         }
-        // Nor does one that joins a part of what fails joined.
+        // Nor does a case that joins a part of a join that fails.
         if pieces.iter().any(|piece| groups.values().flatten().any(|other| overlaps(&other.case, piece))) {
             continue;
         }
@@ -152,7 +152,7 @@ async fn shrink(trial: &mut Trial, suspect: Suspect, pieces: Vec<(Direction, Edi
     for _ in 0..SHRINKING {
         let Some(case) = shrink.next() else { break };
         if case.edits().is_empty() {
-            // That is a run without cuts. One that goes otherwise now is none of this case's doing.
+            // That is a run without cuts. If its outcome differs now, this case is not the cause.
             shrink.told(false);
             continue;
         }
@@ -210,7 +210,7 @@ fn finding(
     })
 }
 
-/// Returns the cause where what follows a message in the same read is lost, or answered late.
+/// Returns the cause if the bytes after a message in the same read are lost, or answered late.
 fn unread(trial: &Trial, kind: Kind, group: &[Suspect]) -> Option<&'static str> {
     let first = group.first()?;
     if first.differences.contains(&Difference::Withheld) {

@@ -50,7 +50,7 @@ impl<'a> Pair<'a> {
         words.join(", ")
     }
 
-    /// What the baseline is called.
+    /// The words for the baseline.
     pub(super) fn otherwise(self) -> String {
         match self.base.edits() {
             [] => "without cuts".into(),

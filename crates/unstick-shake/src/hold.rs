@@ -20,7 +20,7 @@ pub(super) struct Hold {
     pub(super) answer: Duration,
     /// The silence after the answer.
     pub(super) settle: Duration,
-    /// How long an answer that does not come is waited for.
+    /// How long to wait for an answer that does not come.
     pub(super) patience: Duration,
     /// How long an answer that never pauses may go on.
     pub(super) most: Duration,

@@ -119,7 +119,7 @@ impl AsyncWrite for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // What the service had read before it dropped the stream, it had read apart from what follows.
+        // The service read these bytes before it dropped the stream, so it read them apart from the bytes after them.
         if matches!(self.segmenter.step(), Step::Drain) {
             self.segmenter.drained(Delivery::Read);
         }

@@ -32,7 +32,7 @@ pub const CLOSE_PATIENCE: Duration = Duration::from_millis(100);
 pub const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many times `shake` tries a TLS or WebSocket handshake with a server that has completed others. A server that
-/// limits its handshakes takes the next; one that never does ends the run.
+/// limits its handshakes accepts a later try. If it never does, the run ends.
 pub const HANDSHAKE_TRIES: usize = 3;
 
 /// How long a first baseline run may take; later ones may take a multiple of its time.

@@ -29,7 +29,7 @@ pub(super) struct Queue {
 }
 
 impl Local {
-    /// Finds the end that this socket is.
+    /// Names this socket by its inode number, as the kernel's table does.
     pub(super) fn of(table: Option<&Arc<Table>>, socket: impl AsFd) -> io::Result<Self> {
         let number = rustix::fs::fstat(socket)?.st_ino;
         // The table holds these numbers in 32 bits.

@@ -1,4 +1,4 @@
-//! Where an outcome stops being what is expected, beside a run that is as expected.
+//! The places where an outcome begins to differ from an expected run.
 
 use unstick_wire::shake::Direction;
 

@@ -1,4 +1,4 @@
-//! A sentence about a run, with what a caller can change about it.
+//! A sentence about a run, and advice on what the caller can change.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use unstick::Advice;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Note {
-    /// What is known.
+    /// The sentence.
     pub text: String,
-    /// What to change, where that is known. It is not part of the text.
+    /// What to change, if that is known. It is not part of the text.
     pub advice: Option<Advice>,
 }
 

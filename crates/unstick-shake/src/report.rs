@@ -46,7 +46,7 @@ pub struct Finding {
     pub base: Case,
     /// The smallest case that shows it, together with the edits that every run had.
     pub smallest: Case,
-    /// In what the outcome differs.
+    /// The ways in which the outcome differs.
     pub differences: Vec<Difference>,
     /// When it fails, in words.
     pub pattern: String,
@@ -274,7 +274,7 @@ fn last_words(text: &mut String, who: &str, said: &str) {
     const LINES: usize = 3;
     /// Number of columns of a line that are shown.
     const SAID: usize = 200;
-    // Python underlines what it means; under a line that is wrapped here that points nowhere.
+    // Python underlines the place of an error. Under a line that is wrapped here, the marks would point to the wrong place.
     let underlines = |line: &str| line.chars().all(|c| " ^~".contains(c));
     let lines: Vec<&str> = said.lines().filter(|line| !underlines(line)).collect();
     if !lines.is_empty() {

@@ -125,7 +125,7 @@ impl Trial {
         cases
     }
 
-    /// Finds cases that end well where the program does not without cuts, or that are answered where nothing is without
+    /// Finds cases that end well if the program fails without cuts, or that get an answer if it does not answer without
     /// cuts. Those with the most bytes come first.
     pub(super) fn better(&self) -> Vec<Case> {
         /// Number of cases that are returned.

@@ -21,7 +21,7 @@ use unstick::internal::{Seen, Table};
 /// than anybody notices.
 const EAGER_LOOKS: Duration = Duration::from_micros(500);
 
-/// The least time that a receiver that cannot be seen gets to read what is before a cut, once it has arrived.
+/// Minimum time for a receiver that cannot be seen to read the bytes before a cut, once they have arrived.
 const BLIND_CUT: Duration = Duration::from_millis(5);
 
 /// The receiver's end of a TCP connection, as the kernel's table names it.
@@ -143,7 +143,7 @@ pub(super) enum Sink {
     Pipe(Option<ChildStdin>),
 }
 
-/// What one look shows.
+/// The result of one look at the receiver.
 enum Reading {
     Read,
     NotYet,

@@ -189,7 +189,7 @@ impl Target {
         Self { at, options: Arc::clone(&self.options) }
     }
 
-    /// What a client under test connects to: one that speaks WebSocket makes the handshake itself.
+    /// The address that a client under test connects to. A client that speaks WebSocket makes the handshake itself.
     pub(super) fn below_web_sockets(self) -> Self {
         let at = match self.at {
             #[cfg(feature = "ws")]

@@ -61,7 +61,7 @@ impl Token {
     }
 }
 
-/// The most bytes of a number of any length, as many as 64 bits and their fraction have, and the usual number.
+/// Maximum bytes of a number of any length, as many as 64 bits and their fraction have; and the usual number of bytes.
 const LONGEST_NUMBER: usize = 24;
 const USUAL_NUMBER: usize = 4;
 

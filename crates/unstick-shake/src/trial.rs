@@ -241,7 +241,7 @@ impl Trial {
         !self.baseline.exchanges.is_empty()
     }
 
-    /// Says how the test ends when a run failed that no case can be blamed for.
+    /// Says how the test ends when a run failed and no case can be the cause.
     pub(super) fn failed(&mut self, error: &Error) -> End {
         if error.is_unreachable() {
             self.note_gone(error, Vec::new());

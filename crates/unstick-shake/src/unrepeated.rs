@@ -2,7 +2,7 @@
 
 use unstick_wire::shake::Case;
 
-/// A case that differed in some of its runs. Nothing shows that its cut causes the difference.
+/// A case that differed in some of its runs. There is no proof that its cut causes the difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unrepeated {

@@ -49,7 +49,7 @@ impl Trial {
         }
     }
 
-    /// Notes that the run ended early: what had differed by then is not certain.
+    /// Notes that the run ended early: differences found by then are not certain.
     fn doubt_the_end(&mut self, end: &End) {
         let (why, advice) = match end {
             End::Done => return,

@@ -56,7 +56,7 @@ impl Question {
         tls::client(&args.tls, &args.connecting.verify, &mut end)?;
         let half_close = args.half_close.unwrap_or(HalfClose::Never);
         let asked: Option<Format> = args.io.as_deref().map(str::parse).transpose()?;
-        // What is text is printed as it is: there is but one reply.
+        // Text is printed unchanged, because there is only one reply.
         let usual = framing::usual(framings.as_ref());
         let message = message(args, asked.as_ref().or(usual.as_ref()), framings.as_ref())?;
         let format = asked.or(usual.filter(|format| *format == Format::Hex));
@@ -107,7 +107,7 @@ fn read_message(format: Option<&Format>, framing: Option<&Framing>) -> Result<By
 pub async fn ask(question: Question) -> Result<Status> {
     let begun = Instant::now();
     let connecting = unstick::connect(&question.address, question.framings.as_ref(), &question.options);
-    // A user who names a time means all of it, connecting included.
+    // If the user names a time, it limits everything, connecting included.
     let Some(link) = within(question.deadline, connecting).await else { return Ok(late(&question, &[])) };
     let (sender, mut receiver) = link?.split();
     let patience = question.deadline.map_or(DEADLINE, |after| after.saturating_sub(begun.elapsed()));
@@ -152,7 +152,7 @@ async fn exchange(sender: &Sender, receiver: &mut Receiver, question: &Question)
         output::loss(&damaged(&damage, quoted));
     }
     if !sender.has_half_close() {
-        // Such a peer takes an end that is not said for an accident.
+        // Such a peer takes an end that is not announced for a fault.
         let goodbye = async {
             let _ = sender.finish().await;
             while matches!(receiver.recv().await, Ok(Some(_))) {}
@@ -173,7 +173,7 @@ async fn half_closed(sender: &Sender, when: HalfClose) {
     sender.end();
 }
 
-/// There is one reply, so its end is the end of the output, however many lines it has. Who names a format gets that.
+/// There is one reply, so its end is the end of the output, however many lines it has. A format that the user names is kept.
 async fn print(format: Option<Format>, reply: &[u8]) -> Result<Status> {
     if format.is_none() && std::io::stdout().is_terminal() {
         return Ok(output::print(&format!("{}\n", sanitize::text(reply))));

@@ -137,7 +137,8 @@ fn list_json() -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// A few messages, and their frames, one after the other: phases show. Of a preset, what is known of it. Then frames, drawn.
+/// Shows a few messages and their frames, one after the other, so that phases are visible. A preset comes with its facts. Then
+/// frames are drawn.
 fn explain(spec: &str, framing: &Framing, json: bool) -> Result<String> {
     if json {
         return examples_json(spec, framing);

@@ -45,7 +45,7 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     };
     bar.finish_and_clear();
     let report = match report {
-        // A program that does not start was not tried: that is neither a pass nor a fault that cuts bring about.
+        // A program that does not start was not tested: that is neither a pass nor a fault that cuts cause.
         Err(error) if !(error.is_usage() || error.is_unreachable() || error.is_timeout()) => {
             output::error(&error);
             return Ok(Status::Inconclusive);

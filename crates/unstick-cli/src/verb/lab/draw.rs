@@ -20,7 +20,7 @@ pub(super) fn list(canvas: &mut Canvas) {
     canvas.end();
 }
 
-/// Says how to play one scene again, after a list that has long scrolled away.
+/// Says how to play one scene again: by now the list of scenes has scrolled out of sight.
 pub(super) fn foot(canvas: &mut Canvas) {
     let names = Scene::ALL.map(Scene::name).join(", ");
     canvas.wrapped(Ink::Plain, "", 2, &format!("That was {names}."));

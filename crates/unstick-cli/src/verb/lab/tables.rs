@@ -1,4 +1,4 @@
-//! Draws tables of what is counted rather than followed: lengths, arrivals, TCP and UDP side by side.
+//! Draws tables of counts instead of events: lengths, arrivals, TCP and UDP side by side.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::scenes::{Act, Transport, What};
 use super::timeline::{milliseconds, not_shown};
 use crate::canvas::{Canvas, Ink, count, thousands, width};
 
-/// Lengths, the four bytes that they became, and what those say.
+/// Draws lengths, the four bytes of each, and the values that these bytes read as.
 pub(super) fn lengths(canvas: &mut Canvas, act: &Act) {
     let right = |text: &str, columns: usize| format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))));
     let heads = [("length", 14), ("as 4 bytes", 13), ("read signed", 18), ("read unsigned", 15)];
@@ -122,7 +122,7 @@ fn row(canvas: &mut Canvas, name: &str, ink: Ink, cells: &[String]) {
     canvas.end();
 }
 
-/// Returns the name of a row, and what was measured.
+/// Returns the name of a row, and the measured values.
 fn cell(what: &What) -> Option<(String, String)> {
     Some(match what {
         What::Boundaries { sent, reads } => {

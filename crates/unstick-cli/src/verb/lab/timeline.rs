@@ -57,7 +57,7 @@ pub(super) fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1e3)
 }
 
-/// What an event reads like, on whose side, and in which ink.
+/// The text of an event, its side, and its ink.
 fn told(act: &Act, what: &What, [left, right]: [usize; 2]) -> (Side, String, Ink) {
     match what {
         What::Sent { offset, bytes } => (Side::Sender, piece("send ", bytes, *offset, left), Ink::Plain),
@@ -123,7 +123,7 @@ fn shortened(text: &str, room: usize) -> String {
 /// A segment or a datagram on the scale.
 struct Piece {
     bytes: Range<u64>,
-    /// What stands in it: each character with the offset of the byte that it shows.
+    /// Its text: each character with the offset of the byte that it shows.
     text: Vec<(char, u64)>,
     /// Number of bytes after it that were thrown away.
     cut: u64,
@@ -138,7 +138,7 @@ const WIDEST: f64 = 3.0;
 /// Columns that a piece has for its text, however few its bytes: four bytes in hexadecimal.
 const LEAST: usize = 12;
 
-/// Room that an empty datagram takes, in bytes: it has none, and is one all the same.
+/// Room of an empty datagram, in bytes. It has no bytes, but it is a message and must be visible.
 const EMPTY: u64 = 3;
 
 /// Where offsets are drawn.
@@ -148,7 +148,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// Wide enough for every offset's digits, and else in proportion.
+    /// Makes the scale: in proportion, and wide enough for the digits of every offset.
     fn new(rows: &[&[Piece]], room: usize) -> Self {
         let ends = rows.iter().flat_map(|row| row.iter());
         let mut offsets: Vec<u64> =
@@ -186,7 +186,7 @@ impl Scale {
         self.marks[at].1
     }
 
-    /// The message that a sign belongs to: where it shows a byte, that byte's, else the one whose columns it stands in.
+    /// The message of a sign: the one of the byte that it shows, else the one in whose columns it is.
     fn message(&self, sent: &[Piece], column: usize, sign: Sign) -> usize {
         let found = sent.iter().position(|piece| match sign.byte {
             Some(byte) => byte < piece.bytes.end,
@@ -197,7 +197,7 @@ impl Scale {
     }
 }
 
-/// The rows of an act: what was sent, what stood between passed on, what was read.
+/// The rows of an act: the bytes that were sent, passed on by the relay, and read.
 fn rows(act: &Act) -> [(&'static str, Vec<Piece>); 3] {
     let mut rows = [("sent", Vec::new()), ("network", Vec::new()), ("read", Vec::new())];
     // Empty datagrams move what comes after them, in each row alike.
@@ -340,9 +340,9 @@ fn centred(text: &[(char, u64)], room: usize) -> Vec<Sign> {
     line(rest / 2).chain(text).chain(line(rest - rest / 2)).collect()
 }
 
-// ---- what it comes to ----
+// ---- the result ----
 
-/// Draws the counts, and what became of the boundaries.
+/// Draws the counts, and says which boundaries were lost or added.
 fn verdict(canvas: &mut Canvas, act: &Act) {
     let [(_, sent), _, (_, read)] = rows(act);
     let ends = |row: &[Piece]| -> Vec<u64> { row.iter().map(|piece| piece.bytes.end).collect() };

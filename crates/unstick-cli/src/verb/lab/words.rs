@@ -70,7 +70,7 @@ pub(super) fn of(scene: Scene) -> Words {
         Scene::Datagrams => DATAGRAMS,
         Scene::CutShort => CUT_SHORT,
         Scene::Loss => LOSS,
-        // The last; what a later library adds is told when it is known here.
+        // The last scene. A scene that a later library adds needs its own arm and words.
         _ => COMPARE,
     }
 }
