@@ -143,7 +143,7 @@ impl Config {
 }
 
 impl Line {
-    /// Whether the line names this option. Help is for people who type: a file cannot ask for it.
+    /// Whether the line names this option. Help is for people at a command line: a file cannot ask for it.
     fn names(&self, arg: &Arg) -> bool {
         if matches!(arg.get_action(), ArgAction::Help) {
             return false;

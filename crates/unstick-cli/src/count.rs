@@ -1,4 +1,4 @@
-//! A number with what it counts: `1 byte`, `2 bytes`.
+//! A number with its unit, in the singular or the plural: `1 byte`, `2 bytes`.
 
 use std::fmt;
 

@@ -27,7 +27,7 @@ const HEADINGS: [&str; 13] = [
     "UDP",
 ];
 
-/// Columns of what stands below the options: a terminal of 80 does not break it.
+/// Columns of the text below the options: a terminal of 80 columns does not break it.
 const COLUMNS: usize = 80;
 
 /// Prepares the verbs: an option that is given twice counts as given last, the groups of options stand in their order, and the

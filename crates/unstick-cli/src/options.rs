@@ -1,4 +1,4 @@
-//! Groups of options: what can be typed, and what it means for a connection. Each file has its group's clap struct and the functions
+//! Groups of options, and what they mean for a connection. Each file has its group's clap struct and the functions
 //! that apply it.
 
 pub mod bridge;

@@ -1,4 +1,4 @@
-//! What can be typed of a bridge: the other address, its framing, and the faults between them.
+//! The options of a bridge: the other address, its framing, and the faults between them.
 
 use clap::Args;
 use unstick::{Error, Result};

@@ -1,4 +1,4 @@
-//! What can be typed of a connection: its framing, how a server is reached, and what it means.
+//! The options of a connection: its framing, how a server is reached, and what they mean.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

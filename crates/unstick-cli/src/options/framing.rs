@@ -63,7 +63,7 @@ pub fn framings(target: &FramedAddress, wire: &WireArgs, default: &str, role: Ro
     Ok(Some(framings))
 }
 
-/// How messages are written down where nobody says: as is best for the preset, if it is one.
+/// The format of messages if the user names none: the one that is best for the preset, if there is a preset.
 pub fn format(framings: Option<&Framings>) -> Format {
     usual(framings).unwrap_or_else(|| Format::of(framings))
 }

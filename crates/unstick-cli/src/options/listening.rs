@@ -1,4 +1,4 @@
-//! What can be typed of listening, and what it means.
+//! The options of listening, and what they mean.
 
 use clap::Args;
 use unstick::{Address, Error, Options, Result};

@@ -1,4 +1,4 @@
-//! What can be typed of how much a peer may cost: memory, and time without a word.
+//! The options that limit what a peer may cost: memory, and time without data.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What can be typed of proxies, and what it means: one that is named, or the one that the environment names.
+//! The options of proxies, and what they mean: an option or the environment names the proxy.
 
 use clap::Args;
 use unstick::endpoint::Proxy;

@@ -1,4 +1,4 @@
-//! What can be typed of the messages of a conversation, and of its end.
+//! The options for the messages of a conversation, and for its end.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What can be typed of TLS, and what it means.
+//! The options of TLS, and what they mean.
 
 use std::path::PathBuf;
 

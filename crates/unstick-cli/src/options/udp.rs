@@ -1,4 +1,4 @@
-//! What can be typed of UDP and of Unix datagrams, and what it means.
+//! The options of UDP and Unix datagrams, and what they mean.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What can be typed of WebSocket, and what it means.
+//! The options of WebSocket, and what they mean.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub struct WsClientArgs {
 }
 
 impl WsClientArgs {
-    /// Adds what was typed, or stands in files.
+    /// Adds the values that were typed, or that files hold.
     fn add_to(&self, options: &mut Options) -> Result<()> {
         for value in &self.header {
             secrets::lines("--header", value)?.iter().try_for_each(|line| options.ws.add_header(line))?;

@@ -91,7 +91,7 @@ pub enum What {
     Closed,
     /// One call of `recv` returned nothing: the stream has ended.
     Ended,
-    /// The reading program took for whole what is not.
+    /// The reading program took an incomplete message for a whole one.
     Fooled {
         /// What it took, in one sentence.
         why: String,
@@ -107,7 +107,7 @@ pub enum What {
         /// What they say to a reader that takes them for an unsigned one.
         unsigned: u32,
     },
-    /// So many messages took so many reads.
+    /// This number of messages took this number of reads.
     Boundaries {
         /// Messages sent, each with a call of its own.
         sent: u32,

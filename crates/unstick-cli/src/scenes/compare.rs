@@ -124,7 +124,7 @@ fn udp() -> Result<Act> {
     Ok(play.record.end(reads == APART && received < FLOOD))
 }
 
-/// Sends so many, then reads what is there: how many that were.
+/// Sends this many messages, then reads those that are there, and returns their number.
 fn flood(play: &Datagrams, count: u32, room: &mut [u8]) -> Result<u32> {
     let message = [b'.'; SMALL];
     for _ in 0..count {

@@ -258,7 +258,7 @@ pub fn quoted(bytes: &[u8]) -> String {
     format!("\"{}\"", sanitize::line_of_bytes(bytes))
 }
 
-/// Of a stream nothing gets lost but what is too long, and passed over.
+/// Says how many messages were lost. A stream loses only messages that are too long, and passes over them.
 fn losses(peer: PeerId, lost: u64, cut_short: u64, datagrams: bool) -> Option<String> {
     let how = if datagrams { "lost on the way in" } else { "passed over as too long (oversize=discard)" };
     let parts = [
@@ -273,7 +273,7 @@ pub fn now() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S%.3f").to_string()
 }
 
-/// The local time for a log: with its distance from UTC, since whoever reads it may be elsewhere.
+/// The local time for a log, with its offset from UTC: the reader may be in another time zone.
 pub fn now_with_offset() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S%.3f%:z").to_string()
 }
@@ -286,7 +286,7 @@ pub fn no_answer() -> String {
     )
 }
 
-/// That a lost connection will be made again, and what that means for what was sent on it.
+/// Says that a lost connection will be made again, and what that means for the messages that were sent on it.
 fn reconnecting(attempt: u64, after: std::time::Duration, sent: u64) -> String {
     let times = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
     let lost = match sent {

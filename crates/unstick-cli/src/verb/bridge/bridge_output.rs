@@ -1,4 +1,4 @@
-//! Shows a bridge: who connects and disconnects, and with `--dump` what passes, as lines or as JSON.
+//! Shows a bridge as lines or as JSON: clients that connect and disconnect, and with `--dump` the data that passes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,13 +30,13 @@ pub struct BridgeOutputOptions {
     pub json: bool,
     /// What passes is dumped: offset, bytes, text.
     pub hex: bool,
-    /// What was done to what passed is told.
+    /// Whether the counts of each fault are shown.
     pub verbose: bool,
-    /// People are told who comes and goes.
+    /// Whether notices say which clients connect and disconnect.
     pub joins: bool,
-    /// What passes are messages, and no segments.
+    /// Whether the traffic consists of messages, not of segments.
     pub messages: bool,
-    /// There is one bridge, and no need to say which.
+    /// Whether there is only one bridge, so that no line needs to name it.
     pub single: bool,
 }
 
@@ -266,7 +266,7 @@ fn reason_name(reason: &Reason) -> &'static str {
 #[derive(Debug, Clone, Default)]
 pub struct Lost(Arc<AtomicU8>);
 
-/// The reader has gone: it has seen what it wanted.
+/// The reader has closed: it has seen what it wanted.
 const CLOSED: u8 = 1;
 
 /// Writing failed, so the run must not succeed.
@@ -337,7 +337,7 @@ impl BridgeOutput {
     }
 }
 
-/// That the connection to the server will be made again, and what that means for what was passed on.
+/// Says that the bridge will connect to the server again, and what that means for the data that was passed on.
 fn reconnecting(attempt: u64, after: Duration, sent: u64, unanswered: u64) -> String {
     let times = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
     let messages = amount(sent, false);

@@ -13,7 +13,7 @@ struct Part {
     bytes: Range<usize>,
 }
 
-/// Bytes of a frame that are drawn at most: what is special about a frame stands at its beginning.
+/// Maximum bytes of a frame that are drawn: the special parts of a frame are at its beginning.
 const MOST_DRAWN: usize = 256;
 
 /// Columns of a byte, its blank included.
@@ -117,7 +117,7 @@ fn parts(layout: &FrameLayout) -> Vec<Part> {
     parts.into_iter().filter(|part| !part.bytes.is_empty()).collect()
 }
 
-/// The parts, broken into rows of so many columns; where one goes on, it has no title.
+/// The parts, broken into rows of this many columns. A part that continues in the next row has no title there.
 fn rows(parts: &[Part], columns: usize) -> Vec<Vec<Part>> {
     let mut rows = vec![Vec::new()];
     let mut used = BORDERS;

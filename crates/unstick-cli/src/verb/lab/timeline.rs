@@ -321,7 +321,7 @@ fn signs(row: &[Piece], scale: &Scale) -> Vec<Sign> {
     signs
 }
 
-/// The text of a piece in the middle of its line; what is too long is cut, and says so.
+/// The text of a piece, centred. A text that is too long is cut, with a sign that shows it.
 fn centred(text: &[(char, u64)], room: usize) -> Vec<Sign> {
     let mut text: Vec<Sign> = text.iter().map(|(shown, byte)| Sign { shown: *shown, byte: Some(*byte) }).collect();
     if text.len() > room {

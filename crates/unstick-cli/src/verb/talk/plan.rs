@@ -127,7 +127,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Checks that what is certain to be sent can be sent.
+    /// Checks that the messages that are certain to be sent can be sent.
     fn check(&self) -> Result<()> {
         let reply = if let AutoReply::Reply(reply) = &self.rules.answer { Some(reply) } else { None };
         sendable::check(&self.address, self.framings.as_ref(), &self.options, &self.rules.greeting, reply)
