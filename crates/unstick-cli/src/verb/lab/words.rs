@@ -5,7 +5,7 @@ use crate::scenes::Scene;
 /// The words of a scene.
 pub(super) struct Words {
     pub(super) title: &'static str,
-    /// Two sentences.
+    /// The reason, in a few sentences.
     pub(super) why: &'static str,
     acts: &'static [(&'static str, &'static str)],
     /// Wrong, right.
