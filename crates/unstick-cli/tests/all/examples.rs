@@ -80,9 +80,28 @@ fn shake_decoder() {
 
 #[test]
 fn a_script_runs_a_room_through_json() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/python/json_room.py");
-    let mut command = Command::new(python_itself());
-    command.args([script, env!("CARGO_BIN_EXE_unstick"), "listen", "--json", "127.0.0.1:0"]);
+    runs_a_room(Command::new(python_itself()), "python/json_room.py");
+}
+
+#[test]
+fn a_script_of_node_runs_a_room_through_json() {
+    runs_a_room(Command::new("node"), "node/room.mjs");
+}
+
+#[test]
+fn a_test_of_node_shakes_a_server() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/node/server.test.mjs");
+    let mut command = Command::new("node");
+    command.args(["--test", file]).env("UNSTICK", env!("CARGO_BIN_EXE_unstick"));
+    let mut tests = Process::start(&mut command);
+    let told = tests.rest();
+    assert_eq!(tests.code(), 0, "{told}");
+    assert!(told.contains("pass 1"), "{told}");
+}
+
+fn runs_a_room(mut command: Command, script: &str) {
+    let script = format!("{}/../../examples/{script}", env!("CARGO_MANIFEST_DIR"));
+    command.args([&script, env!("CARGO_BIN_EXE_unstick"), "listen", "--json", "127.0.0.1:0"]);
     let mut room = Process::start(&mut command);
     let port = port_at_end(&room.error_line_with("listening on ")).expect("it names its port");
     let join = || unstick(&["connect", &format!("127.0.0.1:{port}"), "-f", "line"]);
