@@ -7,6 +7,7 @@ import socket
 import threading
 
 import pytest
+import uvloop
 
 import unstick
 import unstick.aio
@@ -97,8 +98,19 @@ def test_a_keyboard_interrupt_ends_a_receive(tmp_path):
 # ---- asyncio ----
 
 
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 30))
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request):
+    """Runs a coroutine on the loop of the standard library, and on uvloop."""
+
+    def running(coroutine):
+        loop = request.param()
+        try:
+            return loop.run_until_complete(asyncio.wait_for(coroutine, 30))
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    return running
 
 
 async def echo(link):
@@ -111,7 +123,7 @@ async def served(serve, frame):
     return server, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-def test_asyncio_both_ways():
+def test_asyncio_both_ways(run):
     async def talk():
         server, address = await served(echo, "u32be")
         async with unstick.aio.connect(address, frame="u32be") as link:
@@ -126,7 +138,7 @@ def test_asyncio_both_ways():
     run(talk())
 
 
-def test_asyncio_holds_the_peer_back_while_no_task_receives():
+def test_asyncio_holds_the_peer_back_while_no_task_receives(run):
     async def talk():
         stop = asyncio.Event()
 
@@ -156,7 +168,7 @@ def test_asyncio_holds_the_peer_back_while_no_task_receives():
     run(talk())
 
 
-def test_asyncio_tells_of_an_end_inside_a_message_and_of_a_reset():
+def test_asyncio_tells_of_an_end_inside_a_message_and_of_a_reset(run):
     async def talk():
         async def breaks(link):
             link.transport.write(b"\0\0\0\x01a\0\0\0\x05hel")
@@ -172,7 +184,7 @@ def test_asyncio_tells_of_an_end_inside_a_message_and_of_a_reset():
     run(talk())
 
 
-def test_a_receive_that_is_cancelled_loses_nothing():
+def test_a_receive_that_is_cancelled_loses_nothing(run):
     async def talk():
         server, address = await served(echo, "line")
         async with unstick.aio.connect(address, "line") as link:

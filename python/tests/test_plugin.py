@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import textwrap
+from xml.etree import ElementTree
 
 import pytest
 
@@ -46,10 +47,60 @@ def test_a_server(pytester, body, outcome):
         def test_it(shake):
             shake.server(sys.executable + " {script} {{port}}", frame="u32be", send=[b"hello", b"world"])
     """)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--shake-depth", "12")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--shake-depth", "12", "--junit-xml", "junit.xml")
     result.assert_outcomes(**{outcome: 1})
-    if outcome == "failed":
+    properties = {one.get("name"): one.get("value") for one in ElementTree.parse(pytester.path / "junit.xml").iter("property")}
+    if outcome == "passed":
+        assert properties == {"shake": "same"}
+    else:
+        assert properties["shake"] == "broken"
+        assert properties["shake_case"].startswith("c2s:cut@")
         result.stdout.fnmatch_lines(["*BROKEN*", "*c2s:cut@*", "*unstick shake*--case*"])
+
+
+def test_workers_of_xdist_shake_side_by_side(pytester):
+    script = server(pytester.path / "server.py", SOUND)
+    broken = server(pytester.path / "broken.py", BROKEN)
+    pytester.makepyfile(f"""
+        import sys, pytest
+        @pytest.mark.parametrize("script", [{str(script)!r}, {str(broken)!r}, {str(script)!r}])
+        def test_it(shake, script):
+            shake.server(sys.executable + f" {{script}} {{{{port}}}}", frame="u32be", send=[b"hello", b"world"])
+    """)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--shake-depth", "6", "-n", "2")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*BROKEN*", "*unstick shake*--case*"])
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_junit_has_verdict_and_report(pytester, workers):
+    pytester.makepyfile("""
+        def by_line(data):
+            return data.splitlines(True)
+
+        def whole():
+            kept = bytearray()
+            def feed(data):
+                kept.extend(data)
+                while (end := kept.find(10)) >= 0:
+                    yield bytes(kept[:end])
+                    del kept[: end + 1]
+            return feed
+
+        def test_broken(shake):
+            shake.decoder(lambda: by_line, b"one\\ntwo\\n")
+
+        def test_sound(shake):
+            assert shake.decoder(whole, b"one\\ntwo\\n") == 9
+    """)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--junit-xml", "junit.xml", *workers)
+    result.assert_outcomes(passed=1, failed=1)
+    cases = {case.get("name"): case for case in ElementTree.parse(pytester.path / "junit.xml").iter("testcase")}
+    properties = {name: {one.get("name"): one.get("value") for one in case.iter("property")} for name, case in cases.items()}
+    assert properties == {
+        "test_broken": {"shake": "broken", "shake_case": "cut@1"},
+        "test_sound": {"shake": "same", "shake_cases": "9"},
+    }
 
 
 def test_what_cannot_be_told_is_no_pass(pytester):

@@ -128,8 +128,8 @@ class Link(asyncio.Protocol):
     # ---- for asyncio ----
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A stream's transport has both sides. uvloop's is one without being a subclass, so this is not checked.
+        self._transport = transport  # type: ignore[assignment]
         self._closed = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:

@@ -72,20 +72,25 @@ class Shake:
         """A parser in this process: see :func:`unstick.shaking.shake_decoder`. Returns the cases tried."""
         depth = self._request.config.getoption("--shake-depth") or 4096
         try:
-            return shake_decoder(make, data, depth)
+            count = shake_decoder(make, data, depth)
         except Broken as broken:
-            self._note("broken", str(broken))
+            self._note("broken", str(broken), ("shake_case", broken.case))
             pytest.fail(str(broken), pytrace=False)
         except Inconclusive as told:
             self._note("inconclusive", str(told))
             raise
+        self._note("same", f"{count} cases gave the same messages", ("shake_cases", str(count)))
+        return count
 
     def _run(self, arguments: list[str]) -> str:
         command = [path(), "shake", *self._options(), *arguments]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
         report = done.stdout.strip()
         verdict = {0: "same", 6: "broken", 7: "inconclusive"}.get(done.returncode)
-        self._note(verdict or f"status {done.returncode}", report)
+        # Where it is broken, the report has the command that shows the smallest case again.
+        _, named, after = report.partition("--case ")
+        case = [("shake_case", after.split()[0])] if named and verdict == "broken" else []
+        self._note(verdict or f"status {done.returncode}", report, *case)
         if verdict == "same":
             return report
         if verdict == "broken":
@@ -98,9 +103,10 @@ class Shake:
         given = [(name, config.getoption(f"--shake-{name}")) for name in ("time", "depth", "seed")]
         return [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
 
-    def _note(self, verdict: str, report: str) -> None:
+    def _note(self, verdict: str, report: str, *properties: tuple[str, str]) -> None:
+        """For reports: JUnit's has the properties, among others. They are text, which the workers of pytest-xdist can pass on."""
         item = self._request.node
-        item.user_properties.append(("shake", verdict))
+        item.user_properties += [("shake", verdict), *properties]
         item.add_report_section("call", "shake", report)
 
 
