@@ -11,6 +11,7 @@ use unstick::HalfClose;
 use crate::options::bridge::BridgeArgs;
 use crate::options::completion::{formats, half_close, scenes, specs};
 use crate::options::connection::{ConnectArgs, ReconnectArgs, WireArgs};
+use crate::options::decode::{Decode, Encode};
 use crate::options::listening::ListenArgs;
 use crate::options::peer_limits::PeerLimits;
 use crate::options::talk::TalkArgs;
@@ -103,6 +104,10 @@ pub enum Verb {
     Lab(Lab),
     /// Test whether a program survives partial reads
     Shake(Shake),
+    /// Decode a file into the messages that are in it
+    Decode(Decode),
+    /// Encode messages into a file of frames
+    Encode(Encode),
     /// List the framings, or show the bytes of a spec
     Framings(Framings),
     /// Print the man page, shell completions or the reference

@@ -110,7 +110,7 @@ fn of_program(command: &Command) -> String {
         page +=
             &format!("  {:<9} {}\n", verb.get_name(), verb.get_about().map(ToString::to_string).unwrap_or_default());
     }
-    page += "\nExamples:\n  unstick listen 8080\n  unstick ask :6379 -f crlf PING\n";
+    page += "\nExamples:\n  unstick listen 8080\n";
     page += "  unstick shake --to :8080 -- python3 client.py {host} {port}\n\n";
     page += STATUS_LINES;
     page + "\n`unstick COMMAND -h` shows the options used most, `unstick --help` says more.\n"

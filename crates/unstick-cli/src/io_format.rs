@@ -3,6 +3,7 @@
 mod escaped;
 mod quoted;
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -14,7 +15,6 @@ use crate::hex::parse_hex;
 use crate::json_lines::{from_text_or_base64, safe, text_or_base64};
 use crate::sanitize;
 use escaped::{escape_text, unescape};
-pub(crate) use quoted::is_ambiguous;
 
 /// The format of messages in a pipe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,6 +85,25 @@ impl Format {
         }
     }
 
+    /// Writes a message as its reader is to see it: a terminal (`screen`) never gets a peer's control characters, whatever
+    /// the user asked for.
+    pub fn write_for(&self, message: &[u8], screen: bool, out: &mut Vec<u8>) {
+        let quotes = *self == Self::Quoted;
+        if quotes && is_plain(message, screen) {
+            out.extend_from_slice(message);
+        } else if self.is_verbatim() && !quotes && screen {
+            out.extend_from_slice(sanitize::text(message).as_bytes());
+        } else {
+            self.write(message, out);
+        }
+    }
+
+    /// The error for a message that this format cannot hold.
+    pub fn unfit(&self, error: impl Display) -> Error {
+        let what = format!("a message does not fit standard output as --io {}: {error}", self.name());
+        Error::unfit(what).with_hint("--io quoted, hex, escaped or json shows any message on one line")
+    }
+
     /// Reads a written message; `None` if it is malformed.
     fn read(&self, written: &[u8]) -> Option<Bytes> {
         match self {
@@ -138,6 +157,12 @@ impl Format {
     pub fn stands(&self, written: &[u8]) -> bool {
         self.is_verbatim() && !(*self == Self::Quoted && quoted::is_quoted(written))
     }
+}
+
+/// Whether a message needs no quotes. On a terminal a message with control characters needs them too.
+fn is_plain(message: &[u8], screen: bool) -> bool {
+    let safe = !screen || sanitize::text(message).as_bytes() == message;
+    safe && !message.contains(&b'\n') && !quoted::is_ambiguous(message)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::fmt::Write;
 use bytes::Bytes;
 use data_encoding::{BASE64, DecodeError, DecodeKind};
 use serde_json::{Map, Value, json};
-use unstick::Error;
 use unstick::endpoint::Request;
+use unstick::{Error, Unfinished};
 
 use crate::sanitize;
 
@@ -18,6 +18,11 @@ pub const VERSION: u64 = 1;
 /// Puts the time into an event, and the version into the first event of a run.
 pub fn stamp(event: &mut Value, versioned: &mut bool) {
     event["time"] = now().into();
+    put_version(event, versioned);
+}
+
+/// Puts the version into the first event of a run.
+pub fn put_version(event: &mut Value, versioned: &mut bool) {
     if !std::mem::replace(versioned, true) {
         event["version"] = VERSION.into();
     }
@@ -125,11 +130,16 @@ pub fn put_status(object: &mut Value, from: &str, ended: bool, failure: Option<&
     if let Some(status) = status {
         object["status"] = status.into();
     }
-    if let Some(unfinished) = failure.and_then(Error::unfinished) {
-        let mut lost = json!({ "bytes": unfinished.length });
-        put_message(&mut lost, &unfinished.beginning);
-        object["unfinished"] = lost;
+    if let Some(lost) = failure.and_then(Error::unfinished) {
+        object["unfinished"] = unfinished(lost);
     }
+}
+
+/// Returns what had arrived of a message that is lost.
+pub fn unfinished(lost: &Unfinished) -> Value {
+    let mut object = json!({ "bytes": lost.length });
+    put_message(&mut object, &lost.beginning);
+    object
 }
 
 /// Returns the name of a failure's kind.

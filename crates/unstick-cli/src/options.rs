@@ -5,6 +5,7 @@ pub mod bridge;
 pub mod children;
 pub mod completion;
 pub mod connection;
+pub mod decode;
 pub mod endpoint;
 pub mod framing;
 pub mod listening;

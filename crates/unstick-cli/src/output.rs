@@ -2,7 +2,7 @@
 
 #![allow(clippy::exit)]
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, StdoutLock, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -157,6 +157,14 @@ pub fn put(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
+
+/// Returns standard output for a verb that writes much: gathered, and written when it is flushed or full.
+pub fn gathered() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::with_capacity(GATHERED, std::io::stdout().lock())
+}
+
+/// Bytes that one write of [`gathered`] takes.
+const GATHERED: usize = 64 << 10;
 
 /// Prints help as clap has styled it, with colour if standard output gets colour.
 pub fn styled(text: &StyledStr) -> Status {

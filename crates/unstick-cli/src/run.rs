@@ -14,7 +14,7 @@ use crate::verb::bridge::Bridge;
 use crate::verb::shake::shake;
 use crate::verb::talk::converse;
 use crate::verb::talk::plan::Plan;
-use crate::verb::{framings, generate, lab, transfer};
+use crate::verb::{decode, encode, framings, generate, lab, transfer};
 
 /// Runs the verb with its arguments.
 pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
@@ -29,6 +29,8 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
         Verb::Receive(args) => block_on(ended(transfer::receive(args))),
         Verb::Lab(args) => block_on(ended(lab::lab(args))),
         Verb::Shake(args) => block_on(shake(&args, matches)),
+        Verb::Decode(args) => decode::decode(&args),
+        Verb::Encode(args) => encode::encode(&args),
         Verb::Framings(args) => framings::framings(&args),
         Verb::Generate(args) => generate::generate(&args),
     }

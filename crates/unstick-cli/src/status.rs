@@ -38,10 +38,10 @@ pub const STATUSES: &[(Status, &str)] = &[
     (Status::Usage, "wrong use: an unknown option, or an address or framing that cannot be parsed"),
     (Status::Unreachable, "could not connect, bind, resolve or verify"),
     (Status::TimedOut, "timed out: connecting, --idle, --deadline, --frame-timeout; ask without a reply in time"),
-    (Status::Framing, "the peer broke the framing, or closed inside a frame"),
+    (Status::Framing, "the peer broke the framing, or closed inside a frame; decode: the file does"),
     (
         Status::Check,
-        "closed before --count or --until was reached; ask: closed without a reply; shake: the program is broken; send and receive: the bytes of a file do not match its hash",
+        "closed before --count or --until was reached; ask: closed without a reply; decode: the file ended before --count; shake: the program is broken; send and receive: the bytes of a file do not match its hash",
     ),
     (Status::Inconclusive, "shake cannot tell: it found no break, and did not deliver every cut"),
     (Status::HungUp, "the terminal closed (SIGHUP)"),

@@ -2,6 +2,8 @@
 
 pub mod ask;
 pub mod bridge;
+pub mod decode;
+pub mod encode;
 pub mod framings;
 pub mod generate;
 pub mod lab;

@@ -84,6 +84,13 @@ impl Decoder {
         self.finder.codec.follow(dialogue);
     }
 
+    /// Starts a fresh decoder in the middle of its stream, at this offset, in the last phase of the framing. With `search`
+    /// a frame may be under way there: its rest is passed over as damaged. Returns false where this framing cannot tell
+    /// where the next frame begins.
+    pub(crate) fn start_at(&mut self, offset: u64, search: bool) -> bool {
+        self.finder.start_at(offset, search)
+    }
+
     /// Appends a segment.
     #[inline]
     pub fn feed(&mut self, segment: &[u8]) {
@@ -241,7 +248,8 @@ impl Decoder {
             Span::Scratch => (&self.finder.scratch[..], None),
             Span::Input(start, end) => (&arrived[start..end], Some(start - at..end - at)),
         };
-        Ok(Some(Frame { message, bytes, layout: FrameLayout::new(&self.finder.phases[phase].codec, bytes, lies) }))
+        let layout = FrameLayout::new(&self.finder.phases[phase].codec, bytes, lies);
+        Ok(Some(Frame { message, bytes, layout, offset: self.finder.before + at as u64 }))
     }
 
     /// Returns a cursor over the messages that have arrived, one after the other, as [`next`](Self::next) gives them:

@@ -25,13 +25,15 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
     /// Where header, payload and trailer lie in these bytes.
     pub layout: FrameLayout,
+    /// Where the frame begins in its stream, in bytes from the start.
+    pub offset: u64,
 }
 
 impl<'a> Frame<'a> {
     /// A message without header and trailer, such as a datagram.
     pub fn bare(message: &'a [u8]) -> Self {
         let layout = FrameLayout { total: message.len(), message: Some(0..message.len()), length: None };
-        Self { message, bytes: message, layout }
+        Self { message, bytes: message, layout, offset: 0 }
     }
 }
 

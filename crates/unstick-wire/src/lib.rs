@@ -66,6 +66,7 @@ pub mod shake;
 mod spec;
 mod splitmix;
 mod suggest;
+mod transcript;
 pub mod transfer;
 mod typed;
 
@@ -80,6 +81,7 @@ pub use framing::FRAMINGS;
 pub use preset::{Family, MessageFormat, PRESETS, Preset, UNSUPPORTED, UnsupportedProtocol};
 pub use role::Role;
 pub use spec::Framing;
+pub use transcript::{Gap, Piece, Transcript};
 pub use typed::LengthPrefix;
 
 /// The README's example is compiled and run with the other doctests.

@@ -11,9 +11,9 @@ use unstick::{Address, Error, Options, Receiver, Result, Sender};
 
 use crate::frontend::terminal::Notices;
 use crate::frontend::terminal::render::now_with_offset;
-use crate::io_format::{Format, is_ambiguous};
+use crate::io_format::Format;
 use crate::output::{unread, unwritten};
-use crate::{sanitize, signals};
+use crate::signals;
 
 /// Most bytes of standard input that become one message (`--io raw`). They stay in memory until the input ends.
 const MAX_WHOLE: usize = 1 << 30;
@@ -136,31 +136,14 @@ impl PipeOutput {
             self.scratch.extend_from_slice(now_with_offset().as_bytes());
             self.scratch.push(b' ');
         }
-        if quotes && self.is_plain(message) {
-            self.scratch.extend_from_slice(message);
-        } else if self.format.is_verbatim() && !quotes && self.screen {
-            // A terminal never gets a peer's control characters, whatever the user asked for.
-            self.scratch.extend_from_slice(sanitize::text(message).as_bytes());
-        } else {
-            self.format.write(message, &mut self.scratch);
-        }
+        self.format.write_for(message, self.screen, &mut self.scratch);
         self.sender.force_send(&self.scratch).map_err(|error| output_error(error, &self.format))
-    }
-
-    /// Whether a message needs no quotes. On a terminal a message with control characters needs them too.
-    fn is_plain(&self, message: &[u8]) -> bool {
-        let safe = !self.screen || sanitize::text(message).as_bytes() == message;
-        safe && !message.contains(&b'\n') && !is_ambiguous(message)
     }
 }
 
 /// A message that does not fit the format concerns its peer, with a hint; a closed pipe ends the run quietly.
 fn output_error(error: Error, format: &Format) -> Error {
-    if error.is_message_rejected() {
-        let what = format!("a message does not fit standard output as --io {}: {error}", format.name());
-        return Error::unfit(what).with_hint("--io quoted, hex, escaped or json shows any message on one line");
-    }
-    unwritten(error)
+    if error.is_message_rejected() { format.unfit(error) } else { unwritten(error) }
 }
 
 impl Output for PipeOutput {

@@ -13,6 +13,8 @@ pub fn examples(verb: &str) -> &'static [Example] {
         "receive" => RECEIVE,
         "lab" => LAB,
         "shake" => SHAKE,
+        "decode" => DECODE,
+        "encode" => ENCODE,
         "framings" => FRAMINGS,
         "generate" => GENERATE,
         _ => &[],
@@ -73,6 +75,18 @@ const SHAKE: &[Example] = &[
     ("unstick shake --to :5432 --send-file request.bin", "a server; unstick sends these bytes"),
     ("unstick shake --to :9000 -f u32be --send hello --send world", "a server; unstick sends two messages"),
     ("unstick shake --stdio --send-file requests.jsonl -- python3 server.py", "a program on pipes"),
+];
+
+const DECODE: &[Example] = &[
+    ("unstick decode -f u32be bytes.bin", "every message, with its place in the file"),
+    ("unstick decode -f postgres --s2c --wire answers.bin", "whole frames of a server, dumped"),
+    ("unstick decode -f u32be --io line < bytes.bin", "the payloads alone, one a line"),
+    ("unstick decode -f u32be --json bytes.bin", "one JSON object for each message"),
+];
+
+const ENCODE: &[Example] = &[
+    ("unstick encode -f u32be < lines.txt > bytes.bin", "each line as a frame"),
+    ("unstick encode -f modbus --io hex requests.txt > bytes.bin", "messages in hexadecimal"),
 ];
 
 const FRAMINGS: &[Example] = &[

@@ -22,7 +22,7 @@ pub(super) struct Screen {
 }
 
 /// One for each verb.
-pub(super) const SCREENS: [Screen; 9] = [
+pub(super) const SCREENS: [Screen; 11] = [
     Screen {
         verb: "listen",
         arguments: "ADDRESS",
@@ -154,6 +154,40 @@ pub(super) const SCREENS: [Screen; 9] = [
             "unstick shake --stdio --send hello -- python3 server.py",
         ],
         status: "Exit status: 0 same everywhere, 6 broken, 7 cannot tell",
+    },
+    Screen {
+        verb: "decode",
+        arguments: "[FILE]",
+        options: &[
+            ("frame", "the framing: line, u32be, struct:i, http, ..."),
+            ("s2c", "take the bytes for those of a server"),
+            ("hex", "show messages as hexadecimal dumps"),
+            ("wire", "show whole frames: header, payload, trailer"),
+            ("io", "payloads alone: line, hex, json, ..."),
+            ("json", "events, one JSON object a line"),
+            ("count", "stop after N messages"),
+        ],
+        examples: [
+            "unstick decode -f u32be bytes.bin",
+            "unstick decode -f postgres --s2c --wire answers.bin",
+            "unstick decode -f u32be --io line < bytes.bin",
+        ],
+        status: "Exit status: 0 done, 1 error, 2 wrong use, 5 broken frame, 6 --count not reached",
+    },
+    Screen {
+        verb: "encode",
+        arguments: "[FILE]",
+        options: &[
+            ("frame", "the framing: line, u32be, struct:i, http, ..."),
+            ("s2c", "make the frames of a server"),
+            ("io", "format of the messages: line, hex, json, ..."),
+        ],
+        examples: [
+            "unstick encode -f u32be < lines.txt > bytes.bin",
+            "unstick encode -f modbus --io hex requests.txt > bytes.bin",
+            "printf 'hello\\n' | unstick encode -f u32be | xxd",
+        ],
+        status: PLAIN_STATUS,
     },
     Screen {
         verb: "lab",

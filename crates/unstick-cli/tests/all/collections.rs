@@ -100,6 +100,9 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("service/talk/backlog.rs", "letters", Limit("max_queue")),
     ("service/talk/hub.rs", "peers", OpenFiles),
     // The program.
+    ("verb/decode/shown.rs", "written", Limit("MAX_MESSAGE")),
+    ("verb/decode/shown.rs", "frame", Limit("MAX_MESSAGE")),
+    ("verb/encode.rs", "frame", User),
     ("verb/transfer/question.rs", "known", Limit("MAX_TRANSFER_ENTRIES")),
     ("complaints.rs", "kinds", Limit("KINDS")),
     ("config.rs", "lines", User),

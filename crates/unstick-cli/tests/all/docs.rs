@@ -86,7 +86,9 @@ fn every_preset_has_its_line_in_the_protocols_and_no_line_is_of_none() {
 #[test]
 fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
     let page = printed(&["generate", "man"]).replace("\\-", "-");
-    for verb in ["listen", "connect", "ask", "send", "receive", "shake", "lab", "framings", "generate"] {
+    for verb in
+        ["listen", "connect", "ask", "send", "receive", "shake", "lab", "decode", "encode", "framings", "generate"]
+    {
         let help = printed(&[verb, "--help"]);
         let words = help.split([' ', '\n', ',', '`']).filter(|word| word.starts_with("--") && *word != "--help");
         for option in words {

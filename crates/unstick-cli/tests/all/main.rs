@@ -9,6 +9,7 @@ mod collections;
 mod commands;
 mod config;
 mod damaged;
+mod decode;
 mod docs;
 mod ends;
 mod examples;

@@ -86,6 +86,22 @@ impl Finder {
         }
     }
 
+    /// See [`Decoder::start_at`](crate::Decoder).
+    pub(super) fn start_at(&mut self, offset: u64, search: bool) -> bool {
+        let last = self.phases.len() - 1;
+        self.enter(last);
+        self.before = offset;
+        if !search {
+            return true;
+        }
+        let can = self.codec.can_resync();
+        if can {
+            self.search_behind_damage("the bytes before it are missing".to_owned());
+        }
+        // Without boundaries, every byte is as good a beginning as any other.
+        can || last == 0 && !self.phases[last].keeps_boundaries
+    }
+
     /// Says that the stream has ended: what is searched from now on is the rest.
     pub(super) fn finish(&mut self) {
         self.ended = true;

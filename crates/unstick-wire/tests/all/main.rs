@@ -24,5 +24,6 @@ mod segmenter;
 mod specs;
 mod suite;
 mod times;
+mod transcript;
 mod transfer;
 mod vectors;

@@ -14,11 +14,10 @@ use unstick::wire::{Frame, Framing, Role};
 use unstick::{Address, Error, Options, Result, Sender};
 
 use crate::advice;
-use crate::canvas::columns;
 use crate::count::Count;
-use crate::frame_dump;
 use crate::frontend::terminal::render::{colour_of, listening, now};
 use crate::output;
+use crate::passed_text;
 use crate::style::{CYAN, FAINT, MAGENTA, styled};
 use crate::text_queue::{self, To};
 use crate::{json_lines, sanitize};
@@ -149,30 +148,9 @@ impl BridgeOutput {
         let colour = self.colour;
         let way = styled(colour, direction(from), if from == Role::Client { CYAN } else { MAGENTA });
         let number = styled(colour, &peer.to_string(), colour_of(peer));
-        let sizes = frame.map_or_else(|| amount(data.len() as u64, true), frame_dump::sizes);
-        let size = styled(colour, &sizes, FAINT);
-        let head = format!("{} {number} {way} {size}", styled(colour, &now(), FAINT));
-        let text = std::str::from_utf8(data).ok().filter(|_| !self.look.hex && is_text(data));
-        let columns = || columns().saturating_sub(INDENT.len());
-        let below =
-            |dump: String| format!("{head}\n{INDENT}{}\n", dump.trim_end().replace('\n', &format!("\n{INDENT}")));
-        if let Some(frame) = frame.filter(|frame| !frame.bytes.is_empty()) {
-            return below(frame_dump::dump(frame, columns(), colour));
-        }
-        match text {
-            Some("") => format!("{head}\n"),
-            Some(text) => format!("{head}: {}\n", sanitize::line(text)),
-            None => below(sanitize::dump(data, columns(), colour)),
-        }
+        let head = format!("{} {number} {way}", styled(colour, &now(), FAINT));
+        passed_text::lines(&head, data, frame, self.look.hex, colour)
     }
-}
-
-/// The indent of a dump's rows.
-const INDENT: &str = "    ";
-
-/// Whether bytes are rather read than dumped: nothing but line ends and tabs among the characters that are not shown.
-fn is_text(data: &[u8]) -> bool {
-    !data.iter().any(|byte| byte.is_ascii_control() && !b"\t\r\n\x1b".contains(byte))
 }
 
 /// Client to server, or back.
