@@ -61,6 +61,7 @@ mod phase;
 mod preset;
 #[doc(hidden)]
 pub mod quantity;
+pub mod reassembly;
 mod role;
 pub mod shake;
 mod spec;

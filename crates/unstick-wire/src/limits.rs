@@ -82,6 +82,21 @@ pub const MAX_HELD: usize = 4 << 20;
 /// is a typing error.
 pub const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// Bytes of TCP segments of one direction that wait for bytes before them. More than a usual window of a fast connection;
+/// when they are over it, the missing bytes count as lost.
+pub const MAX_REORDERED: usize = 4 << 20;
+
+/// TCP segments of one direction that wait for bytes before them: each costs some bytes besides its own.
+pub const MAX_REORDERED_SEGMENTS: usize = 4096;
+
+/// Bytes by which a TCP segment may lie ahead of the next one in order: the largest window there is (RFC 7323, section
+/// 2.2). What lies farther ahead is not of this connection.
+pub const MAX_AHEAD: u64 = 1 << 30;
+
+/// Packets of a connection that are waited for after its receiver has acknowledged bytes that were not captured. Captures
+/// of several queues can show an acknowledgement before what it acknowledges.
+pub const MAX_LATE_PACKETS: u32 = 16;
+
 /// Bytes in one message of the transfer protocol: the longest piece of a file with its head, and a batch of entries, fit.
 pub const MAX_TRANSFER_MESSAGE: usize = 256 << 10;
 

@@ -303,3 +303,11 @@ fn a_message_of_a_transfer() {
     assert!(Message::decode(reason(limits::MAX_TRANSFER_REASON + 1).into()).is_err());
     // `limits::MAX_TRANSFER_RESTARTS` is crossed in the room `transfer`, with both sides.
 }
+
+#[test]
+fn reordered_segments_and_lost_ones() {
+    // Each is crossed in `reassembly`, where the packets are.
+    let limits = [limits::MAX_REORDERED as u64, limits::MAX_REORDERED_SEGMENTS as u64, limits::MAX_AHEAD];
+    assert!(limits.iter().all(|limit| *limit > 0) && limits::MAX_LATE_PACKETS > 0);
+    assert!(limits[0] < limits[2], "a window holds more than may wait");
+}

@@ -20,6 +20,7 @@ mod limits;
 mod linear;
 mod phases;
 mod protocols;
+mod reassembly;
 mod segmenter;
 mod specs;
 mod suite;
