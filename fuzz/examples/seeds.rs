@@ -65,6 +65,7 @@ fn main() {
     }
     presets(&folder);
     faults(&folder);
+    captures(&folder);
     assert!(bare * 3 <= count, "{bare} of {count} framings carry none of the messages here");
 }
 
@@ -105,6 +106,31 @@ fn faults(folder: &Path) {
     for (at, specs) in all.iter().enumerate() {
         write(folder, "faults", at, "", &[&[7][..], specs.as_bytes(), b"\n", &list].concat());
     }
+}
+
+/// A capture of a TCP connection as pcap and as pcapng, and its first bytes.
+fn captures(folder: &Path) {
+    let plain = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/captures/echo.pcap"));
+    let plain = plain.expect("the example is there");
+    write(folder, "capture", 0, "plain", &plain);
+    write(folder, "capture", 1, "cut", &plain[..plain.len() - 7]);
+    let mut blocks = block(0x0a0d_0d0a, &[&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat());
+    blocks.extend(block(1, &[101, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0]));
+    let mut rest = &plain[24..];
+    while let Some(length) = rest.get(8..12) {
+        let (packet, behind) = rest.split_at(16 + usize::from(length[0]));
+        blocks.extend(block(6, &[&[0; 4][..], &packet[..4], &packet[4..8], length, length, &packet[16..]].concat()));
+        rest = behind;
+    }
+    write(folder, "capture", 2, "blocks", &blocks);
+}
+
+/// A block of pcapng.
+fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let mut body = body.to_vec();
+    body.resize(body.len().next_multiple_of(4), 0);
+    let length = (body.len() as u32 + 12).to_le_bytes();
+    [&kind.to_le_bytes()[..], &length, &body, &length].concat()
 }
 
 /// What a framing can carry of the messages: as a stream, and as the list that `roundtrip` takes.

@@ -11,9 +11,10 @@ use screens::{PLAIN_STATUS, SCREENS, STATUS_LINES, Screen};
 pub use examples::examples;
 
 /// The groups of options in `--help`, in their order. Options without a group come first.
-const HEADINGS: [&str; 13] = [
+const HEADINGS: [&str; 14] = [
     "Framing",
     "Messages",
+    "Captures",
     "End",
     "Bridge",
     "Cases",

@@ -30,6 +30,21 @@ impl InputFile {
         &self.name
     }
 
+    /// Returns the first bytes, at most this many, which are read later all the same.
+    pub fn peek(&mut self, bytes: u64) -> Result<Vec<u8>> {
+        let mut head = Vec::new();
+        let read = (&mut self.source).take(bytes).read_to_end(&mut head);
+        read.map_err(|error| Error::other(format!("{}: {}", self.name, output::reason(&error))))?;
+        let source = std::mem::replace(&mut self.source, Box::new(io::empty()));
+        self.source = Box::new(io::Cursor::new(head.clone()).chain(source));
+        Ok(head)
+    }
+
+    /// Returns the name, and what is read from.
+    pub fn into_parts(self) -> (String, Box<dyn Read>) {
+        (self.name, self.source)
+    }
+
     /// Reads what there is, at most as much as there is room for; 0 at the end.
     pub fn read(&mut self, room: &mut [u8]) -> Result<usize> {
         loop {

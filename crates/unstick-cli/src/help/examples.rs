@@ -78,6 +78,9 @@ const SHAKE: &[Example] = &[
 ];
 
 const DECODE: &[Example] = &[
+    ("unstick decode capture.pcapng", "every connection of a capture, by the presets of its ports"),
+    ("unstick decode capture.pcap.gz -f kafka --port 9092", "the connections to one port, in this framing"),
+    ("tcpdump -i lo -U -w - port 5432 | unstick decode", "a capture that is being made"),
     ("unstick decode -f u32be bytes.bin", "every message, with its place in the file"),
     ("unstick decode -f postgres --s2c --wire answers.bin", "whole frames of a server, dumped"),
     ("unstick decode -f u32be --io line < bytes.bin", "the payloads alone, one a line"),

@@ -160,7 +160,9 @@ pub(super) const SCREENS: [Screen; 11] = [
         arguments: "[FILE]",
         options: &[
             ("frame", "the framing: line, u32be, struct:i, http, ..."),
-            ("s2c", "take the bytes for those of a server"),
+            ("s2c", "what servers have sent"),
+            ("port", "connections of a capture to this port"),
+            ("connection", "one connection of a capture, by its number"),
             ("hex", "show messages as hexadecimal dumps"),
             ("wire", "show whole frames: header, payload, trailer"),
             ("io", "payloads alone: line, hex, json, ..."),
@@ -168,8 +170,8 @@ pub(super) const SCREENS: [Screen; 11] = [
             ("count", "stop after N messages"),
         ],
         examples: [
+            "unstick decode capture.pcapng -f kafka --port 9092",
             "unstick decode -f u32be bytes.bin",
-            "unstick decode -f postgres --s2c --wire answers.bin",
             "unstick decode -f u32be --io line < bytes.bin",
         ],
         status: "Exit status: 0 done, 1 error, 2 wrong use, 5 broken frame, 6 --count not reached",

@@ -99,7 +99,20 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("service/talk/ahead.rs", "held", Limit("COMMANDS_AHEAD")),
     ("service/talk/backlog.rs", "letters", Limit("max_queue")),
     ("service/talk/hub.rs", "peers", OpenFiles),
+    // Captures.
+    ("connections.rs", "ports", User),
+    ("connections.rs", "hosts", User),
+    ("connections.rs", "open", Limit("MAX_CONNECTIONS")),
+    ("fragments.rs", "datagrams", Limit("MAX_FRAGMENTED")),
+    ("fragments.rs", "bytes", Limit("LONGEST")),
+    ("fragments.rs", "parts", Limit("LONGEST")),
+    ("file/pcap.rs", "packet", Limit("MAX_PACKET")),
+    ("file/pcapng.rs", "interfaces", Limit("MAX_INTERFACES")),
+    ("file/pcapng.rs", "body", Limit("MAX_BLOCK")),
     // The program.
+    ("verb/decode/conversations.rs", "conversations", Limit("MAX_CONNECTIONS")),
+    ("verb/decode/conversations.rs", "likely", Fixed),
+    ("verb/decode/conversations.rs", "untried", Fixed),
     ("verb/decode/shown.rs", "written", Limit("MAX_MESSAGE")),
     ("verb/decode/shown.rs", "frame", Limit("MAX_MESSAGE")),
     ("verb/encode.rs", "frame", User),
@@ -154,6 +167,9 @@ fn all() -> BTreeMap<String, String> {
     for part in ["endpoint", "link", "service"] {
         all.extend(sources("crates/unstick/src", part));
     }
+    for part in ["connections", "file", "fragments"] {
+        all.extend(sources("crates/unstick-capture/src", part));
+    }
     all
 }
 
@@ -194,11 +210,9 @@ fn every_collection_that_a_peer_could_make_grow_has_a_bound() {
 
 #[test]
 fn every_bound_that_is_named_is_a_limit() {
-    let limits: String = ["crates/unstick/src/limits.rs", "crates/unstick-wire/src/limits.rs"]
-        .iter()
-        .map(|path| fs::read_to_string(home().join(path)).unwrap())
-        .chain(all().into_values())
-        .collect();
+    let limits = ["unstick", "unstick-capture", "unstick-wire"].map(|name| format!("crates/{name}/src/limits.rs"));
+    let limits: String =
+        limits.iter().map(|path| fs::read_to_string(home().join(path)).unwrap()).chain(all().into_values()).collect();
     for (path, name, bound) in BOUNDS {
         let Limit(limit) = bound else { continue };
         let known = [format!("const {limit}:"), format!("pub {limit}:")].iter().any(|text| limits.contains(text));

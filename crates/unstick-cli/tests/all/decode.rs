@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use unstick::wire::{Framing, Preset, Role};
@@ -183,4 +184,147 @@ fn what_cannot_be_encoded_is_named() {
         let (_, errors, code) = run(&[verb], b"");
         assert!(code == 2 && errors.contains("-f names it"), "{verb}: {errors}");
     }
+}
+
+// ---- captures ----
+
+fn echo() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/captures/echo.pcap")
+}
+
+/// The file with some of its packets left out.
+fn without(left_out: &[usize]) -> Vec<u8> {
+    let file = fs::read(echo()).unwrap();
+    let (head, mut rest) = file.split_at(24);
+    let mut kept = head.to_vec();
+    for number in 0.. {
+        let Some(length) = rest.get(8..12) else { break };
+        let length = 16 + u32::from_le_bytes(length.try_into().unwrap()) as usize;
+        if !left_out.contains(&number) {
+            kept.extend(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    kept
+}
+
+fn events(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn the_messages_of_a_capture_have_their_connection_direction_and_time() {
+    let path = echo();
+    let (text, errors, code) = run(&["decode", path.to_str().unwrap(), "-f", "u32be", "--json"], b"");
+    let events = events(&text);
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!((names, &*errors, code), (vec!["open", "message", "message", "close"], "", 0));
+    let ends = ["from", "to"].map(|key| events[0][key].as_str().and_then(|end| end.rsplit(':').next()).unwrap());
+    assert_eq!(ends, ["50488", "7000"]);
+    assert_eq!((&events[0]["framing"], &events[0]["whole"]), (&"u32be".into(), &true.into()));
+    assert_eq!((&events[1]["direction"], &events[1]["text"]), (&"c2s".into(), &"hello".into()));
+    assert_eq!(events[1]["time"], "2026-11-27T12:00:00.004000Z");
+    assert_eq!((&events[2]["direction"], &events[2]["offset"]), (&"s2c".into(), &0.into()));
+    assert_eq!((&events[3]["reason"], &events[3]["c2s"]), (&"ended".into(), &1.into()));
+    let piped = run(&["decode", "-f", "u32be", "--json"], &without(&[]));
+    assert_eq!(piped.0, text);
+}
+
+#[test]
+fn options_choose_connections_and_directions() {
+    let path = echo();
+    let of =
+        |more: &[&str]| run(&[&["decode", path.to_str().unwrap(), "-f", "u32be", "--io", "line"], more].concat(), b"");
+    assert_eq!(of(&[]).0, "hello\nHELLO\n");
+    assert_eq!(of(&["--s2c"]).0, "HELLO\n");
+    assert_eq!(of(&["--port", "7000", "--host", "127.0.0.1", "--connection", "1", "--c2s"]).0, "hello\n");
+    for none in [&["--port", "7001"][..], &["--host", "10.0.0.1"], &["--connection", "2"]] {
+        let (text, errors, code) = of(none);
+        assert_eq!((&*text, code), ("", 0), "{none:?}");
+        assert!(errors.contains("no TCP and no UDP packets that these options take"), "{errors}");
+    }
+    assert_eq!(of(&["--count", "1"]), ("hello\n".into(), String::new(), 0));
+    assert_eq!(of(&["--count", "3"]).2, 6);
+    let (_, errors, code) = run(&["decode", "-f", "u32be", "--port", "7000"], TWO);
+    assert!(code == 2 && errors.contains("standard input is not a pcap or pcapng file"), "{errors}");
+    let (text, _, code) = run(&["decode", "-f", "raw", "--bytes", "--io", "hex"], &without(&[])[..8]);
+    assert_eq!((&*text, code), ("d4c3b2a102000400\n", 0));
+}
+
+#[test]
+fn without_a_framing_segments_are_shown() {
+    let (text, _, code) = run(&["decode", "--json", "--c2s"], &without(&[]));
+    let events = events(&text);
+    assert_eq!((events.len(), code), (4, 0), "{text}");
+    assert_eq!((&events[1]["event"], &events[1]["bytes"]), (&"segment".into(), &6.into()));
+    assert_eq!((&events[3]["unit"], &events[3]["c2s"]), (&"segments".into(), &2.into()));
+}
+
+#[test]
+fn what_a_capture_lacks_is_a_gap_and_nothing_is_made_up() {
+    // Without the second half of the question, and then without the handshake.
+    let (text, errors, code) = run(&["decode", "-f", "u32be", "--json"], &without(&[4]));
+    let lacking = events(&text);
+    let gap = lacking.iter().find(|event| event["event"] == "gap").unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(
+        (&gap["offset"], &gap["bytes"], &gap["unfinished"], &gap["resumes"]),
+        (&6.into(), &3.into(), &6.into(), &false.into())
+    );
+    assert_eq!((&*errors, code), ("", 0));
+    let (_, errors, _) = run(&["decode", "-f", "u32be"], &without(&[4]));
+    assert!(errors.contains("peer 1 c2s @6: 3 bytes are not in the capture"), "{errors}");
+    let (text, _, code) = run(&["decode", "-f", "u32be"], &without(&[0, 1, 2]));
+    assert!(text.contains("in u32be, begun before the capture\n") && code == 0, "{text}");
+    assert!(text.contains("c2s 5 bytes: hello\n"), "{text}");
+}
+
+#[test]
+fn a_capture_that_is_cut_short_or_broken_says_so() {
+    let whole = without(&[]);
+    let (text, errors, code) = run(&["decode", "-f", "u32be", "--io", "line"], &whole[..whole.len() - 200]);
+    assert_eq!((&*text, code), ("hello\n", 0));
+    assert!(errors.contains("the capture ends in the middle, at byte "), "{errors}");
+    let broken = [&whole[..24], &[0xff; 40]].concat();
+    let (_, errors, code) = run(&["decode", "-f", "u32be"], &broken);
+    assert!(code == 1 && errors.contains("standard input: the capture is malformed at byte 24"), "{errors}");
+    let (_, errors, code) = run(&["decode", "-f", "netstring", "--json"], &whole);
+    assert!(code == 5 && errors.contains("peer 1 c2s @0: "), "{errors}");
+    let (_, errors, code) = run(&["decode"], b"\x1f\x8bno gzip");
+    assert!(code == 1 && errors.contains("hint: --bytes takes"), "{errors}");
+}
+
+#[test]
+fn what_unfinished_messages_of_all_connections_keep_is_bounded() {
+    // 15 MiB of a message of 16 MiB in each connection: of the fifth too much is kept, over 64 MiB.
+    let mut file = [&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0][..], &[0; 8], &[0, 0, 4, 0, 101, 0, 0, 0]].concat();
+    let payload = vec![0_u8; 60 << 10];
+    for peer in 1..=5_u16 {
+        let mut sequence = 1_u32;
+        for at in 0..256 {
+            let part = if at == 0 { &[1, 0, 0, 0][..] } else { &payload };
+            let total = (40 + part.len() as u16).to_be_bytes();
+            let ip = [&[0x45, 0, total[0], total[1], 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2][..]].concat();
+            let ports = [(50_000 + peer).to_be_bytes(), 7000_u16.to_be_bytes()].concat();
+            let tcp = [&ports[..], &sequence.to_be_bytes(), &[0; 4], &[0x50, 16, 0, 0, 0, 0, 0, 0]].concat();
+            let length = (40 + part.len() as u32).to_le_bytes();
+            file.extend([&[0; 8][..], &length, &length, &ip, &tcp, part].concat());
+            sequence += part.len() as u32;
+        }
+    }
+    let (_, errors, code) = run(&["decode", "-f", "u32be"], &file);
+    let lost = "peer 5: decoded no further, because the unfinished messages of all connections are over 64 MiB";
+    assert!(errors.contains(lost) && !errors.contains("peer 4: decoded"), "{errors}");
+    assert_eq!((code, errors.matches("of an unfinished message").count()), (0, 4), "{errors}");
+}
+
+#[test]
+fn a_capture_that_is_being_made_is_shown_as_it_comes() {
+    let whole = without(&[]);
+    let mut process = unstick(&["decode", "-f", "u32be", "--io", "line"]);
+    process.feed(&whole[..whole.len() - 56 * 3]);
+    assert_eq!(process.line(), "hello");
+    assert_eq!(process.line(), "HELLO");
+    process.feed(&whole[whole.len() - 56 * 3..]);
+    process.end_input();
+    assert_eq!((process.rest(), process.code()), (String::new(), 0));
 }

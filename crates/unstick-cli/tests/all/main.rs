@@ -4,6 +4,7 @@
 
 mod activation;
 mod bridges;
+mod captures;
 mod children;
 mod collections;
 mod commands;

@@ -94,6 +94,13 @@ fn arrows_run_from_the_program_over_the_library_to_the_wire() {
     let library = dependencies("crates/unstick/Cargo.toml", "dependencies");
     assert!(library.contains("unstick-wire") && !library.contains("unstick-cli") && !library.contains("clap"));
     let program = dependencies("crates/unstick-cli/Cargo.toml", "dependencies");
+    let capture = dependencies("crates/unstick-capture/Cargo.toml", "dependencies");
+    assert_eq!(
+        capture,
+        ["flate2", "thiserror", "unstick-wire"].map(str::to_owned).into(),
+        "a reader of files, and no more"
+    );
+    assert!(!library.contains("unstick-capture"), "who opens sockets does not pay for captures");
     let shake = dependencies("crates/unstick-shake/Cargo.toml", "dependencies");
     assert!(shake.contains("unstick") && !shake.contains("unstick-cli") && !library.contains("unstick-shake"));
     assert!(
@@ -145,7 +152,7 @@ fn no_dependency_of_a_library_needs_a_newer_rust_than_the_library() {
     let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
     let package = |id: &str| metadata["packages"].as_array().unwrap().iter().find(|one| one["id"] == id).unwrap();
-    for library in ["unstick-wire", "unstick", "unstick-shake"] {
+    for library in ["unstick-wire", "unstick-capture", "unstick", "unstick-shake"] {
         let root = nodes.iter().find(|node| package(node["id"].as_str().unwrap())["name"] == library).unwrap();
         let own = rust(package(root["id"].as_str().unwrap())["rust_version"].as_str().unwrap());
         let (mut seen, mut open) = (BTreeSet::new(), vec![root["id"].as_str().unwrap()]);
@@ -170,7 +177,12 @@ fn no_dependency_of_a_library_needs_a_newer_rust_than_the_library() {
 
 #[test]
 fn libraries_forbid_unsafe_code_in_their_first_lines() {
-    for library in ["crates/unstick-wire/src/lib.rs", "crates/unstick/src/lib.rs", "crates/unstick-shake/src/lib.rs"] {
+    for library in [
+        "crates/unstick-wire/src/lib.rs",
+        "crates/unstick-capture/src/lib.rs",
+        "crates/unstick/src/lib.rs",
+        "crates/unstick-shake/src/lib.rs",
+    ] {
         let text = fs::read_to_string(home().join(library)).unwrap();
         assert!(text.contains("\n#![forbid(unsafe_code)]\n"), "{library}");
     }
@@ -254,12 +266,10 @@ const UNCROSSED: [&str; 0] = [];
 
 #[test]
 fn every_limit_of_the_library_is_named_by_a_test() {
-    let tests: Vec<Source> = ["crates/unstick/tests", "crates/unstick-shake/tests", "crates/unstick-cli/tests"]
-        .iter()
-        .flat_map(|at| sources(at))
-        .collect();
+    let tests = ["unstick", "unstick-capture", "unstick-shake", "unstick-cli"];
+    let tests: Vec<Source> = tests.iter().flat_map(|name| sources(&format!("crates/{name}/tests"))).collect();
     let tests: Vec<&Source> = tests.iter().filter(|source| !source.path.ends_with("/tree.rs")).collect();
-    let limits = ["crates/unstick/src/limits.rs", "crates/unstick-shake/src/limits.rs"];
+    let limits = ["unstick", "unstick-capture", "unstick-shake"].map(|name| format!("crates/{name}/src/limits.rs"));
     let limits = limits.map(|path| fs::read_to_string(home().join(path)).unwrap()).concat();
     let names = limits.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
     let crossed = |name: &str| tests.iter().any(|test| test.text.contains(name)) || UNCROSSED.contains(&name);
@@ -272,10 +282,11 @@ fn every_limit_of_the_library_is_named_by_a_test() {
 fn the_map_has_every_module() {
     let map = fs::read_to_string(home().join("ARCHITECTURE.md")).unwrap();
     let program = ["", "/verb", "/options", "/frontend"].map(|folder| format!("crates/unstick-cli/src{folder}"));
-    for folder in ["crates/unstick-wire/src", "crates/unstick/src", "crates/unstick-shake/src"]
-        .iter()
-        .copied()
-        .chain(program.iter().map(String::as_str))
+    for folder in
+        ["crates/unstick-wire/src", "crates/unstick-capture/src", "crates/unstick/src", "crates/unstick-shake/src"]
+            .iter()
+            .copied()
+            .chain(program.iter().map(String::as_str))
     {
         for entry in fs::read_dir(home().join(folder)).unwrap() {
             let path = entry.unwrap().path();
@@ -345,7 +356,8 @@ fn is_function(line: &str) -> bool {
 
 #[test]
 fn only_output_prints_and_only_the_text_queue_writes_to_the_terminal() {
-    let libraries = ["crates/unstick-wire/src", "crates/unstick/src", "crates/unstick-shake/src"];
+    let libraries =
+        ["crates/unstick-wire/src", "crates/unstick-capture/src", "crates/unstick/src", "crates/unstick-shake/src"];
     for source in libraries.iter().flat_map(|library| sources(library)) {
         for word in ["println!", "eprintln!", "stdout().lock()", "stderr().lock()", "process::exit"] {
             assert!(!source.says(word), "{} has {word}: a library does not print", source.path);

@@ -75,7 +75,7 @@ fn what_people_read_is_in_plain_words() {
         text.lines().for_each(|line| found_in(document, line, &mut found));
     }
     let mut files = Vec::new();
-    for program in ["unstick", "unstick-cli", "unstick-shake", "unstick-wire"] {
+    for program in ["unstick", "unstick-capture", "unstick-cli", "unstick-shake", "unstick-wire"] {
         sources(&home().join("crates").join(program).join("src"), &mut files);
     }
     assert!(files.len() > 100, "{} files", files.len());
@@ -111,7 +111,7 @@ fn libraries_name_no_option_of_the_program() {
             && !names_an_option("- 1")
     );
     let mut files = Vec::new();
-    for library in ["unstick", "unstick-shake", "unstick-wire"] {
+    for library in ["unstick", "unstick-capture", "unstick-shake", "unstick-wire"] {
         sources(&home().join("crates").join(library).join("src"), &mut files);
     }
     assert!(files.len() > 100, "{} files", files.len());

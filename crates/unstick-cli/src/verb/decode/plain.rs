@@ -54,7 +54,7 @@ struct Run {
 impl Run {
     /// Shows the messages that are complete. Returns a status if the run ends with one of them.
     fn take_messages(&mut self, shown: &mut Shown) -> Result<Option<Status>> {
-        let place = Place { peer: 1, from: self.from };
+        let place = Place::in_file(self.from);
         while let Some(piece) = self.transcript.next(self.from) {
             match piece {
                 Piece::Message(frame) => {
@@ -70,7 +70,7 @@ impl Run {
                     let offset = error.offset();
                     let ending = Ending { messages: self.messages, failure: Some((offset, error.into(), unfinished)) };
                     self.report_losses(true, shown)?;
-                    shown.close(&place, &ending)?;
+                    shown.end_of_file(&place, &ending)?;
                     return Ok(Some(Status::Framing));
                 }
                 _ => {}
@@ -81,13 +81,13 @@ impl Run {
 
     /// Reports what was passed over since the last call.
     fn report_losses(&mut self, now: bool, shown: &mut Shown) -> Result<()> {
-        let place = Place { peer: 1, from: self.from };
+        let place = Place::in_file(self.from);
         if let Some(damage) = self.transcript.take_damage(self.from, now) {
             shown.damaged(&place, &damage)?;
         }
         let discarded = self.transcript.discarded(self.from);
         if discarded > self.discarded {
-            shown.lost(&place, discarded - self.discarded)?;
+            shown.lost(&place, discarded - self.discarded, 0)?;
             self.discarded = discarded;
         }
         Ok(())
@@ -95,8 +95,8 @@ impl Run {
 
     /// The file has ended between two messages.
     fn end(&self, shown: &mut Shown) -> Result<Status> {
-        let place = Place { peer: 1, from: self.from };
-        shown.close(&place, &Ending { messages: self.messages, failure: None })?;
+        let place = Place::in_file(self.from);
+        shown.end_of_file(&place, &Ending { messages: self.messages, failure: None })?;
         match self.wanted {
             Some(wanted) => {
                 output::problem(&format!("ended after {} of {} (--count)", self.messages, Count(wanted, "message")));

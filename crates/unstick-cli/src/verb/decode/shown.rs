@@ -1,24 +1,46 @@
 //! Shows what was decoded: as text for people, as JSON, or the payloads alone.
 
-use std::io::{BufWriter, IsTerminal, StdoutLock, Write};
+use std::cell::RefCell;
+use std::io::{BufWriter, IsTerminal, Read, StdoutLock, Write};
+use std::rc::Rc;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use unstick::wire::shake::Direction;
-use unstick::wire::{Damage, Encoder, Frame, Role};
+use unstick::wire::{Damage, Encoder, Frame, Gap, Role};
 use unstick::{Error, Result, Unfinished};
 
 use crate::count::Count;
+use crate::frontend::terminal::render::colour_of;
 use crate::io_format::Format;
 use crate::options::decode::Decode;
-use crate::style::{FAINT, styled};
-use crate::{json_lines, output, passed_text, sanitize};
+use crate::style::{CYAN, FAINT, MAGENTA, styled};
+use crate::{advice, json_lines, output, passed_text, sanitize};
 
 /// Writes to standard output.
 pub struct Shown {
     look: Look,
-    out: BufWriter<StdoutLock<'static>>,
+    out: Rc<RefCell<Out>>,
     /// Whether an event has had the version.
     versioned: bool,
+    zone: TimeZone,
+}
+
+type Out = BufWriter<StdoutLock<'static>>;
+
+/// A source that is read once everything that was decoded so far has been shown: the next read may wait for long.
+struct ShownFirst {
+    out: Rc<RefCell<Out>>,
+    source: Box<dyn Read>,
+}
+
+impl Read for ShownFirst {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        // An error is met again by what is shown next.
+        let _ = self.out.borrow_mut().flush();
+        self.source.read(room)
+    }
 }
 
 /// In which form.
@@ -41,13 +63,39 @@ struct Payloads {
     frame: Vec<u8>,
 }
 
-/// Whose a message is.
+/// Where something stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
-    /// The number of the connection.
-    pub peer: u64,
+    /// The number of the connection; `None` in a file of the bytes of one direction.
+    pub peer: Option<u64>,
     /// The side that has sent it.
     pub from: Role,
+    /// When, in nanoseconds since 1970, if that is known.
+    pub time: Option<u64>,
+    /// Whether what is shown are segments, because no framing is known.
+    pub segments: bool,
+}
+
+impl Place {
+    /// In a file of the bytes of one direction.
+    pub fn in_file(from: Role) -> Self {
+        Self { peer: None, from, time: None, segments: false }
+    }
+
+    /// The keys of JSON that say it.
+    fn object(&self, event: &str) -> Value {
+        let mut object = json!({ "event": event, "peer": self.peer.unwrap_or(1), "direction": direction(self.from) });
+        put_time(&mut object, self.time);
+        object
+    }
+
+    /// `@12`, or `peer 1 c2s @12`, for people.
+    pub fn named(&self, offset: u64) -> String {
+        match self.peer {
+            Some(peer) => format!("peer {peer} {} @{offset}", direction(self.from)),
+            None => format!("@{offset}"),
+        }
+    }
 }
 
 /// How a direction ended.
@@ -56,7 +104,47 @@ pub struct Ending {
     /// Number of its messages.
     pub messages: u64,
     /// Where and why it could not be decoded any further, and what had arrived of the frame.
-    pub failure: Option<(u64, Error, Option<Unfinished>)>,
+    pub failure: Option<Failure>,
+}
+
+/// The offset of a frame, what is wrong with it, and what had arrived of it.
+pub type Failure = (u64, Error, Option<Unfinished>);
+
+/// A connection of a capture.
+#[derive(Debug)]
+pub struct Opening {
+    pub peer: u64,
+    pub protocol: &'static str,
+    pub client: String,
+    pub server: String,
+    /// The framing that its messages are decoded in, if any.
+    pub framing: Option<String>,
+    /// Whether the capture shows its beginning.
+    pub whole: bool,
+    pub time: Option<u64>,
+}
+
+/// A connection goes on in another framing.
+#[derive(Debug)]
+pub struct Refit<'a> {
+    /// Where in the stream of a direction this was seen.
+    pub offset: u64,
+    /// The framing from here on; `None` if segments are shown.
+    pub framing: Option<&'static str>,
+    pub why: &'a str,
+}
+
+/// The end of a connection of a capture.
+#[derive(Debug)]
+pub struct Closing {
+    pub peer: u64,
+    pub reason: &'static str,
+    /// Number of messages of the client and of the server.
+    pub passed: [u64; 2],
+    /// Number of bytes that came when nothing could be decoded any more.
+    pub undecoded: u64,
+    pub segments: bool,
+    pub time: Option<u64>,
 }
 
 impl Shown {
@@ -67,28 +155,86 @@ impl Shown {
             None if args.json => Look::Json,
             None => Look::Text { hex: args.hex, wire: args.wire, colour: output::colour_on(&std::io::stdout()) },
         };
-        Ok(Self { look, out: output::gathered(), versioned: false })
+        Ok(Self { look, out: Rc::new(RefCell::new(output::gathered())), versioned: false, zone: TimeZone::system() })
+    }
+
+    /// Returns the same source, of which each read waits until everything that was decoded has been shown.
+    pub fn before_reads_of(&self, source: Box<dyn Read>) -> Box<dyn Read> {
+        Box::new(ShownFirst { out: Rc::clone(&self.out), source })
+    }
+
+    /// Shows a connection of a capture.
+    pub fn open(&mut self, opening: &Opening) -> Result<()> {
+        let Opening { peer, protocol, client, server, framing, whole, time } = opening;
+        match self.look {
+            Look::Text { colour, .. } => {
+                let head = self.head(*time, *peer, colour);
+                let framing = framing.as_ref().map(|framing| format!(" in {framing}")).unwrap_or_default();
+                let middle = if *whole { "" } else { ", begun before the capture" };
+                self.put(format!("{head} {protocol} {client} to {server}{framing}{middle}\n").as_bytes())
+            }
+            Look::Json => {
+                let mut object = json!({
+                    "event": "open", "peer": peer, "from": client, "to": server, "protocol": protocol,
+                    "framing": framing, "whole": whole,
+                });
+                put_time(&mut object, *time);
+                self.object(object)
+            }
+            Look::Payloads(_) => Ok(()),
+        }
+    }
+
+    /// Shows that a connection goes on in another framing.
+    pub fn refit(&mut self, place: &Place, refit: &Refit<'_>) -> Result<()> {
+        let Refit { offset, framing, why } = refit;
+        match self.look {
+            Look::Text { colour, .. } => {
+                let head = self.head(place.time, place.peer.unwrap_or(1), colour);
+                let next = framing.map_or_else(|| "segments".to_owned(), |framing| format!("messages in {framing}"));
+                let way = direction(place.from);
+                self.put(format!("{head} {way} @{offset}: {why}; from here on {next}\n").as_bytes())
+            }
+            Look::Json => {
+                let mut object = place.object("framing");
+                object["offset"] = (*offset).into();
+                object["framing"] = (*framing).into();
+                object["reason"] = (*why).into();
+                self.object(object)
+            }
+            Look::Payloads(_) => Ok(()),
+        }
     }
 
     /// Shows a message.
     pub fn message(&mut self, place: &Place, frame: &Frame<'_>) -> Result<()> {
         match &mut self.look {
             Look::Text { hex, wire, colour } => {
-                let head = styled(*colour, &format!("@{}", frame.offset), FAINT);
-                let text = passed_text::lines(&head, frame.message, Some(frame).filter(|_| *wire), *hex, *colour);
+                let (hex, wire, colour) = (*hex, *wire, *colour);
+                let head = match place.peer {
+                    Some(peer) => {
+                        let way = if place.from == Role::Client { CYAN } else { MAGENTA };
+                        format!(
+                            "{} {}",
+                            self.head(place.time, peer, colour),
+                            styled(colour, direction(place.from), way)
+                        )
+                    }
+                    None => styled(colour, &format!("@{}", frame.offset), FAINT),
+                };
+                let text = passed_text::lines(&head, frame.message, Some(frame).filter(|_| wire), hex, colour);
                 self.put(text.as_bytes())
             }
             Look::Json => {
-                let mut object = json!({
-                    "event": "message", "peer": place.peer, "direction": direction(place.from),
-                    "bytes": frame.message.len(), "offset": frame.offset,
-                });
+                let mut object = place.object(if place.segments { "segment" } else { "message" });
+                object["bytes"] = frame.message.len().into();
+                object["offset"] = frame.offset.into();
                 json_lines::put_message(&mut object, frame.message);
                 self.object(object)
             }
             Look::Payloads(payloads) => {
                 payloads.write(frame.message)?;
-                self.out.write_all(&payloads.frame).map_err(output::unwritten_text)
+                self.out.borrow_mut().write_all(&payloads.frame).map_err(output::unwritten_text)
             }
         }
     }
@@ -96,48 +242,139 @@ impl Shown {
     /// Reports bytes that were passed over because they break the framing.
     pub fn damaged(&mut self, place: &Place, damage: &Damage) -> Result<()> {
         if matches!(self.look, Look::Json) {
-            let mut object = json!({
-                "event": "damaged", "peer": place.peer, "direction": direction(place.from), "offset": damage.at,
-                "bytes": damage.bytes, "places": damage.places, "error": damage.what,
-            });
+            let mut object = place.object("damaged");
+            object["offset"] = damage.at.into();
+            object["bytes"] = damage.bytes.into();
+            object["places"] = damage.places.into();
+            object["error"] = damage.what.clone().into();
             json_lines::put_message(&mut object, &damage.preview);
             return self.object(object);
         }
-        self.flush()?;
-        output::loss(&format!("@{}: {damage}", damage.at));
+        self.loss(&format!("{}: {damage}", place.named(damage.at)))
+    }
+
+    /// Reports messages that were over the limit of the framing, and datagrams that were captured in part.
+    pub fn lost(&mut self, place: &Place, messages: u64, cut_short: u64) -> Result<()> {
+        if matches!(self.look, Look::Json) {
+            let mut object = place.object("lost");
+            object["messages"] = messages.into();
+            object["cut_short"] = cut_short.into();
+            return self.object(object);
+        }
+        let peer = place.peer.map(|peer| format!("peer {peer}: ")).unwrap_or_default();
+        if messages > 0 {
+            let many = Count(messages, "message");
+            self.loss(&format!("{peer}{many} passed over as too long (oversize=discard)"))?;
+        }
+        if cut_short > 0 {
+            self.loss(&format!("{peer}{} cut short by the capture", Count(cut_short, "datagram")))?;
+        }
         Ok(())
     }
 
-    /// Reports messages that were over the limit of the framing.
-    pub fn lost(&mut self, place: &Place, messages: u64) -> Result<()> {
+    /// Reports bytes that the capture lacks.
+    pub fn gap(&mut self, place: &Place, gap: &Gap) -> Result<()> {
         if matches!(self.look, Look::Json) {
-            return self.object(json!({
-                "event": "lost", "peer": place.peer, "direction": direction(place.from), "messages": messages,
-                "cut_short": 0,
-            }));
+            let mut object = place.object("gap");
+            object["offset"] = gap.offset.into();
+            object["bytes"] = gap.bytes.into();
+            object["unfinished"] = gap.unfinished.into();
+            object["resumes"] = gap.resumes.into();
+            return self.object(object);
         }
+        let are = if gap.bytes == 1 { "is" } else { "are" };
+        let mut text = format!("{}: {} {are} not in the capture", place.named(gap.offset), Count(gap.bytes, "byte"));
+        if gap.unfinished > 0 {
+            text += &format!(", and {} before them are of a message that is lost", Count(gap.unfinished, "byte"));
+        }
+        if !gap.resumes {
+            text += "; what follows in this direction cannot be decoded";
+        }
+        self.loss(&text)
+    }
+
+    /// Reports that a direction of a connection cannot be decoded any further.
+    pub fn failed(&mut self, place: &Place, failure: &Failure) -> Result<()> {
+        if matches!(self.look, Look::Json) {
+            let mut object = place.object("error");
+            object["hint"] = advice::hint(&failure.1).into();
+            put_failure(&mut object, failure);
+            self.object(object)?;
+        }
+        self.error(place, failure)
+    }
+
+    /// Reports the end of a connection.
+    pub fn close(&mut self, closing: &Closing) -> Result<()> {
+        let Closing { peer, reason, passed: [up, down], undecoded, segments, time } = closing;
+        let unit = if *segments { "segment" } else { "message" };
+        match self.look {
+            Look::Text { colour, .. } => {
+                let head = self.head(*time, *peer, colour);
+                let (up, down) = (Count(*up, unit), Count(*down, unit));
+                let left = if *undecoded == 0 {
+                    String::new()
+                } else {
+                    format!("; {} not decoded", Count(*undecoded, "byte"))
+                };
+                self.put(format!("{head} {reason}: {up} to the server, {down} back{left}\n").as_bytes())
+            }
+            Look::Json => {
+                let mut object = json!({
+                    "event": "close", "peer": peer, "reason": reason, "unit": format!("{unit}s"), "c2s": up, "s2c": down,
+                    "undecoded": undecoded,
+                });
+                put_time(&mut object, *time);
+                self.object(object)
+            }
+            Look::Payloads(_) => Ok(()),
+        }
+    }
+
+    /// Reports the end of a file of the bytes of one direction.
+    pub fn end_of_file(&mut self, place: &Place, ending: &Ending) -> Result<()> {
+        if matches!(self.look, Look::Json) {
+            let of = |role| if place.from == role { ending.messages } else { 0 };
+            let mut object = json!({
+                "event": "close", "peer": 1, "reason": "ended", "unit": "messages", "c2s": of(Role::Client),
+                "s2c": of(Role::Server),
+            });
+            if let Some(failure) = &ending.failure {
+                object["reason"] = json_lines::failure_name(&failure.1).into();
+                object["direction"] = direction(place.from).into();
+                put_failure(&mut object, failure);
+            }
+            self.object(object)?;
+        }
+        ending.failure.as_ref().map_or(Ok(()), |failure| self.error(place, failure))
+    }
+
+    /// Reports a loss on standard error, behind what was shown before it.
+    pub fn loss(&mut self, text: &str) -> Result<()> {
         self.flush()?;
-        output::loss(&format!("{} passed over as too long (oversize=discard)", Count(messages, "message")));
+        output::loss(text);
         Ok(())
     }
 
-    /// Reports the end of a direction.
-    pub fn close(&mut self, place: &Place, ending: &Ending) -> Result<()> {
-        if matches!(self.look, Look::Json) {
-            self.object(close_object(place, ending))?;
-        }
-        let Some((offset, error, unfinished)) = &ending.failure else { return Ok(()) };
+    /// Writes out what was gathered.
+    pub fn flush(&mut self) -> Result<()> {
+        self.out.borrow_mut().flush().map_err(output::unwritten_text)
+    }
+
+    fn error(&mut self, place: &Place, (offset, error, unfinished): &Failure) -> Result<()> {
         self.flush()?;
-        output::error_of(&format!("@{offset}: "), error);
+        output::error_of(&format!("{}: ", place.named(*offset)), error);
         if let Some(unfinished) = unfinished {
             output::plain(&format!("  {}", sanitize::lost_message(unfinished)));
         }
         Ok(())
     }
 
-    /// Writes out what was gathered.
-    pub fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(output::unwritten_text)
+    /// The local time and the number of a connection.
+    fn head(&self, time: Option<u64>, peer: u64, colour: bool) -> String {
+        let time = time.and_then(timestamp).map(|time| time.to_zoned(self.zone.clone()));
+        let time = time.map_or_else(|| "-".to_owned(), |time| time.strftime("%H:%M:%S%.3f").to_string());
+        format!("{} {}", styled(colour, &time, FAINT), styled(colour, &peer.to_string(), colour_of(peer)))
     }
 
     fn object(&mut self, mut object: Value) -> Result<()> {
@@ -146,25 +383,27 @@ impl Shown {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).map_err(output::unwritten_text)
+        self.out.borrow_mut().write_all(bytes).map_err(output::unwritten_text)
     }
 }
 
-fn close_object(place: &Place, ending: &Ending) -> Value {
-    let of = |role| if place.from == role { ending.messages } else { 0 };
-    let mut object = json!({
-        "event": "close", "peer": place.peer, "reason": "ended", "unit": "messages", "c2s": of(Role::Client),
-        "s2c": of(Role::Server),
-    });
-    let Some((offset, error, unfinished)) = &ending.failure else { return object };
-    object["reason"] = json_lines::failure_name(error).into();
-    object["direction"] = direction(place.from).into();
+fn put_failure(object: &mut Value, (offset, error, unfinished): &Failure) {
     object["offset"] = (*offset).into();
     object["error"] = error.to_string().into();
     if let Some(unfinished) = unfinished {
         object["unfinished"] = json_lines::unfinished(unfinished);
     }
-    object
+}
+
+/// Captures have their times to the microsecond at least.
+fn put_time(object: &mut Value, time: Option<u64>) {
+    if let Some(time) = time.and_then(timestamp) {
+        object["time"] = format!("{time:.6}").into();
+    }
+}
+
+fn timestamp(nanoseconds: u64) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(nanoseconds.into()).ok()
 }
 
 fn direction(from: Role) -> &'static str {

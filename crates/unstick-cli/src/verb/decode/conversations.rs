@@ -1,0 +1,410 @@
+//! The conversations of a file, from what passed in each to its messages, in the order in which it was captured.
+
+use std::collections::HashMap;
+
+use unstick::wire::{DecodeError, Frame, Framing, Piece, Role, Transcript};
+use unstick::{Result, Unfinished};
+
+use super::shown::{Closing, Opening, Place, Refit, Shown};
+use super::tls;
+use crate::count::Count;
+use crate::options::decode::Decode;
+use crate::output;
+use crate::status::Status;
+
+/// The framing of segments as they come.
+const RAW: &str = "raw";
+
+/// Bytes of memory that the unfinished messages of all conversations may keep.
+const MAX_UNFINISHED: usize = 64 << 20;
+
+/// The conversations that are open and looked at.
+pub struct Conversations<'a> {
+    args: &'a Decode,
+    /// The framing of all conversations, if one was named.
+    named: Option<Framing>,
+    /// Nanoseconds since 1970 from which on something is shown, once that is known.
+    start: Option<u64>,
+    shown: &'a mut Shown,
+    conversations: HashMap<u64, Conversation>,
+    opened: u64,
+    /// Bytes of memory that unfinished messages keep.
+    unfinished: usize,
+    messages: u64,
+    /// Whether bytes broke their framing.
+    failed: bool,
+    /// The first error of showing something: nothing is shown after it.
+    result: Result<()>,
+}
+
+/// A conversation that opens.
+pub struct Opened {
+    pub connection: u64,
+    pub protocol: &'static str,
+    /// Whether bytes pass in it, and no messages.
+    pub is_stream: bool,
+    pub client: String,
+    pub server: String,
+    /// The presets that are likely, if no framing was named.
+    pub likely: Vec<&'static str>,
+    /// Whether the file shows its beginning.
+    pub whole: bool,
+    pub time: Option<u64>,
+}
+
+struct Conversation {
+    peer: u64,
+    /// How it opened, as long as nothing of it was shown.
+    opening: Option<Opening>,
+    /// When something last passed in it.
+    time: Option<u64>,
+    /// `None` where messages pass.
+    transcript: Option<Transcript>,
+    /// The presets that were not tried yet.
+    untried: Vec<&'static str>,
+    /// The preset of the port that is tried: no message has been found in it yet.
+    trial: Option<&'static str>,
+    /// Whether it is decoded as TLS records.
+    is_tls: bool,
+    segments: bool,
+    passed: [u64; 2],
+    /// Over-long messages that were reported.
+    discarded: [u64; 2],
+    held: usize,
+    failed: bool,
+}
+
+impl<'a> Conversations<'a> {
+    pub fn new(args: &'a Decode, named: Option<&Framing>, shown: &'a mut Shown) -> Self {
+        Self {
+            args,
+            named: named.cloned(),
+            start: None,
+            shown,
+            conversations: HashMap::new(),
+            opened: 0,
+            unfinished: 0,
+            messages: 0,
+            failed: false,
+            result: Ok(()),
+        }
+    }
+
+    /// Whether nothing more is shown.
+    pub fn is_over(&self) -> bool {
+        self.result.is_err() || self.args.count.is_some_and(|count| self.messages >= count)
+    }
+
+    /// Reports a loss that concerns the whole file.
+    pub fn loss(&mut self, text: &str) -> Result<()> {
+        self.shown.loss(text)
+    }
+
+    pub fn open(&mut self, opened: Opened) {
+        let is_other = self.args.capture.connection.is_some_and(|number| number != opened.connection);
+        if !is_other && !self.is_over() {
+            self.result = self.try_open(opened);
+        }
+    }
+
+    /// Bytes have passed.
+    pub fn bytes(&mut self, connection: u64, from: Role, bytes: &[u8], time: Option<u64>) {
+        self.with(connection, time, |all, conversation| {
+            if conversation.begins_tls(from, bytes) {
+                all.go_on_in_tls(conversation, from)?;
+            }
+            if let Some(transcript) = &mut conversation.transcript {
+                transcript.segment(from, bytes);
+            }
+            all.messages_of(conversation, from)
+        });
+    }
+
+    /// Bytes have passed that the file does not have.
+    pub fn gap(&mut self, connection: u64, from: Role, bytes: u64) {
+        self.with(connection, None, |all, conversation| {
+            let place = Place { time: None, ..conversation.place(from) };
+            let Some(transcript) = &mut conversation.transcript else { return Ok(()) };
+            let gap = transcript.gap(from, bytes);
+            if all.shows(conversation, from)? { all.shown.gap(&place, &gap) } else { Ok(()) }
+        });
+    }
+
+    /// A message has passed, such as a datagram. `cut_short`: the file has only its beginning.
+    pub fn message(&mut self, connection: u64, from: Role, message: &[u8], cut_short: bool, time: Option<u64>) {
+        self.with(connection, time, |all, conversation| {
+            if !all.shows(conversation, from)? {
+                return Ok(());
+            }
+            let place = conversation.place(from);
+            all.shown.message(&place, &Frame::bare(message))?;
+            conversation.passed[from as usize] += 1;
+            all.messages += 1;
+            if cut_short { all.shown.lost(&place, 0, 1) } else { Ok(()) }
+        });
+    }
+
+    /// A side has ended its direction.
+    pub fn ends(&mut self, connection: u64, from: Role, time: Option<u64>) {
+        self.with(connection, time, |all, conversation| {
+            if let Some(transcript) = &mut conversation.transcript {
+                transcript.finish(from);
+            }
+            all.messages_of(conversation, from)
+        });
+    }
+
+    /// Nothing more passes.
+    pub fn close(&mut self, connection: u64, reason: &'static str, time: Option<u64>) {
+        let Some(mut conversation) = self.conversations.remove(&connection) else { return };
+        self.unfinished -= conversation.held;
+        conversation.time = time.or(conversation.time);
+        if !self.is_over() {
+            self.result = self.try_close(conversation, reason, time);
+        }
+    }
+
+    /// The file has ended. `nothing` says that no conversation was looked at.
+    pub fn end(self, nothing: &str) -> Result<Status> {
+        self.result?;
+        self.shown.flush()?;
+        if self.opened == 0 {
+            output::notice(nothing);
+        }
+        match self.args.count {
+            Some(count) if self.messages >= count => Ok(Status::Done),
+            _ if self.failed => Ok(Status::Framing),
+            Some(count) => {
+                output::problem(&format!("ended after {} of {} (--count)", self.messages, Count(count, "message")));
+                Ok(Status::Check)
+            }
+            None => Ok(Status::Done),
+        }
+    }
+
+    /// Does something with a conversation that is looked at, and bounds what unfinished messages keep.
+    fn with(&mut self, number: u64, time: Option<u64>, act: impl FnOnce(&mut Self, &mut Conversation) -> Result<()>) {
+        if self.is_over() {
+            return;
+        }
+        let Some(mut conversation) = self.conversations.remove(&number) else { return };
+        conversation.time = time.or(conversation.time);
+        let done = act(self, &mut conversation);
+        let held = conversation.transcript.as_ref().map_or(0, Transcript::held);
+        self.unfinished = self.unfinished - conversation.held + held;
+        conversation.held = held;
+        self.result = done.and_then(|()| self.bound(&mut conversation));
+        self.conversations.insert(number, conversation);
+    }
+
+    /// Gives a conversation up where unfinished messages keep too much memory.
+    fn bound(&mut self, conversation: &mut Conversation) -> Result<()> {
+        if self.unfinished <= MAX_UNFINISHED {
+            return Ok(());
+        }
+        let Some(transcript) = &mut conversation.transcript else { return Ok(()) };
+        transcript.abandon();
+        self.unfinished -= std::mem::take(&mut conversation.held);
+        let (peer, most) = (conversation.peer, MAX_UNFINISHED >> 20);
+        self.shown.loss(&format!(
+            "peer {peer}: decoded no further, because the unfinished messages of all connections are over {most} MiB"
+        ))
+    }
+
+    fn try_open(&mut self, opened: Opened) -> Result<()> {
+        self.opened += 1;
+        let Opened { connection: peer, protocol, is_stream, client, server, likely, whole, time } = opened;
+        if let (None, Some(from), Some(time)) = (self.start, &self.args.capture.from, time) {
+            self.start = Some(from.since(time)?);
+        }
+        let mut untried: Vec<_> = likely.into_iter().rev().filter(|_| is_stream && self.named.is_none()).collect();
+        let trial = untried.pop();
+        let framing = match (&self.named, trial) {
+            (Some(named), _) if is_stream => Some(named.clone()),
+            (_, Some(trial)) => Some(Framing::parse(trial)?),
+            _ => None,
+        };
+        let raw = || Framing::parse(RAW);
+        let mut transcript = match &framing {
+            Some(framing) => Some(Transcript::new(framing)),
+            None if is_stream => Some(Transcript::new(&raw()?)),
+            None => None,
+        };
+        if let Some(transcript) = transcript.as_mut().filter(|_| !whole) {
+            [Role::Client, Role::Server].into_iter().for_each(|role| transcript.begins_in_the_middle(role));
+        }
+        let spec = framing.as_ref().map(|framing| framing.as_str().to_owned());
+        let mut conversation = Conversation {
+            peer,
+            time,
+            transcript,
+            untried,
+            trial,
+            is_tls: spec.as_deref() == Some(tls::PRESET),
+            segments: is_stream && framing.is_none(),
+            opening: Some(Opening { peer, protocol, client, server, framing: spec, whole, time }),
+            passed: [0; 2],
+            discarded: [0; 2],
+            held: 0,
+            failed: false,
+        };
+        if !self.is_early(&conversation) {
+            self.show_opening(&mut conversation)?;
+        }
+        self.conversations.insert(peer, conversation);
+        Ok(())
+    }
+
+    /// Whether what passes in a conversation now was before `--from`.
+    fn is_early(&self, conversation: &Conversation) -> bool {
+        self.start.zip(conversation.time).is_some_and(|(start, time)| time < start)
+    }
+
+    /// Whether what passes in this direction of a conversation now is shown. Its opening is then shown before it.
+    fn shows(&mut self, conversation: &mut Conversation, from: Role) -> Result<bool> {
+        let shows = self.args.framed.shows(from) && !self.is_early(conversation);
+        if shows {
+            self.show_opening(conversation)?;
+        }
+        Ok(shows)
+    }
+
+    fn show_opening(&mut self, conversation: &mut Conversation) -> Result<()> {
+        conversation.opening.take().map_or(Ok(()), |opening| self.shown.open(&opening))
+    }
+
+    /// Shows the messages of one direction that are complete.
+    fn messages_of(&mut self, conversation: &mut Conversation, from: Role) -> Result<()> {
+        let shows = self.shows(conversation, from)?;
+        while let Some(piece) = conversation.transcript.as_mut().and_then(|transcript| transcript.next(from)) {
+            match piece {
+                Piece::Message(frame) => {
+                    conversation.trial = None;
+                    if !shows {
+                        continue;
+                    }
+                    let Conversation { peer, time, segments, .. } = *conversation;
+                    self.shown.message(&Place { peer: Some(peer), from, time, segments }, &frame)?;
+                    conversation.passed[from as usize] += 1;
+                    self.messages += 1;
+                    if self.args.count == Some(self.messages) {
+                        return Ok(());
+                    }
+                }
+                Piece::Failed(error) if conversation.trial.is_some() => self.refit(conversation, from, &error)?,
+                Piece::Failed(error) if self.args.framed.shows(from) => self.fail(conversation, from, error)?,
+                _ => {}
+            }
+        }
+        self.losses_of(conversation, from, false)
+    }
+
+    /// Shows what breaks the framing of a direction, also before `--from`: nothing more is decoded in it.
+    fn fail(&mut self, conversation: &mut Conversation, from: Role, error: DecodeError) -> Result<()> {
+        self.show_opening(conversation)?;
+        let place = conversation.place(from);
+        let pending = conversation.transcript.as_ref().map_or(&[][..], |transcript| transcript.pending(from));
+        let unfinished = Unfinished::new(pending).filter(|_| error.is_incomplete());
+        (self.failed, conversation.failed) = (true, true);
+        self.shown.failed(&place, &(error.offset(), error.into(), unfinished))
+    }
+
+    /// The bytes are not of the preset of their port: tries the next one, and shows segments in the end.
+    fn refit(&mut self, conversation: &mut Conversation, from: Role, error: &DecodeError) -> Result<()> {
+        self.show_opening(conversation)?;
+        let place = conversation.place(from);
+        let before = conversation.trial.take().unwrap_or_default();
+        conversation.trial = conversation.untried.pop();
+        let framing = Framing::parse(conversation.trial.unwrap_or(RAW))?;
+        if let Some(transcript) = &mut conversation.transcript {
+            transcript.switch_to(&framing, true);
+        }
+        conversation.segments = conversation.trial.is_none();
+        let why = format!("not {before}: {error}");
+        self.shown.refit(&place, &Refit { offset: error.offset(), framing: conversation.trial, why: &why })?;
+        self.messages_of(conversation, from.other())
+    }
+
+    /// TLS begins: both directions go on in its records.
+    fn go_on_in_tls(&mut self, conversation: &mut Conversation, from: Role) -> Result<()> {
+        self.show_opening(conversation)?;
+        for role in [Role::Client, Role::Server] {
+            let place = conversation.place(role);
+            if let Some(transcript) = &mut conversation.transcript
+                && let Err(error) = transcript.finish_truncated(role)
+                && self.args.framed.shows(role)
+            {
+                let bytes = Count(transcript.pending(role).len() as u64, "byte");
+                self.shown.loss(&format!("{}: {bytes} of an unfinished message", place.named(error.offset())))?;
+            }
+        }
+        let Some(transcript) = &mut conversation.transcript else { return Ok(()) };
+        let offset = transcript.length(from);
+        transcript.switch_to(&Framing::parse(tls::PRESET)?, false);
+        (conversation.is_tls, conversation.segments, conversation.trial) = (true, false, None);
+        let place = conversation.place(from);
+        self.shown.refit(&place, &Refit { offset, framing: Some(tls::PRESET), why: "TLS begins" })
+    }
+
+    /// Reports what was passed over in one direction.
+    fn losses_of(&mut self, conversation: &mut Conversation, from: Role, now: bool) -> Result<()> {
+        let Some(transcript) = &mut conversation.transcript else { return Ok(()) };
+        let damage = transcript.take_damage(from, now);
+        let discarded = transcript.discarded(from);
+        let reported = std::mem::replace(&mut conversation.discarded[from as usize], discarded);
+        if damage.is_none() && discarded == reported || !self.shows(conversation, from)? {
+            return Ok(());
+        }
+        let place = conversation.place(from);
+        if let Some(damage) = damage {
+            self.shown.damaged(&place, &damage)?;
+        }
+        if discarded > reported { self.shown.lost(&place, discarded - reported, 0) } else { Ok(()) }
+    }
+
+    /// Shows what is left of a conversation, and its end.
+    fn try_close(&mut self, mut conversation: Conversation, reason: &'static str, time: Option<u64>) -> Result<()> {
+        if self.is_early(&conversation) && conversation.opening.is_some() {
+            return Ok(()); // All of it was before `--from`.
+        }
+        self.show_opening(&mut conversation)?;
+        for from in [Role::Client, Role::Server] {
+            let place = Place { time, ..conversation.place(from) };
+            if let Some(transcript) = &mut conversation.transcript
+                && let Err(error) = transcript.finish_truncated(from)
+                && self.args.framed.shows(from)
+            {
+                let unfinished = Unfinished::new(transcript.pending(from));
+                let offset = error.offset();
+                // That a file ends in the middle is nobody's mistake.
+                if reason == "reset" {
+                    (self.failed, conversation.failed) = (true, true);
+                    self.shown.failed(&place, &(offset, error.into(), unfinished))?;
+                } else {
+                    let bytes = Count(unfinished.map_or(0, |unfinished| unfinished.length), "byte");
+                    self.shown.loss(&format!("{}: {bytes} of an unfinished message", place.named(offset)))?;
+                }
+            }
+            self.losses_of(&mut conversation, from, true)?;
+        }
+        let reason = if conversation.failed { "framing" } else { reason };
+        let Conversation { peer, passed, segments, transcript, .. } = conversation;
+        let of =
+            |role| transcript.as_ref().filter(|_| self.args.framed.shows(role)).map_or(0, |all| all.undecoded(role));
+        let undecoded = of(Role::Client) + of(Role::Server);
+        self.shown.close(&Closing { peer, reason, passed, undecoded, segments, time })
+    }
+}
+
+impl Conversation {
+    /// What passes in this direction now.
+    fn place(&self, from: Role) -> Place {
+        Place { peer: Some(self.peer), from, time: self.time, segments: self.segments }
+    }
+
+    /// Whether TLS begins with this segment: between two messages of the client.
+    fn begins_tls(&self, from: Role, segment: &[u8]) -> bool {
+        let between = |transcript: &Transcript| transcript.is_stopped(from) || transcript.pending(from).is_empty();
+        from == Role::Client && !self.is_tls && tls::begins(segment) && self.transcript.as_ref().is_some_and(between)
+    }
+}

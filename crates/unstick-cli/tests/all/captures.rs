@@ -1,0 +1,161 @@
+//! `decode` of captures that the tests make: which framing is taken, where TLS begins, and from when on something is shown.
+
+#![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
+
+use serde_json::Value;
+use unstick::wire::Role::{self, Client, Server};
+
+use crate::rig::{Process, program};
+
+/// Seconds of 2026-11-27T12:00:00Z, when the captures here begin.
+const NOON: u32 = 1_795_780_800;
+
+/// What a side has sent, in one segment.
+type Said<'a> = (Role, &'a [u8]);
+
+/// A capture of one connection to this port of the server: the client's SYN, then a segment each second.
+fn capture(port: u16, said: &[Said<'_>]) -> Vec<u8> {
+    let mut file = [&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0][..], &[0; 8], &[0, 0, 4, 0, 101, 0, 0, 0]].concat();
+    add(&mut file, port, said);
+    file
+}
+
+/// Adds a connection to a capture.
+fn add(file: &mut Vec<u8>, port: u16, said: &[Said<'_>]) {
+    let mut next = [1_u32, 1];
+    let mut packet = |second: usize, from: Role, flags: u8, sequence: u32, payload: &[u8]| {
+        let (ports, hosts) = match from {
+            Client => ([50_000, port], [[10, 0, 0, 1], [10, 0, 0, 2]]),
+            Server => ([port, 50_000], [[10, 0, 0, 2], [10, 0, 0, 1]]),
+        };
+        let length = 40 + payload.len() as u16;
+        for field in [NOON + second as u32, 0, length.into(), length.into()] {
+            file.extend(field.to_le_bytes());
+        }
+        file.extend([&[0x45, 0][..], &length.to_be_bytes(), &[0, 0, 0, 0, 64, 6, 0, 0], &hosts.concat()].concat());
+        file.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+        file.extend([&sequence.to_be_bytes()[..], &[0; 4], &[0x50, flags, 0, 0, 0, 0, 0, 0], payload].concat());
+    };
+    packet(0, Client, 2, 0, b"");
+    for (second, (from, payload)) in said.iter().enumerate() {
+        let sequence = &mut next[*from as usize];
+        packet(second + 1, *from, 16, *sequence, payload);
+        *sequence += payload.len() as u32;
+    }
+}
+
+/// What is printed of a capture, the errors, and the exit status.
+fn decoded(arguments: &[&str], file: &[u8]) -> (String, String, i32) {
+    let mut process = Process::start(program().env("TZ", "UTC").arg("decode").args(arguments));
+    process.feed(file);
+    process.end_input();
+    (process.rest(), process.errors(), process.code())
+}
+
+fn json(arguments: &[&str], file: &[u8]) -> Vec<Value> {
+    let (text, _, _) = decoded(&[&["--json"], arguments].concat(), file);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The events of this name.
+fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
+    events.iter().filter(|event| event["event"] == name).collect()
+}
+
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+/// The first record of a TLS client: a `ClientHello` of 64 bytes.
+fn hello() -> Vec<u8> {
+    let mut record = vec![0x16, 3, 1, 0, 64, 1, 0, 0, 60, 3, 3];
+    record.resize(5 + 64, 7);
+    record
+}
+
+#[test]
+fn the_preset_of_the_port_is_taken_if_it_fits() {
+    let redis = capture(6379, &[(Client, PING), (Server, b"+PONG\r\n")]);
+    let (text, errors, code) = decoded(&[], &redis);
+    assert!(text.starts_with("12:00:00.000 1 tcp 10.0.0.1:50000 to 10.0.0.2:6379 in redis\n"), "{text}");
+    assert_eq!((text.matches("bytes").count(), &*errors, code), (2, "", 0), "{text}");
+    // Something else on that port: its segments are shown, and nobody is blamed.
+    let other = capture(6379, &[(Server, b"hello from something else\n"), (Client, b"\x01\x02")]);
+    let events = json(&[], &other);
+    let refit = named(&events, "framing");
+    assert_eq!((refit.len(), &refit[0]["framing"], &refit[0]["offset"]), (1, &Value::Null, &0.into()));
+    assert!(refit[0]["reason"].as_str().unwrap().starts_with("not redis: "), "{refit:?}");
+    let segments = named(&events, "segment");
+    assert_eq!((segments.len(), &segments[0]["text"]), (2, &"hello from something else\n".into()), "{events:?}");
+    assert_eq!((named(&events, "error").len(), decoded(&[], &other).2), (0, 0));
+    // Who names the framing wants to know.
+    let (_, errors, code) = decoded(&["-f", "redis"], &other);
+    assert!(code == 5 && errors.contains("peer 1 s2c @0: "), "{errors}");
+}
+
+#[test]
+fn a_preset_that_has_fitted_is_kept_and_what_breaks_it_is_an_error() {
+    let file = capture(6379, &[(Client, PING), (Server, b"@oops\r\n"), (Server, b"and more")]);
+    let events = json(&[], &file);
+    assert_eq!((named(&events, "framing").len(), named(&events, "error").len()), (0, 1), "{events:?}");
+    let close = named(&events, "close");
+    assert_eq!((&close[0]["reason"], &close[0]["undecoded"]), (&"framing".into(), &8.into()));
+    let (text, _, code) = decoded(&[], &file);
+    assert!(text.ends_with("; 8 bytes not decoded\n") && code == 5, "{text}");
+}
+
+#[test]
+fn where_tls_begins_its_records_follow() {
+    let hello = hello();
+    let answer = [&[0x16, 3, 3, 0, 2][..], b"ab"].concat();
+    let file = capture(
+        7000,
+        &[
+            (Client, b"STARTTLS\n"),
+            (Server, b"ready\nof"),
+            (Client, &hello),
+            (Server, &answer),
+            (Client, &[0x15, 3, 3, 0, 1, 9]),
+        ],
+    );
+    let events = json(&["-f", "line"], &file);
+    let tls = named(&events, "framing");
+    assert_eq!((tls.len(), &tls[0]["framing"], &tls[0]["reason"]), (1, &"tls".into(), &"TLS begins".into()));
+    assert_eq!((&tls[0]["direction"], &tls[0]["offset"]), (&"c2s".into(), &9.into()));
+    let messages: Vec<_> =
+        named(&events, "message").iter().map(|one| (one["offset"].clone(), one["direction"].clone())).collect();
+    let expected = [(0, "c2s"), (0, "s2c"), (9, "c2s"), (8, "s2c"), (78, "c2s")];
+    assert_eq!(messages, expected.map(|(offset, direction)| (offset.into(), direction.into())), "{events:?}");
+    let (text, errors, code) = decoded(&["-f", "line"], &file);
+    assert!(text.contains("12:00:03.000 1 c2s @9: TLS begins; from here on messages in tls\n"), "{text}");
+    assert!(errors.contains("peer 1 s2c @6: 2 bytes of an unfinished message") && code == 0, "{errors}");
+    // What only looks like it is not taken for it.
+    let mut wrong = hello.clone();
+    wrong[8] = 9;
+    for other in [&wrong[..], &hello[..9]] {
+        let file = capture(7000, &[(Client, other)]);
+        assert!(named(&json(&["-f", "raw"], &file), "framing").is_empty());
+    }
+    let once = capture(443, &[(Client, &hello)]);
+    assert!(named(&json(&[], &once), "framing").is_empty(), "the port has said so");
+}
+
+#[test]
+fn from_a_time_on() {
+    let said: [Said<'_>; 4] = [(Client, b"one\n"), (Client, b"tw"), (Client, b"o\nthree\n"), (Server, b"four\n")];
+    let mut file = capture(7000, &said);
+    add(&mut file, 7001, &[(Client, b"early\n")]);
+    for time in ["2026-11-27T12:00:03Z", "2026-11-27T13:00:03+01:00", "2026-11-27 12:00:02.5", "12:00:03"] {
+        let (text, errors, code) = decoded(&["-f", "line", "--from", time], &file);
+        let lines = [
+            "12:00:00.000 1 tcp 10.0.0.1:50000 to 10.0.0.2:7000 in line\n",
+            "12:00:03.000 1 c2s 3 bytes: two\n12:00:03.000 1 c2s 5 bytes: three\n",
+            "12:00:04.000 1 s2c 4 bytes: four\n- 1 open: 2 messages to the server, 1 message back\n",
+        ];
+        assert_eq!((&*text, &*errors, code), (&*lines.concat(), "", 0), "{time}");
+    }
+    assert_eq!(decoded(&["-f", "line", "--from", "12:00:05"], &file), Default::default());
+    assert_eq!(decoded(&["-f", "line", "--from", "2026-11-27", "--io", "line", "-n", "1"], &file).0, "one\n");
+    let (_, errors, code) = decoded(&["--from", "noon"], &file);
+    assert!(code == 2 && errors.contains("a time such as 12:00:05"), "{errors}");
+    let (_, errors, code) = decoded(&["-f", "line", "--from", "12:00"], b"one\n");
+    assert!(code == 2 && errors.contains("--from is for captures"), "{errors}");
+}
