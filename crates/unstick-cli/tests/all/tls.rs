@@ -244,6 +244,11 @@ fn what_is_wrong_with_a_certificate_is_said_with_what_to_do() {
     let (_other, port) = papers.openssl_server("other", &[]);
     let said = fails(&["ask", &at(port), "--ca", &ca, "x"], "is for example.test, not for localhost");
     assert!(said.contains("hint: --sni NAME"), "{said}");
+    papers.issue("bare", &[], 2090);
+    let (_bare, port) = papers.openssl_server("bare", &[]);
+    let said =
+        fails(&["ask", &at(port), "--ca", &ca, "x"], "is for no name: it has no subjectAltName, only the subject");
+    assert!(said.contains("the server's owner has to issue one with a subjectAltName"), "{said}");
     let (_right, port) = papers.openssl_server("other", &["-rev"]);
     let mut asked = unstick(&["ask", &at(port), "--ca", &ca, "--sni", "example.test", "hello"]);
     assert_eq!((asked.rest().as_str(), asked.code()), ("olleh\n", 0), "{}", asked.errors());

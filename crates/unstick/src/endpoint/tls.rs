@@ -184,7 +184,7 @@ fn described(certificate: &CertificateDer<'_>) -> String {
     let fingerprint = Fingerprint::of(certificate);
     match certificate::Facts::of(certificate) {
         Some(facts) => {
-            let (names, expires) = (facts.names(), facts.expires());
+            let (names, expires) = (facts.names().unwrap_or_else(|| facts.subject().to_owned()), facts.expires());
             format!("a certificate for {names}, expires {expires}, sha256:{fingerprint}")
         }
         None => format!("a certificate that cannot be read, sha256:{fingerprint}"),

@@ -75,8 +75,9 @@ impl FromStr for Fingerprint {
 
 /// What a certificate says of itself, where it can be read.
 pub(super) struct Facts {
-    /// Names and addresses it is for; its subject where it has none.
+    /// Names and addresses it is for: its subjectAltName.
     names: Vec<String>,
+    subject: String,
     /// Since the epoch.
     not_before: Duration,
     not_after: Duration,
@@ -90,14 +91,11 @@ impl Facts {
         let certificate = Certificate::from_der(certificate).ok()?;
         let content = certificate.tbs_certificate();
         let alternative = content.get_extension::<SubjectAltName>().ok().flatten();
-        let mut names: Vec<String> =
-            alternative.iter().flat_map(|(_, names)| names.0.iter()).filter_map(name_text).collect();
-        if names.is_empty() {
-            names.push(content.subject().to_string());
-        }
+        let names = alternative.iter().flat_map(|(_, names)| names.0.iter()).filter_map(name_text).collect();
         let validity = content.validity();
         Some(Self {
             names,
+            subject: content.subject().to_string(),
             not_before: validity.not_before.to_unix_duration(),
             not_after: validity.not_after.to_unix_duration(),
             expires: validity.not_after.to_date_time().to_string(),
@@ -118,8 +116,14 @@ impl Facts {
         &self.expires
     }
 
-    pub(super) fn names(&self) -> String {
-        self.names.join(", ")
+    /// Separated by commas; `None` where it is for no name and no address.
+    pub(super) fn names(&self) -> Option<String> {
+        (!self.names.is_empty()).then(|| self.names.join(", "))
+    }
+
+    /// Whom it belongs to: `CN=example.test`. No client takes that for a name of a server any more (RFC 9525, 2).
+    pub(super) fn subject(&self) -> &str {
+        &self.subject
     }
 }
 

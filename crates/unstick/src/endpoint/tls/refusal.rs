@@ -153,6 +153,27 @@ fn quoted(opening: &[u8]) -> String {
     format!("\"{}\"", opening.escape_ascii())
 }
 
+/// What is said of a certificate that is not for the name that was asked for.
+fn wrong_name(
+    whom: &str,
+    name: &str,
+    facts: Option<&Facts>,
+    pin: Option<Advice>,
+) -> (String, &'static str, Option<Advice>) {
+    match facts.map(|facts| (facts.names(), facts.subject())) {
+        Some((Some(names), _)) => {
+            let what = format!("the certificate of {whom} is for {names}, not for {name}");
+            (what, "", Some(Advice::SetServerName))
+        }
+        Some((None, subject)) => {
+            let what = format!("the certificate of {whom} is for no name: it has no subjectAltName");
+            let hint = "the server's owner has to issue one with a subjectAltName; the common name no longer counts";
+            (if subject.is_empty() { what } else { format!("{what}, only the subject {subject}") }, hint, pin)
+        }
+        None => (format!("the certificate of {whom} is not for {name}"), "", Some(Advice::SetServerName)),
+    }
+}
+
 /// Why a server's certificate is not trusted.
 fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> Error {
     let Failure { whom, name, .. } = failure;
@@ -170,9 +191,7 @@ fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> Error {
             (format!("the certificate of {whom} is not valid yet"), "is this machine's clock right?", pin())
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            let names = facts.map(|facts| facts.names()).unwrap_or_default();
-            let what = format!("the certificate of {whom} is for {names}, not for {name}");
-            (what, "", Some(Advice::SetServerName))
+            wrong_name(whom, name, facts.as_ref(), pin())
         }
         CertificateError::UnknownIssuer => {
             let what = format!("no trusted authority has signed the certificate of {whom}");
