@@ -6,7 +6,7 @@
 
 #![allow(clippy::print_stdout)] // What a build script prints is for cargo.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Digits of a commit that are shown.
@@ -16,9 +16,10 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=UNSTICK_COMMIT");
     let named = std::env::var("UNSTICK_COMMIT").ok().filter(|commit| is_commit(commit));
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Asked for now, not when this script was compiled: checkouts that share a target directory share the script.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     let is_release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    let found = named.or_else(|| packaged(here)).or_else(|| if is_release { checked_out(here) } else { None });
+    let found = named.or_else(|| packaged(&here)).or_else(|| if is_release { checked_out(&here) } else { None });
     if let Some(commit) = found {
         println!("cargo::rustc-env=UNSTICK_COMMIT_BUILT={}", &commit[..commit.len().min(DIGITS)]);
     }
@@ -44,7 +45,7 @@ pub(crate) fn checked_out(here: &Path) -> Option<String> {
     git(&["ls-files", "--error-unmatch", "build.rs"])?;
     for file in ["HEAD", "logs/HEAD"] {
         let path = git(&["rev-parse", "--git-path", file])?;
-        println!("cargo::rerun-if-changed={}", here.join(path).display());
+        println!("cargo::rerun-if-changed={path}");
     }
     git(&["rev-parse", "HEAD"]).filter(|commit| is_commit(commit))
 }
