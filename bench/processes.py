@@ -105,6 +105,16 @@ def processor_time(pid):
     return total / 1e9
 
 
+def high_water(pid):
+    """Most bytes of a process that were in memory at once; 0 when it has ended. `ru_maxrss` would be no measure: a child begins
+    with the peak of the process that has forked it."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+            return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
 def resident(pid):
     """Bytes of a process that are in memory."""
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
