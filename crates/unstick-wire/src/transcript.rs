@@ -125,19 +125,16 @@ impl Transcript {
         Gap { offset, bytes, unfinished, resumes }
     }
 
-    /// Goes on in another framing, in both directions. One that has sent messages is in the last phase of it. With `again` the unfinished frames, or those that
-    /// broke the framing just now, are read again in it; without it they are dropped.
-    pub fn switch_to(&mut self, framing: &Framing, again: bool) {
+    /// Goes on in another framing, in both directions. What has arrived of unfinished frames is dropped. A direction in which
+    /// bytes have passed is in the last phase of the framing.
+    pub fn switch_to(&mut self, framing: &Framing) {
         let before = std::mem::replace(self, Self::new(framing));
         for (side, old) in self.sides.iter_mut().zip(before.sides) {
-            let pending = if again && old.undecoded == 0 { old.decoder.pending() } else { &[] };
-            let offset = old.length.saturating_sub(pending.len() as u64);
             side.discarded = old.discarded + old.decoder.discarded();
             (side.length, side.undecoded, side.ended) = (old.length, old.undecoded, old.ended);
-            if offset > 0 {
-                side.decoder.start_at(offset, false);
+            if side.length > 0 {
+                side.decoder.start_at(side.length, false);
             }
-            side.decoder.feed(pending);
             if side.ended {
                 side.decoder.finish();
             }

@@ -5,6 +5,7 @@ mod conversations;
 mod plain;
 mod shown;
 mod tls;
+mod trial;
 
 use unstick::Result;
 

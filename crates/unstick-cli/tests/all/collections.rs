@@ -112,7 +112,8 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     // The program.
     ("verb/decode/conversations.rs", "conversations", Limit("MAX_CONNECTIONS")),
     ("verb/decode/conversations.rs", "likely", Fixed),
-    ("verb/decode/conversations.rs", "untried", Fixed),
+    ("verb/decode/trial.rs", "candidates", Fixed),
+    ("verb/decode/trial.rs", "passed", Limit("MAX_TRIAL_SEGMENTS")),
     ("verb/decode/shown.rs", "written", Limit("MAX_MESSAGE")),
     ("verb/decode/shown.rs", "frame", Limit("MAX_MESSAGE")),
     ("verb/encode.rs", "frame", User),

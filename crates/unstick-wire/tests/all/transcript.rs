@@ -128,33 +128,19 @@ fn an_end_makes_a_last_message_and_a_break_does_not() {
 }
 
 #[test]
-fn another_framing_reads_what_the_first_could_not() {
-    let mut transcript = transcript("netstring");
-    transcript.segment(Role::Server, b"wel");
-    transcript.segment(Role::Client, b"hello\n");
-    let (none, error) = taken(&mut transcript, Role::Client);
-    assert!(none.is_empty() && error.is_some_and(|error| error.starts_with("@0: ")));
-    transcript.switch_to(&framing("line"), true);
-    assert_eq!(messages(&mut transcript, Role::Client), [at(0, "hello")]);
-    transcript.segment(Role::Server, b"come\n");
-    assert_eq!(messages(&mut transcript, Role::Server), [at(0, "welcome")]);
-    assert_eq!((transcript.length(Role::Client), transcript.length(Role::Server)), (6, 8));
-}
-
-#[test]
-fn a_switch_in_the_middle_keeps_the_places_and_may_drop_what_is_unfinished() {
+fn a_switch_in_the_middle_keeps_the_places_and_drops_what_is_unfinished() {
     let mut transcript = transcript("line");
     transcript.segment(Role::Client, b"STARTTLS\n");
     transcript.segment(Role::Server, b"ready\nS");
     assert_eq!(messages(&mut transcript, Role::Client), [at(0, "STARTTLS")]);
     assert_eq!(messages(&mut transcript, Role::Server), [at(0, "ready")]);
-    transcript.switch_to(&framing("u8"), false);
+    transcript.switch_to(&framing("u8"));
     transcript.segment(Role::Client, b"\x02ab");
     transcript.segment(Role::Server, b"\x01c");
     transcript.finish(Role::Server);
     assert_eq!(messages(&mut transcript, Role::Client), [at(9, "ab")]);
     assert_eq!(messages(&mut transcript, Role::Server), [at(7, "c")]);
     // The end is known in the other framing too.
-    transcript.switch_to(&framing("line"), true);
+    transcript.switch_to(&framing("line"));
     assert!(transcript.finish_truncated(Role::Server).is_ok());
 }

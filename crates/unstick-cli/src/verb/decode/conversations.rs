@@ -5,15 +5,13 @@ use std::collections::HashMap;
 use unstick::wire::{DecodeError, Frame, Framing, Piece, Role, Transcript};
 use unstick::{Result, Unfinished};
 
-use super::shown::{Closing, Opening, Place, Refit, Shown};
+use super::shown::{Closing, Opening, Place, Shown};
 use super::tls;
+use super::trial::{self, Trial, Verdict, What};
 use crate::count::Count;
 use crate::options::decode::Decode;
 use crate::output;
 use crate::status::Status;
-
-/// The framing of segments as they come.
-const RAW: &str = "raw";
 
 /// Bytes of memory that the unfinished messages of all conversations may keep.
 const MAX_UNFINISHED: usize = 64 << 20;
@@ -58,12 +56,11 @@ struct Conversation {
     opening: Option<Opening>,
     /// When something last passed in it.
     time: Option<u64>,
-    /// `None` where messages pass.
+    /// `None` where messages pass, and during a trial.
     transcript: Option<Transcript>,
-    /// The presets that were not tried yet.
-    untried: Vec<&'static str>,
-    /// The preset of the port that is tried: no message has been found in it yet.
-    trial: Option<&'static str>,
+    /// Which preset of the port fits, as long as that is not known. There is no transcript before it is.
+    trial: Option<Trial>,
+    whole: bool,
     /// Whether it is decoded as TLS records.
     is_tls: bool,
     segments: bool,
@@ -110,19 +107,23 @@ impl<'a> Conversations<'a> {
     /// Bytes have passed.
     pub fn bytes(&mut self, connection: u64, from: Role, bytes: &[u8], time: Option<u64>) {
         self.with(connection, time, |all, conversation| {
+            if conversation.trial.as_ref().is_some_and(|trial| !trial.includes(tls::PRESET)) && tls::begins(bytes) {
+                all.end_trial(conversation, None)?;
+            }
+            if conversation.trial.is_some() {
+                return all.try_presets(conversation, from, What::Bytes(bytes.to_vec()));
+            }
             if conversation.begins_tls(from, bytes) {
                 all.go_on_in_tls(conversation, from)?;
             }
-            if let Some(transcript) = &mut conversation.transcript {
-                transcript.segment(from, bytes);
-            }
-            all.messages_of(conversation, from)
+            all.pass(conversation, from, bytes)
         });
     }
 
     /// Bytes have passed that the file does not have.
     pub fn gap(&mut self, connection: u64, from: Role, bytes: u64) {
         self.with(connection, None, |all, conversation| {
+            all.end_trial(conversation, None)?;
             let place = Place { time: None, ..conversation.place(from) };
             let Some(transcript) = &mut conversation.transcript else { return Ok(()) };
             let gap = transcript.gap(from, bytes);
@@ -147,10 +148,10 @@ impl<'a> Conversations<'a> {
     /// A side has ended its direction.
     pub fn ends(&mut self, connection: u64, from: Role, time: Option<u64>) {
         self.with(connection, time, |all, conversation| {
-            if let Some(transcript) = &mut conversation.transcript {
-                transcript.finish(from);
+            if conversation.trial.is_some() {
+                return all.try_presets(conversation, from, What::End);
             }
-            all.messages_of(conversation, from)
+            all.finish(conversation, from)
         });
     }
 
@@ -190,7 +191,7 @@ impl<'a> Conversations<'a> {
         let Some(mut conversation) = self.conversations.remove(&number) else { return };
         conversation.time = time.or(conversation.time);
         let done = act(self, &mut conversation);
-        let held = conversation.transcript.as_ref().map_or(0, Transcript::held);
+        let held = conversation.memory();
         self.unfinished = self.unfinished - conversation.held + held;
         conversation.held = held;
         self.result = done.and_then(|()| self.bound(&mut conversation));
@@ -202,6 +203,7 @@ impl<'a> Conversations<'a> {
         if self.unfinished <= MAX_UNFINISHED {
             return Ok(());
         }
+        self.end_trial(conversation, None)?;
         let Some(transcript) = &mut conversation.transcript else { return Ok(()) };
         transcript.abandon();
         self.unfinished -= std::mem::take(&mut conversation.held);
@@ -217,42 +219,77 @@ impl<'a> Conversations<'a> {
         if let (None, Some(from), Some(time)) = (self.start, &self.args.capture.from, time) {
             self.start = Some(from.since(time)?);
         }
-        let mut untried: Vec<_> = likely.into_iter().rev().filter(|_| is_stream && self.named.is_none()).collect();
-        let trial = untried.pop();
-        let framing = match (&self.named, trial) {
-            (Some(named), _) if is_stream => Some(named.clone()),
-            (_, Some(trial)) => Some(Framing::parse(trial)?),
-            _ => None,
-        };
-        let raw = || Framing::parse(RAW);
-        let mut transcript = match &framing {
-            Some(framing) => Some(Transcript::new(framing)),
-            None if is_stream => Some(Transcript::new(&raw()?)),
-            None => None,
-        };
-        if let Some(transcript) = transcript.as_mut().filter(|_| !whole) {
-            [Role::Client, Role::Server].into_iter().for_each(|role| transcript.begins_in_the_middle(role));
-        }
-        let spec = framing.as_ref().map(|framing| framing.as_str().to_owned());
         let mut conversation = Conversation {
             peer,
             time,
-            transcript,
-            untried,
-            trial,
-            is_tls: spec.as_deref() == Some(tls::PRESET),
-            segments: is_stream && framing.is_none(),
-            opening: Some(Opening { peer, protocol, client, server, framing: spec, whole, time }),
+            transcript: None,
+            trial: None,
+            whole,
+            is_tls: false,
+            segments: false,
+            opening: Some(Opening { peer, protocol, client, server, framing: None, whole, time }),
             passed: [0; 2],
             discarded: [0; 2],
             held: 0,
             failed: false,
         };
-        if !self.is_early(&conversation) {
+        match &self.named {
+            _ if !is_stream => {}
+            Some(framing) => conversation.decode_in(framing),
+            None if likely.is_empty() => conversation.cut_into_segments()?,
+            None => conversation.trial = Some(Trial::new(&likely, whole)?),
+        }
+        if !self.is_early(&conversation) && conversation.trial.is_none() {
             self.show_opening(&mut conversation)?;
         }
         self.conversations.insert(peer, conversation);
         Ok(())
+    }
+
+    /// Tries the presets of the port on what passes.
+    fn try_presets(&mut self, conversation: &mut Conversation, from: Role, what: What) -> Result<()> {
+        let time = conversation.time;
+        match conversation.trial.as_mut().map(|trial| trial.take(from, what, time)) {
+            None | Some(Verdict::Open) => Ok(()),
+            Some(Verdict::Fits(preset)) => self.end_trial(conversation, Some(preset)),
+            Some(Verdict::Nothing) => self.end_trial(conversation, None),
+        }
+    }
+
+    /// Decodes what has passed during the trial: in this preset, or as segments.
+    fn end_trial(&mut self, conversation: &mut Conversation, preset: Option<&'static str>) -> Result<()> {
+        let Some(trial) = conversation.trial.take() else { return Ok(()) };
+        match preset {
+            Some(preset) => conversation.decode_in(&Framing::parse(preset)?),
+            None => conversation.cut_into_segments()?,
+        }
+        let now = conversation.time;
+        for passed in trial.into_passed() {
+            conversation.time = passed.time;
+            match passed.what {
+                What::Bytes(bytes) => self.pass(conversation, passed.from, &bytes)?,
+                What::End => self.finish(conversation, passed.from)?,
+            }
+            if self.is_over() {
+                break;
+            }
+        }
+        conversation.time = now;
+        Ok(())
+    }
+
+    fn pass(&mut self, conversation: &mut Conversation, from: Role, bytes: &[u8]) -> Result<()> {
+        if let Some(transcript) = &mut conversation.transcript {
+            transcript.segment(from, bytes);
+        }
+        self.messages_of(conversation, from)
+    }
+
+    fn finish(&mut self, conversation: &mut Conversation, from: Role) -> Result<()> {
+        if let Some(transcript) = &mut conversation.transcript {
+            transcript.finish(from);
+        }
+        self.messages_of(conversation, from)
     }
 
     /// Whether what passes in a conversation now was before `--from`.
@@ -278,11 +315,7 @@ impl<'a> Conversations<'a> {
         let shows = self.shows(conversation, from)?;
         while let Some(piece) = conversation.transcript.as_mut().and_then(|transcript| transcript.next(from)) {
             match piece {
-                Piece::Message(frame) => {
-                    conversation.trial = None;
-                    if !shows {
-                        continue;
-                    }
+                Piece::Message(frame) if shows => {
                     let Conversation { peer, time, segments, .. } = *conversation;
                     self.shown.message(&Place { peer: Some(peer), from, time, segments }, &frame)?;
                     conversation.passed[from as usize] += 1;
@@ -291,7 +324,6 @@ impl<'a> Conversations<'a> {
                         return Ok(());
                     }
                 }
-                Piece::Failed(error) if conversation.trial.is_some() => self.refit(conversation, from, &error)?,
                 Piece::Failed(error) if self.args.framed.shows(from) => self.fail(conversation, from, error)?,
                 _ => {}
             }
@@ -309,22 +341,6 @@ impl<'a> Conversations<'a> {
         self.shown.failed(&place, &(error.offset(), error.into(), unfinished))
     }
 
-    /// The bytes are not of the preset of their port: tries the next one, and shows segments in the end.
-    fn refit(&mut self, conversation: &mut Conversation, from: Role, error: &DecodeError) -> Result<()> {
-        self.show_opening(conversation)?;
-        let place = conversation.place(from);
-        let before = conversation.trial.take().unwrap_or_default();
-        conversation.trial = conversation.untried.pop();
-        let framing = Framing::parse(conversation.trial.unwrap_or(RAW))?;
-        if let Some(transcript) = &mut conversation.transcript {
-            transcript.switch_to(&framing, true);
-        }
-        conversation.segments = conversation.trial.is_none();
-        let why = format!("not {before}: {error}");
-        self.shown.refit(&place, &Refit { offset: error.offset(), framing: conversation.trial, why: &why })?;
-        self.messages_of(conversation, from.other())
-    }
-
     /// TLS begins: both directions go on in its records.
     fn go_on_in_tls(&mut self, conversation: &mut Conversation, from: Role) -> Result<()> {
         self.show_opening(conversation)?;
@@ -340,10 +356,9 @@ impl<'a> Conversations<'a> {
         }
         let Some(transcript) = &mut conversation.transcript else { return Ok(()) };
         let offset = transcript.length(from);
-        transcript.switch_to(&Framing::parse(tls::PRESET)?, false);
-        (conversation.is_tls, conversation.segments, conversation.trial) = (true, false, None);
-        let place = conversation.place(from);
-        self.shown.refit(&place, &Refit { offset, framing: Some(tls::PRESET), why: "TLS begins" })
+        transcript.switch_to(&Framing::parse(tls::PRESET)?);
+        (conversation.is_tls, conversation.segments) = (true, false);
+        self.shown.tls(&conversation.place(from), offset)
     }
 
     /// Reports what was passed over in one direction.
@@ -367,6 +382,7 @@ impl<'a> Conversations<'a> {
         if self.is_early(&conversation) && conversation.opening.is_some() {
             return Ok(()); // All of it was before `--from`.
         }
+        self.end_trial(&mut conversation, None)?;
         self.show_opening(&mut conversation)?;
         for from in [Role::Client, Role::Server] {
             let place = Place { time, ..conversation.place(from) };
@@ -397,6 +413,27 @@ impl<'a> Conversations<'a> {
 }
 
 impl Conversation {
+    /// Decodes from the beginning on in this framing.
+    fn decode_in(&mut self, framing: &Framing) {
+        self.is_tls = framing.as_str() == tls::PRESET;
+        if let Some(opening) = &mut self.opening {
+            opening.framing = Some(framing.as_str().to_owned());
+        }
+        self.transcript = Some(trial::transcript(framing, self.whole));
+    }
+
+    /// No framing is known: its segments are shown as they come.
+    fn cut_into_segments(&mut self) -> Result<()> {
+        self.segments = true;
+        self.transcript = Some(trial::transcript(&Framing::parse("raw")?, self.whole));
+        Ok(())
+    }
+
+    /// Bytes of memory that its unfinished messages take.
+    fn memory(&self) -> usize {
+        self.transcript.as_ref().map_or(0, Transcript::held) + self.trial.as_ref().map_or(0, Trial::held)
+    }
+
     /// What passes in this direction now.
     fn place(&self, from: Role) -> Place {
         Place { peer: Some(self.peer), from, time: self.time, segments: self.segments }

@@ -124,16 +124,6 @@ pub struct Opening {
     pub time: Option<u64>,
 }
 
-/// A connection goes on in another framing.
-#[derive(Debug)]
-pub struct Refit<'a> {
-    /// Where in the stream of a direction this was seen.
-    pub offset: u64,
-    /// The framing from here on; `None` if segments are shown.
-    pub framing: Option<&'static str>,
-    pub why: &'a str,
-}
-
 /// The end of a connection of a capture.
 #[derive(Debug)]
 pub struct Closing {
@@ -185,21 +175,18 @@ impl Shown {
         }
     }
 
-    /// Shows that a connection goes on in another framing.
-    pub fn refit(&mut self, place: &Place, refit: &Refit<'_>) -> Result<()> {
-        let Refit { offset, framing, why } = refit;
+    /// Shows that a connection goes on in TLS records, and where in a direction that was seen.
+    pub fn tls(&mut self, place: &Place, offset: u64) -> Result<()> {
         match self.look {
             Look::Text { colour, .. } => {
                 let head = self.head(place.time, place.peer.unwrap_or(1), colour);
-                let next = framing.map_or_else(|| "segments".to_owned(), |framing| format!("messages in {framing}"));
                 let way = direction(place.from);
-                self.put(format!("{head} {way} @{offset}: {why}; from here on {next}\n").as_bytes())
+                self.put(format!("{head} {way} @{offset}: TLS begins; from here on messages in tls\n").as_bytes())
             }
             Look::Json => {
                 let mut object = place.object("framing");
-                object["offset"] = (*offset).into();
-                object["framing"] = (*framing).into();
-                object["reason"] = (*why).into();
+                object["offset"] = offset.into();
+                object["framing"] = "tls".into();
                 self.object(object)
             }
             Look::Payloads(_) => Ok(()),
