@@ -1,6 +1,6 @@
-//! `tls://HOST:PORT`: TCP inside TLS 1.2 or 1.3, both ways round.
+//! `tls://HOST:PORT`: TLS 1.2 or 1.3 over TCP, as client and as server.
 //!
-//! Not here: what is done once the handshake is over ([`stream`]), and why one failed ([`refusal`]).
+//! Not here: reading and writing after the handshake ([`stream`]), and why a handshake failed ([`refusal`]).
 
 pub(super) mod certificate;
 #[cfg(all(unix, feature = "transfer"))]
@@ -38,13 +38,13 @@ pub(super) use stream::explained;
 #[cfg(feature = "ws")]
 pub(super) use stream::transport;
 
-/// Connects, and shakes hands.
+/// Connects, and does the handshake.
 pub(super) async fn connect(at: &HostPort, options: &Options) -> Result<StreamTransport> {
     let (stream, names) = Box::pin(dial(at, "tls", options)).await?;
     Ok(stream::transport(stream, names))
 }
 
-/// The connection of [`connect`], for protocols inside TLS. `scheme` is what errors call it.
+/// Makes the connection of [`connect`], for protocols inside TLS. Errors name the address with `scheme`.
 pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Result<(Tls, PeerAddrs)> {
     let whom = format!("{scheme}://{at}");
     let name = options.tls.server_name.as_deref().unwrap_or(at.host());
@@ -105,7 +105,7 @@ fn protocols(options: &TlsOptions) -> Vec<Vec<u8>> {
     options.protocols.iter().map(|name| name.clone().into_bytes()).collect()
 }
 
-/// Listens as TCP does; each client shakes hands on its own, beside all others.
+/// Listens as TCP does. All clients do their handshakes at the same time.
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Handshakes> {
     let (inner, acceptor) = bind(at, "tls", options).await?;
     let options = Arc::new(options.clone());
@@ -118,7 +118,7 @@ pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Handshake
     }))
 }
 
-/// What a listener inside TLS needs: the port, and what clients shake hands with.
+/// Makes what a listener inside TLS needs: the bound port, and the settings for the handshakes.
 pub(super) async fn bind(at: &HostPort, scheme: &str, options: &Options) -> Result<(tcp::Listener, TlsAcceptor)> {
     let config = server_config(&options.tls, scheme)?;
     Ok((tcp::bind_all(at, scheme, options).await?, TlsAcceptor::from(Arc::new(config))))
@@ -147,7 +147,7 @@ fn server_config(options: &TlsOptions, scheme: &str) -> Result<ServerConfig> {
     Ok(config)
 }
 
-/// Shakes hands with a client that has come. `plain`: the scheme of the same without TLS.
+/// Does the handshake with a client that has connected. `plain`: the scheme of the same protocol without TLS.
 pub(super) async fn accept(
     stream: TcpStream,
     names: &PeerAddrs,
@@ -169,11 +169,11 @@ pub(super) async fn accept(
     }
 }
 
-/// Version, cipher, protocol, and the peer's certificate.
+/// Describes what was agreed on: version, cipher, protocol, and the peer's certificate.
 fn agreed(stream: &Tls) -> String {
     let (_, session) = stream.get_ref();
     let version = session.protocol_version().map(|version| format!("{version:?}").replace("TLSv1_", "TLS 1."));
-    // The registry's name, as `TLS13_AES_128_GCM_SHA256`.
+    // The name in the IANA registry, as `TLS13_AES_128_GCM_SHA256`.
     let cipher = session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
     let protocol = session.alpn_protocol().map(|name| format!("protocol {}", name.escape_ascii()));
     let certificate = session.peer_certificates().and_then(|chain| chain.first()).map(described);

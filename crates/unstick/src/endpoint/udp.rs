@@ -1,6 +1,6 @@
-//! `udp://HOST:PORT`: datagrams, with a session for each peer.
+//! `udp://HOST:PORT`: datagrams, with one session for each peer.
 //!
-//! Not here: streams and reliability. A datagram may be lost, repeated or overtaken.
+//! Not here: streams and reliability. A datagram may be lost, duplicated or reordered.
 
 mod client;
 mod kernel_drops;
@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 
 pub(super) use client::connect;
 
-/// Binds every address of the host; without a host, loopback of both families on one port.
+/// Binds every address of the host; without a host, the loopback addresses of both families on one port.
 pub(super) async fn listen(at: &HostPort, options: &Options) -> Result<Listener> {
     let sockets = bind_all(at, options).await?;
     let (room, incoming) = port::Shared::new(options);
@@ -59,7 +59,7 @@ async fn bind_all(at: &HostPort, options: &Options) -> Result<Vec<UdpSocket>> {
         address.set_port(port);
         match socket::bind(address, options) {
             Ok(socket) => {
-                // The system picks port 0's number once; the other family then gets the same one.
+                // For port 0 the system picks a number once; the other family then gets the same number.
                 port = socket.local_addr().map_or(port, |bound| bound.port());
                 sockets.push(socket);
             }

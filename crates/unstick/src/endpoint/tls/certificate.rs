@@ -1,4 +1,4 @@
-//! What is said of a certificate: whom it is for, until when, and its fingerprint.
+//! Facts about a certificate: the names it is for, its validity, and its fingerprint.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,10 +12,10 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::error::Error;
 
-/// The SHA-256 of a certificate: who knows it knows the certificate, whoever has signed it.
+/// The SHA-256 of a certificate. It identifies the certificate, whoever has signed that.
 ///
-/// Written as 64 hexadecimal digits; colons between them, capitals and a `sha256:` in front are read too, which is how
-/// OpenSSL and browsers show it.
+/// Written as 64 hexadecimal digits. The parser also accepts capitals, colons between the bytes and a leading
+/// `sha256:`, as OpenSSL and browsers show them.
 ///
 /// ```
 /// use unstick::endpoint::Fingerprint;
@@ -34,7 +34,7 @@ impl Fingerprint {
         Self(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 
-    /// Of these bytes, which are one already.
+    /// Makes a fingerprint from the bytes of a SHA-256.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -73,20 +73,20 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// What a certificate says of itself, where it can be read.
+/// What a certificate contains, as far as it can be read.
 pub(super) struct Facts {
-    /// Names and addresses it is for: its subjectAltName.
+    /// The names and addresses it is for (subjectAltName).
     names: Vec<String>,
     subject: String,
     /// Since the epoch.
     not_before: Duration,
     not_after: Duration,
-    /// The end, as a date.
+    /// The end of its validity, as a date.
     expires: String,
 }
 
 impl Facts {
-    /// `None` for what is no certificate.
+    /// Reads a certificate; `None` if the bytes are not one.
     pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let certificate = Certificate::from_der(certificate).ok()?;
         let content = certificate.tbs_certificate();
@@ -102,7 +102,7 @@ impl Facts {
         })
     }
 
-    /// Whether it holds at a time since the epoch.
+    /// Whether the certificate is valid at a time since the epoch.
     pub(super) fn holds_at(&self, now: Duration) -> bool {
         (self.not_before..=self.not_after).contains(&now)
     }
@@ -111,7 +111,7 @@ impl Facts {
         now > self.not_after
     }
 
-    /// The day it ends: `2027-01-31T12:00:00Z`.
+    /// The end of its validity: `2027-01-31T12:00:00Z`.
     pub(super) fn expires(&self) -> &str {
         &self.expires
     }

@@ -1,6 +1,6 @@
-//! TLS inside a stream that something else has opened: a Unix socket, a WebSocket, a pipe.
+//! TLS inside a stream that was opened in another way: a Unix socket, a WebSocket, a pipe.
 //!
-//! Not here: TLS on a socket of TCP ([`super`]), which says more where a handshake fails.
+//! Not here: TLS on a TCP socket ([`super`]), which reports more when a handshake fails.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use super::super::transport::{PeerAddrs, StreamTransport};
 use super::{client_config, server_config, verify, wording};
 use crate::error::{Error, Result};
 
-/// The name that is asked for where the certificate is known by its fingerprint.
+/// The server name to ask for when the certificate is known by its fingerprint.
 const NAME: &str = "localhost";
 
-/// Shakes hands as the client.
+/// Does the handshake as the client.
 pub(crate) async fn connect<S>(stream: S, names: PeerAddrs, options: &Options) -> Result<StreamTransport>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -29,7 +29,7 @@ where
     Ok(StreamTransport::new(reader, writer, names))
 }
 
-/// Shakes hands as the server.
+/// Does the handshake as the server.
 pub(crate) async fn accept<S>(stream: S, names: PeerAddrs, options: &Options) -> Result<StreamTransport>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -11,17 +11,17 @@ use crate::error::Error;
 
 /// What was known when a handshake failed.
 pub(super) struct Failure<'a> {
-    /// The peer: an address that was connected to, or a client's.
+    /// The peer: the address that this end connected to, or the client's address.
     pub(super) whom: &'a str,
-    /// The name that the certificate was to be for.
+    /// The name that the certificate should have been for.
     pub(super) name: &'a str,
-    /// What the peer said first.
+    /// The first bytes that the peer sent.
     pub(super) opening: &'a [u8],
-    /// The certificate it showed.
+    /// The certificate that the peer showed.
     pub(super) certificate: Option<CertificateDer<'static>>,
 }
 
-/// Why a server that was connected to is not spoken with.
+/// Makes the error for a server that this end connected to and rejects.
 pub(super) fn of_server(failure: &Failure<'_>, error: &std::io::Error) -> Error {
     let damage = [AlertDescription::BadRecordMac, AlertDescription::DecryptError, AlertDescription::DecodeError];
     let cut = match tls(error) {
@@ -62,7 +62,7 @@ fn server(failure: &Failure<'_>, error: &std::io::Error) -> Error {
     hinted(Error::handshake(what), hint)
 }
 
-/// Why a client that came is not let in. `plain`: the scheme of the same without TLS.
+/// Makes the error for a client that is rejected. `plain`: the scheme of the same protocol without TLS.
 pub(super) fn of_client(failure: &Failure<'_>, plain: &str, error: &std::io::Error) -> Error {
     let whom = failure.whom;
     let (what, hint) = match tls(error) {
@@ -119,7 +119,7 @@ fn hinted(error: Error, hint: Option<String>) -> Error {
     }
 }
 
-/// The connection's own end, in the middle of a handshake.
+/// Describes the end of the connection in the middle of a handshake.
 fn ended(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => "the peer ended it".to_owned(),
@@ -127,7 +127,7 @@ fn ended(error: &std::io::Error) -> String {
     }
 }
 
-/// What speaks without TLS.
+/// The scheme that speaks the same protocol without TLS.
 pub(super) fn without(whom: &str) -> &'static str {
     if whom.starts_with("wss:") { "ws:// speaks without" } else { "tcp:// speaks without" }
 }
@@ -140,7 +140,8 @@ fn ended_hint(whom: &str, error: &std::io::Error) -> Option<String> {
 
 fn plain_server(failure: &Failure<'_>, problem: &InvalidMessage) -> (String, Option<String>) {
     let whom = failure.whom;
-    // A TLS record begins with its kind, 20 to 24, and a version 3.x: then it is TLS, and broken.
+    // A TLS record begins with its type, 20 to 24, and a version 3.x. So this peer speaks TLS, and the handshake is
+    // broken.
     if let [20..=24, 3, ..] = failure.opening {
         return (format!("{whom} broke the TLS handshake: {}", wording::of_message(problem)), None);
     }
@@ -148,7 +149,7 @@ fn plain_server(failure: &Failure<'_>, problem: &InvalidMessage) -> (String, Opt
     (what, Some(without(whom).to_owned()))
 }
 
-/// A peer's first bytes.
+/// Quotes a peer's first bytes.
 fn quoted(opening: &[u8]) -> String {
     format!("\"{}\"", opening.escape_ascii())
 }
@@ -179,7 +180,7 @@ fn certificate(failure: &Failure<'_>, problem: &CertificateError) -> Error {
     let Failure { whom, name, .. } = failure;
     let facts = failure.certificate.as_ref().and_then(Facts::of);
     let fingerprint = failure.certificate.as_ref().map(|it| Fingerprint::of(it).to_string()).unwrap_or_default();
-    // Who is in between shows a certificate as well: what was just seen proves nothing.
+    // A man in the middle shows a certificate as well, so the one that was just seen proves nothing.
     let pin = || Some(Advice::PinCertificate { fingerprint: fingerprint.clone() });
     let (what, hint, advice) = match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

@@ -1,4 +1,4 @@
-//! What can be asked of TLS: whom to trust, and who this end is.
+//! The options of TLS: which certificates to trust, and which certificate to show.
 
 use std::fmt;
 #[cfg(feature = "self-signed")]
@@ -19,48 +19,49 @@ use super::wording;
 use crate::advice::Advice;
 use crate::error::{Error, Result};
 
-/// The cryptography that all of TLS here is made with.
+/// The cryptography provider for all TLS connections.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: std::sync::LazyLock<Arc<CryptoProvider>> =
         std::sync::LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
     Arc::clone(&PROVIDER)
 }
 
-/// What can be asked of TLS when an endpoint is opened.
+/// The options of TLS when an endpoint is opened.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 #[must_use = "options do nothing until something is opened with them"]
 pub struct TlsOptions {
-    /// Who vouches for the peer. Connecting: instead of the system's authorities. Listening: clients then need a
-    /// certificate that one of these has signed.
+    /// The authorities that vouch for the peer. Connecting: they replace the system's authorities. Listening: clients
+    /// then need a certificate that one of these has signed.
     pub authorities: Option<Authorities>,
-    /// This end's certificate and key. A listener needs one.
+    /// This end's certificate and key. A listener needs them.
     pub identity: Option<Identity>,
-    /// Connecting: the server's certificate is one of these, whoever has signed it and whatever it is for.
+    /// Connecting: accept the server's certificate only if it is one of these, whoever has signed it and whatever names
+    /// it is for.
     pub pins: Vec<Fingerprint>,
-    /// Connecting: the name that is asked for and that the certificate must be for, if not the address's host.
+    /// Connecting: the name to ask for and that the certificate must be for, if it is not the address's host.
     pub server_name: Option<String>,
-    /// Protocols to agree on (ALPN), the best first.
+    /// Protocols to agree on (ALPN), in order of preference.
     pub protocols: Vec<String>,
-    /// Connecting: any certificate will do. Whoever answers may be anybody.
+    /// Connecting: accept any certificate. The server may then be an impostor.
     pub insecure: bool,
-    /// TLS 1.3 only: whoever speaks 1.2 is refused.
+    /// Accept only TLS 1.3: a peer that speaks 1.2 is refused.
     pub newest_only: bool,
-    /// Write the keys of every connection to the file that the environment variable `SSLKEYLOGFILE` names, as browsers and curl
-    /// do. Wireshark can then decrypt what was recorded, and so can everybody who gets that file. Without the variable nothing
-    /// is written.
+    /// Write the keys of every connection to the file that the environment variable `SSLKEYLOGFILE` names, as browsers
+    /// and curl do. Wireshark can then decrypt recorded traffic, and so can everybody else who gets that file. Without
+    /// the variable nothing is written.
     pub key_log: bool,
 }
 
-/// Setters to be chained.
+/// Setters to chain.
 impl TlsOptions {
-    /// Who vouches for the peer, instead of the system's authorities.
+    /// Sets the authorities that vouch for the peer, instead of the system's authorities.
     pub fn authorities(mut self, authorities: Authorities) -> Self {
         self.authorities = Some(authorities);
         self
     }
 
-    /// This end's certificate and key.
+    /// Sets this end's certificate and key.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
         self
@@ -72,14 +73,14 @@ impl TlsOptions {
         self
     }
 
-    /// The name that the certificate must be for, if not the address's host.
+    /// Sets the name that the certificate must be for, if it is not the address's host.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 }
 
-/// Certificates of authorities that are trusted.
+/// Certificates of trusted authorities.
 #[derive(Debug, Clone)]
 pub struct Authorities {
     pub(super) roots: Arc<RootCertStore>,
@@ -91,7 +92,7 @@ impl Authorities {
     ///
     /// # Errors
     ///
-    /// A usage error where the file cannot be read or has no certificate in it.
+    /// A usage error if the file cannot be read or contains no certificate.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::new(certificates(path)?).map_err(|error| {
@@ -99,11 +100,11 @@ impl Authorities {
         })
     }
 
-    /// The same, of certificates in DER form.
+    /// Reads them from certificates in DER form.
     ///
     /// # Errors
     ///
-    /// A usage error where one of them is no certificate.
+    /// A usage error if one of them is not a certificate.
     pub fn from_der<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Result<Self> {
         let certificates = certificates.into_iter().map(|der| CertificateDer::from(der.to_vec())).collect();
         Self::new(certificates)
@@ -132,12 +133,13 @@ impl fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Reads a certificate, with those between it and its authority behind it, and its key from files in PEM form. They
-    /// may be the same file.
+    /// Reads a certificate, followed by the intermediate certificates up to its authority, and its key from files in
+    /// PEM form. Both may be in the same file.
     ///
     /// # Errors
     ///
-    /// A usage error where a file cannot be read, has not got what it should, or the key is not that certificate's.
+    /// A usage error if a file cannot be read or lacks what it should contain, or if the key does not belong to the
+    /// certificate.
     pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
         let (path, key_path) = (certificate.as_ref(), key.as_ref());
         let certificates = certificates(path)?;
@@ -153,18 +155,18 @@ impl Identity {
         Ok(Self { key: Arc::new(key) })
     }
 
-    /// Makes a new key and a certificate for it that nobody else has signed, for these names and addresses besides
-    /// `localhost` and the loopback addresses. Clients are to be told its [`fingerprint`](Self::fingerprint).
+    /// Makes a new key and a self-signed certificate for it, for these names and addresses besides `localhost` and the
+    /// loopback addresses. Clients have to be given its [`fingerprint`](Self::fingerprint).
     ///
     /// # Errors
     ///
-    /// A usage error where a name cannot stand in a certificate.
+    /// A usage error if a name cannot be part of a certificate.
     #[cfg(feature = "self-signed")]
     pub fn self_signed(names: &[String]) -> Result<Self> {
         Self::make(names).map(|(identity, ..)| identity)
     }
 
-    /// The same, and both in PEM form, as [`from_files`](Self::from_files) reads them again.
+    /// Makes the same, and returns both in PEM form, which [`from_files`](Self::from_files) reads.
     #[cfg(all(feature = "self-signed", feature = "transfer"))]
     pub(crate) fn self_signed_pem(names: &[String]) -> Result<(Self, String)> {
         let (identity, key) = Self::make(names)?;
@@ -192,7 +194,7 @@ impl Identity {
         Ok((Self { key: Arc::new(key) }, der))
     }
 
-    /// The certificate's, as it can be given to whoever connects.
+    /// The certificate's fingerprint, to give to clients.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.key.cert.first().expect("an identity is made with a certificate"))
     }
@@ -203,7 +205,7 @@ impl Identity {
     }
 }
 
-/// One object in PEM form.
+/// Writes one object in PEM form.
 #[cfg(all(feature = "self-signed", feature = "transfer"))]
 fn pem(what: &str, der: &[u8]) -> String {
     let digits = data_encoding::BASE64.encode(der);
@@ -220,7 +222,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     Ok(found)
 }
 
-/// Why a file has no key that can be used. `lone`: it is the certificate's, no other was named.
+/// Says why a file has no usable key. `lone`: it is the certificate's file, and no other was named.
 fn no_key(path: &Path, lone: bool, error: &rustls::pki_types::pem::Error) -> Error {
     use rustls::pki_types::pem::Error as Pem;
     let text = std::fs::read(path).unwrap_or_default();

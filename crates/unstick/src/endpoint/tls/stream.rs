@@ -18,27 +18,28 @@ use super::wording::Help;
 use crate::advice::Advised;
 use crate::limits;
 
-/// Bytes of what a peer says first that are remembered, to be shown where it is not TLS.
+/// Number of a peer's first bytes that are remembered, to show them if the peer does not speak TLS.
 const OPENING: usize = 16;
 
-/// Bytes read off the socket at once: rustls asks for 4 KiB at a time, a quarter of a record.
+/// Number of bytes to read off the socket at once: rustls asks for 4 KiB at a time, a quarter of a record.
 const AHEAD: usize = 64 << 10;
 
 thread_local! {
-    /// Where reads land: one for each thread.
+    /// The buffer that reads use: one for each thread.
     static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; AHEAD].into());
 }
 
-/// The socket, which is read ahead of what is asked for, and remembers how the peer began.
+/// The socket. It reads ahead of what rustls asks for, and remembers the peer's first bytes.
 #[derive(Debug)]
 pub(in crate::endpoint) struct Wire {
     stream: TcpStream,
-    /// Read off the socket and not asked for yet. Without memory while nothing comes: idle connections are to cost little.
+    /// Bytes that were read off the socket and not asked for yet. It holds no memory while nothing comes: idle
+    /// connections should cost little.
     ahead: BytesMut,
     opening: [u8; OPENING],
-    /// Bytes of it that have come.
+    /// Number of bytes of `opening` that have arrived.
     known: usize,
-    /// What a write has failed with, or a read.
+    /// The error of a failed write or read.
     failed: WriteError,
 }
 
@@ -47,7 +48,7 @@ impl Wire {
         Self { stream, ahead: BytesMut::new(), opening: [0; OPENING], known: 0, failed: WriteError::default() }
     }
 
-    /// What the peer said first.
+    /// The first bytes that the peer sent.
     pub(super) fn opening(&self) -> &[u8] {
         &self.opening[..self.known]
     }
@@ -74,7 +75,7 @@ impl AsyncRead for Wire {
                 buf.put_slice(now);
                 ahead.extend_from_slice(later);
                 match &read {
-                    // Where bytes that have come before it are taken first, it is asked for again.
+                    // If earlier bytes are taken first, the caller asks for the error again.
                     Poll::Ready(Err(error)) => failed.note(error),
                     Poll::Ready(Ok(())) if arrived.is_empty() => failed.at_end()?,
                     _ => {}
@@ -124,13 +125,13 @@ impl AsyncWrite for Wire {
 /// A connection whose handshake is over.
 pub(in crate::endpoint) type Tls = TlsStream<Wire>;
 
-/// Makes the two ends of a link of it.
+/// Makes a stream transport of the connection.
 pub(in crate::endpoint) fn transport(stream: Tls, names: PeerAddrs) -> StreamTransport {
     let stream = Arc::new(Mutex::new(stream));
     StreamTransport { reader: Box::new(Half(Arc::clone(&stream))), writer: Box::new(Half(stream)), names }
 }
 
-/// One direction. The lock is held for single polls only.
+/// One half of the connection. The lock is held for single polls only.
 struct Half(Arc<Mutex<Tls>>);
 
 impl Half {
@@ -143,8 +144,8 @@ impl AsyncRead for Half {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut stream = self.lock();
         let before = buf.filled().len();
-        // A record has at most 16 KiB, and more of them may be there. Of those that have a byte each not all at once: the
-        // tasks of other peers wait.
+        // A record has at most 16 KiB, and more records may be waiting. If each holds one byte, they are not all taken
+        // at once: the tasks of other peers wait.
         for _ in 0..limits::RECORDS_AT_ONCE {
             if buf.remaining() == 0 {
                 break;
@@ -152,7 +153,7 @@ impl AsyncRead for Half {
             let already = buf.filled().len();
             match Pin::new(&mut *stream).poll_read(cx, buf) {
                 Poll::Ready(Ok(())) if buf.filled().len() > already => {}
-                // What has come is taken first; an error comes again.
+                // What has arrived is taken first; the error comes again.
                 _ if already > before => break,
                 other => return other.map_err(explained),
             }
@@ -191,7 +192,7 @@ impl StreamWrite for Half {
     }
 }
 
-/// What rustls says once a conversation is under way, in our words.
+/// Rewords what rustls reports once a conversation is in progress.
 pub(in crate::endpoint) fn explained(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         let what =

@@ -1,7 +1,7 @@
-//! Whether a server is who it should be: by the system's authorities, by given ones, by a pin, or not at all.
+//! Verifies a server's certificate: by the system's authorities, by given ones, by a pin, or not at all.
 //!
-//! In every case the server has to prove that it holds its certificate's key: what is left out with a pin, or with no
-//! verification, is who has signed the certificate and whom it is for.
+//! In every case the server has to prove that it holds its certificate's key. A pin, or no verification, skips only the
+//! checks of who has signed the certificate and which names it is for.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::settings::{Authorities, TlsOptions, provider};
 use crate::advice::Advice;
 use crate::error::{Error, Result};
 
-/// The verifier of one connection, which remembers what it saw.
+/// The verifier of one connection, which remembers the certificate that it saw.
 #[derive(Debug)]
 pub(super) struct Verifier {
     trust: Trust,
@@ -33,7 +33,7 @@ enum Trust {
     Anybody,
 }
 
-/// The certificate is none of those that were pinned.
+/// The error for a certificate that is none of the pinned ones.
 #[derive(Debug)]
 pub(super) struct NotPinned;
 
@@ -61,13 +61,13 @@ impl Verifier {
         Ok(Self { trust, seen: Mutex::new(None) })
     }
 
-    /// The certificate that the server showed, if it came so far.
+    /// The certificate that the server showed, if the handshake got that far.
     pub(super) fn seen(&self) -> Option<CertificateDer<'static>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The system's authorities, read once: there are many.
+/// The verifier with the system's authorities. They are read only once: there are many.
 fn system() -> Result<Arc<dyn ServerCertVerifier>> {
     static SYSTEM: OnceLock<Arc<dyn ServerCertVerifier>> = OnceLock::new();
     if let Some(verifier) = SYSTEM.get() {
@@ -126,8 +126,8 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// A server that shows one of the given authorities itself, as those do that `openssl req -x509` made the certificate
-/// for: the chain has one link. It still has to be for this name, and to hold today.
+/// Accepts a server that shows one of the given authorities itself, such as a certificate made by `openssl req -x509`:
+/// its chain has one link. It still has to be for this name, and be valid today.
 fn given_itself(
     certificate: &CertificateDer<'_>,
     authorities: &Authorities,

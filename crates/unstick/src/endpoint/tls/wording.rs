@@ -1,11 +1,11 @@
-//! What rustls reports, in words: its own texts show values as Rust writes them down.
+//! Words what rustls reports: its own texts show values in Rust's debug format.
 
 use crate::advice::Advice;
 use std::fmt::Debug;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError};
 
-/// What went wrong, as the rest of a sentence.
+/// Describes what went wrong, as the rest of a sentence.
 pub(super) fn of(error: &TlsError) -> String {
     match error {
         TlsError::InappropriateMessage { got_type, .. } => {
@@ -40,12 +40,12 @@ pub(super) fn of(error: &TlsError) -> String {
     }
 }
 
-/// What is wrong with a message.
+/// Describes what is wrong with a message.
 pub(super) fn of_message(problem: &InvalidMessage) -> String {
     format!("a message of the peer is malformed: {}", words(problem))
 }
 
-/// What is wrong with a certificate: "it ...".
+/// Describes what is wrong with a certificate: "it ...".
 pub(super) fn of_certificate(problem: &CertificateError) -> String {
     use CertificateError as Problem;
     let text = match problem {
@@ -76,7 +76,7 @@ pub(super) fn of_certificate(problem: &CertificateError) -> String {
     text.to_owned()
 }
 
-/// The verifier's own name for what is wrong, where rustls has none.
+/// Words the verifier's own name for a problem that has no variant in rustls.
 fn of_other(text: &str) -> String {
     match text {
         "CaUsedAsEndEntity" => "it belongs to an authority, and cannot stand for a server".to_owned(),
@@ -99,7 +99,7 @@ pub(super) enum Help {
     Advice(Advice),
 }
 
-/// What a peer's alert means, and what helps.
+/// Describes what a peer's alert means, and what helps.
 pub(super) fn of_alert(alert: AlertDescription) -> (String, Option<Help>) {
     use AlertDescription as Alert;
     let certificate = Some(Help::Advice(Advice::ShowCertificate));
@@ -120,13 +120,13 @@ pub(super) fn of_alert(alert: AlertDescription) -> (String, Option<Help>) {
     (what.to_owned(), hint)
 }
 
-/// The name of a value in words: `TooManyKeyUpdateRequests` is "too many key update requests". What the value holds is left
-/// out.
+/// Makes words of a value's name: `TooManyKeyUpdateRequests` becomes "too many key update requests". What the value
+/// holds is left out.
 pub(super) fn words(value: &impl Debug) -> String {
     spelled(&format!("{value:?}"))
 }
 
-/// A name in words; text that is no name stays as it is.
+/// Makes words of a name; text that is not a name stays as it is.
 fn spelled(text: &str) -> String {
     let name: String = text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     let is_name = name.len() == text.len() || text[name.len()..].starts_with(['(', '{']) || text.contains(" {");
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    /// Text as Rust writes values: `Name(...)`, `Name { ... }`, a name of several words in one.
+    /// Whether text is in Rust's debug format: `Name(...)`, `Name { ... }`, several words joined to one name.
     fn is_debug(text: &str) -> bool {
         let runs_together = |word: &str| {
             let letters: Vec<char> = word.chars().filter(char::is_ascii_alphabetic).collect();
@@ -287,7 +287,7 @@ mod tests {
         plain.iter().for_each(|error| reads_well(&of(error)));
     }
 
-    /// All that there are: an alert is one byte.
+    /// Checks all possible alerts: an alert is one byte.
     #[test]
     fn every_alert_is_a_sentence() {
         for code in 0..=u8::MAX {

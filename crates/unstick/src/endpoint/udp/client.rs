@@ -1,4 +1,4 @@
-//! A socket of our own that speaks to one address.
+//! A UDP socket that belongs to one peer: it sends to one address only.
 
 use std::future::Future;
 use std::io;
@@ -19,15 +19,15 @@ use super::socket;
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 
-/// Opens a socket to the first address that this machine has a way to.
+/// Opens a socket to the first address to which this machine has a route.
 ///
-/// Nothing is sent, so whether somebody listens there is not known: where nobody does, the peer's machine may say so
-/// after the first datagram, and the receiver reports it.
+/// It sends nothing, so it does not learn whether a program listens there. If none does, the peer's machine may report
+/// that after the first datagram, and the receiver then returns the error.
 pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Result<DatagramTransport> {
     let mut failure = None;
     let mut addresses = resolve(at, options).await?;
     if addresses.iter().all(|address| address.ip().is_loopback()) {
-        // Nobody says which family is listened on, and on this machine it mostly is the older one.
+        // Which family the server listens on is unknown; on this machine it usually is IPv4, so IPv4 comes first.
         addresses.sort_by_key(SocketAddr::is_ipv6);
     }
     for address in addresses {
@@ -48,7 +48,8 @@ pub(in super::super) async fn connect(at: &HostPort, options: &Options) -> Resul
 fn transport(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options) -> Result<DatagramTransport> {
     let local = socket.local_addr().map_err(|e| Error::io("the socket", e))?;
     if local == peer {
-        // The system picked the port that nobody listens on, or --source names it: the socket would talk to itself.
+        // The system picked the very port that nobody listens on, or --source names it: the socket would talk to
+        // itself.
         let what = Error::unreachable(format!("nothing listens on udp://{peer}"), None);
         return Err(what.with_hint("that is the address that this end sends from"));
     }
@@ -61,23 +62,24 @@ fn transport(socket: UdpSocket, peer: SocketAddr, many: bool, options: &Options)
     })
 }
 
-/// The socket and what its two halves tell each other.
+/// The socket, and the state that its two halves share.
 struct Client {
     socket: UdpSocket,
     peer: SocketAddr,
-    /// The address is a group's: the socket is not connected, so that its members' answers arrive.
+    /// Whether several peers may answer: the address is a multicast group, or broadcasting is allowed. The socket is
+    /// then not connected, so that all answers arrive.
     many: bool,
     told: Mutex<Told>,
 }
 
 #[derive(Default)]
 struct Told {
-    /// What the sending half has heard of an earlier datagram, for the receiving half to report.
+    /// The error that the sending half got for an earlier datagram; the receiving half reports it.
     trouble: Option<io::Error>,
     reader: Option<Waker>,
 }
 
-/// What the network says of a datagram that did not arrive.
+/// Whether the network reports with this error that a datagram did not arrive.
 fn undelivered(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
@@ -105,7 +107,8 @@ impl SendDatagram for Client {
             false => self.socket.try_send(message).map(|_| ()),
         };
         match send() {
-            // An earlier datagram's fate, told once; this one may not have been tried yet.
+            // The error of an earlier datagram, reported once. This datagram may not have been sent yet, so send it
+            // again.
             Err(error) if undelivered(&error) => {
                 let mut told = self.told();
                 told.trouble = Some(error);
@@ -135,22 +138,22 @@ impl SendDatagram for Client {
 struct Reader {
     client: Arc<Client>,
     intake: Intake,
-    /// Ends when the socket has an error to tell, which wakes nobody who waits for datagrams only.
+    /// Completes when the socket has an error to report. An error alone does not wake a task that waits for datagrams.
     trouble: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     drops: Drops,
 }
 
-/// What the kernel has dropped of what the peer sent.
+/// Counts the peer's datagrams that the kernel has dropped.
 #[derive(Default)]
 struct Drops {
     datagrams: u64,
     look: NextLook,
-    /// Rings when the look is due.
+    /// Fires when it is time to read the count.
     timer: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl Drops {
-    /// Ready where datagrams turn out to have been dropped.
+    /// Ready if the kernel turns out to have dropped datagrams.
     fn poll(&mut self, cx: &mut Context<'_>, socket: &UdpSocket, ipv4: bool, intake: &mut Intake) -> Poll<()> {
         let Some(due) = self.look.due() else { return Poll::Pending };
         ready!(self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due))).as_mut().poll(cx));
@@ -169,7 +172,7 @@ impl Drops {
 }
 
 impl Reader {
-    /// An error that the network has told of a datagram that was sent.
+    /// Ready with an error that the network reported for a datagram that was sent.
     fn poll_trouble(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let mut told = self.client.told();
         if let Some(trouble) = told.trouble.take() {
@@ -193,7 +196,8 @@ impl Reader {
             });
             ready!(trouble.as_mut().poll(cx));
             self.trouble = None;
-            // Taken from the socket once; asked again, it has none, and waits for the next.
+            // Reading the error clears it. The next read finds none, returns `WouldBlock`, and waits for the next
+            // error.
             let taken = client.socket.try_io(Interest::ERROR, || match client.socket.take_error()? {
                 Some(error) => Ok(error),
                 None => Err(io::ErrorKind::WouldBlock.into()),
@@ -206,7 +210,7 @@ impl Reader {
         }
     }
 
-    /// Where an error cannot be waited for, the next datagram meets it.
+    /// On these systems the code cannot wait for an error; the next send or receive reports it.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn poll_error(&mut self, _: &mut Context<'_>) -> Poll<io::Error> {
         let _ = &self.trouble;
@@ -246,7 +250,7 @@ impl RecvDatagrams for Reader {
         }))
     }
 
-    /// The kernel drops them.
+    /// Number of datagrams that the kernel dropped.
     fn dropped(&self) -> u64 {
         self.drops.datagrams
     }

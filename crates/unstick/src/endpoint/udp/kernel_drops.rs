@@ -1,7 +1,7 @@
 //! Datagrams that the kernel dropped on a socket because its receive queue was full, read from the kernel's table.
 //!
-//! Datagrams bring this count with them as well (`SO_RXQ_OVFL`), but only as it stood when they were queued: what was
-//! dropped behind the last of them is seen here alone.
+//! Received datagrams carry this count too (`SO_RXQ_OVFL`), but only its value when they were queued. Drops after the
+//! last datagram show only here.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long after a datagram the table is read: once for all that came meanwhile.
+/// How long after a datagram the table is read; one read covers all datagrams that came in this time.
 const LATER: Duration = Duration::from_millis(100);
 
-/// When a socket's count is to be read.
+/// When to read a socket's count next.
 #[derive(Debug, Default)]
 pub(super) struct NextLook {
     due: Option<Instant>,
 }
 
 impl NextLook {
-    /// Something was taken off the socket: what came behind it may have been dropped.
+    /// Notes that something was taken off the socket: datagrams after it may have been dropped.
     pub(super) fn after_this(&mut self) {
         self.due.get_or_insert_with(|| Instant::now() + LATER);
     }
@@ -28,13 +28,13 @@ impl NextLook {
         self.due
     }
 
-    /// Whether it is time; once.
+    /// Whether the time has come; true only once.
     pub(super) fn is_due(&mut self) -> bool {
         self.due.take_if(|due| *due <= Instant::now()).is_some()
     }
 }
 
-/// The number of datagrams dropped since the socket was made; `None` where this system does not say.
+/// The number of datagrams dropped since the socket was created; `None` if this system does not report it.
 #[cfg(target_os = "linux")]
 pub(super) fn count(socket: impl AsFd, ipv4: bool) -> Option<u32> {
     let inode = rustix::fs::fstat(socket).ok()?.st_ino.to_string();
@@ -42,7 +42,7 @@ pub(super) fn count(socket: impl AsFd, ipv4: bool) -> Option<u32> {
     drops_in(&table, &inode)
 }
 
-/// The count of the socket with this inode: the last of a line's fields, of which the inode is the tenth.
+/// Reads the count of the socket with this inode. The inode is the tenth field of a line, the count is the last.
 #[cfg(target_os = "linux")]
 fn drops_in(table: &str, inode: &str) -> Option<u32> {
     let mut lines = table.lines().map(str::split_ascii_whitespace);

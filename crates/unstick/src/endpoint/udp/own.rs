@@ -1,4 +1,4 @@
-//! Which addresses are a listener's own: a datagram from one of them is forged, and an answer to it would come back here.
+//! Finds a listener's own addresses: a datagram from one of them is forged, and an answer to it would come back here.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// How long the list of this machine's addresses is used before it is read again.
 const AGE: Duration = Duration::from_secs(5);
 
-/// The address that a socket is bound to, and where that is every address, those of this machine.
+/// The address that a socket is bound to; if that is the wildcard address, also the addresses of this machine.
 #[derive(Debug)]
 pub(super) struct Own {
     bound: SocketAddr,
@@ -19,7 +19,7 @@ impl Own {
         Self { bound, machine: Vec::new(), read: None }
     }
 
-    /// Whether a datagram that was sent to `local` came from this socket's own address, if its source is true.
+    /// Whether the source of a datagram that was sent to `local` is this socket's own address, so that it is forged.
     pub(super) fn is(&mut self, source: SocketAddr, local: Option<IpAddr>) -> bool {
         if source.port() != self.bound.port() {
             return false;
@@ -53,7 +53,8 @@ fn addresses() -> Vec<IpAddr> {
         .collect()
 }
 
-/// Not known here: what is bound to every address knows its own by the address that was sent to.
+/// These systems give no list. A socket bound to every address recognizes its own by the address that a datagram was
+/// sent to.
 #[cfg(not(unix))]
 fn addresses() -> Vec<IpAddr> {
     Vec::new()

@@ -1,18 +1,18 @@
-//! Datagrams off and onto a socket, with the address of this machine that each was sent to.
+//! Receives and sends datagrams on a socket, with the address of this machine that each was sent to.
 //!
-//! All that is Linux's alone is here: many datagrams for one system call, and answers from the address that was asked.
-//! Elsewhere datagrams come one by one, and the system picks the address that answers carry.
+//! Everything specific to Linux is here: many datagrams in one system call, and answers from the address that the peer
+//! sent to. Elsewhere datagrams come one by one, and the system picks the source address of answers.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::UdpSocket;
 
-/// What arrived at once from one peer: a datagram, or some of one size, the last perhaps shorter.
+/// What arrived at once from one peer: one datagram, or several of one size, of which the last may be shorter.
 #[derive(Debug)]
 pub(super) struct Packet<'a> {
     bytes: &'a [u8],
-    /// Bytes of each datagram.
+    /// Size of each datagram, in bytes.
     size: usize,
     cut_short: bool,
     pub(super) peer: SocketAddr,
@@ -20,19 +20,19 @@ pub(super) struct Packet<'a> {
 }
 
 impl Packet<'_> {
-    /// The datagrams, and whether each was longer than what could be received.
+    /// The datagrams, and whether each was longer than the longest that can be received.
     pub(super) fn datagrams(&self) -> impl Iterator<Item = (&[u8], bool)> {
-        // An empty datagram is one too.
+        // An empty datagram counts as one too.
         let empty = self.bytes.is_empty().then_some(self.bytes);
         self.bytes.chunks(self.size.max(1)).chain(empty).map(|datagram| (datagram, self.cut_short))
     }
 }
 
-/// The address of this machine that a datagram was sent to, or where that was everybody's, the one to answer from.
+/// The address of this machine that a datagram was sent to; for broadcast and multicast, the address to answer from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Local {
     pub(super) ip: IpAddr,
-    /// The interface, where the address does not say it: `fe80::` is on every one.
+    /// The interface, if the address alone does not name it: every interface has an address in `fe80::`.
     pub(super) interface: u32,
 }
 
@@ -56,16 +56,16 @@ mod system {
     use super::{IpAddr, Local, Packet, SocketAddr, UdpSocket, io};
     use crate::limits;
 
-    /// Datagrams for one system call: beyond it, sharing the call's cost gains nothing more.
+    /// Number of datagrams for one system call: with more, sharing the call's cost gains nothing.
     const AT_ONCE: usize = 32;
 
     thread_local! {
-        /// Where datagrams land before they are handed on: one for each thread, however many sockets it serves. Only
-        /// the pages that datagrams reach are ever touched.
+        /// The buffer that datagrams are received into: one for each thread, however many sockets it serves. Only the
+        /// pages that datagrams reach are ever touched.
         static LANDING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// Asks the kernel to say which address each datagram was sent to.
+    /// Asks the kernel to report the address that each datagram was sent to.
     pub(in super::super) fn learn_local(socket: &socket2::Socket, ipv4: bool) -> io::Result<()> {
         if ipv4 {
             setsockopt(socket, Ipv4PacketInfo, &true)?;
@@ -75,31 +75,31 @@ mod system {
         Ok(())
     }
 
-    /// Asks the kernel to hand over as one what one sender has sent as one (`UDP_SEGMENT`), or the network card has put
-    /// together: many datagrams of one size for the price of one. Only for buffers that take the largest of them.
+    /// Asks the kernel to hand over in one piece what a sender sent in one piece (`UDP_SEGMENT`) or the network card
+    /// has joined: many datagrams of one size for the price of one. Only for buffers that take the largest such piece.
     pub(in super::super) fn receive_joined(socket: &socket2::Socket, largest: usize) {
         if largest >= limits::LARGEST_DATAGRAM {
-            // An old kernel cannot, and hands them over one by one.
+            // An old kernel cannot do this, and hands them over one by one.
             let _ = setsockopt(socket, UdpGroSegment, &true);
         }
     }
 
-    /// Asks the kernel to say with each datagram how many it has dropped because the receive queue was full.
+    /// Asks the kernel to report with each datagram how many it has dropped because the receive queue was full.
     pub(in super::super) fn learn_drops(socket: &socket2::Socket) {
-        // Where it cannot, the kernel's table still has the count.
+        // If it cannot, the kernel's table still has the count.
         let _ = setsockopt(socket, RxqOvfl, &1);
     }
 
-    /// What receives from one socket.
+    /// Receives from one socket.
     #[derive(Debug)]
     pub(in super::super) struct Intake {
         ipv4: bool,
         largest: usize,
-        /// Datagrams that the kernel has dropped, as far as it has said so, and those of them that are not reported yet.
+        /// The kernel's last reported count of dropped datagrams; and the drops that are not reported yet.
         dropped: u32,
         lost: u64,
-        /// Datagrams that there is room for in the next system call. As many again as came last: preparing for those
-        /// that do not come costs more than a system call for one.
+        /// Number of datagrams that the next system call has room for. Twice the size of the last batch: preparing
+        /// for datagrams that do not come costs more than a system call for one.
         room: usize,
     }
 
@@ -108,24 +108,24 @@ mod system {
             Self { ipv4, largest: largest.max(1), dropped: 0, lost: 0, room: 2 }
         }
 
-        /// The kernel's count of the datagrams that it has dropped on this socket.
+        /// Takes over the kernel's count of the datagrams that it has dropped on this socket.
         pub(in super::super) fn dropped_by_now(&mut self, count: Option<u32>) {
             let Some(count) = count else { return };
             let more = count.wrapping_sub(self.dropped);
-            // A datagram that was queued before the table was read brings an older count.
+            // A datagram that was queued before the table was read carries an older count.
             if more < u32::MAX / 2 {
                 self.dropped = count;
                 self.lost += u64::from(more);
             }
         }
 
-        /// Datagrams that the kernel has dropped since this was last asked.
+        /// Number of datagrams that the kernel has dropped since the last call.
         pub(in super::super) fn take_lost(&mut self) -> u64 {
             std::mem::take(&mut self.lost)
         }
 
-        /// Takes what has arrived off the socket with one system call, without waiting; true where there may be more.
-        /// `WouldBlock` where nothing has arrived.
+        /// Takes what has arrived off the socket with one system call, without waiting. Returns true if there may be
+        /// more, and `WouldBlock` if nothing has arrived.
         pub(in super::super) fn receive(
             &mut self,
             socket: &UdpSocket,
@@ -144,7 +144,7 @@ mod system {
                     let mut parts = landing.chunks_exact_mut(self.largest);
                     let mut slots: [[IoSliceMut<'_>; 1]; AT_ONCE] =
                         std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())]);
-                    // Anew each time: the kernel writes into it how much of it was used.
+                    // Created anew for each call: the kernel overwrites their lengths.
                     let mut headers =
                         MultiHeaders::<S>::preallocate(room, Some(nix::cmsg_space!(in6_pktinfo, i32, u32)));
                     let flags = MsgFlags::MSG_DONTWAIT;
@@ -152,7 +152,8 @@ mod system {
                         came += 1;
                         dropped = hand_on(&message, &mut each).or(dropped);
                     }
-                    // Fewer than there was room for: the socket is empty, which need not be asked for again.
+                    // Fewer arrived than there was room for, so the socket is empty: another system call would only
+                    // confirm that.
                     if came < room { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
                 });
                 self.dropped_by_now(dropped);
@@ -179,7 +180,7 @@ mod system {
         }
     }
 
-    /// Hands a message on; how many datagrams the kernel has dropped, where it says so.
+    /// Passes a message on. Returns how many datagrams the kernel has dropped, if it reports that.
     fn hand_on<S: Name>(message: &RecvMsg<'_, '_, S>, each: &mut impl FnMut(Packet<'_>)) -> Option<u32> {
         let peer = message.address.map(|address| address.socket_addr())?;
         let bytes = message.iovs().next().unwrap_or_default();
@@ -199,7 +200,8 @@ mod system {
     fn local_of(control: &ControlMessageOwned) -> Option<Local> {
         match control {
             ControlMessageOwned::Ipv4PacketInfo(info) => {
-                // `ipi_spec_dst`, unlike `ipi_addr`, is an address of this machine even where a group was sent to.
+                // Unlike `ipi_addr`, `ipi_spec_dst` is an address of this machine even if the datagram was sent to a
+                // group.
                 let ip = Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes());
                 Some(Local { ip: ip.into(), interface: 0 })
             }
@@ -262,18 +264,18 @@ mod system {
 mod system {
     use super::{Local, Packet, SocketAddr, UdpSocket, io};
 
-    /// Not known how.
+    /// Not available on this system.
     pub(in super::super) fn learn_local(_: &socket2::Socket, _ipv4: bool) -> io::Result<()> {
         Ok(())
     }
 
-    /// Not known how.
+    /// Not available on this system.
     pub(in super::super) fn receive_joined(_: &socket2::Socket, _largest: usize) {}
 
-    /// Not known how.
+    /// Not available on this system.
     pub(in super::super) fn learn_drops(_: &socket2::Socket) {}
 
-    /// What receives from one socket.
+    /// Receives from one socket.
     #[derive(Debug)]
     pub(in super::super) struct Intake {
         landing: Vec<u8>,
@@ -281,19 +283,19 @@ mod system {
 
     impl Intake {
         pub(in super::super) fn new(_ipv4: bool, largest: usize) -> Self {
-            // One byte more than is wanted shows that a datagram was longer.
+            // One byte more than the limit shows that a datagram was longer.
             Self { landing: vec![0; largest + 1] }
         }
 
         pub(in super::super) fn dropped_by_now(&mut self, _count: Option<u32>) {}
 
-        /// Not known how.
+        /// Not available on this system.
         pub(in super::super) fn take_lost(&mut self) -> u64 {
             0
         }
 
-        /// Takes one datagram off the socket, without waiting; there may always be more. `WouldBlock` where none has
-        /// arrived.
+        /// Takes one datagram off the socket, without waiting. Returns true, as there may always be more, and
+        /// `WouldBlock` if none has arrived.
         pub(in super::super) fn receive(
             &mut self,
             socket: &UdpSocket,

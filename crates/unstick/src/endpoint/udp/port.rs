@@ -1,4 +1,4 @@
-//! One socket that many peers share, and what all sockets of a listener have in common.
+//! One socket that many peers share, and the state that all sockets of a listener share.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,18 +15,18 @@ use super::super::transport::DatagramTransport;
 use super::packets::Local;
 use crate::error::Result;
 
-/// What the listener, its sockets' tasks and their sessions share.
+/// The state that the listener, the tasks of its sockets and their sessions share.
 pub(super) struct Shared {
     pub(super) options: Options,
     /// Sessions that wait to be accepted: [`UdpOptions::waiting_sessions`](super::super::options::UdpOptions).
     pub(super) arrivals: mpsc::Sender<Result<DatagramTransport>>,
-    /// The listener still stands: new peers are welcome.
+    /// Whether the listener still exists and accepts new peers.
     pub(super) open: AtomicBool,
-    /// Sessions at once, on all sockets.
+    /// Number of open sessions on all sockets.
     pub(super) sessions: AtomicUsize,
-    /// Bytes that no reader has taken yet, of all sessions.
+    /// Number of bytes in all sessions that no reader has taken yet.
     pub(super) unread: AtomicUsize,
-    /// Datagrams of peers that found no room.
+    /// Number of datagrams from peers for which there was no room.
     pub(super) refused: AtomicU64,
     pub(super) notices: Arc<Notices>,
 }
@@ -51,19 +51,19 @@ impl Shared {
     }
 }
 
-/// One socket and who speaks on it.
+/// One socket and its sessions.
 pub(super) struct Port {
     pub(super) socket: UdpSocket,
     pub(super) address: SocketAddr,
     pub(super) room: Arc<Shared>,
     pub(super) begun: Instant,
-    /// Sessions that nobody holds any more.
+    /// Sessions that have been dropped, and whose places can be freed.
     gone: Mutex<Vec<Key>>,
-    /// A session has gone, or the listener has.
+    /// Notified when a session or the listener has gone.
     pub(super) changed: Notify,
 }
 
-/// Who speaks to which address of ours.
+/// The key of a session: the peer's address, and the address of this machine that it sent to.
 pub(super) type Key = (SocketAddr, Option<Local>);
 
 impl Port {
@@ -73,18 +73,18 @@ impl Port {
         Ok(Arc::new(Self { socket, address, room, begun: Instant::now(), gone, changed }))
     }
 
-    /// Milliseconds of this port's life.
+    /// Milliseconds since this port was opened.
     pub(super) fn age(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Welcomes nobody new. The socket closes when its last session has gone.
+    /// Stops accepting new peers. The socket closes when its last session has gone.
     pub(super) fn close(&self) {
         self.room.open.store(false, Ordering::Relaxed);
         self.changed.notify_one();
     }
 
-    /// Takes back the place of a session that nobody holds any more.
+    /// Frees the place of a session that has been dropped.
     pub(super) fn leave(&self, key: Key) {
         self.room.sessions.fetch_sub(1, Ordering::Relaxed);
         self.gone().push(key);

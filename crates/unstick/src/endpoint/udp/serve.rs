@@ -1,4 +1,4 @@
-//! The task of a UDP socket: what arrives goes to the session that it belongs to.
+//! The task of a UDP socket: gives each datagram that arrives to its session.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use crate::activity::sleep_until;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Tells the listener where the task of a socket panics: its other tasks keep it open, and it would wait for peers that it never
-/// hears of.
+/// Reports to the listener that the task of a socket panicked. The other tasks keep the listener open, so without this
+/// report it would wait for peers that can no longer reach it.
 struct Alarm(mpsc::Sender<Result<DatagramTransport>>);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let arrivals = self.0.clone();
-            // After those that wait to be accepted.
+            // The error queues behind the sessions that wait to be accepted.
             tokio::spawn(async move { arrivals.send(Err(Error::panicked("the task of a socket"))).await });
         }
     }
 }
 
-/// The task of a socket: takes what arrives and gives it to the session that it belongs to.
+/// The task of a socket: takes what arrives and gives it to its session.
 pub(super) async fn serve(port: Arc<Port>) {
     let _alarm = Alarm(port.room.arrivals.clone());
     let mut table = Table::new(Arc::clone(&port));
@@ -40,13 +40,13 @@ pub(super) async fn serve(port: Arc<Port>) {
         tokio::select! {
             ready = port.socket.readable() => match ready.and_then(|()| table.take_batch(&mut intake)) {
                 Ok(false) => look.after_this(),
-                // Readers get their turn before the next batch, so that a flood does not fill their queues.
+                // Readers run before the next batch, so that a flood does not fill their queues.
                 Ok(true) => {
                     look.after_this();
                     tokio::task::yield_now().await;
                 }
                 Err(error) => {
-                    // Where there is no room, others wait already, and the error is seen again.
+                    // If there is no room, others wait already, and the error will show again.
                     let _ = port.room.arrivals.try_send(Err(Error::io("receiving datagrams", error)));
                     tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                 }

@@ -1,4 +1,4 @@
-//! One peer's conversation on a socket that many share.
+//! One peer's conversation on a socket that many peers share.
 
 use std::future::Future;
 use std::io;
@@ -15,13 +15,13 @@ use super::packets::{self, Packet};
 use super::port::{Key, Port};
 use crate::error::Result;
 
-/// Held by the session's receiver and senders, and weakly by its socket's task: it ends when all of them are dropped, or
-/// when it has been idle for too long.
+/// The session's receiver and senders own it; the task of its socket holds only a weak reference. It ends when its
+/// owners are dropped, or when it has been idle for too long.
 pub(super) struct Session {
     port: Arc<Port>,
     key: Key,
     inbox: Inbox,
-    /// When a datagram last came or went, in milliseconds of the port's life.
+    /// When a datagram last came or went, in milliseconds since the port was opened.
     last: AtomicU64,
 }
 
@@ -30,7 +30,7 @@ impl Session {
         Self { port, key, inbox: Inbox::default(), last: AtomicU64::new(age) }
     }
 
-    /// The two halves for whoever accepts it.
+    /// Makes the two halves for the caller that accepts the session.
     pub(super) fn transport(session: &Arc<Self>) -> DatagramTransport {
         let (peer, local) = session.key;
         let port = session.port.address;
@@ -43,12 +43,12 @@ impl Session {
         }
     }
 
-    /// A datagram has come or gone.
+    /// Records that a datagram came or went.
     pub(super) fn touch(&self, age: u64) {
         self.last.store(age, Ordering::Relaxed);
     }
 
-    /// When one last did.
+    /// When a datagram last came or went.
     pub(super) fn last(&self) -> u64 {
         self.last.load(Ordering::Relaxed)
     }
@@ -58,7 +58,7 @@ impl Session {
         self.inbox.close();
     }
 
-    /// Queues what has arrived for the reader; what is too much is dropped and counted.
+    /// Queues what has arrived for the reader; datagrams beyond the limits are dropped and counted.
     pub(super) fn deliver(&self, packet: &Packet<'_>) {
         self.inbox.deliver(&self.port.room.unread, packet.datagrams());
     }
@@ -70,7 +70,7 @@ impl Drop for Session {
     }
 }
 
-/// The reading half.
+/// The receiving half.
 struct Reader(Arc<Session>);
 
 impl RecvDatagrams for Reader {

@@ -1,4 +1,5 @@
-//! One socket, many peers: every pair of a peer's address and the address that it asked is a session of its own.
+//! The sessions of one socket with many peers. A session is a pair: the peer's address, and the address that the peer
+//! sent to.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -14,15 +15,15 @@ use super::port::{Key, Port};
 use super::session::Session;
 use crate::activity::bounded;
 
-/// The sessions of a socket, known to its task alone.
+/// The sessions of a socket. Only its task has access to them.
 pub(super) struct Table {
     port: Arc<Port>,
     pub(super) sessions: HashMap<Key, Place>,
-    /// When to look next whether a session is still in use.
+    /// When to check next whether a session is still in use.
     checks: BTreeSet<(Instant, Key)>,
-    /// When to look where there is no session.
+    /// A time in the far future, used when there is no session to check.
     never: Instant,
-    /// A refusal has been told and nobody has been welcomed since.
+    /// Whether a refusal has been reported since the last new session.
     told: bool,
     own: Own,
 }
@@ -40,12 +41,12 @@ impl Table {
         Self { port, sessions: HashMap::new(), checks: BTreeSet::new(), never, told: false, own }
     }
 
-    /// Takes what one system call brings; true where there may be more.
+    /// Takes what one system call brings; returns true if there may be more.
     pub(super) fn take_batch(&mut self, intake: &mut Intake) -> io::Result<bool> {
         self.forget_gone();
         let age = self.port.age();
         let port = Arc::clone(&self.port);
-        // Most batches are one peer's: what belongs together is looked up once.
+        // Most batches come from one peer, so the session is looked up only when the sender changes.
         let mut last: Option<(Key, Arc<Session>)> = None;
         let result = intake.receive(&port.socket, |packet| {
             let key = (packet.peer, packet.local);
@@ -63,7 +64,7 @@ impl Table {
         }
     }
 
-    /// The session of a peer, perhaps a new one; `None` where there is no room for it.
+    /// Returns the session of a peer, perhaps a new one; `None` if there is no room for it.
     fn session(&mut self, key: Key, age: u64) -> Option<Arc<Session>> {
         if let Some(session) = self.sessions.get(&key).and_then(|place| place.session.upgrade()) {
             session.touch(age);
@@ -85,7 +86,7 @@ impl Table {
         self.remove(&key);
         self.sessions.insert(key, Place { session: Arc::downgrade(&session), check });
         self.checks.insert((check, key));
-        // Where the listener has just gone, the session goes with the message.
+        // If the listener has just gone, the session is dropped with the message.
         place.send(Ok(Session::transport(&session)));
         Some(session)
     }
@@ -127,7 +128,7 @@ impl Table {
         self.checks.first().map_or(self.never, |(at, _)| *at)
     }
 
-    /// Ends the sessions that no datagram has come to or gone from for so long.
+    /// Ends the sessions that have had no datagram in either direction for `session_idle`.
     pub(super) fn end_idle(&mut self) {
         let now = Instant::now();
         while let Some((at, key)) = self.checks.first().copied().filter(|(at, _)| *at <= now) {

@@ -1,4 +1,4 @@
-//! UDP sockets with what was asked of them: broadcast, multicast, datagrams of any size.
+//! UDP sockets with the options that the user asked for: broadcast, multicast, datagrams of any size.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +12,7 @@ use super::packets;
 use crate::advice::Advice;
 use crate::error::{Error, Result};
 
-/// A socket of the address's family, not yet bound.
+/// Creates a socket of the address's family, not yet bound.
 pub(super) fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
@@ -25,13 +25,13 @@ pub(super) fn open(address: SocketAddr, options: &Options) -> io::Result<Socket>
     Ok(socket)
 }
 
-/// Lets datagrams that are larger than the path's MTU go in fragments.
+/// Lets the system fragment datagrams that are larger than the path's MTU.
 #[cfg(target_os = "linux")]
 fn fragment(socket: &Socket, ipv4: bool) -> io::Result<()> {
     use rustix::net::sockopt::{
         Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
     };
-    // A socket of both families has both.
+    // A socket of both families has both options.
     set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
     if !ipv4 {
         set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
@@ -39,23 +39,24 @@ fn fragment(socket: &Socket, ipv4: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// What other systems do unasked.
+/// Other systems do this by default.
 #[cfg(not(target_os = "linux"))]
 fn fragment(_: &Socket, _ipv4: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Binds a socket that peers send to. Where the address is a multicast group, it is joined.
+/// Binds a socket that peers send to. If the address is a multicast group, the socket joins it.
 pub(super) fn bind(address: SocketAddr, options: &Options) -> io::Result<UdpSocket> {
     let socket = open(address, options)?;
     if address.is_ipv6() {
-        // `[::]` is every address of both families.
+        // `[::]` means every address of both families.
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     let own = address.ip().is_multicast().then(|| address.ip());
     let groups = || options.udp.join.iter().copied().chain(own).filter(|group| group.is_ipv4() == address.is_ipv4());
     if groups().next().is_some() {
-        // A group has many members, on one machine too. Never otherwise: one program would take another's datagrams.
+        // A group has many members, also on one machine. Never set this otherwise: one program would take another's
+        // datagrams.
         socket.set_reuse_address(true)?;
     }
     packets::learn_local(&socket, address.is_ipv4())?;
@@ -68,7 +69,7 @@ pub(super) fn bind(address: SocketAddr, options: &Options) -> io::Result<UdpSock
     UdpSocket::from_std(socket.into())
 }
 
-/// A socket that somebody else has bound.
+/// Registers a socket that another process has bound.
 #[cfg(unix)]
 pub(super) fn inherited(socket: Socket) -> io::Result<UdpSocket> {
     let ipv4 = socket.local_addr()?.is_ipv4();
@@ -77,7 +78,7 @@ pub(super) fn inherited(socket: Socket) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// How datagrams to multicast groups leave.
+/// Sets how datagrams to multicast groups are sent.
 pub(super) fn multicast(socket: &Socket, ipv4: bool, interface: &Interface, options: &UdpOptions) -> io::Result<()> {
     match (options.ttl, ipv4) {
         (Some(ttl), true) => socket.set_multicast_ttl_v4(ttl)?,
@@ -161,7 +162,7 @@ impl Interface {
         Some(Self::Of { index, ipv4 })
     }
 
-    /// Only numbers and IPv4 addresses, which need no list of the interfaces.
+    /// Only numbers and IPv4 addresses work here: they need no list of the interfaces.
     #[cfg(not(unix))]
     fn find(wanted: &str) -> Option<Self> {
         match number(wanted) {
@@ -171,12 +172,13 @@ impl Interface {
     }
 }
 
-/// An interface's number: digits alone.
+/// Reads an interface's number: digits only.
 fn number(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// A socket that speaks to one address: connected, unless the address is many peers', who answer from their own.
+/// Opens a socket that sends to one address. It is connected, unless several peers may answer (multicast or broadcast),
+/// each from its own address. Returns whether they may.
 pub(super) fn connect(address: SocketAddr, options: &Options) -> Result<(UdpSocket, bool)> {
     let failed = |error: io::Error| {
         let denied = error.kind() == io::ErrorKind::PermissionDenied;
