@@ -1,4 +1,4 @@
-//! Datagrams that have arrived and wait to be taken: many share one buffer, so that none costs an allocation.
+//! Datagrams that have arrived and wait to be taken. Many share one buffer, so that they need no allocation each.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};

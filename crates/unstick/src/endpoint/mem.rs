@@ -11,15 +11,15 @@ use tokio::sync::mpsc;
 use super::transport::{Accept, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use crate::error::{Error, Result};
 
-/// Bytes on their way in one direction before the writer waits: as much as a pipe holds.
+/// Number of bytes that one direction holds before the writer waits: as much as a pipe holds.
 const PIPE: usize = 64 << 10;
 
-/// Connections that wait to be accepted.
+/// Number of connections that may wait to be accepted.
 const BACKLOG: usize = 128;
 
 type Listeners = HashMap<String, mpsc::Sender<DuplexStream>>;
 
-/// Who listens, by name. One for the process, as its ports are one for the machine.
+/// The listeners by name: one table for the process, as a machine has one table of ports.
 static LISTENERS: LazyLock<Mutex<Listeners>> = LazyLock::new(Mutex::default);
 
 fn listeners() -> std::sync::MutexGuard<'static, Listeners> {
@@ -65,7 +65,7 @@ pub(super) struct Listener {
 impl Accept for Listener {
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = Result<Transport>> + Send + '_>> {
         Box::pin(async {
-            // The table holds a sender for as long as this listener stands.
+            // The table holds a sender for as long as this listener exists.
             let stream = self.incoming.recv().await.ok_or_else(Error::closed)?;
             Ok(Transport::Stream(transport(stream, &self.name)))
         })

@@ -1,6 +1,6 @@
 //! Reaching an address through a proxy: SOCKS5 (RFC 1928 and 1929) or HTTP's CONNECT (RFC 9110, section 9.3.6).
 //!
-//! Not here: what is said to it. [`socks`] and [`connect`] are machines without a socket.
+//! Not here: the messages to and from the proxy. [`socks`] and [`connect`] are state machines without a socket.
 
 mod connect;
 mod refusal;
@@ -18,7 +18,7 @@ use refusal::Refusal;
 use settings::{Kind, Proxy};
 use socks::Step;
 
-/// Has the proxy connect to `target`. Not a byte of what comes behind its answer is taken.
+/// Makes the proxy connect to `target`. Takes no byte of what follows its answer.
 pub(super) async fn pass(stream: &mut TcpStream, proxy: &Proxy, target: &HostPort) -> Result<()> {
     let lost = |error: std::io::Error| {
         let why = match error.kind() {

@@ -1,21 +1,21 @@
 //! What a client asked for when it opened a WebSocket: path, query, headers, and the subprotocol that was agreed on.
 
-/// The request that opened a WebSocket. It is as long as [`MAX_OPENING`](crate::limits::MAX_OPENING) allows, and has no control
-/// characters.
+/// The request that opened a WebSocket. Its length is bounded by [`MAX_OPENING`](crate::limits::MAX_OPENING), and it
+/// contains no control characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {
     /// The path, as it was sent: `/chat`.
     pub path: String,
-    /// What was behind the `?`, if there was one.
+    /// The text after the `?`, if there was one.
     pub query: Option<String>,
-    /// Names in small letters and values, in order; those of the handshake itself are left out.
+    /// Names in lower case and values, in order, without the headers of the handshake itself.
     pub headers: Vec<(String, String)>,
     /// The subprotocol that both ends speak.
     pub protocol: Option<String>,
 }
 
-/// Header lines that are the handshake's own.
+/// Header lines that belong to the handshake.
 #[cfg(feature = "ws")]
 const OWN: [&str; 6] = [
     "connection",
@@ -35,7 +35,7 @@ impl Request {
         Self { path: plain(path), query: query.map(plain), headers, protocol }
     }
 
-    /// Path and query as they were asked for.
+    /// Path and query as the client sent them.
     pub fn target(&self) -> String {
         match &self.query {
             Some(query) => format!("{}?{query}", self.path),
@@ -43,7 +43,7 @@ impl Request {
         }
     }
 
-    /// The values of a header, letter case aside; those of several lines with a comma between them.
+    /// The value of a header, whatever its letter case. The values of several lines are joined with commas.
     pub fn header(&self, name: &str) -> Option<String> {
         let values =
             self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
@@ -51,8 +51,8 @@ impl Request {
         (!values.is_empty()).then(|| values.join(", "))
     }
 
-    /// The same as variables for the environment of a command: `UNSTICK_PATH`, `UNSTICK_QUERY`, `UNSTICK_SUBPROTOCOL` and an
-    /// `UNSTICK_HEADER_NAME` for each header, its name in capitals and `_` for what is neither letter nor digit.
+    /// The same as environment variables for a command: `UNSTICK_PATH`, `UNSTICK_QUERY`, `UNSTICK_SUBPROTOCOL` and one
+    /// `UNSTICK_HEADER_NAME` for each header. The name is in capitals, with `_` for anything but letters and digits.
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut variables = vec![("UNSTICK_PATH".to_owned(), self.path.clone())];
         variables.extend(self.query.clone().map(|query| ("UNSTICK_QUERY".to_owned(), query)));
@@ -75,7 +75,7 @@ fn text(value: &[u8]) -> String {
     plain(String::from_utf8_lossy(value).trim())
 }
 
-/// Without control characters: a terminal or an environment may be where it goes.
+/// Removes control characters: the text may go to a terminal or an environment.
 #[cfg(feature = "ws")]
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()

@@ -1,4 +1,4 @@
-//! Sockets that this process was started with: socket activation, as systemd and its like do it (`LISTEN_FDS`).
+//! Sockets that this process was started with: socket activation, as systemd and similar programs do it (`LISTEN_FDS`).
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,16 +10,17 @@ use super::unix_name;
 use crate::address::{HostPort, SocketName};
 use crate::error::{Error, Result};
 
-/// Sockets that somebody else has bound for this process, each to be listened on once.
+/// Sockets that another process has bound for this one; each can be listened on once.
 #[derive(Debug)]
 pub struct Inherited {
     sockets: Mutex<Vec<Socket>>,
 }
 
 impl Inherited {
-    /// What the environment says was handed over (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)); `None` where nothing was.
+    /// Reads which sockets were handed over from the environment (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)); `None`
+    /// if there are none.
     ///
-    /// Only the first call gets them.
+    /// Only the first call returns them.
     pub fn from_environment() -> Option<Arc<Self>> {
         let mut handed_over = ListenFd::from_env();
         let kinds = [
@@ -44,12 +45,12 @@ impl Inherited {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The sockets for a host and port. Without a host every address of that port is meant:
-    /// whoever bound it has chosen; so is every port by port 0.
+    /// Takes the sockets for a host and port. Without a host, every address of that port fits: the process that bound
+    /// it has chosen the address. In the same way every port fits port 0.
     ///
     /// # Errors
     ///
-    /// Where sockets were handed over and none of them fits: binding another would not be what was meant.
+    /// If sockets were handed over and none of them fits: binding another would not be what the user meant.
     pub(super) fn take_ports(&self, at: &HostPort, kind: Type) -> Result<Vec<Socket>> {
         let host: Option<IpAddr> = at.host.as_deref().and_then(|host| host.parse().ok());
         self.take(kind, &at.to_string(), |address| {
@@ -63,7 +64,7 @@ impl Inherited {
         })
     }
 
-    /// The socket for a name of this machine.
+    /// Takes the socket for a Unix socket's name.
     ///
     /// # Errors
     ///
@@ -87,7 +88,7 @@ impl Inherited {
         Ok(found)
     }
 
-    /// Takes those of a kind whose address fits.
+    /// Takes the sockets of a kind whose address fits.
     fn remove(&self, kind: Type, fits: impl Fn(&SockAddr) -> bool) -> Vec<Socket> {
         let is_it = |socket: &Socket| {
             socket.r#type().is_ok_and(|found| found == kind) && socket.local_addr().is_ok_and(|address| fits(&address))
@@ -98,7 +99,7 @@ impl Inherited {
         taken
     }
 
-    /// What has been handed over and nobody has taken.
+    /// The names of the sockets that were handed over and not taken yet.
     fn names(&self) -> String {
         let name = |socket: &Socket| {
             let address = socket.local_addr().ok()?;
@@ -109,9 +110,10 @@ impl Inherited {
     }
 }
 
-/// Whether a socket of connections is one itself, and none to listen on: systemd's `Accept=yes`.
+/// Whether this socket is itself a connection, not one to listen on: systemd's `Accept=yes`.
 pub(super) fn is_connection(socket: &Socket) -> bool {
-    // A connection whose peer has gone has no peer any more: where the system says whether a socket listens, that decides.
+    // A connection whose peer has gone has no peer address any more. So if the system reports whether a socket listens,
+    // that decides.
     #[cfg(not(target_vendor = "apple"))]
     return socket.is_listener().is_ok_and(|listens| !listens);
     #[cfg(target_vendor = "apple")]

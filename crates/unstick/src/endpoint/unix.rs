@@ -1,4 +1,4 @@
-//! `unix:PATH` and `unix:@NAME`: stream sockets of this machine.
+//! `unix:PATH` and `unix:@NAME`: Unix stream sockets.
 //!
 //! Not here: WebSocket over them ([`super::ws_unix`]).
 
@@ -28,7 +28,7 @@ impl StreamRead for Half<OwnedReadHalf> {
     fn lost(&mut self) -> Option<Lost<'_>> {
         Some(Box::pin(async {
             let socket: &UnixStream = self.get().as_ref();
-            // This fails where the runtime ends, and nobody waits any more.
+            // This fails only when the runtime ends, and then nobody waits any more.
             let _ = socket.ready(Interest::ERROR).await;
             write_error::of_socket(socket.take_error())
         }))
@@ -60,7 +60,7 @@ pub(super) async fn connect(name: &SocketName, options: &Options) -> Result<Stre
     Ok(transport(stream, names))
 }
 
-/// A connection that nothing has been made of yet. `at` is what errors call it.
+/// Connects, before any protocol. Errors name the address with `at`.
 pub(super) async fn dial(at: &Address, name: &SocketName, options: &Options) -> Result<(UnixStream, PeerAddrs)> {
     let socket = super::resolve::retrying(options, || unix_file::connect(Type::STREAM, at, name, options)).await?;
     let stream = UnixStream::from_std(socket.into()).map_err(|e| Error::io("the socket", e))?;
@@ -68,7 +68,7 @@ pub(super) async fn dial(at: &Address, name: &SocketName, options: &Options) -> 
     Ok((stream, names))
 }
 
-/// Who is at either end.
+/// The names of both ends.
 fn names(stream: &UnixStream) -> PeerAddrs {
     PeerAddrs::new(unix_name::remote(stream), unix_name::local(stream))
 }
@@ -85,7 +85,7 @@ pub(super) fn listen(name: &SocketName, options: &Options) -> Result<Listener> {
     bind(&Address::Unix(name.clone()), name, options)
 }
 
-/// Binds the name. `at` is what the listener is called.
+/// Binds the name. `at` is the listener's address as it is shown.
 pub(super) fn bind(at: &Address, name: &SocketName, options: &Options) -> Result<Listener> {
     let (socket, file) = unix_file::bind(Type::STREAM, at, name, options)?;
     let (addresses, patience) = ([at.to_string()], AcceptBackoff::default());
@@ -100,7 +100,7 @@ pub(super) fn bind(at: &Address, name: &SocketName, options: &Options) -> Result
 }
 
 pub(super) struct Listener {
-    /// None where one connection was handed over.
+    /// `None` if one connection was handed over instead.
     socket: Option<UnixListener>,
     one: One<UnixStream>,
     addresses: [String; 1],
@@ -109,7 +109,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// The next connection, before anything is made of it. Cancel safe.
+    /// Accepts the next connection, before any protocol. Cancel safe.
     async fn accept_stream(&mut self) -> Result<(UnixStream, PeerAddrs)> {
         if let Some(stream) = self.one.take() {
             let names = names(&stream);
@@ -142,7 +142,7 @@ impl Arrivals for Listener {
     }
 
     async fn spoken(stream: &UnixStream) {
-        // Where it fails, the handshake says why.
+        // If this fails, the handshake reports why.
         let _ = stream.readable().await;
     }
 
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    /// `UNIX_WRITE`: what is longer goes in several writes, whichever way it is written.
+    /// `UNIX_WRITE`: one write takes at most this many bytes, with every function that writes.
     #[tokio::test]
     async fn a_write_is_one_buffer_of_the_system() {
         let (near, _far) = UnixStream::pair().unwrap();

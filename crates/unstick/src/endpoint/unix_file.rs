@@ -1,6 +1,6 @@
-//! Sockets of this machine: their files, whose permissions they have, and which are left behind.
+//! The files of Unix sockets: their permissions, and files that an ended listener has left behind.
 //!
-//! Not here: what goes through them (`unix`, `unix_dgram`, `unix_seqpacket`).
+//! Not here: the data that goes through the sockets (`unix`, `unix_dgram`, `unix_seqpacket`).
 
 use std::fs;
 use std::io;
@@ -20,35 +20,36 @@ use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// How long until a listener whose backlog is full is asked again: the system tells nobody when it has room.
+/// How long to wait before connecting again to a listener whose backlog is full: the system does not signal when it has
+/// room.
 const FULL: Duration = Duration::from_millis(5);
 
-/// The file of a socket that is listened on. It goes when the listener does.
+/// The file of a listening socket. It is removed with the listener.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and number: a file that has taken its place is somebody else's.
+    /// Device and inode number: another file that has taken its place belongs to somebody else, and stays.
     identity: (u64, u64),
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity) {
-            // Where it cannot be removed, the next listener finds it stale.
+            // If this fails, the next listener finds the file stale.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// A socket that does not block.
+/// Creates a non-blocking socket.
 fn open(kind: Type) -> Result<Socket> {
     let socket = Socket::new(Domain::UNIX, kind, None).map_err(|e| Error::io("the socket", e))?;
     socket.set_nonblocking(true).map_err(|e| Error::io("the socket", e))?;
     Ok(socket)
 }
 
-/// Binds a socket to a name. A file that a listener which is gone has left behind is removed first. A socket that was
-/// handed over is taken as it is.
+/// Binds a socket to a name. First removes a file that an ended listener has left behind. A socket that was handed over
+/// to this process is used as it is.
 pub(super) fn bind(
     kind: Type,
     at: &Address,
@@ -69,11 +70,12 @@ pub(super) fn bind(
         socket.bind(&wanted).map_err(failed)?;
         return Ok((socket, None));
     };
-    // Permissions have twelve bits, and some systems a type of sixteen for them.
+    // Permissions have twelve bits; some systems use a type of 16 bits for them.
     let mode = options.mode.map(|mode| Mode::from_raw_mode(mode as rustix::fs::RawMode));
     #[cfg(target_os = "linux")]
     if let Some(mode) = mode {
-        // Before there is a file, so that it is never open to more than those; what umask takes away is given back below.
+        // Set before there is a file, so that it never has more permissions than these. Those that umask removes are
+        // added below.
         rustix::fs::fchmod(&socket, mode).map_err(|e| failed(e.into()))?;
     }
     match socket.bind(&wanted) {
@@ -89,10 +91,10 @@ pub(super) fn bind(
     Ok((socket, Some(SocketFile { path: path.clone(), identity: (found.dev(), found.ino()) })))
 }
 
-/// Sets the permissions of the socket file that was just bound, where umask took some of them away.
+/// Restores the permissions that umask has removed from the socket file that was just bound.
 ///
-/// Whoever may write to the directory can put another file in its place, so the file is opened first, without following a
-/// link, then checked, and then changed through that descriptor.
+/// Anybody who may write to the directory can put another file in its place. So the file is opened first, without
+/// following a link, then checked, and then changed through that descriptor.
 #[cfg(target_os = "linux")]
 fn give_mode(path: &Path, mode: Mode) -> io::Result<()> {
     use rustix::fs::{CWD, FileType, OFlags};
@@ -106,7 +108,8 @@ fn give_mode(path: &Path, mode: Mode) -> io::Result<()> {
     if Mode::from_raw_mode(found.st_mode) == mode {
         return Ok(());
     }
-    // This path leads to the file that was opened, whatever the name means by now: chmod takes no such descriptor.
+    // This path leads to the file that was opened, even if the name now belongs to another file: chmod does not take
+    // such a descriptor.
     Ok(rustix::fs::chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), mode)?)
 }
 
@@ -116,10 +119,10 @@ fn give_mode(path: &Path, mode: Mode) -> io::Result<()> {
     Ok(rustix::fs::chmodat(rustix::fs::CWD, path, mode, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// Removes the socket file of a listener that has gone; false where the path is in use.
+/// Removes the socket file of an ended listener; returns false if the path is in use.
 ///
-/// Asked with a datagram socket: connecting one tells nobody anything, and where a listener of another kind is there, the
-/// system says so without troubling it.
+/// The check connects a datagram socket: the listener notices nothing, and if it is of another kind, the system reports
+/// that without disturbing it.
 fn remove_stale(path: &Path, wanted: &SockAddr, options: &Options) -> Result<bool> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(false) };
     if !found.file_type().is_socket() {
@@ -132,7 +135,7 @@ fn remove_stale(path: &Path, wanted: &SockAddr, options: &Options) -> Result<boo
     let now = fs::symlink_metadata(path);
     if now.is_ok_and(|now| (now.dev(), now.ino()) == (found.dev(), found.ino())) {
         options.tell(|| format!("removed {}, left by a listener that has ended", path.display()));
-        // Where that is refused, binding says why.
+        // If this fails, binding reports why.
         let _ = fs::remove_file(path);
     }
     Ok(true)
@@ -155,7 +158,7 @@ fn cannot_bind(at: &Address, name: &SocketName, error: io::Error) -> Error {
     }
 }
 
-/// What is at a path, where that is no socket.
+/// The kind of file at a path, if it is not a socket.
 fn kind_of_file(path: &Path) -> Option<&'static str> {
     let kind = fs::symlink_metadata(path).ok()?.file_type();
     match kind {
@@ -166,7 +169,7 @@ fn kind_of_file(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// Connects a socket to a name, and again while its backlog is full.
+/// Connects a socket to a name, and tries again while the listener's backlog is full.
 pub(super) async fn connect(kind: Type, at: &Address, name: &SocketName, options: &Options) -> Result<Socket> {
     let wanted = system_name(name)?;
     let begun = Instant::now();
@@ -192,10 +195,11 @@ pub(super) async fn connect(kind: Type, at: &Address, name: &SocketName, options
     }
 }
 
-/// Gives a datagram socket a name of its own, without a file where the system can: only who has one gets answers.
+/// Gives a datagram socket a name of its own, without a file where the system can do that: only a socket with a name
+/// gets answers.
 fn name_itself(socket: &Socket) -> Result<()> {
     if cfg!(target_os = "linux") {
-        // Bound to no name, it gets a free one from the system.
+        // A socket that is bound to the empty name gets a free one from the system.
         let unnamed = SockAddr::unix("").map_err(|e| Error::io("the socket", e))?;
         socket.bind(&unnamed).map_err(|e| Error::io("the socket", e))?;
     }
@@ -223,7 +227,7 @@ fn cannot_connect(at: &Address, name: &SocketName, error: io::Error) -> Error {
     }
 }
 
-/// Backlog and all: makes a bound socket one that can be connected to.
+/// Makes a bound socket listen, with the largest backlog.
 pub(super) fn listen(socket: &Socket) -> Result<()> {
     socket.listen(limits::BACKLOG).map_err(|e| Error::io("the socket", e))
 }
@@ -244,7 +248,7 @@ mod tests {
         give_mode(&at("bound"), wanted).expect("it is ours");
         assert_eq!(mode_of(&at("bound")), 0o666);
 
-        // What an attacker puts in its place: links to a file and to a socket, a file, another name of a socket.
+        // What an attacker could put in its place: links to a file and to a socket, a file, another name of a socket.
         fs::write(at("secret"), "secret").expect("a file");
         fs::set_permissions(at("secret"), fs::Permissions::from_mode(0o600)).expect("it is ours");
         let _private = UnixListener::bind(at("private")).expect("a socket");

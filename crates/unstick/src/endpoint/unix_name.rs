@@ -1,4 +1,4 @@
-//! Names of sockets of this machine: as the system takes them, and as people read them.
+//! Names of Unix sockets: as the system takes them, and as people read them.
 
 use std::os::fd::AsFd;
 
@@ -26,7 +26,7 @@ pub(super) fn system_name(name: &SocketName) -> Result<SockAddr> {
     }
 }
 
-/// The name that a listener is bound to, as senders' names come.
+/// The name that a listener is bound to, in the form in which senders' names arrive.
 pub(super) fn own_name(name: &SocketName) -> Option<SocketAddrUnix> {
     match name {
         SocketName::Path(path) => SocketAddrUnix::new(path).ok(),
@@ -37,7 +37,7 @@ pub(super) fn own_name(name: &SocketName) -> Option<SocketAddrUnix> {
     }
 }
 
-/// A socket's name as users write it; `None` where it has none.
+/// A socket's name as users write it; `None` if it has none.
 pub(super) fn display(name: &SockAddr) -> Option<String> {
     if let Some(path) = name.as_pathname() {
         return Some(readable(path.as_os_str().as_encoded_bytes()));
@@ -46,13 +46,13 @@ pub(super) fn display(name: &SockAddr) -> Option<String> {
     Some(format!("@{}", readable(name)))
 }
 
-/// The bytes of a name as text. Bytes that are not UTF-8 are written as `\xff`, so that two names differ here too.
+/// The bytes of a name as text. Bytes that are not UTF-8 are written as `\xff`, so that different names stay different.
 fn readable(name: &[u8]) -> String {
     let chunks = name.utf8_chunks();
     chunks.map(|chunk| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii())).collect()
 }
 
-/// The same of who has sent a datagram.
+/// The name of a datagram's sender as users write it.
 pub(super) fn display_sender(name: &SocketAddrUnix) -> Option<String> {
     #[cfg(target_os = "linux")]
     if let Some(name) = name.abstract_name() {
@@ -62,19 +62,19 @@ pub(super) fn display_sender(name: &SocketAddrUnix) -> Option<String> {
     Some(readable(path.strip_suffix(b"\0").unwrap_or(path)))
 }
 
-/// Who is at the other end of a connected socket: its name, else its process.
+/// Names the other end of a connected socket: its name, else its process.
 pub(super) fn remote(socket: &impl AsFd) -> String {
     let named = socket2::SockRef::from(socket).peer_addr().ok().as_ref().and_then(display);
     named.or_else(|| process(socket)).unwrap_or_else(|| "a process".to_owned())
 }
 
-/// Who this end is: its name, else this process.
+/// Names this end: its name, else this process.
 pub(super) fn local(socket: &impl AsFd) -> String {
     let named = socket2::SockRef::from(socket).local_addr().ok().as_ref().and_then(display);
     named.unwrap_or_else(|| format!("process {}", std::process::id()))
 }
 
-/// The process that opened the other end.
+/// Names the process that opened the other end.
 #[cfg(target_os = "linux")]
 fn process(socket: &impl AsFd) -> Option<String> {
     let credentials = rustix::net::sockopt::socket_peercred(socket).ok()?;

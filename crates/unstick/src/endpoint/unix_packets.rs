@@ -1,4 +1,4 @@
-//! Messages off and onto a connected socket of this machine that keeps their boundaries.
+//! Receives and sends messages on a connected Unix socket that keeps their boundaries.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -19,11 +19,12 @@ use super::write_error::WriteError;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Messages taken at once: beyond it, others wait for longer than system calls are worth.
+/// Number of messages taken at once: with more, other tasks would wait longer than the saved system calls are worth.
 const AT_ONCE: usize = 32;
 
 thread_local! {
-    /// Where messages land: one for each thread. Only the pages that messages reach are ever touched.
+    /// The buffer that messages are received into: one for each thread. Only the pages that messages reach are ever
+    /// touched.
     static LANDING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -31,15 +32,16 @@ thread_local! {
 pub(super) struct Taken<'a> {
     pub(super) message: &'a [u8],
     pub(super) cut_short: bool,
-    /// Nothing was taken: the peer has ended. Only where the system was asked to tell the two apart.
+    /// Nothing was taken: the peer has ended. Set only if the system was asked to distinguish this from an empty
+    /// message.
     pub(super) ended: bool,
 }
 
-/// Takes messages until there are none, or `take` wants no more.
+/// Takes messages until none is left, or the limit is reached.
 ///
 /// # Errors
 ///
-/// `WouldBlock` where there is nothing at all; others come after what could be taken.
+/// `WouldBlock` if there is nothing at all; other errors come after the messages before them.
 pub(super) fn take_all(socket: &UnixDatagram, ends: bool, mut take: impl FnMut(Taken<'_>)) -> io::Result<()> {
     LANDING.with_borrow_mut(|landing| {
         landing.resize(limits::LARGEST_PACKET, 0);
@@ -62,8 +64,8 @@ pub(super) fn take_all(socket: &UnixDatagram, ends: bool, mut take: impl FnMut(T
 
 /// Takes one message. An empty message and the end look alike, but a message brings its sender's credentials.
 ///
-/// The control buffer has room for the credentials alone: the kernel closes file descriptors that find no room in it, so
-/// that none of those that a peer passes is ever opened here. One that were would be closed with `control`.
+/// The control buffer has room for the credentials only. The kernel closes file descriptors that do not fit, so none
+/// that a peer passes is ever opened here. If one were, it would be closed with `control`.
 #[cfg(target_os = "linux")]
 fn take_one<'a>(socket: &UnixDatagram, landing: &'a mut [u8], ends: bool) -> io::Result<Taken<'a>> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, ReturnFlags, recvmsg};
@@ -76,16 +78,16 @@ fn take_one<'a>(socket: &UnixDatagram, landing: &'a mut [u8], ends: bool) -> io:
     Ok(Taken { message, cut_short, ended: ends && got.bytes == 0 && !from_somebody })
 }
 
-/// Takes one message. File descriptors that a peer passes are closed by the system: no room is given for them.
+/// Takes one message. The system closes file descriptors that a peer passes, because there is no room for them.
 #[cfg(not(target_os = "linux"))]
 fn take_one<'a>(socket: &UnixDatagram, landing: &'a mut [u8], _ends: bool) -> io::Result<Taken<'a>> {
     let (length, cut_short, _) = take_whole(socket, landing)?;
     Ok(Taken { message: &landing[..length], cut_short, ended: false })
 }
 
-/// How many bytes of a message have landed, whether it was longer, and its sender's name.
+/// Receives a message. Returns how many of its bytes fit, whether it was longer, and its sender's name.
 ///
-/// Only Linux says with `MSG_TRUNC` how long a message was; that it was longer is said everywhere.
+/// Only Linux returns the whole length with `MSG_TRUNC`; every system reports that a message was longer.
 fn take_whole(socket: &UnixDatagram, landing: &mut [u8]) -> io::Result<(usize, bool, Option<SocketAddrUnix>)> {
     use rustix::net::{RecvAncillaryBuffer, ReturnFlags, recvmsg};
     let mut nothing = RecvAncillaryBuffer::default();
@@ -94,7 +96,7 @@ fn take_whole(socket: &UnixDatagram, landing: &mut [u8]) -> io::Result<(usize, b
     Ok((got.bytes, got.flags.contains(ReturnFlags::TRUNC), from))
 }
 
-/// Takes one message off a socket that many send to, with its sender's name, where it has one.
+/// Takes one message off a socket that many peers send to, with its sender's name, if it has one.
 pub(super) fn take_from(
     socket: &UnixDatagram,
     take: impl FnOnce(&[u8], bool, Option<SocketAddrUnix>),
@@ -107,8 +109,8 @@ pub(super) fn take_from(
     })
 }
 
-/// A send that neither waits nor ends this process by a signal. Where there is no such flag, socket2 has set an option of the
-/// socket that does the same.
+/// Flags for a send that neither waits nor raises SIGPIPE. On systems without a flag for the latter, socket2 has set a socket
+/// option that does the same.
 pub(super) fn at_once() -> SendFlags {
     #[cfg(not(target_vendor = "apple"))]
     return SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
@@ -116,13 +118,13 @@ pub(super) fn at_once() -> SendFlags {
     return SendFlags::DONTWAIT;
 }
 
-/// Registers a socket of any kind with the runtime, which then says when it is ready. tokio has a type for datagram
-/// sockets only; what is done here through its descriptor goes for every kind.
+/// Registers a socket of any kind with the runtime, which then reports when it is ready. tokio has this type for
+/// datagram sockets only, but what is done here through its descriptor works for every kind.
 pub(super) fn readied(socket: Socket) -> io::Result<UnixDatagram> {
     UnixDatagram::from_std(std::os::fd::OwnedFd::from(socket).into())
 }
 
-/// The two halves of a connected socket. `ends`: its peer's end can be seen.
+/// Makes the two halves of a connected socket. `ends`: this end can see the peer's end of file.
 pub(super) fn transport(socket: Socket, ends: bool) -> io::Result<DatagramTransport> {
     let names = PeerAddrs::new(unix_name::remote(&socket), unix_name::local(&socket));
     let socket = Arc::new(Packets { socket: readied(socket)?, ends, lost: WriteError::default() });
@@ -133,7 +135,7 @@ pub(super) fn transport(socket: Socket, ends: bool) -> io::Result<DatagramTransp
 struct Packets {
     socket: UnixDatagram,
     ends: bool,
-    /// A reset, which the system reports once: to a send, or to a read before what has come before it.
+    /// A reset. The system reports it once: to a send, or to a read before the data that came earlier.
     lost: WriteError,
 }
 
@@ -160,7 +162,7 @@ impl SendDatagram for Packets {
 
     fn finish(&self) {
         if self.ends {
-            // A peer that has gone needs no end.
+            // If this fails, the peer has gone and needs no end of file.
             let _ = self.socket.shutdown(std::net::Shutdown::Write);
         }
     }
@@ -170,7 +172,7 @@ impl SendDatagram for Packets {
     }
 }
 
-/// What to do about a message that no such socket takes.
+/// Says what to do about a message that is too large for such a socket.
 pub(super) fn too_large() -> String {
     "a socket of this machine takes a message that its send buffer holds: about 200 KiB on Linux, unless \
      net.core.wmem_default says otherwise"
@@ -184,7 +186,7 @@ struct Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // The sending half may live on; nobody reads what the peer says.
+        // The sending half may live on, but nobody reads what the peer sends.
         let _ = self.socket.socket.shutdown(std::net::Shutdown::Read);
     }
 }
@@ -213,7 +215,7 @@ impl RecvDatagrams for Reader {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     return Poll::Ready(Err(Error::io("receiving", error)));
                 }
-                // The end, or nothing yet.
+                // The end of file, or nothing yet.
                 _ => {}
             }
             if !batch.is_empty() {
@@ -222,7 +224,7 @@ impl RecvDatagrams for Reader {
         }
     }
 
-    /// The system makes senders wait.
+    /// Always 0: the system makes senders wait.
     fn dropped(&self) -> u64 {
         0
     }

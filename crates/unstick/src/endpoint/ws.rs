@@ -1,6 +1,6 @@
-//! `ws://HOST:PORT/PATH`: messages of WebSocket (RFC 6455) over TCP, both ways round.
+//! `ws://HOST:PORT/PATH`: WebSocket messages (RFC 6455) over TCP, as client and as server.
 //!
-//! Not here: the same inside TLS ([`super::wss`]) and over sockets of this machine (`ws_unix`).
+//! Not here: WebSocket inside TLS ([`super::wss`]) and over Unix sockets (`ws_unix`).
 
 mod breach;
 pub(super) mod carrier;
@@ -33,7 +33,7 @@ pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<Message
     Box::pin(open(stream, names, at, &format!("ws://{at}"), WS_PORT, options)).await
 }
 
-/// Opens a WebSocket on a connection. `whom` begins the sentences of errors.
+/// Opens a WebSocket on a connection. The text of errors begins with `whom`.
 pub(super) async fn open<S: Carrier>(
     stream: S,
     names: PeerAddrs,
@@ -46,7 +46,7 @@ pub(super) async fn open<S: Carrier>(
     Ok(transport(opened, Role::Client, names, options).await)
 }
 
-/// Asks for a WebSocket, in the time that connecting may take.
+/// Asks for a WebSocket, within the time that connecting may take.
 pub(super) async fn asked<S: Carrier>(
     stream: S,
     at: &WsAddress,
@@ -71,7 +71,7 @@ pub async fn frames(to: &HostPort, at: &WsAddress, options: &Options) -> Result<
     Ok(StreamTransport { reader: behind(opened.rest, Box::new(reader)), writer: Box::new(writer), names })
 }
 
-/// A stream behind the bytes of it that were read already.
+/// Puts bytes that were read already in front of the rest of a stream.
 pub(super) fn behind(read: Vec<u8>, rest: Box<dyn StreamRead>) -> Box<dyn StreamRead> {
     Box::new(Behind(io::Cursor::new(read).chain(rest)))
 }
@@ -86,7 +86,7 @@ impl AsyncRead for Behind {
 
 impl StreamRead for Behind {}
 
-/// Listens as TCP does; each client shakes hands on its own, beside all others.
+/// Listens as TCP does. All clients do their handshakes at the same time.
 pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshakes> {
     check_path(&at.path, |path| format!("ws://{}{path}", at.at))?;
     let inner = tcp::bind_all(&at.at, "ws", options).await?;
@@ -102,20 +102,20 @@ pub(super) async fn listen(at: &WsAddress, options: &Options) -> Result<Handshak
     Ok(handshakes.with_path(&at.path))
 }
 
-/// What clients add behind a `?` is theirs: a listener that named some of it would serve nobody.
+/// Rejects a path with a query. Clients may add any query, so a listener with one of its own would serve nobody.
 pub(super) fn check_path(path: &str, address: impl FnOnce(&str) -> String) -> Result<()> {
     let Some((path, query)) = path.split_once('?') else { return Ok(()) };
     let what = format!("a listener has a path alone, and `?{query}` is what a client may add");
     Err(Error::usage(what).with_hint(format!("such as {}", address(path))))
 }
 
-/// Whether a listener can be reached from this machine alone.
+/// Whether a listener can be reached only from this machine.
 pub(super) fn is_local(listener: &tcp::Listener) -> bool {
     let ip = |address: &String| address.rsplit("//").next().and_then(|it| it.parse::<std::net::SocketAddr>().ok());
     listener.addresses().iter().all(|address| ip(address).is_some_and(|at| at.ip().is_loopback()))
 }
 
-/// Answers a client that has come.
+/// Answers a client that has connected.
 pub(super) async fn accept<S: Carrier>(
     stream: S,
     names: PeerAddrs,

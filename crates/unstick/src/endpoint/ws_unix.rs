@@ -1,4 +1,4 @@
-//! `ws+unix:SOCKET:/PATH`: WebSocket over stream sockets of this machine.
+//! `ws+unix:SOCKET:/PATH`: WebSocket over Unix stream sockets.
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::error::Result;
 impl Carrier for UnixStream {
     const SCHEME: &'static str = "unix:";
 
-    /// There is no reset here. The stream ends without the Close that WebSocket ends with, which is a cut as well.
+    /// Unix sockets have no reset on demand. The stream ends without WebSocket's Close instead, which is a cut as well.
     fn reset(&self) {
-        // Where it is refused, the peer has gone.
+        // If this fails, the peer has gone.
         let _ = SockRef::from(self).shutdown(Shutdown::Both);
     }
 }
@@ -41,9 +41,10 @@ pub async fn frames(at: &WsUnixAddress, options: &Options) -> Result<StreamTrans
     Ok(StreamTransport { reader: ws::behind(opened.rest, end.reader), ..end })
 }
 
-/// Listens as `unix:` does; each client shakes hands on its own, beside all others.
+/// Listens as `unix:` does. All clients do their handshakes at the same time.
 ///
-/// No `Host` is refused: a page in a browser cannot connect here, and a proxy that can passes on the name that it was called by.
+/// Every `Host` is accepted: a page in a browser cannot connect here, and a proxy that can passes on the name that it
+/// was called by.
 pub(super) fn listen(at: &WsUnixAddress, options: &Options) -> Result<Handshakes> {
     ws::check_path(&at.path, |path| format!("ws+unix:{}:{path}", at.name))?;
     let nameless = WsUnixAddress { path: String::new(), ..at.clone() };

@@ -9,9 +9,9 @@ use super::{tls, ws};
 use crate::address::{HostPort, WSS_PORT, WsAddress};
 use crate::error::Result;
 
-/// Connects, shakes hands twice, and opens a WebSocket.
+/// Connects, does the handshakes of TLS and WebSocket, and opens a WebSocket.
 pub(super) async fn connect(at: &WsAddress, options: &Options) -> Result<MessageTransport> {
-    // In boxes: they are large, and gone once they are through.
+    // In boxes: these futures are large, and gone once they have completed.
     let (stream, names) = Box::pin(tls::dial(&at.at, "wss", options)).await?;
     Box::pin(ws::open(stream, names, at, &format!("wss://{at}"), WSS_PORT, options)).await
 }

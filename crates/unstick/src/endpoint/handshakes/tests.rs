@@ -1,4 +1,4 @@
-//! Handshakes with clients made of channels, on a clock that does not run.
+//! Tests of handshakes with clients made of channels, on a paused clock.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::*;
 use crate::endpoint::StreamTransport;
 
-/// A client: what it says first, and that it is held.
+/// A client: what it sends first, and whether the listener still holds it.
 struct Fake {
     speaks: Mutex<Option<oneshot::Receiver<()>>>,
     finishes: bool,
@@ -38,14 +38,14 @@ impl Arrivals for Port {
     }
 }
 
-/// What a test holds of a client.
+/// The test's handle of a client.
 struct Outside {
     speak: oneshot::Sender<()>,
     held: Arc<()>,
 }
 
 impl Outside {
-    /// Whether the listener has let go of it.
+    /// Whether the listener has dropped the client.
     fn is_gone(&self) -> bool {
         Arc::strong_count(&self.held) == 1
     }
@@ -61,7 +61,7 @@ impl Street {
     fn new(bounds: Bounds) -> Self {
         let (come, port) = mpsc::unbounded_channel();
         let shake = |client: Fake, names: PeerAddrs| async move {
-            let client = client; // All of it: it is held as long as this lasts.
+            let client = client; // The whole of it: the connection is held until this task ends.
             if !client.finishes {
                 std::future::pending::<()>().await;
             }
@@ -70,7 +70,7 @@ impl Street {
         Self { come, came: 0, inside: Handshakes::bounded(Port(port), shake, bounds) }
     }
 
-    /// A client connects and says nothing yet.
+    /// A client connects and sends nothing yet.
     fn comes(&mut self, finishes: bool) -> Outside {
         let (speak, speaks) = oneshot::channel();
         let held = Arc::new(());
@@ -81,7 +81,7 @@ impl Street {
         Outside { speak, held }
     }
 
-    /// A client that connects and says all that it has to.
+    /// A client connects and sends all that the handshake needs.
     fn good(&mut self) {
         let _ = self.comes(true).speak.send(());
     }
@@ -93,7 +93,7 @@ impl Street {
         }
     }
 
-    /// The next that is let in, past all reports; the reports.
+    /// Returns the next client that is accepted, and the reports that came before it.
     async fn next_peer(&mut self) -> (String, Vec<String>) {
         let mut reports = Vec::new();
         loop {
@@ -105,7 +105,7 @@ impl Street {
     }
 }
 
-/// `MAX_SILENT`: more than that many say nothing, and a good client is served at once.
+/// `MAX_SILENT`: more clients than this send nothing, and a good client is still served at once.
 #[tokio::test(start_paused = true)]
 async fn silent_clients_keep_nobody_out() {
     let mut street = Street::new(Bounds::default());
@@ -118,7 +118,8 @@ async fn silent_clients_keep_nobody_out() {
     assert!(silent.iter().all(|client| !client.is_gone()));
 }
 
-/// `HANDSHAKE_GRACE`: nobody is disconnected before it is over; then the oldest is, and it is reported, many at once.
+/// `HANDSHAKE_GRACE`: no client is disconnected before it is over. Then the oldest one is, and many are reported at
+/// once.
 #[tokio::test(start_paused = true)]
 async fn the_oldest_silent_client_makes_room() {
     let mut street = Street::new(Bounds { silent: 10, shaking: 10 });
@@ -132,7 +133,7 @@ async fn the_oldest_silent_client_makes_room() {
     if reports.is_empty() {
         reports.push(street.next().await.unwrap_err().to_string());
     }
-    // From now on each finds room at once, and all that were disconnected for it are reported together.
+    // From now on each client finds room at once, and all that were disconnected for them are reported together.
     let more: Vec<_> = (0..5).map(|_| street.comes(false)).collect();
     street.good();
     let (peer, _) = street.next_peer().await;
@@ -145,7 +146,7 @@ async fn the_oldest_silent_client_makes_room() {
     drop(more);
 }
 
-/// `MAX_HANDSHAKES`: so many have begun their handshake and do not go on with it.
+/// `MAX_HANDSHAKES`: this many clients have begun their handshake and do not go on with it.
 #[tokio::test(start_paused = true)]
 async fn the_oldest_unfinished_handshake_makes_room() {
     let mut street = Street::new(Bounds { silent: 10, shaking: 10 });
@@ -164,7 +165,8 @@ async fn the_oldest_unfinished_handshake_makes_room() {
     assert_eq!((gone, Arc::strong_count(&begun[0])), (1, 1), "the oldest alone");
 }
 
-/// `HANDSHAKE_TIMEOUT`, `HANDSHAKE_REPORTS`: who says nothing is let go after a while, and all of them are one report.
+/// `HANDSHAKE_TIMEOUT`, `HANDSHAKE_REPORTS`: clients that send nothing are dropped after a while, and one report covers
+/// all of them.
 #[tokio::test(start_paused = true)]
 async fn clients_that_say_nothing_are_let_go_together() {
     let mut street = Street::new(Bounds::default());
@@ -176,7 +178,7 @@ async fn clients_that_say_nothing_are_let_go_together() {
     assert!(report.ends_with(" and 599 more clients: no handshake began within 10s"), "{report}");
 }
 
-/// Handshakes that are over and that nobody takes are bounded as well, and none of them is lost.
+/// Handshakes that are finished and that nobody takes are bounded as well, and none of them is lost.
 #[tokio::test(start_paused = true)]
 async fn peers_that_nobody_takes_yet_are_not_lost() {
     let mut street = Street::new(Bounds { silent: 100, shaking: 100 });

@@ -1,4 +1,4 @@
-//! What a client says to an HTTP proxy, and hears: CONNECT and the head of its answer, without a socket.
+//! The client's messages to an HTTP proxy: CONNECT, and the head of the answer, without a socket.
 
 use super::super::http_head::MAX_HEADERS;
 use super::refusal::Refusal;
@@ -77,7 +77,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
 
-        /// Nearly an answer: what is behind its end is the target's, and only a code of 200 to 299 is taken for a yes.
+        /// Text that is nearly an answer: what follows its end belongs to the target, and only a code of 200 to 299
+        /// counts as a success.
         #[test]
         fn any_answer_has_a_verdict(
             version in "HTTP/[01]\\.[0-9]|SSH-2\\.0|",

@@ -1,11 +1,11 @@
 //! Why a proxy did not connect.
 
-/// Why a proxy is of no use, as the rest of a sentence that begins with it.
+/// Why a proxy cannot be used, as the rest of a sentence that begins with the proxy's name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) what: String,
     pub(super) hint: &'static str,
-    /// Whether it wants a user and a password.
+    /// Whether the proxy asks for a user and a password.
     pub(super) wants_login: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A proxy as users write it: what kind it is, where it is, and who logs in.
+//! A proxy as users write it: its kind, its address, and the login.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 use crate::address::HostPort;
 use crate::error::{Error, Result};
 
-/// A proxy that connections go through: `socks5://[USER:PASSWORD@]HOST:PORT` or `http://[USER:PASSWORD@]HOST:PORT`. Names
-/// are resolved by it.
+/// A proxy that connections go through: `socks5://[USER:PASSWORD@]HOST:PORT` or `http://[USER:PASSWORD@]HOST:PORT`. The
+/// proxy resolves names.
 ///
 /// ```
 /// let proxy: unstick::endpoint::Proxy = "socks5://me:secret@proxy.test:1080".parse()?;
@@ -27,7 +27,7 @@ pub(super) enum Kind {
     Http,
 }
 
-/// Who this end is.
+/// The login: user and password.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Login {
     pub(super) user: String,
@@ -35,12 +35,12 @@ pub(super) struct Login {
 }
 
 impl Proxy {
-    /// Where it is.
+    /// The proxy's address.
     pub(in crate::endpoint) fn at(&self) -> &HostPort {
         &self.at
     }
 
-    /// What it is called in errors.
+    /// The scheme that errors show.
     pub(in crate::endpoint) fn scheme(&self) -> &'static str {
         match self.kind {
             Kind::Socks5 => "socks5",
@@ -65,7 +65,7 @@ impl FromStr for Proxy {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        // An error shows what was typed, and a password is no part of that.
+        // Errors show what the user typed, but never the password.
         let shown = text.rsplit('@').next().unwrap_or_default();
         let wrong = |what: String| Error::usage(what).with_hint("such as socks5://HOST:1080 or http://HOST:3128");
         let (kind, rest) = match text.split_once("://") {
@@ -98,7 +98,7 @@ impl FromStr for Proxy {
 }
 
 impl Login {
-    /// `USER:PASSWORD`, as they stand in a URL.
+    /// Reads `USER:PASSWORD`, as written in a URL.
     fn parse(text: &str) -> Option<Self> {
         let (user, password) = text.split_once(':').unwrap_or((text, ""));
         let (user, password) = (decoded(user)?, decoded(password)?);
@@ -107,7 +107,7 @@ impl Login {
     }
 }
 
-/// `%XX` in a URL is a byte.
+/// Decodes a URL's `%XX` to bytes.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut parts = text.split('%');
@@ -129,7 +129,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// However it is written: what is read can be read again, and a password is in nothing that is said of it.
+        /// However it is written: what is read can be read again, and no text about it contains a password.
         #[test]
         fn a_password_is_told_to_nobody(
             scheme in "(socks5|socks5h|http|ftp|me:SECRET)?(://|:/|)",

@@ -1,4 +1,5 @@
-//! What a client says to a SOCKS5 proxy, and hears (RFC 1928; the login is RFC 1929): a machine without a socket.
+//! The client's messages to a SOCKS5 proxy, and the answers (RFC 1928; the login is RFC 1929): a state machine without
+//! a socket.
 
 use super::refusal::Refusal;
 use super::settings::Login;
@@ -7,16 +8,16 @@ use crate::address::HostPort;
 const VERSION: u8 = 5;
 const LOGIN_VERSION: u8 = 1;
 
-/// Ways to log in.
+/// Authentication methods.
 const NO_LOGIN: u8 = 0;
 const PASSWORD: u8 = 2;
 
-/// Kinds of address.
+/// Address types.
 const V4: u8 = 1;
 const NAME: u8 = 3;
 const V6: u8 = 4;
 
-/// A conversation with a proxy, up to where it is the target that answers.
+/// A conversation with a proxy, until the target takes over.
 #[derive(Debug)]
 pub(super) struct Socks {
     state: State,
@@ -24,34 +25,34 @@ pub(super) struct Socks {
     request: Vec<u8>,
 }
 
-/// What is to be heard next.
+/// What the proxy sends next.
 #[derive(Debug)]
 enum State {
-    /// The way to log in that the proxy has chosen.
+    /// The authentication method that the proxy has chosen.
     Method,
     /// Whether the login is right.
     Login,
-    /// Whether it has connected, and what kind of address follows.
+    /// Whether the proxy has connected, and the type of the address that follows.
     Reply,
     /// The length of a name.
     NameLength,
-    /// The address, which tells nothing.
+    /// The address, which is ignored.
     Address(usize),
 }
 
-/// What is to be done next.
+/// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Hear more.
+    /// Read more.
     Hear,
-    /// Say this, then hear more.
+    /// Send these bytes, then read more.
     Say(Vec<u8>),
-    /// The next byte is the target's.
+    /// The next byte comes from the target.
     Done,
 }
 
 impl Socks {
-    /// The machine, and what is said first.
+    /// Creates the state machine, and returns the first message to send.
     pub(super) fn new(target: &HostPort, login: Option<&Login>) -> Result<(Self, Vec<u8>), Refusal> {
         let mut request = vec![VERSION, 1, 0];
         match target.host().parse() {
@@ -87,7 +88,7 @@ impl Socks {
         Ok((Self { state: State::Method, login, request }, greeting))
     }
 
-    /// Bytes to be heard for the next step: no more than these may be taken.
+    /// Number of bytes to read for the next step: the caller must not take more.
     pub(super) fn wants(&self) -> usize {
         match self.state {
             State::Method | State::Login => 2,
@@ -97,7 +98,7 @@ impl Socks {
         }
     }
 
-    /// Hears as many bytes as it wanted.
+    /// Handles exactly as many bytes as [`wants`](Self::wants) asked for.
     pub(super) fn hears(&mut self, said: &[u8]) -> Result<Step, Refusal> {
         match (&self.state, said) {
             (State::Method, [VERSION, NO_LOGIN]) => Ok(self.ask()),
@@ -136,7 +137,7 @@ impl Socks {
     }
 }
 
-/// RFC 1928, section 6.
+/// Words a refusal (RFC 1928, section 6).
 fn declined(code: u8) -> Refusal {
     Refusal::new(match code {
         1 => "failed".to_owned(),
@@ -166,7 +167,7 @@ mod tests {
         Login { user: "me".to_owned(), password: "it".to_owned() }
     }
 
-    /// What a machine says when the proxy says these, one wish after the other; the error, if there is one.
+    /// Feeds these answers to a machine, one for each step. Returns what it sends, and how it ended.
     fn plays(mut machine: Socks, heard: &[&[u8]]) -> (Vec<Vec<u8>>, Option<Result<(), String>>) {
         let (mut said, mut end) = (Vec::new(), None);
         for heard in heard {
@@ -233,7 +234,7 @@ mod tests {
         assert!(Socks::new(&long, None).is_err());
     }
 
-    /// An answer as RFC 1928 has it, with whatever is in it: whether a login is wanted, and the reply.
+    /// An answer as in RFC 1928 with random contents: whether it asks for a login, and the reply.
     fn answer() -> impl Strategy<Value = (bool, Vec<u8>)> {
         let address = prop_oneof![
             vec(any::<u8>(), 4).prop_map(|octets| [vec![V4], octets].concat()),
@@ -245,7 +246,7 @@ mod tests {
         })
     }
 
-    /// Plays a stream to a machine, as little at a time as it wants: how much of it was taken, and the error.
+    /// Feeds a stream to a machine, as many bytes at a time as it asks for. Returns how many it took, and the error.
     fn hears(mut machine: Socks, stream: &[u8]) -> (usize, Option<Result<(), Refusal>>) {
         let mut rest = stream;
         loop {
@@ -265,7 +266,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
 
-        /// What comes behind the answer is the target's: not a byte of it is taken.
+        /// What follows the answer belongs to the target: no byte of it is taken.
         #[test]
         fn an_answer_is_taken_whole_and_nothing_behind_it((login, reply) in answer(), behind in vec(any::<u8>(), 0..9)) {
             let machine = Socks::new(&target("a:1"), Some(&me())).unwrap().0;
@@ -275,7 +276,7 @@ mod tests {
             prop_assert_eq!((taken, end), (method.len() + reply.len(), Some(Ok(()))));
         }
 
-        /// Of an answer with a wrong byte, or one that breaks off, no more is taken than of a right one could be.
+        /// From an answer that has a wrong byte or is cut off, no more is taken than from a right one.
         #[test]
         fn a_wrong_answer_is_refused_or_waited_for((_, reply) in answer(), at in 0..6_usize, byte: u8, cut: bool) {
             let machine = Socks::new(&target("a:1"), None).unwrap().0;
@@ -292,7 +293,7 @@ mod tests {
         }
     }
 
-    /// Whatever comes, a step wants little and the conversation ends.
+    /// Whatever comes, each step asks for few bytes and the conversation ends.
     #[test]
     fn it_ends_whatever_comes() {
         for seed in 0..2000u32 {
@@ -304,7 +305,7 @@ mod tests {
                 let said: Vec<u8> = (0..machine.wants())
                     .map(|at| {
                         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                        // Near enough to what is right that it often goes on.
+                        // Often nearly right, so that the conversation goes on.
                         if at == 0 { 5 } else { (state >> 24) as u8 % 5 }
                     })
                     .collect();

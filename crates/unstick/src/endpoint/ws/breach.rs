@@ -1,5 +1,5 @@
-//! What a peer did wrong on a WebSocket, and other ends of one that are no Close: in a sentence, with the code that the peer is
-//! told.
+//! Describes what a peer did wrong on a WebSocket, and every end without a Close: a sentence, and the code to send to
+//! the peer.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 #[cfg(feature = "tls")]
 use super::super::tls::explained;
 
-/// Without TLS there is nothing to explain.
+/// Without TLS no error needs rewording.
 #[cfg(not(feature = "tls"))]
 fn explained(error: io::Error) -> io::Error {
     error
@@ -21,9 +21,9 @@ fn explained(error: io::Error) -> io::Error {
 
 /// How a connection failed.
 pub(super) struct Breach {
-    /// What the peer is told; `None` where it is not there any more.
+    /// The code to send to the peer; `None` if the peer is not there any more.
     pub(super) code: Option<CloseCode>,
-    /// What this end is told.
+    /// The error for this end.
     pub(super) told: Error,
 }
 
@@ -44,7 +44,7 @@ impl Breach {
             }
             WsError::Utf8(_) => Self::broke(CloseCode::Invalid, "a text message is not UTF-8"),
             WsError::Protocol(problem) => Self::broke(CloseCode::Protocol, broken(&problem)),
-            // What follows is said of handshakes and of writing, and does not come here.
+            // These concern handshakes and writing, and do not come here.
             WsError::Capacity(CapacityError::TooManyHeaders) | WsError::Http(_) | WsError::HttpFormat(_) => {
                 Self::broke(CloseCode::Protocol, "it began another handshake")
             }
@@ -74,7 +74,7 @@ impl Breach {
     }
 }
 
-/// How RFC 6455 was broken, as the rest of a sentence.
+/// Says how the peer broke RFC 6455, as the rest of a sentence.
 fn broken(problem: &ProtocolError) -> &'static str {
     use ProtocolError as Problem;
     match problem {
@@ -108,7 +108,7 @@ fn broken(problem: &ProtocolError) -> &'static str {
     }
 }
 
-/// What could not be sent, as an error of the connection.
+/// Makes an error of the connection from what could not be sent.
 pub(super) fn unsent(error: WsError) -> io::Error {
     match error {
         WsError::Io(error) => explained(error),

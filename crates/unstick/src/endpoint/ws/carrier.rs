@@ -1,4 +1,4 @@
-//! What WebSocket can be spoken over: TCP, TLS, and in `ws_unix` sockets of this machine.
+//! The streams that WebSocket can run over: TCP, TLS, and in `ws_unix` Unix sockets.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -7,12 +7,12 @@ use super::super::tcp;
 #[cfg(feature = "tls")]
 use super::super::tls;
 
-/// What WebSocket can be spoken over.
+/// A stream that WebSocket can run over.
 pub(in crate::endpoint) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// The scheme of addresses where the same is spoken without WebSocket.
+    /// The address scheme for the same stream without WebSocket.
     const SCHEME: &'static str;
 
-    /// Ends it in a reset.
+    /// Ends the connection in a reset.
     fn reset(&self);
 }
 

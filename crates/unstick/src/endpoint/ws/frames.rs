@@ -1,10 +1,10 @@
-//! What a peer's WebSocket frames may be, seen before the frame codec sees them: a pure function of bytes.
+//! Checks a peer's WebSocket frames before the frame codec sees them: a pure function of bytes.
 //!
-//! The codec (tungstenite) reserves memory for as much as a frame's header announces. So a large frame is handed to it as a
-//! series of fragments, which mean the same (RFC 6455, section 5.4), and memory grows with what has arrived. Limits that the
-//! codec does not have are checked on the way.
+//! The codec (tungstenite) reserves as much memory as a frame's header announces. So it gets a large frame as a series
+//! of fragments, which mean the same (RFC 6455, section 5.4). Memory then grows only with what has arrived. Limits that
+//! the codec does not have are checked here too.
 //!
-//! Not here: masks, UTF-8, the order of fragments, and what a peer is answered. The codec does that.
+//! Not here: masks, UTF-8, the order of fragments, and the answers to the peer. The codec handles these.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use tungstenite::protocol::Role;
 
 use crate::limits;
 
-/// Bytes of a large frame that the codec is told of at a time: a multiple of a mask's length.
+/// Size of the fragments that a large frame is passed on in: a multiple of a mask's length.
 pub(super) const CHUNK: u64 = 64 << 10;
 
-/// Bytes of the longest header.
+/// Size of the longest header, in bytes.
 const LONGEST_HEADER: usize = 14;
 
-/// Bytes of the longest payload of a control frame (RFC 6455, section 5.5).
+/// Size of the longest payload of a control frame, in bytes (RFC 6455, section 5.5).
 const LONGEST_CONTROL: u64 = 125;
 
 const FIN: u8 = 0x80;
@@ -32,13 +32,13 @@ const MASKED: u8 = 0x80;
 /// A limit that a peer has crossed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Violation {
-    /// A message of this many bytes at least.
+    /// A message of at least this many bytes.
     TooLong { size: u64, largest: usize },
     /// A control frame of this many bytes.
     LongControl(u64),
-    /// A message with too many frames that have nothing in them.
+    /// A message with too many empty frames.
     EmptyFrames,
-    /// It sends pings and does not read the answers.
+    /// The peer sends pings and does not read the answers.
     UnreadAnswers,
 }
 
@@ -69,19 +69,19 @@ impl std::error::Error for Violation {}
 pub(super) struct Frames {
     at: At,
     largest: usize,
-    /// Bytes of the message under way, as announced so far.
+    /// Number of bytes of the message in progress that frame headers have announced so far.
     message: u64,
-    /// Bytes of it that have arrived.
+    /// Number of bytes of it that have arrived.
     arrived: u64,
-    /// A message has begun and not ended.
+    /// Whether a message has begun and not ended.
     is_open: bool,
-    /// Empty frames of the message under way.
+    /// Number of empty frames of the message in progress.
     empty: usize,
-    /// Frames since the turn began.
+    /// Number of frames since the turn began.
     turn: usize,
-    /// Bytes of an answer to a ping besides its payload; `None` where pings are not answered any more.
+    /// Size of an answer to a ping without its payload; `None` once pings are not answered any more.
     answer: Option<usize>,
-    /// Bytes of answers to pings that have not been written yet, at most.
+    /// Maximum number of bytes of answers to pings that are still unwritten.
     owed: usize,
     /// The payload of the peer's Close, unmasked.
     close: Option<Vec<u8>>,
@@ -93,29 +93,29 @@ enum At {
     Payload(Payload),
 }
 
-/// Where in a frame's payload the next byte is.
+/// The position of the next byte in a frame's payload.
 #[derive(Debug, Clone, Copy)]
 struct Payload {
-    /// The first byte of the header that announced it.
+    /// The first byte of the frame's header.
     first: u8,
     mask: Option<[u8; 4]>,
-    /// Bytes until the next header that the codec is to see.
+    /// Number of bytes until the next header that the codec gets.
     chunk: u64,
-    /// Bytes behind those.
+    /// Number of payload bytes after those.
     behind: u64,
 }
 
 impl Frames {
-    /// The frames that an end in this role receives.
+    /// Checks the frames that an end in this role receives.
     pub(super) fn new(largest: usize, role: Role) -> Self {
-        // Clients mask what they send.
+        // Clients mask the frames that they send, which makes the header longer.
         let answer = Some(if role == Role::Client { 6 } else { 2 });
         let at = At::Header;
         let (message, arrived, empty, turn, owed) = (0, 0, 0, 0, 0);
         Self { at, largest, message, arrived, is_open: false, empty, turn, answer, owed, close: None }
     }
 
-    /// This end has sent its Close: pings are not answered any more.
+    /// Notes that this end has sent its Close: pings are not answered any more.
     pub(super) fn closing(&mut self) {
         self.answer = None;
     }
@@ -125,12 +125,12 @@ impl Frames {
         self.is_open || matches!(self.at, At::Payload(Payload { first, .. }) if first & CONTROL == 0)
     }
 
-    /// Bytes that have arrived of a message that has not ended.
+    /// Number of bytes that have arrived of a message that has not ended.
     pub(super) fn pending(&self) -> usize {
         if self.is_within_message() { self.arrived as usize } else { 0 }
     }
 
-    /// Whether so many frames have passed that others should have their turn; begins another.
+    /// Whether the frames of this turn are used up, and other tasks should run; if so, begins the next turn.
     pub(super) fn take_turn(&mut self) -> bool {
         let over = self.turn >= limits::FRAMES_AT_ONCE;
         if over {
@@ -139,23 +139,23 @@ impl Frames {
         over
     }
 
-    /// So many bytes have been written to the peer.
+    /// Notes that this many bytes have been written to the peer.
     pub(super) fn written(&mut self, bytes: usize) {
         self.owed = self.owed.saturating_sub(bytes);
     }
 
-    /// The payload of the peer's Close as it came, if that has come whole.
+    /// The payload of the peer's Close as it came, once all of it has arrived.
     pub(super) fn close(&self) -> Option<&[u8]> {
         let is_whole = matches!(self.at, At::Header);
         self.close.as_deref().filter(|_| is_whole)
     }
 
-    /// Passes on as much of `input` as there is room for and as this turn allows; how much that was. A header that has not
-    /// arrived whole stays.
+    /// Passes on as much of `input` as there is room for and as this turn allows. Returns how much that was. A header
+    /// that has not arrived whole stays in `input`.
     ///
     /// # Errors
     ///
-    /// Where the next header crosses a limit. What is before it has been passed on by an earlier call.
+    /// If the next header crosses a limit. An earlier call has passed on everything before that header.
     pub(super) fn pass(&mut self, input: &[u8], out: &mut ReadBuf<'_>) -> Result<usize, Violation> {
         let mut taken = 0;
         let before = out.filled().len();
@@ -169,7 +169,7 @@ impl Frames {
                     let Some(header) = Header::read(rest) else { return Ok(taken) };
                     match self.begin(&header) {
                         Ok(payload) => out.put_slice(header.told(&payload, &rest[..header.length]).as_slice()),
-                        // First what is before it.
+                        // Pass on what is before the header first; the next call returns the error.
                         Err(_) if out.filled().len() > before => return Ok(taken),
                         Err(fault) => return Err(fault),
                     }
@@ -251,7 +251,7 @@ impl Frames {
     }
 }
 
-/// Adds a piece of a Close's payload. It is short: the mask begins again at each fourth byte of what is kept.
+/// Adds a piece of a Close's payload. The payload is short, so the mask restarts at each fourth byte of what is kept.
 fn keep(close: &mut Option<Vec<u8>>, piece: &[u8], mask: Option<[u8; 4]>) {
     let close = close.get_or_insert_default();
     for byte in piece {
@@ -264,14 +264,14 @@ fn keep(close: &mut Option<Vec<u8>>, piece: &[u8], mask: Option<[u8; 4]>) {
 struct Header {
     first: u8,
     mask: Option<[u8; 4]>,
-    /// Bytes of the payload.
+    /// Size of the payload, in bytes.
     payload: u64,
-    /// Bytes of the header itself.
+    /// Size of the header itself, in bytes.
     length: usize,
 }
 
 impl Header {
-    /// `None` where it has not arrived whole.
+    /// Reads a header; `None` if it has not arrived whole.
     fn read(input: &[u8]) -> Option<Self> {
         let [first, second] = *input.first_chunk()?;
         let (payload, mut length) = match second & !MASKED {
@@ -287,7 +287,7 @@ impl Header {
         Some(Self { first, mask, payload, length })
     }
 
-    /// What the codec is told in its place: itself, unless it announces more than is passed on at a time.
+    /// The header that the codec gets instead: the same one, unless it announces more than one fragment may hold.
     fn told(&self, payload: &Payload, itself: &[u8]) -> Told {
         match payload.behind {
             0 => Told::copy(itself),
@@ -297,7 +297,7 @@ impl Header {
 }
 
 impl Payload {
-    /// Begins the next chunk: the header of a continuation.
+    /// Begins the next fragment, with the header of a continuation.
     fn next_chunk(&mut self) -> Told {
         self.chunk = self.behind.min(CHUNK);
         self.behind -= self.chunk;
@@ -306,7 +306,7 @@ impl Payload {
     }
 }
 
-/// A header as the codec is told it.
+/// A header in the form that the codec gets.
 struct Told {
     bytes: [u8; LONGEST_HEADER],
     length: usize,

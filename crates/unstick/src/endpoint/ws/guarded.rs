@@ -1,4 +1,4 @@
-//! The stream below a WebSocket's frame codec: what the peer sends goes through [`Frames`] before the codec sees it.
+//! The stream below a WebSocket's frame codec: what the peer sends passes through [`Frames`] before the codec sees it.
 
 use std::cell::RefCell;
 use std::io;
@@ -12,27 +12,27 @@ use super::super::write_error::WriteError;
 use super::carrier::Carrier;
 use super::frames::Frames;
 
-/// Bytes read off the stream at once.
+/// Number of bytes to read off the stream at once.
 pub(super) const READ: usize = 16 << 10;
 
 thread_local! {
-    /// Where reads land: one for each thread.
+    /// The buffer that reads use: one for each thread.
     static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
 }
 
-/// A stream whose frames are within the limits.
+/// A stream whose frames keep the limits.
 #[derive(Debug)]
 pub(super) struct Guarded<S> {
     below: S,
     pub(super) frames: Frames,
-    /// Read and not passed on yet. Without memory while nothing comes.
+    /// Bytes that were read and not passed on yet. It holds no memory while nothing comes.
     held: BytesMut,
-    /// What a write has failed with.
+    /// The error of a failed write.
     failed: WriteError,
 }
 
 impl<S: Carrier> Guarded<S> {
-    /// `rest` is what the peer has sent already.
+    /// `rest`: the bytes that the peer has sent already.
     pub(super) fn new(below: S, rest: &[u8], frames: Frames) -> Self {
         Self { below, frames, held: BytesMut::from(rest), failed: WriteError::default() }
     }
@@ -42,7 +42,7 @@ impl<S: Carrier> Guarded<S> {
         self.below.reset();
     }
 
-    /// Passes on what is held.
+    /// Passes on the bytes in `held`.
     fn pass_held(&mut self, out: &mut ReadBuf<'_>) -> io::Result<()> {
         let taken = self.frames.pass(&self.held, out).map_err(io::Error::other)?;
         self.held.advance(taken);
@@ -52,13 +52,13 @@ impl<S: Carrier> Guarded<S> {
         Ok(())
     }
 
-    /// Reads once, and passes on what came. Whether it was the end.
+    /// Reads once, and passes on what came. Returns whether that was the end.
     fn poll_more(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         LANDING.with_borrow_mut(|landing| {
             let mut landing = ReadBuf::new(landing);
             let read = ready!(Pin::new(&mut self.below).poll_read(cx, &mut landing));
             let arrived = landing.filled();
-            // What looks like a cut, of TCP or of TLS, is a reset where a write has taken the system's report of it.
+            // If a write has taken the system's report of a reset, this end of TCP or TLS is that reset.
             match &read {
                 Ok(()) if arrived.is_empty() => self.failed.at_end()?,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.failed.at_end()?,
@@ -67,7 +67,7 @@ impl<S: Carrier> Guarded<S> {
             read?;
             if self.held.is_empty() {
                 let taken = self.frames.pass(arrived, out);
-                // A fault comes again when what is held is looked at.
+                // If the check failed, the same error comes again when `held` is checked.
                 self.held.extend_from_slice(&arrived[taken.unwrap_or(0)..]);
             } else {
                 self.held.extend_from_slice(arrived);
@@ -81,7 +81,7 @@ impl<S: Carrier> AsyncRead for Guarded<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = out.filled().len();
         loop {
-            // An error must not take the place of what is before it.
+            // Bytes that come before an error are passed on before it is reported.
             if out.filled().len() == before && !self.held.is_empty() {
                 self.pass_held(out)?;
             }

@@ -1,6 +1,7 @@
-//! WebSocket's opening handshake (RFC 6455, section 4), both sides, without a socket: text in, text and a verdict out.
+//! WebSocket's opening handshake (RFC 6455, section 4) for both sides, without a socket: text in, text and a verdict
+//! out.
 //!
-//! Not here: reading and writing it ([`super::opening`]).
+//! Not here: reading and writing that text ([`super::opening`]).
 
 use tungstenite::handshake::derive_accept_key;
 
@@ -10,14 +11,14 @@ use super::settings::WsOptions;
 use crate::address::WsAddress;
 use crate::advice::Advice;
 
-/// Why a handshake did not come about.
+/// Why a handshake failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// What is wrong, as the rest of a sentence that begins with the peer.
+    /// What is wrong, as the rest of a sentence that begins with the peer's name.
     pub(super) what: String,
     pub(super) hint: Option<String>,
     pub(super) advice: Option<Advice>,
-    /// What a client is answered.
+    /// The answer to send to the client.
     pub(super) answer: String,
 }
 
@@ -34,7 +35,7 @@ impl Refusal {
         Self { advice: Some(advice), ..self }
     }
 
-    /// The status that a client gets, and what else is to be in the answer.
+    /// Sets the status of the answer, and further header lines.
     fn status(self, status: &str, headers: &str) -> Self {
         let body = format!("{}\n", self.what);
         let length = body.len();
@@ -48,7 +49,7 @@ impl Refusal {
 
 // ---- the client's side ----
 
-/// What a client says first. The key is random, and new for each connection.
+/// Makes the client's request. The key is random, and new for each connection.
 pub(super) fn request(at: &WsAddress, default_port: u16, key: &str, options: &WsOptions) -> String {
     let given = |name: &str| options.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
     let mut text = format!("GET {} HTTP/1.1\r\n", at.target());
@@ -73,8 +74,8 @@ fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// Whether a server's answer opens the connection, and the protocol that it chose. `below` is the scheme that speaks the same without
-/// WebSocket.
+/// Checks whether a server's answer opens the connection. Returns the protocol that the server chose. `below` is the
+/// scheme of the same stream without WebSocket.
 pub(super) fn accepted(head: &[u8], key: &str, below: &str, options: &WsOptions) -> Result<Option<String>, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
@@ -108,7 +109,7 @@ pub(super) fn accepted(head: &[u8], key: &str, below: &str, options: &WsOptions)
     }
 }
 
-/// Any other answer than the one that was wanted.
+/// Makes the error for an answer that does not switch protocols.
 fn declined(code: u16, reason: &str, lines: &Lines<'_, '_>) -> Refusal {
     let refusal = Refusal::new(format!("answered {code} {} instead of opening a WebSocket", printable(reason)));
     match code {
@@ -135,15 +136,16 @@ fn not_http(head: &[u8]) -> Refusal {
 
 // ---- the server's side ----
 
-/// What a server answers a client that it lets in.
+/// The server's answer to a client that it accepts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Welcome {
     pub(super) answer: String,
-    /// What it asked for.
+    /// What the client asked for.
     pub(super) request: Request,
 }
 
-/// Whether a client's request opens a connection. `local`: the listener is to be reached from this machine alone. `below` as above.
+/// Checks whether a client's request opens a connection. `local`: the listener can be reached only from this machine.
+/// `below`: as above.
 pub(super) fn welcome(
     head: &[u8],
     at: &WsAddress,
@@ -190,7 +192,7 @@ pub(super) fn welcome(
     Ok(Welcome { answer, request })
 }
 
-/// Whether this is the place that it asks for, and it may come from where it does.
+/// Checks that the client asks for a path and host that this listener serves, and comes from an allowed origin.
 fn may_come(
     target: &str,
     lines: &Lines<'_, '_>,
@@ -207,7 +209,7 @@ fn may_come(
         return Err(Refusal::new("sent no Host, or more than one").status("400 Bad Request", ""));
     };
     if local && !is_local(host, at) {
-        // A page of anybody's can give its own name the address of this machine.
+        // Any web page can let its own name resolve to this machine's address (DNS rebinding).
         let refusal = Refusal::new(format!("asked for the host {}, which is not this listener", printable(host)));
         return Err(refusal.hint("a listener on loopback is called localhost").status("421 Misdirected Request", ""));
     }
@@ -221,9 +223,9 @@ fn may_come(
     Err(refusal.advice(Advice::AllowOrigin(origin)).status("403 Forbidden", ""))
 }
 
-/// Whether a page comes from where the listener was reached: a server in front of it serves both. Only where that is an address
-/// or a name that the listener goes by: a page of anybody's can give its own name this machine's address, and is then at the
-/// host that it asks for.
+/// Whether a page comes from the host and port at which the listener was reached: a server in front of it then serves
+/// both. This counts only for an IP address or a name that the listener goes by. Any page can let its own name resolve
+/// to this machine's address, and its origin then equals the host that it asks for.
 fn is_own(origin: &str, host: &str, at: &WsAddress) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let port = match scheme.to_ascii_lowercase().as_str() {
@@ -236,7 +238,7 @@ fn is_own(origin: &str, host: &str, at: &WsAddress) -> bool {
     is_same && (asked.0.parse::<std::net::IpAddr>().is_ok() || is_local(host, at))
 }
 
-/// A host with or without a port, apart; the brackets of an IPv6 address are left out.
+/// Splits a host from its port, if it has one, and removes the brackets of an IPv6 address.
 fn name_and_port(authority: &str) -> (&str, Option<&str>) {
     let (name, port) = match authority.rfind(':') {
         Some(colon) if !authority.ends_with(']') => (&authority[..colon], Some(&authority[colon + 1..])),
@@ -245,14 +247,14 @@ fn name_and_port(authority: &str) -> (&str, Option<&str>) {
     (name.trim_start_matches('[').trim_end_matches(']'), port)
 }
 
-/// Whether a `Host` names this machine, or what was listened on.
+/// Whether a `Host` names this machine, or the host that the listener was opened with.
 fn is_local(host: &str, at: &WsAddress) -> bool {
     let (name, _) = name_and_port(host);
     let loopback = name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     loopback || name.eq_ignore_ascii_case("localhost") || name.eq_ignore_ascii_case(at.at.host())
 }
 
-/// 16 bytes in base64: 22 characters and two for what is left.
+/// Whether this is 16 bytes in base64: 22 characters and two of padding.
 fn is_key(key: &str) -> bool {
     let digits = key.strip_suffix("==").unwrap_or_default();
     digits.len() == 22 && digits.bytes().all(|digit| digit.is_ascii_alphanumeric() || b"+/".contains(&digit))
@@ -283,12 +285,12 @@ impl<'b> Lines<'_, 'b> {
         self.all(name).count()
     }
 
-    /// The value of a line that there is once.
+    /// The value of a header that occurs exactly once.
     fn one(&self, name: &str) -> Option<&'b str> {
         self.first(name).filter(|_| self.count(name) == 1)
     }
 
-    /// Whether a list of words, over any number of lines, has this one, letter case aside.
+    /// Whether a list of words, over any number of lines, contains this word in any letter case.
     fn lists(&self, name: &str, word: &str) -> bool {
         self.all(name).flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(word))
     }
@@ -298,7 +300,7 @@ impl<'b> Lines<'_, 'b> {
     }
 }
 
-/// A peer's word in a sentence, not longer than that allows.
+/// Makes a peer's word printable in a sentence, and limits its length.
 fn printable(word: &str) -> String {
     let mut shown: String = word.chars().filter(|c| !c.is_control()).take(80).collect();
     if shown.len() < word.len() {
@@ -317,7 +319,7 @@ mod tests {
 
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-    /// Lines that handshakes are made of, right and wrong.
+    /// Lines to build handshakes from, right and wrong.
     const LINES: &[&str] = &[
         "Host: localhost",
         "host:127.0.0.1:8080",
@@ -353,10 +355,10 @@ mod tests {
         "",
     ];
 
-    /// The lines of a handshake that comes about, from one side or the other.
+    /// The lines of a handshake that succeeds, for each side.
     const WHOLE: [&[usize]; 2] = [&[0, 3, 5, 7, 9], &[3, 5, 11]];
 
-    /// Heads that are nearly right: a few lines come or go, a few bytes are others.
+    /// Heads that are nearly right: a few lines are added or removed, and a few bytes differ.
     fn head() -> impl Strategy<Value = Vec<u8>> {
         let lines = (select(&WHOLE[..]), vec(0..LINES.len(), 0..4), vec(any::<Index>(), 0..2));
         let flips = vec((any::<Index>(), any::<u8>()), 0..3);
@@ -385,7 +387,7 @@ mod tests {
         head.to_ascii_lowercase().windows(part.len()).any(|window| window == part.to_ascii_lowercase().as_bytes())
     }
 
-    /// What a peer said is in a sentence, and never in the lines of an answer.
+    /// What a peer sent may appear in a sentence, but never in the lines of an answer.
     fn is_safe(refusal: &Refusal) {
         let hint = refusal.hint.as_deref().unwrap_or_default();
         assert!(!refusal.what.chars().chain(hint.chars()).any(char::is_control), "{refusal:?}");
@@ -409,7 +411,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 4000, ..ProptestConfig::default() })]
 
-        /// Whatever a client says: it is let in with all that it takes, or answered in a way that it can read.
+        /// Whatever a client sends: it is accepted only with all that the handshake needs, or gets an answer it can read.
         #[test]
         fn a_listener_answers_anything(head in head(), local: bool) {
             let at = "localhost:1".parse().map(|at| WsAddress { at, path: String::new() }).unwrap();
@@ -430,7 +432,7 @@ mod tests {
             }
         }
 
-        /// Whatever a server says: only the answer to this very key opens the connection.
+        /// Whatever a server sends, only the answer to this very key opens the connection.
         #[test]
         fn a_client_takes_nothing_but_the_answer_to_its_key(head in head()) {
             match accepted(&head, KEY, "tcp://", &options()) {
@@ -451,7 +453,7 @@ mod tests {
             is_safe(&accepted(&head, KEY, "tcp://", &options()).unwrap_err());
         }
 
-        /// Both sides of here come to terms, whatever they are asked for.
+        /// The client and the server of this file agree, whatever options they have.
         #[test]
         fn what_is_asked_here_is_understood_here(
             path in "((/[A-Za-z0-9._~%!$&'()*+,;=:@-]{0,9}){1,3}(\\?[a-z=&%/?]{0,9})?)?",

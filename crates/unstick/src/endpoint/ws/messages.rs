@@ -1,4 +1,4 @@
-//! The two halves of an open WebSocket: messages in, records of messages out, and how it closes.
+//! The two halves of an open WebSocket: messages in, records of messages out, and how the connection closes.
 
 use std::future::Future;
 use std::io;
@@ -32,16 +32,16 @@ use crate::budget::Share;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Bytes of frames that are gathered before they are written, where more messages wait.
+/// Number of bytes of frames to gather before a write, if more messages wait.
 const GATHER: usize = 64 << 10;
 
-/// Bytes of what else the write buffer may hold at its fullest: a message's header, a ping, a Close.
+/// Number of bytes that the write buffer may hold besides messages: a message's header, a ping, a Close.
 const FRAMES: usize = 1 << 10;
 
-/// Messages taken at once: others wait for their turn.
+/// Maximum number of messages taken at once, so that other tasks get their turn.
 const AT_ONCE: usize = 256;
 
-/// Makes the two ends of a link of an open connection. `rest` is what the peer has said already.
+/// Makes the transport of an open connection. `rest`: the bytes that the peer has sent already.
 pub(super) async fn transport<S: Carrier>(
     stream: S,
     rest: Vec<u8>,
@@ -53,7 +53,7 @@ pub(super) async fn transport<S: Carrier>(
     let config = WebSocketConfig::default()
         .read_buffer_size(READ)
         .write_buffer_size(GATHER)
-        // The queue waits before the buffer is fuller than this.
+        // The queue makes writers wait before the buffer exceeds this size.
         .max_write_buffer_size(largest + GATHER + limits::MAX_UNREAD_ANSWERS + FRAMES)
         .max_frame_size(Some(CHUNK as usize))
         .max_message_size(Some(largest));
@@ -78,12 +78,13 @@ pub(super) async fn transport<S: Carrier>(
     MessageTransport { incoming, outgoing, largest, text_only, names, request: None, closings }
 }
 
-/// What both halves hold.
+/// The state that both halves share.
 struct Open<S: Carrier>(Mutex<Shared<S>>);
 
 struct Shared<S> {
     stream: WebSocketStream<Guarded<S>>,
-    /// Who waits to write. The stream remembers one waker for that, and the reader sends too: answers, pings.
+    /// The task that waits to write. The stream remembers only one waker for that, and the reader sends too: answers,
+    /// pings.
     writer: Option<Waker>,
 }
 
@@ -94,8 +95,8 @@ impl<S: Carrier> Open<S> {
     }
 }
 
-/// Says that this end goes away, where nothing was said, as far as that goes without waiting: a program that is ended by a
-/// signal is no cut. What is below is ended in order too: TLS has an end of its own.
+/// Sends a Close for "going away", if none was sent, as far as that works without waiting: a program that a signal ends
+/// should not look like a cut connection. The stream below is shut down in order too: TLS has an end of its own.
 impl<S: Carrier> Drop for Open<S> {
     fn drop(&mut self) {
         let stream = &mut self.0.get_mut().unwrap_or_else(PoisonError::into_inner).stream;
@@ -109,7 +110,7 @@ impl<S: Carrier> Drop for Open<S> {
 }
 
 impl<S: Carrier> Shared<S> {
-    /// The stream, for the writer.
+    /// Returns the stream, for the writer.
     fn writing(&mut self, cx: &Context<'_>) -> Pin<&mut WebSocketStream<Guarded<S>>> {
         if self.writer.as_ref().is_none_or(|writer| !writer.will_wake(cx.waker())) {
             self.writer = Some(cx.waker().clone());
@@ -117,10 +118,10 @@ impl<S: Carrier> Shared<S> {
         Pin::new(&mut self.stream)
     }
 
-    /// Sends from the reader's side, as far as that goes without waiting.
+    /// Sends from the reader's side, as far as that works without waiting.
     fn interject(&mut self, message: Message, cx: &mut Context<'_>) {
         if Pin::new(&mut self.stream).start_send(message).is_ok() {
-            // Where it cannot be sent, the connection says so when it is read.
+            // If this fails, a later read of the connection reports it.
             let _ = Pin::new(&mut self.stream).poll_flush(cx);
         }
         if let Some(writer) = self.writer.take() {
@@ -136,19 +137,19 @@ struct Incoming<S: Carrier> {
     closings: Arc<Closings>,
     pinging: Option<Pinging>,
     timing: Option<Timing>,
-    /// What the message under way holds of the budget of many.
+    /// The share of the common memory budget that the message in progress holds.
     share: Share,
     trace: Option<Trace>,
     whom: String,
-    /// How the conversation has ended: told when all that came before it has been taken.
+    /// How the conversation ended; reported once everything that came before has been taken.
     over: Option<Result<()>>,
 }
 
-/// Asking whether the peer is still there.
+/// The pings that check whether the peer is still there.
 struct Pinging {
     every: Duration,
     next: Pin<Box<Sleep>>,
-    /// Something has come since the last time.
+    /// Whether something has come since the last ping.
     alive: bool,
 }
 
@@ -158,10 +159,10 @@ impl Pinging {
     }
 }
 
-/// How long a message may be under way.
+/// How long a message may be in progress.
 struct Timing {
     limit: Duration,
-    /// When the message under way, if there is one, has taken too long.
+    /// When the message in progress, if there is one, has taken too long.
     due: Pin<Box<Sleep>>,
     within: bool,
 }
@@ -171,7 +172,7 @@ impl Timing {
         Self { limit, due: Box::pin(tokio::time::sleep(limit)), within: false }
     }
 
-    /// Ready when a message has been under way for too long. To be asked when nothing more has come for now.
+    /// Ready when a message has been in progress for too long. Call this when no more has come for now.
     fn poll(&mut self, within: bool, cx: &mut Context<'_>) -> Poll<()> {
         if within && !std::mem::replace(&mut self.within, true) {
             self.due.as_mut().reset(Instant::now() + self.limit);
@@ -194,7 +195,7 @@ impl<S: Carrier> RecvDatagrams for Incoming<S> {
         }
         batch.release();
         match &mut self.over {
-            // An error is told once; after it there is nothing more.
+            // An error is reported once; after it comes nothing more.
             Some(over) => Poll::Ready(std::mem::replace(over, Ok(())).map(|()| false)),
             None => Poll::Pending,
         }
@@ -226,17 +227,17 @@ impl<S: Carrier> Incoming<S> {
                 Message::Text(text) => batch.push_message(text.as_bytes(), false),
                 Message::Binary(bytes) => batch.push_message(&bytes, true),
                 Message::Close(_) => return Poll::Ready(self.closed(cx)),
-                // Answered, or an answer.
+                // The codec answers a ping; a pong is the answer to a ping of ours.
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }
-        // More may be there: it is asked for when these have been taken.
+        // There may be more: the caller polls again once it has taken these.
         Poll::Pending
     }
 
-    /// The peer has closed.
+    /// Handles the peer's Close.
     fn closed(&self, cx: &mut Context<'_>) -> Result<()> {
-        // This sends the answer; nothing more is to come.
+        // This sends the answer; nothing more will come.
         let _ = Pin::new(&mut self.open.lock().stream).poll_next(cx);
         let said = Closing::read(self.open.lock().stream.get_ref().frames.close().unwrap_or_default());
         self.closings.set_theirs(said.clone());
@@ -250,7 +251,7 @@ impl<S: Carrier> Incoming<S> {
         }
     }
 
-    /// What is wrong with what came: tells the peer, and this end.
+    /// Handles an error in what came: sends a Close to the peer, and returns the error for this end.
     fn fail(&self, error: WsError, cx: &mut Context<'_>) -> Error {
         let Breach { code, told } = Breach::of(error);
         if let Some(code) = code {
@@ -259,8 +260,8 @@ impl<S: Carrier> Incoming<S> {
         told
     }
 
-    /// Nothing more has come for now; ready where the message under way is too much for the budget of many, or a time limit has
-    /// passed.
+    /// Call this when no more has come for now. Ready if the message in progress does not fit the common memory budget,
+    /// or if a time limit has passed.
     fn poll_waits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let pending = self.open.lock().stream.get_ref().frames.pending();
         if let Poll::Ready(Err(told)) = self.share.poll_hold(pending, cx) {
@@ -270,13 +271,13 @@ impl<S: Carrier> Incoming<S> {
         self.poll_times(cx)
     }
 
-    /// Sends a Close, as far as that goes without waiting.
+    /// Sends a Close, as far as that works without waiting.
     fn leave(&self, code: CloseCode, cx: &mut Context<'_>) {
         let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
         self.open.lock().interject(close, cx);
     }
 
-    /// Looks at the clock; ready when the peer is too slow or has gone.
+    /// Checks the time limits; ready when the peer is too slow or has gone.
     fn poll_times(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         if let Some(timing) = &mut self.timing {
             let within = self.open.lock().stream.get_ref().frames.is_within_message();
@@ -290,7 +291,7 @@ impl<S: Carrier> Incoming<S> {
         self.poll_ping(cx)
     }
 
-    /// Asks the peer from time to time whether it is there; ready when it has not answered.
+    /// Sends the peer a ping from time to time; ready when the peer has not answered.
     fn poll_ping(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(pinging) = &mut self.pinging else { return Poll::Pending };
         loop {
@@ -318,14 +319,14 @@ impl<S: Carrier> Outgoing<S> {
         let text = match self.kind {
             MessageKind::Binary => None,
             MessageKind::ByContent if binary => None,
-            // What is not text was not taken.
+            // With `Text`, messages that are not UTF-8 were refused before this.
             MessageKind::ByContent | MessageKind::Text => std::str::from_utf8(content).ok(),
         };
         text.map_or_else(|| Message::Binary(Bytes::copy_from_slice(content)), |text| Message::Text(text.into()))
     }
 }
 
-/// The first record of these: its message, whether that is to be a binary one, and what is behind it.
+/// Splits off the first record: its message, whether it is a binary one, and the records after it.
 fn record(records: &[u8]) -> Option<(&[u8], bool, &[u8])> {
     let (length, rest) = records.split_first_chunk::<RECORD>()?;
     let length = u32::from_be_bytes(*length);
@@ -333,7 +334,7 @@ fn record(records: &[u8]) -> Option<(&[u8], bool, &[u8])> {
     Some((message, length > LARGEST_RECORD, rest))
 }
 
-/// The Close that this end sends.
+/// Makes the Close that this end sends.
 fn goodbye(ours: Option<&Closing>) -> Option<CloseFrame> {
     let (code, reason) = ours.map_or((Some(1000), ""), |ours| (ours.code(), ours.reason()));
     let code = code.map(|code| if may_be_sent(code) { code } else { u16::from(CloseCode::Protocol) });
@@ -361,14 +362,14 @@ impl<S: Carrier> AsyncWrite for Outgoing<S> {
         self.open.lock().writing(cx).poll_flush(cx).map_err(unsent)
     }
 
-    /// Sends a Close with the code that was asked for, or the one for a normal end, unless the peer has sent one.
+    /// Sends a Close with the code that the user set, or else the one for a normal end, unless the peer has sent one.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut open = self.open.lock();
         let mut stream = open.writing(cx);
         let close = Message::Close(goodbye(self.closings.ours().as_ref()));
         stream.as_mut().get_mut().get_mut().frames.closing();
         match stream.as_mut().start_send(close) {
-            // Closed already, by the peer or by an earlier poll.
+            // Closed already, by the peer or in an earlier poll.
             Ok(()) | Err(WsError::Protocol(_) | WsError::ConnectionClosed | WsError::AlreadyClosed) => {}
             Err(error) => return Poll::Ready(Err(unsent(error))),
         }

@@ -1,4 +1,4 @@
-//! The opening handshake on a stream: a head of bounded length is read, and not a byte of what follows it is lost.
+//! The opening handshake on a stream: reads a head of bounded length, and loses no byte of what follows it.
 
 use tokio::io::AsyncWriteExt;
 use tungstenite::handshake::client::generate_key;
@@ -11,17 +11,17 @@ use super::settings::WsOptions;
 use crate::address::WsAddress;
 use crate::error::{Error, Result};
 
-/// What the handshake came to.
+/// The result of the handshake.
 pub(in crate::endpoint) struct Opened<S> {
     pub(in crate::endpoint) stream: S,
-    /// What the peer has said already, behind the handshake.
+    /// What the peer has sent already after the handshake.
     pub(in crate::endpoint) rest: Vec<u8>,
     pub(in crate::endpoint) protocol: Option<String>,
-    /// What the client asked for, where this end is the server.
+    /// What the client asked for, if this end is the server.
     pub(super) request: Option<Request>,
 }
 
-/// Asks a server to open a WebSocket. `whom` begins the sentences of errors.
+/// Asks a server to open a WebSocket. The text of errors begins with `whom`.
 pub(super) async fn ask<S: Carrier>(
     mut stream: S,
     at: &WsAddress,
@@ -42,7 +42,7 @@ pub(super) async fn ask<S: Carrier>(
     }
 }
 
-/// Answers a client, and lets it in or not.
+/// Answers a client, and accepts or refuses it.
 pub(super) async fn answer<S: Carrier>(
     mut stream: S,
     at: &WsAddress,
@@ -61,7 +61,7 @@ pub(super) async fn answer<S: Carrier>(
             Ok(Opened { stream, rest, protocol, request: Some(welcome.request) })
         }
         Err(refusal) => {
-            // Whoever does not take its refusal has had its answer.
+            // A client that does not read its refusal gets no other answer.
             let _ = stream.write_all(refusal.answer.as_bytes()).await;
             let _ = stream.shutdown().await;
             Err(told(whom, refusal))

@@ -1,4 +1,4 @@
-//! What can be asked of WebSocket when an endpoint is opened.
+//! The options of WebSocket.
 
 use std::time::Duration;
 
@@ -7,37 +7,37 @@ use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// What can be asked of WebSocket when an endpoint is opened.
+/// The options of WebSocket when an endpoint is opened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 #[must_use = "options do nothing until something is opened with them"]
 pub struct WsOptions {
-    /// Connecting: more lines of the request, name and value. `Host` stands in place of the address's.
+    /// Connecting: further header lines of the request, as name and value. A `Host` replaces the address's host.
     pub headers: Vec<(String, String)>,
-    /// The target of a bridge: names of headers of the client's request that it is sent as well.
+    /// The target of a bridge: names of headers of the client's request to pass on to it.
     pub pass_headers: Vec<String>,
-    /// Subprotocols: those offered, or those spoken, the best first.
+    /// Subprotocols that the client offers or the server speaks, in order of preference.
     pub protocols: Vec<String>,
-    /// What messages are sent as.
+    /// The kind of message to send.
     pub kind: MessageKind,
-    /// Ask a peer so often whether it is still there; one that does not answer before the next time has gone.
+    /// Send a ping at this interval; a peer that has not answered by the next one counts as gone.
     pub ping: Option<Duration>,
-    /// Listening: origins whose pages may connect, as `https://example.org`; `any` is all of them. Programs that are no
-    /// browsers say none, and may.
+    /// Listening: origins whose pages may connect, as `https://example.org`; `any` allows all. Programs other than
+    /// browsers send no origin, and may always connect.
     pub origins: Vec<String>,
-    /// The code and reason of the Close that this end sends; 1000 where nothing is said.
+    /// The code and reason of the Close that this end sends. Default: 1000.
     pub close: Option<Closing>,
-    /// Bytes of the longest message, both ways. 16 MiB; 2 GiB at most.
+    /// Size of the longest message in either direction, in bytes. Default: 16 MiB; maximum: 2 GiB.
     pub largest: usize,
 }
 
-/// What messages are sent as: WebSocket has two kinds.
+/// The kind of message to send: WebSocket has two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MessageKind {
-    /// What is UTF-8 as text, unless it is passed on from a peer that sent it as a binary message; all else as binary.
+    /// UTF-8 as text, unless the message is passed on from a peer that sent it as binary; everything else as binary.
     #[default]
     ByContent,
-    /// As text. What is not UTF-8 is refused before anything of it is sent.
+    /// Text. A message that is not UTF-8 is refused before any byte of it is sent.
     Text,
     /// As binary messages.
     Binary,
@@ -59,13 +59,13 @@ impl Default for WsOptions {
 }
 
 impl WsOptions {
-    /// Offers or speaks this subprotocol, behind those that were named before.
+    /// Offers or speaks this subprotocol, after those that were added before.
     pub fn protocol(mut self, name: impl Into<String>) -> Self {
         self.protocols.push(name.into());
         self
     }
 
-    /// Asks the peer, so often, whether it is still there.
+    /// Sends the peer a ping at this interval.
     pub fn ping(mut self, every: Duration) -> Self {
         self.ping = Some(every);
         self
@@ -75,10 +75,10 @@ impl WsOptions {
     ///
     /// # Errors
     ///
-    /// A usage error for what is no header line, and for those that the handshake writes itself.
+    /// A usage error for text that is not a header line, and for headers that the handshake writes itself.
     pub fn add_header(&mut self, line: &str) -> Result<()> {
         let wrong = |what: String| Error::usage(what).with_hint("such as 'Authorization: Bearer 1234'");
-        // What is in it may be a secret: no error repeats it.
+        // The line may hold a secret, so no error repeats it.
         let (name, value) =
             line.split_once(':').ok_or_else(|| wrong("a header line needs a colon after its name".into()))?;
         let value = value.trim();
