@@ -7,7 +7,7 @@ use crate::options::completion::specs;
 use crate::options::values::number;
 use crate::options::websocket::WsBridgeArgs;
 
-/// Another address in place of this end.
+/// The server that a listener forwards its clients to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bridge")]
 pub struct BridgeArgs {
@@ -28,7 +28,7 @@ pub struct BridgeArgs {
     /// Seed of the random choices; the same seed repeats the same run [default: 0]
     #[arg(long, value_name = "N", value_parser = number)]
     pub seed: Option<u64>,
-    /// What passes from one WebSocket to another.
+    /// What to pass on from one WebSocket to the other.
     #[command(flatten)]
     pub passing: WsBridgeArgs,
 }

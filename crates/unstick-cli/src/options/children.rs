@@ -1,4 +1,5 @@
-//! Commands that run for messages (`--each`) and connections (`exec:`): how many at once, and what a terminal shows of their errors.
+//! Commands that run for messages (`--each`) and connections (`exec:`): how many at once, and how a terminal shows
+//! their errors.
 
 use std::io::IsTerminal;
 
@@ -9,7 +10,7 @@ use unstick::{Address, Error, Errors, Processes, Result};
 
 use crate::{output, sanitize};
 
-/// How commands are run.
+/// How to run commands.
 #[derive(Debug, Args)]
 pub struct Children {
     /// Run at most N processes of --each and exec: at once; later messages and connections wait [default: 256]
@@ -17,11 +18,12 @@ pub struct Children {
     pub max_processes: Option<u32>,
 }
 
-/// The longest line of standard error that is shown in one piece, in bytes.
+/// Number of bytes of a line of standard error that is shown in one piece; a longer line is split.
 const LONGEST_LINE: usize = 4096;
 
-/// Where commands run, by default or as was asked. Their standard error is this program's, unless that is a terminal: what they
-/// quote of a peer is then shown as a peer's words are.
+/// The processes for commands, with the limit that the user set or the default one. Commands write errors to this
+/// program's standard error. If that is a terminal, this program shows them instead and makes them safe: they may quote
+/// what a peer sent.
 pub fn processes(asked: Option<u32>) -> Processes {
     let processes = asked.map_or_else(Processes::default, |most| Processes::at_most(most as usize));
     match std::io::stderr().is_terminal() {
@@ -31,7 +33,7 @@ pub fn processes(asked: Option<u32>) -> Processes {
 }
 
 impl Children {
-    /// What was asked of commands, which these ends or answers have to run.
+    /// Applies the limit to whatever here runs commands: these ends, or the answers to messages.
     pub fn apply(&self, rules: Option<&mut Config>, ends: &mut [(&Address, &mut Options)]) -> Result<()> {
         let each = rules.as_ref().is_some_and(|rules| matches!(rules.answer, AutoReply::Each(_)));
         let runs = each || ends.iter().any(|(address, _)| matches!(address, Address::Exec(_)));
@@ -50,7 +52,7 @@ impl Children {
     }
 }
 
-/// Shows what comes line by line; the last one when it ends.
+/// Shows output line by line; an unfinished last line when the output ends.
 fn lines(show: impl Fn(&str) + Send + 'static) -> Errors {
     let mut held: Vec<u8> = Vec::new();
     Box::new(move |piece| {

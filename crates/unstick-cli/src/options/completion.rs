@@ -1,4 +1,4 @@
-//! Values that a shell offers for an option that takes others too: framings and presets, formats, scenes.
+//! Values that a shell offers for options that take other values as well: framings and presets, formats, scenes.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -9,11 +9,11 @@ use clap::{Arg, Command, Error};
 use unstick::HalfClose;
 use unstick::wire::{FRAMINGS, Preset};
 
-/// Takes any text. The values are for completions: what is wrong with a text is found where its meaning is.
+/// Takes any text. The values are only for completion: the parser of the option's value reports what is wrong with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Offers(fn() -> Vec<Offer>);
 
-/// A value, and what it is; without signs that a shell's script would take for its own.
+/// A value and its description, without characters that have a meaning in a shell's script.
 type Offer = (&'static str, &'static str);
 
 impl TypedValueParser for Offers {
@@ -32,17 +32,17 @@ impl TypedValueParser for Offers {
     }
 }
 
-/// Framings and presets by name.
+/// The names of framings and presets.
 pub fn spec_names() -> impl Iterator<Item = &'static str> {
     known_specs().into_iter().map(|(spec, _)| spec)
 }
 
-/// Framings and presets, for `-f`.
+/// Offers framings and presets, for `-f`.
 pub fn specs() -> Offers {
     Offers(known_specs)
 }
 
-/// Formats of messages, for `--io`.
+/// Offers formats of messages, for `--io`.
 pub fn formats() -> Offers {
     Offers(|| {
         let formats = ["line", "quoted", "hex", "escaped", "json", "raw"];
@@ -50,7 +50,7 @@ pub fn formats() -> Offers {
     })
 }
 
-/// When to shut down the sending side.
+/// The values of the option for when to shut down the sending side.
 pub fn half_close() -> impl TypedValueParser<Value = HalfClose> {
     let times = Offers(|| ["now", "answered", "never"].map(|time| (time, "")).to_vec());
     times.try_map(|text| match text.as_str() {
@@ -61,12 +61,12 @@ pub fn half_close() -> impl TypedValueParser<Value = HalfClose> {
     })
 }
 
-/// Scenes of `lab`.
+/// Offers the scenes of `lab`.
 pub fn scenes() -> Offers {
     Offers(|| Scene::ALL.into_iter().map(|scene| (scene.name(), "")).collect())
 }
 
-/// Every preset; and of every framing the shortest spec that works as it is.
+/// Every preset, and for every framing the shortest spec that works without more.
 fn known_specs() -> Vec<Offer> {
     let mut offers = INTEGERS.map(|name| (name, "")).to_vec();
     for framing in FRAMINGS.iter().filter(|framing| !framing.name.starts_with('[')) {
@@ -76,13 +76,13 @@ fn known_specs() -> Vec<Offer> {
     for preset in Preset::all() {
         offers.extend(preset.aliases.iter().chain([&preset.name]).map(|name| (*name, preset.title)));
     }
-    // Some protocols are called as their framing is.
+    // Some presets have the same name as their framing.
     let mut seen = BTreeSet::new();
     offers.retain(|(spec, _)| seen.insert(*spec));
     offers
 }
 
-/// Lengths as integers.
+/// The specs for lengths that are one integer.
 const INTEGERS: [&str; 30] = [
     "u8", "i8", "u16be", "i16be", "u16le", "i16le", "u24be", "i24be", "u24le", "i24le", "u32be", "i32be", "u32le",
     "i32le", "u40be", "i40be", "u40le", "i40le", "u48be", "i48be", "u48le", "i48le", "u56be", "i56be", "u56le",

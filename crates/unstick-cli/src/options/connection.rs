@@ -1,4 +1,4 @@
-//! The options of a connection: its framing, how a server is reached, and what they mean.
+//! The options of a connection: its framing, how to reach a server, and how they apply.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::options::values::{Keepalive, at_least_one, duration, keepalive};
 use crate::options::websocket::WsClientArgs;
 use crate::{output, sanitize};
 
-/// How messages lie on the wire.
+/// The framing and the limits of a connection.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Framing")]
 pub struct WireArgs {
@@ -54,7 +54,7 @@ pub struct WireArgs {
     pub quiet: bool,
 }
 
-/// How to get to a peer.
+/// How to connect to a peer.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connecting")]
 pub struct ConnectArgs {
@@ -67,7 +67,7 @@ pub struct ConnectArgs {
     /// Connect from this address, port or both: IP, :PORT or IP:PORT
     #[arg(long, value_name = "ADDRESS")]
     pub source: Option<String>,
-    /// Through whom.
+    /// The proxy.
     #[command(flatten)]
     pub through: ProxyArgs,
     /// TLS, as a client.
@@ -78,7 +78,7 @@ pub struct ConnectArgs {
     pub request: WsClientArgs,
 }
 
-/// Whether a lost connection is made again.
+/// Whether to connect again after a connection is lost.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connecting")]
 pub struct ReconnectArgs {
@@ -92,7 +92,7 @@ pub struct ReconnectArgs {
 }
 
 impl ReconnectArgs {
-    /// Refuses them where no peer is connected to.
+    /// Refuses these options if this run connects to no peer.
     pub fn check_unused(&self) -> Result<()> {
         if !self.reconnect {
             return Ok(());
@@ -102,7 +102,7 @@ impl ReconnectArgs {
     }
 }
 
-/// What every verb asks of an endpoint.
+/// Makes the endpoint options that every command uses.
 pub fn options(wire: &WireArgs) -> Options {
     let mut options = Options::default();
     if wire.quiet {
@@ -127,7 +127,7 @@ pub fn options(wire: &WireArgs) -> Options {
     options
 }
 
-/// A family of addresses is for addresses with a host.
+/// Refuses `-4` and `-6` for addresses without a host.
 pub fn check_family(wire: &WireArgs, ends: &[&Address]) -> Result<()> {
     if !(wire.ipv4 || wire.ipv6) || ends.iter().any(|at| has_host(at)) {
         return Ok(());
@@ -144,7 +144,7 @@ fn has_host(address: &Address) -> bool {
     can_wait(address) && address.socket_name().is_none() && !matches!(address, Address::Serial(_))
 }
 
-/// How to get to a peer.
+/// Applies the options for connecting.
 pub fn connecting(asked: &ConnectArgs, options: &mut Options) -> Result<()> {
     options.connect_timeout = asked.connect_timeout.unwrap_or(options.connect_timeout);
     options.retry = asked.retry;
@@ -152,7 +152,7 @@ pub fn connecting(asked: &ConnectArgs, options: &mut Options) -> Result<()> {
     Ok(())
 }
 
-/// What is asked of connecting is for what can be connected to.
+/// Refuses the options for connecting where no end connects.
 pub fn check_connecting(asked: &ConnectArgs, ends: &[&Address]) -> Result<()> {
     let (names, fits) = match asked {
         asked if asked.source.is_some() => {
@@ -170,7 +170,7 @@ pub fn check_connecting(asked: &ConnectArgs, ends: &[&Address]) -> Result<()> {
     Err(Error::usage(format!("{names}, not for {}", shown.join(" and "))))
 }
 
-/// `IP`, `:PORT` or `IP:PORT`.
+/// Reads `IP`, `:PORT` or `IP:PORT`.
 fn source(text: &str) -> Result<SocketAddr> {
     let parsed = text.parse::<SocketAddr>().ok().or_else(|| text.parse::<IpAddr>().ok().map(|ip| (ip, 0).into()));
     let port = || text.strip_prefix(':').and_then(parse_number).map(|port: u16| ([0, 0, 0, 0], port).into());
@@ -180,7 +180,7 @@ fn source(text: &str) -> Result<SocketAddr> {
 }
 
 impl ConnectArgs {
-    /// Refuses options of connecting where nothing is connected to: a listener without `--to`.
+    /// Refuses the options for connecting if nothing connects: a listener without `--to`.
     pub fn check_unused(&self) -> Result<()> {
         let names = match self {
             asked if asked.connect_timeout.is_some() || asked.retry.is_some() || asked.source.is_some() => {

@@ -1,4 +1,4 @@
-//! What can be typed of `decode` and `encode`: the file, its framing, which side wrote it, and how messages are written.
+//! The arguments of `decode` and `encode`: the file, its framing, which side wrote it, and the format of messages.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -95,7 +95,7 @@ impl CaptureArgs {
     }
 }
 
-/// From when on something is shown.
+/// The time from which on messages are shown.
 #[derive(Debug, Clone, Copy)]
 pub enum Start {
     /// A point in time.
@@ -124,7 +124,7 @@ impl Start {
 
 fn start(text: &str) -> std::result::Result<Start, String> {
     let at = || text.parse::<Timestamp>().map(Start::At).ok();
-    // A date alone is a time too: its first.
+    // A date without a time means the start of that day.
     let local = || text.parse::<DateTime>().map(Start::Local).ok();
     let today = || text.parse::<Time>().map(Start::Today).ok();
     let start = at().or_else(|| if text.contains('-') { local() } else { today() });

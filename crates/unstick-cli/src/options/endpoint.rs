@@ -1,17 +1,17 @@
-//! An address and the options it is opened with, for every group of options that adds to them.
+//! An address and its options, for all groups of options that change them.
 
 use unstick::endpoint::Options;
 use unstick::{Address, Error};
 
-/// One end of what is opened, and its address.
+/// One end to open: its address and its options.
 pub struct EndpointOptions<'a> {
-    /// Where.
+    /// The address.
     pub address: &'a Address,
-    /// How.
+    /// The options.
     pub options: &'a mut Options,
 }
 
-/// Options that mean nothing at any of these ends.
+/// Makes the error for options that apply to none of these ends.
 pub fn misplaced(names: &str, schemes: &str, ends: &[EndpointOptions<'_>]) -> Error {
     let addresses: Vec<_> = ends.iter().map(|end| end.address.to_string()).collect();
     let are = if names.contains(' ') { "are" } else { "is" };

@@ -1,4 +1,4 @@
-//! The address that was typed, and the framings of its stream.
+//! The address that the user typed, and the framings of its stream.
 
 use std::net::Ipv6Addr;
 
@@ -8,7 +8,7 @@ use unstick::{Error, FramedAddress, Framings, Result};
 use crate::io_format::Format;
 use crate::options::connection::WireArgs;
 
-/// `ADDRESS` or `HOST PORT`.
+/// Reads `ADDRESS` or `HOST PORT`.
 pub fn target(words: &[String]) -> Result<FramedAddress> {
     match words {
         [host, port] if host.contains("://") => {
@@ -37,7 +37,7 @@ pub fn target(words: &[String]) -> Result<FramedAddress> {
     }
 }
 
-/// The framings of a stream for whoever has this role; `None` for datagrams.
+/// Returns the framings of a stream, as this role uses them; `None` for datagrams.
 pub fn framings(target: &FramedAddress, wire: &WireArgs, default: &str, role: Role) -> Result<Option<Framings>> {
     let spec = |text: &Option<String>| text.as_deref().map(Framing::parse).transpose();
     let (both, inbound, outbound) = (spec(&wire.frame)?, spec(&wire.frame_in)?, spec(&wire.frame_out)?);
@@ -58,17 +58,17 @@ pub fn framings(target: &FramedAddress, wire: &WireArgs, default: &str, role: Ro
     };
     let framings = Framings { inbound: inbound.unwrap_or_else(|| base.clone()), outbound: outbound.unwrap_or(base) };
     let framings = framings.as_seen_by(role);
-    // Said before anything is opened rather than when the first message is sent.
+    // Reported before anything is opened, instead of when the first message is sent.
     framings.outbound.encoder()?;
     Ok(Some(framings))
 }
 
-/// The format of messages if the user names none: the one that is best for the preset, if there is a preset.
+/// The format of messages if the user names none: the best one for the preset, if there is a preset.
 pub fn format(framings: Option<&Framings>) -> Format {
     usual(framings).unwrap_or_else(|| Format::of(framings))
 }
 
-/// How the messages of a preset are best written down, where that is no text.
+/// The best format for the messages of a preset, unless that is text.
 pub fn usual(framings: Option<&Framings>) -> Option<Format> {
     match framings?.inbound.preset()?.format {
         MessageFormat::Hex => Some(Format::Hex),

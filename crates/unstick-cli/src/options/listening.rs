@@ -1,11 +1,11 @@
-//! The options of listening, and what they mean.
+//! The options for listening, and how they apply.
 
 use clap::Args;
 use unstick::{Address, Error, Options, Result};
 
 use crate::options::values::{at_least_one, mode};
 
-/// How an address is listened on.
+/// How to listen on an address.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Listening")]
 pub struct ListenArgs {
@@ -26,12 +26,12 @@ pub struct ListenArgs {
     pub mode: Option<u32>,
 }
 
-/// Peers at once.
+/// Maximum number of peers at once.
 pub fn max_peers(args: &ListenArgs) -> Option<usize> {
     if args.one_at_a_time { Some(1) } else { args.max_peers.map(|n| n as usize) }
 }
 
-/// What is asked of an address that is listened on.
+/// Applies the options for listening.
 pub fn listening(args: &ListenArgs, address: &Address, options: &mut Options) -> Result<()> {
     options.reuse_address = !args.no_reuseaddr;
     options.mode = args.mode;

@@ -1,4 +1,4 @@
-//! Messages as they are typed: text, bytes in hexadecimal, and files, for options and at the prompt alike.
+//! Messages that the user types: text, bytes in hexadecimal, and files, for options and the prompt.
 
 use std::path::{Path, PathBuf};
 
@@ -34,25 +34,27 @@ pub fn in_order(
     Ok(parts.into_iter().map(|(_, message)| message).collect())
 }
 
-/// The bytes of `--send-hex`.
+/// Parses the bytes of `--send-hex`.
 pub fn hex(text: &str) -> Result<Bytes> {
     parse_hex(text)
         .map(Bytes::from)
         .map_err(|why| Error::usage(format!("--send-hex `{text}`: {why}")).with_hint("such as 00ff10 or 00 ff 10"))
 }
 
-/// A file as one message, every byte of it.
+/// Reads a file as one message, every byte of it.
 pub fn file(path: &Path) -> Result<Bytes> {
     let wrong = |what: String| Error::usage(format!("{}: {what}", path.display()));
     let size = std::fs::metadata(path).map_err(|e| wrong(output::reason(&e)))?.len();
     if size > MAX_MESSAGE as u64 {
-        // The framing's own max= is checked when it is sent; this is about reading it at all.
+        // The framing's own max= is checked when the message is sent; this notice is about a file beyond any framing's
+        // default.
         output::notice(&format!("{} has {size} bytes: a framing needs max= for that", path.display()));
     }
     std::fs::read(path).map(Bytes::from).map_err(|e| wrong(output::reason(&e)))
 }
 
-/// A file's content as a message in this framing: where messages are lines, the line end that closes the file is no content.
+/// A file's content as a message in this framing. If messages are lines, the line end at the end of the file is not
+/// part of it.
 pub fn without_line_end(content: Bytes, framing: Option<&Framing>) -> Bytes {
     match framing {
         Some(framing) => content.slice_ref(framing.without_line_end(&content)),

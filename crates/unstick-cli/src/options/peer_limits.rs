@@ -1,4 +1,4 @@
-//! The options that limit what a peer may cost: memory, and time without data.
+//! The options that limit what a peer may use: memory, and time without data.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct PeerLimits {
 }
 
 impl PeerLimits {
-    /// What they mean for a conversation.
+    /// Applies the limits to a conversation.
     pub fn apply(&self, rules: &mut Config, options: &mut Options) {
         rules.max_queue = self.max_queue.unwrap_or(rules.max_queue);
         rules.peer_idle = self.peer_idle;
@@ -38,11 +38,11 @@ impl PeerLimits {
 }
 
 impl PeerLimits {
-    /// What they mean for a bridge between two addresses that are opened like this.
+    /// Applies the limits to a bridge whose two ends are opened with these options.
     ///
     /// # Errors
     ///
-    /// Where a limit is for a conversation at this end.
+    /// If a limit works only for a conversation at this end.
     pub fn apply_to_bridge(&self, rules: &mut bridge::Config, ends: [&mut Options; 2]) -> Result<()> {
         if self.max_queue.is_some() {
             let error = Error::usage("--max-queue is for messages from standard input, and with --to there are none");

@@ -1,4 +1,4 @@
-//! The options of proxies, and what they mean: an option or the environment names the proxy.
+//! The options of proxies, and how they apply: an option or the environment names the proxy.
 
 use clap::Args;
 use unstick::endpoint::Proxy;
@@ -7,7 +7,7 @@ use unstick::{Address, Error, Result};
 use crate::options::endpoint::{EndpointOptions, misplaced};
 use crate::options::secrets;
 
-/// How TCP gets out.
+/// How TCP connections leave this machine.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connecting")]
 pub struct ProxyArgs {
@@ -18,7 +18,7 @@ pub struct ProxyArgs {
     pub proxy: Option<String>,
 }
 
-/// What is connected to through a proxy, of these ends.
+/// Sets the proxy of each of these ends that can connect through one.
 pub fn through(asked: &ProxyArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()> {
     let Some(proxy) = &asked.proxy else { return Ok(()) };
     let mut any = false;
@@ -36,7 +36,7 @@ pub fn through(asked: &ProxyArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()
     Err(misplaced("--proxy", "tcp://, tls://, ws:// and wss://", ends))
 }
 
-/// The proxy that is named, for whatever is connected to. That of the environment is another for every host.
+/// Returns the proxy that the user named, whatever host it is for. The proxy from the environment depends on the host.
 pub fn named(asked: &ProxyArgs) -> Result<Option<Proxy>> {
     match asked.proxy.as_deref() {
         None => Ok(None),
@@ -49,7 +49,7 @@ pub fn named(asked: &ProxyArgs) -> Result<Option<Proxy>> {
     }
 }
 
-/// The host of what a proxy can connect to.
+/// The host of an address, if a proxy can connect to it.
 fn host(address: &Address) -> Option<&str> {
     match address {
         Address::Tcp(at) | Address::Tls(at) => Some(at.host()),
@@ -58,7 +58,7 @@ fn host(address: &Address) -> Option<&str> {
     }
 }
 
-/// The proxy that the environment names for an address, as curl reads it.
+/// Returns the proxy that the environment names for an address, read as curl reads it.
 fn environment(address: &Address, host: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>> {
     let either = |name: &str| {
         let set = variable(name).or_else(|| variable(&name.to_ascii_uppercase()));
@@ -73,7 +73,7 @@ fn environment(address: &Address, host: &str, variable: impl Fn(&str) -> Option<
         _ => None,
     };
     let Some(text) = own.or_else(|| either("all_proxy")) else { return Ok(None) };
-    // There it is often written without a scheme, and means HTTP.
+    // The environment often names a proxy without a scheme, which means HTTP.
     let url = if text.contains("://") { text } else { format!("http://{text}") };
     url.parse().map(Some).map_err(|error: Error| {
         let told = Error::usage(format!("the environment's proxy: {error}"));
@@ -84,7 +84,7 @@ fn environment(address: &Address, host: &str, variable: impl Fn(&str) -> Option<
     })
 }
 
-/// Whether a list of hosts and domains has this host.
+/// Whether a list of hosts and domains contains this host.
 fn excepts(list: &str, host: &str) -> bool {
     list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
         let domain = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
@@ -97,7 +97,7 @@ fn excepts(list: &str, host: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The proxy for an address when the environment has these.
+    /// Returns the proxy for an address if the environment has these variables.
     fn chosen(address: &str, set: &[(&str, &str)]) -> String {
         let address: Address = address.parse().unwrap();
         let variable = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());

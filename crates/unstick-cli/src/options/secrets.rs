@@ -1,4 +1,4 @@
-//! Secrets from files: `@FILE` in place of what everybody on the machine could read in the list of processes.
+//! Secrets from files: `@FILE` in place of a value that other users of the machine could see in the list of processes.
 
 use std::io::Read;
 
@@ -6,15 +6,16 @@ use unstick::{Error, Result};
 
 use crate::output;
 
-/// Bytes of a file of secrets: header lines and passwords are short, and a wrong file is not to be read whole.
+/// Maximum number of bytes in a file of secrets. Header lines and passwords are short, and a wrong file should not be
+/// read whole.
 const LARGEST: u64 = 64 << 10;
 
-/// The lines that an option means: its value itself, or those of the file that `@FILE` names. Empty lines, and lines that begin
-/// with `#`, are left out.
+/// Returns the lines of an option's value: the value itself, or the lines of the file that `@FILE` names. It skips
+/// empty lines, and lines that begin with `#`.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or has no line. No error repeats what is in it.
+/// If the file cannot be read or has no line. No error repeats what is in the file.
 pub fn lines(option: &str, value: &str) -> Result<Vec<String>> {
     let Some(path) = value.strip_prefix('@') else { return Ok(vec![value.to_owned()]) };
     let failed = |what: &str| Error::usage(format!("{option} @{path}: {what}"));
@@ -31,11 +32,11 @@ pub fn lines(option: &str, value: &str) -> Result<Vec<String>> {
     if lines.is_empty() { Err(failed("there is nothing in it")) } else { Ok(lines) }
 }
 
-/// The one line that an option means.
+/// Returns the one line of an option's value.
 ///
 /// # Errors
 ///
-/// As [`lines`], and where there are several.
+/// As [`lines`], and if there are several lines.
 pub fn line(option: &str, value: &str) -> Result<String> {
     let mut lines = lines(option, value)?;
     match lines.len() {

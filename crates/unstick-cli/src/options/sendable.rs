@@ -1,6 +1,7 @@
-//! Refuses, before anything is opened, a message that is certain to be sent and cannot be.
+//! Refuses a message that is certain to be sent but cannot be, before anything is opened.
 //!
-//! Not here: messages that are known later. One of standard input ends the run, an answer its peer's conversation.
+//! Not here: messages that become known later. A wrong message from standard input ends the run; a wrong answer ends
+//! the conversation with its peer.
 
 use bytes::Bytes;
 use unstick::endpoint::MessageKind;
@@ -9,13 +10,13 @@ use unstick::wire::quantity::size;
 use unstick::wire::{EncodeError, Framing};
 use unstick::{Address, Error, Framings, Options, Result};
 
-/// Bytes of a message that an error shows.
+/// Number of bytes of a message that an error shows.
 const SHOWN: usize = 40;
 
-/// Bytes of the largest message that a datagram carries over IPv6, whose header is not part of the length.
+/// Size of the largest message in a datagram over IPv6, in bytes: the length field does not count the IPv6 header.
 const LARGEST_PAYLOAD_IPV6: usize = LARGEST_PAYLOAD + 20;
 
-/// Checks what each peer is sent as it opens, in this order, and what answers every message.
+/// Checks the messages that each peer gets when its connection opens, in order, and the answer to every message.
 pub fn check(
     address: &Address,
     framings: Option<&Framings>,
@@ -31,7 +32,8 @@ pub fn check(
         frames.clear();
         encoder.encode(message, &mut frames).map_err(|error| unsendable(message, &framings.outbound, &error))?;
     }
-    // Of a framing in phases a later one may carry the reply: which one answers is known when a peer has asked.
+    // With a framing in phases, a later phase may carry the reply. Which one is known only when a peer has sent a
+    // message.
     if let Some(reply) = reply
         && !framings.outbound.has_phases()
     {
@@ -40,7 +42,7 @@ pub fn check(
     Ok(())
 }
 
-/// A transport that carries messages has limits of its own.
+/// Checks a message against the limits of a transport that carries messages.
 fn fits_transport(address: &Address, options: &Options, message: &[u8]) -> Result<()> {
     let over = |largest: usize| message.len() > largest;
     match address {
@@ -78,7 +80,7 @@ fn refused(message: &[u8], address: &Address, why: &str) -> Error {
     Error::usage(format!("{} cannot be sent to {address}: {why}", quoted(message)))
 }
 
-/// A message that this framing cannot carry.
+/// Makes the error for a message that this framing cannot carry.
 pub fn unsendable(message: &[u8], framing: &Framing, error: &EncodeError) -> Error {
     let wrong = Error::usage(format!("{} cannot be sent in {framing}: {error}", quoted(message)));
     match error.hint() {
@@ -87,7 +89,7 @@ pub fn unsendable(message: &[u8], framing: &Framing, error: &EncodeError) -> Err
     }
 }
 
-/// A message as an error names it.
+/// Shows a message in an error.
 fn quoted(message: &[u8]) -> String {
     let shown = crate::sanitize::line_of_bytes(&message[..message.len().min(SHOWN)]);
     let more = if message.len() > SHOWN { " ..." } else { "" };

@@ -9,7 +9,7 @@ use crate::options::children::Children;
 use crate::options::completion::{formats, half_close};
 use crate::options::values::{at_least_one, duration};
 
-/// What is exchanged, and until when.
+/// What to exchange, and until when.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct TalkArgs {

@@ -1,4 +1,4 @@
-//! The options of TLS, and what they mean.
+//! The options of TLS, and how they apply.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use unstick::{Address, Error, Result};
 use crate::options::endpoint::{EndpointOptions, misplaced};
 use crate::output;
 
-/// What both sides of TLS can be asked.
+/// The options of TLS for both sides.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsArgs {
@@ -27,7 +27,7 @@ pub struct TlsArgs {
     pub alpn: Vec<String>,
 }
 
-/// RFC 7301, section 3.1.
+/// Reads a protocol's name (RFC 7301, section 3.1).
 fn protocol(name: &str) -> Result<String, String> {
     match name.len() {
         1..=255 => Ok(name.to_owned()),
@@ -35,7 +35,7 @@ fn protocol(name: &str) -> Result<String, String> {
     }
 }
 
-/// What a client can be asked besides.
+/// The further options of TLS for a client.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsClientArgs {
@@ -50,7 +50,7 @@ pub struct TlsClientArgs {
     pub insecure: bool,
 }
 
-/// What a listener can be asked besides.
+/// The further options of TLS for a listener.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsServerArgs {
@@ -59,19 +59,19 @@ pub struct TlsServerArgs {
     pub self_signed: bool,
 }
 
-/// Whether TLS is spoken there.
+/// Whether an address uses TLS.
 fn speaks_tls(address: &Address) -> bool {
     matches!(address, Address::Tls(_) | Address::Wss(_))
 }
 
 impl TlsClientArgs {
-    /// Whether any of it was asked for.
+    /// Whether the user set any of these options.
     pub fn is_asked(&self) -> bool {
         !self.pin.is_empty() || self.sni.is_some() || self.insecure
     }
 }
 
-/// What clients ask of TLS, at each of these ends that speaks it.
+/// Applies the client's options to each of these ends that uses TLS.
 pub fn client(tls: &TlsArgs, verify: &TlsClientArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()> {
     check(tls, verify.is_asked(), "--ca, --cert, --alpn, --pin, --sni and --insecure", ends)?;
     for end in ends.iter_mut().filter(|end| speaks_tls(end.address)) {
@@ -81,7 +81,7 @@ pub fn client(tls: &TlsArgs, verify: &TlsClientArgs, ends: &mut [EndpointOptions
     Ok(())
 }
 
-/// What a listener asks of TLS; says its fingerprint.
+/// Applies the listener's options, and prints its fingerprint.
 pub fn server(tls: &TlsArgs, show: &TlsServerArgs, end: EndpointOptions<'_>) -> Result<()> {
     let mut ends = [end];
     check(tls, show.self_signed, "--ca, --cert, --alpn and --self-signed", &ends)?;
@@ -93,8 +93,8 @@ pub fn server(tls: &TlsArgs, show: &TlsServerArgs, end: EndpointOptions<'_>) -> 
     listening(show, end)
 }
 
-/// What a listener and the address that its clients are connected to ask of TLS. Where both speak it, --cert is the
-/// listener's and --ca is for the other's server.
+/// Applies the options to the listener and to the server of a bridge. If both use TLS, --cert is the listener's, and
+/// --ca is for the server.
 pub fn bridge(
     tls: &TlsArgs,
     show: &TlsServerArgs,
@@ -148,7 +148,7 @@ fn listening(show: &TlsServerArgs, end: &mut EndpointOptions<'_>) -> Result<()> 
     Ok(())
 }
 
-/// Options of TLS where none of the ends speaks it are a mistake.
+/// Refuses options of TLS if none of the ends uses it.
 fn check(tls: &TlsArgs, own: bool, names: &str, ends: &[EndpointOptions<'_>]) -> Result<()> {
     let asked = own || tls.ca.is_some() || tls.cert.is_some() || !tls.alpn.is_empty();
     if !asked || ends.iter().any(|end| speaks_tls(end.address)) {
@@ -169,11 +169,12 @@ fn both(tls: &TlsArgs, options: &mut Options) -> Result<()> {
     Ok(())
 }
 
-/// Whether `SSLKEYLOGFILE` asks for the keys of all connections; says so.
+/// Whether `SSLKEYLOGFILE` asks for the keys of all connections. If so, prints a notice.
 fn logs_keys() -> Result<bool> {
     let Some(path) = std::env::var_os(KEY_LOG).filter(|path| !path.is_empty()) else { return Ok(false) };
     let path = PathBuf::from(path);
-    // Opened as rustls opens it, which would not say where that fails; it may be a pipe, which nobody reads yet.
+    // rustls opens the file, and reports nothing if that fails. So the path is checked here, without opening it: it may
+    // be a pipe that nobody reads yet.
     if path.is_dir() || path.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
         return Err(Error::usage(format!("{KEY_LOG}: {} cannot be written", path.display()))
             .with_hint(format!("name a file in a directory that exists, or unset {KEY_LOG}")));
@@ -188,5 +189,5 @@ fn logs_keys() -> Result<bool> {
     Ok(true)
 }
 
-/// The environment variable that browsers, curl and Wireshark know.
+/// The environment variable that browsers and curl use too, and whose file Wireshark reads.
 const KEY_LOG: &str = "SSLKEYLOGFILE";

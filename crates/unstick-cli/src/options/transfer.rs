@@ -1,4 +1,4 @@
-//! The options of `send` and `receive`, and what they mean.
+//! The options of `send` and `receive`, and how they apply.
 
 use std::sync::Arc;
 use std::time::Duration;

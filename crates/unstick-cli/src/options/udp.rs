@@ -1,4 +1,4 @@
-//! The options of UDP and Unix datagrams, and what they mean.
+//! The options of UDP and Unix datagrams, and how they apply.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use unstick::{Address, Result};
 use crate::options::endpoint::{EndpointOptions, misplaced};
 use crate::options::values::{at_least_one, duration, group, hops};
 
-/// What is asked of UDP sockets.
+/// The options of UDP sockets.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "UDP")]
 pub struct UdpArgs {
@@ -32,7 +32,7 @@ pub struct UdpArgs {
     pub max_sessions: Option<u64>,
 }
 
-/// What is asked of UDP sockets, where one of these ends is one.
+/// Applies the options of UDP to the ends that use it.
 pub fn udp(udp: &UdpArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()> {
     let asked = udp.broadcast || !udp.join.is_empty() || udp.ttl.is_some() || udp.interface.is_some();
     if asked && !ends.iter().any(|end| matches!(end.address, Address::Udp(_))) {

@@ -27,7 +27,7 @@ pub fn close_code(text: &str) -> Result<u16, String> {
     parse_number(text).ok_or_else(|| "a code such as 1000 or 4000".to_owned())
 }
 
-/// A size of at least a byte: `500K`, `10M`.
+/// Reads a size of at least one byte: `500K`, `10M`.
 pub fn size_from_one(text: &str) -> Result<u64, String> {
     parse_size(text).filter(|size| *size > 0).ok_or_else(|| "a size such as 500K or 10M".to_owned())
 }
@@ -36,7 +36,7 @@ pub fn at_least_one(text: &str) -> Result<u64, String> {
     parse_number(text).filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
 }
 
-/// Whether silent TCP peers are asked if they are still there.
+/// Whether to probe silent TCP peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keepalive {
     Never,

@@ -1,4 +1,4 @@
-//! The options of WebSocket, and what they mean.
+//! The options of WebSocket, and how they apply.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::options::endpoint::{self, EndpointOptions};
 use crate::options::secrets;
 use crate::options::values::close_code;
 
-/// What both sides of a WebSocket can be asked.
+/// The options of WebSocket for both sides.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub struct WsArgs {
-    /// What is spoken.
+    /// The messages.
     #[command(flatten)]
     pub speech: WsMessageArgs,
     /// Send a ping every TIME; close the connection if no pong arrives
@@ -32,7 +32,7 @@ pub struct WsArgs {
     pub max_message: Option<usize>,
 }
 
-/// What is spoken in a WebSocket.
+/// The options for the messages of a WebSocket.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub struct WsMessageArgs {
@@ -47,7 +47,7 @@ pub struct WsMessageArgs {
     pub text: bool,
 }
 
-/// What a client can be asked besides.
+/// The further options of WebSocket for a client.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub struct WsClientArgs {
@@ -58,7 +58,7 @@ pub struct WsClientArgs {
 }
 
 impl WsClientArgs {
-    /// Adds the values that were typed, or that files hold.
+    /// Adds the header lines that the user typed, or that a file contains.
     fn add_to(&self, options: &mut Options) -> Result<()> {
         for value in &self.header {
             secrets::lines("--header", value)?.iter().try_for_each(|line| options.ws.add_header(line))?;
@@ -67,7 +67,7 @@ impl WsClientArgs {
     }
 }
 
-/// What a bridge of two WebSockets can be asked besides.
+/// The further options for a bridge between two WebSockets.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub struct WsBridgeArgs {
@@ -83,7 +83,7 @@ fn header_name(name: &str) -> Result<String, String> {
     }
 }
 
-/// What a listener can be asked besides.
+/// The further options of WebSocket for a listener.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub struct WsServerArgs {
@@ -93,7 +93,7 @@ pub struct WsServerArgs {
 }
 
 impl WsArgs {
-    /// What is asked of one end, if it is a WebSocket; whether it is.
+    /// Applies these options to one end if it is a WebSocket; returns whether it is.
     fn ask(&self, end: &mut EndpointOptions<'_>) -> Result<bool> {
         if !self.speech.ask(end) {
             return Ok(false);
@@ -112,7 +112,7 @@ impl WsArgs {
 }
 
 impl WsMessageArgs {
-    /// What is asked of one end, if it is a WebSocket; whether it is.
+    /// Applies these options to one end if it is a WebSocket; returns whether it is.
     fn ask(&self, end: &mut EndpointOptions<'_>) -> bool {
         if !end.address.is_web_socket() {
             return false;
@@ -132,7 +132,7 @@ impl WsMessageArgs {
     }
 }
 
-/// What is asked of a server that is shaken.
+/// Applies the options to the server that `shake` tests.
 pub fn shaken(speech: &WsMessageArgs, request: &WsClientArgs, mut end: EndpointOptions<'_>) -> Result<()> {
     if speech.ask(&mut end) {
         return request.header.iter().try_for_each(|line| end.options.ws.add_header(line));
@@ -143,7 +143,7 @@ pub fn shaken(speech: &WsMessageArgs, request: &WsClientArgs, mut end: EndpointO
     Err(misplaced("--subprotocol, --binary, --text and --header", &[end]))
 }
 
-/// What clients ask of WebSocket, at each of these ends that speaks it.
+/// Applies the client's options to each of these ends that is a WebSocket.
 pub fn client(web: &WsArgs, request: &WsClientArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()> {
     let mut any = false;
     for end in ends.iter_mut() {
@@ -159,7 +159,7 @@ pub fn client(web: &WsArgs, request: &WsClientArgs, ends: &mut [EndpointOptions<
     Err(misplaced("--subprotocol, --binary, --text, --ping, --close-code, --max-message and --header", ends))
 }
 
-/// What a listener asks of WebSocket.
+/// Applies the options of WebSocket to a listener.
 pub fn server(web: &WsArgs, pages: &WsServerArgs, mut end: EndpointOptions<'_>) -> Result<()> {
     if web.ask(&mut end)? {
         end.options.ws.origins.clone_from(&pages.origin);
@@ -171,7 +171,7 @@ pub fn server(web: &WsArgs, pages: &WsServerArgs, mut end: EndpointOptions<'_>) 
     Err(misplaced("--subprotocol, --binary, --text, --ping, --close-code, --max-message and --origin", &[end]))
 }
 
-/// What a listener and the address that its clients are connected to ask of WebSocket.
+/// Applies the options to the listener and to the server of a bridge.
 pub fn bridge(
     web: &WsArgs,
     pages: &WsServerArgs,
@@ -230,5 +230,5 @@ fn size(text: &str) -> Result<usize, String> {
     size.filter(|size| (1..=LARGEST).contains(size)).ok_or_else(|| "a size from 1 to 1G, such as 64K".to_owned())
 }
 
-/// Bytes that one message can be allowed to take.
+/// Maximum number of bytes that the user may allow for one message.
 const LARGEST: usize = 1 << 30;
