@@ -1,7 +1,8 @@
-//! Presets: protocols by name, each a framing spec for what its clients send and one for what its servers do.
+//! Presets: protocols by name. Each has a framing spec for what its clients send, and one for what its servers send.
 //!
-//! A preset is a row of a table, by family in the files below this one. It ships with its golden: bytes of the protocol
-//! that others made (`tests/goldens`). Not here: how frames are found (`framing`).
+//! A preset is a row of a table; the files below this one hold one family of rows each. Every preset comes with a
+//! golden file: bytes of the protocol that other programs made (`tests/goldens`). Not here: how frames are found
+//! (`framing`).
 
 mod calls;
 mod databases;
@@ -21,14 +22,14 @@ use crate::role::Role;
 
 pub use row::{Family, MessageFormat, Preset};
 
-/// A protocol that has no preset.
+/// A protocol without a preset.
 #[derive(Debug)]
 pub struct UnsupportedProtocol {
     /// Its name.
     pub title: &'static str,
-    /// Where it is specified.
+    /// The document that specifies it.
     pub document: &'static str,
-    /// Why there is none.
+    /// Why it has no preset.
     pub why: &'static str,
 }
 
@@ -98,7 +99,7 @@ pub(crate) fn written_out<'a>(spec: &'a str, preset: &Preset, role: Role) -> Res
 }
 
 /// Adds the user's keys to a phase of a preset: `max` to every phase whose frames have no fixed length, the keys about
-/// passing over to the last phase.
+/// skipping input only to the last phase.
 fn with_keys(phase: &str, keys: &[&str], last: bool) -> String {
     let mut text = phase.to_owned();
     for key in keys {

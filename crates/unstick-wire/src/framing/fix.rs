@@ -1,6 +1,6 @@
 //! `fix`: FIX's tag=value messages: tag 9 says how many bytes follow it up to tag 10, which ends the message.
 //!
-//! The checksum is looked at under `damaged=skip` only: a tester may want to send a wrong one.
+//! The checksum is checked only with `damaged=skip`: a tester may want to send a wrong one.
 
 use memchr::memchr;
 
@@ -28,17 +28,18 @@ const TRAILER: usize = 7;
 /// Messages from tag 8 to tag 10.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fix {
-    /// A wrong checksum breaks a message.
+    /// Whether a wrong checksum makes a message damaged.
     checked: bool,
-    /// Bytes of the message whose checksum was wrong. It ends where its tag 9 says, so the next begins behind it; to look for one inside
-    /// would sum up the same bytes for each beginning that a peer has put there.
+    /// Number of bytes of the message whose checksum was wrong. It ends where its tag 9 says, and the next message
+    /// begins after it. A search for one inside it would sum up the same bytes for each beginning that a peer has put
+    /// there.
     wrong: Option<usize>,
 }
 
 /// The value of a field, and what follows it.
 type Field<'a> = (&'a [u8], &'a [u8]);
 
-/// Returns the value of the field that `input` begins with, and what follows it; `None` until the field has ended.
+/// Returns the value of the field that `input` starts with, and what follows it; `None` until the field has ended.
 fn field<'a>(input: &'a [u8], tag: &str) -> Result<Option<Field<'a>>, FrameError> {
     let wrong = input.iter().zip(tag.as_bytes()).position(|(found, wanted)| found != wanted);
     if let Some(at) = wrong {

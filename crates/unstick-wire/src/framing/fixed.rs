@@ -27,10 +27,10 @@ fn parse_fixed(args: &mut Args<'_>) -> Result<Fixed, SpecError> {
     Ok(Fixed { length: length as usize })
 }
 
-/// Messages that are all of one length.
+/// Messages that all have the same length.
 #[derive(Debug, Clone)]
 pub(crate) struct Fixed {
-    /// In bytes, at least 1, at most `max`.
+    /// The length in bytes: at least 1, at most `max`.
     length: usize,
 }
 

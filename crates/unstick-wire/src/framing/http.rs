@@ -1,8 +1,9 @@
-//! `http-message`, `sip-message`, `rtsp-message`: a start line, header lines, an empty line, and the body that they announce.
+//! `http-message`, `sip-message`, `rtsp-message`: a start line, header lines, an empty line, and the body that the
+//! headers announce.
 //!
-//! The message is all of it as it stands on the wire, chunks included. That a response answers HEAD or CONNECT and has no
-//! body, whatever it says, only the other direction knows: [`Dialogue`]. Not here: what follows an upgrade; and headers
-//! without a start line, which are `headers`.
+//! The message holds every byte as it is on the wire, including chunks. A response to HEAD or CONNECT has no body,
+//! whatever its headers say; only the other direction knows this: [`Dialogue`]. Not here: what follows an upgrade; and
+//! headers without a start line, which are `headers`.
 
 use memchr::memchr;
 
@@ -23,7 +24,8 @@ pub(super) const HTTP: Row<Message> = Row {
     parse: parse_http,
 };
 
-/// RFC 3261: sections 7 (messages) and 18.3 (on a stream each says its length); RFC 5626, section 3.5.1 (keep-alives).
+/// RFC 3261: sections 7 (messages) and 18.3 (on a stream each message gives its length); RFC 5626, section 3.5.1
+/// (keep-alives).
 pub(super) const SIP: Row<Message> = Row {
     name: "sip-message",
     syntax: "sip-message",
@@ -34,7 +36,7 @@ pub(super) const SIP: Row<Message> = Row {
     parse: |_| Ok(Message::new(Dialect::Sip)),
 };
 
-/// RFC 2326: sections 4 and 10.12; RFC 7826: sections 5 and 14. Where a body ends differs: 4.4 and 5.4.
+/// RFC 2326: sections 4 and 10.12; RFC 7826: sections 5 and 14. They differ in where a body ends: see 4.4 and 5.4.
 pub(super) const RTSP: Row<Message> = Row {
     name: "rtsp-message",
     syntax: "rtsp-message",
@@ -54,7 +56,7 @@ fn parse_http(args: &mut Args<'_>) -> Result<Message, SpecError> {
     Ok(Message { bodiless, ..Message::new(Dialect::Http) })
 }
 
-/// Whose messages they are.
+/// The protocol of the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     Http,
@@ -73,38 +75,38 @@ impl Dialect {
     }
 }
 
-/// Bytes in front of an interleaved frame's data: `$`, its channel, its length.
+/// Number of bytes before an interleaved frame's data: `$`, its channel, its length.
 const INTERLEAVED: usize = 4;
 
-/// Bytes that an error quotes of a line.
+/// Number of bytes of a line that an error quotes.
 const QUOTED: usize = 40;
 
-/// A message under way.
+/// A message in progress.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     dialect: Dialect,
-    /// Responses have no bodies, whatever they say.
+    /// Responses have no bodies, whatever their headers say.
     bodiless: bool,
-    /// What the other direction of the conversation has said.
+    /// What the other direction of the conversation has sent.
     dialogue: Option<Dialogue>,
-    /// Bytes of the input that have been understood.
+    /// Number of bytes of the input that have been parsed.
     at: usize,
-    /// Bytes known to hold no end of the line that begins there.
+    /// Number of bytes after that which are known to hold no end of line.
     scanned: usize,
     head: Head,
     stage: Stage,
 }
 
-/// What the head has said so far.
+/// What the head has announced so far.
 #[derive(Debug, Clone, Default)]
 struct Head {
-    /// Who sends: `None` until the start line has come.
+    /// What sends this message, a client or a server; `None` until the start line has arrived.
     start: Option<Start>,
-    /// Where in the input the field under way begins and ends: lines that begin with a blank continue it.
+    /// Where in the input the current field begins and ends: lines that begin with a blank continue it.
     field: Option<(usize, usize)>,
     length: Option<u64>,
     coding: Option<Coding>,
-    /// A length that is given holds for every status: RTSP 2.0.
+    /// A given length applies to every status: RTSP 2.0.
     length_rules: bool,
 }
 
@@ -128,10 +130,10 @@ enum Stage {
     /// A body that ends at this byte of the input.
     Counted(u64),
     ChunkLine,
-    /// A chunk that ends so, its CRLF included.
+    /// A chunk that ends at this byte, with its CRLF.
     Chunk(u64),
     Trailers,
-    /// All that comes before the stream ends.
+    /// Everything up to the end of the stream.
     Rest,
 }
 
@@ -155,7 +157,7 @@ fn number(digits: &[u8], radix: u32, most: usize) -> Option<u64> {
 }
 
 impl Head {
-    /// Reads the line that says whose message this is.
+    /// Reads the start line, which shows what sends this message.
     fn read_start(&mut self, line: &[u8], dialect: Dialect) -> Result<(), FrameError> {
         let is_version = |word: &[u8]| {
             let rest = word.strip_prefix(dialect.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
@@ -178,10 +180,10 @@ impl Head {
         }
     }
 
-    /// Reads a field, its continuations included.
+    /// Reads a field with its continuation lines.
     fn read_field(&mut self, field: &[u8], dialect: Dialect) -> Result<(), FrameError> {
         let name = memchr(b':', field).map(|colon| &field[..colon]);
-        // HTTP forbids blanks before the colon, the others do not.
+        // HTTP forbids blanks before the colon; the other protocols allow them.
         let name = if dialect == Dialect::Http { name } else { name.map(<[u8]>::trim_ascii_end) };
         let Some(name) = name.filter(|name| is_token(name)) else {
             return Err(FrameError::broken(format!("{} is not a header line", quoted_line(field))));
@@ -241,17 +243,18 @@ impl Message {
         Self { dialect, bodiless: false, dialogue: None, at: 0, scanned: 0, head: Head::default(), stage: Stage::Head }
     }
 
-    /// In front of the next message, of which nobody is told.
+    /// The state before the next message, without a link to the other direction.
     fn fresh(&self) -> Self {
         Self { bodiless: self.bodiless, ..Self::new(self.dialect) }
     }
 
-    /// In front of the next message.
+    /// Resets the state for the next message.
     fn reset(&mut self) {
         *self = Self { dialogue: self.dialogue.take(), ..self.fresh() };
     }
 
-    /// The head has come: the other direction learns what is asked. True where it says that this has no body.
+    /// Handles a complete head: reports to the other direction what it asks for. Returns true if the other direction
+    /// says that this message has no body.
     fn dialogue(&self, input: &[u8]) -> Result<bool, FrameError> {
         match (&self.dialogue, self.head.start) {
             (Some(dialogue), Some(Start::Request)) if !dialogue.ask(method(input)) => {
@@ -266,7 +269,7 @@ impl Message {
         }
     }
 
-    /// Whose message this is, if the first line of it says so.
+    /// What sends this message, if its first line shows that.
     fn start_of(&self, message: &[u8]) -> Option<Start> {
         let line = &message[..memchr(b'\n', message)?];
         let mut head = Head::default();
@@ -274,8 +277,8 @@ impl Message {
         head.start
     }
 
-    /// Where a message that is to be sent ends. A response to HEAD ends behind its head, or has a body all the same where
-    /// who sends it wants that.
+    /// Finds where a message to send ends. A response to HEAD ends after its head, unless the sender wants to send a
+    /// body all the same.
     fn end_of(&self, own: &mut Self, message: &[u8]) -> Result<Option<usize>, FrameError> {
         let Some(dialogue) = &self.dialogue else { return own.find_end(message, message.len() + 1) };
         match self.start_of(message) {
@@ -292,7 +295,8 @@ impl Message {
         own.find_end(message, message.len() + 1)
     }
 
-    /// The line that begins at `self.at`, without its end; `None` until that has come. All lines end within `bound` bytes.
+    /// Returns the line that begins at `self.at`, without its line end; `None` until that has arrived. All lines must
+    /// end within `bound` bytes.
     fn line<'a>(
         &mut self,
         input: &'a [u8],
@@ -315,7 +319,7 @@ impl Message {
         Ok(Some(line))
     }
 
-    /// Reads the lines of the head that have arrived; true when they are all there.
+    /// Reads the lines of the head that have arrived; returns true when the head is complete.
     fn read_head(&mut self, input: &[u8], max: usize) -> Result<bool, FrameError> {
         let over: fn() -> FrameError = if max <= MAX_MESSAGE_HEAD {
             || too_long(None)
@@ -344,7 +348,7 @@ impl Message {
         }
     }
 
-    /// Where the message ends that starts at `input[0]`.
+    /// Returns where the message that starts at `input[0]` ends.
     fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         loop {
             match self.stage {
@@ -409,7 +413,7 @@ impl Message {
     }
 }
 
-/// The first word of a request.
+/// Returns the first word of a request.
 fn method(request: &[u8]) -> &[u8] {
     request.split(|byte| *byte == b' ').next().unwrap_or_default()
 }
@@ -418,7 +422,7 @@ fn unanswered() -> String {
     format!("over {MAX_OPEN_HEADS} HEAD and CONNECT requests wait for their responses")
 }
 
-/// What follows a chunk's line: its bytes, or after the last one the trailers.
+/// Returns what follows a chunk's size line: the chunk's bytes, or the trailers after the last chunk.
 fn chunk(line: &[u8], at: usize) -> Result<Stage, FrameError> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
     match number(digits, 16, MAX_HEX_DIGITS) {
@@ -428,7 +432,7 @@ fn chunk(line: &[u8], at: usize) -> Result<Stage, FrameError> {
     }
 }
 
-/// Bytes of the interleaved frame that `input` begins; `None` until its header has come.
+/// Size of the interleaved frame that starts at `input[0]`, in bytes; `None` until its header has arrived.
 fn interleaved(input: &[u8]) -> Option<usize> {
     let header = input.get(..INTERLEAVED)?;
     Some(INTERLEAVED + usize::from(u16::from_be_bytes([header[2], header[3]])))

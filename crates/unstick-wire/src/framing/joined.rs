@@ -1,42 +1,43 @@
-//! `length:...,last=...`: messages in several frames of `length`, up to one that says it is the last.
+//! `length:...,last=...`: messages in several frames of `length`; one of them is marked as the last.
 
 use super::length::{Bit, Extent, Length};
 use crate::codec::{Codec, Context, Discard, FrameError, Shape, Step};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::MAX_PART_HEADERS;
 
-/// How a part says that it is the last.
+/// How a part shows that it is the last.
 #[derive(Debug, Clone, Copy)]
 enum Last {
     /// A bit of its header is set.
     Bit(Bit),
-    /// Its length is not the largest that there is.
+    /// Its length is less than the largest possible.
     NotFull,
-    /// Nothing is in it.
+    /// It is empty.
     Empty,
 }
 
-/// A message in parts. With the headers kept it is the parts as they stand; else what is in them, one after another.
+/// A message in parts. If headers are kept, it consists of whole parts; otherwise of their contents, joined.
 #[derive(Debug, Clone)]
 pub(crate) struct Joined {
     part: Length,
     last: Last,
-    /// Bytes of the input in parts that have been seen whole.
+    /// Number of bytes of the input in parts that have arrived whole.
     at: usize,
-    /// Bytes of the message in them.
+    /// Number of bytes of the message in these parts.
     length: u64,
-    /// While a message is passed over: bytes of a part that are still to come, and whether it is the last.
+    /// While a message is skipped: the number of bytes of a part that are still to come, and whether it is the last
+    /// part.
     passing: Option<(u64, bool)>,
 }
 
-/// A part that the input begins with.
+/// The part that the input starts with.
 struct Found {
     extent: Extent,
     last: bool,
 }
 
 impl Joined {
-    /// `full`, `empty` or `OFF:MASK`.
+    /// Parses `full`, `empty` or `OFF:MASK`.
     pub(super) fn parse(part: Length, last: &str) -> Result<Self, SpecError> {
         let last = match last {
             "full" => Last::NotFull,
@@ -59,7 +60,7 @@ impl Joined {
         Ok(Self { part, last, at: 0, length: 0, passing: None })
     }
 
-    /// The part that `input` begins with; `None` until its header tells.
+    /// Returns the part that starts at `input[0]`; `None` until its header shows where it ends.
     fn find(&self, input: &[u8]) -> Result<Option<Found>, FrameError> {
         let Some(extent) = self.part.extent(input)? else { return Ok(None) };
         let last = match self.last {
@@ -74,7 +75,7 @@ impl Joined {
         (self.at, self.length) = (0, 0);
     }
 
-    /// The parts of a message that has been seen whole.
+    /// Joins the parts of a message that has arrived whole.
     fn build(&self, input: &[u8], out: &mut Vec<u8>) {
         out.clear();
         out.reserve(self.length as usize);
@@ -86,7 +87,7 @@ impl Joined {
         }
     }
 
-    /// The most bytes that one part can hold.
+    /// Maximum number of bytes in one part.
     fn largest_part(&self) -> Result<usize, EncodeError> {
         let largest = i128::from(self.part.largest_value()) * i128::from(self.part.unit) + i128::from(self.part.adjust)
             - (self.part.head.len() - self.part.offset - self.part.width) as i128;
@@ -113,7 +114,7 @@ impl Codec for Joined {
             let Some(Found { extent, last }) = self.find(rest)? else { return Ok(Step::Need) };
             let length = self.length.saturating_add(extent.length);
             let headers = (self.at as u64).saturating_add(extent.total).saturating_sub(length);
-            // Where more parts follow, what they hold is still to come: only the end tells how long the frame is.
+            // If more parts follow, their sizes are still unknown: only the end shows how long the frame is.
             if length > cx.max as u64 || headers > (cx.max + MAX_PART_HEADERS) as u64 {
                 let whole = extent.total.saturating_add(self.at as u64);
                 self.reset();
@@ -177,7 +178,7 @@ impl Codec for Joined {
         }
         match self.last {
             Last::Bit(_) => self.encode_part(rest, true, out),
-            // A part as full as can be says that more follow, even if nothing does.
+            // A full part means that more parts follow, so an empty one has to follow if nothing else does.
             Last::NotFull => {
                 self.encode_part(rest, true, out)?;
                 if rest.len() == most { self.encode_part(b"", true, out) } else { Ok(()) }

@@ -1,7 +1,7 @@
 //! `json-seq`: JSON text sequences, where each text has a record separator before it and a line feed after it.
 //!
-//! A text may stand on several lines, so that its end is where its value ends. What is no JSON, or was cut off, goes on
-//! up to the next separator, as RFC 7464 section 2.1 has it, and is passed on as it is.
+//! A text may extend over several lines, so it ends where its value ends. Text that is not JSON, or was cut off, goes
+//! on up to the next separator, as RFC 7464 section 2.1 requires, and is passed on as it is.
 
 use memchr::memchr;
 
@@ -21,34 +21,34 @@ pub(super) const JSON_SEQ: Row<JsonSeq> = Row {
     parse: |_| Ok(JsonSeq::default()),
 };
 
-/// The record separator, which no JSON text holds.
+/// The record separator; a JSON text cannot contain it.
 const RS: u8 = 0x1e;
 
-/// Texts one after another.
+/// JSON texts in sequence.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JsonSeq {
     scanner: Scanner,
     at: At,
-    /// Bytes of the input that have been seen; 0 until the separator has been.
+    /// Number of bytes of the input that have been parsed; 0 until the separator has arrived.
     scanned: usize,
-    /// A text that is too long is being passed over.
+    /// Whether a text that is too long is being skipped.
     passing: bool,
 }
 
-/// How far a text has got.
+/// How far a text has been parsed.
 #[derive(Debug, Clone, Copy, Default)]
 enum At {
     /// Its value has not ended.
     #[default]
     Value,
-    /// Its value has, and blanks may follow.
+    /// Its value has ended, and blanks may follow.
     Behind,
-    /// It is no JSON.
+    /// It is not JSON.
     Loose,
 }
 
 impl JsonSeq {
-    /// The line feed that ends the text, among bytes that hold no separator and that follow those seen.
+    /// Finds the line feed that ends the text, in bytes that contain no separator and follow those already parsed.
     fn line_feed(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut from = 0;
         if let At::Value = self.at {
@@ -87,7 +87,7 @@ impl Codec for JsonSeq {
                 }
             }
         }
-        // A text that fits has ended by here, and the same is seen however it was cut.
+        // A text within the limit has ended by here, and the result is the same wherever the input was cut.
         let reach = input.len().min(cx.max.saturating_add(2));
         let rest = &input[self.scanned..reach];
         let separator = memchr(RS, rest);

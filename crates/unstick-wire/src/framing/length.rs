@@ -1,8 +1,8 @@
-//! `length:...`: a header with a binary length in it.
+//! `length:...`: a header that contains a binary length.
 //!
-//! Bytes after the length field = (value & mask) × unit + adj, trailer included, align padding not. Not here: a length
-//! that stands alone and counts the message alone (`integer`), which is most of them and quicker; messages in several
-//! frames (`joined`).
+//! Bytes after the length field = (value & mask) × unit + adj. This counts the trailer, but not the padding of `align`.
+//! Not here: a header with only a length that counts only the message (`integer`), which is the most common case and
+//! quicker; messages in several frames (`joined`).
 
 use super::integer::{self, Endian};
 use crate::codec::{Codec, Context, FrameError, Shape, Step, quoted};
@@ -10,35 +10,35 @@ use crate::error::{EncodeError, SpecError};
 use crate::fast_path::{self, FastPath};
 use crate::{limits, quantity};
 
-/// A header with a length in it.
+/// A header that contains a length.
 #[derive(Debug, Clone)]
 pub(crate) struct Length {
-    /// Bytes before the length field.
+    /// Number of bytes before the length field.
     pub(crate) offset: usize,
-    /// Bytes of the length field, 1 to 8.
+    /// Size of the length field, 1 to 8 bytes.
     pub(crate) width: usize,
     pub(crate) endian: Endian,
     pub(crate) signed: bool,
     /// Each byte of the length is two decimal digits.
     pub(crate) bcd: bool,
-    /// What is added to the value to get the bytes after the length field.
+    /// The number to add to the value to get the number of bytes after the length field.
     pub(crate) adjust: i64,
     pub(crate) unit: u64,
     pub(crate) mask: u64,
     /// Frames are padded to a multiple of this many bytes.
     pub(crate) align: usize,
     pub(crate) trailer: Box<[u8]>,
-    /// The message holds the header.
+    /// Whether the message contains the header.
     pub(crate) keep: bool,
-    /// The whole header as it is sent, its length field not yet filled in; where it is not kept.
+    /// If the header is not kept: the whole header to send, with its length field still empty.
     pub(crate) head: Box<[u8]>,
-    /// `head` is what the user said, or holds nothing but the length.
+    /// Whether `head` is what the user gave, or holds nothing but the length.
     pub(crate) head_known: bool,
-    /// The bit of the header that says the length is little-endian, where one does.
+    /// The bit of the header that marks the length as little-endian, if there is one.
     pub(crate) little: Option<Bit>,
-    /// A second length, whose bytes come too.
+    /// A second length in the header, whose bytes are added.
     pub(crate) plus: Option<Plus>,
-    /// The value that announces nothing: its frame is the header alone.
+    /// The value for "nothing follows": such a frame is only the header.
     pub(crate) none: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Bit {
 }
 
 impl Bit {
-    /// `OFF:MASK`, the mask in hexadecimal.
+    /// Parses `OFF:MASK`, the mask in hexadecimal.
     pub(super) fn parse(key: &str, text: &str) -> Result<Self, SpecError> {
         let wrong = || SpecError::new(format!("{key}={text}: a byte's offset and a mask in hexadecimal, such as 6:01"));
         let (offset, mask) = text.split_once(':').ok_or_else(wrong)?;
@@ -66,7 +66,7 @@ impl Bit {
     }
 }
 
-/// A second length in the same header and byte order: so many units, and their padding.
+/// A second length in the same header and byte order: a number of units, and their padding.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plus {
     offset: usize,
@@ -76,7 +76,7 @@ pub(crate) struct Plus {
 }
 
 impl Plus {
-    /// `OFF:WIDTH[:UNIT[:ALIGN]]`.
+    /// Parses `OFF:WIDTH[:UNIT[:ALIGN]]`.
     pub(super) fn parse(text: &str) -> Result<Self, SpecError> {
         let wrong = || {
             SpecError::new(format!(
@@ -105,16 +105,16 @@ impl Plus {
     }
 }
 
-/// Where a frame lies that starts at the input's first byte, as its header says.
+/// The position of a frame that starts at the input's first byte, according to its header.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extent {
-    /// The value of the length field, with what the mask hides.
+    /// The value of the length field, including the bits that the mask removes.
     pub(super) value: u64,
-    /// The first byte of the message.
+    /// The position of the message's first byte.
     pub(super) start: usize,
-    /// Bytes of the message.
+    /// Size of the message, in bytes.
     pub(super) length: u64,
-    /// Bytes of the frame, padding included.
+    /// Size of the frame with its padding, in bytes.
     pub(super) total: u64,
 }
 
@@ -128,13 +128,13 @@ fn integer_of(field: &[u8], endian: Endian) -> u64 {
     }
 }
 
-/// The number whose decimal digits are the hexadecimal digits of `value`, if they are decimal.
+/// Reads the hexadecimal digits of `value` as a decimal number, if all are decimal digits.
 fn from_bcd(value: u64) -> Option<u64> {
     let digits = (0..16).rev().map(|at| (value >> (4 * at)) & 0xf);
     digits.into_iter().try_fold(0, |number, digit| (digit < 10).then_some(number * 10 + digit))
 }
 
-/// The reverse, of at most 16 digits.
+/// The reverse of `from_bcd`, for at most 16 digits.
 fn to_bcd(value: u64) -> u64 {
     (0..16).fold(0, |bcd, at| bcd | ((value / 10_u64.pow(at) % 10) << (4 * at)))
 }
@@ -144,7 +144,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Length {
-    /// A length and nothing else before the message.
+    /// A header that consists only of a length.
     pub(crate) fn plain(width: usize, endian: Endian, signed: bool) -> Self {
         Self {
             offset: 0,
@@ -170,7 +170,7 @@ impl Length {
         self.offset + self.width
     }
 
-    /// Bytes at the front of a frame that are not of the message.
+    /// Number of bytes at the start of a frame that do not belong to the message.
     fn stripped(&self) -> usize {
         if self.keep { 0 } else { self.head.len() }
     }
@@ -184,7 +184,7 @@ impl Length {
         (u64::MAX >> (64 - bits)) & self.mask
     }
 
-    /// Bytes of the header that must be there before the frame's length is known.
+    /// Number of header bytes that must have arrived before the frame's length is known.
     pub(super) fn seen(&self) -> usize {
         let bit = self.little.map_or(0, |bit| bit.offset + 1);
         let plus = self.plus.map_or(0, |plus| plus.offset + plus.width);
@@ -206,7 +206,7 @@ impl Length {
         if self.bcd { from_bcd(value).unwrap_or(u64::MAX) } else { value }
     }
 
-    /// Bytes after the length field, with the trailer. `head` has all that is seen.
+    /// Number of bytes after the length field, with the trailer. `head` holds all that [`seen`](Self::seen) asks for.
     #[inline]
     fn body(&self, head: &[u8]) -> Result<u64, FrameError> {
         let value = self.value(head);
@@ -221,7 +221,7 @@ impl Length {
             let shift = 64 - self.width * 8;
             return Err(integer::negative((value << shift) as i64 >> shift));
         }
-        // What is more than a u64 can say is over any limit too.
+        // A number that does not fit into a u64 is over any limit too.
         let body = (value & self.mask).saturating_mul(self.unit);
         let plus = self.plus.map_or(0, |plus| plus.bytes(head, self.endian(head)));
         let body = match self.adjust {
@@ -237,7 +237,7 @@ impl Length {
         }
     }
 
-    /// The frame that begins `input`; `None` until its header tells.
+    /// Returns the frame that starts at `input[0]`; `None` until its header shows where it ends.
     #[inline]
     pub(super) fn extent(&self, input: &[u8]) -> Result<Option<Extent>, FrameError> {
         let Some(head) = input.get(..self.seen()) else { return Ok(None) };
@@ -259,7 +259,7 @@ impl Length {
         FrameError::broken(format!("length {value} makes no frame here"))
     }
 
-    /// Bytes in a frame with so many after its length field, the padding behind it included.
+    /// Size of a frame with this many bytes after its length field, including the padding.
     #[inline]
     fn padded(&self, body: u64) -> u64 {
         let (length, align) = (body.saturating_add(self.field_end() as u64), self.align as u64);
@@ -277,7 +277,7 @@ impl Length {
         )))
     }
 
-    /// Puts `value` into the length field of a header.
+    /// Writes `value` into the length field of a header.
     fn put(&self, value: u64, head: &mut [u8]) {
         let field = &mut head[self.offset..self.offset + self.width];
         let keep = integer_of(field, self.endian) & !self.mask;
@@ -314,16 +314,17 @@ impl Length {
     }
 }
 
-/// What to do about a message that is not its own header's.
+/// The hint for a message that does not begin with its own header.
 const OWN_HEADER: &str = "a message begins with its header here; with header=strip,head=HEX that is written for it";
 
 impl Codec for Length {
-    /// Where the length is a plain number, and nothing follows the message.
+    /// Returns a fast path if the length is a plain number and nothing follows the message; otherwise a closed one.
     fn fast_path(&self, max: usize) -> FastPath {
         let plain = self.unit == 1 && self.mask == u64::MAX && self.align == 1 && self.trailer.is_empty() && !self.bcd;
         let fixed = self.little.is_none() && self.plus.is_none() && self.none.is_none();
         let (add, start) = (self.field_end() as i64 + self.adjust, self.stripped());
-        // A frame is at least its header, and a message at most the limit; both as values of the length.
+        // The smallest frame is its header, and the largest message has the size of the limit: both as values of the
+        // length.
         let least = self.field_end().max(start) as i64 - add;
         let most = max.saturating_add(start) as i64 - add;
         if !plain || !fixed || most < 0 || add < 0 {

@@ -1,4 +1,4 @@
-//! The parsers of the family of lengths, and which of its three codecs a spec needs: `integer`, `length` or `joined`.
+//! The parsers of the framings with lengths. They choose the codec that a spec needs: `integer`, `length` or `joined`.
 
 use super::integer::{Endian, Integer};
 use super::joined::Joined;
@@ -65,7 +65,7 @@ pub(super) const GENERAL: Row<AnyLength> = Row {
     parse: parse_general,
 };
 
-/// The codec of a length, however it is written.
+/// The codec for a length, whichever way the spec is written.
 #[derive(Debug, Clone)]
 pub(crate) enum AnyLength {
     Integer(Integer),
@@ -74,7 +74,7 @@ pub(crate) enum AnyLength {
 }
 
 impl From<Length> for AnyLength {
-    /// Returns the quicker codec if the length is alone in its header and counts the message alone.
+    /// Uses the quicker codec if the header is only a length, and that counts only the message.
     fn from(length: Length) -> Self {
         let alone = length.head.len() == length.width && length.trailer.is_empty() && !length.keep;
         let alone = alone && length.little.is_none() && length.plus.is_none() && !length.bcd;
@@ -85,7 +85,7 @@ impl From<Length> for AnyLength {
     }
 }
 
-/// `u16`, `i48le`, ... without a look at whether the width exists.
+/// Whether a name looks like `u16`, `i48le`, ...; it does not check whether the width exists.
 fn is_integer(name: &str) -> bool {
     let digits = name.strip_prefix(['u', 'i']).unwrap_or("");
     let digits =
@@ -147,7 +147,7 @@ fn parse_general(args: &mut Args<'_>) -> Result<AnyLength, SpecError> {
     }
     length.trailer = args.bytes("trailer", limits::MAX_DELIMITER)?.unwrap_or_default().into();
     length.keep = match args.value("header") {
-        // Bytes before the length carry meaning, so they are kept unless the user says otherwise.
+        // Bytes before the length carry meaning, so they are kept unless the user chooses otherwise.
         None => offset > 0 && !args.has("head"),
         Some("keep") => true,
         Some("strip") => false,

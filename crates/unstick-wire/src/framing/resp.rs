@@ -1,6 +1,6 @@
-//! `resp`: Redis's values, RESP2 and RESP3, which hold one another; a server reads plain lines of words too.
+//! `resp`: Redis's values, RESP2 and RESP3, which can be nested; a server also accepts plain lines of words.
 //!
-//! The message is the value as it stands on the wire without its last CRLF. Not here: what a value means, and whether it
+//! The message is the value as it is on the wire, without its last CRLF. Not here: what a value means, and whether it
 //! is UTF-8.
 
 use memchr::memchr;
@@ -28,48 +28,48 @@ fn parse_resp(args: &mut Args<'_>) -> Result<Resp, SpecError> {
 /// RESP values one after another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Resp {
-    /// A line that is no value is a message too.
+    /// A line that is not a value counts as a message too.
     inline: bool,
-    /// Bytes of the input that have been understood.
+    /// Number of bytes of the input that have been parsed.
     at: usize,
-    /// Bytes known to hold no end of the line that begins there.
+    /// Number of bytes after that which are known to hold no end of line.
     scanned: usize,
-    /// What the value under way stands in, outermost first.
+    /// The values that contain the current one, outermost first.
     open: Vec<Open>,
 }
 
-/// A value that other values belong to.
+/// A value that contains other values.
 #[derive(Debug, Clone, Copy)]
 enum Open {
-    /// So many more.
+    /// This many values are still to come.
     Values(u64),
-    /// So many more; and what they say is about the value behind them.
+    /// This many values are still to come; they are attributes of the value after them.
     Attributes(u64),
-    /// As many as come before a `.` line.
+    /// Values up to a `.` line.
     Streamed,
-    /// Parts of a string, up to one without bytes.
+    /// Parts of a string, up to an empty part.
     Parts,
 }
 
-/// What a line comes to.
+/// What a line turned out to be.
 enum Seen {
-    /// A whole value, up to here.
+    /// The end of a value, which is at this byte.
     Value(usize),
-    /// Something that continues after this place.
+    /// A part of a value, which continues at this byte.
     More(usize),
     /// More bytes are needed.
     Nothing,
 }
 
 impl Resp {
-    /// Where the value ends that starts at `input[0]`, its CRLF included.
+    /// Returns where the value that starts at `input[0]` ends, including its CRLF.
     fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
-        // A value that fits has ended by here.
+        // A value within the limit has ended by here.
         let most = max.saturating_add(2);
         loop {
             let from = self.scanned.max(self.at);
             let lf = memchr(b'\n', &input[from..]).map(|found| from + found);
-            // The same bytes are looked at however they were cut, so that the same error is found.
+            // The same bytes are checked wherever the input was cut, so that the same error is found.
             let seen = lf.unwrap_or(input.len()).min(most.saturating_add(1));
             self.check_start(&input[self.at..seen.max(self.at)])?;
             let Some(lf) = lf.filter(|lf| *lf < most) else {
@@ -93,7 +93,7 @@ impl Resp {
         }
     }
 
-    /// Understands the line `input[self.at..lf]`, and what belongs to it behind `next`.
+    /// Parses the line `input[self.at..lf]`, and what belongs to it after `next`.
     fn line(&mut self, whole: &[u8], next: usize, input: &[u8], most: usize) -> Result<Seen, FrameError> {
         let kind = whole.first().copied().unwrap_or(b'\n');
         if self.inline && self.open.is_empty() && !is_kind(kind) {
@@ -139,7 +139,7 @@ impl Resp {
         }
     }
 
-    /// A string of a given number of bytes, and its CRLF.
+    /// Parses a string of a given number of bytes, and its CRLF.
     fn string(&self, length: u64, next: usize, input: &[u8], most: usize) -> Result<Seen, FrameError> {
         if length > most as u64 || next as u64 + length + 2 > most as u64 {
             return Err(too_long());
@@ -163,7 +163,7 @@ impl Resp {
         Ok(Seen::More(next))
     }
 
-    /// A value has ended, and with it maybe those that it stands in; true where that was the outermost.
+    /// Closes a value that has ended, and the values that end with it; returns true if the outermost one has ended.
     fn close_value(&mut self) -> bool {
         while let Some(open) = self.open.last_mut() {
             match open {
@@ -182,7 +182,7 @@ impl Resp {
         true
     }
 
-    /// What begins no value, and a length that does not end, are told before there is more of them.
+    /// Reports a wrong first byte or an endless length before the whole line has arrived.
     fn check_start(&self, line: &[u8]) -> Result<(), FrameError> {
         let Some(&kind) = line.first() else { return Ok(()) };
         if !is_kind(kind) {
@@ -235,7 +235,7 @@ impl Codec for Resp {
         self.reset();
         let length = end - if input[..end].ends_with(b"\r\n") { 2 } else { 1 };
         if length == 0 {
-            // An empty line: a server passes over it.
+            // An empty line: a server skips it.
             return Ok(Step::Blank { total: end });
         }
         if length > cx.max {

@@ -1,6 +1,8 @@
-//! `rtmp-chunk`: RTMP's chunks: what a header leaves out was told before on the same chunk stream. The chunk is the message.
+//! `rtmp-chunk`: RTMP's chunks. A header may leave out what an earlier header of the same chunk stream contained. The
+//! chunk is the message.
 //!
-//! Not here: messages put together from the chunks of one chunk stream, and the handshake, which is `fixed:1537/fixed:1536`.
+//! Not here: RTMP messages assembled from the chunks of one chunk stream, and the handshake, which is
+//! `fixed:1537/fixed:1536`.
 
 use std::collections::BTreeMap;
 
@@ -19,28 +21,28 @@ pub(super) const RTMP: Row<Rtmp> = Row {
     parse: |_| Ok(Rtmp { size: 128, streams: BTreeMap::new() }),
 };
 
-/// One side's chunks.
+/// The chunks of one direction.
 #[derive(Debug, Clone)]
 pub(crate) struct Rtmp {
-    /// Bytes of a message in a chunk, at most.
+    /// Maximum number of payload bytes in a chunk.
     size: u32,
-    /// What the last header said, by chunk stream.
+    /// The last header of each chunk stream.
     streams: BTreeMap<u32, Stream>,
 }
 
 /// A chunk stream.
 #[derive(Debug, Clone, Copy)]
 struct Stream {
-    /// Bytes in a message.
+    /// Size of a message, in bytes.
     length: u32,
     kind: u8,
-    /// The time is in four bytes after each header.
+    /// Whether a timestamp of four bytes follows each header.
     extended: bool,
-    /// Bytes of the message under way that are still to come.
+    /// Number of bytes of the current message that are still to come.
     left: u32,
 }
 
-/// A chunk: where its header and all of it end, and what it says of its stream.
+/// A chunk: where its header and the whole chunk end, and the new state of its stream.
 struct Chunk {
     id: u32,
     payload: usize,
@@ -48,24 +50,24 @@ struct Chunk {
     stream: Stream,
 }
 
-/// The type of messages that change how long chunks are, and bytes in one.
+/// The type of messages that change the size of chunks, and the size of such a message's payload.
 const SET_CHUNK_SIZE: u8 = 1;
 const SIZE_WIDTH: u32 = 4;
 
-/// The type of messages that give another up, whose chunk stream stands in them.
+/// The type of messages that abort another message; they contain its chunk stream's number.
 const ABORT: u8 = 2;
 
-/// A time that follows the header.
+/// The value that means: the timestamp follows the header.
 const EXTENDED: u32 = 0xff_ffff;
 
-/// Bytes of a message header, by the upper two bits of a chunk's first byte.
+/// Size of a message header in bytes, by the upper two bits of a chunk's first byte.
 const HEADERS: [usize; 4] = [11, 7, 3, 0];
 
 fn big_endian(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte))
 }
 
-/// The chunk stream, and bytes of the basic header that says which.
+/// Returns the number of the chunk stream, and the size of the basic header that contains it.
 fn basic_header(input: &[u8]) -> Option<(u32, usize)> {
     match (input[0] & 0x3f, input) {
         (0, [_, id, ..]) => Some((u32::from(*id) + 64, 2)),
@@ -76,7 +78,7 @@ fn basic_header(input: &[u8]) -> Option<(u32, usize)> {
 }
 
 impl Rtmp {
-    /// The chunk that `input` begins; `None` until its header is there.
+    /// Returns the chunk that starts at `input[0]`; `None` until its header has arrived.
     fn chunk(&self, input: &[u8]) -> Result<Option<Chunk>, FrameError> {
         let Some((id, basic)) = basic_header(input) else { return Ok(None) };
         let form = usize::from(input[0] >> 6);
@@ -107,13 +109,13 @@ impl Rtmp {
         Ok(Some(Chunk { id, payload, end: payload + length as usize, stream }))
     }
 
-    /// What a whole chunk changes for those after it.
+    /// Applies the changes that a whole chunk makes for later chunks.
     fn take(&mut self, chunk: &Chunk, frame: &[u8]) -> Result<(), FrameError> {
         self.streams.insert(chunk.id, chunk.stream);
         if chunk.stream.left > 0 || chunk.stream.length != SIZE_WIDTH {
             return Ok(());
         }
-        // The size is never so small as to cut these four bytes.
+        // The chunk size is never too small for these four bytes.
         let value = big_endian(&frame[chunk.payload..]);
         match chunk.stream.kind {
             SET_CHUNK_SIZE if !(SIZE_WIDTH..1 << 31).contains(&value) => {
@@ -169,7 +171,7 @@ impl Codec for Rtmp {
 
     fn sent(&mut self, message: &[u8]) {
         if let Ok(Some(chunk)) = self.chunk(message) {
-            // It has been taken once, to see whether it can be.
+            // A call before has checked that this works.
             let _ = self.take(&chunk, message);
         }
     }

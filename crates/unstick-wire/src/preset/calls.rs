@@ -73,11 +73,11 @@ pub(super) const FAMILY: Family = Family {
         Preset::text("netstring", "netstrings", 0, "https://cr.yp.to/proto/netstrings.txt", "netstring"),
         Preset::binary("websocket", "WebSocket frames, after the handshake", 80, "RFC 6455 section 5.2", "delim:0d0a0d0a/websocket-frame"),
         Preset::binary("coap", "CoAP over TCP and TLS", 5683, "RFC 8323 section 3.2", "coap-frame"),
-        // Lines up to BEGIN; behind it headers in the byte order of their first letter, l or B.
+        // Lines up to BEGIN; after it, headers in the byte order that their first letter names, l or B.
         Preset::binary("dbus", "D-Bus", 0, "D-Bus specification, Authentication Protocol and Message Format", "fixed:1/crlf,until=424547494e/length:off=4,width=4,endian=0:08,adj=8,plus=12:4:1:8").answers("crlf,if=4f4b+44415441+52454a+4552524f52+4147524545,times=1000/length:off=4,width=4,endian=0:08,adj=8,plus=12:4:1:8"),
         Preset::binary("dcerpc", "DCE/RPC", 135, "DCE 1.1 Remote Procedure Call, chapter 12", "length:off=8,width=2,endian=4:10,adj=-10").also(&["msrpc"]),
         Preset::binary("x11", "X11", 6000, "X Window System Protocol, chapters 1 and 8; Big Requests extension", "x11-message:client").answers("x11-message:server"),
-        // Lengths have two bytes in the handshake, up to the reply to a challenge and its acknowledgement.
+        // Lengths have two bytes in the handshake, which ends with the reply to a challenge and its acknowledgement.
         Preset::binary("erlang", "Erlang distribution", 0, "ERTS User's Guide, Distribution Handshake", "u16be,until=72/u32be").answers("u16be,until=61/u32be"),
     ],
 };

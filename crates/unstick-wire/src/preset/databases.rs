@@ -5,7 +5,8 @@ use super::row::{Family, Preset};
 pub(super) const FAMILY: Family = Family {
     title: "Databases and stores",
     presets: &[
-        // A client's first frames have no type byte, up to the StartupMessage; a request to encrypt is answered by one byte.
+        // A client's first frames, up to the StartupMessage, have no type byte. The server answers a request to encrypt
+        // with one byte.
         Preset::binary(
             "postgres",
             "PostgreSQL 3.0",
@@ -25,7 +26,8 @@ pub(super) const FAMILY: Family = Family {
         .also(&["mariadb"]),
         Preset::binary("tds", "SQL Server TDS", 1433, "MS-TDS section 2.2.3", "length:off=2,width=2,adj=-4,last=1:01")
             .also(&["sqlserver"]),
-        // The handshake has no chunks: a version, or since 5.7 a manifest of them, of which the client chooses.
+        // The handshake has no chunks. It holds a version, or since 5.7 a manifest of versions, from which the client
+        // chooses.
         Preset::binary(
             "bolt",
             "Neo4j Bolt",
@@ -75,7 +77,7 @@ pub(super) const FAMILY: Family = Family {
             "length:off=5,width=4",
         )
         .also(&["cql"]),
-        // Envelopes of version 4 up to STARTUP and its answer; behind them frames with two checksums.
+        // Envelopes of version 4 up to STARTUP and its answer; after them, frames with two checksums.
         Preset::binary(
             "cassandra5",
             "Cassandra native protocol 5, uncompressed",

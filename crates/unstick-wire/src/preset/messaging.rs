@@ -13,7 +13,7 @@ pub(super) const FAMILY: Family = Family {
             "i32be",
         ),
         Preset::binary("mqtt", "MQTT 3.1.1 and 5", 1883, "OASIS MQTT 5.0, sections 1.5.5 and 2.1.4", "varint:4,off=1"),
-        // Who is refused is told by the protocol header of what would have been taken.
+        // A server that refuses a client sends the protocol header that it would have accepted.
         Preset::binary(
             "amqp",
             "AMQP 0-9-1 (RabbitMQ)",
@@ -22,7 +22,7 @@ pub(super) const FAMILY: Family = Family {
             "fixed:8,if=414d5150/length:off=3,width=4,adj=1,trailer=ce",
         )
         .also(&["rabbitmq"]),
-        // A protocol header, and where that asked for SASL its frames and a header once more.
+        // A protocol header. If that asked for SASL, SASL frames and a second protocol header follow.
         Preset::binary(
             "amqp1",
             "AMQP 1.0",
@@ -51,10 +51,10 @@ pub(super) const FAMILY: Family = Family {
         Preset::binary("nanomsg", "nanomsg and nng over TCP", 0, "SP TCP mapping, sections 2 and 3", "fixed:8/u64be")
             .also(&["nng"]),
         Preset::text("fix", "FIX 4 and 5", 0, "FIX TagValue Encoding 1.1, Message structure", "fix-message"),
-        // The signature of a later version is a frame of this one.
+        // The signature of a later version has the form of a frame of this version.
         Preset::binary("zmtp1", "ZMTP 1, ZeroMQ 2", 0, "ZMTP 1.0 (ZeroMQ RFC 13), Framing", "escape:1:8"),
         Preset::text("nsq", "NSQ", 4150, "NSQ TCP Protocol Spec", "fixed:4/nsq-command").answers("u32be"),
-        // Most hosts want these two bytes; others `ascii:4`, a length that counts itself, or a TPDU behind it.
+        // Most hosts use these two bytes. Others use `ascii:4`, a length that counts itself, or add a TPDU after it.
         Preset::binary(
             "iso8583",
             "ISO 8583, after a length of two bytes (some hosts: ascii:4)",

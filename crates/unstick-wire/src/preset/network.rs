@@ -1,4 +1,4 @@
-//! Presets of what keeps a network running.
+//! Presets of protocols that keep a network running.
 
 use super::row::{Family, Preset};
 
@@ -38,7 +38,7 @@ pub(super) const FAMILY: Family = Family {
         Preset::binary("ldap", "LDAP", 389, "RFC 4511 section 5.1, X.690 section 8.1", "ber"),
         Preset::binary("snmp", "SNMP over TCP and TLS", 161, "RFC 3430 section 2, X.690 section 8.1", "ber"),
         Preset::binary("tls", "TLS records", 443, "RFC 8446 section 5.1", "length:off=3,width=2").also(&["ssl"]),
-        // Lines up to the version, packets up to NEWKEYS; what follows is encrypted, its lengths too.
+        // Lines up to the version, packets up to NEWKEYS. Everything after that is encrypted, including the lengths.
         Preset::binary(
             "ssh",
             "SSH, to the end of the key exchange",

@@ -1,8 +1,9 @@
-//! Presets of programs that talk to programs.
+//! Presets of protocols between programs.
 
 use super::row::{Family, Preset};
 
-/// A word in the machine's own order holds the opcode and above it the size, which counts the header.
+/// A word in the machine's own byte order holds the opcode in its lower half and the size in its upper half. The size
+/// counts the header.
 const WAYLAND: &str =
     if cfg!(target_endian = "big") { "length:off=4,width=2,adj=-6" } else { "length:off=6,width=2,endian=le,adj=-8" };
 

@@ -1,15 +1,15 @@
-//! A row of the table of presets, and how a family writes it.
+//! A row of the table of presets, and the functions with which a family writes it.
 
 use crate::role::Role;
 
-/// How messages of a protocol are best written down.
+/// The best way to write down the messages of a protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageFormat {
     /// In hexadecimal: they are binary.
     Hex,
     /// As lines: they are text, one line each.
     Line,
-    /// As lines with escapes: they are text mostly, in more than one line.
+    /// As lines with escapes: they are mostly text, in several lines.
     Escaped,
 }
 
@@ -22,13 +22,13 @@ pub struct Preset {
     pub aliases: &'static [&'static str],
     /// The protocol's own name.
     pub title: &'static str,
-    /// Where it is specified, with the section.
+    /// The document that specifies it, with the section.
     pub document: &'static str,
-    /// The port it is mostly found on; 0 where there is none.
+    /// Its usual port; 0 if it has none.
     pub port: u16,
-    /// The usual settings of the serial line it is found on, as `serial:PATH?` takes them; empty where it is on none.
+    /// The usual settings of its serial line, as `serial:PATH?` takes them; empty if it uses none.
     pub serial: &'static str,
-    /// How its messages are best written down.
+    /// The best way to write down its messages.
     pub format: MessageFormat,
     /// The framing of what a client sends.
     pub client: &'static str,
@@ -39,14 +39,14 @@ pub struct Preset {
 /// Presets that belong together.
 #[derive(Debug)]
 pub struct Family {
-    /// What they have in common.
+    /// The title of the family.
     pub title: &'static str,
     /// Its rows.
     pub presets: &'static [Preset],
 }
 
 impl Preset {
-    /// A row whose sides send the same frames.
+    /// Makes a row for a protocol whose two sides send the same frames.
     pub(super) const fn row(
         name: &'static str,
         title: &'static str,
@@ -58,7 +58,7 @@ impl Preset {
         Self { name, aliases: &[], title, document, port, serial: "", format, client: spec, server: spec }
     }
 
-    /// Whose messages are binary.
+    /// Makes a row for a protocol of binary messages.
     pub(super) const fn binary(
         name: &'static str,
         title: &'static str,
@@ -69,7 +69,7 @@ impl Preset {
         Self::row(name, title, port, document, MessageFormat::Hex, spec)
     }
 
-    /// Whose messages are lines.
+    /// Makes a row for a protocol whose messages are lines.
     pub(super) const fn lines(
         name: &'static str,
         title: &'static str,
@@ -80,7 +80,7 @@ impl Preset {
         Self::row(name, title, port, document, MessageFormat::Line, spec)
     }
 
-    /// Whose messages are text, mostly of more lines than one.
+    /// Makes a row for a protocol whose messages are text, mostly several lines each.
     pub(super) const fn text(
         name: &'static str,
         title: &'static str,
@@ -91,19 +91,19 @@ impl Preset {
         Self::row(name, title, port, document, MessageFormat::Escaped, spec)
     }
 
-    /// What its servers send, where that differs.
+    /// Sets the framing of what servers send, if it differs.
     pub(super) const fn answers(mut self, spec: &'static str) -> Self {
         self.server = spec;
         self
     }
 
-    /// Other names.
+    /// Sets other names.
     pub(super) const fn also(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
     }
 
-    /// The usual settings of its serial line.
+    /// Sets the usual settings of the serial line.
     pub(super) const fn on_serial(mut self, settings: &'static str) -> Self {
         self.serial = settings;
         self

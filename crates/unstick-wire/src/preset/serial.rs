@@ -1,4 +1,4 @@
-//! Presets of what comes from serial lines, and of debuggers behind them.
+//! Presets of devices on serial lines, and of the debuggers that use them.
 
 use super::row::{Family, Preset};
 
@@ -24,14 +24,14 @@ pub(super) const FAMILY: Family = Family {
             "modbus-rtu-frame:client",
         )
         .answers("modbus-rtu-frame:server")
-        // The default of the document, section 2.5.1; many devices ship with 9600 and no parity.
+        // The default of the document, section 2.5.1; many devices are delivered with 9600 and no parity.
         .on_serial("baud=19200,parity=even"),
         Preset::binary("dle", "Blocks between DLE STX and DLE ETX", 0, "ISO 1745, ISO 2111", "dle")
             .on_serial("baud=9600"),
         Preset::lines("nmea", "NMEA 0183 and AIS", 10110, "NMEA 0183 version 4, sentence structure", "crlf")
             .also(&["ais"])
             .on_serial("baud=4800"),
-        // A modem's echo ends in CR, and the CRLF in front of each response makes an empty line.
+        // A modem's echo ends in CR, and the CRLF before each response makes an empty line.
         Preset::lines("at", "AT commands of modems", 0, "ITU-T V.250 sections 5.2.1 and 5.7", "delim:0d")
             .answers("crlf")
             .on_serial("baud=115200"),

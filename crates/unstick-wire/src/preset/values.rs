@@ -1,4 +1,4 @@
-//! Presets of formats whose values say themselves where they end.
+//! Presets of formats whose values show where they end.
 
 use super::row::{Family, Preset};
 
