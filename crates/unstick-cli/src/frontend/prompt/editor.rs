@@ -1,11 +1,11 @@
-//! rustyline, told to let text in above the line and to leave off when another prompt is due.
+//! rustyline, extended in two ways: text can appear above the line, and reading can stop when another prompt is due.
 //!
-//! rustyline reads a line with one fixed prompt, and can be asked to print above it, but not to stop. Both come from the
-//! one place that it calls whenever it draws: the prompt's highlighter. What waits to be shown is put in front of the
-//! prompt there, which keeps its order whatever the reason for drawing is; and where reading has to end, it is unwound
-//! from there, as a panic would, but without one: every resource of rustyline's is released as it is on every error.
-//! That is done only where rustyline has been woken to print: it has cleared the rows of the line then, and holds no
-//! key that it has read and not handled.
+//! rustyline reads a line with one fixed prompt. It can be asked to print above the line, but not to stop. Both
+//! extensions use the one place that rustyline calls whenever it draws: the prompt's highlighter. That puts waiting
+//! text in front of the prompt, which keeps the order of the text whatever the reason for drawing is. When reading has
+//! to end, the highlighter unwinds the stack, as a panic does, but without a panic. This releases every resource of
+//! rustyline's, as on every error. It does so only after a wake-up of rustyline to print: rustyline has cleared the
+//! rows of the line then, and holds no key that it has read and not handled.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -31,16 +31,16 @@ use crate::text_queue;
 #[cfg(panic = "abort")]
 compile_error!("the prompt ends reading by unwinding: see the head of this file");
 
-/// Makes rustyline draw, and shows nothing itself: a line up and the line end that rustyline insists on.
+/// Makes rustyline draw, and shows nothing itself: one line up, and the line end that rustyline requires.
 const WAKE: &str = "\x1b[A\n";
 
-/// Ends what the unwinding has cut short: a synchronized drawing.
+/// Ends a synchronized drawing that the unwinding has cut short.
 const CUT_SHORT: &str = "\x1b[?2026l";
 
-/// What came of reading.
+/// The result of reading.
 pub(super) enum Read {
     Line(String),
-    /// Reading was left for another prompt, or for good.
+    /// Reading stopped, for another prompt or for good.
     Left,
     /// ^C on an empty line.
     Interrupted,
@@ -48,7 +48,7 @@ pub(super) enum Read {
     Ended,
 }
 
-/// The payload that reading is left with.
+/// The payload of the unwinding that stops reading.
 struct Leave;
 
 /// An editor of lines with a history.
@@ -56,21 +56,22 @@ pub(super) struct LineEditor {
     editor: Editor<Assistant, MemHistory>,
     screen: Arc<PromptScreen>,
     earlier: Arc<Earlier>,
-    /// Lines that are remembered.
+    /// Maximum number of lines in the history.
     most: usize,
 }
 
 impl LineEditor {
-    /// An editor on standard input and output, and who wakes it.
+    /// Makes an editor on standard input and output, and the printer that wakes it.
     ///
     /// # Errors
     ///
-    /// Where these are no terminals, or one that cannot be edited on.
+    /// If these are not terminals, or the terminal cannot edit lines.
     pub(super) fn new(
         screen: &Arc<PromptScreen>,
         history: usize,
     ) -> rustyline::Result<(Self, impl ExternalPrinter + Send + 'static)> {
-        // Forced, because only then is the highlighter asked; whether there is colour is decided elsewhere.
+        // Colour is forced on, because rustyline asks the highlighter only then. Whether text has colour is decided
+        // elsewhere.
         let config = Config::builder()
             .color_mode(ColorMode::Forced)
             .max_history_size(history)?
@@ -93,7 +94,7 @@ impl LineEditor {
         Ok((Self { editor, screen: Arc::clone(screen), earlier, most: history }, printer))
     }
 
-    /// Adds a line to the history; false where it has no place there.
+    /// Adds a line to the history; returns false if the history does not take it.
     pub(super) fn remember(&mut self, line: &str) -> bool {
         let remembered = self.editor.add_history_entry(line).unwrap_or(false);
         if remembered {
@@ -102,7 +103,7 @@ impl LineEditor {
         remembered
     }
 
-    /// Reads a line that begins with what is kept of an earlier one.
+    /// Reads a line that begins with the text kept of an earlier one.
     pub(super) fn read(&mut self, prompt: &Prompt, kept: &str) -> Read {
         let prompt = (prompt.plain.as_str(), prompt.coloured.as_str());
         let editor = &mut self.editor;
@@ -111,11 +112,11 @@ impl LineEditor {
         match read {
             Ok(Ok(line)) => Read::Line(line),
             Ok(Err(ReadlineError::Interrupted)) => Read::Interrupted,
-            // A key that is no UTF-8: it is dropped, and the line goes on.
+            // A key that is not UTF-8 is dropped, and the line goes on.
             Ok(Err(ReadlineError::Io(error))) if error.kind() == io::ErrorKind::InvalidData => Read::Left,
             Ok(Err(_)) => Read::Ended,
             Err(payload) if payload.is::<Leave>() => {
-                // By this thread, as all drawing: what is drawn next comes behind it.
+                // This thread writes it, as it does all drawing, so that later drawings come after it.
                 text_queue::draw(&(CUT_SHORT.to_owned() + &self.screen.take_text()));
                 Read::Left
             }
@@ -124,7 +125,7 @@ impl LineEditor {
     }
 }
 
-/// Makes rustyline draw whenever there is something to show, until nobody reads any more. This waits for rustyline.
+/// Makes rustyline draw whenever there is something to show, until nobody reads any more. It waits for rustyline.
 pub(super) fn keep_awake(screen: &PromptScreen, mut printer: impl ExternalPrinter) {
     while screen.wait_to_wake() {
         if printer.print(WAKE.to_owned()).is_err() {
@@ -133,10 +134,10 @@ pub(super) fn keep_awake(screen: &PromptScreen, mut printer: impl ExternalPrinte
     }
 }
 
-/// What rustyline asks while a line is typed.
+/// The callbacks of rustyline while a line is typed.
 struct Assistant {
     screen: Arc<PromptScreen>,
-    /// A key is the reason for the next drawing.
+    /// Whether a key is the reason for the next drawing.
     keyed: Cell<bool>,
 }
 
@@ -149,8 +150,8 @@ impl Highlighter for Assistant {
         }
     }
 
-    /// Asked after every key, and only then. True makes rustyline draw, always: this is how a drawing that has
-    /// another reason is known.
+    /// rustyline calls this after every key, and at no other time. True always makes rustyline draw. So a drawing
+    /// without this call before it has another reason than a key.
     fn highlight_char(&self, _line: &str, _pos: usize, _kind: CmdKind) -> bool {
         self.keyed.set(true);
         true
@@ -160,14 +161,14 @@ impl Highlighter for Assistant {
 impl Hinter for Assistant {
     type Hint = String;
 
-    /// Hints nothing, but hears of every change of the line.
+    /// Gives no hints, but learns of every change of the line.
     fn hint(&self, line: &str, _pos: usize, _context: &Context<'_>) -> Option<String> {
         self.screen.typed(line);
         None
     }
 }
 
-/// Completion is a key's own matter (`keys`).
+/// A key handler does completion (`keys`).
 impl Completer for Assistant {
     type Candidate = Pair;
 }

@@ -16,7 +16,7 @@ use crate::frame_dump;
 use crate::sanitize::{self, Mark};
 use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled};
 
-/// Bytes of an unfinished message that are shown: about a line.
+/// Number of bytes that are shown of an unfinished message: about a line.
 const PREVIEW: usize = 48;
 
 /// Colours that peers use in turn: all that terminals have except red, which is for errors, and black and white.
@@ -25,15 +25,15 @@ const COLOURS: [Style; 5] = [CYAN, MAGENTA, YELLOW, GREEN, BLUE];
 /// Options of how a conversation is shown.
 #[derive(Debug, Clone)]
 pub struct DisplayOptions {
-    /// Peers are told apart by colour as well, and escapes stand out.
+    /// Whether colours distinguish peers, and make escapes stand out.
     pub colour: bool,
-    /// Messages are dumped: offset, bytes, text.
+    /// Whether messages are shown as dumps: offset, bytes, text.
     pub hex: bool,
-    /// Everything is shown with the local time.
+    /// Whether everything is shown with the local time.
     pub time: bool,
-    /// Times have their offset from UTC: they go to a file or a pipe, whose reader may be elsewhere.
+    /// Whether times have their offset from UTC: they go to a file or a pipe, whose reader may be in another time zone.
     pub offset: bool,
-    /// This side's addresses are shown as well.
+    /// Whether this side's addresses are shown as well.
     pub verbose: bool,
 }
 
@@ -49,25 +49,25 @@ pub fn listening(addresses: &[impl AsRef<str> + Display]) -> String {
     text
 }
 
-/// An event as text.
+/// The text of an event.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rendered {
     /// Whole lines.
     pub text: String,
-    /// It is a message, and no notice.
+    /// Whether it is a message, not a notice.
     pub message: bool,
 }
 
 /// Turns events into text.
 pub struct Renderer {
     look: DisplayOptions,
-    /// Notices get colour: they may go elsewhere than messages.
+    /// Whether notices have colour: they may go to another place than messages.
     notice_colour: bool,
-    /// There is one peer, and its coming is a connection.
+    /// Whether there is only one peer, whose arrival is shown as a connection.
     single: bool,
-    /// Peers that are spoken to in datagrams.
+    /// The peers whose transport is datagrams.
     datagrams: BTreeSet<PeerId>,
-    /// What to do about a peer that ends no message has been said.
+    /// Whether the hint about a peer that ends no message has been shown.
     hinted: bool,
     now: fn() -> String,
     columns: fn() -> usize,
@@ -79,7 +79,7 @@ impl Renderer {
         Self { look, notice_colour, single, datagrams: BTreeSet::new(), hinted: false, now, columns }
     }
 
-    /// An event as text, if there is anything to say.
+    /// Returns the text of an event; `None` if nothing is to be shown.
     pub fn render(&mut self, event: &Event<'_>) -> Option<Rendered> {
         let notice = match event {
             Event::Message { peer, message, frame, .. } => {
@@ -142,7 +142,7 @@ impl Renderer {
         }
     }
 
-    /// Some bytes on one line.
+    /// Shows some bytes on one line.
     fn preview(&self, bytes: &[u8]) -> String {
         if self.look.hex { crate::hex::spaced(bytes) } else { quoted(bytes) }
     }
@@ -161,11 +161,12 @@ impl Renderer {
         text
     }
 
-    /// Datagrams do not tell that a peer has left, only that none came for as long as they were waited for.
+    /// Describes the end of a conversation. Datagrams do not show that a peer has left, only that none came within the
+    /// waiting time.
     fn close(&mut self, peer: PeerId, from: &str, reason: &Reason, closing: Option<&Closing>) -> Rendered {
         let datagrams = self.datagrams.remove(&peer);
         let from = sanitize::line(from);
-        // Why a peer was refused was said as it happened, unless the run ends with it.
+        // The reason for refusing a peer was shown when it happened, unless the run ends with it.
         let told = !self.single && matches!(reason, Reason::Refused(_));
         let error = reason.error().filter(|_| !told).map(|error| self.error(Some(peer), error)).unwrap_or_default();
         let why = match reason {
@@ -175,7 +176,7 @@ impl Renderer {
             Reason::Slow => " (closed from here: it did not read what was sent to it)",
             _ => "",
         };
-        // What an error has said is not said again, and neither is that nothing was the matter.
+        // The close reason is left out if an error has shown it already, or if it carries no information.
         let said = closing.filter(|it| reason.error().is_none() && why.is_empty() && !it.is_plain());
         let why = said.map_or_else(|| why.to_owned(), |closing| format!(" ({})", sanitize::line(&closing.to_string())));
         let gone = match reason {
@@ -206,7 +207,7 @@ impl Renderer {
         self.lines(text, FAINT)
     }
 
-    /// The time, then the text in a colour, line by line.
+    /// Prefixes the time, and colours the text line by line.
     fn lines(&self, text: &str, style: Style) -> String {
         let time = self.time();
         let mut out = styled(self.notice_colour, &time, FAINT);
@@ -220,7 +221,7 @@ impl Renderer {
         out
     }
 
-    /// The local time and a blank, if times are shown.
+    /// The local time and a blank; empty if times are not shown.
     fn time(&self) -> String {
         if self.look.time { (self.now)() + " " } else { String::new() }
     }
@@ -230,7 +231,7 @@ impl Renderer {
     }
 }
 
-/// A prompt in the colour of the peer that it names, else in bold.
+/// A prompt in the colour of the peer that it names, or else in bold.
 pub fn coloured_prompt(on: bool, text: &str, to: Option<Recipient>) -> String {
     let colour = match to {
         Some(Recipient::Peer(peer)) => colour_of(peer),
@@ -248,7 +249,7 @@ fn rendered(text: String) -> Rendered {
     Rendered { text, message: false }
 }
 
-/// Bytes that were passed over as damaged, with the first of them.
+/// Describes bytes that were skipped as damaged, and shows the first of them.
 pub fn damaged(damage: &Damage, preview: impl Fn(&[u8]) -> String) -> String {
     let more = if (damage.preview.len() as u64) < damage.bytes { " ..." } else { "" };
     format!("{}: {}{more}", sanitize::line(&damage.to_string()), preview(&damage.preview))
@@ -258,7 +259,7 @@ pub fn quoted(bytes: &[u8]) -> String {
     format!("\"{}\"", sanitize::line_of_bytes(bytes))
 }
 
-/// Says how many messages were lost. A stream loses only messages that are too long, and passes over them.
+/// Describes how many messages were lost. A stream loses only messages that are too long; it skips them.
 fn losses(peer: PeerId, lost: u64, cut_short: u64, datagrams: bool) -> Option<String> {
     let how = if datagrams { "lost on the way in" } else { "passed over as too long (oversize=discard)" };
     let parts = [
@@ -278,7 +279,7 @@ pub fn now_with_offset() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S%.3f%:z").to_string()
 }
 
-/// That an answer was waited for in vain, and what waits longer.
+/// Says that no answer came in time, and which option waits longer.
 pub fn no_answer() -> String {
     let patience = unstick::limits::HALF_CLOSE_PATIENCE;
     format!(
