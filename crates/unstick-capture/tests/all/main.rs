@@ -5,6 +5,8 @@
 
 mod build;
 mod files;
+#[path = "../../../unstick-wire/tests/all/golden_format.rs"]
+mod golden_format;
 mod hostile;
 mod order;
 mod packets;

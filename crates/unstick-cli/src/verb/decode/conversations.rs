@@ -61,8 +61,8 @@ struct Conversation {
     /// Which preset of the port fits, as long as that is not known. There is no transcript before it is.
     trial: Option<Trial>,
     whole: bool,
-    /// Whether it is decoded as TLS records.
-    is_tls: bool,
+    /// Whether TLS may begin: it has not, and nobody asked for the bytes as they are.
+    may_be_tls: bool,
     segments: bool,
     passed: [u64; 2],
     /// Over-long messages that were reported.
@@ -225,7 +225,7 @@ impl<'a> Conversations<'a> {
             transcript: None,
             trial: None,
             whole,
-            is_tls: false,
+            may_be_tls: true,
             segments: false,
             opening: Some(Opening { peer, protocol, client, server, framing: None, whole, time }),
             passed: [0; 2],
@@ -357,7 +357,7 @@ impl<'a> Conversations<'a> {
         let Some(transcript) = &mut conversation.transcript else { return Ok(()) };
         let offset = transcript.length(from);
         transcript.switch_to(&Framing::parse(tls::PRESET)?);
-        (conversation.is_tls, conversation.segments) = (true, false);
+        (conversation.may_be_tls, conversation.segments) = (false, false);
         self.shown.tls(&conversation.place(from), offset)
     }
 
@@ -415,7 +415,7 @@ impl<'a> Conversations<'a> {
 impl Conversation {
     /// Decodes from the beginning on in this framing.
     fn decode_in(&mut self, framing: &Framing) {
-        self.is_tls = framing.as_str() == tls::PRESET;
+        self.may_be_tls = ![tls::PRESET, "raw"].contains(&framing.as_str());
         if let Some(opening) = &mut self.opening {
             opening.framing = Some(framing.as_str().to_owned());
         }
@@ -442,6 +442,6 @@ impl Conversation {
     /// Whether TLS begins with this segment: between two messages of the client.
     fn begins_tls(&self, from: Role, segment: &[u8]) -> bool {
         let between = |transcript: &Transcript| transcript.is_stopped(from) || transcript.pending(from).is_empty();
-        from == Role::Client && !self.is_tls && tls::begins(segment) && self.transcript.as_ref().is_some_and(between)
+        from == Role::Client && self.may_be_tls && tls::begins(segment) && self.transcript.as_ref().is_some_and(between)
     }
 }
