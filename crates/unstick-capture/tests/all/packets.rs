@@ -113,7 +113,15 @@ fn every_link_layer_leads_to_the_same_segment() {
     let six = ipv6(1, 2, 6, &segment);
     // Hop by hop and destination options in front.
     let options = [&[60, 0, 1, 4, 0, 0, 0, 0, 6, 0, 1, 4, 0, 0, 0, 0][..], &segment].concat();
-    for frame in [(ETHERNET, ethernet(0x86dd, &six)), (229, six), (101, ipv6(1, 2, 0, &options))] {
+    // An authentication header counts its length in units of 4 bytes.
+    let authenticated = [&[6, 4][..], &[0; 22], &segment].concat();
+    let frames = [
+        (ETHERNET, ethernet(0x86dd, &six)),
+        (229, six),
+        (101, ipv6(1, 2, 0, &options)),
+        (229, ipv6(1, 2, 51, &authenticated)),
+    ];
+    for frame in frames {
         assert_eq!(told(&[frame], Filter::default()).0[1], "1 client: hello");
     }
 }
@@ -191,6 +199,17 @@ fn fragments_that_lack_others_are_bounded_and_counted() {
         .collect();
     let (seen, connections) = told(&packets, Filter::default());
     assert_eq!((seen.len(), connections.left_out().fragmented), (0, packets.len() as u64));
+    // The oldest are given up: their other half comes too late.
+    let halves = |id: u32| {
+        let datagram = udp(40_000, 53, b"01234567");
+        [(1, &datagram[..8]), (8, &datagram[8..])].map(|(place, half)| {
+            let header = [&[17, 0, 0, place][..], &id.to_be_bytes()].concat();
+            (229, ipv6(1, 2, 44, &[&header, half].concat()))
+        })
+    };
+    let first: Vec<_> = (0..=limits::MAX_FRAGMENTED as u32).map(|id| halves(id)[0].clone()).collect();
+    let completed = |id: u32| told(&[&first[..], &halves(id)[1..]].concat(), Filter::default()).0.len();
+    assert_eq!((completed(0), completed(1)), (0, 3));
 }
 
 #[test]

@@ -73,6 +73,8 @@ fn the_end_waits_for_what_is_before_it_and_nothing_comes_behind_it() {
     assert_eq!((seen.ends, direction.held()), (0, 1));
     let (_, seen) = after(0, &[fin, segment(0, b"ab"), fin, segment(3, b"zz")]);
     assert_eq!((&seen.bytes[..], seen.ends), (&b"abc"[..], 1));
+    let (_, seen) = after(0, &[fin, segment(0, b"abcXYZ")]);
+    assert_eq!((&seen.bytes[..], seen.ends), (&b"abc"[..], 1));
     // What waits beyond the end was never sent by this sender.
     let (_, seen) = after(0, &[segment(4, b"zz"), fin, segment(0, b"ab")]);
     assert_eq!((&seen.bytes[..], seen.ends), (&b"abc"[..], 1));
