@@ -122,7 +122,11 @@ fn of_the_presets_of_a_port_the_one_whose_messages_end_where_segments_do_fits() 
         assert_eq!(found(&file), ("http".into(), messages.into()), "{cut}");
     }
     let preface = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
-    assert_eq!(found(&capture(80, &[(Client, &preface)])).0, "http2");
+    for cut in [0, 18, 24] {
+        let (one, two) = preface.split_at(cut);
+        let said: &[Said<'_>] = &[(Client, one), (Client, two)];
+        assert_eq!(found(&capture(80, &said[usize::from(cut == 0)..])).0, "http2", "{cut}");
+    }
     assert_eq!(found(&capture(80, &[(Client, b"GET / HTTP/1.1\r\n\r\n"), (Server, response)])).0, "http");
     let upgrade = b"GET / HTTP/1.1\r\nUpgrade: WebSocket\r\n\r\n";
     let frames =
@@ -136,15 +140,18 @@ fn of_the_presets_of_a_port_the_one_whose_messages_end_where_segments_do_fits() 
 
 #[test]
 fn what_a_trial_keeps_is_bounded() {
-    // An HTTP request of 2 MiB that never ends, and one in very many segments.
-    let head = b"POST / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n";
+    // Requests that would fit in the end: one of 2 MiB, and one in very many segments.
     let (large, small) = (vec![b'x'; 60_000], vec![b'x'; 8]);
     for (part, count) in [(&large, (2 << 20) / 60_000), (&small, 3000)] {
-        let mut said: Vec<Said<'_>> = vec![(Client, head)];
+        let head = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", part.len() * count);
+        let mut said: Vec<Said<'_>> = vec![(Client, head.as_bytes())];
         said.extend(vec![(Client, &part[..]); count]);
         let (framing, segments) = found(&capture(80, &said));
         assert_eq!((framing, segments.len()), (Value::Null, said.len()));
     }
+    let head = b"POST / HTTP/1.1\r\nContent-Length: 600000\r\n\r\n";
+    let said: Vec<Said<'_>> = [vec![(Client, &head[..])], vec![(Client, &large[..]); 10]].concat();
+    assert_eq!(found(&capture(80, &said)).0, "http");
 }
 
 #[test]
@@ -152,8 +159,15 @@ fn messages_that_end_by_chance_are_no_evidence() {
     // As u32be, each segment holds a whole message and the beginning of another.
     let mut said: Vec<Said<'_>> = vec![(Client, b"\0\0\0\x02ab\0\0"); 1];
     said.extend([(Client, &b"\0\x02ab\0\0"[..]); 9]);
+    said.push((Client, b"\0\x02ab"));
     let chance = found(&capture(6650, &said));
-    assert_eq!((chance.0, chance.1.len()), (Value::Null, 10));
+    assert_eq!((chance.0, chance.1.len()), (Value::Null, 11));
+    // A few are: a large write is cut anywhere.
+    said.drain(1..8);
+    assert_eq!(
+        found(&capture(6650, &said)),
+        ("pulsar".into(), ["01", "02", "03", "04"].map(|at| format!("\"message\" {at} 2")).into())
+    );
 }
 
 #[test]
