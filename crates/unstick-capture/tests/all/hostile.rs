@@ -1,4 +1,4 @@
-//! Captures that anybody may have made: no panic, and bounded memory.
+//! Captures from untrusted sources: no panic, and bounded memory.
 
 use proptest::prelude::*;
 use unstick_capture::{Captured, Connections, Filter, limits};

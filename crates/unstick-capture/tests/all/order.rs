@@ -1,4 +1,4 @@
-//! However packets are cut, repeated and swapped, the same bytes come out of a capture.
+//! However packets are cut, repeated and reordered, the same bytes come out of a capture.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! From packets to connections: link layers, IP, fragments, who is the client, and how connections end.
+//! From packets to connections: link layers, IP, fragments, which side is the client, and how connections end.
 
 use unstick_capture::{Captured, Connections, Event, Filter, limits};
 use unstick_wire::Role::{Client, Server};

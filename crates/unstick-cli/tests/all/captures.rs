@@ -1,4 +1,5 @@
-//! `decode` of captures that the tests make: which framing is taken, where TLS begins, and from when on something is shown.
+//! Tests `decode` with captures that the tests make: the choice of the framing, where TLS begins, and the time from
+//! which on messages are shown.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

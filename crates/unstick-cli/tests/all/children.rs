@@ -1,5 +1,5 @@
-//! Commands of `--each` and `exec:`: no more at once than are allowed, ended with who asked for them and with the run, and what a
-//! terminal shows of their errors.
+//! Tests the commands of `--each` and `exec:`: at most the allowed number at once; they end with the peer that caused
+//! them and with the run; and how a terminal shows their errors.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,7 +1,7 @@
 //! Lists every collection that a peer could make grow, and what bounds it.
 //!
-//! The test reads the source: a field with a collection in it that is not in the list fails, so that nobody adds one without
-//! thinking of its bound. A limit that is named here is crossed by a test: `tree` sees to that.
+//! The test reads the source. It fails for a field with a collection that is not in the list, so that nobody adds one
+//! without a bound. A test crosses every limit that is named here: `tree` checks that.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

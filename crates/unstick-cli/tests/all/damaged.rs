@@ -1,4 +1,4 @@
-//! `damaged=skip`: what breaks the framing is passed over and reported, and the conversation goes on.
+//! Tests `damaged=skip`: bytes that break the framing are skipped and reported, and the conversation goes on.
 
 use crate::rig::{Peer, listener, unstick, unstick_listen};
 

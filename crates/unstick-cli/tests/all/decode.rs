@@ -1,4 +1,4 @@
-//! `decode` and `encode`: the messages in a file, shown in each form, and made into a file.
+//! Tests `decode` and `encode`: decoding the messages in a file, in each format, and encoding messages into a file.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

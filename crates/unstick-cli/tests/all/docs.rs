@@ -1,4 +1,4 @@
-//! Compares what the documents say with what the program and the tables say.
+//! Compares the documents with the program and its tables.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,6 +1,6 @@
-//! Tests how a run ends, and with which exit status: every verb, every kind of end, over TCP.
+//! Tests how a run ends, and with which exit status: every command, every kind of end, over TCP.
 //!
-//! Not here: datagrams (`udp`), and arguments that are wrong (`wrong_use`).
+//! Not here: datagrams (`udp`), and wrong arguments (`wrong_use`).
 
 use std::io::Write;
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
-//! The Rust examples of both libraries, each run once with `unstick` at the other end, and a script in front of many.
+//! Runs the Rust examples of both libraries, each once with `unstick` at the other end, and scripts that serve many
+//! peers.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! `send` and `receive`: files between two programs and plain Python scripts, and clients that lie, stall or go.
+//! Tests `send` and `receive`: files between two programs and plain Python scripts, and clients that lie, stall or
+//! disconnect.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,6 +1,6 @@
-//! Tests what is printed from the tables: framings and their frames, and completions that a shell can read.
+//! Tests the output that is made from the tables: framings and their frames, and completions that a shell can read.
 //!
-//! Not here: the man page, the reference and the documents made of it (`docs`).
+//! Not here: the man page, the reference and the documents made from the tables (`docs`).
 
 use std::process::Command;
 

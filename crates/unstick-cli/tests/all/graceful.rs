@@ -1,5 +1,5 @@
-//! Ended from outside: what was taken is still written, whole, within a bound (`FLUSH_TIMEOUT`); and a dump that cannot be written ends
-//! nothing.
+//! Tests a run that is ended from outside: it still writes all it has received, within a bound (`FLUSH_TIMEOUT`). And a
+//! dump that cannot be written ends nothing.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,6 +1,7 @@
 //! Runs the commands of docs/guide.md in shells, and compares what they print.
 //!
-//! Each section has a network of its own, so that the ports in the text are free. A block of the section is a window.
+//! Each section has its own network, so that the ports in the text are free. Each block of a section stands for a
+//! window.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,7 +1,7 @@
-//! The end of input: when the sending side is shut down (`--half-close`), and runs without input (`--no-stdin`, an empty
-//! standard input).
+//! Tests the end of input: when the sending side is shut down (`--half-close`), and runs without input (`--no-stdin`,
+//! an empty standard input).
 //!
-//! Not here: times to the millisecond, on a clock that stands still (the library's room `half_closes`).
+//! Not here: times to the millisecond, on a paused clock (the library's tests in `half_closes`).
 
 use std::io::{ErrorKind, Read};
 use std::thread;

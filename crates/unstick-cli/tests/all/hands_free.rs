@@ -1,4 +1,4 @@
-//! Without a hand on it: what is sent as peers come, what answers by itself, and how many are served at once.
+//! Tests runs without a user: greetings for new peers, automatic answers, and how many peers are served at once.
 
 use std::fs;
 use std::net::TcpStream;

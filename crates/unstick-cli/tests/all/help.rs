@@ -1,4 +1,4 @@
-//! Help: one screen for `-h`, everything in its order for `--help`.
+//! Tests the help: one screen for `-h`, and all options in order for `--help`.
 
 use crate::rig::{Terminal, unstick};
 

@@ -1,6 +1,6 @@
-//! Hostile WebSocket peers beside good ones: what they announce, repeat and never end costs nobody else anything.
+//! Hostile WebSocket peers beside good ones: nothing that they announce, repeat or leave unfinished harms another peer.
 //!
-//! Not here: clients that do not get as far as a WebSocket (the library's room `handshakes`).
+//! Not here: clients that do not complete the handshake (the library's tests in `handshakes`).
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

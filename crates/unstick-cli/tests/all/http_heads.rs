@@ -1,4 +1,5 @@
-//! Answers to HEAD have no body, whatever they announce: bridges, clients and servers that see the request know.
+//! Tests that an answer to HEAD has no body, whatever it announces: bridges, clients and servers see the request and
+//! know that.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
-//! `--json`: every event and every command, wrong lines, many peers.
+//! Tests `--json`: every event and every command, wrong lines, many peers.
 //!
-//! Not here: whether the document says so too (`docs`).
+//! Not here: whether the document agrees (`docs`).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What keys do at the prompt: ^C, ^D, ^R and Tab, each while messages come.
+//! Tests keys at the prompt: ^C, ^D, ^R and Tab, each while messages arrive.
 
 use crate::prompt::{Peer, connect, join, listen};
 

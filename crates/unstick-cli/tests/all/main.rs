@@ -1,6 +1,6 @@
-//! Tests of the program from outside: it runs as users run it, and real programs are at the other end.
+//! Tests of the program from outside: it runs as users run it, with real programs at the other end.
 //!
-//! One binary, one room a subject; `rig` starts the programs.
+//! One binary, with one module for each subject; `rig` starts the programs.
 
 mod activation;
 mod bridges;

@@ -1,4 +1,4 @@
-//! OpenBSD's netcat, ncat and socat at the other end, as client and as server, over TCP and UDP.
+//! Tests with OpenBSD's netcat, ncat and socat at the other end, as client and as server, over TCP and UDP.
 
 use crate::rig::{Process, ncat_server, netcat, netcat_server, socat_server, unstick, unstick_listen};
 

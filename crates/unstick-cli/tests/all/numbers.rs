@@ -1,4 +1,4 @@
-//! A number is its digits: `+5`, which the standard library reads as 5, is refused wherever a number can be written.
+//! Numbers consist of digits only: `+5`, which the standard library reads as 5, is refused everywhere.
 
 use crate::rig::{Terminal, unstick, unstick_listen};
 

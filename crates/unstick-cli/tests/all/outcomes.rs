@@ -1,7 +1,7 @@
-//! One message never ends a listener: what a peer says, or what answers it, concerns that peer alone. Each test has a
-//! hostile peer beside good ones.
+//! One message never ends a listener: a wrong message, or an answer that cannot be sent, affects only that peer. Each
+//! test has a hostile peer beside good ones.
 //!
-//! Not here: every framing there is against a live echo (the library's room `answers`).
+//! Not here: every framing with a live echo (the library's tests in `answers`).
 
 use std::net::UdpSocket;
 

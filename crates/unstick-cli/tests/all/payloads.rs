@@ -1,4 +1,5 @@
-//! Messages as users write them: files, hexadecimal, a preset's own format, and the time in front of what arrives.
+//! Messages as users write them: files, hexadecimal, a preset's own format, and the time before each message that
+//! arrives.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Messages, and bytes, in a pipe: which framing when none is named, each format of `--io`, much of it, slow readers.
+//! Messages and bytes in a pipe: the default framing, each format of `--io`, large amounts, slow readers.
 //!
 //! Not here: how a run ends (`ends`), and JSON events (`json`).
 

@@ -1,4 +1,4 @@
-//! Plain Python socket scripts at the other end, both ways round: every script of `examples/python`.
+//! Tests every script of `examples/python`: plain Python socket scripts at the other end, as client and as server.
 
 use std::collections::BTreeMap;
 

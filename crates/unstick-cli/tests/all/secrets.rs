@@ -1,4 +1,4 @@
-//! Tests secrets in a file: they are sent, and nobody else sees them.
+//! Tests secrets in a file: they are sent, and no other user sees them.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

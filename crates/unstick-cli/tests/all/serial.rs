@@ -1,4 +1,5 @@
-//! Serial lines: two pseudo-terminals that socat joins, the program at one of them and something else at the other.
+//! Serial lines: two pseudo-terminals that socat joins, with the program at one end and another program or the test at
+//! the other.
 
 use std::fs::File;
 use std::io::{Read, Write};

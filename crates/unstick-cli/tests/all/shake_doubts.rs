@@ -1,5 +1,5 @@
-//! `shake` before programs that it must neither pass nor accuse, as users write them: the whole command, its status and its
-//! words.
+//! Tests `shake` with programs that it must neither pass nor accuse, as users run it: the whole command, its exit
+//! status and its output.
 //!
 //! Not here: what the library tests without programs (`doubted`), and well-known servers (`shake_spares`).
 

@@ -1,5 +1,5 @@
-//! `shake` finds what is broken in small programs as beginners write them and in published packages, says exactly
-//! where, and accuses nothing else. The programs lie beside this file.
+//! Tests that `shake` finds what is broken, says exactly where, and accuses nothing else. Its targets are small
+//! programs as beginners write them, which are beside this file, and published packages.
 //!
 //! Not here: programs that are not broken, and servers that behave oddly.
 

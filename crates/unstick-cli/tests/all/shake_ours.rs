@@ -1,4 +1,4 @@
-//! Our own `listen`, `connect` and `ask` under `shake`, in every framing of the table: not one is accused.
+//! Tests `shake` with our own `listen`, `connect` and `ask` in every framing of the table: it accuses none of them.
 
 use unstick::wire::{FRAMINGS, Framing, FramingInfo};
 

@@ -1,5 +1,5 @@
-//! Sound programs that are awkward to shake: slow to answer, quick to close, limited, random, or unable to answer once
-//! the client has ended its side. `shake` must not accuse them, with half-close or without.
+//! Correct programs that are hard to test: slow to answer, quick to close, limited, random, or unable to answer once
+//! the client has half-closed. `shake` must not accuse them, with half-close or without.
 //!
 //! `./soak spares` repeats each run twenty times; here each runs as often as [`runs`] says.
 

@@ -1,5 +1,5 @@
-//! Programs that `shake` must not accuse: servers and clients that millions use. Whatever a clock or a lot puts into
-//! their answers, there is no finding, and every cut is delivered.
+//! Programs that `shake` must not accuse: servers and clients that millions use. Times and random values in their
+//! answers cause no finding, and every cut is delivered.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `shake` of servers that are not plain TCP: sockets of this machine, TLS, WebSocket. Sound ones are spared, hasty ones
-//! found, and each cut is proven to have been delivered.
+//! Tests `shake` with servers that are not plain TCP: Unix sockets, TLS, WebSocket. It accuses no correct server, finds
+//! the broken ones, and proves that each cut was delivered.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! TLS with real programs at the other end: OpenSSL's, Python's and socat's, and what is said when it fails.
+//! TLS with real programs at the other end: OpenSSL's, Python's and socat's; and the errors when it fails.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,4 +1,4 @@
-//! Transfers that are killed, cut, damaged or stalled on their way. The same command completes them.
+//! Transfers that are killed, cut, damaged or stalled on the way. The same command completes them.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,6 +1,7 @@
-//! Tests the project rules that no compiler checks: which crate may know which, what no module is called, who prints.
+//! Tests the project rules that no compiler checks: which crate may use which, forbidden module names, which code may
+//! print.
 //!
-//! A rule that fails here is broken in the source or out of date in ARCHITECTURE.md. Not here: what lints check.
+//! If a rule fails here, the source breaks it or ARCHITECTURE.md is out of date. Not here: what lints check.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,4 +1,4 @@
-//! Datagrams: each is a message, whatever is in it; when a run that has no end ends.
+//! Datagrams: each is one message, whatever it contains; and when a run over a transport without an end ends.
 //!
 //! Not here: Python scripts and netcats at the other end (`python`, `netcats`).
 

@@ -1,5 +1,5 @@
-//! Readers that do not read: standard error in a full pipe, a terminal that is stopped, standard output that nobody takes. The
-//! run goes on, signals end it.
+//! Readers that do not read: standard error in a full pipe, a stopped terminal, standard output that nobody reads. The
+//! run goes on, and signals end it.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

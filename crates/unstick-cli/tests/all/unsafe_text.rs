@@ -1,6 +1,6 @@
-//! What a peer says that a terminal would not show but obey: escaped wherever it reaches one, in text and in JSON.
+//! Text from a peer that would control a terminal: it is escaped wherever it can reach one, in text and in JSON.
 //!
-//! Not here: which characters these are (`visible`, tested over every one there is).
+//! Not here: which characters these are (`visible`, tested with every character).
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

@@ -1,4 +1,4 @@
-//! WebSocket with Python's `websockets` at the other end, how a run over it ends, and what a bridge makes of it.
+//! WebSocket with Python's `websockets` at the other end: how a run ends, and how a bridge forwards it.
 
 use rustix::process::Signal;
 

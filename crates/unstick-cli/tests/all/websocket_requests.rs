@@ -1,4 +1,4 @@
-//! What a WebSocket's client asked for, and how either side closes: where scripts, commands and bridges find it.
+//! A WebSocket client's request, and the close of either side: how scripts, commands and bridges learn of them.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

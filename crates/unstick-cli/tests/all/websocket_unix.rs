@@ -1,5 +1,5 @@
-//! WebSocket over sockets of this machine, with Python's `websockets` and Node's `ws` at the other end, both ways round, and
-//! bridges to and from them.
+//! WebSocket over Unix sockets, with Python's `websockets` and Node's `ws` at the other end, as client and as server,
+//! and bridges to and from them.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

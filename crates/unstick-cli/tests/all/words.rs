@@ -1,4 +1,4 @@
-//! Words that do not occur in what people read: documents, help, errors and hints.
+//! Words that must not occur in what people read: documents, help, errors and hints.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Wrong use gets one clear sentence and a hint; and what `-v` tells of right use.
+//! Wrong use gets one clear sentence and a hint; and what `-v` prints for right use.
 
 use std::ffi::OsStr;
 use std::net::TcpListener;

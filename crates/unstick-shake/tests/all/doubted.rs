@@ -1,4 +1,4 @@
-//! What `shake` can say and what it cannot: ends that are no cuts, servers that were not tried, that waver, or that die.
+//! What `shake` can report and what it cannot: ends that are not cuts; servers not tested, unsteady, or crashing.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

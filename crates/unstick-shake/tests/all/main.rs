@@ -1,4 +1,4 @@
-//! Programs that are tried: one program, one room each.
+//! Tests with programs under test: one binary, with one module for each kind.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

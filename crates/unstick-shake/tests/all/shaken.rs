@@ -1,4 +1,4 @@
-//! Programs tried at every boundary: that cuts are delivered, that awkward servers are ordinary, that limits hold.
+//! Programs tested with cuts at every boundary: cuts are delivered, awkward servers count as ordinary, limits hold.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Programs that `shake` must not accuse: whose answers hold a clock or a lot, who are slow once, who go early.
+//! Programs that `shake` must not accuse: answers with times or random values, one slow answer, an early close.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,6 @@
-//! Sound servers that `shake` could accuse, and broken ones that are broken in one place only.
+//! Correct servers that `shake` could accuse, and servers that are broken in one place only.
 //!
-//! Not here: the kinds that once were accused or passed, each with a test of its own (`doubted`, `spared`).
+//! Not here: the kinds that were once wrongly accused or passed; each has a test of its own (`doubted`, `spared`).
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

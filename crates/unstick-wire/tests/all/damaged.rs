@@ -1,5 +1,5 @@
-//! `damaged=skip`: whatever is damaged, the intact frames behind the next boundary come out, however the stream is cut; and
-//! what was passed over is counted.
+//! Tests `damaged=skip`: whatever is damaged, the intact frames after the next boundary come out, however the stream is
+//! cut; and the skipped bytes are counted.
 
 use std::time::{Duration, Instant};
 

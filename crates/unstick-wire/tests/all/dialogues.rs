@@ -1,4 +1,4 @@
-//! Responses whose form depends on their request: HTTP's to HEAD and CONNECT, in whatever order they were asked for.
+//! Responses whose form depends on their request: HTTP's to HEAD and CONNECT, in any order of requests.
 
 use unstick_wire::shake::{Conversation, Direction};
 use unstick_wire::{Decoder, Encoder, Framing, Role};

@@ -1,4 +1,4 @@
-//! Runs a decoder over segments and writes down all that it says, so that two runs can be held against each other.
+//! Runs a decoder over segments and records everything it reports, so that two runs can be compared.
 
 use bytes::Bytes;
 use unstick_wire::{DecodeError, Decoder, Framing};

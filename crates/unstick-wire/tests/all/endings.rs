@@ -1,4 +1,4 @@
-//! The stream's end, its buffer, and what is left when a decoder is let alone.
+//! The end of the stream, the decoder's buffer, and the memory that an idle decoder keeps.
 
 use bytes::BufMut;
 

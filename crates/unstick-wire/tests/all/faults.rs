@@ -1,4 +1,4 @@
-//! Faults to order: what each does, that a seed repeats it, and what means nothing.
+//! Injected faults: what each does, that a seed repeats it, and which specs are refused.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

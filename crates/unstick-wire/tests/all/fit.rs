@@ -1,4 +1,4 @@
-//! Makes messages that a framing can carry out of any bytes: one function a kind of framing.
+//! Makes messages that a framing can carry from arbitrary bytes: one function for each kind of framing.
 
 /// Turns any bytes into a message that `spec` can carry.
 pub(crate) type Fit = fn(&str, &[u8]) -> Vec<u8>;

@@ -1,4 +1,5 @@
-//! A line of a golden as bytes: the format of `tests/goldens/README.md`. The fuzz targets' seeds are read by it too.
+//! Parses a line of a golden file into bytes: the format of `tests/goldens/README.md`. The seeds of the fuzz targets
+//! use it too.
 
 /// A frame and its message: what stands behind an equals sign, or in brackets, or all of it.
 pub(crate) fn parse_frame(line: &str) -> Option<(Vec<u8>, Vec<u8>)> {

@@ -1,4 +1,5 @@
-//! Presets against bytes that others made: the files in `tests/goldens`, whose format stands in the README there.
+//! Compares presets with bytes that other programs made: the files in `tests/goldens`; the README there describes their
+//! format.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

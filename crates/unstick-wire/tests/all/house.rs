@@ -1,4 +1,4 @@
-//! The house rules of framings: files, table, suite and examples are held against each other.
+//! The rules for framings in this project: compares files, table, suite and examples.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Every named limit is held, and one more is refused: by a peer that sends it, or a user who writes it.
+//! Every named limit is accepted, and one more is refused: from a peer that sends it, or a user who types it.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Time grows with what has arrived, however small its segments: no byte of a long message is looked at again and again.
+//! Time is linear in the bytes that have arrived, however small the segments are: no byte of a long message is scanned
+//! repeatedly.
 
 use std::time::{Duration, Instant};
 

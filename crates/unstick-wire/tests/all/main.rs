@@ -1,6 +1,6 @@
 //! All tests of the wire crate that need no allocator of their own, in one binary.
 //!
-//! `suite` earns every framing the same tests with one line; the other rooms hold what belongs to one framing, one
+//! `suite` gives every framing the same tests with one line. The other modules test what belongs to one framing, one
 //! limit, or one moment in time.
 
 // clippy.toml allows it in tests, and does not see that what tests call is test code too.

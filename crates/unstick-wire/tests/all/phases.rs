@@ -1,4 +1,4 @@
-//! Streams whose framing changes: each phase but the last holds for so many frames.
+//! Streams whose framing changes: each phase except the last covers a given number of frames.
 
 use unstick_wire::Role;
 

@@ -1,4 +1,4 @@
-//! What single protocols need of a framing of their own: their bytes as the specifications have them, and what is refused.
+//! What single protocols require of their own framings: their bytes as in the specifications, and what is refused.
 
 use crate::drive::{framing, plain, whole};
 use crate::vectors::{both_ways, cannot_send, reads, refuses};

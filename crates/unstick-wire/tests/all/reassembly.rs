@@ -1,4 +1,5 @@
-//! TCP reassembly: however the packets of a direction are cut, repeated, swapped and lost, the same bytes come out in order.
+//! TCP reassembly: however the packets of a direction are cut, repeated, reordered and lost, the same bytes come out in
+//! order.
 
 use proptest::prelude::*;
 use unstick_wire::limits;

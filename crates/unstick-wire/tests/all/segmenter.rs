@@ -1,4 +1,5 @@
-//! The segmenter of `shake`: whatever the case, and however a sender's bytes come, none is lost, and each cut is where it should be.
+//! The segmenter of `shake`: in every case, and however a sender's bytes arrive, no byte is lost, and each cut is where
+//! it should be.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

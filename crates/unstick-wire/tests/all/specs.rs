@@ -1,4 +1,4 @@
-//! What parses as a spec, what does not, and what is said about it.
+//! What parses as a spec, what does not, and the errors.
 
 use unstick_wire::{FRAMINGS, Framing, limits};
 

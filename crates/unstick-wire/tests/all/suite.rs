@@ -1,5 +1,5 @@
-//! What every framing has to do, earned with one line each: the same messages however the bytes are cut, encoding that
-//! fails or comes back, limits on both sides, and a clear word about a stream that ends inside a frame.
+//! The tests for every framing, one line each: the same messages however the bytes are cut, encoding that fails or
+//! decodes to the same message, limits in both directions, and a clear error for a stream that ends inside a frame.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

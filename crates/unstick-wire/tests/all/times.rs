@@ -1,4 +1,4 @@
-//! Time, passed in: the frame timeout and `gap`.
+//! Time, which the caller passes in: the frame timeout and `gap`.
 
 use std::time::{Duration, Instant};
 

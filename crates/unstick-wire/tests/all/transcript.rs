@@ -1,4 +1,4 @@
-//! Transcripts: both directions of a recorded conversation become the same messages, with gaps and from the middle too.
+//! Transcripts: both directions of a recorded conversation give the same messages, also with gaps and from the middle.
 
 use unstick_wire::{Framing, Piece, Role, Transcript};
 

@@ -1,4 +1,4 @@
-//! Frames as others write them: from the RFCs, from Python, from the papers.
+//! Frames that other sources give: RFCs, Python, published papers.
 
 use crate::drive::{Told, bytewise, encode, framing, plain, whole};
 

@@ -1,7 +1,7 @@
-//! Every framing and preset against a live echo: a message that decodes and does not encode ends its own conversation, and
-//! neither the run nor a good peer's conversation. A task that panics ends the run instead.
+//! Tests every framing and preset with a live echo. A message that can be decoded but not encoded ends only its own
+//! conversation, not the run nor a good peer's conversation. A task that panics ends the run.
 //!
-//! Not here: the program, whose tests see single cases from outside (its room `outcomes`).
+//! Not here: the program, whose tests check single cases from outside (`outcomes`).
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

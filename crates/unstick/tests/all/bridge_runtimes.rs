@@ -1,4 +1,5 @@
-//! A bridge whose clients are shared among several threads: every thread serves some, and ends mean what they mean on one.
+//! A bridge with several threads: every thread serves some of the clients, and each kind of end works as with one
+//! thread.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

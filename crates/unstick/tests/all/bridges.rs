@@ -1,4 +1,4 @@
-//! Bridges: bytes, ends, resets and messages from one end to the other, many at once, each for itself.
+//! Bridges: bytes, ends, resets and messages from one end to the other, for many independent clients at once.
 
 use std::time::Duration;
 

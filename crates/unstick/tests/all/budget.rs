@@ -1,4 +1,5 @@
-//! What counts in the budget of unfinished messages (`PendingBudget`): those of WebSocket, and those that a dump looks for.
+//! What counts in the budget of unfinished messages (`PendingBudget`): those of WebSocket, and those that a dump
+//! decodes.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -1,4 +1,5 @@
-//! Conversations of many inside this process, while time is paused: who is waited for, and for how long.
+//! Conversations with many peers inside this process, while time is paused: which peers are waited for, and for how
+//! long.
 //!
 //! Not here: the program, whose tests see the same from outside.
 

@@ -1,5 +1,5 @@
-//! Between every pair of transports a bridge passes on what was said, to the byte: all of it where its sender ends in order,
-//! a beginning where it resets. `./soak bytes` does the same for ten minutes.
+//! Between every pair of transports, a bridge forwards exactly the sent bytes: all of them if the sender ends in order,
+//! the first part of them if it resets. `./soak bytes` does the same for ten minutes.
 
 use tokio::sync::mpsc;
 use unstick::service::bridge::{Clients, Config, Faults, Target, bridge};

@@ -1,4 +1,4 @@
-//! Faults to order on bridges: they happen in their time, and in as many writes as were ordered.
+//! Injected faults on bridges: they happen at their time, and in the requested number of writes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

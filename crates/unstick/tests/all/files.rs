@@ -1,4 +1,4 @@
-//! Files between two ends of the library, where time is the test's own.
+//! Files between two ends of the library, where the test controls the clock.
 
 use tokio::time::Instant;
 use unstick::service::transfer::{Inbox, Overwrite, plain};

@@ -1,4 +1,4 @@
-//! Links and their framings, over streams inside this process and a clock that stands still.
+//! Links and their framings, over streams inside this process and with a paused clock.
 
 use std::time::Duration;
 

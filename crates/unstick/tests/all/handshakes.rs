@@ -1,6 +1,6 @@
-//! Clients that never finish their handshake, by the hundred, and good ones beside them.
+//! Hundreds of clients that never finish their handshake, and good ones beside them.
 //!
-//! `HANDSHAKE_GRACE` and `HANDSHAKE_REPORTS` are crossed on a clock that stands still: in the endpoint's own tests.
+//! `HANDSHAKE_GRACE` and `HANDSHAKE_REPORTS` are tested with a paused clock in the endpoint's own tests.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
-//! Peers that use what TLS allows against the one who listens: tiny records, new keys again and again.
+//! Peers that use what TLS allows to attack a listener: tiny records, and many key updates.
 //!
-//! rustls has limits for renegotiation, warnings and empty records itself.
+//! rustls itself limits renegotiation, warnings and empty records.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A server that answers and goes while its client still speaks, as those of HTTP do: its answer arrives whole.
+//! A server that answers and closes while its client still sends, as HTTP servers do: its answer arrives whole.
 
 use std::net::SocketAddr;
 

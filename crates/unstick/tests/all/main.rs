@@ -1,4 +1,4 @@
-//! The library's tests: one program, one room each.
+//! The library's tests: one binary, with one module for each subject.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 

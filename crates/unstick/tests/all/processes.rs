@@ -1,4 +1,4 @@
-//! `exec:`: a process at the other end, with its environment, its status, its last words and its end.
+//! `exec:`: a process at the other end, with its environment, its exit status, its last output and its end.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Proxies by hand: what comes right behind their answers is the target's, and hostile ones are given up.
+//! Proxies that the tests play: bytes right after their answers belong to the target, and hostile proxies are given up.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The queue of a link's sender: how much waits, and who is told what.
+//! The queue of a link's sender: how much may wait, and which errors the senders get.
 
 use std::time::Duration;
 

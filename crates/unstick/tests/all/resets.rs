@@ -1,4 +1,5 @@
-//! A reset is never an orderly end: not on a link whose write has taken the system's report of it, and not behind a bridge.
+//! A reset is never an orderly end: not on a link whose write has taken the system's report of it, and not through a
+//! bridge.
 
 use std::io::ErrorKind;
 use std::time::Duration;

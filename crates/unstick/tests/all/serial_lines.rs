@@ -1,4 +1,4 @@
-//! Serial lines, on pseudo-terminals: two of them joined as by a null modem, or one with the test at its other side.
+//! Serial lines on pseudo-terminals: two joined as by a null modem, or one with the test at its other side.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A sender as a `Sink`, driven by what drives sinks.
+//! A sender as a `Sink`, used by code that works with any sink.
 
 use futures_util::{SinkExt, StreamExt};
 use unstick::wire::Framing;

@@ -1,4 +1,4 @@
-//! What every endpoint must do, whatever its transport: one line in `main.rs` earns an endpoint all of it.
+//! What every endpoint must do, whatever its transport: one line in `main.rs` runs all of it for an endpoint.
 //!
 //! Not here: what only one transport does.
 

@@ -1,4 +1,4 @@
-//! TCP: which addresses are tried and bound, what is asked of the sockets, and what is said when it goes wrong.
+//! TCP: which addresses are tried and bound, the options of the sockets, and the errors.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! TLS: whom it trusts, what a cut is, and clients that are slow, silent or many.
+//! TLS: which certificates it trusts, what counts as a cut, and clients that are slow, silent or many.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What happens while an endpoint is opened, as events of tracing.
+//! What happens while an endpoint is opened, as `tracing` events.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};

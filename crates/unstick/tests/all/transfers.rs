@@ -1,4 +1,4 @@
-//! Encrypted transfers between two ends of the library, and with peers whose messages the test writes.
+//! Encrypted transfers between two ends of the library, and with peers whose messages the tests write.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! UDP: who has a session, which address answers, and datagrams of every size and kind of destination.
+//! UDP: which peers have a session, which address answers, and datagrams of every size and kind of destination.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};

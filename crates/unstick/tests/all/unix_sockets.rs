@@ -1,4 +1,4 @@
-//! What only sockets of this machine do: files, stale and live ones, permissions, names, peers without one.
+//! What only Unix sockets do: files, stale and live ones, permissions, names, peers without a name.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};

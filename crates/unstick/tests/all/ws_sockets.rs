@@ -1,4 +1,4 @@
-//! WebSocket: handshakes by hand, hostile ones among them, what frames may be, and how it closes.
+//! WebSocket: handshakes written by the tests, including hostile ones; which frames are allowed; and how it closes.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
