@@ -1,7 +1,7 @@
 //! The table of framings, and the one enum that dispatches to them.
 //!
-//! A framing is one file below this one and one line in `framings!`, which feeds the parser, `unstick framings`, the
-//! reference and the test suite. Where it needs rules of its own, they are also one line in `codecs!`.
+//! A framing is one file below this one, and one line in `framings!`, which feeds the parser, `unstick framings`, the
+//! reference and the test suite. A framing with a codec of its own also has one line in `codecs!`.
 
 mod adb;
 mod arrow;
@@ -55,7 +55,8 @@ use crate::dialogue::Dialogue;
 use crate::error::{EncodeError, SpecError};
 use crate::fast_path::FastPath;
 
-/// Makes the one enum that dispatches to the codecs, so that hot loops are inlined rather than called through pointers.
+/// Makes the one enum that dispatches to the codecs, so that the compiler can inline hot loops instead of calling them
+/// through pointers.
 macro_rules! codecs {
     ($($variant:ident($type:ty)),* $(,)?) => {
         /// Any codec.
@@ -188,7 +189,7 @@ macro_rules! framings {
         /// All framings, in the order in which the reference shows them.
         pub const FRAMINGS: &[FramingInfo] = &[$($row.info()),*];
 
-        /// Parses the codec that a phase names, and whether it keeps boundaries; `None` where no framing has that name.
+        /// Parses the codec that a phase names, and whether it keeps boundaries; `None` if no framing has that name.
         pub(crate) fn parse(args: &mut Args<'_>) -> Option<Result<(AnyCodec, bool), SpecError>> {
             $(if ($row.matches)(args.name()) {
                 return Some(($row.parse)(args).map(|codec| (codec.into(), $row.keeps_boundaries)));

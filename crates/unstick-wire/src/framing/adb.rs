@@ -1,6 +1,6 @@
-//! `adb-reply`: answers of adb's server: OKAY, FAIL and why, or data after a length of four hexadecimal digits.
+//! `adb-reply`: answers of adb's server: OKAY, FAIL with a reason, or data after a length of four hexadecimal digits.
 //!
-//! Not here: what a device sends once a service of its own has been opened, which only its request tells.
+//! Not here: what a device sends once one of its services has been opened; only the request shows its form.
 
 use super::prefixed::{Prefix, Prefixed};
 use crate::codec::{FrameError, Row, Shape, quoted};

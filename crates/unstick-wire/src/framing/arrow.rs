@@ -1,7 +1,7 @@
-//! `arrow-message`: what an Arrow IPC stream consists of: metadata, which says how long the body behind it is, and that.
-//! All of it is the message.
+//! `arrow-message`: the messages of an Arrow IPC stream: metadata, which contains the length of the body, and the body.
+//! The message is all of it.
 //!
-//! Not here: what the metadata says besides, and the file format, whose footer is no message.
+//! Not here: the rest of the metadata, and the file format, whose footer is not a message.
 
 use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
@@ -30,15 +30,15 @@ fn bytes<const N: usize>(buffer: &[u8], at: usize) -> Option<[u8; N]> {
     buffer.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
-/// The length of the body that metadata announces, a flatbuffer: from its root to a table, from that to the table of where
-/// its fields are, from that to the field. `None` where that leads out of it.
+/// Finds the length of the body in the metadata, which is a flatbuffer: from its root to a table, from that to the
+/// table of field positions, from that to the field. `None` if a position is outside the metadata.
 fn body_length(metadata: &[u8]) -> Option<i64> {
     let table = u32::from_le_bytes(bytes(metadata, 0)?) as usize;
     let back = i64::from(i32::from_le_bytes(bytes(metadata, table)?));
     let fields = usize::try_from(table as i64 - back).ok()?;
     let size = usize::from(u16::from_le_bytes(bytes(metadata, fields)?));
     let place = 4 + 2 * BODY_LENGTH;
-    // A field that is not there has its default.
+    // A missing field has its default value.
     if size < place + 2 {
         return Some(0);
     }

@@ -1,6 +1,6 @@
 //! `ber`: ASN.1 values in basic encoding, tag and definite length first, as LDAP and SNMP send them.
 //!
-//! Not here: values of indefinite length, whose end is known only to who reads all that is in them.
+//! Not here: values of indefinite length: only a parser of everything inside them finds their end.
 
 use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;

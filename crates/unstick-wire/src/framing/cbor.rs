@@ -1,4 +1,4 @@
-//! `cbor-item`: a CBOR sequence's items one after another, each whole whatever it holds. Its bytes are the message.
+//! `cbor-item`: the items of a CBOR sequence; each is a whole item with everything inside it. The message is its bytes.
 //!
 //! Not here: what an item means, and whether its text is UTF-8.
 
@@ -17,14 +17,15 @@ pub(super) const CBOR: Row<Cbor> = Row {
     parse: |_| Ok(Cbor::default()),
 };
 
-/// An item under way.
+/// An item in progress.
 #[derive(Debug, Clone)]
 pub(crate) struct Cbor {
     /// Bytes of the input that have been understood; what a string still lacks is counted.
     at: u64,
-    /// Items that are still to come in the innermost that goes on up to a break, or where there is none at all.
+    /// Number of items still to come in the innermost item of indefinite length, or at the top if there is no such
+    /// item.
     left: u64,
-    /// What goes on up to a break, outermost first.
+    /// The items of indefinite length that are open, outermost first.
     open: Vec<Open>,
 }
 
@@ -38,9 +39,9 @@ impl Default for Cbor {
 #[derive(Debug, Clone, Copy)]
 struct Open {
     major: u8,
-    /// It has an odd number of items so far.
+    /// Whether it has an odd number of items so far.
     odd: bool,
-    /// Items that follow it.
+    /// Number of items that follow it.
     behind: u64,
 }
 
@@ -51,7 +52,7 @@ const MAP: u8 = 5;
 const TAG: u8 = 6;
 const SIMPLE: u8 = 7;
 
-/// The additional information of what has no length, and of the byte that ends it.
+/// The additional information of items of indefinite length, and of the byte that ends them.
 const INDEFINITE: u8 = 31;
 const BREAK: u8 = 0xff;
 
@@ -118,7 +119,7 @@ impl Cbor {
         Ok(true)
     }
 
-    /// Where the item ends that starts at `input[0]`, if all of it has come. Looks at every byte once.
+    /// Finds where the item that starts at `input[0]` ends, if all of it has arrived. Looks at every byte once.
     fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         while self.left > 0 || !self.open.is_empty() {
             let Some(rest) = usize::try_from(self.at).ok().and_then(|at| input.get(at..)) else { return Ok(None) };
@@ -126,7 +127,7 @@ impl Cbor {
             if !self.ends(first)? && !self.take(first, rest)? {
                 return Ok(None);
             }
-            // Each of those to come has a byte at least, and so has each break.
+            // Each item still to come has at least one byte, and so has each break.
             if self.at.saturating_add(self.left).saturating_add(self.open.len() as u64) > max as u64 {
                 return Err(FrameError::TooLong { length: None, skip: None });
             }

@@ -1,6 +1,6 @@
 //! `command`: lines that end in CRLF, some of which announce a payload that follows them: NATS, memcached.
 //!
-//! The message is the line, and where there is one CRLF and the payload; the last CRLF is the frame's.
+//! The message is the line; if it has a payload, also one CRLF and the payload. The last CRLF belongs to the frame.
 
 use memchr::memchr;
 
@@ -27,11 +27,11 @@ enum Word {
     Last,
 }
 
-/// Lines, and what some of them announce.
+/// Lines, and the payloads that some of them announce.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
     verbs: std::sync::Arc<[(Box<str>, Word)]>,
-    /// Bytes of the input known to hold no LF.
+    /// Number of bytes of the input that are known to hold no LF.
     scanned: usize,
 }
 
@@ -56,7 +56,7 @@ fn parse_command(args: &mut Args<'_>) -> Result<Command, SpecError> {
 }
 
 impl Command {
-    /// Bytes of the payload that a line announces, if it does.
+    /// Returns the size of the payload that a line announces, if it announces one.
     fn payload(&self, line: &[u8]) -> Result<Option<u64>, FrameError> {
         let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
         let Some(first) = words.next() else { return Ok(None) };
@@ -82,7 +82,7 @@ fn too_long() -> FrameError {
 impl Codec for Command {
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let lf = memchr(b'\n', &input[self.scanned..]).map(|found| self.scanned + found);
-        // A line that fits has ended by here, and the same is seen however it was cut.
+        // A line within the limit has ended by here, and the result is the same wherever the input was cut.
         let Some(lf) = lf.filter(|lf| *lf <= cx.max.saturating_add(1)) else {
             self.scanned = input.len();
             return if input.len() > cx.max.saturating_add(1) { Err(too_long()) } else { Ok(Step::Need) };

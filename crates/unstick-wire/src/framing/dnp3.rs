@@ -1,6 +1,6 @@
 //! `dnp3`: frames of DNP3's link layer: a header, then blocks of sixteen bytes, with a checksum after each.
 //!
-//! The checksums' values are looked at under `damaged=skip` only: a tester may want to send wrong ones.
+//! The values of the checksums are checked only with `damaged=skip`: a tester may want to send wrong ones.
 
 use super::needle::Needle;
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
@@ -27,7 +27,7 @@ const CRC: usize = 2;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Dnp3 {
-    /// A wrong checksum breaks a frame.
+    /// Whether a wrong checksum makes a frame damaged.
     checked: bool,
 }
 
@@ -49,7 +49,7 @@ fn check(part: &[u8], name: &str) -> Result<(), FrameError> {
     Err(FrameError::broken(format!("the checksum of the {name} is {}, and {} is right", quoted(sum), quoted(&right))))
 }
 
-/// Bytes of the frame that `input` begins; `None` until its length has come.
+/// Size of the frame that starts at `input[0]`, in bytes; `None` until its length has arrived.
 fn whole(input: &[u8]) -> Result<Option<usize>, FrameError> {
     if let Some(wrong) = input.iter().zip(b"\x05\x64").position(|(found, wanted)| found != wanted) {
         return Err(FrameError::broken(format!("a frame starts with 0564, not with {}", quoted(&input[..=wrong]))));

@@ -1,6 +1,6 @@
 //! `event-stream`: server-sent events: lines, and an empty one after them; lines end in LF, CRLF or CR.
 //!
-//! Not here: HTTP, in whose body they come, and what a field means.
+//! Not here: HTTP, whose bodies carry such events, and what a field means.
 
 use memchr::memchr2;
 
@@ -21,22 +21,22 @@ pub(super) const EVENT_STREAM: Row<EventStream> = Row {
 /// Events one after another. The message is an event's lines, without the end of the last.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EventStream {
-    /// Where the line under way begins.
+    /// Where the current line begins.
     line: usize,
-    /// Where the line before it ends, its own end not counted.
+    /// Where the line before it ends, without its line end.
     before: usize,
-    /// Bytes known to hold no end of that line.
+    /// Number of bytes that are known to hold no end of the current line.
     scanned: usize,
 }
 
 impl EventStream {
-    /// Where the event and its empty line end, if that has come.
+    /// Finds where the event and its empty line end, if that has arrived.
     fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<(usize, usize)>, FrameError> {
         loop {
             let found = memchr2(b'\r', b'\n', &input[self.scanned..]);
             let at = self.scanned + found.unwrap_or(input.len() - self.scanned);
             self.scanned = at;
-            // What ends the last line is no part of the message, nor is the empty one.
+            // The end of the last line and the empty line are not part of the message.
             let least = if at > self.line { at } else { self.before };
             if least > max {
                 return Err(FrameError::TooLong { length: None, skip: None });
@@ -46,7 +46,7 @@ impl EventStream {
             }
             self.scanned = at + 1;
             if at == self.line && at > 0 && input[at - 1] == b'\r' && input[at] == b'\n' {
-                // The other half of the line's end.
+                // The second half of the line end.
                 self.line = at + 1;
             } else if at == self.line {
                 return Ok(Some((self.before, at + 1)));
@@ -60,7 +60,7 @@ impl EventStream {
 impl Codec for EventStream {
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if matches!(input[0], b'\r' | b'\n') {
-            // Empty lines before an event, or the LF of the one that ended the last.
+            // An empty line before an event, or the LF of the line end that ended the last event.
             return Ok(Step::Blank { total: 1 });
         }
         let Some((end, total)) = self.find_end(input, cx.max)? else { return Ok(Step::Need) };

@@ -1,7 +1,7 @@
 //! `gdb-packet`: GDB's remote serial protocol: `$...#cc` and `%...#cc`, acknowledgements, and the interrupt byte.
 //!
-//! The message is a packet with its first byte and without its checksum, or the one byte of what is no packet. Not here:
-//! what `}` escapes and `*` repeats in a packet.
+//! The message is a packet with its first byte and without its checksum, or one byte that is not part of a packet. Not
+//! here: the meaning of `}` (escape) and `*` (repeat) in a packet.
 
 use memchr::memchr2;
 
@@ -23,17 +23,17 @@ pub(super) const GDB: Row<Gdb> = Row {
 /// Ends a packet's data.
 const END: u8 = b'#';
 
-/// Bytes of `#cc`.
+/// Size of `#cc`, in bytes.
 const TRAILER: usize = 3;
 
 /// Packets and single bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gdb {
-    /// Bytes of the input known to hold no end of the packet.
+    /// Number of bytes of the input that are known to hold no end of the packet.
     scanned: usize,
 }
 
-/// The checksum after the data: its bytes' sum, without its first.
+/// Makes the checksum after the data: the sum of its bytes, without the packet's first byte.
 fn trailer(packet: &[u8]) -> [u8; TRAILER] {
     let sum = packet[1..].iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
     let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];

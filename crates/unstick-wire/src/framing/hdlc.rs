@@ -20,24 +20,24 @@ pub(super) const HDLC: Row<Hdlc> = Row {
 const FLAG: u8 = 0x7e;
 const ESC: u8 = 0x7d;
 
-/// What an escaped octet differs by.
+/// Escaping an octet flips this bit.
 const FLIP: u8 = 0x20;
 
 /// Frames between flags.
 ///
-/// A flag may end one frame and begin the next, and there may be any number of them: what is empty between two belongs
-/// to no frame. A frame that ends in ESC and a flag was given up by its sender, and is passed over as the RFC wants; one
-/// whose checksum is wrong is an error, for a stream that is none of a serial line has no noise. A stream begins with a
-/// frame. Written are a flag on both sides, and no escapes but those of flags and escapes, and of controls where that is
-/// asked for: PPP's peers may drop controls that are not escaped until both have agreed (section 7.1).
+/// A flag may end one frame and begin the next, and any number of flags may follow each other: an empty space between
+/// two is not a frame. A frame that ends in ESC and a flag was aborted by its sender, and is skipped as the RFC
+/// requires. A frame with a wrong checksum is an error: a stream that does not come from a serial line has no noise. A
+/// stream begins with a frame. The writer puts a flag on both sides. It escapes only flags and escapes, and controls if
+/// the user asks for that: PPP's peers may drop controls that are not escaped until both have agreed (section 7.1).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hdlc {
     sum: Sum,
-    /// Octets under 0x20 are written escaped.
+    /// Whether octets under 0x20 are escaped when written.
     controls: bool,
-    /// Bytes of the input that hold no flag, and only whole escapes.
+    /// Number of bytes of the input that hold no flag, and only whole escapes.
     scanned: usize,
-    /// Escapes among them.
+    /// Number of escapes among them.
     escapes: usize,
 }
 
@@ -85,7 +85,7 @@ impl Sum {
         }
     }
 
-    /// Bytes that it takes up.
+    /// Size of the checksum, in bytes.
     fn width(self) -> usize {
         match self {
             Self::None => 0,
@@ -109,7 +109,7 @@ impl Sum {
         self.of(message)[..self.width()] == *sum
     }
 
-    /// What to say of a frame whose checksum does not fit.
+    /// The error for a frame whose checksum is wrong.
     #[cold]
     fn fault(self, frame: &[u8]) -> FrameError {
         if frame.len() < self.width() {
@@ -139,12 +139,12 @@ fn parse_escape(args: &mut Args<'_>) -> Result<bool, SpecError> {
 /// How a frame ends.
 enum End {
     Flag(usize),
-    /// ESC, and the flag at this place: given up by its sender.
+    /// ESC, and the flag at this place: aborted by its sender.
     Abort(usize),
 }
 
 impl Hdlc {
-    /// Where the frame ends, if that has arrived. Looks at every byte once.
+    /// Finds where the frame ends, if that has arrived. Looks at every byte once.
     fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<End>, FrameError> {
         loop {
             let found = memchr2(FLAG, ESC, &input[self.scanned..]);
@@ -165,7 +165,7 @@ impl Hdlc {
         }
     }
 
-    /// At the next frame, nothing of it seen.
+    /// Starts at the next frame, of which nothing has been seen.
     fn restart(&mut self) -> usize {
         self.scanned = 0;
         std::mem::take(&mut self.escapes)

@@ -1,4 +1,4 @@
-//! `headers`: a block of header lines with a Content-Length, an empty line, the body, as LSP and DAP speak it.
+//! `headers`: header lines with a Content-Length, an empty line, and the body, as in LSP and DAP.
 //!
 //! Not here: HTTP, whose bodies end in more ways than one.
 
@@ -32,20 +32,20 @@ fn parse_headers(args: &mut Args<'_>) -> Result<Headers, SpecError> {
 /// A header block and a body.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Headers {
-    /// The message holds the block.
+    /// Whether the message contains the block.
     keep: bool,
-    /// Where the line under way begins.
+    /// Where the current line begins.
     line: usize,
-    /// Bytes known to hold no end of that line.
+    /// Number of bytes that are known to hold no end of that line.
     scanned: usize,
-    /// What the lines so far say.
+    /// The length that the lines so far contain.
     length: Option<u64>,
-    /// Bytes in the block with its empty line; 0 until that has come.
+    /// Size of the block with its empty line, in bytes; 0 until that has arrived.
     block: usize,
 }
 
 impl Headers {
-    /// Reads the lines that have arrived; true when the block is whole.
+    /// Reads the lines that have arrived; returns true when the block is complete.
     fn read_block(&mut self, input: &[u8]) -> Result<bool, FrameError> {
         while let Some(found) = memchr(b'\n', &input[self.scanned..]) {
             let lf = self.scanned + found;
@@ -86,13 +86,13 @@ impl Headers {
         Ok(())
     }
 
-    /// Bytes in the body, once the block is whole.
+    /// Size of the body in bytes, once the block is complete.
     fn body(&self) -> Result<u64, FrameError> {
         self.length.ok_or_else(|| FrameError::broken("the header block has no Content-Length"))
     }
 }
 
-/// What a frame can be found by.
+/// The text by which a frame can be found.
 const MARK: &[u8] = b"content-length:";
 
 /// Returns where the mark is in `bytes`.
@@ -173,13 +173,13 @@ impl Codec for Headers {
         true
     }
 
-    /// The next Content-Length, or where the block that is damaged has another one, its last: a block that was cut short may
-    /// go over into one that is whole.
+    /// Finds the next Content-Length. If the damaged block contains another one, it takes the last of these: a block
+    /// that was cut short may run into a whole one.
     fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
         let mut block = 0;
         if first {
             let mut own = Self::default();
-            // It fails as before: how far it got is what is asked for.
+            // This fails as before; only how far it got matters here.
             let _ = own.read_block(input);
             block = own.line.max(own.block);
         }

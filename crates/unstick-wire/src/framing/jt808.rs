@@ -1,6 +1,6 @@
-//! `jt808-frame`: frames of JT/T 808, between 7E flags, 7E and 7D inside escaped, a check byte after them.
+//! `jt808-frame`: frames of JT/T 808 between 7E flags. 7E and 7D inside are escaped, and the last byte is a check byte.
 //!
-//! Not here: the header, which stays in the message, and packages of one message, which are messages here.
+//! Not here: the header, which stays in the message, and joining the packages of one message: here each is a message.
 
 use super::needle::Needle;
 use super::stuffing::{Search, Stuffing};
@@ -18,7 +18,7 @@ pub(super) const JT808: Row<Jt808> = Row {
     parse: |_| Ok(Jt808::default()),
 };
 
-/// Frames between flags. A flag may end one frame and begin the next, and what is empty between two belongs to no frame.
+/// Frames between flags. A flag may end one frame and begin the next; an empty space between two flags is not a frame.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Jt808(Search);
 
@@ -34,7 +34,7 @@ fn check(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, byte| sum ^ byte)
 }
 
-/// The message of a frame without escapes, if its check byte is right.
+/// Returns the length of the message in a frame without escapes, if its check byte is right.
 fn checked(frame: &[u8]) -> Result<usize, FrameError> {
     let end = frame.len() - 1;
     match (frame[end], check(&frame[..end])) {

@@ -1,4 +1,4 @@
-//! `messagepack-value`: MessagePack values one after another, each whole whatever it holds. Its bytes are the message.
+//! `messagepack-value`: MessagePack values; each is a whole value with everything inside it. The message is its bytes.
 //!
 //! Not here: lengths that are written as MessagePack integers, which is `msgpack`; what a value means.
 
@@ -16,12 +16,12 @@ pub(super) const MESSAGEPACK: Row<MessagePack> = Row {
     parse: |_| Ok(MessagePack::default()),
 };
 
-/// A value under way.
+/// A value in progress.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MessagePack {
     /// Bytes of the input that have been understood; what a string still lacks is counted.
     at: u64,
-    /// Values that are still to come.
+    /// Number of values that are still to come.
     left: u64,
 }
 
@@ -31,21 +31,21 @@ impl Default for MessagePack {
     }
 }
 
-/// What the first byte of a value says of it.
+/// What the first byte of a value shows.
 struct Kind {
-    /// Bytes of a number after that byte.
+    /// Size of the number after that byte.
     width: usize,
     /// What the number counts.
     counts: Counts,
-    /// Where no number follows, what is counted by the byte itself.
+    /// If no number follows: the count that the byte itself contains.
     value: u64,
 }
 
 /// What follows a number.
 enum Counts {
-    /// So many bytes, and as many more.
+    /// Bytes, and this many more.
     Bytes(u64),
-    /// So many values, times this.
+    /// Values, times this number.
     Values(u64),
 }
 
@@ -58,7 +58,7 @@ fn kind(first: u8) -> Result<Kind, FrameError> {
         0xa0..=0xbf => plain(u64::from(first & 0x1f)),
         0xc1 => return Err(FrameError::broken("c1 begins no MessagePack value")),
         0xc4..=0xc6 => counted(first - 0xc4, Counts::Bytes(0)),
-        // An extension: after the length a byte says which.
+        // An extension: after the length, one byte gives its type.
         0xc7..=0xc9 => counted(first - 0xc7, Counts::Bytes(1)),
         0xca => plain(4),
         0xcb => plain(8),
@@ -73,7 +73,7 @@ fn kind(first: u8) -> Result<Kind, FrameError> {
 }
 
 impl MessagePack {
-    /// Where the value ends that starts at `input[0]`, if all of it has come. Looks at every byte once.
+    /// Finds where the value that starts at `input[0]` ends, if all of it has arrived. Looks at every byte once.
     fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         while self.left > 0 {
             let Some(rest) = usize::try_from(self.at).ok().and_then(|at| input.get(at..)) else { return Ok(None) };
@@ -87,7 +87,7 @@ impl MessagePack {
             };
             self.at = self.at.saturating_add(1 + width as u64 + bytes);
             self.left = (self.left - 1).saturating_add(values);
-            // Each of those to come has a byte at least.
+            // Each value still to come has at least one byte.
             if self.at.saturating_add(self.left) > max as u64 {
                 return Err(FrameError::TooLong { length: None, skip: None });
             }

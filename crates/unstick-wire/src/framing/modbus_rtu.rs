@@ -1,8 +1,8 @@
-//! `modbus-rtu-frame`: Modbus on a serial line: an address, a function, what belongs to it, and a CRC-16.
+//! `modbus-rtu-frame`: Modbus on a serial line: an address, a function, the function's data, and a CRC-16.
 //!
-//! A frame has no length. On the line, silence of 3.5 characters parts frames; a program sees no silence, for drivers and
-//! adapters hand on bytes when they like. So the length follows from the function and from who speaks, and the CRC proves it.
-//! Not here: functions that only a vendor knows, whose length nothing tells.
+//! A frame has no length. On the line, silence of 3.5 characters separates frames. A program sees no silence, because
+//! drivers and adapters pass bytes on at any time. So the length follows from the function and the sending side, and
+//! the CRC confirms it. Not here: functions that only a vendor knows, because nothing shows their length.
 
 use super::hdlc::{checksum, table};
 use crate::args::Args;
@@ -36,7 +36,7 @@ fn parse_rtu(args: &mut Args<'_>) -> Result<ModbusRtu, SpecError> {
 /// Bytes of the CRC.
 const CRC: usize = 2;
 
-/// The largest address of a device; 0 is for all of them, those above are reserved.
+/// The largest address of a device; 0 addresses all of them, and higher ones are reserved.
 const LAST_ADDRESS: u8 = 247;
 
 /// A server's function with this bit is an exception, of one byte.
@@ -48,7 +48,7 @@ pub(crate) struct ModbusRtu {
     server: bool,
 }
 
-/// How many bytes stand in front of the CRC.
+/// How to find the number of bytes before the CRC.
 enum Extent {
     Fixed(usize),
     /// A number of this many bytes at this place counts the bytes after it.
@@ -57,7 +57,7 @@ enum Extent {
     Objects,
 }
 
-/// What of a function a client sends.
+/// The extent of a request, by its function.
 fn request(function: u8) -> Option<Extent> {
     Some(match function {
         // Read coils, inputs and registers; write one; diagnostics.
@@ -77,7 +77,7 @@ fn request(function: u8) -> Option<Extent> {
     })
 }
 
-/// What of a function a server answers.
+/// The extent of an answer, by its function.
 fn answer(function: u8) -> Option<Extent> {
     Some(match function {
         EXCEPTION.. => Extent::Fixed(3),
@@ -91,7 +91,7 @@ fn answer(function: u8) -> Option<Extent> {
     })
 }
 
-/// Bytes of a device's identification, from the address to its last object; `None` until all lengths are there.
+/// Size of a device's identification, from the address to its last object; `None` until all lengths have arrived.
 fn objects(input: &[u8]) -> Option<usize> {
     let mut end = 8;
     for _ in 0..*input.get(7)? {
@@ -109,7 +109,7 @@ fn crc(bytes: &[u8]) -> [u8; CRC] {
 }
 
 impl ModbusRtu {
-    /// Bytes of the message that `input` begins; `None` until its length is there.
+    /// Size of the message that starts at `input[0]`, in bytes; `None` until its length has arrived.
     fn message(&self, input: &[u8]) -> Result<Option<usize>, FrameError> {
         let Some(&[_, function]) = input.get(..2) else { return Ok(None) };
         let extent = if self.server { answer(function) } else { request(function) };
@@ -130,7 +130,7 @@ impl ModbusRtu {
         })
     }
 
-    /// Whether a whole frame with the right CRC begins here; `None` where that cannot be known yet.
+    /// Whether a whole frame with the right CRC begins here; `None` if that is not known yet.
     fn begins_at(&self, input: &[u8]) -> Option<bool> {
         if input[0] > LAST_ADDRESS {
             return Some(false);
@@ -196,8 +196,8 @@ impl Codec for ModbusRtu {
         true
     }
 
-    /// No byte marks a beginning, but no place begins a frame by chance whose CRC is right: that place is taken. Where none
-    /// is, the first that may still become one is waited for.
+    /// No byte marks the start of a frame. But a frame with the right CRC does not appear by chance, so the first place
+    /// with one is taken. If there is none, it waits at the first place where one may still follow.
     fn resync(&mut self, input: &[u8], first: bool, _max: usize) -> Discard {
         let from = usize::from(first);
         let mut open = None;

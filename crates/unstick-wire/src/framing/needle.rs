@@ -11,7 +11,7 @@ use crate::error::EncodeError;
 #[derive(Debug, Clone)]
 pub(super) enum Needle {
     One(u8),
-    /// Far quicker to find by hand than by a searcher, and CRLF is one.
+    /// A direct search for two bytes is far quicker than a searcher, and CRLF is two bytes.
     Two([u8; 2]),
     More(Arc<memmem::Finder<'static>>),
 }
@@ -52,7 +52,8 @@ impl Needle {
         }
     }
 
-    /// How many of the last bytes of `haystack`, in which it does not stand, may be its first.
+    /// Number of bytes at the end of `haystack`, which does not contain the needle, that may be the needle's first
+    /// bytes.
     #[inline]
     pub(super) fn keep(&self, haystack: &[u8]) -> usize {
         haystack.len().min(self.bytes().len() - 1)
@@ -60,7 +61,8 @@ impl Needle {
 
     /// Appends it to `out`, whose bytes from `from` on are a message.
     ///
-    /// Searched with itself behind the message: the message's last bytes may make one with the needle's first.
+    /// The search covers the message and the needle after it: the message's last bytes and the needle's first may form
+    /// another needle.
     pub(super) fn put(&self, from: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(self.bytes());
         match self.find(&out[from..]) {
@@ -71,7 +73,7 @@ impl Needle {
         }
     }
 
-    /// Passes over an over-long or damaged frame that ends with this.
+    /// Skips an over-long or damaged frame that ends with the needle.
     pub(super) fn discard_behind(&self, input: &[u8]) -> Discard {
         match self.find(input) {
             Some(at) => Discard::Done(at + self.bytes().len()),
@@ -79,11 +81,12 @@ impl Needle {
         }
     }
 
-    /// Passes over bytes up to the next frame, which starts with this, from `from` on.
+    /// Skips bytes up to the next frame, which starts with the needle, from `from` on.
     pub(super) fn discard_up_to(&self, input: &[u8], from: usize) -> Discard {
         match input.get(from..).and_then(|rest| self.find(rest)) {
             Some(at) => Discard::Done(from + at),
-            // What is kept may be a mark's first bytes, but never all of a frame that is to be passed over.
+            // The bytes that are kept may be the first bytes of a mark, but must never be the whole frame that is to be
+            // skipped.
             None => Discard::More((input.len() - self.keep(input)).max(from.min(input.len()))),
         }
     }

@@ -1,7 +1,7 @@
 //! `nsq-command`: commands of NSQ's clients: lines that end in LF, some with a body whose size follows them.
 //!
-//! The message is the line, and where it has one LF and the body; its size is the frame's. Not here: what servers send
-//! (`u32be`), and TLS or compression once both have agreed on it.
+//! The message is the line; if it has a body, also one LF and the body. The body's size belongs to the frame. Not here:
+//! what servers send (`u32be`), and TLS or compression once both sides have agreed on them.
 
 use memchr::memchr;
 
@@ -25,11 +25,11 @@ const WIDTH: usize = 4;
 /// Commands one after another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Nsq {
-    /// Bytes of the input known to hold no LF.
+    /// Number of bytes of the input that are known to hold no LF.
     scanned: usize,
 }
 
-/// Whether a body follows a line. The daemon takes a CR at its end for part of the end.
+/// Whether a body follows a line. The daemon treats a CR at the end of a line as part of the line end.
 fn has_body(line: &[u8]) -> bool {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let verb = line.split(|byte| *byte == b' ').next().unwrap_or_default();

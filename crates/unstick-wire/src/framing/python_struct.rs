@@ -50,7 +50,7 @@ fn parse_struct(args: &mut Args<'_>) -> Result<AnyLength, SpecError> {
     let behind = layout.size - layout.offset - layout.width;
     length.offset = layout.offset;
     length.adjust = behind as i64 + args.signed("adj")?.unwrap_or(0);
-    // Padding is zero bytes when Python packs it, and anything when it unpacks.
+    // Python writes zero bytes as padding, and ignores its content when it reads.
     length.head = vec![0; layout.size].into();
     Ok(length.into())
 }
@@ -69,7 +69,7 @@ impl Mode {
         Self { endian, native: false }
     }
 
-    /// The names for those who would have to quote Python's signs in a shell.
+    /// Names for Python's signs, which a user would have to quote in a shell.
     fn named(name: &str) -> Result<Self, SpecError> {
         Ok(match name {
             "native" => Self::NATIVE,
@@ -94,7 +94,7 @@ impl Mode {
         (mode, &format[1..])
     }
 
-    /// Bytes and alignment of an integer code; `None` where it is none.
+    /// Size and alignment of an integer code; `None` if the code is not an integer.
     fn integer(self, code: char) -> Option<(usize, usize)> {
         fn native<T>() -> (usize, usize) {
             (size_of::<T>(), align_of::<T>())
@@ -114,7 +114,7 @@ impl Mode {
     }
 }
 
-/// Where the one integer of a format lies.
+/// Where the one integer of a format is.
 #[derive(Debug, Default)]
 struct Layout {
     offset: usize,
@@ -153,7 +153,7 @@ impl Layout {
             self.size += count;
         } else {
             let (width, align) = mode.integer(code).ok_or_else(|| no_integer(mode, codes, code))?;
-            // Padding goes before a member, as C puts it; a count of 0 asks for the padding alone, as in `H0i`.
+            // Padding goes before a member, as in C; a count of 0 adds only the padding, as in `H0i`.
             self.size = self.size.next_multiple_of(align);
             if count > 1 || count == 1 && self.width > 0 {
                 return Err(SpecError::new(format!("`struct:{codes}` has more than one integer"))

@@ -1,4 +1,5 @@
-//! `stomp`: a command, headers, an empty line, and a body that ends in a zero byte, or has as many bytes as it says.
+//! `stomp`: a command, headers, an empty line, and a body that ends in a zero byte or has the length that a header
+//! gives.
 
 use memchr::memchr;
 
@@ -17,16 +18,16 @@ pub(super) const STOMP: Row<Stomp> = Row {
     parse: |_| Ok(Stomp::default()),
 };
 
-/// A frame under way.
+/// A frame in progress.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stomp {
-    /// Where the line under way begins.
+    /// Where the current line begins.
     line: usize,
-    /// Bytes known to hold no end of that line, or of the body.
+    /// Number of bytes that are known to hold no end of that line, or of the body.
     scanned: usize,
-    /// What content-length says: the first that is there counts.
+    /// The value of content-length: the first such header counts.
     length: Option<u64>,
-    /// Bytes up to the body; 0 until its empty line has come.
+    /// Number of bytes before the body; 0 until the empty line has arrived.
     body: usize,
 }
 
@@ -35,7 +36,7 @@ fn too_long() -> FrameError {
 }
 
 impl Stomp {
-    /// Reads the lines that have arrived; true when they are all there.
+    /// Reads the lines that have arrived; returns true when all of them are there.
     fn read_lines(&mut self, input: &[u8]) -> Result<bool, FrameError> {
         while let Some(found) = memchr(b'\n', &input[self.scanned..]) {
             let lf = self.scanned + found;

@@ -1,9 +1,10 @@
-//! `tns-packet`: Oracle Net's packets, whose length has two bytes, and four from the first on that two cannot say.
+//! `tns-packet`: Oracle Net's packets. Their length has two bytes, and four from the first packet on whose length needs
+//! four.
 
 use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
 
-/// There is no public specification: as python-oracledb writes its packets and Wireshark reads them.
+/// There is no public specification; this follows how python-oracledb writes packets and Wireshark reads them.
 pub(super) const TNS: Row<Tns> = Row {
     name: "tns-packet",
     syntax: "tns-packet",
@@ -17,22 +18,23 @@ pub(super) const TNS: Row<Tns> = Row {
 /// Bytes of a packet's header: length, checksum (part of a large length), type, flags, the header's checksum.
 const HEADER: u64 = 8;
 
-/// The type of a data descriptor, and where it says how many bytes follow that its length does not count.
+/// The type of a data descriptor, and the place of the number of bytes that follow it and that its length does not
+/// count.
 const DATA_DESCRIPTOR: u8 = 15;
 const UNCOUNTED: usize = 12;
 
-/// Packets of one side.
+/// The packets of one direction.
 ///
-/// One side's bytes do not say which version both have agreed on. But a length of two bytes is never under eight, and
-/// the first packet with a length of four is never so large as to look like one.
+/// The bytes of one direction do not show which version both sides have agreed on. But a length of two bytes is never
+/// less than eight, and the first packet with a length of four bytes is never so large that it looks like one of those.
 #[derive(Debug, Clone)]
 pub(crate) struct Tns {
-    /// Lengths have four bytes.
+    /// Whether lengths have four bytes.
     large: bool,
 }
 
 impl Tns {
-    /// Bytes of the packet that `input` begins, and whether its length has four.
+    /// Returns the size of the packet that starts at `input[0]`, and whether its length has four bytes.
     fn whole(&self, input: &[u8]) -> Result<Option<(u64, bool)>, FrameError> {
         let Some(header) = input.get(..HEADER as usize) else { return Ok(None) };
         let number = |bytes: &[u8]| bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));

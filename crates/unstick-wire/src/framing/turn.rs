@@ -1,11 +1,14 @@
-//! `turn-message`: what TURN puts on a stream: STUN messages, and between them ChannelData, padded to a multiple of four.
+//! `turn-message`: the messages of TURN on a stream: STUN messages, and between them ChannelData, padded to a multiple
+//! of four.
 //!
-//! The message is all but the padding. Not here: what a message's attributes say, and STUN without channels, which is `stun`.
+//! The message is everything except the padding. Not here: a message's attributes, and STUN without channels, which is
+//! `stun`.
 
 use crate::codec::{Codec, Context, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 
-/// RFC 8656: sections 12 (how ChannelData is told from STUN), 12.4 and 12.5; RFC 8489: section 5 (STUN messages).
+/// RFC 8656: sections 12 (how to distinguish ChannelData from STUN), 12.4 and 12.5; RFC 8489: section 5 (STUN
+/// messages).
 pub(super) const TURN: Row<Turn> = Row {
     name: "turn-message",
     syntax: "turn-message",
@@ -28,7 +31,7 @@ const WORD: u64 = 4;
 #[derive(Debug, Clone)]
 pub(crate) struct Turn;
 
-/// Bytes of the message that `input` begins, and of its frame; `None` until its length is there.
+/// Returns the sizes of the message that starts at `input[0]` and of its frame; `None` until its length has arrived.
 fn extent(input: &[u8]) -> Result<Option<(u64, u64)>, FrameError> {
     let first = input[0];
     let header = match first >> 6 {
@@ -41,7 +44,7 @@ fn extent(input: &[u8]) -> Result<Option<(u64, u64)>, FrameError> {
     };
     let Some(&[_, _, high, low]) = input.get(..CHANNEL_HEADER as usize) else { return Ok(None) };
     let length = header + u64::from(u16::from_be_bytes([high, low]));
-    // A STUN message says itself how long it is, whether it is a multiple or, as before RFC 5389, is not.
+    // A STUN message gives its exact length, which is a multiple of four, or before RFC 5389 may be another number.
     Ok(Some((length, if header == STUN_HEADER { length } else { length.next_multiple_of(WORD) })))
 }
 

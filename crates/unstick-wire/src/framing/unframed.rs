@@ -1,4 +1,4 @@
-//! `raw` and `gap`: streams taken as they come. Boundaries are not kept, and both say so.
+//! `raw` and `gap`: streams without boundaries, delivered as they arrive. Both report that boundaries are not kept.
 
 use std::time::Duration;
 
@@ -54,13 +54,14 @@ impl Codec for Raw {
 pub(crate) struct Gap {
     /// How long the silence must be.
     pub(crate) silence: Duration,
-    /// Bytes that had arrived when it had been silent for so long, else 0. Set by whoever knows the time.
+    /// Number of bytes that had arrived when the silence had lasted long enough, else 0. The caller that has the clock
+    /// sets it.
     pub(crate) quiet: usize,
 }
 
 impl Codec for Gap {
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
-        // What came behind the silence, if anything has by now, is the next message's.
+        // Bytes that came after the silence belong to the next message.
         let end = std::mem::take(&mut self.quiet);
         match end {
             0 if input.len() > cx.max => Err(FrameError::TooLong { length: None, skip: None }),

@@ -315,8 +315,8 @@ fn cannot_bind(at: &HostPort, scheme: &str, address: SocketAddr, error: io::Erro
 /// A socket that clients connect to.
 struct Bound {
     socket: TcpListener,
-    /// The one address at which clients reach it, which need not be asked for with each of them. `None` where it may have many,
-    /// or others may have made it.
+    /// The one address at which clients reach it, so that the system need not be asked for each connection. `None` if
+    /// it may have several, or if another process made the socket.
     local: Option<SocketAddr>,
 }
 
@@ -334,7 +334,8 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// The next connection, and the addresses of both its ends as far as they need not be asked for.
+    /// Accepts the next connection. Returns the addresses of its ends too, as far as they are known without another
+    /// system call.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         if let Some(stream) = self.one.take() {
             return Poll::Ready(Ok(Accepted { stream, peer: None, local: None }));
@@ -365,12 +366,12 @@ impl Listener {
         Ok((stream, PeerAddrs::of_sockets(peer, local)))
     }
 
-    /// The next connection, before anything is made of it. Cancel safe.
+    /// Accepts the next connection, before any protocol. Cancel safe.
     async fn accept_stream(&mut self) -> Result<Named> {
         loop {
             self.patience.wait().await;
             let accepted = poll_fn(|cx| self.poll_accept(cx)).await;
-            // What fails on a connection that was accepted is that connection's.
+            // An error on a connection that was accepted concerns only that connection.
             match accepted.and_then(|accepted| self.prepared(accepted).map_err(as_of_one_client)) {
                 Ok(named) => return Ok(named),
                 Err(error) => match self.patience.failed(error) {
@@ -382,7 +383,7 @@ impl Listener {
     }
 }
 
-/// A connection as the system hands it over.
+/// A connection in the form in which the system returns it.
 struct Accepted {
     stream: TcpStream,
     peer: Option<SocketAddr>,

@@ -12,7 +12,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::error::Error;
 
-/// The SHA-256 of a certificate. It identifies the certificate, whoever has signed that.
+/// The SHA-256 of a certificate. It identifies the certificate, no matter who signed that.
 ///
 /// Written as 64 hexadecimal digits. The parser also accepts capitals, colons between the bytes and a leading
 /// `sha256:`, as OpenSSL and browsers show them.

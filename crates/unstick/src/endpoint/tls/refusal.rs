@@ -154,7 +154,7 @@ fn quoted(opening: &[u8]) -> String {
     format!("\"{}\"", opening.escape_ascii())
 }
 
-/// What is said of a certificate that is not for the name that was asked for.
+/// Describes a certificate that is not for the name that this end asked for.
 fn wrong_name(
     whom: &str,
     name: &str,

@@ -36,8 +36,8 @@ pub struct TlsOptions {
     pub authorities: Option<Authorities>,
     /// This end's certificate and key. A listener needs them.
     pub identity: Option<Identity>,
-    /// Connecting: accept the server's certificate only if it is one of these, whoever has signed it and whatever names
-    /// it is for.
+    /// Connecting: accept the server's certificate only if it is one of these. Who signed it and which names it is for
+    /// does not matter then.
     pub pins: Vec<Fingerprint>,
     /// Connecting: the name to ask for and that the certificate must be for, if it is not the address's host.
     pub server_name: Option<String>,
@@ -67,7 +67,7 @@ impl TlsOptions {
         self
     }
 
-    /// Trusts a server with this certificate, whoever has signed it.
+    /// Trusts a server with this certificate, no matter who signed it.
     pub fn pin(mut self, fingerprint: Fingerprint) -> Self {
         self.pins.push(fingerprint);
         self

@@ -1,11 +1,11 @@
-//! Frames of every kind, in pieces of every length: they mean the same behind the check, and each limit holds.
+//! Frames of every kind, in pieces of every length: their meaning is the same after the check, and each limit holds.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 
-/// A frame as a peer sends it.
+/// A frame in the form in which a peer sends it.
 #[derive(Debug, Clone)]
 struct Frame {
     first: u8,
@@ -32,7 +32,7 @@ fn announce(first: u8, length: u64, mask: Option<[u8; 4]>) -> Vec<u8> {
     bytes
 }
 
-/// The frames in some bytes.
+/// Parses bytes into frames.
 fn parse(mut bytes: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     while let Some(header) = Header::read(bytes) {
@@ -47,10 +47,11 @@ fn parse(mut bytes: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// An opcode, and a payload that is whole.
+/// An opcode and a whole payload.
 type Meant = (u8, Vec<u8>);
 
-/// What frames mean: opcodes with whole payloads, fragments of one message joined; control frames where they stand.
+/// What frames mean: opcodes with whole payloads. The fragments of a message are joined; control frames stay in their
+/// place.
 fn meaning(frames: &[Frame]) -> Vec<Meant> {
     let (mut meant, mut message): (Vec<Meant>, Option<Meant>) = (Vec::new(), None);
     for Frame { first, payload, .. } in frames {
@@ -136,7 +137,7 @@ fn fault(bytes: &[u8], largest: usize) -> Option<Violation> {
     passed(&mut Frames::new(largest, Role::Server), bytes, &[1000], 16 << 10).err()
 }
 
-/// What a header announces is refused before a byte of it has come.
+/// A length over the limit is refused as soon as the header announces it, before any byte of the payload.
 #[test]
 fn what_is_announced_is_held_to_the_limits_at_once() {
     let mask = Some([1, 2, 3, 4]);
