@@ -275,5 +275,9 @@ pub const PLAIN_DISCARDED: u64 = 64 << 20;
 /// How long a client without the secret of a transfer has to wait: this slows guesses down.
 pub const SECRET_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a receiver that has everything waits for another connection, if the last one was lost before the sender knew. A
+/// sender connects again within a few seconds; one that was killed does not come.
+pub const TRANSFER_LINGER: Duration = Duration::from_secs(10);
+
 /// Clients of a transfer that have not shown its secret yet. When there are more, the oldest is dropped.
 pub const TRANSFER_GUESTS: usize = 64;

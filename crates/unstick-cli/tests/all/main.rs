@@ -57,6 +57,7 @@ mod shake_transfers;
 mod tls;
 mod transfer_cuts;
 mod transfer_disks;
+mod transfer_ends;
 mod transfer_options;
 mod transfer_secrets;
 mod transfers;

@@ -86,14 +86,14 @@ fn bridge(to: u16, fault: &str) -> (Process, u16) {
 }
 
 /// The same ticket with another port of this machine.
-fn through(ticket: &str, port: u16) -> String {
+pub(crate) fn through(ticket: &str, port: u16) -> String {
     let mut ticket: Ticket = ticket.parse().unwrap();
     ticket.addresses = vec![format!("127.0.0.1:{port}")];
     ticket.to_string()
 }
 
 /// The port in a ticket.
-fn port(ticket: &str) -> u16 {
+pub(crate) fn port(ticket: &str) -> u16 {
     let ticket: Ticket = ticket.parse().unwrap();
     ticket.addresses[0].rsplit(':').next().unwrap().parse().unwrap()
 }

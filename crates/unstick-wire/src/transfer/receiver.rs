@@ -188,7 +188,7 @@ impl Receiver {
     ///
     /// If the file's hash has not arrived.
     pub fn resolve(&mut self, file: u32, outcome: Outcome, hash: Hash) -> Result<Message, Violation> {
-        let early = outcome == Outcome::Present && self.entry(file)?.kind == Kind::File;
+        let early = outcome == Outcome::Present && self.entry(file)?.has_content();
         let from: &[State] = if early { &[State::Open, State::Proving] } else { &[State::Proving] };
         self.step(file, from, State::Over)?;
         Ok(Message::Resolved { file, outcome, hash })

@@ -146,7 +146,7 @@ impl Sender {
             }
             Message::Resolved { file, outcome, hash } => {
                 // A file from an earlier connection is known to be there before its bytes or its hash are sent.
-                let early = outcome == Outcome::Present && self.entry(file)?.kind == Kind::File;
+                let early = outcome == Outcome::Present && self.entry(file)?.has_content();
                 let from: &[State] = if early { &[State::Listed, State::Sent] } else { &[State::Sent] };
                 self.step(file, from, State::Over)?;
                 self.over += 1;

@@ -169,6 +169,9 @@ async fn run(
     })
 }
 
+/// Where a side waits without `--listen`: at every address, on a port that the system picks.
+const ANYWHERE: &str = ":0";
+
 async fn wait(
     transfer: &Transfer,
     args: &TransferArgs,
@@ -178,14 +181,8 @@ async fn wait(
     observer: &Observer,
     line: &str,
 ) -> Result<Tally> {
-    let invitation = match args.listen.as_deref() {
-        Some(at) => Invitation::open_at(&at.parse()?, state.as_deref(), options).await?,
-        // A machine may have no IPv6. Then use IPv4.
-        None => match Invitation::open("[::]", 0, state.as_deref(), options).await {
-            Err(error) if error.is_unreachable() => Invitation::open("0.0.0.0", 0, state.as_deref(), options).await?,
-            opened => opened?,
-        },
-    };
+    let at = args.listen.as_deref().unwrap_or(ANYWHERE).parse()?;
+    let invitation = Invitation::open_at(&at, state.as_deref(), options).await?;
     report.ticket(invitation.ticket(), line)?;
     invitation.run(transfer, args.pacing(), observer).await
 }

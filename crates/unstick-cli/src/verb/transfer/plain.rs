@@ -145,9 +145,12 @@ async fn serve(listener: unstick::Listener, offer: Offer, args: &TransferArgs, r
     let report = Arc::new(report);
     let told = Arc::clone(&report);
     let observer = Arc::new(move |peer, event: Event<'_>| told.event(peer, &event));
-    match plain::serve(listener, offer, config, observer).await {
-        // Standard output is closed or has failed.
-        _ if report.failure().is_some() => report.failure().map_or(Ok(Status::Done), Err),
+    let outcome = plain::serve(listener, offer, config, observer).await;
+    // Standard output is closed or has failed.
+    if let Some(error) = report.failure() {
+        return Err(error);
+    }
+    match outcome {
         Outcome::Reached | Outcome::Stopped => Ok(Status::Done),
         _ => Ok(Status::Failed),
     }

@@ -76,9 +76,15 @@ pub struct Tally {
     pub mismatched: u64,
     /// Whether everything is flushed to the receiver's disk.
     pub(super) flushed: bool,
+    /// Whether the sender may not know that. The connection was lost at the very end.
+    pub(super) unconfirmed: bool,
 }
 
 impl Tally {
+    pub(super) fn unconfirmed(self) -> Self {
+        Self { unconfirmed: true, ..self }
+    }
+
     pub(super) fn failed(&mut self, reason: Reason) {
         self.failed += 1;
         self.mismatched += u64::from(reason == Reason::Mismatch);

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use unstick_wire::transfer::{Entry, Hash, Outcome, Reason, SUBTREE};
+use unstick_wire::transfer::{Entry, Hash, Kind, Outcome, Reason, SUBTREE};
 
 use super::tree::Tree;
-use super::verdict::{Failure, Verdict, unwritable};
+use super::verdict::{Failure, Verdict, Watch, unwritable};
 use super::writer::Job;
 
 /// Number of jobs that wait for the thread.
@@ -30,6 +30,8 @@ struct State {
     /// The subtrees that are written, and their chaining values.
     whole: u64,
     values: Vec<Hash>,
+    /// The hash of the whole file, once all of it is written.
+    written: Option<Hash>,
     /// The bytes that are not verified yet, at most one subtree.
     tree: Tree,
     pending: Vec<u8>,
@@ -41,7 +43,7 @@ impl Outlet {
     /// Receives into an open file, pipe or terminal.
     pub fn new(output: File) -> Self {
         let (source, whole, values, tree, pending) = (None, 0, Vec::new(), Tree::new(), Vec::new());
-        Self(Mutex::new(State { output, source, whole, values, tree, pending, live: false }))
+        Self(Mutex::new(State { output, source, whole, values, written: None, tree, pending, live: false }))
     }
 
     /// Starts a thread that writes what one connection brings. It ends when nobody sends jobs any more.
@@ -49,6 +51,7 @@ impl Outlet {
         let (jobs, mut todo) = mpsc::channel(AHEAD);
         let (verdicts, come) = mpsc::channel(AHEAD);
         tokio::task::spawn_blocking(move || {
+            let _watch = Watch::new(&verdicts);
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             while let Some(job) = todo.blocking_recv() {
                 if let Some(verdict) = state.act(job)
@@ -89,8 +92,16 @@ impl State {
         if !entry.has_content() {
             return Err((Reason::Other, "it is not a file".into()));
         }
-        if self.whole > 0 && self.source.as_ref().is_some_and(|source| !source.is_same_source(&entry)) {
+        let has_begun = self.whole > 0 || self.written.is_some();
+        if has_begun && self.source.as_ref().is_some_and(|source| !source.is_same_source(&entry)) {
             return Err((Reason::Changing, "it has changed since its beginning was written".into()));
+        }
+        // The connection was lost before the sender knew that all of it is here.
+        if let Some(hash) = self.written {
+            return Ok(Verdict::Resolved { file, outcome: Outcome::Present, hash });
+        }
+        if self.whole > 0 && entry.kind == Kind::Stream {
+            return Err((Reason::Changing, "its beginning was written, and a stream cannot be read again".into()));
         }
         self.source = Some(entry);
         self.pending.clear();
@@ -121,6 +132,7 @@ impl State {
         }
         self.output.write_all(&self.pending).map_err(unwritable)?;
         self.pending.clear();
+        self.written = Some(hash);
         // A pipe or terminal cannot be flushed to disk.
         if self.output.metadata().is_ok_and(|meta| meta.is_file()) {
             self.output.sync_all().map_err(unwritable)?;

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
@@ -50,6 +51,13 @@ impl Folder {
         // A part that failed may have left its file behind.
         let file = self.files.open_with(&name, options.write(true).create(true).truncate(true))?.into_std();
         Ok(Part::new(file, self, name, false))
+    }
+
+    /// Creates a symbolic link, and puts it in the place of the file or link of this name.
+    pub(super) fn link(&self, target: &Path, parent: &Dir, name: &OsStr) -> io::Result<()> {
+        const LINK: &str = "link";
+        self.files.symlink(target, LINK)?;
+        self.files.rename(LINK, parent, name).inspect_err(|_| drop(self.files.remove_file(LINK)))
     }
 }
 

@@ -66,9 +66,16 @@ pub(super) async fn run(mut talk: Conversation, target: &Target, hello: bool, ob
         tokio::select! {
             biased;
             Some(verdict) = verdicts.recv() => {
+                if matches!(verdict, Verdict::Gone) {
+                    return Err(Error::panicked("the writer of files"));
+                }
                 let message = side.verdict(verdict, observer).map_err(broken)?;
                 if let Some(message) = message {
-                    talk.send(&message).await?;
+                    match talk.send(&message).await {
+                        // As below: all files are flushed.
+                        Err(_) if side.tally.flushed => return Ok(side.tally.unconfirmed()),
+                        sent => sent?,
+                    }
                 }
             }
             permit = jobs.reserve(), if side.has_job() => match (permit, side.job()) {
@@ -92,7 +99,7 @@ pub(super) async fn run(mut talk: Conversation, target: &Target, hello: bool, ob
                     Err(why) => return Err(refuse(talk, why.to_string(), broken(why)).await),
                 },
                 // All files are flushed. If the sender does not know that yet, it asks again.
-                Ok(Heard::Ended) | Err(_) if side.tally.flushed => return Ok(side.tally),
+                Ok(Heard::Ended) | Err(_) if side.tally.flushed => return Ok(side.tally.unconfirmed()),
                 Ok(Heard::Ended) => return Err(cut("it ended before everything had come")),
                 Err(error) => return Err(error),
             },
@@ -190,6 +197,7 @@ impl Side {
                 self.failed(file, reason, &text, observer);
                 message
             }
+            Verdict::Gone => return Ok(None),
             Verdict::Flushed => {
                 self.tally.flushed = true;
                 self.machine.finish()?

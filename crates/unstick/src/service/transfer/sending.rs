@@ -38,7 +38,9 @@ pub(super) async fn run(
                 Some(Heard::Ended) => return Err(cut("it ended before everything was sent")),
                 Some(Heard::Message(message)) => match side.machine.receive(message).map_err(broken)? {
                     Request::Over => {
-                        talk.send(&Message::Done).await?;
+                        // The receiver has everything on its disk. A connection that is lost now is not made again: nobody may
+                        // listen there any more.
+                        let _ = talk.send(&Message::Done).await;
                         talk.finish().await;
                         return Ok(side.tally);
                     }

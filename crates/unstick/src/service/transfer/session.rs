@@ -1,16 +1,19 @@
 //! An encrypted transfer between the two ends of a ticket. If a connection is lost, another one continues.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 use unstick_wire::Framing;
 use unstick_wire::limits::MAX_TRANSFER_MESSAGE;
 use unstick_wire::transfer::Side;
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, cut};
 use super::credentials::Credentials;
 use super::event::{Event, Observer, Tally};
 use super::inbox::Inbox;
@@ -25,7 +28,7 @@ use super::{looking, receiving, sending};
 use crate::address::{Address, Framings};
 use crate::endpoint::Options;
 use crate::error::{Error, Result};
-use crate::limits::{RECONNECT_LONGEST, RECONNECT_PAUSE, TRANSFER_GUESTS};
+use crate::limits::{RECONNECT_LONGEST, RECONNECT_PAUSE, TRANSFER_GUESTS, TRANSFER_LINGER};
 use crate::link::{Link, Listener};
 use crate::service::run::AcceptErrors;
 
@@ -92,15 +95,23 @@ pub async fn connect(
     options.tls.newest_only = true;
     let framings = framings()?;
     let mut pause = RECONNECT_PAUSE;
+    let mut last_words = LastWords::default();
     loop {
         let mut last = None;
         for at in &ticket.addresses {
             match open(at, &framings, &options).await {
                 Ok(link) => {
-                    pause = RECONNECT_PAUSE;
-                    match call(transfer, link, ticket, pacing, observer).await {
-                        Ok(tally) => return Ok(tally),
+                    let (progress, watched) = Progress::watched(last_words.observer(observer));
+                    match call(transfer, link, ticket, pacing, &watched).await {
+                        Ok(tally) => match last_words.over(tally) {
+                            Some(tally) => return Ok(tally),
+                            None => last = Some(cut("the connection was lost at the very end")),
+                        },
                         Err(error) => last = Some(error),
+                    }
+                    // A server that accepts and drops at once is as good as none.
+                    if progress.was_made() {
+                        pause = RECONNECT_PAUSE;
                     }
                     break;
                 }
@@ -108,12 +119,83 @@ pub async fn connect(
             }
         }
         let error = last.unwrap_or_else(|| Error::usage("the ticket has no address"));
-        if !is_mended_by_another(&error) {
+        if let Some((tally, until)) = last_words.waiting {
+            // A sender that no longer listens has ended, because it knew.
+            if error.is_unreachable() || Instant::now() + pause > until {
+                return Ok(tally);
+            }
+        } else if !is_mended_by_another(&error) {
             return Err(error);
+        } else {
+            observer(Event::Lost { error: &error });
         }
-        observer(Event::Lost { error: &error });
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(RECONNECT_LONGEST);
+    }
+}
+
+/// A receiver that has everything, and a sender that may not know it.
+#[derive(Default)]
+struct LastWords {
+    /// What to return, and when at the latest.
+    waiting: Option<(Tally, Instant)>,
+}
+
+impl LastWords {
+    /// Takes the outcome of a connection. Returns the transfer's, if it is over.
+    fn over(&mut self, tally: Tally) -> Option<Tally> {
+        match (self.waiting, tally.unconfirmed) {
+            // The files of the first connection count, and those of this one are the same.
+            (Some((first, _)), false) => Some(first),
+            (Some(_), true) => None,
+            (None, false) => Some(tally),
+            (None, true) => {
+                self.waiting = Some((tally, Instant::now() + TRANSFER_LINGER));
+                None
+            }
+        }
+    }
+
+    /// The observer of the next connection: everything has been reported once it only tells the sender.
+    fn observer(&self, observer: &Observer) -> Observer {
+        match self.waiting {
+            Some(_) => Arc::new(|_| {}),
+            None => Arc::clone(observer),
+        }
+    }
+
+    /// Waits until it is too late for the sender to come.
+    async fn too_late(&self) -> Tally {
+        match self.waiting {
+            Some((tally, until)) => {
+                tokio::time::sleep_until(until).await;
+                tally
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether a connection has brought the transfer further.
+#[derive(Default)]
+struct Progress(AtomicBool);
+
+impl Progress {
+    /// Also returns an observer that passes everything on and notes progress.
+    fn watched(observer: Observer) -> (Arc<Self>, Observer) {
+        let progress = Arc::new(Self::default());
+        let (noted, told) = (Arc::clone(&progress), observer);
+        let watched = move |event: Event<'_>| {
+            if matches!(event, Event::Moved { .. } | Event::Resolved { .. }) {
+                noted.0.store(true, Ordering::Relaxed);
+            }
+            told(event);
+        };
+        (progress, Arc::new(watched))
+    }
+
+    fn was_made(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -128,6 +210,23 @@ async fn open(at: &str, framings: &Framings, options: &Options) -> Result<Link> 
         address if can_carry(&address) => tunnel::connect(&address, framings, options).await,
         _ => Err(Error::usage("the ticket has an address of a kind that tickets may not have")),
     }
+}
+
+/// Listens at every address of this machine. `[::]` is of both families where the machine has IPv6.
+async fn listen_everywhere(port: u16, options: &Options) -> Result<Listener> {
+    match listen_at("::", port, options).await {
+        // If another program holds the port, half of the families would be no help: clients could reach that program.
+        Err(error) if !matches!(error.io_kind(), Some(ErrorKind::AddrInUse | ErrorKind::PermissionDenied)) => {
+            listen_at("0.0.0.0", port, options).await.map_err(|_| error)
+        }
+        listening => listening,
+    }
+}
+
+async fn listen_at(host: &str, port: u16, options: &Options) -> Result<Listener> {
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    let address: Address = format!("tls://{host}:{port}").parse()?;
+    crate::link::listen(&address, Some(&framings()?), options).await
 }
 
 /// Whether TLS can run inside this kind of address, and a ticket can name it.
@@ -173,11 +272,11 @@ impl Invitation {
         let (listener, inside) = match at {
             Address::Tcp(at) => {
                 let port = credentials.port.filter(|_| at.port == 0).unwrap_or(at.port);
-                let host = at.host.as_deref().unwrap_or("[::]");
-                let host =
-                    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
-                let address: Address = format!("tls://{host}:{port}").parse()?;
-                (crate::link::listen(&address, Some(&framings()?), &options).await?, None)
+                let listener = match at.host.as_deref() {
+                    None => listen_everywhere(port, &options).await?,
+                    Some(host) => listen_at(host, port, &options).await?,
+                };
+                (listener, None)
             }
             at if can_carry(at) => {
                 let listener = crate::link::listen(at, Some(&tunnel::framings()?), &options).await?;
@@ -214,7 +313,7 @@ impl Invitation {
     pub async fn run(mut self, transfer: &Transfer, pacing: impl Into<Pacing>, observer: &Observer) -> Result<Tally> {
         let pacing = pacing.into();
         let (mut guests, mut oldest, mut errors) = (JoinSet::new(), VecDeque::new(), AcceptErrors::default());
-        let mut current = None;
+        let (mut current, mut last_words) = (None, LastWords::default());
         loop {
             tokio::select! {
                 biased;
@@ -222,7 +321,10 @@ impl Invitation {
                     oldest.retain(|guest: &AbortHandle| !guest.is_finished());
                     match guest {
                         // A client that has the secret and comes again has lost its earlier connection.
-                        Ok(Ok(talk)) => current = Some(Box::pin(transfer.run(talk, false, observer))),
+                        Ok(Ok(talk)) => {
+                            let observer = last_words.observer(observer);
+                            current = Some(Box::pin(async move { transfer.run(talk, false, &observer).await }));
+                        }
                         Ok(Err(error)) => observer(Event::Lost { error: &error }),
                         Err(_) => {}
                     }
@@ -231,15 +333,16 @@ impl Invitation {
                     current = None;
                     match outcome {
                         Ok(tally) => {
-                            if let Some(kept) = self.kept.filter(|_| tally.failed == 0) {
-                                kept.remove();
+                            if let Some(tally) = last_words.over(tally) {
+                                return Ok(self.end(tally));
                             }
-                            return Ok(tally);
                         }
+                        Err(_) if last_words.waiting.is_some() => {}
                         Err(error) if is_mended_by_another(&error) => observer(Event::Lost { error: &error }),
                         Err(error) => return Err(error),
                     }
                 }
+                tally = last_words.too_late(), if current.is_none() => return Ok(self.end(tally)),
                 link = self.listener.accept() => match link {
                     Ok(link) => {
                         if guests.len() >= TRANSFER_GUESTS && let Some(first) = oldest.pop_front() {
@@ -258,5 +361,13 @@ impl Invitation {
                 },
             }
         }
+    }
+
+    /// The transfer is over: its ticket is of no use any more, unless a file has failed.
+    fn end(&mut self, tally: Tally) -> Tally {
+        if let Some(kept) = self.kept.take_if(|_| tally.failed == 0) {
+            kept.remove();
+        }
+        tally
     }
 }

@@ -18,7 +18,7 @@ use super::complete::{self, Record};
 use super::inbox::{Inbox, Occupied};
 use super::overwrite::moment;
 use super::part::{Place, Placed, above, last};
-use super::verdict::{Failure, Verdict, exists, unwritable};
+use super::verdict::{Failure, Verdict, Watch, exists, unwritable};
 
 /// What the thread has to do.
 pub(super) enum Item {
@@ -76,6 +76,7 @@ pub(super) const LIST: (&str, &str) = ("complete", "list");
 pub(super) fn start(inbox: Arc<Inbox>, occupied: Occupied, verdicts: mpsc::Sender<Verdict>) -> SyncSender<Item> {
     let (items, todo) = sync_channel(AHEAD);
     tokio::task::spawn_blocking(move || {
+        let _watch = Watch::new(&verdicts);
         let mut settler =
             Settler { inbox, verdicts, files: Vec::new(), dirty: BTreeSet::new(), directories: Vec::new() };
         while settler.round(&todo) {}

@@ -27,8 +27,8 @@ pub(super) fn make(inbox: &Inbox, entry: &Entry, made: &mut dyn FnMut(&[u8])) ->
             if !inbox.replaces(entry) {
                 return Err(exists());
             }
-            // This cannot remove a directory.
-            parent.remove_file(name).and_then(|()| parent.symlink(target, name)).map_err(unwritable)?;
+            // What is there stays until the link takes its place, and a directory stays for good.
+            inbox.folder().and_then(|folder| folder.link(target, &parent, name)).map_err(unwritable)?;
         }
         made => made.map_err(unwritable)?,
     }

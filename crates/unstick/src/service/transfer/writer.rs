@@ -23,7 +23,7 @@ use super::part::{Folder, Part, above};
 use super::settler::{self, Item, JOURNAL, LIST, PART, UNSHARED, Whole};
 use super::symlink;
 use super::tree::Tree;
-use super::verdict::{Failure, Verdict, exists, unwritable};
+use super::verdict::{Failure, Verdict, Watch, exists, unwritable};
 
 /// What the thread has to do.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ pub(super) fn start(inbox: Arc<Inbox>) -> (mpsc::Sender<Job>, mpsc::Receiver<Ver
     let (jobs, mut todo) = mpsc::channel(AHEAD);
     let (verdicts, come) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
+        let _watch = Watch::new(&verdicts);
         // Waits until the files of an earlier connection are settled.
         let settled = settler::start(Arc::clone(&inbox), inbox.occupy(), verdicts.clone());
         let complete = inbox.kept(LIST.0, LIST.1).and_then(|list| list.map_or(Ok(Complete::default()), Complete::read));
