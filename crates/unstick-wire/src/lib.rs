@@ -43,6 +43,7 @@
 #![deny(missing_docs)]
 
 mod args;
+mod byte_count;
 mod codec;
 mod custom;
 mod decoder;

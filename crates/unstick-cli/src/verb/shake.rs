@@ -18,6 +18,7 @@ use unstick_shake::{Direction, Finding, Outcome, Progress, Report, Shake, Stop, 
 
 use crate::advice;
 use crate::args;
+use crate::count::Count;
 use crate::options::payload;
 use crate::options::sendable;
 use crate::output;
@@ -167,7 +168,8 @@ fn tell(bar: &ProgressBar, progress: &Progress) {
         };
         let shorter = "--depth and --time make it shorter";
         bar.suspend(|| {
-            output::notice(&format!("{} cases will take about {about} in all; {shorter}", progress.planned))
+            let cases = Count(progress.planned, "case");
+            output::notice(&format!("{cases} will take about {about} in all; {shorter}"))
         });
     }
     if bar.length() == Some(0) && progress.planned > 0 {

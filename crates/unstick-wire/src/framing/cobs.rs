@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use super::needle::Needle;
+use crate::byte_count::ByteCount;
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Step};
 use crate::error::EncodeError;
 
@@ -40,8 +41,8 @@ fn decode(code: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         let run = usize::from(code[at]);
         let Some(bytes) = code.get(at + 1..at + run) else {
             return Err(FrameError::broken(format!(
-                "the frame ends {} bytes into a run of {}",
-                code.len() - at - 1,
+                "the frame ends {} into a run of {}",
+                ByteCount(code.len() - at - 1),
                 run - 1
             )));
         };

@@ -1,6 +1,7 @@
 //! `ascii`, `hex`, `decimal`, `netstring`, `octet-count`: lengths written in digits.
 
 use super::prefixed::{Prefix, Prefixed};
+use crate::byte_count::ByteCount;
 use crate::codec::{FrameError, Row, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_LENGTH_OFFSET, MAX_TEXT_LENGTH};
@@ -133,7 +134,10 @@ impl Prefix for Field {
             return Ok(Some((header, value.saturating_sub(self.width as u64))));
         }
         let length = value.checked_add_signed(self.adjust).ok_or_else(|| match self.adjust {
-            ..0 => FrameError::broken(format!("length {value} is less than the {} bytes that it counts", -self.adjust)),
+            ..0 => FrameError::broken(format!(
+                "length {value} is less than the {} that it counts",
+                ByteCount(-self.adjust)
+            )),
             _ => FrameError::broken("the length is over 64 bits"),
         })?;
         Ok(Some((header, length)))
@@ -146,7 +150,7 @@ impl Prefix for Field {
             return Err(EncodeError::DoesNotFit { length, largest });
         }
         if value < 0 {
-            return Err(EncodeError::unfit(format!("a message has at least {} bytes here (adj)", self.adjust)));
+            return Err(EncodeError::unfit(format!("a message has at least {} here (adj)", ByteCount(self.adjust))));
         }
         let text = if self.radix == 10 { value.to_string() } else { format!("{value:x}") };
         out.resize(out.len() + self.width - text.len(), b'0');

@@ -1,6 +1,7 @@
 //! `fixed`: frames of a fixed number of bytes each.
 
 use crate::args::Args;
+use crate::byte_count::ByteCount;
 use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::{EncodeError, SpecError};
 use crate::quantity;
@@ -47,8 +48,8 @@ impl Codec for Fixed {
     fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         if message.len() != self.length {
             return Err(EncodeError::unfit(format!(
-                "the message has {} bytes, and every frame has {}",
-                message.len(),
+                "the message has {}, and every frame has {}",
+                ByteCount(message.len()),
                 self.length
             )));
         }

@@ -4,6 +4,7 @@ use memchr::{memchr, memchr2};
 
 use super::needle::Needle;
 use crate::args::Args;
+use crate::byte_count::ByteCount;
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Step};
 use crate::error::{EncodeError, SpecError};
 
@@ -113,8 +114,8 @@ impl Sum {
     #[cold]
     fn fault(self, frame: &[u8]) -> FrameError {
         if frame.len() < self.width() {
-            let plural = if frame.len() == 1 { "" } else { "s" };
-            return FrameError::broken(format!("a frame of {} byte{plural} is shorter than its checksum", frame.len()));
+            let length = ByteCount(frame.len());
+            return FrameError::broken(format!("a frame of {length} is shorter than its checksum"));
         }
         let (message, sum) = frame.split_at(frame.len() - self.width());
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

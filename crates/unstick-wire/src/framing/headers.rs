@@ -5,6 +5,7 @@
 use memchr::{memchr, memchr2_iter};
 
 use crate::args::Args;
+use crate::byte_count::ByteCount;
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEADER_BLOCK};
@@ -145,8 +146,8 @@ impl Codec for Headers {
             }
             Ok(true) => Err(EncodeError::unfit(match own.length {
                 Some(said) => format!(
-                    "the message's Content-Length is {said}, and its body has {} bytes",
-                    message.len() - own.block
+                    "the message's Content-Length is {said}, and its body has {}",
+                    ByteCount(message.len() - own.block)
                 ),
                 None => "the message's header block has no Content-Length".into(),
             })),

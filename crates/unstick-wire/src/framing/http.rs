@@ -8,6 +8,7 @@
 use memchr::memchr;
 
 use crate::args::Args;
+use crate::byte_count::ByteCount;
 use crate::codec::{Codec, Context, FrameError, Row, Shape, Step, quoted};
 use crate::dialogue::Dialogue;
 use crate::error::{EncodeError, SpecError};
@@ -399,9 +400,10 @@ impl Message {
                 "the message's head does not end in an empty line",
                 "in a shell: $'GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'",
             ),
-            Stage::Counted(end) => {
-                EncodeError::unfit(format!("the message's head announces {end} bytes in all, and {length} are there"))
-            }
+            Stage::Counted(end) => EncodeError::unfit(format!(
+                "the message's head announces {} in all, and {length} are there",
+                ByteCount(end)
+            )),
             Stage::ChunkLine | Stage::Chunk(_) | Stage::Trailers => {
                 EncodeError::unfit_but("the message's chunks do not end", "the last has length 0 and an empty line")
             }
@@ -477,7 +479,7 @@ impl Codec for Message {
                 let end = interleaved(message);
                 if end.is_none_or(|end| end > message.len()) {
                     let (end, here) = (end.unwrap_or(INTERLEAVED), message.len());
-                    let what = format!("the frame announces {end} bytes in all, and {here} are there");
+                    let what = format!("the frame announces {} in all, and {here} are there", ByteCount(end));
                     return Err(EncodeError::unfit(what));
                 }
                 Ok(end)
@@ -491,7 +493,7 @@ impl Codec for Message {
                 Ok(())
             }
             Ok(Some(end)) if end < message.len() => {
-                Err(EncodeError::unfit(format!("the message ends after {end} bytes, but more follow")))
+                Err(EncodeError::unfit(format!("the message ends after {}, but more follow", ByteCount(end))))
             }
             Err(FrameError::Broken(what)) => {
                 Err(EncodeError::unfit(format!("not a message of {}: {what}", self.dialect.name())))

@@ -5,6 +5,7 @@
 //! quicker; messages in several frames (`joined`).
 
 use super::integer::{self, Endian};
+use crate::byte_count::ByteCount;
 use crate::codec::{Codec, Context, FrameError, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::fast_path::{self, FastPath};
@@ -252,8 +253,8 @@ impl Length {
     fn implausible(&self, value: u64) -> FrameError {
         if self.adjust < 0 && value < self.adjust.unsigned_abs() {
             return FrameError::broken(format!(
-                "length {value} is less than the {} bytes that it counts itself",
-                -self.adjust
+                "length {value} is less than the {} that it counts itself",
+                ByteCount(-self.adjust)
             ));
         }
         FrameError::broken(format!("length {value} makes no frame here"))
@@ -296,7 +297,7 @@ impl Length {
     fn encode_kept(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let Some(head) = message.get(..self.seen()) else {
             let (length, header) = (message.len(), self.seen());
-            let what = format!("the message has {length} bytes, less than its own header of {header}");
+            let what = format!("the message has {}, less than its own header of {header}", ByteCount(length));
             return Err(EncodeError::unfit_but(what, OWN_HEADER));
         };
         let total = message.len() + self.trailer.len();
@@ -371,8 +372,8 @@ impl Codec for Length {
         }
         if scaled < 0 || scaled % i128::from(self.unit) != 0 {
             return Err(EncodeError::unfit(format!(
-                "a message of {} bytes cannot be said in units of {} with adj={}",
-                message.len(),
+                "a message of {} cannot be said in units of {} with adj={}",
+                ByteCount(message.len()),
                 self.unit,
                 self.adjust
             )));

@@ -1,6 +1,7 @@
 //! Says in words what failing cases have in common, and what most likely causes it.
 
 use super::plan::{Frame, Recording, is_inside_character, is_inside_line_end};
+use crate::byte_count::ByteCount;
 
 /// What was tried on one direction, and which cases failed in the same way.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +92,7 @@ impl Failing<'_> {
         let same = boundaries.iter().all(|other| *other == (from, at));
         let first = if from == 0 { "the first".to_owned() } else { format!("from byte {from} on") };
         let way = self.stream;
-        same.then(|| format!("fails when {first} {} bytes of {way} arrive together with what follows.", at - from))
+        same.then(|| format!("fails when {first} {} of {way} arrive together with what follows.", ByteCount(at - from)))
     }
 
     /// The one boundary between two segments inside a join.
