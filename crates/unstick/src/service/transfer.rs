@@ -26,6 +26,7 @@ pub mod plain;
 mod reachable;
 mod reader;
 mod receiving;
+mod recorder;
 mod sending;
 mod session;
 mod settler;

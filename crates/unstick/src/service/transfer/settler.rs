@@ -18,6 +18,7 @@ use super::complete::{self, Record};
 use super::inbox::{Inbox, Occupied};
 use super::overwrite::moment;
 use super::part::{Place, Placed, above, last};
+use super::recorder::Ledger;
 use super::verdict::{Failure, Verdict, Watch, exists, unwritable};
 
 /// What the thread has to do.
@@ -45,6 +46,8 @@ pub(super) struct Whole {
     pub(super) held: Option<File>,
     /// Whether its bytes are flushed to disk.
     pub(super) flushed: bool,
+    /// Its journal, if bytes may still be flushed for it.
+    pub(super) ledger: Option<Ledger>,
     /// The name of its part and its journal, which exist until the file has its final name.
     pub(super) kept: Option<String>,
 }
@@ -157,6 +160,10 @@ impl Settler {
     /// Flushes the bytes of all files. Returns those whose flush succeeded.
     fn flush_bytes(&mut self) -> Vec<Whole> {
         let mut files = std::mem::take(&mut self.files);
+        files.retain(|whole| {
+            let recorded = whole.ledger.as_ref().map_or(Ok(()), Ledger::settled);
+            recorded.map_err(|error| self.failed(whole.file, unwritable(error))).is_ok()
+        });
         if files.len() > FEW && self.inbox.flush_system() {
             return files;
         }

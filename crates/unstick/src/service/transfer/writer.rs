@@ -20,6 +20,7 @@ use super::inbox::Inbox;
 use super::journal::Journal;
 use super::overwrite::moment;
 use super::part::{Folder, Part, above};
+use super::recorder::{Ledger, Recorder};
 use super::settler::{self, Item, JOURNAL, LIST, PART, UNSHARED, Whole};
 use super::symlink;
 use super::tree::Tree;
@@ -45,9 +46,13 @@ pub(super) enum Job {
 /// The permission bit with which the owner can read a file.
 const READABLE: u16 = 0o400;
 
-/// After this many subtrees, or this much time, the bytes are flushed and recorded. A kill costs no more than this.
+/// After this many subtrees, or this much time, the bytes are flushed and recorded, on another thread.
 const SUBTREES: usize = 32;
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Most subtrees that wait while an earlier flush goes on. Then this thread flushes, too: a kill costs no more than these
+/// and what the earlier flush holds.
+const MOST_COMPARED: usize = 8 * SUBTREES;
 
 /// Number of jobs that wait for the disk. A piece has at most 128 KiB, so they hold at most 2 MiB.
 const AHEAD: usize = 16;
@@ -65,6 +70,7 @@ pub(super) fn start(inbox: Arc<Inbox>) -> (mpsc::Sender<Job>, mpsc::Receiver<Ver
             complete: complete.unwrap_or_default(),
             inbox,
             settled,
+            recorder: None,
             folder: None,
             wanted: BTreeMap::new(),
             current: None,
@@ -88,6 +94,8 @@ struct Writer {
     complete: Complete,
     /// The settler, which gets complete files.
     settled: SyncSender<Item>,
+    /// The thread that flushes incomplete files, once one needs it.
+    recorder: Option<Recorder>,
     /// The directory in which small files are written.
     folder: Option<Arc<Folder>>,
     /// Entries that were requested and are not resolved.
@@ -103,7 +111,7 @@ struct Current {
     file: u32,
     part: Part,
     /// The journal; small files have none.
-    journal: Option<Journal>,
+    journal: Option<Ledger>,
     tree: Tree,
     /// Chaining values that were compared, but are not in the journal yet.
     compared: Vec<Hash>,
@@ -217,7 +225,7 @@ impl Writer {
             known.truncate(usize::try_from(from / SUBTREE).unwrap_or(usize::MAX));
             opened.cut(known.len() as u64).map_err(unwritable)?;
             known.into_iter().for_each(|value| tree.push(value));
-            journal = Some(opened);
+            journal = Some(Ledger::new(opened));
             part.file().set_len(from).and_then(|()| part.file().seek(SeekFrom::Start(from))).map_err(unwritable)?;
         }
         self.current = Some(Current { file, part, journal, tree, compared: Vec::new(), recorded: Instant::now() });
@@ -248,7 +256,7 @@ impl Writer {
         }
         current.compared.push(value);
         if current.compared.len() >= SUBTREES || current.recorded.elapsed() >= PAUSE {
-            current.record().map_err(unwritable)?;
+            current.record(self.recorder.get_or_insert_with(Recorder::start)).map_err(unwritable)?;
         }
         Ok(())
     }
@@ -267,7 +275,7 @@ impl Writer {
         let Current { mut part, journal, tree, .. } = current;
         if tree.finish() != hash {
             // The part cannot be trusted. The next attempt starts from nothing.
-            if let Some(mut journal) = journal {
+            if let Some(journal) = journal {
                 journal.cut(0).map_err(unwritable)?;
             }
             return Err((Reason::Mismatch, "its bytes are not those that were sent".into()));
@@ -281,7 +289,7 @@ impl Writer {
         }
         let (held, place) = part.close();
         let kept = is_resumable(&entry).then(|| name_of(&entry));
-        self.settle(Whole { file, entry, hash, place: Some(place), held, flushed, kept })
+        self.settle(Whole { file, entry, hash, place: Some(place), held, flushed, ledger: journal, kept })
     }
 
     /// Decides about an existing file once the sender's hash has arrived.
@@ -289,7 +297,16 @@ impl Writer {
         if self.inbox.hash_of(&entry.path).map_err(unwritable)? == hash {
             // A kill may have left the journal behind after the file got its name.
             let kept = is_resumable(&entry).then(|| name_of(&entry));
-            return self.settle(Whole { file, entry, hash, place: None, held: None, flushed: false, kept });
+            return self.settle(Whole {
+                file,
+                entry,
+                hash,
+                place: None,
+                held: None,
+                flushed: false,
+                ledger: None,
+                kept,
+            });
         }
         match self.inbox.replaces(&entry) {
             false => Err(exists()),
@@ -327,23 +344,34 @@ impl Writer {
 
     /// Records what has arrived of the current file, so that it can be resumed.
     fn keep(&mut self) {
-        if let Some(mut current) = self.current.take() {
-            // Bytes without a record are sent again.
-            let _ = current.record();
+        if let Some(Current { mut part, journal: Some(journal), compared, .. }) = self.current.take() {
+            // Also waits for a flush that has begun: the next connection reads the journal. Bytes without a record are sent
+            // again.
+            let _ = match compared.is_empty() {
+                true => journal.settled(),
+                false => journal.record(part.file(), &compared),
+            };
         }
     }
 }
 
 impl Current {
-    /// Flushes the bytes that have arrived, then adds them to the journal.
-    fn record(&mut self) -> io::Result<()> {
+    /// Has the bytes that have arrived flushed, then added to the journal. While an earlier flush goes on, they wait for
+    /// the next time.
+    fn record(&mut self, recorder: &Recorder) -> io::Result<()> {
         self.recorded = Instant::now();
-        if let Some(journal) = self.journal.as_mut().filter(|_| !self.compared.is_empty()) {
-            self.part.file().sync_data()?;
-            journal.append(&self.compared)?;
+        match &self.journal {
+            Some(journal) if self.compared.len() >= MOST_COMPARED => {
+                journal.record(self.part.file(), &self.compared)?;
+                self.compared.clear();
+                Ok(())
+            }
+            Some(journal) => recorder.record(self.part.file(), journal, &mut self.compared),
+            None => {
+                self.compared.clear();
+                Ok(())
+            }
         }
-        self.compared.clear();
-        Ok(())
     }
 }
 
