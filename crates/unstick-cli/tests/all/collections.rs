@@ -90,7 +90,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("service/transfer/tree.rs", "values", Fixed),
     ("service/transfer/writer.rs", "wanted", Limit("MAX_TRANSFER_ENTRIES")),
     ("service/transfer/inbox.rs", "opened", Fixed),
-    ("service/transfer/verdict.rs", "file", Fixed),
+    ("service/transfer/verdict.rs", "tree", Fixed),
     ("service/transfer/settler.rs", "verdicts", Limit("AHEAD")),
     ("service/transfer/settler.rs", "files", Limit("MOST")),
     ("service/transfer/settler.rs", "dirty", Limit("MAX_TRANSFER_ENTRIES")),
