@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use unstick::limits::TRANSFER_LINGER;
 use unstick::service::transfer::Ticket;
@@ -93,19 +94,24 @@ fn a_connection_that_is_lost_at_the_very_end_leaves_nobody_waiting() {
     }
 }
 
-/// The sender ends once it knows; the receiver cannot know that it does.
+/// The sender ends once it knows, while its answer is still on the way. The receiver never gets that answer.
 #[test]
 fn a_receiver_that_has_everything_waits_only_so_long_for_its_sender() {
-    let (source, inbox) = (temporary(), temporary());
+    let (source, inbox, home) = (temporary(), temporary(), temporary());
     let file = source.path().join("file");
     fs::write(&file, content(3000)).unwrap();
-    let into = [inbox.path().to_str().unwrap()];
-    let (.., c2s) = cut_at_the_end(Waits::Receiver, None, &file, &into);
-    fs::remove_file(inbox.path().join("file")).unwrap();
-    // Within its `done`, behind which TLS only takes leave.
+    let mut receiver = start(home.path(), &["receive", inbox.path().to_str().unwrap()]);
+    let direct = ticket(&mut receiver);
+    let to = format!("127.0.0.1:{}", port(&direct));
+    let (bridge, at) = unstick_listen(&["127.0.0.1:0", "--to", &to, "--fault", "c2s:delay=3s"]);
+    let mut sender = start(home.path(), &["send", file.to_str().unwrap(), "--to", &through(&direct, at)]);
+    assert_eq!(sender.code(), 0, "{}", sender.errors());
     let begun = Instant::now();
-    cut_at_the_end(Waits::Receiver, Some(&format!("c2s:reset,after={}", c2s - 30)), &file, &into);
+    // Ended in another way, it would still pass on what it holds back.
+    bridge.signal(Signal::KILL);
+    assert_eq!(receiver.code(), 0, "{}", receiver.errors());
     assert!((TRANSFER_LINGER..3 * TRANSFER_LINGER).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert_eq!(fs::read(inbox.path().join("file")).unwrap(), content(3000));
 }
 
 /// The same into standard output, which nothing can be taken back from.
