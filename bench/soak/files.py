@@ -469,8 +469,12 @@ def clock(_=None):
                 time.sleep(0.001)
             # faketime runs the receiver as its child, so both are killed.
             if not receiver.ended():
-                subprocess.run(["kill", "-9", *children(receiver.process.pid), str(receiver.process.pid)], check=False)
+                below = children(receiver.process.pid)
+                subprocess.run(["kill", "-9", *below, str(receiver.process.pid)], check=False)
                 receiver.process.wait()
+                # The next one needs the port of the child, which nobody here can wait for.
+                while any(Path(f"/proc/{pid}").exists() for pid in below):
+                    time.sleep(0.001)
         receiver = Side(work, ["receive", work / "inbox"])
         codes = receiver.code(), sender.code()
         expect(codes == (0, 0), f"{codes}: {receiver.said()} {sender.said()}")
