@@ -80,11 +80,6 @@ impl Connections {
         Self { filter, ..Self::default() }
     }
 
-    /// Number of packets so far.
-    pub fn packets(&self) -> u64 {
-        self.packets
-    }
-
     /// What was in no connection.
     pub fn left_out(&self) -> LeftOut {
         LeftOut { fragmented: self.fragments.lost(), ..self.left_out }
@@ -130,8 +125,8 @@ impl Connections {
     fn tcp(&mut self, tcp: &Tcp<'_>, time: Option<u64>, out: &mut dyn FnMut(Event<'_>)) {
         let key = key(tcp.from, tcp.to, Protocol::Tcp);
         let asks = tcp.syn && tcp.acknowledgement.is_none();
-        if let Some(old) = self.open.get_mut(&key)
-            && asks
+        if asks
+            && let Some(old) = self.open.get_mut(&key)
             && !old.is_opened_by(tcp.from, tcp.sequence)
         {
             // The same ports again: another connection.

@@ -1,6 +1,6 @@
 //! From a captured frame to the TCP segment or UDP datagram in it: link layers, IPv4 and IPv6.
 //!
-//! Every function takes bytes that anybody may have made, and returns `None` where they are none of what it reads.
+//! Every function takes bytes that may be forged, and returns `None` if they are not what it reads.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

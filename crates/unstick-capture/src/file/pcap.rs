@@ -13,7 +13,7 @@ const NANOSECONDS: u32 = 0xa1b2_3c4d;
 const FILE_HEADER: usize = 24;
 const PACKET_HEADER: usize = 16;
 
-/// Whether a file begins so.
+/// Whether a file that begins with these bytes is a pcap file.
 pub(super) fn is_magic(magic: [u8; 4]) -> bool {
     [u32::from_be_bytes(magic), u32::from_le_bytes(magic)]
         .iter()

@@ -81,9 +81,9 @@ impl PcapNg {
                     self.add_interface(at)?;
                     continue;
                 }
-                PACKET => self.packet(),
+                PACKET => self.long(0).and_then(|interface| self.packet(interface as usize)),
                 SIMPLE_PACKET => self.simple_packet(),
-                OLD_PACKET => self.old_packet(),
+                OLD_PACKET => self.short(0).and_then(|interface| self.packet(usize::from(interface))),
                 _ => continue,
             };
             let Some(place) = place else {
@@ -205,9 +205,9 @@ impl PcapNg {
         clock
     }
 
-    fn packet(&self) -> Option<Place> {
+    /// A packet of this interface: only the number of the interface differs between the two types of block.
+    fn packet(&self, interface: usize) -> Option<Place> {
         let ticks = u64::from(self.long(4)?) << 32 | u64::from(self.long(8)?);
-        let interface = self.long(0)? as usize;
         Some(Place { interface, ticks: Some(ticks), from: 20, captured: self.long(12)?, length: self.long(16)? })
     }
 
@@ -218,12 +218,6 @@ impl PcapNg {
         let snap = if snap == 0 { u32::MAX } else { snap };
         let captured = length.min(snap).min(u32::try_from(self.body.len()).ok()?.checked_sub(4)?);
         Some(Place { interface: 0, ticks: None, from: 4, captured, length })
-    }
-
-    fn old_packet(&self) -> Option<Place> {
-        let ticks = u64::from(self.long(4)?) << 32 | u64::from(self.long(8)?);
-        let interface = usize::from(self.short(0)?);
-        Some(Place { interface, ticks: Some(ticks), from: 20, captured: self.long(12)?, length: self.long(16)? })
     }
 
     fn number(&self, bytes: [u8; 4]) -> u32 {
@@ -244,5 +238,10 @@ impl PcapNg {
 /// Bytes of the body of a block of this length.
 fn body_length(at: u64, length: u32) -> Result<u32, CaptureError> {
     let body = length.checked_sub(AROUND).filter(|body| body % 4 == 0);
-    body.ok_or_else(|| CaptureError::malformed(at, format!("a block of {length} bytes, which none has")))
+    body.ok_or_else(|| {
+        CaptureError::malformed(
+            at,
+            format!("a block cannot have {length} bytes: it has at least {AROUND}, and a multiple of 4"),
+        )
+    })
 }

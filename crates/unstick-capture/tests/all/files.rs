@@ -113,7 +113,10 @@ fn what_is_no_capture_and_what_is_malformed_is_named() {
     let with = |more: &[u8]| error(&[&start, more].concat());
     assert!(with(&packet(1, 0, b"a", true)).ends_with("a packet of interface 1, which no block describes"));
     assert!(with(&block(6, &[0; 8], true)).ends_with("a block is too short for a packet"));
-    assert!(with(&[6, 0, 0, 0, 3, 0, 0, 0]).ends_with("a block of 3 bytes, which none has"));
+    assert!(
+        with(&[6, 0, 0, 0, 3, 0, 0, 0])
+            .ends_with("a block cannot have 3 bytes: it has at least 12, and a multiple of 4")
+    );
     let mut unequal = packet(0, 0, b"a", true);
     *unequal.last_mut().unwrap() = 9;
     assert!(with(&unequal).contains(" at its start and "));

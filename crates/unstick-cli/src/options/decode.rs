@@ -11,7 +11,7 @@ use unstick::wire::{Framing, Role};
 use unstick::{Error, Result};
 
 use crate::options::completion::{formats, specs};
-use crate::options::values::at_least_one;
+use crate::options::values::{at_least_one, port};
 
 /// `decode`.
 #[derive(Debug, Args)]
@@ -63,7 +63,7 @@ pub struct Encode {
 #[command(next_help_heading = "Captures")]
 pub struct CaptureArgs {
     /// Decode the connections of this port, which is the server's (repeatable)
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port)]
     pub port: Vec<u16>,
     /// Decode the connections of this IP address (repeatable)
     #[arg(long, value_name = "IP")]

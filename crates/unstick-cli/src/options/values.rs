@@ -23,6 +23,10 @@ pub fn number(text: &str) -> Result<u64, String> {
     parse_number(text).ok_or_else(|| "a number from 0 on".to_owned())
 }
 
+pub fn port(text: &str) -> Result<u16, String> {
+    parse_number(text).ok_or_else(|| "a number from 0 to 65535".to_owned())
+}
+
 pub fn close_code(text: &str) -> Result<u16, String> {
     parse_number(text).ok_or_else(|| "a code such as 1000 or 4000".to_owned())
 }

@@ -230,6 +230,8 @@ fn from_a_time_on() {
     assert_eq!(decoded(&["-f", "line", "--from", "2026-11-27", "--io", "line", "-n", "1"], &file).0, "one\n");
     let (_, errors, code) = decoded(&["--from", "noon"], &file);
     assert!(code == 2 && errors.contains("a time such as 12:00:05"), "{errors}");
+    let (_, errors, code) = decoded(&["--port", "x"], &file);
+    assert!(code == 2 && errors.contains("a number from 0 to 65535"), "{errors}");
     let (_, errors, code) = decoded(&["-f", "line", "--from", "12:00"], b"one\n");
     assert!(code == 2 && errors.contains("--from is for captures"), "{errors}");
 }

@@ -357,7 +357,7 @@ async fn a_copied_certificate_without_its_key_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let open = |name: &str| {
         let path = folder.path().join(name);
-        async move { Invitation::open("127.0.0.1", 0, Some(&path), &Options::new()).await.unwrap() }
+        async move { Invitation::open(&"127.0.0.1:0".parse().unwrap(), Some(&path), &Options::new()).await.unwrap() }
     };
     let (victim, other) = (open("victim").await, open("other").await);
     let pem = |name: &str, what: &str| {

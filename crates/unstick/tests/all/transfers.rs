@@ -18,7 +18,7 @@ pub(crate) fn unheard() -> Observer {
 }
 
 pub(crate) async fn invitation() -> Invitation {
-    Invitation::open("127.0.0.1", 0, None, &Options::new()).await.unwrap()
+    Invitation::open(&"127.0.0.1:0".parse().unwrap(), None, &Options::new()).await.unwrap()
 }
 
 pub(crate) fn receiving(path: &Path) -> Transfer {

@@ -182,7 +182,7 @@ async fn wait(
     line: &str,
 ) -> Result<Tally> {
     let at = args.listen.as_deref().unwrap_or(ANYWHERE).parse()?;
-    let invitation = Invitation::open_at(&at, state.as_deref(), options).await?;
+    let invitation = Invitation::open(&at, state.as_deref(), options).await?;
     report.ticket(invitation.ticket(), line)?;
     invitation.run(transfer, args.pacing(), observer).await
 }

@@ -156,7 +156,7 @@ impl LastWords {
         }
     }
 
-    /// The observer of the next connection: everything has been reported once it only tells the sender.
+    /// The observer of the next connection. A connection that only tells the sender reports nothing again.
     fn observer(&self, observer: &Observer) -> Observer {
         match self.waiting {
             Some(_) => Arc::new(|_| {}),
@@ -176,7 +176,8 @@ impl LastWords {
     }
 }
 
-/// Whether a connection has brought the transfer further.
+/// Whether a connection has brought the transfer further. How long it lasted says nothing here: a transfer that is cut every few
+/// seconds goes on, and must not wait longer each time.
 #[derive(Default)]
 struct Progress(AtomicBool);
 
@@ -249,22 +250,14 @@ pub struct Invitation {
 }
 
 impl Invitation {
-    /// Listens at a host of this machine, and makes a ticket. With a `path`, key, secret and port are kept in that
-    /// file, readable only for this user. They are used again until the transfer is complete.
+    /// Listens at any address that TLS 1.3 can run inside (`HOST:PORT`, `unix:PATH`, `ws://HOST:PORT/PATH`), and makes a
+    /// ticket. With a `path`, key, secret and port are kept in that file, readable only for this user. They are used again
+    /// until the transfer is complete.
     ///
     /// # Errors
     ///
-    /// If it cannot listen there, or the file cannot be read or written.
-    pub async fn open(host: &str, port: u16, path: Option<&Path>, options: &Options) -> Result<Self> {
-        Self::open_at(&format!("{host}:{port}").parse()?, path, options).await
-    }
-
-    /// Listens at any address that TLS 1.3 can run inside: `HOST:PORT`, `unix:PATH`, `ws://HOST:PORT/PATH`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`open`](Self::open); also if the address is of another kind.
-    pub async fn open_at(at: &Address, path: Option<&Path>, options: &Options) -> Result<Self> {
+    /// If it cannot listen there, the address is of another kind, or the file cannot be read or written.
+    pub async fn open(at: &Address, path: Option<&Path>, options: &Options) -> Result<Self> {
         let mut credentials = Credentials::open(path)?;
         let mut options = options.clone();
         options.tls.identity = Some(credentials.identity.clone());
