@@ -44,7 +44,6 @@ mod sink;
 mod standard_streams;
 mod tcp_sockets;
 mod tls_sockets;
-mod traced;
 mod transfer_incidents;
 mod transfers;
 mod udp_sockets;

@@ -1,4 +1,7 @@
-//! What happens while an endpoint is opened, as `tracing` events.
+//! What happens while an endpoint is opened, as `tracing` events: a program of its own, since `tracing` keeps for the whole
+//! process who wants an event, and another thread that comes to it first decides that nobody does.
+
+#![allow(clippy::unwrap_used)]
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
