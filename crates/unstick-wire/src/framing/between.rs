@@ -1,4 +1,4 @@
-//! `between` and `mllp`: frames that start and end with given bytes, with nothing between two frames.
+//! `between` and `mllp`: frames that start and end with given bytes. Nothing stands between two frames.
 
 use memchr::memmem;
 
@@ -37,7 +37,7 @@ pub(super) const MLLP: Row<Between> = Row {
 pub(crate) struct Between {
     start: Box<[u8]>,
     end: Needle,
-    /// Where in the input the end may begin; 0 until the start has been seen.
+    /// The end does not begin before this position in the input; 0 until the start has been seen.
     scanned: usize,
 }
 
@@ -46,7 +46,7 @@ impl Between {
         Self { start: start.into(), end: Needle::new(end), scanned: 0 }
     }
 
-    /// The start's bytes, as far as they have arrived, are the start's.
+    /// Checks the start bytes that have arrived so far.
     fn check_start(&self, input: &[u8]) -> Result<(), FrameError> {
         let wrong = input.iter().zip(&self.start).position(|(found, wanted)| found != wanted);
         match wrong {
@@ -110,8 +110,8 @@ impl Codec for Between {
         true
     }
 
-    /// Of a message that is too long, the last start among the bytes that were looked through is the place: an end behind
-    /// an earlier one would have been found.
+    /// After a message that is too long, resumes at the last start among the bytes that were searched. An earlier start cannot
+    /// begin a whole message there, because the search would have found its end.
     fn resync(&mut self, input: &[u8], first: bool, max: usize) -> Discard {
         let seen =
             input.get(1..max.min(input.len())).filter(|_| first && input.starts_with(&self.start)).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! `capnproto-message`: Cap'n Proto's messages on a stream: a table of segment sizes, and the segments. All of it is the
-//! message.
+//! `capnproto-message`: Cap'n Proto's messages on a stream: a table of segment sizes, and the segments. The message is the
+//! whole frame.
 //!
-//! Not here: the packed encoding, which has no lengths of its own.
+//! Not here: the packed encoding, which does not announce how long it is.
 
 use super::prefixed::{Prefix, Prefixed};
 use crate::codec::{FrameError, Row, Shape};
@@ -18,8 +18,9 @@ pub(super) const CAPNPROTO: Row<Prefixed<CapnProto>> = Row {
     parse: |_| Ok(Prefixed(CapnProto)),
 };
 
-/// Bytes of a word, and of a number in the table.
+/// Bytes of a word.
 const WORD: u64 = 8;
+/// Bytes of a number in the table.
 const NUMBER: usize = 4;
 
 #[derive(Debug, Clone)]

@@ -20,15 +20,15 @@ pub(super) const COBS: Row<Cobs> = Row {
 /// The longest run that one code byte stands for: 254 bytes and no zero after them.
 const LONGEST: usize = 254;
 
-/// Frames between zero bytes. Zero bytes with nothing between them are passed over: senders use them to bring a reader
-/// into step, and no message, not even the empty one, is coded so.
+/// Frames between zero bytes. The decoder skips zero bytes with nothing between them: senders use them to synchronize a reader,
+/// and no message encodes to nothing, not even the empty one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cobs {
     /// Bytes of the input known to hold no zero.
     scanned: usize,
 }
 
-/// The most bytes that a message of `max` bytes is coded in, the closing zero not counted.
+/// The most bytes that a message of `max` bytes encodes to, without the zero that ends the frame.
 fn longest_code(max: usize) -> usize {
     max + max / LONGEST + 1
 }
@@ -89,7 +89,7 @@ impl Codec for Cobs {
                 out.extend_from_slice(&run[..LONGEST]);
                 run = &run[LONGEST..];
             }
-            // Nothing need follow a full run that is the message's last; elsewhere the zero after it must be coded.
+            // A full run at the end of the message needs nothing after it. Elsewhere the zero after it has to be encoded.
             if !(full && run.is_empty() && runs.peek().is_none()) {
                 out.push(run.len() as u8 + 1);
                 out.extend_from_slice(run);

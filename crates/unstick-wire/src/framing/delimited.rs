@@ -1,4 +1,4 @@
-//! `line`, `crlf`, `delim`, `null`: frames that end in given bytes. A scan resumes where it stopped.
+//! `line`, `crlf`, `delim`, `null`: frames that end in given bytes. The search resumes where it stopped.
 
 use memchr::memchr;
 
@@ -58,7 +58,7 @@ pub(super) const NULL: Row<Delimited> = Row {
     parse: |_| Ok(Delimited::new(b"\0")),
 };
 
-/// Lines of text: LF ends one, a CR before it belongs to the end unless it is kept.
+/// Lines of text. LF ends a line; a CR before it is part of the line's end, unless `cr=keep` makes it part of the message.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     keep_cr: bool,
@@ -81,7 +81,7 @@ impl Codec for Line {
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let Some(found) = memchr(b'\n', &input[self.scanned..]) else {
             self.scanned = input.len();
-            // One byte of grace: it may be the CR that is dropped.
+            // Allow one byte more: it may be a CR that is dropped later.
             let grace = usize::from(!self.keep_cr && input.last() == Some(&b'\r'));
             let over = input.len() > cx.max + grace;
             return if over { Err(FrameError::TooLong { length: None, skip: None }) } else { Ok(Step::Need) };
@@ -147,18 +147,18 @@ impl Codec for Line {
     }
 }
 
-/// Messages that end in a fixed run of bytes.
+/// Messages that end in the same few bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Delimited {
     needle: Needle,
     /// The delimiter is part of the message.
     keep: bool,
-    /// Where in the input the delimiter may begin: before it, it does not.
+    /// The delimiter does not begin before this position in the input.
     scanned: usize,
 }
 
 impl Delimited {
-    /// Whether messages end in LF or CRLF: they are lines.
+    /// Whether messages are lines: they end in LF or CRLF, and do not keep it.
     pub(crate) fn ends_in_lf(&self) -> bool {
         !self.keep && matches!(self.needle.bytes(), b"\n" | b"\r\n")
     }

@@ -84,23 +84,23 @@ pub(super) const OCTET_COUNT: Row<Prefixed<Count>> = Row {
     parse: |_| Ok(Prefixed(Count { most: MAX_DECIMAL_DIGITS, end: b' ', padded: false, zero: false, trailer: b"" })),
 };
 
-/// A length in a field of a fixed number of characters.
+/// A length of a fixed number of characters.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     width: usize,
     /// 10 or 16.
     radix: u32,
-    /// It counts itself and is part of the message; what is less than itself announces nothing, as git's flush does.
+    /// The length counts its own digits and is part of the message. A smaller value announces no bytes, like git's flush packet.
     itself: bool,
-    /// Bytes in front of it, which make the header part of the message.
+    /// Bytes before the length. If there are any, the header is part of the message.
     offset: usize,
-    /// Number that is added to the length to get the bytes after it.
+    /// Added to the length to get the number of bytes after it.
     adjust: i64,
 }
 
 impl Field {
-    /// The digits in a field: Python's `f"{n:<10}"` puts blanks after them, C's `sprintf` into a cleared array puts
-    /// zero bytes there.
+    /// The digits in a field, without the padding of a decimal one: Python's `f"{n:<10}"` puts blanks after the digits, and C's
+    /// `sprintf` into a cleared array leaves zero bytes there.
     fn digits<'a>(&self, field: &'a [u8]) -> &'a [u8] {
         let padding: &[u8] = if self.radix == 10 { b" \0" } else { b"" };
         let end = field.iter().rposition(|byte| !padding.contains(byte)).map_or(0, |last| last + 1);
@@ -108,7 +108,7 @@ impl Field {
         &field[start..end]
     }
 
-    /// The longest message that can be announced.
+    /// The largest number that fits in the field.
     fn largest(&self) -> u64 {
         u64::from(self.radix).checked_pow(self.width as u32).map_or(u64::MAX, |n| n - 1)
     }
@@ -171,13 +171,13 @@ impl Field {
     }
 }
 
-/// A length of as many decimal digits as it needs, and a byte that ends it.
+/// A decimal length without a fixed width, and the byte that ends it.
 #[derive(Debug, Clone)]
 pub(crate) struct Count {
-    /// The most digits.
+    /// The most digits of a length.
     most: usize,
     end: u8,
-    /// Leading zeros are read (they are never written).
+    /// The decoder accepts leading zeros. The encoder never writes them.
     padded: bool,
     /// A message may be empty.
     zero: bool,

@@ -1,4 +1,4 @@
-//! `dle`: blocks of serial lines, between DLE STX and DLE ETX, each DLE inside written twice, an LRC behind them if asked.
+//! `dle`: blocks of serial lines, between DLE STX and DLE ETX. Each DLE inside is written twice; an LRC may follow.
 
 use memchr::memchr;
 
@@ -6,7 +6,7 @@ use super::needle::Needle;
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 
-/// ISO 1745 with the transparent mode of ISO 2111. Not here: blocks between a bare STX and ETX, which is `between:02:03`.
+/// ISO 1745 with the transparent mode of ISO 2111. Not here: blocks between a bare STX and ETX (`between:02:03`).
 pub(super) const DLE: Row<Dle> = Row {
     name: "dle",
     syntax: "dle[,lrc=yes]",
@@ -28,14 +28,14 @@ const START: usize = 2;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Dle {
     lrc: bool,
-    /// Bytes of the input that hold no end, and only whole pairs of DLE; 0 until the start has been seen.
+    /// Bytes of the input known to hold no end, and only whole pairs of DLE; 0 until the start has been seen.
     scanned: usize,
     /// Pairs among them.
     pairs: usize,
 }
 
 impl Dle {
-    /// Where the DLE of the end is, if that has arrived. Looks at every byte once.
+    /// Finds the DLE of the end, if all of the end has arrived. Looks at every byte once.
     fn find_end(&mut self, input: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
         loop {
             let found = memchr(ESC, &input[self.scanned..]);
@@ -59,7 +59,7 @@ impl Dle {
         }
     }
 
-    /// At the next block, nothing of it seen.
+    /// Gets ready for the next block. Returns the number of pairs in the last one.
     fn restart(&mut self) -> usize {
         self.scanned = 0;
         std::mem::take(&mut self.pairs)
@@ -74,7 +74,7 @@ impl Dle {
     }
 }
 
-/// The longitudinal redundancy check: from after STX to ETX, without the DLEs that only escape.
+/// The longitudinal redundancy check, over the bytes from after STX up to and including ETX, without the DLEs that only escape.
 fn lrc(message: &[u8]) -> u8 {
     message.iter().fold(ETX, |sum, byte| sum ^ byte)
 }
@@ -146,7 +146,7 @@ impl Codec for Dle {
             match input.get(at + 1) {
                 Some(&ETX) if input.len() >= total => return Ok(Discard::Done(total)),
                 None | Some(&ETX) => return Ok(Discard::More(at)),
-                // A pair, or bytes that no block holds: both are skipped.
+                // A pair, or two bytes that no valid block contains: skip both bytes.
                 Some(_) => at += 2,
             }
         }

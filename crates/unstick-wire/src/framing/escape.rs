@@ -1,4 +1,4 @@
-//! `escape` and `msgpack`: lengths that are short where they can be, and long where the short form says so.
+//! `escape` and `msgpack`: lengths with a short form, and with longer ones that a mark in the first bytes announces.
 
 use super::prefixed::{Prefix, Prefixed};
 use crate::args::Args;
@@ -37,12 +37,12 @@ fn parse_escape(args: &mut Args<'_>) -> Result<Prefixed<Escape>, SpecError> {
     Ok(Prefixed(Escape { width, long, signed: args.flag("sign")? }))
 }
 
-/// A short length, or a mark and a long one.
+/// A short length, or a mark and a long length.
 #[derive(Debug, Clone)]
 pub(crate) struct Escape {
     width: usize,
     long: usize,
-    /// A negative short length that is not the mark is not a length.
+    /// The short length is signed, and a negative one other than the mark is an error.
     signed: bool,
 }
 
@@ -94,7 +94,7 @@ impl Prefix for Escape {
     }
 }
 
-/// A MessagePack integer. Longer forms than need be are read: servers write 32 bits always.
+/// A MessagePack integer. The decoder accepts longer forms than necessary: servers always write 32 bits.
 #[derive(Debug, Clone)]
 pub(crate) struct Msgpack;
 

@@ -1,7 +1,7 @@
-//! `websocket-frame`, `zmtp-frame`, `coap-frame`: headers whose own bits say how long their length is. The message is the
-//! whole frame.
+//! `websocket-frame`, `zmtp-frame`, `coap-frame`: bits of the header give the width of its length. The message is the whole
+//! frame.
 //!
-//! Not here: what a frame's content is for: WebSocket's masks and fragments are the business of a `ws://` endpoint.
+//! Not here: the meaning of a frame's content. A `ws://` endpoint handles WebSocket's masks and fragments.
 
 use super::prefixed::{Prefix, Prefixed};
 use crate::codec::{FrameError, Row, Shape, quoted};
@@ -70,7 +70,7 @@ impl Prefix for WebSocket {
 #[derive(Debug, Clone)]
 pub(crate) struct Zmtp;
 
-/// The length has eight bytes.
+/// The flag of a length of eight bytes.
 const LONG: u8 = 2;
 
 impl Prefix for Zmtp {
@@ -108,7 +108,7 @@ impl Prefix for Coap {
             _ => (0, u64::from(nibble)),
         };
         let Some(extended) = input.get(1..1 + width) else { return Ok(None) };
-        // Behind the length come the code and the token, which it does not count.
+        // The code and the token follow the length, which does not count them.
         Ok(Some((1 + width, base + big_endian(extended) + 1 + u64::from(token))))
     }
 

@@ -1,4 +1,4 @@
-//! `u32be` and its kin: an integer length alone before each message. The hottest of all decoders.
+//! `u32be` and its relatives: an integer length, and nothing else, before each message. This is the decoder that runs most.
 
 use crate::codec::{Codec, Context, FrameError, Shape, Step};
 use crate::error::EncodeError;
@@ -15,13 +15,13 @@ impl Endian {
     pub(crate) const NATIVE: Self = if cfg!(target_endian = "little") { Self::Little } else { Self::Big };
 }
 
-/// An integer of a fixed number of bytes, and the message.
+/// A length of a fixed number of bytes, then the message.
 #[derive(Debug, Clone)]
 pub(crate) struct Integer {
     /// Bytes of the length, 1 to 8.
     width: usize,
     endian: Endian,
-    /// The largest length that it can say.
+    /// The largest length that fits.
     largest: u64,
 }
 
@@ -31,7 +31,7 @@ impl Integer {
         Self { width, endian, largest: u64::MAX >> (64 - bits) }
     }
 
-    /// The length; `None` until it is whole.
+    /// The length; `None` until all of its bytes have arrived.
     fn value(&self, input: &[u8]) -> Option<u64> {
         let mut bytes = [0; 8];
         bytes[..self.width].copy_from_slice(input.get(..self.width)?);

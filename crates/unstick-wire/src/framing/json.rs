@@ -1,7 +1,7 @@
-//! `json`: values that delimit themselves (RFC 8259), with any blanks between them.
+//! `json`: self-delimiting values (RFC 8259), with optional blanks between them.
 //!
-//! Every byte is checked as it arrives, so that a stream that is not JSON is found out at once. Not here: whether
-//! strings are UTF-8, which is for who reads them.
+//! The scanner checks every byte as it arrives, so a stream that is not JSON fails at once. Not here: whether strings are
+//! valid UTF-8. The program that uses the strings checks that.
 
 use memchr::memchr;
 
@@ -26,7 +26,7 @@ pub(crate) struct Json {
     scanner: Scanner,
     /// Bytes of the input that the scanner has seen.
     scanned: usize,
-    /// Bytes of the value that came before the input, of one that is passed over.
+    /// While discarding: bytes of the value that came before the input.
     passed: u64,
 }
 
@@ -34,13 +34,14 @@ pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// What may follow a number that is a whole value: without a blank, only what cannot continue it.
+/// Whether `byte` may follow a number that is a whole value: a blank, or a byte that begins a value and cannot continue the
+/// number.
 fn ends_number(byte: u8) -> bool {
     is_blank(byte) || matches!(byte, b'{' | b'[' | b'"')
 }
 
 impl Json {
-    /// Where the value ends, looking at no byte twice and at none from `reach` on.
+    /// Finds the end of the value. Looks at no byte twice, and at none from `reach` on.
     fn find_end(&mut self, input: &[u8], reach: usize) -> Result<Option<usize>, FrameError> {
         let found = self.scanner.scan(&input[self.scanned..reach], self.passed + self.scanned as u64)?;
         let end = found.map(|end| self.scanned + end);
@@ -54,7 +55,7 @@ impl Json {
     }
 }
 
-/// What to do about a text.
+/// The hint for a message that may be plain text.
 const AS_JSON: &str = "a text is a JSON value in quotes: \"hello\"";
 
 impl Codec for Json {
@@ -130,8 +131,8 @@ impl Codec for Json {
         true
     }
 
-    /// The next line, or where the value goes over several lines the one in which it breaks: it may be a value of its own,
-    /// before whose line feed the end of the damaged one was lost.
+    /// Resumes at the next line. If the damaged value has several lines, resumes at the line in which it breaks: that line may
+    /// begin another value, because the end of the damaged one was lost.
     fn resync(&mut self, input: &[u8], first: bool, max: usize) -> Discard {
         let mut line = 0;
         if first {
@@ -160,11 +161,11 @@ enum At {
     FirstName,
     Name,
     Colon,
-    /// A comma or the end of what is open.
+    /// A comma, or the end of the open array or object.
     Behind,
     String,
     Escape,
-    /// So many hexadecimal digits of `\u....`.
+    /// This number of hexadecimal digits of a `\u....`.
     Unicode(u8),
     /// The rest of `true`, `false` or `null`.
     Literal(&'static [u8]),
@@ -204,9 +205,9 @@ impl Number {
     }
 }
 
-/// How many bytes go by that mean nothing but themselves inside a string.
+/// The number of leading bytes that are ordinary characters inside a string.
 fn plain(bytes: &[u8]) -> usize {
-    // Without a branch for each byte, so that the compiler makes vector instructions of it.
+    // No branch per byte, so that the compiler can vectorize the loop.
     let telling = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
     let (blocks, _) = bytes.as_chunks::<16>();
     let skipped = blocks.iter().take_while(|block| !block.iter().fold(false, |any, b| any | telling(b))).count();
@@ -218,15 +219,15 @@ fn plain(bytes: &[u8]) -> usize {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scanner {
     at: At,
-    /// The string under way is a member's name.
+    /// The current string is a member's name.
     name: bool,
     depth: usize,
-    /// One bit a level: set where it is an object.
+    /// One bit per level, set if the level is an object.
     objects: [u64; MAX_JSON_DEPTH / 64],
 }
 
 impl Scanner {
-    /// Reads `bytes` on, which begin `offset` bytes into the value; where in them the value ends, if it does.
+    /// Scans the next `bytes` of the value, which begin at its byte `offset`. Returns where in `bytes` the value ends, if it does.
     pub(super) fn scan(&mut self, bytes: &[u8], offset: u64) -> Result<Option<usize>, FrameError> {
         let mut i = 0;
         while let Some(&byte) = bytes.get(i) {
@@ -247,7 +248,7 @@ impl Scanner {
                     None if !number.is_whole() => return Err(unexpected(byte, offset + i as u64, "inside a number")),
                     None if self.depth > 0 => {
                         self.at = At::Behind;
-                        continue; // The byte is not the number's.
+                        continue; // The byte is not part of the number.
                     }
                     None if ends_number(byte) => return Ok(Some(i)),
                     None => return Err(unexpected(byte, offset + i as u64, "inside a number")),
@@ -263,7 +264,7 @@ impl Scanner {
         Ok(None)
     }
 
-    /// One byte outside of strings and numbers.
+    /// Scans one byte outside strings and numbers.
     fn step(&mut self, byte: u8, offset: u64) -> Result<(), FrameError> {
         let in_object = self.in_object();
         self.at = match (self.at, byte) {
@@ -303,7 +304,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// The first byte of a value.
+    /// Scans the first byte of a value.
     fn begin(&mut self, byte: u8, offset: u64) -> Result<At, FrameError> {
         Ok(match byte {
             b'{' => self.open(true)?,
@@ -343,13 +344,13 @@ impl Scanner {
         self.objects[level / 64] >> (level % 64) & 1 == 1
     }
 
-    /// What has been read is a number and all of the value, if nothing more of it follows.
+    /// Whether the bytes so far are a number that is a whole value, unless more digits follow.
     fn is_whole_number(&self) -> bool {
         self.depth == 0 && matches!(self.at, At::Number(number) if number.is_whole())
     }
 }
 
-/// What belongs in a place, for an error.
+/// The part of an error message that tells what belongs in this place.
 fn wanted(at: At, in_object: bool) -> &'static str {
     match at {
         At::FirstName | At::Name => "where a member's name in quotes belongs",

@@ -1,7 +1,7 @@
-//! Shared by framings with a length before each message, however that length is written.
+//! The codec of all framings that write a length before each message, whatever the length looks like.
 //!
-//! Not here: how it is written (`varint`, `digits`), and binary integers of fixed width inside a larger header
-//! (`length`).
+//! Not here: how each framing writes the length (`varint`, `digits`), and binary integers of fixed width inside a larger
+//! header (`length`).
 
 use std::fmt::Debug;
 
@@ -11,20 +11,20 @@ use crate::fast_path::FastPath;
 
 /// One way to write a length.
 pub(crate) trait Prefix: Clone + Debug {
-    /// The bytes that the length takes up, and the length; `None` until it is whole.
+    /// The number of bytes that the length takes, and its value; `None` until all of it has arrived.
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError>;
 
-    /// Appends the length of a message. Not asked of one that the message keeps.
+    /// Appends the length of a message. Never called if the length is part of the message ([`keeps`](Self::keeps)).
     fn write(&self, _length: usize, _out: &mut Vec<u8>) -> Result<(), EncodeError> {
         Err(EncodeError::unfit("this framing's header is part of the message"))
     }
 
-    /// Whether the length, and what else `read` counts to it, is part of the message.
+    /// Whether the length, with everything else that `read` counts as the header, is part of the message.
     fn keeps(&self) -> bool {
         false
     }
 
-    /// A quicker way to most of its frames.
+    /// A faster decoder for most frames.
     fn fast_path(&self, _max: usize) -> FastPath {
         FastPath::CLOSED
     }
@@ -34,7 +34,7 @@ pub(crate) trait Prefix: Clone + Debug {
         b""
     }
 
-    /// What it looks like to a recogniser.
+    /// What the framing's headers look like, to recognize what a peer really speaks.
     fn shape(&self) -> Shape {
         Shape::TextHeader
     }
@@ -101,7 +101,7 @@ impl<P: Prefix> Codec for Prefixed<P> {
     }
 }
 
-/// The message begins with its own length, which is right.
+/// Checks that the message begins with its own length, and that this length is right.
 fn check_kept<P: Prefix>(prefix: &P, message: &[u8]) -> Result<(), EncodeError> {
     let read = if message.is_empty() { Ok(None) } else { prefix.read(message) };
     match read {

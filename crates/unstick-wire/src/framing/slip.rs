@@ -1,4 +1,4 @@
-//! `slip`: serial line IP framing, RFC 1055: END ends a packet, END and ESC inside it are written as two bytes.
+//! `slip`: serial line IP framing, RFC 1055: END ends a packet, and an END or ESC inside it becomes two bytes.
 
 use super::needle::Needle;
 use super::stuffing::{Search, Stuffing};
@@ -17,9 +17,9 @@ pub(super) const SLIP: Row<Slip> = Row {
 
 /// Packets between ENDs.
 ///
-/// The reader passes over empty ones, as the RFC advises, so that it understands peers that begin packets with END too. So none
-/// can be sent. The writer puts END only after a packet: the other END is there to flush the noise of a serial line, and a
-/// stream has none. ESC before anything but its two codes is an error.
+/// The decoder skips empty packets, as the RFC advises, so it understands peers that also begin a packet with END. For that
+/// reason the encoder refuses an empty message. It writes END only after a packet: the END before one flushes the noise of a
+/// serial line, and a stream has no noise. ESC before anything but its two codes is an error.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Slip(Search);
 

@@ -1,12 +1,12 @@
-//! Byte stuffing by codes: a mark ends a frame, and inside it an escape and a code stand for the mark or for the escape.
+//! Byte stuffing with codes: a mark ends a frame. Inside a frame, an escape and a code stand for the mark or for the escape.
 //!
-//! Not here: HDLC's, where the escape flips a bit of the byte after it (`hdlc`).
+//! Not here: HDLC's byte stuffing, where the escape flips a bit of the byte after it (`hdlc`).
 
 use memchr::{memchr, memchr2};
 
 use crate::codec::{Discard, FrameError, quoted};
 
-/// The bytes of one framing. They are constants, so that the search compiles for each framing as if it stood there.
+/// The bytes of one framing. They are constants, so that the compiler builds a search for each framing.
 pub(super) trait Stuffing {
     /// Ends a frame.
     const MARK: u8;
@@ -19,12 +19,12 @@ pub(super) trait Stuffing {
     /// Stands for the escape, after an escape.
     const ESCAPE_CODE: u8;
 
-    /// Number of marks at the beginning: what is empty between two belongs to no frame.
+    /// The number of marks at the beginning. Two marks with nothing between them are not a frame.
     fn leading_marks(input: &[u8]) -> usize {
         input.iter().take_while(|byte| **byte == Self::MARK).count()
     }
 
-    /// Undoes the escapes of a frame, all of which are whole.
+    /// Undoes the escapes of a frame. Every escape must be whole.
     fn unescape(frame: &[u8], out: &mut Vec<u8>) {
         out.clear();
         out.reserve(frame.len());
@@ -53,7 +53,7 @@ pub(super) trait Stuffing {
 /// How far a frame has been searched for its end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Search {
-    /// Bytes of the input that hold no mark, and only whole escapes.
+    /// Bytes of the input known to hold no mark, and only whole escapes.
     scanned: usize,
     /// Escapes among them.
     pub(super) escapes: usize,
@@ -84,7 +84,7 @@ impl Search {
         }
     }
 
-    /// Passes over a frame that is too long. A mark is never part of an escape, so escapes do not matter here.
+    /// Skips a frame that is too long. A mark is never part of an escape, so escapes do not matter here.
     pub(super) fn discard<S: Stuffing>(&mut self, input: &[u8]) -> Discard {
         let from = std::mem::take(self).scanned;
         match memchr(S::MARK, &input[from..]) {

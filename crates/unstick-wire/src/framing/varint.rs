@@ -1,4 +1,4 @@
-//! `varint`: a length in LEB128, seven bits a byte, lowest first, as Protocol Buffers write it before a message.
+//! `varint`: a length in LEB128, seven bits per byte, lowest first, as Protocol Buffers write it before a message.
 
 use super::prefixed::{Prefix, Prefixed};
 use crate::args::Args;
@@ -8,7 +8,7 @@ use crate::fast_path::FastPath;
 use crate::limits::{MAX_LENGTH_OFFSET, MAX_VARINT};
 use crate::quantity;
 
-/// Base 128 varints as in the Protocol Buffers encoding guide; streams of them as `writeDelimitedTo` makes them.
+/// Base 128 varints as in the Protocol Buffers encoding guide; streams of messages as `writeDelimitedTo` writes them.
 pub(super) const VARINT: Row<Prefixed<Varint>> = Row {
     name: "varint",
     syntax: "varint[:BYTES][,off=N]",
@@ -30,15 +30,15 @@ fn parse_varint(args: &mut Args<'_>) -> Result<Prefixed<Varint>, SpecError> {
     Ok(Prefixed(Varint { most, offset }))
 }
 
-/// A length in base 128, and what stands before it.
+/// A length in base 128, and the bytes before it.
 ///
-/// Written as short as it can be. Longer forms (`80 00` for 0) are read: every protobuf reader takes them, and some
+/// The encoder writes the shortest form. The decoder accepts longer ones (`80 00` for 0), as every protobuf reader does: some
 /// writers leave room for a length that they fill in later.
 #[derive(Debug, Clone)]
 pub(crate) struct Varint {
     /// The most bytes of a length.
     most: usize,
-    /// Bytes before it: those mean something, so that the message holds them.
+    /// Bytes before the length. They carry meaning, so they are part of the message.
     offset: usize,
 }
 
@@ -57,7 +57,7 @@ impl Prefix for Varint {
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let mut value = 0u64;
         for (at, &byte) in input.iter().skip(self.offset).take(self.most).enumerate() {
-            // The tenth byte has room for the topmost bit only; and nothing can follow the last.
+            // The tenth byte has room for the topmost bit only, and no byte can follow the last one.
             if at == self.most - 1 && (byte >= 0x80 || at == MAX_VARINT - 1 && byte > 1) {
                 return Err(self.too_long());
             }

@@ -1,4 +1,4 @@
-//! `x11-message`: what an X client or server sends; the byte order is the client's choice and shows in the first message.
+//! `x11-message`: the messages of an X client or server. The client chooses the byte order, and the first message shows it.
 
 use super::integer::Endian;
 use crate::args::Args;
@@ -30,16 +30,16 @@ fn parse_x11(args: &mut Args<'_>) -> Result<X11Stream, SpecError> {
 #[derive(Debug, Clone)]
 pub(crate) struct X11Stream {
     server: bool,
-    /// Of the client's numbers; `None` until the setup has come.
+    /// The byte order that the client chose; `None` until the setup has been seen.
     order: Option<Endian>,
 }
 
-/// Bytes of a reply, an event or an error without more.
+/// Bytes of a reply, an event or an error without additional data.
 const ANSWER: u64 = 32;
 /// Bytes in a unit of length.
 const WORD: u64 = 4;
 
-/// An answer is not over 32 bytes but for these two kinds.
+/// The two kinds of answer that can be longer than 32 bytes.
 const REPLY: u8 = 1;
 const GENERIC_EVENT: u8 = 35;
 
@@ -51,7 +51,8 @@ fn number(input: &[u8], at: usize, width: usize, order: Endian) -> Option<u64> {
     })
 }
 
-/// Bytes of a client's first message: 12, a name and its proof, each padded to words.
+/// The length of a client's first message: 12 bytes, then the name and the data of the authorization protocol, each padded to
+/// whole words.
 fn client_setup(input: &[u8]) -> Result<Option<(u64, Endian)>, FrameError> {
     let order = match input[0] {
         b'B' => Endian::Big,
@@ -64,7 +65,7 @@ fn client_setup(input: &[u8]) -> Result<Option<(u64, Endian)>, FrameError> {
     Ok(lengths.map(|(name, proof)| (12 + name.next_multiple_of(WORD) + proof.next_multiple_of(WORD), order)))
 }
 
-/// Bytes of a server's first message. Its protocol version, 11, shows the order.
+/// The length of a server's first message. The protocol version in it, 11, shows the byte order.
 fn server_setup(input: &[u8]) -> Result<Option<(u64, Endian)>, FrameError> {
     let order = match input.get(..4) {
         None => return Ok(None),
@@ -100,7 +101,7 @@ fn answer(input: &[u8], order: Endian) -> Option<u64> {
 }
 
 impl X11Stream {
-    /// Bytes of the message that `input` begins, and the byte order of what follows.
+    /// The length of the message at the start of `input`, and the byte order of the messages after it.
     fn whole(&self, input: &[u8]) -> Result<Option<(u64, Endian)>, FrameError> {
         match (self.order, self.server) {
             (None, false) => client_setup(input),
