@@ -121,7 +121,7 @@ pub struct Listen {
     /// Without a host: loopback. Port 0: the system chooses
     #[arg(required = true, num_args = 1..=2, value_name = "ADDRESS")]
     pub address: Vec<String>,
-    /// How it is listened on.
+    /// How to listen on it.
     #[command(flatten)]
     pub listening: ListenArgs,
     /// How it lies on the wire.
@@ -136,7 +136,7 @@ pub struct Listen {
     /// Whether a lost connection is made again.
     #[command(flatten)]
     pub again: ReconnectArgs,
-    /// How to get to that address.
+    /// How to connect to that address.
     #[command(flatten)]
     pub connecting: ConnectArgs,
     /// TLS.
@@ -334,10 +334,10 @@ pub struct Shake {
     /// Keep the sending side open, and do not try half-close [default: half-close after the answer]
     #[arg(long)]
     pub no_half_close: bool,
-    /// Report it as a finding too if only the end differs: a reset instead of an end, or an answer dropped at half-close
+    /// Also report a finding if only the end differs: a reset instead of an end, or an answer dropped at half-close
     #[arg(long)]
     pub strict_end: bool,
-    /// Compare what the client prints too
+    /// Also compare what the client prints
     #[arg(long)]
     pub output: bool,
     /// Try every single cut in the first BYTES of each direction [default: 4096]

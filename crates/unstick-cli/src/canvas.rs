@@ -6,8 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::output::colour_on;
 use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled};
 
-/// The smallest and the largest width that is used. A terminal breaks lines with fewer columns; wider lines are hard to
-/// read.
+/// The smallest and the largest width. A narrower terminal breaks the lines; wider lines are hard to read.
 const COLUMNS: std::ops::RangeInclusive<usize> = 60..=100;
 
 /// Columns to assume where the terminal does not report its width.
@@ -19,7 +18,7 @@ pub fn columns() -> usize {
     size.map(|(width, _)| usize::from(width.0)).filter(|columns| *columns > 0).unwrap_or(USUAL_COLUMNS)
 }
 
-/// Ink: colours add to what the signs say, and never replace it.
+/// The ink of a text. Colours repeat what the characters say, and never replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ink {
     Plain,
@@ -94,7 +93,7 @@ impl Canvas {
         self.labelled(ink, first, ink, indent, text);
     }
 
-    /// Like [`Self::wrapped`], with an ink of its own for the label in front.
+    /// Like [`Self::wrapped`], with a separate ink for the label in front.
     pub fn labelled(&mut self, label: Ink, first: &str, ink: Ink, indent: usize, text: &str) {
         self.ink(label, first);
         let mut used = width(first);

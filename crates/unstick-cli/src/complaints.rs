@@ -12,8 +12,8 @@ const SAID: u64 = 10;
 /// again.
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// Number of kinds that are told apart. Further kinds are not remembered: the queue of the screen drops what is too
-/// much.
+/// The number of kinds to remember. Complaints of further kinds are always printed: the queue of the screen drops what is
+/// too much.
 const KINDS: usize = 32;
 
 /// Complaints that differ only in numbers: peers, ports, sizes.

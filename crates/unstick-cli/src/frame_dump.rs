@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn frames_without_such_parts_have_one_number() {
         assert_eq!(shown("raw", b"hi").0, "2 bytes");
-        // An escaped byte stands in the frame as two others.
+        // An escaped byte takes two bytes of the frame.
         assert_eq!(shown("slip", b"\xdb\xdc\xc0").0, "3 bytes: a frame of 1 message byte");
     }
 

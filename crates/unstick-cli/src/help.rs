@@ -28,7 +28,7 @@ const HEADINGS: [&str; 14] = [
     "UDP",
 ];
 
-/// Columns of the text below the options: a terminal of 80 columns does not break it.
+/// The width of the text below the options. A terminal of 80 columns does not break it.
 const COLUMNS: usize = 80;
 
 /// Prepares the verbs: an option that is given twice counts as given last, the groups of options stand in their order, and the
@@ -99,7 +99,7 @@ pub fn screen(typed: &[String], command: &Command) -> Option<String> {
     }
     let is_short = !typed.iter().any(|word| word == "--help");
     let verb = command.find_subcommand(name).filter(|_| is_short)?;
-    // What is generated has a help of its own.
+    // The subcommands of `generate` have their own help.
     let is_verb = !typed.iter().any(|word| verb.find_subcommand(word).is_some());
     screen_of(verb.get_name()).filter(|_| is_verb).map(|screen| drawn(screen, verb))
 }

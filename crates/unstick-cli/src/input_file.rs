@@ -25,12 +25,12 @@ impl InputFile {
         Ok(Self { name, source: Box::new(file) })
     }
 
-    /// What errors call it.
+    /// Returns the name for errors.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the first bytes, at most this many, which are read later all the same.
+    /// Returns the first bytes, at most this many. Later reads return them again.
     pub fn peek(&mut self, bytes: u64) -> Result<Vec<u8>> {
         let mut head = Vec::new();
         let read = (&mut self.source).take(bytes).read_to_end(&mut head);
@@ -40,12 +40,12 @@ impl InputFile {
         Ok(head)
     }
 
-    /// Returns the name, and what is read from.
+    /// Returns the name and the reader.
     pub fn into_parts(self) -> (String, Box<dyn Read>) {
         (self.name, self.source)
     }
 
-    /// Reads what there is, at most as much as there is room for; 0 at the end.
+    /// Reads the bytes that are there, at most as many as fit into `room`; returns 0 at the end.
     pub fn read(&mut self, room: &mut [u8]) -> Result<usize> {
         loop {
             match self.source.read(room) {

@@ -85,8 +85,8 @@ impl Format {
         }
     }
 
-    /// Writes a message as its reader is to see it: a terminal (`screen`) never gets a peer's control characters, whatever
-    /// the user asked for.
+    /// Writes a message for its reader. A terminal (`screen`) never gets a peer's control characters, whatever the user
+    /// asked for.
     pub fn write_for(&self, message: &[u8], screen: bool, out: &mut Vec<u8>) {
         let quotes = *self == Self::Quoted;
         if quotes && is_plain(message, screen) {
@@ -142,7 +142,7 @@ impl Format {
         }
     }
 
-    /// Whether each message is a line of its own.
+    /// Whether each message is one line.
     pub fn is_lines(&self) -> bool {
         matches!(self, Self::Line | Self::Quoted | Self::Hex | Self::Escaped | Self::Json)
     }

@@ -26,7 +26,7 @@ pub fn colour_on(stream: &impl IsTerminal) -> bool {
         ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
         ColorChoice::Never => false,
         ColorChoice::Auto if anstyle_query::no_color() => false,
-        // By its name, a value of 0 must force nothing; anstyle-query does not know that.
+        // A value of 0 must force nothing, as its name says. anstyle-query ignores the value.
         ColorChoice::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|set| !set.is_empty() && set != "0") => {
             true
         }
@@ -109,7 +109,7 @@ pub fn problem(text: &str) {
     line(&style::styled(colour_on(&std::io::stderr()), &format!("unstick: {text}"), RED));
 }
 
-/// Prints an error, with its hint on a line of its own.
+/// Prints an error, with its hint on a separate line.
 pub fn error(error: &Error) {
     error_of("", error);
 }
@@ -119,7 +119,7 @@ pub fn error_of_peer(peer: PeerId, error: &Error) {
     error_of(&format!("peer {peer}: "), error);
 }
 
-/// Prints an error with a prefix that names whose it is, such as `peer 1, the server: `.
+/// Prints an error after a prefix that names where it occurred, such as `peer 1, the server: `.
 pub fn error_of(whose: &str, error: &Error) {
     let what = format!("{whose}{}", sanitize::line(&error.to_string()));
     if !should_print(&what) {

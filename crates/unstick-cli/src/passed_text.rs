@@ -1,4 +1,4 @@
-//! What has passed, for people: one line with its length and text, or its bytes as a dump below that line.
+//! Shows passed data to people: one line with its length and text, or its bytes as a dump below that line.
 
 use unstick::wire::Frame;
 
@@ -10,8 +10,8 @@ use crate::{frame_dump, sanitize};
 /// The indent of a dump's rows.
 const INDENT: &str = "    ";
 
-/// Returns the line of a message, or of the bytes of one read, behind its head. The dump below it is that of the frame, where
-/// there is one, else of the bytes, where they are no text or `hex` asks for it.
+/// Returns the line of a message, or of the bytes of one read, after its head. If there is a frame, its dump follows below the
+/// line. Without a frame, the dump of the bytes follows if they are not text, or if `hex` asks for it.
 pub fn lines(head: &str, data: &[u8], frame: Option<&Frame<'_>>, hex: bool, colour: bool) -> String {
     let sizes = frame.map_or_else(|| Count(data.len() as u64, "byte").to_string(), frame_dump::sizes);
     let head = format!("{head} {}", styled(colour, &sizes, FAINT));
@@ -27,7 +27,7 @@ pub fn lines(head: &str, data: &[u8], frame: Option<&Frame<'_>>, hex: bool, colo
     }
 }
 
-/// Whether bytes are rather read than dumped: nothing but line ends and tabs among the characters that are not shown.
+/// Whether to print bytes as text, not as a dump: line ends and tabs are their only characters that a terminal would not show.
 fn is_text(data: &[u8]) -> bool {
     !data.iter().any(|byte| byte.is_ascii_control() && !b"\t\r\n\x1b".contains(byte))
 }

@@ -1,13 +1,14 @@
-//! Further threads for a run that one thread cannot serve fast enough, each with a runtime of its own.
+//! Starts more threads for a run that one thread cannot serve fast enough, each with its own runtime.
 
 use std::future::pending;
 
 use tokio::runtime::{Builder, Handle};
 
-/// Threads of a run in all, at most. Each takes a stack and three open files, also where it has nothing to do.
+/// The most threads of a run, the first one included. Each takes a stack and three open files, even if it has nothing to do.
 const MOST_THREADS: usize = 8;
 
-/// A runtime for each further processor, on a thread of its own: it lasts as long as the process. Fewer where the system gives no more.
+/// Starts a thread with a runtime for each further processor. They last as long as the process. If the system gives no more
+/// threads, there are fewer.
 pub fn for_other_processors() -> Vec<Handle> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (1..processors.min(MOST_THREADS)).map_while(|_| another()).collect()

@@ -37,7 +37,7 @@ pub enum Scene {
     Length,
     /// What a length of four bytes can hold, signed and unsigned, and what happens beyond that.
     Range,
-    /// A file: its length in front, and the end of the stream taken for its end.
+    /// A file with its length in front, and one that ends with the stream.
     File,
     /// The same over UDP, which keeps the boundaries.
     Datagrams,

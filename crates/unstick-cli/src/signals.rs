@@ -1,5 +1,5 @@
 //! Catches the signals that end the program, unless its parent switched them off: `nohup`, or a script for a program in
-//! its background. Threads of their own catch them, and end the program whatever all other threads wait for.
+//! its background. Separate threads catch them, and end the program whatever all other threads wait for.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -18,7 +18,7 @@ pub enum Status {
     /// A check failed: the run ended before `--count` or `--until`, or without a reply; `shake` broke a program; or a
     /// file's bytes do not match their hash.
     Check = 6,
-    /// Nothing is certain.
+    /// `shake` cannot tell whether the program is broken.
     Inconclusive = 7,
     /// The terminal went away.
     HungUp = 129,

@@ -1,4 +1,4 @@
-//! Queues text for people on its way to standard error or a terminal. A thread of its own writes it, so nothing else
+//! Queues text for people on its way to standard error or a terminal. A separate thread writes it, so nothing else
 //! ever waits for the reader. Text that finds no room is dropped and counted.
 //!
 //! Not here: what is printed for scripts (`output`), and the prompt's own drawing (`prompt`).

@@ -113,7 +113,7 @@ fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error
 /// Says where the verbs are listed.
 const VERBS: &str = "unstick --help lists the verbs";
 
-/// Returns the error for a word in the place of a verb, or of what a verb is about.
+/// Returns the error for an unknown word in the place of a verb, or of a subcommand of a verb.
 fn no_verb(name: &str, verb: Option<&str>) -> String {
     match verb {
         None | Some("help") => format!("`{name}` is not a verb of unstick"),

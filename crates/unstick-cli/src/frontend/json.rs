@@ -52,7 +52,7 @@ pub async fn open() -> Result<(JsonInput, JsonOutput)> {
     Ok((JsonInput { receiver, errors: lines.clone() }, JsonOutput { lines, versioned: false }))
 }
 
-/// Reports on standard output too that a run has not begun, for a script that reads nothing else.
+/// Reports that a run could not begin on standard output too, for a script that reads nothing else.
 pub fn not_begun(error: &Error) {
     let mut event = object(&Event::Error { peer: None, id: None, error }).unwrap_or_default();
     stamp(&mut event, &mut false);

@@ -49,7 +49,7 @@ pub struct WireArgs {
     /// Print resolved names, tried addresses and times
     #[arg(short, long, overrides_with = "quiet", help_heading = "Output")]
     pub verbose: bool,
-    /// Print messages and errors only: not who connects, where it listens, or what a notice would tell
+    /// Print only messages and errors: no notices, such as who connects and where it listens
     #[arg(short, long, overrides_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
 }

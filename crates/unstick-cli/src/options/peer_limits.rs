@@ -14,11 +14,10 @@ use unstick::{Error, Options, PendingBudget, Result};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits of peers")]
 pub struct PeerLimits {
-    /// Queue at most SIZE bytes for one of many peers that reads slowly; one that then reads nothing is closed [default:
-    /// 8M]
+    /// Queue at most SIZE bytes for one of many peers that reads slowly; close it if it then reads nothing [default: 8M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_queue: Option<usize>,
-    /// Hold at most SIZE bytes of unfinished messages of all peers together; over it the peer with the longest is closed
+    /// Hold at most SIZE bytes of unfinished messages of all peers together; beyond that, close the peer with the longest
     /// [default: 24M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_pending: Option<usize>,

@@ -13,7 +13,7 @@ use crate::output;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsArgs {
-    /// Trust the CA certificates in FILE (PEM) instead of the system's; a listener then requires a certificate of its clients
+    /// Trust the CA certificates in FILE (PEM) instead of the system's; a listener then requires certificates from its clients
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// Use this certificate and its chain (PEM) at this end

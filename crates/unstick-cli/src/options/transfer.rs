@@ -37,7 +37,7 @@ pub struct TransferArgs {
     /// With --plain, keep trying for TIME if nothing listens there yet
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub retry: Option<Duration>,
-    /// Print the ticket as a QR code, too
+    /// Also print the ticket as a QR code
     #[arg(long, help_heading = "Output")]
     pub qr: bool,
     /// Print events as one JSON object a line

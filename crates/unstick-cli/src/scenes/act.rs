@@ -20,7 +20,7 @@ pub enum Transport {
     Udp,
 }
 
-/// One conversation of a scene, on sockets of its own.
+/// One conversation of a scene, on its own sockets.
 #[derive(Debug, Clone)]
 pub struct Act {
     /// What it is called within its scene.
@@ -29,7 +29,7 @@ pub struct Act {
     pub transport: Transport,
     /// What happened, in that order.
     pub events: Vec<Event>,
-    /// The effect that the act is there for has appeared: worked out from the events.
+    /// Whether the effect that the act shows has appeared, as computed from the events.
     pub shown: bool,
 }
 
@@ -42,7 +42,8 @@ pub struct Event {
     pub what: What,
 }
 
-/// What happened. Offsets count the bytes that were sent before, in the whole act; over UDP too, where nothing else does.
+/// What happened. Offsets count the bytes that were sent before, in the whole act. This holds over UDP too, which itself has no
+/// offsets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// One call of `send` took all of these bytes.
@@ -52,7 +53,7 @@ pub enum What {
         /// What was sent.
         bytes: Bytes,
     },
-    /// What stands between the two, as a network does, passed these bytes on with one write.
+    /// The network between the two sides passed these bytes on with one write.
     Passed {
         /// Of the first byte.
         offset: u64,
@@ -61,7 +62,7 @@ pub enum What {
     },
     /// The sender had to wait: the kernel took no more.
     Full,
-    /// So many bytes wait in the receiver's kernel for its next read. Of datagrams, it counts the first.
+    /// This number of bytes waits in the receiver's kernel for its next read. For datagrams, it counts the first one.
     Queued {
         /// How many.
         bytes: u64,
@@ -74,7 +75,7 @@ pub enum What {
         room: usize,
         /// What it returned.
         bytes: Bytes,
-        /// Bytes of the same datagram that there was no room for: they are gone.
+        /// Bytes of the same datagram that did not fit: they are lost.
         cut: usize,
     },
     /// The reading program took these bytes for a message.
@@ -102,19 +103,19 @@ pub enum What {
         length: u64,
         /// What arrived, most significant byte first.
         bytes: [u8; 4],
-        /// What they say to a reader that takes them for a signed integer.
+        /// Their value as a signed integer.
         signed: i32,
-        /// What they say to a reader that takes them for an unsigned one.
+        /// Their value as an unsigned integer.
         unsigned: u32,
     },
     /// This number of messages took this number of reads.
     Boundaries {
-        /// Messages sent, each with a call of its own.
+        /// Messages sent, each with one call.
         sent: u32,
         /// Calls of `recv` that returned them.
         reads: u32,
     },
-    /// The longest message that went through, among those that were tried.
+    /// The longest message that arrived, among those that were tried.
     Largest {
         /// Its bytes.
         bytes: u64,

@@ -66,8 +66,9 @@ fn apart(pair: &Pair, room: &mut [u8]) -> Result<u32> {
     Ok(reads)
 }
 
-/// Sends messages of these sizes; the reader reads once all are sent, or the sender has to wait. Returns the reads that it
-/// took until so many bytes had arrived, and those bytes: fewer is an error. It is timed: what it needs is made before.
+/// Sends messages of these sizes; the reader reads once all are sent, or the sender has to wait. Returns the number of reads
+/// until the expected bytes had arrived, and the number of those bytes. Fewer bytes are an error. The caller measures its time,
+/// so everything that it needs is made before.
 fn carry(pair: &Pair, sizes: &mut dyn Iterator<Item = usize>, expected: u64, room: &mut [u8]) -> Result<(u32, u64)> {
     let begun = Instant::now();
     let (mut left, mut received, mut reads) = (0, 0, 0);

@@ -35,16 +35,17 @@ impl Datagrams {
         self.near.send(bytes).map(drop)
     }
 
-    /// One `send`.
+    /// Calls `send` once.
     fn send(&mut self, bytes: &[u8]) -> Result<()> {
         self.give(bytes).map_err(cannot)?;
         self.record.sent(bytes);
         Ok(())
     }
 
-    /// One `recv` with so much room: the bytes, and how many more the datagram had. `None` where nothing waits.
+    /// Calls `recv` once with this much room. Returns the number of bytes, and how many more the datagram had; `None` if no
+    /// datagram waits.
     pub(super) fn take(&self, room: &mut [u8]) -> Result<Option<(usize, usize)>> {
-        // Only Linux says with `MSG_TRUNC` how long a datagram was; looking at it beforehand tells it everywhere.
+        // Only Linux reports with `MSG_TRUNC` how long a datagram was. Peeking at it first works everywhere.
         let mut all = [0; limits::LARGEST_PAYLOAD];
         let whole = match self.far.peek(&mut all) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
@@ -150,7 +151,7 @@ fn lost() -> Result<Act> {
 }
 
 impl Datagrams {
-    /// Reads a datagram, if there is one; its number says which.
+    /// Reads a datagram, if there is one; its number tells which one it is.
     fn read_numbered(&mut self) -> Result<bool> {
         let mut buffer = [0; DRAWN_BYTES];
         let Some((count, cut)) = self.take(&mut buffer)? else { return Ok(false) };

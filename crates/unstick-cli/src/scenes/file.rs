@@ -1,4 +1,4 @@
-//! A file over a stream: with its length in front, and with nothing but the end of the stream to end it.
+//! Shows a file over a stream: with its length in front, and with only the end of the stream to end it.
 
 use super::act::{Act, What};
 use super::recorder::Stream;
@@ -11,7 +11,7 @@ const FILE: [&[u8]; 2] = [b"Hello, ", b"file"];
 /// Bytes of the length in front.
 const FIELD: usize = 8;
 
-/// The whole file behind its length; a cut without a length, and a cut with one.
+/// The whole file after its length; a cut without a length, and a cut with one.
 pub(super) fn file() -> Result<Vec<Act>> {
     Ok(vec![known()?, cut()?, noticed()?])
 }
@@ -55,7 +55,7 @@ fn cut() -> Result<Act> {
     Ok(play.end(came < size))
 }
 
-/// The same cut behind a length.
+/// The same cut, after a length.
 fn noticed() -> Result<Act> {
     let mut play = Stream::direct("noticed")?;
     play.send(&(size() as u64).to_be_bytes())?;
@@ -74,7 +74,7 @@ fn noticed() -> Result<Act> {
     Ok(play.end(came < length))
 }
 
-/// Reads the length, which has arrived.
+/// Reads the length, which has already arrived.
 fn length(play: &mut Stream) -> Result<usize> {
     let field: [u8; FIELD] = play.read(FIELD)?[..].try_into().expect("so much has arrived");
     Ok(u64::from_be_bytes(field) as usize)

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::act::{Act, Event, PATIENCE, Transport, What};
 use unstick::{Error, Result};
 
-/// How often the kernel is asked what it holds.
+/// How often to ask the kernel what it holds.
 const LOOK: Duration = Duration::from_micros(50);
 
 /// An act that is being played.
@@ -196,7 +196,7 @@ impl Stream {
         Ok(bytes)
     }
 
-    /// The sender ends.
+    /// Closes the sender's side of the stream.
     pub(super) fn close(&mut self) -> Result<()> {
         self.pair.near.shutdown(Shutdown::Write).map_err(cannot)?;
         self.record.note(What::Closed);
@@ -241,7 +241,7 @@ pub(super) fn cannot(error: io::Error) -> Error {
 mod tests {
     use super::*;
 
-    /// [`PATIENCE`] is that of every scene; here it is short.
+    /// Every scene waits for [`PATIENCE`]; this test waits for a shorter time.
     #[test]
     fn what_does_not_come_is_not_waited_for_for_ever() {
         let mut play = Stream::direct("short").unwrap();

@@ -1,10 +1,10 @@
-//! Shows what a stream does to sends and reads: gathered, joined, split, read in portions.
+//! Shows what a stream does to sends and reads: it gathers, joins and splits them, and returns them in portions.
 
 use super::act::Act;
 use super::recorder::{Stream, cannot};
 use unstick::Result;
 
-/// Buffer size of a reader that knows nothing of messages: what tutorials write.
+/// Buffer size of a reader that knows nothing of messages, as in tutorials.
 pub(super) const USUAL_ROOM: usize = 1024;
 
 /// A message longer than a buffer of 8 bytes.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::act::FLOOD;
 use super::{Act, Scene, Transport, What};
 
-/// The acts of a scene, which all show what they are there for.
+/// Plays a scene, and checks that every act shows its effect.
 #[track_caller]
 fn played(scene: Scene) -> Vec<Act> {
     let acts = scene.play().unwrap();

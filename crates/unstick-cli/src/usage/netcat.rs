@@ -43,7 +43,7 @@ fn is_plain(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-_[]/@".contains(&byte))
 }
 
-/// Returns what does the same as an nc option that follows one of our verbs.
+/// Returns the hint for an nc option that follows one of our verbs.
 pub(super) fn option(arg: &str, verb: &str) -> Option<String> {
     let hint = match (arg, verb) {
         ("-l", "connect") => "unstick listen ADDRESS waits for clients",

@@ -122,7 +122,7 @@ pub async fn ask(question: Question) -> Result<Status> {
     }
 }
 
-/// No reply came in time; what had arrived of one is shown.
+/// Reports that no reply came in time, and shows the part of one that had arrived.
 fn late(question: &Question, arrived: &[u8]) -> Status {
     let what = format!("no reply within {:?}", question.deadline.unwrap_or(DEADLINE));
     let lost = Unfinished::new(arrived).map(|lost| format!("\n  {}", sanitize::lost_message(&lost)));
@@ -152,7 +152,7 @@ async fn exchange(sender: &Sender, receiver: &mut Receiver, question: &Question)
         output::loss(&damaged(&damage, quoted));
     }
     if !sender.has_half_close() {
-        // Such a peer takes an end that is not announced for a fault.
+        // Such a peer treats an unannounced end as a fault.
         let goodbye = async {
             let _ = sender.finish().await;
             while matches!(receiver.recv().await, Ok(Some(_))) {}

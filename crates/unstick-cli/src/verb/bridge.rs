@@ -27,7 +27,7 @@ use bridge_output::{BridgeOutput, BridgeOutputOptions};
 pub struct Bridge {
     /// The first address.
     address: Address,
-    /// How the first address is opened.
+    /// The options for opening the first address.
     options: Options,
     listening: bool,
     target: Target,
@@ -225,7 +225,7 @@ fn check(talk: &TalkArgs, asked: &BridgeArgs, far: &FramedAddress) -> Result<()>
     Ok(())
 }
 
-/// Refuses time limits that nothing here could reach.
+/// Refuses time limits that can never apply to this bridge.
 fn check_times(talk: &TalkArgs, wire: &WireArgs, near: &Address, target: &Target) -> Result<()> {
     let framings = [&target.client, &target.server].into_iter().flatten();
     let framed = framings.flat_map(|framings| [&framings.inbound, &framings.outbound]).any(Framing::keeps_boundaries);
@@ -251,7 +251,7 @@ fn verbatim(framing: &Framing) -> Result<Framing> {
     Ok(Framing::parse(&(spec + ",cr=keep"))?)
 }
 
-/// How a lost connection to the target is made again.
+/// Returns how to reconnect to the target, if the user asked for it.
 fn reconnect(asked: &ReconnectArgs, target: &Target) -> Result<Option<Reconnect>> {
     if !asked.reconnect {
         return Ok(None);
@@ -274,11 +274,11 @@ fn reconnect(asked: &ReconnectArgs, target: &Target) -> Result<Option<Reconnect>
     Ok(Some(how))
 }
 
-/// The client's framing: its own, or that of `-f`, else none. Who stands at the first address speaks as a client, and we to it
-/// as its server, whoever connected: between two servers nobody would begin.
+/// The client's framing: its own, or that of `-f`, else none. The program at the first address is the client, and we speak to
+/// it as its server, whichever side connected: of two servers, neither would begin.
 fn client_framings(near: &FramedAddress, far: &FramedAddress, wire: &WireArgs) -> Result<Option<Framings>> {
     if !near.address.is_stream() && far.address.is_stream() {
-        return Ok(None); // -f is the target's.
+        return Ok(None); // -f is for the target.
     }
     framing::framings(near, wire, "raw", Role::Server)
 }

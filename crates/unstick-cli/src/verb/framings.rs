@@ -79,7 +79,7 @@ fn list() -> String {
     text + &list_presets()
 }
 
-/// Lists each preset with its port and specification, and then what is not supported.
+/// Lists each preset with its port and specification, and then the protocols that are not supported.
 fn list_presets() -> String {
     let mut text = "\nPresets: protocols by name. `connect` speaks as a client, `listen` as a server.\n".to_owned();
     for family in PRESETS {
@@ -137,8 +137,8 @@ fn list_json() -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// Shows a few messages and their frames, one after the other, so that phases are visible. A preset comes with its facts. Then
-/// frames are drawn.
+/// Shows a few messages and their frames, one after the other, so that phases are visible; for a preset, also its facts. Then
+/// draws frames.
 fn explain(spec: &str, framing: &Framing, json: bool) -> Result<String> {
     if json {
         return examples_json(spec, framing);

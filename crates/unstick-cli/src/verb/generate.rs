@@ -1,4 +1,4 @@
-//! `generate`: the man page, shell completions and the reference tables, all out of the tables the program runs on.
+//! `generate`: prints the man page, shell completions and the reference, all from the tables that the program uses.
 
 mod man;
 pub(crate) mod reference;

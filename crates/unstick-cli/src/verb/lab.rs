@@ -62,14 +62,14 @@ fn scene(name: &str) -> Result<Scene> {
     })
 }
 
-/// Most letters of a name that may be wrong ...
+/// The most letters of a name that may be wrong ...
 const SLIPS: usize = 2;
 
-/// ... and how many letters a name needs for each: with two wrong letters, a short name becomes any other.
+/// ... and the letters that a name needs for each wrong one: with two wrong letters, a short name could be any other.
 const LETTERS_A_SLIP: usize = 3;
 
-/// Returns the scenes with nearly this name, or with a name that begins so; failing that, those with the word in their
-/// title.
+/// Returns the scenes whose name is nearly this one, contains it, or is contained in it; if there are none, those with the
+/// word in their title.
 fn nearest(typed: &str) -> Vec<&'static str> {
     let typed = typed.to_lowercase();
     let names = |near: &dyn Fn(Scene) -> bool| -> Vec<&'static str> {

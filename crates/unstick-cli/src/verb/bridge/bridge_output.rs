@@ -27,7 +27,7 @@ use crate::{json_lines, sanitize};
 pub struct BridgeOutputOptions {
     /// One JSON object a line.
     pub json: bool,
-    /// What passes is dumped: offset, bytes, text.
+    /// Whether the passing data is dumped: offset, bytes, text.
     pub hex: bool,
     /// Whether the counts of each fault are shown.
     pub verbose: bool,
@@ -46,7 +46,7 @@ pub struct BridgeOutput {
     to: String,
     /// Standard output; `None` if it is one of the bridge's ends.
     lines: Option<Sender>,
-    /// What passes is shown in colours.
+    /// Whether the passing data is shown in colours.
     colour: bool,
     versioned: bool,
     lost: Lost,
@@ -117,7 +117,7 @@ impl BridgeOutput {
             Event::Error { peer, error } => output::error_of(&self.whose(*peer, ""), error),
             Event::Reconnecting { peer, attempt, after, sent, unanswered, error } => {
                 if let Some(error) = error {
-                    // Without its hint: --retry is what happens.
+                    // Without its hint, which is --retry: the bridge already tries again.
                     output::problem(&format!("{}{error}", self.whose(Some(*peer), "the server")));
                 }
                 let whose = self.whose(Some(*peer), "");
@@ -137,7 +137,7 @@ impl BridgeOutput {
         }
     }
 
-    /// Returns the prefix that says whose an error is. With one bridge only, no peer needs a name.
+    /// Returns the prefix that names where an error occurred. With only one bridge, no peer needs a name.
     fn whose(&self, peer: Option<u64>, who: &str) -> String {
         let peer = peer.filter(|_| !self.look.single).map(|peer| format!("peer {peer}"));
         let named: Vec<String> = peer.into_iter().chain((!who.is_empty()).then(|| who.to_owned())).collect();
@@ -158,7 +158,7 @@ fn direction(from: Role) -> &'static str {
     Direction::from(from).short()
 }
 
-/// So many bytes, else messages.
+/// A number of bytes, or of messages.
 fn amount(count: u64, bytes: bool) -> String {
     let what = if bytes { "byte" } else { "message" };
     Count(count, what).to_string()

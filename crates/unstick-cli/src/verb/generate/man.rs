@@ -1,4 +1,4 @@
-//! The man page: one for the whole program. Options come out of clap's tables, framings and statuses out of ours.
+//! The man page: one for the whole program. Options come from clap's tables, framings and statuses from ours.
 
 use clap::{Arg, Command};
 use roff::{Inline, Roff, bold, italic, roman};

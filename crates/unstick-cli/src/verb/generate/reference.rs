@@ -60,7 +60,7 @@ pub(super) fn markdown() -> String {
     text
 }
 
-/// Returns the presets, family by family, and what is not supported.
+/// Returns the presets, family by family, and the protocols that are not supported.
 fn presets() -> String {
     let mut text = String::from(
         "\n## Presets\n\nProtocols by name, as in `unstick connect 5432 -f postgres`: `connect` speaks as a client, `listen` as a server. \

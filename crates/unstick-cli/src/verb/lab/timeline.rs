@@ -7,7 +7,7 @@ use crate::scenes::{Act, Transport, What};
 
 use crate::canvas::{Canvas, Ink, count, padded, width};
 
-/// Columns of a time, and of the wire between the two sides.
+/// The columns of a time, and the wire between the two sides.
 const TIME: usize = 8;
 const WIRE: &str = " │ ";
 
@@ -25,7 +25,7 @@ pub(super) fn draw(canvas: &mut Canvas, act: &Act) {
     for event in &act.events {
         let (side, text, mut ink) = told(act, &event.what, [left, room - left]);
         if let What::Sent { .. } = event.what {
-            // As it is on the scale below.
+            // The same ink as on the scale below.
             ink = Ink::Message(messages);
             messages += 1;
         }
@@ -157,7 +157,7 @@ impl Scale {
         offsets.dedup();
         let whole = offsets.last().copied().unwrap_or(0).max(1);
         let wide = (room as f64 / whole as f64).min(WIDEST);
-        // Of each gap between two boundaries: the columns that it needs, and those that it gets.
+        // For each gap between two boundaries: the columns that it needs, and those that it gets.
         let mut gaps: Vec<(usize, usize)> = Vec::new();
         for ends in offsets.windows(2) {
             let pieces = rows.iter().flat_map(|row| row.iter()).filter(|piece| piece.bytes == (ends[0]..ends[1]));
@@ -186,7 +186,7 @@ impl Scale {
         self.marks[at].1
     }
 
-    /// The message of a sign: the one of the byte that it shows, else the one in whose columns it is.
+    /// The message that a sign belongs to: that of the byte that it shows, or else the one drawn in its column.
     fn message(&self, sent: &[Piece], column: usize, sign: Sign) -> usize {
         let found = sent.iter().position(|piece| match sign.byte {
             Some(byte) => byte < piece.bytes.end,
@@ -219,7 +219,7 @@ fn rows(act: &Act) -> [(&'static str, Vec<Piece>); 3] {
     rows
 }
 
-/// What stands in a piece that begins at `start`: text without quotation marks, so that more of it fits, and other bytes in
+/// The label of a piece that begins at `start`: text without quotation marks, so that more of it fits, or other bytes in
 /// hexadecimal.
 fn label(bytes: &[u8], start: u64) -> Vec<(char, u64)> {
     let mut signs: Vec<(char, u64)> = Vec::new();

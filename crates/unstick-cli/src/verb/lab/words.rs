@@ -70,7 +70,7 @@ pub(super) fn of(scene: Scene) -> Words {
         Scene::Datagrams => DATAGRAMS,
         Scene::CutShort => CUT_SHORT,
         Scene::Loss => LOSS,
-        // The last scene. A scene that a later library adds needs its own arm and words.
+        // The last scene. A new scene needs its own arm and words.
         _ => COMPARE,
     }
 }
@@ -109,7 +109,7 @@ const SLOW_READER: Words = Words {
     python: code!("slow_reader", "py"),
     rust: code!("slow_reader", "rs"),
     trials: &[Trial {
-        what: "five bytes a message, however they come",
+        what: "five bytes per message, however they arrive",
         first: "unstick listen 8080 -f fixed:5",
         second: "printf HelloWorld | unstick connect 8080",
         window: 1,
@@ -150,7 +150,7 @@ const SMALL_BUFFER: Words = Words {
     python: code!("small_buffer", "py"),
     rust: code!("small_buffer", "rs"),
     trials: &[Trial {
-        what: "a long message, counted by who gets it",
+        what: "a long message, counted by the receiver",
         first: "unstick listen 8080 -f u32be --each 'wc -c'",
         second: "seq 10000 | unstick ask 8080 -f u32be --io raw -",
         window: 2,
@@ -180,7 +180,7 @@ const LENGTH: Words = Words {
             shows: &["1> Hello"],
         },
         Trial {
-            what: "and lengths that come with their bodies",
+            what: "and lengths that arrive with their bodies",
             first: "unstick listen 8080 -f u32be",
             second: "unstick connect 8080 -f u32be --send Hello --send World",
             window: 1,
@@ -201,14 +201,14 @@ const RANGE: Words = Words {
     rust: code!("range", "rs"),
     trials: &[
         Trial {
-            what: "text that is taken for a length",
+            what: "text that is read as a length",
             first: "unstick listen 8080 -f i32be",
             second: "printf 'GET / HTTP/1.1' | unstick connect 8080",
             window: 1,
             shows: &["over the limit of 16 MiB"],
         },
         Trial {
-            what: "a message that its length cannot say",
+            what: "a message that is too long for its length field",
             first: "unstick listen 8080 -f i8",
             second: "seq 100 | unstick ask 8080 -f i8 -",
             window: 2,
@@ -224,7 +224,7 @@ const FILE: Words = Words {
     acts: &[
         ("known", "TCP, right: 8 bytes of length, then two sends that arrive as one"),
         ("cut", "TCP, wrong: recv until the end, and the sender ends in the middle"),
-        ("noticed", "TCP, right: the same cut behind a length"),
+        ("noticed", "TCP, right: the same cut, after a length"),
     ],
     python: code!("file", "py"),
     rust: code!("file", "rs"),
@@ -272,7 +272,7 @@ const CUT_SHORT: Words = Words {
 const LOSS: Words = Words {
     title: "datagrams lost when the receiver is slow",
     why: "What does not fit into the receiver's queue is dropped, and over UDP nobody is told: every send succeeds. TCP makes \
-        the sender wait instead, and sends again what is lost on the way.",
+        the sender wait instead, and sends lost data again.",
     acts: &[
         ("udp", "UDP: 60 messages, and a receiver that reads one for every three sent"),
         ("tcp", "TCP: the same messages, the same receiver"),
@@ -290,13 +290,13 @@ const LOSS: Words = Words {
 
 const COMPARE: Words = Words {
     title: "TCP and UDP side by side",
-    why: "A stream loses the boundaries and nothing else; datagrams keep them, but may be lost, and have a largest size. \
+    why: "A stream loses the boundaries and nothing else; datagrams keep them, but may be lost, and have a maximum size. \
         Which of them is faster depends on the path that the messages take: measure it there.",
     acts: &[("tcp", "TCP"), ("udp", "UDP")],
     python: code!("compare", "py"),
     rust: code!("compare", "rs"),
     trials: &[Trial {
-        what: "there and back, the start of a program included",
+        what: "there and back, including the start of a program",
         first: "unstick listen udp://:9005 --echo",
         second: "time unstick ask udp://:9005 Hello",
         window: 2,

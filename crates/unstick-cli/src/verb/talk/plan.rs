@@ -26,19 +26,19 @@ pub struct Plan {
     pub address: Address,
     /// The framings; `None` for datagrams.
     pub framings: Option<Framings>,
-    /// How the endpoint is opened.
+    /// The options for opening the endpoint.
     pub options: Options,
-    /// A lost connection is made again.
+    /// How to reconnect after the connection is lost, if the user asked for it.
     pub reconnect: Option<Box<Reconnect>>,
-    /// Listen rather than connect.
+    /// Whether to listen, instead of connecting.
     pub listening: bool,
     /// The rules of the conversation.
     pub rules: Config,
     /// The front end on this side.
     pub front: Frontend,
-    /// How a terminal shows it.
+    /// How a terminal shows the conversation.
     pub look: DisplayOptions,
-    /// Standard output is a terminal.
+    /// Whether standard output is a terminal.
     pub screen: bool,
     /// Whether standard input is not read.
     pub input_unread: bool,
@@ -55,7 +55,7 @@ pub enum Frontend {
     Raw,
     /// Messages in standard input and output.
     Pipe(Format),
-    /// Lines for a person without a prompt, because the other side of it is no terminal or is not read. Standard input is
+    /// Lines for a person, without a prompt: the other standard stream is not a terminal, or is not read. Standard input is
     /// messages in this format.
     Screen(Format),
     /// JSON lines.
@@ -104,7 +104,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// A lost connection is made again.
+    /// Plans to reconnect after the connection is lost.
     fn reconnect(&mut self, args: &Connect) -> Result<()> {
         if !args.again.reconnect {
             return Ok(());
@@ -284,8 +284,8 @@ fn rules(talk: &TalkArgs, framings: Option<&Framings>, matches: &ArgMatches, mod
     Ok(rules)
 }
 
-/// When the sending side ends where nobody says. Clients of a listener, and processes, see an end of file as the end of what they
-/// are told, and a person at a prompt has seen the answer: only servers drop an answer for it.
+/// Returns the default of `--half-close`. Clients of a listener, and processes, take an end of file for the end of their input.
+/// A person at a prompt has seen the answer. Only servers drop an answer because of it.
 fn half_close(address: &Address, at_once: bool) -> HalfClose {
     let process = matches!(address, Address::Exec(_) | Address::Stdio);
     if at_once || process { HalfClose::Now } else { HalfClose::Answered }

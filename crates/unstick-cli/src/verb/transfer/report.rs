@@ -27,7 +27,7 @@ use crate::{frontend, output, sanitize};
 pub struct Report {
     json: bool,
     quiet: bool,
-    /// Draw the ticket as a QR code, too.
+    /// Whether to draw the ticket as a QR code, too.
     qr: bool,
     /// The file itself goes to standard output.
     takes_stdout: bool,
@@ -117,7 +117,7 @@ impl Report {
         print(&format!("{size:>14}  {path}{end}\n"))
     }
 
-    /// Takes the error of standard output, so that it is reported once.
+    /// Takes the error of standard output, so that only one place reports it.
     pub fn failure(&self) -> Option<Error> {
         unpoisoned(self.failure.lock()).take()
     }

@@ -1,4 +1,4 @@
-//! there and back, as the other side has really had it
+//! there and back: the other side has really received it
 use std::io::Result;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-# what comes first is the length: is it alone, and whole?
+# the first read returns the length, alone and whole
 import struct
 
 def receive(sock):

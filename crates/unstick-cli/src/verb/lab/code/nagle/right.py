@@ -1,4 +1,4 @@
-# each message ends in a newline, and is read up to it
+# each message ends in a newline: read up to it
 def receive(sock):
     messages = []
     for line in sock.makefile("rb"):

@@ -1,4 +1,4 @@
-//! each message ends in a newline, and is read up to it
+//! each message ends in a newline: read up to it
 use std::io::{self, BufRead, BufReader, Read, Result};
 
 type Messages = Vec<Vec<u8>>;

@@ -1,4 +1,4 @@
-//! three reads are taken for three messages
+//! three reads return three messages
 use std::io::{Read, Result};
 
 type Messages = Vec<Vec<u8>>;

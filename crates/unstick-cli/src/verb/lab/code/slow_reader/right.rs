@@ -1,4 +1,4 @@
-//! a message has 5 bytes, and is read until they are there
+//! a message has 5 bytes: read until all of them are there
 use std::io::{ErrorKind, Read, Result};
 
 type Messages = Vec<Vec<u8>>;

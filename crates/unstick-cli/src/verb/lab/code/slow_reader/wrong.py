@@ -1,4 +1,4 @@
-# what one read returns is taken for one message
+# each read returns exactly one message
 def receive(sock):
     messages = []
     while data := sock.recv(1024):

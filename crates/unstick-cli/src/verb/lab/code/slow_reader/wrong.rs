@@ -1,4 +1,4 @@
-//! what one read returns is taken for one message
+//! each read returns exactly one message
 use std::io::{Read, Result};
 
 type Messages = Vec<Vec<u8>>;

@@ -1,4 +1,4 @@
-# the sender closes behind its message: read to the end
+# the sender closes after its message: read to the end
 def receive(sock):
     message = b""
     while part := sock.recv(8):

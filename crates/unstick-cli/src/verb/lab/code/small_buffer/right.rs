@@ -1,4 +1,4 @@
-//! the sender closes behind its message: read to the end
+//! the sender closes after its message: read to the end
 use std::io::{Read, Result};
 
 type Messages = Vec<Vec<u8>>;
