@@ -9,7 +9,7 @@ use crate::style::{BLUE, BOLD, CYAN, FAINT, GREEN, MAGENTA, RED, YELLOW, styled}
 /// The smallest and the largest width. A narrower terminal breaks the lines; wider lines are hard to read.
 const COLUMNS: std::ops::RangeInclusive<usize> = 60..=100;
 
-/// Columns to assume where the terminal does not report its width.
+/// Columns to assume if the terminal does not report its width.
 const USUAL_COLUMNS: usize = 80;
 
 /// Returns the number of columns of the terminal on standard output.

@@ -91,7 +91,7 @@ fn screen_of(verb: &str) -> Option<&'static Screen> {
     SCREENS.iter().find(|screen| screen.verb == verb)
 }
 
-/// The screen of a verb, or of the program, where `-h` asked for help and not `--help` or `help`.
+/// The screen of a verb, or of the program, if `-h` asked for help and not `--help` or `help`.
 pub fn screen(typed: &[String], command: &Command) -> Option<String> {
     let name = typed.first()?;
     if name == "-h" {

@@ -27,7 +27,7 @@ pub fn status_of(error: &Error) -> Status {
     }
 }
 
-/// Reports how a conversation ended, where that needs a report, and returns the exit status.
+/// Reports how a conversation ended, if that needs a report, and returns the exit status.
 pub fn outcome(outcome: &Outcome, rules: &Config, peers: PeerErrors) -> Status {
     match outcome {
         // The cause of the stop decides the status.

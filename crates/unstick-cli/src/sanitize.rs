@@ -237,7 +237,7 @@ fn push(out: &mut String, what: std::fmt::Arguments<'_>) {
 /// Columns of a dump with sixteen bytes a row.
 const WIDE: usize = 4 + 2 + 16 * 3 + 2 + 16;
 
-/// Bytes as rows of offset, hexadecimal and text, at most this many columns wide where that is possible. With colour the bytes
+/// Bytes as rows of offset, hexadecimal and text, at most this many columns wide if that is possible. With colour the bytes
 /// that are text stand out.
 pub fn dump(bytes: &[u8], columns: usize, colour: bool) -> String {
     dump_styled(bytes, columns, colour, |at| of_byte(bytes[at]))

@@ -19,7 +19,7 @@ use unstick::{Error, Result};
 /// Number of baseline runs before anything is reported.
 const BASELINES: usize = 3;
 
-/// Number of further runs where the baseline runs differ in places: every place that can differ should have differed.
+/// Number of further runs if the baseline runs differ in places: every place that can differ should have differed.
 const VOLATILE: usize = 5;
 
 /// Minimum silence after an answer that ends a conversation, and the time that a busy machine may add to a run.
@@ -31,12 +31,12 @@ const SLACK: Duration = Duration::from_millis(750);
 const ANSWER_SLACK: Duration = Duration::from_millis(500);
 const ANSWER_SLACK_INSIDE: Duration = Duration::from_millis(50);
 
-/// How long a case waits for an answer where the baseline runs had none.
+/// How long a case waits for an answer if the baseline runs had none.
 const UNANSWERED: Duration = Duration::from_millis(250);
 const UNANSWERED_INSIDE: Duration = Duration::from_millis(2);
 
 impl Trial {
-    /// Runs the baseline. Returns false where the server did not live to the last run, or the first run did not end in
+    /// Runs the baseline. Returns false if the server did not live to the last run, or the first run did not end in
     /// time.
     pub(super) async fn begin(&mut self) -> Result<bool> {
         let first = self.first().await?;

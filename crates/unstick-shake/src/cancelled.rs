@@ -1,4 +1,4 @@
-//! Excuses a server whose answers the last message cancels, as LDAP's unbind does. It then sends less where that
+//! Excuses a server whose answers the last message cancels, as LDAP's unbind does. It then sends less if that
 //! message comes in the same read as earlier ones.
 
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Trial {
         Ok(true)
     }
 
-    /// Finds the last message, which may end the conversation; `None` where it cannot be that.
+    /// Finds the last message, which may end the conversation; `None` if it cannot be that.
     fn last_message<'a>(&'a self, kind: Kind, group: &'a [Suspect]) -> Option<Last<'a>> {
         let suspect = group.first().filter(|_| self.is_scripted())?;
         let answer = |outcome: &'a Outcome| match &outcome.exchanges[..] {

@@ -123,7 +123,7 @@ impl Shake {
         Self::new(Subject::Service { make, writes: vec![bytes.into()] })
     }
 
-    /// Adds more bytes, where unstick is the client. They are written on their own once the bytes before them have been
+    /// Adds more bytes, if unstick is the client. They are written on their own once the bytes before them have been
     /// read (or a second has passed), like a client that takes its time. A join sends them together.
     #[must_use]
     pub fn then(mut self, bytes: impl Into<Vec<u8>>) -> Self {
@@ -152,7 +152,7 @@ impl Shake {
         self
     }
 
-    /// Whether the client, where unstick is the client, half-closes once it has been answered, and whether half-close
+    /// Whether the client, if that is unstick, half-closes once it has been answered, and whether half-close
     /// is tried: an end right after the last byte. On by default.
     #[must_use]
     pub fn half_close(mut self, half_close: bool) -> Self {

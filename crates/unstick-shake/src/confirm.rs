@@ -13,7 +13,7 @@ use unstick::Result;
 const ALIKE: usize = 24;
 const EVERY: usize = 16;
 
-/// How many times a suspect is tried again where baseline runs differ each time, each time beside another baseline run.
+/// How many times a suspect is tried again if baseline runs differ each time, each time beside another baseline run.
 /// A difference that none of those shows, and that every run of the suspect shows, is not chance.
 const VOLATILE: usize = 4;
 

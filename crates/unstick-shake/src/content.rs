@@ -23,7 +23,7 @@ pub(super) fn content<'a>(exchange: &'a Exchange, framings: Option<&[Framing; 2]
     content.into()
 }
 
-/// Where in the stream this offset of its content is. Where its bytes are not found there: where its message begins.
+/// Where in the stream this offset of its content is. If its bytes are not found there: where its message begins.
 pub(super) fn place(exchange: &Exchange, framings: Option<&[Framing; 2]>, way: Direction, at: usize) -> usize {
     let bytes = &exchange.of(way).recording.bytes[..];
     let Some(framings) = framings else {

@@ -61,7 +61,7 @@ pub(super) struct Bounds {
     pub(super) quiet: Duration,
     /// The silence after which a conversation that has no end is over.
     pub(super) settle: Duration,
-    /// Whether the server ends its side; where it does not, `expected` bytes are waited for.
+    /// Whether the server ends its side; if it does not, `expected` bytes are waited for.
     pub(super) ends: bool,
     pub(super) expected: usize,
     /// When unstick ends its own side.
@@ -116,7 +116,7 @@ pub(super) struct Runner {
 }
 
 impl Subject {
-    /// What unstick writes, where it is the client.
+    /// What unstick writes, if it is the client.
     pub(super) fn writes(&self) -> &[Vec<u8>] {
         match self {
             Self::Client { .. } => &[],
@@ -347,7 +347,7 @@ impl Runner {
         Forwarder { way: ClientToServer, recorder, quiet, first_read, spare: false, hold, ends }
     }
 
-    /// Runs both directions where unstick is the client: its own to the end, then the answer to its end, or to a
+    /// Runs both directions if unstick is the client: its own to the end, then the answer to its end, or to a
     /// silence after it.
     async fn together(
         &self,
@@ -371,7 +371,7 @@ impl Runner {
             }
             settled(recorder, bounds.expected, bounds.settle).await;
         };
-        // Where the receiver closed before everything was sent, its last bytes are still on their way.
+        // If the receiver closed before everything was sent, its last bytes are still on their way.
         if !heard && (self.half_close || !recorder.open().concluded) {
             tokio::select! {
                 () = back => {}
@@ -412,7 +412,7 @@ impl Runner {
         }
     }
 
-    /// Waits until no earlier connection keeps the server's port. Where both sides have ended at the same moment the
+    /// Waits until no earlier connection keeps the server's port. If both sides have ended at the same moment the
     /// kernel would keep it for a minute, so this ends that wait early.
     pub(super) async fn port_is_free(&self) {
         let last = std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));

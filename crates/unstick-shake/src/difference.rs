@@ -18,7 +18,7 @@ pub enum Difference {
     Output,
     /// There were more or fewer connections.
     Connections,
-    /// Other bytes (or messages, where a framing is known) went in this direction.
+    /// Other bytes (or messages, if a framing is known) went in this direction.
     Bytes(Direction),
     /// This direction ended in another way.
     Ending(Direction),

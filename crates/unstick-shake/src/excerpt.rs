@@ -69,7 +69,7 @@ fn both_ends(bytes: &[u8], most: usize) -> String {
 const MARKS: usize = 4;
 
 /// The bytes around a direction's edits, in at most this many columns: `"\0" | "\0\0\x05hello"` is cut, `["one" "two"]`
-/// joined. Empty where the case does not edit the direction.
+/// joined. Empty if the case does not edit the direction.
 pub(super) fn marked(bytes: &[u8], case: &Case, way: Direction, most: usize) -> String {
     let mut marks: Vec<(usize, &str)> = Vec::new();
     for edit in case.of(way) {

@@ -154,7 +154,7 @@ impl Expectation {
         least
     }
 
-    /// Learns from another baseline run: its outcome is acceptable from now on. Returns false where it was not the
+    /// Learns from another baseline run: its outcome is acceptable from now on. Returns false if it was not the
     /// conversation of the first run.
     pub(super) fn learn(&mut self, outcome: &Outcome) -> bool {
         if self.learn_alike(outcome) {
@@ -170,7 +170,7 @@ impl Expectation {
         false
     }
 
-    /// Learns from another run of the first conversation. Learns nothing, and returns false, where it is another
+    /// Learns from another run of the first conversation. Learns nothing, and returns false, if it is another
     /// conversation.
     pub(super) fn learn_alike(&mut self, outcome: &Outcome) -> bool {
         let Some(first) = self.known.first() else { return false };
@@ -191,7 +191,7 @@ impl Expectation {
         self.known.extend(other.known.iter().take(room).cloned());
     }
 
-    /// Merges another run into a conversation; `None` where the run is another conversation.
+    /// Merges another run into a conversation; `None` if the run is another conversation.
     fn merged(&self, known: &Known, outcome: &Outcome) -> Option<Known> {
         let other = [Difference::Late, Difference::Withheld, Difference::Exit, Difference::Connections];
         if self.compare(known, outcome).iter().any(|difference| other.contains(difference)) {
@@ -227,7 +227,7 @@ impl Expectation {
         content(exchange, self.framings.as_ref(), way)
     }
 
-    /// Where baseline runs differ from each other, in words; empty where they do not.
+    /// Where baseline runs differ from each other, in words; empty if they do not.
     pub(super) fn volatile(&self, names: Names, baseline: &Outcome) -> Vec<String> {
         let mut places = Vec::new();
         let Some(known) = self.known.first() else { return places };

@@ -313,9 +313,9 @@ impl Trial {
         Ok(None)
     }
 
-    /// Pins the segments where baseline runs differ in places. A clock causes that, and so does a program whose outcome
+    /// Pins the segments if baseline runs differ in places. A clock causes that, and so does a program whose outcome
     /// depends on how the system happens to cut its bytes. Such a program always has one outcome with the segments as
-    /// written, and always another with all joined. `None` where it does not, and nothing has changed.
+    /// written, and always another with all joined. `None` if it does not, and nothing has changed.
     pub(super) async fn pin_segments(&mut self) -> Result<Option<Suspect>> {
         let written = over(&self.base, &self.as_written());
         let joined = Case::joined();
@@ -338,7 +338,7 @@ impl Trial {
     }
 
     /// Takes this case as the baseline: without cuts the program fails or does not answer, and with this case it does.
-    /// `None` where that was chance; else what goes wrong when everything is joined, if it does.
+    /// `None` if that was chance; else what goes wrong when everything is joined, if it does.
     pub(super) async fn stand_on_case(&mut self, good: Case) -> Result<Option<Option<Suspect>>> {
         let joined = Case::joined();
         let [Some((outcome, expectation)), bad] = self.steady(&good, &joined).await? else { return Ok(None) };

@@ -26,7 +26,7 @@ pub(super) struct Forwarder<'a> {
     pub(super) first_read: Duration,
     /// Whether to spare a server that has closed the wait for its port.
     pub(super) spare: bool,
-    /// Where unstick is the client: when its side ends, if it does.
+    /// If unstick is the client: when its side ends, if it does.
     pub(super) hold: Option<Hold>,
     pub(super) ends: bool,
 }
@@ -103,7 +103,7 @@ impl Forwarder<'_> {
         self.recorder.open().tally[self.way.index()] = segmenter.tally();
     }
 
-    /// Forwards the end of the stream; where unstick is the client, only once the answer has come.
+    /// Forwards the end of the stream; if unstick is the client, only once the answer has come.
     async fn end(&self, to: &mut Sink) {
         if let Some(hold) = self.hold {
             hold.wait(self.recorder).await;
@@ -130,7 +130,7 @@ impl Forwarder<'_> {
         to.reset();
     }
 
-    /// Reads; `None` where bytes are held back and the sender was silent.
+    /// Reads; `None` if bytes are held back and the sender was silent.
     async fn read(&self, from: &mut impl Sender, buffer: &mut [u8], holding: bool) -> Option<io::Result<usize>> {
         if !holding {
             return Some(from.next(buffer).await);

@@ -142,7 +142,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Leaves out differences that say little: how a side ends matters only where nothing else differs.
+/// Leaves out differences that say little: how a side ends matters only if nothing else differs.
 pub(super) fn matter(differences: &[Difference]) -> impl Iterator<Item = Difference> + '_ {
     let is_ending = |difference: &Difference| matches!(difference, Difference::Ending(_));
     let only_endings = differences.iter().all(is_ending);

@@ -13,12 +13,12 @@ pub const MAX_SUSPECTED: usize = 64 << 20;
 /// Number of bytes that `shake` holds back for a join before it lets them go.
 pub const MAX_JOINED: usize = 1 << 20;
 
-/// Number of bytes that `shake` keeps of the end of what a program prints, and of its output where that is compared.
+/// Number of bytes that `shake` keeps of the end of what a program prints, and of its output if that is compared.
 pub const MAX_CAPTURED_OUTPUT: usize = 64 << 10;
 
 /// How long a receiver may take to read what is before a cut. A receiver that has not read by then is busy with
 /// something else, and the cut counts as undelivered. Before the first cut it is as long as two baseline runs took,
-/// where that is more: a program may take long to start.
+/// if that is more: a program may take long to start.
 pub const CUT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long `shake` waits in a first run for a server that sends nothing, before it ends its side: longer than most

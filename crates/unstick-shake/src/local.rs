@@ -14,7 +14,7 @@ use unstick::internal::Table;
 /// Our end of a connection, as the kernel's table names it.
 #[derive(Debug, Clone)]
 pub(super) struct Local {
-    /// `None` where there is no table to look into.
+    /// `None` if there is no table to look into.
     table: Option<Arc<Table>>,
     number: u32,
 }
@@ -37,7 +37,7 @@ impl Local {
         Ok(Self { table: table.cloned(), number })
     }
 
-    /// Reads the queue to the peer; `None` where it cannot be seen.
+    /// Reads the queue to the peer; `None` if it cannot be seen.
     pub(super) fn queue(&self) -> Option<Queue> {
         let mut reply = [0; 512];
         let length = self.table.as_ref()?.exchange(&request(self.number), &mut reply).ok()?;
@@ -45,7 +45,7 @@ impl Local {
     }
 }
 
-/// Whether a server listens at a name; `None` where that cannot be seen.
+/// Whether a server listens at a name; `None` if that cannot be seen.
 pub(super) fn is_listening(name: &SocketName) -> Option<bool> {
     /// `__SO_ACCEPTCON`, among the flags.
     const LISTENS: u32 = 1 << 16;
@@ -93,7 +93,7 @@ fn request(number: u32) -> [u8; 40] {
     request
 }
 
-/// Parses `struct nlmsghdr`, `struct unix_diag_msg` and its attributes; `None` where the kernel sent an error instead.
+/// Parses `struct nlmsghdr`, `struct unix_diag_msg` and its attributes; `None` if the kernel sent an error instead.
 fn parse(reply: &[u8]) -> Option<Queue> {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     const UNIX_DIAG_RQLEN: u16 = 4;

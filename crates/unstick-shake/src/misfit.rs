@@ -17,7 +17,7 @@ pub(super) struct Misfit {
     pub(super) place: Place,
 }
 
-/// The same place in two runs. Its offsets differ where what comes before it has another length.
+/// The same place in two runs. Its offsets differ if what comes before it has another length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) before: usize,

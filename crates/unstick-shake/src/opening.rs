@@ -54,7 +54,7 @@ impl Runner {
         Ok((Some(program), address))
     }
 
-    /// Connects. Where listeners cannot be seen, it retries a server that was just started until the server listens.
+    /// Connects. If listeners cannot be seen, it retries a server that was just started until the server listens.
     pub(super) async fn connect(&self, to: &Target, started: bool) -> Result<(Inlet, Sink)> {
         let begun = Instant::now();
         let table = self.table.as_ref();
@@ -84,7 +84,7 @@ impl Runner {
         self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether to try a failed handshake again: only where others have succeeded. It comes before everything that is
+    /// Whether to try a failed handshake again: only if others have succeeded. It comes before everything that is
     /// cut, so no case can be blamed for it.
     fn may_try_again(&self, tries: &mut usize, error: &Error) -> bool {
         let mut handshakes = self.handshakes();
@@ -110,7 +110,7 @@ impl Runner {
     }
 
     /// Whether the server listens, by the kernel's table. It never connects to find out: a server of one connection
-    /// would take that for its client. Where nothing can be seen, [`Self::connect`] retries until a connection
+    /// would take that for its client. If nothing can be seen, [`Self::connect`] retries until a connection
     /// succeeds.
     fn is_listening(&self, address: &Target) -> bool {
         address.is_listened_on(self.table.as_ref()).unwrap_or(true)

@@ -90,9 +90,9 @@ impl Exchange {
 pub struct Outcome {
     /// The connections, in order.
     pub exchanges: Vec<Exchange>,
-    /// How the client, or the program on pipes, ended; `None` where there is none.
+    /// How the client, or the program on pipes, ended; `None` if there is none.
     pub exit: Option<Exit>,
-    /// What it printed, where that is compared.
+    /// What it printed, if that is compared.
     pub output: Option<Vec<u8>>,
     /// Whether the run did not end in time.
     pub late: bool,
@@ -110,7 +110,7 @@ pub struct Outcome {
     pub(super) waited: Duration,
     /// How long the run took without that waiting.
     pub(super) active: Duration,
-    /// The timing of the answer, where unstick is the client.
+    /// The timing of the answer, if unstick is the client.
     pub(super) timing: Timing,
     /// The longest silence of a sender between two of its segments.
     pub(super) pause: Duration,

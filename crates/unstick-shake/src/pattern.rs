@@ -90,7 +90,7 @@ impl Pattern {
         (merged.tokens, common, alike)
     }
 
-    /// Finds where these bytes stop matching; `None` where they match.
+    /// Finds where these bytes stop matching; `None` if they match.
     pub(super) fn misfit(&self, bytes: &[u8]) -> Option<usize> {
         if let Some(exact) = &self.exact {
             let same = common(exact, bytes);
@@ -148,7 +148,7 @@ impl Pattern {
         (places, at)
     }
 
-    /// The first offset where something differs from run to run; `None` where nothing does.
+    /// The first offset where something differs from run to run; `None` if nothing does.
     pub(super) fn first_gap(&self) -> Option<usize> {
         self.differs
     }

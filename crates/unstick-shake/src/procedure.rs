@@ -48,7 +48,7 @@ impl Trial {
         self.round().await?;
         let mut steady = !differing;
         self.settle_segments(&mut steady, &mut pinned).await?;
-        // Where some cases end well, the cases are not what goes wrong: the run without them is.
+        // If some cases end well, the cases are not what goes wrong: the run without them is.
         for good in self.better() {
             let Some(broken) = self.stand_on_case(good).await? else { continue };
             pinned.extend(broken);
@@ -71,7 +71,7 @@ impl Trial {
         findings::find(self).await
     }
 
-    /// Pins the segments where baseline runs have begun to differ on the way, since that may have been taken for a
+    /// Pins the segments if baseline runs have begun to differ on the way, since that may have been taken for a
     /// clock. If the segments decide, the cases are run again. This is tried once.
     async fn settle_segments(&mut self, steady: &mut bool, pinned: &mut Vec<Suspect>) -> Result<bool> {
         if !*steady || !self.is_differing() || self.gone {

@@ -23,7 +23,7 @@ const LIKELY: f64 = 1e-3;
 const ANEW: usize = 2;
 
 impl Trial {
-    /// Proves that a case decides; `None` where it does not, or that cannot be shown.
+    /// Proves that a case decides; `None` if it does not, or that cannot be shown.
     pub(super) async fn prove(&mut self, mut suspect: Suspect) -> Result<Option<(Suspect, Evidence)>> {
         let (mut runs, mut otherwise, mut anew) = (0, 0, 0);
         while runs < MOST && !self.gone {

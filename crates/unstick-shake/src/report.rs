@@ -77,7 +77,7 @@ pub struct Report {
     pub verdict: Verdict,
     /// The distinct failures.
     pub findings: Vec<Finding>,
-    /// What happens to a client that half-closes right after its last byte, where that differs. No boundary causes it,
+    /// What happens to a client that half-closes right after its last byte, if that differs. No boundary causes it,
     /// so it is no finding, unless the way sides end was set to count.
     pub half_close: Option<Finding>,
     /// Number of cases that were run.

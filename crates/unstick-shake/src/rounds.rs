@@ -22,7 +22,7 @@ const MANY: usize = 16;
 /// Number of programs that are started at once, one for each case, even on fewer processors: they mostly wait.
 const STARTED: usize = 4;
 
-/// Number of baseline runs, one by one, where those at once were not alike.
+/// Number of baseline runs, one by one, if those at once were not alike.
 const APART: usize = 3;
 
 /// Time that cases may hang in one stage: a program that hangs at each of a thousand places has been understood.
@@ -185,7 +185,7 @@ impl Trial {
             if self.gone {
                 break;
             }
-            // Yields, so that tasks that wait for a signal or a deadline run, also where no case waits for anything.
+            // Yields, so that tasks that wait for a signal or a deadline run, even if no case waits for anything.
             yield_now().await;
         }
         Ok(())

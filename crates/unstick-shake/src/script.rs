@@ -35,7 +35,7 @@ impl Sender for Half<OwnedReadHalf> {
     }
 }
 
-/// The script of unstick where it is the client: its writes, one after the other, then the end.
+/// The script of unstick if it is the client: its writes, one after the other, then the end.
 #[derive(Debug)]
 pub(super) struct Script {
     writes: VecDeque<Vec<u8>>,
@@ -73,7 +73,7 @@ impl Sender for Script {
 }
 
 impl Outcome {
-    /// Fills in what unstick sends, where it is the client. It is the same in each run, even where the receiver closes
+    /// Fills in what unstick sends, if it is the client. It is the same in each run, even if the receiver closes
     /// before it has read all of it: that is no difference between runs.
     pub(super) fn scripted(&mut self, writes: &[Vec<u8>], half_close: bool) {
         let Some(exchange) = self.exchanges.first_mut() else { return };

@@ -27,7 +27,7 @@ const BLIND_CUT: Duration = Duration::from_millis(5);
 /// The receiver's end of a TCP connection, as the kernel's table names it.
 #[derive(Debug, Clone)]
 pub(super) struct Wire {
-    /// `None` where there is no table to look into.
+    /// `None` if there is no table to look into.
     table: Option<Arc<Table>>,
     /// Whether the table has the receiver: it is on this host.
     visible: bool,

@@ -105,12 +105,12 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Finds the server at an address. Where its host has several addresses, it takes the first on which this host's
+    /// Finds the server at an address. If its host has several addresses, it takes the first on which this host's
     /// table shows a listener, else the first. `options` configure TLS and WebSocket.
     ///
     /// # Errors
     ///
-    /// Where the address is not a TCP, TLS, WebSocket or Unix stream address, or its host does not resolve.
+    /// If the address is not a TCP, TLS, WebSocket or Unix stream address, or its host does not resolve.
     pub async fn find(address: &Address, options: &Options) -> Result<Self> {
         let at = match address {
             Address::Tcp(named) => At::Tcp(resolve(address, named).await?),
@@ -138,7 +138,7 @@ impl Target {
         Ok(Self { at, options: Arc::new(options.clone()) })
     }
 
-    /// The TCP address to connect to, where there is one.
+    /// The TCP address to connect to, if there is one.
     pub(super) fn tcp(&self) -> Option<SocketAddr> {
         match &self.at {
             At::Tcp(at) => Some(*at),
@@ -155,7 +155,7 @@ impl Target {
         }
     }
 
-    /// The Unix socket, where the address is one.
+    /// The Unix socket, if the address is one.
     #[cfg(unix)]
     fn local(&self) -> Option<&SocketName> {
         match &self.at {
@@ -230,7 +230,7 @@ impl Target {
         masked(Frame::message(message, OpCode::Data(kind), true))
     }
 
-    /// Whether a server listens there; `None` where that cannot be seen.
+    /// Whether a server listens there; `None` if that cannot be seen.
     pub(super) fn is_listened_on(&self, table: Option<&Arc<Table>>) -> Option<bool> {
         #[cfg(unix)]
         if let Some(name) = self.local() {
@@ -239,7 +239,7 @@ impl Target {
         table?.is_listening(self.tcp()?).ok()
     }
 
-    /// The maximum number of connections that wait for the server to accept them; `None` where that cannot be seen.
+    /// The maximum number of connections that wait for the server to accept them; `None` if that cannot be seen.
     pub(super) fn backlog(&self, table: Option<&Arc<Table>>) -> Option<u32> {
         table?.backlog(self.tcp()?).ok().flatten()
     }
@@ -262,7 +262,7 @@ impl Target {
             use std::os::unix::fs::FileTypeExt;
             let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
             if is_socket && self.is_listened_on(None) == Some(false) {
-                // Where removing is not allowed, the server reports the failure.
+                // If removing is not allowed, the server reports the failure.
                 let _ = std::fs::remove_file(path);
             }
         }

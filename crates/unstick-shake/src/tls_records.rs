@@ -14,7 +14,7 @@ const HANDSHAKE: u8 = 22;
 /// Maximum length of a record: 2^14 bytes, and what TLS 1.2 allows for encryption (RFC 5246, section 6.2.3).
 const LONGEST: usize = (1 << 14) + 2048;
 
-/// A line for each record; `None` where these bytes are not TLS from the start to the end.
+/// A line for each record; `None` if these bytes are not TLS from the start to the end.
 pub(super) fn lines(bytes: &[u8]) -> Option<Vec<u8>> {
     if bytes.len() < HEADER || bytes[0] != HANDSHAKE {
         return None;

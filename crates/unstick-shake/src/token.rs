@@ -8,7 +8,7 @@ pub(super) enum Token {
     /// A number of any length, because it was seen to differ; or part of a duration or a time of day, which always may
     /// differ.
     Number,
-    /// Any number of fillers of a column. Where a time of day has a fraction, its last digits come and go.
+    /// Any number of fillers of a column. If a time of day has a fraction, its last digits come and go.
     Padding(u8),
     /// Letters, digits and signs as in a UUID or in base64, which were seen to differ; the least and the most of them.
     Id(usize, usize),

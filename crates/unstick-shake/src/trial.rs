@@ -42,7 +42,7 @@ pub(super) struct Trial {
     pub(super) findings: Vec<Finding>,
     /// Cases that differed and are not certain yet.
     pub(super) suspects: Vec<Suspect>,
-    /// A client that ends its side before the answer, where the outcome differs.
+    /// A client that ends its side before the answer, if the outcome differs.
     pub(super) half_close: Option<Suspect>,
     pub(super) notes: Vec<Note>,
     /// Cases that differed in some runs and passed in others.
@@ -191,7 +191,7 @@ impl Trial {
         Ok(self.expectation.differences(outcome))
     }
 
-    /// Makes another baseline run, and learns from it; notes it where the server is gone.
+    /// Makes another baseline run, and learns from it; notes it if the server is gone.
     pub(super) async fn refresh(&mut self) -> Result<()> {
         let fresh = match punctual(&self.runner, &self.base, self.bounds).await {
             Err(error) if error.is_unreachable() => {

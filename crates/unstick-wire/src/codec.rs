@@ -26,7 +26,7 @@ pub(crate) enum Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FrameError {
     /// The message is over the limit. `skip` bytes of input, perhaps more than have arrived, hold the frame; `None`
-    /// where only reading on can tell.
+    /// if only reading on can tell.
     TooLong { length: Option<u64>, skip: Option<u64> },
     /// Bytes that no frame of this framing holds.
     Broken(Text),
@@ -94,7 +94,7 @@ pub(crate) enum Discard {
 /// `decode` gets everything that has arrived from a boundary on, repeatedly and with a longer `input`, until it finds a
 /// frame. It remembers how far it has looked, so that the whole is linear. Finding a frame resets the state.
 pub(crate) trait Codec: Clone + std::fmt::Debug {
-    /// A quicker way to most of its frames, where they are simple enough.
+    /// A quicker way to most of its frames, if they are simple enough.
     fn fast_path(&self, _max: usize) -> FastPath {
         FastPath::CLOSED
     }

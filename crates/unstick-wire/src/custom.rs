@@ -41,7 +41,7 @@ use crate::limits::MAX_LENGTH_OFFSET;
 /// # Ok::<(), unstick_wire::DecodeError>(())
 /// ```
 pub trait CustomFraming: Clone + Debug + Send + Sync + 'static {
-    /// Finds the frame that starts at `input[0]`; `None` where the frame is not complete. `input` is not empty. It
+    /// Finds the frame that starts at `input[0]`; `None` if the frame is not complete. `input` is not empty. It
     /// holds everything that has arrived from that frame on, and grows from call to call. Remember how far you have
     /// looked, or long frames take quadratic time.
     ///

@@ -85,7 +85,7 @@ impl Decoder {
     }
 
     /// Starts a fresh decoder in the middle of its stream, at this offset, in the last phase of the framing. With `search`
-    /// a frame may be under way there: its rest is passed over as damaged. Returns false where this framing cannot tell
+    /// a frame may be under way there: its rest is passed over as damaged. Returns false if this framing cannot tell
     /// where the next frame begins.
     pub(crate) fn start_at(&mut self, offset: u64, search: bool) -> bool {
         self.finder.start_at(offset, search)
@@ -122,7 +122,7 @@ impl Decoder {
         &mut self.buf
     }
 
-    /// Frees the read buffer's memory where nothing is in it: for streams that may be idle for long.
+    /// Frees the read buffer's memory if nothing is in it: for streams that may be idle for long.
     pub fn shrink(&mut self) {
         if self.pending().is_empty() {
             self.finder.before += self.finder.pos as u64;
@@ -141,7 +141,7 @@ impl Decoder {
         self.shrink();
     }
 
-    /// Takes the rest back from the buffer that messages were sliced off: the whole buffer where no message is held any
+    /// Takes the rest back from the buffer that messages were sliced off: the whole buffer if no message is held any
     /// more, else a copy of the rest.
     fn unshare(&mut self, room: usize) {
         let mut rest = std::mem::take(&mut self.shared);
@@ -162,11 +162,11 @@ impl Decoder {
     }
 
     /// Says that the stream broke off, where its transport can tell that from an end. What has arrived of a frame is
-    /// then no message, even where an end would have made it one. Take the complete messages first.
+    /// then no message, even if an end would have made it one. Take the complete messages first.
     ///
     /// # Errors
     ///
-    /// Where a frame is under way.
+    /// If a frame is under way.
     pub fn finish_truncated(&mut self) -> Result<(), DecodeError> {
         if let Some(error) = &self.finder.failed {
             return Err(error.clone());

@@ -45,7 +45,7 @@ impl Dialogue {
         (Self { asks: one, answers: other }, back)
     }
 
-    /// Records a request. Returns false where too many requests already wait for responses that may have no body.
+    /// Records a request. Returns false if too many requests already wait for responses that may have no body.
     pub(crate) fn ask(&self, method: &[u8]) -> bool {
         let mut open = lock(&self.asks);
         let number = open.asked;
@@ -105,7 +105,7 @@ struct Open {
 enum Bodiless {
     /// After HEAD.
     Always,
-    /// After CONNECT, where it was accepted.
+    /// After CONNECT, if it was accepted.
     Accepted,
 }
 

@@ -32,7 +32,7 @@ impl SpecError {
         self
     }
 
-    /// What to do about it, where that is known.
+    /// What to do about it, if that is known.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -65,7 +65,7 @@ struct Details {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DecodeErrorKind {
-    /// A message over `max`; `None` where its length is not known yet.
+    /// A message over `max`; `None` if its length is not known yet.
     TooLong { length: Option<u64>, limit: usize },
     /// Bytes that no frame of this framing holds.
     Broken(Text),
@@ -80,7 +80,7 @@ impl DecodeError {
         Self(Box::new(Details { kind, hint, offset }))
     }
 
-    /// A hint at what the peer may really speak, where its bytes are recognised. The text contains it too.
+    /// A hint at what the peer may really speak, if its bytes are recognised. The text contains it too.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
@@ -198,7 +198,7 @@ pub enum EncodeError {
     Unfit {
         /// Why not.
         what: Cow<'static, str>,
-        /// What to do about it, where that is known.
+        /// What to do about it, if that is known.
         hint: Option<&'static str>,
     },
 }
@@ -213,7 +213,7 @@ impl EncodeError {
         Self::Unfit { what: what.into(), hint: Some(hint) }
     }
 
-    /// What to do about it, where that is known. Not part of the text.
+    /// What to do about it, if that is known. Not part of the text.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::TooLong { .. } => Some("max= raises the limit at this end, as in line,max=64M"),

@@ -58,7 +58,7 @@ pub(crate) struct Header {
     pub(crate) most: u64,
 }
 
-/// A frame: its message is `input[start..end]`, where that has arrived, and the next frame begins at `next`.
+/// A frame: its message is `input[start..end]`, if that has arrived, and the next frame begins at `next`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrameBounds {
     pub(crate) start: usize,

@@ -43,9 +43,9 @@ impl<'a> Frame<'a> {
 pub struct FrameLayout {
     /// Length of the frame in bytes.
     pub total: usize,
-    /// The range of the message. `None` where the frame holds it in other bytes: escaped, in digits, in several parts.
+    /// The range of the message. `None` if the frame holds it in other bytes: escaped, in digits, in several parts.
     pub message: Option<Range<usize>>,
-    /// The binary length in it, where there is one.
+    /// The binary length in it, if there is one.
     pub length: Option<LengthField>,
 }
 
@@ -57,7 +57,7 @@ pub struct LengthField {
     pub bytes: Range<usize>,
     /// Whether the least significant byte comes first.
     pub little_endian: bool,
-    /// The bytes that it counts, where it is a plain number of bytes.
+    /// The bytes that it counts, if it is a plain number of bytes.
     pub counted: Option<Range<usize>>,
 }
 

@@ -51,7 +51,7 @@ const LONGEST_SAMPLE: usize = 4096;
 const MOST_FRAMES: u64 = 16;
 
 impl Framing {
-    /// Makes a frame for each phase, with a message that it can carry; fewer where no such message is known.
+    /// Makes a frame for each phase, with a message that it can carry; fewer if no such message is known.
     pub fn samples(&self) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         let Ok(mut encoder) = self.encoder() else { return frames };
@@ -101,10 +101,10 @@ impl Framing {
     }
 }
 
-/// Messages that a phase may carry, the plainest first; they end the phase, where a message does.
+/// Messages that a phase may carry, the plainest first; they end the phase, if a message does.
 fn candidates(phase: &Phase) -> impl Iterator<Item = Vec<u8>> {
     let plain = [MESSAGE].into_iter().chain(FORMED).map(<[u8]>::to_vec);
-    // Where all messages have one length, that length does not depend on the first byte.
+    // If all messages have one length, that length does not depend on the first byte.
     let only = phase.codec.announced(&[0]).and_then(|size| usize::try_from(size).ok());
     let only = only.filter(|size| *size <= phase.max.min(LONGEST_SAMPLE));
     let zeros = (0..=64).chain(only).map(|size| vec![0; size]);

@@ -39,7 +39,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// Formats a size for people: whole binary units where they are exact, `1 byte` and `1025 bytes` where they are not.
+/// Formats a size for people: whole binary units if they are exact, `1 byte` and `1025 bytes` if they are not.
 pub fn size(bytes: u64) -> String {
     match bytes {
         1 => "1 byte".into(),

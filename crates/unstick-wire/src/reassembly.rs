@@ -22,7 +22,7 @@ pub struct Segment<'a, T> {
     pub fin: bool,
     /// What was captured of the payload.
     pub payload: &'a [u8],
-    /// Number of bytes of the payload on the wire: more than were captured where the capture cuts packets short.
+    /// Number of bytes of the payload on the wire: more than were captured if the capture cuts packets short.
     pub length: u32,
     /// What travels with the bytes.
     pub tag: T,
@@ -98,12 +98,12 @@ impl<T> Default for Reassembly<T> {
 }
 
 impl<T: Copy> Reassembly<T> {
-    /// Makes a direction of which nothing is known. Where no SYN opens it, it begins with the first segment that comes.
+    /// Makes a direction of which nothing is known. If no SYN opens it, it begins with the first segment that comes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Opens the direction at the sequence number of its SYN, where that is known by other means.
+    /// Opens the direction at the sequence number of its SYN, if that is known by other means.
     pub fn open(&mut self, initial: u32) {
         self.first.get_or_insert(initial.wrapping_add(1));
     }
@@ -226,7 +226,7 @@ impl<T: Copy> Reassembly<T> {
         }
     }
 
-    /// Hands out what is in order, and gives up missing bytes where too much waits behind them.
+    /// Hands out what is in order, and gives up missing bytes if too much waits behind them.
     fn settle(&mut self, out: &mut impl FnMut(Ordered<'_, T>)) {
         loop {
             self.release(out);

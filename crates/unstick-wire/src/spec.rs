@@ -70,7 +70,7 @@ impl Framing {
         Self { text: name.into(), phases: [phase].into(), preset: None }
     }
 
-    /// The framing of what this side sends. It differs between the sides where the spec names a preset whose sides
+    /// The framing of what this side sends. It differs between the sides if the spec names a preset whose sides
     /// differ.
     pub fn sent_by(&self, role: Role) -> Self {
         let Some(sides) = &self.preset else { return self.clone() };
@@ -125,7 +125,7 @@ impl Framing {
         &self.text
     }
 
-    /// The content of a text file that is sent as one message. Where messages are lines, the LF or CRLF at its end ends
+    /// The content of a text file that is sent as one message. If messages are lines, the LF or CRLF at its end ends
     /// the last line and is not content. Under any other framing every byte is content.
     pub fn without_line_end<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         let keeps_cr = match self.phases.last().map(|phase| &phase.codec) {
@@ -161,7 +161,7 @@ impl Framing {
     }
 
     /// Makes the link between the two directions of one conversation, where this framing is one direction's and `other`
-    /// is the other's. `None` where no message's form depends on it.
+    /// is the other's. `None` if no message's form depends on it.
     pub fn dialogue_with(&self, other: &Self) -> Option<(Dialogue, Dialogue)> {
         (self.depends_on_requests() || other.depends_on_requests()).then(Dialogue::pair)
     }

@@ -152,7 +152,7 @@ impl Transcript {
     ///
     /// # Errors
     ///
-    /// Where a frame is under way, which is then lost.
+    /// If a frame is under way, which is then lost.
     pub fn finish_truncated(&mut self, from: Role) -> Result<(), DecodeError> {
         let side = self.side(from);
         if side.stopped || side.ended { Ok(()) } else { side.decoder.finish_truncated() }

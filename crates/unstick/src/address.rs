@@ -57,7 +57,7 @@ pub enum Address {
 /// A host, by name or number, and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPort {
-    /// Without brackets; `None` where only a port was given, which means loopback.
+    /// Without brackets; `None` if only a port was given, which means loopback.
     pub host: Option<String>,
     /// 0 lets the system pick one when listening.
     pub port: u16,

@@ -34,7 +34,7 @@ pub enum Advice {
     AllowSlowerMessages,
     /// Send pings less often, which also gives an answer more time: `WsOptions::ping`.
     PingLessOften,
-    /// Send WebSocket messages as binary ones where they are not UTF-8: `WsOptions::kind`.
+    /// Send WebSocket messages as binary ones if they are not UTF-8: `WsOptions::kind`.
     AllowBinaryMessages,
     /// Allow more processes at once: `Processes::at_most`.
     AllowMoreProcesses,

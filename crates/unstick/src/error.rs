@@ -9,7 +9,7 @@ use unstick_wire::{DecodeError, EncodeError, SpecError};
 use crate::advice::{Advice, Advised};
 use crate::limits;
 
-/// Why an operation failed, in one sentence, with a hint where one is known.
+/// Why an operation failed, in one sentence, with a hint if one is known.
 #[derive(Debug)]
 pub struct Error {
     /// In a box, so that a `Result` is small when nothing fails.
@@ -35,7 +35,7 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// Of what has arrived; `None` where that is nothing.
+    /// Of what has arrived; `None` if that is nothing.
     pub fn new(arrived: &[u8]) -> Option<Self> {
         let beginning = arrived[..arrived.len().min(limits::UNFINISHED_SHOWN)].to_vec();
         (!arrived.is_empty()).then_some(Self { beginning, length: arrived.len() })
@@ -230,7 +230,7 @@ impl Error {
         self
     }
 
-    /// The same, where the connection was lost or damaged on its way.
+    /// The same, if the connection was lost or damaged on its way.
     #[cfg(feature = "tls")]
     pub(crate) fn of_a_cut(mut self, cut: bool) -> Self {
         self.inner.cut = cut;

@@ -34,7 +34,7 @@ pub struct BridgeArgs {
 }
 
 impl BridgeArgs {
-    /// Refuses options of a bridge where `--to` is missing.
+    /// Refuses options of a bridge if `--to` is missing.
     pub fn check_unused(&self) -> Result<()> {
         let (names, does) = match self {
             asked if asked.to_frame.is_some() => ("--to-frame", "is the framing at the other end of a bridge"),

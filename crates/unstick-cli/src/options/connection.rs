@@ -152,7 +152,7 @@ pub fn connecting(asked: &ConnectArgs, options: &mut Options) -> Result<()> {
     Ok(())
 }
 
-/// Refuses the options for connecting where no end connects.
+/// Refuses the options for connecting if no end connects.
 pub fn check_connecting(asked: &ConnectArgs, ends: &[&Address]) -> Result<()> {
     let (names, fits) = match asked {
         asked if asked.source.is_some() => {

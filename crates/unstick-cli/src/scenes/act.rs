@@ -119,7 +119,7 @@ pub enum What {
     Largest {
         /// Its bytes.
         bytes: u64,
-        /// One that the system refused to send, where it refused any.
+        /// One that the system refused to send, if it refused any.
         refused: Option<u64>,
     },
     /// How much of a flood arrived, when the reader read only once the sender was done or had to wait.

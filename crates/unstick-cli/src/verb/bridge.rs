@@ -185,7 +185,7 @@ impl Bridge {
     }
 }
 
-/// Refuses options about this end, where another address takes its place.
+/// Refuses options about this end, if another address takes its place.
 fn check(talk: &TalkArgs, asked: &BridgeArgs, far: &FramedAddress) -> Result<()> {
     let speaking = [
         ("--send", !talk.send.is_empty()),

@@ -49,7 +49,7 @@ pub(super) struct Finder {
 /// An over-long frame that is being passed over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Skip {
-    /// Number of its bytes that are still to come; `None` where only its end shows that.
+    /// Number of its bytes that are still to come; `None` if only its end shows that.
     left: Option<u64>,
     /// Number of its bytes passed over so far.
     gone: u64,
@@ -124,7 +124,7 @@ impl Finder {
         self.taken() - self.skip.map_or(0, |skip| skip.gone)
     }
 
-    /// Opens the fast path where there is one: at the start of a frame, in the last phase, with nothing unusual.
+    /// Opens the fast path if there is one: at the start of a frame, in the last phase, with nothing unusual.
     fn open_lane(&mut self) {
         self.fast_path = if self.unusual || self.left > 0 { FastPath::CLOSED } else { self.codec.fast_path(self.max) };
     }

@@ -132,7 +132,7 @@ impl FaultInjector {
         self.faults.iter().any(|(_, fault)| matches!(fault.kind, Kind::Cut(_)))
     }
 
-    /// Reports that what was last delivered cannot be sent on. Returns true where a fault caused that: then it is left
+    /// Reports that what was last delivered cannot be sent on. Returns true if a fault caused that: then it is left
     /// out, and counted as such.
     pub fn leave_out(&mut self) -> bool {
         if self.altered {
@@ -320,7 +320,7 @@ impl FaultInjector {
         }
     }
 
-    /// Queues bytes or a message; joins it to what was sent before where it may and both are due together.
+    /// Queues bytes or a message; joins it to what was sent before if it may and both are due together.
     fn send(&mut self, words: Words, due: Option<Instant>, joins: bool) {
         self.held += words.data.len();
         let due = due.max(self.not_before);

@@ -32,7 +32,7 @@ pub(super) enum Kind {
     Reorder(Chance, u64),
     /// One bit of a byte is flipped.
     Corrupt(Chance),
-    /// Messages are cut short; once, where no chance is given.
+    /// Messages are cut short; once, if no chance is given.
     Truncate(Option<Chance>),
     /// Everything is delayed by a time between these two.
     Delay(Duration, Duration),

@@ -23,7 +23,7 @@ pub struct Recording {
     pub bytes: Vec<u8>,
     /// Offsets where the sender began a segment, as far as they could be seen; without 0.
     pub segments: Vec<u64>,
-    /// Where each frame and its message lie, where a framing is known.
+    /// Where each frame and its message lie, if a framing is known.
     pub frames: Vec<Frame>,
 }
 
@@ -301,7 +301,7 @@ fn around_frames(stream: &Recording) -> impl Iterator<Item = u64> + '_ {
     places.filter(move |at| (1..length).contains(at))
 }
 
-/// Joins of two messages, three, and all; of segments where messages are not known.
+/// Joins of two messages, three, and all; of segments if messages are not known.
 fn joins(stream: &Recording) -> Vec<(u64, Option<u64>)> {
     let mut starts: Vec<u64> = std::iter::once(0).chain(stream.segments.iter().copied()).collect();
     starts.extend(stream.frames.iter().flat_map(|frame| [frame.start, frame.end]));

@@ -195,7 +195,7 @@ pub(super) async fn connect(kind: Type, at: &Address, name: &SocketName, options
     }
 }
 
-/// Gives a datagram socket a name of its own, without a file where the system can do that: only a socket with a name
+/// Gives a datagram socket a name of its own, without a file if the system can do that: only a socket with a name
 /// gets answers.
 fn name_itself(socket: &Socket) -> Result<()> {
     if cfg!(target_os = "linux") {

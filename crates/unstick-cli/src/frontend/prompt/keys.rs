@@ -1,7 +1,7 @@
 //! Handles keys for which rustyline would wait for the next one. Here each is one step, so that messages are still
 //! shown.
 //!
-//! In rustyline, a search of the history and a choice of completions read keys and do nothing else. And where ^C ends
+//! In rustyline, a search of the history and a choice of completions read keys and do nothing else. And if ^C ends
 //! reading, text that was typed after it is lost with the line. Here ^C empties the line, and reading goes on.
 
 use std::collections::VecDeque;

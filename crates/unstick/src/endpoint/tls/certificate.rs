@@ -116,7 +116,7 @@ impl Facts {
         &self.expires
     }
 
-    /// Separated by commas; `None` where it is for no name and no address.
+    /// Separated by commas; `None` if it is for no name and no address.
     pub(super) fn names(&self) -> Option<String> {
         (!self.names.is_empty()).then(|| self.names.join(", "))
     }

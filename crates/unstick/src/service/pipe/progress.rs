@@ -98,7 +98,7 @@ impl Closing {
     }
 }
 
-/// Bytes read and written at a time, where the kernel cannot move them without this process.
+/// Bytes read and written at a time, if the kernel cannot move them without this process.
 pub(super) const COPY: usize = 256 << 10;
 
 /// What the direction to the peer does at the end of input: it ends its side at once, or when it is told to.

@@ -28,7 +28,7 @@ pub(super) struct PeerTask {
     hub: Arc<Hub>,
     id: PeerId,
     from: Box<str>,
-    /// How the client of a WebSocket asked for it, where a command is to know.
+    /// How the client of a WebSocket asked for it, if a command is to know.
     #[cfg(feature = "exec")]
     request: Option<Box<Request>>,
     /// When something last arrived, for the code that closes idle peers.
@@ -222,7 +222,7 @@ impl PeerTask {
         }
         // To close a connection with bytes unread is to reset it, and a reset can overtake what was sent last.
         let unread = sent && !self.sender.is_datagram() && !matches!(reason, Reason::Ended);
-        // Where one end ends both sides, the peer should still answer it.
+        // If one end ends both sides, the peer should still answer it.
         if unread || !self.sender.has_half_close() {
             let _ = timeout(limits::FINAL_FLUSH_TIMEOUT, self.ignore_the_rest()).await;
         }

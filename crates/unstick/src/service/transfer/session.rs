@@ -200,7 +200,7 @@ impl Progress {
     }
 }
 
-/// Opens a connection to an address of a ticket. Other kinds of addresses are allowed only where the user types them.
+/// Opens a connection to an address of a ticket. Other kinds of addresses are allowed only if the user types them.
 /// So a ticket from a stranger can start no command.
 async fn open(at: &str, framings: &Framings, options: &Options) -> Result<Link> {
     match at.parse::<Address>()? {
@@ -213,7 +213,7 @@ async fn open(at: &str, framings: &Framings, options: &Options) -> Result<Link> 
     }
 }
 
-/// Listens at every address of this machine. `[::]` is of both families where the machine has IPv6.
+/// Listens at every address of this machine. `[::]` is of both families if the machine has IPv6.
 async fn listen_everywhere(port: u16, options: &Options) -> Result<Listener> {
     match listen_at("::", port, options).await {
         // If another program holds the port, half of the families would be no help: clients could reach that program.
