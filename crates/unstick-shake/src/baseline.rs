@@ -36,8 +36,7 @@ const UNANSWERED: Duration = Duration::from_millis(250);
 const UNANSWERED_INSIDE: Duration = Duration::from_millis(2);
 
 impl Trial {
-    /// Runs the baseline. Returns false if the server did not live to the last run, or the first run did not end in
-    /// time.
+    /// Runs the baseline. Returns false if the server died before the last run, or the first run did not end in time.
     pub(super) async fn begin(&mut self) -> Result<bool> {
         let first = self.first().await?;
         check(&first, &self.shake.subject)?;
@@ -82,7 +81,7 @@ impl Trial {
         if !speaks {
             return Ok(first);
         }
-        // The server may still be thinking, and it may have ended its side only because unstick ended its own.
+        // The server may still be working, and it may have ended its side only because unstick ended its own.
         self.bounds.hold.patience = match (&self.shake.subject, self.shake.timeout) {
             (_, Some(timeout)) => timeout,
             (Subject::Service { .. }, None) => return Ok(first),
@@ -138,8 +137,8 @@ impl Bounds {
         self.quiet = (pause * 2 + Duration::from_millis(20)).min(Duration::from_secs(1));
         let settle = if matches!(shake.subject, Subject::Service { .. }) { SETTLE_INSIDE } else { SETTLE };
         self.settle = settle.max(pause * 2);
-        // A program that is started for each run, or that starts another, reads only after it has started. A baseline
-        // run may have waited for that where another case does not.
+        // A program that is started for each run, or that starts another, reads only after it has started. A baseline run may have
+        // waited for that, and another case may not.
         let whole = outcomes.iter().map(|outcome| outcome.took).max().unwrap_or_default();
         let usual = later.iter().map(|outcome| outcome.took).max().unwrap_or_default();
         self.total = shake.timeout.unwrap_or((took * 4).max(usual * 2) + SLACK);
@@ -181,7 +180,7 @@ impl Hold {
             // When its input is cut, the server may answer all the same.
             *self = Self { answer: Duration::ZERO, settle, patience: unanswered, unknown: true, ..*self };
         } else {
-            // If a server answers only after the end, nothing waits for it before the end.
+            // If a server answers only after the end, unstick does not wait for it before the end.
             *self = Self { answer: Duration::ZERO, settle: Duration::ZERO, patience, ..*self };
         }
     }

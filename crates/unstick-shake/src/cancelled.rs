@@ -26,9 +26,9 @@ struct Last<'a> {
 }
 
 impl Trial {
-    /// Returns why these suspects prove nothing, where the server only leaves out what it would have sent before its
-    /// last message came. Three things must hold: it closes upon that message; without it, it answers what comes before
-    /// in full; no cut inside that part changes anything.
+    /// Returns why these suspects prove nothing, if the server only leaves out what it would have sent before the last
+    /// message arrived. Three things must hold: it closes when that message arrives; without that message, it answers
+    /// everything before it in full; no cut inside that part changes anything.
     pub(super) async fn cancelled(&mut self, kind: Kind, group: &[Suspect]) -> Result<Option<Note>> {
         let Some(Last { begins, whole, part }) = self.last_message(kind, group) else { return Ok(None) };
         let (whole, said) = (whole.to_vec(), part.len());
@@ -36,7 +36,7 @@ impl Trial {
         let where_it_is = if self.is_answered_alone(begins, &whole).await? {
             format!("bytes {begins} to {last} come in the same read as what is before them")
         } else if begins < last && self.is_answered_alone(last, &whole).await? {
-            // Several messages are behind the cut, and nothing tells where the last begins: without its last byte it has not come.
+            // Several messages follow the cut, and nothing shows where the last one begins. Without its last byte, it is not complete.
             "its last message comes in the same read as what is before it".to_owned()
         } else {
             return Ok(None);
@@ -50,7 +50,7 @@ impl Trial {
         ))))
     }
 
-    /// Whether the server answers all of it, time and again, where only so many bytes are sent, and stays.
+    /// Whether the server answers in full each time that only this many bytes are sent, and keeps the connection open.
     async fn is_answered_alone(&self, bytes: u64, whole: &[u8]) -> Result<bool> {
         for _ in 0..ALONE {
             let alone = self.alone(bytes, whole).await?;
@@ -78,7 +78,7 @@ impl Trial {
         (part.len() < whole.len() && whole.starts_with(part)).then_some(Last { begins, whole, part })
     }
 
-    /// The first of the cuts that fail, where earlier cuts were tried and none of them fails.
+    /// The first of the cuts that fail, if earlier cuts were tried and none of them fails.
     pub(super) fn first_cut(&self, group: &[Suspect]) -> Option<u64> {
         let cut = |case: &Case| match case.edits() {
             [(ClientToServer, Edit::Cut(at))] => Some(*at),
@@ -89,7 +89,7 @@ impl Trial {
         earlier.then_some(first)
     }
 
-    /// The last boundary between two segments, where each of these suspects joins across it.
+    /// The last boundary between two segments, if each of these suspects joins across it.
     fn last_boundary(&self, group: &[Suspect]) -> Option<u64> {
         let pinned =
             self.base.of(ClientToServer).filter_map(|edit| if let Edit::Cut(at) = edit { Some(at) } else { None });

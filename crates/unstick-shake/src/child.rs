@@ -1,4 +1,4 @@
-//! The programs under test: each runs in its own process group, its output is kept, and it ends with all that it
+//! The programs under test. Each runs in its own process group, its output is kept, and ending it ends everything that it
 //! started.
 
 use std::process::{ExitStatus, Stdio};

@@ -1,4 +1,4 @@
-//! What is compared of a stream: its messages, and the rest where the framing no longer holds; of TLS its records; else
+//! Chooses what to compare of a stream: its messages, and the rest after they break the framing; the records of TLS; otherwise
 //! its bytes.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use super::outcome::Exchange;
 /// Follows each message, so that two short messages differ from one long one.
 const SEPARATOR: &[u8] = b"\xff\n\xfe";
 
-/// Returns what is compared of a stream.
+/// Returns the content of a stream to compare.
 pub(super) fn content<'a>(exchange: &'a Exchange, framings: Option<&[Framing; 2]>, way: Direction) -> Cow<'a, [u8]> {
     let bytes = &exchange.of(way).recording.bytes[..];
     let Some(framings) = framings else { return super::tls_records::lines(bytes).map_or(bytes.into(), Cow::from) };
@@ -23,11 +23,12 @@ pub(super) fn content<'a>(exchange: &'a Exchange, framings: Option<&[Framing; 2]
     content.into()
 }
 
-/// Where in the stream this offset of its content is. If its bytes are not found there: where its message begins.
+/// Returns the offset in the stream for an offset in its content. If the stream does not contain the bytes as they are, returns
+/// the offset of their message.
 pub(super) fn place(exchange: &Exchange, framings: Option<&[Framing; 2]>, way: Direction, at: usize) -> usize {
     let bytes = &exchange.of(way).recording.bytes[..];
     let Some(framings) = framings else {
-        // TLS records are described in words, which are nowhere in the stream.
+        // TLS records are described in words, which the stream does not contain.
         return if super::tls_records::lines(bytes).is_some() { 0 } else { at };
     };
     let (mut begins, mut place) = (0, bytes.len());

@@ -61,12 +61,12 @@ pub(super) struct Bounds {
     pub(super) quiet: Duration,
     /// The silence after which a conversation that has no end is over.
     pub(super) settle: Duration,
-    /// Whether the server ends its side; if it does not, `expected` bytes are waited for.
+    /// Whether the server ends its side. If it does not, a run waits for `expected` bytes.
     pub(super) ends: bool,
     pub(super) expected: usize,
     /// When unstick ends its own side.
     pub(super) hold: Hold,
-    /// How long a run usually takes, or as many runs at once as are made.
+    /// How long a run usually takes, or the runs that run at once.
     pub(super) typical: Duration,
 }
 
@@ -92,8 +92,8 @@ impl Bounds {
     }
 }
 
-/// The silence after an answer that ends a first run; and the silence without an answer, which a server that answers
-/// only after the end costs once. Inside a test there is no network, and little else that takes time.
+/// The silence after an answer that ends a first run; and the silence without an answer, which is lost time once if a server
+/// answers only after the end. Inside a test there is no network, and little else that takes time.
 const ANSWER: Duration = Duration::from_millis(300);
 const SILENCE: Duration = Duration::from_secs(1);
 const ANSWER_INSIDE: Duration = Duration::from_millis(20);
@@ -304,7 +304,7 @@ impl Runner {
         let patience = if self.stays.load(Relaxed) { Duration::from_millis(2) } else { limits::CLOSE_PATIENCE };
         if tokio::time::timeout(patience, rest).await.is_err() {
             if bounds.ends {
-                // The server ends its side without cuts. In this run it waits for what never comes, and may serve
+                // Without cuts, the server ends its side. In this run it waits for bytes that never come, and may serve
                 // nobody else meanwhile.
                 return outlet.reset();
             }
@@ -347,8 +347,8 @@ impl Runner {
         Forwarder { way: ClientToServer, recorder, quiet, first_read, spare: false, hold, ends }
     }
 
-    /// Runs both directions if unstick is the client: its own to the end, then the answer to its end, or to a
-    /// silence after it.
+    /// Runs both directions if unstick is the client: its own up to its end, then the answer up to its end, or up to a silence
+    /// after it.
     async fn together(
         &self,
         forth: impl Future<Output = ()>,
@@ -499,7 +499,7 @@ impl Outcome {
 /// How many times a late baseline run is tried: it may have met a busy machine.
 const PUNCTUAL: usize = 3;
 
-/// Runs until a run is not late, as far as the tries last.
+/// Runs the conversation until a run is not late, at most [`PUNCTUAL`] times.
 pub(super) async fn punctual(runner: &Arc<Runner>, case: &Case, bounds: Bounds) -> Result<Outcome> {
     let mut outcome = runner.run(case, bounds).await?;
     for _ in 1..PUNCTUAL {

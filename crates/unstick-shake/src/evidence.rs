@@ -1,4 +1,4 @@
-//! What runs with a case and without it have shown.
+//! The evidence from runs with a case and runs without it.
 
 /// What runs with a case and without it have shown.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,4 +1,4 @@
-//! What is expected of a run: any of the conversations of the baseline runs; and where an outcome is none of them.
+//! The expected outcome of a run: any conversation of the baseline runs. Finds the places where an outcome matches none of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use super::pattern::Pattern;
 /// With less than this in common, two runs are two conversations, not the same conversation with a clock in it.
 const ALIKE: f64 = 0.5;
 
-/// Number of conversations that are told apart: a program with more of them may have any.
+/// Number of conversations to distinguish. A program with more of them may have any.
 const CONVERSATIONS: usize = 16;
 
 /// What the baseline runs have shown.
@@ -116,7 +116,7 @@ impl Expectation {
         found.into_iter().collect()
     }
 
-    /// Where an outcome stops being what is expected, beside a run that is as expected.
+    /// The places where an outcome stops being as expected, compared with a run that is as expected.
     pub(super) fn misfits(&self, outcome: &Outcome, baseline: &Outcome) -> Misfits {
         let mut misfits = Misfits::default();
         let Some(known) = self.known.first() else { return misfits };
@@ -237,8 +237,7 @@ impl Expectation {
                     let connection = if index == 0 { String::new() } else { format!(" of connection {}", index + 1) };
                     let stream = names.stream(way);
                     let bytes = baseline.exchanges.get(index).map(|one| &one.of(way).recording.bytes[..]);
-                    // An offset in what is compared is not one in the stream, where something stands between the
-                    // messages.
+                    // If there are bytes between the messages, an offset in the content is not one in the stream.
                     places.push(match bytes.and_then(super::tls_records::lines) {
                         _ if self.framings.is_some() => format!("in the messages of {stream}{connection}"),
                         Some(_) => format!("in the lengths of the TLS records of {stream}{connection}"),

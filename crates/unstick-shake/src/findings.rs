@@ -152,7 +152,7 @@ async fn shrink(trial: &mut Trial, suspect: Suspect, pieces: Vec<(Direction, Edi
     for _ in 0..SHRINKING {
         let Some(case) = shrink.next() else { break };
         if case.edits().is_empty() {
-            // That is a run without cuts. If its outcome differs now, this case is not the cause.
+            // This is a run without cuts. If its outcome differs now, this case is not the cause.
             shrink.told(false);
             continue;
         }

@@ -32,9 +32,9 @@ pub(super) struct Hold {
 /// What one check of the conversation shows.
 enum Answer {
     Over,
-    /// The answer has not come.
+    /// The answer has not arrived.
     GivenUp,
-    /// It has come, and goes on without an end.
+    /// It has begun, and goes on without an end.
     Endless,
     /// Nothing changes for this long, unless bytes arrive.
     Wait(Duration),

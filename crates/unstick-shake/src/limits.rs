@@ -6,8 +6,8 @@ use std::time::Duration;
 /// does so in the first few messages.
 pub const MAX_RECORDED: usize = 16 << 20;
 
-/// Number of bytes that `shake` keeps of conversations that differed, until they have been tried again: a program that
-/// breaks in this many ways has been understood.
+/// Number of bytes that `shake` keeps of conversations that differed, until they have been tried again. These are enough to
+/// understand a program that breaks in many ways.
 pub const MAX_SUSPECTED: usize = 64 << 20;
 
 /// Number of bytes that `shake` holds back for a join before it lets them go.
@@ -21,8 +21,8 @@ pub const MAX_CAPTURED_OUTPUT: usize = 64 << 10;
 /// if that is more: a program may take long to start.
 pub const CUT_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long `shake` waits in a first run for a server that sends nothing, before it ends its side: longer than most
-/// servers think.
+/// How long `shake` waits in a first run for a server that sends nothing, before it ends its side: longer than most servers
+/// need for an answer.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long `shake` waits for a server to end its side after the client has, so that it can close without a reset.

@@ -1,5 +1,5 @@
-//! Asks the kernel about this machine's Unix sockets (`unix:`): which names are listened on, and whether the peer has
-//! read what was written.
+//! Asks the kernel about this machine's Unix sockets (`unix:`): which names have a listener, and whether the peer has read
+//! what was written.
 //!
 //! The queue is read over netlink (`sock_diag(7)`), by the inode number of our own socket. `/proc/net/unix` shows who
 //! listens. On systems other than Linux nothing is known.

@@ -1,4 +1,4 @@
-//! What runs of the same conversation have in common, byte by byte: their literal parts, and gaps where they differ.
+//! The pattern that runs of the same conversation have in common, byte by byte: literal parts, and gaps where they differ.
 
 use std::time::{Duration, Instant};
 
@@ -34,9 +34,9 @@ impl Pattern {
         }
     }
 
-    /// Learns another run's bytes: where they differ there are gaps from now on. Returns the share in common with what
-    /// was known, from 0 to 1. Other digits, and as many other bytes that are no text, count as common: a clock and a
-    /// random value differ like that.
+    /// Learns another run's bytes: from now on there is a gap wherever they differ. Returns the share that they have in common
+    /// with the known bytes, from 0 to 1. Other digits, and as many other bytes that are not text, count as common: a clock
+    /// and a random value differ like that.
     pub(super) fn learn(&mut self, bytes: &[u8]) -> f64 {
         if self.misfit(bytes).is_none() {
             return 1.0;
@@ -51,8 +51,7 @@ impl Pattern {
         (common + alike) as f64 / bytes.len().max(1) as f64
     }
 
-    /// Returns the share of what is the same in all runs that is in these bytes too, from 0 to 1; less if they are far
-    /// longer.
+    /// Returns how much of the common part of all runs these bytes contain, from 0 to 1; less if they are far longer.
     pub(super) fn likeness(&self, bytes: &[u8]) -> f64 {
         let mut known = self.clone();
         if let Some(exact) = known.exact.take() {
@@ -153,7 +152,7 @@ impl Pattern {
         self.differs
     }
 
-    /// Finds where the word begins that holds this byte of the first run.
+    /// Finds the start of the word that holds this byte of the first run.
     fn word_of(&self, at: usize) -> usize {
         let is_word = |byte: &&u8| byte.is_ascii_alphanumeric();
         at - self.first[..at].iter().rev().take_while(is_word).count()
@@ -218,8 +217,8 @@ fn after_gap(places: &[usize], bytes: &[u8], (least, most): (usize, usize), lite
     found.filter(|at| reach(*at)).map(|at| at + literal.len()).collect()
 }
 
-/// Number of bytes of `new` that stand where such bytes always change: in a known gap, digits for digits, an identifier
-/// for another, or as many bytes where they are no text.
+/// Number of bytes of `new` that differ only as such bytes always do: they are in a known gap, are other digits, are another
+/// identifier, or are as many bytes that are not text.
 fn kindred(old: &[Token], new: &[Token]) -> usize {
     let sum = |tokens: &[Token]| tokens.iter().map(|token| token.length().1).sum::<usize>();
     let gaps = old.iter().filter(|token| matches!(token, Token::Gap(..))).map(|token| token.length().1).sum::<usize>();
@@ -239,7 +238,7 @@ impl Merged {
     /// Adds a token that is still the same.
     fn known(&mut self, token: &Token) {
         match (self.tokens.last_mut(), token) {
-            // Nothing shows where the one ends and the other begins.
+            // Nothing shows where one ends and the other begins.
             (Some(Token::Gap(least, most)), Token::Number | Token::Padding(_) | Token::Id(..)) => {
                 let (shortest, longest) = token.length();
                 (*least, *most) = (*least + shortest, *most + longest);

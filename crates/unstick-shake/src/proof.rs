@@ -16,7 +16,7 @@ use unstick::Result;
 const PAIRS: u32 = 7;
 const MOST: u32 = 21;
 
-/// With a higher probability than this, a difference is taken for chance.
+/// If the probability is higher than this, the difference counts as chance.
 const LIKELY: f64 = 1e-3;
 
 /// How many times the proof starts again after a baseline run that was new.

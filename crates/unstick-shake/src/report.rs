@@ -78,7 +78,7 @@ pub struct Report {
     /// The distinct failures.
     pub findings: Vec<Finding>,
     /// What happens to a client that half-closes right after its last byte, if that differs. No boundary causes it,
-    /// so it is no finding, unless the way sides end was set to count.
+    /// so it is not a finding, unless the settings also compare how sides end.
     pub half_close: Option<Finding>,
     /// Number of cases that were run.
     pub cases: u64,

@@ -25,7 +25,7 @@ const STARTED: usize = 4;
 /// Number of baseline runs, one by one, if those at once were not alike.
 const APART: usize = 3;
 
-/// Time that cases may hang in one stage: a program that hangs at each of a thousand places has been understood.
+/// The time that cases may hang in one stage. It is enough to understand a program that hangs at each of a thousand places.
 const HANGING: Duration = Duration::from_secs(20);
 
 /// Number of cases of each stage that are tried of a program that does not answer without cuts.

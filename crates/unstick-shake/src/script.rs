@@ -35,7 +35,7 @@ impl Sender for Half<OwnedReadHalf> {
     }
 }
 
-/// The script of unstick if it is the client: its writes, one after the other, then the end.
+/// The script for unstick as the client: its writes, one after the other, then the end.
 #[derive(Debug)]
 pub(super) struct Script {
     writes: VecDeque<Vec<u8>>,

@@ -17,8 +17,8 @@ use crate::limits;
 use unstick::internal::{Half, Writer, reset};
 use unstick::internal::{Seen, Table};
 
-/// How long the check whether a receiver has read runs without a pause: longer than a working reader takes, shorter
-/// than anybody notices.
+/// How long to check without a pause whether a receiver has read: longer than a working reader takes, shorter than anybody
+/// notices.
 const EAGER_LOOKS: Duration = Duration::from_micros(500);
 
 /// Minimum time for a receiver that cannot be seen to read the bytes before a cut, once they have arrived.
@@ -31,7 +31,7 @@ pub(super) struct Wire {
     table: Option<Arc<Table>>,
     /// Whether the table has the receiver: it is on this host.
     visible: bool,
-    /// Whether other bytes than those that are counted travel on it: those of TLS, or of a handshake.
+    /// Whether it carries other bytes than those that are counted: those of TLS, or of a handshake.
     inside: bool,
     local: SocketAddr,
     remote: SocketAddr,
@@ -71,7 +71,7 @@ impl Wire {
         })
     }
 
-    /// What the table shows of the receiver's end, where that is on this host.
+    /// What the table shows of the receiver's end, if that is on this host.
     fn seen(&self) -> Option<io::Result<Option<Seen>>> {
         let table = self.table.as_ref().filter(|_| self.visible)?;
         Some(table.connected(self.local, self.remote))
@@ -261,7 +261,7 @@ impl Sink {
     }
 }
 
-/// Looks into the queue of a Unix socket: what is written to it is with its peer at once.
+/// Looks into the queue of a Unix socket. Written bytes reach the peer at once.
 #[cfg(unix)]
 fn look_at_queue(local: &Local) -> Reading {
     match local.queue() {
@@ -272,7 +272,7 @@ fn look_at_queue(local: &Local) -> Reading {
     }
 }
 
-/// Looks into a pipe: what is written to it is in it at once.
+/// Looks into a pipe. Written bytes are in it at once.
 #[cfg(unix)]
 fn look_at_pipe(pipe: Option<&ChildStdin>) -> Reading {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -180,8 +180,8 @@ impl Trial {
         Ok(outcome)
     }
 
-    /// In what an outcome is not as expected. If it differs, and the last baseline run is not fresh, another baseline
-    /// run is made first: a clock may be the difference.
+    /// Returns how an outcome differs from the expected one. If it differs, and the last baseline run is not fresh, makes another
+    /// baseline run first: a clock may be the difference.
     pub(super) async fn differences(&mut self, outcome: &Outcome) -> Result<Vec<Difference>> {
         let differences = self.expectation.differences(outcome);
         if differences.is_empty() || self.refreshed.elapsed() < FRESH {
@@ -191,7 +191,7 @@ impl Trial {
         Ok(self.expectation.differences(outcome))
     }
 
-    /// Makes another baseline run, and learns from it; notes it if the server is gone.
+    /// Makes another baseline run, and learns from it. If the server is gone, notes that.
     pub(super) async fn refresh(&mut self) -> Result<()> {
         let fresh = match punctual(&self.runner, &self.base, self.bounds).await {
             Err(error) if error.is_unreachable() => {

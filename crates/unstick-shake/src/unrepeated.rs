@@ -1,4 +1,4 @@
-//! Cases that differed in some runs and passed in others: they are reported, but are no findings.
+//! Cases that differed in some runs and passed in others. They are reported, but are not findings.
 
 use unstick_wire::shake::Case;
 

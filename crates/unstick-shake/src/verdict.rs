@@ -14,7 +14,7 @@ use unstick::Advice;
 use unstick_wire::shake::Direction::{ClientToServer, ServerToClient};
 
 impl Trial {
-    /// Makes the report of what is known now.
+    /// Makes the report from everything that is known now.
     pub(super) fn report(mut self, end: End) -> Report {
         let tally = self.tallies.values().fold(Tally::default(), |sum, one| sum.plus(*one)).with_untried(self.untried);
         self.doubt_the_end(&end);

@@ -16,7 +16,7 @@ pub(crate) struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// Splits what stands between two slashes of a spec.
+    /// Splits the text between two slashes of a spec.
     pub(crate) fn split(text: &'a str) -> Result<Self, SpecError> {
         let (name, rest) = text.split_at(text.find([':', ',']).unwrap_or(text.len()));
         if name.is_empty() {

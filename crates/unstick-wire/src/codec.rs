@@ -46,7 +46,7 @@ pub(crate) struct Context<'a> {
     pub(crate) scratch: &'a mut Vec<u8>,
 }
 
-/// Bytes as an error names them.
+/// Formats bytes for an error.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     match bytes {
         b"\n" => "LF".into(),
@@ -94,7 +94,7 @@ pub(crate) enum Discard {
 /// `decode` gets everything that has arrived from a boundary on, repeatedly and with a longer `input`, until it finds a
 /// frame. It remembers how far it has looked, so that the whole is linear. Finding a frame resets the state.
 pub(crate) trait Codec: Clone + std::fmt::Debug {
-    /// A quicker way to most of its frames, if they are simple enough.
+    /// A faster decoder for most frames, if they are simple enough.
     fn fast_path(&self, _max: usize) -> FastPath {
         FastPath::CLOSED
     }
@@ -126,12 +126,12 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
     /// Learns of a message that was sent.
     fn sent(&mut self, _message: &[u8]) {}
 
-    /// Why nothing can be sent with this spec, where that is so.
+    /// The error if nothing can be sent with this spec.
     fn decode_only(&self) -> Option<SpecError> {
         None
     }
 
-    /// Number of bytes in the frame that `input` begins, once its header shows it.
+    /// Number of bytes in the frame at the start of `input`, once its header shows it.
     fn announced(&self, _input: &[u8]) -> Option<u64> {
         None
     }
@@ -141,8 +141,8 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
         false
     }
 
-    /// Passes over a frame that is too long, where only its end shows how long it is. The first call gets the input
-    /// that `decode` refused, later ones what has arrived since. `ended`: nothing follows `input`.
+    /// Skips a frame that is too long, if only its end shows how long it is. The first call gets the input that `decode`
+    /// refused, later ones get what has arrived since. `ended`: nothing follows `input`.
     fn discard(&mut self, input: &[u8], _ended: bool) -> Result<Discard, FrameError> {
         Ok(Discard::More(input.len()))
     }
@@ -166,7 +166,7 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
         Discard::More(input.len())
     }
 
-    /// Why no other phase can follow, where that is so: the end of a frame does not depend on its bytes alone.
+    /// The reason if no other phase can follow: the end of a frame does not depend on its bytes alone.
     fn must_be_last(&self) -> Option<&'static str> {
         None
     }
@@ -202,7 +202,7 @@ pub(crate) enum Shape {
     Other,
 }
 
-/// One framing: its spec, and what it is.
+/// One framing: its spec, and what its frames look like.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FramingInfo {
@@ -210,7 +210,7 @@ pub struct FramingInfo {
     pub name: &'static str,
     /// The syntax, with its arguments.
     pub syntax: &'static str,
-    /// What a frame is, in half a sentence.
+    /// A short description of a frame.
     pub frame: &'static str,
     /// Specs that parse: the first is quoted, all are tested.
     pub examples: &'static [&'static str],

@@ -50,7 +50,7 @@ impl Encoder {
         encode(&self.codec, self.max, message, out)
     }
 
-    /// The same where more than this message must be considered.
+    /// The same, if more than this message decides how it is encoded.
     fn encode_in_phases(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let at = self.phase_of(message);
         if at > self.phase {

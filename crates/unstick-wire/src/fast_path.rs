@@ -189,7 +189,7 @@ fn find_lf(input: &[u8]) -> Option<usize> {
     let (blocks, _) = input.as_chunks::<32>();
     let blocks = &blocks[..blocks.len().min(BLOCKS)];
     for (i, block) in blocks.iter().enumerate() {
-        // Without a branch for each byte, so that the compiler makes vector instructions of it.
+        // No branch per byte, so that the compiler can vectorize the loop.
         if block.iter().fold(false, |any, byte| any | (*byte == b'\n')) {
             return Some(32 * i + first_lf(block)?);
         }

@@ -1,7 +1,7 @@
 //! The table of framings, and the one enum that dispatches to them.
 //!
 //! A framing is one file below this one, and one line in `framings!`, which feeds the parser, `unstick framings`, the
-//! reference and the test suite. A framing with a codec of its own also has one line in `codecs!`.
+//! reference and the test suite. A framing with its own codec also has one line in `codecs!`.
 
 mod adb;
 mod arrow;

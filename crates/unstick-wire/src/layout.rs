@@ -10,7 +10,7 @@ use crate::spec::Framing;
 /// A message that a framing can carry.
 const MESSAGE: &[u8] = b"hello";
 
-/// Messages to try where a framing carries only messages of a form of its own.
+/// Messages to try if a framing carries only messages of a special form.
 const FORMED: [&[u8]; 30] = [
     br#"{"hello":1}"#,
     b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
@@ -71,7 +71,7 @@ impl Framing {
     }
 
     /// Returns the parts of the frame at the start of `bytes`, in this phase of the stream, counted from 0. `None`
-    /// where no complete frame is there.
+    /// if no complete frame is there.
     pub fn layout(&self, phase: usize, bytes: &[u8]) -> Option<FrameLayout> {
         let phase = self.phases.get(phase)?;
         let mut codec = phase.codec.clone();

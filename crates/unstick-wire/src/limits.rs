@@ -38,7 +38,7 @@ pub const MAX_TEXT_LENGTH: usize = 128;
 /// Bytes of an ASN.1 tag: six hold tag numbers up to 35 bits, and real ones stay under 31.
 pub const MAX_BER_TAG: usize = 6;
 
-/// Bytes of a LEB128 length: ten sevens of bits hold a `u64`.
+/// Bytes of a LEB128 length: ten times seven bits hold a `u64`.
 pub const MAX_VARINT: usize = 10;
 
 /// Nesting of a JSON value: one bit is kept for each level, and real data stays under a few dozen.
@@ -90,7 +90,7 @@ pub const MAX_REORDERED: usize = 4 << 20;
 pub const MAX_REORDERED_SEGMENTS: usize = 4096;
 
 /// Bytes by which a TCP segment may lie ahead of the next one in order: the largest window there is (RFC 7323, section
-/// 2.2). What lies farther ahead is not of this connection.
+/// 2.2). A segment farther ahead does not belong to this connection.
 pub const MAX_AHEAD: u64 = 1 << 30;
 
 /// Packets of a connection that are waited for after its receiver has acknowledged bytes that were not captured. Captures

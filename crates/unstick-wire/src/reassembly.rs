@@ -66,7 +66,7 @@ pub struct Reassembly<T> {
     first: Option<u32>,
     /// Offset of the next byte in order.
     next: u64,
-    /// Segments behind missing bytes, by the offset of their first byte. None lies over another.
+    /// Segments after missing bytes, by the offset of their first byte. No two of them overlap.
     waiting: BTreeMap<u64, (Vec<u8>, T)>,
     /// Number of their bytes.
     held: usize,
@@ -188,7 +188,7 @@ impl<T: Copy> Reassembly<T> {
     fn take(&mut self, at: i64, bytes: &[u8], tag: T, out: &mut impl FnMut(Ordered<'_, T>)) {
         let before = (self.next as i64).saturating_sub(at).max(0);
         let Some(bytes) = usize::try_from(before).ok().and_then(|before| bytes.get(before..)) else { return };
-        // A sender's own end comes first: what lies behind it is none of its bytes.
+        // The sender's own end counts first: bytes after it are not part of the stream.
         let at = at.max(0).max(self.next as i64) as u64;
         let room = self.fin.map_or(u64::MAX, |(end, _)| end.saturating_sub(at));
         let bytes = &bytes[..bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX))];

@@ -160,8 +160,8 @@ impl Framing {
         self.phases.iter().any(|phase| phase.codec.depends_on_requests())
     }
 
-    /// Makes the link between the two directions of one conversation, where this framing is one direction's and `other`
-    /// is the other's. `None` if no message's form depends on it.
+    /// Links the two directions of one conversation: this framing is one direction's, and `other` is the other's. `None` if no
+    /// message's form depends on that.
     pub fn dialogue_with(&self, other: &Self) -> Option<(Dialogue, Dialogue)> {
         (self.depends_on_requests() || other.depends_on_requests()).then(Dialogue::pair)
     }

@@ -6,7 +6,7 @@ use crate::error::SpecError;
 use crate::framing::FRAMINGS;
 use crate::preset::{self, UNSUPPORTED};
 
-/// Other names of some framings.
+/// Names that other tools give to some framings.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("lf", "line"),
     ("newline", "line"),
@@ -59,10 +59,10 @@ pub(crate) fn unknown(name: &str) -> SpecError {
     }
 }
 
-/// The most letters wrong, missing, swapped or too many in a name that is still taken for another ...
+/// The most wrong, missing, swapped or extra letters in a name that is still taken for another ...
 const MOST_SLIPS: usize = 2;
 
-/// ... and how many letters a name needs for each: in a short name two slips make any other.
+/// ... and the letters that a name needs for each: with two slips, a short name could be any other.
 const LETTERS_A_SLIP: usize = 3;
 
 /// The names of integer lengths.

@@ -243,8 +243,8 @@ impl FaultInjector {
         self.position > 0 && self.faults.iter().any(|(_, fault)| cuts(fault))
     }
 
-    /// Applies the faults to one message, or to bytes with the same faults. Bytes may join those before them, where
-    /// both are due together.
+    /// Applies the faults to one message, or to bytes with the same faults. Bytes may join those before them, if both are
+    /// due together.
     fn one(&mut self, data: &[u8], marked: bool, now: Instant, joins: bool) {
         let mut words = Words { data: data.to_vec(), altered: false, marked };
         let units = if self.unit == Unit::Bytes { data.len() as u64 } else { 1 };

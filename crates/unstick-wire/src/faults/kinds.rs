@@ -52,7 +52,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chance(pub(super) u64);
 
-/// Names, whether each is for messages and for bytes, and what is written behind.
+/// The name of each fault, and whether it is for messages and for bytes.
 pub(super) const NAMES: &[(&str, bool, bool)] = &[
     ("loss", true, false),
     ("dup", true, false),

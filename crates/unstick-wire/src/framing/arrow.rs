@@ -1,5 +1,5 @@
 //! `arrow-message`: the messages of an Arrow IPC stream: metadata, which contains the length of the body, and the body.
-//! The message is all of it.
+//! The message is the whole frame.
 //!
 //! Not here: the rest of the metadata, and the file format, whose footer is not a message.
 
@@ -59,7 +59,7 @@ fn metadata_place(input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
     }
 }
 
-/// Bytes of the message, once its metadata is there; that is over no limit.
+/// Size of the message, once its metadata has arrived. The caller has checked that the metadata is not over a limit.
 fn whole(input: &[u8], start: usize, end: u64) -> Result<Option<u64>, FrameError> {
     if end == start as u64 {
         // The end of the stream.

@@ -62,7 +62,8 @@ fn wrong(first: u8, place: &str) -> FrameError {
 }
 
 impl Cbor {
-    /// An item begins, or a break, where the innermost of indefinite length may end; true where that was it.
+    /// Looks at the first byte of what comes next, if the innermost open item of indefinite length may end here. Returns true if
+    /// the byte is the break that ends it.
     fn ends(&mut self, first: u8) -> Result<bool, FrameError> {
         let Some(open) = self.open.last_mut().filter(|_| self.left == 0) else { return Ok(false) };
         if first == BREAK {
@@ -82,7 +83,7 @@ impl Cbor {
         Ok(false)
     }
 
-    /// Takes the item whose first byte this is, without what it holds; false until its head is there.
+    /// Takes the item that begins with this byte, without the items in it; returns false until its head has arrived.
     fn take(&mut self, first: u8, rest: &[u8]) -> Result<bool, FrameError> {
         let (major, info) = (first >> 5, first & 0x1f);
         let width = match info {

@@ -166,7 +166,7 @@ impl Hdlc {
         }
     }
 
-    /// Starts at the next frame, of which nothing has been seen.
+    /// Gets ready for the next frame. Returns the number of escapes in the last one.
     fn restart(&mut self) -> usize {
         self.scanned = 0;
         std::mem::take(&mut self.escapes)

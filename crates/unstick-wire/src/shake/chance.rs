@@ -2,8 +2,8 @@
 
 use crate::splitmix::{STEP, mix};
 
-/// The random order of as many runs with a case (`true`) as without it, so that nothing else that goes on can follow
-/// it.
+/// The random order of as many runs with a case (`true`) as without it, so that nothing else on the machine happens in the same
+/// order.
 pub fn order(seed: u64, pairs: u32) -> Vec<bool> {
     let mut order: Vec<bool> = (0..pairs).flat_map(|_| [false, true]).collect();
     let mut state = seed;

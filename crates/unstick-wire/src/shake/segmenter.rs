@@ -83,7 +83,7 @@ impl Tally {
         Self { planned, delivered, unproven, unread, impossible, gone: left, untried: 0 }
     }
 
-    /// The same, where so many more were planned in cases that did not run.
+    /// The same, if this many more were planned in cases that did not run.
     #[must_use]
     pub fn with_untried(self, untried: u64) -> Self {
         Self { planned: self.planned + untried, untried: self.untried + untried, ..self }

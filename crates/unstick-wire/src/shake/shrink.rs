@@ -36,7 +36,7 @@ pub struct Shrink {
     parts: usize,
     /// The part that is tried next.
     part: usize,
-    /// Whether parts are tried alone, or what is left without them.
+    /// Whether the rest without a part is tried, instead of the part alone.
     complement: bool,
 }
 
@@ -58,7 +58,7 @@ impl Shrink {
                 return Some(self.candidate().into_iter().collect());
             }
             self.part = 0;
-            // With two parts, what is left without one is the other.
+            // With two parts, the rest without one is the other.
             if !self.complement && self.parts > 2 {
                 self.complement = true;
             } else if self.parts < self.atoms.len() {

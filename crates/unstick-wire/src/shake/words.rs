@@ -171,11 +171,11 @@ fn joined(failing: &Failing<'_>) -> String {
     if failing.cuts_fail { format!("{what}.") } else { format!("{what}; no cut fails.") }
 }
 
-/// The cause where what follows a message in the same read is lost.
+/// The cause if the bytes after a message in the same read are lost.
 pub const DROPPED: &str = "a read takes more than was meant for it, and what follows is dropped (one `recv` is taken for one \
                            message, or for a header): keep the rest for the next message";
 
-/// The cause where what follows a message in the same read is answered only when something else comes.
+/// The cause if the bytes after a message in the same read are answered only when something else arrives.
 pub const WITHHELD: &str = "what follows a message in the same read stays in a buffer until more arrives: handle all whole \
                             messages that are there before waiting again";
 
