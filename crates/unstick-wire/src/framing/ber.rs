@@ -10,7 +10,7 @@ use crate::limits::MAX_BER_TAG;
 pub(super) const BER: Row<Ber> = Row {
     name: "ber",
     syntax: "ber",
-    frame: "an ASN.1 value: tag, definite length, contents; the message is all of it",
+    frame: "an ASN.1 value: tag, definite length, contents; the message is the whole value",
     examples: &["ber", "ber,max=150,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "ber",

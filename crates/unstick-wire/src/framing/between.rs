@@ -25,7 +25,7 @@ pub(super) const BETWEEN: Row<Between> = Row {
 pub(super) const MLLP: Row<Between> = Row {
     name: "mllp",
     syntax: "mllp",
-    frame: "HL7's lower layer: between:0b:1c0d",
+    frame: "HL7's lower layer protocol: the same as between:0b:1c0d",
     examples: &["mllp"],
     keeps_boundaries: true,
     matches: |name| name == "mllp",

@@ -10,7 +10,7 @@ use crate::error::EncodeError;
 pub(super) const COBS: Row<Cobs> = Row {
     name: "cobs",
     syntax: "cobs",
-    frame: "consistent overhead byte stuffing: zero bytes are coded away, and one ends a frame",
+    frame: "consistent overhead byte stuffing: a frame contains no zero byte, and ends in one",
     examples: &["cobs", "cobs,max=300,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "cobs",

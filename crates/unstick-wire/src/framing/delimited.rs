@@ -11,7 +11,7 @@ use crate::limits;
 pub(super) const LINE: Row<Line> = Row {
     name: "line",
     syntax: "line[,cr=keep]",
-    frame: "ends in LF; a CR before it is dropped on reading, or kept; a rest at the end is a message",
+    frame: "ends in LF; a CR before it is dropped on reading, or kept (cr=keep); a last line without an LF is a message too",
     examples: &["line", "line,max=1K", "line,max=64,oversize=discard", "line,cr=keep"],
     keeps_boundaries: true,
     matches: |name| name == "line",

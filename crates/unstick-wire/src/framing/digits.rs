@@ -9,7 +9,7 @@ use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_LENGTH_OFFSET, MAX_T
 pub(super) const ASCII: Row<Prefixed<Field>> = Row {
     name: "ascii",
     syntax: "ascii:N[,off=N][,adj=N]",
-    frame: "a decimal length in N characters, zero-padded (blanks on either side are read), then that many bytes, and adj more; off: after N bytes, and all of it is the message",
+    frame: "a decimal length of N characters, zero-padded (blanks on either side are also read), then that many bytes, plus adj; off=N: the length follows N bytes, and the whole frame is the message",
     examples: &[
         "ascii:4",
         "ascii:10",
@@ -32,7 +32,7 @@ pub(super) const ASCII: Row<Prefixed<Field>> = Row {
 pub(super) const HEX: Row<Prefixed<Field>> = Row {
     name: "hex",
     syntax: "hex:N[,itself=yes]",
-    frame: "a length in N hexadecimal digits, then that many bytes; itself=yes: it counts and keeps itself, less is it alone (git)",
+    frame: "a length of N hexadecimal digits, then that many bytes; itself=yes: the length counts its own digits, which are part of the message; if it is smaller, they are the whole message (git)",
     examples: &["hex:4", "hex:8", "hex:2", "hex:4,itself=yes"],
     keeps_boundaries: true,
     matches: |name| name == "hex",
@@ -77,7 +77,7 @@ pub(super) const NETSTRING: Row<Prefixed<Count>> = Row {
 pub(super) const OCTET_COUNT: Row<Prefixed<Count>> = Row {
     name: "octet-count",
     syntax: "octet-count",
-    frame: "syslog's: a decimal length without leading zeros, a space, that many bytes (at least one)",
+    frame: "syslog over TCP: a decimal length without leading zeros, a space, that many bytes (at least one)",
     examples: &["octet-count"],
     keeps_boundaries: true,
     matches: |name| name == "octet-count",

@@ -10,7 +10,7 @@ use crate::error::EncodeError;
 pub(super) const DLE: Row<Dle> = Row {
     name: "dle",
     syntax: "dle[,lrc=yes]",
-    frame: "between 1002 and 1003, with each 10 inside written twice; lrc=yes: followed by the exclusive or of the message and 03",
+    frame: "between 1002 and 1003, with each 10 inside written twice; lrc=yes: the XOR of the message and 03 follows",
     examples: &["dle", "dle,lrc=yes", "dle,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "dle",

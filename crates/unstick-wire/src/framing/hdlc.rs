@@ -11,7 +11,7 @@ use crate::error::{EncodeError, SpecError};
 pub(super) const HDLC: Row<Hdlc> = Row {
     name: "hdlc",
     syntax: "hdlc[,fcs=32][,escape=controls]",
-    frame: "RFC 1662: between 7E flags, 7E and 7D inside escaped (written: escape=controls what is under 20 too); fcs=16, 32 or none is checked and stripped",
+    frame: "RFC 1662: between 7E flags, 7E and 7D inside escaped (escape=controls: when sending, bytes under 20 too); the checksum (fcs=16, 32 or none) is checked and stripped",
     examples: &["hdlc", "hdlc,fcs=32", "hdlc,fcs=none", "hdlc,escape=controls", "hdlc,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "hdlc",

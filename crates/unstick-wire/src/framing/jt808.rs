@@ -11,7 +11,7 @@ use crate::error::EncodeError;
 pub(super) const JT808: Row<Jt808> = Row {
     name: "jt808-frame",
     syntax: "jt808-frame",
-    frame: "JT/T 808: between 7E flags, 7E as 7D02 and 7D as 7D01 inside; a byte at the end, the XOR of the others, is checked and stripped",
+    frame: "JT/T 808: between 7E flags, 7E as 7D02 and 7D as 7D01 inside; the last byte, the XOR of the others, is checked and stripped",
     examples: &["jt808-frame", "jt808-frame,max=10,oversize=discard"],
     keeps_boundaries: true,
     matches: |name| name == "jt808-frame",

@@ -36,7 +36,7 @@ pub(super) const INTEGERS: Row<AnyLength> = Row {
 pub(super) const GENERAL: Row<AnyLength> = Row {
     name: "length",
     syntax: "length:[off=N,]width=N[,endian=be|le|ne|OFF:MASK][,adj=N][,unit=N][,mask=HEX][,align=N][,trailer=HEX][,header=keep|strip][,head=HEX][,sign=yes][,none=HEX][,plus=OFF:WIDTH[:UNIT[:ALIGN]]][,last=full|empty|OFF:MASK]",
-    frame: "a header with a length in it, then (value & mask) × unit + adj bytes; endian from a bit, bcd=yes: two decimal digits a byte, plus a second length, in parts up to the last",
+    frame: "a header with a length in it, then (value & mask) × unit + adj bytes; endian from a bit, bcd=yes: two decimal digits per byte, plus a second length, in parts up to the last",
     examples: &[
         "length:off=1,width=4,adj=-4",
         "length:width=2",

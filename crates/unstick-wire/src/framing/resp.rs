@@ -14,7 +14,7 @@ use crate::limits::{MAX_DECIMAL_DIGITS, MAX_RESP_DEPTH};
 pub(super) const RESP: Row<Resp> = Row {
     name: "resp",
     syntax: "resp[,inline=yes]",
-    frame: "a RESP value of Redis, whatever it holds, without its last CRLF; inline=yes reads plain lines too",
+    frame: "a RESP value of Redis, with everything nested in it, without its last CRLF; inline=yes: plain lines too",
     examples: &["resp", "resp,inline=yes"],
     keeps_boundaries: true,
     matches: |name| name == "resp",

@@ -18,7 +18,7 @@ pub(super) const RAW: Row<Raw> = Row {
 pub(super) const GAP: Row<Gap> = Row {
     name: "gap",
     syntax: "gap:DURATION",
-    frame: "ends when the peer has been quiet so long (a guess)",
+    frame: "ends when the peer has been silent for DURATION (a guess)",
     examples: &["gap:100ms"],
     keeps_boundaries: false,
     matches: |name| name == "gap",

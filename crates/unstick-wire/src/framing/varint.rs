@@ -12,7 +12,7 @@ use crate::quantity;
 pub(super) const VARINT: Row<Prefixed<Varint>> = Row {
     name: "varint",
     syntax: "varint[:BYTES][,off=N]",
-    frame: "a LEB128 length of at most 10 bytes, then that many bytes; with off, all of it is the message",
+    frame: "a LEB128 length of at most 10 bytes, then that many bytes; off=N: the length follows N bytes, and the whole frame is the message",
     examples: &["varint", "varint:4,off=1", "varint,max=200,oversize=discard", "varint:3", "varint:2,off=3,max=60"],
     keeps_boundaries: true,
     matches: |name| name == "varint",

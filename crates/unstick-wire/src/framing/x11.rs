@@ -10,7 +10,7 @@ use crate::error::{EncodeError, SpecError};
 pub(super) const X11: Row<X11Stream> = Row {
     name: "x11-message",
     syntax: "x11-message:client|server",
-    frame: "the connection setup, then requests in words of four bytes, or replies, events and errors of at least 32",
+    frame: "the connection setup, then requests in words of four bytes, or replies, events and errors of at least 32 bytes",
     examples: &["x11-message:client"],
     keeps_boundaries: true,
     matches: |name| name == "x11-message",

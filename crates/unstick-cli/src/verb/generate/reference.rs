@@ -15,17 +15,17 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("max=SIZE", "the longest message as you see it, both ways (16M)"),
     (
         "oversize=close|discard",
-        "what a longer message that arrives does: it ends the stream, or is passed over and counted where the framing can find the next one (not raw, gap, fixed)",
+        "what to do with a longer message that arrives: end the stream, or skip and count the message if the framing can find the next one (not raw, gap, fixed)",
     ),
     (
         "damaged=close|skip",
-        "what bytes that break the framing do: they end the stream, or are passed over up to the next frame and reported, where the framing has a mark to find it by (line, crlf, delim, null, between, mllp, headers, slip, cobs, hdlc, dle, json, json-seq, gdb-packet, fix-message, dnp3-frame, jt808-frame) or a CRC (modbus-rtu-frame)",
+        "what to do with bytes that break the framing: end the stream, or skip them up to the next frame and report them, if the framing has a mark to find it (line, crlf, delim, null, between, mllp, headers, slip, cobs, hdlc, dle, json, json-seq, gdb-packet, fix-message, dnp3-frame, jt808-frame) or a CRC (modbus-rtu-frame)",
     ),
-    ("times=N", "the frames that a phase holds for, where another follows it behind a / (1)"),
+    ("times=N", "the number of frames of a phase that another phase follows, after a / (1)"),
     ("if=HEX[+HEX...]", "the phase holds only while frames begin with these bytes, or have them at an offset: if=4:01"),
     (
         "until=HEX[+HEX...]",
-        "such a phase holds up to the message that begins with these bytes, or has them: until=1:15",
+        "the phase holds up to the message that begins with these bytes, or has them at an offset: until=1:15",
     ),
 ];
 
