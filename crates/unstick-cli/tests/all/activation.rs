@@ -2,7 +2,7 @@
 
 use crate::rig::{Peer, Process, netcat, temporary};
 
-/// Binds a socket, and becomes unstick with that as descriptor 3; says where it is bound.
+/// Binds a socket, prints its address, and becomes unstick with the socket as descriptor 3.
 const ACTIVATE: &str = "import os, socket, sys\n\
     family, kind, address = sys.argv[1:4]\n\
     s = socket.socket(getattr(socket, family), getattr(socket, kind))\n\
@@ -13,7 +13,7 @@ const ACTIVATE: &str = "import os, socket, sys\n\
     os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
     os.execvp(sys.argv[4], sys.argv[4:])";
 
-/// `unstick listen` with these arguments and such a socket, and where that is bound.
+/// `unstick listen` with these arguments and such a socket, and the socket's address.
 fn activated(socket: [&str; 3], arguments: &[&str]) -> (Process, String) {
     let program = [env!("CARGO_BIN_EXE_unstick"), "listen"];
     let mut process = netcat("python3", &[&["-S", "-c", ACTIVATE][..], &socket, &program, arguments].concat());
@@ -87,7 +87,7 @@ const ACCEPT: &str = "import os, socket, sys\n\
     os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
     os.execvp(sys.argv[4], sys.argv[4:])";
 
-/// `unstick listen` with these arguments and a connection that another program has accepted; where clients connect.
+/// `unstick listen` with these arguments and a connection that another program has accepted, and the address for clients.
 fn accepted(socket: [&str; 3], arguments: &[&str]) -> (Process, String) {
     let program = [env!("CARGO_BIN_EXE_unstick"), "listen"];
     let mut process = netcat("python3", &[&["-S", "-c", ACCEPT][..], &socket, &program, arguments].concat());

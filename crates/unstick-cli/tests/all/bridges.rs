@@ -11,7 +11,7 @@ use crate::rig::{
     unstick_listen,
 };
 
-/// A bridge from a port of its own to this one, and that port.
+/// A bridge to this port, and the port that it listens on.
 fn bridge(to: u16, more: &[&str]) -> (Process, u16) {
     let to = format!("127.0.0.1:{to}");
     let mut process = unstick(&[&["listen", "127.0.0.1:0", "--to", &to], more].concat());
@@ -108,7 +108,7 @@ fn two_servers_are_connected_to_each_other() {
     assert_eq!(bridge.code(), 0);
 }
 
-/// `--to` is the server, whatever the verb: a preset's two sides are so taken by both.
+/// `--to` names the server, whatever the verb. Each side of the bridge then uses the right side of a preset.
 #[test]
 fn whoever_stands_at_the_first_address_speaks_as_the_client() {
     let (server, address) = listener();
@@ -120,7 +120,7 @@ fn whoever_stands_at_the_first_address_speaks_as_the_client() {
         let shown = [bridge.line(), bridge.line()].map(|line| line.split_once(' ').unwrap().1.trim_end().to_owned());
         assert_eq!(shown, ["1 c2s 4 bytes: PING", "1 s2c 5 bytes: +PONG"], "{}", bridge.errors());
     };
-    // Bytes as they are, and messages put into frames again.
+    // Bytes as they are, and messages in new frames.
     for framing in [&["-f", "redis"][..], &["-f", "redis", "--to-frame", "redis", "--fault", "delay=1ms"]] {
         let command = r"exec:printf 'PING\r\n'; read answer";
         talk(unstick(&[&["connect", command, "--to", &address, "--dump"], framing].concat()));
@@ -155,14 +155,14 @@ fn a_target_that_is_not_there_is_told_and_the_bridge_goes_on() {
 
 #[test]
 fn a_server_that_goes_on_speaking_is_not_listened_to_for_ever_once_its_client_is_gone() {
-    // A process that a page of logs has started, say: its reader closes the page.
+    // For example, a web page that shows logs has started a process, and its reader closes the page.
     let feed = "exec:while sleep 0.1; do echo tick; done";
     let mut process = unstick(&["listen", "ws://127.0.0.1:0", "--to", feed, "-f", "line", "--once"]);
     let line = process.error_line_with("listening on ");
     let address = line.split(" on ").nth(1).unwrap().split(" for ").next().unwrap().to_owned();
     let mut page = unstick(&["connect", &address, "--count", "1"]);
     assert_eq!((page.line(), page.code()), ("tick".to_owned(), 0));
-    // A server that says more and more, and a process that has said all it had to say. Both last as long as limits::DRAIN_TIMEOUT.
+    // A server that goes on sending, and a process that has sent everything. Both cases last as long as limits::DRAIN_TIMEOUT.
     let (server, address) = listener();
     let mut bridge = unstick(&["connect", "exec:echo hello", "--to", &address]);
     let mut far = Peer::accept(&server);
@@ -203,7 +203,7 @@ fn a_run_ends_when_it_was_told_to() {
     process.signal(Signal::TERM);
 }
 
-/// The frame's own deadline holds though the bytes could pass as they are, and these come out as they went in.
+/// The deadline of a frame holds although the bytes could pass as they are, and the bytes come out unchanged.
 #[test]
 fn a_frame_has_its_time_on_a_bridge_too() {
     let (server, address) = listener();
@@ -219,7 +219,7 @@ fn a_frame_has_its_time_on_a_bridge_too() {
     client.is_dropped();
 }
 
-/// They are asked of whichever end is one.
+/// They apply to whichever end uses UDP.
 #[test]
 fn options_of_udp_reach_a_target() {
     let more = ["--ttl", "3", "--broadcast", "--max-sessions", "5", "--deadline", "10ms"];
@@ -270,7 +270,7 @@ fn what_passes_is_shown_as_segments_as_messages_and_as_bytes() {
     shown(&[], b"\x00\x01\xff", &["1 c2s 3 bytes", dump]);
     shown(&["--hex"], b"a", &["1 c2s 1 byte", "    0000  61                                                a"]);
     let wire = "    0000  02 68 69                                          .hi";
-    // The bytes pass as they are, and message by message.
+    // Once as bytes, and once message by message.
     for more in [&["-f", "u8", "--wire"][..], &["-f", "u8", "--wire", "--frame-timeout", "9s"]] {
         shown(more, b"\x02hi", &["1 c2s 3 bytes: header 1, payload 2", wire]);
     }
@@ -339,7 +339,8 @@ fn an_echo_through_a_bridge_of_unlike_framings() {
 
 // ---- lost messages, and the order of what is shown ----
 
-/// What passes goes to standard output and who leaves to standard error: into one file, as on one screen.
+/// Passing data goes to standard output, and notices of clients that leave go to standard error: here both go into one file, as
+/// on one screen.
 #[test]
 fn a_peer_leaves_after_its_last_data() {
     let (server, address) = listener();
@@ -397,7 +398,7 @@ fn a_message_that_a_reset_cuts_off_is_shown_with_its_bytes() {
         let close: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).expect("each line is JSON");
         assert_eq!(close["unfinished"], serde_json::json!({ "bytes": 5, "text": "cut o" }), "{more:?}: {close}");
     }
-    // A conversation at this end, of which only the beginning is kept.
+    // Without a bridge: of an unfinished message, only the beginning is kept.
     let mut process = unstick(&["connect", &address, "-f", "line", "--no-wait", "--json"]);
     let mut far = Peer::accept(&server);
     far.says(["whole\n", &"x".repeat(1000)].concat().as_bytes());

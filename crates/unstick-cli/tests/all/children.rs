@@ -10,14 +10,14 @@ use rustix::process::{Pid, Signal, test_kill_process};
 
 use crate::rig::{Gate, Peer, Process, Terminal, is_gone, port_at_end, python_with_packages, unstick_listen};
 
-/// One bound for all of them, on a busy machine: in turn they would take far longer.
+/// The time limit for all of them together, on a busy machine. One after the other, they would take far longer.
 const TOGETHER: Duration = Duration::from_secs(15);
 
 fn is_there(id: &str) -> bool {
     test_kill_process(Pid::from_raw(id.trim().parse().unwrap()).unwrap()).is_ok()
 }
 
-/// The ids that a command has told: its own and its child's.
+/// The ids that a command has printed: its own and its child's.
 fn ids(peer: &mut Peer) -> Vec<String> {
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {
@@ -30,7 +30,7 @@ fn ids(peer: &mut Peer) -> Vec<String> {
 
 // ---- the end of a run ----
 
-/// `PROCESS_GRACE`: one for all.
+/// `PROCESS_GRACE`: all processes share one.
 #[test]
 fn fifty_processes_that_ignore_sigterm_end_together_with_the_run() {
     let stubborn = "exec:trap '' TERM; sleep 1000 & echo $$ $!; while :; do sleep 1000; done";
@@ -88,9 +88,9 @@ fn commands_end_with_a_run_whose_session_is_outside_its_container() {
     assert_eq!(listener.rest(), "x\n");
 }
 
-// ---- who asked ----
+// ---- the peer that asked ----
 
-/// Tells its id on standard error, and never answers.
+/// Prints its id on standard error, and never answers.
 const SILENT: &str = "echo command $$ >&2; exec sleep 1000";
 
 fn told(listener: &mut Process) -> String {
@@ -109,7 +109,7 @@ fn a_command_ends_with_the_peer_that_asked() {
     peer.resets();
     is_gone(&command);
     assert!(is_there(&others));
-    // Its own side is ended, and it waits for its answer.
+    // It has half-closed, and waits for its answer.
     other.half_closes();
     let mut third = Peer::connect(port);
     third.says("x\n");

@@ -11,22 +11,22 @@ use std::path::{Path, PathBuf};
 
 /// What bounds a collection.
 enum Bound {
-    /// A limit of `limits.rs`, of `Options` or of `Rules`: this name is in one of them.
+    /// A limit: a constant or a public field of this name.
     Limit(&'static str),
     /// One entry for each connection, and the system limits open files.
     OpenFiles,
-    /// One entry for each peer that is there, which are bounded themselves.
+    /// One entry for each connected peer. The number of peers has its own bound.
     Peers,
-    /// What the user wrote or handed over: no peer adds to it.
+    /// The user wrote it or passed it in: no peer adds to it.
     User,
-    /// A fixed number of entries, or what the program knows by itself.
+    /// A fixed number of entries, or a table of the program.
     Fixed,
 }
 
 use Bound::{Fixed, Limit, OpenFiles, Peers, User};
 
-/// Where, the field, and its bound. `shake` and `lab` talk to what the user names, and have their own limits; `args` and `options`
-/// hold what was typed.
+/// The file, the field, and its bound. `shake` and `lab` connect only to programs that the user names, and have their own limits;
+/// `args` and `options` hold what the user typed.
 const BOUNDS: &[(&str, &str, Bound)] = &[
     // The library.
     ("endpoint/options.rs", "environment", User),
@@ -135,7 +135,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
 /// Parts of the source whose collections no peer of a run fills.
 const APART: [&str; 6] = ["scenes", "verb/lab", "verb/generate", "verb/shake", "args.rs", "options"];
 
-/// What a collection is made of.
+/// The types of collections.
 const COLLECTIONS: [&str; 9] =
     ["Vec<", "VecDeque<", "HashMap<", "BTreeMap<", "BTreeSet<", "HashSet<", "BytesMut", "JoinSet<", "mpsc::"];
 

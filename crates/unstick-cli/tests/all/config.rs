@@ -23,7 +23,7 @@ fn run_with(variables: &[(&str, &Path)], arguments: &[&str]) -> (i32, String, St
     (process.code(), process.rest(), process.errors())
 }
 
-/// What the error says behind the name of the file.
+/// Returns the text of the error after the name of the file.
 fn error(file: &str, arguments: &[&str]) -> String {
     let (status, text, said) = run(file, arguments);
     assert_eq!((status, &*text), (2, ""), "{said}");

@@ -12,7 +12,7 @@ fn damage_is_shown_and_the_intact_messages_come() {
     let line =
         listening.error_line_with("11 bytes were passed over as damaged: a frame starts with 0b, not with \"n\"");
     assert!(line.contains("peer 1: ") && !line.contains('\x1b'), "{line}");
-    // The last place is told when the peer leaves without another message.
+    // The last place is reported when the peer leaves without another message.
     peer.says("rest");
     drop(peer);
     listening.error_line_with("4 bytes were passed over as damaged");

@@ -210,7 +210,7 @@ fn every_event_and_key_of_json_is_in_its_document() {
     );
 }
 
-/// The next event, which is of this kind and described with all its keys.
+/// Returns the next event. Checks that it is of this kind, and that the document describes all its keys.
 fn event(listener: &mut Process, kind: &str, document: &str, seen: &mut BTreeSet<String>) -> Value {
     let line = listener.line();
     let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -223,7 +223,7 @@ fn event(listener: &mut Process, kind: &str, document: &str, seen: &mut BTreeSet
     event
 }
 
-/// One of two peers does not read what it is sent.
+/// One of two peers does not read its messages.
 fn slow_peer(document: &str, seen: &mut BTreeSet<String>) {
     let mut listener = unstick(&["listen", "127.0.0.1:0", "--json", "--max-queue", "256K"]);
     let listening = event(&mut listener, "listening", document, seen);
@@ -255,7 +255,7 @@ fn every_event_and_key_of_the_lab_is_in_its_document() {
     assert_eq!(seen, documented, "seen and documented");
 }
 
-/// All keys of an object and of what is in it.
+/// All keys of an object and of the objects in it.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
@@ -284,7 +284,7 @@ fn every_key_of_a_shaking_is_in_its_document() {
     }
 }
 
-// ---- the rest of the paper ----
+// ---- the other documents ----
 
 const PAPERS: [&str; 13] = [
     "README.md",
@@ -342,7 +342,7 @@ fn the_demonstration_of_the_readme_happens() {
     assert!(readme.lines().count() <= 200, "the README is one page: what is more belongs into docs/");
     let mut listener = Terminal::unstick(&["listen", "127.0.0.1:0", "-f", "struct:i"], 100);
     let screen = listener.shows("listening on tcp://127.0.0.1:");
-    // The prompt is drawn: from now on it reads the keys, and not the terminal.
+    // The prompt is drawn: from now on the prompt reads the keys, not the terminal.
     listener.shows("nobody>");
     let port =
         screen.split("127.0.0.1:").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
@@ -353,12 +353,12 @@ fn the_demonstration_of_the_readme_happens() {
     listener.shows("peer 1 left: 127.0.0.1:");
     let mut script = python("struct_client.py", port, &["Grüße aus Python"]);
     listener.shows("2> Grüße aus Python");
-    // Until the prompt is drawn anew, the terminal itself may echo the keys.
+    // Until the prompt is drawn again, the terminal itself may echo the keys.
     listener.shows("to 2>");
     listener.types("and greetings back\r");
     assert_eq!(script.rest(), "answer: and greetings back\n");
     listener.shows("peer 2 left: 127.0.0.1:");
-    // The line above the prompt is drawn before the prompt is another.
+    // The line above the prompt is drawn before the prompt changes.
     let screen = listener.shows("nobody>");
     let without_ports = |text: &str| {
         text.lines().map(|line| line.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()).collect::<Vec<_>>()
@@ -395,14 +395,14 @@ fn the_report_in_the_docs_is_what_shake_says() {
     let (shown, _) = behind.split_once("```").expect("and its end");
     let mut command = Command::new("sh");
     let line = format!("exec {} shake --to 127.0.0.1:0 {arguments}", env!("CARGO_BIN_EXE_unstick"));
-    // Many starts: `python3` may be a script that looks for the real one each time.
+    // This starts Python many times, and `python3` may be a script that looks for the real one each time.
     let python = python_itself().parent().expect("it is in a folder").display();
     let path = format!("{python}:{}", std::env::var("PATH").unwrap());
     let mut shake = Process::start(command.args(["-c", &line]).current_dir(home()).env("PATH", path));
     let said = shake.rest();
     assert_eq!(shake.code(), 6, "{said}");
-    // Of the run that the page shows are its times and paths, how many cuts a server that broke off still read, and
-    // whether the bytes that it left unread made its end a reset.
+    // These differ from the run that the page shows: times and paths, how many cuts the server read before it broke off, and
+    // whether unread bytes turned its end into a reset.
     let known = |text: &str| -> Vec<String> {
         let of_the_run = ["run it again", "File \"", "<module>", " s of a conversation", " cuts and joins delivered"];
         let lines = text.lines().filter(|line| !of_the_run.iter().any(|part| line.contains(part)));

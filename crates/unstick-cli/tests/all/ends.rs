@@ -13,13 +13,13 @@ use crate::rig::{Gate, Peer, Process, Vacancy, ask, connect, listen, listener, p
 
 const RESET: &str = "unstick: receiving: connection reset by peer\n";
 
-/// A frame of `u32be` that says it is five bytes long, and is not.
+/// A frame of `u32be` that announces five bytes, and has fewer.
 const CUT_SHORT: &str = "\0\0\0\x05ab";
 
-/// What has to be waited for in vain: short.
+/// A short wait for something that does not happen.
 const BRIEF: &str = "50ms";
 
-/// What must not be waited for: the test would fail.
+/// A wait that is so long that the test would fail.
 const LONG: &str = "5m";
 
 // ---- connect ----
@@ -174,7 +174,7 @@ fn a_deadline_holds_though_nobody_reads_the_output() {
         command.args([&["connect", &*address, "--deadline", "500ms"], arguments].concat());
         let mut process = Process::start_into(&mut command, Stdio::from(output));
         let peer = Peer::accept(&listener);
-        // More than any buffer holds, until nobody takes it any more.
+        // Writes more than all buffers hold, until the connection ends.
         while std::io::Write::write(&mut peer.stream(), &[b'\n'; 4096]).is_ok() {}
         assert_eq!((process.code(), &*process.errors()), (4, "unstick: not finished after 500ms (--deadline)\n"));
     }
@@ -205,13 +205,13 @@ fn a_reset() {
 
 #[test]
 fn what_a_peer_says_before_it_resets_is_not_lost() {
-    // It does not read what it is sent, and closes: this end finds out by sending.
+    // The peer does not read, and closes. This end notices when it sends.
     for arguments in [&["-f", "line"][..], &[]] {
         let (listener, address) = listener();
         let mut client = unstick(&[&["connect", &address], arguments].concat());
         let mut peer = Peer::accept(&listener);
         client.feed("a question\n");
-        // It has arrived, and is left unread.
+        // The question has arrived, and stays unread.
         peer.stream().peek(&mut [0]).unwrap();
         peer.says("503 too many questions\n");
         drop(peer);
@@ -456,7 +456,7 @@ fn signals() {
     let both = [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)];
     for (signal, code) in both {
         for arguments in [&[][..], &["-f", "line"], &["--json"], &["--echo"]] {
-            // Connected, and therefore ready for signals.
+            // It has connected, so it is ready for signals.
             let stopped = |process: &mut Process, peer: Peer| {
                 process.signal(signal);
                 peer
@@ -504,7 +504,7 @@ fn nobody_reads_standard_output() {
         let script = format!("{{ \"$0\" connect {} {arguments}; echo status $? >&2; }} | head -c 4", address);
         let mut shell = Process::start(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_unstick")]));
         let peer = Peer::accept(&listener);
-        // It is noticed when something more is written.
+        // It notices with its next write.
         while std::io::Write::write(&mut peer.stream(), b"0123\n").is_ok() {}
         assert_eq!(shell.errors(), "status 0\n", "{arguments}");
     }
@@ -537,7 +537,7 @@ fn a_full_disk_is_an_error_and_said_once() {
 
 // ---- what the rooms above need ----
 
-/// The program ends at once, with this status and these words.
+/// Checks that the program ends at once, with this status and this text.
 #[track_caller]
 fn fails(arguments: &[&str], code: i32, err: &str) {
     let mut process = unstick(arguments);
@@ -545,7 +545,7 @@ fn fails(arguments: &[&str], code: i32, err: &str) {
     assert_eq!(process.rest(), "");
 }
 
-/// A listener that accepts nobody and has no room for more, and its address.
+/// A listener that accepts nobody and whose backlog is full, and its address.
 fn full_backlog() -> (impl Sized, String) {
     let vacancy = Vacancy::new();
     let address = vacancy.address.clone();
@@ -554,7 +554,8 @@ fn full_backlog() -> (impl Sized, String) {
     ((listener, first), address)
 }
 
-/// `UNANSWERED`: a peer that acknowledges nothing for four times as long has gone, and so has one that has no room for so long.
+/// `UNANSWERED`: a peer that acknowledges nothing for four times as long counts as gone, and so does one that has no room for that
+/// long.
 #[test]
 fn keepalive_lets_go_of_a_peer_that_takes_nothing() {
     assert_eq!(unstick::limits::UNANSWERED, 3);

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use crate::rig::{Process, port_at_end, python_itself, unstick, unstick_listen};
 
-/// An example, built by the cargo that runs this test: all once, before any time is taken, and with the features that the
-/// whole workspace has, so that nothing is built twice where the whole workspace is tested.
+/// Returns an example, built by the cargo that runs this test. It builds all examples once, before any time is measured, and with
+/// the features of the whole workspace: if the whole workspace is tested, nothing is built twice.
 fn example(name: &str, arguments: &[&str]) -> Process {
     static BUILT: LazyLock<()> = LazyLock::new(|| {
         let mut cargo = Command::new(env!("CARGO"));

@@ -6,7 +6,7 @@ use unstick::wire::faults::Plan;
 
 use crate::rig::{Peer, Process, listener, port_at_end, unstick};
 
-/// A bridge in lines with these faults, and its port.
+/// A bridge of lines with these faults, and its port.
 fn bridge(address: &str, more: &[&str]) -> (Process, u16) {
     let mut process = unstick(&[&["listen", "127.0.0.1:0", "--to", address], more].concat());
     let line = process.error_line_with("listening on ");
@@ -14,7 +14,7 @@ fn bridge(address: &str, more: &[&str]) -> (Process, u16) {
     (process, port.expect("the bridge names its port"))
 }
 
-/// What a server hears of the lines 0 to 99, through a bridge with these faults.
+/// Returns what a server receives of the lines 0 to 99, through a bridge with these faults.
 fn heard(port: u16, server: &std::net::TcpListener) -> String {
     let (mut client, mut far) = (Peer::connect(port), Peer::accept(server));
     client.says((0..100).map(|number| format!("{number}\n")).collect::<String>());
@@ -57,7 +57,7 @@ fn every_client_meets_the_same_faults_and_another_seed_means_others() {
     assert_ne!(heard(port, &server), first, "another seed");
 }
 
-/// Bytes come in other reads every time: what happens to them does not depend on that.
+/// Each time, other reads return the bytes. The faults do not depend on that.
 #[test]
 fn bytes_meet_the_same_faults_however_they_were_read() {
     let (server, address) = listener();
@@ -70,7 +70,7 @@ fn bytes_meet_the_same_faults_however_they_were_read() {
         for piece in pieces.iter().copied().chain([text.len() - pieces.iter().sum::<usize>()]) {
             client.says(&rest[..piece]);
             rest = &rest[piece..];
-            // What is said only when this has been heard is another read.
+            // The next piece is sent only after this one has been read, so it is another read.
             let mut some = vec![0; piece];
             far.stream().read_exact(&mut some).expect("it comes");
             heard.extend(some);
@@ -116,7 +116,7 @@ fn a_connection_ends_where_it_was_ordered_to() {
 
     let (_reset, port) = bridge(&address, &["-f", "line", "--fault", "s2c:reset,after=1"]);
     let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
-    // What is let through arrives, though the reset is on its heels.
+    // The first line arrives, although the reset follows at once.
     far.says("one\ntwo\n");
     client.hears("one\n");
     far.is_dropped();
@@ -136,7 +136,7 @@ fn bytes_are_turned_and_cut_but_none_is_lost() {
     assert!((50..150).contains(&turned), "{turned} of 1000");
 }
 
-/// A line's CR is not the framing's to drop where both ends have it.
+/// If both ends use the framing `line`, the bridge must not drop a CR before the LF.
 #[test]
 fn what_no_fault_concerns_passes_as_it_was() {
     let (server, address) = listener();
@@ -146,7 +146,7 @@ fn what_no_fault_concerns_passes_as_it_was() {
     far.hears("PING\r\nQUIT\nQUIT\n");
 }
 
-/// A line with a turned bit may hold an LF, which no line can: it is lost on the way, as on any bad way, and the rest passes.
+/// A line with a flipped bit may hold an LF, which no line can. The bridge drops it, as a bad network would, and passes the rest.
 #[test]
 fn what_a_fault_leaves_without_a_frame_is_left_out_and_told() {
     let (server, address) = listener();

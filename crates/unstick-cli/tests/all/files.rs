@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 use crate::rig::{Process, port_at_end, python, temporary, unstick};
 
-/// Content that no two places of are alike: whoever swaps or repeats a piece is found out.
+/// Content in which no two places are equal, so that a swapped or repeated piece shows.
 fn content(length: usize) -> Vec<u8> {
     (0_u64..).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()).take(length).collect()
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    // Another's: ours is under test.
+    // The hash is another program's, because ours is under test.
     let code = "import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())";
     let mut script = crate::rig::python_code(code, &[]);
     script.feed(bytes);
@@ -52,14 +52,14 @@ fn object(stream: &mut TcpStream) -> Value {
     serde_json::from_slice(&object).unwrap()
 }
 
-/// What a server answers to these bytes.
+/// Returns the server's answer to these bytes.
 fn answer(port: u16, bytes: &[u8]) -> Value {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all(bytes).unwrap();
     object(&mut stream)
 }
 
-/// The names in a directory: nothing half written is left.
+/// The names in a directory, to check that no half-written file is left.
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -169,7 +169,7 @@ fn files_are_events_with_a_version() {
     }
 }
 
-// ---- what is refused ----
+// ---- refused files ----
 
 #[test]
 fn a_header_that_lies_leaves_nothing_behind() {
@@ -348,7 +348,7 @@ fn a_header_has_a_limit_and_what_is_passed_over_too() {
     stream.write_all(&length.to_be_bytes()).unwrap();
     receiver.error_line_with("over the limit of 64 KiB");
     assert_eq!(stream.read(&mut [0; 9]).unwrap_or(0), 0, "it is not answered");
-    // What is refused is read up to `PLAIN_DISCARDED`, then answered whatever still comes.
+    // The server reads a refused file up to `PLAIN_DISCARDED`, then answers even if more follows.
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let size = unstick::limits::PLAIN_DISCARDED + (1 << 30);
     stream.write_all(&framed(&json!({ "name": "../a", "size": size }).to_string())).unwrap();
@@ -384,7 +384,7 @@ fn a_source_that_changes_while_it_is_sent_is_not_received() {
 
 #[test]
 fn a_disk_that_is_full_is_said_and_the_receiver_goes_on() {
-    // A limit on the size of a file fails a write in its middle, as a full disk does, and needs no rights.
+    // A limit on the size of a file makes a write fail in its middle, as a full disk does, and needs no special rights.
     let inbox = temporary();
     let line = format!(
         "ulimit -f 64; exec {} receive --plain 127.0.0.1:0 {}",

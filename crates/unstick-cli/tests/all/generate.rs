@@ -26,7 +26,7 @@ fn bash_reads_its_completions_and_completes_a_verb() {
     assert_eq!((&*bash.rest(), bash.code(), &*bash.errors()), ("listen\n", 0, ""));
 }
 
-/// What bash offers for the last of these words.
+/// Returns what bash offers for the last of these words.
 fn offered_by_bash(script: &str, words: &[&str]) -> Vec<String> {
     let (last, before) = (words.last().expect("a word"), words[words.len() - 2]);
     let mut bash = Process::start(Command::new("bash").args(["--norc", "-e"]));
@@ -50,7 +50,7 @@ fn offered_by_fish(script: &str, words: &[&str]) -> Vec<String> {
     offered
 }
 
-/// zsh completes in a terminal only, one whose lines are read: Tab lists these values below the line.
+/// zsh completes only on a terminal on which it reads lines. Tab lists these values below the line.
 fn is_listed_by_zsh(script: &str, words: &[&str], values: &[&str]) {
     let folder = temporary();
     std::fs::write(folder.path().join("_unstick"), script).expect("a file");
@@ -154,7 +154,7 @@ fn a_frame_is_drawn_with_its_parts_and_what_the_length_counts() {
     assert!(text.contains("\nclients send\n") && text.contains("\nservers send\n"), "{text}");
     let text = printed(&["framings", "u32be", "--color", "always"]);
     assert!(text.contains("\x1b[36m00 00 00 05 ") && text.contains("\x1b[32m68 65"), "{text:?}");
-    // Whatever the terminal, no row is wider.
+    // No row is wider than the terminal, whatever its width.
     for name in printed(&["framings", "--names"]).lines() {
         let text = printed(&["framings", name]);
         let boxes = text.lines().filter(|line| line.starts_with("  ┌") || line.starts_with("  │"));

@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::rig::{Peer, Process, Unread, listener, port_at_end, program, unstick, unstick_listen};
 
-/// As long as a busy machine takes, and shorter than a run that waits for ever.
+/// Enough for a busy machine, and short enough to notice a run that waits for ever.
 const SOON: Duration = Duration::from_secs(18);
 
-/// Lines `0`, `1`, `2` ... until nobody takes them. The number of bytes that a socket took is the answer.
+/// Writes the lines `0`, `1`, `2` ... until nobody takes them. Returns the number of bytes that the socket took.
 fn floods(mut to: impl Write + Send + 'static) -> JoinHandle<u64> {
     std::thread::spawn(move || {
         let (mut taken, mut number) = (0, 0_u64);
@@ -35,7 +35,7 @@ fn floods(mut to: impl Write + Send + 'static) -> JoinHandle<u64> {
     })
 }
 
-/// They are whole lines, in order and without a gap, and not none.
+/// Checks that these are whole lines, in order and without a gap, and at least one.
 #[track_caller]
 fn are_whole_lines(bytes: &[u8]) {
     assert!(bytes.ends_with(b"\n"), "cut: {:?}", bytes[bytes.len().saturating_sub(30)..].escape_ascii().to_string());
@@ -48,7 +48,7 @@ fn are_whole_lines(bytes: &[u8]) {
 fn is_full(stream: &TcpStream) {
     let mut before = 0;
     loop {
-        // What waits to be read is what has been taken and is not.
+        // The bytes in the queue have been accepted, but not read.
         let waits = rustix::io::ioctl_fionread(stream).unwrap();
         if waits > 0 && waits == before {
             return;
@@ -80,7 +80,7 @@ fn a_reader_of_standard_output_gets_whole_messages() {
         let mut command = program();
         command.args(["listen", "127.0.0.1:0", "-f", "line"]).args(format);
         let mut process = Process::start_on(&mut command, output, Stdio::piped());
-        // It has the writing end of the pipe too.
+        // It holds the writing end of the pipe, too.
         drop(command);
         let port = port_at_end(&process.error_line_with("listening on ")).unwrap();
         let peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -116,7 +116,7 @@ fn a_bridge_passes_on_what_it_has_read_and_ends_in_order() {
             is_full(partner.stream());
             bridge.signal(Signal::TERM);
             let heard = partner.hears_all();
-            // Framed alike, bytes pass as they are.
+            // With the same framing at both ends, bytes pass as they are.
             let messages = framing.contains(&"--fault");
             if messages {
                 are_whole_lines(&heard);
@@ -161,7 +161,7 @@ fn nc_s_pipe_ends_in_order_too() {
     let mut peer = Peer::accept(&server);
     is_full(peer.stream());
     process.signal(Signal::TERM);
-    // No reset: all that was taken arrives.
+    // No reset: all accepted bytes arrive.
     assert!(!peer.hears_all().is_empty());
     assert_eq!(process.code(), 143);
     flood.join().unwrap();
@@ -234,7 +234,7 @@ fn a_dump_that_cannot_be_written_is_said_once_and_the_traffic_goes_on() {
     }
 }
 
-/// The kernel's own table: the timer of a client's connection at the listener is that of keep-alive (2), or none (0).
+/// Reads the kernel's table: at the listener, the timer of a client's connection is that of keep-alive (2), or there is none (0).
 #[test]
 fn a_listener_asks_whether_silent_clients_are_there_unless_told_not_to() {
     for (more, timer) in [(&[][..], "02"), (&["--keepalive", "no"], "00"), (&["--keepalive", "5m"], "02")] {
@@ -244,7 +244,7 @@ fn a_listener_asks_whether_silent_clients_are_there_unless_told_not_to() {
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
         let ours = format!(":{port:04X}");
         let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        // Its address, the other one, and 01: established.
+        // Its address, the other address, and the state 01: established.
         let connection = fields.into_iter().find(|line| line[1].ends_with(&ours) && line[3] == "01").unwrap();
         assert!(connection[5].starts_with(timer), "{more:?}: {connection:?}");
     }

@@ -15,18 +15,18 @@ use crate::rig::{Process, Terminal};
 /// Columns of a window: the longest line of the guide is shorter.
 const COLUMNS: u16 = 200;
 
-/// Sections that are played at once. Each starts several programs, and the lines of a screen come from more than one thread of
-/// a program: on a machine that is too busy they may come in another order.
+/// Number of sections to play at once. Each starts several programs, and the lines of a screen come from several threads of a
+/// program. On a machine that is too busy, they may arrive in another order.
 const AT_ONCE: usize = 2;
 
-/// For a section, on a busy machine.
+/// The time limit of a section, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// A network namespace, for as long as this is held.
+/// A network namespace, which ends when this is dropped.
 struct Network(Process);
 
 impl Network {
@@ -48,7 +48,7 @@ impl Network {
 struct Window<'a> {
     lines: Vec<&'a str>,
     terminal: Option<Terminal>,
-    /// How many of the lines have been typed, or seen.
+    /// Number of lines that have been typed, or seen.
     done: usize,
 }
 
@@ -76,7 +76,7 @@ impl Window<'_> {
         self.done == self.lines.len()
     }
 
-    /// Whether the next window can be opened: this one has ended its commands, or has printed something of the last.
+    /// Whether the next window can be opened: the commands of this one have ended, or the last of them has printed something.
     fn is_under_way(&self) -> bool {
         self.is_done() || self.done > 1 && !self.lines[self.done - 1].starts_with("$ ")
     }
@@ -86,12 +86,12 @@ impl Window<'_> {
     }
 }
 
-/// Whether a line of the guide is typed behind the prompt that this row is.
+/// Whether this row is the prompt after which this line of the guide is typed.
 fn types(row: &str, line: &str) -> bool {
     (row == "$" || row.starts_with("to ") && row.ends_with('>')) && line.starts_with(row)
 }
 
-/// Without what differs from run to run: fingerprints, ports that the system chose, and times.
+/// Replaces the parts that differ from run to run: fingerprints, ports that the system chose, and times.
 fn steady(text: &str) -> String {
     let is_fingerprint = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let text = text.split(' ').map(|word| if is_fingerprint(word) { "*" } else { word }).collect::<Vec<_>>().join(" ");

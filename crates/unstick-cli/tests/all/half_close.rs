@@ -11,10 +11,11 @@ use rustix::process::Signal;
 
 use crate::rig::{Peer, Process, ask, connect, listen, listener, unstick, unstick_listen};
 
-/// How long a slow server thinks: longer than any half-close at once takes to arrive, shorter than `HALF_CLOSE_PATIENCE`.
+/// How long a slow server takes for its answer: longer than an immediate half-close takes to arrive, shorter than
+/// `HALF_CLOSE_PATIENCE`.
 const THINKING: Duration = Duration::from_millis(1200);
 
-/// The program has shut down its sending side before this time has passed.
+/// Whether the program has shut down its sending side before this time has passed.
 fn ends_within(peer: &Peer, time: Duration) -> bool {
     peer.stream().set_read_timeout(Some(time)).expect("a socket takes a time limit");
     let read = peer.stream().read(&mut [0]);
@@ -29,7 +30,7 @@ fn ends_within(peer: &Peer, time: Duration) -> bool {
     }
 }
 
-/// What a server does that takes an end of file for a client that has gone, as nginx in front of a slow upstream does.
+/// Behaves like a server that takes an end of file for a client that has gone, as nginx in front of a slow upstream does.
 fn drops_its_answer_at_an_end<'a>(question: &'a [u8], answer: &'a [u8]) -> impl FnOnce(Peer) + 'a {
     move |mut peer: Peer| {
         peer.hears(question);
@@ -37,7 +38,7 @@ fn drops_its_answer_at_an_end<'a>(question: &'a [u8], answer: &'a [u8]) -> impl 
             return;
         }
         peer.says(answer);
-        // It would go on: the end of the run is up to the program.
+        // The server would go on, so the program has to end the run.
         peer.hears_the_end();
     }
 }
@@ -50,7 +51,7 @@ fn a_slow_answer_is_waited_for_before_the_half_close() {
         let server = drops_its_answer_at_an_end(question, answer);
         connect(arguments).input("hi\n").meets(server).is(0, "ho\n", "");
     }
-    // A greeting is a question too, and a count is reached by a slow answer.
+    // A greeting counts as a question too, and a slow answer reaches the count.
     connect(&["--send", "hi"]).meets(drops_its_answer_at_an_end(b"hi\n", b"ho\n")).is(0, "ho\n", "");
     let modbus = (&b"\0\x01\0\0\0\x06\x01\x03\0\0\0\x01"[..], &b"\0\x01\0\0\0\x05\x01\x03\x02\0\x07"[..]);
     let slow = |mut peer: Peer| {
@@ -61,7 +62,7 @@ fn a_slow_answer_is_waited_for_before_the_half_close() {
     };
     let end = connect(&["-f", "modbus", "--count", "1"]).input("00 01 00 00 00 06 01 03 00 00 00 01\n").meets(slow);
     assert_eq!((end.code, &*end.out), (0, "0001000000050103020007\n"), "{}", end.err);
-    // A listener may ask as well, and is told to.
+    // A listener can wait for an answer as well, with this option.
     for arguments in [&["--half-close", "answered", "-f", "line"][..], &["--half-close", "answered"]] {
         listen(arguments).input("hi\n").meets(drops_its_answer_at_an_end(b"hi\n", b"ho\n")).is(0, "ho\n", "");
     }
@@ -78,7 +79,7 @@ fn a_slow_answer_on_a_websocket_is_waited_for() {
     server.code();
 }
 
-/// `HALF_CLOSE_PATIENCE`: a server that answers only after the end of file is waited for no longer than this.
+/// `HALF_CLOSE_PATIENCE`: `connect` waits no longer than this for a server that answers only after the end of file.
 #[test]
 fn a_server_that_answers_after_the_end_of_file_gets_one() {
     let sorts = |mut peer: Peer| {
@@ -97,7 +98,7 @@ fn unstick_limit() -> Duration {
     unstick::limits::HALF_CLOSE_PATIENCE
 }
 
-/// `ANSWER_PAUSE`: who has been answered need not wait.
+/// `ANSWER_PAUSE`: after an answer, `connect` need not wait any longer.
 #[test]
 fn after_an_answer_the_half_close_comes_soon() {
     let answers = |mut peer: Peer| {
@@ -132,7 +133,7 @@ fn now_is_at_once_and_never_is_never() {
     }
 }
 
-/// A client reads a listener's end of file as the end of what it is told.
+/// A client takes a listener's end of file for the end of its input.
 #[test]
 fn a_listener_half_closes_at_once() {
     for arguments in [&[][..], &["-f", "line"], &["--send", "hi"]] {
@@ -156,7 +157,7 @@ fn an_empty_input_of_connect_half_closes_at_once() {
     }
 }
 
-/// What a peer is slow to read has not been sent yet, whatever the clock says.
+/// Data that a slow peer has not read yet does not count as sent, whatever the time.
 #[test]
 fn what_is_slow_to_be_read_is_not_unanswered() {
     let input: Vec<u8> = (0..64 << 10).map(|number| format!("{number:0127}\n")).collect::<String>().into_bytes();
@@ -169,7 +170,7 @@ fn what_is_slow_to_be_read_is_not_unanswered() {
             thread::spawn(move || std::io::Write::write_all(&mut stdin, &input).unwrap())
         };
         let mut peer = Peer::accept(&listener);
-        // Longer than an answer is waited for, nothing is read.
+        // The peer reads nothing for longer than the program waits for an answer.
         assert!(unstick_limit() < Duration::from_millis(3500));
         thread::park_timeout(Duration::from_millis(3500));
         peer.hears(&input);
@@ -195,11 +196,11 @@ fn a_listener_without_input_serves_on() {
             assert!(!ends_within(&peer, Duration::from_millis(200)), "{arguments:?}");
             drop(peer);
         }
-        // Nobody is there, and somebody may come.
+        // No peer is connected, but another may connect.
         listener.signal(Signal::TERM);
         assert_eq!(listener.code(), 143, "{arguments:?}");
     }
-    // nc's pipe serves one conversation, to the peer's end.
+    // nc's pipe serves one conversation, until the peer ends it.
     for arguments in [&[][..], &["-f", "line", "--once"]] {
         let (mut listener, port) = unstick_listen(&[&["127.0.0.1:0"], arguments].concat());
         listener.end_input();
@@ -265,7 +266,7 @@ fn a_process_sees_the_end_of_its_input_at_once() {
     assert!(begun.elapsed() < 2 * unstick_limit(), "{:?}", begun.elapsed());
 }
 
-/// A peer that has ended its side may be listening still. One that has gone answers with a reset.
+/// A peer that has half-closed may still read. One that has gone answers with a reset.
 #[test]
 fn what_a_peer_that_has_gone_is_sent_is_not_taken_for_sent() {
     for arguments in [&[][..], &["-f", "line"], &["-f", "line", "--json"]] {

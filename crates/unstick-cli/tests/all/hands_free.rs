@@ -125,7 +125,7 @@ fn a_command_takes_and_gives_megabytes() {
 
 #[test]
 fn an_answer_that_the_framing_cannot_carry() {
-    // Where there is one peer, the run ends with its conversation.
+    // With a single peer, the run ends with its conversation.
     let asks = |mut peer: Peer| {
         peer.says("hi\0");
         peer.is_dropped();
@@ -175,7 +175,7 @@ fn the_end_of_a_run_ends_its_commands() {
     let line = listener.error_line_with("command ");
     listener.signal(Signal::INT);
     assert_eq!(listener.code(), 130);
-    // It waits for the gate, and for ever if nobody ends it.
+    // It waits for the gate, for ever if nobody ends it.
     is_gone(line.rsplit(' ').next().unwrap_or_default());
 }
 
@@ -224,7 +224,7 @@ fn as_many_peers_as_are_allowed_and_no_more() {
     two.hears("still here\n");
 }
 
-/// `ACCEPT_PAUSE` and `ACCEPT_ERROR_INTERVAL`: it is tried again until it is over, and said once.
+/// `ACCEPT_PAUSE` and `ACCEPT_ERROR_INTERVAL`: the listener tries again until it can accept, and reports the error once.
 #[test]
 fn a_listener_that_runs_out_of_open_files_says_so_and_serves_on() {
     let script = "ulimit -n 24; exec \"$0\" listen 127.0.0.1:0 --echo";

@@ -17,11 +17,12 @@ use unstick::limits;
 
 use crate::rig::{Arena, Process, port_at_end, program, trial, unstick, unstick_listen};
 
-/// The bar where each answer is a command that runs: that of ten good peers and of the hostile one take turns on the processors,
-/// and a start of `sh` and `cat` costs some milliseconds of one. Eleven of them, on a machine that does other things too.
+/// The limit if each answer is the output of a command. The commands of ten good peers and of the hostile one share the
+/// processors, and starting `sh` and `cat` costs some milliseconds. There are eleven of them, on a machine that does other things
+/// too.
 const COMMANDS_TAKE: Duration = Duration::from_millis(500);
 
-/// Sends bytes that it repeats until the trial is over, and reads nothing. Where the program takes no more, it waits.
+/// Sends the same bytes until the trial is over, and reads nothing. It waits when the program takes no more.
 fn floods(mut stream: TcpStream, bytes: &[u8], goes_on: impl Fn() -> bool) {
     while goes_on() && stream.write_all(bytes).is_ok() {}
 }
@@ -47,19 +48,19 @@ fn a_flood_of_websocket_messages_under_echo() {
     });
 }
 
-/// A peer has one command at a time: ten good ones wait for eleven commands, and not for those of a flood.
+/// Each peer runs one command at a time: ten good peers wait for eleven commands, not for those of a flood.
 #[test]
 fn a_flood_of_lines_that_each_run_a_command() {
     trial(&["--each", "cat"]).answered_within(COMMANDS_TAKE).meets(|arena| floods_and_reads(arena, b"x\n"));
 }
 
-/// Floods and reads what comes back, so that the flood does not end.
+/// Sends a flood and reads the answers, so that the flood does not end.
 fn floods_and_reads(arena: &Arena, message: &[u8]) {
     floods_a_stream(arena, arena.connect(), message);
 }
 
 fn floods_a_stream(arena: &Arena, stream: TcpStream, message: &[u8]) {
-    // Each write is many turns of the program.
+    // The program needs many turns for each write.
     let burst = message.repeat((128 << 10) / message.len());
     assert!(burst.len() > limits::TURN_BYTES && burst.len() / message.len() > limits::TURN_MESSAGES);
     let mut answers = stream.try_clone().unwrap();
@@ -77,7 +78,7 @@ fn floods_a_stream(arena: &Arena, stream: TcpStream, message: &[u8]) {
     });
 }
 
-/// A good peer that says a message over WebSocket and wants it back.
+/// A good peer that sends a message over WebSocket and expects it back.
 pub(crate) fn says_websocket_messages(port: u16) -> Box<dyn FnMut(usize) + Send> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -90,7 +91,7 @@ pub(crate) fn says_websocket_messages(port: u16) -> Box<dyn FnMut(usize) + Send>
     })
 }
 
-/// A WebSocket's opening, answered.
+/// Opens a WebSocket, and reads the answer.
 pub(crate) fn opens_a_websocket(stream: &mut TcpStream) {
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
@@ -113,7 +114,7 @@ fn a_flood_of_lines_whose_echoes_are_not_read() {
     trial(&["--echo"]).meets(|arena| {
         let stream = arena.connect();
         stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-        // Until the program takes no more: it has to wait for this peer then, and for no other.
+        // Until the program takes no more: it then waits for this peer, and for no other.
         floods(stream, "x\n".repeat(64 << 10).as_bytes(), || arena.goes_on());
     });
 }
@@ -137,7 +138,7 @@ fn peers_that_half_close_and_do_not_read() {
             while stream.write_all(&b"y\n".repeat(32 << 10)).is_ok() {}
             stream.shutdown(Shutdown::Write).unwrap();
         };
-        // Side by side: one after the other they need longer than the attack may take to begin.
+        // At the same time: one after the other, they would need longer than the attack may take to begin.
         std::thread::scope(|scope| (0..50).for_each(|_| drop(scope.spawn(fills))));
     });
 }
@@ -185,7 +186,8 @@ fn reads_lines(port: u16) -> std::sync::mpsc::Receiver<usize> {
     reports
 }
 
-/// The bar of a broadcast: one message in a hundred, and that one no longer than a deaf peer is waited for.
+/// The limit for a broadcast: one message in a hundred may be late, and that one no longer than the program waits for a peer that
+/// does not read.
 fn slow_reader_of_a_broadcast(count: usize) -> (Vec<Duration>, Broadcast) {
     let mut room = Broadcast::begin(&[]);
     let _deaf = TcpStream::connect(("127.0.0.1", room.port)).unwrap();
@@ -223,7 +225,7 @@ fn a_slow_reader_of_a_broadcast_gets_everything() {
     let text = "x".repeat(64 << 10);
     let reader = std::thread::spawn(move || {
         let (mut total, mut chunk) = (0, vec![0; 64 << 10]);
-        // The pause is a time limit of a socket on which nothing comes.
+        // Waits for the time limit of a socket on which nothing arrives.
         let pause = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         pause.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         while total < 100 * ((64 << 10) + 1) {
@@ -247,14 +249,14 @@ fn clients_come_and_go_while_nobody_reads_the_events() {
     drop(command);
     let port = port_at_end(process.error_line_with("listening on ").trim()).unwrap();
     for _ in 0..5000 {
-        // Once the backlog of the kernel is full, a client has to wait: nobody does.
+        // Once the kernel's backlog is full, a client would have to wait: these do not.
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
         if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
             break;
         }
     }
     assert!(process.peak_memory() < 64 << 20, "{} MiB", process.peak_memory() >> 20);
-    // Once somebody reads, all are served, and every one of them has come and gone.
+    // Once somebody reads, the program serves all of them, and reports that each has joined and left.
     let mut lines = BufReader::new(events).lines();
     let mut count = |word: &str, wanted: usize| {
         let found = lines.by_ref().map(Result::unwrap).filter(|line| line.contains(word)).take(wanted).count();
@@ -264,7 +266,7 @@ fn clients_come_and_go_while_nobody_reads_the_events() {
     process.signal(rustix::process::Signal::TERM);
 }
 
-/// A frame that does not end is an event that shows its beginning.
+/// A frame that does not end causes an event, which shows its beginning.
 #[test]
 fn frames_of_15_mib_that_do_not_end() {
     let mut process = unstick(&["listen", "127.0.0.1:0", "--json", "-f", "u32be"]);
@@ -287,14 +289,14 @@ fn peers_whose_frames_do_not_end_and_are_long_together() {
     trial(&["-f", "u32be", "--echo"]).with_good_peers(says_frames).meets(|arena| {
         for _ in 0..20 {
             let mut stream = arena.connect();
-            // One that is closed takes no more.
+            // A closed connection takes no more.
             let header = stream.write_all(&(16u32 << 20).to_be_bytes());
             let _ = header.and_then(|()| (0..10).try_for_each(|_| stream.write_all(&[0; 1 << 20])));
         }
     });
 }
 
-/// A good peer that says a frame of `u32be` and wants it back.
+/// A good peer that sends a frame of `u32be` and expects it back.
 fn says_frames(port: u16) -> Box<dyn FnMut(usize) + Send> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -306,7 +308,7 @@ fn says_frames(port: u16) -> Box<dyn FnMut(usize) + Send> {
     })
 }
 
-/// The same of many peers, each of which goes on for as long as it is taken: their frames, 39 MiB in all, go in and out of the limit.
+/// The same with many peers. Each goes on sending until it is closed, so their frames, 39 MiB in all, cross the limit repeatedly.
 #[test]
 fn hundreds_of_peers_whose_frames_do_not_end() {
     const PEERS: usize = 400;
@@ -317,7 +319,7 @@ fn hundreds_of_peers_whose_frames_do_not_end() {
         |arena| {
             let mut peers: Vec<TcpStream> = (0..PEERS).map(|_| arena.connect()).collect();
             for peer in &mut peers {
-                // One that is closed takes no more.
+                // A closed connection takes no more.
                 let _ = peer.write_all(&(16u32 << 20).to_be_bytes());
             }
             for piece in 0..10 {

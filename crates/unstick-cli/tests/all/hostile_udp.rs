@@ -12,7 +12,7 @@ use crate::rig::{Arena, Process, netcat, temporary, trial, unstick, unstick_list
 /// How long anything may take before a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// How long nothing must come for it to count as nothing.
+/// How long nothing must arrive before the test assumes that nothing will.
 const SILENCE: Duration = Duration::from_millis(300);
 
 fn socket() -> UdpSocket {
@@ -35,7 +35,7 @@ fn next(process: &mut Process, kind: &str) -> Value {
     }
 }
 
-/// What is between two answerers that a forged source has made answer each other: for each, the other is one peer.
+/// A forged source makes two answering listeners answer each other. For each, the other is one peer.
 #[test]
 fn two_answerers_do_not_answer_each_other_for_ever() {
     for (one, other) in
@@ -62,7 +62,7 @@ fn two_answerers_do_not_answer_each_other_for_ever() {
             assert!(passed <= most, "{passed} answers in {:?}", begun.elapsed());
         };
         assert_eq!(next(silent, "unanswered")["messages"], 1, "after {passed} answers");
-        // Another peer is answered as ever.
+        // Another peer still gets answers.
         let good = socket();
         good.connect(("127.0.0.1", port)).expect("it listens");
         good.send(b"hello").expect("a datagram goes out");
@@ -98,7 +98,7 @@ fn a_peer_that_asks_too_much_is_left_unanswered_and_that_is_reported() {
     listener.error_line_with(" left unanswered (--max-answers)");
 }
 
-/// Shares its socket with unstick, and so can send from the very address that unstick listens on, as a forger would.
+/// Shares its socket with unstick. So it can send from the address that unstick listens on, as a forger would.
 const TWIN: &str = "import os, socket, sys\n\
     family, address = sys.argv[1:3]\n\
     s = socket.socket(getattr(socket, family), socket.SOCK_DGRAM)\n\
@@ -163,7 +163,7 @@ fn peers_that_find_no_room_are_reported() {
         refused += event["messages"].as_u64().expect("a number");
     }
     assert_eq!(refused, 3);
-    // A flood of them is no flood of events: one a second.
+    // A flood of datagrams does not cause a flood of events: there is one a second.
     let begun = Instant::now();
     let mut events = 0;
     for other in &others {
@@ -188,7 +188,7 @@ fn peers_that_find_no_room_are_reported() {
     listener.error_line_with("1 datagram was refused: 1 sessions are open (max_sessions)");
 }
 
-/// A process that is stopped takes nothing: what its socket does not hold is lost.
+/// A stopped process reads nothing, so datagrams that do not fit its socket are lost.
 #[test]
 fn what_the_kernel_drops_is_lost_and_reported() {
     const SENT: u64 = 3000;
@@ -206,7 +206,7 @@ fn what_the_kernel_drops_is_lost_and_reported() {
     flood(&server, &mut client, SENT, &1.into());
 }
 
-/// Sends to a process that is stopped meanwhile; what it reports as lost, and what arrives, is all there was.
+/// Sends to a process that is stopped meanwhile. The datagrams that it reports as lost, and those that arrive, must add up.
 fn flood(from: &UdpSocket, to: &mut Process, sent: u64, peer: &Value) {
     to.signal(Signal::STOP);
     for _ in 0..sent {
@@ -247,14 +247,14 @@ fn without_waiting_a_datagram_that_found_nobody_is_an_error() {
     client.end_input();
     assert_eq!(client.code(), 3, "{}", client.errors());
 
-    // A socket of this machine that is there when it is connected to, and gone when something is sent.
+    // A Unix socket that exists when the client connects, and is gone when the client sends.
     let folder = temporary();
     let at = folder.path().join("it");
     let gone = std::os::unix::net::UnixDatagram::bind(&at).expect("a socket");
     let mut client = unstick(&["connect", &format!("unix-dgram:{}", at.display()), "--no-wait", "-v"]);
     client.error_line_with("datagrams go to ");
     drop(gone);
-    // What another test is just starting may hold it for a moment.
+    // A process that another test starts at this moment may hold it briefly.
     let probe = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
     while probe.connect(&at).is_ok() {
         std::thread::yield_now();
@@ -264,11 +264,11 @@ fn without_waiting_a_datagram_that_found_nobody_is_an_error() {
     assert_ne!(client.code(), 0, "{}", client.errors());
 }
 
-/// How long a good peer waits for an answer until it asks anew: the system drops datagrams of everybody while a flood fills the
-/// queue of the socket, and a client of UDP has to expect that.
+/// How long a good peer waits for an answer before it asks again. While a flood fills the queue of the socket, the system drops
+/// everybody's datagrams, and a UDP client has to expect that.
 const ASKS_ANEW: Duration = Duration::from_millis(5);
 
-/// A good peer that says a datagram and wants it back.
+/// A good peer that sends a datagram and expects it back.
 fn says_datagrams(port: u16) -> Box<dyn FnMut(usize) + Send> {
     let peer = socket();
     peer.connect(("127.0.0.1", port)).expect("it listens");
@@ -277,7 +277,7 @@ fn says_datagrams(port: u16) -> Box<dyn FnMut(usize) + Send> {
         let (said, begun, mut heard) = (format!("good {number}"), Instant::now(), [0; 100]);
         loop {
             peer.send(said.as_bytes()).expect("a datagram goes out");
-            // What comes late is the answer to an earlier one, asked anew.
+            // A late answer belongs to an earlier question, which was asked again.
             while let Ok(count) = peer.recv(&mut heard) {
                 if heard[..count] == *said.as_bytes() {
                     return;
@@ -314,18 +314,18 @@ fn a_flood_of_datagrams_that_each_open_a_session() {
     );
 }
 
-/// Datagrams of a burst: the queue of a socket holds them, so that what is lost is lost by the program.
+/// Datagrams of a burst. They fit the queue of a socket, so only the program can lose one.
 const BURST: usize = 100;
 
-/// Sends bursts, and reads what comes back between them; the good peers are measured once some seconds' worth of answers have
-/// been asked for.
+/// Sends bursts, and reads the answers between them. The good peers are measured after this peer has asked for the answers of
+/// some seconds.
 fn floods(arena: &Arena, mut send: impl FnMut(&UdpSocket) -> std::io::Result<()>) {
     let peer = socket();
     peer.set_read_timeout(Some(Duration::from_millis(1))).expect("a socket takes a time limit");
     let mut sent = 0;
     while arena.goes_on() {
         for _ in 0..BURST {
-            // A full queue is what a flood is for.
+            // A flood may fill the queue.
             let _ = send(&peer);
         }
         sent += BURST;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::rig::{Process, netcat, temporary, unstick};
 
-/// Passes 200 descriptors with each of 50 messages, then asks for an answer, which comes when all of them were taken.
+/// Passes 200 descriptors with each of 50 messages, then asks for an answer, which arrives after all of them were received.
 const PASSER: &str = "import array, os, socket, sys, time\n\
     kind, path = sys.argv[1:3]\n\
     s = socket.socket(socket.AF_UNIX, getattr(socket, kind))\n\
@@ -20,12 +20,12 @@ const PASSER: &str = "import array, os, socket, sys, time\n\
     print('answered', flush=True)\n\
     sys.stdin.read()";
 
-/// How many descriptors a process has open.
+/// Returns the number of descriptors that a process has open.
 fn open_files(process: &Process) -> usize {
     fs::read_dir(format!("/proc/{}/fd", process.id())).expect("it runs").count()
 }
 
-/// Passes descriptors to what listens at a path, and counts what has stayed open.
+/// Passes descriptors to the listener at a path, and counts those that stay open.
 fn passes(kind: &str, path: &str, victim: &Process) {
     let before = open_files(victim);
     let mut passer = netcat("python3", &["-S", "-c", PASSER, kind, path]);
@@ -45,7 +45,7 @@ fn descriptors_that_a_peer_passes_are_closed() {
         let mut echo = unstick(&["listen", &address, "--echo", "-f", "line"][..if scheme == "unix" { 5 } else { 3 }]);
         echo.error_line_with("listening on ");
         passes(kind, &at, &echo);
-        // Through a bridge, whose bytes Linux moves by itself.
+        // Through a bridge, whose bytes the Linux kernel moves.
         let through = folder.path().join(format!("{kind}-bridge")).display().to_string();
         let mut bridge = unstick(&["listen", &format!("{scheme}:{through}"), "--to", &address]);
         bridge.error_line_with("listening on ");
@@ -75,7 +75,7 @@ fn descriptors_that_a_server_passes_are_closed_too() {
     assert!(open_files(&client) < 30, "{} files are open", open_files(&client));
 }
 
-/// Two names of which neither is text: shown with the same replacement character, they would be one peer.
+/// Neither of the two names is text. With the same replacement character in both, they would look like one peer.
 #[test]
 fn two_peers_whose_names_look_alike_are_two_sessions() {
     let folder = temporary();

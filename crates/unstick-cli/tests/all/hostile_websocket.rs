@@ -27,7 +27,7 @@ fn opened(arena: &Arena) -> TcpStream {
     stream
 }
 
-/// The same; `None` where the trial ends meanwhile.
+/// The same; `None` if the trial ends meanwhile.
 fn reopened(arena: &Arena) -> Option<TcpStream> {
     let mut stream = arena.connect();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n").ok()?;
@@ -40,13 +40,13 @@ fn reopened(arena: &Arena) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Sends bytes over and over, and reads nothing, until the other end or the trial has had enough.
+/// Sends the same bytes repeatedly, and reads nothing, until the connection or the trial ends.
 fn repeats(arena: &Arena, stream: &mut TcpStream, bytes: &[u8]) {
     let burst = bytes.repeat((64 << 10) / bytes.len());
     while arena.goes_on() && stream.write_all(&burst).is_ok() {}
 }
 
-/// The hostile peers do it until the trial is over: those that are disconnected come again.
+/// The hostile peers attack until the trial is over: after a disconnection they connect again.
 #[track_caller]
 fn good_peers_are_served_beside(first: &[u8], again: &[u8]) {
     trial(LISTENER).with_good_peers(says_websocket_messages).meets(|arena| {
@@ -100,7 +100,7 @@ fn a_flood_of_pings_whose_answers_are_read() {
     });
 }
 
-/// `MAX_UNREAD_ANSWERS`: answers that nobody reads are not gathered; the peer is disconnected, and told why.
+/// `MAX_UNREAD_ANSWERS`: the program does not collect answers that nobody reads. It disconnects the peer, and tells it why.
 #[test]
 fn pings_whose_answers_nobody_reads() {
     let hostile = |arena: &Arena| {
@@ -128,14 +128,14 @@ fn announced_messages_cost_nothing_before_they_arrive() {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         opens_a_websocket(&mut stream);
         stream.write_all(&announced).unwrap();
-        // A part of the message, so that all of the header has been looked at when a later peer is answered.
+        // A part of the message: so the program has parsed the whole header by the time a later peer is answered.
         stream.write_all(&[7; 100]).unwrap();
         streams.push(stream);
     }
     let mut good = says_websocket_messages(port);
     good(1);
     assert!(listener.memory() < 64 << 20, "{} MiB", listener.memory() >> 20);
-    // One of them goes on: its message comes back whole.
+    // One of them goes on, and gets its whole message back.
     let mut stream = streams.pop().unwrap();
     let rest = vec![7; limits::LARGEST_WS_MESSAGE - 100];
     let mut answers = stream.try_clone().unwrap();

@@ -9,7 +9,7 @@ const HEAD: &str = "HEAD /page.txt HTTP/1.1\r\nHost: a\r\n\r\n";
 const GET: &str = "GET /page.txt HTTP/1.1\r\nHost: a\r\n\r\n";
 const LAST: &str = "HEAD /page.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// What passes bytes, what passes messages because it is asked for something of each, and what frames both ends apart.
+/// A bridge that passes bytes, one that passes messages because an option needs them, and one that frames each end separately.
 const BRIDGES: [&[&str]; 4] = [
     &["-f", "http"],
     &["-f", "http", "--frame-timeout", "1m"],

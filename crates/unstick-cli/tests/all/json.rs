@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{Peer, Process, Vacancy, listener, unstick};
 
-/// A listener that speaks JSON, and its port; the first event is passed over.
+/// A listener with `--json`, and its port. It skips the first event.
 fn listen(arguments: &[&str]) -> (Process, u16) {
     let mut process = unstick(&[&["listen", "127.0.0.1:0", "--json"], arguments].concat());
     let event = event(&mut process);
@@ -14,7 +14,7 @@ fn listen(arguments: &[&str]) -> (Process, u16) {
     (process, port.expect("the event has the address"))
 }
 
-/// The next event, without what differs from run to run.
+/// The next event, without the parts that differ from run to run.
 fn event(process: &mut Process) -> Value {
     let line = process.line();
     let mut event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -365,7 +365,7 @@ fn a_close_overtakes_what_the_peer_does_not_read() {
     let (mut process, port) = listen(&[]);
     let _deaf = join(&mut process, port, 1);
     let text = "x".repeat(64 << 10);
-    // More than the system and the queue of the only peer take, and less than is read ahead.
+    // More than the system and the queue of the only peer hold, and less than the program reads ahead.
     for _ in 0..60 {
         tell(&mut process, json!({ "to": 1, "text": text }));
     }
@@ -384,7 +384,7 @@ fn a_close_overtakes_what_the_peer_does_not_read() {
     assert_eq!(process.code(), 0);
 }
 
-/// Who says nothing is let go, in a conversation and in a bridge of bytes or of messages; the run goes on.
+/// A peer that sends nothing is closed, in a conversation and in a bridge of bytes or of messages. The run goes on.
 #[test]
 fn silent_peers_are_let_go() {
     let (server, to) = listener();

@@ -39,7 +39,7 @@ fn a_search_of_the_history_keeps_nothing_from_being_shown() {
         terminal.types(format!("{line}\r"));
         assert_eq!(peer.hears(), format!("{line}\n"));
     }
-    // Between two lines the terminal is its own, and ^R means something else to it.
+    // Between two lines the terminal is in its usual mode, in which ^R means something else.
     terminal.ends_with(&["> a bird", ">"]);
     terminal.types(CTRL_R);
     terminal.ends_with(&["type a part of an earlier line, then ^R (again for older)", ">"]);

@@ -81,7 +81,7 @@ fn colour_is_where_it_is_asked_for() {
         (&["--color", "never"], &[("CLICOLOR_FORCE", "1")], false),
         (&["--color", "always", "--color", "auto"], &[], false),
     ] {
-        // What clap refuses, what is refused later, and help.
+        // An argument that clap refuses, one that is refused later, and help.
         for (words, has_colour) in
             [(&["listen", "--bogus"][..], colour), (&["framings", "lin"], colour), (&["lab", "--help"], colour)]
         {
@@ -111,7 +111,7 @@ fn what_passes_is_dumped_in_colours_that_say_nothing_of_their_own() {
         let without_times =
             |text: &str| text.lines().map(|line| line.replace(|c: char| c.is_ascii_digit(), "0")).collect::<Vec<_>>();
         let (mut plain, mut text) = (without_times(&plain), without_times(&text));
-        // The two directions of a bridge come in any order.
+        // The two directions of a bridge may be reported in any order.
         plain.sort();
         text.sort();
         assert_eq!(plain, text, "{arguments:?}");

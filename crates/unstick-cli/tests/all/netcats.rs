@@ -100,7 +100,7 @@ fn what_netcat_pipes_in_at_once_arrives_whole() {
     assert_eq!((listener.code(), client.code()), (0, 0));
 }
 
-// ---- how each conversation goes ----
+// ---- the conversations ----
 
 /// Both ways of speaking to a TCP client: nc's pipe, and lines as messages.
 fn listens_for(client: impl Fn(&str) -> Process) {
@@ -114,7 +114,7 @@ fn connects_to((mut server, port): (Process, u16)) {
     talk(&mut unstick(&["connect", &format!("127.0.0.1:{port}")]), &mut server);
 }
 
-/// A line each way, then both ends are done, and nothing more has come.
+/// Checks a line each way. Then both ends are done, and nothing more has arrived.
 fn talk(unstick: &mut Process, peer: &mut Process) {
     unstick.feed("to the peer\n");
     assert_eq!(peer.line(), "to the peer");
@@ -127,7 +127,7 @@ fn talk(unstick: &mut Process, peer: &mut Process) {
     assert_eq!(peer.rest(), "");
 }
 
-/// A netcat sends what one read of its input gives as one datagram, LF included: `escaped` shows it.
+/// A netcat sends the bytes of one read of its input as one datagram, with the LF. `escaped` shows the LF.
 fn takes_datagrams_of(client: impl Fn(&str) -> Process) {
     let (mut listener, port) = unstick_listen(&["udp://127.0.0.1:0", "--io", "escaped", "--count", "2"]);
     let mut client = client(&port.to_string());

@@ -11,17 +11,17 @@ use crate::rig::{Peer, Process, unstick, unstick_listen};
 
 const GOOD: usize = 3;
 
-/// A listener, what each good peer says and hears, and what the hostile one says.
+/// A listener, what each good peer sends and receives, and what the hostile one sends.
 struct Case {
     arguments: &'static [&'static str],
     good: (&'static [u8], &'static [u8]),
     bad: &'static [u8],
-    /// What standard error says of the hostile peer; nothing: its message is taken.
+    /// The error about the hostile peer; empty if its message is accepted.
     said: &'static str,
 }
 
 const CASES: &[Case] = &[
-    // Standard output shows whatever comes.
+    // Standard output can show every message.
     Case {
         arguments: &["-f", "u32be", "--each", "tr a-z A-Z"],
         good: (b"\0\0\0\x02hi", b"\0\0\0\x02HI"),
@@ -32,7 +32,7 @@ const CASES: &[Case] = &[
     Case { arguments: &["-f", "null", "--echo"], good: (b"hi\0", b"hi\0"), bad: b"a\nb\0", said: "" },
     Case { arguments: &["-f", "crlf", "--echo"], good: (b"hi\r\n", b"hi\r\n"), bad: b"a\nb\r\n", said: "" },
     Case { arguments: &["-f", "smtp", "--echo"], good: (b"hi\r\n", b"hi\r\n"), bad: b"a\nb\r\n", said: "" },
-    // A format that was asked for is kept to.
+    // A format that the user chose is never changed.
     Case {
         arguments: &["-f", "u8", "--io", "line", "--echo"],
         good: (b"\x02hi", b"\x02hi"),
@@ -114,7 +114,7 @@ fn a_message_that_cannot_be_written_ends_its_own_conversation_and_no_other() {
         if case.said.is_empty() {
             asked(&mut good);
         } else {
-            // Its end is part of what it says, and its conversation is over, whichever comes first.
+            // Its end is part of its attack. Its conversation ends with that or with the error, whichever comes first.
             let _ = bad.stream().shutdown(std::net::Shutdown::Write);
             bad.is_dropped();
             let said = listener.error_line_with(case.said);
@@ -128,7 +128,7 @@ fn a_message_that_cannot_be_written_ends_its_own_conversation_and_no_other() {
     }
 }
 
-/// Where there is one peer, the run ends with its conversation and says why with its status.
+/// With a single peer, the run ends with its conversation, and the exit status says why.
 #[test]
 fn with_one_peer_the_status_says_that_something_was_refused() {
     for case in CASES.iter().filter(|case| !case.said.is_empty()) {
@@ -183,8 +183,8 @@ fn under_json_a_refused_answer_is_the_error_of_its_close() {
     good.hears("hi\n");
 }
 
-/// The conversation with a peer that does not read or go is over only after `FLUSH_TIMEOUT` or `FINAL_FLUSH_TIMEOUT`: why it was refused is not kept
-/// until then.
+/// The conversation with a peer that neither reads nor leaves is over only after `FLUSH_TIMEOUT` or `FINAL_FLUSH_TIMEOUT`. The
+/// reason for refusing it is reported before that.
 #[test]
 fn why_a_peer_is_refused_is_said_at_once_and_only_once() {
     let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "--echo", "--json"]);
@@ -206,7 +206,7 @@ fn why_a_peer_is_refused_is_said_at_once_and_only_once() {
     assert!(line.contains("peer 1 left"), "{line}");
 }
 
-/// Asks over UDP, and hears this.
+/// Asks over UDP, and returns the answer.
 fn asks(port: u16, says: &[u8]) -> Vec<u8> {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("the loopback has a free port");
     socket.connect(("127.0.0.1", port)).expect("a datagram socket connects");
@@ -231,7 +231,7 @@ fn a_datagram_that_does_not_fit_ends_no_listener() {
     let bad = UdpSocket::bind("127.0.0.1:0").unwrap();
     bad.connect(("127.0.0.1", port)).unwrap();
     for _ in 0..2 {
-        // The next datagram of the same peer begins a conversation anew.
+        // The next datagram of the same peer begins a new conversation.
         bad.send(b"x").unwrap();
         listener.error_line_with("the answer cannot be sent: a message of 65508 bytes is too long for a datagram");
         assert_eq!(asks(port, b"hi"), b"ok");
@@ -253,7 +253,7 @@ fn a_websocket_message_that_does_not_fit_ends_no_listener() {
     let (mut listener, port) = unstick_listen(&["ws://127.0.0.1:0", "--text", "--echo"]);
     let mut bad = binary_client(port);
     listener.error_line_with("peer 1: the answer cannot be sent: the message is not UTF-8");
-    // It is told by the close, and its own run ends as any whose server has closed.
+    // The client learns of it from the close, and its run ends like any other whose server has closed.
     bad.code();
     assert_eq!(asks(port, "hi"), ("hi\n".into(), 0));
     let (mut listener, port) = unstick_listen(&["ws://127.0.0.1:0", "--echo"]);
@@ -262,12 +262,12 @@ fn a_websocket_message_that_does_not_fit_ends_no_listener() {
     assert_eq!(asks(port, "hi"), ("hi\n".into(), 0));
 }
 
-/// A client that sends bytes that are no text.
+/// A client that sends bytes that are not text.
 fn binary_client(port: u16) -> Process {
     unstick(&["connect", &format!("ws://127.0.0.1:{port}"), "--send-hex", "fffe", "--io", "hex"])
 }
 
-/// What everyone is certain to be sent is checked before anything is opened.
+/// A message that every peer will get is checked before anything is opened.
 #[test]
 fn a_greeting_or_reply_that_cannot_be_sent_is_refused_before_the_start() {
     let long = "x".repeat(65_508);

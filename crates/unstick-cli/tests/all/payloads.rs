@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::rig::{Peer, Process, Talk, ask, connect, listener, program, temporary, unstick};
 
-/// The peer of this run is sent these bytes.
+/// Checks that the peer of this run receives these bytes.
 #[track_caller]
 fn sends(talk: Talk<'_>, frame: &[u8]) {
     talk.meets(|mut peer: Peer| peer.hears(frame));

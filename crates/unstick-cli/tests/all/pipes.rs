@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::rig::{Peer, Process, connect, listen, listener, temporary, unstick, unstick_listen};
 
-// ---- which framing when none is named ----
+// ---- the framing without an option ----
 
 #[test]
 fn without_a_message_option_a_pipe_is_bytes() {
@@ -51,7 +51,7 @@ fn a_framing_for_each_direction() {
         peer.says("yo\0");
     };
     connect(&["--frame-in", "null", "--frame-out", "u16be"]).input("hi\n").meets(talks).is(0, "yo\n", "");
-    // The address's own framing is for what the options leave open.
+    // The framing of the address applies to the direction that the options leave open.
     let (listener, address) = listener();
     let address = format!("null+tcp://{address}");
     let mut client = unstick(&["connect", &address, "--frame-out", "u16be"]);
@@ -136,7 +136,7 @@ fn a_message_that_the_framing_cannot_carry_stops_the_run() {
 
 type Messages = &'static [&'static [u8]];
 
-/// All that a message can hold, in each format: what stands in the pipe, and the messages.
+/// Everything that a message can hold, in each format: the text in the pipe, and the messages.
 const FORMATS: &[(&str, &[u8], Messages)] = &[
     ("hex", b"\n00ff\n680a69\n", &[b"", b"\0\xff", b"h\ni"]),
     ("escaped", b"\n\\x00\\xff\nh\\ni\\\\\n", &[b"", b"\0\xff", b"h\ni\\"]),
@@ -194,7 +194,7 @@ fn what_stands_in_no_format_stops_the_run_with_a_hint() {
     }
 }
 
-// ---- to whom ----
+// ---- recipients ----
 
 #[test]
 fn a_listeners_messages_go_to_who_spoke_last_and_else_to_all() {
@@ -317,7 +317,7 @@ fn a_peer_that_ends_its_side_and_is_slow_to_read_still_gets_all_of_the_input() {
         };
         peer.hears(&input[..16]);
         peer.half_closes();
-        // Far longer than the linger, nothing can be moved.
+        // For far longer than --linger, no data can move.
         thread::park_timeout(std::time::Duration::from_millis(1200));
         let heard = peer.hears_all();
         feeding.join().unwrap();
@@ -343,7 +343,7 @@ fn a_greeting_reaches_a_peer_that_ends_its_side_at_once() {
     }
 }
 
-// ---- much ----
+// ---- large amounts ----
 
 #[test]
 fn megabytes_through_every_format_both_ways() {
@@ -387,7 +387,7 @@ fn one_message_of_megabytes() {
     assert_eq!((&*client.rest(), client.code()), ("thanks", 0));
 }
 
-/// Bytes that a program may hold while nobody reads its output: far less than it is sent.
+/// Bytes that a program may hold while nobody reads its output: far less than it receives.
 const PATIENT: usize = 48 << 20;
 
 #[test]
@@ -424,7 +424,7 @@ fn a_peer_that_is_slow_to_read_slows_the_input() {
             (0..PATIENT / 512).map_while(|_| stdin.write_all(&line).ok()).count() * line.len()
         });
         let mut last = 0;
-        // No more moves once every buffer is full.
+        // Once every buffer is full, nothing moves.
         loop {
             thread::park_timeout(std::time::Duration::from_millis(200));
             let held = process.memory();
@@ -464,7 +464,7 @@ fn meets(verb: &str, arguments: &[&str]) -> (Process, Peer) {
     (process, Peer::accept(&listener))
 }
 
-/// Says lines until no more are taken, for long enough to be sure of it; how many bytes that were.
+/// Sends lines until the program has taken no more for long enough. Returns the number of bytes.
 fn fill(peer: &Peer) -> usize {
     let line = [b'x'; 1023].into_iter().chain([b'\n']).collect::<Vec<u8>>();
     let (mut sent, mut refused, mut at) = (0, 0, 0);

@@ -123,7 +123,7 @@ fn mosquitto_sends_back_what_was_published() {
 #[test]
 fn rabbitmq_from_the_protocol_header_to_an_open_connection() {
     let server = Server::rabbitmq();
-    // It ends a connection that was closed with a reset, which is not waited for.
+    // It ends a closed connection with a reset, and the test does not wait for that.
     let mut client = unstick(&["connect", &format!("127.0.0.1:{}", server.port), "-f", "amqp", "--count", "4"]);
     // Without its end byte, which the framing writes and checks.
     let method = |class: u16, method: u16, arguments: &[u8]| {
@@ -219,7 +219,7 @@ fn pythons_multiprocessing_listener_answers() {
 
 #[test]
 fn pythons_logging_both_ways() {
-    // Our end as the server of a real handler, and what it took as the client of a real receiver.
+    // Our end is the server of a real handler. Then it sends the received messages as the client of a real receiver.
     let handler = "import logging, logging.handlers, sys\n\
                    log = logging.getLogger('shop')\n\
                    log.addHandler(logging.handlers.SocketHandler('127.0.0.1', int(sys.argv[1])))\n\
@@ -362,12 +362,12 @@ fn a_language_server_on_pipes_from_initialize_to_exit() {
     ends_well(client);
 }
 
-/// python-lsp-server on pipes, which keeps what it learns there.
+/// python-lsp-server on pipes, with its cache in this directory.
 fn language_server(cache: &TempDir) -> String {
     format!("exec:XDG_CACHE_HOME={} exec {} -m pylsp", cache.path().display(), python_of_packages().display())
 }
 
-/// The next answer, what the server tells without being asked left aside, is the one to this question, and has this in it.
+/// Checks that the next answer is the one to this question, and has this text in it. It skips the server's notifications.
 #[track_caller]
 fn answered(client: &mut Process, question: u32, part: &str) {
     loop {

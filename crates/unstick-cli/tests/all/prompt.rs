@@ -65,7 +65,7 @@ fn port_of(terminal: &Terminal) -> u16 {
     port_at_end(line).expect("the port ends the line")
 }
 
-/// `unstick connect` at a prompt, and the peer that it found.
+/// `unstick connect` at a prompt, and its peer.
 pub(crate) fn connect(arguments: &[&str]) -> (Terminal, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("a bound socket has an address").to_string();
@@ -349,7 +349,7 @@ fn pasted_lines_are_a_message_each_once_entered() {
     terminal.types(ENTER);
     let heard: Vec<String> = (0..4).map(|_| peer.hears()).collect();
     assert_eq!(heard, ["one\n", "two\n", "\n", "four\n"]);
-    // And where a terminal does not say that it is a paste: keys like others, none lost.
+    // A terminal that does not mark a paste sends it as ordinary keys. None of them is lost.
     terminal.types("five\rsix\rseven\r");
     let heard: Vec<String> = (0..3).map(|_| peer.hears()).collect();
     assert_eq!(heard, ["five\n", "six\n", "seven\n"]);

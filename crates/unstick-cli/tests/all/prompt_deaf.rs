@@ -9,7 +9,7 @@ use crate::rig::Terminal;
 /// The key that drops the line, as a terminal sends it.
 const CTRL_C: &str = "\x03";
 
-/// `/file` of more bytes than two sockets and a queue hold, where the peer reads none.
+/// `/file` with more bytes than two sockets and a queue hold while the peer reads nothing.
 fn long_file() -> (tempfile::TempDir, String) {
     let directory = crate::rig::temporary();
     let path = directory.path().join("long");
@@ -33,11 +33,11 @@ fn connect_to_a_deaf_peer() -> (Terminal, TcpStream) {
 fn quit_does_not_wait_behind_a_message_that_the_peer_does_not_read() {
     let (_directory, file) = long_file();
     let (mut terminal, _deaf) = connect_to_a_deaf_peer();
-    // The third one waits with more than is read ahead of what is not in memory.
+    // The third one waits at the prompt: with it, the program would read more bytes ahead than it may.
     terminal.types(format!("{file}{file}{file}behind them\r/quit\r"));
     assert_eq!(terminal.code(), 0);
     let written = terminal.written_up_to("not sent: behind them");
-    // The first is being written; whether the second waits in the queue behind it or at the prompt is a matter of time.
+    // The first is being written. Timing decides whether the second waits in the queue or at the prompt.
     let named = written.matches("xxx... (15728640 bytes)").count();
     assert!((1..=2).contains(&named), "what waited at the prompt is named, and not shown whole: {named}");
 }
@@ -47,8 +47,8 @@ fn quit_does_not_wait_behind_more_lines_than_are_kept() {
     let (_directory, file) = long_file();
     let (mut terminal, _deaf) = connect_to_a_deaf_peer();
     terminal.types(format!("{file}{file}"));
-    // So many are read ahead, and as many wait; the next is refused. What is typed next comes when the prompt has been drawn anew:
-    // between two lines the terminal itself would take the keys, and ^C would be a signal.
+    // The program reads this many lines ahead, and as many wait; it refuses the next. The test types on only after the prompt has
+    // been drawn again: between two lines the terminal itself would take the keys, and ^C would be a signal.
     let pastes = 2 * unstick::limits::COMMANDS_AHEAD / 64 + 1;
     let is_refused = (0..pastes).any(|number| {
         let last = format!("last of {number}");
@@ -62,7 +62,8 @@ fn quit_does_not_wait_behind_more_lines_than_are_kept() {
     assert_eq!(terminal.code(), 0);
 }
 
-/// Whether the lines that were just typed have been refused, and stand at the prompt again: else the prompt is empty.
+/// Whether the program has refused the lines that were just typed, and shows them at the prompt again. Otherwise the prompt is
+/// empty.
 fn is_refused_at(terminal: &Terminal, last: &str) -> bool {
     loop {
         let is_refused = terminal.has_written("not sent: too many lines wait already");

@@ -15,7 +15,7 @@ pub(crate) fn microsocks(more: &[&str]) -> (Process, u16) {
     })
 }
 
-/// microsocks says nothing when it is ready: whether it takes connections is tried.
+/// microsocks does not report when it is ready, so this tries to connect.
 fn on_a_free_port_that_answers(start: impl Fn(u16) -> Process) -> (Process, u16) {
     let port = free_port();
     let process = start(port);
@@ -37,7 +37,7 @@ fn tinyproxy(more: &str) -> (Process, u16, TempDir) {
     (process, port, directory)
 }
 
-/// Everything that is spoken over TCP, through this proxy.
+/// Tests everything that runs over TCP, through this proxy.
 fn carries(proxy: &str) {
     let (_plain, port) = unstick_listen(&["127.0.0.1:0", "-f", "u32be", "--echo"]);
     asks(&[&format!("localhost:{port}"), "-f", "u32be", "--proxy", proxy, "over tcp"], "over tcp\n");
@@ -51,7 +51,7 @@ fn carries(proxy: &str) {
     let mut raw = listening(&["127.0.0.1:0"]);
     let port = port_at_end(&raw.error_line_with("listening on ")).expect("a port");
     let mut pipe = unstick(&["connect", &format!("127.0.0.1:{port}"), "--proxy", proxy]);
-    // A line each way before either ends: a proxy may know no half-close.
+    // A line each way before either side ends, because a proxy may not support half-close.
     pipe.feed("as it comes\n");
     assert_eq!(raw.line(), "as it comes");
     raw.feed("and back\n");

@@ -29,7 +29,7 @@ fn the_greeting_is_sent_again_and_nothing_else_without_a_word() {
     let mut far = Peer::accept(&server);
     assert_eq!(event(&mut process, "open")["peer"], 2);
     far.hears("hello\n");
-    // An end in order is no reason to stay away either.
+    // It connects again after an orderly end, too.
     drop(far);
     let mut far = Peer::accept(&server);
     far.hears("hello\n");
@@ -53,7 +53,7 @@ fn what_was_sent_on_a_lost_connection_is_counted_and_what_comes_later_waits() {
     assert_eq!((process.code(), far.hears_all()), (0, Vec::new()));
 }
 
-/// A server that has gone in order takes nothing more: what comes later is for the next connection, at once.
+/// A server that has ended in order takes nothing more. Later input goes to the next connection, at once.
 #[test]
 fn an_end_in_order_is_a_lost_connection_while_there_is_input() {
     let (server, address) = listener();
@@ -84,7 +84,7 @@ fn as_many_attempts_as_were_allowed_fail() {
     assert!(!errors.contains("attempt 3"), "{errors}");
 }
 
-/// All has been said, and its connection fails: a second one would have nothing to say, and the failure is the run's.
+/// Everything has been sent, and the connection fails. A second connection would have nothing to send, so the run fails.
 #[test]
 fn who_has_nothing_more_to_say_does_not_connect_again() {
     let (server, address) = listener();
@@ -145,7 +145,7 @@ fn a_bridge_connects_again_and_says_what_may_be_unanswered() {
     far.hears("four\n");
     far.says("4\n");
     client.hears("4\n");
-    // An end in order is no reason to stay away either, and what is said before it arrives.
+    // It connects again after an orderly end, too, and the data before that end arrives.
     far.says("bye\n");
     drop(far);
     client.hears("bye\n");
@@ -178,7 +178,7 @@ fn a_bridge_waits_for_a_server_that_is_not_there_yet_and_people_are_told() {
     far.resets();
     process.error_line_with("; 1 message went to the lost connection, 1 of them without an answer: none is sent again");
     let mut far = Peer::accept(&server);
-    // Its client leaves: the bridge ends, and connects nobody again.
+    // Its client leaves: the bridge ends, and does not connect again.
     drop(client);
     assert_eq!(far.hears_all(), b"");
     drop(far);
@@ -206,7 +206,7 @@ fn a_bridge_gives_up_after_the_attempts_that_were_allowed_and_serves_the_next() 
     let (mut client, mut far) = (Peer::connect(port), Peer::accept(&server));
     client.says("later\n");
     far.hears("later\n");
-    // Without its server, a client that has gone is waited for no longer.
+    // Without its server, the bridge no longer waits for a client that has gone.
     drop(server);
     far.resets();
     event(&mut process, "reconnecting");

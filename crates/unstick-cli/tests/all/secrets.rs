@@ -6,7 +6,7 @@ use std::io::Read;
 
 use crate::rig::{Peer, listener, temporary, unstick};
 
-/// What is asked of a server, up to the empty line.
+/// The request that a server gets, up to the empty line.
 fn request(peer: &Peer) -> String {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {

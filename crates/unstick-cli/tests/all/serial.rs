@@ -10,7 +10,7 @@ use rustix::termios::tcgetattr;
 
 use crate::rig::{Process, python_of, unstick, unstick_listen};
 
-/// Two ends of one line, and what joins them.
+/// Two ends of one line, and the socat that joins them.
 fn line() -> (Process, String, String) {
     let mut socat = Process::start(Command::new("socat").args(["-d", "-d", "pty,rawer", "pty,rawer"]));
     let mut end = || {
@@ -43,7 +43,7 @@ fn two_programs_talk_on_a_line() {
     assert_eq!(far.line(), "question");
     far.feed("answer\n");
     assert_eq!(near.line(), "answer");
-    // A line has no end: it is over by silence for one, by a hang-up for the other.
+    // A line has no end of file. One side ends after a silence, the other at the hang-up.
     near.end_input();
     assert_eq!((near.rest(), near.code()), (String::new(), 0));
     drop(socat);
@@ -103,7 +103,7 @@ fn a_line_is_either_side_of_a_bridge() {
 fn a_line_that_another_program_has_is_refused() {
     let (_socat, one, other) = line();
     let mut first = unstick(&["connect", &format!("serial:{one}"), "-f", "line"]);
-    // Once it has said something, it has the line.
+    // After its first message, it holds the line.
     first.feed("here\n");
     assert_eq!(take(&mut device(&other), 5), b"here\n");
     let mut second = unstick(&["connect", &format!("serial:{one}"), "-f", "line"]);
@@ -139,7 +139,7 @@ fn pymodbus(code: &str, path: &str) -> Process {
 fn a_modbus_device_answers() {
     let (_socat, one, other) = line();
     let mut device = pymodbus(DEVICE, &other);
-    // It says this when all is made that comes before the line is opened; what is asked by then waits in the line.
+    // It prints this just before it opens the line. A question that arrives earlier waits in the line.
     device.error_line_with("ModbusServerContext is deprecated");
     let mut asking = unstick(&[
         "ask",
@@ -152,7 +152,7 @@ fn a_modbus_device_answers() {
         "15s",
     ]);
     assert_eq!((asking.rest(), asking.code()), ("110306022b00000064\n".to_owned(), 0));
-    // Its device has no register there.
+    // The device has no register there.
     let mut asking =
         unstick(&["ask", &format!("serial:{one}?baud=19200"), "-f", "modbus-rtu", "--send-hex", "110300c80001"]);
     assert_eq!((asking.rest(), asking.code()), ("118302\n".to_owned(), 0));
@@ -205,7 +205,7 @@ fn wrong_use_of_a_line_is_told_what_to_write() {
     }
 }
 
-/// What `framings` suggests for a protocol of serial lines can be typed in a shell, and leads to a serial line.
+/// The command that `framings` suggests for a protocol of serial lines works in a shell, and opens a serial line.
 #[test]
 fn protocols_of_serial_lines_are_suggested_on_serial_lines() {
     for preset in ["ppp", "modbus-rtu", "nmea", "at", "gdb", "dnp3"] {

@@ -1,6 +1,6 @@
 //! Tests `shake` as its user sees it: progress, the three forms of its report, interruption, wrong use.
 //!
-//! Not here: what it finds (`shake_finds`), and that its cuts are delivered, which the library tests.
+//! Not here: its findings (`shake_finds`), and the delivery of its cuts, which the library tests.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 use crate::rig::{Terminal, python_itself, temporary, unstick};
 
-/// Prints what its first read returns.
+/// A program that prints what its first read returns.
 const HASTY: &str = "import os; print(os.read(0, 100))";
 
 /// Python itself: `python3` may be a script that looks for it at each start.
@@ -87,7 +87,7 @@ fn the_report_for_machines_that_read_junit_is_well_formed() {
 fn an_interrupted_run_leaves_no_program_behind() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    // The client's child holds a connection of its own, past unstick.
+    // The client's child has its own connection, which bypasses unstick.
     let client = format!("nc.openbsd 127.0.0.1 {port} & wait");
     let to = format!("127.0.0.1:{port}");
     let mut shake = unstick(&["shake", "--to", &to, "--", "sh", "-c", &client]);

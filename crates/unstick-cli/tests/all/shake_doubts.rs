@@ -1,7 +1,7 @@
 //! Tests `shake` with programs that it must neither pass nor accuse, as users run it: the whole command, its exit
 //! status and its output.
 //!
-//! Not here: what the library tests without programs (`doubted`), and well-known servers (`shake_spares`).
+//! Not here: the library's tests without programs (`doubted`), and well-known servers (`shake_spares`).
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
@@ -29,13 +29,13 @@ async def main():
 asyncio.run(main())
 "#;
 
-/// Has no handler of errors: a reset of a connection ends it.
+/// A server without an error handler: a reset of a connection ends it.
 const NAIVE: &str = r#"
 const server = require('net').createServer(connection => connection.on('data', data => connection.write(data)));
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 "#;
 
-/// A server that says its port in its first line.
+/// A server that prints its port in its first line.
 fn started(command: &mut Command) -> (Process, String) {
     let mut process = Process::start(command);
     let port = process.line().trim().to_owned();
@@ -71,7 +71,7 @@ fn a_server_of_node_without_a_handler_of_errors_lives_on() {
     for _ in 0..2 {
         for half_close in [&[][..], &["--no-half-close"]] {
             let mut shake = unstick(&[&["shake", "--to", &to, "--send", "hello"], half_close].concat());
-            // It takes each read for a message, and echoes it: that is no difference in the bytes.
+            // It takes each read for a message, and echoes it. So the bytes do not differ.
             assert!(shake.rest().starts_with("SAME EVERYWHERE\n"));
             assert_eq!(shake.code(), 0);
         }
@@ -95,7 +95,7 @@ fn a_program_that_does_not_start_is_inconclusive_and_no_server() {
     }
 }
 
-/// A client or a server that was asked for and does not come up: no report, and no pass.
+/// If the client or the server does not start, there is no report, and the test does not pass.
 #[test]
 fn a_client_and_a_server_that_do_not_start_are_inconclusive_too() {
     let (_server, to) = started(&mut python(LATE));
@@ -119,7 +119,7 @@ fn an_interrupt_prints_what_was_found_so_far() {
         let request = format!("{}\n", "x".repeat(3000));
         let arguments = ["shake", "--to", &to, "--send", &request, "--jobs", "1", "--junit", junit.to_str().unwrap()];
         let shake = &mut unstick(&[&arguments, form].concat());
-        // It says how long it will take when the runs without cuts are done.
+        // It prints an estimate after the runs without cuts.
         shake.error_line_with("cases will take about");
         shake.signal(Signal::INT);
         let report = shake.rest();

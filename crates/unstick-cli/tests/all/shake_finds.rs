@@ -1,5 +1,5 @@
-//! Tests that `shake` finds what is broken, says exactly where, and accuses nothing else. Its targets are small
-//! programs as beginners write them, which are beside this file, and published packages.
+//! Tests that `shake` finds broken programs, says exactly where they break, and accuses nothing else. Its targets are published
+//! packages, and small programs as beginners write them, which are beside this file.
 //!
 //! Not here: programs that are not broken, and servers that behave oddly.
 
@@ -18,7 +18,7 @@ fn a_client_that_reads_the_length_with_recv_1024() {
     assert!(text(&joined["headline"]).starts_with("the program exits 1"), "{joined:#}");
     let pattern = "fails when the first 4 bytes of server→client arrive together with what follows.";
     assert_eq!(joined["pattern"], pattern, "{joined:#}");
-    // One byte of the length is not a length either. Behind it the client reads in a loop, as it should.
+    // Part of the length is not a length either. After the length, the client reads in a loop, as it should.
     let cut = shaken.finding("s2c:cut@1");
     assert_eq!(cuts(cut, "s2c"), [1, 2, 3], "{cut:#}");
     assert!(text(&cut["cause"]).contains("exactly n bytes"), "{cut:#}");
@@ -52,7 +52,7 @@ fn what_depends_on_chance_is_not_taken_for_a_clock() {
 
 #[test]
 fn a_server_that_reads_the_length_with_one_recv_4() {
-    // It ends where it breaks, so it is started for each case, on a port that is free then.
+    // It ends when it breaks, so `shake` starts it for each case, on a port that is free then.
     let start = format!("exec {} {{port}}", shell_words(&python("recv_four_server.py")));
     let shaken = Shaken::of_server(&["-f", "u32be", "--to", "127.0.0.1:0", "--start", &start, "--send", "hello"]);
     let cut = shaken.finding("c2s:cut@1");
@@ -115,7 +115,8 @@ fn the_server_of_pymodbus_2_1_0() {
     let (_server, to) = started(Command::new(python_of_packages()).arg(subject("modbus_server.py")));
     let shaken = Shaken::of_server(&["--to", &to, "--send-hex", "000100000006010300000002"]);
     let cut = shaken.finding("c2s:cut@1");
-    // Inside the header of seven bytes it answers a request that it has not read; behind it it forgets what it has.
+    // After a cut inside the header of seven bytes, it answers a request that it has not read. After a later cut, it forgets what
+    // it has read.
     assert_eq!(cuts(cut, "c2s"), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], "{cut:#}");
     shaken.accuses_in(1);
 }
@@ -130,7 +131,7 @@ fn the_server_of_pymodbus_3_5_4() {
     shaken.accuses_in(1);
 }
 
-/// It answers two requests in one write only if they are cut: the finding is the right way up.
+/// It answers two requests in one write only if they are cut. The finding must say so, not the reverse.
 #[test]
 fn the_server_of_pymodbus_3_6_3() {
     let (_server, to) = started(Command::new(python_of("pymodbus==3.6.3")).arg(subject("modbus_3_5_server.py")));
@@ -146,7 +147,7 @@ fn the_server_of_pymodbus_3_6_3() {
         "{notes}"
     );
     shaken.accuses_in(1);
-    // In two writes it answers both, until they are joined.
+    // It answers both requests in two writes, unless they are joined.
     let shaken = Shaken::of_server(&["--to", &to, "--send-hex", requests[0], "--send-hex", requests[1]]);
     assert_eq!(shaken.finding("c2s:join@0..24")["headline"], "no answer");
     shaken.accuses_in(1);
@@ -195,7 +196,7 @@ fn the_text_of_needle_3_0_0() {
     let (_server, to) = started(&mut python("text_page.py"));
     let program = format!("NODE_PATH='{}' node '{}'", node_packages().display(), subject("needle_client.js").display());
     let client = ["sh".to_owned(), "-c".to_owned(), format!("exec env {program} {{address}}")];
-    // Node takes long to start: only a few places are tried.
+    // Node starts slowly, so only a few places are tried.
     let page = shaken_at(&["s2c:cut@20", "s2c:cut@141", "s2c:cut@142", "s2c:cut@143", "s2c:cut@156", "s2c:cut@157"]);
     let shaken = Shaken::new(&[&["--to", &*to, "--output"], &page[..]].concat(), &client);
     let cut = shaken.finding("s2c:cut@142");
@@ -203,7 +204,7 @@ fn the_text_of_needle_3_0_0() {
     shaken.accuses_in(1);
 }
 
-/// Only these cases.
+/// The options that try only these cases.
 fn shaken_at<'a>(cases: &[&'a str]) -> Vec<&'a str> {
     cases.iter().flat_map(|case| ["--case", case]).collect()
 }
@@ -251,7 +252,7 @@ fn a_report_says_all_of_it_in_80_columns() {
     assert_eq!(finding.replace(&to, "ADDRESS"), expected.trim_start());
 }
 
-/// What `unstick shake --json` came to.
+/// The result of `unstick shake --json`.
 struct Shaken {
     report: Value,
 }
@@ -266,7 +267,7 @@ impl Shaken {
         let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {said}"));
         assert_eq!((output.status.code(), text(&report["verdict"])), (Some(6), "broken"), "{report:#}");
         let number = |key: &str| report[key].as_u64().expect("a number of the report");
-        // What did not run, because enough had failed, is planned too.
+        // Cases that did not run, because enough had failed, count as planned too.
         let tried = number("delivered") + number("impossible");
         assert_eq!(tried + number("untried"), number("planned"), "{report:#}");
         Shaken { report }
@@ -282,14 +283,14 @@ impl Shaken {
         Shaken::new(arguments, &words(python(script).args(["{host}", "{port}"])))
     }
 
-    /// The one finding whose smallest case begins so.
+    /// The one finding whose smallest case begins with this text.
     fn finding(&self, case: &str) -> &Value {
         let findings = self.report["findings"].as_array().expect("a report has findings");
         let fits = |finding: &&Value| finding["case"].as_str().is_some_and(|text| text.starts_with(case));
         findings.iter().find(fits).unwrap_or_else(|| panic!("no finding {case}: {:#}", self.report))
     }
 
-    /// There are so many findings, and each is found again by the command that it gives.
+    /// Checks the number of findings, and that the command of each repeats it.
     fn accuses_in(&self, findings: usize) {
         let found = self.report["findings"].as_array().expect("a report has findings");
         assert_eq!(found.len(), findings, "{:#}", self.report);
@@ -305,7 +306,7 @@ impl Shaken {
     }
 }
 
-/// In 80 columns, or it is a command to be copied, or a path that is too long for any.
+/// Whether a line fits in 80 columns, or is a command to copy, or holds a path that is too long for any terminal.
 fn fits_a_terminal(line: &str) -> bool {
     line.chars().count() <= 80 || line.starts_with("   run it again") || !line.trim_start().contains(' ')
 }
@@ -332,7 +333,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A server that says its port in its first line, and where that is.
+/// A server that prints its port in its first line, and its address.
 fn started(command: &mut Command) -> (Process, String) {
     let mut process = Process::start(command);
     let line = process.line();

@@ -62,12 +62,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Every so many framings of the table, so that no test takes long.
+/// A part of the framings of the table, so that no test takes long.
 fn share(number: usize) -> impl Iterator<Item = &'static FramingInfo> {
     FRAMINGS.iter().skip(number).step_by(4)
 }
 
-/// An echo gives back the same bytes, however they come.
+/// An echo returns the same bytes, however they arrive.
 fn listen_is_spared(entry: &FramingInfo) {
     for spec in entry.examples {
         let (_listen, port) = unstick_listen(&["127.0.0.1:0", "-f", spec, "--echo", "--io", "hex"]);
@@ -85,7 +85,7 @@ fn client_is_spared(entry: &FramingInfo, verb: &str, messages: &[&[u8]]) {
     let sent: Vec<String> = messages.iter().map(|bytes| hex(&message(entry.name, spec, bytes))).collect();
     let to = format!("127.0.0.1:{port}");
     let mut arguments = vec!["--to", &to, "--depth", "40"];
-    // Where boundaries are not kept, what is printed is what a read returns: that does depend on it.
+    // A framing that keeps no boundaries prints what a read returns, and that depends on the cuts.
     if entry.keeps_boundaries {
         arguments.push("--output");
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::rig::{Nginx, Process, Redis, Server, certificate, program, python_of_packages, script, sound, temporary};
 
-/// Longer than any of these takes, also beside a build; and beside three of them.
+/// Longer than any of these takes, even during a build; and during three of them.
 const PATIENCE: Duration = Duration::from_secs(110);
 const LONG_PATIENCE: Duration = Duration::from_secs(900);
 
@@ -19,7 +19,7 @@ fn runs() -> usize {
     std::env::var("SHAKE_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1)
 }
 
-/// Shakes a program as often as [`runs`] says and collects what `shake` said: nobody may be accused.
+/// Shakes a program as often as [`runs`] says, and collects the reports. `shake` may not accuse it.
 struct Spared {
     name: &'static str,
     /// Verdicts of one way to run it, in order.
@@ -32,7 +32,7 @@ impl Spared {
         Spared { name, verdicts: Vec::new(), story: String::new() }
     }
 
-    /// A server that is sent these bytes, with half-close and without.
+    /// A server that gets these bytes, with half-close and without.
     fn server(mut self, port: u16, more: &[&str], bytes: impl AsRef<[u8]>) -> Spared {
         let to = format!("127.0.0.1:{port}");
         let hex = hex(bytes.as_ref());
@@ -42,14 +42,14 @@ impl Spared {
         self
     }
 
-    /// A client on its way to a server; what it prints is compared.
+    /// A client of a server; its output is compared.
     fn client(mut self, port: u16, more: &[&str], command: &[&str]) -> Spared {
         let to = format!("127.0.0.1:{port}");
         self.shake("client", &[&["--to", &*to, "--output"], more, &["--"], command].concat());
         self
     }
 
-    /// A program on pipes, with half-close; where each runs more than once, without it too. These take seconds to start.
+    /// A program on pipes, with half-close; if each runs more than once, without it too. These take seconds to start.
     fn pipes(mut self, sends: &[&str], command: &[&str]) -> Spared {
         let arguments = [&["--stdio", "--timeout", "30s"], sends, &["--"], command].concat();
         self.shake("half-close", &arguments);
@@ -81,7 +81,7 @@ impl Spared {
         self.verdicts.push((way, verdicts));
     }
 
-    /// Fails where somebody was accused, or where `shake` could say nothing in any run.
+    /// Fails if a program was accused, or if no run of `shake` had a verdict.
     #[allow(clippy::print_stdout)] // `./soak spares` shows the tables.
     fn never_accused(self) {
         let every = self.table();
@@ -348,7 +348,7 @@ fn openssl_s_client() {
     let at = |name: &str| papers.path().join(name).to_str().expect("a path is text").to_owned();
     let (_server, port) = script("tls_server.py", &[&at("cert.pem"), &at("key.pem")]);
     let client = "printf 'hello\\nquit\\n' | openssl s_client -quiet -connect {address} 2>/dev/null";
-    // It takes long to start, and a handshake of TLS is random: its records are compared, and these are as many and as long.
+    // It starts slowly, and a TLS handshake is random. `shake` compares its records, whose number and lengths do not change.
     let limited = ["--depth", "4", "--cases", "6"];
     Spared::new("openssl s_client").client(port, &limited, &["sh", "-c", client]).same_everywhere();
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::rig::{HttpServer, Mosquitto, Nginx, Postgres, Process, Redis, program, socat_echo};
 
-/// Longer than any of these takes, also beside a build.
+/// Longer than any of these takes, even during a build.
 const PATIENCE: Duration = Duration::from_secs(55);
 
-/// Nothing is found, and all is delivered.
+/// Checks that `shake` finds nothing, and delivers every cut.
 pub(crate) fn spares(arguments: &[&str]) {
     let mut shake = Process::start(program().args(["shake", "--json"]).args(arguments)).patient(PATIENCE);
     let said = shake.rest();
@@ -17,7 +17,7 @@ pub(crate) fn spares(arguments: &[&str]) {
     let number = |key: &str| report[key].as_u64().expect("a number of the report");
     assert_eq!(report["verdict"], "same", "{arguments:?}: {report:#}");
     assert_eq!(report["findings"].as_array().expect("a list").len(), 0, "{report:#}");
-    // What a receiver that has gone, or a sender that waits, makes impossible is planned, and said to be.
+    // Cuts that are impossible, because the receiver has gone or the sender waits, are planned, and reported as impossible.
     assert_eq!(number("delivered") + number("impossible"), number("planned"), "{arguments:?}: {report:#}");
     assert!(number("delivered") > 0, "{arguments:?}: {report:#}");
     assert_eq!(shake.code(), 0);
@@ -29,7 +29,7 @@ fn spares_server(port: u16, bytes: impl AsRef<[u8]>) {
     spares(&["--to", &format!("127.0.0.1:{port}"), "--send-hex", &hex]);
 }
 
-/// A client, on its way to a server; what it prints is compared, too.
+/// A client of a server; its output is compared, too.
 fn spares_client(port: u16, command: &[&str]) {
     spares(&[&["--to", &*format!("127.0.0.1:{port}"), "--output", "--"], command].concat());
 }
@@ -77,7 +77,7 @@ fn resp(words: &[&str]) -> String {
     format!("*{}\r\n{strings}", words.len())
 }
 
-/// Its backends tell their process id and a secret; the query adds the time and a value of random length.
+/// Its backends send their process id and a secret; the query adds the time and a value of random length.
 #[test]
 fn postgres() {
     let start_up = postgres_message(None, b"\x00\x03\x00\x00user\0postgres\0\0");
@@ -90,10 +90,10 @@ fn postgres() {
 fn psql_before_postgres() {
     let postgres = Postgres::start();
     let server = format!("127.0.0.1:{}", postgres.port);
-    // A clock of one width: `now()` drops the zeros at its end, and with a column of another width all that follows differs by
-    // chance, which is inconclusive at times.
+    // A clock of constant width: `now()` drops trailing zeros. With a column of another width, everything after it differs by
+    // chance, which is sometimes inconclusive.
     let query = "SELECT 6 * 7 AS answer, to_char(now(), 'YYYY-MM-DD HH24:MI:SS.US')";
-    // psql takes long to start: of its parameters only the first are cut at each byte, what comes behind them by lot.
+    // psql starts slowly: only its first parameters are cut at each byte, the bytes after them at random places.
     let cases = ["--to", &*server, "--output", "--depth", "128", "--cases", "40", "--"];
     let psql = ["psql", "-X", "-h", "{host}", "-p", "{port}", "-U", "postgres", "-c", query];
     spares(&[&cases[..], &psql].concat());
@@ -104,7 +104,7 @@ fn postgres_message(kind: Option<u8>, body: &[u8]) -> Vec<u8> {
     kind.into_iter().chain(length).chain(body.iter().copied()).collect()
 }
 
-/// MQTT 3.1.1 and 5; there the broker's first answer holds the name that it gives, which is random.
+/// MQTT 3.1.1 and 5. In 5, the broker's first answer holds the random name that it assigns.
 #[test]
 fn mosquitto() {
     let broker = Mosquitto::start();

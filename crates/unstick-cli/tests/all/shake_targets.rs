@@ -26,7 +26,7 @@ fn is_spared(arguments: &[&str]) {
     is_spared_open(arguments);
 }
 
-/// The same where the client does not end its side.
+/// The same, if the client does not end its side.
 fn is_spared_open(arguments: &[&str]) {
     let report = report(&[arguments, &["--no-half-close"]].concat());
     assert_eq!(report["verdict"], "same", "{arguments:?}: {report:#}");
@@ -117,7 +117,7 @@ fn refusing(transport: &[&str], refused: &str) -> (String, String, i32) {
     (report["verdict"].to_string(), report["notes"].to_string(), shake.code())
 }
 
-/// `HANDSHAKE_TRIES`: two failures in a row are tried again, a server that no longer completes any ends the run.
+/// `HANDSHAKE_TRIES`: after two failures in a row, `shake` tries again. A server that completes no more handshakes ends the run.
 #[test]
 fn a_handshake_that_fails_in_mid_run_is_no_fault_of_a_case_and_no_error() {
     let papers = certificate();

@@ -13,7 +13,7 @@ use crate::rig::temporary;
 use crate::shake_spares::spares;
 use crate::transfers::{content, start, ticket};
 
-/// What is sent, in frames, behind the hello that a ticket allows.
+/// The messages to send, in frames, after the hello that a ticket allows.
 fn script(ticket: &str, side: Side, messages: Vec<Message>) -> String {
     let digits = ticket.strip_prefix("ust1_").unwrap();
     let secret = BASE64URL_NOPAD.decode(digits.as_bytes()).unwrap()[32..48].try_into().unwrap();
@@ -28,7 +28,7 @@ fn script(ticket: &str, side: Side, messages: Vec<Message>) -> String {
     script.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Shakes whoever waits: one conversation after the other, since the latest with the ticket is the one that counts.
+/// Shakes the side that waits: one conversation after the other, because the latest one with the ticket replaces the others.
 fn shake(ticket: &str, script: &str) {
     let parsed: Ticket = ticket.parse().unwrap();
     let port = parsed.addresses[0].rsplit(':').next().unwrap();

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::rig::{Peer, Process, netcat, port_at_end, program, python_code, temporary, unstick, unstick_listen};
 
-/// An authority, and certificates of its own in a directory: `ca.pem`, and NAME.pem with NAME.key.
+/// An authority, and its certificates in a directory: `ca.pem`, and NAME.pem with NAME.key.
 struct Papers {
     directory: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
@@ -195,7 +195,7 @@ fn python_listens_over_tls() {
     assert_eq!((asked.rest().as_str(), asked.code()), ("hello\n", 0));
 }
 
-// ---- who is trusted ----
+// ---- trust ----
 
 #[test]
 fn a_self_signed_listener_is_pinned_by_what_it_prints() {
@@ -257,7 +257,7 @@ fn what_is_wrong_with_a_certificate_is_said_with_what_to_do() {
     assert!(said.contains("hint: --ca FILE trusts its authority; anybody can show a certificate"), "{said}");
 }
 
-// ---- where only one side speaks TLS ----
+// ---- only one side speaks TLS ----
 
 #[test]
 fn a_plain_client_of_a_tls_listener_is_told_apart() {
@@ -268,7 +268,7 @@ fn a_plain_client_of_a_tls_listener_is_told_apart() {
     client.is_dropped();
     listener.error_line_with("does not speak TLS: it began with \"hello, is this p\"");
     listener.error_line_with("hint: a client without TLS needs a listener on tcp://");
-    // Nor does it end nc's pipe, which is for one conversation.
+    // It does not end nc's pipe either, which is for one conversation.
     let (mut pipe, port) = papers.listen(&[]);
     Peer::connect(port).says("hello\n");
     pipe.error_line_with("does not speak TLS");
@@ -311,14 +311,14 @@ fn a_tls_client_of_a_plain_listener_is_told_apart() {
 
 #[test]
 fn where_the_framing_takes_what_tls_says_for_a_message_it_is_asked_about() {
-    // Before the client has given up, and before it has ended what a line takes for its message.
+    // Before the client has given up, and before it has sent an LF, which would end a line.
     let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "-f", "line"]);
     let mut client = unstick(&["ask", &at(port), "x"]);
     listener.error_line_with("peer 1: its bytes 160301 begin a TLS record: is the peer speaking TLS?");
     listener.error_line_with("  hint: tls:// in front of the host speaks TLS");
     drop(listener);
     assert_eq!(client.code(), 3);
-    // For scripts it is an event, and what came is a message all the same.
+    // For scripts it is an event, and the bytes are a message anyway.
     let (mut listener, port) = unstick_listen(&["127.0.0.1:0", "--json", "--once", "--count", "1"]);
     let mut client = Peer::connect(port);
     client.says(b"\x16\x03\x01\x00\x05\x01\n");
@@ -326,7 +326,7 @@ fn where_the_framing_takes_what_tls_says_for_a_message_it_is_asked_about() {
     assert!(events.contains(r#""error":"its bytes 160301 begin a TLS record: is the peer speaking TLS?""#), "{events}");
     assert!(events.contains(r#""event":"message""#), "{events}");
     assert_eq!(listener.code(), 0);
-    // And the other way round: what a server that speaks TLS answers.
+    // The other way round: the answer of a server that speaks TLS.
     let papers = Papers::new();
     let (_server, port) = papers.listen(&["-f", "line"]);
     for verb in [&["ask", "hello"][..], &["connect", "-f", "line", "--send", "hello"]] {
@@ -355,7 +355,7 @@ fn a_cut_is_no_end() {
     for (framing, sent, out, status) in [
         (&["-f", "line", "--once"][..], "61620a", "ab\n", 1),
         (&[], "61620a63", "ab\nc", 1),
-        // Inside a frame it is what it is on TCP; a line that was cut is none.
+        // Inside a frame, the error is the same as on TCP; a line that was cut is not a message.
         (&["-f", "line", "--once"], "61620a63", "ab\n", 5),
         (&["-f", "u16be", "--io", "line", "--once"], "0002616200", "ab\n", 5),
     ] {
@@ -408,7 +408,7 @@ fn at(port: u16) -> String {
     format!("tls://localhost:{port}")
 }
 
-/// It ends with status 3 and says this; everything it says.
+/// Checks that the program ends with status 3 and prints this; returns all its errors.
 #[track_caller]
 fn fails(arguments: &[&str], what: &str) -> String {
     let mut program = unstick(arguments);
@@ -419,7 +419,7 @@ fn fails(arguments: &[&str], what: &str) -> String {
     said
 }
 
-/// Both ends write what Wireshark needs, and say that they do.
+/// Both ends write the keys that Wireshark needs, and report that they do.
 #[test]
 fn keys_are_written_where_sslkeylogfile_says() {
     let papers = Papers::new();
@@ -444,7 +444,7 @@ fn keys_are_written_where_sslkeylogfile_says() {
     assert!(wrong.errors().contains("SSLKEYLOGFILE: "), "it is said");
 }
 
-/// What was just seen proves nothing: the fingerprint comes with the advice to compare it.
+/// A fingerprint that was just seen proves nothing, so it comes with the advice to compare it.
 #[test]
 fn nobody_is_invited_to_pin_what_was_just_seen() {
     let papers = Papers::new();

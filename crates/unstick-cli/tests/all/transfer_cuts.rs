@@ -34,7 +34,7 @@ fn size(root: &Path) -> u64 {
     sizes.sum()
 }
 
-/// Random numbers below a bound; each run has others.
+/// Random numbers below a bound, different in each run.
 struct Chance(RandomState, u64);
 
 impl Chance {
@@ -135,7 +135,7 @@ fn a_cut_or_an_altered_byte_at_any_point_costs_nothing_but_time() {
     assert_eq!(names(inbox.path()), ["photos"], "nothing else is left: {story:?}");
 }
 
-/// Joined and split segments are no cut: the same files arrive.
+/// Joined and split segments change nothing: the same files arrive.
 #[test]
 fn a_transfer_in_tiny_segments_is_the_same() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());

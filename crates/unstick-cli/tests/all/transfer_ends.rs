@@ -80,7 +80,7 @@ fn a_connection_that_is_lost_at_the_very_end_leaves_nobody_waiting() {
         let (hash, s2c, c2s) = cut_at_the_end(waits, None, &file, &[inbox.path().to_str().unwrap()]);
         let hash = String::from_utf8(hash).unwrap().trim_end().to_owned();
         for (way, total) in [("s2c", s2c), ("c2s", c2s)] {
-            // The last bytes of a sender are only its answer: see below.
+            // The last bytes of a sender are only its answer: the next test covers them.
             for before in if way == "c2s" { [40, 60, 90] } else { [4, 30, 60] } {
                 fs::remove_file(inbox.path().join("file")).unwrap();
                 let fault = format!("{way}:reset,after={}", total.saturating_sub(before));
@@ -94,7 +94,8 @@ fn a_connection_that_is_lost_at_the_very_end_leaves_nobody_waiting() {
     }
 }
 
-/// The sender ends once it knows, while its answer is still on the way. The receiver never gets that answer.
+/// The sender ends once it knows that everything has arrived, while its answer is still on the way. The receiver never gets that
+/// answer.
 #[test]
 fn a_receiver_that_has_everything_waits_only_so_long_for_its_sender() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());
@@ -107,14 +108,14 @@ fn a_receiver_that_has_everything_waits_only_so_long_for_its_sender() {
     let mut sender = start(home.path(), &["send", file.to_str().unwrap(), "--to", &through(&direct, at)]);
     assert_eq!(sender.code(), 0, "{}", sender.errors());
     let begun = Instant::now();
-    // Ended in another way, it would still pass on what it holds back.
+    // If it ended in another way, it would still pass on the bytes that it holds back.
     bridge.signal(Signal::KILL);
     assert_eq!(receiver.code(), 0, "{}", receiver.errors());
     assert!((TRANSFER_LINGER..3 * TRANSFER_LINGER).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     assert_eq!(fs::read(inbox.path().join("file")).unwrap(), content(3000));
 }
 
-/// The same into standard output, which nothing can be taken back from.
+/// The same into standard output, from which nothing can be taken back.
 #[test]
 fn a_connection_that_is_lost_at_the_very_end_writes_nothing_twice() {
     let source = temporary();
@@ -203,7 +204,7 @@ fn a_link_takes_the_place_of_a_file_without_a_moment_in_which_neither_is_there()
     assert!(!inbox.path().join(".unstick").exists(), "nothing else is left");
 }
 
-/// The handshake succeeds each time, and the connection is lost right behind it.
+/// The handshake succeeds each time, and the connection is lost right after it.
 #[test]
 fn a_server_that_drops_its_clients_at_once_is_asked_less_and_less_often() {
     let (source, home) = (temporary(), temporary());
@@ -228,7 +229,7 @@ fn a_server_that_drops_its_clients_at_once_is_asked_less_and_less_often() {
     assert!(pauses[4] > Duration::from_secs(1), "{pauses:?}");
 }
 
-/// A library that is loaded before the others stands for a machine without IPv6.
+/// A library that is loaded before the others simulates a machine without IPv6.
 #[test]
 fn a_machine_without_ipv6_waits_at_its_ipv4_addresses() {
     let home = temporary();

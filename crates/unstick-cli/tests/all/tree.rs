@@ -17,12 +17,12 @@ const LONGEST_FILE: usize = 600;
 /// The longest function in lines.
 const LONGEST_FUNCTION: usize = 70;
 
-/// Names that name nothing: such a room attracts everything.
+/// Names that say nothing: a module with such a name attracts everything.
 const LUMBER: [&str; 7] = ["util", "utils", "common", "helpers", "shared", "constants", "misc"];
 
 /// A file of the tree.
 struct Source {
-    /// From the workspace on.
+    /// The path from the workspace on.
     path: String,
     text: String,
 }
@@ -145,7 +145,7 @@ fn rust(version: &str) -> Vec<u32> {
 #[test]
 fn no_dependency_of_a_library_needs_a_newer_rust_than_the_library() {
     let mut metadata = std::process::Command::new(env!("CARGO"));
-    // Of one platform: crates of others were never downloaded.
+    // For one platform only: the crates of others were never downloaded.
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     metadata.args(["metadata", "--offline", "--format-version", "1", "--filter-platform", &platform]);
     metadata.current_dir(home());

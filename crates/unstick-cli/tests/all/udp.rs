@@ -10,7 +10,7 @@ use crate::rig::{Process, temporary, unstick, unstick_listen};
 /// How long anything may take before a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A peer in the test's hands, and its address.
+/// A peer that the test controls, and its address.
 struct Peer {
     socket: UdpSocket,
     address: String,
@@ -24,21 +24,21 @@ impl Peer {
         Peer { socket, address }
     }
 
-    /// One that talks to this port.
+    /// A peer that talks to this port.
     fn of(port: u16) -> Peer {
         let peer = Peer::new();
         peer.socket.connect(("127.0.0.1", port)).expect("an address can be connected to");
         peer
     }
 
-    /// Hears itself alone, so that nobody listens at this address, and nobody else can.
+    /// A peer that is connected to itself: nobody listens at this address, and nobody else can.
     fn deafen(&self) -> String {
         let own = self.socket.local_addr().expect("a bound socket has an address");
         self.socket.connect(own).expect("a socket can be connected to itself");
         self.address.clone()
     }
 
-    /// This datagram comes next; from now on its sender is talked to.
+    /// Expects this datagram next, and sends to its sender from now on.
     #[track_caller]
     fn hears(&self, bytes: impl AsRef<[u8]>) {
         let mut heard = vec![0; 70_000];
@@ -104,7 +104,7 @@ fn datagrams_too_large_for_any_network() {
     let directory = temporary();
     let file = directory.path().join("large");
     std::fs::write(&file, vec![b'x'; 65_508]).unwrap();
-    // Known before anything is opened.
+    // The error comes before anything is opened.
     let said = format!(
         "unstick: `{}` ... cannot be sent to {}: a message of 65508 bytes is too long for a datagram\n  hint: a UDP \
          datagram carries at most 65507 bytes\n",
@@ -155,7 +155,7 @@ fn a_client_whose_input_has_ended_lingers_after_the_last_arrival() {
     client.feed("question\n");
     client.end_input();
     peer.hears("question");
-    // Before a first datagram it waits for as long as that takes.
+    // It waits for the first datagram as long as necessary.
     std::thread::park_timeout(Duration::from_millis(600));
     peer.says("first");
     assert_eq!(client.line(), "first");

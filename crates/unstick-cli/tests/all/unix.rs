@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::rig::{Process, netcat, temporary, unstick};
 
-/// The program, listening on `SCHEME:PATH` already.
+/// The program, once it listens on `SCHEME:PATH`.
 fn listening(scheme: &str, path: &Path, more: &[&str]) -> Process {
     let address = format!("{scheme}:{}", path.display());
     let mut process = unstick(&[&["listen", &*address], more].concat());
@@ -48,7 +48,7 @@ fn netcat_and_socat_listen() {
     talk(&mut unstick(&["connect", &format!("unix:{at}")]), &mut socat);
 }
 
-/// A line each way, then both ends are done, and nothing more has come.
+/// Checks a line each way. Then both ends are done, and nothing more has arrived.
 fn talk(unstick: &mut Process, peer: &mut Process) {
     unstick.feed("to the peer\n");
     assert_eq!(peer.line(), "to the peer");
@@ -76,7 +76,7 @@ fn datagrams_go_both_ways_with_socat() {
     let mut socat = netcat("socat", &["-d", "-d", &format!("UNIX-RECVFROM:{server_at},fork"), "EXEC:cat"]);
     socat.error_line_with("receiving on ");
     let mut asked = unstick(&["ask", &format!("unix-dgram:{server_at}"), "are you there?"]);
-    // It has a name of its own, or it would get no answer.
+    // It has its own name, or it would get no answer.
     assert_eq!((asked.line(), asked.code()), ("are you there?".to_owned(), 0));
 }
 

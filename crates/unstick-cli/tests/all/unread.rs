@@ -11,16 +11,17 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rig::{Peer, Process, Terminal, Unread, listener, port_at_end, program, python_itself, unstick_listen};
 
-/// An end that is not held up: far above what it takes on a busy machine, below what a run takes that waits for a reader.
+/// The time limit for an end that is not held up: far above what a busy machine needs, below the time of a run that waits for a
+/// reader.
 const SOON: Duration = Duration::from_secs(18);
 
-/// `unstick` with these arguments, and a standard error that nobody reads.
+/// `unstick` with these arguments. Nobody reads its standard error.
 fn unheard(arguments: &[&str]) -> (Process, Unread) {
     let (unread, errors) = Unread::pipe();
     (Process::start_on(program().args(arguments), Stdio::piped(), errors), unread)
 }
 
-/// The signal ends it with this status.
+/// Checks that the signal ends it with this status.
 #[track_caller]
 fn ends(mut process: Process, signal: Signal, code: i32) {
     let begun = Instant::now();
@@ -29,7 +30,7 @@ fn ends(mut process: Process, signal: Signal, code: i32) {
     assert!(begun.elapsed() < SOON);
 }
 
-/// Peers that come, are served and go while nobody hears of them.
+/// Peers that join, are served and leave while nobody reads the notices.
 fn visits(port: u16, count: usize) {
     for _ in 0..count {
         let mut peer = Peer::connect(port);
@@ -57,7 +58,7 @@ fn notices_that_nobody_reads_are_dropped_and_counted() {
     let count: usize = dropped.split(' ').next().unwrap().parse().unwrap();
     assert_eq!(dropped, format!("{count} lines were dropped: standard error was not read"));
     visits(port, 1);
-    // The last visitor may have been reported as gone just behind the count.
+    // The notice that the last peer left may come right after the count.
     let mut line = unread.line();
     if line.contains(&format!("peer {VISITS} left")) {
         lines += 1;
@@ -104,7 +105,7 @@ fn standard_output_that_nobody_takes_holds_no_end_up() {
         let peer = Peer::accept(&server);
         peer.stream().set_nonblocking(true).unwrap();
         let mut sent = 0;
-        // Until nothing more is taken, here or there.
+        // Until neither side takes more.
         while sent < 64 << 20 {
             match Write::write(&mut peer.stream(), &b"0123456\n".repeat(1000)) {
                 Ok(count) => sent += count,
@@ -121,7 +122,7 @@ fn standard_output_that_nobody_takes_holds_no_end_up() {
     }
 }
 
-/// Its main thread waits for something.
+/// Waits until its main thread waits for something.
 fn is_blocked(process: &Process) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     status.lines().any(|line| line.starts_with("State:") && line.contains('S'))
@@ -204,7 +205,7 @@ fn a_prompt_whose_terminal_is_not_read_stops_nothing_else() {
     terminal.shows("nobody>");
     terminal.is_read(false);
     let mut peer = Peer::connect(port);
-    // More than sockets hold, and than waits for a screen.
+    // More than sockets and the queue of a screen hold.
     peer.says(("y".repeat(79) + "\n").repeat(200_000));
     terminal.signal(Signal::TERM);
     assert_eq!(terminal.ends(), 143);

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::rig::{Peer, Process, listener, python_itself, temporary, unstick, unstick_listen};
 
-/// A control of eight bits, what turns text around, what takes no room, a tag, a soft hyphen, a variation selector.
+/// An eight-bit control, a character that reverses text, one without width, a tag, a soft hyphen, a variation selector.
 const NASTY: &str = "a\u{9b}2J\u{202e}b\u{200b}c\u{e0041}d\u{ad}e\u{e0100}f\u{2028}g";
 
-/// Nothing of it is left.
+/// Checks that none of them is left.
 #[track_caller]
 fn is_safe(text: &str) {
     let left: Vec<String> = text
@@ -22,7 +22,7 @@ fn is_safe(text: &str) {
     assert!(left.is_empty(), "{left:?} in {text:?}");
 }
 
-/// What the program says, all of it, when this has happened to it.
+/// Everything that the program prints after this has happened to it.
 fn said(mut process: Process) -> String {
     let text = process.rest() + &process.errors();
     is_safe(&text);
@@ -59,7 +59,7 @@ fn messages_and_names_in_json() {
     let mut events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let message = events.find(|event| event["event"] == "message");
     assert_eq!(message.unwrap()["text"], NASTY);
-    // A path that cannot be bound is the user's own word, and an event all the same.
+    // A path that cannot be bound is the user's own text, but it appears in an event, too.
     let path = folder.path().join(NASTY).join("x");
     said(unstick(&["listen", &format!("unix:{}", path.display()), "--json"]));
     said(unstick(&["connect", &format!("unix:{}", path.display())]));

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use crate::rig::{Peer, Process, listening, port_at_end, python_with_packages, unstick, unstick_listen};
 
-/// A server that says its port, and answers each message as it came, with what it was asked by as the first.
+/// A server that prints its port and echoes each message. Its first message describes the request that it got.
 const SERVER: &str = "
 import asyncio, sys
 from websockets.asyncio.server import serve
@@ -31,7 +31,7 @@ async def main():
 asyncio.run(main())
 ";
 
-/// A client that sends each line of its input, and prints what comes, with how it was closed.
+/// A client that sends each line of its input, and prints what arrives and how it was closed.
 const CLIENT: &str = "
 import asyncio, sys
 from websockets.asyncio.client import connect
@@ -263,7 +263,7 @@ fn a_bridge_joins_lines_and_messages() {
     assert_eq!(client.line(), "/ None None");
     client.feed("through the bridge\n");
     assert_eq!(client.line(), "THROUGH THE BRIDGE");
-    // What is still to come when this side ends is waited for.
+    // After this side has ended, the program waits for messages that are still to come.
     client.feed("in parts\n");
     client.end_input();
     assert_eq!(client.line(), "in three parts");
@@ -286,7 +286,7 @@ fn a_framing_on_a_websocket_means_nothing() {
     }
 }
 
-/// What a frame announces is not held before it has come.
+/// The program reserves no memory for announced bytes before they have arrived.
 #[test]
 fn peers_that_announce_much_cost_what_they_send() {
     const PEERS: usize = 200;
@@ -298,7 +298,7 @@ fn peers_that_announce_much_cost_what_they_send() {
         let mut peer = Peer::connect(port);
         peer.says(request);
         peer.hears("HTTP/1.1 101 Switching Protocols\r\n");
-        // A whole message says that the peer has been let in and is being read.
+        // A whole message shows that the peer was accepted and that the program reads from it.
         peer.says([0x82, 0x81, 0, 0, 0, 0, number as u8]);
         assert_eq!(listener.line(), format!("{:02x}", number as u8));
         peer
@@ -311,7 +311,7 @@ fn peers_that_announce_much_cost_what_they_send() {
         peer.says([&[0x82, 0xff][..], &ANNOUNCED.to_be_bytes(), &[0; 4], &[7; 1000]].concat());
         peers.push(peer);
     }
-    // The last has been read when one that came behind it has.
+    // The last one has been read once a later one has.
     peers.push(joined(&mut listener, PEERS));
     let each = listener.memory().saturating_sub(before) / PEERS;
     assert!(each < 60 << 10, "{each} bytes for a peer that announced {ANNOUNCED} and sent 1000");

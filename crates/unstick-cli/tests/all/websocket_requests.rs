@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::rig::{Process, port_at_end, unstick, unstick_listen};
 
-/// A client by hand that asks for this.
+/// A hand-written client that asks for this.
 fn client(port: u16, target: &str, headers: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -118,7 +118,7 @@ fn an_option_says_how_to_close() {
     assert!(wrong.errors().contains("a WebSocket cannot be closed with the code 1006"));
 }
 
-/// Whoever ends the program says goodbye: the peer does not see a cut.
+/// However the program ends, it sends a Close: the peer does not see a cut.
 #[test]
 fn signals_send_a_close() {
     for signal in [Signal::INT, Signal::TERM] {
@@ -167,7 +167,7 @@ fn a_bridge_asks_its_target_for_the_same() {
     near.write_all(&close(4005, "from the client")).unwrap();
     let closed = server.line();
     assert!(closed.contains(r#""close_reason":"from the client","code":4005"#), "{closed}");
-    // And the other way.
+    // The other way round.
     let mut near = client(port, "/", "Sec-WebSocket-Protocol: two\r\n");
     server.line();
     server.feed("{\"close\":2,\"code\":1001,\"reason\":\"from the server\"}\n");

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::rig::{Process, node_packages, python_with_packages, temporary, unstick, unstick_listen};
 
-/// A server at a socket: it says what it was asked for, then answers in capitals.
+/// A server on a socket: it sends the path that it was asked for, then answers in capitals.
 const SERVER: &str = "
 import asyncio, sys
 from websockets.asyncio.server import unix_serve
@@ -73,7 +73,7 @@ fn python_server(path: &str, subprotocol: &[&str]) -> Process {
     server
 }
 
-/// The program, listening on this address already.
+/// The program, once it listens on this address.
 fn listening(address: &str, more: &[&str]) -> Process {
     let mut process = unstick(&[&["listen", address], more].concat());
     let line = process.error_line_with("listening on ");
@@ -93,7 +93,7 @@ fn python_and_node_listen() {
     let path = folder.path().join("node.sock").display().to_string();
     let mut node = node(NODE_SERVER, &path);
     assert_eq!(node.line(), "ready");
-    // With the slashes that URLs are often written with.
+    // With the slashes of a usual URL.
     let mut ask = unstick(&["connect", &format!("ws+unix://{path}:/room?y"), "--send", "hello"]);
     assert_eq!((ask.line().as_str(), ask.line().as_str(), ask.code()), ("/room?y", "HELLO", 0));
 }
@@ -141,7 +141,7 @@ fn bridges_lead_to_it_and_from_it() {
     let folder = temporary();
     let path = folder.path().join("python.sock").display().to_string();
     let _server = python_server(&path, &["chat"]);
-    // From TCP's WebSocket to a socket: what the client asks for is asked for there.
+    // From a WebSocket over TCP to a socket: the bridge asks there for what the client asks for.
     let (_bridge, port) =
         unstick_listen(&["ws://127.0.0.1:0", "--to", &format!("ws+unix:{path}"), "--subprotocol", "chat"]);
     let address = format!("ws://127.0.0.1:{port}/a?b");

@@ -38,7 +38,7 @@ fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The Rust files of a folder, and of those in it.
+/// The Rust files of a folder and of its subfolders.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder").filter_map(Result::ok) {
         let path = entry.path();
@@ -50,7 +50,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What people read of a source: its string literals, and the help of options, which stands in the doc comments of `Args`.
+/// The text of a source that people read: its string literals, and the help of options, which is in the doc comments of `Args`.
 fn read_by_people(source: &str) -> Vec<&str> {
     let source = source.split("#[cfg(test)]").next().unwrap_or_default();
     let has_options = source.contains("derive(Debug, Args)");
@@ -86,7 +86,7 @@ fn what_people_read_is_in_plain_words() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// What in a line of code names an option: two hyphens and a letter, or one and a lone letter, as in `-f`.
+/// Whether a line of code names an option: two hyphens and a letter, or one hyphen and a single letter, as in `-f`.
 fn names_an_option(line: &str) -> bool {
     let long = line.match_indices("--").any(|(at, _)| line[at + 2..].starts_with(|c: char| c.is_ascii_lowercase()));
     let has_text = line.contains('"') || line.ends_with('\\');

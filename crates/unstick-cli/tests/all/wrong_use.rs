@@ -12,7 +12,7 @@ const TIME: &str = "a time is written 500ms, 10s or 2m, and is at most a year (8
 const DATAGRAM: &str = "a datagram already is a whole message";
 const PIECES: &str = "and would arrive in pieces";
 
-/// What was typed, the sentence, the hint: all of them end the program with 2 before anything is opened.
+/// The arguments, the sentence and the hint. All of them end the program with status 2 before anything is opened.
 const WRONG: &[(&[&str], &str, &str)] = &[
     // Verbs and words.
     (&["lisen", ":1"], "`lisen` is not a verb of unstick", "did you mean `listen`?"),
@@ -386,7 +386,7 @@ fn every_wrong_use_has_its_sentence_and_its_hint() {
     }
 }
 
-/// A time that no clock can add to now would end a task: every option that takes a time refuses it.
+/// A time that no clock can add to the present would end a task: every option with a time refuses it.
 #[test]
 fn a_time_that_is_too_long_is_refused_by_every_option() {
     let timed = ["--frame-timeout", "--keepalive", "--idle", "--deadline", "--linger", "--connect-timeout", "--retry"];
@@ -417,7 +417,7 @@ fn a_time_that_is_too_long_is_refused_by_every_option() {
     }
 }
 
-/// The longest times and the largest numbers that are taken overflow nothing.
+/// The longest allowed times and the largest allowed numbers overflow nothing.
 #[test]
 fn the_longest_times_and_largest_numbers_serve() {
     let most = u64::MAX.to_string();

@@ -1,10 +1,10 @@
-//! The commands that `lab` prints, typed as they stand in two windows; only the ports are others.
+//! The commands that `lab` prints, typed unchanged in two windows; only the ports differ.
 
 use std::thread;
 
 use crate::rig::{Terminal, port_at_end, unstick};
 
-/// Commands for two windows, and what is then to be seen in one of them.
+/// Commands for two windows, and the text that one of them then shows.
 #[derive(Debug)]
 struct Trial {
     first: String,
@@ -54,7 +54,7 @@ impl Trial {
     }
 }
 
-/// A shell that knows the program by its name.
+/// A shell that finds the program by its name.
 fn window() -> Terminal {
     let mut shell = Terminal::shell(250);
     shell.types("PATH=\"$(dirname \"$UNSTICK\"):$PATH\"; echo re''ady\r");

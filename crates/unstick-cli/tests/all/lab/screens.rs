@@ -1,4 +1,4 @@
-//! What a person sees, at 80 and at 60 columns, measured numbers aside; and how it ends.
+//! What a person sees, at 80 and at 60 columns, without the measured numbers; and the end of the show.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use rustix::process::Signal;
 
 use crate::rig::{Process, Terminal, temporary, unstick};
 
-/// What the whole show ends with.
+/// The end of the whole show.
 const LAST: &str = "`unstick lab NAME` shows one of them again.";
 
-/// The whole show on a terminal of so many columns, as it was written there.
+/// The whole show on a terminal of this many columns, as it was written there.
 fn shown(columns: u16, variables: &[(&str, &str)]) -> String {
     let mut terminal = Terminal::unstick_with(&["lab"], columns, variables, &Arc::new(temporary()));
     let written = terminal.written_up_to(LAST);
@@ -27,7 +27,7 @@ fn colourless(text: &str) -> String {
     first + &parts.map(|part| part.split_once('m').expect("colours end in m").1).collect::<String>()
 }
 
-/// The show with `#` for what each run measures anew.
+/// The show with `#` in place of every number that each run measures.
 fn without_measurements(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! The code that `lab` shows as wrong and as right: run on sockets, where the wrong fails as it is said to.
+//! The code that `lab` shows as wrong and as right, run on sockets. The wrong code fails as `lab` says.
 
 use std::collections::VecDeque;
 use std::io::{Read, Result, Write};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::code;
 use crate::rig::{Process, python_code};
 
-/// What the code that receives hands back.
+/// The result of the receiving code.
 type Messages = Vec<Vec<u8>>;
 
 /// Bytes of what arrives, in hexadecimal.
@@ -25,7 +25,7 @@ fn python(scene: &str, kind: &str, how: &str, rest: &[String]) -> Process {
     python_code(include_str!("play.py"), &arguments)
 }
 
-/// What Python hands back for these parts: messages, or nothing where it fails.
+/// The result of the Python code for these parts: messages, or nothing if it fails.
 fn python_receives(scene: &str, kind: &str, how: &str, parts: &[&[u8]]) -> Option<Messages> {
     let parts: Vec<String> = parts.iter().map(|part| hex(part)).collect();
     let text = python(scene, kind, how, &parts).rest();
@@ -39,7 +39,7 @@ fn python_receives(scene: &str, kind: &str, how: &str, parts: &[&[u8]]) -> Optio
     Some(line.split('|').map(bytes).collect())
 }
 
-/// A receiver whose sender sends the next part when nothing is left to be read, and then ends.
+/// A receiver whose sender sends the next part when nothing is left to read, and ends after the last.
 struct Scripted {
     near: TcpStream,
     far: TcpStream,
@@ -77,14 +77,14 @@ impl Read for Scripted {
     }
 }
 
-/// What Rust hands back, or nothing where it fails or panics.
+/// The result of the Rust code, or nothing if it fails or panics.
 fn outcome(receive: impl FnOnce() -> Result<Messages>) -> Option<Messages> {
     catch_unwind(AssertUnwindSafe(receive)).ok()?.ok()
 }
 
 type Streamed = fn(&mut Scripted) -> Result<Messages>;
 
-/// Both languages make this of these parts.
+/// Checks that the code in both languages returns this for these parts.
 #[track_caller]
 fn streamed(scene: &str, kind: &str, rust: Streamed, parts: &[&[u8]], expected: Option<&[&[u8]]>) {
     let expected = expected.map(|messages| messages.iter().map(|message| message.to_vec()).collect::<Messages>());
@@ -227,10 +227,11 @@ fn a_cut_datagram_is_noticed_by_the_right_code_alone() {
 
 // ---- loss and time ----
 
-/// Messages that are sent, each once it is known that the last has arrived, or all for nothing.
+/// Messages to send: each is sent once the sender knows that the one before has arrived, or all are lost.
 const SENT: [&[u8]; 3] = [b"one", b"two", b"three"];
 
-/// Receives, and loses the first of every number and the answer to the second; ends with the last number's answer.
+/// Receives, and loses the first message with each number and the answer to the second one. Ends with the answer to the last
+/// number.
 fn lossy(socket: &UdpSocket) -> Vec<Vec<u8>> {
     let mut messages: Vec<Vec<u8>> = Vec::new();
     let mut buffer = [0; 100];
@@ -251,7 +252,7 @@ fn lossy(socket: &UdpSocket) -> Vec<Vec<u8>> {
 
 fn bound() -> (UdpSocket, String) {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    // So that a test of code that does not send what it should fails, and does not hang.
+    // If the code under test does not send what it should, the test fails, and does not hang.
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
     (socket, port)
@@ -283,7 +284,7 @@ fn only_an_answer_tells_how_long_a_message_took() {
     let python = |kind, port: &str, seconds: &str| {
         python("compare", kind, "measure", &[port.to_owned(), seconds.to_owned()]).rest()
     };
-    // Nobody answers: the wrong code measures all the same.
+    // Nobody answers, but the wrong code measures a time anyway.
     let (_unread, port) = bound();
     let unanswered = connected(&port);
     unanswered.set_read_timeout(Some(Duration::from_millis(10))).unwrap();

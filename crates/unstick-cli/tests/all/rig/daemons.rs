@@ -69,7 +69,7 @@ pub(crate) struct HttpServer {
 }
 
 impl HttpServer {
-    /// With `HTTP/1.0` or `HTTP/1.1`.
+    /// Starts it with `HTTP/1.0` or `HTTP/1.1`.
     pub(crate) fn start(protocol: &str) -> HttpServer {
         const CODE: &str = "
 import functools, sys

@@ -89,8 +89,8 @@ impl Trial<'_> {
     /// Lets the hostile peer loose and holds the program to the bar: no good peer is dropped, 99 of 100 of their round
     /// trips end in time, memory stays bounded. A machine that was busy gets a second measurement.
     ///
-    /// `hostile` runs on a thread of its own. It calls [`Arena::begins`] once its attack is on, or returns; it goes on
-    /// while [`Arena::goes_on`] says so.
+    /// `hostile` runs on its own thread. It calls [`Arena::begins`] once its attack has begun, or returns; it goes on while
+    /// [`Arena::goes_on`] returns true.
     #[track_caller]
     pub(crate) fn meets(self, hostile: impl Fn(&Arena) + Sync) {
         self.meets_and(hostile, |_, _| {});

@@ -33,11 +33,11 @@ pub(crate) use unread::Unread;
 
 /// The command that starts the program under test.
 ///
-/// A shell that runs these tests in its background has switched ^C off for all of them; `env` switches it on again.
+/// A shell that runs these tests in the background makes all of them ignore ^C; `env` switches ^C on again.
 pub(crate) fn program() -> Command {
     let mut command = Command::new("env");
     command.args(["--default-signal=INT,HUP", env!("CARGO_BIN_EXE_unstick")]);
-    // The config file of the person who runs the tests must not apply.
+    // The config file of the user who runs the tests must not apply.
     command.env("UNSTICK_CONFIG", "");
     command
 }

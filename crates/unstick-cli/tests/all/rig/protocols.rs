@@ -79,7 +79,7 @@ impl Server {
         })
     }
 
-    /// OpenSSH's server with a key of its own.
+    /// OpenSSH's server with its own key.
     pub(crate) fn ssh() -> Server {
         Server::start("Server listening on 127.0.0.1", |port, directory| {
             let key = directory.path().join("key");
@@ -122,7 +122,7 @@ impl Server {
         })
     }
 
-    /// RabbitMQ as a node of its own, whose name server is one of its own too.
+    /// RabbitMQ as a separate node, with its own name server.
     pub(crate) fn rabbitmq() -> Server {
         let directory = temporary();
         let place = directory.path().to_owned();
@@ -131,8 +131,7 @@ impl Server {
         });
         let (node, port) = on_a_free_port("Server startup complete", |port| {
             let mut command = program("/usr/lib/rabbitmq/bin/rabbitmq-server");
-            // Where its port is over 45535 it would pick one over 65535 for other nodes. What is left when it fails to start
-            // goes with its folder.
+            // If its port is over 45535, it would pick one over 65535 for other nodes. If it fails to start, its files go with its folder.
             command.env("RABBITMQ_DIST_PORT", free_port().to_string()).current_dir(&place);
             command
                 .env("ERL_EPMD_PORT", names_port.to_string())

@@ -80,7 +80,7 @@ impl Server {
         })
     }
 
-    /// Dovecot's IMAP for everybody, each with an empty mailbox.
+    /// Dovecot's IMAP. Everybody may log in, and has an empty mailbox.
     pub(crate) fn dovecot() -> Server {
         Server::start("starting up for imap", |port, directory| {
             let file = directory.path().join("dovecot.conf");

@@ -2,11 +2,11 @@
 
 use super::{Peer, Process, listener, unstick, unstick_listen};
 
-/// A run to come.
+/// A run that has not started yet.
 pub(crate) struct Talk<'a> {
     verb: &'a str,
     arguments: &'a [&'a str],
-    /// What stands in standard input, which then ends; without it, it stays open.
+    /// The content of standard input, which then ends. Without it, standard input stays open.
     input: Option<&'a [u8]>,
 }
 
@@ -20,24 +20,24 @@ pub(crate) fn listen<'a>(arguments: &'a [&'a str]) -> Talk<'a> {
     Talk { verb: "listen", arguments, input: None }
 }
 
-/// `unstick ask`, with a message and what else there is behind the address, and a listening peer.
+/// `unstick ask`, with a message and further arguments after the address, and a listening peer.
 pub(crate) fn ask<'a>(arguments: &'a [&'a str]) -> Talk<'a> {
     Talk { verb: "ask", arguments, input: None }
 }
 
 impl<'a> Talk<'a> {
-    /// Standard input has this, and ends.
+    /// Sets the content of standard input, which then ends.
     pub(crate) fn input(self, input: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Talk { input: Some(input.as_ref()), ..self }
     }
 
-    /// Runs it: the peer does this, and is gone at the end unless it is kept.
+    /// Runs it: the peer does this, and is dropped at the end unless it is kept.
     #[track_caller]
     pub(crate) fn meets<T>(self, peer: impl FnOnce(Peer) -> T) -> End {
         self.runs(|_, it| peer(it))
     }
 
-    /// The same, with the program in hand.
+    /// The same; the peer's function gets the program, too.
     #[track_caller]
     pub(crate) fn runs<T>(self, act: impl FnOnce(&mut Process, Peer) -> T) -> End {
         let (mut process, peer) = self.begins();
@@ -67,7 +67,7 @@ impl<'a> Talk<'a> {
     }
 }
 
-/// How it ended.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) code: i32,
@@ -76,7 +76,7 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// It ended like this: status, standard output, standard error.
+    /// Checks how it ended: status, standard output, standard error.
     #[track_caller]
     pub(crate) fn is(&self, code: i32, out: &str, err: &str) {
         assert_eq!((self.code, &*self.out, &*self.err), (code, out, err));

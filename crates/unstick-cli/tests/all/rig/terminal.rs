@@ -1,4 +1,4 @@
-//! A program on a terminal of its own: typed at, and looked at as a person would, on a screen of rows and columns.
+//! A program on its own terminal. The test types keys and reads the screen, in rows and columns, as a person would.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -45,7 +45,7 @@ struct Seen {
 }
 
 impl Terminal {
-    /// Starts `unstick` with these arguments on a terminal of so many columns.
+    /// Starts `unstick` with these arguments on a terminal of this many columns.
     pub(crate) fn unstick(arguments: &[&str], columns: u16) -> Terminal {
         Terminal::unstick_with(arguments, columns, &[], &Arc::new(super::temporary()))
     }
@@ -62,14 +62,14 @@ impl Terminal {
         Terminal::start(&words, columns, variables, state)
     }
 
-    /// A shell with job control, whose prompt is `$ `. It knows the program as `$UNSTICK`.
+    /// A shell with job control and the prompt `$ `. `$UNSTICK` is the program.
     pub(crate) fn shell(columns: u16) -> Terminal {
         let variables = [("PS1", "$ "), ("UNSTICK", env!("CARGO_BIN_EXE_unstick"))];
         let words = ["bash", "--norc", "--noprofile", "-i"];
         Terminal::start(&words, columns, &variables, &Arc::new(super::temporary()))
     }
 
-    /// A zsh that has the completions of a folder, whose prompt is `zsh$ `.
+    /// A zsh with the completions of a folder, and the prompt `zsh$ `.
     pub(crate) fn zsh(completions: &Path) -> Terminal {
         let start = format!("fpath=({} $fpath); autoload -Uz compinit; compinit -D -u", completions.display());
         std::fs::write(completions.join(".zshrc"), start + "; PS1='zsh$ '; setopt noautomenu nolistambiguous\n")
@@ -127,7 +127,7 @@ impl Terminal {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let side = || Stdio::from(ioctl_tiocgptpeer(&master, flags).expect("the terminal has another side"));
         let child = command.stdin(side()).stdout(side()).stderr(side()).spawn().expect("setsid is installed");
-        // Its copies of the other side would keep the terminal from ever ending.
+        // With its copies of the other side, the terminal would never end.
         drop(command);
         let shared = Arc::new(Shared::default());
         shared.lock().screen = Some(vt100::Parser::new(size(ROWS), size(columns), 0));
@@ -141,7 +141,7 @@ impl Terminal {
         self.master.write_all(keys.as_ref()).expect("the terminal takes keys");
     }
 
-    /// Makes the window so many columns wide.
+    /// Makes the window this many columns wide.
     pub(crate) fn resize(&self, columns: u16) {
         let mut seen = self.shared.lock();
         let screen = seen.screen.as_mut().expect("there is a screen from the start");
@@ -165,7 +165,7 @@ impl Terminal {
         });
     }
 
-    /// Waits until the text is on the screen, in a row that does not hold the other.
+    /// Waits until the text is on the screen, in a row that does not contain the other text.
     pub(crate) fn shows_beside(&self, text: &str, other: &str) {
         self.until(&format!("{text:?} on the screen, and not beside {other:?}"), |seen| {
             let found = |row: &String| row.contains(text) && !row.contains(other);
@@ -182,7 +182,7 @@ impl Terminal {
         });
     }
 
-    /// Everything that the program has written, once this text is in it.
+    /// Everything that the program has written, once it contains this text.
     pub(crate) fn written_up_to(&self, text: &str) -> String {
         self.until(&format!("{text:?} written"), |seen| {
             let written = String::from_utf8_lossy(&seen.bytes);
@@ -190,7 +190,7 @@ impl Terminal {
         })
     }
 
-    /// Whether the program has written this by now.
+    /// Whether the program has written this so far.
     pub(crate) fn has_written(&self, text: &str) -> bool {
         String::from_utf8_lossy(&self.shared.lock().bytes).contains(text)
     }
@@ -201,13 +201,13 @@ impl Terminal {
         modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
     }
 
-    /// From now on nobody reads what the program writes, or somebody does again. What has been read by then may be more.
+    /// Stops reading the program's output, or reads it again. A little more may have been read by then.
     pub(crate) fn is_read(&self, read: bool) {
         self.shared.lock().unread = !read;
         self.shared.changed.notify_all();
     }
 
-    /// Waits for its end, whether or not what it wrote is read.
+    /// Waits for its end, whether or not its output is read.
     pub(crate) fn ends(&mut self) -> i32 {
         let status = self.child.wait().expect("a child can be waited for");
         status.code().unwrap_or_else(|| 128 + status.signal().expect("no code means a signal"))

@@ -11,7 +11,7 @@ const PAGE: usize = 4096;
 pub(crate) struct Unread(BufReader<File>);
 
 impl Unread {
-    /// The pipe, and what a program writes to.
+    /// Returns the pipe, and its writing end for a program.
     pub(crate) fn pipe() -> (Unread, Stdio) {
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe can be had");
         rustix::pipe::fcntl_setpipe_size(&write, PAGE).expect("a pipe can be small");
@@ -25,7 +25,7 @@ impl Unread {
         line.trim_end_matches('\n').to_owned()
     }
 
-    /// All that is left.
+    /// Reads the rest.
     pub(crate) fn rest(&mut self) -> String {
         let mut rest = String::new();
         self.0.read_to_string(&mut rest).expect("it is text");
@@ -36,7 +36,7 @@ impl Unread {
     pub(crate) fn fills(&mut self) {
         let pipe = self.0.get_ref();
         let room = rustix::pipe::fcntl_getpipe_size(pipe).expect("a pipe has a size") as u64;
-        // What does not fit is not begun: a line less than the whole is as full as it gets.
+        // A line that does not fit is not written at all, so the pipe is full when less than a line is free.
         while rustix::io::ioctl_fionread(pipe).expect("a pipe tells") < room / 2 {
             std::thread::yield_now();
         }

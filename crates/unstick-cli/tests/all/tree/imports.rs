@@ -1,9 +1,9 @@
-//! No crate has a circle of imports between its files: whoever reads one can read on downwards, and stop.
+//! No crate has a circle of imports between its files, so a reader can follow the imports of a file down to an end.
 //!
-//! What counts is use. A file imports another where it names something that is defined there: in a `use`, in a path such as
+//! What counts is use. A file imports another if it names something that is defined there: in a `use`, in a path such as
 //! `crate::output::error(..)` or `super::Frame`, or through a child that it declared, as in `render::columns()`. A parent that
-//! only declares `mod x;`, or only passes a name on with `use x::Name`, uses nothing; who imports that name from the parent
-//! imports the file that defines it. Tests in a source file (`#[cfg(test)]`) see everything, and are left out.
+//! only declares `mod x;`, or only passes a name on with `use x::Name`, uses nothing; a file that imports that name from the
+//! parent imports the file that defines it. Tests in a source file (`#[cfg(test)]`) see everything, and are left out.
 
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
@@ -70,7 +70,7 @@ fn what_is_no_use_ties_nothing() {
     }
 }
 
-/// Where a module stands in its crate: `frontend`, `prompt`.
+/// The path of a module in its crate: `frontend`, `prompt`.
 type Place = Vec<String>;
 
 /// The modules of a crate that are files.
@@ -78,25 +78,25 @@ struct House {
     modules: BTreeMap<Place, Module>,
 }
 
-/// What a file says.
+/// The contents of a file.
 #[derive(Default)]
 struct Module {
     uses: Vec<Use>,
-    /// Paths outside of `use`, and the inner module that they stand in.
+    /// Paths outside `use`, and the inner module that contains them.
     paths: Vec<(Place, Vec<String>)>,
-    /// Every word outside of `use`.
+    /// Every word outside `use`.
     words: BTreeSet<String>,
-    /// What is defined here.
+    /// The names that are defined here.
     items: BTreeSet<String>,
     /// Files below it.
     children: BTreeSet<String>,
 }
 
 struct Use {
-    /// The inner module that it stands in.
+    /// The inner module that contains it.
     inside: Place,
     path: Vec<String>,
-    /// What it is called here; `*` for all.
+    /// Its name here; `*` for all names.
     name: String,
     public: bool,
 }
@@ -112,7 +112,7 @@ impl House {
         Self::walk(read)
     }
 
-    /// A crate that is written here.
+    /// A crate of this workspace.
     fn of(files: &[(&str, &str)]) -> Self {
         Self::walk(|place| {
             let path = if place.is_empty() { "main".to_owned() } else { place.join("/") };
@@ -130,7 +130,7 @@ impl House {
         Self { modules }
     }
 
-    /// A path as it is from the root of the crate; `None` for another crate's.
+    /// The path from the root of the crate; `None` for a path of another crate.
     fn absolute(&self, place: &Place, inside: &Place, path: &[String]) -> Option<Vec<String>> {
         let here = [place.clone(), inside.clone()].concat();
         let module = &self.modules[place];
@@ -151,7 +151,7 @@ impl House {
         }
     }
 
-    /// The file that defines what an absolute path names, and whether the path names the file itself.
+    /// The file that defines the item of an absolute path, and whether the path names the file itself.
     fn file(&self, path: &[String], steps: usize) -> Option<(Place, bool)> {
         let mut at = Place::new();
         for (number, word) in path.iter().enumerate() {
@@ -179,7 +179,7 @@ impl House {
         Some((at, true))
     }
 
-    /// The files that a file uses, each with the path that says so.
+    /// The files that a file uses, each with the path that shows it.
     fn uses(&self, place: &Place) -> BTreeMap<Place, String> {
         const STEPS: usize = 8;
         let module = &self.modules[place];
@@ -196,7 +196,7 @@ impl House {
         for used in &module.uses {
             let named = module.words.contains(&used.name);
             let passed_on = used.public && (used.name == "*" || !named);
-            // What is used of a module that a `use` names, paths say.
+            // If a `use` names a module, the paths show what is used of it.
             let in_paths = module.paths.iter().any(|(_, path)| path[0] == used.name);
             if !passed_on {
                 note(&used.inside, &used.path, used.name == "*" || !in_paths);
@@ -313,7 +313,7 @@ impl Module {
     }
 }
 
-/// The paths of a `use`, each with the name that it brings.
+/// The paths of a `use`, each with the name that it imports.
 fn paths(tokens: &[String], before: &[String]) -> Vec<(Vec<String>, String)> {
     let mut found = Vec::new();
     let mut path = before.to_vec();
@@ -361,7 +361,7 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Words, `::` and single signs; without comments, texts and lifetimes.
+/// Words, `::` and single signs; without comments, string literals and lifetimes.
 fn tokens(text: &str) -> Vec<String> {
     let (mut found, letters) = (Vec::new(), text.chars().collect::<Vec<_>>());
     let is = |at: usize, sign: char| letters.get(at) == Some(&sign);
