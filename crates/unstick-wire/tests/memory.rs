@@ -1,5 +1,5 @@
-//! Memory follows what has arrived, never what a header announced: counted by an allocator, hence a binary of its own
-//! with a single test, which nothing else allocates beside.
+//! Memory follows what has arrived, never what a header announced. An allocator counts it, so this is a separate binary with a
+//! single test, and nothing else allocates meanwhile.
 #![allow(unsafe_code)] // An allocator cannot be written without; the crate itself forbids it.
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use unstick_wire::{Decoder, Framing};
 
-/// The system's allocator, with a count of the bytes that are allocated and of the most that ever were.
+/// The system's allocator, with a count of the allocated bytes and of their maximum so far.
 struct Counting;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
@@ -18,7 +18,7 @@ fn count(more: usize) {
     MOST.fetch_max(NOW.fetch_add(more, Relaxed) + more, Relaxed);
 }
 
-// SAFETY: every call is passed on to the system's allocator as it came, and counting allocates nothing.
+// SAFETY: every call is passed on to the system's allocator unchanged, and counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
@@ -36,7 +36,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The most that was allocated at any time while `work` ran, beyond what was before.
+/// The most bytes that were allocated at any time while `work` ran, beyond those before.
 fn most(work: impl FnOnce()) -> usize {
     let before = NOW.load(Relaxed);
     MOST.store(before, Relaxed);
@@ -89,7 +89,7 @@ fn announcements() {
     }
 }
 
-/// What belongs to no message is not kept: blanks between frames, and frames that are passed over.
+/// The decoder keeps nothing that belongs to no message: blanks between frames, and skipped frames.
 fn nothing_to_keep() {
     let endless: &[(&str, &[u8], u8)] = &[
         ("json", b"", b' '),
@@ -117,7 +117,7 @@ fn nothing_to_keep() {
     }
 }
 
-/// A decoder's memory follows what has arrived of a large message, and can be had back behind it.
+/// A decoder's memory follows what has arrived of a large message, and can be freed after it.
 fn a_large_message() {
     let framing = Framing::parse("u32be").unwrap();
     let mut decoder = framing.decoder();
@@ -136,7 +136,7 @@ fn a_large_message() {
     assert!(before - NOW.load(Relaxed) >= 16 * MIB, "the buffer was not given back");
 }
 
-/// A small message that is kept for long keeps a short copy alive, and not the read that it arrived in.
+/// A small message that is kept for long keeps a short copy alive, not the read in which it arrived.
 fn small_messages_that_are_kept() {
     let framing = Framing::parse("u32be").unwrap();
     let mut decoder = framing.decoder();

@@ -1,4 +1,4 @@
-//! A process that runs out of open files: a program of its own, since the limit is the whole process's.
+//! A process that runs out of open files. It is a separate program, because the limit holds for the whole process.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use unstick::wire::Framing;
 use unstick::{Options, limits, listen};
 
-/// Opens files until there are no more to be had.
+/// Opens files until the limit is reached.
 fn take_all() -> Vec<File> {
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }
@@ -26,7 +26,7 @@ fn running_out_of_open_files_is_an_error_and_the_listener_lives_on() {
         let address = "tcp://127.0.0.1:0".parse().unwrap();
         let mut listener = listen(&address, Some(&framings), &Options::default()).await.unwrap();
         let at: SocketAddr = listener.addresses()[0].strip_prefix("tcp://").unwrap().parse().unwrap();
-        // The peer is there before the files run out.
+        // The peer connects before the files run out.
         let peer = TcpStream::connect(at).unwrap();
         let files = take_all();
         assert!(!files.is_empty() && files.len() < 100);

@@ -1,5 +1,5 @@
-//! What happens while an endpoint is opened, as `tracing` events: a program of its own, since `tracing` keeps for the whole
-//! process who wants an event, and another thread that comes to it first decides that nobody does.
+//! The `tracing` events while an endpoint is opened. It is a separate program: `tracing` remembers for the whole process whether
+//! anybody wants an event, and another thread that meets the event first would decide that nobody does.
 
 #![allow(clippy::unwrap_used)]
 

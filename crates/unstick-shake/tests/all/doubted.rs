@@ -1,4 +1,4 @@
-//! What `shake` can report and what it cannot: ends that are not cuts; servers not tested, unsteady, or crashing.
+//! Cases in which `shake` must be careful: ends that are not cuts; servers that are not tested, unsteady, or crashing.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use unstick::Advice;
 use unstick::wire::shake::Case;
 use unstick_shake::{Report, Shake, Stop, Stream, Verdict, limits};
 
-/// A server with a thread for each connection, which is told its number.
+/// A server with a thread for each connection, which gets the connection's number.
 fn server(serve: impl Fn(u64, TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, serve) = (listener.local_addr().unwrap(), Arc::new(serve));
@@ -24,7 +24,7 @@ fn server(serve: impl Fn(u64, TcpStream) + Send + Sync + 'static) -> SocketAddr 
     address
 }
 
-/// Waits so long; true where the client ends its side meanwhile.
+/// Waits this long; returns true if the client ends its side meanwhile.
 fn ends_within(stream: &mut TcpStream, time: Duration) -> bool {
     stream.set_read_timeout(Some(time)).unwrap();
     let ends = matches!(stream.read(&mut [0]), Ok(0));
@@ -32,7 +32,7 @@ fn ends_within(stream: &mut TcpStream, time: Duration) -> bool {
     ends
 }
 
-/// Reads lines; takes so long for the answer, and drops it if the client ends its side meanwhile, as asyncio's protocols do.
+/// Reads lines; takes this long for the answer, and drops it if the client ends its side meanwhile, as asyncio's protocols do.
 fn thinking(stream: &mut TcpStream, time: Duration) {
     let mut asked = Vec::new();
     let mut byte = [0];
@@ -97,7 +97,7 @@ async fn a_server_that_never_stops_sending_is_no_baseline() {
     doubts(&report, "so nothing was compared");
 }
 
-// ---- the end is no cut ----
+// ---- the end is not a cut ----
 
 #[tokio::test]
 async fn an_answer_that_is_dropped_at_half_close_is_no_fault_at_a_boundary() {
@@ -108,12 +108,12 @@ async fn an_answer_that_is_dropped_at_half_close_is_no_fault_at_a_boundary() {
     let half_close = report.half_close.as_ref().unwrap();
     assert_eq!((half_close.smallest.to_string(), half_close.headline()), ("c2s:half-close".into(), "no answer".into()));
     assert!(said(&report).contains("half-close no answer: what a client meets that ends its side"), "{report}");
-    // Asked for, it counts.
+    // It counts if the caller asks for it.
     let report = shake.clone().strict_end(true).run().await.unwrap();
     assert_eq!((report.verdict, report.findings.len()), (Verdict::Broken, 1), "{report}");
     assert_eq!(report.findings[0].smallest, case("c2s:half-close"));
     assert!(report.findings[0].pattern.contains("ends right behind its last byte"), "{report}");
-    // Left out, nothing is said of it.
+    // If it is switched off, the report does not mention it.
     let report = shake.half_close(false).run().await.unwrap();
     assert!(report.passed() && report.half_close.is_none(), "{report}");
 }
@@ -149,7 +149,7 @@ async fn a_service_that_drops_its_answer_at_the_end_is_spared_too() {
             let more = stream.read(&mut asked[count..]).await.unwrap_or(0);
             (count, closed) = (count + more, more == 0);
         }
-        // An answer takes its time; whoever ends meanwhile is not answered.
+        // An answer takes some time. A client that ends meanwhile gets none.
         if tokio::time::timeout(Duration::from_millis(5), stream.read(&mut [0])).await.is_err() {
             let _ = stream.write_all(&asked[..count]).await;
         }
@@ -375,11 +375,11 @@ async fn a_server_that_dies_after_some_connections_has_died() {
     }
 }
 
-// ---- the right way up ----
+// ---- which outcome is the expected one ----
 
 #[tokio::test]
 async fn who_answers_only_when_cut_is_said_to() {
-    // Takes a read for a message, and what is longer for none.
+    // Takes a read for a message, unless it is longer than one.
     let address = server(|_, mut stream| {
         let mut asked = [0; 64];
         while let Ok(count @ 1..) = stream.read(&mut asked) {
@@ -413,7 +413,7 @@ async fn what_happened_stands_in_the_headline() {
 
 #[tokio::test]
 async fn what_is_answered_only_behind_the_end_is_found() {
-    // Takes one line each time that something comes; what else has come waits for more, or for the end.
+    // Takes one line each time that bytes arrive. The other lines wait for more bytes, or for the end.
     let address = server(|_, mut stream| {
         let (mut buffer, mut come) = ([0; 64], Vec::new());
         loop {
@@ -446,7 +446,7 @@ fn quits(stream: &mut TcpStream, answers_first: bool) {
                 let _ = stream.write_all(&line);
             }
             if answers_first {
-                // The fault: what follows a message in the same read is lost.
+                // The fault: bytes after a message in the same read are lost.
                 come.clear();
             }
         }
@@ -476,7 +476,7 @@ async fn a_server_that_loses_what_follows_in_a_read_is_found_before_a_last_messa
     assert!(report.findings[0].cause.contains("what follows is dropped"), "{report}");
 }
 
-/// LDAP's bind and search, say: an answer to the second message is given up where the last has come with it.
+/// As with LDAP's bind and search: the server gives up the answer to the second message if the last one arrives with it.
 #[tokio::test]
 async fn several_messages_behind_a_cut_may_be_what_the_last_cancels() {
     let address = server(|_, mut stream| {
@@ -485,7 +485,7 @@ async fn several_messages_behind_a_cut_may_be_what_the_last_cancels() {
             come.extend_from_slice(&buffer[..count]);
             let Some(end) = come.iter().rposition(|byte| *byte == b'\n') else { continue };
             let lines: Vec<u8> = come.drain(..=end).collect();
-            // The second line is given up where the last comes while the first is answered.
+            // The second line is given up if the last one arrives while the first is answered.
             let given_up = lines.starts_with(b"bind") && lines.ends_with(b"quit\n");
             for line in lines.split_inclusive(|byte| *byte == b'\n') {
                 match line {
@@ -500,7 +500,7 @@ async fn several_messages_behind_a_cut_may_be_what_the_last_cancels() {
     doubts(&report, "where its last message comes in the same read as what is before it, and closes");
 }
 
-/// What goes otherwise shrinks to nothing where runs without cuts begin to go so, too.
+/// If runs without cuts begin to have the other outcome too, the case shrinks to nothing.
 #[tokio::test]
 async fn a_server_that_changes_while_a_case_is_shrunk_is_no_finding_and_no_bug() {
     let cut = AtomicU64::new(0);
@@ -510,7 +510,7 @@ async fn a_server_that_changes_while_a_case_is_shrunk_is_no_finding_and_no_bug()
             let Ok(count @ 1..) = stream.read(&mut buffer) else { return };
             (come, reads) = (come + count, reads + 1);
         }
-        // The case itself, when it is tried, tried again, and ever after.
+        // The case differs when it is tried and tried again. After that, every run does.
         let changed = cut.load(Relaxed) >= 2 && reads == 2 || reads == 3;
         cut.fetch_add(u64::from(changed), Relaxed);
         let _ = stream.write_all(if changed || cut.load(Relaxed) > 2 { b"no\n" } else { b"yes\n" });
@@ -591,7 +591,7 @@ async fn interrupted_it_says_what_was_found() {
     assert_eq!(report.results.len(), 3, "{report}");
     let tally = report.tally;
     assert!(tally.planned > 200 && tally.delivered + tally.untried == tally.planned, "{report}");
-    // Before anything is known, too.
+    // This also holds before anything is known.
     let stop = Stop::default();
     stop.now();
     let report = Shake::server(*b"hello", address).stopped_by(&stop).run().await.unwrap();

@@ -19,7 +19,7 @@ fn server(serve: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
     address
 }
 
-/// A server that tells of each connection how many bytes its reads returned, and answers `ok`.
+/// A server that reports for each connection how many bytes its reads returned, and answers `ok`.
 fn reader() -> (SocketAddr, Receiver<Vec<usize>>) {
     let (tell, told) = channel();
     let address = server(move |mut stream| {
@@ -95,7 +95,7 @@ async fn a_program_that_starts_late_is_not_accused_of_hanging_where_all_is_joine
 
 // ---- what is found ----
 
-/// Answers each read with how long it was.
+/// Answers each read with its length.
 fn hasty() -> SocketAddr {
     server(|mut stream| {
         let mut buffer = [0; 1024];
@@ -261,7 +261,7 @@ async fn a_one_shot_server_without_reuseaddr_is_started_again_and_again_on_its_p
     let report = Shake::server(*b"hello\n", address).start(&start).half_close(false).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Same, "{report}");
     assert!(report.cases >= 6, "{report}");
-    // With the client's half-close it is in TIME-WAIT only if the reset against that fails.
+    // If the client half-closes, the server is in TIME-WAIT only if the reset against that fails.
     let report = Shake::server(*b"hello\n", address).start(start).run().await.unwrap();
     assert_eq!(report.verdict, Verdict::Same, "{report}");
 }
@@ -331,7 +331,7 @@ async fn a_server_that_a_cut_ends_has_died_and_the_cut_is_suspected() {
         }
     });
     let report = Shake::server(*b"hello", address).jobs(1).run().await.unwrap();
-    // It cannot be tried again, so it is not certain.
+    // It cannot be tried again, so the finding is not certain.
     assert_eq!(report.verdict, Verdict::Inconclusive, "{report}");
     let said = report.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("the server died, perhaps during c2s:bytes"), "{report}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use unstick_shake::{Report, Shake, Verdict};
 
-/// A server in a thread, a connection after the other; it is told the number of each.
+/// A server in a thread, which serves one connection after the other and gets the number of each.
 fn server(serve: impl Fn(u64, &mut TcpStream) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -18,7 +18,7 @@ fn server(serve: impl Fn(u64, &mut TcpStream) + Send + 'static) -> SocketAddr {
     address
 }
 
-/// A server that hears its client out, then answers with this.
+/// A server that reads everything from its client, then answers with this.
 fn answering(answer: impl Fn(u64) -> String + Send + 'static) -> SocketAddr {
     server(move |number, stream| {
         stream.read_to_end(&mut Vec::new()).unwrap();
@@ -40,7 +40,7 @@ async fn a_clock_that_ticks_now_and_then() {
         format!("HTTP/1.1 200 OK\r\nDate: 12:{:02}:{:02} GMT\r\n\r\nhello", number / 60, number % 60)
     }))
     .await;
-    // No two runs without cuts before anything is said differ.
+    // The runs without cuts before the first report do not differ.
     spares(answering(|number| format!("it is {:02} past ten, and all is well", number / 45))).await;
 }
 
@@ -51,7 +51,7 @@ async fn an_answer_that_is_nothing_but_a_clock() {
 
 #[tokio::test]
 async fn a_number_that_is_seldom_shorter() {
-    // Its length is written before it, as in Redis's answers; of eleven one is short.
+    // Its length is before it, as in Redis's answers. One in eleven is short.
     let answer = |number: u64| if number % 11 == 10 { "$5\r\n91234\r\n" } else { "$6\r\n123456\r\n" };
     spares(answering(move |number| format!("*2\r\n:{}\r\n{}+OK\r\n", number * 7919 % 1000, answer(number)))).await;
 }
@@ -63,7 +63,7 @@ async fn one_slow_answer() {
         if number == 60 {
             std::thread::park_timeout(Duration::from_millis(1500));
         }
-        // Who has waited too long may have gone.
+        // A client that has waited too long may have gone.
         let _ = stream.write_all(b"at last");
     }))
     .await;
@@ -91,7 +91,7 @@ async fn who_has_heard_enough() {
     assert_eq!(report.findings.len(), 0, "{report}");
 }
 
-/// Identifiers that are another in each run, and not always as long: a UUID, hexadecimal digits, base64 with what fills it up.
+/// Identifiers that differ in each run, also in length: a UUID, hexadecimal digits, base64 with its padding.
 fn identifiers(number: u64) -> [String; 3] {
     let mixed = |salt: u64| {
         (number + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9)
@@ -133,7 +133,7 @@ async fn beside_identifiers_a_fault_is_found() {
     });
     let report = Shake::server(*b"hello", address).run().await.unwrap();
     assert_eq!((report.verdict, report.findings.len()), (Verdict::Broken, 1), "{report}");
-    // What differs is named, and not where the identifiers do.
+    // The report names the byte that differs, not the identifiers.
     let headline = report.findings[0].headline();
     assert!(headline.starts_with("the answer differs from byte 42 on"), "{headline}");
 }

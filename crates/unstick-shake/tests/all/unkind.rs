@@ -1,6 +1,6 @@
 //! Correct servers that `shake` could accuse, and servers that are broken in one place only.
 //!
-//! Not here: the kinds that were once wrongly accused or passed; each has a test of its own (`doubted`, `spared`).
+//! Not here: the kinds that were once wrongly accused or passed; each has its own test (`doubted`, `spared`).
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use unstick_shake::{Report, Shake, Stream, Verdict};
 
-/// A server with a thread for each connection, which is told its number.
+/// A server with a thread for each connection, which gets the connection's number.
 fn server(serve: impl Fn(u64, &mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, serve) = (listener.local_addr().unwrap(), Arc::new(serve));
@@ -24,10 +24,10 @@ fn server(serve: impl Fn(u64, &mut TcpStream) + Send + Sync + 'static) -> Socket
     address
 }
 
-/// What is asked for.
+/// The requests.
 const REQUEST: &[u8] = b"GET /page\nGET /other\n";
 
-/// A server that answers each whole line; `answer` is told the connection, the line's number and where to write.
+/// A server that answers each whole line. `answer` gets the connection, the line's number and the stream to write to.
 fn answering(answer: impl Fn(u64, u64, &mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
     server(move |connection, stream| {
         let (mut line, mut byte) = (0, [0]);
@@ -63,10 +63,10 @@ enum Must {
 
 use Must::{BeSure, NotAccuse};
 
-/// A sound server, and what must be said of it.
+/// A sound server, and the verdict that it must get.
 type Sound = (&'static str, Must, SocketAddr);
 
-/// What differs from run to run, and has nothing to do with cuts.
+/// Servers whose answers differ from run to run, independently of cuts.
 fn that_answer_by_chance() -> Vec<Sound> {
     let letters = |seed: u64, count: u64| -> String {
         (0..count).map(|at| char::from(b'a' + (lot(seed * 64 + at) % 26) as u8)).collect()
@@ -121,7 +121,7 @@ fn that_answer_by_chance() -> Vec<Sound> {
     ]
 }
 
-/// What differs by how the server ends, or by how often it was asked before.
+/// Servers whose outcome depends on how they end, or on how often they were asked before.
 fn that_answer_by_their_past() -> Vec<Sound> {
     vec![
         (
@@ -148,7 +148,7 @@ fn that_answer_by_their_past() -> Vec<Sound> {
     ]
 }
 
-/// What depends on when something is asked, or on who else asks.
+/// Servers whose answer depends on the time of the request, or on other clients.
 fn that_answer_by_time_or_load() -> Vec<Sound> {
     let (active, busy) = (AtomicU64::new(0), AtomicU64::new(0));
     vec![
@@ -190,7 +190,7 @@ fn that_answer_by_time_or_load() -> Vec<Sound> {
     ]
 }
 
-/// What comes late, or in parts.
+/// Servers whose answers arrive late, or in parts.
 fn that_answer_slowly() -> Vec<Sound> {
     vec![
         (
@@ -270,7 +270,7 @@ async fn sound_servers_that_answer_by_time_or_load() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// The reports of those that were not judged as they must be.
+/// The reports with a wrong verdict.
 async fn all(servers: Vec<Sound>) -> String {
     let running: Vec<_> = servers.into_iter().map(|sound| tokio::spawn(spares(sound))).collect();
     let mut wrong = String::new();
@@ -282,8 +282,8 @@ async fn all(servers: Vec<Sound>) -> String {
 
 // ---- broken in one place only ----
 
-/// Messages behind a length of four bytes. `keeps` is told what has come, how many messages were answered before, and where
-/// this read began; it says how much of the input survives where a message is not whole.
+/// Messages after a length of four bytes. `keeps` gets the bytes that have arrived, the number of messages answered so far, and
+/// where this read began. It returns how much of the input survives if a message is not whole.
 async fn lengths(mut stream: Stream, breaks: fn(&Read4) -> bool) {
     let (mut input, mut buffer, mut answered) = (Vec::new(), vec![0; 1 << 16], 0);
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
@@ -306,9 +306,9 @@ async fn lengths(mut stream: Stream, breaks: fn(&Read4) -> bool) {
     }
 }
 
-/// What is known behind a read.
+/// What is known after a read.
 struct Read4<'a> {
-    /// What is left of it: a message that is not whole.
+    /// The rest of its bytes: a message that is not whole.
     left: &'a [u8],
     answered: usize,
     in_this_read: usize,
@@ -338,23 +338,23 @@ async fn broken_in_one_place_only() {
     let (two, joined) = ([message(5), message(6)], [[message(5), message(6)].concat()]);
     let three = [message(5), message(6), message(7)];
     let long = [message(5000)];
-    // A header cut behind its third byte, and nowhere else.
+    // A header cut after its third byte, and nowhere else.
     assert_eq!(smallest(|read| read.left.len() == 3 && read.answered == 0, &two).await, "c2s:cut@3");
     // Two messages at once, the second one's header cut.
     let second = |read: &Read4| read.in_this_read == 1 && (1..4).contains(&read.left.len());
     assert_eq!(smallest(second, &joined).await, "c2s:cut@10");
     let apart = smallest(second, &two).await;
     assert_eq!(apart, "c2s:cut@10,c2s:join@0..10");
-    // Only the first message of a connection, cut behind its header.
+    // Only the first message of a connection, cut after its header.
     assert_eq!(smallest(|read| read.left.len() > 4 && read.answered == 0, &two).await, "c2s:cut@5");
-    // Only what is longer than a page: segments as networks cut them reach beyond the depth.
+    // Only messages longer than a page: segments as networks cut them reach beyond the depth.
     assert_eq!(smallest(|read| read.left.len() > 4096, &long).await, "c2s:cut@4288");
     // Only the third message.
     assert_eq!(smallest(|read| read.left.len() == 2 && read.answered == 2, &three).await, "c2s:cut@21");
-    // Only where exactly one byte of the next message comes along.
+    // Only if exactly one byte of the next message arrives with it.
     let one = |read: &Read4| read.in_this_read == 1 && read.left.len() == 1;
     assert_eq!(smallest(one, &joined).await, "c2s:cut@10");
-    // Only where a message comes in three parts: the second read adds to what was left.
+    // Only if a message arrives in three parts: the second read adds to the rest of the first.
     let report = finds(|read| read.left.len() == 4, &two).await;
     assert_eq!(report.verdict, Verdict::Broken, "{report}");
 }

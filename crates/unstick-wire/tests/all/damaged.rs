@@ -1,5 +1,5 @@
-//! Tests `damaged=skip`: whatever is damaged, the intact frames after the next boundary come out, however the stream is
-//! cut; and the skipped bytes are counted.
+//! Tests `damaged=skip`: after any damage, the decoder finds the intact frames from the next boundary on, however the stream
+//! is cut; and it counts the skipped bytes.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use unstick_wire::{Framing, limits};
 
 use crate::drive::{self, Way, encode, framing};
 
-/// A framing, and what makes a numbered message of it.
+/// A framing, and the function that makes a numbered message for it.
 type Numbered = (&'static str, fn(u64) -> String);
 
-/// Framings that can find their next frame, and a message of each that is numbered.
+/// Framings that can find their next frame, each with a numbered message.
 const SPECS: [Numbered; 15] = [
     ("line", |n| format!("message {n}")),
     ("crlf", |n| format!("message {n}")),
@@ -30,14 +30,14 @@ const SPECS: [Numbered; 15] = [
     ("gdb-packet", |n| format!("$m{n}")),
 ];
 
-/// What happens to one frame.
+/// The damage to one frame.
 #[derive(Debug, Clone)]
 enum Blow {
     /// These bytes instead of some.
     Replace(usize, Vec<u8>),
     Insert(usize, Vec<u8>),
     Remove(usize, usize),
-    /// Only its beginning has come.
+    /// Only its beginning arrives.
     Cut(usize),
 }
 
@@ -64,8 +64,7 @@ impl Blow {
     }
 }
 
-/// Bytes that mean something to some framing, and any others. No digits: a length that says another number is no damage
-/// that anybody could see.
+/// Bytes that have a meaning in some framing, and any others. No digits: nobody can see that a length has another value.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let telling = prop::sample::select(b"\n\r\0\x02\x03\x0b\x10\x1c\x1e{}[]\",:;$#}~\xc0\xdb\xdc ".to_vec());
     let any = any::<u8>().prop_map(|byte| if byte.is_ascii_digit() { byte | 0x80 } else { byte });
@@ -81,7 +80,7 @@ fn blow() -> impl Strategy<Value = Blow> {
     ]
 }
 
-/// All that came out, and the bytes that were passed over.
+/// All messages, and the skipped bytes.
 fn run(framing: &Framing, segments: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
     let mut decoder = framing.decoder();
     let (mut messages, mut passed) = (Vec::new(), 0);
@@ -114,7 +113,7 @@ proptest! {
     ) {
         let (name, message) = spec;
         let framing = framing(&format!("{name},damaged=skip"));
-        // One frame is damaged. The one behind it may be taken for its rest; the others are intact.
+        // One frame is damaged. The one after it may count as its rest; the others are intact.
         let mut damaged = encode(&framing, [message(before)]);
         blows.iter().for_each(|blow| blow.strike(&mut damaged));
         let first: Vec<String> = (0..before).map(message).collect();
@@ -161,7 +160,7 @@ fn what_was_passed_over_is_told() {
     assert_eq!(damage.preview, b"two\xdb!two\xc0");
     assert_eq!(damage.what, "ESC is followed by \"!\", which escapes nothing");
     assert_eq!(decoder.take_damage(true), None);
-    // While nothing is found it is told only if that is asked for.
+    // Until a frame is found, the damage is reported only on request.
     decoder.feed(b"\xdb?");
     assert_eq!(decoder.next(), Ok(None));
     assert_eq!(decoder.take_damage(false), None);
@@ -185,7 +184,7 @@ fn frames_that_were_swallowed_come_out_when_the_stream_ends() {
     }
 }
 
-/// Frames whose checksums others made: one bit of any byte is changed, and the frames around it come out.
+/// Frames whose checksums other programs made: one bit of any byte is changed, and the frames around it arrive.
 #[test]
 fn a_frame_whose_checksum_is_wrong_is_damaged() {
     let dnp3 = b"\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x21".to_vec();
@@ -202,7 +201,7 @@ fn a_frame_whose_checksum_is_wrong_is_damaged() {
             assert_eq!((messages.len(), whole), (3, 3), "{spec}, byte {at}: {messages:?}");
             assert_eq!(passed, frame.len() as u64, "{spec}, byte {at}");
         }
-        // Without damaged=skip the values are the user's.
+        // Without damaged=skip, the checksums are left to the user.
         let mut wrong = frame.clone();
         let last = wrong.len() - 2;
         wrong[last] ^= 1;
@@ -248,7 +247,7 @@ fn framings_without_a_mark_refuse_it_with_the_reason() {
     }
 }
 
-/// What costs most where each place that is found leads to another look at the same bytes.
+/// The inputs that cost most if each place that is found leads to another look at the same bytes.
 #[test]
 #[allow(clippy::disallowed_methods)] // What it costs is what is tested.
 fn time_is_linear_in_whatever_is_damaged() {

@@ -22,7 +22,7 @@ fn ask(encoder: &mut Encoder, request: &str) {
     encoder.encode(request.as_bytes(), &mut Vec::new()).unwrap_or_else(|error| panic!("{request}: {error}"));
 }
 
-/// What is found in these bytes, which come in pieces of so many.
+/// The messages in these bytes, which arrive in pieces of this size.
 fn hear(decoder: &mut Decoder, bytes: &str, piece: usize) -> Vec<String> {
     let mut found = Vec::new();
     for piece in bytes.as_bytes().chunks(piece) {
@@ -39,7 +39,7 @@ const HEAD: &str = "HEAD /a HTTP/1.1\r\n\r\n";
 const GET: &str = "GET /b HTTP/1.1\r\n\r\n";
 const POST: &str = "POST /c HTTP/1.1\r\nContent-Length: 4\r\n\r\nHEAD";
 const CONNECT: &str = "CONNECT a:1 HTTP/1.1\r\n\r\n";
-/// What answers each, and what an unasked or interim response is.
+/// The response to each request, and the effect of an unrequested or interim response.
 const BARE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 const ENDLESS: &str = "HTTP/1.1 200 OK\r\n\r\n";
@@ -60,7 +60,7 @@ fn a_response_to_head_ends_behind_its_head_whatever_it_announces() {
             ask(&mut asks, request);
         }
         assert_eq!(hear(&mut hears, &responses.concat(), piece), responses, "in pieces of {piece}");
-        // The same as a server: what arrives is asked, what is sent answers.
+        // The same for a server: requests arrive, and the sent messages answer them.
         let (mut hears, mut answers) = server();
         assert_eq!(hear(&mut hears, &requests.concat(), piece), requests);
         for response in responses {

@@ -20,15 +20,15 @@ pub(crate) enum Way {
 
 pub(crate) const WAYS: [Way; 5] = [Way::Borrowed, Way::Dropped, Way::Held, Way::Cursors, Way::Mixed];
 
-/// Messages that a cursor gives out before it is dropped.
+/// Number of messages that a cursor returns before it is dropped.
 const BY_CURSOR: usize = 3;
 
-/// All that a decoder said about a stream.
+/// Everything that a decoder reported about a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) messages: Vec<Vec<u8>>,
     pub(crate) discarded: u64,
-    /// The error that ended it: its text without the hint (which may know more the more has arrived), and its offset.
+    /// The error that ended it: its text without the hint (which may say more after more bytes), and its offset.
     pub(crate) error: Option<(String, u64)>,
 }
 
@@ -66,7 +66,7 @@ impl Taker {
     }
 }
 
-/// Feeds `segments`, taking all there is after each, then ends the stream.
+/// Feeds `segments`, takes all messages after each, then ends the stream.
 pub(crate) fn decode<'a>(framing: &Framing, segments: impl IntoIterator<Item = &'a [u8]>, way: Way) -> Told {
     let mut decoder = framing.decoder();
     let mut taker = Taker { way, held: Vec::new(), taken: 0 };
@@ -94,7 +94,7 @@ fn drain(decoder: &mut Decoder, taker: &mut Taker, told: &mut Told) -> bool {
         if taker.way == Way::Cursors {
             let mut messages = decoder.messages();
             for _ in 1..BY_CURSOR {
-                // An error is the same for whoever asks next.
+                // Every later call returns the same error.
                 let Ok(Some(message)) = messages.next() else { break };
                 told.messages.push(message.to_vec());
             }

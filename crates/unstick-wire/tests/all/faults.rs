@@ -11,13 +11,13 @@ fn injector(specs: &[&str], unit: Unit, seed: u64) -> FaultInjector {
     Plan::parse(specs).unwrap().injector(Role::Client, unit, seed)
 }
 
-/// Some moment: what happens depends on what is passed in afterwards.
+/// Any moment: only the times that are passed in later matter.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn begin() -> Instant {
     Instant::now()
 }
 
-/// What is delivered of so many messages, each saying its number, without any time passing.
+/// Returns what is delivered of this many messages, each with its number as text, without any time passing.
 fn delivered(specs: &[&str], seed: u64, count: u32) -> Vec<u32> {
     let (mut injector, now) = (injector(specs, Unit::Messages, seed), begin());
     for number in 0..count {
@@ -49,7 +49,7 @@ fn stream(specs: &[&str], data: &[u8], piece: usize) -> (Vec<u8>, Next) {
     }
 }
 
-// ---- what each does ----
+// ---- each fault ----
 
 #[test]
 fn nothing_happens_where_nothing_is_asked() {
@@ -79,7 +79,7 @@ fn a_mark_stays_with_its_message_whatever_happens_to_that() {
     let faults = ["dup=20%", "reorder=30%,gap=3", "delay=1ms..9ms", "corrupt=1:50", "loss=10%"];
     let (mut injector, mut now) = (injector(&faults, Unit::Messages, 5), begin());
     for number in 0..500_u32 {
-        // Its last byte says whether it has a mark; what is corrupted is told by the three in front of it.
+        // The last byte of a message says whether it has a mark. The three bytes before it show what was corrupted.
         let marked = u8::from(number % 3 == 0);
         injector.take_marked(&[7, 7, 7, marked], marked == 1, now);
     }
@@ -143,7 +143,7 @@ fn the_largest_numbers_there_are_lose_and_break_nothing() {
     assert_eq!((&got[..], last), (&b"abc"[..], Next::End));
 }
 
-/// Who waits for an answer sends nothing that could overtake the question.
+/// A peer that waits for an answer sends nothing that could overtake the question.
 #[test]
 fn a_message_that_nothing_overtakes_goes_by_itself() {
     let (mut injector, now) = (injector(&["reorder=100%"], Unit::Messages, 1), begin());
@@ -245,7 +245,7 @@ fn segments_are_cut_and_nothing_else_changes() {
     }
 }
 
-// ---- what repeats ----
+// ---- repeatable ----
 
 #[test]
 fn a_seed_repeats_everything_and_another_does_not() {
@@ -277,8 +277,8 @@ fn a_fault_concerns_its_direction_only() {
     assert_eq!((count(Role::Client), count(Role::Server)), (2, 0));
 }
 
-/// What comes of a stream that is taken in these pieces: each byte and when it is due, where segments begin, how it ends, and
-/// what was done.
+/// The result of a stream that is taken in these pieces: each byte and when it is due, where segments begin, how it ends, and the
+/// counts of the faults.
 #[derive(Debug, PartialEq)]
 struct Fate {
     bytes: Vec<(u8, Duration)>,
@@ -324,7 +324,7 @@ const TO_BYTES: &[&[&str]] = &[
 ];
 
 proptest! {
-    /// How a stream was read is chance: no plan may make anything of it.
+    /// The reads of a stream are a matter of chance, so no plan may depend on them.
     #[test]
     fn what_happens_to_bytes_is_a_matter_of_their_offsets_alone(
         which in 0..TO_BYTES.len(),
@@ -334,7 +334,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(data.len() + 1)).collect();
         cuts.sort_unstable();
         let (whole, pieces) = (fate(TO_BYTES[which], &data, &[]), fate(TO_BYTES[which], &data, &cuts));
-        // A rate's piece leaves when the last of its bytes may.
+        // With a rate, a piece is due when its last byte is.
         let tolerance = Duration::from_millis(if TO_BYTES[which].concat().contains("rate") { 50 } else { 0 });
         prop_assert_eq!(whole.bytes.len(), pieces.bytes.len());
         for ((byte, due), (other, then)) in whole.bytes.iter().zip(&pieces.bytes) {
@@ -371,7 +371,7 @@ fn what_is_counted_is_what_happened() {
     assert_eq!(counts(&["stall=1s,after=5 delay=1s,after=6"], 8), (8, vec![("delay", 2), ("stall", 1)]));
 }
 
-// ---- what means nothing ----
+// ---- specs without a meaning ----
 
 #[test]
 fn wrong_specs_say_what_is_wrong() {

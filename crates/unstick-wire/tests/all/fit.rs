@@ -32,7 +32,7 @@ pub(crate) fn line(_: &str, bytes: &[u8]) -> Vec<u8> {
     line
 }
 
-/// What holds none of the bytes that a frame ends in.
+/// A message without the bytes that end a frame.
 pub(crate) fn undelimited(spec: &str, bytes: &[u8]) -> Vec<u8> {
     let delimiter = match spec.split(',').next().unwrap().split(':').collect::<Vec<_>>()[..] {
         ["crlf"] => b"\r\n".to_vec(),
@@ -41,7 +41,7 @@ pub(crate) fn undelimited(spec: &str, bytes: &[u8]) -> Vec<u8> {
         [.., hex] => unhex(hex),
         [] => unreachable!("a spec has a name"),
     };
-    // Its other bytes may stand in the message: that they do not end it is what a scan can get wrong.
+    // The message may contain the other bytes: a scan could wrongly take them for the end.
     let last = delimiter[delimiter.len() - 1];
     let other = if last == b'_' { b'-' } else { b'_' };
     let mut message: Vec<u8> = bytes.iter().map(|b| if *b == last { other } else { *b }).collect();
@@ -51,7 +51,7 @@ pub(crate) fn undelimited(spec: &str, bytes: &[u8]) -> Vec<u8> {
     message
 }
 
-/// At most as many bytes as the digits can say; behind a header where that is part of the message.
+/// At most as many bytes as the digits can count; after a header, if that is part of the message.
 pub(crate) fn ascii(spec: &str, bytes: &[u8]) -> Vec<u8> {
     let message = short(spec, bytes);
     if spec.contains("off=2") {
@@ -60,7 +60,7 @@ pub(crate) fn ascii(spec: &str, bytes: &[u8]) -> Vec<u8> {
     message
 }
 
-/// At most as many bytes as the field can say.
+/// At most as many bytes as the field can count.
 pub(crate) fn short(spec: &str, bytes: &[u8]) -> Vec<u8> {
     let most = match spec.split(',').next().unwrap() {
         "ascii:1" => 9,
@@ -70,7 +70,7 @@ pub(crate) fn short(spec: &str, bytes: &[u8]) -> Vec<u8> {
     bytes[..bytes.len().min(most)].to_vec()
 }
 
-/// At most as many bytes as two digits can say; behind their own length where they keep it.
+/// At most as many bytes as two digits can count; after their own length, if they keep it.
 pub(crate) fn hex(spec: &str, bytes: &[u8]) -> Vec<u8> {
     let message = short(spec, bytes);
     if key(spec, "itself").is_some() {
@@ -87,7 +87,7 @@ pub(crate) fn fixed(spec: &str, bytes: &[u8]) -> Vec<u8> {
     message
 }
 
-/// What `length:...` can carry: with its header in front where that is kept, and a multiple of its unit.
+/// A message for `length:...`: with its header, if that is kept, and of a multiple of its unit.
 pub(crate) fn general(spec: &str, bytes: &[u8]) -> Vec<u8> {
     let (off, width) = (number(spec, "off", 0) as usize, number(spec, "width", 4) as usize);
     let (adj, unit) = (number(spec, "adj", 0), number(spec, "unit", 1));
@@ -97,7 +97,7 @@ pub(crate) fn general(spec: &str, bytes: &[u8]) -> Vec<u8> {
     if let Some("full") = key(spec, "last") {
         return in_full_parts(keep, bytes);
     }
-    // A second length that counts nothing stands in the header too, and a bit that says the part is the last.
+    // The header also has a second length that counts nothing, and a bit that marks the part as the last.
     let seen = key_to_comma(spec, "plus").map_or(off + width, |plus| {
         let numbers: Vec<usize> = plus.split(':').map(|n| n.parse().unwrap()).collect();
         (off + width).max(numbers[0] + numbers[1])
@@ -129,7 +129,7 @@ pub(crate) fn general(spec: &str, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// With a length of one byte, where a part that is as long as it can be is followed by another.
+/// With a length of one byte, where another part follows each part of the largest size.
 fn in_full_parts(keep: bool, bytes: &[u8]) -> Vec<u8> {
     if !keep {
         return bytes.to_vec();
@@ -191,7 +191,7 @@ pub(crate) fn json(spec: &str, bytes: &[u8]) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A length in front where bytes before it are to be kept, and no more than it can say.
+/// With its length in front, if bytes before that are kept, and no longer than that can count.
 pub(crate) fn varint(spec: &str, bytes: &[u8]) -> Vec<u8> {
     let most = spec.split(',').next().unwrap().split(':').nth(1).map_or(10, |bytes| bytes.parse().unwrap());
     let off = number(spec, "off", 0) as usize;
@@ -286,7 +286,7 @@ pub(crate) fn modbus_rtu(spec: &str, bytes: &[u8]) -> Vec<u8> {
     [head, &[data.len() as u8], data].concat()
 }
 
-/// A connection setup whose protocol version is, taken for a request, its length: each message may be the first.
+/// A connection setup whose protocol version is also its length if it is read as a request: each message may be the first.
 pub(crate) fn x11(_: &str, bytes: &[u8]) -> Vec<u8> {
     let data = bytes.len().next_multiple_of(4);
     let (words, name) = (((12 + data) / 4) as u16, bytes.len() as u16);
@@ -325,7 +325,7 @@ pub(crate) fn event(_: &str, bytes: &[u8]) -> Vec<u8> {
     event
 }
 
-/// A packet, or where there is nothing to put into one an acknowledgement.
+/// A packet, or an acknowledgement if there is nothing to put into a packet.
 pub(crate) fn gdb(_: &str, bytes: &[u8]) -> Vec<u8> {
     if bytes.is_empty() {
         return b"+".to_vec();
@@ -356,7 +356,7 @@ pub(crate) fn turn(_: &str, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A word alone, or a word and why, or data.
+/// A word alone, a word and a reason, or data.
 pub(crate) fn adb(_: &str, bytes: &[u8]) -> Vec<u8> {
     let word: &[u8] = match bytes.len() % 3 {
         0 if bytes.is_empty() => return b"OKAY".to_vec(),
@@ -366,7 +366,7 @@ pub(crate) fn adb(_: &str, bytes: &[u8]) -> Vec<u8> {
     [word, format!("{:04x}", bytes.len()).as_bytes(), bytes].concat()
 }
 
-/// A value of one kind or another that these bytes are in.
+/// A value of one kind or another that contains these bytes.
 pub(crate) fn messagepack(_: &str, bytes: &[u8]) -> Vec<u8> {
     let (high, low) = ((bytes.len() >> 8) as u8, bytes.len() as u8);
     match bytes.len() % 4 {
@@ -377,7 +377,7 @@ pub(crate) fn messagepack(_: &str, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// An item of one kind or another that these bytes are in.
+/// An item of one kind or another that contains these bytes.
 pub(crate) fn cbor(_: &str, bytes: &[u8]) -> Vec<u8> {
     let (high, low) = ((bytes.len() >> 8) as u8, bytes.len() as u8);
     match bytes.len() % 4 {
@@ -397,7 +397,7 @@ pub(crate) fn capnproto(_: &str, bytes: &[u8]) -> Vec<u8> {
     table.into_iter().flat_map(u32::to_le_bytes).chain(data).collect()
 }
 
-/// Metadata that says no more than how long its body is: the root, where the fields are, the table.
+/// Metadata with only the length of the body: the root, the positions of the fields, the table.
 pub(crate) fn arrow(_: &str, bytes: &[u8]) -> Vec<u8> {
     let fields: Vec<u8> = [12, 16, 0, 0, 0, 8].into_iter().flat_map(u16::to_le_bytes).collect();
     let table = [12_u32, 0, bytes.len() as u32, 0];

@@ -1,7 +1,7 @@
 //! Parses a line of a golden file into bytes: the format of `tests/goldens/README.md`. The seeds of the fuzz targets
 //! use it too.
 
-/// A frame and its message: what stands behind an equals sign, or in brackets, or all of it.
+/// A frame and its message: the text after an equals sign, or in brackets, or the whole frame.
 pub(crate) fn parse_frame(line: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let (mut frame, mut message) = (Vec::new(), Vec::new());
     let line = line.split(" ; ").next()?;
@@ -33,7 +33,7 @@ pub(crate) fn parse_frame(line: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((frame, message))
 }
 
-/// `78`, or `78*200`: a byte, and how often it stands there.
+/// `78`, or `78*200`: a byte, and how often it is repeated.
 fn repeated(rest: &str) -> Option<(Vec<u8>, usize)> {
     let byte = u8::from_str_radix(rest.get(..2)?, 16).ok()?;
     let Some(times) = rest[2..].strip_prefix('*') else { return Some((vec![byte], 2)) };
@@ -41,7 +41,7 @@ fn repeated(rest: &str) -> Option<(Vec<u8>, usize)> {
     Some((vec![byte; times[..digits].parse().ok()?], 3 + digits))
 }
 
-/// The bytes of a text, and what it takes up, its quotes included.
+/// The bytes of a text, and its length with the quotes.
 fn quoted(text: &str) -> Option<(Vec<u8>, usize)> {
     let (mut bytes, mut at) = (Vec::new(), 0);
     loop {

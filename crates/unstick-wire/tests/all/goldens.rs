@@ -18,10 +18,10 @@ struct Golden {
 /// What one side sent.
 #[derive(Default)]
 struct Side {
-    /// Each frame, and whether we would write it so.
+    /// Each frame, and whether we would write the same bytes.
     frames: Vec<(Vec<u8>, bool)>,
     messages: Vec<Vec<u8>>,
-    /// What came behind the last frame, in no frame.
+    /// The bytes after the last frame, which are in no frame.
     rest: Vec<u8>,
 }
 
@@ -93,7 +93,7 @@ impl Side {
         frames.chain(self.rest.iter().copied()).collect()
     }
 
-    /// Whether a byte is in a frame that may begin with what belongs to none.
+    /// Whether a byte is in a frame that may begin with bytes that belong to no frame.
     fn is_inexact(&self, at: usize) -> bool {
         let mut end = 0;
         self.frames.iter().any(|(frame, exact)| {
@@ -103,7 +103,7 @@ impl Side {
         })
     }
 
-    /// A decoder said what it should have: the messages, then the rest in whatever pieces it came.
+    /// Checks that a decoder returned the messages, then the rest in any pieces.
     #[track_caller]
     fn is_told(&self, told: &Told, context: &str) {
         assert_eq!((&told.error, told.discarded), (&None, 0), "{context}");
@@ -191,7 +191,7 @@ fn random_cuts_give_the_same_messages() {
 fn an_end_inside_a_frame_is_told() {
     for_each_side(|name, framing, side| {
         if !side.rest.is_empty() {
-            return; // What is in no frame may end anywhere.
+            return; // Bytes outside frames may end anywhere.
         }
         let stream = side.stream();
         let boundaries: BTreeSet<usize> = side

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use unstick_wire::{FRAMINGS, Framing, Preset, Role};
 
-/// The parts of the first sample: bytes, message, length, what it counts.
+/// The parts of the first sample: bytes, message, length, and the bytes that the length counts.
 type Parts = (usize, Option<Range<usize>>, Option<Range<usize>>, Option<Range<usize>>);
 
 fn parts(spec: &str) -> Parts {
@@ -95,7 +95,7 @@ fn every_spec_has_a_sample_that_its_decoder_takes_whole() {
         let samples = framing.samples();
         assert!(!samples.is_empty(), "no sample for {name} {spec}");
         let layout = framing.layout(0, &samples[0]).unwrap_or_else(|| panic!("{name} {spec}: {:02x?}", samples[0]));
-        // The LF behind a JSON value stands between frames.
+        // The LF after a JSON value is between frames.
         let between = usize::from(["json", "json,max=20,oversize=discard"].contains(&spec));
         assert_eq!(layout.total + between, samples[0].len(), "{name} {spec}");
     }

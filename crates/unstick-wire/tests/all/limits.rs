@@ -63,7 +63,7 @@ fn the_longest_time() {
     assert_eq!(parse_duration(&format!("{seconds}")), Some(limits::LONGEST_TIME));
     assert_eq!(parse_duration(&format!("{}ms", seconds * 1000 + 1)), None);
     assert_eq!(parse_duration("9223372036854775807s"), None);
-    // Who sets it without words overflows no clock either.
+    // A caller that sets it without a spec overflows no clock either.
     let mut decoder = framing("line").decoder();
     decoder.set_frame_timeout(Some(Duration::MAX));
     decoder.feed(b"a");
@@ -116,7 +116,7 @@ fn requests_whose_responses_have_no_body() {
     let error = requests.encode(head, &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("over 4096 HEAD and CONNECT requests wait for their responses"), "{error}");
     requests.encode(b"GET / HTTP/1.1\r\n\r\n", &mut Vec::new()).unwrap();
-    // A peer that asks more is refused.
+    // A peer that sends more requests is refused.
     heard.follow(&answers);
     heard.feed(&head.repeat(limits::MAX_OPEN_HEADS));
     while heard.next().unwrap().is_some() {}
@@ -175,7 +175,7 @@ fn depth_of_cbor() {
     let nested = |depth: usize| [vec![0x9f; depth], vec![0xff; depth]].concat();
     taken(whole(&framing("cbor-item"), &nested(limits::MAX_CBOR_DEPTH)));
     refused(whole(&framing("cbor-item"), &nested(limits::MAX_CBOR_DEPTH + 1)), "nested more than 128 deep");
-    // Where lengths are told nothing is kept of what is around.
+    // If lengths are announced, no memory is needed for the enclosing items.
     taken(whole(&framing("cbor-item"), &[vec![0x81; 100_000], vec![0]].concat()));
 }
 

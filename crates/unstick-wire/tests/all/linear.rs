@@ -8,7 +8,7 @@ use crate::drive::{encode, framing};
 const MESSAGE: usize = 2 << 20;
 const SEGMENT: usize = 64;
 
-/// How long it takes to decode a stream that comes in segments of so many bytes.
+/// How long it takes to decode a stream that arrives in segments of this size.
 #[allow(clippy::disallowed_methods)] // What it costs is what is tested.
 fn time(spec: &str, stream: &[u8], segment: usize) -> Duration {
     let mut decoder = framing(spec).decoder();

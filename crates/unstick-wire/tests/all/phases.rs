@@ -4,7 +4,7 @@ use unstick_wire::Role;
 
 use crate::drive::{Told, WAYS, bytewise, cut, decode, encode, framing, whole};
 
-/// Any two cuts of the stream give these messages.
+/// Checks that any two cuts of the stream give these messages.
 #[track_caller]
 fn carries(spec: &str, messages: &[&[u8]]) {
     let framing = framing(spec);
@@ -33,7 +33,7 @@ fn each_holds_for_its_frames() {
     carries("headers/netstring/between:02:03/delim:2d2d", &[b"{}", b"a,", b"\x02", b"end"]);
 }
 
-/// The goldens show the longer handshakes; these are the ones that go without.
+/// The goldens show the longer handshakes; these are the conversations without them.
 #[test]
 fn handshakes_of_presets_may_be_shorter() {
     let open = b"\0\0\0\x11\x02\0\0\0\0\x53\x10\xc0\x04\x01\xa1\x01c";
@@ -96,7 +96,7 @@ fn an_offset_counts_from_the_first_phase() {
     assert_eq!(told.error.unwrap().1, 12);
 }
 
-/// What a decoder makes of a stream, whole and byte by byte.
+/// The messages of a stream, decoded whole and byte by byte.
 #[track_caller]
 fn reads(spec: &str, stream: &[u8], messages: &[&[u8]]) {
     let framing = framing(spec);

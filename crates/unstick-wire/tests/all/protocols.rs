@@ -1,4 +1,4 @@
-//! What single protocols require of their own framings: their bytes as in the specifications, and what is refused.
+//! The rules of single protocols for their own framings: bytes as in the specifications, and bytes that are refused.
 
 use crate::drive::{framing, plain, whole};
 use crate::vectors::{both_ways, cannot_send, reads, refuses};
@@ -120,7 +120,7 @@ fn rtsp_messages_and_frames_lie_side_by_side() {
         b"$\x00\x00\x02\r\nPLAY a RTSP/1.0\r\n\r\n$\x01\x00\x00",
         &["$\0\0\x02\r\n", "PLAY a RTSP/1.0\r\n\r\n", "$\x01\0\0"],
     );
-    // RFC 2326 section 4.4: no body, whatever the head says. RFC 7826 section 5.4: as long as the head says.
+    // RFC 2326 section 4.4: no body, whatever the head announces. RFC 7826 section 5.4: the length in the head holds.
     let unchanged = "RTSP/1.0 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
     reads("rtsp-message", unchanged.repeat(2).as_bytes(), &[unchanged, unchanged]);
     let newer = "RTSP/2.0 304 Not Modified\r\nContent-Length: 2\r\n\r\nhi";
@@ -168,7 +168,7 @@ fn nsq_commands_with_and_without_a_body() {
     both_ways("nsq-command", b"PUB t\na\nb", b"PUB t\n\0\0\0\x03a\nb");
     both_ways("nsq-command", b"AUTH\n", b"AUTH\n\0\0\0\0");
     reads("nsq-command", b"PUBLISH\nIDENTIFY\n\0\0\0\x02{}\n", &["PUBLISH", "IDENTIFY\n{}", ""]);
-    // The daemon takes a CR in front of the LF for part of the line's end.
+    // The daemon takes a CR before the LF for part of the line's end.
     reads("nsq-command", b"NOP\r\nIDENTIFY\r\n\0\0\0\x02{}", &["NOP\r", "IDENTIFY\r\n{}"]);
     refuses("nsq-command", b"PUB t\n\xff\xff\xff\xff", "over the limit of 16 MiB");
     refuses("nsq-command,max=3", b"NOPE\n", "over the limit of 3 bytes");
@@ -182,11 +182,11 @@ fn tns_lengths_have_four_bytes_from_the_first_that_does() {
     let small = b"\0\x0a\0\0\x06\0\0\0ab";
     let large = b"\0\0\0\x0a\x06\0\0\0ab";
     reads("tns-packet", &[&small[..], large, large].concat(), &[&small[..], large, large]);
-    // What would be a packet of two bytes of length is one of four by now, and longer than all that there is.
+    // These bytes would be a packet with a length of two bytes. By now lengths have four bytes, and this one is larger than the input.
     refuses("tns-packet", &[&large[..], small].concat(), "ended 10 bytes into a 655360-byte frame");
     let descriptor = b"\0\x10\0\0\x0f\0\0\0\0\0\0\0\0\0\0\x02ab";
     reads("tns-packet", &[&descriptor[..], small].concat(), &[&descriptor[..], small]);
-    // So does Wireshark with lengths of four bytes.
+    // Wireshark does the same with lengths of four bytes.
     let descriptor = b"\0\0\0\x10\x0f\0\0\0\0\0\0\0\0\0\0\x02ab";
     reads("tns-packet", &[&descriptor[..], large].concat(), &[&descriptor[..], large]);
     refuses("tns-packet", b"\0\0\0\x07\x06\0\0\0", "length 7 is less than the 8 bytes of a packet's header");
@@ -204,7 +204,7 @@ fn turn_mixes_stun_and_channels_and_pads_the_latter_alone() {
     both_ways("turn-message", stun, stun);
     both_ways("turn-message", b"\x40\0\0\x05hello", b"\x40\0\0\x05hello\0\0\0");
     both_ways("turn-message", b"\x7f\xff\0\0", b"\x7f\xff\0\0");
-    // What a STUN message of RFC 3489 holds need not be a multiple of four, and what is padding may be anything.
+    // The content of a STUN message of RFC 3489 need not be a multiple of four bytes, and padding may have any value.
     let old = b"\0\x01\0\x01transaction_IDs_a";
     let stream = [&old[..], b"\x40\0\0\x02hi\xff\xff", stun].concat();
     reads("turn-message", &stream, &[&old[..], b"\x40\0\0\x02hi", stun]);
@@ -312,7 +312,7 @@ fn rtmp_chunks_are_as_long_as_was_told_before() {
     let set = |size: u32| [&b"\x02\0\0\0\0\0\x04\x01\0\0\0\0"[..], &size.to_be_bytes()].concat();
     let longer = [&whole[..], &[7; 130]].concat();
     reads("rtmp-chunk", &[set(130), longer.clone()].concat(), &[&set(130)[..], &longer]);
-    // A message that was given up: the next chunk begins another.
+    // A message that was aborted: the next chunk begins another.
     let abort = b"\x02\0\0\0\0\0\x04\x02\0\0\0\0\0\0\0\x03";
     let again = [&b"\xc3"[..], &[7; 128]].concat();
     reads("rtmp-chunk", &[&first[..], abort, &again].concat(), &[&first[..], abort, &again]);

@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use unstick_wire::limits;
 use unstick_wire::reassembly::{Ordered, Reassembly, Segment};
 
-/// What came out: bytes, `None` for each end of the stream, and the places of gaps.
+/// The output: bytes, `None` for each end of the stream, and the places of gaps.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
     bytes: Vec<u8>,
-    /// Where gaps were in what came out, and how long they are.
+    /// Where the output has gaps, and how long they are.
     gaps: Vec<(usize, u64)>,
     ends: usize,
     tags: Vec<u32>,
@@ -76,7 +76,7 @@ fn the_end_waits_for_what_is_before_it_and_nothing_comes_behind_it() {
     assert_eq!((&seen.bytes[..], seen.ends), (&b"abc"[..], 1));
     let (_, seen) = after(0, &[fin, segment(0, b"abcXYZ")]);
     assert_eq!((&seen.bytes[..], seen.ends), (&b"abc"[..], 1));
-    // What waits beyond the end was never sent by this sender.
+    // This sender never sent the bytes that wait beyond the end.
     let (_, seen) = after(0, &[segment(4, b"zz"), fin, segment(0, b"ab")]);
     assert_eq!((&seen.bytes[..], seen.ends), (&b"abc"[..], 1));
 }

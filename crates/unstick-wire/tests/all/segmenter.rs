@@ -7,14 +7,14 @@ use unstick_wire::shake::{Case, Conversation, Delivery, Depth, Direction, Edit, 
 
 const WAY: Direction = Direction::ClientToServer;
 
-/// What came out: all bytes, and the offsets at which the receiver was waited for.
+/// The output: all bytes, and the offsets at which the segmenter waited for the receiver.
 struct Delivered {
     bytes: Vec<u8>,
     drains: Vec<u64>,
     ended: bool,
 }
 
-/// Cuts bytes that come in segments of these lengths; now and then the sender is quiet.
+/// Cuts bytes that arrive in segments of these lengths; sometimes the sender is silent.
 fn run(case: &Case, bytes: &[u8], segments: &[usize], quiet: &[bool]) -> Delivered {
     let mut segmenter = Segmenter::new(case, WAY);
     let mut delivered = Delivered { bytes: Vec::new(), drains: Vec::new(), ended: false };
@@ -22,7 +22,7 @@ fn run(case: &Case, bytes: &[u8], segments: &[usize], quiet: &[bool]) -> Deliver
     loop {
         match segmenter.step() {
             Step::Write(part) => {
-                // The system takes some, not always all.
+                // The system takes some of the bytes, not always all.
                 let count = if part.len() > 5 && quiet.next() == Some(&true) { part.len() / 2 } else { part.len() };
                 delivered.bytes.extend_from_slice(&part[..count]);
                 segmenter.wrote(count);
@@ -50,7 +50,7 @@ fn run(case: &Case, bytes: &[u8], segments: &[usize], quiet: &[bool]) -> Deliver
     }
 }
 
-/// A case for so many bytes, by lot: the seeds of `shake --seed`.
+/// A random case for this many bytes, as with the seeds of `shake --seed`.
 fn drawn(seed: u64, length: usize) -> Case {
     let client = Recording { bytes: vec![0; length], ..Recording::default() };
     let conversation = Conversation { client, server: Recording::default() };

@@ -175,7 +175,7 @@ fn presets_are_the_last_phase_and_take_the_limits_alone() {
     assert!(Framing::parse("fixed:8/postgres,max=1G,oversize=discard").is_ok());
 }
 
-/// `str::parse` takes `+5` for 5. Nothing here does, wherever a number may stand.
+/// `str::parse` accepts `+5` as 5. No spec does, wherever it has a number.
 #[test]
 fn a_plus_in_front_of_a_number_is_refused_in_every_spec() {
     let more = ["line,max=5", "fixed:8,times=2/u32be", "varint:4,off=1,max=6", "fixed:8,if=1:15/line", "gap:100ms"];

@@ -9,7 +9,7 @@ use unstick_wire::{EncodeError, FRAMINGS, Framing, FramingInfo};
 use crate::drive::{Told, WAYS, Way, bytewise, cut, decode, encode, framing, whole};
 use crate::fit::{self, Fit, key};
 
-/// A line of the suite: the framing's name in the table, and what messages it carries.
+/// A line of the suite: the framing's name in the table, and the messages that it carries.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     fit: Fit,
@@ -121,12 +121,12 @@ impl Row {
         FRAMINGS.iter().find(|entry| entry.name == self.name).expect("the suite names framings of the table")
     }
 
-    /// Bytes in front of a frame that belong to none: a flag that no frame follows stands between two.
+    /// Bytes before a frame that belong to no frame, such as a flag between two frames.
     fn opening(&self) -> usize {
         usize::from(matches!(self.name, "hdlc" | "jt808-frame"))
     }
 
-    /// The messages that `spec` carries, made of any bytes: as many of them as its max allows.
+    /// The messages that `spec` carries, made from any bytes: as many of the bytes as its max allows.
     fn message(&self, spec: &str, bytes: &[u8]) -> Vec<u8> {
         let max = max_of(spec);
         (0..=bytes.len())
@@ -136,12 +136,12 @@ impl Row {
             .expect("the shortest message fits")
     }
 
-    /// A message of exactly so many bytes, where there is one.
+    /// A message of exactly this many bytes, if there is one.
     fn sized(&self, spec: &str, size: usize) -> Option<Vec<u8>> {
         (0..=size).rev().map(|length| (self.fit)(spec, &vec![7; length])).find(|message| message.len() == size)
     }
 
-    /// Each spec with each message made fit for it.
+    /// Each spec, with each message changed so that the spec can carry it.
     fn for_each(&self, cases: u32, property: impl Fn(&Framing, &str, Vec<Vec<u8>>, Cuts) -> Result<(), TestCaseError>) {
         for spec in self.entry().examples {
             let framing = framing(spec);
@@ -153,7 +153,7 @@ impl Row {
     }
 }
 
-/// Runs a property; what it found is in the panic's text, smallest first.
+/// Runs a property. The panic's text has the failures, the smallest first.
 fn check<S: Strategy>(cases: u32, spec: &str, strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     if let Err(error) = TestRunner::new(config).run(strategy, property) {
@@ -174,7 +174,7 @@ fn bare(spec: &str) -> String {
         .join(",")
 }
 
-/// Bytes that mean something somewhere, and any others.
+/// Bytes that have a meaning in some framing, and any others.
 fn byte() -> impl Strategy<Value = u8> {
     let telling = b"\0\x01\x02\x03\n\r\n\x0b\x1c ,:;_\"\\{}[]0159aab$-.\xc0\xdb\xdc\xdd\x80\x81\xfe\xff";
     prop_oneof![3 => proptest::sample::select(&telling[..]), 1 => any::<u8>()]
@@ -184,7 +184,7 @@ fn message_bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
     vec(byte(), 0..most)
 }
 
-/// Where to cut, as parts of the stream's length, which is not known yet.
+/// Where to cut, as fractions of the stream's length, which is not known yet.
 type Cuts = Vec<proptest::sample::Index>;
 
 fn any_cuts() -> impl Strategy<Value = Cuts> {
@@ -197,7 +197,7 @@ fn cut_at<'a>(stream: &'a [u8], cuts: &Cuts) -> Vec<&'a [u8]> {
     cut(stream, places)
 }
 
-/// The same messages, then the same error; where boundaries are not kept, the same bytes.
+/// Checks for the same messages, then the same error; without boundaries, for the same bytes.
 fn agree(framing: &Framing, one: &Told, other: &Told) -> Result<(), TestCaseError> {
     if framing.keeps_boundaries() {
         prop_assert_eq!(one, other);
@@ -208,7 +208,7 @@ fn agree(framing: &Framing, one: &Told, other: &Told) -> Result<(), TestCaseErro
     Ok(())
 }
 
-/// All 2^(n-1) ways to cut a short stream, and every one and two cuts of one not so short.
+/// All 2^(n-1) ways to cut a short stream, and all single cuts and pairs of cuts of a longer one.
 fn every_cut(row: &Row) {
     row.for_each(4, |framing, _, messages, _| {
         let stream = encode(framing, messages);
@@ -277,7 +277,7 @@ fn round_trip(row: &Row) {
         }
         Ok(())
     });
-    // And messages that may not fit: refused, leaving nothing, or carried.
+    // Messages that may not fit are either refused, and leave nothing, or carried.
     for spec in row.entry().examples {
         let framing = framing(spec);
         check(96, spec, &vec(message_bytes(300), 1..4), |messages| {
@@ -311,7 +311,7 @@ fn around_a_limit(row: &Row, spec: &str) -> Option<(Vec<u8>, Vec<u8>)> {
 fn max_on_both_sides(row: &Row) {
     for spec in row.entry().examples.iter().map(|spec| bare(spec)) {
         let Some((fits, over)) = around_a_limit(row, &spec) else {
-            // All messages are of one length, so a limit under it means nothing.
+            // All messages have one length, so a limit below it means nothing.
             assert_eq!(row.name, "fixed");
             assert!(
                 Framing::parse(&format!("{spec},max={}", row.message(&spec, b"").len() - 1)).is_err()
@@ -348,7 +348,7 @@ fn max_on_both_sides(row: &Row) {
     }
 }
 
-/// A frame that goes on for ever is refused before much more than `max` has been kept of it.
+/// A frame that never ends is refused before much more than `max` is kept of it.
 fn endless(row: &Row) {
     const MAX: usize = 1000;
     for spec in row.entry().examples.iter().map(|spec| bare(spec)) {
@@ -375,7 +375,7 @@ fn endless(row: &Row) {
     }
 }
 
-/// Where a framing takes `oversize=discard`: the message behind one that is too long arrives, however it is cut.
+/// If a framing takes `oversize=discard`, the message after one that is too long arrives, however the stream is cut.
 fn discarding(row: &Row) {
     for spec in row.entry().examples.iter().map(|spec| bare(spec)) {
         let sizes = around_a_limit(row, &spec);
@@ -397,7 +397,7 @@ fn discarding(row: &Row) {
     }
 }
 
-/// Framings that cannot pass over a message that is too long.
+/// Framings that cannot skip a message that is too long.
 const WHOLE_ONLY: &[&str] = &[
     "raw",
     "gap",

@@ -103,7 +103,7 @@ fn a_gap_ends_what_came_before_it() {
     assert_eq!(decoder.next(), Ok(None));
     decoder.tick(t + 3 * SECOND).unwrap();
     assert_eq!(decoder.next(), Ok(Some(&b"abc"[..])));
-    // The next one needs its own silence, and is not swallowed by one that has been noticed and not taken yet.
+    // The next message needs its own silence. It does not join one whose silence was noticed, but which was not taken yet.
     decoder.feed(b"d");
     assert_eq!(decoder.next(), Ok(None));
     decoder.tick(t + 4 * SECOND).unwrap();

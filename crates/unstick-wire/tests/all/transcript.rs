@@ -8,7 +8,7 @@ fn transcript(spec: &str) -> Transcript {
     Transcript::new(&Framing::parse(spec).unwrap())
 }
 
-/// What a direction gives now: messages with their places, and the error that ended it.
+/// The pieces that a direction has now: messages with their places, and the error that ended it.
 fn taken(transcript: &mut Transcript, from: Role) -> (Vec<(u64, String)>, Option<String>) {
     let mut messages = Vec::new();
     while let Some(piece) = transcript.next(from) {
@@ -78,7 +78,7 @@ fn behind_a_gap_lines_are_found_again_and_lengths_are_not() {
     lengths.segment(Role::Client, b"\0\x01b");
     assert_eq!(messages(&mut lengths, Role::Client), []);
     assert_eq!((lengths.undecoded(Role::Client), lengths.length(Role::Client)), (3, 10));
-    // Of bytes without a framing nothing but those is missing.
+    // Without a framing, only these bytes are missing.
     let mut raw = transcript("raw");
     assert!(raw.gap(Role::Server, 1).resumes);
     raw.segment(Role::Server, b"b");
@@ -140,7 +140,7 @@ fn a_switch_in_the_middle_keeps_the_places_and_drops_what_is_unfinished() {
     transcript.finish(Role::Server);
     assert_eq!(messages(&mut transcript, Role::Client), [at(9, "ab")]);
     assert_eq!(messages(&mut transcript, Role::Server), [at(7, "c")]);
-    // The end is known in the other framing too.
+    // The other framing knows of the end, too.
     transcript.switch_to(&framing("line"));
     assert!(transcript.finish_truncated(Role::Server).is_ok());
 }

@@ -7,7 +7,7 @@ fn unhex(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-/// The message is written as these bytes, and they are read as this message.
+/// Checks that the message is encoded as these bytes, and that they decode to this message.
 #[track_caller]
 pub(crate) fn both_ways(spec: &str, message: &[u8], frame: &[u8]) {
     let framing = framing(spec);
@@ -23,7 +23,7 @@ pub(crate) fn reads<M: AsRef<[u8]>>(spec: &str, stream: &[u8], messages: &[M]) {
     assert_eq!(bytewise(&framing(spec), stream), told, "{spec}");
 }
 
-/// These bytes are refused for this reason.
+/// Checks that these bytes are refused for this reason.
 #[track_caller]
 pub(crate) fn refuses(spec: &str, stream: &[u8], reason: &str) {
     let told = whole(&framing(spec), stream);
@@ -55,7 +55,7 @@ fn lines() {
 fn json_text_sequences() {
     both_ways("json-seq", b"{\n \"a\": [\n1]}", b"\x1e{\n \"a\": [\n1]}\n");
     both_ways("json-seq", b"-1.5e3", b"\x1e-1.5e3\n");
-    // RFC 7464, section 2.1: several RS, blanks behind a text, a text that was cut off, octets that are no JSON.
+    // RFC 7464, section 2.1: several RS, blanks after a text, a text that was cut off, octets that are not JSON.
     reads(
         "json-seq",
         b"\x1e\x1e\x1etrue \r\n \n\x1e[1,\x1e123\x1ehello\nyou\n\x1e[]\n",
@@ -118,7 +118,7 @@ fn integers() {
 
 #[test]
 fn general_lengths() {
-    // PostgreSQL's simple query: the length counts itself, and the type byte stands in front of it.
+    // PostgreSQL's simple query: the length counts itself, and the type byte precedes it.
     both_ways("length:off=1,width=4,adj=-4", b"Q\0\0\0\x0bselect;", b"Q\0\0\0\x0bselect;");
     cannot_send("length:off=1,width=4,adj=-4", b"Q\0\0\0\x0cselect;", "the length in the message's header is 12");
     cannot_send("length:off=1,width=4,adj=-4", b"Q\0", "less than its own header of 5");
@@ -130,7 +130,7 @@ fn general_lengths() {
     // ONC RPC's record mark, the last fragment's bit set.
     both_ways("length:width=4,mask=7fffffff,head=80000000", b"hi", b"\x80\0\0\x02hi");
     reads("length:width=4,mask=7fffffff,head=80000000", b"\0\0\0\x02hi", &["hi"]);
-    // HTTP/2: a length in front of six more header bytes.
+    // HTTP/2: a length before six more header bytes.
     both_ways("length:width=3,adj=6,header=strip,head=000000000000000001", b"hi", b"\0\0\x02\0\0\0\0\0\x01hi");
 }
 
@@ -182,7 +182,7 @@ fn lengths_as_python_packs_them() {
         frame.extend_from_slice(b"hello");
         both_ways(spec, b"hello", &frame);
     }
-    // What Python packs as padding is zero; what it reads there may be anything.
+    // Python writes zeros as padding, and reads any bytes there.
     reads("struct:>b3x", b"\x02???hi", &["hi"]);
 }
 
@@ -289,7 +289,7 @@ fn slip() {
 #[test]
 fn cobs() {
     let run: Vec<u8> = (1..=255).collect();
-    // The examples that everyone tests with, after Cheshire and Baker.
+    // The usual test vectors, after Cheshire and Baker.
     both_ways("cobs", b"", b"\x01\0");
     both_ways("cobs", b"\0", b"\x01\x01\0");
     both_ways("cobs", b"\0\0", b"\x01\x01\x01\0");
@@ -300,7 +300,7 @@ fn cobs() {
     both_ways("cobs", &[b"\0", &run[..254]].concat(), &[b"\x01\xff", &run[..254], b"\0"].concat());
     both_ways("cobs", &run, &[b"\xff", &run[..254], b"\x02\xff\0"].concat());
     both_ways("cobs", &[&run[..254], b"\0"].concat(), &[b"\xff", &run[..254], b"\x01\x01\0"].concat());
-    // Some coders write one byte more than there need be.
+    // Some encoders write one byte more than necessary.
     reads("cobs", &[b"\xff", &run[..254], b"\x01\0"].concat(), &[&run[..254]]);
     reads("cobs", b"\0\0\x02a\0\0", &["a"]);
     refuses("cobs,max=3", b"\x09abcdef\0", "over the limit of 3 bytes");
@@ -312,7 +312,7 @@ fn lengths_and_ends_as_other_programs_write_them() {
     // pyiso8583 4.0.1: field 48 with len_enc "bcd" and len_type 4.
     both_ways("length:width=2,bcd=yes", b"HELLO WORLD!", b"\0\x12HELLO WORLD!");
     both_ways("length:width=2,bcd=yes", &[b'x'; 123], &[&b"\x01\x23"[..], &[b'x'; 123]].concat());
-    // GNU ar 2.40: a header of 60 bytes with the size at 48, two bytes of which stand behind it, and the content.
+    // GNU ar 2.40: a header of 60 bytes with the size at 48 and two more bytes after it, then the content.
     let one = b"one.txt/        0           0     0     644     12        `\nhello world!";
     let two = b"two.txt/        0           0     0     644     2         `\nab";
     let archive = [b"!<arch>\n", &one[..], &two[..]].concat();
@@ -339,7 +339,7 @@ fn modbus_rtu() {
     refuses("modbus-rtu-frame:server,max=5", b"\x02\x03\x04", "over the limit of 5 bytes");
     cannot_send(client, b"\x02\x03\0\0\0", "a message of function 03 has 6 bytes here, and 5 are there");
     cannot_send(client, b"\x02", "ends inside its own header");
-    // The frame behind noise is found by its CRC, though the noise looks like the beginning of a longer one.
+    // The CRC finds the frame after noise, although the noise looks like the beginning of a longer frame.
     let noise = "modbus-rtu-frame:server,damaged=skip";
     reads(noise, b"\xff\x02\x03\x04\x11\x83\x02\xc1\x34\x11\x83\x02\xc1\x34", &[b"\x11\x83\x02", b"\x11\x83\x02"]);
 }
@@ -434,7 +434,7 @@ fn an_error_says_where_it_is() {
     assert_eq!(plain(&error), "\"x\" stands where a length in digits belongs");
 }
 
-/// Written by hand from what each key says.
+/// Written by hand, from the meaning of each key.
 #[test]
 fn lengths_in_text_behind_a_header_and_delimiters_that_are_kept() {
     let messages = |spec: &str, stream: &[u8]| whole(&framing(spec), stream).messages;
@@ -457,7 +457,7 @@ fn lengths_in_text_behind_a_header_and_delimiters_that_are_kept() {
     assert_eq!(told.error.map(|(text, _)| text).as_deref(), Some("length 3 is less than the 4 bytes that it counts"));
 }
 
-/// Two decimal digits a byte, as terminals' TPDU lengths are written: 0x0123 is 123.
+/// Two decimal digits per byte, as in the TPDU lengths of payment terminals: 0x0123 is 123.
 #[test]
 fn lengths_in_decimal_digits_of_four_bits() {
     let framing_of = |spec: &str| framing(&format!("length:{spec}"));

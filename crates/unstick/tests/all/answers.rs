@@ -20,13 +20,13 @@ use unstick::{Address, Framings, Link, Options, Result};
 #[path = "../../../unstick-wire/tests/all/golden_format.rs"]
 mod golden_format;
 
-/// Specs with a message that decodes and does not encode: fewer would mean that this test looks no more where it did.
+/// The least number of specs with a message that decodes and does not encode. With fewer, this test would cover less than it did.
 const AT_LEAST: usize = 20;
 
-/// Bad streams tried of each spec.
+/// Number of bad streams to try with each spec.
 const OF_EACH: usize = 3;
 
-/// What the conversations of one listener come to.
+/// The results of the conversations of one listener.
 struct Told(mpsc::UnboundedSender<String>);
 
 impl Output for Told {
@@ -37,20 +37,20 @@ impl Output for Told {
                 Reason::Failed(error) => format!("failed: {error}"),
                 other => format!("{other:?}"),
             };
-            // The test may have heard enough.
+            // The test may no longer be interested.
             let _ = self.0.send(format!("{peer} {what}"));
         }
         Ok(())
     }
 }
 
-/// The framing of what a client sends to a listener, and of what it hears.
+/// The framing of the messages that a client sends to a listener, and of those that it gets.
 struct Sides {
     inbound: Framing,
     outbound: Framing,
 }
 
-/// What a stream comes to: its messages, and their echo where all of it can be sent.
+/// The result of a stream: its messages, and their echo if all of it can be sent.
 enum Echo {
     /// The bytes of the echo of at least one message.
     Whole(Vec<u8>),
@@ -75,7 +75,7 @@ impl Sides {
                     }
                 }
                 Ok(None) if !ended => {
-                    // A good peer does not end its side: what only an end makes a message is not echoed to it.
+                    // A good peer does not end its side, so it gets no echo of a message that only the end completes.
                     if any && decoder.pending().is_empty() {
                         return Echo::Whole(frames);
                     }
@@ -108,7 +108,7 @@ fn lot(state: &mut u64) -> usize {
     (*state >> 33) as usize
 }
 
-/// Streams that may decode: goldens, encoded messages of all kinds, and both with bytes changed, left out and doubled.
+/// Streams that may decode: goldens, encoded messages of all kinds, and both with bytes changed, removed and doubled.
 fn streams(sides: &Sides, goldens: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let mut streams: Vec<Vec<u8>> = goldens.into_iter().filter(|stream| stream.len() < 4096).collect();
     for message in [
@@ -168,7 +168,7 @@ fn streams(sides: &Sides, goldens: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     streams
 }
 
-/// A listener that echoes, and what it tells.
+/// A listener that echoes, and its reports.
 struct Listening {
     address: Address,
     raw: Framings,
@@ -192,11 +192,11 @@ impl Listening {
         unstick::connect(&self.address, Some(&self.raw), &Options::default()).await.unwrap()
     }
 
-    /// A bad peer says this, and ends its side; its conversation is refused.
+    /// A bad peer sends this, and ends its side; its conversation is refused.
     async fn refuses(&mut self, spec: &str, stream: &[u8]) {
         let (sender, mut receiver) = self.join().await.split();
         sender.send(stream).await.unwrap();
-        // The end is part of what it says. Where the conversation is over before that, this fails.
+        // The end is part of its input. If the conversation is over before that, this call fails.
         let _ = sender.finish().await;
         while let Ok(Some(_)) = receiver.recv().await {}
         let told = self.told.recv().await.unwrap();
@@ -271,7 +271,7 @@ impl Output for Panics {
     }
 }
 
-/// A stream of somebody else's that panics when it is read, or written.
+/// A foreign stream that panics when it is read, or written.
 struct Broken {
     reads: bool,
 }
@@ -310,7 +310,7 @@ async fn a_task_that_panics_ends_the_run_with_an_error() {
     assert_eq!(error.to_string(), "the task that serves a peer panicked, which is a bug in unstick");
 }
 
-/// What shows the traffic of a bridge panics, in the task of that bridge.
+/// The code that shows the traffic of a bridge panics, in the task of that bridge.
 struct PanicsAtTraffic(mpsc::UnboundedSender<String>);
 
 impl bridge::Output for PanicsAtTraffic {
@@ -366,7 +366,7 @@ async fn a_stream_that_panics_is_noticed_by_who_reads_it_and_by_who_writes_it() 
     assert!(sender.send(b"hi").await.is_err());
 }
 
-/// `LONGEST_TIME`: a library's caller may ask for more, and overflows no clock either.
+/// `LONGEST_TIME`: a caller of the library may set a longer time, and overflows no clock either.
 #[tokio::test]
 async fn times_that_are_too_long_end_no_task() {
     let mut rules = Config::default();

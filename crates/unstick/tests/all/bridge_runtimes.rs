@@ -16,7 +16,7 @@ use crate::suite::framing;
 /// Clients at once: four for each thread.
 const CLIENTS: usize = 12;
 
-/// What has happened, and on which thread.
+/// The events, each with its thread.
 enum Note {
     At(String),
     Opens(ThreadId),
@@ -38,7 +38,7 @@ impl Output for Told {
     }
 }
 
-/// Says the end to a thread with a runtime when it is dropped, and waits for it.
+/// Tells a thread with a runtime to end when this is dropped, and waits for it.
 struct Further(Option<oneshot::Sender<()>>, Option<std::thread::JoinHandle<()>>);
 
 impl Further {
@@ -58,7 +58,7 @@ impl Drop for Further {
     }
 }
 
-/// Answers what it reads, from each client on a thread of its own, until that one ends.
+/// Echoes what it reads from each client, on a thread for each, until the client ends.
 fn echo() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap().to_string();

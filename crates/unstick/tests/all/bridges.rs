@@ -13,7 +13,7 @@ use unstick::{Framings, Options, connect, listen};
 
 use crate::suite::{expect, framing, message, run};
 
-/// What happens on the bridges, as lines.
+/// The events on the bridges, as lines.
 pub(crate) struct Diary(pub(crate) mpsc::UnboundedSender<String>);
 
 impl Output for Diary {
@@ -42,7 +42,7 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
-    /// From one address to another; both with these framings where they are streams.
+    /// From one address to another; both have these framings if they are streams.
     pub(crate) async fn new(from: &str, client: &str, to: &str, server: &str, rules: Config) -> Bridge {
         Self::with(from, client, to, server, rules, Options::default()).await
     }
@@ -75,7 +75,7 @@ impl Bridge {
     }
 }
 
-/// A server on TCP, and where.
+/// A server on TCP, and its address.
 pub(crate) async fn server() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap().to_string();
@@ -171,7 +171,7 @@ fn a_slow_reader_slows_the_writer_across_the_bridge() {
     });
 }
 
-/// Streams much, both ways at once, in writes of many sizes, and compares.
+/// Streams much data, both ways at once, in writes of many sizes, and compares it.
 async fn much(a: impl AsyncRead + AsyncWrite + Unpin, b: impl AsyncRead + AsyncWrite + Unpin) {
     const LENGTH: usize = 20 << 20;
     async fn one_way(mut from: impl AsyncWrite + Unpin, mut to: impl AsyncRead + Unpin, seed: u64) {
@@ -199,7 +199,7 @@ async fn much(a: impl AsyncRead + AsyncWrite + Unpin, b: impl AsyncRead + AsyncW
     tokio::join!(one_way(a_writes, b_reads, 3), one_way(b_writes, a_reads, 4));
 }
 
-/// More than BRIDGE_READ at once: Linux moves it by itself.
+/// More than BRIDGE_READ at once: the Linux kernel moves it.
 #[test]
 fn much_passes_between_sockets_of_every_kind() {
     run(async {
@@ -343,7 +343,7 @@ fn unlike_framings_pass_message_by_message() {
         assert_eq!(near_hears.recv().await.unwrap(), None);
         assert_eq!([bridge.note().await, bridge.note().await], ["1 opens", "1 Ended 3 1"]);
 
-        // What the other framing cannot carry is not cut, split or passed over: it ends that bridge.
+        // A message that the other framing cannot carry is not cut, split or skipped: it ends that bridge.
         let client = connect(&address, Some(&framing("u32be")), &Options::default()).await.unwrap();
         let (_far, mut far_hears) = server.accept().await.unwrap().split();
         client.send(b"two\nlines").await.unwrap();
@@ -426,7 +426,7 @@ fn connections_that_carry_messages_end_on_both_sides() {
     });
 }
 
-/// Its Close ends both directions: the client is told at once, and need not end for the bridge to.
+/// Its Close ends both directions: the client gets it at once, and the bridge ends even if the client does not.
 #[test]
 fn a_bridge_ends_with_its_websocket() {
     run(async {
@@ -532,7 +532,7 @@ fn later_clients_wait_where_only_so_many_are_wanted() {
     });
 }
 
-/// One framing said both ways, and two that mean the same, need no decoding.
+/// The same framing at both ends, or two with the same meaning, need no decoding.
 #[test]
 fn bytes_pass_where_both_ends_are_framed_alike() {
     let target = |client: Option<Framings>, server: Option<Framings>| Target {
@@ -551,7 +551,7 @@ fn bytes_pass_where_both_ends_are_framed_alike() {
     assert!(target(Some(unlike), Some(mirrored)).passes_bytes());
 }
 
-/// Whoever waits for the answer of a process is not silent; whoever has got it can be.
+/// A peer that waits for the answer of a process is not idle. A peer that has the answer can be.
 #[cfg(unix)]
 #[test]
 fn the_answer_of_a_process_is_waited_for() {

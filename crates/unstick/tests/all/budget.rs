@@ -1,4 +1,4 @@
-//! What counts in the budget of unfinished messages (`PendingBudget`): those of WebSocket, and those that a dump
+//! Which messages count in the budget of unfinished messages (`PendingBudget`): those of WebSocket, and those that a dump
 //! decodes.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,7 +10,7 @@ use unstick::{Link, Listener, Options, PendingBudget, limits, listen};
 use crate::bridges::Diary;
 use crate::suite::{framing, options, run};
 
-/// Long enough to be counted, and so that three of them are over the budget.
+/// Long enough to be counted; three of them exceed the budget.
 const PART: usize = 4 * limits::PENDING_FREE;
 const MOST: usize = 10 * limits::PENDING_FREE;
 
@@ -19,7 +19,7 @@ fn header(first: u8, length: usize) -> Vec<u8> {
     [&[first, 0x80 | 127][..], &(length as u64).to_be_bytes(), &[0; 4]].concat()
 }
 
-/// A WebSocket client by hand, let in.
+/// A hand-written WebSocket client, after its handshake.
 async fn client(listener: &mut Listener) -> (TcpStream, Link) {
     let at = listener.addresses()[0].split('/').nth(2).unwrap().to_owned();
     let mut client = TcpStream::connect(at).await.unwrap();
@@ -34,7 +34,7 @@ async fn client(listener: &mut Listener) -> (TcpStream, Link) {
     (client, link)
 }
 
-/// Receives until the budget holds so much.
+/// Receives until the budget holds this much.
 async fn receives_until(link: &mut Link, budget: &PendingBudget, held: usize) {
     tokio::select! {
         received = link.recv() => panic!("{received:?}"),
@@ -49,7 +49,7 @@ fn a_websocket_message_counts_from_its_first_byte_to_its_last() {
         options.pending = PendingBudget::new(MOST);
         let budget = options.pending.clone();
         let mut listener = listen(&"ws://127.0.0.1:0".parse().unwrap(), None, &options).await.unwrap();
-        // One in fragments, between which there is a ping, and one in a single frame.
+        // One in fragments with a ping between them, and one in a single frame.
         let (mut parts, mut fragmented) = client(&mut listener).await;
         parts.write_all(&[header(0x02, PART), vec![1; PART]].concat()).await.unwrap();
         receives_until(&mut fragmented, &budget, PART).await;
@@ -67,7 +67,7 @@ fn a_websocket_message_counts_from_its_first_byte_to_its_last() {
     });
 }
 
-/// The one with the longest message is closed with 1013 (try again later), though it is another that crosses the limit.
+/// The peer with the longest message is closed with 1013 (try again later), although another peer crosses the limit.
 #[test]
 fn the_longest_websocket_message_gives_way() {
     run(async {
@@ -92,7 +92,7 @@ fn the_longest_websocket_message_gives_way() {
     });
 }
 
-/// The bytes pass on; what is given up is that they are shown as messages.
+/// The bytes still pass. Only showing them as messages is given up.
 #[test]
 fn a_message_that_a_dump_looks_for_counts_too() {
     run(async {

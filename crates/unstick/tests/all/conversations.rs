@@ -37,7 +37,7 @@ impl Input for Script {
     }
 }
 
-/// What has happened, as a line each.
+/// The events, one line each.
 struct Told(mpsc::UnboundedSender<String>);
 
 impl Output for Told {
@@ -53,7 +53,7 @@ impl Output for Told {
             Event::Close { peer, reason, .. } => format!("close {peer}: {reason:?}"),
             other => format!("{other:?}"),
         };
-        // The test may have heard enough.
+        // The test may no longer be interested.
         let _ = self.0.send(line);
         Ok(())
     }
@@ -62,8 +62,8 @@ impl Output for Told {
 /// Messages of `MAX_QUEUE` bytes: one is with the writer, one waits, one finds no room.
 const MUCH: usize = 3;
 
-/// How long a test may take in real time. Under paused time a task that is always ready would hold the clock for ever,
-/// and no limit of the runtime's own would pass: then a thread ends the process, and says why.
+/// How long a test may take in real time. With paused time, a task that is always ready would stop the clock for ever, and no
+/// time limit of the runtime would pass. Then a thread ends the process, and prints the reason.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Held by a run for as long as it lasts.
@@ -72,7 +72,7 @@ fn guarded(name: &str) -> std::sync::mpsc::Sender<()> {
     let name = name.to_owned();
     std::thread::spawn(move || {
         if over.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            // Past the capture of test output, which would be lost.
+            // Not through the capture of test output, which would be lost.
             let _ = writeln!(std::io::stderr(), "the run of {name} goes on and on");
             std::process::abort();
         }
@@ -109,7 +109,7 @@ impl Run {
         link
     }
 
-    /// This is the next thing that happens.
+    /// Expects this event next.
     async fn tells(&mut self, line: &str) {
         assert_eq!(self.told.recv().await.as_deref(), Some(line));
     }
@@ -122,7 +122,7 @@ impl Run {
         self.command(Command::Send { to, message: message.into() });
     }
 
-    /// More than a peer that does not read can be sent.
+    /// More than fits on the way to a peer that does not read.
     fn send_much(&self, to: Recipient) {
         for _ in 0..MUCH {
             self.send(to.clone(), vec![b'x'; MAX_QUEUE]);
@@ -141,7 +141,7 @@ fn rules(change: impl FnOnce(&mut Config)) -> Config {
     rules
 }
 
-/// `SLOW_PEER_TIMEOUT`: a peer that reads nothing of what waits for it is closed, and nobody has waited for it.
+/// `SLOW_PEER_TIMEOUT`: a peer that reads none of its waiting messages is closed, and nobody has waited for it.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_read_holds_up_no_other() {
     let mut run = Run::begin("mem:stalled", Config::default()).await;
@@ -159,7 +159,7 @@ async fn a_peer_that_does_not_read_holds_up_no_other() {
     assert_eq!(other.recv().await.unwrap().unwrap(), "to all that are left");
 }
 
-/// `MAX_BACKLOG`, `DEAF_PATIENCE`: where there is no room for more, the others wait for a moment.
+/// `MAX_BACKLOG`, `DEAF_PATIENCE`: if there is no room for more, the others wait briefly.
 #[tokio::test(start_paused = true)]
 async fn a_peer_whose_backlog_is_full_is_closed() {
     let mut run = Run::begin("mem:full", Config::default()).await;
@@ -176,7 +176,7 @@ async fn a_peer_whose_backlog_is_full_is_closed() {
     run.tells("close 1: Slow").await;
 }
 
-/// `SLOW_PATIENCE`, `PROGRESS_LOOK`: a reader that makes progress gets everything, though its backlog is full all the time.
+/// `SLOW_PATIENCE`, `PROGRESS_LOOK`: a reader that makes progress gets everything, although its backlog is always full.
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_that_makes_progress_stays() {
     let mut run = Run::begin("mem:progress", rules(|rules| rules.max_queue = 2 * MAX_QUEUE)).await;
@@ -194,7 +194,7 @@ async fn a_slow_reader_that_makes_progress_stays() {
     };
     tokio::join!(reads(&mut slow, 40, DEAF_PATIENCE * 4 / 5), reads(&mut other, 40, Duration::ZERO));
     run.tells("slow 1").await;
-    // Once it is known as a reader it is given longer.
+    // Once it has read something, it gets more time.
     for _ in 0..4 {
         run.send(Recipient::Peer(1), vec![b'x'; MAX_QUEUE]);
     }
@@ -207,7 +207,7 @@ async fn a_slow_reader_that_makes_progress_stays() {
     }
 }
 
-/// `FINISHING`: a peer that has ended its side and does not read the rest is not held for ever.
+/// `FINISHING`: a peer that has half-closed and does not read the rest is not kept for ever.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_half_closes_and_does_not_read_is_let_go() {
     let mut run = Run::begin("mem:unread", Config::default()).await;
@@ -220,7 +220,7 @@ async fn a_peer_that_half_closes_and_does_not_read_is_let_go() {
     assert!(begun.elapsed() >= FINISHING && begun.elapsed() < 2 * FINISHING, "{:?}", begun.elapsed());
 }
 
-/// `IDLE_LOOKS`: what a peer says counts, and what it reads; silence does not.
+/// `IDLE_LOOKS`: a peer that sends or reads is not idle; a silent one is.
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_let_go() {
     let after = Duration::from_secs(60);
@@ -244,7 +244,7 @@ async fn a_silent_peer_is_let_go() {
     assert!(took >= after * 7 / 2 && took <= after * (5 * IDLE_LOOKS + 4) / 2 / IDLE_LOOKS + after, "{took:?}");
 }
 
-/// A command that takes longer than a peer may be silent: it is this end's turn, and the peer gets its answer.
+/// A command takes longer than a peer may be silent. Because this end has to answer, the peer stays and gets its answer.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_peer_that_waits_for_its_answer_is_not_silent() {
@@ -264,7 +264,7 @@ async fn a_peer_that_waits_for_its_answer_is_not_silent() {
     assert_eq!(told, "close 1: Idle(100ms)");
 }
 
-/// `COMMANDS_AHEAD`, `BYTES_AHEAD`: what ends a peer or the run does not wait behind a message that has no room.
+/// `COMMANDS_AHEAD`, `BYTES_AHEAD`: a command that ends a peer or the run does not wait behind a message that has no room.
 #[tokio::test(start_paused = true)]
 async fn close_and_quit_overtake() {
     for alone in [true, false] {
@@ -330,7 +330,7 @@ async fn an_end_gives_a_peer_that_reads_everything() {
     assert!(matches!(run.outcome.await.unwrap(), Outcome::Ended));
 }
 
-/// `FINAL_FLUSH_TIMEOUT`: who sets a deadline does not want to wait longer.
+/// `FINAL_FLUSH_TIMEOUT`: a user who sets a deadline does not want to wait longer.
 #[tokio::test(start_paused = true)]
 async fn a_deadline_is_kept_though_a_peer_does_not_read() {
     let deadline = Duration::from_secs(3);
@@ -344,8 +344,8 @@ async fn a_deadline_is_kept_though_a_peer_does_not_read() {
     assert!(took >= deadline && took <= deadline + FINAL_FLUSH_TIMEOUT + Duration::from_millis(1), "{took:?}");
 }
 
-/// `FINAL_FLUSH_TIMEOUT`: what a peer goes on saying after the end is not waited for any longer. In real time: a peer that never
-/// pauses would let no other time pass.
+/// `FINAL_FLUSH_TIMEOUT`: the run does not wait any longer for a peer that goes on sending after the end. In real time, because
+/// paused time does not pass while a peer never pauses.
 #[tokio::test]
 async fn a_peer_that_goes_on_talking_after_the_end_is_ignored_for_a_bounded_time() {
     let mut run = Run::begin("mem:talkative", rules(|rules| rules.count = Some(1))).await;
@@ -361,7 +361,7 @@ async fn a_peer_that_goes_on_talking_after_the_end_is_ignored_for_a_bounded_time
     talks.await.unwrap();
 }
 
-/// A frame is pending for as long as it is, however often others make themselves heard.
+/// A frame is reported as pending in time, however often other peers send.
 #[tokio::test(start_paused = true)]
 async fn what_is_pending_is_said_in_time_and_once_though_others_are_busy() {
     let mut run = Run::begin("mem:pending", Config::default()).await;
@@ -392,7 +392,7 @@ async fn what_is_pending_is_said_in_time_and_once_though_others_are_busy() {
     run.tells("1: half .........").await;
 }
 
-/// `RECONNECT_PAUSE`, doubled up to `RECONNECT_LONGEST`: how long a server that does not come back is left alone.
+/// `RECONNECT_PAUSE`, doubled up to `RECONNECT_LONGEST`: the pauses before a server that does not come back is tried again.
 #[tokio::test(start_paused = true)]
 async fn a_lost_connection_is_made_again_after_pauses_that_grow_to_a_bound() {
     let _guard = guarded("again");
@@ -414,6 +414,6 @@ async fn a_lost_connection_is_made_again_after_pauses_that_grow_to_a_bound() {
     let pauses = (0..10).map(|doubled| (RECONNECT_PAUSE * (1 << doubled)).min(RECONNECT_LONGEST));
     let wanted: Duration = pauses.sum();
     let waited = begun.elapsed();
-    // The lost peer was waited for as every one that has ended is (`linger`).
+    // The run waited for the lost peer, as for every peer that has ended (`linger`).
     assert!(waited >= wanted && waited < wanted + Duration::from_secs(3), "{waited:?}, not {wanted:?}");
 }

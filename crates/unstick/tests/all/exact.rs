@@ -11,7 +11,7 @@ use crate::suite::{framing, message, options, run};
 /// Conversations of each pair.
 const TALKS: u64 = 6;
 
-/// A bridge between two transports: where clients connect to, and who accepts behind it.
+/// A bridge between two transports: the address for clients, and the listener behind it.
 async fn bridged(client: &str, server: &str, spec: &str) -> (String, Listener) {
     let server = listen(&server.parse().unwrap(), Some(&framing(spec)), &options()).await.unwrap();
     let clients = listen(&client.parse().unwrap(), Some(&framing(spec)), &options()).await.unwrap();
@@ -25,7 +25,7 @@ async fn bridged(client: &str, server: &str, spec: &str) -> (String, Listener) {
     let (notes, mut diary) = mpsc::unbounded_channel();
     tokio::spawn(bridge(Clients::Many(clients), target, Diary(notes), Config::default()));
     let address = diary.recv().await.unwrap();
-    // It goes on for as long as somebody reads.
+    // It goes on as long as somebody reads.
     tokio::spawn(async move { while diary.recv().await.is_some() {} });
     (address, server)
 }
@@ -44,12 +44,12 @@ async fn says(sender: Sender, whole: &[u8], seed: u64, resets: bool, heard: &tok
     if resets {
         return sender.abort();
     }
-    // Over a WebSocket the end of one is that of both.
+    // Over a WebSocket, the end of one side ends both.
     heard.notified().await;
     let _ = sender.finish().await;
 }
 
-/// What is heard, and whether it ended in order.
+/// The received bytes, and whether the connection ended in order.
 async fn hears(mut receiver: Receiver, whole: usize, all: &tokio::sync::Notify) -> (Vec<u8>, bool) {
     let mut heard = Vec::new();
     let in_order = loop {
@@ -74,13 +74,13 @@ async fn talk(near: Link, far: Link, seed: u64, pair: &str) {
     let ((), (), (up_heard, up_ended), (down_heard, down_ended)) = tokio::join!(
         says(near_says, &up, seed, client_resets, &near_heard),
         says(far_says, &down, seed + 1, false, &far_heard),
-        // Who resets is never heard to its end.
+        // A peer that resets never ends in order.
         hears(far_hears, if client_resets { usize::MAX } else { up.len() }, &far_heard),
         hears(near_hears, down.len(), &near_heard),
     );
     assert!(up.starts_with(&up_heard) && down.starts_with(&down_heard), "{pair}: other bytes than were sent");
     if client_resets {
-        // A socket of this machine has no reset to send, nor can it be told of one.
+        // A Unix socket can neither send a reset nor receive one.
         assert!(!up_ended || pair.contains("unix"), "{pair}: a reset looks like an end");
     } else {
         assert_eq!((up_heard.len(), up_ended), (up.len(), true), "{pair}, to the server, talk {seed}");

@@ -13,7 +13,7 @@ use unstick::{Options, connect, listen};
 use crate::bridges::Diary;
 use crate::suite::{expect, framing, run};
 
-/// Tells of each write.
+/// Reports each write.
 struct Writes(mpsc::UnboundedSender<Vec<u8>>);
 
 impl AsyncWrite for Writes {
@@ -31,7 +31,7 @@ impl AsyncWrite for Writes {
     }
 }
 
-/// What is cut and then written with one call is not cut.
+/// Pieces that one call writes together would not be cut.
 #[test]
 fn every_segment_that_is_cut_is_a_write_of_its_own() {
     run(async {
@@ -57,7 +57,7 @@ fn every_segment_that_is_cut_is_a_write_of_its_own() {
     });
 }
 
-/// A bridge to this process, all of whose words come 100 ms late.
+/// A bridge to this process, whose output is delayed by 100 ms.
 async fn late(command: &str) -> (unstick::Link, mpsc::UnboundedReceiver<String>) {
     let here = format!("mem:late {command}").parse().unwrap();
     let listener = listen(&here, Some(&framing("u8")), &Options::default()).await.unwrap();
@@ -78,7 +78,7 @@ async fn late(command: &str) -> (unstick::Link, mpsc::UnboundedReceiver<String>)
 #[test]
 fn what_is_on_its_way_arrives_before_what_ended_it() {
     run(async {
-        // A process that ends badly, and one that breaks its framing, each behind a whole message.
+        // A process that fails, and one that breaks its framing, each after a whole message.
         for command in [r"printf '\003bye'; exit 3", r"printf '\003bye\005ab'"] {
             let (mut client, mut diary) = late(command).await;
             assert_eq!(client.recv().await.unwrap().unwrap(), &b"bye"[..], "{command}");
@@ -88,7 +88,7 @@ fn what_is_on_its_way_arrives_before_what_ended_it() {
     });
 }
 
-/// Time passes as it is told: nothing here waits in earnest.
+/// Time is paused and advances at once, so nothing here really waits.
 #[tokio::test(start_paused = true)]
 async fn what_was_ordered_happens_in_its_time() {
     let mut server =

@@ -29,7 +29,7 @@ async fn a_frame_that_does_not_end_in_time_is_an_error() {
     sleep(Duration::from_secs(3600)).await;
     near.send(b"\0\0\0\x02").await.unwrap();
     let begun = Instant::now();
-    // A byte now and then does not help.
+    // A byte from time to time does not help.
     let trickle = async {
         sleep(Duration::from_secs(3)).await;
         near.send(b"o").await.unwrap();
@@ -76,7 +76,7 @@ async fn a_gap_ends_a_message() {
     assert_eq!(got, ["abcd", "ef", "ghij"]);
 }
 
-/// Time that passes, since timers come a little late then; the peer says nothing more, and stays.
+/// In real time, because timers then fire a little late. The peer sends nothing more, and stays.
 #[tokio::test]
 async fn a_gap_ends_a_message_when_nothing_follows() {
     let (near, mut far) = unlike("raw", "gap:10ms", &Options::default()).await;

@@ -11,7 +11,7 @@ use unstick::{Link, Listener, connect, limits, listen};
 
 use crate::suite::{framing, options};
 
-/// How a handshake can begin and not end: with nothing, or with a part of what belongs there.
+/// The ways in which a handshake can begin and not end: with nothing, or with a part of it.
 const BEGINNINGS: [&[u8]; 4] = [b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\x16\x03\x01\x02\x00\x01\x00"];
 
 async fn listening(scheme: &str) -> Listener {
@@ -20,7 +20,7 @@ async fn listening(scheme: &str) -> Listener {
     listen(&address, Some(&framing("line")), &options()).await.unwrap()
 }
 
-/// The next peer, past those that were not let in.
+/// The next peer, without those whose handshake failed.
 async fn accepted(listener: &mut Listener) -> Link {
     loop {
         match listener.accept().await {
@@ -36,7 +36,7 @@ fn at(listener: &Listener) -> String {
     listener.addresses()[0].split('/').nth(2).unwrap().to_owned()
 }
 
-/// A good client connects and says something; how long that took.
+/// Lets a good client connect and send a message. Returns how long that took.
 async fn served(listener: &mut Listener) -> Duration {
     let begun = Instant::now();
     let address = listener.addresses()[0].parse().unwrap();
@@ -111,7 +111,7 @@ async fn clients_that_reset_their_connection_hold_up_nobody() {
     }
 }
 
-/// Clients of a socket of this machine wait in the same two rooms.
+/// The same two limits hold for clients of a Unix socket.
 #[cfg(unix)]
 #[tokio::test]
 async fn good_clients_of_a_socket_of_this_machine_are_served_beside_hundreds_that_do_not_go_on() {

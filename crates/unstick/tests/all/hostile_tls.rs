@@ -13,7 +13,7 @@ use unstick::{Listener, limits, listen};
 
 use crate::suite::{client, framing, options};
 
-/// A client that is not ours, through the handshake.
+/// A client with other code than ours, after the handshake.
 async fn raw(listener: &Listener) -> TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     let certificate = options().tls.identity.unwrap().certificate().to_vec();
@@ -31,7 +31,7 @@ async fn listening() -> Listener {
     listen(&"tls://127.0.0.1:0".parse().unwrap(), Some(&framing("line")), &options()).await.unwrap()
 }
 
-/// `RECORDS_AT_ONCE`: a record for each byte, many more than one turn has. Nothing is lost, and another peer is served.
+/// `RECORDS_AT_ONCE`: a record for each byte, many more than one turn reads. Nothing is lost, and another peer is served.
 #[tokio::test]
 async fn a_record_for_each_byte() {
     let mut listener = listening().await;
@@ -65,7 +65,7 @@ async fn new_keys_again_and_again() {
     let link = listener.accept().await;
     let mut link = link.unwrap();
     let flood = tokio::spawn(async move {
-        // Until it is not listened to any more.
+        // Until the listener disconnects it.
         while hostile.get_mut().1.refresh_traffic_keys().is_ok() && hostile.flush().await.is_ok() {
             tokio::task::yield_now().await;
         }

@@ -9,7 +9,7 @@ use unstick::service::bridge::Config;
 use crate::bridges::{Bridge, server};
 use crate::suite::{message, run};
 
-/// What the bridge's system takes at once, so that none of it is left with the server that goes.
+/// An answer that the bridge's system takes at once, so that none of it stays with the server when that closes.
 const ANSWER: usize = 60_000;
 
 /// A client with little room, so that most of an answer waits in the bridge's own socket.
@@ -19,7 +19,7 @@ async fn narrow(address: SocketAddr) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
-/// Answers, ends, reads some of what comes, and goes: closing with bytes unread is a reset.
+/// Answers, ends, reads some of the input, and closes. Closing with unread bytes sends a reset.
 async fn answer_and_go(mut far: TcpStream, answer: &[u8], ends_before: bool) {
     far.write_all(answer).await.unwrap();
     if ends_before {
@@ -68,7 +68,7 @@ fn they_come_before_the_reset_of_a_server_that_has_not_ended() {
     last_words(false, true);
 }
 
-/// Between unlike framings messages pass, not bytes.
+/// Between different framings, messages pass, not bytes.
 #[test]
 fn those_of_messages_arrive_too() {
     run(async {
@@ -82,7 +82,7 @@ fn those_of_messages_arrive_too() {
         let going = async {
             far.write_all(&[&answer[..], b"\n"].concat()).await.unwrap();
             far.read_exact(&mut [0; 10_000]).await.unwrap();
-            // What is unread makes this a reset.
+            // Because of the unread bytes, this sends a reset.
             drop(far);
         };
         // Nobody reads until the server has gone.

@@ -26,7 +26,7 @@ async fn process(command: &str) -> unstick::Link {
     connect(&format!("exec:{command}").parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap()
 }
 
-/// A path of the test's own.
+/// A path for this test only.
 fn path(test: &str) -> PathBuf {
     std::env::temp_dir().join(format!("unstick-process-{test}-{}", std::process::id()))
 }
@@ -63,7 +63,7 @@ fn much_that_was_said_before_the_end_is_all_there() {
     });
 }
 
-/// Waits until a process is there no more, or only its status is. (Its command line is empty for a moment at its start, too.)
+/// Waits until a process is gone, or only its status is left. (Its command line is also empty for a moment at its start.)
 async fn is_gone(id: &str) {
     let path = PathBuf::from(format!("/proc/{}/stat", id.trim()));
     let runs = || std::fs::read_to_string(&path).is_ok_and(|stat| !stat.contains(") Z "));
@@ -72,7 +72,7 @@ async fn is_gone(id: &str) {
     }
 }
 
-/// EXEC_GRACE: who does not end by itself is told to, with all that it has started.
+/// EXEC_GRACE: a process that does not end on its own is told to, with everything that it has started.
 #[test]
 fn it_ends_with_its_connection() {
     run(async {
@@ -152,7 +152,7 @@ fn each_client_of_a_bridge_has_a_process_that_knows_who_is_there() {
     });
 }
 
-/// The client goes on, and what it says is for nobody: it sees the end, and the bridge is over, whatever passes there.
+/// The client goes on sending, but nobody gets its data. It sees the end, and the bridge ends, whatever the client sends.
 #[test]
 fn a_bridge_ends_with_its_process_though_the_client_goes_on() {
     run(async {
@@ -178,7 +178,7 @@ fn a_bridge_ends_with_its_process_though_the_client_goes_on() {
     });
 }
 
-/// A client that says everything and goes: a server that answers each line is not reset before it has read the last.
+/// A client sends everything and closes. The bridge does not reset a server that answers each line before it has read the last.
 #[test]
 fn what_a_process_said_before_it_went_is_read_by_its_server() {
     run(async {

@@ -9,7 +9,7 @@ use unstick::{Link, Options, connect, limits};
 
 use crate::suite::framing;
 
-/// What connecting through a proxy comes to that says each of these once it has heard something, and what it heard.
+/// Connects through a proxy that sends each of these after it has received something. Returns the result, and what it received.
 async fn through(kind: &str, says: &[&[u8]]) -> (unstick::Result<Link>, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut options = Options::default();
@@ -23,12 +23,12 @@ async fn through(kind: &str, says: &[&[u8]]) -> (unstick::Result<Link>, Vec<Stri
             let mut piece = vec![0; 4096];
             let length = stream.read(&mut piece).await.unwrap();
             heard.push(piece[..length].escape_ascii().to_string());
-            // In two writes: nothing depends on how it is cut.
+            // In two writes, because nothing may depend on the cut.
             let (first, second) = saying.split_at(saying.len() / 2);
             stream.write_all(first).await.unwrap();
             stream.flush().await.unwrap();
             tokio::task::yield_now().await;
-            // It may have been given up by now.
+            // The client may have given up by now.
             let _ = stream.write_all(second).await;
         }
         (heard, stream)
@@ -72,7 +72,7 @@ async fn a_proxy_that_is_no_help_is_told_as_that() {
     }
 }
 
-/// The time to connect is that of all of it: bytes that come one at a time begin it anew no more than silence does.
+/// The time limit is for connecting as a whole: bytes that arrive one at a time do not start it again.
 #[tokio::test]
 async fn a_proxy_whose_answer_trickles_is_given_up_in_time() {
     const LIMIT: Duration = Duration::from_millis(500);
@@ -107,7 +107,7 @@ async fn a_proxy_whose_answer_trickles_is_given_up_in_time() {
 #[tokio::test]
 async fn a_proxy_that_is_not_there_is_named() {
     let mut options = Options::default();
-    // Held, and not listened on.
+    // The port is bound, but nobody listens on it.
     let holder = tokio::net::TcpSocket::new_v4().unwrap();
     holder.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let at = holder.local_addr().unwrap();

@@ -7,7 +7,7 @@ use unstick::{Link, Options};
 
 use crate::suite::{Pair, client, expect, has_room, listening, message, pair};
 
-/// What a pipe inside this process holds, and one message in nobody's queue.
+/// The capacity of a pipe inside this process, and one message that is in no queue.
 const UNDER_WAY: usize = (64 << 10) + 2 * 1004;
 
 async fn two() -> (Link, Link) {
@@ -15,12 +15,12 @@ async fn two() -> (Link, Link) {
     (near, far)
 }
 
-/// Lets every task run until none has anything to do.
+/// Lets all tasks run until none has anything left to do.
 async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
-/// `MAX_QUEUE`: crossed by one message at most, and the same again with the writer.
+/// `MAX_QUEUE`: at most one message crosses it, and the writer holds the same amount again.
 #[tokio::test(start_paused = true)]
 async fn it_is_full_when_its_limit_is_reached() {
     let (near, far) = two().await;

@@ -35,12 +35,12 @@ fn resets(socket: TcpStream) {
     socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
-/// Receives until the end while a second task sends: what came, and whether the end was an error.
+/// Receives until the end while a second task sends. Returns what arrived, and whether the end was an error.
 async fn hears(address: &str) -> (Vec<Vec<u8>>, bool) {
     hears_saying(address, 100).await
 }
 
-/// The same with messages of so many bytes.
+/// The same with messages of this many bytes.
 async fn hears_saying(address: &str, length: usize) -> (Vec<Vec<u8>>, bool) {
     let link = connect(&address.parse().unwrap(), Some(&framing("line")), &Options::default()).await.unwrap();
     let (sender, mut receiver) = link.split();
@@ -78,7 +78,7 @@ fn a_message_that_a_reset_cuts_off_is_not_delivered_while_the_link_is_written_to
     });
 }
 
-/// Sockets of this machine report a reset where their peer goes without having read everything.
+/// A Unix socket reports a reset if its peer closes without having read everything.
 #[test]
 fn unix_sockets_tell_a_reset_from_an_end_too() {
     run(async {
@@ -86,12 +86,12 @@ fn unix_sockets_tell_a_reset_from_an_end_too() {
         let path = folder.path().join("resets");
         let listener = UnixListener::bind(&path).unwrap();
         let at = format!("unix:{}", path.display());
-        // Messages that are longer than what is written at once (`UNIX_WRITE`) are cut in two by a peer that goes.
+        // If the peer closes, it cuts messages that are longer than one write (`UNIX_WRITE`).
         for (number, length) in (0..RUNS).flat_map(|number| [(number, 100), (number, 4 * UNIX_WRITE)]) {
             let far = async {
                 let (mut far, _) = listener.accept().await.unwrap();
                 far.write_all(b"whole\ncut o").await.unwrap();
-                // Much is left unread.
+                // Many bytes stay unread.
                 let _ = far.read(&mut [0; 1]).await.unwrap();
             };
             let (heard, ()) = tokio::join!(hears_saying(&at, length), far);
@@ -131,7 +131,7 @@ async fn bridged_from(from: &str, client: &str, server: &str, to: &str, dump: bo
     address
 }
 
-/// Reads and writes until both have failed or ended: whether either of them reported a reset.
+/// Reads and writes until both have failed or ended. Returns whether either of them reported a reset.
 async fn sees_a_reset(mut left: TcpStream) -> bool {
     let (mut reads, mut writes) = left.split();
     let reset = |error: std::io::Error| error.kind() == ErrorKind::ConnectionReset;
@@ -187,7 +187,7 @@ fn a_bridge_passes_every_reset_on_as_a_reset_while_it_writes() {
     });
 }
 
-/// A write notices the reset before a read does: the connection is reset, and was not cut by whoever is in between.
+/// A write notices the reset before a read does. The error says that the connection was reset, not that somebody cut it.
 #[test]
 fn a_websocket_tells_a_reset_from_a_cut_while_it_is_written_to() {
     run(async {
@@ -213,14 +213,14 @@ fn a_websocket_tells_a_reset_from_a_cut_while_it_is_written_to() {
     });
 }
 
-/// Waits, without a write, until its socket reports a failure; whether it does.
+/// Waits, without a write, until its socket reports a failure. Returns whether it does.
 async fn learns_of_a_reset(left: &TcpStream) -> bool {
     let failed = left.ready(tokio::io::Interest::ERROR).await.unwrap().is_error();
     let kind = left.take_error().unwrap().map(|error| error.kind());
     failed && matches!(kind, Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe))
 }
 
-/// Nobody reads any more from a side that has half-closed, and nobody writes: the bridge learns of its reset all the same.
+/// Nobody reads from a side that has half-closed, and nobody writes to it. The bridge still learns of its reset.
 #[test]
 fn a_reset_behind_a_half_close_is_passed_on_at_once_by_a_silent_bridge() {
     let kinds: [(&str, &str, bool, usize); 4] =
@@ -233,7 +233,7 @@ fn a_reset_behind_a_half_close_is_passed_on_at_once_by_a_silent_bridge() {
                 let near = TcpStream::connect(&bridge).await.unwrap();
                 let (far, _) = listener.accept().await.unwrap();
                 let (mut goes, mut left) = if number % 2 == 0 { (near, far) } else { (far, near) };
-                // So much that the kernel moves it, in some of them.
+                // In some cases, enough bytes that the kernel moves them.
                 let said = [&vec![b'z'; much][..], b"all\r\n"].concat();
                 let mut heard = Vec::new();
                 let saying = async {
@@ -254,7 +254,7 @@ fn a_reset_behind_a_half_close_is_passed_on_at_once_by_a_silent_bridge() {
     });
 }
 
-/// The same of a socket of this machine, which resets where it is closed with something unread.
+/// The same for a Unix socket, which resets if it is closed with unread bytes.
 #[test]
 fn a_unix_reset_behind_a_half_close_is_passed_on_at_once() {
     run(async {

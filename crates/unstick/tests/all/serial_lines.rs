@@ -22,7 +22,7 @@ fn terminal() -> (OwnedFd, PathBuf) {
     (master, path.into())
 }
 
-/// As the endpoint does it, and why it may.
+/// As in the endpoint, for the same reason.
 #[allow(deprecated)]
 fn registered(master: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(master)
@@ -44,11 +44,11 @@ pub(crate) async fn pair(spec: &str) -> Pair {
     for (from, to) in [(&left, &right), (&right, &left)] {
         tokio::spawn(carry_all(std::sync::Arc::clone(from), std::sync::Arc::clone(to)));
     }
-    // Who hangs up a line takes from it what has not been read yet.
+    // A hang-up drops the bytes that have not been read yet.
     Pair { near, far, keeps: Box::new((left, right)) }
 }
 
-/// Until nobody has the line open any more.
+/// Waits until nobody has the line open any more.
 async fn carry_all(from: std::sync::Arc<AsyncFd<OwnedFd>>, to: std::sync::Arc<AsyncFd<OwnedFd>>) {
     let mut bytes = [0; 4096];
     while let Ok(length) = read(&from, &mut bytes).await {
@@ -91,7 +91,7 @@ fn settings_are_in_force_on_the_line() {
     });
     run(async {
         let (master, path) = terminal();
-        // No baud rate of a table.
+        // A baud rate that is in no table.
         let _link = opened(&path, "?baud=250000&flow=hardware", "line").await;
         let found = tcgetattr(&master).unwrap();
         assert_eq!(found.output_speed(), 250_000);
@@ -145,7 +145,7 @@ fn silence_after_the_end_of_sending_is_an_end() {
         sender.send(b"question").await.unwrap();
         let begun = Instant::now();
         sender.finish().await.unwrap();
-        // What comes within the time is still an answer, and begins the time anew.
+        // Bytes within the time are still an answer, and start the time again.
         let early = tokio::time::timeout(SERIAL_QUIET / 2, receiver.recv()).await;
         assert!(early.is_err(), "{early:?}");
         write(&master, b"answer\n").await.unwrap();
@@ -196,7 +196,7 @@ fn a_line_has_one_user() {
         assert!(error.is_unreachable());
         assert_eq!(error.to_string(), format!("{} is in use by another program", path.display()));
         drop(first);
-        // The task that writes for the first one gives the line back a moment later.
+        // The writing task of the first one closes the line a moment later.
         let mut options = Options::default();
         options.retry = Some(Duration::from_secs(30));
         connect(&address(&path, ""), Some(&framing("line")), &options).await.unwrap();

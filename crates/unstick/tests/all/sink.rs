@@ -34,7 +34,7 @@ async fn a_full_queue_makes_a_sink_wait() {
         }
         SinkExt::<&[u8]>::flush(&mut sink).await.unwrap();
     });
-    // Nobody reads: what the queue and the connection hold is less than all of it.
+    // Nobody reads: the queue and the connection hold less than all of it.
     let full = tokio::select! {
         biased;
         () = &mut sends => false,

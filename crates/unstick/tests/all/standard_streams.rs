@@ -13,7 +13,7 @@ use crate::suite::{Pair, framing, listening, run};
 /// Set for the child: the port to relay to, and the framing.
 const RELAY: &str = "UNSTICK_TEST_RELAY";
 
-/// What the child says when its standard output is the relay's from then on.
+/// The child prints this before the relay takes over its standard output.
 const READY: &[u8] = b"\x01ready\n";
 
 /// The near end is connected to a child over TCP, the far end is the child's standard input and output.
@@ -29,7 +29,7 @@ pub(crate) async fn pair(spec: &str) -> Pair {
         .spawn()
         .unwrap();
     let (input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    // The test harness speaks first.
+    // The test harness prints something first.
     let mut said = Vec::new();
     while !said.ends_with(READY) {
         said.push(output.read_u8().await.expect("the child ended early"));
@@ -59,7 +59,7 @@ async fn carry_all(mut from: Receiver, to: Sender) {
             break;
         }
     }
-    // Fails where the other side has gone.
+    // Fails if the other side has gone.
     let _ = to.finish().await;
 }
 

@@ -1,6 +1,6 @@
-//! What every endpoint must do, whatever its transport: one line in `main.rs` runs all of it for an endpoint.
+//! The rules for every endpoint, whatever its transport: one line in `main.rs` runs all of these tests for an endpoint.
 //!
-//! Not here: what only one transport does.
+//! Not here: features of a single transport.
 
 #[macro_use]
 pub(crate) mod conversation;
@@ -43,14 +43,14 @@ macro_rules! tests {
 pub(crate) struct Pair {
     pub(crate) near: Link,
     pub(crate) far: Link,
-    /// What has to live as long as they do.
+    /// A value that must live as long as they do.
     pub(crate) keeps: Box<dyn Any>,
 }
 
 /// Longer than anything here takes on the slowest machine: a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whether a message was sent that could not wait; any error but a full queue is a failure.
+/// Tries to send a message without waiting. Returns whether it was queued; any error except a full queue is a failure.
 pub(crate) fn has_room(sent: unstick::Result<()>) -> bool {
     match sent {
         Err(error) if error.is_full() => false,
@@ -62,7 +62,7 @@ pub(crate) fn has_room(sent: unstick::Result<()>) -> bool {
 pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("the test hangs") });
-    // What reads standard input cannot be interrupted.
+    // A read of standard input cannot be interrupted.
     runtime.shutdown_background();
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn framing(spec: &str) -> Framings {
     Framing::parse(spec).unwrap().into()
 }
 
-/// What every endpoint here is opened with: where there is TLS, a certificate, and that alone is trusted.
+/// The options of every endpoint here: with TLS, a certificate, and only that is trusted.
 pub(crate) fn options() -> Options {
     static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::self_signed(&[]).unwrap());
     let mut options = Options::default();
@@ -79,22 +79,22 @@ pub(crate) fn options() -> Options {
     options
 }
 
-/// Whether messages go as they are, without a framing.
+/// Whether messages travel without a framing.
 pub(crate) fn is_stream(address: &str) -> bool {
     address.parse::<Address>().unwrap().is_stream()
 }
 
-/// Whether a peer is known only when it has sent something.
+/// Whether the listener knows a peer only after it has sent something.
 pub(crate) fn is_connectionless(address: &str) -> bool {
     address.starts_with("udp:") || address.starts_with("unix-dgram:")
 }
 
-/// Whether all peers have the same name, as those of one process have.
+/// Whether all peers have the same name, as peers in one process do.
 pub(crate) fn is_anonymous(address: &str) -> bool {
     ["mem:", "unix:", "unix-seqpacket:", "ws+unix:"].iter().any(|scheme| address.starts_with(scheme))
 }
 
-/// Listens. A name inside this process, or a file, is the test's own, so that tests run side by side.
+/// Listens. Each test has its own name inside this process, or its own file, so that tests can run at the same time.
 pub(crate) async fn listening(address: &str, spec: &str, options: &Options) -> Listener {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let own = || NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -115,8 +115,8 @@ pub(crate) async fn client(listener: &Listener, spec: &str) -> Link {
     connect(&address, Some(&framing(spec)), &options()).await.unwrap()
 }
 
-/// Two links that are connected to each other. A datagram listener knows of a peer only when it has sent something,
-/// which is taken.
+/// Two links that are connected to each other. A datagram listener knows a peer only after it has sent something; this takes
+/// that message.
 pub(crate) async fn pair(address: &str, spec: &str) -> Pair {
     if address.starts_with("exec:") {
         return crate::processes::pair(spec).await;
@@ -140,7 +140,7 @@ pub(crate) async fn pair(address: &str, spec: &str) -> Pair {
     Pair { near, far, keeps: Box::new(listener) }
 }
 
-/// So many bytes that no other message has.
+/// This many bytes, different from those of every other message.
 pub(crate) fn message(number: u64, length: usize) -> Vec<u8> {
     let mut state = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut message = Vec::with_capacity(length + 8);
@@ -154,7 +154,7 @@ pub(crate) fn message(number: u64, length: usize) -> Vec<u8> {
     message
 }
 
-/// Takes the next message, which must be this one.
+/// Takes the next message, and checks that it is this one.
 pub(crate) async fn expect(receiver: &mut Receiver, wanted: &[u8]) {
     let got = receiver.recv().await.unwrap().expect("the peer ended early");
     // Not assert_eq: it would print a megabyte.
@@ -167,7 +167,7 @@ pub(crate) async fn carry(sender: &Sender, receiver: &mut Receiver, message: &[u
     sent.unwrap();
 }
 
-/// Ready when it has been polled so many times: what is waited for beside it is then dropped.
+/// Ready after this many polls; the future that runs beside it is then dropped.
 pub(crate) async fn polls(mut count: u64) {
     std::future::poll_fn(|cx| {
         if count == 0 {

@@ -10,7 +10,7 @@ use unstick::{Advice, Link, Options, connect, limits, listen};
 
 use crate::suite::{Pair, client, framing, listening, pair};
 
-/// Options whose trace is kept.
+/// Options that keep the trace.
 fn traced() -> (Options, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let teller = Arc::clone(&told);
@@ -56,7 +56,7 @@ async fn a_socket_of_both_families_knows_the_older_ones_peers_by_their_own_names
 
 #[tokio::test]
 async fn every_address_is_tried() {
-    // Without a host both families are tried, and one of them only is listened on.
+    // Without a host, both families are tried, but only one of them has a listener.
     for only in ["127.0.0.1:0", "[::1]:0"] {
         // A machine may lack IPv6.
         let Ok(listener) = StdListener::bind(only) else { continue };
@@ -90,8 +90,8 @@ async fn a_refusal_is_unreachable_and_says_what_to_do() {
     assert!(error.to_string().starts_with("cannot resolve no-such-host.invalid"), "{error}");
 }
 
-/// `BACKLOG`: crossed by connections that nobody accepts. `CONNECT_TIMEOUT`, or what is said instead: by the first that
-/// has no room.
+/// `BACKLOG`: connections that nobody accepts cross it. `CONNECT_TIMEOUT`, or the time that was set instead: the first connection
+/// without room reaches it.
 #[tokio::test]
 async fn connecting_gives_up_in_time_when_nobody_answers() {
     assert_eq!(Options::default().connect_timeout, limits::CONNECT_TIMEOUT);
@@ -100,10 +100,10 @@ async fn connecting_gives_up_in_time_when_nobody_answers() {
     let at: SocketAddr = listener.addresses()[0].strip_prefix("tcp://").unwrap().parse().unwrap();
     let mut options = Options::default();
     options.connect_timeout = Duration::from_millis(300);
-    // The machine's own limit may be lower than what was asked for.
+    // The machine's own limit may be lower than the requested one.
     let machines = std::fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |s| s.trim().parse().unwrap());
     let backlog = machines.min(limits::BACKLOG as usize);
-    // The kernel holds one more than its limit.
+    // The kernel accepts one more than its limit.
     let waiting: Vec<_> = (0..=backlog).map(|_| StdStream::connect(at).unwrap()).collect();
     let begun = Instant::now();
     let error = open(&listener.addresses()[0], &options).await.unwrap_err();
@@ -148,7 +148,7 @@ async fn retry_waits_for_a_listener_to_appear() {
     assert_eq!(link.unwrap().addrs().remote, listener.local_addr().unwrap().to_string());
 }
 
-/// `RETRY_PAUSE`: not longer than was asked for, nor without a pause.
+/// `RETRY_PAUSE`: retries take no longer than requested, and have pauses between them.
 #[tokio::test]
 async fn retry_ends_when_its_time_is_over() {
     let (mut options, told) = traced();
@@ -172,17 +172,17 @@ async fn the_source_is_what_was_asked_for() {
     let link = open(&listener.addresses()[0], &options).await.unwrap();
     assert_eq!(link.addrs().local, source.to_string());
     assert_eq!(listener.accept().await.unwrap().addrs().remote, source.to_string());
-    // A source of the other family cannot be connected from.
+    // No connection is possible from a source of the other family.
     options.source = Some("[::1]:0".parse().unwrap());
     assert!(open(&listener.addresses()[0], &options).await.unwrap_err().is_unreachable());
-    // A port without an address is of either.
+    // A port without an address fits either family.
     options.source = Some("[::]:0".parse().unwrap());
     open(&listener.addresses()[0], &options).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_connection_is_never_to_itself() {
-    // From the very port that it goes to, TCP would connect a socket to itself.
+    // From its own target port, TCP would connect a socket to itself.
     let port = closed_port();
     let mut options = Options::default();
     options.source = Some(SocketAddr::from(([127, 0, 0, 1], port)));
@@ -209,8 +209,8 @@ async fn what_is_asked_of_a_socket_is_set() {
     }
 }
 
-/// `ACCEPTED_KEEPALIVE`: a listener asks its silent clients whether they are there, unless that is switched off. A client that is
-/// stopped, and reads nothing, is not lost for it.
+/// `ACCEPTED_KEEPALIVE`: a listener probes its silent clients, unless that is switched off. It does not lose a client that is
+/// stopped and reads nothing.
 #[tokio::test]
 async fn a_listener_asks_silent_clients_by_default() {
     const { assert!(limits::ACCEPTED_KEEPALIVE.as_secs() * (limits::UNANSWERED as u64 + 1) == 240) }
@@ -251,7 +251,7 @@ async fn an_address_in_use_says_who_holds_it() {
 
 #[tokio::test]
 async fn a_foreign_address_cannot_be_listened_on() {
-    // Reserved for documentation: no machine has it.
+    // An address for documentation, which no machine has.
     let address = "tcp://203.0.113.77:0".parse().unwrap();
     let Err(error) = listen(&address, Some(&framing("u32be")), &Options::default()).await else {
         panic!("this machine has {address}");
@@ -265,7 +265,7 @@ async fn a_port_can_be_listened_on_again_at_once() {
     let mut listener = listening("tcp://127.0.0.1:0", "u32be", &Options::default()).await;
     let address = listener.addresses()[0].parse().unwrap();
     let mut near = client(&listener, "u32be").await;
-    // The side that ends first leaves its port lingering.
+    // The side that ends first leaves its port in TIME_WAIT.
     drop(listener.accept().await.unwrap());
     assert_eq!(near.recv().await.unwrap(), None);
     drop((listener, near));
@@ -276,7 +276,7 @@ async fn a_port_can_be_listened_on_again_at_once() {
     listen(&address, Some(&framing("u32be")), &options).await.unwrap();
 }
 
-/// `SHORTEST_KEEPALIVE`, `LONGEST_KEEPALIVE`: beyond them the system takes nothing, and a connection is not lost for it.
+/// `SHORTEST_KEEPALIVE`, `LONGEST_KEEPALIVE`: the system accepts no times beyond them, and a connection still works.
 #[tokio::test]
 async fn a_keepalive_that_no_system_takes_is_bounded() {
     for (asked, taken) in
@@ -303,7 +303,7 @@ async fn an_abort_is_a_reset_though_its_receiver_lives() {
     assert!(near.send(b"more").await.is_err());
     let error = far.recv().await.unwrap_err();
     assert!(error.is_reset(), "{error}");
-    // And for its own receiver the conversation is over too.
+    // For its own receiver, the conversation is over too.
     assert!(!matches!(near_receiver.recv().await, Ok(Some(_))));
 }
 

@@ -26,7 +26,7 @@ fn port(listener: &Listener) -> u16 {
     listener.addresses()[0].rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
-/// A certificate, and a key that may be another's.
+/// A certificate, and a key that may not belong to it.
 #[derive(Debug)]
 struct Shows(Arc<CertifiedKey>);
 
@@ -42,7 +42,7 @@ fn made() -> (CertificateDer<'static>, Vec<u8>) {
     (made.cert.der().clone(), made.signing_key.serialize_der())
 }
 
-/// A server that is not ours, showing this certificate and proving that it holds this key.
+/// A server with other code than ours, which shows this certificate and proves that it has this key.
 async fn server(certificate: &CertificateDer<'static>, key: &[u8], versions: Versions) -> (TcpListener, TlsAcceptor) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::Pkcs8(key.to_vec().into());
@@ -55,7 +55,7 @@ async fn server(certificate: &CertificateDer<'static>, key: &[u8], versions: Ver
 
 type Versions = &'static [&'static rustls::SupportedProtocolVersion];
 
-/// What connecting to a server comes to that shows this certificate.
+/// The result of connecting to a server that shows this certificate.
 async fn tried(
     certificate: &CertificateDer<'static>,
     key: &[u8],
@@ -197,7 +197,7 @@ async fn the_protocol_is_agreed_on_or_there_is_none() {
 
 // ---- ends ----
 
-/// A client that is not ours.
+/// A client with other code than ours.
 async fn stranger(listener: &Listener) -> tokio_rustls::client::TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(options().tls.identity.unwrap().certificate().to_vec().into()).unwrap();
@@ -247,14 +247,14 @@ async fn this_end_says_its_end_and_hears_the_answer() {
     sender.send(b"the last").await.unwrap();
     sender.finish().await.unwrap();
     let mut heard = Vec::new();
-    // rustls holds an end without close_notify to be an error here.
+    // rustls treats an end without close_notify as an error here.
     near.read_to_end(&mut heard).await.unwrap();
     assert_eq!(heard, b"the last\n");
     near.write_all(b"I heard\n").await.unwrap();
     assert_eq!(receiver.recv().await.unwrap().unwrap(), &b"I heard"[..]);
 }
 
-// ---- clients that are no help ----
+// ---- slow, silent and hostile clients ----
 
 #[tokio::test]
 async fn a_client_without_tls_is_told_apart_and_ends_nothing() {
@@ -311,7 +311,7 @@ async fn a_client_that_is_silent_holds_up_nobody() {
     }
 }
 
-/// A client that says nothing is given up after `HANDSHAKE_TIMEOUT`, and so is one that says a byte now and then.
+/// A client that sends nothing is dropped after `HANDSHAKE_TIMEOUT`, and so is one that sends a byte from time to time.
 #[tokio::test(start_paused = true)]
 async fn a_handshake_has_a_deadline() {
     let mut listener = listening(&options()).await;

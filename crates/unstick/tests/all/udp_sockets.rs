@@ -22,7 +22,7 @@ fn port(listener: &Listener) -> u16 {
     listener.addresses()[0].rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
-/// A listener and a client that it knows.
+/// A listener, and a client that has a session.
 async fn session(options: &Options) -> (Listener, Link, Link) {
     let mut listener = listener("udp://127.0.0.1:0", options).await;
     let near = client(&listener.addresses()[0], options).await.unwrap();
@@ -32,12 +32,12 @@ async fn session(options: &Options) -> (Listener, Link, Link) {
     (listener, near, far)
 }
 
-/// Lets the listener's task take what has arrived: the kernel keeps only so much for it.
+/// Lets the listener's task take what has arrived, because the kernel's queue is small.
 async fn let_it_take() {
     polls(20).await;
 }
 
-/// What waits, to the last.
+/// All waiting messages.
 async fn take_all(receiver: &mut Receiver) -> Vec<Vec<u8>> {
     let mut taken = Vec::new();
     loop {
@@ -77,7 +77,7 @@ async fn an_answer_comes_from_the_address_that_was_asked() {
     let mut far = listener.accept().await.unwrap();
     assert_eq!(far.addrs().local, format!("127.0.0.2:{port}"));
     assert_eq!(far.recv().await.unwrap().unwrap(), &b"who are you?"[..]);
-    // A connected socket hears nobody but the address that it asked.
+    // A connected socket gets datagrams only from the address that it asked.
     far.send(b"the one you asked").await.unwrap();
     assert_eq!(near.recv().await.unwrap().unwrap(), &b"the one you asked"[..]);
 }
@@ -153,7 +153,7 @@ async fn a_message_that_no_datagram_carries_is_refused_and_the_link_goes_on() {
     assert!(far.recv().await.unwrap().unwrap() == largest);
 }
 
-/// `LARGEST_DATAGRAM` is what no datagram of IPv4 reaches: a smaller limit stands in for it.
+/// No IPv4 datagram reaches `LARGEST_DATAGRAM`, so the test uses a smaller limit.
 #[tokio::test]
 async fn a_datagram_that_is_too_long_is_cut_short_and_counted() {
     let mut options = Options::default();
@@ -186,8 +186,8 @@ async fn an_idle_session_ends_and_its_peer_may_come_again() {
     assert_eq!(again.addrs(), far.addrs());
 }
 
-/// Speaks in one direction for several times as long as a session may be idle; the longest pause that the machine made
-/// meanwhile, and whether the session was ended and begun anew.
+/// Sends in one direction for several times as long as a session may be idle. Returns the longest pause that the machine made
+/// meanwhile, and whether the session ended and began again.
 async fn speaks_on(outward: bool, options: &Options) -> (Duration, bool) {
     let (mut listener, mut near, mut far) = session(options).await;
     let (begun, mut last, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
@@ -211,14 +211,14 @@ async fn a_session_is_kept_by_what_is_sent_as_by_what_arrives() {
     let mut options = Options::default();
     options.udp.session_idle = Duration::from_millis(200);
     for outward in [true, false] {
-        // On a machine that is busy with something else, the pause may itself have been too long.
+        // On a busy machine, the pause itself may have been too long.
         while let (longest, true) = speaks_on(outward, &options).await {
             assert!(longest > options.udp.session_idle / 2, "it ended though nothing paused for more than {longest:?}");
         }
     }
 }
 
-/// `MAX_SESSIONS`: a smaller limit stands in for it.
+/// `MAX_SESSIONS`: the test uses a smaller limit.
 #[tokio::test]
 async fn there_are_only_so_many_sessions_until_one_has_gone() {
     assert_eq!(Options::default().udp.max_sessions, MAX_SESSIONS);
@@ -248,7 +248,7 @@ async fn there_are_only_so_many_sessions_until_one_has_gone() {
     assert_eq!(listener.refused(), 2);
     let refusals = told.lock().unwrap().iter().filter(|line| line.ends_with("refused: there are 3 sessions")).count();
     assert_eq!(refusals, 1, "told once for all of them: {told:?}");
-    // Those who are in are not disturbed.
+    // Existing sessions are not disturbed.
     peers[0].send(b"still in").await.unwrap();
     assert_eq!(sessions[0].recv().await.unwrap().unwrap(), &b"still in"[..]);
     sessions.remove(1);
@@ -285,7 +285,7 @@ async fn what_a_slow_reader_cannot_keep_is_dropped_and_counted() {
             let_it_take().await;
         }
     }
-    // Its neighbour is not touched by that.
+    // Another session is not affected.
     let neighbour = client(&listener.addresses()[0], &Options::default()).await.unwrap();
     neighbour.send(b"and me?").await.unwrap();
     let mut listener = listener;
@@ -355,7 +355,7 @@ async fn a_refusal_is_told_once_and_the_conversation_goes_on() {
         assert!(error.is_unreachable(), "{error}");
         assert_eq!(error.to_string(), format!("nothing listens on udp://{free}: connection refused"));
     }
-    // Who only sends is not kept from it.
+    // A peer that only sends is not affected.
     for _ in 0..10 {
         near.send(b"anybody?").await.unwrap();
     }
@@ -366,7 +366,7 @@ async fn a_refusal_is_told_once_and_the_conversation_goes_on() {
     assert_eq!(far.recv().await.unwrap().unwrap(), &b"anybody now?"[..]);
     far.send(b"yes").await.unwrap();
     let answer = loop {
-        // What was refused before may be told yet.
+        // Earlier refusals may still be reported.
         match receiver.recv().await {
             Ok(answer) => break answer.unwrap(),
             Err(error) => assert!(error.is_unreachable(), "{error}"),
@@ -385,7 +385,7 @@ async fn the_source_is_what_was_asked_for() {
     assert_eq!(near.addrs().local, free.to_string());
     near.send(b"hello").await.unwrap();
     assert_eq!(listener.accept().await.unwrap().addrs().remote, free.to_string());
-    // A port without an address is of either family.
+    // A port without an address fits either family.
     options.source = Some("[::]:0".parse().unwrap());
     client(&listener.addresses()[0], &options).await.unwrap();
 }
@@ -425,7 +425,7 @@ async fn a_group_hears_what_is_sent_to_it_and_answers() {
     }
 }
 
-/// Loopback has no route to groups of the newer family: that one is joined is all there is to see.
+/// Loopback has no route to IPv6 groups, so the test only checks that one can be joined.
 #[tokio::test]
 async fn a_group_of_the_newer_family_is_joined() {
     let _listener = listener("udp://[ff15::7701]:0", &on_loopback()).await;

@@ -1,4 +1,4 @@
-//! What only Unix sockets do: files, stale and live ones, permissions, names, peers without a name.
+//! Features of Unix sockets: files, stale and live ones, permissions, names, peers without a name.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -13,7 +13,7 @@ use crate::suite::{framing, has_room, run};
 
 const SCHEMES: [&str; 3] = ["unix", "unix-dgram", "unix-seqpacket"];
 
-/// A directory of the test's own, removed with everything in it.
+/// A directory for this test only, removed with everything in it.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -199,7 +199,7 @@ fn who_has_no_name_is_heard_and_told_apart_from_those_who_can_be_answered() {
         assert_eq!(link.addrs().remote, folder.path("client").display().to_string());
         assert_eq!(link.recv().await.unwrap().unwrap(), &b"it is me"[..]);
         drop(named);
-        // It is told to whoever answers, and the session is over.
+        // The next answer reports it, and the session is over.
         assert!(link.send(b"are you there?").await.is_err());
         assert_eq!(link.recv().await.unwrap(), None);
     });
@@ -233,7 +233,7 @@ fn a_datagram_session_ends_when_it_is_idle() {
     });
 }
 
-/// LARGEST_PACKET: what is larger arrives cut short, and is counted.
+/// LARGEST_PACKET: a larger packet arrives cut short, and is counted.
 #[test]
 fn a_packet_that_is_too_large_is_cut_short_and_counted() {
     let folder = Folder::new("large");
@@ -325,7 +325,7 @@ fn a_peer_that_is_full_is_waited_for_and_holds_up_nobody_else() {
     });
 }
 
-/// Sessions that nobody accepts end as they become idle, and new names come: those that wait are not more than may be open.
+/// Sessions that nobody accepts end when they are idle, while new names arrive. No more sessions wait than may be open.
 #[test]
 fn sessions_that_nobody_accepts_do_not_pile_up() {
     let folder = Folder::new("pile");

@@ -10,7 +10,7 @@ use unstick::{Advice, Error, Link, Listener, Options, connect, limits, listen};
 
 use crate::suite::options;
 
-/// The key of RFC 6455, section 1.3, and what it is answered with.
+/// The key of RFC 6455, section 1.3, and the answer to it.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -30,7 +30,7 @@ async fn raw(listener: &Listener) -> TcpStream {
     TcpStream::connect(at).await.unwrap()
 }
 
-/// A client by hand, let in.
+/// A hand-written client, after its handshake.
 async fn client(listener: &mut Listener) -> (TcpStream, Link) {
     let mut client = raw(listener).await;
     client.write_all(request("").as_bytes()).await.unwrap();
@@ -47,13 +47,13 @@ async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// What a listener makes of a request: its answer's first line, and what it says of it.
+/// The listener's reaction to a request: the first line of its answer, and its error.
 async fn refused(listener: &mut Listener, request: &[u8]) -> (String, Error) {
     let mut client = raw(listener).await;
     client.write_all(request).await.unwrap();
     let error = listener.accept().await.unwrap_err();
     let mut answer = String::new();
-    // It may be closed with some of the request unread, which resets it.
+    // The listener may close it with a part of the request unread, which sends a reset.
     let _ = client.read_to_string(&mut answer).await;
     (answer.lines().next().unwrap_or_default().to_owned(), error)
 }
@@ -84,7 +84,7 @@ async fn a_client_is_let_in_as_the_standard_says() {
     let mut listener = listening("ws://127.0.0.1:0", &options()).await;
     let mut client = raw(&listener).await;
     client.write_all(request("").as_bytes()).await.unwrap();
-    // What comes right behind the request is not lost.
+    // Bytes right after the request are not lost.
     client.write_all(&frame(0x81, b"at once")).await.unwrap();
     let mut link = listener.accept().await.unwrap();
     let answer = head(&mut client).await;
@@ -137,7 +137,7 @@ async fn what_is_no_handshake_is_answered_and_told() {
     assert_eq!(link.recv().await.unwrap().unwrap(), &b"still served"[..]);
 }
 
-/// More than `MAX_OPENING` bytes that never end are not read on and on.
+/// The listener stops reading a request that does not end within `MAX_OPENING` bytes.
 #[tokio::test]
 async fn an_endless_request_is_given_up() {
     let mut listener = listening("ws://127.0.0.1:0", &options()).await;
@@ -183,7 +183,7 @@ async fn pages_come_in_from_where_they_may() {
     }
 }
 
-/// A page that the same host serves needs no option; one that has only given itself this machine's address does.
+/// A page that the same host serves needs no option. A page of another name that points to this machine's address does.
 #[tokio::test]
 async fn pages_of_the_listener_itself_come_in() {
     for (address, host, origin, enters) in [
@@ -259,7 +259,7 @@ async fn the_subprotocol_is_one_of_both() {
 
 // ---- the handshake, connecting ----
 
-/// What connecting comes to when the server answers this; what it was asked.
+/// The result of connecting if the server answers this, and the request that the server got.
 async fn answered(answer: &str, options: &Options, path: &str) -> (unstick::Result<Link>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("ws://127.0.0.1:{}{path}", listener.local_addr().unwrap().port());
@@ -368,7 +368,7 @@ async fn fragments_are_one_message_and_what_is_between_them_is_answered() {
     let mut listener = listening("ws://127.0.0.1:0", &options()).await;
     let (mut client, mut link) = client(&mut listener).await;
     let frames = [frame(0x01, "gr\u{fc}".as_bytes()), frame(0x89, b"there?"), frame(0x00, b""), frame(0x80, b"n")];
-    // Byte by byte: nothing depends on how it is cut.
+    // Byte by byte, because nothing may depend on the cuts.
     for byte in frames.concat() {
         client.write_all(&[byte]).await.unwrap();
     }
@@ -443,7 +443,7 @@ async fn the_kind_of_a_message_is_told_before_it_is_taken_and_can_be_passed_on()
     }
 }
 
-/// Each breaks the standard; what follows is the code that the peer is told, and what is said here.
+/// Each breaks the standard. Next to it are the code that the peer gets, and the error here.
 #[tokio::test]
 async fn frames_that_break_the_standard_are_told_to_both() {
     let largest = limits::LARGEST_WS_MESSAGE;
@@ -493,7 +493,7 @@ async fn many_small_fragments_are_bounded_as_one_large_message_is() {
 
 // ---- how it closes ----
 
-/// What a peer's Close comes to: the frame's content, the error.
+/// The result of a peer's Close: the frame's content, the error.
 async fn closed(content: &[u8]) -> (Result<(), String>, String) {
     let told = Arc::new(Mutex::new(String::new()));
     let teller = Arc::clone(&told);

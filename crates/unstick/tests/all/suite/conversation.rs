@@ -35,7 +35,7 @@ pub(crate) async fn one_message_each_way(address: &str) {
 pub(crate) async fn many_in_order(address: &str) {
     let Pair { near, far, keeps: _keeps } = pair(address, "u32be").await;
     let ((near, _), (_, mut far)) = (near.split(), far.split());
-    // As many at once as a kernel keeps for a socket whose reader is late.
+    // As many at once as a kernel keeps for a socket with a slow reader.
     for group in 0..200 {
         for number in group * 50..(group + 1) * 50 {
             near.send(&message(number, number as usize % 300)).await.unwrap();
@@ -85,7 +85,7 @@ pub(crate) async fn the_messages_of_clones_do_not_mix(address: &str) {
     let speak = async |sender: Sender, first: u64| {
         for number in first..first + 100 {
             sender.send(&message(number, 100)).await.unwrap();
-            // Each lets the others have their turn.
+            // Each gives the others their turn.
             polls(1).await;
         }
     };
@@ -144,8 +144,7 @@ pub(crate) async fn after_the_end_nothing_is_sent(address: &str) {
     expect(&mut far, b"the last").await;
 }
 
-/// Sends messages of many sizes, few of them under way at once, while they are received by something that gives up again
-/// and again.
+/// Sends messages of many sizes, few of them in flight at once, to a receiver that gives up and tries again repeatedly.
 async fn with_a_stuttering_reader(address: &str, mut receive: impl AsyncFnMut(&mut unstick::Receiver) -> Vec<Vec<u8>>) {
     const COUNT: u64 = 500;
     let Pair { near, far, keeps: _keeps } = pair(address, "u32be").await;

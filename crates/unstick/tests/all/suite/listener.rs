@@ -1,4 +1,4 @@
-//! What is bound and connected to.
+//! Binding an address, and connecting to it.
 
 use unstick::{Address, Link, connect, listen};
 
@@ -18,7 +18,7 @@ macro_rules! listener {
     };
 }
 
-/// Connects, and says something where that is what it takes to be known.
+/// Connects, and sends something if the listener otherwise does not know the peer.
 async fn knock(listener: &unstick::Listener) -> Link {
     let link = client(listener, "u32be").await;
     link.send(b"knock").await.unwrap();
@@ -30,7 +30,7 @@ pub(crate) async fn nobody_there_is_unreachable(address: &str) {
     let nowhere = listener.addresses()[0].parse().unwrap();
     drop(listener);
     becomes_free(&nowhere).await;
-    // On datagrams it shows only when something was sent.
+    // With datagrams, it shows only after something was sent.
     let tried = async {
         let mut link = connect(&nowhere, Some(&framing("u32be")), &options()).await?;
         link.send(b"anybody?").await?;
@@ -65,8 +65,8 @@ pub(crate) async fn an_address_is_free_again_when_its_listener_has_gone(address:
     becomes_free(&again).await;
 }
 
-/// Waits until an address can be listened on, and leaves it free. A socket of datagrams is closed by the task that reads
-/// it, when that has heard that nobody listens any more.
+/// Waits until an address is free to listen on, and leaves it free. The task that reads a datagram socket closes it once it
+/// knows that nobody listens any more.
 async fn becomes_free(address: &Address) {
     while let Err(error) = listen(address, Some(&framing("u32be")), &options()).await.map(drop) {
         assert_eq!(error.io_kind(), Some(std::io::ErrorKind::AddrInUse), "{error}");

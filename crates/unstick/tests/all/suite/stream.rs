@@ -1,4 +1,4 @@
-//! What streams can do and datagrams cannot: end, and make a fast writer wait for a slow reader.
+//! Streams can end, and make a fast writer wait for a slow reader. Datagrams cannot.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ macro_rules! stream {
     };
 }
 
-/// What a connection that carries messages has of it.
+/// The part of it that a connection with messages has.
 macro_rules! connection {
     ($address:literal) => {
         tests!(stream, $address:
@@ -26,7 +26,7 @@ macro_rules! connection {
     };
 }
 
-/// What messages of a connection have of it that ends for both sides at once.
+/// The part of it that a connection with messages has if both sides end at once.
 macro_rules! messages {
     ($address:literal) => {
         tests!(stream, $address:
@@ -38,7 +38,7 @@ macro_rules! messages {
     };
 }
 
-/// Its peer hears everything that was said before, answers the end, and both have ended.
+/// The peer gets everything that was sent before, answers the end, and both have ended.
 pub(crate) async fn the_end_is_the_end_of_both(address: &str) {
     let Pair { near, far, keeps: _keeps } = pair(address, "u32be").await;
     let ((near, mut near_receiver), (far, mut far_receiver)) = (near.split(), far.split());
@@ -80,7 +80,7 @@ pub(crate) async fn a_half_closed_peer_still_listens(address: &str) {
 pub(crate) async fn an_aborted_peer_does_not_send_what_waits(address: &str) {
     let Pair { near, mut far, keeps: _keeps } = pair(address, "u32be").await;
     let (near, _near_receiver) = near.split();
-    // Far more than fits between the two, so that most of it waits.
+    // Far more than fits between the two ends, so that most of it waits.
     let sending = async { while near.send(&[0; 100_000]).await.is_ok() {} };
     let aborting = async {
         far.recv().await.unwrap().unwrap();
@@ -97,7 +97,7 @@ pub(crate) async fn a_slow_reader_slows_the_writer(address: &str) {
     let Pair { near, far, keeps: _keeps } = pair(address, "u32be").await;
     let ((near, _near_receiver), (_, mut far)) = (near.split(), far.split());
     let mut sent = 0;
-    // The last of these is queued by nobody: a message is queued whole or not at all.
+    // The last of these is not queued: a message is queued whole or not at all.
     while tokio::time::timeout(Duration::from_millis(500), near.send(&message(sent, LENGTH))).await.is_ok() {
         sent += 1;
         assert!(sent as usize * LENGTH < 64 << 20, "64 MiB are on their way to somebody who does not read");
