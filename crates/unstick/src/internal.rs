@@ -25,8 +25,8 @@ pub use crate::error::plain;
 pub use crate::process_group::{Group, shell};
 pub use crate::sock_diag::{Seen, Table};
 
-/// Takes the next message, as [`Receiver::try_recv_ref`] does. It is compiled in this crate, for speed, where a program that
-/// is compiled for its size would inline that one and make it slow: a third of `pipe-framed`.
+/// Takes the next message, as [`Receiver::try_recv_ref`] does. This one is compiled in this crate, for speed. A program that is
+/// compiled for size would inline the other one and make it slow: that costs a third of `pipe-framed`.
 ///
 /// # Errors
 ///

@@ -85,7 +85,7 @@ impl Remember for Option<Known> {
     }
 }
 
-/// Whether the connection still stands after this error, or has ended in order.
+/// Whether the connection still works after this error, or has ended in order.
 ///
 /// A broken pipe is no reset: the peer ended in order first, and the write came after that. (Linux reports a reset as
 /// ECONNRESET before the peer's FIN, and as EPIPE after it; `tcp_reset` in net/ipv4/tcp_input.c.)

@@ -445,7 +445,7 @@ fn is_lost(socket: &File) -> bool {
     polled.is_ok() && flags.contains(PollFlags::HUP) && !flags.contains(PollFlags::ERR)
 }
 
-/// Whether a connection has failed, and the error waits for who asks.
+/// Whether a connection has failed, and nobody has read its error yet.
 fn is_reset(socket: &File) -> bool {
     let mut socket = [PollFd::new(socket, PollFlags::empty())];
     poll(&mut socket, Some(&rustix::event::Timespec::default())).is_ok() && socket[0].revents().contains(PollFlags::ERR)

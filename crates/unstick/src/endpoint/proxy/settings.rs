@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 ///
 /// ```
 /// let proxy: unstick::endpoint::Proxy = "socks5://me:secret@proxy.test:1080".parse()?;
-/// assert_eq!(proxy.to_string(), "socks5://proxy.test:1080"); // without what is nobody's business
+/// assert_eq!(proxy.to_string(), "socks5://proxy.test:1080"); // without the user and the password
 /// # Ok::<(), unstick::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// However it is written: what is read can be read again, and no text about it contains a password.
+        /// However it is written, a parsed proxy can be parsed again from its text, and no text about it contains a password.
         #[test]
         fn a_password_is_told_to_nobody(
             scheme in "(socks5|socks5h|http|ftp|me:SECRET)?(://|:/|)",

@@ -140,7 +140,7 @@ impl Default for Reconnect {
 pub struct Config {
     /// Whether to give what passes to the output: [`Event::Passed`](super::Event::Passed).
     pub dump: bool,
-    /// Give it the frame in which a message arrived, too. Faults change messages: with them there is none.
+    /// Whether to give the output also the frame in which a message arrived. With faults, which change messages, there is no frame.
     pub frames: bool,
     /// Whether to serve only one client.
     pub once: bool,
@@ -159,8 +159,8 @@ pub struct Config {
     /// Reconnects to the target when that connection is lost and the client stays. Messages pass, never unchanged
     /// bytes.
     pub reconnect: Option<Reconnect>,
-    /// Further runtimes to share clients with, each on a thread of its own; a client goes to the one that serves the fewest. For
-    /// runtimes of one thread: one of several threads shares its tasks itself.
+    /// Further runtimes to share clients with, each on its own thread; a client goes to the one that serves the fewest. Use this with
+    /// runtimes of one thread: a runtime of several threads shares its tasks itself.
     pub runtimes: Vec<Handle>,
     /// Stops the run: nothing more is read, and what was read is still passed on, within
     /// [`FLUSH_TIMEOUT`](crate::limits::FLUSH_TIMEOUT).

@@ -1,4 +1,4 @@
-//! Clients shared among runtimes, each of which has a thread of its own: a client goes to the one that serves the fewest.
+//! Shares clients among runtimes, each with its own thread: a client goes to the one that serves the fewest.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -20,20 +20,19 @@ pub(super) struct Place {
 }
 
 impl Shares {
-    /// The runtime that this is called on, and others.
+    /// The runtime of the caller, and others.
     pub(super) fn new(others: &[Handle]) -> Self {
         let empty = |runtime: &Handle| Place { runtime: runtime.clone(), taken: Arc::default() };
         Self { own: empty(&Handle::current()), others: others.iter().map(empty).collect() }
     }
 
-    /// A place where the fewest are taken; this runtime's before another's.
+    /// A place on the runtime with the fewest taken places; this runtime comes before the others.
     fn place(&self) -> Place {
         let fewer = |a, b| if Place::taken(b) < Place::taken(a) { b } else { a };
         self.others.iter().fold(&self.own, fewer).clone()
     }
 
-    /// Opens something that is to belong to the runtime of a place, whose thread then hears of its events. Cancel safe where
-    /// `opening` is.
+    /// Opens something in the runtime of a place, so that the thread of that runtime gets its events. Cancel safe if `opening` is.
     pub(super) async fn open<T>(&self, opening: impl Future<Output = T>) -> (T, Place) {
         let mut opening = pin!(opening);
         poll_fn(|cx| {

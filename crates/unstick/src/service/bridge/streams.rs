@@ -30,7 +30,7 @@ pub(super) struct StreamBridge {
     watched: [Option<Lost<'static>>; 2],
     /// The side to which a write failed, while the other direction goes on.
     lost: Option<(Role, Error)>,
-    /// How long a server may be quiet that still has to read what a client sent before it went away altogether.
+    /// How long a server may be silent while it still has to read the data of a client that is gone altogether.
     linger: Duration,
     drain: Option<Drain>,
     /// The side that has failed, and how the other side learns it.

@@ -26,7 +26,7 @@ pub enum Event<'a> {
         peer: PeerId,
         /// The names of both ends.
         names: &'a PeerAddrs,
-        /// Whether it is reached by datagrams, which tell neither whether somebody is there nor that somebody has gone.
+        /// Whether it is reached by datagrams, which show neither whether a peer exists nor that it has left.
         datagram: bool,
         /// The request with which the client opened a WebSocket, if this end is the server.
         request: Option<&'a Request>,

@@ -54,8 +54,8 @@ pub trait Input: Send {
     }
 }
 
-/// An [`Input`] whose type is forgotten, so that what a run is made of is compiled once and not for each of them. What waits is in
-/// a box; what does not wait costs no more.
+/// An [`Input`] as a trait object, so that the code of a run is compiled once, not for each input. Only calls that wait need a
+/// box; the others cost no more.
 pub(super) trait AnyInput: Send {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Command>>> + Send + '_>>;
     fn try_next(&mut self) -> Result<Option<Command>>;

@@ -28,7 +28,7 @@ pub(super) struct PeerTask {
     hub: Arc<Hub>,
     id: PeerId,
     from: Box<str>,
-    /// How the client of a WebSocket asked for it, if a command is to know.
+    /// The request with which the client opened a WebSocket, if a command needs it.
     #[cfg(feature = "exec")]
     request: Option<Box<Request>>,
     /// When something last arrived, for the code that closes idle peers.
@@ -160,7 +160,7 @@ impl PeerTask {
         }
     }
 
-    /// The same of a peer that has asked for a WebSocket so. Held only for the commands that are told of it.
+    /// Adds the request with which the peer opened a WebSocket. It is kept only for commands, which get it in their environment.
     #[cfg_attr(not(feature = "exec"), expect(unused_mut, unused_variables))]
     pub(super) fn asked(mut self, request: Option<Request>) -> Self {
         #[cfg(feature = "exec")]

@@ -10,7 +10,7 @@ use unstick_wire::transfer::Hash;
 
 use super::journal::Journal;
 
-/// The journal of one file, and what its last flush has come to.
+/// The journal of one file, and the result of its last flush.
 #[derive(Debug, Clone)]
 pub(super) struct Ledger(Arc<(Mutex<State>, Condvar)>);
 

@@ -213,7 +213,7 @@ async fn open(at: &str, framings: &Framings, options: &Options) -> Result<Link> 
     }
 }
 
-/// Listens at every address of this machine. `[::]` is of both families if the machine has IPv6.
+/// Listens at every address of this machine. `[::]` covers both families if the machine has IPv6.
 async fn listen_everywhere(port: u16, options: &Options) -> Result<Listener> {
     match listen_at("::", port, options).await {
         // If another program holds the port, half of the families would be no help: clients could reach that program.

@@ -1,4 +1,4 @@
-//! A peer that has ended its side: how long it is sent to, and whether it took what it was sent last.
+//! A peer that has half-closed: how long this end goes on sending to it, and whether the peer accepted the last data.
 
 use tokio::time::{Instant, timeout};
 
@@ -11,8 +11,8 @@ use crate::limits;
 use crate::link::Receiver;
 
 impl PeerTask {
-    /// The peer has ended its side and may still be listening: what this end has to say goes on being sent until it
-    /// has been quiet for a while. People see a peer go at once. What it refuses with a reset was lost, and is not passed over.
+    /// The peer has half-closed and may still read. This end goes on sending until it has had nothing to send for a while. People
+    /// see a peer leave at once. Data that the peer refuses with a reset was lost, and this reports it.
     pub(super) async fn linger(&mut self) -> Result<Reason> {
         if let Some((error, _)) = self.failed.take() {
             return Err(error);
