@@ -7,8 +7,8 @@ use std::io::Write;
 use rustix::process::Signal;
 
 use crate::rig::{
-    Peer, Process, Redis, Vacancy, listener, netcat, netcat_server, port_at_end, socat_server, temporary, unstick,
-    unstick_listen,
+    Peer, Process, Redis, Terminal, Vacancy, listener, netcat, netcat_server, port_at_end, socat_server, temporary,
+    unstick, unstick_listen,
 };
 
 /// A bridge to this port, and the port that it listens on.
@@ -408,4 +408,28 @@ fn a_message_that_a_reset_cuts_off_is_shown_with_its_bytes() {
     let close: serde_json::Value = serde_json::from_str(&line).expect("each line is JSON");
     let shown = "x".repeat(unstick::limits::UNFINISHED_SHOWN);
     assert_eq!(close["unfinished"], serde_json::json!({ "bytes": 1000, "text": shown }), "{close}");
+}
+
+/// On a terminal the notice that a client has joined comes before its first message: two threads wrote them, and a busy
+/// machine let the second go first.
+#[test]
+fn on_a_terminal_a_dump_begins_behind_the_notice_of_its_client() {
+    let (server, address) = listener();
+    let terminal = Terminal::unstick(&["listen", "127.0.0.1:0", "--to", &address, "--dump", "-f", "line"], 200);
+    let screen = terminal.shows(" for tcp://");
+    let listening = screen.lines().find(|line| line.contains("listening on")).unwrap();
+    let port = port_at_end(listening.split(" for ").next().unwrap()).unwrap();
+    let mut clients = Vec::new();
+    for number in 1..=100 {
+        let mut client = Peer::connect(port);
+        client.says(format!("this is client {number}\n"));
+        Peer::accept(&server).hears(format!("this is client {number}\n"));
+        clients.push(client);
+    }
+    let written = terminal.written_up_to("this is client 100\r\n");
+    for number in 1..=100 {
+        let notice = written.find(&format!("peer {number} joined")).unwrap();
+        let message = written.find(&format!("this is client {number}\r\n")).unwrap();
+        assert!(notice < message, "{written}");
+    }
 }

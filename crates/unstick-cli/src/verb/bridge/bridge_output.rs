@@ -1,6 +1,7 @@
 //! Shows a bridge as lines or as JSON: clients that connect and disconnect, and with `--dump` the data that passes.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -39,13 +40,22 @@ pub struct BridgeOutputOptions {
     pub single: bool,
 }
 
+/// Where the lines go that are not notices.
+enum Lines {
+    /// Standard output, a file or a pipe, or JSON for a terminal: all of them, at the pace of its reader.
+    Stream(Sender),
+    /// Standard output, a terminal: queued with the notices, so that both keep their order.
+    Screen,
+    /// Standard output is an end of the bridge, so they go where notices go.
+    Errors,
+}
+
 /// Shows the events on the bridges of a run.
 pub struct BridgeOutput {
     look: BridgeOutputOptions,
     /// Where the bridges lead, as `tcp://127.0.0.1:80`.
     to: String,
-    /// Standard output; `None` if it is one of the bridge's ends.
-    lines: Option<Sender>,
+    lines: Lines,
     /// Whether the passing data is shown in colours.
     colour: bool,
     versioned: bool,
@@ -55,21 +65,23 @@ pub struct BridgeOutput {
 impl BridgeOutput {
     /// Opens standard output, unless it is taken.
     pub async fn open(look: BridgeOutputOptions, to: &Address, taken: bool) -> Result<Self> {
+        let stdout = std::io::stdout();
         let lines = match taken {
-            true => None,
+            true => Lines::Errors,
+            false if stdout.is_terminal() && !look.json => Lines::Screen,
             false => {
                 let framings = Framing::parse("raw,max=1G")?.into();
-                Some(unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?.split().0)
+                Lines::Stream(unstick::connect(&Address::Stdio, Some(&framings), &Options::default()).await?.split().0)
             }
         };
         // Elsewhere colours would be escaped, as a peer's are.
-        let colour = lines.is_some() && output::colour_on(&std::io::stdout());
+        let colour = !taken && output::colour_on(&stdout);
         Ok(Self { look, to: to.to_string(), lines, colour, versioned: false, lost: Lost::default() })
     }
 
-    /// Returns the sender to standard output, so that the end of the run can wait for it.
+    /// Returns the sender to standard output, if it has one, so that the end of the run can wait for it.
     pub fn sender(&self) -> Option<Sender> {
-        self.lines.clone()
+        if let Lines::Stream(sender) = &self.lines { Some(sender.clone()) } else { None }
     }
 
     /// Returns the record of what could not be shown.
@@ -78,20 +90,21 @@ impl BridgeOutput {
     }
 
     /// Shows lines of what passes: on standard output, unless that is an end of the bridge.
-    fn show(&self, text: &str) -> Result<()> {
+    fn show(&self, text: String) -> Result<()> {
         match &self.lines {
-            Some(_) if self.lost.is_any() => Ok(()),
-            Some(lines) => lines.force_send(text.as_bytes()).map_err(output::unwritten),
-            None => {
+            Lines::Errors => {
                 output::plain(text.trim_end());
                 Ok(())
             }
+            _ if self.lost.is_any() => Ok(()),
+            Lines::Stream(lines) => lines.force_send(text.as_bytes()).map_err(output::unwritten),
+            Lines::Screen => text_queue::show(text).map_err(output::unwritten_text),
         }
     }
 
     fn object(&mut self, mut object: Value) -> Result<()> {
         json_lines::stamp(&mut object, &mut self.versioned);
-        self.show(&(json_lines::line(&object) + "\n"))
+        self.show(json_lines::line(&object) + "\n")
     }
 
     /// Shows an event to people, on standard error.
@@ -282,14 +295,17 @@ impl Output for BridgeOutput {
     }
 
     fn room(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let Some(lines) = &self.lines else { return text_queue::room(To::Errors) };
-        let sender = Some(lines.clone()).filter(Sender::is_full)?;
+        let sender = match &self.lines {
+            Lines::Errors => return text_queue::room(To::Errors),
+            Lines::Screen => return text_queue::room(To::Output),
+            Lines::Stream(sender) => Some(sender.clone()).filter(Sender::is_full)?,
+        };
         Some(Box::pin(async move { sender.writable().await }))
     }
 
     fn written(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         // Events as JSON stand in one stream, in their order.
-        let sender = self.lines.clone().filter(|_| !self.look.json)?;
+        let sender = self.sender().filter(|_| !self.look.json)?;
         Some(Box::pin(async move { drop(sender.flush().await) }))
     }
 }
@@ -299,7 +315,7 @@ impl BridgeOutput {
         if let Event::Passed { peer, from, data, frame } = event
             && !self.look.json
         {
-            return self.show(&self.passed(*peer, *from, data, *frame));
+            return self.show(self.passed(*peer, *from, data, *frame));
         }
         if !self.look.json {
             self.notice(event);
