@@ -14,6 +14,7 @@ use crate::options::connection::{ConnectArgs, ReconnectArgs, WireArgs};
 use crate::options::decode::{Decode, Encode};
 use crate::options::listening::ListenArgs;
 use crate::options::peer_limits::PeerLimits;
+use crate::options::record::RecordArgs;
 use crate::options::talk::TalkArgs;
 use crate::options::tls::{TlsArgs, TlsClientArgs, TlsServerArgs};
 use crate::options::transfer::{LinksArg, OverwriteArg, TransferArgs};
@@ -154,6 +155,9 @@ pub struct Listen {
     /// UDP.
     #[command(flatten)]
     pub udp: UdpArgs,
+    /// A recording.
+    #[command(flatten)]
+    pub record: RecordArgs,
     /// Limits of peers.
     #[command(flatten)]
     pub limits: PeerLimits,
@@ -190,6 +194,9 @@ pub struct Connect {
     /// UDP.
     #[command(flatten)]
     pub udp: UdpArgs,
+    /// A recording.
+    #[command(flatten)]
+    pub record: RecordArgs,
     /// Limits of peers.
     #[command(flatten)]
     pub limits: PeerLimits,
@@ -235,6 +242,9 @@ pub struct Ask {
     /// UDP.
     #[command(flatten)]
     pub udp: UdpArgs,
+    /// A recording.
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// `send`.

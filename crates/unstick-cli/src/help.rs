@@ -11,12 +11,13 @@ use screens::{PLAIN_STATUS, SCREENS, STATUS_LINES, Screen};
 pub use examples::examples;
 
 /// The groups of options in `--help`, in their order. Options without a group come first.
-const HEADINGS: [&str; 14] = [
+const HEADINGS: [&str; 15] = [
     "Framing",
     "Messages",
     "Captures",
     "End",
     "Bridge",
+    "Recording",
     "Cases",
     "Report",
     "Listening",

@@ -19,6 +19,8 @@ mod json_lines;
 mod options;
 mod output;
 mod passed_text;
+mod recorder;
+mod recording;
 mod report;
 mod run;
 mod runtimes;

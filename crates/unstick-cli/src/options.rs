@@ -12,6 +12,7 @@ pub mod listening;
 pub mod payload;
 pub mod peer_limits;
 pub mod proxy;
+pub mod record;
 pub mod secrets;
 pub mod sendable;
 pub mod talk;

@@ -7,7 +7,6 @@ use unstick::limits::FINAL_FLUSH_TIMEOUT;
 use unstick::{Error, Result};
 
 use crate::args::{Cli, Verb};
-use crate::signals;
 use crate::status::Status;
 use crate::verb::ask::{Question, ask};
 use crate::verb::bridge::Bridge;
@@ -15,6 +14,7 @@ use crate::verb::shake::shake;
 use crate::verb::talk::converse;
 use crate::verb::talk::plan::Plan;
 use crate::verb::{decode, encode, framings, generate, lab, transfer};
+use crate::{recorder, signals};
 
 /// Runs the verb with its arguments.
 pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
@@ -42,6 +42,7 @@ fn block_on(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
     let runtime = runtime.map_err(|e| Error::other(format!("cannot start: {e}")))?;
     // Before the verb reports that it is ready: a signal may arrive from then on.
     signals::catch()?;
+    recorder::begin()?;
     let result = runtime.block_on(async {
         let result = tokio::select! {
             result = verb => result,
@@ -53,6 +54,7 @@ fn block_on(verb: impl Future<Output = Result<Status>>) -> Result<Status> {
     });
     // A thread may still read standard input: the program does not wait for it.
     runtime.shutdown_background();
+    recorder::finish();
     result
 }
 

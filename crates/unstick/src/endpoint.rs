@@ -24,6 +24,7 @@ mod proxy;
 #[cfg(unix)]
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux splices"))]
 mod ready;
+mod record;
 mod request;
 pub(crate) mod resolve;
 #[cfg(all(unix, feature = "serial"))]
@@ -73,6 +74,8 @@ pub use options::{Options, Trace, UdpOptions};
 pub use proxy::settings::Proxy;
 #[cfg(target_os = "linux")]
 pub(crate) use ready::ReadySocket;
+pub(crate) use record::recorded;
+pub use record::{Carries, Recorded, Recorder, Way};
 pub use request::Request;
 #[cfg(unix)]
 pub use socket_activation::Inherited;
@@ -99,7 +102,7 @@ pub async fn connect(address: &Address, options: &Options) -> Result<Transport> 
 
 /// In a box: it is large, and gone once the connection is there. So its code is compiled in this crate, once.
 pub(crate) fn open<'a>(address: &'a Address, options: &'a Options) -> Opening<'a> {
-    Box::pin(open_any(address, options))
+    Box::pin(async { Ok(recorded(open_any(address, options).await?, options.recorder.as_ref())) })
 }
 
 /// A connection, or something else, that is being opened.

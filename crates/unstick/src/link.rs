@@ -278,7 +278,7 @@ impl Listener {
     ///
     /// Cancel safe: no connection is lost.
     pub async fn accept(&mut self) -> Result<Link> {
-        let end = self.endpoint.accept().await?;
+        let end = self.accept_transport().await?;
         Link::new(end, self.framings.as_ref(), &self.options)
     }
 
@@ -288,7 +288,8 @@ impl Listener {
     ///
     /// As [`accept`](Self::accept).
     pub async fn accept_transport(&mut self) -> Result<Transport> {
-        self.endpoint.accept().await
+        let end = self.endpoint.accept().await?;
+        Ok(endpoint::recorded(end, self.options.recorder.as_ref()))
     }
 
     /// Returns the address and port that it is actually bound to, if its transport has them; the first, if there are

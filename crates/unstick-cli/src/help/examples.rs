@@ -31,6 +31,7 @@ const LISTEN: &[Example] = &[
     ("unstick listen 8080 --json", "events and commands, one JSON object a line"),
     ("unstick listen 8080 --to db:5432", "a bridge: connect every client to a server"),
     ("unstick listen unix:/tmp/x --to :80 --dump", "a bridge that prints what passes"),
+    ("unstick listen 5433 --to :5432 --record a.jsonl", "a bridge that records it for decode"),
 ];
 
 const CONNECT: &[Example] = &[
@@ -81,6 +82,7 @@ const DECODE: &[Example] = &[
     ("unstick decode capture.pcapng", "every connection of a capture, by the presets of its ports"),
     ("unstick decode capture.pcap.gz -f kafka --port 9092", "the connections to one port, in this framing"),
     ("tcpdump -i lo -U -w - port 5432 | unstick decode", "a capture that is being made"),
+    ("unstick decode session.jsonl", "what --record has written, in the framing of its run"),
     ("unstick decode -f u32be bytes.bin", "every message, with its place in the file"),
     ("unstick decode -f postgres --s2c --wire answers.bin", "whole frames of a server, dumped"),
     ("unstick decode -f u32be --io line < bytes.bin", "the payloads alone, one a line"),

@@ -16,8 +16,8 @@ use crate::options::values::{at_least_one, port};
 /// `decode`.
 #[derive(Debug, Args)]
 pub struct Decode {
-    /// The file to decode: a pcap or pcapng capture, also compressed with gzip, or the bytes of one direction [default: standard
-    /// input]
+    /// The file to decode: a recording (--record), a pcap or pcapng capture, also compressed with gzip, or the bytes of one
+    /// direction [default: standard input]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
     /// Which framing, and whose.

@@ -17,6 +17,7 @@ use crate::frontend::terminal::render::{damaged, quoted};
 use crate::io_format::Format;
 use crate::options::endpoint::EndpointOptions;
 use crate::options::{connection, framing, payload, proxy, sendable, tls, udp, websocket};
+use crate::recorder::About;
 use crate::report;
 use crate::status::Status;
 use crate::{output, sanitize};
@@ -61,6 +62,9 @@ impl Question {
         let message = message(args, asked.as_ref().or(usual.as_ref()), framings.as_ref())?;
         let format = asked.or(usual.filter(|format| *format == Format::Hex));
         sendable::check(&target.address, framings.as_ref(), &options, std::slice::from_ref(&message), None)?;
+        let (address, about) = (target.address.clone(), framings.clone());
+        args.record
+            .apply(About { verb: "ask", role: Role::Client, address, to: None, framings: about }, &mut options)?;
         Ok(Self { address: target.address, framings, options, message, format, deadline: args.deadline, half_close })
     }
 }

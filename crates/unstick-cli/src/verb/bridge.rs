@@ -15,8 +15,10 @@ use crate::frontend::{json, pipe};
 use crate::options::bridge::BridgeArgs;
 use crate::options::connection::{self, ReconnectArgs, WireArgs};
 use crate::options::endpoint::EndpointOptions;
+use crate::options::record::RecordArgs;
 use crate::options::talk::TalkArgs;
 use crate::options::{framing, listening, proxy, tls, udp, websocket};
+use crate::recorder::About;
 use crate::report;
 use crate::status::Status;
 use crate::{output, runtimes, signals};
@@ -51,6 +53,7 @@ impl Bridge {
         args.limits.apply_to_bridge(&mut bridge.rules, [&mut bridge.options, &mut bridge.target.options])?;
         bridge.rules.once = args.listening.once;
         bridge.rules.max_peers = listening::max_peers(&args.listening);
+        bridge.record(&args.record)?;
         Ok(bridge)
     }
 
@@ -68,7 +71,14 @@ impl Bridge {
         proxy::through(&args.connecting.through, &mut ends)?;
         websocket::client(&args.web, &args.connecting.request, &mut ends)?;
         tls::client(&args.tls, &args.connecting.verify, &mut ends)?;
+        bridge.record(&args.record)?;
         Ok(bridge)
+    }
+
+    /// Records the conversations with the clients: what they have sent, and what they get.
+    fn record(&mut self, args: &RecordArgs) -> Result<()> {
+        let (address, to, framings) = (self.address.clone(), self.target.address.clone(), self.target.client.clone());
+        args.apply(About { verb: "bridge", role: Role::Server, address, to: Some(to), framings }, &mut self.options)
     }
 
     fn ends(&mut self) -> (EndpointOptions<'_>, EndpointOptions<'_>) {

@@ -117,6 +117,8 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("verb/decode/trial.rs", "passed", Limit("MAX_TRIAL_SEGMENTS")),
     ("verb/decode/shown.rs", "written", Limit("MAX_MESSAGE")),
     ("verb/decode/shown.rs", "frame", Limit("MAX_MESSAGE")),
+    ("verb/decode/recording.rs", "open", Limit("MAX_OPEN")),
+    ("verb/decode/recording.rs", "ports", Fixed),
     ("verb/encode.rs", "frame", User),
     ("verb/transfer/question.rs", "known", Limit("MAX_TRANSFER_ENTRIES")),
     ("complaints.rs", "kinds", Limit("KINDS")),
@@ -129,6 +131,14 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("frontend/prompt/recipient.rs", "peers", Peers),
     ("frontend/prompt/screen.rs", "unsent", User),
     ("frontend/terminal/render.rs", "datagrams", Peers),
+    ("recorder/events.rs", "bytes", Limit("MAX_RECORDED_AHEAD")),
+    ("recorder/events.rs", "message", Limit("MAX_RECORDED_AHEAD")),
+    ("recorder/file.rs", "lines", Limit("GATHERED")),
+    ("recorder/file.rs", "open", OpenFiles),
+    ("recorder/queue.rs", "events", Limit("MAX_RECORDED_AHEAD")),
+    ("recorder/queue.rs", "lost", OpenFiles),
+    ("recording.rs", "buffer", Limit("MAX_LINE")),
+    ("recording.rs", "from", Limit("MAX_LINE")),
     ("text_queue.rs", "waiting", Limit("WAITING")),
 ];
 

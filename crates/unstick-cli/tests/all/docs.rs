@@ -286,7 +286,7 @@ fn every_key_of_a_shaking_is_in_its_document() {
 
 // ---- the other documents ----
 
-const PAPERS: [&str; 13] = [
+const PAPERS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -297,6 +297,7 @@ const PAPERS: [&str; 13] = [
     "docs/protocols.md",
     "docs/protocols/plain.md",
     "docs/protocols/transfer.md",
+    "docs/recording.md",
     "docs/reference.md",
     "docs/shake.md",
     "examples/README.md",

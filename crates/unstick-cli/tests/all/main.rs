@@ -42,6 +42,7 @@ mod prompt_deaf;
 mod proxies;
 mod python;
 mod reconnects;
+mod recordings;
 mod rig;
 mod secrets;
 mod serial;

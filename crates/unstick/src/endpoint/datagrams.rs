@@ -57,6 +57,16 @@ impl Batch {
         self.waiting.front().and_then(|entry| entry.binary)
     }
 
+    /// Looks at all that wait: their content, whether they were cut short, and whether they came as binary messages.
+    pub(crate) fn for_each(&self, mut look: impl FnMut(&[u8], bool, Option<bool>)) {
+        let mut rest = &self.bytes[self.lent..];
+        for entry in &self.waiting {
+            let Some((message, behind)) = rest.split_at_checked(entry.length as usize) else { return };
+            look(message, entry.cut_short, entry.binary);
+            rest = behind;
+        }
+    }
+
     /// Takes the next datagram, borrowed.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<&[u8]> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::family::AddressFamily;
 #[cfg(feature = "proxy")]
 use super::proxy::settings::Proxy;
+use super::record::Recorder;
 #[cfg(unix)]
 use super::socket_activation::Inherited;
 #[cfg(feature = "tls")]
@@ -81,6 +82,8 @@ pub struct Options {
     pub ws: WsOptions,
     /// Called with the names resolved, addresses tried and times taken.
     pub trace: Option<Trace>,
+    /// Takes a copy of everything that passes.
+    pub recorder: Option<Arc<dyn Recorder>>,
 }
 
 /// A callback for what happens while an endpoint is opened.
@@ -135,6 +138,7 @@ impl Default for Options {
             #[cfg(feature = "ws")]
             ws: WsOptions::default(),
             trace: None,
+            recorder: None,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! A capture: its packets, and the connections that they are of.
 
-use unstick::wire::{Framing, Preset};
+use unstick::wire::Framing;
 use unstick::{Error, Result};
 use unstick_capture::{CaptureFile, CloseReason, Connections, Event, Filter, LeftOut, Protocol};
 
-use super::conversations::{Conversations, Opened};
+use super::conversations::{Conversations, Opened, of_port};
 use super::shown::Shown;
 use crate::count::Count;
 use crate::input_file::InputFile;
@@ -47,7 +47,7 @@ fn take(event: &Event<'_>, to: &mut Conversations<'_>) {
             let is_stream = protocol == Protocol::Tcp;
             to.open(Opened {
                 connection,
-                protocol: if is_stream { "tcp" } else { "udp" },
+                protocol: (if is_stream { "tcp" } else { "udp" }).to_owned(),
                 is_stream,
                 client: client.to_string(),
                 server: server.to_string(),
@@ -74,11 +74,6 @@ fn take(event: &Event<'_>, to: &mut Conversations<'_>) {
         }
         _ => {}
     }
-}
-
-/// The presets that are mostly found on this port.
-fn of_port(port: u16) -> Vec<&'static str> {
-    Preset::all().filter(|preset| preset.port == port && port > 0).map(|preset| preset.name).collect()
 }
 
 /// Packets that were not read are reported: otherwise their messages would be missed.

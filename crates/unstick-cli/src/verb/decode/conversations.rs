@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use unstick::wire::{DecodeError, Frame, Framing, Piece, Role, Transcript};
+use unstick::wire::{DecodeError, Frame, Framing, Piece, Preset, Role, Transcript};
 use unstick::{Result, Unfinished};
 
 use super::shown::{Closing, Opening, Place, Shown};
@@ -38,7 +38,7 @@ pub struct Conversations<'a> {
 /// A conversation that opens.
 pub struct Opened {
     pub connection: u64,
-    pub protocol: &'static str,
+    pub protocol: String,
     /// Whether bytes pass in it, and no messages.
     pub is_stream: bool,
     pub client: String,
@@ -444,4 +444,9 @@ impl Conversation {
         let between = |transcript: &Transcript| transcript.is_stopped(from) || transcript.pending(from).is_empty();
         from == Role::Client && self.may_be_tls && tls::begins(segment) && self.transcript.as_ref().is_some_and(between)
     }
+}
+
+/// The presets that are mostly found on this port.
+pub fn of_port(port: u16) -> Vec<&'static str> {
+    Preset::all().filter(|preset| preset.port == port && port > 0).map(|preset| preset.name).collect()
 }

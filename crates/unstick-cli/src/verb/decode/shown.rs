@@ -114,7 +114,7 @@ pub type Failure = (u64, Error, Option<Unfinished>);
 #[derive(Debug)]
 pub struct Opening {
     pub peer: u64,
-    pub protocol: &'static str,
+    pub protocol: String,
     pub client: String,
     pub server: String,
     /// The framing that its messages are decoded in, if any.

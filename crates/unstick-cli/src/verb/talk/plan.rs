@@ -15,9 +15,11 @@ use crate::io_format::Format;
 use crate::options::connection::{self, WireArgs};
 use crate::options::endpoint::EndpointOptions;
 use crate::options::framing::{self, format};
+use crate::options::record::RecordArgs;
 use crate::options::talk::TalkArgs;
 use crate::options::{listening, payload, proxy, sendable, tls, udp, websocket};
 use crate::output;
+use crate::recorder::About;
 
 /// The plan of a conversation.
 #[derive(Debug)]
@@ -81,6 +83,7 @@ impl Plan {
         tls::server(&args.tls, &args.tls_server, plan.at())?;
         plan.run_commands(&args.talk)?;
         plan.check()?;
+        plan.record(&args.record)?;
         Ok(plan)
     }
 
@@ -100,8 +103,16 @@ impl Plan {
         }
         plan.run_commands(&args.talk)?;
         plan.check()?;
+        plan.record(&args.record)?;
         plan.reconnect(args)?;
         Ok(plan)
+    }
+
+    /// Records what passes.
+    fn record(&mut self, args: &RecordArgs) -> Result<()> {
+        let (verb, role) = if self.listening { ("listen", Role::Server) } else { ("connect", Role::Client) };
+        let (address, framings) = (self.address.clone(), self.framings.clone());
+        args.apply(About { verb, role, address, to: None, framings }, &mut self.options)
     }
 
     /// Plans to reconnect after the connection is lost.

@@ -1,0 +1,167 @@
+//! What a recording consists of, and how it is written as lines of JSON.
+
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use data_encoding::BASE64;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use unstick::wire::Role;
+use unstick::wire::shake::Direction;
+
+use crate::json_lines;
+
+/// Something that happened in a connection.
+pub struct Event {
+    pub connection: u64,
+    /// Nanoseconds since 1970.
+    pub time: u64,
+    pub what: What,
+}
+
+/// What happened.
+pub enum What {
+    Open {
+        client: String,
+        server: String,
+        carries: &'static str,
+    },
+    Segment {
+        from: Role,
+        bytes: Vec<u8>,
+    },
+    Message {
+        from: Role,
+        message: Vec<u8>,
+        binary: Option<bool>,
+        cut_short: bool,
+    },
+    End {
+        from: Role,
+        code: Option<u16>,
+        reason: Option<String>,
+    },
+    Reset {
+        from: Role,
+    },
+    Failed {
+        from: Role,
+        error: String,
+    },
+    Close,
+    Lost {
+        from: Role,
+        bytes: u64,
+        events: u64,
+    },
+    /// Events that were not even counted for their connection.
+    LostOthers {
+        events: u64,
+    },
+}
+
+/// The time now, in nanoseconds since 1970.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A time as the lines have it.
+pub fn written_time(time: u64) -> String {
+    let time = Timestamp::from_nanosecond(time.into()).unwrap_or_default();
+    format!("{time:.6}")
+}
+
+fn direction(from: Role) -> &'static str {
+    Direction::from(from).short()
+}
+
+/// Appends the line of an event.
+pub fn put(out: &mut Vec<u8>, event: &Event, protocol: &str, continued: bool) {
+    let Event { connection: peer, time, what } = event;
+    match what {
+        What::Segment { from, bytes } => return put_bytes(out, event, ("segment", *from), bytes, ""),
+        What::Message { from, message, binary, cut_short } => {
+            let binary = binary.map(|binary| format!(",\"binary\":{binary}")).unwrap_or_default();
+            let more = if *cut_short { binary + ",\"cut_short\":true" } else { binary };
+            return put_bytes(out, event, ("message", *from), message, &more);
+        }
+        _ => {}
+    }
+    let mut object = json!({ "peer": peer, "time": written_time(*time) });
+    let mut put = |key: &str, value: Value| object[key] = value;
+    match what {
+        What::Open { client, server, carries } => {
+            put("event", "open".into());
+            put("from", client.as_str().into());
+            put("to", server.as_str().into());
+            put("protocol", protocol.into());
+            put("carries", (*carries).into());
+            if continued {
+                put("continued", true.into());
+            }
+        }
+        What::End { from, code, reason } => {
+            put("event", "end".into());
+            put("direction", direction(*from).into());
+            if let Some(reason) = reason {
+                put("code", (*code).into());
+                put("close_reason", reason.as_str().into());
+            }
+        }
+        What::Reset { from } => {
+            put("event", "reset".into());
+            put("direction", direction(*from).into());
+        }
+        What::Failed { from, error } => {
+            put("event", "failed".into());
+            put("direction", direction(*from).into());
+            put("error", error.as_str().into());
+        }
+        What::Close => put("event", "close".into()),
+        What::Lost { from, bytes, events } => {
+            put("event", "lost".into());
+            put("direction", direction(*from).into());
+            put("bytes", (*bytes).into());
+            put("events", (*events).into());
+        }
+        What::LostOthers { events } => {
+            put("event", "lost".into());
+            put("peer", Value::Null);
+            put("events", (*events).into());
+        }
+        What::Segment { .. } | What::Message { .. } => {}
+    }
+    out.extend(json_lines::line(&object).as_bytes());
+    out.push(b'\n');
+}
+
+/// Appends a line with bytes. It is put together by hand, because most lines are such.
+fn put_bytes(out: &mut Vec<u8>, event: &Event, (name, from): (&str, Role), bytes: &[u8], more: &str) {
+    let (peer, time, way) = (event.connection, written_time(event.time), direction(from));
+    let length = bytes.len();
+    // Writing into memory does not fail.
+    let _ =
+        write!(out, r#"{{"event":"{name}","peer":{peer},"direction":"{way}","time":"{time}","bytes":{length}{more},"#);
+    match as_text(bytes) {
+        Some(text) => {
+            out.extend(br#""text":"#);
+            out.extend(json_lines::safe(Value::from(text).to_string()).as_bytes());
+        }
+        None => {
+            out.extend(br#""base64":""#);
+            let at = out.len();
+            out.resize(at + BASE64.encode_len(length), 0);
+            BASE64.encode_mut(bytes, &mut out[at..]);
+            out.push(b'"');
+        }
+    }
+    out.extend(b"}\n");
+}
+
+/// The bytes as text, unless that would make a line longer than base64 does.
+fn as_text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let escaped = bytes.iter().filter(|byte| byte.is_ascii_control() && !b"\n\r\t".contains(byte)).count();
+    (escaped * 16 <= bytes.len() || bytes.len() <= 64).then_some(text)
+}

@@ -1,0 +1,163 @@
+//! The file of a recording: its first line, its lines, and the file that follows it.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+
+use serde_json::json;
+use unstick::wire::Role;
+use unstick::{Error, Framings, Result};
+
+use super::about::{About, Recording};
+use super::events::{Event, What, now, put, written_time};
+use crate::{json_lines, output};
+
+/// The version of the format.
+const VERSION: u64 = 1;
+
+/// Bytes of lines that are written at once, at least, while more of them wait.
+const GATHERED: usize = 64 << 10;
+
+/// Who may read a recording: it may hold passwords.
+const MODE: u32 = 0o600;
+
+/// The file, and what has to be known to begin another one.
+pub struct RecordingFile {
+    recording: &'static Recording,
+    protocol: String,
+    /// `None` once it could not be written: that is reported once.
+    file: Option<File>,
+    lines: Vec<u8>,
+    /// Bytes of the file, with the gathered lines.
+    length: u64,
+    /// The connections that are open.
+    open: BTreeMap<u64, Event>,
+}
+
+impl RecordingFile {
+    /// Creates the file, with its first line.
+    pub fn create(recording: &'static Recording) -> Result<Self> {
+        let unwritten = |error: io::Error| {
+            Error::other(format!("cannot record to {}: {}", recording.path.display(), output::reason(&error)))
+        };
+        let file = create(recording).map_err(unwritten)?;
+        let address = recording.about.address.to_string();
+        let protocol = match address.split_once(':') {
+            Some((scheme, _)) => scheme.to_owned(),
+            None => "stdio".to_owned(),
+        };
+        let mut this =
+            Self { recording, protocol, file: Some(file), lines: Vec::new(), length: 0, open: BTreeMap::new() };
+        this.begin();
+        let lines = std::mem::take(&mut this.lines);
+        if let Some(file) = &mut this.file {
+            file.write_all(&lines).map_err(unwritten)?;
+        }
+        Ok(this)
+    }
+
+    /// Writes an event. Lines are gathered while more of them wait.
+    pub fn write(&mut self, event: &Event) {
+        if self.file.is_none() {
+            return;
+        }
+        if self.recording.max.is_some_and(|max| self.length >= max) {
+            self.follow();
+        }
+        self.put(event, false);
+        match &event.what {
+            What::Open { client, server, carries } => {
+                let what = What::Open { client: client.clone(), server: server.clone(), carries };
+                self.open.insert(event.connection, Event { what, ..*event });
+            }
+            What::Close => drop(self.open.remove(&event.connection)),
+            _ => {}
+        }
+        if self.lines.len() >= GATHERED {
+            self.flush();
+        }
+    }
+
+    /// Writes the gathered lines.
+    pub fn flush(&mut self) {
+        let Some(file) = &mut self.file else { return };
+        let written = file.write_all(&self.lines);
+        self.lines.clear();
+        if let Err(error) = written {
+            self.give_up(&error);
+        }
+    }
+
+    fn put(&mut self, event: &Event, continued: bool) {
+        let before = self.lines.len();
+        put(&mut self.lines, event, &self.protocol, continued);
+        self.length += (self.lines.len() - before) as u64;
+    }
+
+    /// The first line.
+    fn begin(&mut self) {
+        let About { verb, role, address, to, framings } = &self.recording.about;
+        let role_name = if *role == Role::Client { "client" } else { "server" };
+        let mut head = json!({
+            "event": "recording", "version": VERSION, "program": format!("unstick {}", env!("CARGO_PKG_VERSION")),
+            "time": written_time(now()), "verb": verb, "role": role_name, "address": address.to_string(),
+            "to": to.as_ref().map(ToString::to_string), "framing": null,
+        });
+        if let Some(Framings { inbound, outbound }) = framings
+            && !(inbound.is_raw() && outbound.is_raw())
+        {
+            if inbound.as_str() == outbound.as_str() {
+                head["framing"] = inbound.as_str().into();
+            } else {
+                let (c2s, s2c) = match role {
+                    Role::Client => (outbound, inbound),
+                    Role::Server => (inbound, outbound),
+                };
+                head["framing_c2s"] = c2s.as_str().into();
+                head["framing_s2c"] = s2c.as_str().into();
+            }
+        }
+        self.lines.extend(json_lines::line(&head).as_bytes());
+        self.lines.push(b'\n');
+        self.length = self.lines.len() as u64;
+    }
+
+    /// Begins another file. The one so far gets the ending `.1`.
+    fn follow(&mut self) {
+        self.flush();
+        if self.file.is_none() {
+            return;
+        }
+        let path = &self.recording.path;
+        let mut old = path.clone().into_os_string();
+        old.push(".1");
+        match std::fs::rename(path, PathBuf::from(old)).and_then(|()| create(self.recording)) {
+            Ok(file) => self.file = Some(file),
+            Err(error) => return self.give_up(&error),
+        }
+        self.begin();
+        let open = std::mem::take(&mut self.open);
+        for event in open.values() {
+            self.put(event, true);
+        }
+        self.open = open;
+    }
+
+    fn give_up(&mut self, error: &io::Error) {
+        (self.file, self.open, self.lines) = (None, BTreeMap::new(), Vec::new());
+        let path = self.recording.path.display();
+        output::problem(&format!("{path}: {}; the recording ends here, and the run goes on", output::reason(error)));
+    }
+}
+
+/// Creates the file of a recording, which its owner alone may read.
+fn create(recording: &Recording) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&recording.path)?;
+    if file.metadata()?.is_file() {
+        // An older file keeps its permissions otherwise.
+        file.set_permissions(Permissions::from_mode(MODE))?;
+    }
+    Ok(file)
+}

@@ -1,0 +1,211 @@
+//! Reads recordings: what `--record` has written, line by line.
+//!
+//! A recording may come from anybody, and may end in the middle of a line, as one does whose program was killed.
+//! `docs/recording.md` is the reference of the format.
+
+use std::io::{BufRead, BufReader, Read};
+
+use data_encoding::BASE64;
+use serde_json::{Map, Value};
+use unstick::wire::Role;
+use unstick::{Error, Result};
+
+use crate::output;
+
+/// The version that is read here.
+const VERSION: u64 = 1;
+
+/// Bytes of a line: those of the longest message that is recorded, as base64 or as text with escapes.
+const MAX_LINE: u64 = 64 << 20;
+
+/// Bytes that one read of the file takes.
+const READ: usize = 256 << 10;
+
+/// How the first line begins.
+pub const BEGINNING: &[u8] = br#"{"event":"recording""#;
+
+/// A recording that is being read.
+pub struct Recording {
+    name: String,
+    source: BufReader<Box<dyn Read>>,
+    buffer: Vec<u8>,
+    /// The number of the last line.
+    line: u64,
+    head: Head,
+    cut_short: bool,
+}
+
+/// What the first line says.
+#[derive(Debug, Clone, Default)]
+pub struct Head {
+    /// The framing of both directions.
+    pub framing: Option<String>,
+    /// The framings of the client and of the server, if they differ.
+    pub framings: Option<[String; 2]>,
+    /// The address that was listened on, or connected to.
+    pub address: String,
+    /// The server of a bridge.
+    pub to: Option<String>,
+}
+
+/// What a line says.
+pub struct Event {
+    /// The number of the connection.
+    pub peer: u64,
+    /// Nanoseconds since 1970.
+    pub time: Option<u64>,
+    pub what: What,
+}
+
+/// What has happened.
+pub enum What {
+    Open { client: String, server: String, protocol: String, is_stream: bool, continued: bool },
+    Segment { from: Role, bytes: Vec<u8> },
+    Message { from: Role, message: Vec<u8>, cut_short: bool },
+    End { from: Role },
+    Reset,
+    Failed,
+    Close,
+    Lost { from: Role, bytes: u64, events: u64 },
+}
+
+impl Recording {
+    /// Opens a recording, and reads its first line.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a recording, or one of a later version.
+    pub fn open(name: &str, source: Box<dyn Read>) -> Result<Self> {
+        let source = BufReader::with_capacity(READ, source);
+        let head = Head::default();
+        let mut this = Self { name: name.to_owned(), source, buffer: Vec::new(), line: 0, head, cut_short: false };
+        let first = this.next_object()?;
+        let Some(object) = first.filter(|object| text(object, "event") == Some("recording")) else {
+            let error = Error::usage(format!("{name} is not a recording: its first line is not that of one"));
+            return Err(error.with_hint("--record FILE makes one, on listen, connect and ask"));
+        };
+        match object.get("version").and_then(Value::as_u64) {
+            Some(VERSION) => {}
+            Some(version) => {
+                let error = Error::other(format!("{name} is a recording of version {version}"));
+                return Err(error.with_hint(format!("this program reads version {VERSION}: use a later one")));
+            }
+            None => return Err(this.malformed("`version` is missing")),
+        }
+        let word = |key: &str| text(&object, key).map(str::to_owned);
+        this.head = Head {
+            framing: word("framing"),
+            framings: word("framing_c2s").zip(word("framing_s2c")).map(|(up, down)| [up, down]),
+            address: word("address").unwrap_or_default(),
+            to: word("to"),
+        };
+        Ok(this)
+    }
+
+    /// What the first line says.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The number of a last line that is cut short: what it said is not known.
+    pub fn cut_short(&self) -> Option<u64> {
+        self.cut_short.then_some(self.line)
+    }
+
+    /// Returns what the next line says; `None` at the end. Lines that this version does not know are passed over.
+    ///
+    /// # Errors
+    ///
+    /// When reading fails, or a line is malformed: with its number.
+    pub fn next(&mut self) -> Result<Option<Event>> {
+        while let Some(object) = self.next_object()? {
+            if let Some(event) = event(&object).map_err(|what| self.malformed(&what))? {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_object(&mut self) -> Result<Option<Map<String, Value>>> {
+        self.buffer.clear();
+        let read = (&mut self.source).take(MAX_LINE + 1).read_until(b'\n', &mut self.buffer);
+        read.map_err(|error| Error::other(format!("{}: {}", self.name, output::reason(&error))))?;
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
+        self.line += 1;
+        if self.buffer.len() as u64 > MAX_LINE {
+            return Err(self.malformed(&format!("it has over {} MiB", MAX_LINE >> 20)));
+        }
+        if self.buffer.last() != Some(&b'\n') {
+            self.cut_short = true;
+            return Ok(None);
+        }
+        match serde_json::from_slice(&self.buffer) {
+            Ok(Value::Object(object)) => Ok(Some(object)),
+            Ok(_) => Err(self.malformed("it is not an object")),
+            Err(error) => Err(self.malformed(&format!("it is not JSON (column {})", error.column()))),
+        }
+    }
+
+    fn malformed(&self, what: &str) -> Error {
+        Error::other(format!("{}, line {}: {what}", self.name, self.line))
+    }
+}
+
+fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    object.get(key).and_then(Value::as_str)
+}
+
+/// What an object says; `None` if this version does not know its event.
+fn event(object: &Map<String, Value>) -> std::result::Result<Option<Event>, String> {
+    let word = |key: &str| text(object, key).map(str::to_owned).ok_or_else(|| format!("`{key}` is missing"));
+    let number = |key: &str| object.get(key).and_then(Value::as_u64).ok_or_else(|| format!("`{key}` is not a number"));
+    let is = |key: &str| object.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let from = || match text(object, "direction") {
+        Some("c2s") => Ok(Role::Client),
+        Some("s2c") => Ok(Role::Server),
+        _ => Err("`direction` is neither c2s nor s2c".to_owned()),
+    };
+    let what = match &*word("event")? {
+        "open" => What::Open {
+            client: word("from")?,
+            server: word("to")?,
+            protocol: word("protocol")?,
+            is_stream: word("carries")? == "bytes",
+            continued: is("continued"),
+        },
+        "segment" => What::Segment { from: from()?, bytes: content(object)? },
+        "message" => What::Message { from: from()?, message: content(object)?, cut_short: is("cut_short") },
+        "end" => What::End { from: from()? },
+        "reset" => What::Reset,
+        "failed" => What::Failed,
+        "close" => What::Close,
+        // Without a connection it says only that there may have been more of them.
+        "lost" if object.get("peer").is_none_or(Value::is_null) => return Ok(None),
+        "lost" => What::Lost { from: from()?, bytes: number("bytes")?, events: number("events")? },
+        _ => return Ok(None),
+    };
+    let time = match text(object, "time") {
+        Some(time) => Some(nanoseconds(time).ok_or_else(|| "`time` is not a time after 1970".to_owned())?),
+        None => None,
+    };
+    Ok(Some(Event { peer: number("peer")?, time, what }))
+}
+
+fn nanoseconds(time: &str) -> Option<u64> {
+    u64::try_from(time.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
+}
+
+/// The bytes of a line.
+fn content(object: &Map<String, Value>) -> std::result::Result<Vec<u8>, String> {
+    let bytes = match (text(object, "text"), text(object, "base64")) {
+        (Some(text), None) => text.as_bytes().to_vec(),
+        (None, Some(encoded)) => BASE64.decode(encoded.as_bytes()).map_err(|error| format!("base64: {error}"))?,
+        _ => return Err("neither `text` nor `base64` is there, or both are".to_owned()),
+    };
+    match object.get("bytes").map(Value::as_u64) {
+        Some(length) if length != Some(bytes.len() as u64) => Err(format!("`bytes` says other than {}", bytes.len())),
+        _ => Ok(bytes),
+    }
+}

@@ -1,0 +1,119 @@
+//! A recording: what `--record` has written, with the framing that it names.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use unstick::wire::Framing;
+use unstick::{Error, Result};
+
+use super::conversations::{Conversations, Opened, of_port};
+use super::shown::Shown;
+use crate::count::Count;
+use crate::input_file::InputFile;
+use crate::options::decode::Decode;
+use crate::recording::{Event, Head, Recording, What};
+use crate::status::Status;
+
+/// Connections of a recording that are open at once: a program rarely has more, and each takes memory.
+const MAX_OPEN: usize = 65_536;
+
+/// Decodes a recording up to its end, or to `--count`.
+pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown: &mut Shown) -> Result<Status> {
+    let (name, source) = input.into_parts();
+    let mut recording = Recording::open(&name, shown.before_reads_of(source))?;
+    let own = if framing.is_none() { framing_of(&name, recording.head())? } else { None };
+    let ports = likely_ports(recording.head());
+    let mut file = File { args, ports, open: BTreeMap::new() };
+    let mut conversations = Conversations::new(args, framing.or(own.as_ref()), shown);
+    while !conversations.is_over()
+        && let Some(event) = recording.next()?
+    {
+        if file.open.len() >= MAX_OPEN {
+            return Err(Error::other(format!("{name}: over {MAX_OPEN} connections are open at once")));
+        }
+        file.take(event, &mut conversations)?;
+    }
+    if let Some(line) = recording.cut_short() {
+        conversations.loss(&format!("{name}: the recording ends in the middle of line {line}"))?;
+    }
+    for peer in std::mem::take(&mut file.open).into_keys() {
+        conversations.close(peer, "open", None);
+    }
+    conversations.end("the recording has no connections that these options take")
+}
+
+/// The framing that the recording names.
+fn framing_of(name: &str, head: &Head) -> Result<Option<Framing>> {
+    if let Some([up, down]) = &head.framings {
+        let what = format!("{name}: the framings of the client ({up}) and of the server ({down}) differ");
+        return Err(Error::usage(what).with_hint("-f names one of them, and --c2s or --s2c its direction"));
+    }
+    Ok(head.framing.as_deref().map(Framing::parse).transpose()?)
+}
+
+/// The ports that may tell which preset the server speaks.
+fn likely_ports(head: &Head) -> Vec<u16> {
+    let port = |address: &str| address.rsplit(':').next()?.split('/').next()?.parse().ok();
+    head.to.as_deref().and_then(port).into_iter().chain(port(&head.address)).collect()
+}
+
+/// What is known of a recording while it is read.
+struct File<'a> {
+    args: &'a Decode,
+    ports: Vec<u16>,
+    /// The connections that are open, and whether each was reset.
+    open: BTreeMap<u64, &'static str>,
+}
+
+impl File<'_> {
+    fn take(&mut self, event: Event, to: &mut Conversations<'_>) -> Result<()> {
+        let Event { peer, time, what } = event;
+        match what {
+            What::Open { client, server, protocol, is_stream, continued } => {
+                if continued && self.open.contains_key(&peer) {
+                    return Ok(()); // The file before this one was read, too.
+                }
+                if self.open.insert(peer, "ended").is_some() {
+                    to.close(peer, "replaced", time);
+                }
+                if self.is_asked_for(&client, &server) {
+                    let likely = self.ports.iter().copied().flat_map(of_port).collect();
+                    let whole = !continued;
+                    to.open(Opened { connection: peer, protocol, is_stream, client, server, likely, whole, time });
+                }
+            }
+            What::Segment { from, bytes } => to.bytes(peer, from, &bytes, time),
+            What::Message { from, message, cut_short } => to.message(peer, from, &message, cut_short, time),
+            What::End { from } => to.ends(peer, from, time),
+            What::Reset => self.ends_as(peer, "reset"),
+            What::Failed => self.ends_as(peer, "error"),
+            What::Close => {
+                let reason = self.open.remove(&peer).unwrap_or("ended");
+                to.close(peer, reason, time);
+            }
+            What::Lost { from, bytes, events } => {
+                to.loss(&format!("peer {peer}: {} not recorded: they came too fast", Count(events, "segment")))?;
+                to.gap(peer, from, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn ends_as(&mut self, peer: u64, reason: &'static str) {
+        if let Some(known) = self.open.get_mut(&peer) {
+            *known = reason;
+        }
+    }
+
+    /// Whether `--port` and `--host` take this connection.
+    fn is_asked_for(&self, client: &str, server: &str) -> bool {
+        let capture = &self.args.capture;
+        let [client, server] = [client, server].map(|at| at.parse::<SocketAddr>().ok());
+        let takes_port = |port: &u16| server.is_some_and(|server| server.port() == *port) || self.ports.contains(port);
+        let takes_host = |host: &std::net::IpAddr| {
+            [client, server].iter().flatten().any(|at| at.ip().to_canonical() == host.to_canonical())
+        };
+        (capture.port.is_empty() || capture.port.iter().any(takes_port))
+            && (capture.host.is_empty() || capture.host.iter().any(takes_host))
+    }
+}
