@@ -81,9 +81,9 @@ pub(super) fn marked(bytes: &[u8], case: &Case, way: Direction, most: usize) -> 
                 marks.push((from as usize, "["));
                 marks.push((to.map_or(bytes.len(), |to| to as usize), "]"));
             }
-            Edit::Every(1, None) => return "a cut behind every byte".into(),
-            Edit::Every(step, None) => return format!("a cut behind every {step} bytes"),
-            Edit::Every(step, Some(to)) => return format!("a cut behind every {step} bytes, up to byte {to}"),
+            Edit::Every(1, None) => return "a cut after every byte".into(),
+            Edit::Every(step, None) => return format!("a cut after every {step} bytes"),
+            Edit::Every(step, Some(to)) => return format!("a cut after every {step} bytes, up to byte {to}"),
         }
     }
     marks.retain(|(at, _)| *at <= bytes.len());
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(marks("naïve", "c2s:cut@3"), r#""na\xc3" | "\xafve""#);
         assert_eq!(marks("hello", "c2s:cut@end"), r#""hello" | the end"#);
         assert_eq!(marks("hello", "s2c:cut@1"), "");
-        assert_eq!(marks("hello", "c2s:bytes"), "a cut behind every byte");
+        assert_eq!(marks("hello", "c2s:bytes"), "a cut after every byte");
         let long = marks(&"x".repeat(100), "c2s:cut@50");
         assert!(long.starts_with("\"…xx") && long.ends_with("xx…\"") && columns(&long) <= 60, "{long}");
         let many = marks(&"x".repeat(100), "c2s:cut@1,c2s:cut@2,c2s:cut@3,c2s:cut@4,c2s:cut@5");

@@ -186,7 +186,7 @@ fn finding(
     let names = Names::of(&trial.runner.subject);
     let (pattern, cause) = match kind {
         Kind::HalfClose => (
-            format!("fails when {} ends right behind its last byte, before the answer has come.", names.stream(way)),
+            format!("fails when {} ends right after its last byte, before the answer has come.", names.stream(way)),
             "the end of one side is taken for the end of the connection: answer what has come, then close".to_owned(),
         ),
         Kind::Cut | Kind::Join => explained(trial, way, names, &group),

@@ -119,7 +119,7 @@ impl Report {
         let _ = writeln!(text, " of a conversation of {there} to the {other}, {back} back");
         told(&mut text, " ", 2, &self.delivered());
         if let Some(half_close) = &self.half_close {
-            let what = "what a client meets that ends its side right behind its last byte; cuts do not do that, they were \
+            let what = "what a client meets that ends its side right after its last byte; cuts do not do that, they were \
                         tried with the end held back until the answer had come";
             told(&mut text, "  half-close", 14, &format!("{}: {what}", half_close.headline()));
         }

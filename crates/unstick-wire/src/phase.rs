@@ -104,7 +104,7 @@ impl Phase {
         };
         if skips_damage && !last {
             return Err(SpecError::new(
-                "damaged=skip is for the last phase: behind damage, the phase of a frame is unknown",
+                "damaged=skip is for the last phase: after damage, the phase of a frame is unknown",
             ));
         }
         let times = args.number("times", 1..=u64::MAX)?;

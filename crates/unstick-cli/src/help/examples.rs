@@ -72,7 +72,7 @@ const LAB: &[Example] = &[
 
 const SHAKE: &[Example] = &[
     ("unstick shake --to :8080 -- python3 client.py {host} {port}", "a client, against a server that runs"),
-    ("unstick shake --to :8080 --start 'python3 server.py' -- CLIENT", "a server, started anew for every case"),
+    ("unstick shake --to :8080 --start 'python3 server.py' -- CLIENT", "a server, started again for every case"),
     ("unstick shake --to :5432 --send-file request.bin", "a server; unstick sends these bytes"),
     ("unstick shake --to :9000 -f u32be --send hello --send world", "a server; unstick sends two messages"),
     ("unstick shake --stdio --send-file requests.jsonl -- python3 server.py", "a program on pipes"),

@@ -112,7 +112,7 @@ async fn an_answer_that_is_dropped_at_half_close_is_no_fault_at_a_boundary() {
     let report = shake.clone().strict_end(true).run().await.unwrap();
     assert_eq!((report.verdict, report.findings.len()), (Verdict::Broken, 1), "{report}");
     assert_eq!(report.findings[0].smallest, case("c2s:half-close"));
-    assert!(report.findings[0].pattern.contains("ends right behind its last byte"), "{report}");
+    assert!(report.findings[0].pattern.contains("ends right after its last byte"), "{report}");
     // If it is switched off, the report does not mention it.
     let report = shake.half_close(false).run().await.unwrap();
     assert!(report.passed() && report.half_close.is_none(), "{report}");

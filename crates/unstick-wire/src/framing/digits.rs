@@ -229,11 +229,9 @@ impl Count {
     fn unexpected(&self, at: usize, byte: u8) -> FrameError {
         FrameError::broken(match at {
             0 => format!("{} stands where a length in digits belongs", quoted(&[byte])),
-            _ if at == self.most => format!(
-                "{} stands behind {at} digits of a length, where {} belongs",
-                quoted(&[byte]),
-                quoted(&[self.end])
-            ),
+            _ if at == self.most => {
+                format!("{} follows {at} digits of a length, where {} belongs", quoted(&[byte]), quoted(&[self.end]))
+            }
             _ => format!("{} stands in a length that ends with {}", quoted(&[byte]), quoted(&[self.end])),
         })
     }

@@ -270,7 +270,7 @@ impl Message {
         let message = Self::read(&mut fields)?;
         match fields.rest().len() {
             0 => Ok(message),
-            more => Err(Violation::new(format!("a message with {more} bytes behind its end"))),
+            more => Err(Violation::new(format!("a message with {more} bytes after its end"))),
         }
     }
 

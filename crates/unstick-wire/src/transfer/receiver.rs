@@ -232,7 +232,7 @@ impl Receiver {
 
     fn listing(&mut self, entries: Vec<Entry>) -> Result<Arrival, Violation> {
         if !self.files.is_empty() {
-            return Err(Violation::new("an entry behind the end of the list"));
+            return Err(Violation::new("an entry after the end of the list"));
         }
         entries.into_iter().try_for_each(|entry| self.manifest.push(entry))?;
         Ok(Arrival::Nothing)
@@ -266,7 +266,7 @@ impl Receiver {
             return Err(Violation::new(format!("{} bytes at {offset}, where {next} is next", bytes.len())));
         }
         if checked != next / SUBTREE {
-            return Err(Violation::new("bytes behind a subtree whose chaining value has not come"));
+            return Err(Violation::new("bytes after a subtree whose chaining value has not arrived"));
         }
         self.set(file, State::Coming { next: end, checked });
         self.sending = Some(file);

@@ -231,7 +231,7 @@ fn digits_up_to_an_end() {
     both_ways("decimal:20", b"hello", b"5\nhello");
     both_ways("decimal:5,end=20", b"", b"0 ");
     reads("decimal:4", b"0005\nhello", &["hello"]);
-    refuses("decimal:4", b"00005\nhello", "\"5\" stands behind 4 digits of a length, where LF belongs");
+    refuses("decimal:4", b"00005\nhello", "\"5\" follows 4 digits of a length, where LF belongs");
     refuses("decimal:4", b"\n", "LF stands where a length in digits belongs");
     refuses("decimal:4", b"5\r\n", "CR stands in a length that ends with LF");
     refuses("decimal:20", b"99999999999999999999\n", "over 64 bits");

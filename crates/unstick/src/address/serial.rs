@@ -81,7 +81,7 @@ impl SerialLine {
         for setting in settings.into_iter().flat_map(|settings| settings.split([',', '&'])) {
             let (key, value) = setting.split_once('=').ok_or_else(|| no_setting(setting))?;
             if seen.contains(&key) {
-                return Err(Error::usage(format!("`{key}` stands twice in serial:{text}")).with_hint("name it once"));
+                return Err(Error::usage(format!("`{key}` occurs twice in serial:{text}")).with_hint("name it once"));
             }
             seen.push(key);
             line.set(key, value)?;
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(wrong("rtscts=1"), "write flow=hardware");
         assert_eq!(wrong("colour=blue"), super::SETTINGS);
         assert_eq!(wrong(""), super::SETTINGS);
-        assert_eq!(shown("serial:/a?stop=1,stop=2"), "`stop` stands twice in serial:/a?stop=1,stop=2 (name it once)");
+        assert_eq!(shown("serial:/a?stop=1,stop=2"), "`stop` occurs twice in serial:/a?stop=1,stop=2 (name it once)");
         let pathless = "serial: needs the path of a serial line (such as serial:/dev/ttyUSB0?baud=115200)";
         assert_eq!(shown("serial:"), pathless);
         assert_eq!(shown("serial:?baud=9600"), pathless);

@@ -79,7 +79,7 @@ impl FromStr for Ticket {
         }
         let fingerprint: [u8; 32] = payload[..32].try_into().map_err(|_| wrong("is cut"))?;
         let secret = payload[32..FIXED].try_into().map_err(|_| wrong("is cut"))?;
-        let addresses = std::str::from_utf8(&payload[FIXED..]).map_err(|_| wrong("has addresses that are no text"))?;
+        let addresses = std::str::from_utf8(&payload[FIXED..]).map_err(|_| wrong("has addresses that are not text"))?;
         let addresses = addresses.split('\n').map(str::to_owned).collect();
         Ok(Self { addresses, fingerprint: Fingerprint::from_bytes(fingerprint), secret })
     }
