@@ -181,7 +181,7 @@ mod tests {
     fn bytes_are_shown_safely() {
         assert_eq!(shown("naïve \"€\"\r\n".as_bytes()), "naïve \"€\"\\r\\n");
         assert_eq!(shown(b"\0\x01\x1b[2J\xff\xc3"), "\\0\\x01\\x1b[2J\\xff\\xc3");
-        assert_eq!(shown("\u{202e}".as_bytes()), "\\u{202e}", "what would turn the line round");
+        assert_eq!(shown("\u{202e}".as_bytes()), "\\u{202e}", "characters that would reverse the line");
     }
 
     #[test]

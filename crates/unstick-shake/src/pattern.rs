@@ -363,7 +363,7 @@ mod tests {
         let number = learnt(&["took 9 ms, id=99", "took 11 ms, id=100"]);
         assert_eq!(number.misfit(b"took 1000 ms, id=5"), None);
         assert_eq!(number.first_gap(), Some(5));
-        assert!(learnt(&["slept 15 s"]).misfit(b"slept 1 s").is_some(), "whole seconds may be what was asked for");
+        assert!(learnt(&["slept 15 s"]).misfit(b"slept 1 s").is_some(), "whole seconds may be the requested value");
         assert!(learnt(&["1.5"]).misfit(b"1.6").is_some(), "and so may a number be");
     }
 

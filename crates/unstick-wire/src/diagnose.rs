@@ -551,13 +551,13 @@ mod tests {
         decoder.feed(b"\n");
         assert_eq!(decoder.next(), Ok(Some(&b""[..])));
         decoder.feed(hello);
-        assert_eq!(decoder.guess_protocol(), None, "who has said something before means what it says");
+        assert_eq!(decoder.guess_protocol(), None, "after a whole message, the peer means what it sends");
     }
 
     #[test]
     fn a_look_is_short() {
         let mut stream = vec![b'x'; 2 * INSPECTED];
         stream.push(b'\n');
-        assert!(!told("crlf", &stream).contains(';'), "the LF is beyond what is looked at");
+        assert!(!told("crlf", &stream).contains(';'), "the LF is beyond the inspected bytes");
     }
 }

@@ -263,7 +263,7 @@ mod tests {
                 .expect("a message is an object")
         };
         assert_eq!(event(&[0xff], None)["base64"], "/w==");
-        assert_eq!(event(&[0xff], None).get("binary"), None, "where there are no kinds, none is told");
+        assert_eq!(event(&[0xff], None).get("binary"), None, "without kinds of messages, the key is missing");
         assert_eq!(event(b"x", Some(true))["binary"], true);
         assert_eq!(event(b"x", Some(false))["binary"], false);
     }

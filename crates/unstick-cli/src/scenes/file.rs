@@ -76,6 +76,6 @@ fn noticed() -> Result<Act> {
 
 /// Reads the length, which has already arrived.
 fn length(play: &mut Stream) -> Result<usize> {
-    let field: [u8; FIELD] = play.read(FIELD)?[..].try_into().expect("so much has arrived");
+    let field: [u8; FIELD] = play.read(FIELD)?[..].try_into().expect("these bytes have arrived");
     Ok(u64::from_be_bytes(field) as usize)
 }

@@ -57,7 +57,7 @@ fn exact() -> Result<Act> {
         play.send(word)?;
         let mut coming = pieces.iter();
         let length = exactly(&mut play, FIELD, &mut coming)?;
-        let length = u32::from_be_bytes(length[..].try_into().expect("that many were asked for"));
+        let length = u32::from_be_bytes(length[..].try_into().expect("this many bytes were read"));
         let body = exactly(&mut play, length as usize, &mut coming)?;
         play.record.took(body);
     }
@@ -97,7 +97,7 @@ fn fields() -> Result<Act> {
     for length in LENGTHS {
         play.send(&field(length))?;
         play.arrive(FIELD as u64)?;
-        let bytes: [u8; FIELD] = play.read(FIELD)?[..].try_into().expect("so much has arrived");
+        let bytes: [u8; FIELD] = play.read(FIELD)?[..].try_into().expect("these bytes have arrived");
         let (signed, unsigned) = (i32::from_be_bytes(bytes), u32::from_be_bytes(bytes));
         play.record.note(What::Length { length, bytes, signed, unsigned });
     }
@@ -116,11 +116,11 @@ fn past() -> Result<Act> {
     play.send(b"Hello, World, and 4 GiB more")?;
     play.arrive(32)?;
     let length = play.read(FIELD)?;
-    let length = u32::from_be_bytes(length[..].try_into().expect("so much has arrived"));
+    let length = u32::from_be_bytes(length[..].try_into().expect("these bytes have arrived"));
     let message = play.read(length as usize)?;
     play.record.took(message);
     let next = play.read(FIELD)?;
-    let next = u32::from_be_bytes(next[..].try_into().expect("so much has arrived"));
+    let next = u32::from_be_bytes(next[..].try_into().expect("these bytes have arrived"));
     play.record.stuck(format!("4 bytes of the text are taken for the next length, {next}"));
     Ok(play.end(u64::from(length) != announced))
 }

@@ -71,7 +71,7 @@ fn small_sends_are_gathered_while_an_acknowledgement_is_late() {
     let [act] = &played(Scene::Nagle)[..] else { panic!("one act") };
     assert_eq!(sent(act), "0 Hello|5 World|10 again");
     assert_eq!(read(act), "0 Hello|5 Worldagain");
-    assert_eq!(queued(act), [5, 5, 10], "the second and the third send stay with the sender, then come as one");
+    assert_eq!(queued(act), [5, 5, 10], "the second and the third send stay with the sender, then arrive as one");
     let read_at = act.events.iter().filter(|event| matches!(event.what, What::Read { .. })).map(|event| event.at);
     let waited = read_at.last().unwrap();
     assert!(waited >= Duration::from_millis(20), "an acknowledgement was waited for: {waited:?}");
@@ -81,7 +81,7 @@ fn small_sends_are_gathered_while_an_acknowledgement_is_late() {
 fn a_slow_reader_finds_two_sends_in_one_read() {
     let [act] = &played(Scene::SlowReader)[..] else { panic!("one act") };
     assert_eq!((&*sent(act), &*read(act)), ("0 Hello|5 World", "0 HelloWorld"));
-    assert_eq!(queued(act), [5, 10], "both were there before it read");
+    assert_eq!(queued(act), [5, 10], "both had arrived before it read");
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn a_socket_that_was_handed_over_is_listened_on() {
         let (mut process, _) = activated(["AF_UNIX", kind, at], &[&address, "--reply", "yes", "--count", "1"]);
         let mut asked = crate::rig::unstick(&["ask", &address, "hello"]);
         assert_eq!((asked.line(), asked.code(), process.code()), ("yes".to_owned(), 0, 0), "{address}");
-        std::fs::remove_file(at).expect("whoever bound it removes it");
+        std::fs::remove_file(at).expect("the program that bound it removes it");
     }
 }
 

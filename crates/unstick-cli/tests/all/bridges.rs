@@ -92,7 +92,7 @@ fn standard_streams_are_bridged_to_an_address() {
     server.end_input();
     bridge.end_input();
     assert_eq!((bridge.code(), bridge.rest(), server.rest()), (0, String::new(), String::new()));
-    assert!(bridge.errors().contains(r"c2s 14 bytes: to the server\n"), "what is shown stands aside");
+    assert!(bridge.errors().contains(r"c2s 14 bytes: to the server\n"), "the dump goes to standard error");
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn later_messages_wait_for_room() {
     gate.open();
     first.hears("wait\n");
     second.hears("go\n");
-    assert_eq!(listener.error_line_with("go"), "go", "it was run behind the first");
+    assert_eq!(listener.error_line_with("go"), "go", "it ran after the first");
 }
 
 /// `MAX_PROCESSES`, here by the option, and `CONNECT_TIMEOUT`.

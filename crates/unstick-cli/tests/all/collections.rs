@@ -213,7 +213,7 @@ fn every_collection_that_a_peer_could_make_grow_has_a_bound() {
             }
         }
     }
-    assert!(wanting.is_empty(), "what bounds these? Name it in BOUNDS: {wanting:#?}");
+    assert!(wanting.is_empty(), "what limits these? Name it in BOUNDS: {wanting:#?}");
     for (path, name, _) in BOUNDS {
         let there = sources.get(*path).is_some_and(|code| fields(code).contains(name));
         assert!(there, "{path} has no collection {name} any more: take it out of BOUNDS");

@@ -104,7 +104,7 @@ fn the_man_page_has_every_option_and_every_command_of_the_prompt() {
     for name in names {
         assert!(page.contains(&format!("/{name}")), "/{name} is not in the man page");
     }
-    assert!(page.contains("/close 2 [CODE [REASON]]"), "what /close takes is not in the man page");
+    assert!(page.contains("/close 2 [CODE [REASON]]"), "the arguments of /close are not in the man page");
     let list =
         page.lines().find(|line| line.contains("u40le, i40le") || line.contains("quoted, hex, escaped, json, raw,"));
     assert_eq!(list, None, "values that shells complete are no part of an option's help");
@@ -241,7 +241,7 @@ fn slow_peer(document: &str, seen: &mut BTreeSet<String>) {
 #[test]
 fn every_event_and_key_of_the_lab_is_in_its_document() {
     let document = text("docs/json.md");
-    let (_, part) = document.split_once("\n# `unstick lab --json`").expect("the lab has a part of its own");
+    let (_, part) = document.split_once("\n# `unstick lab --json`").expect("the lab has its own section");
     let documented = part.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let documented: BTreeSet<String> = documented.map(str::to_owned).collect();
     let mut seen = BTreeSet::new();
@@ -270,7 +270,7 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
 #[test]
 fn every_key_of_a_shaking_is_in_its_document() {
     let document = text("docs/json.md");
-    let (_, part) = document.split_once("\n# `unstick shake --json`").expect("shake has a part of its own");
+    let (_, part) = document.split_once("\n# `unstick shake --json`").expect("shake has its own section");
     let (part, _) = part.split_once("\n# ").expect("and it ends");
     let hasty = "import os; print(len(os.read(0, 100)))";
     let python = python_itself().to_str().unwrap();
@@ -340,7 +340,7 @@ fn every_example_is_introduced_and_short() {
 #[test]
 fn the_demonstration_of_the_readme_happens() {
     let readme = text("README.md");
-    assert!(readme.lines().count() <= 200, "the README is one page: what is more belongs into docs/");
+    assert!(readme.lines().count() <= 200, "the README is one page: the rest belongs in docs/");
     let mut listener = Terminal::unstick(&["listen", "127.0.0.1:0", "-f", "struct:i"], 100);
     let screen = listener.shows("listening on tcp://127.0.0.1:");
     // The prompt is drawn: from now on the prompt reads the keys, not the terminal.

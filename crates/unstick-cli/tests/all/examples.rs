@@ -109,7 +109,7 @@ fn runs_a_room(mut command: Command, script: &str) {
     let (mut one, mut two, mut three) = (join(), join(), join());
     let mut seats = [&mut one, &mut two, &mut three].map(|peer| {
         let welcome = peer.line();
-        welcome.split_whitespace().nth(3).expect("it says who one is").to_owned()
+        welcome.split_whitespace().nth(3).expect("it prints the client's number").to_owned()
     });
     one.feed("hello, all\n");
     for peer in [&mut two, &mut three] {

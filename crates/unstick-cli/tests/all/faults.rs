@@ -162,7 +162,7 @@ fn what_a_fault_leaves_without_a_frame_is_left_out_and_told() {
     assert!(lines > 50 && line.contains(&format!(", left out {} of 100 messages taken", 100 - lines)), "{line}");
     process.signal(rustix::process::Signal::TERM);
     let shown = process.rest().lines().filter(|line| line.contains(" c2s 8 bytes")).count();
-    assert_eq!(shown, lines, "what is shown is what arrives");
+    assert_eq!(shown, lines, "the dump shows what arrives");
 }
 
 #[test]
@@ -196,5 +196,5 @@ fn a_script_is_told_what_was_done() {
     let faults = lines.iter().find(|line| line["event"] == "faults").expect("it is told");
     assert_eq!((&faults["direction"], &faults["taken"], &faults["done"]["dup"]), (&"c2s".into(), &1.into(), &1.into()));
     assert_eq!(faults["unit"], "messages");
-    assert_eq!(lines.iter().filter(|line| line["event"] == "message").count(), 2, "what is shown is what arrives");
+    assert_eq!(lines.iter().filter(|line| line["event"] == "message").count(), 2, "the dump shows what arrives");
 }

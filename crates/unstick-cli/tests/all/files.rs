@@ -316,7 +316,7 @@ fn a_receiver_that_was_killed_leaves_nothing_for_long() {
         std::thread::yield_now();
     }
     let (_other, _) = receive(inbox.path(), &[]);
-    assert_eq!(names(&parts).len(), 1, "what another run holds is not removed");
+    assert_eq!(names(&parts).len(), 1, "a file that another run holds is not removed");
     receiver.signal(Signal::KILL);
     let mut receiver = receiver;
     assert_eq!(receiver.code(), 137);

@@ -195,7 +195,7 @@ fn later_clients_wait_in_the_backlog_until_the_first_has_gone() {
         assert_eq!(listener.line(), "first");
         first.says("first again\n");
         first.hears("first again\n");
-        assert_eq!(listener.line(), "first again", "the second has not been heard");
+        assert_eq!(listener.line(), "first again", "the second message was not read");
         drop(first);
         second.hears("second\n");
         assert_eq!(listener.line(), "second");
@@ -320,7 +320,7 @@ fn a_reply_is_printed_whole_whatever_is_in_it() {
         peer
     };
     let end = ask(&["hi", "-f", "u8", "--io", "line"]).meets(replies);
-    assert_eq!((end.code, &*end.out), (1, ""), "a line was asked for, and this is none");
+    assert_eq!((end.code, &*end.out), (1, ""), "the user asked for a line, and this is not one");
     assert!(end.err.contains("does not fit standard output as --io line"), "{}", end.err);
 }
 

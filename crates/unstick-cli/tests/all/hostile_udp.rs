@@ -49,14 +49,14 @@ fn two_answerers_do_not_answer_each_other_for_ever() {
         for socket in [&near, &far] {
             socket.set_read_timeout(Some(SILENCE)).expect("a socket takes a time limit");
         }
-        near.send(b"forged").expect("a datagram goes out");
+        near.send(b"forged").expect("the system sends a datagram");
         let (mut passed, mut bytes) = (0_u64, [0; 100]);
         let begun = Instant::now();
         let silent = loop {
             let Ok(count) = near.recv(&mut bytes) else { break &mut listener };
-            far.send(&bytes[..count]).expect("a datagram goes out");
+            far.send(&bytes[..count]).expect("the system sends a datagram");
             let Ok(count) = far.recv(&mut bytes) else { break &mut second };
-            near.send(&bytes[..count]).expect("a datagram goes out");
+            near.send(&bytes[..count]).expect("the system sends a datagram");
             passed += 1;
             let most = ANSWER_RATE * (ANSWER_BURST + begun.elapsed().as_secs() + 1);
             assert!(passed <= most, "{passed} answers in {:?}", begun.elapsed());
@@ -65,7 +65,7 @@ fn two_answerers_do_not_answer_each_other_for_ever() {
         // Another peer still gets answers.
         let good = socket();
         good.connect(("127.0.0.1", port)).expect("it listens");
-        good.send(b"hello").expect("a datagram goes out");
+        good.send(b"hello").expect("the system sends a datagram");
         good.recv(&mut bytes).expect("it is answered");
     }
 }
@@ -76,7 +76,7 @@ fn a_peer_that_asks_too_much_is_left_unanswered_and_that_is_reported() {
     let peer = socket();
     peer.connect(("127.0.0.1", port)).expect("it listens");
     for _ in 0..ANSWER_BURST + 40 {
-        peer.send(b"and now?").expect("a datagram goes out");
+        peer.send(b"and now?").expect("the system sends a datagram");
     }
     let event = next(&mut listener, "unanswered");
     assert_eq!(event["peer"], 1);
@@ -93,7 +93,7 @@ fn a_peer_that_asks_too_much_is_left_unanswered_and_that_is_reported() {
     let peer = std::os::unix::net::UnixDatagram::bind(folder.path().join("me")).expect("a socket");
     peer.connect(&at).expect("it listens");
     for _ in 0..ANSWER_BURST + 2 {
-        peer.send(b"and now?").expect("a datagram goes out");
+        peer.send(b"and now?").expect("the system sends a datagram");
     }
     listener.error_line_with(" left unanswered (--max-answers)");
 }
@@ -151,11 +151,11 @@ fn peers_that_find_no_room_are_reported() {
     let (mut listener, port) = unstick_listen(&["udp://127.0.0.1:0", "--echo", "--json", "--max-sessions", "1"]);
     let (good, others) = (socket(), [socket(), socket(), socket()]);
     let mut bytes = [0; 100];
-    good.send_to(b"in", ("127.0.0.1", port)).expect("a datagram goes out");
+    good.send_to(b"in", ("127.0.0.1", port)).expect("the system sends a datagram");
     good.recv(&mut bytes).expect("it is answered");
     let mut refused = 0;
     for other in &others {
-        other.send_to(b"me too", ("127.0.0.1", port)).expect("a datagram goes out");
+        other.send_to(b"me too", ("127.0.0.1", port)).expect("the system sends a datagram");
     }
     while refused < 3 {
         let event = next(&mut listener, "refused");
@@ -168,7 +168,7 @@ fn peers_that_find_no_room_are_reported() {
     let mut events = 0;
     for other in &others {
         for _ in 0..50 {
-            other.send_to(b"me too", ("127.0.0.1", port)).expect("a datagram goes out");
+            other.send_to(b"me too", ("127.0.0.1", port)).expect("the system sends a datagram");
         }
     }
     while refused < 3 + 150 {
@@ -180,7 +180,7 @@ fn peers_that_find_no_room_are_reported() {
     let (mut listener, port) = unstick_listen(&["udp://127.0.0.1:0", "--echo", "--max-sessions", "1"]);
     for number in 0..2 {
         let peer = socket();
-        peer.send_to(b"hello", ("127.0.0.1", port)).expect("a datagram goes out");
+        peer.send_to(b"hello", ("127.0.0.1", port)).expect("the system sends a datagram");
         if number == 0 {
             peer.recv(&mut bytes).expect("it is answered");
         }
@@ -210,7 +210,7 @@ fn what_the_kernel_drops_is_lost_and_reported() {
 fn flood(from: &UdpSocket, to: &mut Process, sent: u64, peer: &Value) {
     to.signal(Signal::STOP);
     for _ in 0..sent {
-        from.send(&[b'x'; 1000]).expect("a datagram goes out");
+        from.send(&[b'x'; 1000]).expect("the system sends a datagram");
     }
     to.signal(Signal::CONT);
     let (mut arrived, mut lost) = (0, 0);
@@ -276,7 +276,7 @@ fn says_datagrams(port: u16) -> Box<dyn FnMut(usize) + Send> {
     Box::new(move |number| {
         let (said, begun, mut heard) = (format!("good {number}"), Instant::now(), [0; 100]);
         loop {
-            peer.send(said.as_bytes()).expect("a datagram goes out");
+            peer.send(said.as_bytes()).expect("the system sends a datagram");
             // A late answer belongs to an earlier question, which was asked again.
             while let Ok(count) = peer.recv(&mut heard) {
                 if heard[..count] == *said.as_bytes() {

@@ -190,7 +190,7 @@ fn openssh_to_its_key_exchange() {
     assert!(receive(&mut client).starts_with(b"SSH-2.0-OpenSSH"), "the greeting");
     let offer = receive(&mut client);
     assert_eq!(offer[1], 20, "KEXINIT: {offer:02x?}");
-    assert_eq!((offer.len() + 4) % 8, 0, "a whole packet is so many blocks");
+    assert_eq!((offer.len() + 4) % 8, 0, "a packet is a whole number of blocks");
     // The server's own offer suits the server; then a disconnect, by application.
     send(&mut client, &offer);
     let disconnect = [&b"\x01\0\0\0\x0b\0\0\0\x03bye\0\0\0\0"[..]].concat();

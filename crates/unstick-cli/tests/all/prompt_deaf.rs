@@ -39,7 +39,7 @@ fn quit_does_not_wait_behind_a_message_that_the_peer_does_not_read() {
     let written = terminal.written_up_to("not sent: behind them");
     // The first is being written. Timing decides whether the second waits in the queue or at the prompt.
     let named = written.matches("xxx... (15728640 bytes)").count();
-    assert!((1..=2).contains(&named), "what waited at the prompt is named, and not shown whole: {named}");
+    assert!((1..=2).contains(&named), "a message that waited at the prompt is named, but not shown whole: {named}");
 }
 
 #[test]

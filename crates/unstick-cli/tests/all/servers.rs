@@ -91,7 +91,7 @@ fn a_postgres_message_with_a_wrong_length_is_refused_before_it_is_sent() {
         "000000ff00030000",
     ]);
     assert_ne!(client.code(), 0);
-    assert_eq!(client.rest(), "", "the server was told nothing");
+    assert_eq!(client.rest(), "", "the server got nothing");
     let errors = client.errors();
     assert!(errors.contains("length"), "the error says what is wrong: {errors}");
 }

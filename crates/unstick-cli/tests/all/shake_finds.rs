@@ -31,7 +31,7 @@ fn a_client_that_takes_two_receives_for_two_messages() {
     let shaken = Shaken::of_client(&["--to", &to, "--output"], "two_receives_client.py");
     let cut = shaken.finding("s2c:cut@1");
     assert_eq!(cut["headline"], "the program prints something else", "{cut:#}");
-    assert_eq!(cuts(cut, "s2c"), [1, 2, 3, 4, 6, 7, 8, 9], "where the messages meet it is right: {cut:#}");
+    assert_eq!(cuts(cut, "s2c"), [1, 2, 3, 4, 6, 7, 8, 9], "a cut between the messages is harmless: {cut:#}");
     let joined = shaken.finding("s2c:join@0..");
     assert_eq!(joined["headline"], "the program prints something else", "{joined:#}");
     shaken.accuses_in(2);
@@ -164,7 +164,7 @@ fn the_close_frame_of_ws_6_1_2() {
     let head = upgrade.len() as u64 / 2 + 11 + 2;
     let cut = shaken.finding(&format!("c2s:cut@{head}"));
     let behind: Vec<u64> = (head..head + 6).collect();
-    assert_eq!(cuts(cut, "c2s"), behind, "behind the head of the Close frame, wherever: {cut:#}");
+    assert_eq!(cuts(cut, "c2s"), behind, "anywhere after the head of the Close frame: {cut:#}");
     shaken.accuses_in(1);
 }
 
@@ -230,7 +230,7 @@ fn a_report_says_all_of_it_in_80_columns() {
     let shake = ["shake", "--to", &to, "-f", "line", "--send", "one", "--send", "two", "--send", "three"];
     let output = program().args(shake).output().expect("the program starts");
     let told = String::from_utf8(output.stdout).expect("a report is text");
-    let (verdict, finding) = told.split_once("\n\n").expect("the verdict is a paragraph of its own");
+    let (verdict, finding) = told.split_once("\n\n").expect("the verdict is a separate paragraph");
     assert_eq!(verdict.lines().next(), Some("BROKEN: 1 finding"));
     let expected = r#"
 1. the answer differs from byte 17 on: 22 bytes, not 32

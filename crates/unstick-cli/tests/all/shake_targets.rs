@@ -215,7 +215,7 @@ fn a_server_inside_a_web_socket() {
 fn a_server_that_takes_each_read_for_a_frame() {
     let (_server, port) = served(&["hasty", "ws"]);
     let cuts = cuts_found(&["--to", &format!("ws://127.0.0.1:{port}"), "--send", "hello"]);
-    assert_eq!(cuts, [6, 7, 8, 9, 10], "the mask is there, and some of the text is not");
+    assert_eq!(cuts, [6, 7, 8, 9, 10], "the mask has arrived, and some of the text has not");
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn python_listens_over_tls() {
     let mut input = client.take_input();
     let sent = much.clone();
     let feeder = std::thread::spawn(move || std::io::Write::write_all(&mut input, sent.as_bytes()).unwrap());
-    assert!(client.rest() == much, "what came back is not what was sent");
+    assert!(client.rest() == much, "the answer differs from the sent bytes");
     feeder.join().unwrap();
     assert_eq!(client.code(), 0, "{}", client.errors());
     let mut asked = unstick(&["ask", &at(port), "--ca", &papers.at("ca.pem"), "hello"]);
@@ -460,7 +460,7 @@ fn nobody_is_invited_to_pin_what_was_just_seen() {
         let errors = client.errors();
         assert!(errors.contains(said), "{errors}");
         let (_, hint) = errors.split_once("hint: ").expect("a hint");
-        let (advice, pin) = hint.split_once("--pin ").expect("it says what a pin would be");
+        let (advice, pin) = hint.split_once("--pin ").expect("it prints the fingerprint for a pin");
         assert!(advice.contains("ask the server's owner for its fingerprint, and only if that is "), "{hint}");
         assert!(advice.contains(pin.trim()), "{hint}");
     }

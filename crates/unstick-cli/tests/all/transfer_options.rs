@@ -151,7 +151,7 @@ fn links_are_kept_where_they_stay_inside() {
     }
     assert_eq!(fs::read(inbox.path().join("photos/file")).unwrap(), b"content");
     let (sent, received, errors) = send(home.path(), inbox.path(), &[], &arguments);
-    assert_eq!((sent, received), (0, 0), "what is there already is done: {errors}");
+    assert_eq!((sent, received), (0, 0), "a file that is already there counts as done: {errors}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn netcat_and_socat_connect() {
         let mut listener = listening("unix", &path, &["-f", "line", "--once"]);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         talk(&mut listener, &mut netcat(name, &arguments));
-        assert!(!path.exists(), "the file goes with its listener");
+        assert!(!path.exists(), "the listener removes its file");
     }
 }
 

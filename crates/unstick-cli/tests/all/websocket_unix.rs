@@ -114,7 +114,7 @@ fn python_and_node_connect() {
     assert!(open.contains(r#""path":"/chat","query":"a=b""#), "{open}");
     drop(client);
     listener.code();
-    assert!(!std::path::Path::new(&path).exists(), "the file goes with its listener");
+    assert!(!std::path::Path::new(&path).exists(), "the listener removes its file");
     let mut listener = listening(&served, &["--echo", "--once"]);
     let mut client = node(NODE_CLIENT, &format!("ws+unix://{path}:/chat?a=b"));
     assert_eq!((client.line().as_str(), client.code(), listener.code()), ("from node", 0, 0));

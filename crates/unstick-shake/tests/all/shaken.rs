@@ -377,7 +377,11 @@ async fn a_join_lets_go_of_what_is_too_much_to_hold() {
     let join = case(&format!("c2s:join@0..{bytes}"));
     let report = Shake::client(["sh", "-c", &line], address).only([join]).run().await.unwrap();
     assert!(report.findings.is_empty(), "{report}");
-    assert_eq!((report.tally.planned, report.tally.impossible), (1, 1), "it was let go before it was whole");
+    assert_eq!(
+        (report.tally.planned, report.tally.impossible),
+        (1, 1),
+        "the bytes were released before the join was complete"
+    );
     assert_eq!(told.try_iter().last().unwrap().iter().sum::<usize>(), bytes);
 }
 

@@ -112,7 +112,7 @@ impl Side {
             assert_eq!(found, wanted, "{context}: message {}", at + 1);
         }
         assert_eq!(count, self.messages.len(), "{context}: messages are missing");
-        assert_eq!(told.messages[count..].concat(), self.rest, "{context}: behind the last frame");
+        assert_eq!(told.messages[count..].concat(), self.rest, "{context}: after the last frame");
     }
 }
 
@@ -206,7 +206,7 @@ fn an_end_inside_a_frame_is_told() {
         for end in (1..stream.len()).filter(|end| end % step == 0 || boundaries.contains(end)) {
             let told = decode(framing, [&stream[..end]], WAYS[end % WAYS.len()]);
             if boundaries.contains(&end) {
-                assert_eq!(told.error, None, "{name}, ended behind byte {end}");
+                assert_eq!(told.error, None, "{name}, ended after byte {end}");
             } else if !ends_anywhere(framing) && !side.is_inexact(end) && !is_opening(framing, &stream[..end]) {
                 assert!(
                     told.error.is_some(),

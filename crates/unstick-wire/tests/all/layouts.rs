@@ -36,7 +36,7 @@ fn header_message_and_trailer_are_told_apart_and_what_a_length_counts() {
             assert_eq!(found.3, wanted.3, "{spec}");
         }
     }
-    assert_eq!(parts("cobs").1, None, "what is coded does not stand in the frame");
+    assert_eq!(parts("cobs").1, None, "an encoded message is not in the frame as it is");
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn a_message_that_is_refused_changes_no_phase() {
     let framing = framing("fixed:1,if=4e/u8,max=3/line");
     let mut encoder = framing.encoder().unwrap();
     let mut out = Vec::new();
-    assert!(encoder.encode(b"long", &mut out).is_err(), "it is no N, and too long for the phase behind it");
+    assert!(encoder.encode(b"long", &mut out).is_err(), "it is not N, and too long for the next phase");
     encoder.encode(b"N", &mut out).unwrap();
     assert!(encoder.encode(b"long", &mut out).is_err());
     encoder.encode(b"abc", &mut out).unwrap();

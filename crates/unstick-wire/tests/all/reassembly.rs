@@ -19,7 +19,7 @@ impl Seen {
     fn note(&mut self, ordered: Ordered<'_, u32>) {
         match ordered {
             Ordered::Bytes(bytes, tag) => {
-                assert!(self.ends == 0 && !bytes.is_empty(), "bytes behind the end, or none");
+                assert!(self.ends == 0 && !bytes.is_empty(), "bytes after the end, or none");
                 self.bytes.extend_from_slice(bytes);
                 self.tags.push(tag);
             }

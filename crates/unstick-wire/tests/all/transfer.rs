@@ -231,7 +231,7 @@ fn bytes_come_in_order_and_within_the_file() {
     receiver.resolve(0, Outcome::Received, HASH).unwrap();
     assert!(receiver.resolve(0, Outcome::Received, HASH).is_err(), "twice");
     assert!(receiver.is_complete());
-    assert!(!takes(&mut receiver, &Message::Done), "before the receiver has said it");
+    assert!(!takes(&mut receiver, &Message::Done), "before the receiver has sent it");
     assert_eq!(receiver.finish(), Ok(Message::Done));
     assert_eq!(receiver.receive(bytes(&Message::Done)), Ok(Arrival::Over));
 }
@@ -337,7 +337,7 @@ fn a_changed_source_begins_anew_and_not_for_ever() {
 #[test]
 fn a_file_of_an_earlier_connection_is_resolved_without_its_bytes() {
     let mut receiver = told(&[file("a", 10)]).unwrap();
-    assert!(receiver.resolve(0, Outcome::Received, HASH).is_err(), "nothing has come of it now");
+    assert!(receiver.resolve(0, Outcome::Received, HASH).is_err(), "nothing of it has arrived now");
     let resolved = receiver.resolve(0, Outcome::Present, HASH).unwrap();
     assert!(receiver.is_complete());
     let mut sender = Sender::new(Manifest::of([file("a", 10)], Naming::Unix).unwrap());
@@ -400,7 +400,7 @@ fn a_link_is_taken_without_a_word_and_nothing_lies_below_it() {
         assert!(told(&[link("a", target)]).unwrap_err().to_string().contains("link to nothing"), "{target:?}");
     }
     let sender = Sender::new(Manifest::of([link("a", "b")], Naming::Unix).unwrap());
-    assert!({ sender }.receive(bytes(&Message::Done)).is_ok(), "nothing is said of a link");
+    assert!({ sender }.receive(bytes(&Message::Done)).is_ok(), "no message reports a link");
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn many_clients_at_once_do_not_mix() {
                     client.write_all(&text).await.unwrap();
                     let mut got = vec![0; text.len()];
                     client.read_exact(&mut got).await.unwrap();
-                    assert!(got == text, "client {number} heard somebody else");
+                    assert!(got == text, "client {number} got another client's bytes");
                 }
             });
         }
@@ -526,7 +526,7 @@ fn later_clients_wait_where_only_so_many_are_wanted() {
         let _second = TcpStream::connect(bridge.at()).await.unwrap();
         assert_eq!(bridge.note().await, "1 opens");
         crate::suite::polls(50).await;
-        assert!(bridge.diary.try_recv().is_err(), "the second was let in");
+        assert!(bridge.diary.try_recv().is_err(), "the second was accepted");
         drop((first, far));
         assert_eq!([bridge.note().await, bridge.note().await], ["1 Ended 0 0", "2 opens"]);
     });

@@ -205,7 +205,7 @@ fn what_a_process_said_before_it_went_is_read_by_its_server() {
                     break;
                 }
                 lines += piece[..read].iter().filter(|byte| **byte == b'\n').count();
-                far.write_all(b"an answer\n").await.expect("somebody is there still");
+                far.write_all(b"an answer\n").await.expect("a process is still there");
             }
             assert_eq!(lines, 50_000, "{server}");
             drop(far);

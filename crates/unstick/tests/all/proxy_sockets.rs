@@ -100,7 +100,7 @@ async fn a_proxy_whose_answer_trickles_is_given_up_in_time() {
         let (link, sent) = tokio::join!(connect(&address, Some(&framing), &options), trickles);
         let error = link.unwrap_err();
         assert!(error.to_string().contains("timed out after 500ms"), "{error}");
-        assert!(sent > 10, "it had gone on, and {sent} bytes had come");
+        assert!(sent > 10, "it went on, and {sent} bytes arrived");
     }
 }
 

@@ -132,7 +132,7 @@ fn a_hang_up_is_an_end() {
         assert_eq!(receiver.recv().await.unwrap(), None);
         assert_eq!(receiver.recv().await.unwrap(), None, "the end lasts");
         let _ = sender.send(b"to nobody").await;
-        assert!(sender.flush().await.is_err(), "nobody is there any more");
+        assert!(sender.flush().await.is_err(), "nobody has the line open any more");
     });
 }
 

@@ -184,7 +184,7 @@ async fn cve_2023_43617_nobody_on_the_way_learns_of_the_secret() {
     fs::write(&path, b"content to look for").unwrap();
     let (ticket, heard) = overheard(&path, inbox.path()).await;
     let secret = secret(&ticket);
-    assert!(heard.len() > 1000, "both directions were heard");
+    assert!(heard.len() > 1000, "both directions were recorded");
     for part in secret.windows(4) {
         assert!(!holds(&heard, part), "a part of the secret");
         assert!(!holds(&heard, format!("{part:02x?}").replace(", ", "").trim_matches(['[', ']']).as_bytes()));

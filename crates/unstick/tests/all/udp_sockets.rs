@@ -247,7 +247,7 @@ async fn there_are_only_so_many_sessions_until_one_has_gone() {
     }
     assert_eq!(listener.refused(), 2);
     let refusals = told.lock().unwrap().iter().filter(|line| line.ends_with("refused: there are 3 sessions")).count();
-    assert_eq!(refusals, 1, "told once for all of them: {told:?}");
+    assert_eq!(refusals, 1, "one report for all of them: {told:?}");
     // Existing sessions are not disturbed.
     peers[0].send(b"still in").await.unwrap();
     assert_eq!(sessions[0].recv().await.unwrap().unwrap(), &b"still in"[..]);

@@ -467,7 +467,7 @@ async fn frames_that_break_the_standard_are_told_to_both() {
         assert_eq!(link.recv().await.unwrap().unwrap(), &b"before"[..]);
         let error = link.recv().await.unwrap_err();
         assert!(error.is_framing() && error.to_string().contains(told), "{bytes:02x?}: {error}");
-        assert_eq!(link.recv().await.unwrap(), None, "an error is told once");
+        assert_eq!(link.recv().await.unwrap(), None, "an error is reported once");
         drop(link);
         let mut close = [0; 4];
         client.read_exact(&mut close).await.unwrap();

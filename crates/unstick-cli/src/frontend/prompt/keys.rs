@@ -166,7 +166,11 @@ mod tests {
         }
         let find = |before, other| earlier.find("fish", before, other);
         assert_eq!(find(usize::MAX, "fish"), Some((2, "two fish".into())));
-        assert_eq!(find(2, "two fish"), None, "the same line is none before it, and the oldest has gone");
+        assert_eq!(
+            find(2, "two fish"),
+            None,
+            "an equal line does not count as an earlier one, and the oldest was dropped"
+        );
         assert_eq!(find(2, ""), Some((0, "two fish".into())));
     }
 

@@ -430,7 +430,7 @@ mod tests {
         let screen = Arc::new(PromptScreen::new(false, false));
         assert!(PromptScreen::room(&screen).is_none());
         screen.say(&"x".repeat(WAITING + 1));
-        let room = PromptScreen::room(&screen).expect("there is no room");
+        let room = PromptScreen::room(&screen).expect("the screen is full");
         screen.take_text();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(room);

@@ -345,7 +345,7 @@ mod tests {
         assert!((1..60).all(|second| losses.lost("refused", after(second)).is_none()));
         assert_eq!(losses.lost("refused", after(60)), told("and 59 more; refused"));
         assert_eq!(losses.over(), None);
-        assert_eq!(losses.lost("refused", after(61)), told("refused"), "a connection was there between");
+        assert_eq!(losses.lost("refused", after(61)), told("refused"), "there was a connection in between");
         assert_eq!(losses.lost("refused", after(62)), None);
         assert_eq!(losses.lost("reset", after(63)), told("and 1 more; reset"));
         assert_eq!(losses.lost("reset", after(64)), None);

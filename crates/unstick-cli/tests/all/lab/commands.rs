@@ -31,7 +31,7 @@ fn trial(block: &str) -> Trial {
             None => commands.push(line.to_owned()),
         }
     }
-    let shown = notes.last().and_then(|note| note.strip_prefix("# window ")).expect("what is to be seen");
+    let shown = notes.last().and_then(|note| note.strip_prefix("# window ")).expect("the expected text");
     let window = shown[..1].parse().expect("a window's number");
     let shows = shown.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     let [first, second] = commands.try_into().expect("two commands");
@@ -43,7 +43,7 @@ impl Trial {
         let (mut first, mut second) = (window(), window());
         first.types(self.first.replace("listen 8080", "listen 0").replace(":9005", ":0") + "\r");
         let listening = first.written_up_to("://[::1]:");
-        let at = listening.find("listening on ").expect("it says where it listens");
+        let at = listening.find("listening on ").expect("it prints its address");
         let address = listening[at..].split_whitespace().nth(2).expect("an address");
         let port = port_at_end(address).expect("it ends in a port").to_string();
         second.types(self.second.replace("8080", &port).replace("9005", &port) + "\r");

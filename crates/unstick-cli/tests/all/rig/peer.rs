@@ -27,7 +27,7 @@ pub(crate) struct Vacancy {
 impl Vacancy {
     pub(crate) fn new() -> Vacancy {
         let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
-        let socket = socket.expect("a socket can be had");
+        let socket = socket.expect("the system has a socket");
         rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("the loopback has a free port");
         let name = rustix::net::getsockname(&socket).expect("a bound socket has an address");
         let name = SocketAddrV4::try_from(name).expect("it is an address of IPv4");
@@ -63,7 +63,7 @@ impl Peer {
     }
 
     pub(crate) fn says(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("the program takes what its peer says");
+        self.stream.write_all(bytes.as_ref()).expect("the program takes its peer's bytes");
     }
 
     /// Expects exactly these bytes next.

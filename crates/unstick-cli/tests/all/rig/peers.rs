@@ -122,7 +122,7 @@ fn made_by(script: &str, arguments: &[&str]) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci").join(script);
     let output = Command::new(script).args(arguments).output().expect("bash is installed");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the packages cannot be had: {said}");
+    assert!(output.status.success(), "the packages cannot be installed: {said}");
     PathBuf::from(String::from_utf8(output.stdout).expect("a path is text").trim_end())
 }
 

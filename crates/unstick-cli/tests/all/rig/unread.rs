@@ -13,7 +13,7 @@ pub(crate) struct Unread(BufReader<File>);
 impl Unread {
     /// Returns the pipe, and its writing end for a program.
     pub(crate) fn pipe() -> (Unread, Stdio) {
-        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe can be had");
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("the system has a pipe");
         rustix::pipe::fcntl_setpipe_size(&write, PAGE).expect("a pipe can be small");
         (Unread(BufReader::with_capacity(PAGE, File::from(read))), Stdio::from(write))
     }

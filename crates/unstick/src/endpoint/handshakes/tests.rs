@@ -126,7 +126,7 @@ async fn the_oldest_silent_client_makes_room() {
     let silent: Vec<_> = (0..10).map(|_| street.comes(false)).collect();
     let begun = Instant::now();
     street.good();
-    assert!(timeout(limits::HANDSHAKE_GRACE / 2, street.next()).await.is_err(), "those have just come");
+    assert!(timeout(limits::HANDSHAKE_GRACE / 2, street.next()).await.is_err(), "they have just connected");
     let (peer, mut reports) = street.next_peer().await;
     assert_eq!((peer.as_str(), begun.elapsed()), ("client 11", limits::HANDSHAKE_GRACE));
     assert_eq!(silent.iter().map(Outside::is_gone).collect::<Vec<_>>(), [vec![true], vec![false; 9]].concat());

@@ -79,7 +79,7 @@ mod tests {
         let each = [own.handle().id(), second.handle().id(), third.handle().id()];
         assert_eq!(runtimes, [each, each].concat());
         drop(places.remove(1));
-        assert_eq!(shares.place().runtime().id(), each[1], "where one has left");
+        assert_eq!(shares.place().runtime().id(), each[1], "the runtime that one has left");
         assert_eq!(Shares::new(&[]).place().runtime().id(), each[0], "there is no other");
     }
 }

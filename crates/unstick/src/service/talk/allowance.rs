@@ -95,6 +95,6 @@ mod tests {
             "the end waits for nothing"
         );
         tokio::time::advance(Duration::from_secs(3600)).await;
-        assert_eq!(permitted(&mut allowance, 10_000), burst, "no more than a burst is saved up");
+        assert_eq!(permitted(&mut allowance, 10_000), burst, "at most one burst is saved up");
     }
 }

@@ -101,7 +101,7 @@ pub(crate) async fn the_messages_of_clones_do_not_mix(address: &str) {
         tokio::join!(speak(near.clone(), 0), speak(near.clone(), 100), speak(near.clone(), 200), listen);
     for first in [0, 100, 200] {
         let of_one: Vec<_> = seen.iter().copied().filter(|n| (first..first + 100).contains(n)).collect();
-        assert_eq!(of_one, (first..first + 100).collect::<Vec<_>>(), "one sender's messages came out of order");
+        assert_eq!(of_one, (first..first + 100).collect::<Vec<_>>(), "one sender's messages arrived out of order");
     }
 }
 

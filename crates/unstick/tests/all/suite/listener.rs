@@ -111,7 +111,7 @@ pub(crate) async fn accepting_can_be_cancelled(address: &str) {
     while !peers.is_empty() {
         let far = listener.accept().await.unwrap();
         let known = peers.iter().position(|near| near.addrs().local == far.addrs().remote);
-        peers.remove(known.expect("a peer came twice"));
+        peers.remove(known.expect("a peer was accepted twice"));
     }
 }
 

@@ -87,7 +87,7 @@ pub(crate) async fn an_aborted_peer_does_not_send_what_waits(address: &str) {
         near.abort();
     };
     tokio::join!(sending, aborting);
-    assert!(near.finish().await.unwrap_err().is_reset(), "who waits is told");
+    assert!(near.finish().await.unwrap_err().is_reset(), "a waiting sender gets an error");
     // The peer sees the end, or its loss, after a bounded rest.
     while let Ok(Some(_)) = far.recv().await {}
 }

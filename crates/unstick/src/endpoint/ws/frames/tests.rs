@@ -36,7 +36,7 @@ fn announce(first: u8, length: u64, mask: Option<[u8; 4]>) -> Vec<u8> {
 fn parse(mut bytes: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     while let Some(header) = Header::read(bytes) {
-        assert!(header.payload <= CHUNK, "a codec reserves what is announced");
+        assert!(header.payload <= CHUNK, "a codec reserves the announced bytes");
         let (payload, rest) = bytes[header.length..].split_at(header.payload as usize);
         let mask = header.mask.unwrap_or_default();
         let payload = payload.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]).collect();
