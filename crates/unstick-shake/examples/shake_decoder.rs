@@ -6,13 +6,13 @@
 //!
 //! In a test: `assert!(report.passed(), "{report}")`.
 
-#![allow(clippy::print_stdout)] // An example is a program of its own.
+#![allow(clippy::print_stdout)] // An example is a program.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use unstick::wire::Framing;
 use unstick_shake::{Shake, Stream};
 
-/// Answers each message with its length; a message is a byte that says how long it is, then that many bytes.
+/// Answers each message with its length. A message is a byte with the length, then that many bytes.
 async fn hasty(mut stream: Stream) {
     let mut buffer = [0; 1024];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {

@@ -1,7 +1,7 @@
-//! The decode and encode loops whose instructions are counted on every change: `CASE ROUNDS` runs one, nothing lists them.
+//! The decode and encode loops whose instructions are counted on every change. `CASE ROUNDS` runs one; no argument lists them.
 //!
 //! Not here: the counting (`.ci/instructions`, under callgrind) and time (`bench/run`).
-#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used)] // It is a program, not the crate.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used)] // This is a program, not the crate.
 
 use std::hint::black_box;
 
@@ -13,7 +13,7 @@ const READ: usize = 64 * 1024;
 /// Reads in a round.
 const READS: usize = 4;
 
-/// What is done with a framing in a round.
+/// The work of a round.
 #[derive(Clone, Copy)]
 enum Way {
     Borrowed,
@@ -23,7 +23,7 @@ enum Way {
 
 use Way::{Borrowed, Encode, Owned};
 
-/// Name, framing, bytes in a message, what is done.
+/// The name, the framing, the bytes in a message, and the work.
 const CASES: &[(&str, &str, usize, Way)] = &[
     ("u32be-64-borrowed", "u32be", 64, Borrowed),
     ("u32be-64-owned", "u32be", 64, Owned),
@@ -55,7 +55,7 @@ fn main() {
     }
 }
 
-/// A message of so many bytes that every framing here can carry.
+/// A message of this many bytes that every framing here can carry.
 fn message(length: usize) -> Vec<u8> {
     let mut message = vec![b'x'; length];
     (message[0], message[length - 1]) = (b'"', b'"');

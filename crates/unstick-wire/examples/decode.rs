@@ -4,7 +4,7 @@
 //! cargo run -p unstick-wire --example decode
 //! ```
 
-#![allow(clippy::print_stdout)] // An example is a program of its own.
+#![allow(clippy::print_stdout)] // An example is a program.
 
 use unstick_wire::{DecodeError, Framing};
 
@@ -15,11 +15,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     encoder.encode(b"Hello", &mut wire)?;
     encoder.encode("Grüße".as_bytes(), &mut wire)?;
 
-    // However they are cut, the messages are the same.
+    // The messages are the same however the bytes are cut.
     for size in [1, 5, wire.len()] {
         println!("in pieces of {size}: {:?}", decode(&framing, wire.chunks(size))?);
     }
-    // A peer that speaks something else is told by what its bytes look like.
+    // If a peer speaks something else, the error says what its bytes look like.
     if let Err(error) = decode(&framing, [&b"GET / HTTP/1.1\r\n"[..]]) {
         println!("error at byte {}: {error}", error.offset());
     }

@@ -4,7 +4,7 @@
 //! cargo run -p unstick --example ask -- 127.0.0.1:8080 u32be hello
 //! ```
 
-#![allow(clippy::print_stdout)] // An example is a program of its own.
+#![allow(clippy::print_stdout)] // An example is a program.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::other(error.to_string()))?;
     let result = runtime.block_on(run());
-    // A read of standard input cannot be taken back: it is left behind.
+    // A read of standard input cannot be cancelled, so the program exits without waiting for it.
     runtime.shutdown_background();
     result
 }
@@ -34,7 +34,7 @@ async fn chat(person: Link, peer: Link) -> Result<()> {
     let (to_peer, from_peer) = peer.split();
     tokio::select! {
         result = carry(from_peer, to_person) => result,
-        // The end of the input is not the end of the chat: the peer has its say.
+        // The end of the input is not the end of the chat: the peer may still send.
         Err(error) = carry(from_person, to_peer) => Err(error),
     }
 }

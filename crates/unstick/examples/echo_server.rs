@@ -1,11 +1,11 @@
-//! An echo server: every message goes back to whoever sent it, however TCP has cut its bytes.
+//! An echo server: every message goes back to its sender, however TCP has cut its bytes.
 //!
 //! ```text
 //! cargo run -p unstick --example echo_server -- 8080 u32be
 //! cargo run -p unstick --example ask -- 127.0.0.1:8080 u32be hello
 //! ```
 
-#![allow(clippy::print_stdout, clippy::print_stderr)] // An example is a program of its own.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // An example is a program.
 
 use unstick::wire::Framing;
 use unstick::{Link, Listener, Options, Result, listen};
@@ -21,12 +21,12 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Answers everyone, each in a task of its own.
+/// Serves every client, each in its own task.
 async fn serve(mut listener: Listener) {
     loop {
         match listener.accept().await {
             Ok(link) => drop(tokio::spawn(answer(link))),
-            // It concerns one connection; the next may be well.
+            // The error concerns one connection; the next one may work.
             Err(error) => eprintln!("{error}"),
         }
     }
@@ -40,7 +40,7 @@ async fn answer(link: Link) {
     }
 }
 
-/// Returns how many messages went back.
+/// Echoes the messages of a client. Returns their number.
 async fn echo(mut link: Link) -> Result<u64> {
     let mut count = 0;
     while let Some(message) = link.recv().await? {

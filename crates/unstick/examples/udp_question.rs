@@ -1,13 +1,13 @@
-//! Asks over UDP, where question and answer may each be lost: so it asks again.
+//! Asks over UDP. Question and answer may each be lost, so it asks again.
 //!
-//! A datagram already is a whole message: there is no framing to choose.
+//! A datagram is already a whole message, so there is no framing to choose.
 //!
 //! ```text
 //! unstick listen udp://:9003 --reply 'It is noon.'
 //! cargo run -p unstick --example udp_question -- udp://127.0.0.1:9003 'What time is it?'
 //! ```
 
-#![allow(clippy::print_stdout)] // An example is a program of its own.
+#![allow(clippy::print_stdout)] // An example is a program.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn main() -> Result<()> {
 /// How often the question is sent.
 const ATTEMPTS: u32 = 3;
 
-/// Asks, and again whenever nothing has come for so long.
+/// Asks, and asks again each time that no answer has arrived for this long.
 async fn ask(address: &Address, question: &[u8], patience: Duration) -> Result<Vec<u8>> {
     let mut link = connect(address, None, &Options::default()).await?;
     for _ in 0..ATTEMPTS {
