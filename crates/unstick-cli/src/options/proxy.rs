@@ -2,7 +2,7 @@
 
 use clap::Args;
 use unstick::endpoint::Proxy;
-use unstick::{Address, Error, Result};
+use unstick::{Address, Error, Options, Result};
 
 use crate::options::endpoint::{EndpointOptions, misplaced};
 use crate::options::secrets;
@@ -27,7 +27,7 @@ pub fn through(asked: &ProxyArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()
         any = true;
         end.options.proxy = match proxy.as_str() {
             "env" => environment(end.address, host, |name| std::env::var(name).ok())?,
-            _ => named(asked)?,
+            proxy => Some(named(proxy)?),
         };
     }
     if any {
@@ -36,17 +36,49 @@ pub fn through(asked: &ProxyArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()
     Err(misplaced("--proxy", "tcp://, tls://, ws:// and wss://", ends))
 }
 
-/// Returns the proxy that the user named, whatever host it is for. The proxy from the environment depends on the host.
-pub fn named(asked: &ProxyArgs) -> Result<Option<Proxy>> {
+/// Sets the proxy of a transfer, which tries the addresses of a ticket in turn.
+pub fn through_to_ticket(asked: &ProxyArgs, addresses: &[String], options: &mut Options) -> Result<()> {
     match asked.proxy.as_deref() {
-        None => Ok(None),
-        Some("env") => Err(Error::usage("--proxy env is not for tickets: name the proxy")),
-        Some(file) if file.starts_with('@') => secrets::line("--proxy", file)?.parse().map(Some).map_err(|_: Error| {
-            let error = Error::usage(format!("--proxy {file}: it does not name a proxy"));
-            error.with_hint("such as socks5://USER:PASSWORD@HOST:1080 or http://HOST:3128")
-        }),
-        Some(proxy) => proxy.parse().map(Some),
+        None => {}
+        Some("env") => from_environment(addresses, options, |name| std::env::var(name).ok())?,
+        Some(proxy) => options.proxy = Some(named(proxy)?),
     }
+    Ok(())
+}
+
+/// Sets the proxy that the environment names for the addresses of a ticket, and the hosts for which it names none.
+fn from_environment(
+    addresses: &[String],
+    options: &mut Options,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<()> {
+    for written in addresses {
+        let address = match written.parse()? {
+            Address::Tcp(at) => format!("tls://{at}").parse()?, // a ticket's port is one of TLS
+            address => address,
+        };
+        let Some(host) = host(&address) else { continue };
+        match (environment(&address, host, &variable)?, &options.proxy) {
+            (None, _) => options.unproxied.push(host.to_owned()),
+            (Some(proxy), Some(first)) if proxy != *first => {
+                let error = Error::usage("the environment names more than one proxy for the addresses of this ticket");
+                return Err(error.with_hint("name one of them: --proxy PROXY"));
+            }
+            (proxy, _) => options.proxy = proxy,
+        }
+    }
+    Ok(())
+}
+
+/// Returns the proxy that the user named, whatever host it is for. The proxy from the environment depends on the host.
+fn named(proxy: &str) -> Result<Proxy> {
+    if !proxy.starts_with('@') {
+        return proxy.parse();
+    }
+    secrets::line("--proxy", proxy)?.parse().map_err(|_: Error| {
+        let error = Error::usage(format!("--proxy {proxy}: it does not name a proxy"));
+        error.with_hint("such as socks5://USER:PASSWORD@HOST:1080 or http://HOST:3128")
+    })
 }
 
 /// The host of an address, if a proxy can connect to it.
@@ -105,6 +137,29 @@ mod tests {
             Ok(proxy) => proxy.map_or("direct".to_owned(), |proxy| proxy.to_string()),
             Err(error) => error.to_string(),
         }
+    }
+
+    /// Returns the proxy and the hosts without one for the addresses of a ticket.
+    fn for_ticket(addresses: &[&str], set: &[(&str, &str)]) -> Result<(Option<String>, Vec<String>)> {
+        let addresses: Vec<String> = addresses.iter().map(|&address| address.to_owned()).collect();
+        let variable = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+        let mut options = Options::default();
+        from_environment(&addresses, &mut options, variable)?;
+        Ok((options.proxy.map(|proxy| proxy.to_string()), options.unproxied))
+    }
+
+    #[test]
+    fn each_address_of_a_ticket_has_the_proxy_of_its_host() {
+        let proxy = Some("socks5://gate:1080".to_owned());
+        let set = [("all_proxy", "socks5://gate:1080"), ("no_proxy", "127.0.0.1,::1")];
+        let both = for_ticket(&["192.0.2.7:1", "127.0.0.1:1", "[::1]:1"], &set).unwrap();
+        assert_eq!(both, (proxy, vec!["127.0.0.1".to_owned(), "::1".to_owned()]));
+        // A ticket's address without a scheme is TLS.
+        let secure = [("https_proxy", "http://gate:3128"), ("http_proxy", "http://other:3128")];
+        assert_eq!(for_ticket(&["192.0.2.7:1"], &secure).unwrap().0.unwrap(), "http://gate:3128");
+        let two = for_ticket(&["192.0.2.7:1", "ws://192.0.2.7:1/"], &secure).unwrap_err().to_string();
+        assert!(two.contains("more than one proxy"), "{two}");
+        assert_eq!(for_ticket(&["192.0.2.7:1", "unix:/tmp/x"], &[]).unwrap(), (None, vec!["192.0.2.7".to_owned()]));
     }
 
     #[test]

@@ -304,6 +304,28 @@ fn a_proxy_carries_a_transfer() {
     assert_eq!(tree(inbox.path()), tree(source.path()));
 }
 
+/// The same proxy, which the environment names; and a server that `NO_PROXY` excepts from a proxy that is not there.
+#[test]
+fn the_environment_names_the_proxy_of_a_transfer() {
+    let (_proxy, port) = crate::proxies::microsocks(&[]);
+    let vacancy = crate::rig::Vacancy::new();
+    let (there, gone) = (format!("socks5://127.0.0.1:{port}"), format!("socks5://{}", vacancy.address));
+    for (proxy, excepted, passed) in [(there, "", true), (gone, "127.0.0.1", false)] {
+        let (source, inbox, home) = (temporary(), temporary(), temporary());
+        plant(source.path());
+        let photos = source.path().join("photos");
+        let (mut receiver, ticket) = receiver(home.path(), inbox.path(), &["--listen", "127.0.0.1:0"]);
+        let words = ["send", photos.to_str().unwrap(), "--to", &ticket, "--proxy", "env", "-v"];
+        let variables = [("ALL_PROXY", proxy.as_str()), ("NO_PROXY", excepted)];
+        let mut program = crate::rig::program();
+        program.env("XDG_STATE_HOME", home.path()).envs(variables).args(words);
+        let mut sender = crate::rig::Process::start(&mut program);
+        assert_eq!((sender.code(), receiver.code()), (0, 0), "{} {}", sender.errors(), receiver.errors());
+        assert_eq!(tree(inbox.path()), tree(source.path()));
+        assert_eq!(sender.errors().contains("socks5"), passed, "{}", sender.errors());
+    }
+}
+
 #[test]
 fn complaints_about_a_receiver_that_is_not_there_are_merged() {
     let (source, inbox, home) = (temporary(), temporary(), temporary());

@@ -69,6 +69,9 @@ pub struct Options {
     /// The proxy for TCP connections, and for all protocols over TCP.
     #[cfg(feature = "proxy")]
     pub proxy: Option<Proxy>,
+    /// Hosts that are connected to directly although there is a proxy, as they are written in an address.
+    #[cfg(feature = "proxy")]
+    pub unproxied: Vec<String>,
     /// Once the sending side has ended, silence on a serial line after which the conversation counts as over: nobody at
     /// the other end sees this end's end of file, or sends one. Default: 1 s.
     pub serial_quiet: Duration,
@@ -131,6 +134,8 @@ impl Default for Options {
             processes: Processes::default(),
             #[cfg(feature = "proxy")]
             proxy: None,
+            #[cfg(feature = "proxy")]
+            unproxied: Vec::new(),
             serial_quiet: limits::SERIAL_QUIET,
             udp: UdpOptions::default(),
             #[cfg(feature = "tls")]

@@ -108,10 +108,11 @@ pub(super) async fn dial(at: &HostPort, scheme: &str, options: &Options) -> Resu
     Ok((stream, names))
 }
 
-/// Connects once, through the proxy if there is one.
+/// Connects once, through the proxy if there is one for this host.
 #[cfg(feature = "proxy")]
 async fn reach(at: &HostPort, scheme: &str, options: &Options) -> Result<Named> {
-    let Some(proxy) = &options.proxy else { return try_all(at, scheme, options).await };
+    let proxy = options.proxy.as_ref().filter(|_| !options.unproxied.iter().any(|host| host == at.host()));
+    let Some(proxy) = proxy else { return try_all(at, scheme, options).await };
     let (mut stream, names) = try_all(proxy.at(), &format!("the proxy {}", proxy.scheme()), options).await?;
     let begun = Instant::now();
     let passed = tokio::time::timeout(options.connect_timeout, Box::pin(proxy::pass(&mut stream, proxy, at))).await;

@@ -142,11 +142,13 @@ async fn run(
     if args.listen.is_some() && ticket.is_some() {
         return Err(Error::usage("--listen waits for the other side, and a ticket connects to it: use one of them"));
     }
-    if args.proxy.proxy.is_some() {
-        options.proxy = match ticket {
-            Some(_) => proxy::named(&args.proxy)?,
-            None => return Err(Error::usage("--proxy is for connecting: this side waits")),
-        };
+    let ticket = ticket.map(read).transpose()?;
+    match &ticket {
+        Some(ticket) => proxy::through_to_ticket(&args.proxy, &ticket.addresses, &mut options)?,
+        None if args.proxy.proxy.is_some() => {
+            return Err(Error::usage("--proxy is for connecting: this side waits"));
+        }
+        None => {}
     }
     let mut report = Report::new(args);
     if matches!(transfer, Transfer::ReceiveInto(_)) {
@@ -155,7 +157,7 @@ async fn run(
     let report = Arc::new(report);
     let observer = Arc::clone(&report).observer();
     let tally = match ticket {
-        Some(ticket) => transfer::connect(&transfer, &read(ticket)?, &options, args.pacing(), &observer).await,
+        Some(ticket) => transfer::connect(&transfer, &ticket, &options, args.pacing(), &observer).await,
         None => wait(&transfer, args, state, &options, &report, &observer, line).await,
     };
     report.end();
