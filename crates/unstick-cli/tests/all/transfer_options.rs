@@ -78,7 +78,8 @@ fn standard_input_and_output_are_one_thing_each() {
         (&["send", "-", "--plain", "0"], "cannot send standard input"),
         (&["receive", "-", "--json"], "standard output is either the file or the events"),
         (&["receive", "-", "--plain", "0"], "does not write to standard output"),
-        (&["send", "x", "--plain", "0", "--limit", "1K"], "--limit is not for the plain protocol"),
+        (&["send", "x", "--plain", "0", "--dry-run"], "--dry-run is not for the plain protocol"),
+        (&["send", "x", "--plain", "0", "--proxy", "env"], "--proxy is for connecting: this side waits"),
         (&["send", "x", "--exclude", "[a"], "has a [ that is not closed"),
     ] {
         let mut process = start(home.path(), arguments);
@@ -272,13 +273,79 @@ fn a_rate_is_kept_on_either_side() {
     }
 }
 
+/// The same without TLS, where clients connect and where they are served.
+#[test]
+fn a_rate_is_kept_by_the_plain_protocol() {
+    let (source, home) = (temporary(), temporary());
+    fs::write(source.path().join("file"), content(1 << 20)).unwrap();
+    let file = source.path().join("file");
+    let limit = ["--limit", "2M"];
+    for (sends, receives) in [(&limit[..], &[][..]), (&[], &limit)] {
+        for sender_waits in [true, false] {
+            let inbox = temporary();
+            let into = inbox.path().to_str().unwrap();
+            let (send, receive) = (["send", file.to_str().unwrap(), "--plain"], ["receive", into, "--plain"]);
+            let (waits, options) = if sender_waits { (&send[..], sends) } else { (&receive[..], receives) };
+            let mut server = start(home.path(), &[waits, &["127.0.0.1:0", "--count", "1"], options].concat());
+            let port = crate::rig::port_at_end(&server.error_line_with("listening on")).unwrap();
+            let (calls, option, options) =
+                if sender_waits { (&receive[..], "--from", receives) } else { (&send[..], "--to", sends) };
+            let begun = Instant::now();
+            let mut client = start(home.path(), &[calls, &[option, &format!("127.0.0.1:{port}")], options].concat());
+            assert_eq!((client.code(), server.code()), (0, 0), "{} {}", client.errors(), server.errors());
+            assert!(begun.elapsed().as_millis() >= 400, "1 MiB at 2 MiB a second: {:?}", begun.elapsed());
+            assert_eq!(fs::read(inbox.path().join("file")).unwrap(), content(1 << 20));
+        }
+    }
+}
+
+/// A rate limit is no stall: its pauses may be longer than the time limit.
+#[test]
+fn a_low_rate_does_not_stall_the_plain_protocol() {
+    let (source, inbox, home) = (temporary(), temporary(), temporary());
+    fs::write(source.path().join("file"), content(3000)).unwrap();
+    let into = inbox.path().to_str().unwrap();
+    let mut server = start(home.path(), &["receive", into, "--plain", "127.0.0.1:0", "--count", "1", "--stall", "1s"]);
+    let to = format!("127.0.0.1:{}", crate::rig::port_at_end(&server.error_line_with("listening on")).unwrap());
+    let file = source.path().join("file");
+    let words = ["send", file.to_str().unwrap(), "--to", &to, "--plain", "--limit", "1K", "--stall", "1s"];
+    let mut client = start(home.path(), &words);
+    assert_eq!((client.code(), server.code()), (0, 0), "{} {}", client.errors(), server.errors());
+    assert_eq!(fs::read(inbox.path().join("file")).unwrap(), content(3000));
+}
+
+#[test]
+fn the_plain_protocol_goes_through_a_proxy() {
+    let (source, inbox, home) = (temporary(), temporary(), temporary());
+    fs::write(source.path().join("file"), content(1000)).unwrap();
+    let into = inbox.path().to_str().unwrap();
+    let mut server = start(home.path(), &["receive", into, "--plain", "127.0.0.1:0", "--count", "1"]);
+    let to = format!("127.0.0.1:{}", crate::rig::port_at_end(&server.error_line_with("listening on")).unwrap());
+    let file = source.path().join("file");
+    let vacancy = crate::rig::Vacancy::new();
+    let gone = format!("socks5://{}", vacancy.address);
+    let mut client = start(home.path(), &["send", file.to_str().unwrap(), "--to", &to, "--plain", "--proxy", &gone]);
+    assert_eq!(client.code(), 3);
+    assert!(client.errors().contains("socks5"), "{}", client.errors());
+    let (_proxy, port) = crate::proxies::microsocks(&[]);
+    let there = format!("socks5://127.0.0.1:{port}");
+    let mut client = start(home.path(), &["send", file.to_str().unwrap(), "--to", &to, "--plain", "--proxy", &there]);
+    assert_eq!((client.code(), server.code()), (0, 0), "{} {}", client.errors(), server.errors());
+    assert_eq!(fs::read(inbox.path().join("file")).unwrap(), content(1000));
+}
+
 #[test]
 fn tls_lies_inside_whatever_carries_bytes() {
     let (source, home) = (temporary(), temporary());
     plant(source.path());
     let photos = source.path().join("photos");
     let socket = home.path().join("socket");
-    for at in [format!("unix:{}", socket.display()), "ws://127.0.0.1:0/files".into(), "127.0.0.1:0".into()] {
+    for at in [
+        format!("unix:{}", socket.display()),
+        format!("ws+unix:{}", home.path().join("ws").display()),
+        "ws://127.0.0.1:0/files".into(),
+        "127.0.0.1:0".into(),
+    ] {
         let inbox = temporary();
         let (mut receiver, ticket) = receiver(home.path(), inbox.path(), &["--listen", &at]);
         let addresses = receiver.error_line_with("first of these that answers: ");

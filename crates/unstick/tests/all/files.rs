@@ -1,7 +1,7 @@
 //! Files between two ends of the library, where the test controls the clock.
 
 use tokio::time::Instant;
-use unstick::service::transfer::{Inbox, Overwrite, plain};
+use unstick::service::transfer::{Inbox, Overwrite, Pacing, plain};
 use unstick::{limits, link};
 
 #[tokio::test(start_paused = true)]
@@ -14,7 +14,7 @@ async fn a_server_that_says_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let inbox = Inbox::open(folder.path(), Overwrite::Never).unwrap();
     let begun = Instant::now();
-    let error = plain::receive(client, Some("a"), &inbox, None, &mut |_| {}).await.unwrap_err();
+    let error = plain::receive(client, Some("a"), &inbox, Pacing::default(), &mut |_| {}).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     let waited = begun.elapsed();
     assert!((limits::TRANSFER_STALL..2 * limits::TRANSFER_STALL).contains(&waited), "{waited:?}");

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use unstick::service::transfer::plain::{self, Config, Event, Files, Offer, Outcome};
 use unstick::service::transfer::{Inbox, Source};
-use unstick::{Error, Framings, Result};
+use unstick::{Error, Framings, Options, Result};
 
 use super::report::Report;
 use crate::args;
+use crate::options::endpoint::EndpointOptions;
+use crate::options::proxy;
 use crate::options::transfer::{End, OverwriteArg, TransferArgs};
 use crate::report as statuses;
 use crate::signals;
@@ -34,19 +36,28 @@ fn check_options(args: &TransferArgs) -> Result<()> {
         args if args.dry_run => "--dry-run",
         args if args.qr => "--qr",
         args if args.listen.is_some() => "--listen",
-        args if args.proxy.proxy.is_some() => "--proxy",
-        args if args.limit.is_some() => "--limit",
         _ => return Ok(()),
     };
     Err(Error::usage(format!("{name} is not for the plain protocol")))
 }
 
+/// Sets the proxy, if there is one and this side connects.
+fn pass_through(args: &TransferArgs, end: &End, options: &mut Options) -> Result<()> {
+    match end {
+        End::Connect(address) => proxy::through(&args.proxy, &mut [EndpointOptions { address, options }]),
+        End::Listen(_) if args.proxy.proxy.is_some() => Err(Error::usage("--proxy is for connecting: this side waits")),
+        End::Listen(_) => Ok(()),
+    }
+}
+
 /// Sends files.
 pub(super) async fn send(args: args::Send) -> Result<Status> {
-    let options = args.transfer.options();
+    let mut options = args.transfer.options();
     check(&args)?;
     let report = Report::new(&args.transfer);
-    match args.transfer.end("--to", args.to.as_deref())? {
+    let end = args.transfer.end("--to", args.to.as_deref())?;
+    pass_through(&args.transfer, &end, &mut options)?;
+    match end {
         End::Listen(address) => {
             let files = Offer::Files(Files::new(args.files)?);
             let listener = unstick::listen(&address, Some(&plain::sender_framings()), &options).await?;
@@ -61,7 +72,7 @@ pub(super) async fn send(args: args::Send) -> Result<Status> {
                 let (name, bar) = (source.name().to_owned(), report.bar(source.name(), Some(source.size())));
                 let sent = async {
                     let link = unstick::connect(&address, Some(&framings), &options).await?;
-                    plain::send(link, source, args.transfer.stall, &mut |moved| bar.set_position(moved)).await
+                    plain::send(link, source, args.transfer.pacing(), &mut |moved| bar.set_position(moved)).await
                 };
                 let sent = sent.await;
                 bar.finish_and_clear();
@@ -77,7 +88,7 @@ pub(super) async fn send(args: args::Send) -> Result<Status> {
 
 /// Receives files.
 pub(super) async fn receive(args: args::Receive) -> Result<Status> {
-    let options = args.transfer.options();
+    let mut options = args.transfer.options();
     check_options(&args.transfer)?;
     if args.directory.as_ref().is_some_and(|directory| directory.as_os_str() == "-") {
         return Err(Error::usage(
@@ -89,6 +100,7 @@ pub(super) async fn receive(args: args::Receive) -> Result<Status> {
     }
     let report = Report::new(&args.transfer);
     let end = args.transfer.end("--from", args.from.as_deref())?;
+    pass_through(&args.transfer, &end, &mut options)?;
     let overwrite = args.overwrite.unwrap_or_default();
     let inbox = Inbox::open(args.directory.unwrap_or_else(|| PathBuf::from(".")), overwrite.into())?;
     let framings: Framings = plain::receiver_framings();
@@ -111,7 +123,7 @@ pub(super) async fn receive(args: args::Receive) -> Result<Status> {
                 let received = async {
                     let link = unstick::connect(&address, Some(&framings), &options).await?;
                     let moved = &mut |moved| bar.set_position(moved);
-                    plain::receive(link, name, &inbox, args.transfer.stall, moved).await
+                    plain::receive(link, name, &inbox, args.transfer.pacing(), moved).await
                 };
                 let received = received.await;
                 bar.finish_and_clear();
@@ -140,7 +152,7 @@ async fn serve(listener: unstick::Listener, offer: Offer, args: &TransferArgs, r
     report.listening(listener.addresses())?;
     let mut config = Config::default();
     config.count = args.count;
-    config.stall = args.stall;
+    config.pacing = args.pacing();
     config.stop = signals::stop();
     let report = Arc::new(report);
     let told = Arc::clone(&report);

@@ -73,6 +73,13 @@ impl Rate {
         }
     }
 
+    /// How many of these bytes to send at once: with a limit no more than a quarter of a second's, so that the other side
+    /// never waits long for the next ones.
+    pub(super) fn most(&self, bytes: usize) -> usize {
+        let most = self.limit.map_or(u64::MAX, |limit| (limit / 4).max(1));
+        usize::try_from(most).unwrap_or(usize::MAX).min(bytes)
+    }
+
     /// Until when to wait; `None` if bytes may be sent now.
     pub(super) fn wait(&self, now: Instant) -> Option<Instant> {
         self.free.filter(|free| *free > now)
@@ -97,7 +104,10 @@ mod tests {
         assert_eq!(rate.wait(after(310)), Some(after(350)), "10 ms late");
         rate.spend(150, after(9000));
         assert_eq!(rate.wait(after(9000)), Some(after(9050)));
+        assert_eq!([rate.most(0), rate.most(100), rate.most(1000)], [0, 100, 250]);
+        assert_eq!(Rate::new(Some(1)).most(1000), 1);
         let mut rate = Rate::new(None);
+        assert_eq!(rate.most(usize::MAX), usize::MAX);
         rate.spend(usize::MAX, begun);
         assert_eq!(rate.wait(begun), None);
     }

@@ -11,13 +11,11 @@ mod outgoing;
 mod progress;
 mod server;
 
-use std::time::Duration;
-
 use unstick_wire::{Framing, SpecError};
 
 use crate::address::Framings;
 use crate::error::Result;
-use crate::limits::{PLAIN_HEADER, TRANSFER_STALL};
+use crate::limits::PLAIN_HEADER;
 use crate::link::Link;
 use header::Request;
 
@@ -26,7 +24,7 @@ pub use outgoing::Sent;
 pub use progress::Progress;
 pub use server::{Config, Event, Files, Observer, Offer, Outcome, serve};
 
-use super::{Inbox, Source};
+use super::{Inbox, Pacing, Source};
 
 /// The framings on the side that sends a file. After the header come bytes without a length.
 ///
@@ -61,9 +59,9 @@ fn framings(sends: bool) -> Result<Framings, SpecError> {
 ///
 /// If the file cannot be read, the server refuses it, or the connection is lost.
 /// [`Error::is_mismatch`](crate::Error::is_mismatch) if the answer does not prove that the server has these bytes.
-/// [`Error::is_timeout`](crate::Error::is_timeout) if nothing moves for `stall`.
-pub async fn send(link: Link, source: Source, stall: Option<Duration>, moved: Progress<'_>) -> Result<Sent> {
-    outgoing::send(link, source, stall.unwrap_or(TRANSFER_STALL), moved).await
+/// [`Error::is_timeout`](crate::Error::is_timeout) if nothing moves for the time limit of `pacing`.
+pub async fn send(link: Link, source: Source, pacing: impl Into<Pacing>, moved: Progress<'_>) -> Result<Sent> {
+    outgoing::send(link, source, pacing.into(), moved).await
 }
 
 /// Requests a file from a server by name, or its only file, and receives it.
@@ -75,9 +73,9 @@ pub async fn receive(
     link: Link,
     name: Option<&str>,
     inbox: &Inbox,
-    stall: Option<Duration>,
+    pacing: impl Into<Pacing>,
     moved: Progress<'_>,
 ) -> Result<Received> {
     link.send(&Request { name: name.map(str::to_owned) }.encode()).await?;
-    incoming::receive(link, inbox, stall.unwrap_or(TRANSFER_STALL), &mut |_, _| {}, moved).await
+    incoming::receive(link, inbox, pacing.into(), &mut |_, _| {}, moved).await
 }

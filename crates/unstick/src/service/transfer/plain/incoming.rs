@@ -1,7 +1,7 @@
 //! Receives one file: checks its header, writes and hashes its bytes, and answers.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
@@ -12,10 +12,11 @@ use unstick_wire::quantity;
 
 use super::super::inbox::Inbox;
 use super::super::overwrite::Overwrite;
+use super::super::pacing::{Pacing, Rate};
 use super::super::part::{Part, Placed};
 use super::answer::Answer;
 use super::header::Header;
-use super::progress::{Progress, stalled};
+use super::progress::{Progress, pause, stalled};
 use crate::error::{Error, Result, plain};
 use crate::limits::PLAIN_DISCARDED;
 use crate::link::{Link, Receiver};
@@ -43,12 +44,13 @@ pub struct Received {
 pub(super) async fn receive(
     link: Link,
     inbox: &Inbox,
-    stall: Duration,
+    pacing: Pacing,
     begun: &mut (dyn FnMut(&str, u64) + Send),
     moved: Progress<'_>,
 ) -> Result<Received> {
+    let stall = pacing.stall;
     let (sender, mut receiver) = link.split();
-    let outcome = take(&mut receiver, inbox, stall, begun, moved).await;
+    let outcome = take(&mut receiver, inbox, pacing, begun, moved).await;
     inbox.tidy();
     let answer = match &outcome {
         Ok(received) => Answer::received(received.sha256),
@@ -99,10 +101,11 @@ impl Refused {
 async fn take(
     receiver: &mut Receiver,
     inbox: &Inbox,
-    stall: Duration,
+    pacing: Pacing,
     begun: &mut (dyn FnMut(&str, u64) + Send),
     moved: Progress<'_>,
 ) -> Result<Received, Refused> {
+    let stall = pacing.stall;
     let first = tokio::time::timeout(stall, receiver.recv()).await.map_err(|_| Refused::lost(stalled(stall)))?;
     let first = first.map_err(Refused::lost)?;
     let first =
@@ -117,7 +120,7 @@ async fn take(
     check(inbox, &header).map_err(|error| Refused::before(header.size, named(error)))?;
     let part = inbox.part().map_err(|error| Refused::before(header.size, named(Error::other(plain(&error)))))?;
     let (to, writer) = start_writer(part);
-    let came = copy(receiver, &header, to, stall, moved).await;
+    let came = copy(receiver, &header, to, pacing, moved).await;
     // Waits even if the rest will not come: the written bytes are removed before anybody learns of the failure.
     let written =
         writer.await.unwrap_or_else(|_| Err(io::Error::other("the writer panicked, which is a bug in unstick")));
@@ -132,11 +135,13 @@ async fn copy(
     receiver: &mut Receiver,
     header: &Header,
     to: mpsc::Sender<Bytes>,
-    stall: Duration,
+    pacing: Pacing,
     moved: Progress<'_>,
 ) -> Result<u64, Refused> {
+    let (stall, mut rate) = (pacing.stall, Rate::new(pacing.limit));
     let mut left = header.size;
     while left > 0 {
+        pause(&rate).await;
         let bytes = tokio::time::timeout(stall, receiver.recv()).await.map_err(|_| Refused::lost(stalled(stall)))?;
         let bytes = bytes.map_err(Refused::lost)?.ok_or_else(|| {
             let (name, came, size) = (&header.name, header.size - left, header.size);
@@ -144,6 +149,7 @@ async fn copy(
         })?;
         let Some(rest) = left.checked_sub(bytes.len() as u64) else { return Err(too_many(header)) };
         left = rest;
+        rate.spend(bytes.len(), Instant::now());
         if to.send(bytes).await.is_err() {
             // The disk failed, and the writer returns the reason.
             break;

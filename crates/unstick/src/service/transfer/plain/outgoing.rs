@@ -1,14 +1,16 @@
 //! Sends one file: its header, its bytes, and then reads the answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
-use super::super::Source;
+use super::super::pacing::Rate;
 use super::super::source::Piece;
+use super::super::{Pacing, Source};
 use super::answer::Answer;
 use super::header::Header;
-use super::progress::{Progress, stalled};
+use super::progress::{Progress, pause, stalled};
 use crate::error::{Error, Result};
 use crate::link::{Link, Receiver, Sender};
 
@@ -24,12 +26,12 @@ pub struct Sent {
     pub sha256: [u8; 32],
 }
 
-pub(super) async fn send(link: Link, source: Source, stall: Duration, moved: Progress<'_>) -> Result<Sent> {
+pub(super) async fn send(link: Link, source: Source, pacing: Pacing, moved: Progress<'_>) -> Result<Sent> {
     let (sender, mut receiver) = link.split();
     let (name, size) = (source.name().to_owned(), source.size());
     let header = Header { name: name.clone(), size, sha256: None };
     sender.send(&header.encode()).await?;
-    let (sha256, answer) = exchange(&sender, &mut receiver, source, stall, moved).await?;
+    let (sha256, answer) = exchange(&sender, &mut receiver, source, pacing, moved).await?;
     let Some(sha256) = sha256 else {
         // The receiver answered before it had all bytes.
         let refusal = answer.refusal.unwrap_or_else(|| "it answered before it had all bytes".into());
@@ -46,24 +48,19 @@ async fn exchange(
     sender: &Sender,
     receiver: &mut Receiver,
     source: Source,
-    stall: Duration,
+    pacing: Pacing,
     moved: Progress<'_>,
 ) -> Result<(Option<[u8; 32]>, Answer)> {
     let size = source.size();
-    let (mut pieces, mut done, mut hash) = (source.pieces(), 0, None);
+    let stall = pacing.stall;
+    let mut outflow =
+        Outflow { sender, pieces: source.pieces(), rest: Bytes::new(), rate: Rate::new(pacing.limit), stall };
+    let (mut done, mut hash) = (0, None);
     loop {
-        let sending = async {
-            match pieces.recv().await {
-                Some(Piece::Bytes(bytes)) => push(sender, bytes).await.map(Step::Sent),
-                Some(Piece::End(hash)) => Ok(Step::End(hash)),
-                Some(Piece::Failed(error)) => Err(error),
-                None => Err(Error::panicked("the reader of a file")),
-            }
-        };
         tokio::select! {
             biased;
-            step = tokio::time::timeout(stall, sending), if hash.is_none() => {
-                match step.map_err(|_| stalled(stall))? {
+            step = outflow.step(), if hash.is_none() => {
+                match step {
                     Ok(Step::Sent(length)) => {
                         done += length;
                         moved(done);
@@ -78,7 +75,7 @@ async fn exchange(
                 if hash.is_none()
                     && done == size
                     && answer.refusal.is_none()
-                    && let Ok(Some(Piece::End(sha256))) = tokio::time::timeout(stall, pieces.recv()).await
+                    && let Ok(Some(Piece::End(sha256))) = tokio::time::timeout(stall, outflow.pieces.recv()).await
                 {
                     hash = Some(sha256);
                 }
@@ -93,9 +90,37 @@ enum Step {
     End([u8; 32]),
 }
 
-async fn push(sender: &Sender, bytes: Bytes) -> Result<u64> {
-    sender.send(&bytes).await?;
-    Ok(bytes.len() as u64)
+/// The bytes of a file on their way out.
+struct Outflow<'a> {
+    sender: &'a Sender,
+    pieces: mpsc::Receiver<Piece>,
+    /// What is left of the last piece.
+    rest: Bytes,
+    rate: Rate,
+    stall: Duration,
+}
+
+impl Outflow<'_> {
+    /// Sends the next bytes. The time limit is for the file and the receiver; a pause for the rate limit is no stall.
+    async fn step(&mut self) -> Result<Step> {
+        if self.rest.is_empty() {
+            match in_time(self.stall, self.pieces.recv()).await? {
+                Some(Piece::Bytes(bytes)) => self.rest = bytes,
+                Some(Piece::End(hash)) => return Ok(Step::End(hash)),
+                Some(Piece::Failed(error)) => return Err(error),
+                None => return Err(Error::panicked("the reader of a file")),
+            }
+        }
+        pause(&self.rate).await;
+        let bytes = self.rest.split_to(self.rate.most(self.rest.len()));
+        in_time(self.stall, self.sender.send(&bytes)).await??;
+        self.rate.spend(bytes.len(), Instant::now());
+        Ok(Step::Sent(bytes.len() as u64))
+    }
+}
+
+async fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T> {
+    tokio::time::timeout(limit, work).await.map_err(|_| stalled(limit))
 }
 
 /// Handles a failed write. If the receiver reset the connection after answering, its answer is the reason.

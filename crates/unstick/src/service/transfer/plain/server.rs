@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::super::{Inbox, Source};
+use super::super::{Inbox, Pacing, Source};
 use super::answer::Answer;
 use super::header::Request;
 use super::incoming::Received;
@@ -14,7 +13,7 @@ use super::outgoing::Sent;
 use super::progress::stalled;
 use super::{incoming, outgoing};
 use crate::error::{Error, Result};
-use crate::limits::{PLAIN_CLIENTS, TRANSFER_STALL};
+use crate::limits::PLAIN_CLIENTS;
 use crate::link::{Link, Listener};
 use crate::service::run::{AcceptErrors, PeerId};
 use crate::stop::Stop;
@@ -73,8 +72,8 @@ pub enum Offer {
 pub struct Config {
     /// Stop after this many complete files, received or sent.
     pub count: Option<u64>,
-    /// Drop a client that moves nothing for this long. Default: [`TRANSFER_STALL`].
-    pub stall: Option<Duration>,
+    /// Drop a client that moves nothing for its time limit. The rate limit is each client's.
+    pub pacing: Pacing,
     /// Stops the run, and cuts transfers that are under way.
     pub stop: Stop,
 }
@@ -118,7 +117,7 @@ pub type Observer = Arc<dyn Fn(PeerId, Event<'_>) + Send + Sync>;
 /// [`sender_framings`](super::sender_framings) for files.
 pub async fn serve(mut listener: Listener, offer: Offer, config: Config, observer: Observer) -> Outcome {
     let offer = Arc::new(offer);
-    let stall = config.stall.unwrap_or(TRANSFER_STALL);
+    let pacing = config.pacing;
     let (mut clients, mut errors, mut last, mut done) = (JoinSet::new(), AcceptErrors::default(), 0, 0);
     while config.count.is_none_or(|count| done < count) {
         tokio::select! {
@@ -128,7 +127,7 @@ pub async fn serve(mut listener: Listener, offer: Offer, config: Config, observe
             link = listener.accept(), if clients.len() < PLAIN_CLIENTS => match link {
                 Ok(link) => {
                     last += 1;
-                    clients.spawn(client(link, Arc::clone(&offer), stall, last, Arc::clone(&observer)));
+                    clients.spawn(client(link, Arc::clone(&offer), pacing, last, Arc::clone(&observer)));
                 }
                 Err(error) => errors.handle(error, |error| observer(last, Event::NotAccepted(error))).await,
             },
@@ -138,12 +137,12 @@ pub async fn serve(mut listener: Listener, offer: Offer, config: Config, observe
 }
 
 /// Serves one client. Returns whether a file is complete.
-async fn client(link: Link, offer: Arc<Offer>, stall: Duration, peer: PeerId, observer: Observer) -> bool {
+async fn client(link: Link, offer: Arc<Offer>, pacing: Pacing, peer: PeerId, observer: Observer) -> bool {
     let moved = &mut |_| {};
     let error = match &*offer {
         Offer::Inbox(inbox) => {
             let begun = &mut |name: &str, size| observer(peer, Event::Begun { name, size });
-            match incoming::receive(link, inbox, stall, begun, moved).await {
+            match incoming::receive(link, inbox, pacing, begun, moved).await {
                 Ok(received) => {
                     observer(peer, Event::Received(&received));
                     return true;
@@ -151,7 +150,7 @@ async fn client(link: Link, offer: Arc<Offer>, stall: Duration, peer: PeerId, ob
                 Err(error) => error,
             }
         }
-        Offer::Files(files) => match give(link, files, stall).await {
+        Offer::Files(files) => match give(link, files, pacing).await {
             Ok(sent) => {
                 observer(peer, Event::Sent(&sent));
                 return true;
@@ -164,11 +163,12 @@ async fn client(link: Link, offer: Arc<Offer>, stall: Duration, peer: PeerId, ob
 }
 
 /// Reads a request, and sends the file it names.
-async fn give(mut link: Link, files: &Files, stall: Duration) -> Result<Sent> {
+async fn give(mut link: Link, files: &Files, pacing: Pacing) -> Result<Sent> {
+    let stall = pacing.stall;
     let request = tokio::time::timeout(stall, link.recv()).await.map_err(|_| stalled(stall))??;
     let request = request.ok_or_else(|| Error::other("the client closed the connection without a request"))?;
     match Request::parse(&request).and_then(|request| files.open(&request)) {
-        Ok(source) => outgoing::send(link, source, stall, &mut |_| {}).await,
+        Ok(source) => outgoing::send(link, source, pacing, &mut |_| {}).await,
         Err(why) => {
             let (sender, _receiver) = link.split();
             sender.send(&Answer::refused(why.as_str()).encode()).await?;
