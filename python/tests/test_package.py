@@ -26,6 +26,23 @@ def test_the_program_comes_with_it_in_the_same_version():
     assert run("-m", "unstick", "connect").returncode == 2
 
 
+WITHOUT_PROGRAM = """
+import os, runpy, sysconfig
+os.environ["PATH"] = ""
+os.environ.pop("UNSTICK", None)
+sysconfig.get_path = lambda name: "/nowhere"
+runpy.run_module("unstick", run_name="__main__")
+"""
+
+
+def test_without_the_program_it_says_how_to_get_it():
+    # As after an installation from the source package.
+    told = run("-c", WITHOUT_PROGRAM)
+    assert told.returncode == 1
+    assert "`cargo install unstick-cli` builds it" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
 def test_importing_it_loads_nothing_that_is_slow():
     loaded = run("-c", "import sys, unstick; print(*sys.modules)").stdout.split()
     assert "unstick" in loaded

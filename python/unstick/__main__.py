@@ -6,5 +6,8 @@ import sys
 from .program import path
 
 if __name__ == "__main__":
-    program = path()
+    try:
+        program = path()
+    except FileNotFoundError as error:
+        sys.exit(str(error))
     os.execv(program, [program, *sys.argv[1:]])

@@ -19,4 +19,7 @@ def path() -> str:
         return beside
     if found := shutil.which("unstick"):
         return found
-    raise FileNotFoundError("the program `unstick` is neither beside this Python nor on the PATH")
+    raise FileNotFoundError(
+        "the program `unstick` is neither beside this Python nor on the PATH; the source package does not contain it: "
+        "`cargo install unstick-cli` builds it, and UNSTICK in the environment names another"
+    )
