@@ -15,6 +15,7 @@ use crate::options::decode::{Decode, Encode};
 use crate::options::listening::ListenArgs;
 use crate::options::peer_limits::PeerLimits;
 use crate::options::record::RecordArgs;
+use crate::options::replay::Replay;
 use crate::options::talk::TalkArgs;
 use crate::options::tls::{TlsArgs, TlsClientArgs, TlsServerArgs};
 use crate::options::transfer::{LinksArg, OverwriteArg, TransferArgs};
@@ -109,6 +110,8 @@ pub enum Verb {
     Decode(Decode),
     /// Encode messages into a file of frames
     Encode(Encode),
+    /// Replay a recording, as a server or as a client
+    Replay(Replay),
     /// List the framings, or show the bytes of a spec
     Framings(Framings),
     /// Print the man page, shell completions or the reference

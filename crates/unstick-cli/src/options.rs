@@ -13,6 +13,7 @@ pub mod payload;
 pub mod peer_limits;
 pub mod proxy;
 pub mod record;
+pub mod replay;
 pub mod secrets;
 pub mod sendable;
 pub mod talk;

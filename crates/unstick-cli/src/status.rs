@@ -41,9 +41,12 @@ pub const STATUSES: &[(Status, &str)] = &[
     (Status::Framing, "the peer broke the framing, or closed inside a frame; decode: the file does"),
     (
         Status::Check,
-        "closed before --count or --until was reached; ask: closed without a reply; decode: the file ended before --count; shake: the program is broken; send and receive: the bytes of a file do not match its hash",
+        "closed before --count or --until was reached; ask: closed without a reply; decode: the file ended before --count; shake: the program is broken; replay: what came is not what was recorded; send and receive: the bytes of a file do not match its hash",
     ),
-    (Status::Inconclusive, "shake cannot tell: it found no break, and did not deliver every cut"),
+    (
+        Status::Inconclusive,
+        "shake cannot tell: it found no break, and did not deliver every cut; replay: the recording has no answers to compare",
+    ),
     (Status::HungUp, "the terminal closed (SIGHUP)"),
     (Status::Interrupted, "interrupted (^C)"),
     (Status::Terminated, "terminated (SIGTERM)"),

@@ -7,6 +7,7 @@ pub mod encode;
 pub mod framings;
 pub mod generate;
 pub mod lab;
+pub mod replay;
 pub mod shake;
 pub mod talk;
 pub mod transfer;

@@ -15,6 +15,7 @@ pub fn examples(verb: &str) -> &'static [Example] {
         "shake" => SHAKE,
         "decode" => DECODE,
         "encode" => ENCODE,
+        "replay" => REPLAY,
         "framings" => FRAMINGS,
         "generate" => GENERATE,
         _ => &[],
@@ -92,6 +93,12 @@ const DECODE: &[Example] = &[
 const ENCODE: &[Example] = &[
     ("unstick encode -f u32be < lines.txt > bytes.bin", "each line as a frame"),
     ("unstick encode -f modbus --io hex requests.txt > bytes.bin", "messages in hexadecimal"),
+];
+
+const REPLAY: &[Example] = &[
+    ("unstick replay session.jsonl --listen 5432", "a mock server with the recorded answers"),
+    ("unstick replay session.jsonl --to 127.0.0.1:5432", "does the server still answer the same?"),
+    ("unstick replay session.jsonl --listen 5432 --speed real", "with the recorded pauses"),
 ];
 
 const FRAMINGS: &[Example] = &[

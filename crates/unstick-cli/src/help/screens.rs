@@ -22,7 +22,7 @@ pub(super) struct Screen {
 }
 
 /// One for each verb.
-pub(super) const SCREENS: [Screen; 11] = [
+pub(super) const SCREENS: [Screen; 12] = [
     Screen {
         verb: "listen",
         arguments: "ADDRESS",
@@ -190,6 +190,27 @@ pub(super) const SCREENS: [Screen; 11] = [
             "printf 'hello\\n' | unstick encode -f u32be | xxd",
         ],
         status: PLAIN_STATUS,
+    },
+    Screen {
+        verb: "replay",
+        arguments: "[FILE] (--listen ADDRESS | --to ADDRESS)",
+        options: &[
+            ("listen", "be the server: play the recorded answers"),
+            ("to", "be the client: compare the answers of ADDRESS"),
+            ("frame", "the framing, if not that of the recording"),
+            ("connection", "one connection, by its number"),
+            ("mask", "do not compare the bytes OFFSET..OFFSET"),
+            ("speed", "max, real, or a factor such as 2x [max]"),
+            ("on_mismatch", "a client that differs gets: error or close"),
+            ("once", "serve one client, then exit"),
+            ("json", "events, one JSON object a line"),
+        ],
+        examples: [
+            "unstick replay session.jsonl --listen 5432",
+            "unstick replay session.jsonl --to 127.0.0.1:5432",
+            "unstick replay session.jsonl --to :6379 --mask 4..12",
+        ],
+        status: "Exit status: 0 same, 3 cannot connect, 6 different, 7 nothing to compare",
     },
     Screen {
         verb: "lab",

@@ -43,6 +43,7 @@ mod proxies;
 mod python;
 mod reconnects;
 mod recordings;
+mod replays;
 mod rig;
 mod secrets;
 mod serial;

@@ -4,12 +4,13 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use rustix::fs::OFlags;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -201,6 +202,15 @@ fn pipe(path: &Path) -> fs::File {
     fs::OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
 
+/// Waits until nobody reads a pipe. A process that another test is just starting may still hold it.
+fn has_no_reader(path: &Path) {
+    let mut writing = fs::OpenOptions::new();
+    writing.write(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
+    while writing.open(path).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
 /// Reads a pipe on a thread, up to the end of a connection. Returns what has come so far, and the thread.
 fn reading(mut file: fs::File) -> (Arc<Mutex<Vec<u8>>>, JoinHandle<()>) {
     let found: Arc<Mutex<Vec<u8>>> = Arc::default();
@@ -268,6 +278,7 @@ fn a_file_that_fails_is_reported_once_and_the_run_goes_on() {
     let file = pipe(&path);
     let (_server, mut bridge, port) = recorded_bridge(&path, &["--once"]);
     drop(file);
+    has_no_reader(&path);
     let mut client = Peer::connect(port);
     for text in ["one\n", "two\n", "three\n"] {
         client.says(text);

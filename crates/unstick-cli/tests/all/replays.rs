@@ -1,0 +1,246 @@
+//! Tests `replay`: a recording as a server and as a client.
+
+#![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::rig::{Peer, Process, Redis, port_at_end, program, temporary, unstick, unstick_listen};
+
+/// A recording of connections, in lines: `>request` and `<answer`.
+fn recording(connections: &[&[&str]]) -> String {
+    let mut text = "{\"event\":\"recording\",\"version\":1,\"framing\":\"line\"}\n".to_owned();
+    let mut time = 0;
+    for (peer, messages) in (1..).zip(connections) {
+        let mut put = |line: String| {
+            time += 1;
+            let stamp = format!("\"peer\":{peer},\"time\":\"2026-11-28T01:00:00.{time:03}Z\"");
+            text.push_str(&line.replacen("\"peer\":0", &stamp, 1));
+            text.push('\n');
+        };
+        put("{\"event\":\"open\",\"peer\":0,\"from\":\"a\",\"to\":\"b\",\"protocol\":\"tcp\",\"carries\":\"bytes\"}"
+            .to_owned());
+        for message in *messages {
+            let (side, text) = message.split_at(1);
+            let way = if side == ">" { "c2s" } else { "s2c" };
+            put(format!("{{\"event\":\"segment\",\"peer\":0,\"direction\":\"{way}\",\"text\":\"{text}\\n\"}}"));
+        }
+        put("{\"event\":\"close\",\"peer\":0}".to_owned());
+    }
+    text
+}
+
+/// Writes a recording into a file of this folder.
+fn file(folder: &Path, connections: &[&[&str]]) -> String {
+    let path = folder.join("session.jsonl");
+    fs::write(&path, recording(connections)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// `replay --listen` on a port of its own, and that port.
+fn served(path: &str, more: &[&str]) -> (Process, u16) {
+    let mut process = unstick(&[&["replay", path, "--listen", "127.0.0.1:0"], more].concat());
+    let line = process.error_line_with("listening on ");
+    let port = port_at_end(&line).unwrap();
+    (process, port)
+}
+
+/// What `replay --to` prints, its errors and its exit status.
+fn asked(path: &str, port: u16, more: &[&str]) -> (String, String, i32) {
+    let to = format!("127.0.0.1:{port}");
+    let mut process = Process::start(program().args(["replay", path, "--to", &to]).args(more));
+    (process.rest(), process.errors(), process.code())
+}
+
+/// What redis-cli prints for these commands.
+fn redis_cli(port: u16) -> String {
+    let port = port.to_string();
+    let run = |words: &[&str]| {
+        let out = Command::new("redis-cli").args(["-p", &port]).args(words).output().unwrap();
+        String::from_utf8(out.stdout).unwrap() + &String::from_utf8(out.stderr).unwrap()
+    };
+    [&["SET", "a", "1"][..], &["GET", "a"], &["INCR", "a"], &["GET", "nothing"], &["LPOP", "a"]].map(run).concat()
+}
+
+#[test]
+fn redis_and_its_client_see_no_difference() {
+    let redis = Redis::start();
+    let folder = temporary();
+    let path = folder.path().join("session.jsonl");
+    let path = path.to_str().unwrap();
+    let to = format!("127.0.0.1:{}", redis.port);
+    let mut bridge = unstick(&["listen", "127.0.0.1:0", "--to", &to, "-f", "redis", "--record", path]);
+    let line = bridge.error_line_with("listening on ");
+    let real = redis_cli(port_at_end(line.split(" for ").next().unwrap()).unwrap());
+    assert!(real.contains("OK\n1\n2\n\nWRONGTYPE"), "{real}");
+    bridge.signal(Signal::TERM);
+    bridge.code();
+
+    let (mut server, port) = served(path, &[]);
+    assert_eq!(redis_cli(port), real);
+    assert_eq!(redis_cli(port), real, "a second time, from the beginning");
+    server.signal(Signal::TERM);
+    assert_eq!((server.errors(), server.code()), (String::new(), 143));
+
+    let (text, errors, code) = asked(path, redis.port, &[]);
+    assert_eq!((&*text, &*errors, code), ("SAME: 5 answers in 5 connections\n", "", 0));
+    Command::new("redis-cli").args(["-p", &redis.port.to_string(), "SET", "nothing", "something"]).output().unwrap();
+    let (text, errors, code) = asked(path, redis.port, &[]);
+    assert_eq!((&*text, code), ("DIFFERENT: 1 of 5 connections\n", 6));
+    assert!(errors.contains("peer 4: message 2 (s2c) of connection 4 differs from the recording\n"), "{errors}");
+    assert!(errors.contains("  recorded  $-1") && errors.contains("  received  $9"), "{errors}");
+}
+
+#[test]
+fn a_request_that_was_not_recorded_is_shown_and_reset_or_closed() {
+    let folder = temporary();
+    let path = file(folder.path(), &[&[">hello", "<hi", ">how are you", "<fine"]]);
+    let (mut server, port) = served(&path, &["--once"]);
+    let mut client = Peer::connect(port);
+    client.says("hello\n");
+    client.hears("hi\n");
+    client.says("how is it\n");
+    client.is_dropped();
+    assert_eq!(server.code(), 6);
+    let errors = server.errors();
+    let shown = "peer 1: message 3 (c2s) of connection 1 differs from the recording\n  recorded  how are you\n  received  how is it\n                ^ byte 4\n";
+    assert!(errors.ends_with(shown), "{errors}");
+    let (mut server, port) = served(&path, &["--once", "--on-mismatch", "close"]);
+    let mut client = Peer::connect(port);
+    client.says("hey\n");
+    assert_eq!(client.hears_all(), b"");
+    assert_eq!(server.code(), 6);
+    // One that ends early differs, too.
+    let mut server = unstick(&["replay", &path, "--listen", "127.0.0.1:0", "--once", "--json"]);
+    let listening: Value = serde_json::from_str(&server.line()).unwrap();
+    let port = port_at_end(listening["address"].as_str().unwrap()).unwrap();
+    let mut client = Peer::connect(port);
+    client.says("hello\n");
+    client.hears("hi\n");
+    client.half_closes();
+    assert_eq!(server.code(), 6);
+    let events: Vec<Value> = server.rest().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let difference = events.iter().find(|event| event["event"] == "difference").unwrap();
+    assert_eq!((&difference["message"], &difference["recorded"]), (&3.into(), &"how are you".into()));
+    assert_eq!(difference["received"], Value::Null);
+}
+
+#[test]
+fn many_clients_get_the_connections_that_they_ask_for() {
+    let folder = temporary();
+    let path =
+        file(folder.path(), &[&["<welcome", ">one", "<1"], &["<welcome", ">two", "<2"], &["<other", ">three", "<3"]]);
+    let (_server, port) = served(&path, &[]);
+    let mut clients: Vec<Peer> = (0..6).map(|_| Peer::connect(port)).collect();
+    // The greetings are those of the recorded order.
+    for (client, greeting) in clients.iter_mut().zip(["welcome\n", "welcome\n", "other\n"].iter().cycle()) {
+        client.hears(greeting);
+    }
+    for (client, (request, answer)) in
+        clients.iter_mut().zip([("two", "2"), ("one", "1"), ("three", "3")].iter().cycle())
+    {
+        client.says(format!("{request}\n"));
+        client.hears(format!("{answer}\n"));
+    }
+}
+
+#[test]
+fn masked_bytes_are_not_compared_on_either_side() {
+    let folder = temporary();
+    let path = file(folder.path(), &[&[">id 17", "<id 17 is there"]]);
+    let (mut server, port) = served(&path, &["--once", "--mask", "3..5"]);
+    let mut client = Peer::connect(port);
+    client.says("id 99\n");
+    client.hears("id 17 is there\n");
+    client.half_closes();
+    assert_eq!((client.hears_all().len(), server.code()), (0, 0));
+    for (reply, mask, code) in [
+        ("id 42 is there", &["--mask", "3..5"][..], 0),
+        ("id 42 is there", &[], 6),
+        ("id 42 iz there", &["--mask", "3..5"], 6),
+        ("id 42 iz there", &["--mask", "3..5", "--mask", "7..8"], 0),
+    ] {
+        let (_server, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--reply", reply]);
+        let said = asked(&path, port, mask);
+        assert_eq!(said.2, code, "{reply} {mask:?} {said:?}");
+    }
+}
+
+#[test]
+fn missing_and_further_answers_are_differences() {
+    let folder = temporary();
+    let path = file(folder.path(), &[&[">hello", "<hello", "<and more"]]);
+    let (_server, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--echo"]);
+    let (_, errors, code) = asked(&path, port, &["--deadline", "300ms"]);
+    assert!(errors.contains("message 3 (s2c) of connection 1 has not come\n  recorded  and more"), "{errors}");
+    assert_eq!(code, 6);
+    let path = file(folder.path(), &[&[">hello", ">world", "<hello"]]);
+    let (text, errors, code) = asked(&path, port, &["--json"]);
+    assert_eq!((&*errors, code), ("", 6));
+    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["difference", "close", "verdict"]);
+    assert_eq!((&events[0]["recorded"], &events[0]["received"]), (&Value::Null, &"world".into()));
+    assert_eq!((&events[0]["version"], &events[2]["verdict"]), (&1.into(), &"different".into()));
+    let path = file(folder.path(), &[&[">hello"]]);
+    let (_server, port) = unstick_listen(&["127.0.0.1:0", "-f", "line"]);
+    let (text, _, code) = asked(&path, port, &[]);
+    assert_eq!((&*text, code), ("INCONCLUSIVE: the recording has no answers to compare\n", 7));
+}
+
+#[test]
+fn pauses_are_kept_at_the_speed_that_is_asked_for() {
+    let folder = temporary();
+    let path = folder.path().join("session.jsonl");
+    let text = recording(&[&[">a", "<b"]]).replace("00:00.003Z", "00:02.002Z");
+    assert!(text.contains("00:02.002Z"));
+    fs::write(&path, text).unwrap();
+    for (speed, least, most) in [("2x", 1.0, 10.0), ("max", 0.0, 0.9)] {
+        let (_server, port) = served(path.to_str().unwrap(), &["--speed", speed]);
+        let mut client = Peer::connect(port);
+        let begun = std::time::Instant::now();
+        client.says("a\n");
+        client.hears("b\n");
+        let took = begun.elapsed().as_secs_f64();
+        assert!((least..most).contains(&took), "{speed}: {took}");
+    }
+}
+
+#[test]
+fn what_cannot_be_replayed_is_refused() {
+    let folder = temporary();
+    let path = file(folder.path(), &[]);
+    let run = |path: &str, more: &[&str]| {
+        let mut process = unstick(&[&["replay", path], more].concat());
+        (process.errors(), process.code())
+    };
+    let to = &["--to", "127.0.0.1:1"][..];
+    let (errors, code) = run(&path, to);
+    assert!(errors.contains("no connection in it can be replayed"), "{errors}");
+    assert_eq!(code, 2);
+    let none = recording(&[&[">a"]]).replace("\"line\"", "null");
+    fs::write(&path, none).unwrap();
+    let (errors, code) = run(&path, to);
+    assert!(errors.contains("connection 1 is left out: no framing is named: -f names it"), "{errors}");
+    assert_eq!(code, 2);
+    let lost = recording(&[&[">a"], &[">b"]])
+        + "{\"event\":\"lost\",\"peer\":2,\"direction\":\"c2s\",\"bytes\":7,\"events\":1}\n";
+    fs::write(&path, lost).unwrap();
+    let (errors, code) = run(&path, to);
+    assert!(errors.contains("connection 2 is left out: 7 bytes of it were not recorded"), "{errors}");
+    assert_eq!(code, 3);
+    assert_eq!(run(&path, &[]).1, 2, "neither --listen nor --to");
+    assert_eq!(run(&path, &["--to", "1", "--listen", "2"]).1, 2);
+    // As `MAX_REPLAYED` of the program: with what each of these empty messages costs, they are over 128 MiB.
+    let segment =
+        format!("{{\"event\":\"segment\",\"peer\":0,\"direction\":\"c2s\",\"text\":\"{}\"}}", "\\n".repeat(2_000_000));
+    let many = recording(&[&[">a"]]) + &segment.replace("\"peer\":0", "\"peer\":1") + "\n";
+    fs::write(&path, many).unwrap();
+    let (errors, code) = run(&path, to);
+    assert!(errors.contains("over 128 MiB of messages"), "{errors}");
+    assert_eq!(code, 1);
+}
