@@ -26,7 +26,7 @@ fn on_a_free_port_that_answers(start: impl Fn(u16) -> Process) -> (Process, u16)
 }
 
 /// An HTTP proxy that connects to any port.
-fn tinyproxy(more: &str) -> (Process, u16, TempDir) {
+pub(crate) fn tinyproxy(more: &str) -> (Process, u16, TempDir) {
     let directory = temporary();
     let file = directory.path().join("conf");
     let (process, port) = on_a_free_port("Accepting connections", |port| {

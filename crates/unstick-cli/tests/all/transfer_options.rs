@@ -5,6 +5,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::rig::{Process, Terminal, temporary};
@@ -139,12 +141,17 @@ fn links_are_kept_where_they_stay_inside() {
     for (name, target) in inside.iter().chain(&outside) {
         symlink(target, photos.join(name)).unwrap();
     }
+    let old = Command::new("touch").args(["-h", "-d", "@1000000000"]).arg(photos.join("link")).status().unwrap();
+    assert!(old.success());
     let arguments = [photos.to_str().unwrap(), "--links", "keep"];
     let (sent, received, errors) = send(home.path(), inbox.path(), &[], &arguments);
     assert_eq!((sent, received), (1, 1), "{errors}");
     for (name, target) in inside {
         assert_eq!(fs::read_link(inbox.path().join("photos").join(name)).unwrap(), Path::new(target), "{name}");
     }
+    let itself = fs::symlink_metadata(inbox.path().join("photos/link")).unwrap();
+    let time = itself.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(time.as_secs(), 1_000_000_000, "a link has its own time");
     for (name, _) in outside {
         let why = format!("photos/{name}: it is a link that may lead out of the directory");
         assert!(errors.contains(&why) && !inbox.path().join("photos").join(name).is_symlink(), "{errors}");
@@ -242,6 +249,15 @@ fn looking_moves_nothing_and_ends_no_sender() {
     assert_eq!(alone.code(), 0);
     let listed = alone.rest();
     assert!(listed.contains("       5242880  photos/large\n") && listed.contains("photos/empty/\n"), "{listed}");
+    let mut events = start(home.path(), &["send", photos.to_str().unwrap(), "--dry-run", "--json"]);
+    let events: Vec<serde_json::Value> =
+        events.rest().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().all(|event| event["event"] == "offered"), "{events:?}");
+    assert_eq!(events.len(), listed.lines().count());
+    for (path, kind, size) in [("photos/large", "file", 5_242_880), ("photos/empty", "directory", 0)] {
+        let found = events.iter().find(|event| event["path"] == path).unwrap();
+        assert_eq!((&found["kind"], &found["size"]), (&kind.into(), &size.into()), "{found}");
+    }
 
     let mut sender = start(home.path(), &["send", photos.to_str().unwrap()]);
     let ticket = ticket(&mut sender);
@@ -359,19 +375,20 @@ fn tls_lies_inside_whatever_carries_bytes() {
 
 #[test]
 fn a_proxy_carries_a_transfer() {
-    let (source, inbox, home) = (temporary(), temporary(), temporary());
-    plant(source.path());
-    let photos = source.path().join("photos");
-    let (mut receiver, ticket) = receiver(home.path(), inbox.path(), &["--listen", "127.0.0.1:0"]);
-    let (_proxy, port) = crate::proxies::microsocks(&[]);
-    let proxy_address = format!("socks5://127.0.0.1:{port}");
-    let mut sender =
-        start(home.path(), &["send", photos.to_str().unwrap(), "--to", &ticket, "--proxy", &proxy_address]);
-    assert_eq!((sender.code(), receiver.code()), (0, 0), "{} {}", sender.errors(), receiver.errors());
-    assert_eq!(tree(inbox.path()), tree(source.path()));
+    let (_socks, socks) = crate::proxies::microsocks(&[]);
+    let (_http, http, _directory) = crate::proxies::tinyproxy("");
+    for proxy in [format!("socks5://127.0.0.1:{socks}"), format!("http://127.0.0.1:{http}")] {
+        let (source, inbox, home) = (temporary(), temporary(), temporary());
+        plant(source.path());
+        let photos = source.path().join("photos");
+        let (mut receiver, ticket) = receiver(home.path(), inbox.path(), &["--listen", "127.0.0.1:0"]);
+        let mut sender = start(home.path(), &["send", photos.to_str().unwrap(), "--to", &ticket, "--proxy", &proxy]);
+        assert_eq!((sender.code(), receiver.code()), (0, 0), "{} {}", sender.errors(), receiver.errors());
+        assert_eq!(tree(inbox.path()), tree(source.path()));
+    }
 }
 
-/// The same proxy, which the environment names; and a server that `NO_PROXY` excepts from a proxy that is not there.
+/// A proxy that the environment names; and a server that `NO_PROXY` excepts from a proxy that is not there.
 #[test]
 fn the_environment_names_the_proxy_of_a_transfer() {
     let (_proxy, port) = crate::proxies::microsocks(&[]);
@@ -438,4 +455,22 @@ fn a_program_is_told_how_far_it_has_come() {
     let progress = events.iter().find(|event| event["event"] == "progress").expect("a second passes");
     assert_eq!((&progress["size"], &progress["path"]), (&(2 << 20).into(), &"file".into()), "{lines}");
     assert!(progress["moved"].as_u64().unwrap() >= 1 << 19 && progress["moved"] == progress["offset"], "{lines}");
+}
+
+/// On a terminal a bar shows the progress; on a narrow one too, in one row.
+#[test]
+fn a_person_sees_a_bar() {
+    let (source, inbox, home) = (temporary(), temporary(), Arc::new(temporary()));
+    fs::write(source.path().join("holiday.mp4"), content(3 << 20)).unwrap();
+    let file = source.path().join("holiday.mp4");
+    for columns in [100, 60] {
+        let into = inbox.path().join(columns.to_string());
+        let (mut receiver, ticket) = receiver(home.path(), &into, &[]);
+        let words = ["send", file.to_str().unwrap(), "--to", &ticket, "--limit", "2M"];
+        let mut terminal = Terminal::unstick_with(&words, columns, &[], &home);
+        let screen = terminal.shows("MiB/3.00 MiB");
+        let row = screen.lines().find(|row| row.contains("MiB/3.00 MiB")).unwrap();
+        assert!(row.contains("MiB/s") && row.contains("holi"), "{row:?}"); // the name has what room is left
+        assert_eq!((terminal.ends(), receiver.code()), (0, 0), "{}", receiver.errors());
+    }
 }
