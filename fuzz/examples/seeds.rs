@@ -66,6 +66,7 @@ fn main() {
     presets(&folder);
     faults(&folder);
     captures(&folder);
+    guesses(&folder);
     assert!(bare * 3 <= count, "{bare} of {count} framings carry none of the messages here");
 }
 
@@ -123,6 +124,24 @@ fn captures(folder: &Path) {
         rest = behind;
     }
     write(folder, "capture", 2, "blocks", &blocks);
+}
+
+/// The first goldens for `guess`, frame by frame: in front of each who sends it, and its length.
+fn guesses(folder: &Path) {
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/unstick-wire/tests/goldens");
+    for (at, name) in ["postgres", "modbus", "http", "dns", "mqtt", "redis", "tls", "kafka"].iter().enumerate() {
+        let text = fs::read_to_string(goldens.join(format!("{name}.golden"))).expect("a preset has a golden");
+        let mut seed = vec![0, 2];
+        for line in text.lines().filter(|line| line.starts_with(['>', '<'])) {
+            let (frame, _) = golden_format::parse_frame(&line[2..]).expect("a golden can be read");
+            let from = if line.starts_with('>') { 0 } else { 0x80 };
+            // Longer frames are cut: what is behind them is of no use.
+            let length = frame.len().min(0x7e);
+            seed.push(from | u8::try_from(length).expect("seven bits"));
+            seed.extend(&frame[..length]);
+        }
+        write(folder, "guess", at, "", &seed);
+    }
 }
 
 /// A block of pcapng.

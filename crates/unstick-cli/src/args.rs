@@ -12,6 +12,7 @@ use crate::options::bridge::BridgeArgs;
 use crate::options::completion::{formats, half_close, scenes, specs};
 use crate::options::connection::{ConnectArgs, ReconnectArgs, WireArgs};
 use crate::options::decode::{Decode, Encode};
+use crate::options::guess::Guess;
 use crate::options::listening::ListenArgs;
 use crate::options::peer_limits::PeerLimits;
 use crate::options::record::RecordArgs;
@@ -112,6 +113,8 @@ pub enum Verb {
     Encode(Encode),
     /// Replay a recording, as a server or as a client
     Replay(Replay),
+    /// Guess the framing of a capture or of bytes
+    Guess(Guess),
     /// List the framings, or show the bytes of a spec
     Framings(Framings),
     /// Print the man page, shell completions or the reference

@@ -107,7 +107,7 @@ pub fn screen(typed: &[String], command: &Command) -> Option<String> {
 
 /// The screen of `unstick -h`.
 fn of_program(command: &Command) -> String {
-    let mut page = "Whole messages over any socket\n\nUsage: unstick <COMMAND>\n\n".to_owned();
+    let mut page = "Whole messages over any socket\nUsage: unstick <COMMAND>\n\n".to_owned();
     for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
         page +=
             &format!("  {:<9} {}\n", verb.get_name(), verb.get_about().map(ToString::to_string).unwrap_or_default());

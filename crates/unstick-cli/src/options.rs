@@ -8,6 +8,7 @@ pub mod connection;
 pub mod decode;
 pub mod endpoint;
 pub mod framing;
+pub mod guess;
 pub mod listening;
 pub mod payload;
 pub mod peer_limits;

@@ -13,7 +13,7 @@ use crate::verb::bridge::Bridge;
 use crate::verb::shake::shake;
 use crate::verb::talk::converse;
 use crate::verb::talk::plan::Plan;
-use crate::verb::{decode, encode, framings, generate, lab, replay, transfer};
+use crate::verb::{decode, encode, framings, generate, guess, lab, replay, transfer};
 use crate::{recorder, signals};
 
 /// Runs the verb with its arguments.
@@ -32,6 +32,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Status> {
         Verb::Decode(args) => decode::decode(&args),
         Verb::Encode(args) => encode::encode(&args),
         Verb::Replay(args) => block_on(ended(replay::replay(args))),
+        Verb::Guess(args) => guess::guess(&args),
         Verb::Framings(args) => framings::framings(&args),
         Verb::Generate(args) => generate::generate(&args),
     }

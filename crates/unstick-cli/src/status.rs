@@ -45,7 +45,7 @@ pub const STATUSES: &[(Status, &str)] = &[
     ),
     (
         Status::Inconclusive,
-        "shake cannot tell: it found no break, and did not deliver every cut; replay: the recording has no answers to compare",
+        "shake cannot tell: it found no break, and did not deliver every cut; replay: the recording has no answers to compare; guess: no framing is certain",
     ),
     (Status::HungUp, "the terminal closed (SIGHUP)"),
     (Status::Interrupted, "interrupted (^C)"),

@@ -6,6 +6,7 @@ pub mod decode;
 pub mod encode;
 pub mod framings;
 pub mod generate;
+pub mod guess;
 pub mod lab;
 pub mod replay;
 pub mod shake;

@@ -55,6 +55,7 @@ mod fast_path;
 pub mod faults;
 mod frame;
 mod framing;
+pub mod guess;
 mod layout;
 #[doc(hidden)]
 pub mod limits;

@@ -127,3 +127,15 @@ pub const MAX_TRANSFER_RESTARTS: u8 = 8;
 
 /// Bytes of the sentence that says why a file or a transfer failed.
 pub const MAX_TRANSFER_REASON: usize = 1024;
+
+/// Bytes of the connections of one server that a guess looks at: a hundred framings are tried on them, in under 200 ms together.
+pub const MAX_GUESS_BYTES: usize = 256 << 10;
+
+/// Bytes of one direction of a connection that a guess looks at: the first messages of a connection tell the most.
+pub const MAX_GUESS_DIRECTION: usize = 64 << 10;
+
+/// Segments of one connection that a guess looks at: each costs some bytes besides its own, and a step of every framing.
+pub const MAX_GUESS_SEGMENTS: usize = 2048;
+
+/// Connections of one server that a guess looks at: the evidence of the next ones is mostly the same.
+pub const MAX_GUESS_CONNECTIONS: usize = 32;

@@ -16,6 +16,7 @@ pub fn examples(verb: &str) -> &'static [Example] {
         "decode" => DECODE,
         "encode" => ENCODE,
         "replay" => REPLAY,
+        "guess" => GUESS,
         "framings" => FRAMINGS,
         "generate" => GENERATE,
         _ => &[],
@@ -99,6 +100,14 @@ const REPLAY: &[Example] = &[
     ("unstick replay session.jsonl --listen 5432", "a mock server with the recorded answers"),
     ("unstick replay session.jsonl --to 127.0.0.1:5432", "does the server still answer the same?"),
     ("unstick replay session.jsonl --listen 5432 --speed real", "with the recorded pauses"),
+];
+
+const GUESS: &[Example] = &[
+    ("unstick guess capture.pcapng", "every server of a capture: which framing is this?"),
+    ("unstick guess capture.pcap --port 7000", "the connections of one server"),
+    ("unstick guess bytes.bin", "the bytes of one direction"),
+    ("echo 00 00 00 05 68 65 6c 6c 6f | unstick guess --hex", "bytes in hexadecimal"),
+    ("unstick guess capture.pcap --json", "one JSON object for each server"),
 ];
 
 const FRAMINGS: &[Example] = &[

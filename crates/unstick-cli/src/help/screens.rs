@@ -22,7 +22,7 @@ pub(super) struct Screen {
 }
 
 /// One for each verb.
-pub(super) const SCREENS: [Screen; 12] = [
+pub(super) const SCREENS: [Screen; 13] = [
     Screen {
         verb: "listen",
         arguments: "ADDRESS",
@@ -211,6 +211,23 @@ pub(super) const SCREENS: [Screen; 12] = [
             "unstick replay session.jsonl --to :6379 --mask 4..12",
         ],
         status: "Exit status: 0 same, 3 cannot connect, 6 different, 7 nothing to compare",
+    },
+    Screen {
+        verb: "guess",
+        arguments: "[FILE]",
+        options: &[
+            ("port", "look at the connections to this port"),
+            ("host", "look at the connections of this IP address"),
+            ("hex", "read the bytes as hexadecimal digits"),
+            ("s2c", "take the bytes for those of a server"),
+            ("json", "print one JSON object for each server"),
+        ],
+        examples: [
+            "unstick guess capture.pcapng",
+            "unstick guess capture.pcap --port 7000",
+            "echo 00 05 68 65 6c 6c 6f | unstick guess --hex",
+        ],
+        status: "Exit status: 0 guessed, 1 error, 2 wrong use, 7 cannot tell",
     },
     Screen {
         verb: "lab",

@@ -169,7 +169,7 @@ impl FramedArgs {
     pub fn framing(&self) -> Result<Framing> {
         let Some(spec) = &self.frame else {
             let error = Error::usage("bytes of a file have no framing of their own");
-            return Err(error.with_hint("-f names it, such as -f line; `unstick framings` lists what it takes"));
+            return Err(error.with_hint("-f names it, such as -f line; `unstick guess` may find it"));
         };
         Ok(Framing::parse(spec)?.sent_by(self.role()))
     }

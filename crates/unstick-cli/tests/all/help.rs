@@ -28,8 +28,10 @@ fn help_fits_a_narrow_terminal() {
 
 #[test]
 fn every_verb_has_a_screen_and_a_long_help_with_examples_and_exit_statuses() {
-    let verbs =
-        ["listen", "connect", "ask", "send", "receive", "lab", "shake", "decode", "encode", "framings", "generate"];
+    let verbs = [
+        "listen", "connect", "ask", "send", "receive", "lab", "shake", "decode", "encode", "guess", "framings",
+        "generate",
+    ];
     for verb in verbs {
         for help in ["-h", "--help"] {
             let mut process = unstick(&[verb, help]);

@@ -19,12 +19,13 @@ const UNPLAIN: [&str; 12] = [
     "by itself",
 ];
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/decisions.md",
+    "docs/guess.md",
     "docs/guide.md",
     "docs/json.md",
     "docs/protocols.md",

@@ -42,6 +42,29 @@ fn goldens() -> Vec<Golden> {
     goldens
 }
 
+/// Frames in order, with the side that sent each.
+pub(crate) type Passed = Vec<(Role, Vec<u8>)>;
+
+/// What passed in the golden of each preset, frame by frame in the order of the file.
+pub(crate) fn conversations() -> Vec<(String, Passed)> {
+    let passed = |golden: &Golden| {
+        let line = |line: &str| {
+            let role = match line.get(..2)? {
+                "> " | ">~" => Role::Client,
+                "< " | "<~" => Role::Server,
+                _ => return None,
+            };
+            Some((role, parse_frame(&line[2..])?.0))
+        };
+        golden.text.lines().filter_map(line).collect()
+    };
+    goldens()
+        .iter()
+        .filter(|golden| golden.preset().is_some())
+        .map(|golden| (golden.name.clone(), passed(golden)))
+        .collect()
+}
+
 impl Golden {
     fn header(&self, key: &str) -> Option<&str> {
         self.text.lines().find_map(|line| line.strip_prefix("# ")?.strip_prefix(key)?.strip_prefix(": "))

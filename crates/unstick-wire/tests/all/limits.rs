@@ -311,3 +311,10 @@ fn reordered_segments_and_lost_ones() {
     assert!(limits.iter().all(|limit| *limit > 0) && limits::MAX_LATE_PACKETS > 0);
     assert!(limits[0] < limits[2], "a window holds more than may wait");
 }
+
+#[test]
+fn what_a_guess_looks_at() {
+    // Each is crossed in `guess`, where the samples are.
+    let bytes = [limits::MAX_GUESS_SEGMENTS, limits::MAX_GUESS_DIRECTION, limits::MAX_GUESS_BYTES];
+    assert!(bytes.is_sorted() && limits::MAX_GUESS_CONNECTIONS > 1);
+}

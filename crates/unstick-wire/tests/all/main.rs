@@ -14,6 +14,7 @@ mod faults;
 mod fit;
 mod golden_format;
 mod goldens;
+mod guess;
 mod house;
 mod layouts;
 mod limits;

@@ -1,0 +1,140 @@
+//! Tests guesses: the goldens of all presets, framings without a name, and what has no framing.
+
+use unstick_wire::guess::{Guess, Looks, Sample};
+use unstick_wire::{Framing, Preset, Role, limits};
+
+use crate::goldens::conversations;
+
+/// A sample of a connection in which each of these was sent as a segment.
+fn sample(segments: &[(Role, Vec<u8>)]) -> Sample {
+    let mut sample = Sample::new(0);
+    sample.open(1, true);
+    segments.iter().for_each(|(from, bytes)| sample.segment(1, *from, bytes));
+    sample
+}
+
+/// The answer, if it is certain.
+fn answer(guess: &Guess) -> Option<&str> {
+    guess.candidates.first().filter(|_| guess.certain).map(|candidate| candidate.spec.as_str())
+}
+
+/// The cuts of a framing, in bytes from the start of what a side sent.
+fn cuts(spec: &str, role: Role, segments: &[(Role, Vec<u8>)]) -> Vec<u64> {
+    let mut decoder = Framing::parse(spec).unwrap().sent_by(role).decoder();
+    let mut cuts = Vec::new();
+    for (_, bytes) in segments.iter().filter(|(from, _)| *from == role) {
+        decoder.feed(bytes);
+        while let Ok(Some(frame)) = decoder.next_frame() {
+            cuts.push(frame.offset + frame.bytes.len() as u64);
+        }
+    }
+    cuts
+}
+
+/// Bytes that look random, the same in each run.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn no_golden_is_taken_for_another_protocol() {
+    let (mut named, mut abstained, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, segments) in conversations() {
+        let guess = sample(&segments).guess();
+        let Some(spec) = answer(&guess) else {
+            abstained.push(name);
+            continue;
+        };
+        let same = |role: Role| cuts(spec, role, &segments) == cuts(&name, role, &segments);
+        let is_right =
+            spec == name || same(Role::Client) && same(Role::Server) && !Preset::all().any(|it| it.name == spec);
+        if is_right {
+            named.push(name);
+        } else {
+            wrong.push(format!(
+                "{name} is taken for {spec}: {:?}",
+                guess.candidates.first().map(|first| &first.evidence)
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(named.len() >= 80, "{} named; cannot tell: {abstained:?}", named.len());
+}
+
+#[test]
+fn a_length_without_a_name_is_found_with_what_it_counts() {
+    let frames = |header: fn(usize) -> Vec<u8>| -> Vec<(Role, Vec<u8>)> {
+        let lengths = [9, 31, 80, 12, 44, 150, 9, 23];
+        lengths.iter().map(|length| (Role::Client, [header(*length), noise(*length)].concat())).collect()
+    };
+    let found = |segments: &[(Role, Vec<u8>)]| answer(&sample(segments).guess()).map(str::to_owned);
+    assert_eq!(found(&frames(|length| (length as u32).to_be_bytes().to_vec())).as_deref(), Some("u32be"));
+    assert_eq!(found(&frames(|length| (length as u16).to_le_bytes().to_vec())).as_deref(), Some("u16le"));
+    let itself = frames(|length| (length as u32 + 4).to_le_bytes().to_vec());
+    assert_eq!(found(&itself).as_deref(), Some("u32le,adj=-4"));
+    let behind = frames(|length| [&[0xab, 0xcd][..], &(length as u16).to_be_bytes()].concat());
+    assert_eq!(found(&behind).as_deref(), Some("length:off=2,width=2"));
+}
+
+#[test]
+fn a_few_messages_of_one_length_are_not_enough() {
+    let segments = vec![(Role::Client, [&[0, 0, 0, 8][..], b"abcdefgh"].concat()); 20];
+    assert_eq!(answer(&sample(&segments).guess()), None);
+}
+
+#[test]
+fn a_file_of_one_direction_is_a_chain_of_frames() {
+    let frame = |length: &usize| [(*length as u32).to_be_bytes().to_vec(), noise(*length)].concat();
+    let stream: Vec<u8> = [9, 31, 80, 12, 44, 150, 9, 23, 60, 71, 5, 200].iter().flat_map(frame).collect();
+    let guess = Sample::of_stream(Role::Client, &stream, false).guess();
+    assert_eq!(answer(&guess), Some("u32be"), "{guess:?}");
+    let mut cut = stream.clone();
+    cut.truncate(stream.len() - 3);
+    assert_eq!(answer(&Sample::of_stream(Role::Client, &cut, false).guess()), None);
+}
+
+#[test]
+fn what_has_no_framing_is_left_alone() {
+    let random = noise(20_000);
+    let segments: Vec<(Role, Vec<u8>)> = random.chunks(700).map(|chunk| (Role::Client, chunk.to_vec())).collect();
+    let guess = sample(&segments).guess();
+    assert_eq!((answer(&guess), guess.looks), (None, Looks::Random));
+    let guess = Sample::of_stream(Role::Client, &random, false).guess();
+    assert_eq!((answer(&guess), guess.looks), (None, Looks::Random));
+    let gzip = [&[0x1f, 0x8b, 8, 0][..], &random].concat();
+    let guess = Sample::of_stream(Role::Client, &gzip, false).guess();
+    assert_eq!((answer(&guess), guess.looks), (None, Looks::File("gzip")));
+    assert_eq!(Sample::new(0).guess().looks, Looks::Empty);
+    let text = b"A line of text.\nAnother one, which is longer.\n\nAnd a last one.\n";
+    let guess = Sample::of_stream(Role::Client, text, false).guess();
+    assert_eq!((answer(&guess), guess.looks), (Some("line"), Looks::Text));
+}
+
+#[test]
+fn everything_a_sample_keeps_is_limited() {
+    let mut sample = Sample::new(0);
+    for number in 0..limits::MAX_GUESS_CONNECTIONS as u64 + 1 {
+        sample.open(number, true);
+        sample.segment(number, Role::Client, &[1]);
+    }
+    assert_eq!(sample.connections(), limits::MAX_GUESS_CONNECTIONS);
+    let mut sample = Sample::new(0);
+    sample.open(1, true);
+    sample.segment(1, Role::Client, &vec![1; limits::MAX_GUESS_DIRECTION + 1]);
+    assert_eq!(sample.bytes(), limits::MAX_GUESS_DIRECTION);
+    sample.segment(1, Role::Client, &[1]);
+    (0..=limits::MAX_GUESS_SEGMENTS).for_each(|_| sample.segment(1, Role::Server, &[1]));
+    assert_eq!(sample.bytes(), limits::MAX_GUESS_DIRECTION + limits::MAX_GUESS_SEGMENTS - 1);
+    for number in 2..20 {
+        sample.open(number, true);
+        sample.segment(number, Role::Client, &vec![1; limits::MAX_GUESS_DIRECTION]);
+    }
+    assert_eq!(sample.bytes(), limits::MAX_GUESS_BYTES);
+}
