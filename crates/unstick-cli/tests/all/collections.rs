@@ -31,6 +31,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     // The library.
     ("endpoint/options.rs", "environment", User),
     ("endpoint/options.rs", "join", User),
+    ("endpoint/options.rs", "unproxied", User),
     ("endpoint/datagrams.rs", "bytes", Limit("MAX_SESSION_BYTES")),
     ("endpoint/datagrams.rs", "waiting", Limit("MAX_SESSION_QUEUE")),
     ("endpoint/handshakes.rs", "addresses", Fixed),
@@ -74,6 +75,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("service/bridge/shares.rs", "others", User),
     ("service/bridge/config.rs", "runtimes", User),
     ("service/talk/config.rs", "greeting", User),
+    ("service/transfer/plain/outgoing.rs", "pieces", Limit("AHEAD")),
     ("service/transfer/outgoing.rs", "entries", User),
     ("service/transfer/outgoing.rs", "paths", User),
     ("service/transfer/outgoing.rs", "skipped", User),
