@@ -11,10 +11,11 @@ mod queue;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use unstick::Result;
 use unstick::endpoint::{Carries, PeerAddrs, Recorded, Recorder, Way};
 use unstick::wire::Role;
+use unstick::{Result, Stop};
 
+use crate::signals;
 pub use about::{About, Recording};
 use events::{What, now};
 use file::RecordingFile;
@@ -35,7 +36,7 @@ struct FileRecorder {
 pub fn recorder(recording: Recording) -> Arc<dyn Recorder> {
     let role = recording.about.role;
     let recorder = RECORDER.get_or_init(|| FileRecorder { recording, queue: Arc::default() });
-    Arc::new(Ears { queue: Arc::clone(&recorder.queue), role })
+    Arc::new(Ears { queue: Arc::clone(&recorder.queue), role, stop: signals::stop() })
 }
 
 /// Opens the file, and starts the thread that writes it, if this run is recorded.
@@ -71,6 +72,7 @@ pub fn finish() {
 struct Ears {
     queue: Arc<Queue>,
     role: Role,
+    stop: Stop,
 }
 
 impl Ears {
@@ -100,6 +102,8 @@ impl Recorder for Ears {
             Recorded::Message { way, message, binary, cut_short } => {
                 return self.queue.message(connection, self.from(way), message, binary, cut_short);
             }
+            // A signal ends the program, and no side has ended the conversation.
+            Recorded::End { way: Way::Out, .. } if self.stop.has_come() => return,
             Recorded::End { way, closing } => {
                 let code = closing.and_then(|closing| closing.code());
                 let reason = closing.map(|closing| closing.reason().to_owned());

@@ -349,3 +349,17 @@ fn long_lines_and_many_connections_have_a_limit() {
     assert!(errors.contains("over 65536 connections are open at once"), "{errors}");
     assert_eq!(code, 1);
 }
+
+/// Else a replay would wait for the server to end, which it did not.
+#[test]
+fn what_a_signal_ends_has_not_ended_by_itself() {
+    let folder = temporary();
+    let path = folder.path().join("session.jsonl");
+    let (_server, mut bridge, port) = recorded_bridge(&path, &["-f", "line"]);
+    let mut client = Peer::connect(port);
+    client.says("hello\n");
+    client.hears("hello\n");
+    bridge.signal(Signal::TERM);
+    assert_eq!(bridge.code(), 143);
+    assert_eq!(story(&path), ["open", "segment c2s hello|", "segment s2c hello|", "close"]);
+}
