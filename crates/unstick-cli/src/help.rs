@@ -11,10 +11,11 @@ use screens::{PLAIN_STATUS, SCREENS, STATUS_LINES, Screen};
 pub use examples::examples;
 
 /// The groups of options in `--help`, in their order. Options without a group come first.
-const HEADINGS: [&str; 15] = [
+const HEADINGS: [&str; 16] = [
     "Framing",
     "Messages",
     "Captures",
+    "Bytes",
     "End",
     "Bridge",
     "Recording",

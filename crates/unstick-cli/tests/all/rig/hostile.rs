@@ -25,13 +25,17 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// How long any step may take before a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How often a trial is measured at most. One that fails because the machine is busy passes sooner or later; one that fails
+/// because of the program does not.
+const MEASUREMENTS: usize = 3;
+
 /// The limit for the 99th percentile of the good peers' round trips.
 const SLOWEST: Duration = Duration::from_millis(100);
 
 /// The limit for the memory that the program ever holds, in bytes.
 const MOST_MEMORY: usize = 64 << 20;
 
-/// Trials run side by side, except second measurements: those must not meet the floods of other trials.
+/// Trials run side by side, except further measurements: those must not meet the floods of other trials.
 static TRIALS: RwLock<()> = RwLock::new(());
 
 /// How a good peer talks: connects to a port and returns the function for one round trip, which takes the trip's
@@ -87,7 +91,7 @@ impl Trial<'_> {
     }
 
     /// Lets the hostile peer loose and holds the program to the bar: no good peer is dropped, 99 of 100 of their round
-    /// trips end in time, memory stays bounded. A machine that was busy gets a second measurement.
+    /// trips end in time, memory stays bounded. A machine that was busy gets further measurements.
     ///
     /// `hostile` runs on its own thread. It calls [`Arena::begins`] once its attack has begun, or returns; it goes on while
     /// [`Arena::goes_on`] returns true.
@@ -107,15 +111,21 @@ impl Trial<'_> {
         drop(process);
         drop(beside_others);
         let _alone = TRIALS.write().unwrap_or_else(PoisonError::into_inner);
-        let (mut process, port, second) = self.measure(&hostile);
-        assert!(
-            self.is_met(second),
-            "the good peers have to be served within {:?} and memory to stay below {} MiB: first {first}; \
-             then {second}",
+        let mut measured = vec![first];
+        while measured.len() < MEASUREMENTS {
+            let (mut process, port, again) = self.measure(&hostile);
+            if self.is_met(again) {
+                return after(&mut process, port);
+            }
+            measured.push(again);
+        }
+        let measured: Vec<_> = measured.iter().map(Measured::to_string).collect();
+        panic!(
+            "the good peers have to be served within {:?} and memory to stay below {} MiB: {}",
             self.slowest,
-            self.most_memory >> 20
+            self.most_memory >> 20,
+            measured.join("; then ")
         );
-        after(&mut process, port);
     }
 
     fn is_met(&self, measured: Measured) -> bool {
