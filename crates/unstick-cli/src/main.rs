@@ -5,6 +5,7 @@
 mod advice;
 mod args;
 mod canvas;
+mod captured;
 mod complaints;
 mod config;
 mod count;

@@ -158,6 +158,15 @@ pub fn put(text: &str) -> std::io::Result<()> {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
+/// Prints a part of the output, for a verb whose own errors say the rest.
+///
+/// # Errors
+///
+/// If standard output cannot be written, or nobody reads it any more.
+pub fn put_all(text: &str) -> unstick::Result<()> {
+    put(text).map_err(unwritten_text)
+}
+
 /// Returns standard output for a verb that writes much: gathered, and written when it is flushed or full.
 pub fn gathered() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(GATHERED, std::io::stdout().lock())

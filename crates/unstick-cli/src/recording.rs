@@ -5,12 +5,12 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use data_encoding::BASE64;
+use bytes::Bytes;
 use serde_json::{Map, Value};
-use unstick::wire::Role;
+use unstick::wire::{Framing, Role};
 use unstick::{Error, Result};
 
-use crate::output;
+use crate::{json_lines, output};
 
 /// The version that is read here.
 const VERSION: u64 = 1;
@@ -60,8 +60,8 @@ pub struct Event {
 /// What has happened.
 pub enum What {
     Open { client: String, server: String, protocol: String, is_stream: bool, continued: bool },
-    Segment { from: Role, bytes: Vec<u8> },
-    Message { from: Role, message: Vec<u8>, cut_short: bool },
+    Segment { from: Role, bytes: Bytes },
+    Message { from: Role, message: Bytes, cut_short: bool },
     End { from: Role },
     Reset,
     Failed,
@@ -105,6 +105,19 @@ impl Recording {
     /// What the first line says.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// The framing that the first line names.
+    ///
+    /// # Errors
+    ///
+    /// If it names one for each direction, or one that this program does not know.
+    pub fn framing(&self) -> Result<Option<Framing>> {
+        if let Some([up, down]) = &self.head.framings {
+            let what = format!("{}: the framings of the client ({up}) and of the server ({down}) differ", self.name);
+            return Err(Error::usage(what).with_hint("-f names one for both"));
+        }
+        Ok(self.head.framing.as_deref().map(Framing::parse).transpose()?)
     }
 
     /// The number of a last line that is cut short: what it said is not known.
@@ -198,12 +211,8 @@ fn nanoseconds(time: &str) -> Option<u64> {
 }
 
 /// The bytes of a line.
-fn content(object: &Map<String, Value>) -> std::result::Result<Vec<u8>, String> {
-    let bytes = match (text(object, "text"), text(object, "base64")) {
-        (Some(text), None) => text.as_bytes().to_vec(),
-        (None, Some(encoded)) => BASE64.decode(encoded.as_bytes()).map_err(|error| format!("base64: {error}"))?,
-        _ => return Err("neither `text` nor `base64` is there, or both are".to_owned()),
-    };
+fn content(object: &Map<String, Value>) -> std::result::Result<Bytes, String> {
+    let bytes = json_lines::message_of(object)?.ok_or("neither `text` nor `base64` is there")?;
     match object.get("bytes").map(Value::as_u64) {
         Some(length) if length != Some(bytes.len() as u64) => Err(format!("`bytes` says other than {}", bytes.len())),
         _ => Ok(bytes),

@@ -79,7 +79,6 @@ pub struct Candidate {
     pub first: Vec<FirstFrame>,
     cuts: u64,
     different: usize,
-    content: f64,
     is_lines: bool,
 }
 
@@ -102,6 +101,9 @@ impl Sample {
         });
         candidates.truncate(NAMED);
         let segmented = self.connections.iter().any(|connection| connection.segmented);
+        if !certain && !segmented && looks == Looks::Random {
+            candidates.clear(); // In random bytes some length is always found.
+        }
         Guess { candidates, certain, looks, segmented }
     }
 }
@@ -162,7 +164,6 @@ fn presets(sample: &Sample) -> Vec<Candidate> {
             first: outcome.first(),
             cuts: outcome.cuts,
             different: outcome.different(),
-            content,
             is_lines: false,
         });
     }
@@ -188,17 +189,7 @@ fn generals(sample: &Sample, looks: Looks) -> Vec<Candidate> {
         evidence.extend(general.prefix.map(Prefix::words));
         let (first, cuts, different) = (outcome.first(), outcome.cuts, outcome.different());
         let different = if is_lines { different.max(DIFFERENT) } else { different };
-        Some(Candidate {
-            spec: general.spec,
-            preset: None,
-            evidence,
-            bits,
-            first,
-            cuts,
-            different,
-            content: 0.0,
-            is_lines,
-        })
+        Some(Candidate { spec: general.spec, preset: None, evidence, bits, first, cuts, different, is_lines })
     };
     general::framings(sample).into_iter().filter_map(try_one).collect()
 }
@@ -215,12 +206,5 @@ impl Guess {
             }
             _ => "it would need a capture: the ends of segments are mostly ends of messages",
         }
-    }
-}
-
-impl Candidate {
-    /// Bits that the content of its messages agrees in.
-    pub fn content_bits(&self) -> f64 {
-        self.content
     }
 }

@@ -52,6 +52,9 @@ pub struct Replay {
     /// Give up on an answer after TIME [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "listen")]
     pub deadline: Option<Duration>,
+    /// Keep trying for TIME if nothing listens there yet
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "listen")]
+    pub retry: Option<Duration>,
     /// Print events, one JSON object a line
     #[arg(long)]
     pub json: bool,

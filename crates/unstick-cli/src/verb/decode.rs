@@ -10,14 +10,12 @@ mod trial;
 
 use unstick::Result;
 
+use crate::captured;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
 use crate::recording::BEGINNING;
 use crate::status::Status;
 use shown::Shown;
-
-/// Bytes at the front of a file that tell whether it is a capture.
-const CAPTURE_MAGIC: u64 = 4;
 
 /// Decodes a file. A reader of the output that has gone is not an error.
 pub fn decode(args: &Decode) -> Result<Status> {
@@ -26,7 +24,7 @@ pub fn decode(args: &Decode) -> Result<Status> {
     let mut shown = Shown::new(args)?;
     let mut input = InputFile::open(args.file.as_deref())?;
     // Whoever knows what the file is need not wait for its beginning.
-    let beginning = if args.capture.bytes { Vec::new() } else { input.peek(CAPTURE_MAGIC)? };
+    let beginning = if args.capture.bytes { Vec::new() } else { input.peek(captured::MAGIC)? };
     let decoded = if args.capture.bytes {
         plain::decode(args, &args.framed.framing()?, input, &mut shown)
     } else if unstick_capture::is_capture(&beginning) {

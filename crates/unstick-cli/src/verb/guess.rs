@@ -7,15 +7,13 @@ use unstick::wire::guess::Sample;
 use unstick::wire::limits::MAX_GUESS_DIRECTION;
 use unstick::{Error, Result};
 
+use crate::captured;
 use crate::hex::parse_hex;
 use crate::input_file::InputFile;
 use crate::options::guess::Guess;
 use crate::output;
 use crate::status::Status;
 use servers::Server;
-
-/// Bytes at the front of a file that tell whether it is a capture.
-const CAPTURE_MAGIC: u64 = 4;
 
 /// Characters of hexadecimal text for one byte, at most: `\x0a, ` and a line end.
 const HEX_CHARACTERS: usize = 8;
@@ -25,7 +23,7 @@ pub fn guess(args: &Guess) -> Result<Status> {
     let mut input = InputFile::open(args.file.as_deref())?;
     let name = input.name().to_owned();
     let is_bytes = args.bytes || args.hex;
-    let servers = if !is_bytes && unstick_capture::is_capture(&input.peek(CAPTURE_MAGIC)?) {
+    let servers = if !is_bytes && unstick_capture::is_capture(&input.peek(captured::MAGIC)?) {
         servers::of_capture(args, input)?
     } else {
         if !args.port.is_empty() || !args.host.is_empty() {

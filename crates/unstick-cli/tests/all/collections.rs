@@ -149,7 +149,6 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("recorder/queue.rs", "events", Limit("MAX_RECORDED_AHEAD")),
     ("recorder/queue.rs", "lost", OpenFiles),
     ("recording.rs", "buffer", Limit("MAX_LINE")),
-    ("recording.rs", "from", Limit("MAX_LINE")),
     ("text_queue.rs", "waiting", Limit("WAITING")),
 ];
 

@@ -46,6 +46,24 @@ fn nothing_certain_is_status_7_with_what_it_would_need() {
     assert!(text.contains("\n    the bytes begin a file: Zstandard\n") && code == 7, "{text}");
 }
 
+/// In random bytes some length is always found, which says nothing.
+#[test]
+fn nothing_is_suggested_for_random_bytes() {
+    for seed in 1..40_u64 {
+        let mut state = seed;
+        let mut next = |_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        };
+        let bytes: Vec<u8> = (0..1024).map(&mut next).collect();
+        let (text, _, code) = run(&["guess"], &bytes);
+        assert!(text.contains("the bytes look random") && !text.contains("try:"), "{seed}: {text}");
+        assert_eq!(code, 7);
+    }
+}
+
 #[test]
 fn a_capture_is_answered_server_by_server() {
     let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/captures/echo.pcap");

@@ -233,6 +233,15 @@ fn what_cannot_be_replayed_is_refused() {
     let (errors, code) = run(&path, to);
     assert!(errors.contains("connection 2 is left out: 7 bytes of it were not recorded"), "{errors}");
     assert_eq!(code, 3);
+    let two = "\"framing_c2s\":\"line\",\"framing_s2c\":\"crlf\"";
+    fs::write(&path, recording(&[&[">a"]]).replace("\"framing\":\"line\"", two)).unwrap();
+    let (errors, code) = run(&path, to);
+    assert!(errors.contains("the framings of the client (line) and of the server (crlf) differ"), "{errors}");
+    assert_eq!(code, 2);
+    fs::write(&path, recording(&[&[">a"]])).unwrap();
+    let (errors, code) = run(&path, &["--to", "127.0.0.1:1", "--retry", "100ms"]);
+    assert!(errors.contains("connection refused"), "{errors}");
+    assert_eq!(code, 3);
     assert_eq!(run(&path, &[]).1, 2, "neither --listen nor --to");
     assert_eq!(run(&path, &["--to", "1", "--listen", "2"]).1, 2);
     // As `MAX_REPLAYED` of the program: with what each of these empty messages costs, they are over 128 MiB.

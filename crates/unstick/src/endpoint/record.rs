@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::transport::Transport;
 use halves::{RecordedReader, RecordedWriter};
-use messages::{RecordedDatagrams, RecordedIncoming, RecordedRecords};
+use messages::{RecordedDatagrams, RecordedIncoming};
 use recorder::Tape;
 pub use recorder::{Carries, Recorded, Recorder, Way};
 
@@ -28,7 +28,7 @@ pub(crate) fn recorded(transport: Transport, recorder: Option<&Arc<dyn Recorder>
     match transport {
         Transport::Stream(mut end) => {
             end.reader = Box::new(RecordedReader::new(end.reader, Arc::clone(&tape)));
-            end.writer = Box::new(RecordedWriter::new(end.writer, tape));
+            end.writer = Box::new(RecordedWriter::of_bytes(end.writer, tape));
             Transport::Stream(end)
         }
         Transport::Datagram(mut end) => {
@@ -39,7 +39,7 @@ pub(crate) fn recorded(transport: Transport, recorder: Option<&Arc<dyn Recorder>
         Transport::Message(mut end) => {
             let closings = Arc::clone(&end.closings);
             end.incoming = Box::new(RecordedIncoming::of_messages(end.incoming, Arc::clone(&tape), closings));
-            end.outgoing = Box::new(RecordedRecords::new(end.outgoing, tape));
+            end.outgoing = Box::new(RecordedWriter::of_messages(end.outgoing, tape));
             Transport::Message(end)
         }
     }

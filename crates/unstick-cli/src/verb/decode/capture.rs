@@ -1,42 +1,30 @@
 //! A capture: its packets, and the connections that they are of.
 
+use unstick::Result;
 use unstick::wire::Framing;
-use unstick::{Error, Result};
-use unstick_capture::{CaptureFile, CloseReason, Connections, Event, Filter, LeftOut, Protocol};
+use unstick_capture::{CloseReason, Event, Protocol};
 
 use super::conversations::{Conversations, Opened, of_port};
 use super::shown::Shown;
-use crate::count::Count;
+use crate::captured::CaptureReader;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
-use crate::output;
 use crate::status::Status;
 
 /// Decodes a capture up to its end, or to `--count`.
 pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown: &mut Shown) -> Result<Status> {
     let (name, source) = input.into_parts();
-    let unreadable = |error: &dyn std::fmt::Display| Error::other(format!("{name}: {error}"));
-    let mut file = CaptureFile::open(shown.before_reads_of(source)).map_err(|error| {
-        unreadable(&error).with_hint("--bytes takes a file for the bytes of one direction, whatever it begins with")
-    })?;
-    let hosts = args.capture.host.iter().map(|host| host.to_canonical()).collect();
-    let mut connections = Connections::new(Filter { ports: args.capture.port.clone(), hosts });
+    let (source, filter) = (shown.before_reads_of(source), &args.capture);
+    let mut capture = CaptureReader::open(name, source, &filter.port, &filter.host)?;
     let mut conversations = Conversations::new(args, framing, shown);
-    while !conversations.is_over() {
-        match file.next_packet() {
-            Ok(Some(packet)) => connections.packet(&packet, &mut |event| take(&event, &mut conversations)),
-            Ok(None) => break,
-            Err(error) if error.is_truncated() => {
-                conversations.loss(&format!("{name}: {error}"))?;
-                break;
-            }
-            Err(error) => return Err(unreadable(&error)),
-        }
+    while !conversations.is_over() && capture.packet(&mut |event| take(&event, &mut conversations))? {}
+    if let Some(why) = capture.cut_short() {
+        conversations.loss(why)?;
     }
-    connections.finish(&mut |event| take(&event, &mut conversations));
+    capture.finish(&mut |event| take(&event, &mut conversations));
     let nothing = "the capture has no TCP and no UDP packets that these options take";
     let status = conversations.end(nothing)?;
-    report_left_out(connections.left_out());
+    capture.report_left_out();
     Ok(status)
 }
 
@@ -73,17 +61,5 @@ fn take(event: &Event<'_>, to: &mut Conversations<'_>) {
             to.close(connection, reason, time);
         }
         _ => {}
-    }
-}
-
-/// Packets that were not read are reported: otherwise their messages would be missed.
-fn report_left_out(left_out: LeftOut) {
-    let LeftOut { unknown_link, link, fragmented, .. } = left_out;
-    if unknown_link > 0 {
-        let packets = Count(unknown_link, "packet");
-        output::loss(&format!("{packets} of a link that unstick cannot read (LINKTYPE {link})"));
-    }
-    if fragmented > 0 {
-        output::loss(&format!("{} of which fragments are missing", Count(fragmented, "IP datagram")));
     }
 }

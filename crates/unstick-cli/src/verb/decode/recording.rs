@@ -21,7 +21,7 @@ const MAX_OPEN: usize = 65_536;
 pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown: &mut Shown) -> Result<Status> {
     let (name, source) = input.into_parts();
     let mut recording = Recording::open(&name, shown.before_reads_of(source))?;
-    let own = if framing.is_none() { framing_of(&name, recording.head())? } else { None };
+    let own = if framing.is_none() { recording.framing()? } else { None };
     let ports = likely_ports(recording.head());
     let mut file = File { args, ports, open: BTreeMap::new() };
     let mut conversations = Conversations::new(args, framing.or(own.as_ref()), shown);
@@ -40,15 +40,6 @@ pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown:
         conversations.close(peer, "open", None);
     }
     conversations.end("the recording has no connections that these options take")
-}
-
-/// The framing that the recording names.
-fn framing_of(name: &str, head: &Head) -> Result<Option<Framing>> {
-    if let Some([up, down]) = &head.framings {
-        let what = format!("{name}: the framings of the client ({up}) and of the server ({down}) differ");
-        return Err(Error::usage(what).with_hint("-f names one of them, and --c2s or --s2c its direction"));
-    }
-    Ok(head.framing.as_deref().map(Framing::parse).transpose()?)
 }
 
 /// The ports that may tell which preset the server speaks.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use unstick::Result;
 use unstick::wire::guess::{Guess as Guessed, Sample};
-use unstick::{Error, Result};
-use unstick_capture::{CaptureFile, Connections, Event, Filter, Protocol};
+use unstick_capture::{Event, Protocol};
 
+use crate::captured::CaptureReader;
 use crate::input_file::InputFile;
 use crate::options::guess::Guess;
 use crate::output;
@@ -41,25 +42,14 @@ struct Samples {
 /// Reads a capture, and guesses for each of its servers. Those about which most is known come first.
 pub fn of_capture(args: &Guess, input: InputFile) -> Result<Vec<Server>> {
     let (name, source) = input.into_parts();
-    let unreadable = |error: &dyn std::fmt::Display| Error::other(format!("{name}: {error}"));
-    let mut file = CaptureFile::open(source).map_err(|error| {
-        unreadable(&error).with_hint("--bytes takes a file for the bytes of one direction, whatever it begins with")
-    })?;
-    let hosts = args.host.iter().map(std::net::IpAddr::to_canonical).collect();
-    let mut connections = Connections::new(Filter { ports: args.port.clone(), hosts });
+    let mut capture = CaptureReader::open(name.clone(), source, &args.port, &args.host)?;
     let mut samples = Samples::default();
-    loop {
-        match file.next_packet() {
-            Ok(Some(packet)) => connections.packet(&packet, &mut |event| samples.take(&event)),
-            Ok(None) => break,
-            Err(error) if error.is_truncated() => {
-                output::loss(&format!("{name}: {error}"));
-                break;
-            }
-            Err(error) => return Err(unreadable(&error)),
-        }
+    while capture.packet(&mut |event| samples.take(&event))? {}
+    if let Some(why) = capture.cut_short() {
+        output::loss(why);
     }
-    connections.finish(&mut |event| samples.take(&event));
+    capture.finish(&mut |event| samples.take(&event));
+    capture.report_left_out();
     if samples.left_out > 0 {
         output::loss(&format!("{name}: looked at the first {MAX_SERVERS} servers alone; --port chooses others"));
     }

@@ -37,7 +37,8 @@ pub async fn ask(
     report: Report,
 ) -> Result<Status> {
     let framings = framing.map(|framing| framings(&framing, Role::Client)).transpose()?;
-    let options = Options::default();
+    let mut options = Options::default();
+    options.retry = args.retry;
     let mut run = Run { args, report, compared: 0 };
     let mut differing = 0;
     for (number, script) in (1..).zip(&scripts.scripts) {

@@ -101,15 +101,11 @@ impl Report {
         if self.json {
             return self.put(json!({ "event": "verdict", "verdict": verdict, "compared": compared }));
         }
-        print(&format!("{}: {text}\n", verdict.to_uppercase()))
+        output::put_all(&format!("{}: {text}\n", verdict.to_uppercase()))
     }
 
     fn put(&mut self, mut object: Value) -> Result<()> {
         json_lines::stamp(&mut object, &mut self.versioned);
-        print(&(json_lines::line(&object) + "\n"))
+        output::put_all(&(json_lines::line(&object) + "\n"))
     }
-}
-
-fn print(text: &str) -> Result<()> {
-    output::put(text).map_err(output::unwritten_text)
 }

@@ -63,7 +63,10 @@ impl Scripts {
     /// If it is malformed or too large, or if nothing of it can be replayed.
     pub fn read(name: &str, source: Box<dyn Read>, framing: Option<&str>, only: Option<u64>) -> Result<Self> {
         let mut recording = Recording::open(name, source)?;
-        let framing = framing.or(recording.head().framing.as_deref()).map(Framing::parse).transpose()?;
+        let framing = match framing {
+            Some(spec) => Some(Framing::parse(spec)?),
+            None => recording.framing()?,
+        };
         if let Some(framing) = framing.as_ref().filter(|framing| !framing.keeps_boundaries()) {
             let error = Error::usage(format!("{framing} has no messages that could be replayed"));
             return Err(error.with_hint("-f names a framing that has, such as -f redis"));
@@ -141,7 +144,6 @@ impl Reading {
                 self.broken.get_or_insert_with(|| "a datagram was recorded in part".to_owned());
             }
             What::Message { from, message, .. } => {
-                let message = Bytes::from(message);
                 self.push(from, message.clone(), message, time);
             }
             What::End { from } => {

@@ -114,7 +114,7 @@ impl Report {
         }
         let (path, end) = (sanitize::line_of_bytes(&entry.path), if kind == "directory" { "/" } else { "" });
         let size = if kind == "stream" { "?".to_owned() } else { entry.size.to_string() };
-        print(&format!("{size:>14}  {path}{end}\n"))
+        output::put_all(&format!("{size:>14}  {path}{end}\n"))
     }
 
     /// Takes the error of standard output, so that only one place reports it.
@@ -169,7 +169,7 @@ impl Report {
         if present {
             output::notice(&format!("{} was there already", sanitize::line(name)));
         }
-        print(&format!("{hash}  {}\n", sanitize::line(name)))
+        output::put_all(&format!("{hash}  {}\n", sanitize::line(name)))
     }
 
     /// Prints the failure of a file, or of a client. Only JSON events have the `name`.
@@ -291,7 +291,7 @@ impl Report {
         let line = format!("{hash}  {}", sanitize::line_of_bytes(path));
         self.progress.aside(|| match self.takes_stdout {
             true => output::plain(&line),
-            false => printed = print(&(line + "\n")),
+            false => printed = output::put_all(&(line + "\n")),
         });
         printed
     }
@@ -314,12 +314,8 @@ impl Report {
     fn put(&self, mut object: Value) -> Result<()> {
         let mut versioned = self.versioned.swap(true, Ordering::Relaxed);
         json_lines::stamp(&mut object, &mut versioned);
-        print(&(json_lines::line(&object) + "\n"))
+        output::put_all(&(json_lines::line(&object) + "\n"))
     }
-}
-
-fn print(text: &str) -> Result<()> {
-    output::put(text).map_err(output::unwritten_text)
 }
 
 /// Draws a text as a QR code of half blocks: dark on light, whatever the colours of the terminal.

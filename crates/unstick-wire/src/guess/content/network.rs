@@ -92,9 +92,8 @@ pub(super) const CONTENT: &[(&str, Content)] = &[
         )?;
         all.all(5.0, |message| message.byte(2).is_some_and(|kind| (1..=11).contains(&(kind >> 3))))
     }),
-    ("stun", |all| all.all(36.0, |message| message.is_in(0, 0..=0x3f) && message.has(4, &[0x21, 0x12, 0xa4, 0x42]))),
+    ("stun", |all| all.all(36.0, stun)),
     ("turn", |all| {
-        let stun = |message: &Message<'_>| message.is_in(0, 0..=0x3f) && message.has(4, &[0x21, 0x12, 0xa4, 0x42]);
         all.both().any(|message| message.is_in(0, 0x40..=0x7f)).then_some(())?;
         Some(20.0 + all.all(12.0, |message| stun(message) || message.is_in(0, 0x40..=0x7f))?)
     }),
@@ -181,6 +180,11 @@ fn dns(all: &Dialogue<'_>) -> Option<f64> {
     Some(asked + answered + if same { 16.0 } else { 0.0 })
 }
 
+/// The head of a message of STUN, with its cookie.
+fn stun(message: &Message<'_>) -> bool {
+    message.is_in(0, 0..=0x3f) && message.has(4, &[0x21, 0x12, 0xa4, 0x42])
+}
+
 /// Whether what is here of these attributes is type, length and value each.
 fn attributes(mut bytes: &[u8], length: usize) -> bool {
     let mut left = length;
@@ -213,7 +217,7 @@ fn contents(message: &Message<'_>, at: usize) -> Option<(usize, usize)> {
 
 /// Whether the rest of the message from this place on is one BER value.
 fn ber(message: &Message<'_>, at: usize) -> bool {
-    contents(message, at).is_some_and(|(from, length)| from + length == message.length)
+    contents(message, at).is_some_and(|(from, length)| from.checked_add(length) == Some(message.length))
 }
 
 /// A sequence of a number and an operation.

@@ -1,4 +1,5 @@
-//! The halves of a recorded stream. They hide the socket, so that nothing passes without them.
+//! The halves of a recorded stream, and the writer of records of messages. They hide the socket, so that nothing passes without
+//! them.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::recorder::{Recorded, Tape, Way};
-use crate::endpoint::transport::{Lost, StreamRead, StreamWrite};
+use crate::endpoint::transport::{LARGEST_RECORD, Lost, RECORD, StreamRead, StreamWrite};
 
 pub(super) struct RecordedReader {
     inner: Box<dyn StreamRead>,
@@ -81,20 +82,44 @@ impl StreamRead for RecordedReader {
 pub(super) struct RecordedWriter {
     inner: Box<dyn StreamWrite>,
     tape: Arc<Tape>,
+    /// Records what was written.
+    told: fn(&Tape, &[u8]),
     /// Whether its end is recorded.
     ended: bool,
 }
 
+/// Records bytes as they were written.
+fn tell_bytes(tape: &Tape, bytes: &[u8]) {
+    tape.record(Recorded::Segment { way: Way::Out, bytes });
+}
+
+/// Records the messages in whole records.
+fn tell_messages(tape: &Tape, records: &[u8]) {
+    let mut rest = records;
+    while let Some((length, behind)) = rest.split_first_chunk::<RECORD>()
+        && let Some((message, behind)) =
+            behind.split_at_checked((u32::from_be_bytes(*length) & LARGEST_RECORD) as usize)
+    {
+        // The transport may choose between text and binary by the content: it is not known here.
+        tape.record(Recorded::Message { way: Way::Out, message, binary: None, cut_short: false });
+        rest = behind;
+    }
+}
+
 impl RecordedWriter {
-    pub(super) fn new(inner: Box<dyn StreamWrite>, tape: Arc<Tape>) -> Self {
-        Self { inner, tape, ended: false }
+    pub(super) fn of_bytes(inner: Box<dyn StreamWrite>, tape: Arc<Tape>) -> Self {
+        Self { inner, tape, told: tell_bytes, ended: false }
+    }
+
+    pub(super) fn of_messages(inner: Box<dyn StreamWrite>, tape: Arc<Tape>) -> Self {
+        Self { inner, tape, told: tell_messages, ended: false }
     }
 
     /// Records what was written of `bytes`.
     fn note(&mut self, bytes: &[u8], written: &io::Result<usize>) {
         match written {
             Ok(0) => {}
-            Ok(written) => self.tape.record(Recorded::Segment { way: Way::Out, bytes: &bytes[..*written] }),
+            Ok(written) => (self.told)(&self.tape, &bytes[..*written]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if !self.ended => {
                 self.ended = true;

@@ -6,12 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::AsyncWrite;
-
 use super::recorder::{Recorded, Tape, Way};
 use crate::endpoint::closing::Closings;
 use crate::endpoint::datagrams::{Batch, RecvDatagrams};
-use crate::endpoint::transport::{LARGEST_RECORD, RECORD, SendDatagram, StreamWrite};
+use crate::endpoint::transport::SendDatagram;
 use crate::error::{Error, Result};
 
 /// What comes, in datagrams or messages.
@@ -104,58 +102,5 @@ impl SendDatagram for RecordedDatagrams {
 
     fn too_large(&self) -> String {
         self.inner.too_large()
-    }
-}
-
-/// The records of messages that are sent.
-pub(super) struct RecordedRecords {
-    inner: Box<dyn StreamWrite>,
-    tape: Arc<Tape>,
-    ended: bool,
-}
-
-impl RecordedRecords {
-    pub(super) fn new(inner: Box<dyn StreamWrite>, tape: Arc<Tape>) -> Self {
-        Self { inner, tape, ended: false }
-    }
-}
-
-impl AsyncWrite for RecordedRecords {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, records: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, records))?;
-        let mut rest = &records[..written];
-        while let Some((length, behind)) = rest.split_first_chunk::<RECORD>()
-            && let Some((message, behind)) =
-                behind.split_at_checked((u32::from_be_bytes(*length) & LARGEST_RECORD) as usize)
-        {
-            // The transport may choose between text and binary by the content: it is not known here.
-            self.tape.record(Recorded::Message { way: Way::Out, message, binary: None, cut_short: false });
-            rest = behind;
-        }
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = ready!(Pin::new(&mut self.inner).poll_shutdown(cx));
-        if !std::mem::replace(&mut self.ended, true) && shut.is_ok() {
-            self.tape.record(Recorded::End { way: Way::Out, closing: None });
-        }
-        Poll::Ready(shut)
-    }
-}
-
-impl StreamWrite for RecordedRecords {
-    fn reset(&mut self) {
-        self.ended = true;
-        self.tape.record(Recorded::Reset { way: Way::Out });
-        self.inner.reset();
-    }
-
-    fn unacknowledged(&self) -> Option<u32> {
-        self.inner.unacknowledged()
     }
 }
