@@ -21,7 +21,6 @@ mod options;
 mod output;
 mod passed_text;
 mod recorder;
-mod recording;
 mod report;
 mod run;
 mod runtimes;

@@ -94,7 +94,13 @@ impl Side {
 impl Transcript {
     /// Makes a transcript of a conversation in this framing. If it is a preset, each direction gets that of its side.
     pub fn new(framing: &Framing) -> Self {
-        let [client, server] = [Role::Client, Role::Server].map(|role| framing.sent_by(role));
+        Self::of_sides([framing, framing])
+    }
+
+    /// As [`Self::new`], with the framing of what the client sends, and that of what the server sends.
+    pub fn of_sides(framings: [&Framing; 2]) -> Self {
+        let [client, server] =
+            [(framings[0], Role::Client), (framings[1], Role::Server)].map(|(framing, role)| framing.sent_by(role));
         let (asks, answers) = client.dialogue_with(&server).unzip();
         Self { sides: [Side::new(client, asks), Side::new(server, answers)] }
     }

@@ -11,8 +11,8 @@ use super::shown::Shown;
 use crate::count::Count;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
-use crate::recording::{Event, Head, Recording, What};
 use crate::status::Status;
+use unstick::recording::{Event, Head, Recording, What};
 
 /// Connections of a recording that are open at once: a program rarely has more, and each takes memory.
 const MAX_OPEN: usize = 65_536;
@@ -26,7 +26,7 @@ pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown:
     let mut file = File { args, ports, open: BTreeMap::new() };
     let mut conversations = Conversations::new(args, framing.or(own.as_ref()), shown);
     while !conversations.is_over()
-        && let Some(event) = recording.next()?
+        && let Some(event) = recording.next_event()?
     {
         if file.open.len() >= MAX_OPEN {
             return Err(Error::other(format!("{name}: over {MAX_OPEN} connections are open at once")));
@@ -58,7 +58,7 @@ struct File<'a> {
 
 impl File<'_> {
     fn take(&mut self, event: Event, to: &mut Conversations<'_>) -> Result<()> {
-        let Event { peer, time, what } = event;
+        let Event { peer, time, what, .. } = event;
         match what {
             What::Open { client, server, protocol, is_stream, continued } => {
                 if continued && self.open.contains_key(&peer) {
@@ -86,6 +86,7 @@ impl File<'_> {
                 to.loss(&format!("peer {peer}: {} not recorded: they came too fast", Count(events, "segment")))?;
                 to.gap(peer, from, bytes);
             }
+            _ => {}
         }
         Ok(())
     }
