@@ -19,6 +19,8 @@ PACKAGES = {
     "stunnel": "stunnel4",
     "websockify": "websockify",
     "rsync": "rsync",
+    "tshark": "tshark",
+    "tcpflow": "tcpflow",
 }
 WEBSOCAT = "1.14.0"
 WORMHOLE = "0.24.0"
@@ -103,7 +105,7 @@ def package_version(package):
 
 
 def versions(home):
-    packages = ("netcat-openbsd", "ncat", "socat", "haproxy", "stunnel4", "websockify", "libzmq5", "rsync")
+    packages = ("netcat-openbsd", "ncat", "socat", "haproxy", "stunnel4", "websockify", "libzmq5", "rsync", "tshark", "tcpflow")
     found = {package: package_version(package) for package in packages}
     found["websocat"] = WEBSOCAT
     found["magic-wormhole"] = WORMHOLE
