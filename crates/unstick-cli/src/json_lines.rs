@@ -111,6 +111,29 @@ pub fn put_message(object: &mut Value, message: &[u8]) {
     }
 }
 
+/// Appends the key and the value that [`put_message`] would put, for lines that are written in bulk.
+pub fn write_message(line: &mut Vec<u8>, message: &[u8]) {
+    match std::str::from_utf8(message) {
+        Ok(text) => write_text(line, text),
+        Err(_) => write_base64(line, message),
+    }
+}
+
+/// Appends `"text":"..."`.
+pub fn write_text(line: &mut Vec<u8>, text: &str) {
+    line.extend(br#""text":"#);
+    line.extend(safe(Value::from(text).to_string()).as_bytes());
+}
+
+/// Appends `"base64":"..."`.
+pub fn write_base64(line: &mut Vec<u8>, bytes: &[u8]) {
+    line.extend(br#""base64":""#);
+    let at = line.len();
+    line.resize(at + BASE64.encode_len(bytes.len()), 0);
+    BASE64.encode_mut(bytes, &mut line[at..]);
+    line.push(b'"');
+}
+
 /// Puts the request of a WebSocket client into an object.
 pub fn put_request(object: &mut Value, request: Option<&Request>) {
     let Some(request) = request else { return };

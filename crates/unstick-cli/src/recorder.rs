@@ -7,6 +7,7 @@ mod about;
 mod events;
 mod file;
 mod queue;
+mod view;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,6 +24,9 @@ use queue::Queue;
 
 /// How long the end of the program waits for the file, if the disk does not take the rest.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Written bytes after which the queue has room for as many again. The conversations lock it as well, so not after each event.
+const ROOM_AT_ONCE: usize = 1 << 20;
 
 /// The recorder of this run: a process has at most one.
 static RECORDER: OnceLock<FileRecorder> = OnceLock::new();
@@ -50,11 +54,16 @@ pub fn begin() -> Result<()> {
     let queue = Arc::clone(queue);
     let write = move || {
         while let Some(batch) = queue.take() {
-            for event in &batch.events {
-                file.write(event);
+            let mut written = 0;
+            for event in batch {
+                file.write(&event);
+                written += event.size();
+                if written >= ROOM_AT_ONCE {
+                    queue.written(std::mem::take(&mut written));
+                }
             }
             file.flush();
-            queue.written(&batch);
+            queue.written(written);
         }
     };
     let started = std::thread::Builder::new().name("recorder".into()).spawn(write);

@@ -64,7 +64,6 @@ mod preset;
 #[doc(hidden)]
 pub mod quantity;
 pub mod reassembly;
-pub mod replay;
 mod role;
 pub mod shake;
 mod spec;

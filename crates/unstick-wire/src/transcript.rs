@@ -68,6 +68,8 @@ struct Side {
     /// Number of over-long messages that earlier decoders of this direction have passed over.
     discarded: u64,
     ended: bool,
+    /// Whether its first segment tells if the conversation begins with it.
+    in_doubt: bool,
 }
 
 impl Side {
@@ -76,7 +78,17 @@ impl Side {
         if let Some(dialogue) = &dialogue {
             decoder.follow(dialogue);
         }
-        Self { framing, dialogue, decoder, length: 0, stopped: false, undecoded: 0, discarded: 0, ended: false }
+        Self {
+            framing,
+            dialogue,
+            decoder,
+            length: 0,
+            stopped: false,
+            undecoded: 0,
+            discarded: 0,
+            ended: false,
+            in_doubt: false,
+        }
     }
 
     /// Makes the decoder anew for what follows in the stream.
@@ -89,31 +101,53 @@ impl Side {
         self.stopped = !resumes;
         resumes
     }
+
+    /// Whether the conversation begins with this first segment, although nobody saw how it was opened: the last phase of the framing
+    /// breaks on it, and the first does not.
+    fn begins_with(&self, segment: &[u8]) -> bool {
+        let fits = |mut decoder: Decoder| {
+            decoder.feed(segment);
+            loop {
+                match decoder.next_frame() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return true,
+                    Err(_) => return false,
+                }
+            }
+        };
+        let mut last = self.framing.decoder();
+        last.start_at(0, false) && !fits(last) && fits(self.framing.decoder())
+    }
 }
 
 impl Transcript {
     /// Makes a transcript of a conversation in this framing. If it is a preset, each direction gets that of its side.
     pub fn new(framing: &Framing) -> Self {
-        Self::of_sides([framing, framing])
+        let [client, server] = [Role::Client, Role::Server].map(|role| framing.sent_by(role));
+        Self::of_sides(client, server)
     }
 
-    /// As [`Self::new`], with the framing of what the client sends, and that of what the server sends.
-    pub fn of_sides(framings: [&Framing; 2]) -> Self {
-        let [client, server] =
-            [(framings[0], Role::Client), (framings[1], Role::Server)].map(|(framing, role)| framing.sent_by(role));
+    /// Makes a transcript of a conversation in which the client sends in one framing and the server in another.
+    pub fn of_sides(client: Framing, server: Framing) -> Self {
         let (asks, answers) = client.dialogue_with(&server).unzip();
         Self { sides: [Side::new(client, asks), Side::new(server, answers)] }
     }
 
-    /// Says that what was recorded of this direction begins in the middle of the conversation. The first frame is then
-    /// taken to begin with the first segment, and to be one of the last phase. Only before the first segment.
+    /// Says that what was recorded of this direction begins in the middle of the conversation, or that nobody knows. The first frame is then
+    /// taken to begin with the first segment, and to be one of the last phase; or of the first phase, if only that fits the first segment.
+    /// Only before the first segment.
     pub fn begins_in_the_middle(&mut self, from: Role) {
-        self.side(from).restart(false);
+        let side = self.side(from);
+        side.restart(false);
+        side.in_doubt = side.length == 0;
     }
 
     /// Adds a segment that this side has sent. Take its messages before the next one.
     pub fn segment(&mut self, from: Role, bytes: &[u8]) {
         let side = self.side(from);
+        if std::mem::take(&mut side.in_doubt) && side.begins_with(bytes) {
+            *side = Side::new(side.framing.clone(), side.dialogue.take());
+        }
         side.length += bytes.len() as u64;
         if side.stopped {
             side.undecoded += bytes.len() as u64;

@@ -89,14 +89,6 @@ pub enum Advice {
     FramingOrLongerRuns,
     /// Allow all cases together more time, or try fewer of them.
     AllowMoreTimeOrFewerCases,
-    /// Record a conversation: [`Options::recorder`](crate::Options).
-    RecordConversation,
-    /// Name one framing for both directions.
-    NameOneFraming,
-    /// Name a framing that has messages.
-    NameFramingWithMessages,
-    /// Replay one connection of the recording.
-    ReplayOneConnection,
 }
 
 /// A cause with its advice, inside an `io::Error`.
@@ -173,10 +165,6 @@ impl fmt::Display for Advice {
                 "the framing may be another one, or the answer late: a longer timeout waits longer"
             }
             Self::AllowMoreTimeOrFewerCases => "more time or a smaller depth lets it finish",
-            Self::RecordConversation => "record a conversation",
-            Self::NameOneFraming => "name one framing for both",
-            Self::NameFramingWithMessages => "name a framing that has messages, such as redis",
-            Self::ReplayOneConnection => "replay one connection of it",
         })
     }
 }

@@ -13,6 +13,9 @@ use unstick::{Error, Result};
 use crate::options::completion::{formats, specs};
 use crate::options::values::{at_least_one, port};
 
+/// The value of `-f` that means: find out.
+const AUTO: &str = "auto";
+
 /// `decode`.
 #[derive(Debug, Args)]
 pub struct Decode {
@@ -38,6 +41,10 @@ pub struct Decode {
     /// Show whole frames as hexadecimal dumps, with header, payload and trailer in different colours
     #[arg(long, conflicts_with_all = ["io", "json"], help_heading = "Messages")]
     pub wire: bool,
+    /// Write a recording as packets for Wireshark to OUT, a pcapng file, or to standard output (-)
+    #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath, help_heading = "Messages",
+        conflicts_with_all = ["io", "json", "hex", "wire", "count", "from", "bytes", "c2s", "s2c"])]
+    pub pcapng: Option<PathBuf>,
     /// Stop after N messages
     #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one, help_heading = "End")]
     pub count: Option<u64>,
@@ -81,6 +88,12 @@ pub struct CaptureArgs {
 }
 
 impl CaptureArgs {
+    /// What limits the connections that are looked at, behind a sentence that finds none.
+    pub fn limits(&self) -> &'static str {
+        let takes_all = self.port.is_empty() && self.host.is_empty() && self.connection.is_none();
+        if takes_all { "" } else { " that these options take" }
+    }
+
     /// Refuses options for captures if the file is not a capture.
     pub fn check_unused(&self, name: &str) -> Result<()> {
         let option = match self {
@@ -135,7 +148,8 @@ fn start(text: &str) -> std::result::Result<Start, String> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Framing")]
 pub struct FramedArgs {
-    /// The framing, such as line, u32be or struct:i (see `unstick framings`)
+    /// The framing, such as line, u32be or struct:i (see `unstick framings`). `decode` finds it out otherwise, as with auto: from the
+    /// recording, from the server's port, or by a guess that is certain
     #[arg(short = 'f', long = "frame", value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
     pub frame: Option<String>,
     /// The client's direction: of a capture, decode only that; the bytes of another file are those of a client [default]
@@ -162,15 +176,15 @@ impl FramedArgs {
 
     /// The framing that `-f` names, for both sides.
     pub fn named(&self) -> Result<Option<Framing>> {
-        Ok(self.frame.as_deref().map(Framing::parse).transpose()?)
+        Ok(self.frame.as_deref().filter(|spec| *spec != AUTO).map(Framing::parse).transpose()?)
     }
 
     /// The framing of that side.
     pub fn framing(&self) -> Result<Framing> {
-        let Some(spec) = &self.frame else {
-            let error = Error::usage("bytes of a file have no framing of their own");
-            return Err(error.with_hint("-f names it, such as -f line; `unstick guess` may find it"));
+        let Some(framing) = self.named()? else {
+            let error = Error::usage("nobody named the framing of these bytes, and it cannot be told from them");
+            return Err(error.with_hint("-f names it, such as -f line; `unstick guess` prints what comes near"));
         };
-        Ok(Framing::parse(spec)?.sent_by(self.role()))
+        Ok(framing.sent_by(self.role()))
     }
 }

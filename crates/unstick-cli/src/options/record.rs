@@ -12,8 +12,8 @@ use crate::recorder::{About, Recording, recorder};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recording")]
 pub struct RecordArgs {
-    /// Write everything that passes to FILE, as it happens, for `unstick decode`. A recording holds all secrets that pass: its
-    /// owner alone may read it
+    /// Write everything that passes to FILE, as it happens, for `unstick decode`; to FILE.pcapng as packets, for Wireshark. A recording
+    /// holds all secrets that pass: its owner alone may read it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
     /// When FILE has SIZE bytes, rename it to FILE.1 and begin another one [default: never]

@@ -24,3 +24,19 @@ pub struct About {
     pub to: Option<Address>,
     pub framings: Option<Framings>,
 }
+
+impl Recording {
+    /// Whether packets are written, and not lines: the name of the file tells.
+    pub fn is_of_packets(&self) -> bool {
+        self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pcapng"))
+    }
+}
+
+impl About {
+    /// The framing of both directions, if it is one and makes messages.
+    pub fn framing(&self) -> Option<&str> {
+        let Framings { inbound, outbound } = self.framings.as_ref()?;
+        let is_one = inbound.as_str() == outbound.as_str() && !inbound.is_raw();
+        is_one.then_some(inbound.as_str())
+    }
+}

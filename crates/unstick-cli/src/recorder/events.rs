@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use unstick::wire::Role;
@@ -58,6 +57,27 @@ pub enum What {
     LostOthers {
         events: u64,
     },
+}
+
+impl Event {
+    /// Bytes that this event holds in memory.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.what.size()
+    }
+}
+
+impl What {
+    /// Bytes on the heap.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Open { client, server, .. } => client.len() + server.len(),
+            Self::Segment { bytes, .. } => bytes.len(),
+            Self::Message { message, .. } => message.len(),
+            Self::End { reason, .. } => reason.as_ref().map_or(0, String::len),
+            Self::Failed { error, .. } => error.len(),
+            Self::Reset { .. } | Self::Close | Self::Lost { .. } | Self::LostOthers { .. } => 0,
+        }
+    }
 }
 
 /// The time now, in nanoseconds since 1970.
@@ -144,24 +164,17 @@ fn put_bytes(out: &mut Vec<u8>, event: &Event, (name, from): (&str, Role), bytes
     let _ =
         write!(out, r#"{{"event":"{name}","peer":{peer},"direction":"{way}","time":"{time}","bytes":{length}{more},"#);
     match as_text(bytes) {
-        Some(text) => {
-            out.extend(br#""text":"#);
-            out.extend(json_lines::safe(Value::from(text).to_string()).as_bytes());
-        }
-        None => {
-            out.extend(br#""base64":""#);
-            let at = out.len();
-            out.resize(at + BASE64.encode_len(length), 0);
-            BASE64.encode_mut(bytes, &mut out[at..]);
-            out.push(b'"');
-        }
+        Some(text) => json_lines::write_text(out, text),
+        None => json_lines::write_base64(out, bytes),
     }
     out.extend(b"}\n");
 }
 
 /// The bytes as text, unless that would make a line longer than base64 does.
 fn as_text(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let escaped = bytes.iter().filter(|byte| byte.is_ascii_control() && !b"\n\r\t".contains(byte)).count();
-    (escaped * 16 <= bytes.len() || bytes.len() <= 64).then_some(text)
+    let most = if bytes.len() <= 64 { bytes.len() } else { bytes.len() / 16 };
+    let is_escaped = |byte: &&u8| byte.is_ascii_control() && !b"\n\r\t".contains(byte);
+    // Counted before UTF-8 is checked, and no further than it matters: most binary data is found out by its first bytes.
+    let escaped = bytes.iter().filter(is_escaped).take(most + 1).count();
+    if escaped > most { None } else { std::str::from_utf8(bytes).ok() }
 }

@@ -1,9 +1,8 @@
 //! The file of a recording: its first line, its lines, and the file that follows it.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -12,7 +11,9 @@ use unstick::{Error, Framings, Result};
 
 use super::about::{About, Recording};
 use super::events::{Event, What, now, put, written_time};
-use crate::{json_lines, output};
+use super::view;
+use crate::packets::Packets;
+use crate::{json_lines, output, private_file};
 
 /// The version of the format.
 const VERSION: u64 = 1;
@@ -20,16 +21,16 @@ const VERSION: u64 = 1;
 /// Bytes of lines that are written at once, at least, while more of them wait.
 const GATHERED: usize = 64 << 10;
 
-/// Who may read a recording: it may hold passwords.
-const MODE: u32 = 0o600;
-
 /// The file, and what has to be known to begin another one.
 pub struct RecordingFile {
     recording: &'static Recording,
     protocol: String,
     /// `None` once it could not be written: that is reported once.
     file: Option<File>,
+    /// What is not in the file yet: lines, or packets.
     lines: Vec<u8>,
+    /// Where the recording is of packets.
+    packets: Option<Packets>,
     /// Bytes of the file, with the gathered lines.
     length: u64,
     /// The connections that are open.
@@ -42,14 +43,15 @@ impl RecordingFile {
         let unwritten = |error: io::Error| {
             Error::other(format!("cannot record to {}: {}", recording.path.display(), output::reason(&error)))
         };
-        let file = create(recording).map_err(unwritten)?;
+        let file = private_file::create(&recording.path).map_err(unwritten)?;
         let address = recording.about.address.to_string();
         let protocol = match address.split_once(':') {
             Some((scheme, _)) => scheme.to_owned(),
             None => "stdio".to_owned(),
         };
-        let mut this =
-            Self { recording, protocol, file: Some(file), lines: Vec::new(), length: 0, open: BTreeMap::new() };
+        let packets = recording.is_of_packets().then(|| Packets::new(recording.about.framing()));
+        let (lines, open) = (Vec::new(), BTreeMap::new());
+        let mut this = Self { recording, protocol, file: Some(file), lines, packets, length: 0, open };
         this.begin();
         let lines = std::mem::take(&mut this.lines);
         if let Some(file) = &mut this.file {
@@ -92,12 +94,29 @@ impl RecordingFile {
 
     fn put(&mut self, event: &Event, continued: bool) {
         let before = self.lines.len();
-        put(&mut self.lines, event, &self.protocol, continued);
+        match &mut self.packets {
+            Some(packets) => {
+                view::put(packets, event, &self.protocol);
+                self.lines.append(&mut packets.out);
+            }
+            None => put(&mut self.lines, event, &self.protocol, continued),
+        }
         self.length += (self.lines.len() - before) as u64;
     }
 
-    /// The first line.
+    /// The beginning of a file.
     fn begin(&mut self) {
+        match &mut self.packets {
+            Some(packets) => {
+                packets.begin();
+                self.lines.append(&mut packets.out);
+            }
+            None => self.first_line(),
+        }
+        self.length = self.lines.len() as u64;
+    }
+
+    fn first_line(&mut self) {
         let About { verb, role, address, to, framings } = &self.recording.about;
         let role_name = if *role == Role::Client { "client" } else { "server" };
         let mut head = json!({
@@ -105,23 +124,20 @@ impl RecordingFile {
             "time": written_time(now()), "verb": verb, "role": role_name, "address": address.to_string(),
             "to": to.as_ref().map(ToString::to_string), "framing": null,
         });
-        if let Some(Framings { inbound, outbound }) = framings
-            && !(inbound.is_raw() && outbound.is_raw())
+        if let Some(framing) = self.recording.about.framing() {
+            head["framing"] = framing.into();
+        } else if let Some(Framings { inbound, outbound }) = framings
+            && inbound.as_str() != outbound.as_str()
         {
-            if inbound.as_str() == outbound.as_str() {
-                head["framing"] = inbound.as_str().into();
-            } else {
-                let (c2s, s2c) = match role {
-                    Role::Client => (outbound, inbound),
-                    Role::Server => (inbound, outbound),
-                };
-                head["framing_c2s"] = c2s.as_str().into();
-                head["framing_s2c"] = s2c.as_str().into();
-            }
+            let (c2s, s2c) = match role {
+                Role::Client => (outbound, inbound),
+                Role::Server => (inbound, outbound),
+            };
+            head["framing_c2s"] = c2s.as_str().into();
+            head["framing_s2c"] = s2c.as_str().into();
         }
         self.lines.extend(json_lines::line(&head).as_bytes());
         self.lines.push(b'\n');
-        self.length = self.lines.len() as u64;
     }
 
     /// Begins another file. The one so far gets the ending `.1`.
@@ -133,11 +149,14 @@ impl RecordingFile {
         let path = &self.recording.path;
         let mut old = path.clone().into_os_string();
         old.push(".1");
-        match std::fs::rename(path, PathBuf::from(old)).and_then(|()| create(self.recording)) {
+        match std::fs::rename(path, PathBuf::from(old)).and_then(|()| private_file::create(path)) {
             Ok(file) => self.file = Some(file),
             Err(error) => return self.give_up(&error),
         }
         self.begin();
+        if self.packets.is_some() {
+            return; // They know the connections that are open.
+        }
         let open = std::mem::take(&mut self.open);
         for event in open.values() {
             self.put(event, true);
@@ -150,14 +169,4 @@ impl RecordingFile {
         let path = self.recording.path.display();
         output::problem(&format!("{path}: {}; the recording ends here, and the run goes on", output::reason(error)));
     }
-}
-
-/// Creates the file of a recording, which its owner alone may read.
-fn create(recording: &Recording) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&recording.path)?;
-    if file.metadata()?.is_file() {
-        // An older file keeps its permissions otherwise.
-        file.set_permissions(Permissions::from_mode(MODE))?;
-    }
-    Ok(file)
 }

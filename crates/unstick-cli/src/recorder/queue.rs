@@ -27,7 +27,7 @@ pub struct Queue {
 #[derive(Default)]
 struct Waiting {
     events: Vec<Event>,
-    /// Bytes of these events, and of those that are being written.
+    /// Bytes of these events, and of those that are taken and not yet written.
     bytes: usize,
     /// What found no room, by connection, of the client and of the server.
     lost: BTreeMap<u64, [Lost; 2]>,
@@ -44,16 +44,11 @@ struct Lost {
     events: u64,
 }
 
-/// Events to write.
-pub struct Batch {
-    pub events: Vec<Event>,
-    bytes: usize,
-}
-
 impl Waiting {
-    fn push(&mut self, connection: u64, what: What, time: u64, size: usize) {
-        self.bytes += size;
-        self.events.push(Event { connection, time, what });
+    fn push(&mut self, connection: u64, what: What, time: u64) {
+        let event = Event { connection, time, what };
+        self.bytes += event.size();
+        self.events.push(event);
     }
 
     /// Puts in what was lost of a connection, before anything else of it.
@@ -64,7 +59,7 @@ impl Waiting {
             .into_iter()
             .flat_map(|sides| [Role::Client, Role::Server].into_iter().zip(sides));
         for (from, Lost { bytes, events }) in lost.filter(|(_, lost)| lost.events > 0) {
-            self.push(connection, What::Lost { from, bytes, events }, time, size_of::<Event>());
+            self.push(connection, What::Lost { from, bytes, events }, time);
         }
     }
 }
@@ -88,17 +83,11 @@ impl Queue {
     pub fn put(&self, connection: u64, what: What, time: u64) {
         let mut waiting = self.lock();
         waiting.note_lost(connection, time);
-        let size = size_of::<Event>()
-            + match &what {
-                What::Open { client, server, .. } => client.len() + server.len(),
-                What::Failed { error, .. } => error.len(),
-                _ => 0,
-            };
-        if waiting.bytes + size > MAX_RECORDED_AHEAD + RESERVE {
+        if waiting.bytes + size_of::<Event>() + what.size() > MAX_RECORDED_AHEAD + RESERVE {
             waiting.lost_others += 1;
             return;
         }
-        waiting.push(connection, what, time, size);
+        waiting.push(connection, what, time);
         self.tell(waiting);
     }
 
@@ -119,16 +108,15 @@ impl Queue {
 
     fn bytes(&self, connection: u64, from: Role, length: usize, what: impl FnOnce() -> What) {
         let time = now();
-        let size = size_of::<Event>() + length;
         let mut waiting = self.lock();
-        if waiting.bytes + size > MAX_RECORDED_AHEAD {
+        if waiting.bytes + size_of::<Event>() + length > MAX_RECORDED_AHEAD {
             let lost = &mut waiting.lost.entry(connection).or_default()[from as usize];
             lost.bytes += length as u64;
             lost.events += 1;
             return;
         }
         waiting.note_lost(connection, time);
-        waiting.push(connection, what(), time, size);
+        waiting.push(connection, what(), time);
         self.tell(waiting);
     }
 
@@ -138,18 +126,17 @@ impl Queue {
     }
 
     /// Waits for something to write; `None` after the last.
-    pub fn take(&self) -> Option<Batch> {
+    pub fn take(&self) -> Option<Vec<Event>> {
         let mut waiting = self.lock();
         loop {
             while let Some((&connection, _)) = waiting.lost.first_key_value() {
                 waiting.note_lost(connection, now());
             }
             if let events @ 1.. = std::mem::take(&mut waiting.lost_others) {
-                waiting.push(0, What::LostOthers { events }, now(), size_of::<Event>());
+                waiting.push(0, What::LostOthers { events }, now());
             }
             if !waiting.events.is_empty() {
-                // The batch before is written, so all bytes are of this one.
-                return Some(Batch { events: std::mem::take(&mut waiting.events), bytes: waiting.bytes });
+                return Some(std::mem::take(&mut waiting.events));
             }
             if waiting.finished {
                 waiting.all_written = true;
@@ -160,9 +147,9 @@ impl Queue {
         }
     }
 
-    /// A batch is written.
-    pub fn written(&self, batch: &Batch) {
-        self.lock().bytes -= batch.bytes;
+    /// Events of this [size](Event::size) are written: there is room for others.
+    pub fn written(&self, size: usize) {
+        self.lock().bytes -= size;
     }
 
     /// Waits until everything is written, or this time has passed.
@@ -179,7 +166,7 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn said(batch: &Batch) -> Vec<String> {
+    fn said(batch: &[Event]) -> Vec<String> {
         let of = |event: &Event| match &event.what {
             What::Segment { from, bytes } => format!("{from:?} {}", bytes.len()),
             What::Lost { from, bytes, events } => format!("{from:?} lost {bytes} in {events}"),
@@ -187,7 +174,7 @@ mod tests {
             What::Close => "close".to_owned(),
             _ => "other".to_owned(),
         };
-        batch.events.iter().map(of).collect()
+        batch.iter().map(of).collect()
     }
 
     /// A quarter of what may wait, with what each event costs.
@@ -206,7 +193,7 @@ mod tests {
         let whole = format!("Client {QUARTER}");
         let lost = format!("Client lost {QUARTER} in 1");
         assert_eq!(said(&batch), [&*whole, &whole, &whole, &whole, &lost, "Server lost 4 in 1", "close"]);
-        queue.written(&batch);
+        queue.written(batch.iter().map(Event::size).sum());
         queue.segment(1, Role::Server, b"again");
         assert_eq!(said(&queue.take().unwrap()), ["Server 5"]);
     }
@@ -220,7 +207,7 @@ mod tests {
             queue.put(2, What::Close, 0);
         }
         let batch = queue.take().unwrap();
-        assert_eq!(batch.events.len(), 1 + most + 1);
+        assert_eq!(batch.len(), 1 + most + 1);
         assert_eq!(said(&batch).last().unwrap(), "lost 3");
     }
 

@@ -2,20 +2,22 @@
 
 mod capture;
 mod conversations;
+mod guesses;
 mod plain;
 mod recording;
 mod shown;
 mod tls;
 mod trial;
+mod view;
 
-use unstick::Result;
+use unstick::{Error, Result};
 
 use crate::captured;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
+use crate::recording::BEGINNING;
 use crate::status::Status;
 use shown::Shown;
-use unstick::recording::BEGINNING;
 
 /// Decodes a file. A reader of the output that has gone is not an error.
 pub fn decode(args: &Decode) -> Result<Status> {
@@ -25,15 +27,22 @@ pub fn decode(args: &Decode) -> Result<Status> {
     let mut input = InputFile::open(args.file.as_deref())?;
     // Whoever knows what the file is need not wait for its beginning.
     let beginning = if args.capture.bytes { Vec::new() } else { input.peek(captured::MAGIC)? };
+    if let Some(to) = &args.pcapng {
+        if input.begins_with(&beginning, BEGINNING)? {
+            return view::write(args, to, input);
+        }
+        let error = Error::usage(format!("--pcapng writes recordings as packets, and {} is not one", input.name()));
+        return Err(error.with_hint("--record FILE makes one; Wireshark reads captures as they are"));
+    }
     let decoded = if args.capture.bytes {
-        plain::decode(args, &args.framed.framing()?, input, &mut shown)
+        of_bytes(args, input, &mut shown)
     } else if unstick_capture::is_capture(&beginning) {
         capture::decode(args, named.as_ref(), input, &mut shown)
-    } else if is_recording(&beginning, &mut input)? {
+    } else if input.begins_with(&beginning, BEGINNING)? {
         recording::decode(args, named.as_ref(), input, &mut shown)
     } else {
         args.capture.check_unused(input.name())?;
-        plain::decode(args, &args.framed.framing()?, input, &mut shown)
+        of_bytes(args, input, &mut shown)
     };
     match decoded.and_then(|status| shown.flush().map(|()| status)) {
         Err(error) if error.is_closed() => Ok(Status::Done),
@@ -41,7 +50,12 @@ pub fn decode(args: &Decode) -> Result<Status> {
     }
 }
 
-/// Whether a file with this beginning is a recording. More is read only if it may be one: the rest may come late.
-fn is_recording(beginning: &[u8], input: &mut InputFile) -> Result<bool> {
-    Ok(BEGINNING.starts_with(beginning) && input.peek(BEGINNING.len() as u64)? == BEGINNING)
+/// Decodes the bytes of one direction: in the framing that `-f` names, or in one that is certain.
+fn of_bytes(args: &Decode, mut input: InputFile, shown: &mut Shown) -> Result<Status> {
+    if args.framed.named()?.is_none()
+        && let Some(framing) = guesses::of_bytes(args, &mut input)?
+    {
+        return plain::decode(args, &framing, input, shown);
+    }
+    plain::decode(args, &args.framed.framing()?, input, shown)
 }

@@ -1,6 +1,5 @@
 //! `guess`: which framing is this? Looks at a capture, or at the bytes of one direction.
 
-mod servers;
 mod shown;
 
 use unstick::wire::guess::Sample;
@@ -12,8 +11,9 @@ use crate::hex::parse_hex;
 use crate::input_file::InputFile;
 use crate::options::guess::Guess;
 use crate::output;
+use crate::recording::BEGINNING;
+use crate::samples::{MAX_SERVERS, Samples, Server};
 use crate::status::Status;
-use servers::Server;
 
 /// Characters of hexadecimal text for one byte, at most: `\x0a, ` and a line end.
 const HEX_CHARACTERS: usize = 8;
@@ -23,8 +23,12 @@ pub fn guess(args: &Guess) -> Result<Status> {
     let mut input = InputFile::open(args.file.as_deref())?;
     let name = input.name().to_owned();
     let is_bytes = args.bytes || args.hex;
-    let servers = if !is_bytes && unstick_capture::is_capture(&input.peek(captured::MAGIC)?) {
-        servers::of_capture(args, input)?
+    let beginning = if is_bytes { Vec::new() } else { input.peek(captured::MAGIC)? };
+    let servers = if unstick_capture::is_capture(&beginning) {
+        of_capture(args, input)?
+    } else if !is_bytes && input.begins_with(&beginning, BEGINNING)? && args.port.is_empty() && args.host.is_empty() {
+        let (name, source) = input.into_parts();
+        Samples::of_recording(&name, source)?.guess()
     } else {
         if !args.port.is_empty() || !args.host.is_empty() {
             let option = if args.port.is_empty() { "--host" } else { "--port" };
@@ -37,6 +41,20 @@ pub fn guess(args: &Guess) -> Result<Status> {
         return Ok(Status::Inconclusive);
     }
     shown::show(args, &name, servers)
+}
+
+/// Looks at the servers of a capture.
+fn of_capture(args: &Guess, input: InputFile) -> Result<Vec<Server>> {
+    let (name, source) = input.into_parts();
+    let (samples, capture) = Samples::of_capture(name.clone(), source, &args.port, &args.host)?;
+    if let Some(why) = capture.cut_short() {
+        output::loss(why);
+    }
+    capture.report_left_out();
+    if samples.are_cut_short() {
+        output::loss(&format!("{name}: looked at the first {MAX_SERVERS} servers alone; --port chooses others"));
+    }
+    Ok(samples.guess())
 }
 
 /// Looks at the bytes of one direction, which are read as far as they are needed.

@@ -102,19 +102,6 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("service/talk/ahead.rs", "held", Limit("COMMANDS_AHEAD")),
     ("service/talk/backlog.rs", "letters", Limit("max_queue")),
     ("service/talk/hub.rs", "peers", OpenFiles),
-    ("recording.rs", "buffer", Limit("MAX_LINE")),
-    ("service/replay/event.rs", "differences", Limit("MOST_DESCRIBED")),
-    ("service/replay/recorded.rs", "scripts", Limit("MAX_REPLAYED")),
-    ("service/replay/recorded.rs", "left_out", Limit("MAX_REPLAYED")),
-    ("service/replay/server.rs", "uses", Limit("MAX_REPLAYED")),
-    ("replay/script.rs", "steps", Limit("MAX_REPLAYED")),
-    ("replay/book.rs", "scripts", Limit("MAX_REPLAYED")),
-    ("replay/book.rs", "learnt", Limit("MAX_LEARNT")),
-    ("replay/book.rs", "sources", Limit("MAX_REPLAYED")),
-    ("replay/player.rs", "fitting", Limit("MAX_REPLAYED")),
-    ("replay/player.rs", "ids", Limit("MAX_REPLAYED")),
-    ("replay/rules.rs", "masks", User),
-    ("replay/rules.rs", "copies", User),
     // Captures.
     ("connections.rs", "ports", User),
     ("connections.rs", "hosts", User),
@@ -130,14 +117,26 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("verb/decode/conversations.rs", "likely", Fixed),
     ("verb/decode/trial.rs", "candidates", Fixed),
     ("verb/decode/trial.rs", "passed", Limit("MAX_TRIAL_SEGMENTS")),
+    ("verb/decode/shown.rs", "line", Limit("MAX_MESSAGE")),
     ("verb/decode/shown.rs", "written", Limit("MAX_MESSAGE")),
     ("verb/decode/shown.rs", "frame", Limit("MAX_MESSAGE")),
     ("verb/decode/recording.rs", "open", Limit("MAX_OPEN")),
     ("verb/decode/recording.rs", "ports", Fixed),
-    ("verb/guess/servers.rs", "samples", Limit("MAX_SERVERS")),
-    ("verb/guess/servers.rs", "order", Limit("MAX_SERVERS")),
-    ("verb/guess/servers.rs", "servers", Limit("MAX_CONNECTIONS")),
+    ("verb/decode/guesses.rs", "known", Limit("MAX_SERVERS")),
+    ("verb/decode/view.rs", "open", Limit("MAX_OPEN")),
+    ("verb/decode/view.rs", "ports", Fixed),
+    ("packets.rs", "out", Limit("MAX_SEGMENT")),
+    ("packets.rs", "open", Limit("MAX_OPEN")),
+    ("samples.rs", "samples", Limit("MAX_SERVERS")),
+    ("samples.rs", "order", Limit("MAX_SERVERS")),
+    ("samples.rs", "servers", Limit("MAX_OPEN")),
     ("verb/encode.rs", "frame", User),
+    ("verb/replay/player.rs", "fitting", User),
+    ("verb/replay/script.rs", "scripts", Limit("MAX_REPLAYED")),
+    ("verb/replay/script.rs", "steps", Limit("MAX_REPLAYED")),
+    ("verb/replay/server.rs", "masks", User),
+    ("verb/replay/server.rs", "scripts", Limit("MAX_REPLAYED")),
+    ("verb/replay/server.rs", "uses", Limit("MAX_REPLAYED")),
     ("verb/transfer/question.rs", "known", Limit("MAX_TRANSFER_ENTRIES")),
     ("complaints.rs", "kinds", Limit("KINDS")),
     ("config.rs", "lines", User),
@@ -155,6 +154,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("recorder/file.rs", "open", OpenFiles),
     ("recorder/queue.rs", "events", Limit("MAX_RECORDED_AHEAD")),
     ("recorder/queue.rs", "lost", OpenFiles),
+    ("recording.rs", "buffer", Limit("MAX_LINE")),
     ("text_queue.rs", "waiting", Limit("WAITING")),
 ];
 
@@ -192,10 +192,9 @@ fn sources(root: &str, below: &str) -> BTreeMap<String, String> {
 
 fn all() -> BTreeMap<String, String> {
     let mut all = sources("crates/unstick-cli/src", "");
-    for part in ["endpoint", "link", "recording", "service"] {
+    for part in ["endpoint", "link", "service"] {
         all.extend(sources("crates/unstick/src", part));
     }
-    all.extend(sources("crates/unstick-wire/src", "replay"));
     for part in ["connections", "file", "fragments"] {
         all.extend(sources("crates/unstick-capture/src", part));
     }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::rig::unstick;
+use crate::rig::{temporary, unstick};
 
 /// Its output, its errors and its exit status.
 fn run(arguments: &[&str], input: &[u8]) -> (String, String, i32) {
@@ -84,4 +84,68 @@ fn a_capture_is_answered_server_by_server() {
 fn what_peers_sent_does_not_reach_the_terminal_as_it_came() {
     let (text, _, _) = run(&["guess"], b"\x1b[2J\x1b]0;x\x07 line\nanother line\nand one more\n");
     assert!(!text.contains('\x1b') && !text.contains('\x07'), "{text:?}");
+}
+
+/// The lines of a recording that names this in its first line, of two clients that send messages behind four bytes of length.
+fn recorded(named: &str) -> String {
+    let mut text = format!("{{\"event\":\"recording\",\"version\":1{named}}}\n");
+    for peer in 1..=2 {
+        let open = r#""from":"192.0.2.1:4000","to":"192.0.2.2:47002","protocol":"tcp","carries":"bytes"}"#;
+        text += &format!("{{\"event\":\"open\",\"peer\":{peer},{open}\n");
+        for length in [5, 9, 17, 30, 21, 12] {
+            let message = "question and no answer at all ".repeat(2);
+            let message = format!("\\u0000\\u0000\\u0000\\u{length:04x}{}", &message[..length]);
+            for way in ["c2s", "s2c"] {
+                let line = format!(r#"{{"event":"segment","peer":{peer},"direction":"{way}","text":"{message}"}}"#);
+                text += &(line + "\n");
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn a_recording_is_guessed_and_decoded_without_a_word_about_its_framing() {
+    let folder = temporary();
+    let path = folder.path().join("session.jsonl");
+    std::fs::write(&path, recorded("")).unwrap();
+    let path = path.to_str().unwrap();
+    let (text, errors, code) = run(&["guess", path], b"");
+    assert!(text.starts_with("u32be (192.0.2.2:47002; 2 connections, 472 bytes)\n") && code == 0, "{text} {errors}");
+    for more in [&[][..], &["-f", "auto"]] {
+        let (text, errors, code) = run(&[&["decode", path], more].concat(), b"");
+        assert!(text.contains("tcp 192.0.2.1:4000 to 192.0.2.2:47002 in u32be, guessed\n"), "{text}");
+        assert!(text.contains(" 2 s2c 12 bytes: question and\n"), "{text}");
+        let said = "unstick: 192.0.2.2:47002: guessed u32be: 24 frames; 24 of 24 segments end where a frame ends\n";
+        assert_eq!((errors.matches(said).count(), code), (1, 0), "{errors}");
+    }
+    // A named framing is not guessed.
+    let (text, errors, _) = run(&["decode", path, "-f", "u8"], b"");
+    assert!(!text.contains("guessed") && !errors.contains("guessed"), "{text} {errors}");
+    // A pipe cannot be read twice.
+    let (text, errors, code) = run(&["decode"], recorded("").as_bytes());
+    assert!(text.contains(" to 192.0.2.2:47002\n") && code == 0, "{text}");
+    assert_eq!(errors.matches("framings are guessed only in a file that can be read twice").count(), 1, "{errors}");
+}
+
+#[test]
+fn a_recording_with_a_framing_for_each_side_is_decoded_in_both() {
+    let named = r#","framing_c2s":"u32be","framing_s2c":"length:width=4""#;
+    let (text, errors, code) = run(&["decode", "--json"], recorded(named).as_bytes());
+    assert_eq!((&*errors, code), ("", 0));
+    assert!(text.contains(r#""framing":"u32be and length:width=4""#), "{text}");
+    assert_eq!(text.matches(r#""text":"question and"}"#).count(), 4, "{text}");
+}
+
+#[test]
+fn the_bytes_of_one_direction_are_decoded_in_the_framing_that_is_certain() {
+    let (text, errors, code) = run(&["decode"], REQUEST);
+    assert!(errors.starts_with("unstick: standard input: guessed http: ") && code == 0, "{errors}");
+    assert!(text.starts_with("@0 38 bytes: GET / HTTP/1.1"), "{text}");
+    let (text, errors, code) = run(&["decode", "-f", "auto"], b"\x01\x02\x03\x04\x05");
+    assert!(text.is_empty() && code == 2, "{text}");
+    assert!(errors.contains("nobody named the framing of these bytes, and it cannot be told from them"), "{errors}");
+    // All of the input is decoded, beyond the part that a guess looks at.
+    let (text, _, code) = run(&["decode", "--json"], &REQUEST.repeat(8_000));
+    assert_eq!((text.matches(r#""event":"message""#).count(), code), (8_000, 0));
 }

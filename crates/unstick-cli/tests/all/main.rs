@@ -35,6 +35,7 @@ mod manners;
 mod netcats;
 mod numbers;
 mod outcomes;
+mod packets;
 mod payloads;
 mod pipes;
 mod presets;

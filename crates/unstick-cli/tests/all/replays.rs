@@ -171,118 +171,6 @@ fn masked_bytes_are_not_compared_on_either_side() {
 }
 
 #[test]
-fn a_pattern_leaves_out_what_has_no_fixed_length() {
-    let folder = temporary();
-    let path = file(folder.path(), &[&[">at 9 o'clock", "<it is 9 now"]]);
-    let (mut server, port) = served(&path, &["--once", "--mask", "[0-9]+", "--mask", "o'?clock"]);
-    let mut client = Peer::connect(port);
-    client.says("at 1234 oclock\n");
-    client.hears("it is 9 now\n");
-    client.half_closes();
-    assert_eq!((client.hears_all().len(), server.code()), (0, 0));
-    for (reply, code) in [("it is 17 now", 0), ("it is 17 then", 6), ("it is now", 6)] {
-        let (_server, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--reply", reply]);
-        let (_, errors, said) = asked(&path, port, &["--mask", "[0-9]+"]);
-        assert_eq!(said, code, "{reply} {errors}");
-        if reply == "it is 17 then" {
-            let shown = "  recorded  it is 9 now\n  received  it is 17 then";
-            assert!(errors.contains(shown), "{errors}");
-        }
-    }
-    let mut refused = unstick(&["replay", &path, "--to", "127.0.0.1:1", "--mask", "a(b"]);
-    assert!(refused.errors().contains("not a regular expression: unclosed group"));
-    assert_eq!(refused.code(), 2);
-    // Each is an expression, and both together are none.
-    let twice = &["--mask", "(?P<a>x)", "--mask", "(?P<a>y)"];
-    let mut refused = unstick(&[&["replay", &*path, "--to", "127.0.0.1:1"], &twice[..]].concat());
-    assert!(refused.errors().contains("these patterns cannot be used together"));
-    assert_eq!(refused.code(), 2);
-}
-
-#[test]
-fn ids_are_copied_from_requests_to_their_answers() {
-    let folder = temporary();
-    let path = file(folder.path(), &[&[">q 01 one", ">q 02 two", "<02: second", "<01: first", "<99: more"]]);
-    let (mut server, port) = served(&path, &["--once", "--copy", "2:2:0"]);
-    let mut client = Peer::connect(port);
-    client.says("q 77 one\nq 88 two\n");
-    client.hears("88: second\n77: first\n99: more\n");
-    client.half_closes();
-    assert_eq!((client.hears_all().len(), server.code()), (0, 0));
-    let (mut server, port) = served(&path, &["--once", "--copy", "2:2:0"]);
-    let mut client = Peer::connect(port);
-    client.says("q 77 won\n");
-    client.is_dropped();
-    assert_eq!(server.code(), 6);
-    assert!(server.errors().contains("^ byte 5"), "the id is not the difference");
-    for wrong in [&["--copy", "4"][..], &["--copy", "1:1", "--to", "127.0.0.1:1"]] {
-        let mut refused = unstick(&[&["replay", &path, "--listen", "127.0.0.1:0"], wrong].concat());
-        assert_eq!((refused.errors().is_empty(), refused.code()), (false, 2), "{wrong:?}");
-    }
-}
-
-#[test]
-fn volatile_bytes_are_learnt_from_a_second_recording() {
-    let folder = temporary();
-    let path = file(folder.path(), &[&[">hello id=1701", "<welcome 1701", "<bye"]]);
-    let other = |messages: &[&str]| {
-        let path = folder.path().join("other.jsonl");
-        fs::write(&path, recording(&[messages])).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let second = other(&[">hello id=1709", "<welcome 1709", "<bye"]);
-    let mut server = unstick(&["replay", &path, "--listen", "127.0.0.1:0", "--once", "--mask-from", &second]);
-    let learnt = server.error_line_with("volatile");
-    assert!(learnt.ends_with("other.jsonl: 8 bytes of 2 messages are volatile, and are not compared"), "{learnt}");
-    let port = port_at_end(&server.error_line_with("listening on ")).unwrap();
-    let mut client = Peer::connect(port);
-    client.says("hello id=4242\n");
-    client.hears("welcome 1701\nbye\n");
-    client.half_closes();
-    assert_eq!((client.hears_all().len(), server.code()), (0, 0));
-    // Nothing else may differ.
-    let refused = |second: &str, more: &[&str]| {
-        let mut run = unstick(&[&["replay", &*path, "--to", "127.0.0.1:1", "--mask-from", second], more].concat());
-        let errors = run.errors();
-        (run.code(), errors)
-    };
-    for (messages, why) in [
-        (&[">hello id=1709", "<welcome 1709"][..], "the server of connection 1 sent 2 messages, and 1"),
-        (&[">hello id=1709", "<welcome 17090", "<bye"], "message 2 of connection 1 has another length"),
-    ] {
-        let (code, errors) = refused(&other(messages), &[]);
-        assert!(errors.contains("other.jsonl is not a recording of the same conversation: "), "{errors}");
-        assert!(errors.contains(why), "{errors}");
-        assert_eq!(code, 2);
-    }
-    // A pattern takes what has no fixed length: then the run goes on to its connection.
-    let longer = other(&[">hello id=1709", "<welcome 17090", "<bye"]);
-    let (code, errors) = refused(&longer, &["--mask", "[0-9]+"]);
-    assert!(errors.contains("connection refused"), "{errors}");
-    assert_eq!(code, 3);
-    let lost =
-        recording(&[&[">a"]]) + "{\"event\":\"lost\",\"peer\":1,\"direction\":\"c2s\",\"bytes\":1,\"events\":1}\n";
-    fs::write(&longer, lost).unwrap();
-    let (code, errors) = refused(&longer, &[]);
-    assert!(errors.contains("connection 1 cannot be compared: 1 byte of it was not recorded"), "{errors}");
-    assert_eq!(code, 2);
-}
-
-#[test]
-fn directions_with_framings_of_their_own_are_replayed() {
-    let folder = temporary();
-    let two = "\"framing_c2s\":\"line\",\"framing_s2c\":\"delim:3b\"";
-    let text = recording(&[&[">hello", ">more", "<one;two;"]]).replace("\"framing\":\"line\"", two);
-    let path = folder.path().join("session.jsonl");
-    fs::write(&path, text.replace("two;\\n", "two;")).unwrap();
-    let path = path.to_str().unwrap();
-    let (mut server, port) = served(path, &["--once"]);
-    let (text, errors, code) = asked(path, port, &[]);
-    assert_eq!((&*text, &*errors, code), ("SAME: 2 answers in 1 connection\n", "", 0));
-    assert_eq!(server.code(), 0);
-}
-
-#[test]
 fn missing_and_further_answers_are_differences() {
     let folder = temporary();
     let path = file(folder.path(), &[&[">hello", "<hello", "<and more"]]);
@@ -323,6 +211,22 @@ fn pauses_are_kept_at_the_speed_that_is_asked_for() {
 }
 
 #[test]
+fn each_side_is_replayed_in_its_own_framing() {
+    let folder = temporary();
+    let path = file(folder.path(), &[]);
+    let two = "\"framing_c2s\":\"line\",\"framing_s2c\":\"delim:3b\"";
+    let text = recording(&[&[">a", "<b;c;", ">d"]]).replace("\"framing\":\"line\"", two).replace("b;c;\\n", "b;c;");
+    fs::write(&path, text).unwrap();
+    let (mut server, port) = served(&path, &["--once"]);
+    let mut client = Peer::connect(port);
+    client.says("a\n");
+    client.hears("b;c;");
+    client.says("d\n");
+    client.half_closes();
+    assert_eq!((server.code(), server.errors()), (0, String::new()));
+}
+
+#[test]
 fn what_cannot_be_replayed_is_refused() {
     let folder = temporary();
     let path = file(folder.path(), &[]);
@@ -337,14 +241,18 @@ fn what_cannot_be_replayed_is_refused() {
     let none = recording(&[&[">a"]]).replace("\"line\"", "null");
     fs::write(&path, none).unwrap();
     let (errors, code) = run(&path, to);
-    assert!(errors.contains("connection 1 is left out: no framing is named\n"), "{errors}");
-    assert!(errors.contains("hint: -f names the framing"), "{errors}");
+    assert!(errors.contains("connection 1 is left out: no framing is named: -f names it"), "{errors}");
     assert_eq!(code, 2);
     let lost = recording(&[&[">a"], &[">b"]])
         + "{\"event\":\"lost\",\"peer\":2,\"direction\":\"c2s\",\"bytes\":7,\"events\":1}\n";
     fs::write(&path, lost).unwrap();
     let (errors, code) = run(&path, to);
     assert!(errors.contains("connection 2 is left out: 7 bytes of it were not recorded"), "{errors}");
+    assert_eq!(code, 3);
+    let two = "\"framing_c2s\":\"line\",\"framing_s2c\":\"crlf\"";
+    fs::write(&path, recording(&[&[">a"]]).replace("\"framing\":\"line\"", two)).unwrap();
+    let (errors, code) = run(&path, to);
+    assert!(errors.contains("connection refused"), "it can be replayed: {errors}");
     assert_eq!(code, 3);
     fs::write(&path, recording(&[&[">a"]])).unwrap();
     let (errors, code) = run(&path, &["--to", "127.0.0.1:1", "--retry", "100ms"]);

@@ -193,7 +193,8 @@ impl Trial {
             new = true;
             self.starts[side] = 0;
             tally.frames += 1;
-            tally.empty += u64::from(frame.message.is_empty());
+            // Zeros alone are as good as empty: the high bytes of a length look like that.
+            tally.empty += u64::from(frame.message.is_empty() || frame.bytes.iter().all(|byte| *byte == 0));
             self.last[side] = frame.bytes.len();
             if tally.all_lengths.len() < 64 {
                 tally.all_lengths.insert(frame.bytes.len());
@@ -289,7 +290,7 @@ impl Tally {
         let different = self.lengths.len().max(self.whole_streams as usize) as f64;
         let same = (f64::from(self.hits) - different).max(0.0);
         let chain = if self.whole_streams > 0 { self.rarity() * self.all_lengths.len().min(16) as f64 } else { 0.0 };
-        // A length of four bytes is one of two bytes with an empty message before each.
+        // A length of four bytes is one of two bytes with an empty message before each; in BER it is an empty value.
         let empty = if self.empty * 5 > self.frames * 2 { 12.0 } else { 0.0 };
         hit * different + (0.5 * same).min(6.0) + miss * f64::from(self.misses).min(40.0) + chain - broken - empty
     }

@@ -96,6 +96,22 @@ fn one_that_begins_in_the_middle_begins_in_its_last_phase() {
 }
 
 #[test]
+fn a_first_segment_that_only_the_first_phase_fits_is_the_beginning() {
+    const HELLO: &[u8] = b"\x13BitTorrent protocol";
+    let mut transcript = transcript("fixed:20/u16be,max=1K");
+    for role in [Role::Client, Role::Server] {
+        transcript.begins_in_the_middle(role);
+    }
+    transcript.segment(Role::Client, HELLO);
+    transcript.segment(Role::Client, b"\0\x01a");
+    assert_eq!(messages(&mut transcript, Role::Client), [at(0, "\x13BitTorrent protocol"), at(20, "a")]);
+    // The last phase fits this one, so it is taken.
+    transcript.segment(Role::Server, b"\0\x01b");
+    transcript.segment(Role::Server, b"\0\x01c");
+    assert_eq!(messages(&mut transcript, Role::Server), [at(0, "b"), at(3, "c")]);
+}
+
+#[test]
 fn bytes_that_break_the_framing_end_their_direction_alone() {
     let mut transcript = transcript("u32be");
     transcript.segment(Role::Client, b"\0\0\0\x01aGET / HTTP/1.1\r\n");

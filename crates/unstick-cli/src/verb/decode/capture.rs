@@ -5,25 +5,28 @@ use unstick::wire::Framing;
 use unstick_capture::{CloseReason, Event, Protocol};
 
 use super::conversations::{Conversations, Opened, of_port};
+use super::guesses::{Guesses, Kind};
 use super::shown::Shown;
 use crate::captured::CaptureReader;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
+use crate::recording::Sides;
 use crate::status::Status;
 
 /// Decodes a capture up to its end, or to `--count`.
 pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown: &mut Shown) -> Result<Status> {
+    let guesses = Guesses::new(&input, Kind::Capture);
     let (name, source) = input.into_parts();
     let (source, filter) = (shown.before_reads_of(source), &args.capture);
     let mut capture = CaptureReader::open(name, source, &filter.port, &filter.host)?;
-    let mut conversations = Conversations::new(args, framing, shown);
+    let mut conversations = Conversations::new(args, framing.map(Sides::both), guesses, shown);
     while !conversations.is_over() && capture.packet(&mut |event| take(&event, &mut conversations))? {}
     if let Some(why) = capture.cut_short() {
         conversations.loss(why)?;
     }
     capture.finish(&mut |event| take(&event, &mut conversations));
-    let nothing = "the capture has no TCP and no UDP packets that these options take";
-    let status = conversations.end(nothing)?;
+    let nothing = format!("the capture has no TCP and no UDP packets{}", filter.limits());
+    let status = conversations.end(&nothing)?;
     capture.report_left_out();
     Ok(status)
 }

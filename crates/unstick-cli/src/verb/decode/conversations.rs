@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use unstick::wire::{DecodeError, Frame, Framing, Piece, Preset, Role, Transcript};
 use unstick::{Result, Unfinished};
 
+use super::guesses::Guesses;
 use super::shown::{Closing, Opening, Place, Shown};
 use super::tls;
 use super::trial::{self, Trial, Verdict, What};
 use crate::count::Count;
 use crate::options::decode::Decode;
 use crate::output;
+use crate::recording::Sides;
 use crate::status::Status;
 
 /// Bytes of memory that the unfinished messages of all conversations may keep.
@@ -20,7 +22,8 @@ const MAX_UNFINISHED: usize = 64 << 20;
 pub struct Conversations<'a> {
     args: &'a Decode,
     /// The framing of all conversations, if one was named.
-    named: Option<Framing>,
+    named: Option<Sides>,
+    guesses: Guesses,
     /// Nanoseconds since 1970 from which on something is shown, once that is known.
     start: Option<u64>,
     shown: &'a mut Shown,
@@ -72,10 +75,11 @@ struct Conversation {
 }
 
 impl<'a> Conversations<'a> {
-    pub fn new(args: &'a Decode, named: Option<&Framing>, shown: &'a mut Shown) -> Self {
+    pub fn new(args: &'a Decode, named: Option<Sides>, guesses: Guesses, shown: &'a mut Shown) -> Self {
         Self {
             args,
-            named: named.cloned(),
+            named,
+            guesses,
             start: None,
             shown,
             conversations: HashMap::new(),
@@ -227,7 +231,7 @@ impl<'a> Conversations<'a> {
             whole,
             may_be_tls: true,
             segments: false,
-            opening: Some(Opening { peer, protocol, client, server, framing: None, whole, time }),
+            opening: Some(Opening { peer, protocol, client, server, framing: None, guessed: false, whole, time }),
             passed: [0; 2],
             discarded: [0; 2],
             held: 0,
@@ -236,7 +240,7 @@ impl<'a> Conversations<'a> {
         match &self.named {
             _ if !is_stream => {}
             Some(framing) => conversation.decode_in(framing),
-            None if likely.is_empty() => conversation.cut_into_segments()?,
+            None if likely.is_empty() => self.guess(&mut conversation)?,
             None => conversation.trial = Some(Trial::new(&likely, whole)?),
         }
         if !self.is_early(&conversation) && conversation.trial.is_none() {
@@ -260,8 +264,8 @@ impl<'a> Conversations<'a> {
     fn end_trial(&mut self, conversation: &mut Conversation, preset: Option<&'static str>) -> Result<()> {
         let Some(trial) = conversation.trial.take() else { return Ok(()) };
         match preset {
-            Some(preset) => conversation.decode_in(&Framing::parse(preset)?),
-            None => conversation.cut_into_segments()?,
+            Some(preset) => conversation.decode_in(&Sides::parse(preset)?),
+            None => self.guess(conversation)?,
         }
         let now = conversation.time;
         for passed in trial.into_passed() {
@@ -276,6 +280,19 @@ impl<'a> Conversations<'a> {
         }
         conversation.time = now;
         Ok(())
+    }
+
+    /// Decodes in the framing that is certain for this server. If none is, the segments are shown as they come.
+    fn guess(&mut self, conversation: &mut Conversation) -> Result<()> {
+        let Some(opening) = &mut conversation.opening else { return conversation.cut_into_segments() };
+        match self.guesses.of(self.args, &opening.server)? {
+            Some(framing) => {
+                opening.guessed = true;
+                conversation.decode_in(&Sides::both(&framing));
+                Ok(())
+            }
+            None => conversation.cut_into_segments(),
+        }
     }
 
     fn pass(&mut self, conversation: &mut Conversation, from: Role, bytes: &[u8]) -> Result<()> {
@@ -414,10 +431,10 @@ impl<'a> Conversations<'a> {
 
 impl Conversation {
     /// Decodes from the beginning on in this framing.
-    fn decode_in(&mut self, framing: &Framing) {
-        self.may_be_tls = ![tls::PRESET, "raw"].contains(&framing.as_str());
+    fn decode_in(&mut self, framing: &Sides) {
+        self.may_be_tls = ![tls::PRESET, "raw"].contains(&framing.client.as_str());
         if let Some(opening) = &mut self.opening {
-            opening.framing = Some(framing.as_str().to_owned());
+            opening.framing = Some(framing.name());
         }
         self.transcript = Some(trial::transcript(framing, self.whole));
     }
@@ -425,7 +442,7 @@ impl Conversation {
     /// No framing is known: its segments are shown as they come.
     fn cut_into_segments(&mut self) -> Result<()> {
         self.segments = true;
-        self.transcript = Some(trial::transcript(&Framing::parse("raw")?, self.whole));
+        self.transcript = Some(trial::transcript(&Sides::parse("raw")?, self.whole));
         Ok(())
     }
 

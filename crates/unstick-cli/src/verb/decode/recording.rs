@@ -3,33 +3,35 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use unstick::Result;
 use unstick::wire::Framing;
-use unstick::{Error, Result};
 
 use super::conversations::{Conversations, Opened, of_port};
+use super::guesses::{Guesses, Kind};
 use super::shown::Shown;
 use crate::count::Count;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
+use crate::recording::{Event, Head, MAX_OPEN, Recording, Sides, What};
 use crate::status::Status;
-use unstick::recording::{Event, Head, Recording, What};
-
-/// Connections of a recording that are open at once: a program rarely has more, and each takes memory.
-const MAX_OPEN: usize = 65_536;
 
 /// Decodes a recording up to its end, or to `--count`.
 pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown: &mut Shown) -> Result<Status> {
+    let guesses = Guesses::new(&input, Kind::Recording);
     let (name, source) = input.into_parts();
     let mut recording = Recording::open(&name, shown.before_reads_of(source))?;
-    let own = if framing.is_none() { recording.framing()? } else { None };
+    let framing = match framing {
+        Some(framing) => Some(Sides::both(framing)),
+        None => recording.framing()?,
+    };
     let ports = likely_ports(recording.head());
     let mut file = File { args, ports, open: BTreeMap::new() };
-    let mut conversations = Conversations::new(args, framing.or(own.as_ref()), shown);
+    let mut conversations = Conversations::new(args, framing, guesses, shown);
     while !conversations.is_over()
-        && let Some(event) = recording.next_event()?
+        && let Some(event) = recording.next()?
     {
         if file.open.len() >= MAX_OPEN {
-            return Err(Error::other(format!("{name}: over {MAX_OPEN} connections are open at once")));
+            return Err(recording.too_many());
         }
         file.take(event, &mut conversations)?;
     }
@@ -39,11 +41,11 @@ pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown:
     for peer in std::mem::take(&mut file.open).into_keys() {
         conversations.close(peer, "open", None);
     }
-    conversations.end("the recording has no connections that these options take")
+    conversations.end(&format!("the recording has no connections{}", args.capture.limits()))
 }
 
 /// The ports that may tell which preset the server speaks.
-fn likely_ports(head: &Head) -> Vec<u16> {
+pub fn likely_ports(head: &Head) -> Vec<u16> {
     let port = |address: &str| address.rsplit(':').next()?.split('/').next()?.parse().ok();
     head.to.as_deref().and_then(port).into_iter().chain(port(&head.address)).collect()
 }
@@ -58,7 +60,7 @@ struct File<'a> {
 
 impl File<'_> {
     fn take(&mut self, event: Event, to: &mut Conversations<'_>) -> Result<()> {
-        let Event { peer, time, what, .. } = event;
+        let Event { peer, time, what } = event;
         match what {
             What::Open { client, server, protocol, is_stream, continued } => {
                 if continued && self.open.contains_key(&peer) {
@@ -67,7 +69,7 @@ impl File<'_> {
                 if self.open.insert(peer, "ended").is_some() {
                     to.close(peer, "replaced", time);
                 }
-                if self.is_asked_for(&client, &server) {
+                if is_asked_for(self.args, &self.ports, &client, &server) {
                     let likely = self.ports.iter().copied().flat_map(of_port).collect();
                     let whole = !continued;
                     to.open(Opened { connection: peer, protocol, is_stream, client, server, likely, whole, time });
@@ -76,8 +78,8 @@ impl File<'_> {
             What::Segment { from, bytes } => to.bytes(peer, from, &bytes, time),
             What::Message { from, message, cut_short } => to.message(peer, from, &message, cut_short, time),
             What::End { from } => to.ends(peer, from, time),
-            What::Reset => self.ends_as(peer, "reset"),
-            What::Failed => self.ends_as(peer, "error"),
+            What::Reset { .. } => self.ends_as(peer, "reset"),
+            What::Failed { .. } => self.ends_as(peer, "error"),
             What::Close => {
                 let reason = self.open.remove(&peer).unwrap_or("ended");
                 to.close(peer, reason, time);
@@ -86,7 +88,6 @@ impl File<'_> {
                 to.loss(&format!("peer {peer}: {} not recorded: they came too fast", Count(events, "segment")))?;
                 to.gap(peer, from, bytes);
             }
-            _ => {}
         }
         Ok(())
     }
@@ -96,16 +97,16 @@ impl File<'_> {
             *known = reason;
         }
     }
+}
 
-    /// Whether `--port` and `--host` take this connection.
-    fn is_asked_for(&self, client: &str, server: &str) -> bool {
-        let capture = &self.args.capture;
-        let [client, server] = [client, server].map(|at| at.parse::<SocketAddr>().ok());
-        let takes_port = |port: &u16| server.is_some_and(|server| server.port() == *port) || self.ports.contains(port);
-        let takes_host = |host: &std::net::IpAddr| {
-            [client, server].iter().flatten().any(|at| at.ip().to_canonical() == host.to_canonical())
-        };
-        (capture.port.is_empty() || capture.port.iter().any(takes_port))
-            && (capture.host.is_empty() || capture.host.iter().any(takes_host))
-    }
+/// Whether `--port` and `--host` take this connection.
+pub fn is_asked_for(args: &Decode, ports: &[u16], client: &str, server: &str) -> bool {
+    let capture = &args.capture;
+    let [client, server] = [client, server].map(|at| at.parse::<SocketAddr>().ok());
+    let takes_port = |port: &u16| server.is_some_and(|server| server.port() == *port) || ports.contains(port);
+    let takes_host = |host: &std::net::IpAddr| {
+        [client, server].iter().flatten().any(|at| at.ip().to_canonical() == host.to_canonical())
+    };
+    (capture.port.is_empty() || capture.port.iter().any(takes_port))
+        && (capture.host.is_empty() || capture.host.iter().any(takes_host))
 }

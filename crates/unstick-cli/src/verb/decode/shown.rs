@@ -25,6 +25,8 @@ pub struct Shown {
     /// Whether an event has had the version.
     versioned: bool,
     zone: TimeZone,
+    /// The line of the last message: its memory is used again.
+    line: Vec<u8>,
 }
 
 type Out = BufWriter<StdoutLock<'static>>;
@@ -119,6 +121,8 @@ pub struct Opening {
     pub server: String,
     /// The framing that its messages are decoded in, if any.
     pub framing: Option<String>,
+    /// Whether it was guessed.
+    pub guessed: bool,
     /// Whether the capture shows its beginning.
     pub whole: bool,
     pub time: Option<u64>,
@@ -145,7 +149,8 @@ impl Shown {
             None if args.json => Look::Json,
             None => Look::Text { hex: args.hex, wire: args.wire, colour: output::colour_on(&std::io::stdout()) },
         };
-        Ok(Self { look, out: Rc::new(RefCell::new(output::gathered())), versioned: false, zone: TimeZone::system() })
+        let out = Rc::new(RefCell::new(output::gathered()));
+        Ok(Self { look, out, versioned: false, zone: TimeZone::system(), line: Vec::new() })
     }
 
     /// Returns the same source, of which each read waits until everything that was decoded has been shown.
@@ -155,19 +160,23 @@ impl Shown {
 
     /// Shows a connection of a capture.
     pub fn open(&mut self, opening: &Opening) -> Result<()> {
-        let Opening { peer, protocol, client, server, framing, whole, time } = opening;
+        let Opening { peer, protocol, client, server, framing, guessed, whole, time } = opening;
         match self.look {
             Look::Text { colour, .. } => {
                 let head = self.head(*time, *peer, colour);
                 let framing = framing.as_ref().map(|framing| format!(" in {framing}")).unwrap_or_default();
+                let guess = if *guessed { ", guessed" } else { "" };
                 let middle = if *whole { "" } else { ", begun before the capture" };
-                self.put(format!("{head} {protocol} {client} to {server}{framing}{middle}\n").as_bytes())
+                self.put(format!("{head} {protocol} {client} to {server}{framing}{guess}{middle}\n").as_bytes())
             }
             Look::Json => {
                 let mut object = json!({
                     "event": "open", "peer": peer, "from": client, "to": server, "protocol": protocol,
                     "framing": framing, "whole": whole,
                 });
+                if *guessed {
+                    object["guessed"] = true.into();
+                }
                 put_time(&mut object, *time);
                 self.object(object)
             }
@@ -213,11 +222,9 @@ impl Shown {
                 self.put(text.as_bytes())
             }
             Look::Json => {
-                let mut object = place.object(if place.segments { "segment" } else { "message" });
-                object["bytes"] = frame.message.len().into();
-                object["offset"] = frame.offset.into();
-                json_lines::put_message(&mut object, frame.message);
-                self.object(object)
+                self.line.clear();
+                put_line(&mut self.line, place, frame, !std::mem::replace(&mut self.versioned, true));
+                self.out.borrow_mut().write_all(&self.line).map_err(output::unwritten_text)
             }
             Look::Payloads(payloads) => {
                 payloads.write(frame.message)?;
@@ -372,6 +379,22 @@ impl Shown {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.borrow_mut().write_all(bytes).map_err(output::unwritten_text)
     }
+}
+
+/// Appends the line of a message. It is put together by hand, because most lines are such.
+fn put_line(line: &mut Vec<u8>, place: &Place, frame: &Frame<'_>, first: bool) {
+    let event = if place.segments { "segment" } else { "message" };
+    let (peer, way) = (place.peer.unwrap_or(1), direction(place.from));
+    let time = place.time.and_then(timestamp).map(|time| format!(r#","time":"{time:.6}""#)).unwrap_or_default();
+    let (bytes, offset) = (frame.message.len(), frame.offset);
+    let version = if first { format!(r#","version":{}"#, json_lines::VERSION) } else { String::new() };
+    // Writing into memory does not fail.
+    let _ = write!(
+        line,
+        r#"{{"event":"{event}","peer":{peer}{time},"bytes":{bytes},"direction":"{way}","offset":{offset}{version},"#
+    );
+    json_lines::write_message(line, frame.message);
+    line.extend(b"}\n");
 }
 
 fn put_failure(object: &mut Value, (offset, error, unfinished): &Failure) {

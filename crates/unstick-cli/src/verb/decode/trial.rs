@@ -3,8 +3,9 @@
 //! That bytes decode without an error proves little: a length is found in nearly everything. A preset fits once a segment ends
 //! where a message ends, because programs mostly send whole messages.
 
+use crate::recording::Sides;
 use unstick::Result;
-use unstick::wire::{Framing, Piece, Role, Transcript};
+use unstick::wire::{Piece, Role, Transcript};
 
 /// Bytes and segments of a connection that are kept until a preset fits: a large request and its answer.
 const MAX_TRIAL_BYTES: usize = 1 << 20;
@@ -56,7 +57,7 @@ impl Trial {
     /// Tries these presets. `whole`: the file shows the beginning of the connection.
     pub fn new(names: &[&'static str], whole: bool) -> Result<Self> {
         let candidate = |name: &&'static str| {
-            let transcript = transcript(&Framing::parse(name)?, whole);
+            let transcript = transcript(&Sides::parse(name)?, whole);
             Ok(Candidate { name, transcript, messages: [false; 2], misses: 0 })
         };
         let candidates = names.iter().map(candidate).collect::<Result<_>>()?;
@@ -140,8 +141,8 @@ fn is_of(preset: &str, message: &[u8]) -> bool {
 }
 
 /// A transcript of a connection, whose beginning the file shows or not.
-pub fn transcript(framing: &Framing, whole: bool) -> Transcript {
-    let mut transcript = Transcript::new(framing);
+pub fn transcript(framing: &Sides, whole: bool) -> Transcript {
+    let mut transcript = framing.transcript();
     if !whole {
         [Role::Client, Role::Server].into_iter().for_each(|role| transcript.begins_in_the_middle(role));
     }

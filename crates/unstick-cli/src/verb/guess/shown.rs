@@ -5,11 +5,11 @@ use unstick::Result;
 use unstick::wire::Role;
 use unstick::wire::guess::{Candidate, FirstFrame, Looks};
 
-use super::servers::Server;
 use crate::count::Count;
 use crate::json_lines;
 use crate::options::guess::Guess;
 use crate::output;
+use crate::samples::{Server, port_of};
 use crate::sanitize;
 use crate::status::Status;
 use crate::style::{BOLD, FAINT, styled};
@@ -92,7 +92,8 @@ fn answer(args: &Guess, name: &str, group: &[Server], colour: bool) -> String {
 fn whose(group: &[Server]) -> String {
     let connections: usize = group.iter().map(|server| server.connections).sum();
     let bytes: usize = group.iter().map(|server| server.bytes).sum();
-    let addresses: Vec<String> = group.iter().filter_map(|server| Some(server.address?.to_string())).collect();
+    let addresses: Vec<String> =
+        group.iter().filter_map(|server| server.address.as_deref().map(sanitize::line)).collect();
     if addresses.is_empty() {
         return format!(" ({})", Count(bytes, "byte"));
     }
@@ -153,8 +154,9 @@ fn looks(looks: Looks) -> String {
 fn command(args: &Guess, name: &str, server: &Server, candidate: &Candidate) -> String {
     let spec = &candidate.spec;
     let file = if args.file.is_none() || name == "standard input" { "-".to_owned() } else { quoted(name) };
-    match server.address {
-        Some(address) => format!("unstick decode {file} -f {spec} --port {}", address.port()),
+    match server.address.as_deref().map(port_of) {
+        Some(Some(port)) => format!("unstick decode {file} -f {spec} --port {port}"),
+        Some(None) => format!("unstick decode {file} -f {spec}"),
         None => format!("unstick decode {file} -f {spec}{}", if args.s2c { " --s2c" } else { "" }),
     }
 }
@@ -190,8 +192,8 @@ fn object(args: &Guess, name: &str, server: &Server) -> Value {
         "bytes": server.bytes,
         "candidates": candidates,
     });
-    if let Some(address) = server.address {
-        object["server"] = address.to_string().into();
+    if let Some(address) = &server.address {
+        object["server"] = address.as_str().into();
     }
     if !guess.certain {
         object["needs"] = guess.needs().into();

@@ -222,9 +222,11 @@ pub(super) const CONTENT: &[(&str, Content)] = &[
         all.all(if known { 40.0 } else { 16.0 }, |message| magic(message) == Some(first) && command(message))
     }),
     ("bittorrent", |all| {
+        // It names the protocol, so that it tells where a connection begins, also one whose opening was not recorded.
         let handshake = |message: &Message<'_>| message.has(0, b"\x13BitTorrent protocol");
-        all.request().or(all.answer())?;
-        all.first(70.0, handshake, handshake)
+        let first = [all.client.first(), all.server.first()];
+        first.iter().flatten().next()?;
+        every(first.into_iter().flatten(), 70.0, handshake)
     }),
     ("minecraft", |all| {
         all.request()?;

@@ -1,36 +1,25 @@
-//! Reads recordings: what the program's `--record` has written, line by line.
+//! Reads recordings: what `--record` has written, line by line.
 //!
 //! A recording may come from anybody, and may end in the middle of a line, as one does whose program was killed.
 //! `docs/recording.md` is the reference of the format.
-//!
-//! ```
-//! use unstick::recording::{Recording, What};
-//!
-//! let lines = "{\"event\":\"recording\",\"version\":1,\"framing\":\"line\"}
-//! {\"event\":\"segment\",\"peer\":1,\"direction\":\"c2s\",\"text\":\"hello\\n\"}\n";
-//! let mut recording = Recording::open("doc", Box::new(lines.as_bytes()))?;
-//! let event = recording.next_event()?.expect("a line");
-//! assert!(matches!(event.what, What::Segment { bytes, .. } if bytes == "hello\n"));
-//! # Ok::<(), unstick::Error>(())
-//! ```
-//!
-//! Not here: what is replayed of it, which is [`service::replay`](crate::service::replay).
 
 use std::io::{BufRead, BufReader, Read};
 
 use bytes::Bytes;
-use data_encoding::BASE64;
 use serde_json::{Map, Value};
+use unstick::wire::{Framing, Role, SpecError, Transcript};
+use unstick::{Error, Result};
 
-use crate::error::plain;
-use crate::wire::{Framing, Role};
-use crate::{Advice, Error, Result};
+use crate::{json_lines, output};
 
 /// The version that is read here.
 const VERSION: u64 = 1;
 
 /// Bytes of a line: those of the longest message that is recorded, as base64 or as text with escapes.
 const MAX_LINE: u64 = 64 << 20;
+
+/// Connections that are open at once: a program rarely has more, and each takes memory.
+pub const MAX_OPEN: usize = 65_536;
 
 /// Bytes that one read of the file takes.
 const READ: usize = 256 << 10;
@@ -51,7 +40,6 @@ pub struct Recording {
 
 /// What the first line says.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct Head {
     /// The framing of both directions.
     pub framing: Option<String>,
@@ -63,77 +51,55 @@ pub struct Head {
     pub to: Option<String>,
 }
 
-/// What a line says.
+/// The framings of the two sides of a conversation.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
+pub struct Sides {
+    pub client: Framing,
+    pub server: Framing,
+}
+
+impl Sides {
+    /// Both sides send in this framing. If it is a preset, each side sends what is its own.
+    pub fn both(framing: &Framing) -> Self {
+        Self { client: framing.clone(), server: framing.clone() }
+    }
+
+    /// As [`both`](Self::both).
+    pub fn parse(spec: &str) -> std::result::Result<Self, SpecError> {
+        Framing::parse(spec).map(|framing| Self::both(&framing))
+    }
+
+    /// The name for people and in JSON: one spec, or that of the client and that of the server.
+    pub fn name(&self) -> String {
+        let (client, server) = (self.client.as_str(), self.server.as_str());
+        if client == server { client.to_owned() } else { format!("{client} and {server}") }
+    }
+
+    /// Makes the transcript of a conversation.
+    pub fn transcript(&self) -> Transcript {
+        Transcript::of_sides(self.client.sent_by(Role::Client), self.server.sent_by(Role::Server))
+    }
+}
+
+/// What a line says.
 pub struct Event {
     /// The number of the connection.
     pub peer: u64,
     /// Nanoseconds since 1970.
     pub time: Option<u64>,
-    /// What has happened.
     pub what: What,
 }
 
 /// What has happened.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum What {
-    /// A connection is open.
-    Open {
-        /// The client's address.
-        client: String,
-        /// The server's address.
-        server: String,
-        /// The scheme of the address, such as `tcp`.
-        protocol: String,
-        /// Whether it carries bytes; otherwise messages.
-        is_stream: bool,
-        /// Whether it opened in an earlier file of this recording.
-        continued: bool,
-    },
-    /// One read or write of a stream.
-    Segment {
-        /// The side that sent it.
-        from: Role,
-        /// Its bytes.
-        bytes: Bytes,
-    },
-    /// A datagram, or a message of a transport with messages.
-    Message {
-        /// The side that sent it.
-        from: Role,
-        /// The message.
-        message: Bytes,
-        /// Whether it was longer than what is recorded.
-        cut_short: bool,
-    },
-    /// A side has ended its direction.
-    End {
-        /// The side.
-        from: Role,
-    },
-    /// The connection was reset.
-    Reset,
-    /// The connection has failed in another way.
-    Failed,
-    /// Nothing more comes of this connection.
+    Open { client: String, server: String, protocol: String, is_stream: bool, continued: bool },
+    Segment { from: Role, bytes: Bytes },
+    Message { from: Role, message: Bytes, cut_short: bool },
+    End { from: Role },
+    Reset { from: Role },
+    Failed { error: String },
     Close,
-    /// Something was not recorded.
-    Lost {
-        /// The side that sent it.
-        from: Role,
-        /// Number of bytes.
-        bytes: u64,
-        /// Number of segments or messages.
-        events: u64,
-    },
-}
-
-impl std::fmt::Debug for Recording {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recording").field("name", &self.name).field("line", &self.line).finish_non_exhaustive()
-    }
+    Lost { from: Role, bytes: u64, events: u64 },
 }
 
 impl Recording {
@@ -149,7 +115,7 @@ impl Recording {
         let first = this.next_object()?;
         let Some(object) = first.filter(|object| text(object, "event") == Some("recording")) else {
             let error = Error::usage(format!("{name} is not a recording: its first line is not that of one"));
-            return Err(error.with_advice(Advice::RecordConversation));
+            return Err(error.with_hint("--record FILE makes one, on listen, connect and ask"));
         };
         match object.get("version").and_then(Value::as_u64) {
             Some(VERSION) => {}
@@ -174,30 +140,21 @@ impl Recording {
         &self.head
     }
 
-    /// The framings of what the client and the server send, as the first line names them.
+    /// The framings of the client and of the server that the first line names.
     ///
     /// # Errors
     ///
-    /// If it names one that is not known here.
-    pub fn framings(&self) -> Result<Option<[Framing; 2]>> {
-        if let Some([client, server]) = &self.head.framings {
-            return Ok(Some([Framing::parse(client)?, Framing::parse(server)?]));
+    /// If it names one that this program does not know.
+    pub fn framing(&self) -> Result<Option<Sides>> {
+        if let Some([up, down]) = &self.head.framings {
+            return Ok(Some(Sides { client: Framing::parse(up)?, server: Framing::parse(down)? }));
         }
-        let both = self.head.framing.as_deref().map(Framing::parse).transpose()?;
-        Ok(both.map(|framing| [framing.clone(), framing]))
+        Ok(self.head.framing.as_deref().map(Sides::parse).transpose()?)
     }
 
-    /// The framing that the first line names.
-    ///
-    /// # Errors
-    ///
-    /// If it names one for each direction, or one that is not known here.
-    pub fn framing(&self) -> Result<Option<Framing>> {
-        if let Some([up, down]) = &self.head.framings {
-            let what = format!("{}: the framings of the client ({up}) and of the server ({down}) differ", self.name);
-            return Err(Error::usage(what).with_advice(Advice::NameOneFraming));
-        }
-        Ok(self.head.framing.as_deref().map(Framing::parse).transpose()?)
+    /// Reports that more than [`MAX_OPEN`] connections are open.
+    pub fn too_many(&self) -> Error {
+        Error::other(format!("{}: over {MAX_OPEN} connections are open at once", self.name))
     }
 
     /// The number of a last line that is cut short: what it said is not known.
@@ -210,7 +167,7 @@ impl Recording {
     /// # Errors
     ///
     /// When reading fails, or a line is malformed: with its number.
-    pub fn next_event(&mut self) -> Result<Option<Event>> {
+    pub fn next(&mut self) -> Result<Option<Event>> {
         while let Some(object) = self.next_object()? {
             if let Some(event) = event(&object).map_err(|what| self.malformed(&what))? {
                 return Ok(Some(event));
@@ -222,7 +179,7 @@ impl Recording {
     fn next_object(&mut self) -> Result<Option<Map<String, Value>>> {
         self.buffer.clear();
         let read = (&mut self.source).take(MAX_LINE + 1).read_until(b'\n', &mut self.buffer);
-        read.map_err(|error| Error::other(format!("{}: {}", self.name, plain(&error))))?;
+        read.map_err(|error| Error::other(format!("{}: {}", self.name, output::reason(&error))))?;
         if self.buffer.is_empty() {
             return Ok(None);
         }
@@ -271,8 +228,8 @@ fn event(object: &Map<String, Value>) -> std::result::Result<Option<Event>, Stri
         "segment" => What::Segment { from: from()?, bytes: content(object)? },
         "message" => What::Message { from: from()?, message: content(object)?, cut_short: is("cut_short") },
         "end" => What::End { from: from()? },
-        "reset" => What::Reset,
-        "failed" => What::Failed,
+        "reset" => What::Reset { from: from()? },
+        "failed" => What::Failed { error: word("error")? },
         "close" => What::Close,
         // Without a connection it says only that there may have been more of them.
         "lost" if object.get("peer").is_none_or(Value::is_null) => return Ok(None),
@@ -292,15 +249,7 @@ fn nanoseconds(time: &str) -> Option<u64> {
 
 /// The bytes of a line.
 fn content(object: &Map<String, Value>) -> std::result::Result<Bytes, String> {
-    let bytes: Bytes = match (object.get("text"), object.get("base64")) {
-        (Some(Value::String(text)), None) => text.clone().into(),
-        (None, Some(Value::String(encoded))) => {
-            BASE64.decode(encoded.as_bytes()).map_err(|error| format!("base64: {error}"))?.into()
-        }
-        (None, None) => return Err("neither `text` nor `base64` is there".to_owned()),
-        (Some(_), Some(_)) => return Err("`text` and `base64` exclude each other".to_owned()),
-        _ => return Err("`text` and `base64` are strings".to_owned()),
-    };
+    let bytes = json_lines::message_of(object)?.ok_or("neither `text` nor `base64` is there")?;
     match object.get("bytes").map(Value::as_u64) {
         Some(length) if length != Some(bytes.len() as u64) => Err(format!("`bytes` says other than {}", bytes.len())),
         _ => Ok(bytes),
