@@ -64,6 +64,9 @@ pub fn in_options(advice: &Advice) -> String {
         Advice::AllowLongerRuns => "--timeout 30s waits longer",
         Advice::FramingOrLongerRuns => "-f names the framing; --timeout 30s waits longer for an answer",
         Advice::AllowMoreTimeOrFewerCases => "--time gives it longer, --depth makes it shorter",
+        Advice::RecordConversation => "--record FILE makes one, on listen, connect and ask",
+        Advice::NameFramingWithMessages => "-f names a framing that has, such as -f redis",
+        Advice::ReplayOneConnection => "--connection N replays one connection",
         // Advice that this program does not know stays in the library's words.
         other => return other.to_string(),
     };

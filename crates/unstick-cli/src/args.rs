@@ -16,7 +16,7 @@ use crate::options::guess::Guess;
 use crate::options::listening::ListenArgs;
 use crate::options::peer_limits::PeerLimits;
 use crate::options::record::RecordArgs;
-use crate::options::replay::Replay;
+use crate::options::replay::ReplayArgs;
 use crate::options::talk::TalkArgs;
 use crate::options::tls::{TlsArgs, TlsClientArgs, TlsServerArgs};
 use crate::options::transfer::{LinksArg, OverwriteArg, TransferArgs};
@@ -112,7 +112,7 @@ pub enum Verb {
     /// Encode messages into a file of frames
     Encode(Encode),
     /// Replay a recording, as a server or as a client
-    Replay(Replay),
+    Replay(ReplayArgs),
     /// Guess the framing of a capture or of bytes
     Guess(Guess),
     /// List the framings, or show the bytes of a spec

@@ -9,7 +9,7 @@ use unstick::wire::guess::{Guess, Sample};
 use unstick_capture::{Event, Protocol};
 
 use crate::captured::CaptureReader;
-use crate::recording::{self, MAX_OPEN, Recording};
+use unstick::recording::{self, MAX_OPEN, Recording};
 
 /// Servers that are looked at, in the order of their first packets.
 pub const MAX_SERVERS: usize = 1024;
@@ -63,7 +63,7 @@ impl Samples {
     pub fn of_recording(name: &str, source: Box<dyn Read>) -> Result<Self> {
         let mut recording = Recording::open(name, source)?;
         let mut samples = Self::default();
-        while let Some(event) = recording.next()? {
+        while let Some(event) = recording.next_event()? {
             samples.take_recorded(event);
             if samples.servers.len() > MAX_OPEN {
                 return Err(recording.too_many());

@@ -64,6 +64,7 @@ mod preset;
 #[doc(hidden)]
 pub mod quantity;
 pub mod reassembly;
+pub mod replay;
 mod role;
 pub mod shake;
 mod spec;

@@ -78,6 +78,10 @@ pub const MAX_PHASES: usize = 16;
 /// Bytes that a fault injector holds back before it takes no more: a delay of 50 ms at 80 MB a second.
 pub const MAX_HELD: usize = 4 << 20;
 
+/// Ranges of volatile bytes that are learnt from two recordings. Two of the same conversation differ in ids and times; those that
+/// differ in more places are of different conversations.
+pub const MAX_LEARNT: usize = 65_536;
+
 /// The longest time that a user can set: a year. Later moments overflow the clocks of some systems, and a longer wait
 /// is a typing error.
 pub const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -89,6 +89,12 @@ pub enum Advice {
     FramingOrLongerRuns,
     /// Allow all cases together more time, or try fewer of them.
     AllowMoreTimeOrFewerCases,
+    /// Record a conversation: [`Options::recorder`](crate::Options).
+    RecordConversation,
+    /// Name a framing that has messages.
+    NameFramingWithMessages,
+    /// Replay one connection of the recording.
+    ReplayOneConnection,
 }
 
 /// A cause with its advice, inside an `io::Error`.
@@ -165,6 +171,9 @@ impl fmt::Display for Advice {
                 "the framing may be another one, or the answer late: a longer timeout waits longer"
             }
             Self::AllowMoreTimeOrFewerCases => "more time or a smaller depth lets it finish",
+            Self::RecordConversation => "record a conversation",
+            Self::NameFramingWithMessages => "name a framing that has messages, such as redis",
+            Self::ReplayOneConnection => "replay one connection of it",
         })
     }
 }

@@ -59,6 +59,8 @@ pub mod link;
 mod process_group;
 #[cfg(feature = "exec")]
 mod processes;
+#[cfg(feature = "replay")]
+pub mod recording;
 pub mod service;
 mod sock_diag;
 mod stop;

@@ -4,6 +4,8 @@
 pub mod bridge;
 #[cfg(unix)]
 pub mod pipe;
+#[cfg(feature = "replay")]
+pub mod replay;
 pub(crate) mod run;
 pub mod talk;
 #[cfg(all(unix, feature = "transfer"))]

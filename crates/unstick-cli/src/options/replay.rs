@@ -4,15 +4,21 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, ValueHint};
+use regex::bytes::Regex;
+use unstick::service::replay::{OnMismatch, Speed};
+use unstick::wire::SpecError;
+use unstick::wire::replay::CopyRule;
 
 use crate::options::completion::specs;
-use crate::options::values::{at_least_one, duration};
+use crate::options::tls::{TlsArgs, TlsClientArgs, TlsServerArgs};
+use crate::options::values::{at_least_one, duration, number};
+use crate::options::websocket::{WsClientArgs, WsMessageArgs};
 
 /// `replay`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("side").required(true).args(["listen", "to"]))]
-pub struct Replay {
+pub struct ReplayArgs {
     /// The recording to replay (--record) [default: standard input]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
@@ -32,15 +38,21 @@ pub struct Replay {
     /// How fast: max, real (with the recorded pauses), or a factor such as 2x [default: max]
     #[arg(long, value_name = "SPEED", value_parser = speed, default_value = "max", hide_default_value = true)]
     pub speed: Speed,
-    /// Do not compare these bytes of messages: OFFSET..OFFSET, from 0 on, the second one not included (repeatable)
-    #[arg(long, value_name = "OFFSET..OFFSET", value_parser = range)]
-    pub mask: Vec<Range<usize>>,
+    /// Do not compare these parts of messages: OFFSET..OFFSET, from 0 on, the second one not included; or a regular expression, whose
+    /// matches may also differ in their length (repeatable)
+    #[arg(long, value_name = "OFFSET..OFFSET|REGEX", value_parser = mask)]
+    pub mask: Vec<Mask>,
+    /// Learn from another recording of the same conversation which bytes are volatile, and do not compare them (repeatable)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub mask_from: Vec<PathBuf>,
+    /// Copy an id from each request to its answer: WIDTH bytes at OFFSET. A second OFFSET is that of the answer (repeatable)
+    #[arg(long, value_name = "OFFSET:WIDTH[:OFFSET]", value_parser = copy, conflicts_with = "to")]
+    pub copy: Vec<CopyRule>,
     /// What a client gets whose request is not that of the recording: error (the connection is reset) or close [default: error]
     #[arg(
         long,
         value_name = "WHAT",
-        value_enum,
-        hide_possible_values = true,
+        value_parser = on_mismatch,
         default_value = "error",
         hide_default_value = true,
         conflicts_with = "to"
@@ -55,50 +67,109 @@ pub struct Replay {
     /// Keep trying for TIME if nothing listens there yet
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "listen")]
     pub retry: Option<Duration>,
+    /// Inject a fault into what is sent: s2c with --listen, c2s with --to (repeatable). For messages: loss=5%, dup=1%,
+    /// reorder=2%,gap=3, truncate; for bytes: cut=1; for both: delay=50ms..80ms, rate=1M, corrupt=1:1000, stall=2s, close, reset.
+    /// SPEC,after=N lets N messages or bytes pass first
+    #[arg(long, value_name = "SPEC")]
+    pub fault: Vec<String>,
+    /// Seed of the random choices; the same seed repeats the same run [default: 0]
+    #[arg(long, value_name = "N", value_parser = number, requires = "fault")]
+    pub seed: Option<u64>,
     /// Print events, one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Write a report in JUnit's format to FILE at the end: one test case for each connection
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub junit: Option<PathBuf>,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+    /// TLS, as a client.
+    #[command(flatten)]
+    pub verify: TlsClientArgs,
+    /// TLS, as a server.
+    #[command(flatten)]
+    pub show: TlsServerArgs,
+    /// WebSocket.
+    #[command(flatten)]
+    pub speech: WsMessageArgs,
+    /// WebSocket, as a client.
+    #[command(flatten)]
+    pub request: WsClientArgs,
 }
 
-/// What a client gets that differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OnMismatch {
-    /// A reset.
-    Error,
-    /// An orderly end.
-    Close,
+/// A part of messages that is not compared.
+#[derive(Debug, Clone)]
+pub enum Mask {
+    /// Bytes at these offsets.
+    Range(Range<usize>),
+    /// What this finds.
+    Pattern(Regex),
 }
-
-/// How fast a recording is replayed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Speed {
-    /// `None`: without pauses.
-    factor: Option<f64>,
-}
-
-impl Speed {
-    /// Waits as long as the recording did, at this speed.
-    pub async fn wait(self, recorded: Duration) {
-        if let Some(factor) = self.factor {
-            tokio::time::sleep(recorded.div_f64(factor)).await;
-        }
-    }
-}
-
-/// The factors that make sense.
-const FACTORS: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
 
 fn speed(text: &str) -> Result<Speed, String> {
     let factor = match text {
-        "max" => return Ok(Speed { factor: None }),
+        "max" => return Ok(Speed::MAX),
         "real" => Some(1.0),
         text => text.strip_suffix('x').and_then(|number| number.parse().ok()),
     };
-    let factor = factor.filter(|factor| FACTORS.contains(factor));
-    factor.map(|factor| Speed { factor: Some(factor) }).ok_or_else(|| "max, real, or a factor such as 2x".to_owned())
+    factor.and_then(Speed::times).ok_or_else(|| "max, real, or a factor such as 2x".to_owned())
 }
 
-fn range(text: &str) -> Result<Range<usize>, String> {
-    let range = text.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
-    range.filter(|range| range.start < range.end).ok_or_else(|| "a range of offsets such as 4..8".to_owned())
+fn on_mismatch(text: &str) -> Result<OnMismatch, String> {
+    match text {
+        "error" => Ok(OnMismatch::Reset),
+        "close" => Ok(OnMismatch::Close),
+        _ => Err("error or close".to_owned()),
+    }
+}
+
+/// What looks like a range is one: `(4..8)` is the expression.
+fn mask(text: &str) -> Result<Mask, String> {
+    let Some((from, to)) = text.split_once("..").filter(|(from, to)| is_number(from) && is_number(to)) else {
+        return Regex::new(text).map(Mask::Pattern).map_err(|error| reason(&error));
+    };
+    let range = from.parse().ok().zip(to.parse().ok()).map(|(from, to)| from..to);
+    let range = range.filter(|range| range.start < range.end).map(Mask::Range);
+    range.ok_or_else(|| "a range has two offsets, the smaller one first, such as 4..8".to_owned())
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What is wrong with an expression, in one line: the last one says it.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    format!("not a regular expression: {}", last.strip_prefix("error: ").unwrap_or(last))
+}
+
+fn copy(text: &str) -> Result<CopyRule, String> {
+    text.parse().map_err(|error: SpecError| match error.hint() {
+        Some(hint) => format!("an id is written {hint}"),
+        None => error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_and_expressions_are_told_apart() {
+        assert!(matches!(mask("4..8"), Ok(Mask::Range(range)) if range == (4..8)));
+        assert!(matches!(mask("(4..8)"), Ok(Mask::Pattern(_))));
+        assert!(matches!(mask("[0-9]+\\.\\.x"), Ok(Mask::Pattern(_))));
+        for wrong in ["8..4", "4..4", "..8", "4..", "..", "99999999999999999999..8"] {
+            assert!(mask(wrong).unwrap_err().starts_with("a range has two offsets"), "{wrong}");
+        }
+        assert_eq!(mask("a(b").unwrap_err(), "not a regular expression: unclosed group");
+    }
+
+    #[test]
+    fn an_id_to_copy_has_an_offset_and_a_width() {
+        assert_eq!(copy("4:4:0").map(|copy| (copy.offset, copy.width, copy.to)), Ok((4, 4, 0)));
+        assert!(copy("4:0").unwrap_err().starts_with("an id is written such as 4:4"));
+    }
 }

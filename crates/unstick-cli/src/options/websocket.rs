@@ -143,6 +143,26 @@ pub fn shaken(speech: &WsMessageArgs, request: &WsClientArgs, mut end: EndpointO
     Err(misplaced("--subprotocol, --binary, --text and --header", &[end]))
 }
 
+/// Applies the options to the address of `replay`.
+pub fn replayed(
+    speech: &WsMessageArgs,
+    request: &WsClientArgs,
+    listens: bool,
+    end: &mut EndpointOptions<'_>,
+) -> Result<()> {
+    if listens && !request.header.is_empty() {
+        return Err(Error::usage("--header is for connecting, and --listen accepts connections"));
+    }
+    if speech.ask(end) {
+        return request.add_to(end.options);
+    }
+    if request.header.is_empty() && !speech.is_asked() {
+        return Ok(());
+    }
+    let EndpointOptions { address, options } = end;
+    Err(misplaced("--subprotocol, --binary, --text and --header", &[EndpointOptions { address, options }]))
+}
+
 /// Applies the client's options to each of these ends that is a WebSocket.
 pub fn client(web: &WsArgs, request: &WsClientArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()> {
     let mut any = false;

@@ -15,9 +15,9 @@ use unstick::{Error, Result};
 use crate::captured;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
-use crate::recording::BEGINNING;
 use crate::status::Status;
 use shown::Shown;
+use unstick::recording::BEGINNING;
 
 /// Decodes a file. A reader of the output that has gone is not an error.
 pub fn decode(args: &Decode) -> Result<Status> {

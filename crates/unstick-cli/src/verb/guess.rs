@@ -11,9 +11,9 @@ use crate::hex::parse_hex;
 use crate::input_file::InputFile;
 use crate::options::guess::Guess;
 use crate::output;
-use crate::recording::BEGINNING;
 use crate::samples::{MAX_SERVERS, Samples, Server};
 use crate::status::Status;
+use unstick::recording::BEGINNING;
 
 /// Characters of hexadecimal text for one byte, at most: `\x0a, ` and a line end.
 const HEX_CHARACTERS: usize = 8;

@@ -102,6 +102,19 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("service/talk/ahead.rs", "held", Limit("COMMANDS_AHEAD")),
     ("service/talk/backlog.rs", "letters", Limit("max_queue")),
     ("service/talk/hub.rs", "peers", OpenFiles),
+    ("recording.rs", "buffer", Limit("MAX_LINE")),
+    ("service/replay/event.rs", "differences", Limit("MOST_DESCRIBED")),
+    ("service/replay/recorded.rs", "scripts", Limit("MAX_REPLAYED")),
+    ("service/replay/recorded.rs", "left_out", Limit("MAX_REPLAYED")),
+    ("service/replay/server.rs", "uses", Limit("MAX_REPLAYED")),
+    ("replay/script.rs", "steps", Limit("MAX_REPLAYED")),
+    ("replay/book.rs", "scripts", Limit("MAX_REPLAYED")),
+    ("replay/book.rs", "learnt", Limit("MAX_LEARNT")),
+    ("replay/book.rs", "sources", Limit("MAX_REPLAYED")),
+    ("replay/player.rs", "fitting", Limit("MAX_REPLAYED")),
+    ("replay/player.rs", "ids", Limit("MAX_REPLAYED")),
+    ("replay/rules.rs", "masks", User),
+    ("replay/rules.rs", "copies", User),
     // Captures.
     ("connections.rs", "ports", User),
     ("connections.rs", "hosts", User),
@@ -131,12 +144,8 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("samples.rs", "order", Limit("MAX_SERVERS")),
     ("samples.rs", "servers", Limit("MAX_OPEN")),
     ("verb/encode.rs", "frame", User),
-    ("verb/replay/player.rs", "fitting", User),
-    ("verb/replay/script.rs", "scripts", Limit("MAX_REPLAYED")),
-    ("verb/replay/script.rs", "steps", Limit("MAX_REPLAYED")),
-    ("verb/replay/server.rs", "masks", User),
-    ("verb/replay/server.rs", "scripts", Limit("MAX_REPLAYED")),
-    ("verb/replay/server.rs", "uses", Limit("MAX_REPLAYED")),
+    ("verb/replay/junit.rs", "cases", Limit("MAX_LISTED")),
+    ("verb/replay/junit.rs", "differing", OpenFiles),
     ("verb/transfer/question.rs", "known", Limit("MAX_TRANSFER_ENTRIES")),
     ("complaints.rs", "kinds", Limit("KINDS")),
     ("config.rs", "lines", User),
@@ -154,7 +163,6 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("recorder/file.rs", "open", OpenFiles),
     ("recorder/queue.rs", "events", Limit("MAX_RECORDED_AHEAD")),
     ("recorder/queue.rs", "lost", OpenFiles),
-    ("recording.rs", "buffer", Limit("MAX_LINE")),
     ("text_queue.rs", "waiting", Limit("WAITING")),
 ];
 
@@ -192,9 +200,10 @@ fn sources(root: &str, below: &str) -> BTreeMap<String, String> {
 
 fn all() -> BTreeMap<String, String> {
     let mut all = sources("crates/unstick-cli/src", "");
-    for part in ["endpoint", "link", "service"] {
+    for part in ["endpoint", "link", "recording", "service"] {
         all.extend(sources("crates/unstick/src", part));
     }
+    all.extend(sources("crates/unstick-wire/src", "replay"));
     for part in ["connections", "file", "fragments"] {
         all.extend(sources("crates/unstick-capture/src", part));
     }

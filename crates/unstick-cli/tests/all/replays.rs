@@ -171,6 +171,118 @@ fn masked_bytes_are_not_compared_on_either_side() {
 }
 
 #[test]
+fn a_pattern_leaves_out_what_has_no_fixed_length() {
+    let folder = temporary();
+    let path = file(folder.path(), &[&[">at 9 o'clock", "<it is 9 now"]]);
+    let (mut server, port) = served(&path, &["--once", "--mask", "[0-9]+", "--mask", "o'?clock"]);
+    let mut client = Peer::connect(port);
+    client.says("at 1234 oclock\n");
+    client.hears("it is 9 now\n");
+    client.half_closes();
+    assert_eq!((client.hears_all().len(), server.code()), (0, 0));
+    for (reply, code) in [("it is 17 now", 0), ("it is 17 then", 6), ("it is now", 6)] {
+        let (_server, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--reply", reply]);
+        let (_, errors, said) = asked(&path, port, &["--mask", "[0-9]+"]);
+        assert_eq!(said, code, "{reply} {errors}");
+        if reply == "it is 17 then" {
+            let shown = "  recorded  it is 9 now\n  received  it is 17 then";
+            assert!(errors.contains(shown), "{errors}");
+        }
+    }
+    let mut refused = unstick(&["replay", &path, "--to", "127.0.0.1:1", "--mask", "a(b"]);
+    assert!(refused.errors().contains("not a regular expression: unclosed group"));
+    assert_eq!(refused.code(), 2);
+    // Each is an expression, and both together are none.
+    let twice = &["--mask", "(?P<a>x)", "--mask", "(?P<a>y)"];
+    let mut refused = unstick(&[&["replay", &*path, "--to", "127.0.0.1:1"], &twice[..]].concat());
+    assert!(refused.errors().contains("these patterns cannot be used together"));
+    assert_eq!(refused.code(), 2);
+}
+
+#[test]
+fn ids_are_copied_from_requests_to_their_answers() {
+    let folder = temporary();
+    let path = file(folder.path(), &[&[">q 01 one", ">q 02 two", "<02: second", "<01: first", "<99: more"]]);
+    let (mut server, port) = served(&path, &["--once", "--copy", "2:2:0"]);
+    let mut client = Peer::connect(port);
+    client.says("q 77 one\nq 88 two\n");
+    client.hears("88: second\n77: first\n99: more\n");
+    client.half_closes();
+    assert_eq!((client.hears_all().len(), server.code()), (0, 0));
+    let (mut server, port) = served(&path, &["--once", "--copy", "2:2:0"]);
+    let mut client = Peer::connect(port);
+    client.says("q 77 won\n");
+    client.is_dropped();
+    assert_eq!(server.code(), 6);
+    assert!(server.errors().contains("^ byte 5"), "the id is not the difference");
+    for wrong in [&["--copy", "4"][..], &["--copy", "1:1", "--to", "127.0.0.1:1"]] {
+        let mut refused = unstick(&[&["replay", &path, "--listen", "127.0.0.1:0"], wrong].concat());
+        assert_eq!((refused.errors().is_empty(), refused.code()), (false, 2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn volatile_bytes_are_learnt_from_a_second_recording() {
+    let folder = temporary();
+    let path = file(folder.path(), &[&[">hello id=1701", "<welcome 1701", "<bye"]]);
+    let other = |messages: &[&str]| {
+        let path = folder.path().join("other.jsonl");
+        fs::write(&path, recording(&[messages])).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let second = other(&[">hello id=1709", "<welcome 1709", "<bye"]);
+    let mut server = unstick(&["replay", &path, "--listen", "127.0.0.1:0", "--once", "--mask-from", &second]);
+    let learnt = server.error_line_with("volatile");
+    assert!(learnt.ends_with("other.jsonl: 8 bytes of 2 messages are volatile, and are not compared"), "{learnt}");
+    let port = port_at_end(&server.error_line_with("listening on ")).unwrap();
+    let mut client = Peer::connect(port);
+    client.says("hello id=4242\n");
+    client.hears("welcome 1701\nbye\n");
+    client.half_closes();
+    assert_eq!((client.hears_all().len(), server.code()), (0, 0));
+    // Nothing else may differ.
+    let refused = |second: &str, more: &[&str]| {
+        let mut run = unstick(&[&["replay", &*path, "--to", "127.0.0.1:1", "--mask-from", second], more].concat());
+        let errors = run.errors();
+        (run.code(), errors)
+    };
+    for (messages, why) in [
+        (&[">hello id=1709", "<welcome 1709"][..], "the server of connection 1 sent 2 messages, and 1"),
+        (&[">hello id=1709", "<welcome 17090", "<bye"], "message 2 of connection 1 has another length"),
+    ] {
+        let (code, errors) = refused(&other(messages), &[]);
+        assert!(errors.contains("other.jsonl is not a recording of the same conversation: "), "{errors}");
+        assert!(errors.contains(why), "{errors}");
+        assert_eq!(code, 2);
+    }
+    // A pattern takes what has no fixed length: then the run goes on to its connection.
+    let longer = other(&[">hello id=1709", "<welcome 17090", "<bye"]);
+    let (code, errors) = refused(&longer, &["--mask", "[0-9]+"]);
+    assert!(errors.contains("connection refused"), "{errors}");
+    assert_eq!(code, 3);
+    let lost =
+        recording(&[&[">a"]]) + "{\"event\":\"lost\",\"peer\":1,\"direction\":\"c2s\",\"bytes\":1,\"events\":1}\n";
+    fs::write(&longer, lost).unwrap();
+    let (code, errors) = refused(&longer, &[]);
+    assert!(errors.contains("connection 1 cannot be compared: 1 byte of it was not recorded"), "{errors}");
+    assert_eq!(code, 2);
+}
+
+#[test]
+fn directions_with_framings_of_their_own_are_replayed() {
+    let folder = temporary();
+    let two = "\"framing_c2s\":\"line\",\"framing_s2c\":\"delim:3b\"";
+    let text = recording(&[&[">hello", ">more", "<one;two;"]]).replace("\"framing\":\"line\"", two);
+    let path = folder.path().join("session.jsonl");
+    fs::write(&path, text.replace("two;\\n", "two;")).unwrap();
+    let path = path.to_str().unwrap();
+    let (mut server, port) = served(path, &["--once"]);
+    let (text, errors, code) = asked(path, port, &[]);
+    assert_eq!((&*text, &*errors, code), ("SAME: 2 answers in 1 connection\n", "", 0));
+    assert_eq!(server.code(), 0);
+}
+
+#[test]
 fn missing_and_further_answers_are_differences() {
     let folder = temporary();
     let path = file(folder.path(), &[&[">hello", "<hello", "<and more"]]);
@@ -241,7 +353,8 @@ fn what_cannot_be_replayed_is_refused() {
     let none = recording(&[&[">a"]]).replace("\"line\"", "null");
     fs::write(&path, none).unwrap();
     let (errors, code) = run(&path, to);
-    assert!(errors.contains("connection 1 is left out: no framing is named: -f names it"), "{errors}");
+    assert!(errors.contains("connection 1 is left out: no framing is named\n"), "{errors}");
+    assert!(errors.contains("hint: -f names the framing"), "{errors}");
     assert_eq!(code, 2);
     let lost = recording(&[&[">a"], &[">b"]])
         + "{\"event\":\"lost\",\"peer\":2,\"direction\":\"c2s\",\"bytes\":7,\"events\":1}\n";
@@ -268,4 +381,118 @@ fn what_cannot_be_replayed_is_refused() {
     let (errors, code) = run(&path, to);
     assert!(errors.contains("over 128 MiB of messages"), "{errors}");
     assert_eq!(code, 1);
+}
+
+#[test]
+fn a_report_for_junit_has_a_test_case_for_each_connection() {
+    let folder = temporary();
+    let path = file(folder.path(), &[&[">hello", "<hello"], &[">a<b", "<a<c"]]);
+    let report = folder.path().join("report.xml");
+    let report = report.to_str().unwrap();
+    let (_server, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--echo"]);
+    assert_eq!(asked(&path, port, &["--junit", report]).2, 6);
+    let xml = fs::read_to_string(report).unwrap();
+    assert!(xml.contains("<testsuite name=\"unstick replay\" tests=\"2\" failures=\"1\" errors=\"0\""), "{xml}");
+    assert!(xml.contains("name=\"peer 1: connection 1\"") && xml.contains("name=\"peer 2: connection 2\""), "{xml}");
+    assert!(xml.contains("<failure message=\"message 2 (s2c) differs from the recording\">"), "{xml}");
+    assert!(xml.contains("  recorded  a&lt;c\n  received  a&lt;b\n"), "{xml}");
+    // A server writes it at its end.
+    let (mut server, port) = served(&path, &["--once", "--junit", report]);
+    let mut client = Peer::connect(port);
+    client.says("hello\n");
+    client.hears("hello\n");
+    client.half_closes();
+    assert_eq!(server.code(), 0);
+    let xml = fs::read_to_string(report).unwrap();
+    assert!(xml.contains("tests=\"1\" failures=\"0\" errors=\"0\""), "{xml}");
+    // So does a run that cannot connect, and one that compares nothing.
+    let mut run = unstick(&["replay", &path, "--to", "127.0.0.1:1", "--junit", report]);
+    assert_eq!(run.code(), 3);
+    let xml = fs::read_to_string(report).unwrap();
+    assert!(xml.contains("tests=\"1\" failures=\"0\" errors=\"1\"") && xml.contains("refused"), "{xml}");
+    let path = file(folder.path(), &[&[">hello"]]);
+    let (_server, port) = unstick_listen(&["127.0.0.1:0", "-f", "line"]);
+    assert_eq!(asked(&path, port, &["--junit", report]).2, 7);
+    assert!(
+        fs::read_to_string(report).unwrap().contains("<error message=\"inconclusive: the recording has no answers")
+    );
+}
+
+#[test]
+fn faults_change_what_the_replay_sends() {
+    let folder = temporary();
+    let path = file(folder.path(), &[&[">one", ">two", "<one", "<two"]]);
+    let answer = |faults: &[&str]| {
+        let mut server = unstick(&[&["replay", &path, "--listen", "127.0.0.1:0", "--once", "--json"], faults].concat());
+        let line: Value = serde_json::from_str(&server.line()).unwrap();
+        let mut client = Peer::connect(port_at_end(line["address"].as_str().unwrap()).unwrap());
+        client.says("one\ntwo\n");
+        client.half_closes();
+        let heard = client.hears_all();
+        server.code();
+        let events: Vec<Value> = server.rest().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let faults = events.into_iter().find(|event| event["event"] == "faults");
+        (String::from_utf8(heard).unwrap(), faults.unwrap_or_default())
+    };
+    let (heard, event) = answer(&["--fault", "dup=100%"]);
+    assert_eq!(heard, "one\none\ntwo\ntwo\n");
+    assert_eq!((&event["direction"], &event["taken"], &event["unit"]), (&"s2c".into(), &2.into(), &"messages".into()));
+    assert_eq!(event["done"]["dup"], 2);
+    assert_eq!(answer(&["--fault", "loss=100%,after=1"]).0, "one\n");
+    assert_eq!(answer(&["--fault", "reorder=100%", "--seed", "1"]).0.len(), 8);
+    let (heard, event) = answer(&["--fault", "cut=1"]);
+    assert_eq!((&*heard, &event["unit"], &event["taken"]), ("one\ntwo\n", &"bytes".into(), &8.into()));
+    // As a client: a lost request has no answer.
+    let (_server, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--echo"]);
+    let (_, errors, code) = asked(&path, port, &["--fault", "c2s:loss=100%,after=1", "--deadline", "300ms"]);
+    assert!(errors.contains("message 4 (s2c) of connection 1 has not come"), "{errors}");
+    assert_eq!(code, 6);
+    let (text, errors, code) = asked(&path, port, &["--fault", "delay=5ms", "--fault", "corrupt=1:1000,after=100"]);
+    assert_eq!((&*text, &*errors, code), ("SAME: 2 answers in 1 connection\n", "", 0));
+    for (faults, why) in [
+        (&["--fault", "s2c:loss=5%"][..], "only what the replay itself sends"),
+        (&["--fault", "loss"], "`loss` has no amount"),
+        (&["--fault", "cut=1", "--fault", "loss=5%"], "cut is for bytes"),
+        (&["--seed", "1"], "--fault"),
+    ] {
+        let (_, errors, code) = asked(&path, port, faults);
+        assert!(errors.contains(why), "{errors}");
+        assert_eq!(code, 2, "{faults:?}");
+    }
+}
+
+#[test]
+fn recordings_are_replayed_inside_tls_and_web_sockets() {
+    let folder = temporary();
+    let path = file(folder.path(), &[&[">hello", "<hi"]]);
+    let mut server = unstick(&["replay", &path, "--listen", "tls://127.0.0.1:0", "--self-signed", "--once"]);
+    let print = server.error_line_with("for --pin: ");
+    let port = port_at_end(&server.error_line_with("listening on ")).unwrap();
+    let to = format!("tls://127.0.0.1:{port}");
+    let pin = print.rsplit(' ').next().unwrap();
+    let mut client = unstick(&["replay", &path, "--to", &to, "--pin", pin]);
+    assert_eq!((&*client.rest(), client.code(), server.code()), ("SAME: 1 answer in 1 connection\n", 0, 0));
+    // The messages of a WebSocket are replayed as messages, and on a stream in the framing that is named.
+    let text = fs::read_to_string(&path).unwrap().replace("\"segment\"", "\"message\"").replace("\\n\"}", "\"}");
+    fs::write(&path, text.replace("\"carries\":\"bytes\"", "\"carries\":\"messages\"")).unwrap();
+    let mut server = unstick(&["replay", &path, "--listen", "ws://127.0.0.1:0", "--once", "--subprotocol", "x"]);
+    let port = port_at_end(&server.error_line_with("listening on ")).unwrap();
+    let to = format!("ws://127.0.0.1:{port}");
+    let mut client = unstick(&["replay", &path, "--to", &to, "--subprotocol", "x", "--header", "X-Y: z"]);
+    assert_eq!((&*client.rest(), client.code(), server.code()), ("SAME: 1 answer in 1 connection\n", 0, 0));
+    let (mut server, port) = served(&path, &["--once", "-f", "u16be"]);
+    let (text, errors, code) = asked(&path, port, &["-f", "u16be"]);
+    assert_eq!((&*text, &*errors, code, server.code()), ("SAME: 1 answer in 1 connection\n", "", 0, 0));
+    for (wrong, why) in [
+        (&["--listen", "127.0.0.1:0", "--pin", "x"][..], "--pin, --sni and --insecure are for connecting"),
+        (&["--listen", "ws://127.0.0.1:0", "--header", "A: b"], "--header is for connecting"),
+        (&["--to", "127.0.0.1:1", "--self-signed"], "--self-signed is for a listener"),
+        (&["--to", "127.0.0.1:1", "--sni", "x"], "for tls:// and wss://"),
+        (&["--to", "127.0.0.1:1", "--binary"], "ws://"),
+    ] {
+        let mut refused = unstick(&[&["replay", &path], wrong].concat());
+        let errors = refused.errors();
+        assert!(errors.contains(why), "{errors}");
+        assert_eq!(refused.code(), 2, "{wrong:?}");
+    }
 }

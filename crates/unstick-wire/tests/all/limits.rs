@@ -318,3 +318,18 @@ fn what_a_guess_looks_at() {
     let bytes = [limits::MAX_GUESS_SEGMENTS, limits::MAX_GUESS_DIRECTION, limits::MAX_GUESS_BYTES];
     assert!(bytes.is_sorted() && limits::MAX_GUESS_CONNECTIONS > 1);
 }
+
+#[test]
+fn recordings_that_differ_in_too_many_places_teach_nothing() {
+    use unstick_wire::replay::{Playbook, Rules, Script, Step};
+    let script = |places: usize| {
+        let message: Vec<u8> =
+            (0..2 * limits::MAX_LEARNT + 2).map(|at| u8::from(at % 2 == 1 && at < 2 * places)).collect();
+        let steps = vec![Step::new(Role::Client, message.clone(), message, Duration::ZERO)];
+        Script { connection: 1, steps, server_ends_first: false }
+    };
+    let mut book = Playbook::new(vec![script(0)], Rules::default());
+    assert_eq!(book.learn(&[script(limits::MAX_LEARNT)]).unwrap().bytes, limits::MAX_LEARNT);
+    let error = book.learn(&[script(limits::MAX_LEARNT + 1)]).unwrap_err();
+    assert_eq!(error.to_string(), "they differ in over 65536 places");
+}

@@ -36,6 +36,7 @@ mod last_words;
 mod processes;
 mod proxy_sockets;
 mod queue;
+mod replays;
 #[cfg(unix)]
 mod resets;
 #[cfg(all(target_os = "linux", feature = "serial"))]

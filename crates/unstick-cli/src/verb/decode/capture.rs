@@ -10,8 +10,8 @@ use super::shown::Shown;
 use crate::captured::CaptureReader;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
-use crate::recording::Sides;
 use crate::status::Status;
+use unstick::recording::Sides;
 
 /// Decodes a capture up to its end, or to `--count`.
 pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown: &mut Shown) -> Result<Status> {

@@ -12,8 +12,8 @@ use super::trial::{self, Trial, Verdict, What};
 use crate::count::Count;
 use crate::options::decode::Decode;
 use crate::output;
-use crate::recording::Sides;
 use crate::status::Status;
+use unstick::recording::Sides;
 
 /// Bytes of memory that the unfinished messages of all conversations may keep.
 const MAX_UNFINISHED: usize = 64 << 20;

@@ -12,8 +12,8 @@ use super::shown::Shown;
 use crate::count::Count;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
-use crate::recording::{Event, Head, MAX_OPEN, Recording, Sides, What};
 use crate::status::Status;
+use unstick::recording::{Event, Head, MAX_OPEN, Recording, Sides, What};
 
 /// Decodes a recording up to its end, or to `--count`.
 pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown: &mut Shown) -> Result<Status> {
@@ -28,7 +28,7 @@ pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown:
     let mut file = File { args, ports, open: BTreeMap::new() };
     let mut conversations = Conversations::new(args, framing, guesses, shown);
     while !conversations.is_over()
-        && let Some(event) = recording.next()?
+        && let Some(event) = recording.next_event()?
     {
         if file.open.len() >= MAX_OPEN {
             return Err(recording.too_many());
@@ -60,7 +60,7 @@ struct File<'a> {
 
 impl File<'_> {
     fn take(&mut self, event: Event, to: &mut Conversations<'_>) -> Result<()> {
-        let Event { peer, time, what } = event;
+        let Event { peer, time, what, .. } = event;
         match what {
             What::Open { client, server, protocol, is_stream, continued } => {
                 if continued && self.open.contains_key(&peer) {
@@ -88,6 +88,7 @@ impl File<'_> {
                 to.loss(&format!("peer {peer}: {} not recorded: they came too fast", Count(events, "segment")))?;
                 to.gap(peer, from, bytes);
             }
+            _ => {}
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 //! That bytes decode without an error proves little: a length is found in nearly everything. A preset fits once a segment ends
 //! where a message ends, because programs mostly send whole messages.
 
-use crate::recording::Sides;
 use unstick::Result;
+use unstick::recording::Sides;
 use unstick::wire::{Piece, Role, Transcript};
 
 /// Bytes and segments of a connection that are kept until a preset fits: a large request and its answer.

@@ -10,9 +10,9 @@ use super::recording::{is_asked_for, likely_ports};
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
 use crate::packets::{Opened, Packets};
-use crate::recording::{Event, MAX_OPEN, Recording, What};
 use crate::status::Status;
 use crate::{output, private_file};
+use unstick::recording::{Event, MAX_OPEN, Recording, What};
 
 /// Bytes of packets that are written at once.
 const GATHERED: usize = 256 << 10;
@@ -38,7 +38,7 @@ pub fn write(args: &Decode, to: &Path, input: InputFile) -> Result<Status> {
         packets: Packets::new(framing.as_deref()),
     };
     view.packets.begin();
-    while let Some(event) = recording.next()? {
+    while let Some(event) = recording.next_event()? {
         if view.open.len() >= MAX_OPEN {
             return Err(recording.too_many());
         }
@@ -82,7 +82,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn take(&mut self, Event { peer, time, what }: Event) {
+    fn take(&mut self, Event { peer, time, what, .. }: Event) {
         self.packets.at(time);
         if let What::Open { client, server, protocol, is_stream: _, continued } = &what {
             let is_again = *continued && self.open.contains(&peer);
@@ -94,7 +94,6 @@ impl View<'_> {
             return;
         }
         match what {
-            What::Open { .. } => {}
             What::Segment { from, bytes } => self.packets.data(peer, from, &bytes),
             What::Message { from, message, cut_short } => {
                 if cut_short {
@@ -110,6 +109,7 @@ impl View<'_> {
                 self.packets.close(peer);
                 self.open.remove(&peer);
             }
+            _ => {}
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What a replay reports: differences, connections and the verdict, as text or as JSON.
 
 use serde_json::{Value, json};
-use unstick::wire::Role;
+use unstick::Result;
+use unstick::service::replay::{Event, Outcome, Place, Recorded};
+use unstick::wire::faults::Unit;
+use unstick::wire::replay::Difference;
 use unstick::wire::shake::Direction;
-use unstick::{Error, Result};
 
 use super::difference::shown;
+use super::junit::Junit;
 use crate::frontend::terminal::render::listening;
 use crate::{json_lines, output};
 
@@ -13,94 +16,119 @@ use crate::{json_lines, output};
 pub struct Report {
     json: bool,
     versioned: bool,
-}
-
-/// Where something differs from the recording.
-pub struct Place {
-    /// The number of the client, or of the connection that is made.
-    pub peer: u64,
-    /// The number of the connection in the recording.
-    pub connection: u64,
-    /// The number of the message in it, of both sides, from 1 on.
-    pub message: usize,
-    /// Whose message.
-    pub from: Role,
+    junit: Option<Junit>,
 }
 
 impl Report {
-    pub fn new(json: bool) -> Self {
-        Self { json, versioned: false }
+    pub fn new(json: bool, junit: Option<Junit>) -> Self {
+        Self { json, versioned: false, junit }
     }
 
-    /// The server accepts connections.
-    pub fn listening(&mut self, addresses: &[String]) -> Result<()> {
-        if self.json {
-            return self.put(json!({ "event": "listening", "address": addresses.first(), "addresses": addresses }));
+    /// What of a recording is not replayed.
+    pub fn left_out(&mut self, name: &str, recorded: &Recorded) -> Result<()> {
+        if let Some(line) = recorded.cut_short {
+            output::loss(&format!("{name}: the recording ends in the middle of line {line}"));
         }
-        output::notice(&listening(addresses));
+        for left_out in &recorded.left_out {
+            let (connection, why) = (left_out.connection, &left_out.why);
+            if self.json {
+                self.put(json!({ "event": "left_out", "connection": connection, "error": why }))?;
+            }
+            output::loss(&format!("connection {connection} is left out: {why}"));
+        }
         Ok(())
     }
 
+    /// Writes the file of `--junit`, if there is one. `doubt`: why nothing is certain, or why the run failed.
+    pub fn write_junit(&self, doubt: Option<&str>) -> Result<()> {
+        self.junit.as_ref().map_or(Ok(()), |junit| junit.write(doubt))
+    }
+
+    /// Reports what happens.
+    pub fn event(&mut self, event: &Event<'_>) -> Result<()> {
+        if let Some(junit) = &mut self.junit {
+            junit.event(event);
+        }
+        match event {
+            Event::Listening(addresses) if self.json => {
+                self.put(json!({ "event": "listening", "address": addresses.first(), "addresses": addresses }))
+            }
+            Event::Listening(addresses) => {
+                output::notice(&listening(addresses));
+                Ok(())
+            }
+            Event::Differs { place, recorded, received, at } => self.differs(place, *recorded, *received, *at),
+            Event::NotEnded { peer, connection } => {
+                if self.json {
+                    self.put(json!({ "event": "not_ended", "peer": peer, "connection": connection }))?;
+                } else {
+                    output::loss(&format!("peer {peer}: the server has not ended, as connection {connection} did"));
+                }
+                Ok(())
+            }
+            Event::Failed { peer, error } => {
+                if self.json {
+                    self.put(json!({ "event": "error", "peer": peer, "error": error.to_string() }))?;
+                }
+                match peer {
+                    Some(peer) => output::error_of_peer(*peer, error),
+                    None => output::error(error),
+                }
+                Ok(())
+            }
+            Event::Closed { peer, connection, messages, same, .. } if self.json => self.put(json!({
+                "event": "close", "peer": peer, "connection": connection, "messages": messages, "same": same,
+            })),
+            Event::Faulted { peer, from, unit, taken, counts } if self.json => {
+                let done = counts.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count)));
+                self.put(json!({
+                    "event": "faults", "peer": peer, "direction": Direction::from(*from).short(), "taken": taken,
+                    "unit": if *unit == Unit::Bytes { "bytes" } else { "messages" },
+                    "done": done.collect::<serde_json::Map<_, _>>(),
+                }))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A message is not that of the recording. `None`: it is missing, on one of both sides.
-    pub fn differs(
+    fn differs(
         &mut self,
         place: &Place,
         recorded: Option<&[u8]>,
         received: Option<&[u8]>,
-        at: usize,
+        at: Difference,
     ) -> Result<()> {
-        let Place { peer, connection, message, from } = *place;
+        let Place { peer, connection, message, from, .. } = *place;
         let way = Direction::from(from).short();
         if self.json {
             let of = |bytes: Option<&[u8]>| bytes.map_or(Value::Null, json_lines::text_or_base64);
             return self.put(json!({
                 "event": "difference", "peer": peer, "connection": connection, "message": message, "direction": way,
-                "offset": at, "recorded": of(recorded), "received": of(received),
+                "offset": at.recorded, "recorded": of(recorded), "received": of(received),
             }));
         }
         let place = format!("peer {peer}: message {message} ({way}) of connection {connection}");
-        match (recorded, received) {
-            (Some(recorded), Some(received)) => {
-                output::loss(&format!("{place} differs from the recording"));
-                output::plain(&shown(recorded, received, at));
-            }
-            (None, Some(received)) => {
-                output::loss(&format!("{place} is one more than the recording has"));
-                output::plain(&shown(&[], received, 0));
-            }
-            (Some(recorded), None) => {
-                output::loss(&format!("{place} has not come"));
-                output::plain(&shown(recorded, &[], 0));
-            }
-            (None, None) => {}
-        }
+        let what = match (recorded, received) {
+            (Some(_), Some(_)) => "differs from the recording",
+            (None, _) => "is one more than the recording has",
+            (Some(_), None) => "has not come",
+        };
+        output::loss(&format!("{place} {what}"));
+        output::plain(&shown(recorded.unwrap_or_default(), received.unwrap_or_default(), at));
         Ok(())
     }
 
-    /// Something failed that is not a message.
-    pub fn failed(&mut self, peer: u64, error: &Error) -> Result<()> {
+    /// The run is over. Without `text`, people have seen what there is to see.
+    pub fn verdict(&mut self, verdict: &str, outcome: &Outcome, text: Option<&str>) -> Result<()> {
         if self.json {
-            self.put(json!({ "event": "error", "peer": peer, "error": error.to_string() }))?;
+            let (compared, connections, differing) = (outcome.compared, outcome.connections, outcome.differing);
+            return self.put(json!({
+                "event": "verdict", "verdict": verdict, "compared": compared, "connections": connections,
+                "differing": differing,
+            }));
         }
-        output::error_of_peer(peer, error);
-        Ok(())
-    }
-
-    /// A connection is over.
-    pub fn connection(&mut self, peer: u64, connection: u64, messages: usize, same: bool) -> Result<()> {
-        if !self.json {
-            return Ok(());
-        }
-        self.put(json!({
-            "event": "close", "peer": peer, "connection": connection, "messages": messages, "same": same,
-        }))
-    }
-
-    /// The run is over.
-    pub fn verdict(&mut self, verdict: &str, compared: usize, text: &str) -> Result<()> {
-        if self.json {
-            return self.put(json!({ "event": "verdict", "verdict": verdict, "compared": compared }));
-        }
+        let Some(text) = text else { return Ok(()) };
         output::put_all(&format!("{}: {text}\n", verdict.to_uppercase()))
     }
 

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use unstick::{Error, Result};
+use unstick::Result;
 use unstick_shake::{Report, Verdict};
 
 use crate::advice;
-use crate::output;
-use crate::sanitize;
+use crate::junit::escaped;
 
 /// Writes one test case for each case that ran. If nothing is certain, one more says why.
 pub fn write(path: &Path, report: &Report) -> Result<()> {
@@ -39,10 +38,5 @@ pub fn write(path: &Path, report: &Report) -> Result<()> {
         xml += &format!("<error message=\"inconclusive: {doubt}\"/></testcase>\n");
     }
     xml += "</testsuite>\n";
-    std::fs::write(path, xml).map_err(|e| Error::other(format!("{}: {}", path.display(), output::reason(&e))))
-}
-
-/// Escapes what neither XML nor a terminal takes.
-fn escaped(text: &str) -> String {
-    sanitize::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    crate::junit::write(path, &xml)
 }

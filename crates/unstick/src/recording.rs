@@ -1,16 +1,30 @@
-//! Reads recordings: what `--record` has written, line by line.
+//! Reads recordings: what the program's `--record` has written, line by line.
 //!
 //! A recording may come from anybody, and may end in the middle of a line, as one does whose program was killed.
 //! `docs/recording.md` is the reference of the format.
+//!
+//! ```
+//! use unstick::recording::{Recording, What};
+//!
+//! let lines = "{\"event\":\"recording\",\"version\":1,\"framing\":\"line\"}
+//! {\"event\":\"segment\",\"peer\":1,\"direction\":\"c2s\",\"text\":\"hello\\n\"}\n";
+//! let mut recording = Recording::open("doc", Box::new(lines.as_bytes()))?;
+//! let event = recording.next_event()?.expect("a line");
+//! assert!(matches!(event.what, What::Segment { bytes, .. } if bytes == "hello\n"));
+//! # Ok::<(), unstick::Error>(())
+//! ```
+//!
+//! Not here: what is replayed of it, which is [`service::replay`](crate::service::replay).
 
 use std::io::{BufRead, BufReader, Read};
 
 use bytes::Bytes;
+use data_encoding::BASE64;
 use serde_json::{Map, Value};
-use unstick::wire::{Framing, Role, SpecError, Transcript};
-use unstick::{Error, Result};
 
-use crate::{json_lines, output};
+use crate::error::plain;
+use crate::wire::{Framing, Role, SpecError, Transcript};
+use crate::{Advice, Error, Result};
 
 /// The version that is read here.
 const VERSION: u64 = 1;
@@ -40,6 +54,7 @@ pub struct Recording {
 
 /// What the first line says.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Head {
     /// The framing of both directions.
     pub framing: Option<String>,
@@ -54,7 +69,9 @@ pub struct Head {
 /// The framings of the two sides of a conversation.
 #[derive(Debug, Clone)]
 pub struct Sides {
+    /// That of the client.
     pub client: Framing,
+    /// That of the server.
     pub server: Framing,
 }
 
@@ -65,6 +82,10 @@ impl Sides {
     }
 
     /// As [`both`](Self::both).
+    ///
+    /// # Errors
+    ///
+    /// If the spec has no meaning.
     pub fn parse(spec: &str) -> std::result::Result<Self, SpecError> {
         Framing::parse(spec).map(|framing| Self::both(&framing))
     }
@@ -82,24 +103,82 @@ impl Sides {
 }
 
 /// What a line says.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Event {
     /// The number of the connection.
     pub peer: u64,
     /// Nanoseconds since 1970.
     pub time: Option<u64>,
+    /// What has happened.
     pub what: What,
 }
 
 /// What has happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum What {
-    Open { client: String, server: String, protocol: String, is_stream: bool, continued: bool },
-    Segment { from: Role, bytes: Bytes },
-    Message { from: Role, message: Bytes, cut_short: bool },
-    End { from: Role },
-    Reset { from: Role },
-    Failed { error: String },
+    /// A connection is open.
+    Open {
+        /// The client's address.
+        client: String,
+        /// The server's address.
+        server: String,
+        /// The scheme of the address, such as `tcp`.
+        protocol: String,
+        /// Whether it carries bytes; otherwise messages.
+        is_stream: bool,
+        /// Whether it opened in an earlier file of this recording.
+        continued: bool,
+    },
+    /// One read or write of a stream.
+    Segment {
+        /// The side that sent it.
+        from: Role,
+        /// Its bytes.
+        bytes: Bytes,
+    },
+    /// A datagram, or a message of a transport with messages.
+    Message {
+        /// The side that sent it.
+        from: Role,
+        /// The message.
+        message: Bytes,
+        /// Whether it was longer than what is recorded.
+        cut_short: bool,
+    },
+    /// A side has ended its direction.
+    End {
+        /// The side.
+        from: Role,
+    },
+    /// The connection was reset.
+    Reset {
+        /// The side that reset it.
+        from: Role,
+    },
+    /// The connection has failed in another way.
+    Failed {
+        /// How, in a sentence.
+        error: String,
+    },
+    /// Nothing more comes of this connection.
     Close,
-    Lost { from: Role, bytes: u64, events: u64 },
+    /// Something was not recorded.
+    Lost {
+        /// The side that sent it.
+        from: Role,
+        /// Number of bytes.
+        bytes: u64,
+        /// Number of segments or messages.
+        events: u64,
+    },
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording").field("name", &self.name).field("line", &self.line).finish_non_exhaustive()
+    }
 }
 
 impl Recording {
@@ -115,7 +194,7 @@ impl Recording {
         let first = this.next_object()?;
         let Some(object) = first.filter(|object| text(object, "event") == Some("recording")) else {
             let error = Error::usage(format!("{name} is not a recording: its first line is not that of one"));
-            return Err(error.with_hint("--record FILE makes one, on listen, connect and ask"));
+            return Err(error.with_advice(Advice::RecordConversation));
         };
         match object.get("version").and_then(Value::as_u64) {
             Some(VERSION) => {}
@@ -144,7 +223,7 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// If it names one that this program does not know.
+    /// If it names one that is not known here.
     pub fn framing(&self) -> Result<Option<Sides>> {
         if let Some([up, down]) = &self.head.framings {
             return Ok(Some(Sides { client: Framing::parse(up)?, server: Framing::parse(down)? }));
@@ -167,7 +246,7 @@ impl Recording {
     /// # Errors
     ///
     /// When reading fails, or a line is malformed: with its number.
-    pub fn next(&mut self) -> Result<Option<Event>> {
+    pub fn next_event(&mut self) -> Result<Option<Event>> {
         while let Some(object) = self.next_object()? {
             if let Some(event) = event(&object).map_err(|what| self.malformed(&what))? {
                 return Ok(Some(event));
@@ -179,7 +258,7 @@ impl Recording {
     fn next_object(&mut self) -> Result<Option<Map<String, Value>>> {
         self.buffer.clear();
         let read = (&mut self.source).take(MAX_LINE + 1).read_until(b'\n', &mut self.buffer);
-        read.map_err(|error| Error::other(format!("{}: {}", self.name, output::reason(&error))))?;
+        read.map_err(|error| Error::other(format!("{}: {}", self.name, plain(&error))))?;
         if self.buffer.is_empty() {
             return Ok(None);
         }
@@ -249,7 +328,15 @@ fn nanoseconds(time: &str) -> Option<u64> {
 
 /// The bytes of a line.
 fn content(object: &Map<String, Value>) -> std::result::Result<Bytes, String> {
-    let bytes = json_lines::message_of(object)?.ok_or("neither `text` nor `base64` is there")?;
+    let bytes: Bytes = match (object.get("text"), object.get("base64")) {
+        (Some(Value::String(text)), None) => text.clone().into(),
+        (None, Some(Value::String(encoded))) => {
+            BASE64.decode(encoded.as_bytes()).map_err(|error| format!("base64: {error}"))?.into()
+        }
+        (None, None) => return Err("neither `text` nor `base64` is there".to_owned()),
+        (Some(_), Some(_)) => return Err("`text` and `base64` exclude each other".to_owned()),
+        _ => return Err("`text` and `base64` are strings".to_owned()),
+    };
     match object.get("bytes").map(Value::as_u64) {
         Some(length) if length != Some(bytes.len() as u64) => Err(format!("`bytes` says other than {}", bytes.len())),
         _ => Ok(bytes),

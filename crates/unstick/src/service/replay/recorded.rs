@@ -1,44 +1,44 @@
 //! What is replayed: the messages of each connection of a recording, in order.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use unstick::wire::{Framing, Piece, Role, Transcript};
-use unstick::{Error, Framings, Result};
 
-use crate::count::Count;
-use crate::output;
-use crate::recording::{Event, Recording, Sides, What};
+use crate::error::plain;
+use crate::recording::{Event, Recording, What};
+use crate::wire::replay::{Script, Step};
+use crate::wire::{Framing, Piece, Role, Transcript};
+use crate::{Advice, Error, Result};
 
 /// Bytes of messages and frames that are kept in memory: a recording that is replayed is read as a whole.
 const MAX_REPLAYED: usize = 128 << 20;
 
-/// All connections that can be replayed.
-pub struct Scripts {
-    /// `None` if nothing names one.
-    pub framing: Option<Sides>,
+/// The connections of a recording that can be replayed.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Recorded {
+    /// The framings of what the client and the server send; `None` if nothing names them.
+    pub framings: Option<[Framing; 2]>,
+    /// The connections.
     pub scripts: Vec<Script>,
+    /// The connections that cannot be replayed.
+    pub left_out: Vec<LeftOut>,
+    /// The number of a last line that is cut short.
+    pub cut_short: Option<u64>,
 }
 
-/// One connection.
-pub struct Script {
+/// A connection that cannot be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
     /// Its number in the recording.
-    pub peer: u64,
-    pub steps: Vec<Step>,
-    /// Whether the server ended its direction before the client did.
-    pub server_ends_first: bool,
-}
-
-/// One message.
-pub struct Step {
-    pub from: Role,
-    pub message: Bytes,
-    /// The message with its frame, as it was recorded.
-    pub frame: Bytes,
-    /// Time since the message before it.
-    pub after: Duration,
+    pub connection: u64,
+    /// Why.
+    pub why: String,
 }
 
 /// A connection while it is read.
@@ -55,32 +55,44 @@ struct Reading {
     kept: usize,
 }
 
-impl Scripts {
-    /// Reads a recording: all of its connections, or one.
+impl Recorded {
+    /// Reads all connections of a recording.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`], or if the file cannot be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|error| Error::usage(format!("{name}: {}", plain(&error))))?;
+        Self::read(&name, Box::new(file), None, None)
+    }
+
+    /// Reads a recording: all of its connections, or the one with this number. `name` is for errors; `framing`, if there is one,
+    /// takes the place of what the recording names.
     ///
     /// # Errors
     ///
     /// If it is malformed or too large, or if nothing of it can be replayed.
-    pub fn read(name: &str, source: Box<dyn Read>, framing: Option<&str>, only: Option<u64>) -> Result<Self> {
+    pub fn read(name: &str, source: Box<dyn Read>, framing: Option<&Framing>, only: Option<u64>) -> Result<Self> {
         let mut recording = Recording::open(name, source)?;
-        let framing = match framing {
-            Some(spec) => Some(Sides::parse(spec)?),
-            None => recording.framing()?,
+        let framings = match framing {
+            Some(framing) => Some([framing.clone(), framing.clone()]),
+            None => recording.framing()?.map(|sides| [sides.client, sides.server]),
         };
-        let sides = framing.iter().flat_map(|sides| [&sides.client, &sides.server]);
-        if let Some(framing) = sides.into_iter().find(|framing| !framing.keeps_boundaries()) {
+        if let Some(framing) = framings.iter().flatten().find(|framing| !framing.keeps_boundaries()) {
             let error = Error::usage(format!("{framing} has no messages that could be replayed"));
-            return Err(error.with_hint("-f names a framing that has, such as -f redis"));
+            return Err(error.with_advice(Advice::NameFramingWithMessages));
         }
         let mut readings: BTreeMap<u64, Reading> = BTreeMap::new();
         let mut kept = 0_usize;
-        while let Some(event) = recording.next()? {
+        while let Some(event) = recording.next_event()? {
             if only.is_some_and(|only| only != event.peer) {
                 continue;
             }
             if let What::Open { is_stream, continued, .. } = event.what {
                 if !(continued && readings.contains_key(&event.peer)) {
-                    let reading = Reading::new(event.peer, framing.as_ref(), is_stream, !continued);
+                    let reading = Reading::new(event.peer, framings.as_ref(), is_stream, !continued);
                     kept += reading.size();
                     let before = readings.insert(event.peer, reading);
                     kept -= before.as_ref().map_or(0, Reading::size);
@@ -92,38 +104,32 @@ impl Scripts {
             }
             if kept > MAX_REPLAYED {
                 let error = Error::other(format!("{name}: over {} MiB of messages", MAX_REPLAYED >> 20));
-                return Err(error.with_hint("--connection N replays one connection"));
+                return Err(error.with_advice(Advice::ReplayOneConnection));
             }
         }
-        if let Some(line) = recording.cut_short() {
-            output::loss(&format!("{name}: the recording ends in the middle of line {line}"));
-        }
-        let mut scripts = Vec::new();
+        let mut found = Self { framings, cut_short: recording.cut_short(), ..Self::default() };
         for Reading { script, broken, .. } in readings.into_values() {
             match broken {
-                Some(why) => output::loss(&format!("connection {} is left out: {why}", script.peer)),
+                Some(why) => found.left_out.push(LeftOut { connection: script.connection, why }),
                 None if script.steps.is_empty() => {}
-                None => scripts.push(script),
+                None => found.scripts.push(script),
             }
         }
-        if scripts.is_empty() {
-            return Err(Error::usage(format!("{name}: no connection in it can be replayed")));
-        }
-        Ok(Self { framing, scripts })
+        Ok(found)
     }
 }
 
 impl Reading {
-    fn new(peer: u64, framing: Option<&Sides>, is_stream: bool, whole: bool) -> Self {
-        let transcript = framing.filter(|_| is_stream).map(|framing| {
-            let mut transcript = framing.transcript();
+    fn new(connection: u64, framings: Option<&[Framing; 2]>, is_stream: bool, whole: bool) -> Self {
+        let transcript = framings.filter(|_| is_stream).map(|[client, server]| {
+            let mut transcript = Transcript::of_sides(client.sent_by(Role::Client), server.sent_by(Role::Server));
             if !whole {
                 [Role::Client, Role::Server].into_iter().for_each(|role| transcript.begins_in_the_middle(role));
             }
             transcript
         });
-        let broken = (is_stream && transcript.is_none()).then(|| "no framing is named: -f names it".to_owned());
-        let script = Script { peer, steps: Vec::new(), server_ends_first: false };
+        let broken = (is_stream && transcript.is_none()).then(|| "no framing is named".to_owned());
+        let script = Script { connection, steps: Vec::new(), server_ends_first: false };
         Self { script, transcript, last: None, ended: false, broken, kept: 0 }
     }
 
@@ -145,7 +151,7 @@ impl Reading {
                 self.broken.get_or_insert_with(|| "a datagram was recorded in part".to_owned());
             }
             What::Message { from, message, .. } => {
-                self.push(from, message.clone(), message, time);
+                self.push(from, message, Bytes::new(), time);
             }
             What::End { from } => {
                 if !std::mem::replace(&mut self.ended, true) {
@@ -157,7 +163,10 @@ impl Reading {
                 self.messages_of(from, time);
             }
             What::Lost { bytes, .. } => {
-                self.broken.get_or_insert_with(|| format!("{} of it were not recorded", Count(bytes, "byte")));
+                self.broken.get_or_insert_with(|| match bytes {
+                    1 => "1 byte of it was not recorded".to_owned(),
+                    bytes => format!("{bytes} bytes of it were not recorded"),
+                });
             }
             What::Open { .. } | What::Reset { .. } | What::Failed { .. } | What::Close => {}
         }
@@ -186,25 +195,6 @@ impl Reading {
         let since = time.zip(self.last).map_or(0, |(time, last)| time.saturating_sub(last));
         self.last = time.or(self.last);
         self.kept += message.len() + frame.len() + size_of::<Step>();
-        self.script.steps.push(Step { from, message, frame, after: Duration::from_nanos(since) });
+        self.script.steps.push(Step::new(from, message, frame, Duration::from_nanos(since)));
     }
-}
-
-/// How a link carries what is replayed, for this side of it. What it sends are the frames of the recording, byte by byte,
-/// except where the other direction depends on what was sent.
-///
-/// # Errors
-///
-/// If the framing can only be read, and its frames cannot be sent as they are.
-pub fn framings(sides: &Sides, role: Role) -> Result<(Framings, bool)> {
-    let (own, other) = match role {
-        Role::Client => (&sides.client, &sides.server),
-        Role::Server => (&sides.server, &sides.client),
-    };
-    if own.depends_on_requests() || other.depends_on_requests() {
-        let framings = Framings { inbound: other.clone(), outbound: own.clone() };
-        return Ok((framings.as_seen_by(role), false));
-    }
-    let framings = Framings { inbound: other.sent_by(role.other()), outbound: Framing::parse("raw")? };
-    Ok((framings, true))
 }
