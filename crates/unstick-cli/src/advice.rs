@@ -2,10 +2,12 @@
 
 use unstick::{Advice, Error};
 
+use crate::fitting;
+
 /// Returns the text after `hint:` below an error: what is known, and the options that help.
 pub fn hint(error: &Error) -> Option<String> {
     match (error.hint(), error.advice()) {
-        (None, None) => None,
+        (None, None) => error.broken_frame().and_then(fitting::hint),
         (Some(hint), None) => Some(hint.to_owned()),
         (None, Some(advice)) => Some(in_options(advice)),
         (Some(hint), Some(advice)) => {

@@ -10,6 +10,7 @@ mod complaints;
 mod config;
 mod count;
 mod deadline;
+mod fitting;
 mod frame_dump;
 mod frontend;
 mod help;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::quantity::size;
@@ -56,12 +57,22 @@ impl std::error::Error for SpecError {}
 pub struct DecodeError(Box<Details>);
 
 /// The details, boxed so that a decoder's result for each message stays small.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Details {
     kind: DecodeErrorKind,
     hint: Option<Text>,
     offset: u64,
+    head: Arc<[u8]>,
 }
+
+/// The same error, however much of the frame had arrived by then.
+impl PartialEq for Details {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.kind, &self.hint, self.offset) == (&other.kind, &other.hint, other.offset)
+    }
+}
+
+impl Eq for Details {}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DecodeErrorKind {
@@ -76,8 +87,8 @@ pub(crate) enum DecodeErrorKind {
 }
 
 impl DecodeError {
-    pub(crate) fn new(kind: DecodeErrorKind, hint: Option<Text>, offset: u64) -> Self {
-        Self(Box::new(Details { kind, hint, offset }))
+    pub(crate) fn new(kind: DecodeErrorKind, hint: Option<Text>, offset: u64, head: &[u8]) -> Self {
+        Self(Box::new(Details { kind, hint, offset, head: head.into() }))
     }
 
     /// A hint at what the peer may really speak, if its bytes are recognised. The text contains it too.
@@ -88,6 +99,11 @@ impl DecodeError {
     /// Where in the stream the broken frame begins, in bytes from the start.
     pub fn offset(&self) -> u64 {
         self.0.offset
+    }
+
+    /// The first bytes of the broken frame, and of what came behind it by then: at most 1,024.
+    pub fn head(&self) -> &[u8] {
+        &self.0.head
     }
 
     /// Whether the message is longer than `max`.

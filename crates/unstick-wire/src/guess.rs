@@ -10,6 +10,7 @@ mod general;
 mod looks;
 mod sample;
 mod trial;
+mod watch;
 
 use crate::preset::Preset;
 use crate::spec::Framing;
@@ -20,6 +21,7 @@ use trial::Outcome;
 pub use first::FirstFrame;
 pub use looks::Looks;
 pub use sample::Sample;
+pub use watch::{Answer, Watch};
 
 /// Candidates that are named.
 const NAMED: usize = 3;

@@ -335,6 +335,14 @@ impl Error {
         }
     }
 
+    /// Returns what the decoder says about the frame that broke the framing.
+    pub fn broken_frame(&self) -> Option<&DecodeError> {
+        match &self.inner.kind {
+            Kind::Decode(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Whether the message cannot be sent as it is. The link goes on.
     pub fn is_message_rejected(&self) -> bool {
         matches!(self.inner.kind, Kind::Encode(_) | Kind::Unfit(_) | Kind::TooLarge { .. })

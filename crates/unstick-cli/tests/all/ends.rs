@@ -241,7 +241,8 @@ fn standard_input_that_cannot_be_read_is_no_fault_of_the_peer() {
 #[test]
 fn a_broken_framing() {
     let broken = "unstick: length 1195725856 is over the limit of 16 MiB; its bytes are the text \"GET \": is the peer \
-                  speaking HTTP?\n  18 bytes of an unfinished message had arrived: \"GET / HTTP/1.1\\r\\n\\r\\n\"\n";
+                  speaking HTTP?\n  18 bytes of an unfinished message had arrived: \"GET / HTTP/1.1\\r\\n\\r\\n\"\n  \
+                  hint: these bytes fit -f http, as a client sends it\n";
     let speaks_http = |mut peer: Peer| {
         peer.says("GET / HTTP/1.1\r\n\r\n");
         peer

@@ -328,7 +328,7 @@ impl Finder {
         let head: &[u8] = if self.skip.is_some() { b"" } else { &arrived[self.pos..] };
         let head = &head[..head.len().min(INSPECTED)];
         let hint = diagnose(&Evidence { kind: &kind, head, shape: self.codec.shape() });
-        let error = DecodeError::new(kind, hint, self.frame_start());
+        let error = DecodeError::new(kind, hint, self.frame_start(), head);
         self.failed = Some(error.clone());
         self.unusual = true;
         error

@@ -93,6 +93,13 @@ impl Sample {
         self.bytes
     }
 
+    /// Whether nothing more is taken: there are as many bytes as a guess looks at, or all its connections are full.
+    pub fn is_full(&self) -> bool {
+        let full = |connection: &Connection| connection.full == [true; 2];
+        self.bytes >= MAX_GUESS_BYTES
+            || self.connections.len() == MAX_GUESS_CONNECTIONS && self.connections.iter().all(full)
+    }
+
     /// Number of connections in which bytes have passed.
     pub fn connections(&self) -> usize {
         self.connections.iter().filter(|connection| !connection.bytes.is_empty()).count()

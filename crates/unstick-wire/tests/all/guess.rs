@@ -1,6 +1,6 @@
 //! Tests guesses: the goldens of all presets, framings without a name, and what has no framing.
 
-use unstick_wire::guess::{Guess, Looks, Sample};
+use unstick_wire::guess::{Answer, Guess, Looks, Sample, Watch};
 use unstick_wire::{Framing, Preset, Role, limits};
 
 use crate::goldens::conversations;
@@ -137,4 +137,52 @@ fn everything_a_sample_keeps_is_limited() {
         sample.segment(number, Role::Client, &vec![1; limits::MAX_GUESS_DIRECTION]);
     }
     assert_eq!(sample.bytes(), limits::MAX_GUESS_BYTES);
+}
+
+/// One byte in four begins a message of a TURN channel, and its length is found in anything.
+#[test]
+fn random_bytes_are_not_turn() {
+    for first in 0x40..=0x4f {
+        let bytes = [&[first, 0, 0, 100][..], &noise(20_000)].concat();
+        assert_eq!(answer(&Sample::of_stream(Role::Client, &bytes, true).guess()), None);
+    }
+}
+
+/// What a watch answers after each of these segments, without the last one.
+fn watched(segments: &[(Role, Vec<u8>)], last: bool) -> (Option<usize>, String) {
+    let mut watch = Watch::new(0);
+    watch.open(1, true);
+    for (index, (from, bytes)) in segments.iter().enumerate() {
+        watch.segment(1, *from, bytes);
+        match watch.ask(last && index + 1 == segments.len()) {
+            Answer::Open => {}
+            Answer::Certain(candidate) => return (Some(index + 1), candidate.spec),
+            _ => return (Some(index + 1), "unknown".to_owned()),
+        }
+    }
+    (None, String::new())
+}
+
+#[test]
+fn a_watch_waits_until_it_is_certain_or_until_waiting_is_of_no_use() {
+    let request = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    let (one, two) = request.split_at(20);
+    let said = [one, two].map(|part| (Role::Client, part.to_vec()));
+    assert_eq!(watched(&said, false), (Some(2), "http".to_owned()));
+    // A framing without a name takes eight segments, or the end.
+    let frame = |number: usize| [vec![0, 0, 0, 3 + 7 * number as u8], noise(3 + 7 * number)].concat();
+    let frames: Vec<_> = (0..12).map(|number| (Role::Client, frame(number))).collect();
+    assert_eq!(watched(&frames, false), (Some(8), "u32be".to_owned()));
+    assert_eq!(watched(&frames[..7], false), (None, String::new()));
+    assert_eq!(watched(&frames[..7], true), (Some(7), "u32be".to_owned()));
+    // As much as a sample keeps tells nothing.
+    let parts: Vec<_> = noise(limits::MAX_GUESS_BYTES).chunks(1000).map(|part| (Role::Client, part.to_vec())).collect();
+    assert_eq!(watched(&parts[..20], true), (Some(20), "unknown".to_owned()));
+    let mut watch = Watch::new(0);
+    for (index, (from, bytes)) in parts.iter().enumerate() {
+        watch.open(index as u64 / 50, true);
+        watch.segment(index as u64 / 50, *from, bytes);
+    }
+    assert!(matches!(watch.ask(false), Answer::Unknown));
+    assert_eq!(watch.bytes(), limits::MAX_GUESS_BYTES);
 }

@@ -94,8 +94,10 @@ pub(super) const CONTENT: &[(&str, Content)] = &[
     }),
     ("stun", |all| all.all(36.0, stun)),
     ("turn", |all| {
-        all.both().any(|message| message.is_in(0, 0x40..=0x7f)).then_some(())?;
-        Some(20.0 + all.all(12.0, |message| stun(message) || message.is_in(0, 0x40..=0x7f))?)
+        // A channel is two bits of a message: random bytes have them too. A connection begins with STUN.
+        let channel = |message: &Message<'_>| message.is_in(0, 0x40..=0x7f);
+        (all.both().any(channel) && all.both().any(stun)).then_some(())?;
+        Some(36.0 + all.all(2.0, |message| stun(message) || channel(message))?)
     }),
     ("rtp", rtp),
     ("skinny", |all| {
