@@ -4,9 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use unstick::Result;
 use unstick_wire::Framing;
+use unstick_wire::replay::Script;
 use unstick_wire::shake::{Case, Stage};
 
+use super::awaited::Awaited;
 use super::conversation::{Server, Subject};
 use super::in_process::Stream;
 use super::stop::Stop;
@@ -34,6 +37,7 @@ use super::target::Target;
 pub struct Shake {
     pub(super) subject: Subject,
     pub(super) framing: Option<Framing>,
+    pub(super) awaited: Option<Awaited>,
     pub(super) half_close: bool,
     pub(super) output: bool,
     pub(super) depth: u64,
@@ -76,6 +80,7 @@ impl Shake {
         Self {
             subject,
             framing: None,
+            awaited: None,
             half_close: true,
             output: false,
             depth: DEPTH,
@@ -133,6 +138,29 @@ impl Shake {
             writes.push(bytes.into());
         }
         self
+    }
+
+    /// Sends what the client of a recorded connection sent, in place of the bytes that were given: each message on its own, once
+    /// as many messages of the server have come as before it in the recording. `framings` are those of the client and of the server;
+    /// if they are the same, messages are compared. A service inside a test gets the messages without waiting.
+    ///
+    /// `unstick::service::replay::Recorded` reads recordings.
+    ///
+    /// # Errors
+    ///
+    /// If the client sent nothing, or if the connection was recorded as messages without frames.
+    pub fn recorded(mut self, script: &Script, framings: [Framing; 2]) -> Result<Self> {
+        if framings[0] == framings[1] {
+            self.framing = Some(framings[0].clone());
+        }
+        let (recorded, awaited) = Awaited::of(script, framings)?;
+        if let Subject::Server { writes, .. } | Subject::Pipes { writes, .. } | Subject::Service { writes, .. } =
+            &mut self.subject
+        {
+            *writes = recorded;
+        }
+        self.awaited = Some(awaited);
+        Ok(self)
     }
 
     /// Starts the server with this command, again for each case. With port 0 in the server's address each start gets a

@@ -12,6 +12,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 use unstick_wire::shake::{Case, Direction, Segmenter, Tally};
 
+use super::awaited::Awaited;
 use super::child::{self, Output, Program};
 use super::forward::{Forwarder, listen};
 use super::handshakes::Handshakes;
@@ -113,6 +114,8 @@ pub(super) struct Runner {
     pub(super) stays: AtomicBool,
     /// The handshakes with the server.
     pub(super) handshakes: Mutex<Handshakes>,
+    /// What the writes of a recorded client wait for.
+    pub(super) awaited: Option<Awaited>,
 }
 
 impl Subject {
@@ -145,6 +148,7 @@ impl Runner {
             last: Mutex::default(),
             stays: AtomicBool::new(false),
             handshakes: Mutex::default(),
+            awaited: None,
         }
     }
 
@@ -272,7 +276,7 @@ impl Runner {
         let (mut from, mut outlet) = self.connect(&to, started.is_some()).await?;
         let recorders = Recorders::default();
         let recorder = recorders.next();
-        let mut script = Script::new(writes);
+        let mut script = self.script(writes, &recorder, &bounds);
         let passage = Forwarder { spare: self.is_on_one_port(), ..self.scripted(case, bounds, &recorder) };
         let talk = async {
             let forth = passage.run(Segmenter::new(case, ClientToServer), &mut script, &mut outlet);
@@ -322,7 +326,7 @@ impl Runner {
         };
         let recorders = Recorders::default();
         let recorder = recorders.next();
-        let mut script = Script::new(writes);
+        let mut script = self.script(writes, &recorder, &bounds);
         let mut outlet = Sink::Pipe(Some(stdin));
         let passage = self.scripted(case, bounds, &recorder);
         let mut exit = None;
@@ -337,6 +341,13 @@ impl Runner {
         let exit = exit.unwrap_or(Exit::Never);
         let outcome = Outcome { late: !done, exit: Some(exit), client_said: program.end().await, ..Outcome::default() };
         Ok(outcome.with(&recorders))
+    }
+
+    /// What unstick sends in one run.
+    fn script(&self, writes: &[Vec<u8>], recorder: &Recorder, bounds: &Bounds) -> Script {
+        let Bounds { hold, typical, .. } = bounds;
+        let patience = (!hold.unknown).then(|| hold.patience.max(*typical * 2));
+        Script::new(writes).behind(self.awaited.as_ref().map(|awaited| awaited.gate(recorder, patience)))
     }
 
     /// How unstick's own bytes are sent, and when its side ends.

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod awaited;
 mod baseline;
 mod cancelled;
 mod child;

@@ -6,6 +6,7 @@ use std::io;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
+use super::awaited::Gate;
 use super::target::Inlet;
 use unstick_wire::shake::Direction;
 
@@ -41,11 +42,18 @@ pub(super) struct Script {
     writes: VecDeque<Vec<u8>>,
     /// Number of bytes of the first write that have been sent.
     said: usize,
+    /// What each write waits for.
+    gate: Option<Gate>,
 }
 
 impl Script {
     pub(super) fn new(writes: &[Vec<u8>]) -> Self {
-        Self { writes: writes.iter().filter(|bytes| !bytes.is_empty()).cloned().collect(), said: 0 }
+        Self { writes: writes.iter().filter(|bytes| !bytes.is_empty()).cloned().collect(), said: 0, gate: None }
+    }
+
+    /// Each write waits at this gate.
+    pub(super) fn behind(self, gate: Option<Gate>) -> Self {
+        Self { gate, ..self }
     }
 
     /// Takes the next bytes, without waiting; `None` when everything has been sent.
@@ -64,6 +72,12 @@ impl Script {
 
 impl Sender for Script {
     async fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.said == 0
+            && let (Some(gate), Some(write)) = (&mut self.gate, self.writes.front())
+        {
+            gate.opens().await;
+            gate.writes(write);
+        }
         Ok(self.take(buffer).unwrap_or(0))
     }
 

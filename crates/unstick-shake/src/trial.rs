@@ -116,6 +116,7 @@ impl Trial {
             last: Mutex::default(),
             stays: AtomicBool::new(false),
             handshakes: Mutex::default(),
+            awaited: shake.awaited.clone(),
         });
         let nothing = Outcome::default();
         Self {

@@ -143,6 +143,7 @@ pub(super) const SCREENS: [Screen; 13] = [
             ("frame", "compare messages of this framing, not bytes"),
             ("send", "send TEXT, with unstick as the client"),
             ("send_file", "send the bytes of a file"),
+            ("recording", "send what a recorded client sent"),
             ("time", "stop after TIME; try random cases until then"),
             ("case", "try only this case, as a finding prints it"),
             ("json", "print the report as JSON"),

@@ -2,6 +2,7 @@
 
 mod colour;
 mod junit;
+mod recording;
 mod rerun;
 mod target;
 
@@ -85,7 +86,7 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
     };
     let mut writes = writes(args, framing.as_ref(), matches)?.into_iter();
     let first = writes.next();
-    let sends = first.is_some();
+    let sends = first.is_some() || args.recording.is_some();
     let first = first.unwrap_or_default();
     let mut shake = match &target {
         None => {
@@ -96,12 +97,14 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
             let address = target::find(args, &target.address).await?;
             match (args.command.is_empty(), sends) {
                 (false, true) => {
-                    return Err(Error::usage("a client command and --send exclude each other")
-                        .with_hint("leave out --send, or the command after --"));
+                    let sending = if args.recording.is_some() { "--recording" } else { "--send" };
+                    return Err(Error::usage(format!("a client command and {sending} exclude each other"))
+                        .with_hint(format!("leave out {sending}, or the command after --")));
                 }
                 (true, false) => {
-                    return Err(Error::usage("nothing is sent to the server")
-                        .with_hint("give the client's command after --, or --send TEXT, or --send-file PATH"));
+                    return Err(Error::usage("nothing is sent to the server").with_hint(
+                        "give the client's command after --, or --send TEXT, --send-file PATH, or --recording FILE",
+                    ));
                 }
                 (true, true) => Shake::server(first, address),
                 (false, false) => Shake::client(&args.command, address),
@@ -112,7 +115,9 @@ async fn asked(args: &args::Shake, matches: &ArgMatches) -> Result<Shake> {
     if let Some(start) = &args.start {
         shake = shake.start(start);
     }
-    if let Some(framing) = framing {
+    if let Some(path) = &args.recording {
+        shake = recording::of(path, framing.as_ref(), args.connection, shake)?;
+    } else if let Some(framing) = framing {
         shake = shake.framing(framing);
     }
     let cases: Vec<Case> = args.case.iter().map(|case| case.parse()).collect::<Result<_, _>>()?;
