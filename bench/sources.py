@@ -27,7 +27,7 @@ def fetch(folder):
         (folder / "apt" / name).mkdir(parents=True, exist_ok=True)
     lines = folder / "apt/sources.list"
     lines.write_text(f"deb-src {MIRROR} {codename} main\n")
-    options = {"Dir::Etc::sourcelist": lines, "Dir::Etc::sourceparts": "-", "Dir::State::lists": folder / "apt/lists", "Dir::Cache": folder / "apt/cache"}
+    options = {"Dir::Etc::sourcelist": lines, "Dir::Etc::sourceparts": "-", "Dir::State::lists": folder / "apt/lists", "Dir::Cache": folder / "apt/cache", "Acquire::Retries": 3}
     if os.geteuid() == 0:
         options["APT::Sandbox::User"] = "root"  # its usual user may not write here
     apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]

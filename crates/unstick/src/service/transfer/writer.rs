@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use unstick_wire::limits::MAX_TRANSFER_PIECE;
 use unstick_wire::transfer::{Entry, Hash, Kind, Outcome, Reason, SUBTREE};
 
 use super::complete::Complete;
@@ -380,13 +379,19 @@ const BLOCK: usize = 4096;
 
 /// Writes bytes at the end of the file. A piece of zeros becomes a hole, so that a sparse file stays sparse.
 fn put(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
-    static ZEROS: [u8; MAX_TRANSFER_PIECE] = [0; MAX_TRANSFER_PIECE];
-    if bytes.len() < BLOCK || ZEROS.get(..bytes.len()) != Some(bytes) {
+    if bytes.len() < BLOCK || !are_zeros(bytes) {
         return file.write_all(bytes);
     }
     let end = offset + bytes.len() as u64;
     file.set_len(end)?;
     file.seek(SeekFrom::Start(end)).map(drop)
+}
+
+/// Whether all bytes are zero: the first is, and each is as the one before. That is one comparison of memory, which ends at the first
+/// difference.
+fn are_zeros(bytes: &[u8]) -> bool {
+    let Some((first, rest)) = bytes.split_first() else { return true };
+    *first == 0 && rest == &bytes[..rest.len()]
 }
 
 /// The name of an incomplete file's part and journal, without extension.
