@@ -35,6 +35,7 @@ mod signals;
 mod status;
 mod style;
 mod text_queue;
+mod timeline;
 mod unpoisoned;
 mod usage;
 mod verb;

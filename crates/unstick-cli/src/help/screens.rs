@@ -161,9 +161,9 @@ pub(super) const SCREENS: [Screen; 13] = [
         arguments: "[FILE]",
         options: &[
             ("frame", "the framing: line, u32be, struct:i, http, ..."),
-            ("s2c", "what servers have sent"),
             ("port", "connections of a capture to this port"),
             ("connection", "one connection of a capture, by its number"),
+            ("html", "write a timeline, a page for a browser"),
             ("pcapng", "write a recording as packets, for Wireshark"),
             ("hex", "show messages as hexadecimal dumps"),
             ("wire", "show whole frames: header, payload, trailer"),

@@ -45,6 +45,10 @@ pub struct Decode {
     #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath, help_heading = "Messages",
         conflicts_with_all = ["io", "json", "hex", "wire", "count", "from", "bytes", "c2s", "s2c"])]
     pub pcapng: Option<PathBuf>,
+    /// Write a timeline to OUT: one HTML page for a browser, with segments against messages, in time and in bytes
+    #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath, help_heading = "Messages",
+        conflicts_with_all = ["io", "json", "hex", "wire", "pcapng"])]
+    pub html: Option<PathBuf>,
     /// Stop after N messages
     #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one, help_heading = "End")]
     pub count: Option<u64>,

@@ -44,7 +44,7 @@ pub fn decode(args: &Decode) -> Result<Status> {
         args.capture.check_unused(input.name())?;
         of_bytes(args, input, &mut shown)
     };
-    match decoded.and_then(|status| shown.flush().map(|()| status)) {
+    match decoded.and_then(|status| shown.finish(args).map(|()| status)) {
         Err(error) if error.is_closed() => Ok(Status::Done),
         decoded => decoded,
     }

@@ -138,6 +138,8 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("verb/decode/guesses.rs", "known", Limit("MAX_SERVERS")),
     ("verb/decode/view.rs", "open", Limit("MAX_OPEN")),
     ("verb/decode/view.rs", "ports", Fixed),
+    ("timeline.rs", "connections", Limit("MAX_CONNECTIONS")),
+    ("timeline.rs", "bytes", Limit("MAX_BYTES")),
     ("packets.rs", "out", Limit("MAX_SEGMENT")),
     ("packets.rs", "open", Limit("MAX_OPEN")),
     ("samples.rs", "samples", Limit("MAX_SERVERS")),

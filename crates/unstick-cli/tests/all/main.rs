@@ -60,6 +60,7 @@ mod shake_sound;
 mod shake_spares;
 mod shake_targets;
 mod shake_transfers;
+mod timeline;
 mod tls;
 mod transfer_cuts;
 mod transfer_disks;

@@ -67,6 +67,7 @@ struct Conversation {
     /// Whether TLS may begin: it has not, and nobody asked for the bytes as they are.
     may_be_tls: bool,
     segments: bool,
+    is_stream: bool,
     passed: [u64; 2],
     /// Over-long messages that were reported.
     discarded: [u64; 2],
@@ -231,6 +232,7 @@ impl<'a> Conversations<'a> {
             whole,
             may_be_tls: true,
             segments: false,
+            is_stream,
             opening: Some(Opening { peer, protocol, client, server, framing: None, guessed: false, whole, time }),
             passed: [0; 2],
             discarded: [0; 2],
@@ -296,7 +298,11 @@ impl<'a> Conversations<'a> {
     }
 
     fn pass(&mut self, conversation: &mut Conversation, from: Role, bytes: &[u8]) -> Result<()> {
+        let place = conversation.place(from);
         if let Some(transcript) = &mut conversation.transcript {
+            if !place.segments && self.args.framed.shows(from) {
+                self.shown.segment(&place, transcript.length(from), bytes.len());
+            }
             transcript.segment(from, bytes);
         }
         self.messages_of(conversation, from)
@@ -333,8 +339,8 @@ impl<'a> Conversations<'a> {
         while let Some(piece) = conversation.transcript.as_mut().and_then(|transcript| transcript.next(from)) {
             match piece {
                 Piece::Message(frame) if shows => {
-                    let Conversation { peer, time, segments, .. } = *conversation;
-                    self.shown.message(&Place { peer: Some(peer), from, time, segments }, &frame)?;
+                    let Conversation { peer, time, segments, is_stream, .. } = *conversation;
+                    self.shown.message(&Place { peer: Some(peer), from, time, segments, is_stream }, &frame)?;
                     conversation.passed[from as usize] += 1;
                     self.messages += 1;
                     if self.args.count == Some(self.messages) {
@@ -453,7 +459,7 @@ impl Conversation {
 
     /// What passes in this direction now.
     fn place(&self, from: Role) -> Place {
-        Place { peer: Some(self.peer), from, time: self.time, segments: self.segments }
+        Place { peer: Some(self.peer), from, time: self.time, segments: self.segments, is_stream: self.is_stream }
     }
 
     /// Whether TLS begins with this segment: between two messages of the client.

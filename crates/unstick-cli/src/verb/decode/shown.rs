@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{BufWriter, IsTerminal, Read, StdoutLock, Write};
+use std::path::Path;
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -16,7 +17,8 @@ use crate::frontend::terminal::render::colour_of;
 use crate::io_format::Format;
 use crate::options::decode::Decode;
 use crate::style::{CYAN, FAINT, MAGENTA, styled};
-use crate::{advice, json_lines, output, passed_text, sanitize};
+use crate::timeline::{At, Connection, Timeline};
+use crate::{advice, json_lines, output, passed_text, private_file, sanitize};
 
 /// Writes to standard output.
 pub struct Shown {
@@ -53,6 +55,8 @@ enum Look {
     Json,
     /// The payloads and nothing else.
     Payloads(Box<Payloads>),
+    /// A page, which is written at the end.
+    Page(Box<Timeline>),
 }
 
 /// How payloads are written.
@@ -76,12 +80,19 @@ pub struct Place {
     pub time: Option<u64>,
     /// Whether what is shown are segments, because no framing is known.
     pub segments: bool,
+    /// Whether bytes pass there, and no messages.
+    pub is_stream: bool,
 }
 
 impl Place {
     /// In a file of the bytes of one direction.
     pub fn in_file(from: Role) -> Self {
-        Self { peer: None, from, time: None, segments: false }
+        Self { peer: None, from, time: None, segments: false, is_stream: true }
+    }
+
+    /// The same in a page.
+    fn at(&self, offset: u64) -> At {
+        At { connection: self.peer.unwrap_or(1), from: self.from, time: self.time, offset }
     }
 
     /// The keys of JSON that say it.
@@ -145,6 +156,7 @@ impl Shown {
     /// Reads from the arguments how messages are shown.
     pub fn new(args: &Decode) -> Result<Self> {
         let look = match &args.io {
+            _ if args.html.is_some() => Look::Page(Box::new(Timeline::new(&title(args)))),
             Some(format) => Look::Payloads(Box::new(Payloads::new(format.parse()?)?)),
             None if args.json => Look::Json,
             None => Look::Text { hex: args.hex, wire: args.wire, colour: output::colour_on(&std::io::stdout()) },
@@ -161,6 +173,15 @@ impl Shown {
     /// Shows a connection of a capture.
     pub fn open(&mut self, opening: &Opening) -> Result<()> {
         let Opening { peer, protocol, client, server, framing, guessed, whole, time } = opening;
+        if let Look::Page(page) = &mut self.look {
+            page.open(Connection {
+                number: *peer,
+                client: client.clone(),
+                server: server.clone(),
+                protocol: protocol.clone(),
+                framing: framing.clone(),
+            });
+        }
         match self.look {
             Look::Text { colour, .. } => {
                 let head = self.head(*time, *peer, colour);
@@ -180,7 +201,7 @@ impl Shown {
                 put_time(&mut object, *time);
                 self.object(object)
             }
-            Look::Payloads(_) => Ok(()),
+            Look::Payloads(_) | Look::Page(..) => Ok(()),
         }
     }
 
@@ -198,13 +219,20 @@ impl Shown {
                 object["framing"] = "tls".into();
                 self.object(object)
             }
-            Look::Payloads(_) => Ok(()),
+            Look::Payloads(_) | Look::Page(..) => Ok(()),
         }
     }
 
     /// Shows a message.
     pub fn message(&mut self, place: &Place, frame: &Frame<'_>) -> Result<()> {
         match &mut self.look {
+            Look::Page(page) => {
+                if place.segments || !place.is_stream {
+                    page.segment(place.at(frame.offset), frame.bytes.len());
+                }
+                page.message(place.at(frame.offset), frame);
+                Ok(())
+            }
             Look::Text { hex, wire, colour } => {
                 let (hex, wire, colour) = (*hex, *wire, *colour);
                 let head = match place.peer {
@@ -233,8 +261,23 @@ impl Shown {
         }
     }
 
+    /// A segment has passed, from this offset on: only a page shows it.
+    pub fn segment(&mut self, place: &Place, offset: u64, length: usize) {
+        if let Look::Page(page) = &mut self.look {
+            page.segment(place.at(offset), length);
+        }
+    }
+
+    /// Marks a place in a page.
+    fn mark(&mut self, place: &Place, offset: u64, what: &str) {
+        if let Look::Page(page) = &mut self.look {
+            page.mark(place.at(offset), what);
+        }
+    }
+
     /// Reports bytes that were passed over because they break the framing.
     pub fn damaged(&mut self, place: &Place, damage: &Damage) -> Result<()> {
+        self.mark(place, damage.at, &damage.to_string());
         if matches!(self.look, Look::Json) {
             let mut object = place.object("damaged");
             object["offset"] = damage.at.into();
@@ -268,6 +311,7 @@ impl Shown {
 
     /// Reports bytes that the capture lacks.
     pub fn gap(&mut self, place: &Place, gap: &Gap) -> Result<()> {
+        self.mark(place, gap.offset, &format!("{} missing", Count(gap.bytes, "byte")));
         if matches!(self.look, Look::Json) {
             let mut object = place.object("gap");
             object["offset"] = gap.offset.into();
@@ -289,6 +333,7 @@ impl Shown {
 
     /// Reports that a direction of a connection cannot be decoded any further.
     pub fn failed(&mut self, place: &Place, failure: &Failure) -> Result<()> {
+        self.mark(place, failure.0, &failure.1.to_string());
         if matches!(self.look, Look::Json) {
             let mut object = place.object("error");
             object["hint"] = advice::hint(&failure.1).into();
@@ -321,7 +366,7 @@ impl Shown {
                 put_time(&mut object, *time);
                 self.object(object)
             }
-            Look::Payloads(_) => Ok(()),
+            Look::Payloads(_) | Look::Page(..) => Ok(()),
         }
     }
 
@@ -348,6 +393,15 @@ impl Shown {
         self.flush()?;
         output::loss(text);
         Ok(())
+    }
+
+    /// Writes a page, if there is one to write.
+    pub fn finish(&mut self, args: &Decode) -> Result<()> {
+        let look = std::mem::replace(&mut self.look, Look::Json);
+        match (look, args.html.as_deref()) {
+            (Look::Page(page), Some(to)) => write_page(to, &page.into_page()),
+            _ => self.flush(),
+        }
     }
 
     /// Writes out what was gathered.
@@ -379,6 +433,20 @@ impl Shown {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.borrow_mut().write_all(bytes).map_err(output::unwritten_text)
     }
+}
+
+/// The name of a page.
+fn title(args: &Decode) -> String {
+    let name = args.file.as_deref().and_then(Path::file_name);
+    name.map_or_else(|| "standard input".to_owned(), |name| name.display().to_string())
+}
+
+fn write_page(to: &Path, page: &str) -> Result<()> {
+    if to == Path::new("-") {
+        return output::put_all(page);
+    }
+    let written = private_file::create(to).and_then(|mut file| file.write_all(page.as_bytes()));
+    written.map_err(|error| Error::usage(format!("cannot write {}: {}", to.display(), output::reason(&error))))
 }
 
 /// Appends the line of a message. It is put together by hand, because most lines are such.
