@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::options::decode::AUTO;
 use clap::{Arg, ArgAction, Command};
 use unstick::wire::Framing;
 use unstick::{Error, Result};
@@ -165,6 +166,7 @@ impl Line {
     fn wrong_value(&self, id: &str) -> Option<String> {
         let value = self.value.as_deref()?;
         match id {
+            "frame" if value == AUTO => None,
             "frame" | "frame_in" | "frame_out" | "to_frame" => {
                 Framing::parse(value).err().map(|error| error.to_string())
             }

@@ -42,6 +42,11 @@ pub fn specs() -> Offers {
     Offers(known_specs)
 }
 
+/// Offers framings, presets and `auto`, where a framing may be guessed.
+pub fn specs_or_auto() -> Offers {
+    Offers(|| [vec![("auto", "guess the framing")], known_specs()].concat())
+}
+
 /// Offers formats of messages, for `--io`.
 pub fn formats() -> Offers {
     Offers(|| {

@@ -10,7 +10,7 @@ use unstick::wire::quantity::parse_number;
 use unstick::{Address, Error, Options, Result};
 
 use crate::options::children;
-use crate::options::completion::specs;
+use crate::options::completion::{specs, specs_or_auto};
 use crate::options::proxy::ProxyArgs;
 use crate::options::tls::TlsClientArgs;
 use crate::options::values::{Keepalive, at_least_one, duration, keepalive};
@@ -21,8 +21,8 @@ use crate::{output, sanitize};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Framing")]
 pub struct WireArgs {
-    /// The framing of streams, such as line, u32be or struct:i (see `unstick framings`)
-    #[arg(short = 'f', long = "frame", value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
+    /// The framing of streams, such as line, u32be or struct:i (see `unstick framings`); with --to and --dump also auto: guess it
+    #[arg(short = 'f', long = "frame", value_name = "SPEC", value_parser = specs_or_auto(), hide_possible_values = true)]
     pub frame: Option<String>,
     /// The framing of received messages, if the directions differ
     #[arg(long, value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]

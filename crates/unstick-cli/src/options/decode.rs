@@ -10,11 +10,11 @@ use jiff::tz::TimeZone;
 use unstick::wire::{Framing, Role};
 use unstick::{Error, Result};
 
-use crate::options::completion::{formats, specs};
+use crate::options::completion::{formats, specs_or_auto};
 use crate::options::values::{at_least_one, port};
 
 /// The value of `-f` that means: find out.
-const AUTO: &str = "auto";
+pub const AUTO: &str = "auto";
 
 /// `decode`.
 #[derive(Debug, Args)]
@@ -154,7 +154,7 @@ fn start(text: &str) -> std::result::Result<Start, String> {
 pub struct FramedArgs {
     /// The framing, such as line, u32be or struct:i (see `unstick framings`). `decode` finds it out otherwise, as with auto: from the
     /// recording, from the server's port, or by a guess that is certain
-    #[arg(short = 'f', long = "frame", value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
+    #[arg(short = 'f', long = "frame", value_name = "SPEC", value_parser = specs_or_auto(), hide_possible_values = true)]
     pub frame: Option<String>,
     /// The client's direction: of a capture, decode only that; the bytes of another file are those of a client [default]
     #[arg(long, conflicts_with = "s2c")]

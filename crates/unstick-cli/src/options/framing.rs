@@ -7,6 +7,7 @@ use unstick::{Error, FramedAddress, Framings, Result};
 
 use crate::io_format::Format;
 use crate::options::connection::WireArgs;
+use crate::options::decode::AUTO;
 
 /// Reads `ADDRESS` or `HOST PORT`.
 pub fn target(words: &[String]) -> Result<FramedAddress> {
@@ -39,6 +40,13 @@ pub fn target(words: &[String]) -> Result<FramedAddress> {
 
 /// Returns the framings of a stream, as this role uses them; `None` for datagrams.
 pub fn framings(target: &FramedAddress, wire: &WireArgs, default: &str, role: Role) -> Result<Option<Framings>> {
+    if [&wire.frame, &wire.frame_in, &wire.frame_out].iter().any(|spec| spec.as_deref() == Some(AUTO)) {
+        let error =
+            Error::usage("-f auto guesses what others say to each other; to take part, the framing must be known");
+        return Err(
+            error.with_hint("listen ADDRESS --to SERVER --dump -f auto shows it; `unstick guess` looks at a file")
+        );
+    }
     let spec = |text: &Option<String>| text.as_deref().map(Framing::parse).transpose();
     let (both, inbound, outbound) = (spec(&wire.frame)?, spec(&wire.frame_in)?, spec(&wire.frame_out)?);
     if !target.address.is_stream() {

@@ -1,6 +1,7 @@
 //! `--to`: builds a bridge between two addresses from the arguments, and runs it.
 
 mod bridge_output;
+mod guessed;
 
 use std::io::IsTerminal;
 
@@ -14,6 +15,7 @@ use crate::deadline::within;
 use crate::frontend::{json, pipe};
 use crate::options::bridge::BridgeArgs;
 use crate::options::connection::{self, ReconnectArgs, WireArgs};
+use crate::options::decode::AUTO;
 use crate::options::endpoint::EndpointOptions;
 use crate::options::record::RecordArgs;
 use crate::options::talk::TalkArgs;
@@ -23,6 +25,7 @@ use crate::report;
 use crate::status::Status;
 use crate::{output, runtimes, signals};
 use bridge_output::{BridgeOutput, BridgeOutputOptions};
+use guessed::GuessedOutput;
 
 /// A bridge to build.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Bridge {
     target: Target,
     rules: Config,
     look: BridgeOutputOptions,
+    /// Whether the framing is guessed (`-f auto`).
+    guesses: bool,
 }
 
 impl Bridge {
@@ -97,8 +102,15 @@ impl Bridge {
         let near = framing::target(words)?;
         let far: FramedAddress = asked.to.as_deref().unwrap_or_default().parse()?;
         check(talk, asked, &far)?;
-        let client = client_framings(&near, &far, wire)?;
-        let server = server_framings(&far, client.as_ref(), wire, asked, near.framing.is_some())?;
+        let guesses = guesses(wire, asked, [&near, &far])?;
+        let (client, server) = if guesses {
+            let raw = Framings::both(Framing::parse("raw")?);
+            (Some(raw.clone()), Some(raw))
+        } else {
+            let client = client_framings(&near, &far, wire)?;
+            let server = server_framings(&far, client.as_ref(), wire, asked, near.framing.is_some())?;
+            (client, server)
+        };
         connection::check_family(wire, &[&near.address, &far.address])?;
         let mut options = connection::options(wire);
         talk.children.apply(None, &mut [(&near.address, &mut options), (&far.address, &mut Options::default())])?;
@@ -130,7 +142,7 @@ impl Bridge {
             messages: target.client.as_ref().is_none_or(|framings| framings.inbound.keeps_boundaries()),
             single: !listening,
         };
-        Ok(Self { address: near.address, options, listening, target, rules, look })
+        Ok(Self { address: near.address, options, listening, target, rules, look, guesses })
     }
 
     /// Builds the bridge, and waits for its end.
@@ -161,7 +173,11 @@ impl Bridge {
         let traffic = BridgeOutput::open(self.look, &self.target.address, taken).await?;
         let (sender, lost) = (traffic.sender(), traffic.lost());
         self.rules.stop = signals::stop();
-        let outcome = bridge(clients, self.target, traffic, self.rules).await;
+        let frames = self.rules.frames;
+        let outcome = match self.guesses {
+            true => bridge(clients, self.target, GuessedOutput::new(traffic, frames), self.rules).await,
+            false => bridge(clients, self.target, traffic, self.rules).await,
+        };
         let hurry = matches!(outcome, Outcome::Idle(_) | Outcome::Deadline(_));
         if let Some(sender) = sender
             && let Err(error) = pipe::finish_in_time(sender, hurry).await
@@ -233,6 +249,27 @@ fn check(talk: &TalkArgs, asked: &BridgeArgs, far: &FramedAddress) -> Result<()>
         return Err(error.with_hint("leave out --to: without it, unstick uses them"));
     }
     Ok(())
+}
+
+/// Whether the framing is guessed, which only `--dump` needs: the bytes pass as they are.
+fn guesses(wire: &WireArgs, asked: &BridgeArgs, ends: [&FramedAddress; 2]) -> Result<bool> {
+    if wire.frame.as_deref() != Some(AUTO) {
+        return Ok(false);
+    }
+    if !asked.dump {
+        let error = Error::usage("-f auto guesses what --dump shows, and here nothing is shown");
+        return Err(error.with_hint("add --dump, or leave out -f: the bytes pass without a framing"));
+    }
+    let has_another = [&wire.frame_in, &wire.frame_out, &asked.to_frame].iter().any(|spec| spec.is_some())
+        || ends.iter().any(|end| end.framing.is_some());
+    if has_another {
+        return Err(Error::usage("-f auto cannot be used with another framing").with_hint("name both, or guess both"));
+    }
+    match ends.iter().find(|end| !end.address.is_stream()) {
+        Some(end) => Err(Error::usage(format!("{} is not a stream: it takes no framing", end.address))
+            .with_hint(end.address.why_no_framing())),
+        None => Ok(true),
+    }
 }
 
 /// Refuses time limits that can never apply to this bridge.

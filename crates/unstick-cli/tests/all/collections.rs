@@ -126,6 +126,8 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("file/pcapng.rs", "interfaces", Limit("MAX_INTERFACES")),
     ("file/pcapng.rs", "body", Limit("MAX_BLOCK")),
     // The program.
+    ("verb/bridge/guessed.rs", "connections", Peers),
+    ("verb/bridge/guessed.rs", "passed", Limit("MAX_GUESS_SEGMENTS")),
     ("verb/decode/conversations.rs", "conversations", Limit("MAX_CONNECTIONS")),
     ("verb/decode/conversations.rs", "likely", Fixed),
     ("verb/decode/trial.rs", "candidates", Fixed),

@@ -58,6 +58,11 @@ impl Watch {
         self.sample.bytes()
     }
 
+    /// Whether nothing more is taken, so that waiting is of no use.
+    pub fn is_full(&self) -> bool {
+        self.sample.is_full()
+    }
+
     /// Guesses, if enough has passed since the last time. `last`: nothing more is waited for, so it guesses from what there is.
     pub fn ask(&mut self, last: bool) -> Answer {
         let is_full = self.sample.is_full();

@@ -79,6 +79,19 @@ impl BridgeOutput {
         Ok(Self { look, to: to.to_string(), lines, colour, versioned: false, lost: Lost::default() })
     }
 
+    /// Says whether what passes from now on are messages, or segments.
+    pub fn in_messages(&mut self, messages: bool) {
+        self.look.messages = messages;
+    }
+
+    /// Shows that the messages of a connection are shown in this framing, which was guessed. People have read that in a notice.
+    pub fn guessed(&mut self, peer: u64, framing: &str) -> Result<()> {
+        match self.look.json {
+            true => self.object(json!({ "event": "framing", "peer": peer, "framing": framing, "guessed": true })),
+            false => Ok(()),
+        }
+    }
+
     /// Returns the sender to standard output, if it has one, so that the end of the run can wait for it.
     pub fn sender(&self) -> Option<Sender> {
         if let Lines::Stream(sender) = &self.lines { Some(sender.clone()) } else { None }
