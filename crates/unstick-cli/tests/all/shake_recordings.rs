@@ -111,6 +111,30 @@ fn a_program_on_pipes_gets_a_recorded_conversation_too() {
 }
 
 #[test]
+fn the_first_connection_in_which_both_talk_is_taken_unless_one_is_named() {
+    let folder = temporary();
+    let path = folder.path().join("session.jsonl");
+    let connection = |number: &str, messages: &[&str]| {
+        let text = recording(messages).replace("\"peer\":1", &format!("\"peer\":{number}"));
+        text.split_once('\n').unwrap().1.to_owned()
+    };
+    let text = recording(&[">alone"]) + &connection("2", &[">two", "<two"]) + &connection("3", &[">three", "<three"]);
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let python = python_itself();
+    for (number, sent) in [(&[][..], "two\n"), (&["--connection", "3"], "three\n"), (&["--connection", "1"], "alone\n")]
+    {
+        let case = ["--case", "c2s:cut@1", "--stdio", "--json"];
+        let hasty = ["--", python.to_str().unwrap(), "-c", "import os; print(os.read(0, 100))"];
+        let mut shake = unstick(&[&["shake", "--recording", path][..], &case, number, &hasty].concat());
+        let report: serde_json::Value = serde_json::from_str(&shake.rest()).unwrap();
+        let errors = shake.errors();
+        assert_eq!(report["findings"][0]["baseline"]["connections"][0]["c2s"]["sent"], sent, "{errors}");
+        assert_eq!(errors.contains("connection 2 of "), number.is_empty(), "{errors}");
+    }
+}
+
+#[test]
 fn what_cannot_be_shaken_is_refused() {
     let folder = temporary();
     let path = folder.path().join("session.jsonl");
