@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::rig::{Redis, port_at_end, python_code, python_itself, temporary, unstick};
+use crate::rig::{Postgres, Redis, port_at_end, python_code, python_itself, temporary, unstick};
 
 /// A recording of a connection, in lines: `>request` and `<answer`.
 fn recording(messages: &[&str]) -> String {
@@ -45,6 +45,26 @@ fn redis_answers_a_recorded_conversation_the_same_at_every_cut() {
     let report = shake.rest();
     assert!(report.starts_with("SAME EVERYWHERE\n"), "{report} {}", shake.errors());
     assert_eq!(shake.code(), 0);
+}
+
+#[test]
+fn postgresql_is_not_accused_of_what_is_volatile() {
+    let postgres = Postgres::start();
+    let folder = temporary();
+    let path = folder.path().join("session.jsonl");
+    let path = path.to_str().unwrap();
+    let to = format!("127.0.0.1:{}", postgres.port);
+    let mut bridge = unstick(&["listen", "127.0.0.1:0", "--to", &to, "-f", "postgres", "--record", path]);
+    let line = bridge.error_line_with("listening on ");
+    let port = port_at_end(line.split(" for ").next().unwrap()).unwrap().to_string();
+    let mut psql = Command::new("psql");
+    psql.args(["-X", "-At", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c", "SELECT 6 * 7", "-c", "SELECT 1"]);
+    assert_eq!(psql.output().unwrap().stdout, b"42\n1\n");
+    bridge.signal(Signal::TERM);
+    bridge.code();
+    let mut shake = unstick(&["shake", "--recording", path, "--to", &to, "--depth", "24"]);
+    let report = shake.rest();
+    assert!(report.starts_with("SAME EVERYWHERE\n"), "{report} {}", shake.errors());
 }
 
 /// Greets, and answers each line once it is there. A line that comes before the answer to the one before it, and the second part

@@ -179,6 +179,11 @@ fn a_recording_that_lies_is_refused_or_left_out() {
         with("{\"event\":\"lost\",\"peer\":1,\"direction\":\"c2s\",\"bytes\":18446744073709551615,\"events\":1}");
     let lost = lost.unwrap();
     assert_eq!((lost.scripts.len(), lost.left_out[0].connection), (1, 1));
+    // Its first requests are in another file.
+    let later = TWO.join("\n").replace("\"peer\":2,\"from\"", "\"peer\":2,\"continued\":true,\"from\"") + "\n";
+    let later = read(&later).unwrap();
+    assert_eq!((later.scripts.len(), later.left_out.len()), (1, 1));
+    assert_eq!(&*later.left_out[0].why, "its beginning is in an earlier file");
     // A line without an end is not read into memory.
     let endless = std::io::Read::chain(&b"{\"event\":\"recording\""[..], std::io::repeat(b' '));
     let error = Recorded::read("test", Box::new(endless), None, None).unwrap_err();

@@ -121,14 +121,14 @@ impl Recorded {
 
 impl Reading {
     fn new(connection: u64, framings: Option<&[Framing; 2]>, is_stream: bool, whole: bool) -> Self {
-        let transcript = framings.filter(|_| is_stream).map(|[client, server]| {
-            let mut transcript = Transcript::of_sides(client.sent_by(Role::Client), server.sent_by(Role::Server));
-            if !whole {
-                [Role::Client, Role::Server].into_iter().for_each(|role| transcript.begins_in_the_middle(role));
-            }
-            transcript
-        });
-        let broken = (is_stream && transcript.is_none()).then(|| "no framing is named".to_owned());
+        let transcript = framings
+            .filter(|_| is_stream && whole)
+            .map(|[client, server]| Transcript::of_sides(client.sent_by(Role::Client), server.sent_by(Role::Server)));
+        let broken = match transcript {
+            _ if !whole => Some("its beginning is in an earlier file".to_owned()),
+            None if is_stream => Some("no framing is named".to_owned()),
+            _ => None,
+        };
         let script = Script { connection, steps: Vec::new(), server_ends_first: false };
         Self { script, transcript, last: None, ended: false, broken, kept: 0 }
     }
@@ -138,8 +138,17 @@ impl Reading {
         size_of::<Self>() + self.kept + self.transcript.as_ref().map_or(0, Transcript::held)
     }
 
+    /// What cannot be replayed takes no memory.
+    fn forget(&mut self) {
+        (self.script.steps, self.transcript, self.kept) = (Vec::new(), None, 0);
+    }
+
     fn take(&mut self, event: Event) {
         let Event { time, what, .. } = event;
+        if self.broken.is_some() {
+            self.forget();
+            return;
+        }
         match what {
             What::Segment { from, bytes } => {
                 if let Some(transcript) = &mut self.transcript {
