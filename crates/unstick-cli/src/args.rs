@@ -348,7 +348,7 @@ pub struct Shake {
     #[arg(long, value_name = "PATH")]
     pub send_file: Vec<std::path::PathBuf>,
     /// Send what the client of a recorded connection sent (--record), and wait for the answers where it did
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["send", "send_hex", "send_file"])]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["send", "send_hex", "send_file"])]
     pub recording: Option<std::path::PathBuf>,
     /// Take this connection of the recording, by its number [default: the first whole one]
     #[arg(long, value_name = "N", value_parser = at_least_one, requires = "recording")]
