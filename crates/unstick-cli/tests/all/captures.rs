@@ -12,22 +12,27 @@ use crate::rig::{Process, program};
 const NOON: u32 = 1_795_780_800;
 
 /// What a side has sent, in one segment.
-type Said<'a> = (Role, &'a [u8]);
+pub(crate) type Said<'a> = (Role, &'a [u8]);
 
 /// A capture of one connection to this port of the server: the client's SYN, then a segment each second.
-fn capture(port: u16, said: &[Said<'_>]) -> Vec<u8> {
+pub(crate) fn capture(port: u16, said: &[Said<'_>]) -> Vec<u8> {
     let mut file = [&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0][..], &[0; 8], &[0, 0, 4, 0, 101, 0, 0, 0]].concat();
     add(&mut file, port, said);
     file
 }
 
 /// Adds a connection to a capture.
-fn add(file: &mut Vec<u8>, port: u16, said: &[Said<'_>]) {
+pub(crate) fn add(file: &mut Vec<u8>, port: u16, said: &[Said<'_>]) {
+    add_from(file, 50_000, port, said);
+}
+
+/// Adds a connection from this port of the client.
+pub(crate) fn add_from(file: &mut Vec<u8>, client: u16, port: u16, said: &[Said<'_>]) {
     let mut next = [1_u32, 1];
     let mut packet = |second: usize, from: Role, flags: u8, sequence: u32, payload: &[u8]| {
         let (ports, hosts) = match from {
-            Client => ([50_000, port], [[10, 0, 0, 1], [10, 0, 0, 2]]),
-            Server => ([port, 50_000], [[10, 0, 0, 2], [10, 0, 0, 1]]),
+            Client => ([client, port], [[10, 0, 0, 1], [10, 0, 0, 2]]),
+            Server => ([port, client], [[10, 0, 0, 2], [10, 0, 0, 1]]),
         };
         let length = 40 + payload.len() as u16;
         for field in [NOON + second as u32, 0, length.into(), length.into()] {
@@ -46,20 +51,20 @@ fn add(file: &mut Vec<u8>, port: u16, said: &[Said<'_>]) {
 }
 
 /// What is printed of a capture, the errors, and the exit status.
-fn decoded(arguments: &[&str], file: &[u8]) -> (String, String, i32) {
+pub(crate) fn decoded(arguments: &[&str], file: &[u8]) -> (String, String, i32) {
     let mut process = Process::start(program().env("TZ", "UTC").arg("decode").args(arguments));
     process.feed(file);
     process.end_input();
     (process.rest(), process.errors(), process.code())
 }
 
-fn json(arguments: &[&str], file: &[u8]) -> Vec<Value> {
+pub(crate) fn json(arguments: &[&str], file: &[u8]) -> Vec<Value> {
     let (text, _, _) = decoded(&[&["--json"], arguments].concat(), file);
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The events of this name.
-fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
+pub(crate) fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
     events.iter().filter(|event| event["event"] == name).collect()
 }
 

@@ -122,10 +122,11 @@ fn a_recording_is_guessed_and_decoded_without_a_word_about_its_framing() {
     // A named framing is not guessed.
     let (text, errors, _) = run(&["decode", path, "-f", "u8"], b"");
     assert!(!text.contains("guessed") && !errors.contains("guessed"), "{text} {errors}");
-    // A pipe cannot be read twice.
+    // What comes through a pipe is guessed while it is read.
     let (text, errors, code) = run(&["decode"], recorded("").as_bytes());
-    assert!(text.contains(" to 192.0.2.2:47002\n") && code == 0, "{text}");
-    assert_eq!(errors.matches("framings are guessed only in a file that can be read twice").count(), 1, "{errors}");
+    assert!(text.contains(" to 192.0.2.2:47002 in u32be, guessed\n") && code == 0, "{text}");
+    assert!(text.contains(" 2 s2c 12 bytes: question and\n"), "{text}");
+    assert_eq!(errors.matches(": guessed u32be: ").count(), 1, "{errors}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod faults;
 mod files;
 mod generate;
 mod graceful;
+mod guessed;
 mod guessed_bridges;
 mod guesses;
 mod guide;

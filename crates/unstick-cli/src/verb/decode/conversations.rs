@@ -233,7 +233,16 @@ impl<'a> Conversations<'a> {
             may_be_tls: true,
             segments: false,
             is_stream,
-            opening: Some(Opening { peer, protocol, client, server, framing: None, guessed: false, whole, time }),
+            opening: Some(Opening {
+                peer,
+                protocol,
+                client,
+                server: server.clone(),
+                framing: None,
+                guessed: false,
+                whole,
+                time,
+            }),
             passed: [0; 2],
             discarded: [0; 2],
             held: 0,
@@ -242,7 +251,7 @@ impl<'a> Conversations<'a> {
         match &self.named {
             _ if !is_stream => {}
             Some(framing) => conversation.decode_in(framing),
-            None if likely.is_empty() => self.guess(&mut conversation)?,
+            None if likely.is_empty() && !self.guesses.waits_for(&server) => self.guess(&mut conversation)?,
             None => conversation.trial = Some(Trial::new(&likely, whole)?),
         }
         if !self.is_early(&conversation) && conversation.trial.is_none() {
@@ -258,12 +267,27 @@ impl<'a> Conversations<'a> {
         match conversation.trial.as_mut().map(|trial| trial.take(from, what, time)) {
             None | Some(Verdict::Open) => Ok(()),
             Some(Verdict::Fits(preset)) => self.end_trial(conversation, Some(preset)),
+            Some(Verdict::Nothing) if self.waits(conversation)? => Ok(()),
             Some(Verdict::Nothing) => self.end_trial(conversation, None),
         }
     }
 
+    /// Hands on what has passed, for a guess. Returns whether the conversation waits for more.
+    fn waits(&mut self, conversation: &mut Conversation) -> Result<bool> {
+        let (Some(trial), Some(opening)) = (&mut conversation.trial, &conversation.opening) else { return Ok(false) };
+        let is_full = trial.is_full();
+        if trial.is_new() {
+            self.guesses.open(&opening.server, conversation.peer, conversation.whole);
+        }
+        let more = self.guesses.watch(&opening.server, conversation.peer, trial.news())?;
+        Ok(more && !is_full)
+    }
+
     /// Decodes what has passed during the trial: in this preset, or as segments.
     fn end_trial(&mut self, conversation: &mut Conversation, preset: Option<&'static str>) -> Result<()> {
+        if preset.is_none() {
+            self.waits(conversation)?;
+        }
         let Some(trial) = conversation.trial.take() else { return Ok(()) };
         match preset {
             Some(preset) => conversation.decode_in(&Sides::parse(preset)?),

@@ -5,6 +5,7 @@
 
 use unstick::Result;
 use unstick::recording::Sides;
+use unstick::wire::limits::{MAX_GUESS_DIRECTION, MAX_GUESS_SEGMENTS};
 use unstick::wire::{Piece, Role, Transcript};
 
 /// Bytes and segments of a connection that are kept until a preset fits: a large request and its answer.
@@ -19,6 +20,8 @@ pub struct Trial {
     candidates: Vec<Candidate>,
     passed: Vec<Passed>,
     bytes: usize,
+    /// Number of entries of `passed` that `news` has returned.
+    told: usize,
 }
 
 /// What has passed in a connection.
@@ -61,7 +64,7 @@ impl Trial {
             Ok(Candidate { name, transcript, messages: [false; 2], misses: 0 })
         };
         let candidates = names.iter().map(candidate).collect::<Result<_>>()?;
-        Ok(Self { candidates, passed: Vec::new(), bytes: 0 })
+        Ok(Self { candidates, passed: Vec::new(), bytes: 0, told: 0 })
     }
 
     /// Whether this preset may still fit.
@@ -89,6 +92,22 @@ impl Trial {
         let is_over =
             self.candidates.is_empty() || self.bytes > MAX_TRIAL_BYTES || self.passed.len() > MAX_TRIAL_SEGMENTS;
         fitting.unwrap_or(if is_over { Verdict::Nothing } else { Verdict::Open })
+    }
+
+    /// Whether a guess looks at no more of the connection than has passed.
+    pub fn is_full(&self) -> bool {
+        self.bytes > 2 * MAX_GUESS_DIRECTION || self.passed.len() > MAX_GUESS_SEGMENTS
+    }
+
+    /// Whether `news` has returned nothing yet.
+    pub fn is_new(&self) -> bool {
+        self.told == 0
+    }
+
+    /// What has passed since the last call.
+    pub fn news(&mut self) -> &[Passed] {
+        let from = std::mem::replace(&mut self.told, self.passed.len());
+        &self.passed[from..]
     }
 
     /// Everything that has passed.
