@@ -108,3 +108,18 @@ fn the_number_of_servers_that_are_guessed_at_is_limited() {
     assert_eq!((named(&events, "message").len(), named(&events, "segment").len()), (1, MAX_WATCHED));
     assert_eq!(json(&["--port", "31024"], &file)[0]["framing"], "http");
 }
+
+/// Over `MAX_UNFINISHED` of the program, 64 MiB: what waits is then shown, and what follows, too.
+#[test]
+fn what_waits_in_many_connections_is_shown_before_it_is_too_much() {
+    const MAX_UNFINISHED: usize = 64 << 20;
+    let part = random(60_000);
+    let count = MAX_UNFINISHED / (2 * part.len()) + 10;
+    let mut file = capture(7000, &[]);
+    for number in 0..count {
+        add_from(&mut file, 1000 + number as u16, 20_000 + number as u16, &[(Client, &part), (Client, &part)]);
+    }
+    add_from(&mut file, 1000, 7001, &[(Client, b"?")]);
+    let (text, errors, code) = decoded(&["--io", "hex"], &file);
+    assert_eq!((text.len(), &*errors, code), (count * 2 * (2 * part.len() + 1) + 3, "", 0));
+}

@@ -208,7 +208,14 @@ impl<'a> Conversations<'a> {
         if self.unfinished <= MAX_UNFINISHED {
             return Ok(());
         }
-        self.end_trial(conversation, None)?;
+        if conversation.trial.is_some() {
+            // What waits for its framing waits no longer. It is shown, and nothing is given up.
+            self.end_trial(conversation, None)?;
+            let held = conversation.memory();
+            self.unfinished = self.unfinished - conversation.held + held;
+            conversation.held = held;
+            return self.bound(conversation);
+        }
         let Some(transcript) = &mut conversation.transcript else { return Ok(()) };
         transcript.abandon();
         self.unfinished -= std::mem::take(&mut conversation.held);
