@@ -21,7 +21,7 @@ use crate::options::talk::TalkArgs;
 use crate::options::tls::{TlsArgs, TlsClientArgs, TlsServerArgs};
 use crate::options::transfer::{LinksArg, OverwriteArg, TransferArgs};
 use crate::options::udp::UdpArgs;
-use crate::options::values::{at_least_one, duration, number};
+use crate::options::values::{at_least_one, duration, number, port};
 use crate::options::websocket::{WsArgs, WsClientArgs, WsMessageArgs, WsServerArgs};
 use crate::{help, version};
 
@@ -440,6 +440,15 @@ pub enum Generated {
     },
     /// Print the generated tables of docs/reference.md (Markdown)
     Reference,
+    /// Print a Wireshark dissector (Lua) that finds the messages of a framing
+    Dissector {
+        /// The framing, such as line, u32be or struct:i (see `unstick framings`)
+        #[arg(short = 'f', long, value_name = "SPEC", value_parser = specs(), hide_possible_values = true)]
+        frame: String,
+        /// The server's port (repeatable) [default: the usual one of the preset]
+        #[arg(long, value_name = "PORT", value_parser = port)]
+        port: Vec<u16>,
+    },
 }
 
 #[cfg(test)]

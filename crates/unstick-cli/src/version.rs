@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 /// Optional features of the library that this build has. A test compares the list with the manifests.
-pub const FEATURES: &[&str] = &["tls", "ws", "exec", "proxy", "self-signed", "serial", "transfer"];
+pub const FEATURES: &[&str] = &["tls", "ws", "exec", "proxy", "replay", "self-signed", "serial", "transfer"];
 
 /// Version, commit and features, as printed after the program's name.
 pub static TEXT: LazyLock<String> = LazyLock::new(|| {

@@ -7,6 +7,7 @@ use crate::args::Args;
 use crate::dialogue::Dialogue;
 use crate::error::{EncodeError, SpecError, Text};
 use crate::fast_path::FastPath;
+use crate::recipe::Recipe;
 
 /// Where a frame was found in the input, or what is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +169,11 @@ pub(crate) trait Codec: Clone + std::fmt::Debug {
 
     /// The reason if no other phase can follow: the end of a frame does not depend on its bytes alone.
     fn must_be_last(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How its frames are found, as data; `None` if that cannot be described.
+    fn recipe(&self) -> Option<Recipe> {
         None
     }
 

@@ -54,6 +54,7 @@ use crate::custom::Custom;
 use crate::dialogue::Dialogue;
 use crate::error::{EncodeError, SpecError};
 use crate::fast_path::FastPath;
+use crate::recipe::Recipe;
 
 /// Makes the one enum that dispatches to the codecs, so that the compiler can inline hot loops instead of calling them
 /// through pointers.
@@ -116,6 +117,9 @@ macro_rules! codecs {
             }
             fn must_be_last(&self) -> Option<&'static str> {
                 match self { $(Self::$variant(codec) => codec.must_be_last()),* }
+            }
+            fn recipe(&self) -> Option<Recipe> {
+                match self { $(Self::$variant(codec) => codec.recipe()),* }
             }
             fn shape(&self) -> Shape {
                 match self { $(Self::$variant(codec) => codec.shape()),* }

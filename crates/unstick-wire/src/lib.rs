@@ -64,6 +64,8 @@ mod preset;
 #[doc(hidden)]
 pub mod quantity;
 pub mod reassembly;
+#[doc(hidden)]
+pub mod recipe;
 pub mod replay;
 mod role;
 pub mod shake;

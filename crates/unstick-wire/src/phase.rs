@@ -10,6 +10,7 @@ use crate::codec::Codec;
 use crate::dialogue::Dialogue;
 use crate::error::SpecError;
 use crate::framing::{self, AnyCodec};
+use crate::recipe::PhaseRecipe;
 use crate::suggest::unknown;
 use crate::{limits, quantity};
 
@@ -50,6 +51,11 @@ impl BytePattern {
         Ok(Self { offset, runs })
     }
 
+    /// The place, and the runs.
+    pub(crate) fn parts(&self) -> (usize, Vec<Vec<u8>>) {
+        (self.offset, self.runs.iter().map(|run| run.to_vec()).collect())
+    }
+
     /// One of the runs, and its place.
     pub(crate) fn example(&self) -> (usize, Box<[u8]>) {
         (self.offset, self.runs.first().cloned().unwrap_or_default())
@@ -80,6 +86,14 @@ impl Phase {
             if_prefix: None,
             until: None,
         }
+    }
+
+    /// Describes how its frames are found; `None` if that cannot be described.
+    pub(crate) fn recipe(&self) -> Option<PhaseRecipe> {
+        let runs = |pattern: &Option<BytePattern>| pattern.as_ref().map(BytePattern::parts);
+        let (only, last) = (runs(&self.if_prefix), runs(&self.until));
+        let recipe = self.codec.recipe().filter(|_| !self.skips_damage && !self.discard)?;
+        Some(PhaseRecipe { recipe, max: self.max, times: self.times, only, last })
     }
 
     /// Parses one phase of a spec.

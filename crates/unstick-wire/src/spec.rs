@@ -14,6 +14,7 @@ use crate::framing::AnyCodec;
 use crate::limits;
 use crate::phase::Phase;
 use crate::preset::{self, Preset};
+use crate::recipe::PhaseRecipe;
 use crate::role::Role;
 
 /// How messages become frames and back: a parsed framing spec.
@@ -49,6 +50,12 @@ struct Sides {
 }
 
 impl Framing {
+    /// Describes what this side sends, phase by phase; `None` if a phase finds its frames in a way that cannot be described.
+    #[doc(hidden)]
+    pub fn recipes(&self, role: Role) -> Option<Vec<PhaseRecipe>> {
+        self.sent_by(role).phases.iter().map(Phase::recipe).collect()
+    }
+
     /// Parses a spec.
     ///
     /// # Errors

@@ -119,5 +119,6 @@ const FRAMINGS: &[Example] = &[
 const GENERATE: &[Example] = &[
     ("unstick generate man | man -l -", "read the man page"),
     ("unstick generate completions zsh > _unstick", "completions for zsh; also bash, fish, elvish and powershell"),
+    ("unstick generate dissector -f u32be --port 7000 > u32be.lua", "a dissector for Wireshark"),
     ("unstick generate reference", "the tables of docs/reference.md"),
 ];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueHint};
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 use unstick::service::replay::{OnMismatch, Speed};
 use unstick::wire::SpecError;
 use unstick::wire::replay::CopyRule;
@@ -127,11 +127,16 @@ fn on_mismatch(text: &str) -> Result<OnMismatch, String> {
 /// What looks like a range is one: `(4..8)` is the expression.
 fn mask(text: &str) -> Result<Mask, String> {
     let Some((from, to)) = text.split_once("..").filter(|(from, to)| is_number(from) && is_number(to)) else {
-        return Regex::new(text).map(Mask::Pattern).map_err(|error| reason(&error));
+        return pattern(text).map(Mask::Pattern).map_err(|error| reason(&error));
     };
     let range = from.parse().ok().zip(to.parse().ok()).map(|(from, to)| from..to);
     let range = range.filter(|range| range.start < range.end).map(Mask::Range);
     range.ok_or_else(|| "a range has two offsets, the smaller one first, such as 4..8".to_owned())
+}
+
+/// An expression over bytes: without the tables of Unicode, which would be a tenth of a megabyte.
+pub fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).unicode(false).build()
 }
 
 fn is_number(text: &str) -> bool {

@@ -1,5 +1,6 @@
-//! `generate`: prints the man page, shell completions and the reference, all from the tables that the program uses.
+//! `generate`: prints the man page, shell completions, the reference and dissectors, all from the tables that the program uses.
 
+mod dissector;
 mod man;
 pub(crate) mod reference;
 
@@ -13,10 +14,11 @@ use crate::status::Status;
 
 /// Prints the requested text.
 pub fn generate(args: &Generate) -> Result<Status> {
-    Ok(output::print(&match args.what {
+    Ok(output::print(&match &args.what {
         Generated::Man => man::page(Cli::command()),
-        Generated::Completions { shell } => completions(shell),
+        Generated::Completions { shell } => completions(*shell),
         Generated::Reference => reference::markdown(),
+        Generated::Dissector { frame, port } => dissector::script(frame, port)?,
     }))
 }
 

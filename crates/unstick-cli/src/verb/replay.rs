@@ -15,7 +15,7 @@ use unstick::{Address, Error, FramedAddress, Result};
 use crate::count::Count;
 use crate::input_file::InputFile;
 use crate::options::endpoint::EndpointOptions;
-use crate::options::replay::{Mask, ReplayArgs};
+use crate::options::replay::{Mask, ReplayArgs, pattern};
 use crate::options::{tls, websocket};
 use crate::status::Status;
 use crate::unpoisoned::unpoisoned;
@@ -123,7 +123,7 @@ fn rules(args: &ReplayArgs) -> Result<Rules> {
     if !patterns.is_empty() {
         // One expression for all: a message is searched once.
         let whole = patterns.iter().map(|pattern| format!("(?:{pattern})")).collect::<Vec<_>>().join("|");
-        let whole = regex::bytes::Regex::new(&whole).map_err(|_| {
+        let whole = pattern(&whole).map_err(|_| {
             Error::usage("these patterns cannot be used together").with_hint("one --mask may hold all of them: A|B")
         })?;
         rules.pattern = Some(Pattern::new(move |text, from| whole.find_at(text, from).map(|found| found.range())));

@@ -11,12 +11,15 @@ mod commands;
 mod config;
 mod damaged;
 mod decode;
+mod dissectors;
 mod docs;
 mod ends;
 mod examples;
 mod faults;
 mod files;
 mod generate;
+#[path = "../../../unstick-wire/tests/all/golden_format.rs"]
+mod golden_format;
 mod graceful;
 mod guessed;
 mod guessed_bridges;

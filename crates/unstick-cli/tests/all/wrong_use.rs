@@ -156,7 +156,11 @@ const WRONG: &[(&[&str], &str, &str)] = &[
         "--pin, --sni and --insecure are for connecting, and listen only accepts connections",
         TO,
     ),
-    (&["connect", "tls://:1", "--self-signed"], "connect has no option --self-signed", "it is an option of listen and of replay"),
+    (
+        &["connect", "tls://:1", "--self-signed"],
+        "connect has no option --self-signed",
+        "it is an option of listen and of replay",
+    ),
     (&["connect", "tls://:1", "--insecure", "--pin", "aa"], "--insecure and --pin exclude each other", HELP),
     (
         &["connect", "tls://:1", "--pin", "aa"],

@@ -6,6 +6,7 @@ use super::needle::Needle;
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Step, quoted};
 use crate::error::EncodeError;
 use crate::limits;
+use crate::recipe::Recipe;
 
 pub(super) const BETWEEN: Row<Between> = Row {
     name: "between",
@@ -61,6 +62,10 @@ impl Between {
 }
 
 impl Codec for Between {
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe::new("between").bytes("start", &self.start).bytes("ending", self.end.bytes()))
+    }
+
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let start = self.start.len();
         if self.scanned == 0 {

@@ -7,6 +7,7 @@ use crate::codec::{Codec, Context, Discard, FrameError, Row, Shape, Step, quoted
 use crate::error::{EncodeError, SpecError};
 use crate::fast_path::FastPath;
 use crate::limits;
+use crate::recipe::Recipe;
 
 pub(super) const LINE: Row<Line> = Row {
     name: "line",
@@ -74,6 +75,10 @@ impl Line {
 }
 
 impl Codec for Line {
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe::new("line").flag("keep_cr", self.keep_cr))
+    }
+
     fn fast_path(&self, max: usize) -> FastPath {
         FastPath::line(max, !self.keep_cr, true)
     }
@@ -176,6 +181,10 @@ impl Delimited {
 }
 
 impl Codec for Delimited {
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe::new("delimited").bytes("ending", self.needle.bytes()).flag("keep", self.keep))
+    }
+
     fn fast_path(&self, max: usize) -> FastPath {
         match self.needle.bytes() {
             b"\r\n" if !self.keep => FastPath::line(max, true, false),

@@ -5,6 +5,7 @@ use crate::byte_count::ByteCount;
 use crate::codec::{FrameError, Row, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEX_DIGITS, MAX_LENGTH_OFFSET, MAX_TEXT_LENGTH};
+use crate::recipe::Recipe;
 
 pub(super) const ASCII: Row<Prefixed<Field>> = Row {
     name: "ascii",
@@ -115,6 +116,11 @@ impl Field {
 }
 
 impl Prefix for Field {
+    fn recipe(&self) -> Option<Recipe> {
+        let recipe = Recipe::new("digits").size("offset", self.offset).size("width", self.width);
+        Some(recipe.number("radix", self.radix).flag("itself", self.itself).number("adjust", self.adjust))
+    }
+
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let header = self.offset + self.width;
         let Some(field) = input.get(self.offset..header) else {
@@ -185,6 +191,11 @@ pub(crate) struct Count {
 }
 
 impl Prefix for Count {
+    fn recipe(&self) -> Option<Recipe> {
+        let recipe = Recipe::new("count").size("most", self.most).number("ending", self.end);
+        Some(recipe.flag("padded", self.padded).flag("zero", self.zero).bytes("trailer", self.trailer))
+    }
+
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let mut value = 0u64;
         for (at, &byte) in input.iter().enumerate() {

@@ -4,6 +4,7 @@ use super::prefixed::{Prefix, Prefixed};
 use crate::args::Args;
 use crate::codec::{FrameError, Row, Shape, quoted};
 use crate::error::{EncodeError, SpecError};
+use crate::recipe::Recipe;
 
 pub(super) const ESCAPE: Row<Prefixed<Escape>> = Row {
     name: "escape",
@@ -62,6 +63,10 @@ fn big_endian(bytes: &[u8]) -> u64 {
 }
 
 impl Prefix for Escape {
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe::new("escape").size("width", self.width).size("long", self.long).flag("signed", self.signed))
+    }
+
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let Some(short) = input.get(..self.width) else { return Ok(None) };
         let value = big_endian(short);

@@ -5,6 +5,7 @@ use crate::byte_count::ByteCount;
 use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::{EncodeError, SpecError};
 use crate::quantity;
+use crate::recipe::Recipe;
 
 pub(super) const FIXED: Row<Fixed> = Row {
     name: "fixed",
@@ -36,6 +37,10 @@ pub(crate) struct Fixed {
 }
 
 impl Codec for Fixed {
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe::new("fixed").size("size", self.length))
+    }
+
     #[inline]
     fn decode(&mut self, input: &[u8], _: &mut Context<'_>) -> Result<Step, FrameError> {
         if input.len() < self.length {

@@ -9,6 +9,7 @@ use crate::byte_count::ByteCount;
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::limits::{MAX_DECIMAL_DIGITS, MAX_HEADER_BLOCK};
+use crate::recipe::Recipe;
 
 /// The base protocol of the Language Server Protocol 3.17, "Header Part"; the Debug Adapter Protocol's is the same.
 pub(super) const HEADERS: Row<Headers> = Row {
@@ -114,6 +115,10 @@ fn parse_length(text: &[u8]) -> Option<u64> {
 }
 
 impl Codec for Headers {
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe::new("headers").flag("keep", self.keep).size("most", MAX_HEADER_BLOCK))
+    }
+
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if self.block == 0 && !self.read_block(input)? {
             return Ok(Step::Need);

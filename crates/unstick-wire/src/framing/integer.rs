@@ -3,6 +3,7 @@
 use crate::codec::{Codec, Context, FrameError, Shape, Step};
 use crate::error::EncodeError;
 use crate::fast_path::{self, FastPath};
+use crate::recipe::Recipe;
 
 /// The order of a length's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,14 @@ pub(super) fn negative(length: i64) -> FrameError {
 }
 
 impl Codec for Integer {
+    fn recipe(&self) -> Option<Recipe> {
+        let signed = self.largest != u64::MAX >> (64 - 8 * self.width);
+        let recipe = Recipe::new("length").size("offset", 0).size("width", self.width);
+        let recipe = recipe.flag("little", self.endian == Endian::Little).flag("signed", signed).flag("bcd", false);
+        let recipe = recipe.number("adjust", 0).number("unit", 1).size("align", 1).bytes("trailer", b"");
+        Some(recipe.flag("keep", false).size("start", self.width).size("seen", self.width))
+    }
+
     fn fast_path(&self, max: usize) -> FastPath {
         let (start, most) = (self.width, self.largest.min(max as u64));
         let header = fast_path::Header { offset: 0, start, add: start, least: 0, most };

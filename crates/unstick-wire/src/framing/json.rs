@@ -9,6 +9,7 @@ use super::needle::Needle;
 use crate::codec::{Codec, Context, Discard, FrameError, Row, Shape, Step, quoted};
 use crate::error::EncodeError;
 use crate::limits::MAX_JSON_DEPTH;
+use crate::recipe::Recipe;
 
 pub(super) const JSON: Row<Json> = Row {
     name: "json",
@@ -59,6 +60,10 @@ impl Json {
 const AS_JSON: &str = "a text is a JSON value in quotes: \"hello\"";
 
 impl Codec for Json {
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe::new("json"))
+    }
+
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         if is_blank(input[0]) {
             let total = input.iter().take_while(|byte| is_blank(**byte)).count();

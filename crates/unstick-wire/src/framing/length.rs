@@ -9,6 +9,7 @@ use crate::byte_count::ByteCount;
 use crate::codec::{Codec, Context, FrameError, Shape, Step, quoted};
 use crate::error::{EncodeError, SpecError};
 use crate::fast_path::{self, FastPath};
+use crate::recipe::{Recipe, Told};
 use crate::{limits, quantity};
 
 /// A header that contains a length.
@@ -319,6 +320,29 @@ impl Length {
 const OWN_HEADER: &str = "a message begins with its header here; with header=strip,head=HEX that is written for it";
 
 impl Codec for Length {
+    fn recipe(&self) -> Option<Recipe> {
+        let mut recipe = Recipe::new("length").size("offset", self.offset).size("width", self.width);
+        recipe = recipe.flag("little", self.endian == Endian::Little).flag("signed", self.signed).flag("bcd", self.bcd);
+        recipe = recipe.number("adjust", self.adjust).number("unit", self.unit).size("align", self.align);
+        recipe = recipe.bytes("trailer", &self.trailer).flag("keep", self.keep);
+        recipe = recipe.size("start", self.stripped()).size("seen", self.seen());
+        if self.mask != u64::MAX {
+            recipe = recipe.number("mask", self.mask);
+        }
+        if let Some(none) = self.none {
+            recipe = recipe.number("none", none);
+        }
+        if let Some(bit) = self.little {
+            let told = [("offset", bit.offset as u64), ("mask", bit.mask.into())];
+            recipe = recipe.table("bit", told.map(|(name, number)| (name, Told::Number(number.into()))).to_vec());
+        }
+        if let Some(Plus { offset, width, unit, align }) = self.plus {
+            let told = [("offset", offset as u64), ("width", width as u64), ("unit", unit), ("align", align)];
+            recipe = recipe.table("plus", told.map(|(name, number)| (name, Told::Number(number.into()))).to_vec());
+        }
+        Some(recipe)
+    }
+
     /// Returns a fast path if the length is a plain number and nothing follows the message; otherwise a closed one.
     fn fast_path(&self, max: usize) -> FastPath {
         let plain = self.unit == 1 && self.mask == u64::MAX && self.align == 1 && self.trailer.is_empty() && !self.bcd;

@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use crate::codec::{Codec, Context, FrameError, Shape, Step, quoted};
 use crate::error::EncodeError;
 use crate::fast_path::FastPath;
+use crate::recipe::Recipe;
 
 /// One way to write a length.
 pub(crate) trait Prefix: Clone + Debug {
@@ -34,6 +35,11 @@ pub(crate) trait Prefix: Clone + Debug {
         b""
     }
 
+    /// How the length is found, as data; `None` if that cannot be described.
+    fn recipe(&self) -> Option<Recipe> {
+        None
+    }
+
     /// What the framing's headers look like, to recognize what a peer really speaks.
     fn shape(&self) -> Shape {
         Shape::TextHeader
@@ -45,6 +51,10 @@ pub(crate) trait Prefix: Clone + Debug {
 pub(crate) struct Prefixed<P>(pub(crate) P);
 
 impl<P: Prefix> Codec for Prefixed<P> {
+    fn recipe(&self) -> Option<Recipe> {
+        self.0.recipe()
+    }
+
     fn fast_path(&self, max: usize) -> FastPath {
         self.0.fast_path(max)
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::codec::{Codec, Context, FrameError, Row, Step};
 use crate::error::EncodeError;
+use crate::recipe::Recipe;
 
 pub(super) const RAW: Row<Raw> = Row {
     name: "raw",
@@ -33,6 +34,10 @@ pub(super) const GAP: Row<Gap> = Row {
 pub(crate) struct Raw;
 
 impl Codec for Raw {
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe::new("rest"))
+    }
+
     #[inline]
     fn decode(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Step, FrameError> {
         let end = input.len().min(cx.max);

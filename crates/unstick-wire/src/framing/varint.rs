@@ -7,6 +7,7 @@ use crate::error::{EncodeError, SpecError};
 use crate::fast_path::FastPath;
 use crate::limits::{MAX_LENGTH_OFFSET, MAX_VARINT};
 use crate::quantity;
+use crate::recipe::Recipe;
 
 /// Base 128 varints as in the Protocol Buffers encoding guide; streams of messages as `writeDelimitedTo` writes them.
 pub(super) const VARINT: Row<Prefixed<Varint>> = Row {
@@ -53,6 +54,10 @@ impl Varint {
 }
 
 impl Prefix for Varint {
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe::new("varint").size("most", self.most).size("offset", self.offset))
+    }
+
     #[inline]
     fn read(&self, input: &[u8]) -> Result<Option<(usize, u64)>, FrameError> {
         let mut value = 0u64;
