@@ -2,6 +2,7 @@
 //!
 //! Not here: the groups of options that verbs share ([`crate::options`]), and what they mean ([`crate::verb`]).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
@@ -117,7 +118,7 @@ pub enum Verb {
     Guess(Guess),
     /// List the framings, or show the bytes of a spec
     Framings(Framings),
-    /// Print the man page, shell completions or the reference
+    /// Print the man page, completions, the reference or a dissector
     Generate(Generate),
 }
 
@@ -315,6 +316,9 @@ pub struct Lab {
     /// Print what happened as one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Write a timeline to OUT: one HTML page for a browser, with what was sent against what each read returned
+    #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath, conflicts_with = "json")]
+    pub html: Option<PathBuf>,
 }
 
 /// `shake`.
@@ -392,6 +396,9 @@ pub struct Shake {
     /// Write the report to a file in JUnit's format
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub junit: Option<std::path::PathBuf>,
+    /// Write the findings to OUT as a timeline: one HTML page for a browser, with the run as expected and the smallest case
+    #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath, help_heading = "Report")]
+    pub html: Option<PathBuf>,
     /// TLS.
     #[command(flatten)]
     pub tls: TlsArgs,

@@ -4,12 +4,16 @@
 //! `<`, so that nothing of them can be HTML. The page allows no script and no style but its own, which the policy names by their hashes.
 
 use std::fmt::Write;
+use std::io::Write as _;
+use std::path::Path;
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 use unstick::wire::{Frame, Role};
+use unstick::{Error, Result};
 
 use crate::count::Count;
+use crate::{output, private_file};
 
 const PAGE: &str = include_str!("timeline/page.html");
 const STYLE: &str = include_str!("timeline/style.css");
@@ -29,6 +33,9 @@ const MAX_MARKS: usize = 1_000;
 /// Bytes that a page keeps of one frame, and of all.
 const MAX_OF_FRAME: usize = 4 << 10;
 const MAX_BYTES: usize = 24 << 20;
+
+/// Nanoseconds of a day. Times before that are of a stopwatch, and not of a clock.
+const DAY: u64 = 86_400_000_000_000;
 
 /// What has been gathered.
 pub struct Timeline {
@@ -115,15 +122,20 @@ impl Timeline {
 
     /// A message is complete.
     pub fn message(&mut self, at: At, frame: &Frame<'_>) {
-        let kept = frame.bytes.len().min(MAX_OF_FRAME).min(MAX_BYTES - self.bytes.len());
         let (header, payload) = match &frame.layout.message {
             Some(_) => (frame.layout.header().len(), frame.layout.payload().len()),
             None => (0, 0), // The frame holds the message in other bytes.
         };
+        self.framed(at, frame.bytes, header, payload);
+    }
+
+    /// The same for a frame with a header and a payload of these lengths.
+    pub fn framed(&mut self, at: At, frame: &[u8], header: usize, payload: usize) {
+        let kept = frame.len().min(MAX_OF_FRAME).min(MAX_BYTES - self.bytes.len());
         let start = self.bytes.len();
-        let row = format!("[{},{},{header},{payload},{start},{kept}]", self.place(at), frame.bytes.len());
+        let row = format!("[{},{},{header},{payload},{start},{kept}]", self.place(at), frame.len());
         if self.messages.count < MAX_ROWS {
-            self.bytes.extend_from_slice(&frame.bytes[..kept]);
+            self.bytes.extend_from_slice(&frame[..kept]);
         }
         self.messages.push(MAX_ROWS, &row);
     }
@@ -145,8 +157,21 @@ impl Timeline {
         format!("{connection},{},{time},{offset}", from as usize)
     }
 
-    /// The page.
-    pub fn into_page(self) -> String {
+    /// Writes the page to a file that its owner alone may read, or to standard output (`-`).
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write(self, to: &Path) -> Result<()> {
+        let page = self.into_page();
+        if to == Path::new("-") {
+            return output::put_all(&page);
+        }
+        let written = private_file::create(to).and_then(|mut file| file.write_all(page.as_bytes()));
+        written.map_err(|error| Error::usage(format!("cannot write {}: {}", to.display(), output::reason(&error))))
+    }
+
+    fn into_page(self) -> String {
         let mut notes = Vec::new();
         for (rows, what) in [(&self.messages, "message"), (&self.segments, "segment"), (&self.marks, "mark")] {
             if rows.left_out > 0 {
@@ -157,8 +182,10 @@ impl Timeline {
                 ));
             }
         }
-        let start =
-            self.start.filter(|start| *start > 0).and_then(|start| jiff::Timestamp::from_nanosecond(start.into()).ok());
+        let start = self
+            .start
+            .filter(|start| *start > DAY)
+            .and_then(|start| jiff::Timestamp::from_nanosecond(start.into()).ok());
         let connection = |one: &Connection| json!({ "id": one.number, "client": one.client, "server": one.server, "protocol": one.protocol, "framing": one.framing });
         let about = json!({
             "version": 1, "title": self.title, "program": format!("unstick {}", env!("CARGO_PKG_VERSION")), "notes": notes,

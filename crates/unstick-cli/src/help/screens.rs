@@ -236,7 +236,10 @@ pub(super) const SCREENS: [Screen; 13] = [
     Screen {
         verb: "lab",
         arguments: "[NAME]...",
-        options: &[("json", "print what happened as one JSON object a line")],
+        options: &[
+            ("json", "print what happened as one JSON object a line"),
+            ("html", "write a timeline, a page for a browser"),
+        ],
         examples: ["unstick lab", "unstick lab slow-reader", "unstick lab length range --json"],
         status: PLAIN_STATUS,
     },
@@ -249,7 +252,7 @@ pub(super) const SCREENS: [Screen; 13] = [
     },
     Screen {
         verb: "generate",
-        arguments: "(man | completions SHELL | reference)",
+        arguments: "(man | completions SHELL | reference | dissector)",
         options: &[],
         examples: [
             "unstick generate man | man -l -",

@@ -4,6 +4,7 @@
 
 mod draw;
 mod json;
+mod page;
 mod tables;
 mod timeline;
 mod words;
@@ -16,6 +17,7 @@ use crate::args::Lab;
 use crate::canvas::Canvas;
 use crate::output;
 use crate::status::Status;
+use crate::timeline::Timeline;
 
 /// Plays the requested scenes, or all, and shows each as soon as it is over.
 pub async fn lab(args: Lab) -> Result<Status> {
@@ -23,9 +25,14 @@ pub async fn lab(args: Lab) -> Result<Status> {
     let all = scenes.is_empty();
     let scenes = if all { Scene::ALL.to_vec() } else { scenes };
     let mut first = true;
+    let (mut page, mut opened) = (args.html.as_ref().map(|_| Timeline::new("unstick lab")), 0);
     for scene in scenes {
         let played = tokio::task::spawn_blocking(move || scene.play()).await;
         let acts = played.map_err(|error| Error::other(format!("the scene {}: {error}", scene.name())))??;
+        if let Some(page) = &mut page {
+            page::add(page, scene, &acts, &mut opened);
+            continue;
+        }
         let text = if args.json {
             json::lines(scene, &acts, first)
         } else {
@@ -40,6 +47,9 @@ pub async fn lab(args: Lab) -> Result<Status> {
             return Ok(output::unprinted(&error));
         }
         first = false;
+    }
+    if let (Some(page), Some(to)) = (page, &args.html) {
+        return page.write(to).map(|()| Status::Done);
     }
     let mut canvas = Canvas::of_standard_output();
     if all && !args.json {

@@ -2,6 +2,7 @@
 
 mod colour;
 mod junit;
+mod page;
 mod recording;
 mod rerun;
 mod target;
@@ -56,6 +57,9 @@ pub async fn shake(args: &args::Shake, matches: &ArgMatches) -> Result<Status> {
     };
     if let Some(path) = &args.junit {
         junit::write(path, &report)?;
+    }
+    if let Some(path) = &args.html {
+        page::of(&report).write(path)?;
     }
     let typed: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let again = |finding: &Finding| rerun::command(&typed, &finding.base, &finding.smallest);

@@ -53,6 +53,12 @@ fn seen(page: &Path, search: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// The data in a page.
+fn data_of(page: &str) -> Value {
+    let data = page.split("application/json\">").nth(1).unwrap().split("</script>").next().unwrap();
+    serde_json::from_str(data).unwrap()
+}
+
 const SCRIPT: &str = "<script>alert(1)</script>";
 const CLOSING: &str = "</script><script>alert(2)</script><!-- <b>bold</b>";
 
@@ -144,4 +150,50 @@ fn what_a_page_has_no_room_for_is_counted_in_it() {
     let segments = (0..700_u32).map(|_| ("c2s", framed("m").repeat(300)));
     let (_, text) = page_of(&recorded(folder.path(), segments));
     assert!(text.contains("10000 messages left out, because a page has at most 200000 of them"));
+}
+
+#[test]
+fn the_scenes_of_lab_become_a_page() {
+    let folder = temporary();
+    let page = folder.path().join("lab.html");
+    let mut lab = Process::start(program().args(["lab", "slow-reader", "split", "--html"]).arg(&page));
+    assert_eq!((lab.rest(), lab.errors(), lab.code()), (String::new(), String::new(), 0));
+    let data = data_of(&fs::read_to_string(&page).unwrap());
+    let of = |key: &str, connection: u64| {
+        let rows = data[key].as_array().unwrap().iter();
+        rows.filter(|row| row[0] == connection).count()
+    };
+    assert_eq!(data["connections"][0]["client"].as_str().unwrap().split(':').next(), Some("slow-reader"));
+    assert!(of("messages", 1) > of("segments", 1) && of("segments", 1) > 0, "two sends, one read: {data}");
+    let split = (1..=data["connections"].as_array().unwrap().len() as u64)
+        .find(|one| of("messages", *one) < of("segments", *one));
+    assert!(split.is_some(), "one send, three reads: {data}");
+}
+
+#[test]
+fn the_findings_of_shake_become_a_page() {
+    let folder = temporary();
+    let page = folder.path().join("shake.html");
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/shake_finds/recv_four_server.py");
+    let start = format!("python3 -S {} {{port}}", server.display());
+    let sent = ["-f", "u32be", "--send", "hello", "--case", "c2s:cut@2"];
+    let to = ["shake", "--to", "127.0.0.1:0", "--start", &start, "--html"];
+    let mut shake = Process::start(program().args(to).arg(&page).args(sent));
+    let text = shake.rest();
+    assert_eq!(shake.code(), 6, "{text} {}", shake.errors());
+    let data = data_of(&fs::read_to_string(&page).unwrap());
+    assert_eq!(data["title"], "unstick shake: broken");
+    let names = [&data["connections"][0]["client"], &data["connections"][1]["client"]];
+    assert_eq!(names, ["finding 1, as expected", "finding 1, c2s:cut@2"], "{data}");
+    let rows = |key: &str, connection: u64| {
+        let rows = data[key].as_array().unwrap().iter().filter(|row| row[0] == connection && row[1] == 0);
+        rows.map(|row| (row[3].as_u64().unwrap(), row[4].as_u64().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!((rows("messages", 1), rows("segments", 1)), (vec![(0, 9)], vec![(0, 9)]));
+    assert_eq!((rows("messages", 2), rows("segments", 2)), (vec![(0, 9)], vec![(0, 2), (2, 7)]));
+    let marks = data["marks"].to_string();
+    assert!(
+        marks.contains("cut@2: what is before it is read first") && marks.contains("no answer, reset: s2c"),
+        "{marks}"
+    );
 }

@@ -18,7 +18,7 @@ use crate::io_format::Format;
 use crate::options::decode::Decode;
 use crate::style::{CYAN, FAINT, MAGENTA, styled};
 use crate::timeline::{At, Connection, Timeline};
-use crate::{advice, json_lines, output, passed_text, private_file, sanitize};
+use crate::{advice, json_lines, output, passed_text, sanitize};
 
 /// Writes to standard output.
 pub struct Shown {
@@ -399,7 +399,7 @@ impl Shown {
     pub fn finish(&mut self, args: &Decode) -> Result<()> {
         let look = std::mem::replace(&mut self.look, Look::Json);
         match (look, args.html.as_deref()) {
-            (Look::Page(page), Some(to)) => write_page(to, &page.into_page()),
+            (Look::Page(page), Some(to)) => page.write(to),
             _ => self.flush(),
         }
     }
@@ -439,14 +439,6 @@ impl Shown {
 fn title(args: &Decode) -> String {
     let name = args.file.as_deref().and_then(Path::file_name);
     name.map_or_else(|| "standard input".to_owned(), |name| name.display().to_string())
-}
-
-fn write_page(to: &Path, page: &str) -> Result<()> {
-    if to == Path::new("-") {
-        return output::put_all(page);
-    }
-    let written = private_file::create(to).and_then(|mut file| file.write_all(page.as_bytes()));
-    written.map_err(|error| Error::usage(format!("cannot write {}: {}", to.display(), output::reason(&error))))
 }
 
 /// Appends the line of a message. It is put together by hand, because most lines are such.
