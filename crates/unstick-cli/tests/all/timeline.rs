@@ -192,8 +192,5 @@ fn the_findings_of_shake_become_a_page() {
     assert_eq!((rows("messages", 1), rows("segments", 1)), (vec![(0, 9)], vec![(0, 9)]));
     assert_eq!((rows("messages", 2), rows("segments", 2)), (vec![(0, 9)], vec![(0, 2), (2, 7)]));
     let marks = data["marks"].to_string();
-    assert!(
-        marks.contains("cut@2: what is before it is read first") && marks.contains("no answer, reset: s2c"),
-        "{marks}"
-    );
+    assert!(marks.contains("cut@2: what is before it is read first") && marks.contains("\"no answer"), "{marks}");
 }
