@@ -130,7 +130,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("verb/bridge/guessed.rs", "passed", Limit("MAX_GUESS_SEGMENTS")),
     ("verb/decode/conversations.rs", "conversations", Limit("MAX_CONNECTIONS")),
     ("verb/decode/conversations.rs", "likely", Fixed),
-    ("verb/decode/guesses.rs", "watched", Limit("MAX_WATCHED")),
+    ("verb/decode/guesses.rs", "watched", Limit("MAX_SERVERS")),
     ("verb/decode/trial.rs", "candidates", Fixed),
     ("verb/decode/trial.rs", "passed", Limit("MAX_TRIAL_SEGMENTS")),
     ("verb/decode/shown.rs", "line", Limit("MAX_MESSAGE")),

@@ -6,25 +6,13 @@ use serde_json::Value;
 use unstick::wire::Role::{Client, Server};
 
 use crate::captures::{Said, add, add_from, capture, decoded, json, named};
-use crate::rig::unstick;
+use crate::rig::{random_bytes, unstick};
 
 /// Messages of different lengths behind their lengths, as `u32be`.
 fn framed(count: usize) -> Vec<Vec<u8>> {
     let letter = |number, at| b'a' + ((number * 5 + at * 7) % 26) as u8;
     let message = |number| (0..3 + number * 7 % 50).map(|at| letter(number, at)).collect::<Vec<u8>>();
     (0..count).map(message).map(|message| [&(message.len() as u32).to_be_bytes()[..], &message].concat()).collect()
-}
-
-/// Bytes without any order.
-fn random(count: usize) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    (0..count).map(|_| next()).collect()
 }
 
 /// How many bytes these events show.
@@ -61,7 +49,7 @@ fn a_protocol_on_a_port_of_another_is_found() {
 
 #[test]
 fn what_is_never_certain_is_shown_in_segments_and_not_kept() {
-    let bytes = random(300 << 10);
+    let bytes = random_bytes(88_172_645_463_325_252, 300 << 10);
     // However it was cut, also a byte at a time.
     for (part, length) in [(1000, bytes.len()), (1, 5000), (3, 9000)] {
         let said: Vec<Said<'_>> = bytes[..length].chunks(part).map(|part| (Client, part)).collect();
@@ -95,17 +83,17 @@ fn a_byte_at_a_time_nothing_is_lost() {
     assert!(shown == 12 || count_of(&events, "segment") == stream.len() as u64, "{events:?}");
 }
 
-/// As `MAX_WATCHED` of `decode`: the connections to one more are shown in segments.
+/// As `MAX_SERVERS` of the program: the connections to one more are shown in segments.
 #[test]
 fn the_number_of_servers_that_are_guessed_at_is_limited() {
-    const MAX_WATCHED: usize = 1024;
+    const MAX_SERVERS: usize = 1024;
     let request: &[u8] = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
     let mut file = capture(30_000, &[(Client, request)]);
-    for port in 1..=MAX_WATCHED as u16 {
-        add(&mut file, 30_000 + port, &[(Client, if usize::from(port) < MAX_WATCHED { b"?" } else { request })]);
+    for port in 1..=MAX_SERVERS as u16 {
+        add(&mut file, 30_000 + port, &[(Client, if usize::from(port) < MAX_SERVERS { b"?" } else { request })]);
     }
     let events = json(&[], &file);
-    assert_eq!((named(&events, "message").len(), named(&events, "segment").len()), (1, MAX_WATCHED));
+    assert_eq!((named(&events, "message").len(), named(&events, "segment").len()), (1, MAX_SERVERS));
     assert_eq!(json(&["--port", "31024"], &file)[0]["framing"], "http");
 }
 
@@ -113,7 +101,7 @@ fn the_number_of_servers_that_are_guessed_at_is_limited() {
 #[test]
 fn what_waits_in_many_connections_is_shown_before_it_is_too_much() {
     const MAX_UNFINISHED: usize = 64 << 20;
-    let part = random(60_000);
+    let part = random_bytes(88_172_645_463_325_252, 60_000);
     let count = MAX_UNFINISHED / (2 * part.len()) + 10;
     let mut file = capture(7000, &[]);
     for number in 0..count {

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::rig::{Nginx, Peer, Process, Redis, listener, port_at_end, unstick};
+use crate::rig::{Nginx, Peer, Process, Redis, listener, port_at_end, random_bytes, unstick};
 
 /// A bridge to this port that dumps what it guesses, once: with one client.
 fn bridge(to: u16, more: &[&str]) -> (Process, u16) {
@@ -115,14 +115,7 @@ fn bytes_pass_at_once_while_the_dump_waits() {
 #[test]
 fn what_is_never_certain_is_kept_up_to_a_limit() {
     const MAX_HELD: usize = 128 << 10;
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    let random: Vec<u8> = (0..2 * MAX_HELD).map(|_| next()).collect();
+    let random = random_bytes(88_172_645_463_325_252, 2 * MAX_HELD);
     let (mut process, mut client, mut server) = quiet(&[]);
     let mut sent = 0;
     for part in random.chunks(4096) {

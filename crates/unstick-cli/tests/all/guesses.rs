@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::rig::{temporary, unstick};
+use crate::rig::{random_bytes, temporary, unstick};
 
 /// Its output, its errors and its exit status.
 fn run(arguments: &[&str], input: &[u8]) -> (String, String, i32) {
@@ -50,14 +50,7 @@ fn nothing_certain_is_status_7_with_what_it_would_need() {
 #[test]
 fn nothing_is_suggested_for_random_bytes() {
     for seed in 1..40_u64 {
-        let mut state = seed;
-        let mut next = |_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        };
-        let bytes: Vec<u8> = (0..1024).map(&mut next).collect();
+        let bytes = random_bytes(seed, 1024);
         let (text, _, code) = run(&["guess"], &bytes);
         assert!(text.contains("the bytes look random") && !text.contains("try:"), "{seed}: {text}");
         assert_eq!(code, 7);

@@ -15,10 +15,7 @@ use super::trial::{Passed, What};
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;
 use crate::output;
-use crate::samples::Samples;
-
-/// Servers of a pipe that are watched, as many as `guess` looks at. Connections to others are shown in segments.
-const MAX_WATCHED: usize = 1024;
+use crate::samples::{MAX_SERVERS, Samples, port_of};
 
 /// Bytes of all servers that are watched, besides what waits in their connections.
 const MAX_WATCHED_BYTES: usize = 16 << 20;
@@ -58,8 +55,8 @@ impl Guesses {
     /// Adds a connection to a server that is watched.
     pub fn open(&mut self, server: &str, connection: u64, whole: bool) {
         let Some(watched) = self.watched.as_mut().filter(|_| !self.known.contains_key(server)) else { return };
-        if watched.len() + self.known.len() < MAX_WATCHED || watched.contains_key(server) {
-            let port = server.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0);
+        if watched.len() + self.known.len() < MAX_SERVERS || watched.contains_key(server) {
+            let port = port_of(server).unwrap_or(0);
             watched.entry(server.to_owned()).or_insert_with(|| Watch::new(port)).open(connection, whole);
         }
     }

@@ -66,3 +66,15 @@ pub(crate) fn unstick_listen<S: AsRef<OsStr>>(arguments: &[S]) -> (Process, u16)
 pub(crate) fn port_at_end(line: &str) -> Option<u16> {
     line.trim_end().rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
+
+/// Bytes without any order; the same seed gives the same ones.
+pub(crate) fn random_bytes(seed: u64, count: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}
