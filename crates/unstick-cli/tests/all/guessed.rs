@@ -51,8 +51,9 @@ fn a_protocol_on_a_port_of_another_is_found() {
 fn what_is_never_certain_is_shown_in_segments_and_not_kept() {
     let bytes = random_bytes(88_172_645_463_325_252, 300 << 10);
     // However it was cut, also a byte at a time.
-    for (part, length) in [(1000, bytes.len()), (1, 5000), (3, 9000)] {
-        let said: Vec<Said<'_>> = bytes[..length].chunks(part).map(|part| (Client, part)).collect();
+    for (part, seed, length) in [(1000, 0, bytes.len()), (1, 0, 5000), (3, 0, 9000), (1, 1, 5000), (1, 2, 5000)] {
+        let bytes = if seed == 0 { bytes[..length].to_vec() } else { random_bytes(seed, length) };
+        let said: Vec<Said<'_>> = bytes.chunks(part).map(|part| (Client, part)).collect();
         let events = json(&[], &capture(7000, &said));
         assert_eq!((named(&events, "segment").len(), named(&events, "message").len()), (said.len(), 0), "{part}");
         assert_eq!((count_of(&events, "segment"), &events[0]["framing"]), (length as u64, &Value::Null));

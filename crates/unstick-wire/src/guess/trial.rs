@@ -284,7 +284,9 @@ impl Tally {
         }
         // By chance an end of a segment is one of a message as often as one byte in so many.
         let density = ((self.frames as f64 + 0.5) / self.bytes as f64).clamp(0.0001, 0.9);
-        let hit = (RIGHT / density).log2().min(MOST_OF_AN_END);
+        // And where segments are short, every message ends near the end of one: of one byte each, they tell nothing.
+        let between = (self.bytes as f64 / f64::from(self.ends.max(1))).max(1.0);
+        let hit = (RIGHT / density).log2().min(between.log2()).min(MOST_OF_AN_END);
         let miss = ((1.0 - RIGHT) / (1.0 - density)).log2();
         // Messages of one length say little: a number that is this length is found in many places.
         let different = self.lengths.len().max(self.whole_streams as usize) as f64;

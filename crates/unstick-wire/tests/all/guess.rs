@@ -33,7 +33,12 @@ fn cuts(spec: &str, role: Role, segments: &[(Role, Vec<u8>)]) -> Vec<u64> {
 
 /// Bytes that look random, the same in each run.
 fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    noise_from(0x9e37_79b9_7f4a_7c15, length)
+}
+
+/// Bytes that look random, others for each seed but 0.
+fn noise_from(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
     let mut next = || {
         state ^= state << 13;
         state ^= state >> 7;
@@ -115,6 +120,22 @@ fn what_has_no_framing_is_left_alone() {
     let text = b"A line of text.\nAnother one, which is longer.\n\nAnd a last one.\n";
     let guess = Sample::of_stream(Role::Client, text, false).guess();
     assert_eq!((answer(&guess), guess.looks), (Some("line"), Looks::Text));
+}
+
+/// The shorter the segments, the more ends of messages fall on the end of one by chance.
+#[test]
+fn random_bytes_are_no_framing_however_they_were_cut() {
+    for seed in 1..=60 {
+        let mut bytes = noise_from(0x9e37_79b9_7f4a_7c15 ^ seed << 7, 3000);
+        // Small numbers are lengths that are found in anything.
+        let small = seed % 3 == 0;
+        bytes.iter_mut().filter(|_| small).for_each(|byte| *byte %= 40);
+        for part in [1, 2, 3, 5, 8] {
+            let segments: Vec<_> = bytes.chunks(part).map(|part| (Role::Client, part.to_vec())).collect();
+            let guess = sample(&segments).guess();
+            assert_eq!(answer(&guess), None, "seed {seed}, in segments of {part}: {:?}", guess.candidates);
+        }
+    }
 }
 
 #[test]
