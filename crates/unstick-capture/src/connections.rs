@@ -56,8 +56,25 @@ pub struct LeftOut {
     pub fragmented: u64,
 }
 
-/// Both ends and the protocol, the lesser end first.
-type Key = (SocketAddr, SocketAddr, Protocol);
+/// Both ends and the protocol, the lesser end first. In few bytes, because the key of every packet is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    addresses: [u128; 2],
+    ports: [u16; 2],
+    is_ipv6: bool,
+    protocol: Protocol,
+}
+
+impl Key {
+    fn new(one: SocketAddr, other: SocketAddr, protocol: Protocol) -> Self {
+        let ends = [one.min(other), one.max(other)];
+        let addresses = ends.map(|end| match end.ip() {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => address.to_bits(),
+        });
+        Self { addresses, ports: ends.map(|end| end.port()), is_ipv6: one.is_ipv6(), protocol }
+    }
+}
 
 /// The connections of a capture.
 #[derive(Debug, Default)]
@@ -123,7 +140,7 @@ impl Connections {
     }
 
     fn tcp(&mut self, tcp: &Tcp<'_>, time: Option<u64>, out: &mut dyn FnMut(Event<'_>)) {
-        let key = key(tcp.from, tcp.to, Protocol::Tcp);
+        let key = Key::new(tcp.from, tcp.to, Protocol::Tcp);
         let asks = tcp.syn && tcp.acknowledgement.is_none();
         if asks
             && let Some(old) = self.open.get_mut(&key)
@@ -134,15 +151,25 @@ impl Connections {
             old.close(CloseReason::Replaced, time, out);
             self.open.remove(&key);
         }
-        if !self.open.contains_key(&key) {
-            if !tcp.syn && tcp.length == 0 {
-                return; // The last packets of a connection that is over, or a probe.
-            }
-            let is_client = if tcp.syn { asks } else { self.filter.is_server(tcp.from, tcp.to) };
-            let (client, server) = if is_client { (tcp.from, tcp.to) } else { (tcp.to, tcp.from) };
-            self.open_connection(key, client, server, tcp.syn, time, out);
+        if self.pass(&key, tcp, time, asks, out) || !tcp.syn && tcp.length == 0 {
+            return; // Or these are the last packets of a connection that is over, or a probe.
         }
-        let Some(connection) = self.open.get_mut(&key) else { return };
+        let is_client = if tcp.syn { asks } else { self.filter.is_server(tcp.from, tcp.to) };
+        let (client, server) = if is_client { (tcp.from, tcp.to) } else { (tcp.to, tcp.from) };
+        self.open_connection(key, client, server, tcp.syn, time, out);
+        self.pass(&key, tcp, time, asks, out);
+    }
+
+    /// Passes a segment on to its connection. Returns whether there is one.
+    fn pass(
+        &mut self,
+        key: &Key,
+        tcp: &Tcp<'_>,
+        time: Option<u64>,
+        asks: bool,
+        out: &mut dyn FnMut(Event<'_>),
+    ) -> bool {
+        let Some(connection) = self.open.get_mut(key) else { return false };
         connection.used = self.packets;
         let before = connection.waiting();
         connection.tcp(tcp, &segment(tcp, time), asks, out);
@@ -152,10 +179,11 @@ impl Connections {
             connection.give_up_waiting(out);
             self.waiting = self.waiting - before + connection.waiting();
         }
+        true
     }
 
     fn udp(&mut self, udp: &Udp<'_>, time: Option<u64>, out: &mut dyn FnMut(Event<'_>)) {
-        let key = key(udp.from, udp.to, Protocol::Udp);
+        let key = Key::new(udp.from, udp.to, Protocol::Udp);
         if !self.open.contains_key(&key) {
             // Who speaks first asks, unless its port is a server's.
             let ports = &self.filter.ports;
@@ -184,7 +212,7 @@ impl Connections {
         }
         self.count += 1;
         self.open.insert(key, Connection::new(self.count, client));
-        out(Event::Open { connection: self.count, protocol: key.2, client, server, whole, time });
+        out(Event::Open { connection: self.count, protocol: key.protocol, client, server, whole, time });
     }
 
     /// Forgets a quarter of the connections: those that are over, then those that were silent for the longest time.
@@ -199,10 +227,6 @@ impl Connections {
             }
         }
     }
-}
-
-fn key(one: SocketAddr, other: SocketAddr, protocol: Protocol) -> Key {
-    (one.min(other), one.max(other), protocol)
 }
 
 fn segment<'a>(tcp: &Tcp<'a>, time: Option<u64>) -> Segment<'a, Option<u64>> {

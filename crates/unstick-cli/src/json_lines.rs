@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use unstick::endpoint::Request;
 use unstick::{Error, Unfinished};
 
-use crate::sanitize;
+use crate::{json_text, sanitize};
 
 /// Version of the events and commands. It goes up when a script written for the last version would break.
 pub const VERSION: u64 = 1;
@@ -121,8 +121,9 @@ pub fn write_message(line: &mut Vec<u8>, message: &[u8]) {
 
 /// Appends `"text":"..."`.
 pub fn write_text(line: &mut Vec<u8>, text: &str) {
-    line.extend(br#""text":"#);
-    line.extend(safe(Value::from(text).to_string()).as_bytes());
+    line.extend_from_slice(br#""text":""#);
+    json_text::push(line, text);
+    line.push(b'"');
 }
 
 /// Appends `"base64":"..."`.

@@ -18,6 +18,7 @@ mod hex;
 mod input_file;
 mod io_format;
 mod json_lines;
+mod json_text;
 mod junit;
 mod options;
 mod output;

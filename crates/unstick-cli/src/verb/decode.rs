@@ -3,6 +3,8 @@
 mod capture;
 mod conversations;
 mod guesses;
+mod message_line;
+mod place;
 mod plain;
 mod recording;
 mod shown;

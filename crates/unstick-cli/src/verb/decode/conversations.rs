@@ -1,12 +1,13 @@
 //! The conversations of a file, from what passed in each to its messages, in the order in which it was captured.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use unstick::wire::{DecodeError, Frame, Framing, Piece, Preset, Role, Transcript};
 use unstick::{Result, Unfinished};
 
 use super::guesses::Guesses;
-use super::shown::{Closing, Opening, Place, Shown};
+use super::place::Place;
+use super::shown::{Closing, Opening, Shown};
 use super::tls;
 use super::trial::{self, Trial, Verdict, What};
 use crate::count::Count;
@@ -27,7 +28,8 @@ pub struct Conversations<'a> {
     /// Nanoseconds since 1970 from which on something is shown, once that is known.
     start: Option<u64>,
     shown: &'a mut Shown,
-    conversations: HashMap<u64, Conversation>,
+    /// `None` for the one in which something happens at the moment.
+    conversations: BTreeMap<u64, Option<Box<Conversation>>>,
     opened: u64,
     /// Bytes of memory that unfinished messages keep.
     unfinished: usize,
@@ -83,7 +85,7 @@ impl<'a> Conversations<'a> {
             guesses,
             start: None,
             shown,
-            conversations: HashMap::new(),
+            conversations: BTreeMap::new(),
             opened: 0,
             unfinished: 0,
             messages: 0,
@@ -162,11 +164,11 @@ impl<'a> Conversations<'a> {
 
     /// Nothing more passes.
     pub fn close(&mut self, connection: u64, reason: &'static str, time: Option<u64>) {
-        let Some(mut conversation) = self.conversations.remove(&connection) else { return };
+        let Some(mut conversation) = self.conversations.remove(&connection).flatten() else { return };
         self.unfinished -= conversation.held;
         conversation.time = time.or(conversation.time);
         if !self.is_over() {
-            self.result = self.try_close(conversation, reason, time);
+            self.result = self.try_close(*conversation, reason, time);
         }
     }
 
@@ -193,14 +195,16 @@ impl<'a> Conversations<'a> {
         if self.is_over() {
             return;
         }
-        let Some(mut conversation) = self.conversations.remove(&number) else { return };
+        let Some(mut conversation) = self.conversations.get_mut(&number).and_then(Option::take) else { return };
         conversation.time = time.or(conversation.time);
         let done = act(self, &mut conversation);
         let held = conversation.memory();
         self.unfinished = self.unfinished - conversation.held + held;
         conversation.held = held;
         self.result = done.and_then(|()| self.bound(&mut conversation));
-        self.conversations.insert(number, conversation);
+        if let Some(place) = self.conversations.get_mut(&number) {
+            *place = Some(conversation);
+        }
     }
 
     /// Gives a conversation up where unfinished messages keep too much memory.
@@ -264,7 +268,7 @@ impl<'a> Conversations<'a> {
         if !self.is_early(&conversation) && conversation.trial.is_none() {
             self.show_opening(&mut conversation)?;
         }
-        self.conversations.insert(peer, conversation);
+        self.conversations.insert(peer, Some(Box::new(conversation)));
         Ok(())
     }
 

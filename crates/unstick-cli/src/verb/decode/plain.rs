@@ -3,7 +3,8 @@
 use unstick::wire::{Framing, Piece, Role, Transcript};
 use unstick::{Result, Unfinished};
 
-use super::shown::{Ending, Place, Shown};
+use super::place::Place;
+use super::shown::{Ending, Shown};
 use crate::count::Count;
 use crate::input_file::InputFile;
 use crate::options::decode::Decode;

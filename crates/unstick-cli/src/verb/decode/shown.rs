@@ -5,19 +5,19 @@ use std::io::{BufWriter, IsTerminal, Read, StdoutLock, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use unstick::wire::shake::Direction;
 use unstick::wire::{Damage, Encoder, Frame, Gap, Role};
 use unstick::{Error, Result, Unfinished};
 
+use super::message_line::MessageLines;
+use super::place::{Place, direction, put_time, timestamp};
 use crate::count::Count;
 use crate::frontend::terminal::render::colour_of;
 use crate::io_format::Format;
 use crate::options::decode::Decode;
 use crate::style::{CYAN, FAINT, MAGENTA, styled};
-use crate::timeline::{At, Connection, Timeline};
+use crate::timeline::{Connection, Timeline};
 use crate::{advice, json_lines, output, passed_text, sanitize};
 
 /// Writes to standard output.
@@ -29,6 +29,7 @@ pub struct Shown {
     zone: TimeZone,
     /// The line of the last message: its memory is used again.
     line: Vec<u8>,
+    lines: MessageLines,
 }
 
 type Out = BufWriter<StdoutLock<'static>>;
@@ -67,48 +68,6 @@ struct Payloads {
     screen: bool,
     written: Vec<u8>,
     frame: Vec<u8>,
-}
-
-/// Where something stands.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    /// The number of the connection; `None` in a file of the bytes of one direction.
-    pub peer: Option<u64>,
-    /// The side that has sent it.
-    pub from: Role,
-    /// When, in nanoseconds since 1970, if that is known.
-    pub time: Option<u64>,
-    /// Whether what is shown are segments, because no framing is known.
-    pub segments: bool,
-    /// Whether bytes pass there, and no messages.
-    pub is_stream: bool,
-}
-
-impl Place {
-    /// In a file of the bytes of one direction.
-    pub fn in_file(from: Role) -> Self {
-        Self { peer: None, from, time: None, segments: false, is_stream: true }
-    }
-
-    /// The same in a page.
-    fn at(&self, offset: u64) -> At {
-        At { connection: self.peer.unwrap_or(1), from: self.from, time: self.time, offset }
-    }
-
-    /// The keys of JSON that say it.
-    fn object(&self, event: &str) -> Value {
-        let mut object = json!({ "event": event, "peer": self.peer.unwrap_or(1), "direction": direction(self.from) });
-        put_time(&mut object, self.time);
-        object
-    }
-
-    /// `@12`, or `peer 1 c2s @12`, for people.
-    pub fn named(&self, offset: u64) -> String {
-        match self.peer {
-            Some(peer) => format!("peer {peer} {} @{offset}", direction(self.from)),
-            None => format!("@{offset}"),
-        }
-    }
 }
 
 /// How a direction ended.
@@ -162,7 +121,14 @@ impl Shown {
             None => Look::Text { hex: args.hex, wire: args.wire, colour: output::colour_on(&std::io::stdout()) },
         };
         let out = Rc::new(RefCell::new(output::gathered()));
-        Ok(Self { look, out, versioned: false, zone: TimeZone::system(), line: Vec::new() })
+        Ok(Self {
+            look,
+            out,
+            versioned: false,
+            zone: TimeZone::system(),
+            line: Vec::new(),
+            lines: MessageLines::default(),
+        })
     }
 
     /// Returns the same source, of which each read waits until everything that was decoded has been shown.
@@ -251,7 +217,8 @@ impl Shown {
             }
             Look::Json => {
                 self.line.clear();
-                put_line(&mut self.line, place, frame, !std::mem::replace(&mut self.versioned, true));
+                let first = !std::mem::replace(&mut self.versioned, true);
+                self.lines.put(&mut self.line, place, frame, first);
                 self.out.borrow_mut().write_all(&self.line).map_err(output::unwritten_text)
             }
             Look::Payloads(payloads) => {
@@ -441,43 +408,12 @@ fn title(args: &Decode) -> String {
     name.map_or_else(|| "standard input".to_owned(), |name| name.display().to_string())
 }
 
-/// Appends the line of a message. It is put together by hand, because most lines are such.
-fn put_line(line: &mut Vec<u8>, place: &Place, frame: &Frame<'_>, first: bool) {
-    let event = if place.segments { "segment" } else { "message" };
-    let (peer, way) = (place.peer.unwrap_or(1), direction(place.from));
-    let time = place.time.and_then(timestamp).map(|time| format!(r#","time":"{time:.6}""#)).unwrap_or_default();
-    let (bytes, offset) = (frame.message.len(), frame.offset);
-    let version = if first { format!(r#","version":{}"#, json_lines::VERSION) } else { String::new() };
-    // Writing into memory does not fail.
-    let _ = write!(
-        line,
-        r#"{{"event":"{event}","peer":{peer}{time},"bytes":{bytes},"direction":"{way}","offset":{offset}{version},"#
-    );
-    json_lines::write_message(line, frame.message);
-    line.extend(b"}\n");
-}
-
 fn put_failure(object: &mut Value, (offset, error, unfinished): &Failure) {
     object["offset"] = (*offset).into();
     object["error"] = error.to_string().into();
     if let Some(unfinished) = unfinished {
         object["unfinished"] = json_lines::unfinished(unfinished);
     }
-}
-
-/// Captures have their times to the microsecond at least.
-fn put_time(object: &mut Value, time: Option<u64>) {
-    if let Some(time) = time.and_then(timestamp) {
-        object["time"] = format!("{time:.6}").into();
-    }
-}
-
-fn timestamp(nanoseconds: u64) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(nanoseconds.into()).ok()
-}
-
-fn direction(from: Role) -> &'static str {
-    Direction::from(from).short()
 }
 
 impl Payloads {
