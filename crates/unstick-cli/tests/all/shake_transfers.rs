@@ -57,6 +57,7 @@ fn a_receiver_answers_the_same_however_its_sender_is_cut() {
         mode: 0o644,
         modified: (0, 0),
         size: 10,
+        stored: 10,
         inode: 0,
         path: Bytes::from_static(name.as_bytes()),
         target: Bytes::new(),

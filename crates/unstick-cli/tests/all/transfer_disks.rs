@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)] // Tests may: in their own functions too.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::rig::{Process, temporary};
 use crate::transfers::{content, names, plant, start, ticket, tree};
@@ -51,6 +53,44 @@ fn too_little_room_is_told_before_anything_is_sent() {
     let errors = sender.errors();
     assert!(errors.contains("large: there is not enough room"), "{errors}");
     assert_eq!((receiver.code(), sender.code()), (1, 1));
+}
+
+/// The file's bytes fit on the disk; with its holes filled, they would not.
+#[test]
+fn holes_take_no_room_and_no_bytes_of_the_connection() {
+    let (source, inbox, home) = (temporary(), temporary(), temporary());
+    let (path, size, middle) = (source.path().join("disk"), 256 << 20, content(3 << 20));
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(size).unwrap();
+    file.write_all_at(&middle, (100 << 20) + 4096).unwrap();
+    let script =
+        "mount -t tmpfs -o size=4m none \"$1\"; cd \"$1\"; \"$0\" receive . && cmp disk \"$2\" && stat -c %b disk";
+    let mut receiver = namespace(script, home.path(), &[inbox.path(), &path]);
+    let (ticket, begun) = (ticket(&mut receiver), Instant::now());
+    let mut sender = start(home.path(), &["send", path.to_str().unwrap(), "--to", &ticket, "--limit", "1M"]);
+    assert_eq!((sender.code(), receiver.code()), (0, 0), "{} {}", sender.errors(), receiver.errors());
+    assert!(begun.elapsed() < Duration::from_secs(30), "zeros were sent: {:?}", begun.elapsed());
+    let blocks: u64 = receiver.rest().lines().last().unwrap().parse().unwrap();
+    assert!((6144..8192).contains(&blocks), "{blocks} blocks of 512 bytes hold 3 MiB");
+}
+
+/// What is there of a file counts as room that it has.
+#[test]
+fn the_rest_of_a_sparse_file_needs_only_its_own_room() {
+    let (source, inbox, home) = (temporary(), temporary(), temporary());
+    let path = source.path().join("disk");
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(64 << 20).unwrap();
+    file.write_all_at(&content(6 << 20), 0).unwrap();
+    let script = "mount -t tmpfs -o size=9m none \"$1\"; cd \"$1\"
+        (until [ \"$(find .unstick -name '*.part' -size +8191 2>/dev/null)\" ]; do :; done; kill -9 $(cat pid)) &
+        echo $$ > pid; sh -c 'echo $$ > pid; exec \"$0\" receive .' \"$0\" || true
+        wait; \"$0\" receive . && cmp disk \"$2\"";
+    let mut receiver = namespace(script, home.path(), &[inbox.path(), &path]);
+    let ticket = ticket(&mut receiver);
+    let mut sender = start(home.path(), &["send", path.to_str().unwrap(), "--to", &ticket, "--limit", "2M"]);
+    assert_eq!(self::ticket(&mut receiver), ticket);
+    assert_eq!((sender.code(), receiver.code()), (0, 0), "{} {}", sender.errors(), receiver.errors());
 }
 
 #[test]

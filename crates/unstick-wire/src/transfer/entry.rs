@@ -30,6 +30,9 @@ pub struct Entry {
     pub modified: (i64, u32),
     /// Size of a file in bytes; 0 for all other kinds.
     pub size: u64,
+    /// Number of bytes of a file that are not in holes, as far as the sender knows; 0 for all other kinds. This much room
+    /// the file needs on the receiver's disk.
+    pub stored: u64,
     /// The file's inode number, or 0 if it has none. Together with size and time it shows whether the source has
     /// changed.
     pub inode: u64,
@@ -51,6 +54,7 @@ impl Entry {
         out.put_i64(self.modified.0);
         out.put_u32(self.modified.1);
         out.put_u64(self.size);
+        out.put_u64(self.stored);
         out.put_u64(self.inode);
         out.put_u16(u16::try_from(self.path.len()).unwrap_or(u16::MAX));
         out.put_slice(&self.path);
@@ -74,7 +78,7 @@ impl Entry {
             other => return Err(Violation::new(format!("an entry of the unknown kind {other}"))),
         };
         let (mode, modified) = (fields.u16()?, (fields.i64()?, fields.u32()?));
-        let (size, inode) = (fields.u64()?, fields.u64()?);
+        let (size, stored, inode) = (fields.u64()?, fields.u64()?, fields.u64()?);
         let path = path(fields)?;
         let target = if kind == Kind::Link { self::path(fields)? } else { Bytes::new() };
         if mode > 0o777 {
@@ -86,7 +90,10 @@ impl Entry {
         if size > MAX_TRANSFER_SIZE || (kind != Kind::File && size != 0) {
             return Err(Violation::new(format!("an entry cannot have a size of {size} bytes")));
         }
-        Ok(Self { kind, mode, modified, size, inode, path, target })
+        if stored > size {
+            return Err(Violation::new(format!("an entry of {size} bytes cannot store {stored}")));
+        }
+        Ok(Self { kind, mode, modified, size, stored, inode, path, target })
     }
 
     /// Whether both entries have the same content, as far as one can tell without reading it.
@@ -102,7 +109,7 @@ impl Entry {
 }
 
 /// Number of bytes in an encoded entry, without its path and its link target.
-const FIXED: usize = 1 + 2 + 8 + 4 + 8 + 8 + 2;
+const FIXED: usize = 1 + 2 + 8 + 4 + 8 + 8 + 8 + 2;
 
 fn path(fields: &mut Fields) -> Result<Bytes, Violation> {
     let length = usize::from(fields.u16()?);

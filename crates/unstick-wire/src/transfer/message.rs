@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes};
 
 use super::entry::Entry;
 use super::fields::Fields;
-use super::subtree::Hash;
+use super::subtree::{self, Hash};
 use super::violation::Violation;
 use crate::limits::{MAX_TRANSFER_PIECE, MAX_TRANSFER_REASON};
 
@@ -114,6 +114,15 @@ pub enum Message {
         /// At least one byte. A piece does not cross the end of its subtree.
         bytes: Bytes,
     },
+    /// From the sender, in place of data: the next bytes of a file are zeros, because the file has a hole there.
+    Hole {
+        /// The entry's number.
+        file: u32,
+        /// The offset of the hole in the file.
+        offset: u64,
+        /// Number of zeros, at least one. A hole does not cross the end of its subtree.
+        length: u32,
+    },
     /// From the sender: the chaining value of a subtree whose bytes have been sent.
     Subtree {
         /// The entry's number.
@@ -185,6 +194,7 @@ const CHANGED: u8 = 11;
 const REFUSED: u8 = 12;
 const DONE: u8 = 13;
 const ALIVE: u8 = 14;
+const HOLE: u8 = 15;
 
 /// Header of a data message. The caller can read the piece's bytes directly behind it.
 pub fn data_head(file: u32, offset: u64) -> [u8; 13] {
@@ -194,12 +204,12 @@ pub fn data_head(file: u32, offset: u64) -> [u8; 13] {
     head
 }
 
-/// The entry's number and the offset of a data message; `None` for any other message.
+/// The entry's number and the offset of a message with data or a hole; `None` for any other message.
 pub fn placed(piece: &[u8]) -> Option<(u32, u64)> {
     let (head, _) = piece.split_first_chunk::<13>()?;
     let [kind, file @ .., _, _, _, _, _, _, _, _] = head;
     let offset = head.last_chunk()?;
-    (*kind == DATA).then(|| (u32::from_be_bytes(*file), u64::from_be_bytes(*offset)))
+    matches!(*kind, DATA | HOLE).then(|| (u32::from_be_bytes(*file), u64::from_be_bytes(*offset)))
 }
 
 impl Message {
@@ -231,6 +241,11 @@ impl Message {
             Self::Data { file, offset, bytes } => {
                 out.put_slice(&data_head(*file, *offset));
                 out.put_slice(bytes);
+            }
+            Self::Hole { file, offset, length } => {
+                put_file(out, HOLE, *file);
+                out.put_u64(*offset);
+                out.put_u32(*length);
             }
             Self::Subtree { file, index: number, value } | Self::End { file, size: number, hash: value } => {
                 let is_end = matches!(self, Self::End { .. });
@@ -323,6 +338,13 @@ impl Message {
             }
             DONE => Self::Done,
             ALIVE => Self::Alive,
+            HOLE => {
+                let (file, offset, length) = (fields.u32()?, fields.u64()?, fields.u32()?);
+                if length == 0 || u64::from(length) > subtree::SUBTREE {
+                    return Err(Violation::new(format!("a hole of {length} bytes")));
+                }
+                Self::Hole { file, offset, length }
+            }
             other => return Err(Violation::new(format!("a message of the unknown kind {other}"))),
         })
     }

@@ -25,6 +25,15 @@ pub enum Arrival {
         /// The bytes.
         bytes: Bytes,
     },
+    /// Leave a hole: these bytes are zeros.
+    Skip {
+        /// The entry's number.
+        file: u32,
+        /// The offset of the hole in the file.
+        offset: u64,
+        /// Number of zeros.
+        length: u32,
+    },
     /// Compare the chaining value of a subtree that has been written.
     Check {
         /// The entry's number.
@@ -137,7 +146,17 @@ impl Receiver {
         match Message::decode(message)? {
             Message::Entries(entries) => self.listing(entries),
             Message::Listed { entries, size } => self.listed(entries, size),
-            Message::Data { file, offset, bytes } => self.data(file, offset, bytes),
+            Message::Data { file, offset, bytes } => Ok(match self.comes(file, offset, bytes.len() as u64)? {
+                true => Arrival::Write { file, offset, bytes },
+                false => Arrival::Nothing,
+            }),
+            Message::Hole { file, offset, length } => Ok(match self.comes(file, offset, length.into())? {
+                true if self.entry(file)?.kind == Kind::Stream => {
+                    return Err(Violation::new("a stream has no holes"));
+                }
+                true => Arrival::Skip { file, offset, length },
+                false => Arrival::Nothing,
+            }),
             Message::Subtree { file, index, value } => self.subtree(file, index, value),
             Message::End { file, size, hash } => self.end(file, size, hash),
             Message::Changed { file, entry } => self.changed(file, entry),
@@ -249,28 +268,29 @@ impl Receiver {
         Ok(Arrival::Listed)
     }
 
-    fn data(&mut self, file: u32, offset: u64, bytes: Bytes) -> Result<Arrival, Violation> {
+    /// Takes the next bytes of a file, sent or in a hole. Returns false if the file has failed here.
+    fn comes(&mut self, file: u32, offset: u64, length: u64) -> Result<bool, Violation> {
         let entry = self.entry(file)?;
         let limit = if entry.kind == Kind::Stream { MAX_TRANSFER_SIZE } else { entry.size };
         let (next, checked) = match self.state(file)? {
             State::Coming { next, checked } => (next, checked),
             // The sender sent this before it knew that the entry had failed here.
-            State::Over => return Ok(Arrival::Nothing),
+            State::Over => return Ok(false),
             _ => return Err(Violation::new("bytes of a file that are not wanted")),
         };
         if self.sending.is_some_and(|other| other != file) {
             return Err(Violation::new("a file that begins before the one before it is over"));
         }
-        let end = next + bytes.len() as u64;
-        if offset != next || end > limit || (offset % SUBTREE) + bytes.len() as u64 > SUBTREE {
-            return Err(Violation::new(format!("{} bytes at {offset}, where {next} is next", bytes.len())));
+        let end = next + length;
+        if offset != next || end > limit || (offset % SUBTREE) + length > SUBTREE {
+            return Err(Violation::new(format!("{length} bytes at {offset}, where {next} is next")));
         }
         if checked != next / SUBTREE {
             return Err(Violation::new("bytes after a subtree whose chaining value has not arrived"));
         }
         self.set(file, State::Coming { next: end, checked });
         self.sending = Some(file);
-        Ok(Arrival::Write { file, offset, bytes })
+        Ok(true)
     }
 
     fn subtree(&mut self, file: u32, index: u64, value: Hash) -> Result<Arrival, Violation> {

@@ -28,4 +28,5 @@ mod suite;
 mod times;
 mod transcript;
 mod transfer;
+mod transfer_holes;
 mod vectors;

@@ -19,7 +19,7 @@ use crate::transfers::{STALL, bytes, hello, invitation, receiving, secret, sendi
 
 fn file(path: &str, size: u64, mode: u16) -> Entry {
     let path = Bytes::copy_from_slice(path.as_bytes());
-    Entry { kind: Kind::File, mode, modified: (0, 0), size, inode: 0, path, target: Bytes::new() }
+    Entry { kind: Kind::File, mode, modified: (0, 0), size, stored: size, inode: 0, path, target: Bytes::new() }
 }
 
 fn directory(path: &str) -> Entry {

@@ -77,7 +77,16 @@ async fn answer_to(inbox: &Path, paths: [&str; 2]) -> (Message, Option<unstick::
         link.send(&hello(secret(&ticket))).await.unwrap();
         let entries = paths.map(|path| {
             let path = Bytes::copy_from_slice(path.as_bytes());
-            Entry { kind: Kind::File, mode: 0o644, modified: (0, 0), size: 1, inode: 0, path, target: Bytes::new() }
+            Entry {
+                kind: Kind::File,
+                mode: 0o644,
+                modified: (0, 0),
+                size: 1,
+                stored: 1,
+                inode: 0,
+                path,
+                target: Bytes::new(),
+            }
         });
         link.send(&bytes(&Message::Entries(entries.into()))).await.unwrap();
         link.send(&bytes(&Message::Listed { entries: 2, size: 2 })).await.unwrap();

@@ -25,7 +25,7 @@ pub enum Event<'a> {
         /// Number of bytes.
         bytes: u64,
     },
-    /// Bytes of a file have been sent or received.
+    /// Bytes of a file have been sent or received. Holes count, although no bytes are sent for them.
     Moved {
         /// Number of bytes.
         bytes: u64,

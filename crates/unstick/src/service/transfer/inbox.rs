@@ -109,7 +109,16 @@ impl Inbox {
     /// Checks a path by the rules for the list of a whole transfer.
     pub(super) fn check(path: &[u8], size: u64) -> Result<(), String> {
         let path = Bytes::copy_from_slice(path);
-        let entry = Entry { kind: Kind::File, mode: 0, modified: (0, 0), size, inode: 0, path, target: Bytes::new() };
+        let entry = Entry {
+            kind: Kind::File,
+            mode: 0,
+            modified: (0, 0),
+            size,
+            stored: size,
+            inode: 0,
+            path,
+            target: Bytes::new(),
+        };
         Manifest::of([entry], Naming::Unix).map(drop).map_err(|error| error.to_string())
     }
 

@@ -112,7 +112,16 @@ mod tests {
 
     fn entry(size: u64) -> Entry {
         let path = Bytes::from_static(b"a/b");
-        Entry { kind: Kind::File, mode: 0o644, modified: (5, 6), size, inode: 7, path, target: Bytes::new() }
+        Entry {
+            kind: Kind::File,
+            mode: 0o644,
+            modified: (5, 6),
+            size,
+            stored: size,
+            inode: 7,
+            path,
+            target: Bytes::new(),
+        }
     }
 
     #[test]

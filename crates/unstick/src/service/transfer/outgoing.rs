@@ -228,12 +228,23 @@ pub(super) fn entry(path: Bytes, meta: &Metadata) -> Entry {
     };
     let mode = (meta.permissions().mode() & 0o777) as u16;
     let nanos = u32::try_from(meta.mtime_nsec()).unwrap_or(0);
-    Entry { kind, mode, modified: (meta.mtime(), nanos), size, inode: meta.ino(), path, target: Bytes::new() }
+    // Blocks of 512 bytes, whatever the file system's own size is. A file that is compressed has fewer than its bytes need.
+    let stored = meta.blocks().saturating_mul(512).min(size);
+    Entry { kind, mode, modified: (meta.mtime(), nanos), size, stored, inode: meta.ino(), path, target: Bytes::new() }
 }
 
 /// The entry of a stream; its time is now.
 fn stream_entry(name: Vec<u8>) -> Entry {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let modified = (i64::try_from(now.as_secs()).unwrap_or(0), now.subsec_nanos());
-    Entry { kind: Kind::Stream, mode: 0o644, modified, size: 0, inode: 0, path: name.into(), target: Bytes::new() }
+    Entry {
+        kind: Kind::Stream,
+        mode: 0o644,
+        modified,
+        size: 0,
+        stored: 0,
+        inode: 0,
+        path: name.into(),
+        target: Bytes::new(),
+    }
 }

@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use unstick_wire::transfer::{Entry, Hash, Kind, Outcome, Reason, SUBTREE};
 
@@ -76,7 +75,16 @@ impl State {
             Job::Flush { .. } => return Some(Verdict::Flushed),
             // The file has failed here, and the sender does not know that yet.
             _ if !self.live => return None,
-            Job::Write { file, bytes, .. } => (file, self.take(&bytes).map(|()| None)),
+            Job::Write { file, bytes, .. } => {
+                self.pending.extend_from_slice(&bytes);
+                self.tree.update(&bytes);
+                (file, Ok(None))
+            }
+            Job::Skip { file, length, .. } => {
+                self.pending.resize(self.pending.len() + length as usize, 0);
+                self.tree.zeros(length.into());
+                (file, Ok(None))
+            }
             Job::Check { file, value } => (file, self.check(value).map(|()| None)),
             Job::Finish { file, hash } => (file, self.finish(file, hash).map(Some)),
             Job::Forget { .. } => {
@@ -108,12 +116,6 @@ impl State {
         let known = Tree::behind(self.whole, self.values.clone());
         self.tree = known.ok_or_else(|| (Reason::Other, "what was written cannot be continued".to_owned()))?;
         Ok(Verdict::Want { file, from: self.whole * SUBTREE, tree: self.values.clone() })
-    }
-
-    fn take(&mut self, bytes: &Bytes) -> Result<(), Failure> {
-        self.pending.extend_from_slice(bytes);
-        self.tree.update(bytes);
-        Ok(())
     }
 
     fn check(&mut self, value: Hash) -> Result<(), Failure> {

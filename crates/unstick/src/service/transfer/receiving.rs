@@ -148,6 +148,13 @@ impl Side {
                 }
                 self.queue.push_back(Job::Write { file, offset, bytes });
             }
+            Arrival::Skip { file, offset, length } => {
+                if let Some(entry) = self.machine.manifest().get(file) {
+                    let bytes = u64::from(length);
+                    observer(Event::Moved { bytes, entry, offset: offset + bytes });
+                }
+                self.queue.push_back(Job::Skip { file, offset, length });
+            }
             Arrival::Check { file, value, .. } => self.queue.push_back(Job::Check { file, value }),
             Arrival::Finish { file, hash, .. } => self.queue.push_back(Job::Finish { file, hash }),
             Arrival::Restart { file } => {

@@ -144,7 +144,8 @@ mod tests {
 
     fn journal(file: &File) -> (Journal, usize) {
         let (path, target) = (Bytes::from_static(b"a"), Bytes::new());
-        let entry = Entry { kind: Kind::File, mode: 0o644, modified: (5, 6), size: 9, inode: 7, path, target };
+        let entry =
+            Entry { kind: Kind::File, mode: 0o644, modified: (5, 6), size: 9, stored: 9, inode: 7, path, target };
         let (journal, known) = Journal::open(file.try_clone().unwrap(), &entry).unwrap();
         (journal, known.len())
     }

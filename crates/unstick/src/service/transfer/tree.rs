@@ -55,6 +55,18 @@ impl Tree {
         self.hasher.update(bytes);
     }
 
+    /// Hashes zeros of this subtree. There must be [`room`](Self::room) for them.
+    pub(super) fn zeros(&mut self, length: u64) {
+        // The hash of zeros depends on their place in the file, so none can be kept.
+        static ZEROS: [u8; 128 << 10] = [0; 128 << 10];
+        let mut left = length;
+        while left > 0 {
+            let piece = ZEROS.len().min(usize::try_from(left).unwrap_or(ZEROS.len()));
+            self.update(&ZEROS[..piece]);
+            left -= piece as u64;
+        }
+    }
+
     /// Closes this subtree, which is complete and has another byte after it. Returns its chaining value.
     pub(super) fn close(&mut self) -> Hash {
         debug_assert_eq!(self.length, SUBTREE, "only whole subtrees are closed");

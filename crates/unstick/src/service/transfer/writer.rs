@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
@@ -32,6 +32,8 @@ pub(super) enum Job {
     Decide { file: u32, entry: Entry },
     /// Write bytes.
     Write { file: u32, offset: u64, bytes: Bytes },
+    /// Leave a hole: these bytes are zeros.
+    Skip { file: u32, offset: u64, length: u32 },
     /// Compare the chaining value of a complete subtree.
     Check { file: u32, value: Hash },
     /// Verify a file, and pass it on to get its final name.
@@ -121,7 +123,12 @@ impl Writer {
     fn act(&mut self, job: Job) -> Option<Verdict> {
         let (file, outcome) = match job {
             Job::Decide { file, entry } => (file, self.decide(file, entry).map(Some)),
-            Job::Write { file, offset, bytes } => (file, self.write(file, offset, &bytes).map(|()| None)),
+            Job::Write { file, offset, bytes } => {
+                (file, self.write(file, offset, Content::Bytes(&bytes)).map(|()| None))
+            }
+            Job::Skip { file, offset, length } => {
+                (file, self.write(file, offset, Content::Zeros(length)).map(|()| None))
+            }
             Job::Check { file, value } => (file, self.check(file, value).map(|()| None)),
             Job::Finish { file, hash } => (file, self.finish(file, hash)),
             Job::Forget { file } => {
@@ -183,9 +190,11 @@ impl Writer {
     }
 
     fn want(&mut self, file: u32, entry: Entry) -> Result<Verdict, Failure> {
-        let known = if is_resumable(&entry) { self.known(&entry).map_err(unwritable)? } else { Vec::new() };
+        let (known, stored) =
+            if is_resumable(&entry) { self.known(&entry).map_err(unwritable)? } else { (Vec::new(), 0) };
         let whole = known.len() as u64;
-        let left = entry.size - whole * SUBTREE;
+        // Holes need no room.
+        let left = (entry.size - whole * SUBTREE).min(entry.stored.saturating_sub(stored));
         let needed = self.needed.map_or(left, |needed| needed + left);
         if self.inbox.free().is_some_and(|free| free < needed) {
             return Err((Reason::Full, "there is not enough room".into()));
@@ -197,20 +206,22 @@ impl Writer {
         Ok(Verdict::Want { file, from: whole * SUBTREE, tree: tree.values().to_vec() })
     }
 
-    /// The chaining values of the subtrees that are there. At least one byte is left to request.
-    fn known(&self, entry: &Entry) -> io::Result<Vec<Hash>> {
+    /// The chaining values of the subtrees that are there, and how many bytes they take on the disk. At least one byte is
+    /// left to request.
+    fn known(&self, entry: &Entry) -> io::Result<(Vec<Hash>, u64)> {
         let name = name_of(entry);
         let (Some(mut part), Some(journal)) = (self.inbox.kept(&name, PART)?, self.inbox.kept(&name, JOURNAL)?) else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), 0));
         };
         let (_, mut known) = Journal::open(journal, entry)?;
-        let most = (part.metadata()?.len() / SUBTREE).min((entry.size - 1) / SUBTREE);
+        let there = part.metadata()?;
+        let most = (there.len() / SUBTREE).min((entry.size - 1) / SUBTREE);
         known.truncate(usize::try_from(most).unwrap_or(usize::MAX));
         if self.inbox.rereads() {
             let proven = verified(&mut part, &known)?;
             known.truncate(proven);
         }
-        Ok(known)
+        Ok((known, there.blocks().saturating_mul(512)))
     }
 
     /// Opens the part of a file at the offset that was requested.
@@ -231,7 +242,7 @@ impl Writer {
         Ok(())
     }
 
-    fn write(&mut self, file: u32, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
+    fn write(&mut self, file: u32, offset: u64, content: Content<'_>) -> Result<(), Failure> {
         if !self.wanted.contains_key(&file) {
             return Ok(()); // It has failed here, and its sender does not know yet.
         }
@@ -243,8 +254,17 @@ impl Writer {
         if current.tree.length() != offset {
             return Err((Reason::Other, "what is there is not what was wanted".into()));
         }
-        put(current.part.file(), offset, bytes).map_err(unwritable)?;
-        current.tree.update(bytes);
+        let part = current.part.file();
+        match content {
+            Content::Bytes(bytes) => {
+                put(part, offset, bytes).map_err(unwritable)?;
+                current.tree.update(bytes);
+            }
+            Content::Zeros(length) => {
+                skip(part, offset + u64::from(length)).map_err(unwritable)?;
+                current.tree.zeros(length.into());
+            }
+        }
         Ok(())
     }
 
@@ -374,6 +394,13 @@ impl Current {
     }
 }
 
+/// The next bytes of a file.
+enum Content<'a> {
+    Bytes(&'a [u8]),
+    /// A hole of this length.
+    Zeros(u32),
+}
+
 /// The smallest hole that a file system keeps.
 const BLOCK: usize = 4096;
 
@@ -382,7 +409,11 @@ fn put(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
     if bytes.len() < BLOCK || !are_zeros(bytes) {
         return file.write_all(bytes);
     }
-    let end = offset + bytes.len() as u64;
+    skip(file, offset + bytes.len() as u64)
+}
+
+/// Leaves a hole up to this offset, which is the new end of the file.
+fn skip(file: &mut File, end: u64) -> io::Result<()> {
     file.set_len(end)?;
     file.seek(SeekFrom::Start(end)).map(drop)
 }
