@@ -24,6 +24,7 @@ PACKAGES = {
 }
 WEBSOCAT = "1.14.0"
 WORMHOLE = "0.24.0"
+SENDME = "0.37.1"
 
 
 def do(command, **options):
@@ -73,6 +74,16 @@ def wormhole(home):
     return root / "bin"
 
 
+def sendme(home):
+    """From crates.io: it takes some minutes to build."""
+    root = home / "target/peers"
+    binary = root / "bin/sendme"
+    if not binary.exists():
+        target = {**os.environ, "CARGO_TARGET_DIR": str(home / "target/sendme")}
+        do(["cargo", "install", "sendme", "--version", SENDME, "--locked", "--quiet", "--root", str(root)], env=target)
+    return binary
+
+
 def c_programs(home):
     out = home / "target/c"
     out.mkdir(parents=True, exist_ok=True)
@@ -109,6 +120,7 @@ def versions(home):
     found = {package: package_version(package) for package in packages}
     found["websocat"] = WEBSOCAT
     found["magic-wormhole"] = WORMHOLE
+    found["sendme"] = SENDME
     found["rustc"] = first_line(["rustc", "--version"])[0].split()[1]
     lock = (home / "Cargo.lock").read_text().split("[[package]]")
     for entry in lock:
