@@ -96,6 +96,10 @@ pub const IDLE_LOOKS: u32 = 4;
 /// Probes of `--keepalive` without an answer after which a peer counts as gone. One or two lost packets are not enough.
 pub const UNANSWERED: u32 = 3;
 
+/// Time for the system to resolve `localhost` before it is taken as loopback. `/etc/hosts` answers within a millisecond. Where nothing
+/// does, musl waits 5 s for a name server.
+pub const LOCALHOST_LOOKUP: Duration = Duration::from_millis(500);
+
 /// Pause between two attempts of `--retry`.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(200);
 

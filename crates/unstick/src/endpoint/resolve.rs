@@ -68,14 +68,12 @@ async fn resolve_all(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>
         return Ok(vec![SocketAddr::new(ip, at.port)]);
     }
     if at.host.is_none() {
-        return Ok(vec![
-            SocketAddr::from(([127, 0, 0, 1], at.port)),
-            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], at.port)),
-        ]);
+        return Ok(loopback(at.port));
     }
     let begun = std::time::Instant::now();
-    let found = tokio::net::lookup_host((at.host(), at.port)).await;
-    let found: Vec<_> = found.map_err(|e| Error::unreachable(format!("cannot resolve {}", at.host()), e))?.collect();
+    let system = async { Ok(tokio::net::lookup_host((at.host(), at.port)).await?.collect()) };
+    let found = if is_localhost(at.host()) { Ok(or_loopback(at.port, system).await) } else { system.await };
+    let found = found.map_err(|e| Error::unreachable(format!("cannot resolve {}", at.host()), e))?;
     if found.is_empty() {
         return Err(Error::unreachable(format!("{} has no address", at.host()), None));
     }
@@ -84,6 +82,27 @@ async fn resolve_all(at: &HostPort, options: &Options) -> Result<Vec<SocketAddr>
         format!("{} is {} ({:.1?})", at.host(), list.join(", "), begun.elapsed())
     });
     Ok(found)
+}
+
+/// The addresses of this machine for itself, of both families.
+fn loopback(port: u16) -> Vec<SocketAddr> {
+    vec![SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port))]
+}
+
+/// Whether a name means this machine on every machine: `localhost`, and all names that end in `.localhost` (RFC 6761, section 6.3).
+fn is_localhost(name: &str) -> bool {
+    let labels: Vec<_> = name.strip_suffix('.').unwrap_or(name).split('.').collect();
+    labels.iter().all(|label| !label.is_empty())
+        && labels.last().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
+}
+
+/// The addresses of a name that means this machine: what the system says, or else loopback. A container without `/etc/hosts` has
+/// nobody who knows `localhost`, and musl asks a name server for it.
+async fn or_loopback(port: u16, system: impl Future<Output = io::Result<Vec<SocketAddr>>>) -> Vec<SocketAddr> {
+    match tokio::time::timeout(limits::LOCALHOST_LOOKUP, system).await {
+        Ok(Ok(found)) if !found.is_empty() => found,
+        _ => loopback(port),
+    }
 }
 
 /// Whether a listener can do without an address that it could not bind. Either this machine does not have that family,
@@ -132,5 +151,43 @@ pub(super) fn source_for(address: SocketAddr, options: &Options) -> io::Result<O
         Some(source) if source.ip().is_unspecified() => Ok(Some(([0u16; 8], source.port()).into())),
         Some(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_end_in_localhost_mean_this_machine() {
+        for name in ["localhost", "LocalHost", "localhost.", "app.localhost", "a.b.localhost."] {
+            assert!(is_localhost(name), "{name}");
+        }
+        for name in
+            ["", ".", ".localhost", "a..localhost", "localhost..", "notlocalhost", "localhost.example", "localhost4"]
+        {
+            assert!(!is_localhost(name), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn localhost_is_what_the_system_says() {
+        let said = vec![SocketAddr::from(([127, 0, 0, 7], 80))];
+        assert_eq!(or_loopback(80, async { Ok(said.clone()) }).await, said);
+    }
+
+    #[tokio::test]
+    async fn localhost_is_loopback_when_the_system_does_not_know_it() {
+        let both: Vec<SocketAddr> = vec!["127.0.0.1:80".parse().unwrap(), "[::1]:80".parse().unwrap()];
+        assert_eq!(or_loopback(80, async { Err(io::ErrorKind::NotFound.into()) }).await, both);
+        assert_eq!(or_loopback(80, async { Ok(Vec::new()) }).await, both);
+    }
+
+    /// `LOCALHOST_LOOKUP`: a system that never answers crosses it.
+    #[tokio::test(start_paused = true)]
+    async fn localhost_waits_for_a_silent_name_server_for_a_moment_only() {
+        let begun = tokio::time::Instant::now();
+        assert_eq!(or_loopback(80, std::future::pending()).await, loopback(80));
+        assert_eq!(begun.elapsed().as_millis(), limits::LOCALHOST_LOOKUP.as_millis());
     }
 }
