@@ -37,6 +37,7 @@ mod json;
 mod keys;
 mod lab;
 mod manners;
+mod names;
 mod netcats;
 mod numbers;
 mod outcomes;
