@@ -216,7 +216,7 @@ def cuts(count=200):
                 middle, at = bridge(work, port, fault)
                 sender = Side(work, ["send", *inside(work / "source"), "--to", readdressed(ticket, at)])
                 bound = time.monotonic() + 60
-                while "waiting for another connection" not in sender.said() and not sender.ended():
+                while "connecting again" not in sender.said() and not sender.ended():
                     expect(time.monotonic() < bound, f"{fault}: nothing happens")
                     time.sleep(0.002)
                 sender.kill()

@@ -18,7 +18,7 @@ pub struct TransferArgs {
     /// unix:PATH; without a host: loopback. To connect, put --plain last, without ADDRESS
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
     pub plain: Option<Option<String>>,
-    /// Wait for the other side at ADDRESS: PORT, HOST:PORT, unix:PATH, ws://HOST:PORT/PATH or ws+unix:PATH:/PATH; TLS runs inside
+    /// Wait for the other side at ADDRESS: PORT, HOST:PORT, unix:PATH, ws://HOST:PORT/PATH, wss://HOST:PORT/PATH or ws+unix:PATH:/PATH; TLS runs inside
     /// [default: a free port of every address of this machine]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,

@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -229,11 +229,9 @@ fn a_server_that_drops_its_clients_at_once_is_asked_less_and_less_often() {
     assert!(pauses[4] > Duration::from_secs(1), "{pauses:?}");
 }
 
-/// A library that is loaded before the others simulates a machine without IPv6.
-#[test]
-fn a_machine_without_ipv6_waits_at_its_ipv4_addresses() {
-    let home = temporary();
-    let (code, library) = (home.path().join("no_ipv6.c"), home.path().join("no_ipv6.so"));
+/// Builds a library that simulates a machine without IPv6, if it is loaded before the others.
+fn without_ipv6(home: &Path) -> PathBuf {
+    let (code, library) = (home.join("no_ipv6.c"), home.join("no_ipv6.so"));
     let text = "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <errno.h>\n#include <sys/socket.h>\n\
         int socket(int family, int kind, int protocol) {\n\
         if (family == AF_INET6) { errno = EAFNOSUPPORT; return -1; }\n\
@@ -241,11 +239,36 @@ fn a_machine_without_ipv6_waits_at_its_ipv4_addresses() {
     fs::write(&code, text).unwrap();
     let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&code).arg("-ldl").status();
     assert!(made.unwrap().success());
+    library
+}
+
+#[test]
+fn a_machine_without_ipv6_waits_at_its_ipv4_addresses() {
+    let home = temporary();
+    let library = without_ipv6(home.path());
     let mut command = program();
     command.env("XDG_STATE_HOME", home.path()).env("LD_PRELOAD", &library).arg("receive").arg(home.path().join("in"));
     for listen in [&[][..], &["--listen", "0"]] {
         let mut receiver = Process::start(command.args(listen));
         let found: Ticket = ticket(&mut receiver).parse().unwrap();
         assert!(found.addresses.iter().any(|address| address.starts_with("127.0.0.1:")), "{:?}", found.addresses);
+    }
+}
+
+#[test]
+fn an_ipv6_address_on_a_machine_without_ipv6_is_an_error_that_says_so() {
+    let home = temporary();
+    let library = without_ipv6(home.path());
+    let inbox = home.path().join("in");
+    for (words, hint) in [
+        (&["listen", "[::]:0"][..], "this machine has no IPv6; 0.0.0.0:0 stands for its IPv4 addresses"),
+        (&["listen", "udp://[::]:0"], "this machine has no IPv6; 0.0.0.0:0 stands for its IPv4 addresses"),
+        (&["listen", "ws://[::1]:0/"], "this machine has no IPv6"),
+        (&["receive", inbox.to_str().unwrap(), "--listen", "[::]:0"], "this machine has no IPv6; 0.0.0.0:0 stands"),
+    ] {
+        let mut listener = Process::start(program().env("LD_PRELOAD", &library).args(words));
+        let errors = listener.errors();
+        assert!(errors.contains("cannot listen on") && errors.contains(hint), "{words:?}: {errors}");
+        assert_ne!(listener.code(), 0);
     }
 }

@@ -9,6 +9,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustix::process::Signal;
+
 use crate::rig::{Process, Terminal, temporary};
 use crate::transfers::{content, names, plant, start, ticket, tree};
 
@@ -79,10 +81,11 @@ fn standard_input_and_output_are_one_thing_each() {
         (&["send", "x", "--name", "y"], "--name is the name of standard input"),
         (&["send", "-", "--plain", "0"], "cannot send standard input"),
         (&["receive", "-", "--json"], "standard output is either the file or the events"),
+        (&["receive", "--plain", "0", "--dry-run"], "the plain protocol has no list of files"),
         (&["receive", "-", "--plain", "0"], "does not write to standard output"),
-        (&["send", "x", "--plain", "0", "--dry-run"], "--dry-run is not for the plain protocol"),
         (&["send", "x", "--plain", "0", "--proxy", "env"], "--proxy is for connecting: this side waits"),
         (&["send", "x", "--exclude", "[a"], "has a [ that is not closed"),
+        (&["receive", "--listen", "tls://127.0.0.1:0"], "HOST:PORT has TLS in any case"),
     ] {
         let mut process = start(home.path(), arguments);
         assert_eq!(process.code(), 2, "{arguments:?}");
@@ -273,6 +276,19 @@ fn looking_moves_nothing_and_ends_no_sender() {
 }
 
 #[test]
+fn the_plain_protocol_lists_what_it_would_send() {
+    let (source, home) = (temporary(), temporary());
+    let [a, b] = ["a", "b"].map(|name| source.path().join(name));
+    fs::write(&a, content(3)).unwrap();
+    let mut sender = start(home.path(), &["send", a.to_str().unwrap(), "--plain", "0", "--dry-run"]);
+    assert_eq!((sender.code(), &sender.rest()[..]), (0, "             3  a\n"));
+    let words = ["send", a.to_str().unwrap(), b.to_str().unwrap(), "--plain", "0", "--dry-run"];
+    let mut sender = start(home.path(), &words);
+    assert_eq!(sender.code(), 1);
+    assert!(sender.errors().contains("/b: no such file"), "{}", sender.errors());
+}
+
+#[test]
 fn a_rate_is_kept_on_either_side() {
     let (source, home) = (temporary(), temporary());
     fs::write(source.path().join("file"), content(1 << 20)).unwrap();
@@ -361,6 +377,7 @@ fn tls_lies_inside_whatever_carries_bytes() {
         format!("unix:{}", socket.display()),
         format!("ws+unix:{}", home.path().join("ws").display()),
         "ws://127.0.0.1:0/files".into(),
+        "wss://127.0.0.1:0/files".into(),
         "127.0.0.1:0".into(),
     ] {
         let inbox = temporary();
@@ -417,7 +434,7 @@ fn complaints_about_a_receiver_that_is_not_there_are_merged() {
     fs::write(source.path().join("file"), b"content").unwrap();
     let file = source.path().join("file");
     let (mut receiver, ticket) = receiver(home.path(), inbox.path(), &["--listen", "127.0.0.1:0"]);
-    receiver.signal(rustix::process::Signal::KILL);
+    receiver.signal(Signal::KILL);
     assert_eq!(receiver.code(), 137);
     let mut sender = start(home.path(), &["send", file.to_str().unwrap(), "--to", &ticket, "--verbose"]);
     // `--verbose` prints each attempt, so the test can count several.
@@ -428,7 +445,7 @@ fn complaints_about_a_receiver_that_is_not_there_are_merged() {
     assert_eq!(again, ticket);
     assert_eq!((sender.code(), receiver.code()), (0, 0), "{} {}", sender.errors(), receiver.errors());
     let errors = sender.errors();
-    assert!(errors.matches("waiting for another connection").count() <= 1, "{errors}");
+    assert!(errors.matches("connecting again until the other side answers").count() <= 1, "{errors}");
     assert!(errors.contains("more failed attempt"), "{errors}");
 }
 
@@ -473,5 +490,46 @@ fn a_person_sees_a_bar() {
         let row = screen.lines().find(|row| row.contains("MiB/3.00 MiB")).unwrap();
         assert!(row.contains("MiB/s") && row.contains("holi"), "{row:?}"); // the name has what room is left
         assert_eq!((terminal.ends(), receiver.code()), (0, 0), "{}", receiver.errors());
+    }
+}
+
+/// A person, a log and a program learn what a side without a connection waits for.
+#[test]
+fn a_side_whose_other_side_is_gone_says_what_it_waits_for() {
+    let (source, inbox, home) = (temporary(), temporary(), Arc::new(temporary()));
+    let file = source.path().join("file");
+    fs::write(&file, content(3 << 20)).unwrap();
+    let file = file.to_str().unwrap();
+    let (mut receiver, ticket) = receiver(home.path(), inbox.path(), &["--listen", "127.0.0.1:0"]);
+    let terminal = Terminal::unstick_with(&["send", file, "--to", &ticket, "--limit", "500K"], 140, &[], &home);
+    terminal.shows("MiB/3.00 MiB");
+    receiver.signal(Signal::KILL);
+    assert_eq!(receiver.code(), 137);
+    terminal.shows("until the other side answers");
+    terminal.shows("waiting for the other side (");
+    terminal.signal(Signal::INT);
+
+    let mut sender = start(home.path(), &["send", file, "--to", &ticket, "--json"]);
+    let lost = event(&mut sender, "lost");
+    assert!(lost["after"].as_f64().unwrap() > 0.0, "{lost}");
+    sender.signal(Signal::KILL);
+
+    let mut sender = start(home.path(), &["send", file, "--listen", "127.0.0.1:0", "--json", "--limit", "500K"]);
+    let ticket = event(&mut sender, "ticket")["ticket"].as_str().unwrap().to_owned();
+    let other = temporary();
+    let receiver = start(home.path(), &["receive", "--from", &ticket, other.path().to_str().unwrap()]);
+    event(&mut sender, "progress");
+    receiver.signal(Signal::KILL);
+    let lost = event(&mut sender, "lost");
+    assert!(lost["after"].is_null(), "{lost}");
+}
+
+/// The next event of this kind.
+fn event(process: &mut Process, kind: &str) -> serde_json::Value {
+    loop {
+        let event: serde_json::Value = serde_json::from_str(&process.line()).unwrap();
+        if event["event"] == kind {
+            return event;
+        }
     }
 }

@@ -111,12 +111,17 @@ pub(super) fn may_be_missing(at: &HostPort, error: &io::Error, have_another: boo
     if at.port == 0 && have_another {
         return true;
     }
-    #[cfg(unix)]
-    let unknown_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
-    #[cfg(not(unix))]
-    let unknown_family = error.raw_os_error() == Some(10_047); // WSAEAFNOSUPPORT
     let missing = matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported);
-    (missing || unknown_family) && (at.host.is_none() || have_another)
+    (missing || is_of_unknown_family(error)) && (at.host.is_none() || have_another)
+}
+
+/// Whether this machine does not have the address family at all.
+fn is_of_unknown_family(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let unknown = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    #[cfg(not(unix))]
+    let unknown = 10_047; // WSAEAFNOSUPPORT
+    error.raw_os_error() == Some(unknown)
 }
 
 /// Shows an address as users know it: a socket of both families gives IPv4 addresses in IPv6 form.
@@ -127,9 +132,20 @@ pub(super) fn display_address(address: SocketAddr) -> String {
     }
 }
 
-/// Adds to the error of a failed bind what to do about it.
-pub(super) fn bind_hint(error: Error, kind: io::ErrorKind, port: u16, holder: impl Fn(u16) -> Option<String>) -> Error {
+/// The error of a failed bind: `what` failed, at which address, why, and what to do about it.
+pub(super) fn cannot_bind(
+    what: String,
+    address: SocketAddr,
+    why: io::Error,
+    holder: impl Fn(u16) -> Option<String>,
+) -> Error {
+    let (kind, port, is_unknown) = (why.kind(), address.port(), is_of_unknown_family(&why));
+    let error = Error::unreachable(what, why);
     match kind {
+        _ if is_unknown && address.is_ipv6() && address.ip().is_unspecified() => {
+            error.with_hint(format!("this machine has no IPv6; 0.0.0.0:{port} stands for its IPv4 addresses"))
+        }
+        _ if is_unknown && address.is_ipv6() => error.with_hint("this machine has no IPv6"),
         io::ErrorKind::AddrInUse => error.with_hint(match holder(port) {
             Some(who) => format!("port {port} is held by {who}"),
             None => format!("port {port} is held by another program; port 0 picks a free one"),

@@ -21,7 +21,7 @@ use super::port_owner;
 use super::proxy;
 #[cfg(unix)]
 use super::ready::ReadySocket;
-use super::resolve::{bind_hint, may_be_missing, nothing_there, resolve, retrying, source_for};
+use super::resolve::{cannot_bind, may_be_missing, nothing_there, resolve, retrying, source_for};
 use super::transport::{Accept, Lost, PeerAddrs, StreamRead, StreamTransport, StreamWrite, Transport};
 use super::write_error::{self, Half};
 use crate::address::HostPort;
@@ -262,7 +262,10 @@ pub(super) async fn bind_all(at: &HostPort, scheme: &str, options: &Options) -> 
             Err(error) if may_be_missing(at, &error, !sockets.is_empty()) => {
                 options.tell(|| format!("{address}: {}", crate::error::plain(&error)));
             }
-            Err(error) => return Err(cannot_bind(at, scheme, address, error)),
+            Err(error) => {
+                let what = format!("cannot listen on {scheme}://{address}");
+                return Err(cannot_bind(what, address, error, port_owner::of_tcp_port));
+            }
         }
     }
     if sockets.is_empty() {
@@ -305,12 +308,6 @@ fn bind(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
     }
     socket.listen(limits::BACKLOG)?;
     TcpListener::from_std(socket.into())
-}
-
-fn cannot_bind(at: &HostPort, scheme: &str, address: SocketAddr, error: io::Error) -> Error {
-    let kind = error.kind();
-    let what = Error::unreachable(format!("cannot listen on {scheme}://{address}"), error);
-    bind_hint(what, kind, at.port, port_owner::of_tcp_port)
 }
 
 /// A socket that clients connect to.

@@ -14,7 +14,6 @@ mod socket;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -24,7 +23,7 @@ use tokio::sync::mpsc;
 use super::notices::Notices;
 use super::options::Options;
 use super::port_owner;
-use super::resolve::{bind_hint, may_be_missing, resolve};
+use super::resolve::{cannot_bind, may_be_missing, resolve};
 use super::transport::{Accept, DatagramTransport, Transport};
 use crate::address::HostPort;
 use crate::error::{Error, Result};
@@ -66,19 +65,16 @@ async fn bind_all(at: &HostPort, options: &Options) -> Result<Vec<UdpSocket>> {
             Err(error) if may_be_missing(at, &error, !sockets.is_empty()) => {
                 options.tell(|| format!("{address}: {}", crate::error::plain(&error)));
             }
-            Err(error) => return Err(cannot_bind(at, address, error)),
+            Err(error) => {
+                let what = format!("cannot listen on udp://{address}");
+                return Err(cannot_bind(what, address, error, port_owner::of_udp_port));
+            }
         }
     }
     if sockets.is_empty() {
         return Err(Error::unreachable(format!("udp://{at} has no address of this machine"), None));
     }
     Ok(sockets)
-}
-
-fn cannot_bind(at: &HostPort, address: SocketAddr, error: io::Error) -> Error {
-    let kind = error.kind();
-    let what = Error::unreachable(format!("cannot listen on udp://{address}"), error);
-    bind_hint(what, kind, at.port, port_owner::of_udp_port)
 }
 
 pub(super) struct Listener {

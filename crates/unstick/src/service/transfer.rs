@@ -39,7 +39,7 @@ mod tunnel;
 mod verdict;
 mod writer;
 
-pub use event::{Event, Observer, Tally};
+pub use event::{Event, Next, Observer, Tally};
 pub use inbox::Inbox;
 pub use outgoing::{Links, Listing, Outgoing};
 pub use outlet::Outlet;

@@ -47,7 +47,8 @@ pub(super) async fn send(args: args::Send) -> Result<Status> {
     tell_left_out(&files);
     if args.transfer.dry_run {
         let report = Report::new(&args.transfer);
-        files.entries().iter().try_for_each(|entry| report.offered(entry))?;
+        let mut entries = files.entries().iter();
+        entries.try_for_each(|entry| report.offered(entry.kind, &entry.path, entry.size))?;
         return Ok(Status::Done);
     }
     // A stream cannot be read again, so there is no use in keeping the ticket for another run.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use unstick::service::transfer::plain::{self, Config, Event, Files, Offer, Outcome};
 use unstick::service::transfer::{Inbox, Source};
+use unstick::wire::transfer::Kind;
 use unstick::{Error, Framings, Options, Result};
 
 use super::report::Report;
@@ -22,7 +23,8 @@ fn check(args: &args::Send) -> Result<()> {
         args if args.name.is_some() || args.files.iter().any(|file| file.as_os_str() == "-") => {
             return Err(Error::usage(
                 "the plain protocol sends the size before the bytes, so it cannot send standard input",
-            ));
+            )
+            .with_hint("write it into a file first; or leave out --plain on both sides"));
         }
         args if !args.exclude.is_empty() => "--exclude",
         args if args.links.is_some() => "--links",
@@ -33,7 +35,6 @@ fn check(args: &args::Send) -> Result<()> {
 
 fn check_options(args: &TransferArgs) -> Result<()> {
     let name = match args {
-        args if args.dry_run => "--dry-run",
         args if args.qr => "--qr",
         args if args.listen.is_some() => "--listen",
         _ => return Ok(()),
@@ -55,6 +56,12 @@ pub(super) async fn send(args: args::Send) -> Result<Status> {
     let mut options = args.transfer.options();
     check(&args)?;
     let report = Report::new(&args.transfer);
+    if args.transfer.dry_run {
+        for source in args.files.iter().map(Source::open).collect::<Result<Vec<_>>>()? {
+            report.offered(Kind::File, source.name().as_bytes(), source.size())?;
+        }
+        return Ok(Status::Done);
+    }
     let end = args.transfer.end("--to", args.to.as_deref())?;
     pass_through(&args.transfer, &end, &mut options)?;
     match end {
@@ -90,10 +97,16 @@ pub(super) async fn send(args: args::Send) -> Result<Status> {
 pub(super) async fn receive(args: args::Receive) -> Result<Status> {
     let mut options = args.transfer.options();
     check_options(&args.transfer)?;
+    if args.transfer.dry_run {
+        return Err(Error::usage(
+            "the plain protocol has no list of files, so --dry-run is for sending or for tickets",
+        ));
+    }
     if args.directory.as_ref().is_some_and(|directory| directory.as_os_str() == "-") {
         return Err(Error::usage(
             "the plain protocol verifies a file at its end, so it does not write to standard output",
-        ));
+        )
+        .with_hint("name a directory; or leave out --plain on both sides, then each MiB is verified"));
     }
     if matches!(args.overwrite, Some(OverwriteArg::Ask | OverwriteArg::Newer)) {
         return Err(Error::usage("the plain protocol allows only --overwrite never or --overwrite always"));

@@ -20,6 +20,7 @@ const EVENT: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(200);
 
 const KNOWN: &str = "{bar:20} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta}  {wide_msg}";
+const WAITING: &str = "{spinner} waiting for the other side ({elapsed})";
 const UNKNOWN: &str = "{spinner} {binary_bytes}  {binary_bytes_per_sec}  {wide_msg}";
 
 /// A progress bar for one file or a whole transfer, on standard error.
@@ -58,6 +59,8 @@ struct State {
     moved: u64,
     /// Whether a stream is among the files, so that nobody knows the size.
     endless: bool,
+    /// Whether there is no connection.
+    waits: bool,
     told: Instant,
     /// Number of bytes that went over the connection since `told`.
     since: u64,
@@ -92,22 +95,35 @@ impl Progress {
     pub fn new(audience: Audience) -> Self {
         let bar = ProgressBar::hidden();
         bar.set_style(style(KNOWN));
-        let state = State { size: 0, moved: 0, endless: false, told: Instant::now(), since: 0 };
+        let state = State { size: 0, moved: 0, endless: false, waits: false, told: Instant::now(), since: 0 };
         Self { audience, bar, state: Mutex::new(state) }
     }
 
     /// Starts a connection that has `size` bytes to move.
     pub fn begin(&self, size: u64) {
         let mut state = unpoisoned(self.state.lock());
-        *state = State { size, moved: 0, endless: false, told: Instant::now(), since: 0 };
-        if self.audience == Audience::Terminal {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-            self.bar.enable_steady_tick(TICK);
-        }
+        *state = State { size, moved: 0, endless: false, waits: false, told: Instant::now(), since: 0 };
+        self.show();
         self.bar.set_style(style(KNOWN));
         self.bar.set_length(size);
         self.bar.set_position(0);
         self.bar.reset_eta();
+    }
+
+    fn show(&self) {
+        if self.audience == Audience::Terminal {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            self.bar.enable_steady_tick(TICK);
+        }
+    }
+
+    /// Shows that there is no connection, and since when.
+    pub fn wait(&self) {
+        if !std::mem::replace(&mut unpoisoned(self.state.lock()).waits, true) {
+            self.bar.reset_elapsed();
+            self.bar.set_style(style(WAITING));
+            self.show();
+        }
     }
 
     /// Counts bytes that need not go over the connection, because they are there already.

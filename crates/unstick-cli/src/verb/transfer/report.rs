@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use unstick::service::talk::PeerId;
 use unstick::service::transfer::plain::{Event, Received, Sent};
-use unstick::service::transfer::{self, Observer, Ticket};
+use unstick::service::transfer::{self, Next, Observer, Ticket};
 use unstick::wire::quantity;
 use unstick::wire::transfer as wire;
 use unstick::{Error, Result};
@@ -52,8 +52,8 @@ struct Losses {
 const AGAIN: Duration = Duration::from_secs(60);
 
 impl Losses {
-    /// Records a loss. Returns the notice to print, if one is due.
-    fn lost(&mut self, why: &str, now: Instant) -> Option<String> {
+    /// Records a loss. Returns the notice to print, if one is due. `then`: what this side does now.
+    fn lost(&mut self, why: &str, then: &str, now: Instant) -> Option<String> {
         if self.why == why && self.told.is_some_and(|told| now.saturating_duration_since(told) < AGAIN) {
             self.more += 1;
             return None;
@@ -64,7 +64,7 @@ impl Losses {
             more => format!("and {more} more; "),
         };
         (self.why, self.told) = (why.to_owned(), Some(now));
-        Some(format!("{more}{why}; waiting for another connection"))
+        Some(format!("{more}{why}{then}"))
     }
 
     /// Resets the count after a success. Returns the notice to print, if some losses are not reported yet.
@@ -101,19 +101,19 @@ impl Report {
     }
 
     /// Prints an entry that would be sent or received.
-    pub fn offered(&self, entry: &wire::Entry) -> Result<()> {
-        let kind = match entry.kind {
+    pub fn offered(&self, kind: wire::Kind, path: &[u8], size: u64) -> Result<()> {
+        let kind = match kind {
             wire::Kind::File => "file",
             wire::Kind::Directory => "directory",
             wire::Kind::Stream => "stream",
             wire::Kind::Link => "link",
         };
         if self.json {
-            let path = json_lines::text_or_base64(&entry.path);
-            return self.put(json!({ "event": "offered", "kind": kind, "path": path, "size": entry.size }));
+            let path = json_lines::text_or_base64(path);
+            return self.put(json!({ "event": "offered", "kind": kind, "path": path, "size": size }));
         }
-        let (path, end) = (sanitize::line_of_bytes(&entry.path), if kind == "directory" { "/" } else { "" });
-        let size = if kind == "stream" { "?".to_owned() } else { entry.size.to_string() };
+        let (path, end) = (sanitize::line_of_bytes(path), if kind == "directory" { "/" } else { "" });
+        let size = if kind == "stream" { "?".to_owned() } else { size.to_string() };
         output::put_all(&format!("{size:>14}  {path}{end}\n"))
     }
 
@@ -241,7 +241,7 @@ impl Report {
                     false => Ok(()),
                 }
             }
-            transfer::Event::Offered { entry } => self.offered(entry),
+            transfer::Event::Offered { entry } => self.offered(entry.kind, &entry.path, entry.size),
             transfer::Event::Kept { bytes } => {
                 self.progress.there(*bytes);
                 Ok(())
@@ -266,18 +266,28 @@ impl Report {
                 self.resolved(path, *size, *hash, present)
             }
             transfer::Event::Failed { path, text, .. } => self.not_there(path, text),
-            transfer::Event::Lost { error } => {
-                if self.json {
-                    return self.put(json!({ "event": "lost", "error": error.to_string() }));
-                }
-                let why = sanitize::line(&error.to_string());
-                if let Some(text) = unpoisoned(self.losses.lock()).lost(&why, Instant::now()) {
-                    self.progress.aside(|| output::notice(&text));
-                }
-                Ok(())
-            }
+            transfer::Event::Lost { error, next } => self.lost(error, *next),
             _ => Ok(()),
         }
+    }
+
+    fn lost(&self, error: &Error, next: Next) -> Result<()> {
+        let (then, after) = match next {
+            Next::Connect(pause) => ("; connecting again until the other side answers", Some(pause.as_secs_f64())),
+            Next::Wait => ("; waiting for another connection", None),
+            Next::GoOn => ("", None),
+        };
+        if self.json {
+            return self.put(json!({ "event": "lost", "error": error.to_string(), "after": after }));
+        }
+        let why = sanitize::line(&error.to_string());
+        if let Some(text) = unpoisoned(self.losses.lock()).lost(&why, then, Instant::now()) {
+            self.progress.aside(|| output::notice(&text));
+        }
+        if next != Next::GoOn {
+            self.progress.wait();
+        }
+        Ok(())
     }
 
     fn resolved(&self, path: &[u8], size: u64, hash: [u8; 32], present: bool) -> Result<()> {
@@ -336,15 +346,16 @@ mod tests {
     fn the_same_reason_is_told_once_a_minute_with_a_count() {
         let (mut losses, begun) = (Losses::default(), Instant::now());
         let after = |seconds| begun + Duration::from_secs(seconds);
-        let told = |why: &str| Some(format!("{why}; waiting for another connection"));
-        assert_eq!(losses.lost("refused", begun), told("refused"));
-        assert!((1..60).all(|second| losses.lost("refused", after(second)).is_none()));
-        assert_eq!(losses.lost("refused", after(60)), told("and 59 more; refused"));
+        let told = |why: &str| Some(format!("{why}; again"));
+        let lost = |losses: &mut Losses, why, second| losses.lost(why, "; again", after(second));
+        assert_eq!(lost(&mut losses, "refused", 0), told("refused"));
+        assert!((1..60).all(|second| lost(&mut losses, "refused", second).is_none()));
+        assert_eq!(lost(&mut losses, "refused", 60), told("and 59 more; refused"));
         assert_eq!(losses.over(), None);
-        assert_eq!(losses.lost("refused", after(61)), told("refused"), "there was a connection in between");
-        assert_eq!(losses.lost("refused", after(62)), None);
-        assert_eq!(losses.lost("reset", after(63)), told("and 1 more; reset"));
-        assert_eq!(losses.lost("reset", after(64)), None);
+        assert_eq!(lost(&mut losses, "refused", 61), told("refused"), "there was a connection in between");
+        assert_eq!(lost(&mut losses, "refused", 62), None);
+        assert_eq!(lost(&mut losses, "reset", 63), told("and 1 more; reset"));
+        assert_eq!(lost(&mut losses, "reset", 64), None);
         assert_eq!(losses.over(), Some("connected, after 1 more failed attempt".to_owned()));
     }
 }

@@ -1,6 +1,7 @@
 //! What happens in a transfer, and its result.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use unstick_wire::transfer::{Entry, Hash, Outcome, Reason};
 
@@ -54,11 +55,24 @@ pub enum Event<'a> {
         /// The reason as a sentence, in the words of the side where it failed.
         text: &'a str,
     },
-    /// A connection was lost, or an attempt to connect failed. The transfer tries again.
+    /// A connection was lost, an attempt to connect failed, or a client was turned away. The transfer goes on.
     Lost {
         /// Why.
         error: &'a crate::Error,
+        /// What this side does now.
+        next: Next,
     },
+}
+
+/// What a side of a transfer does after a lost connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It connects again after this pause.
+    Connect(Duration),
+    /// It waits for the other side to connect.
+    Wait,
+    /// It goes on over another connection, which was not lost.
+    GoOn,
 }
 
 /// The function that gets the events.

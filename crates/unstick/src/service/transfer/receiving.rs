@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use unstick_wire::transfer::{Arrival, Manifest, Message, Naming, Reason, Receiver, Violation};
+use unstick_wire::transfer::{Arrival, Manifest, Message, Naming, Reason, Receiver};
 
 use super::conversation::{Conversation, Heard, broken, check_side, cut, refused};
 use super::event::{Event, Observer, Tally};
@@ -66,11 +66,7 @@ pub(super) async fn run(mut talk: Conversation, target: &Target, hello: bool, ob
         tokio::select! {
             biased;
             Some(verdict) = verdicts.recv() => {
-                if matches!(verdict, Verdict::Gone) {
-                    return Err(Error::panicked("the writer of files"));
-                }
-                let message = side.verdict(verdict, observer).map_err(broken)?;
-                if let Some(message) = message {
+                if let Some(message) = side.verdict(verdict, observer)? {
                     match talk.send(&message).await {
                         // As below: all files are flushed.
                         Err(_) if side.tally.flushed => return Ok(side.tally.unconfirmed()),
@@ -171,45 +167,46 @@ impl Side {
         }
     }
 
-    fn verdict(&mut self, verdict: Verdict, observer: &Observer) -> Result<Option<Message>, Violation> {
-        Ok(Some(match verdict {
+    fn verdict(&mut self, verdict: Verdict, observer: &Observer) -> Result<Option<Message>> {
+        let message = match verdict {
             // The sender may have given it up while the disk thread was busy.
             Verdict::Want { file, .. }
             | Verdict::Compare { file }
             | Verdict::Resolved { file, .. }
             | Verdict::Failed { file, .. }
-                if self.machine.is_over(file)? =>
+                if self.machine.is_over(file).map_err(broken)? =>
             {
                 return Ok(None);
             }
             Verdict::Want { file, from, tree } => {
                 observer(Event::Kept { bytes: from });
-                self.machine.want(file, from, tree)?
+                self.machine.want(file, from, tree)
             }
-            Verdict::Compare { file } => self.machine.compare(file)?,
+            Verdict::Compare { file } => self.machine.compare(file),
             Verdict::Directory { file } => {
-                self.machine.directory(file)?;
+                self.machine.directory(file).map_err(broken)?;
                 return Ok(None);
             }
             Verdict::Resolved { file, outcome, hash } => {
-                let message = self.machine.resolve(file, outcome, hash)?;
+                let message = self.machine.resolve(file, outcome, hash).map_err(broken)?;
                 if let Some(entry) = self.machine.manifest().get(file) {
                     observer(Event::Resolved { path: &entry.path, size: entry.size, hash, outcome });
                 }
                 self.tally.resolved += 1;
-                message
+                Ok(message)
             }
             Verdict::Failed { file, reason, text } => {
-                let message = self.machine.fail(file, reason, &text)?;
+                let message = self.machine.fail(file, reason, &text).map_err(broken)?;
                 self.failed(file, reason, &text, observer);
-                message
+                Ok(message)
             }
-            Verdict::Gone => return Ok(None),
+            Verdict::Gone => return Err(Error::panicked("the writer of files")),
             Verdict::Flushed => {
                 self.tally.flushed = true;
-                self.machine.finish()?
+                self.machine.finish()
             }
-        }))
+        };
+        message.map(Some).map_err(broken)
     }
 
     fn failed(&mut self, file: u32, reason: Reason, text: &str, observer: &Observer) {

@@ -15,7 +15,7 @@ use unstick_wire::transfer::Side;
 
 use super::conversation::{Conversation, cut};
 use super::credentials::Credentials;
-use super::event::{Event, Observer, Tally};
+use super::event::{Event, Next, Observer, Tally};
 use super::inbox::Inbox;
 use super::outgoing::Outgoing;
 use super::outlet::Outlet;
@@ -127,7 +127,7 @@ pub async fn connect(
         } else if !is_mended_by_another(&error) {
             return Err(error);
         } else {
-            observer(Event::Lost { error: &error });
+            observer(Event::Lost { error: &error, next: Next::Connect(pause) });
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(RECONNECT_LONGEST);
@@ -275,7 +275,13 @@ impl Invitation {
                 let listener = crate::link::listen(at, Some(&tunnel::framings()?), &options).await?;
                 (listener, Some(Arc::new(options)))
             }
-            at => return Err(Error::usage(format!("{at}: a transfer cannot use this kind of address"))),
+            at => {
+                let error = Error::usage(format!("{at}: a transfer cannot use this kind of address"));
+                return Err(match at {
+                    Address::Tls(_) => error.with_hint("HOST:PORT has TLS in any case: leave out tls://"),
+                    _ => error.with_hint("it can use HOST:PORT, unix:, ws://, wss:// and ws+unix:"),
+                });
+            }
         };
         let addresses = match inside {
             None => {
@@ -308,6 +314,7 @@ impl Invitation {
         let (mut guests, mut oldest, mut errors) = (JoinSet::new(), VecDeque::new(), AcceptErrors::default());
         let (mut current, mut last_words) = (None, LastWords::default());
         loop {
+            let next = if current.is_some() { Next::GoOn } else { Next::Wait };
             tokio::select! {
                 biased;
                 Some(guest) = guests.join_next() => {
@@ -318,7 +325,7 @@ impl Invitation {
                             let observer = last_words.observer(observer);
                             current = Some(Box::pin(async move { transfer.run(talk, false, &observer).await }));
                         }
-                        Ok(Err(error)) => observer(Event::Lost { error: &error }),
+                        Ok(Err(error)) => observer(Event::Lost { error: &error, next }),
                         Err(_) => {}
                     }
                 }
@@ -331,7 +338,9 @@ impl Invitation {
                             }
                         }
                         Err(_) if last_words.waiting.is_some() => {}
-                        Err(error) if is_mended_by_another(&error) => observer(Event::Lost { error: &error }),
+                        Err(error) if is_mended_by_another(&error) => {
+                            observer(Event::Lost { error: &error, next: Next::Wait });
+                        }
                         Err(error) => return Err(error),
                     }
                 }
@@ -350,7 +359,7 @@ impl Invitation {
                             Conversation::answer(link, side, secret, pacing).await
                         }));
                     }
-                    Err(error) => errors.handle(error, |error| observer(Event::Lost { error })).await,
+                    Err(error) => errors.handle(error, |error| observer(Event::Lost { error, next })).await,
                 },
             }
         }
