@@ -51,7 +51,7 @@ fn too_little_room_is_told_before_anything_is_sent() {
     let path = source.path().join("large");
     let mut sender = start(home.path(), &["send", path.to_str().unwrap(), "--to", &ticket]);
     let errors = sender.errors();
-    assert!(errors.contains("large: there is not enough room"), "{errors}");
+    assert!(errors.contains("large: there is not enough room: 5 MiB to come, and 4092 KiB free"), "{errors}");
     assert_eq!((receiver.code(), sender.code()), (1, 1));
 }
 
@@ -91,6 +91,16 @@ fn the_rest_of_a_sparse_file_needs_only_its_own_room() {
     let mut sender = start(home.path(), &["send", path.to_str().unwrap(), "--to", &ticket, "--limit", "2M"]);
     assert_eq!(self::ticket(&mut receiver), ticket);
     assert_eq!((sender.code(), receiver.code()), (0, 0), "{} {}", sender.errors(), receiver.errors());
+}
+
+#[test]
+fn a_target_that_is_a_file_is_named() {
+    let home = temporary();
+    let file = home.path().join("file");
+    fs::write(&file, b"content").unwrap();
+    let mut receiver = start(home.path(), &["receive", file.to_str().unwrap()]);
+    assert!(receiver.errors().contains("file: it is not a directory"), "{}", receiver.errors());
+    assert_eq!(receiver.code(), 1);
 }
 
 #[test]

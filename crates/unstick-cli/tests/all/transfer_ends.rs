@@ -272,3 +272,16 @@ fn an_ipv6_address_on_a_machine_without_ipv6_is_an_error_that_says_so() {
         assert_ne!(listener.code(), 0);
     }
 }
+
+#[test]
+fn a_ticket_whose_address_somebody_else_has_now_is_an_error_that_says_so() {
+    let (home, other) = (temporary(), temporary());
+    let [mut one, mut two] = [home.path(), other.path()]
+        .map(|home| start(home, &["receive", home.join("in").to_str().unwrap(), "--listen", "127.0.0.1:0"]));
+    let (old, new) = (ticket(&mut one), ticket(&mut two));
+    let file = home.path().join("file");
+    fs::write(&file, b"content").unwrap();
+    let mut sender = start(home.path(), &["send", file.to_str().unwrap(), "--to", &through(&old, port(&new))]);
+    assert!(sender.errors().contains("what answers there has not made this ticket"), "{}", sender.errors());
+    assert_eq!(sender.code(), 3);
+}

@@ -506,7 +506,8 @@ fn a_side_whose_other_side_is_gone_says_what_it_waits_for() {
     receiver.signal(Signal::KILL);
     assert_eq!(receiver.code(), 137);
     terminal.shows("until the other side answers");
-    terminal.shows("waiting for the other side (");
+    let screen = terminal.shows("waiting for the other side (");
+    assert!(!screen.contains("MiB/3.00 MiB"), "the bar of the lost connection is gone: {screen}");
     terminal.signal(Signal::INT);
 
     let mut sender = start(home.path(), &["send", file, "--to", &ticket, "--json"]);

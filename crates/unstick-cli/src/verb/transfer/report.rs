@@ -277,15 +277,15 @@ impl Report {
             Next::Wait => ("; waiting for another connection", None),
             Next::GoOn => ("", None),
         };
+        if next != Next::GoOn {
+            self.progress.wait();
+        }
         if self.json {
             return self.put(json!({ "event": "lost", "error": error.to_string(), "after": after }));
         }
         let why = sanitize::line(&error.to_string());
         if let Some(text) = unpoisoned(self.losses.lock()).lost(&why, then, Instant::now()) {
             self.progress.aside(|| output::notice(&text));
-        }
-        if next != Next::GoOn {
-            self.progress.wait();
         }
         Ok(())
     }

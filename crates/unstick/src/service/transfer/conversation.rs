@@ -1,5 +1,6 @@
 //! What both sides of a transfer do with a connection: exchange hellos, keep time limits, send and receive messages.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -177,13 +178,20 @@ pub(super) fn check_side(hello: &Hello, own: Side) -> Result<()> {
 
 /// The error of a lost connection, which a new connection can repair.
 pub(super) fn lost(error: Error) -> Error {
-    // A connection cut inside a frame does not mean that the peer broke the protocol.
-    if error.is_framing() { cut(error.to_string()) } else { error }
+    match error.io_kind() {
+        // A connection cut inside a frame does not mean that the peer broke the protocol.
+        _ if error.is_framing() => cut(error.to_string()),
+        // Hashes prove what has arrived, so it does not matter whether TLS knows that nothing is missing.
+        Some(ErrorKind::UnexpectedEof) => {
+            Error::io("receiving", std::io::Error::new(ErrorKind::UnexpectedEof, "the connection was cut"))
+        }
+        _ => error,
+    }
 }
 
 /// The error of a connection that was lost for this reason.
 pub(super) fn cut(why: impl Into<String>) -> Error {
-    Error::io("the connection", std::io::Error::new(std::io::ErrorKind::UnexpectedEof, why.into()))
+    Error::io("the connection", std::io::Error::new(ErrorKind::UnexpectedEof, why.into()))
 }
 
 pub(super) fn broken(why: Violation) -> Error {

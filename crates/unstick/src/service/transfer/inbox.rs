@@ -51,7 +51,10 @@ impl Inbox {
     pub fn open(path: impl Into<PathBuf>, overwrite: Overwrite) -> Result<Self> {
         let path = path.into();
         let failed = |error: io::Error| Error::other(format!("{}: {}", path.display(), plain(&error)));
-        std::fs::create_dir_all(&path).map_err(failed)?;
+        std::fs::create_dir_all(&path).map_err(|error| match path.exists() {
+            true => Error::other(format!("{}: it is not a directory", path.display())),
+            false => failed(error),
+        })?;
         let root = Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?;
         let system = whole_system(&root);
         let inbox = Self {

@@ -99,7 +99,7 @@ pub async fn connect(
     loop {
         let mut last = None;
         for at in &ticket.addresses {
-            match open(at, &framings, &options).await {
+            match open(at, &framings, &options).await.map_err(stranger) {
                 Ok(link) => {
                     let (progress, watched) = Progress::watched(last_words.observer(observer));
                     match call(transfer, link, ticket, pacing, &watched).await {
@@ -197,6 +197,16 @@ impl Progress {
 
     fn was_made(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Adds a hint to the error of a server that is not the one of the ticket.
+fn stranger(error: Error) -> Error {
+    match error.is_handshake() {
+        true => {
+            error.with_hint("what answers there has not made this ticket: ask the other side for its current ticket")
+        }
+        false => error,
     }
 }
 

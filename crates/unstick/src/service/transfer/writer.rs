@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use unstick_wire::quantity::size;
 use unstick_wire::transfer::{Entry, Hash, Kind, Outcome, Reason, SUBTREE};
 
 use super::complete::Complete;
@@ -196,8 +197,11 @@ impl Writer {
         // Holes need no room.
         let left = (entry.size - whole * SUBTREE).min(entry.stored.saturating_sub(stored));
         let needed = self.needed.map_or(left, |needed| needed + left);
-        if self.inbox.free().is_some_and(|free| free < needed) {
-            return Err((Reason::Full, "there is not enough room".into()));
+        if let Some(free) = self.inbox.free()
+            && free < needed
+        {
+            let (free, needed) = (size(free), size(needed));
+            return Err((Reason::Full, format!("there is not enough room: {needed} to come, and {free} free")));
         }
         self.needed = self.needed.map(|_| needed);
         let mut tree = Tree::new();
