@@ -129,6 +129,10 @@ pub const MAX_TRANSFER_SIZE: u64 = 1 << 60;
 /// end somewhere.
 pub const MAX_TRANSFER_RESTARTS: u8 = 8;
 
+/// The shortest time limit of the other side of a transfer that this side heeds: with a shorter one, the other side could
+/// make this one send without end.
+pub const MIN_TRANSFER_STALL: Duration = Duration::from_millis(100);
+
 /// Bytes of the sentence that says why a file or a transfer failed.
 pub const MAX_TRANSFER_REASON: usize = 1024;
 

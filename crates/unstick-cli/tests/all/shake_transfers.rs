@@ -17,7 +17,7 @@ use crate::transfers::{content, start, ticket};
 fn script(ticket: &str, side: Side, messages: Vec<Message>) -> String {
     let digits = ticket.strip_prefix("ust1_").unwrap();
     let secret = BASE64URL_NOPAD.decode(digits.as_bytes()).unwrap()[32..48].try_into().unwrap();
-    let hello = Message::Hello(Hello { version: VERSION, side, secret });
+    let hello = Message::Hello(Hello { version: VERSION, side, secret, stall: 600_000 });
     let mut script = Vec::new();
     for message in [vec![hello], messages].concat() {
         let mut bytes = Vec::new();

@@ -32,6 +32,8 @@ pub struct Hello {
     pub side: Side,
     /// The ticket's secret, from the side that connects; zeros from the side that listens.
     pub secret: [u8; 16],
+    /// Milliseconds after which this side counts a silent connection as lost.
+    pub stall: u32,
 }
 
 /// How the receiver came to have a file.
@@ -222,6 +224,7 @@ impl Message {
                 out.put_u16(hello.version);
                 out.put_u8(u8::from(hello.side == Side::Receiver));
                 out.put_slice(&hello.secret);
+                out.put_u32(hello.stall);
             }
             Self::Entries(entries) => {
                 out.put_u8(ENTRIES);
@@ -390,5 +393,5 @@ fn hello(fields: &mut Fields) -> Result<Hello, Violation> {
         1 => Side::Receiver,
         other => return Err(Violation::new(format!("the unknown side {other}"))),
     };
-    Ok(Hello { version, side, secret: fields.array()? })
+    Ok(Hello { version, side, secret: fields.array()?, stall: fields.u32()? })
 }

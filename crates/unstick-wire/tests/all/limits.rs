@@ -301,7 +301,7 @@ fn a_message_of_a_transfer() {
     let reason = |length: usize| [b"\x0c\x00".as_slice(), &vec![b'x'; length]].concat();
     assert!(Message::decode(reason(limits::MAX_TRANSFER_REASON).into()).is_ok());
     assert!(Message::decode(reason(limits::MAX_TRANSFER_REASON + 1).into()).is_err());
-    // `limits::MAX_TRANSFER_RESTARTS` is crossed in the room `transfer`, with both sides.
+    // `limits::MAX_TRANSFER_RESTARTS` and `limits::MIN_TRANSFER_STALL` are crossed in the room `transfer`.
 }
 
 #[test]

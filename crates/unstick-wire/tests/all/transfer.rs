@@ -46,7 +46,7 @@ pub(crate) fn told(entries: &[Entry]) -> Result<Receiver, Violation> {
 fn every_message() -> Vec<Message> {
     let text = Bytes::from_static(b"why");
     vec![
-        Message::Hello(Hello { version: VERSION, side: Side::Receiver, secret: [9; 16] }),
+        Message::Hello(Hello { version: VERSION, side: Side::Receiver, secret: [9; 16], stall: 20_000 }),
         Message::Entries(vec![
             file("a/b", 5),
             directory("c"),
@@ -79,7 +79,7 @@ fn every_message_comes_back_as_it_was() {
 #[test]
 fn the_bytes_of_a_message_are_those_of_the_document() {
     let hello = bytes(&every_message()[0]);
-    assert_eq!(hello, [b"\x01unstick transfer\x00\x01\x01".as_slice(), &[9; 16]].concat());
+    assert_eq!(hello, [b"\x01unstick transfer\x00\x01\x01".as_slice(), &[9; 16], b"\0\0\x4e\x20"].concat());
     let entry = bytes(&Message::Entries(vec![Entry { stored: 4, ..file("a", 5) }]));
     let fields =
         b"\x02\x00\x01\xa4\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x03\0\x01a";
@@ -442,6 +442,13 @@ fn who_is_silent_says_so_and_who_says_nothing_is_gone() {
     assert_eq!(silence.due(begun + 6 * second), Due::At(begun + 10 * second));
     silence.said(begun + 25 * second);
     assert_eq!(silence.due(begun + 26 * second), Due::Stalled);
+    let mut silence = Silence::new(20 * second, begun);
+    silence.heed(4 * second);
+    assert_eq!(silence.due(begun), Due::At(begun + second), "the other side is less patient");
+    silence.heed(80 * second);
+    assert_eq!(silence.due(begun), Due::At(begun + 5 * second));
+    silence.heed(Duration::ZERO);
+    assert_eq!(silence.due(begun), Due::At(begun + limits::MIN_TRANSFER_STALL / 4));
 }
 
 // ---- hostile peers ----

@@ -44,7 +44,7 @@ pub(crate) fn bytes(message: &Message) -> Vec<u8> {
 }
 
 pub(crate) fn hello(secret: [u8; 16]) -> Vec<u8> {
-    bytes(&Message::Hello(Hello { version: VERSION, side: Side::Sender, secret }))
+    bytes(&Message::Hello(Hello { version: VERSION, side: Side::Sender, secret, stall: 20_000 }))
 }
 
 /// Reads the secret from a ticket, as everyone who has the ticket can.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use unstick::service::transfer::{
     self, Inbox, Invitation, Listing, Observer, Outgoing, Outlet, Tally, Ticket, Transfer,
 };
+use unstick::wire::transfer::Kind;
 use unstick::{Error, Options, Result};
 
 use super::question::Question;
@@ -157,11 +158,13 @@ async fn run(
     }
     let report = Arc::new(report);
     let observer = Arc::clone(&report).observer();
+    // A signal drops this future, and with it the guard.
+    let guard = Unfinished { report: &report, continues: continues(&transfer), over: false };
     let tally = match ticket {
         Some(ticket) => transfer::connect(&transfer, &ticket, &options, args.pacing(), &observer).await,
         None => wait(&transfer, args, state, &options, &report, &observer, line).await,
     };
-    report.end();
+    guard.over();
     if let Some(error) = report.failure() {
         return Err(error);
     }
@@ -170,6 +173,37 @@ async fn run(
         Tally { mismatched: 0, .. } => Status::Failed,
         _ => Status::Check,
     })
+}
+
+/// Whether the same command continues this transfer after its end. What was read from standard input is gone.
+fn continues(transfer: &Transfer) -> bool {
+    match transfer {
+        Transfer::Send(files) => files.entries().iter().all(|entry| entry.kind != Kind::Stream),
+        Transfer::Receive(_) => true,
+        Transfer::ReceiveInto(_) | Transfer::Look => false,
+    }
+}
+
+/// Held while a transfer runs. If a signal ends it, says how to continue.
+struct Unfinished<'a> {
+    report: &'a Report,
+    continues: bool,
+    over: bool,
+}
+
+impl Unfinished<'_> {
+    fn over(mut self) {
+        self.over = true;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.report.end();
+        if !self.over && self.continues {
+            self.report.interrupted();
+        }
+    }
 }
 
 /// Where a side waits without `--listen`: at every address, on a port that the system picks.

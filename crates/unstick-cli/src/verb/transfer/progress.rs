@@ -105,6 +105,8 @@ struct State {
     endless: bool,
     /// Whether there is no connection.
     waits: bool,
+    /// Whether anything has moved, over this connection or an earlier one.
+    has_moved: bool,
     told: Instant,
     /// Number of bytes that went over the connection since `told`.
     since: u64,
@@ -138,14 +140,16 @@ impl Step {
 impl Progress {
     pub fn new(audience: Audience) -> Self {
         let bar = ProgressBar::hidden();
-        let state = State { size: 0, moved: 0, endless: false, waits: false, told: Instant::now(), since: 0 };
+        let told = Instant::now();
+        let state = State { size: 0, moved: 0, endless: false, waits: false, has_moved: false, told, since: 0 };
         Self { audience, bar, state: Mutex::new(state), speed: Arc::new(Mutex::new(Speed::new(Instant::now()))) }
     }
 
     /// Starts a connection that has `size` bytes to move.
     pub fn begin(&self, size: u64) {
         let mut state = unpoisoned(self.state.lock());
-        *state = State { size, moved: 0, endless: false, waits: false, told: Instant::now(), since: 0 };
+        let (has_moved, told) = (state.has_moved, Instant::now());
+        *state = State { size, moved: 0, endless: false, waits: false, has_moved, told, since: 0 };
         *unpoisoned(self.speed.lock()) = Speed::new(Instant::now());
         self.show();
         self.bar.set_message("");
@@ -200,6 +204,7 @@ impl Progress {
         let mut state = unpoisoned(self.state.lock());
         let state = &mut *state;
         (state.moved, state.since) = (state.moved + bytes, state.since + bytes);
+        state.has_moved = true;
         if entry.kind == Kind::Stream && !state.endless {
             state.endless = true;
             self.bar.set_style(self.style(ENDLESS));
@@ -225,6 +230,11 @@ impl Progress {
         }
         let size = Some(state.size).filter(|_| !state.endless);
         Some(Step { moved: state.moved, size, rate: rate as u64 })
+    }
+
+    /// Whether anything has moved over any connection.
+    pub fn has_moved(&self) -> bool {
+        unpoisoned(self.state.lock()).has_moved
     }
 
     /// Hides the bar while `print` runs.

@@ -316,6 +316,13 @@ impl Report {
         Ok(())
     }
 
+    /// Says that nothing is lost if a signal ends the transfer in the middle.
+    pub fn interrupted(&self) {
+        if self.progress.has_moved() && !self.json {
+            output::notice("the same command continues this transfer");
+        }
+    }
+
     /// Ends the progress bar.
     pub fn end(&self) {
         self.progress.end();

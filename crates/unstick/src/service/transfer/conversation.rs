@@ -32,7 +32,7 @@ impl Conversation {
     /// Starts on the side that has connected. It sends its hello first, and goes on without waiting for the answer.
     pub(super) async fn call(link: Link, side: Side, secret: [u8; 16], pacing: Pacing) -> Result<Self> {
         let mut conversation = Self::new(link, pacing);
-        conversation.send(&Message::Hello(Hello { version: VERSION, side, secret })).await?;
+        conversation.send(&conversation.own_hello(side, secret)).await?;
         Ok(conversation)
     }
 
@@ -55,7 +55,7 @@ impl Conversation {
             conversation.finish().await;
             return Err(Error::handshake("a client did not have this transfer's secret"));
         }
-        conversation.send(&Message::Hello(Hello { version: VERSION, side, secret: [0; 16] })).await?;
+        conversation.send(&conversation.own_hello(side, [0; 16])).await?;
         Ok(conversation)
     }
 
@@ -65,6 +65,11 @@ impl Conversation {
         Self { sender, receiver, silence: Silence::new(stall, Instant::now()), rate: Rate::new(limit), stall }
     }
 
+    fn own_hello(&self, side: Side, secret: [u8; 16]) -> Message {
+        let stall = u32::try_from(self.stall.as_millis()).unwrap_or(u32::MAX);
+        Message::Hello(Hello { version: VERSION, side, secret, stall })
+    }
+
     /// Receives the other side's hello, which is its first message.
     pub(super) async fn hello(&mut self) -> Result<Hello> {
         let first = tokio::time::timeout(self.stall, self.receiver.recv()).await;
@@ -72,7 +77,10 @@ impl Conversation {
         self.silence.heard(Instant::now());
         let first = first.ok_or_else(|| cut("it ended without a hello"))?;
         match Message::decode(first) {
-            Ok(Message::Hello(hello)) if hello.version == VERSION => Ok(hello),
+            Ok(Message::Hello(hello)) if hello.version == VERSION => {
+                self.silence.heed(Duration::from_millis(hello.stall.into()));
+                Ok(hello)
+            }
             Ok(Message::Hello(hello)) => {
                 let theirs = hello.version;
                 Err(Error::handshake(format!(
