@@ -128,10 +128,15 @@ pub fn write_text(line: &mut Vec<u8>, text: &str) {
 
 /// Appends `"base64":"..."`.
 pub fn write_base64(line: &mut Vec<u8>, bytes: &[u8]) {
-    line.extend(br#""base64":""#);
-    let at = line.len();
-    line.resize(at + BASE64.encode_len(bytes.len()), 0);
-    BASE64.encode_mut(bytes, &mut line[at..]);
+    /// Bytes that are encoded together: a multiple of three, so that only the last ones are padded.
+    const PART: usize = 3 << 8;
+    line.extend_from_slice(br#""base64":""#);
+    let mut written = [0; PART / 3 * 4];
+    for part in bytes.chunks(PART) {
+        let written = &mut written[..BASE64.encode_len(part.len())];
+        BASE64.encode_mut(part, written);
+        line.extend_from_slice(written);
+    }
     line.push(b'"');
 }
 

@@ -38,14 +38,17 @@ pub fn push(out: &mut Vec<u8>, mut text: &str) {
 /// Number of bytes at the front that stand for themselves: printable ASCII without quotes and backslashes.
 fn plain_length(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<WORD>();
-    for (at, word) in words.iter().enumerate() {
-        let special = special_in(*word);
+    // A zero behind the last byte does not stand for itself.
+    let mut last = [0; WORD];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut at = 0;
+    loop {
+        let special = special_in(*words.get(at).unwrap_or(&last));
         if special != 0 {
             return at * WORD + special.trailing_zeros() as usize / 8;
         }
+        at += 1;
     }
-    let is_plain = |byte: &&u8| special_in([**byte; WORD]) == 0;
-    words.len() * WORD + rest.iter().take_while(is_plain).count()
 }
 
 /// The lowest bit that is set is in the first byte that does not stand for itself.
