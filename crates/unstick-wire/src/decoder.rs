@@ -1,5 +1,6 @@
 //! Decodes one direction of one stream: bytes in, messages out.
 
+mod choice;
 mod clip;
 mod damage;
 mod finder;
@@ -340,6 +341,12 @@ impl Decoder {
             gap.quiet = (arrived - start) as usize;
             return Ok(());
         }
+        if let (Some(choice), Some((last, _))) = (&mut self.finder.choice, clock.arrival)
+            && now.duration_since(last) >= choice.chooser.patience
+        {
+            choice.is_quiet = true;
+            return Ok(());
+        }
         match clock.frame_timeout {
             Some(after) if now.duration_since(began) >= after => {
                 let bytes = if self.shared.is_empty() { &self.buf[..] } else { &self.shared[..] };
@@ -360,7 +367,11 @@ impl Decoder {
             (AnyCodec::Gap(gap), Some((last, _))) if gap.quiet == 0 => Some(last + gap.silence),
             _ => None,
         };
-        timeout.into_iter().chain(gap).min()
+        let choice = match (&self.finder.choice, self.clock.arrival) {
+            (Some(choice), Some((last, _))) if !choice.is_quiet => Some(last + choice.chooser.patience),
+            _ => None,
+        };
+        timeout.into_iter().chain(gap).chain(choice).min()
     }
 
     /// Takes what was passed over as damaged since the last call (`damaged=skip`), if anything. It is ready once the

@@ -24,7 +24,7 @@ pub struct Encoder {
 impl Encoder {
     pub(crate) fn new(phases: Arc<[Phase]>) -> Self {
         let first = &phases[0];
-        let unusual = first.times > 0 || first.codec.is_stateful();
+        let unusual = first.times > 0 || first.codec.is_stateful() || first.chooser.is_some();
         Self { codec: first.codec.clone(), max: first.max, phase: 0, left: first.times, unusual, phases }
     }
 
@@ -52,6 +52,11 @@ impl Encoder {
 
     /// The same, if more than this message decides how it is encoded.
     fn encode_in_phases(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if let Some(chooser) = &self.phases[0].chooser {
+            let unknown = || EncodeError::unfit_but("the framing is not known yet", "it is chosen from what arrives");
+            *self = Self::new(chooser.chooser.known().ok_or_else(unknown)?);
+            return self.encode(message, out);
+        }
         let at = self.phase_of(message);
         if at > self.phase {
             let phase = &self.phases[at];

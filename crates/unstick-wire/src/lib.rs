@@ -44,6 +44,7 @@
 
 mod args;
 mod byte_count;
+mod chosen;
 mod codec;
 mod custom;
 mod decoder;
@@ -76,6 +77,7 @@ mod transcript;
 pub mod transfer;
 mod typed;
 
+pub use chosen::ChooseFraming;
 pub use codec::FramingInfo;
 pub use custom::{CustomFraming, FoundFrame};
 pub use decoder::{Damage, Decoder, Messages};

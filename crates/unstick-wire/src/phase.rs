@@ -3,7 +3,9 @@
 //! Every phase but the last holds for one frame; for `times=N`; while frames begin as `if=` says; up to the frame that
 //! begins as `until=` says.
 
+use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::args::{Args, parse_hex};
 use crate::codec::Codec;
@@ -29,6 +31,27 @@ pub(crate) struct Phase {
     pub(crate) if_prefix: Option<BytePattern>,
     /// The message that begins like this is the last of the phase.
     pub(crate) until: Option<BytePattern>,
+    /// Whoever chooses the phases that take the place of this one, which holds for no frame.
+    pub(crate) chooser: Option<Chooser>,
+}
+
+/// Chooses the phases of streams from their first bytes.
+pub(crate) trait ChoosePhases: Debug + Send + Sync {
+    /// Returns a number for a stream.
+    fn open(&self) -> u64;
+
+    /// Looks at all that has arrived, of which the first `seen` bytes are known. `last`: nothing more comes for now.
+    fn choose(&self, stream: u64, arrived: &[u8], seen: usize, last: bool) -> Option<Arc<[Phase]>>;
+
+    /// The phases in which messages are sent, once they are known.
+    fn known(&self) -> Option<Arc<[Phase]>>;
+}
+
+/// Who chooses, and how long nothing more has to come until the choice is made from what there is.
+#[derive(Debug, Clone)]
+pub(crate) struct Chooser {
+    pub(crate) chooser: Arc<dyn ChoosePhases>,
+    pub(crate) patience: Duration,
 }
 
 /// Bytes at a fixed place: any one of the runs may be there.
@@ -85,6 +108,7 @@ impl Phase {
             keeps_boundaries: true,
             if_prefix: None,
             until: None,
+            chooser: None,
         }
     }
 
@@ -160,7 +184,7 @@ impl Phase {
             None if until.is_some() => u64::MAX,
             times => times.unwrap_or(1),
         };
-        Ok(Self { codec, max, discard, skips_damage, times, keeps_boundaries, if_prefix, until })
+        Ok(Self { codec, max, discard, skips_damage, times, keeps_boundaries, if_prefix, until, chooser: None })
     }
 }
 

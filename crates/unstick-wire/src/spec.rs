@@ -73,8 +73,12 @@ impl Framing {
 
     /// Makes a framing of your own. `name` is shown to users; framings with the same name are equal.
     pub fn custom(name: &str, framing: impl CustomFraming) -> Self {
-        let phase = Phase::of(Custom::new(framing).into());
-        Self { text: name.into(), phases: [phase].into(), preset: None }
+        Self::of_phases(name, [Phase::of(Custom::new(framing).into())].into())
+    }
+
+    /// A framing that no spec says.
+    pub(crate) fn of_phases(name: &str, phases: Arc<[Phase]>) -> Self {
+        Self { text: name.into(), phases, preset: None }
     }
 
     /// The framing of what this side sends. It differs between the sides if the spec names a preset whose sides
@@ -145,6 +149,11 @@ impl Framing {
             [content @ .., b'\n'] => content,
             _ => text,
         }
+    }
+
+    /// Whether the framing of each stream is chosen from its first bytes, see [`Framing::chosen`].
+    pub fn is_chosen(&self) -> bool {
+        self.phases[0].chooser.is_some()
     }
 
     /// Whether frames change their form within a conversation: `struct:i/raw`.

@@ -71,8 +71,9 @@ impl Link {
             decoder.follow(&inbound);
         }
         decoder.set_frame_timeout(options.frame_timeout);
-        // One of the framings that do not keep boundaries waits for a silence.
-        let timed = options.frame_timeout.is_some() || !framings.inbound.keeps_boundaries();
+        // One of the framings that do not keep boundaries waits for a silence, and so may the choice of a framing.
+        let inbound = &framings.inbound;
+        let timed = options.frame_timeout.is_some() || !inbound.keeps_boundaries() || inbound.is_chosen();
         let sender = Sender::stream(end.writer, encoder);
         let receiver = Receiver::stream(end.reader, decoder, timed, sender.turn(), options.pending.share());
         Ok(Self { addrs: end.names, sender, receiver, request: None })

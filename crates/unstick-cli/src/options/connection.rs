@@ -21,7 +21,7 @@ use crate::{output, sanitize};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Framing")]
 pub struct WireArgs {
-    /// The framing of streams, such as line, u32be or struct:i (see `unstick framings`); with --to and --dump also auto: guess it
+    /// The framing of streams, such as line, u32be or struct:i (see `unstick framings`); auto guesses it from what the peer sends
     #[arg(short = 'f', long = "frame", value_name = "SPEC", value_parser = specs_or_auto(), hide_possible_values = true)]
     pub frame: Option<String>,
     /// The framing of received messages, if the directions differ

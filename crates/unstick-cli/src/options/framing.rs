@@ -38,13 +38,30 @@ pub fn target(words: &[String]) -> Result<FramedAddress> {
     }
 }
 
+/// Whether the framing is to be guessed (`-f auto`). `ends`: the addresses. `other`: whether yet another framing was named.
+pub fn is_guessed(wire: &WireArgs, ends: &[&FramedAddress], other: bool) -> Result<bool> {
+    if wire.frame.as_deref() != Some(AUTO) {
+        return Ok(false);
+    }
+    let has_another = other
+        || [&wire.frame_in, &wire.frame_out].iter().any(|spec| spec.is_some())
+        || ends.iter().any(|end| end.framing.is_some());
+    if has_another {
+        return Err(Error::usage("-f auto cannot be used with another framing").with_hint("name both, or guess both"));
+    }
+    match ends.iter().find(|end| !end.address.is_stream()) {
+        Some(end) => Err(Error::usage(format!("{} is not a stream: it takes no framing", end.address))
+            .with_hint(end.address.why_no_framing())),
+        None => Ok(true),
+    }
+}
+
 /// Returns the framings of a stream, as this role uses them; `None` for datagrams.
 pub fn framings(target: &FramedAddress, wire: &WireArgs, default: &str, role: Role) -> Result<Option<Framings>> {
     if [&wire.frame, &wire.frame_in, &wire.frame_out].iter().any(|spec| spec.as_deref() == Some(AUTO)) {
-        let error =
-            Error::usage("-f auto guesses what others say to each other; to take part, the framing must be known");
+        let error = Error::usage("-f auto guesses from what the peer sends, and here the framing must be known before");
         return Err(
-            error.with_hint("listen ADDRESS --to SERVER --dump -f auto shows it; `unstick guess` looks at a file")
+            error.with_hint("`unstick connect ADDRESS -f auto` shows what a server sends, and guesses its framing")
         );
     }
     let spec = |text: &Option<String>| text.as_deref().map(Framing::parse).transpose();

@@ -33,9 +33,10 @@ pub fn check(
         encoder.encode(message, &mut frames).map_err(|error| unsendable(message, &framings.outbound, &error))?;
     }
     // With a framing in phases, a later phase may carry the reply. Which one is known only when a peer has sent a
-    // message.
+    // message, and so is a framing that is guessed.
     if let Some(reply) = reply
         && !framings.outbound.has_phases()
+        && !framings.outbound.is_chosen()
     {
         encoder.encode(reply, &mut frames).map_err(|error| unsendable(reply, &framings.outbound, &error))?;
     }

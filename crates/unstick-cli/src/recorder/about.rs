@@ -33,10 +33,10 @@ impl Recording {
 }
 
 impl About {
-    /// The framing of both directions, if it is one and makes messages.
+    /// The framing of both directions, if it is one, makes messages, and is known.
     pub fn framing(&self) -> Option<&str> {
         let Framings { inbound, outbound } = self.framings.as_ref()?;
-        let is_one = inbound.as_str() == outbound.as_str() && !inbound.is_raw();
+        let is_one = inbound.as_str() == outbound.as_str() && !inbound.is_raw() && !inbound.is_chosen();
         is_one.then_some(inbound.as_str())
     }
 }

@@ -260,16 +260,7 @@ fn guesses(wire: &WireArgs, asked: &BridgeArgs, ends: [&FramedAddress; 2]) -> Re
         let error = Error::usage("-f auto guesses what --dump shows, and here nothing is shown");
         return Err(error.with_hint("add --dump, or leave out -f: the bytes pass without a framing"));
     }
-    let has_another = [&wire.frame_in, &wire.frame_out, &asked.to_frame].iter().any(|spec| spec.is_some())
-        || ends.iter().any(|end| end.framing.is_some());
-    if has_another {
-        return Err(Error::usage("-f auto cannot be used with another framing").with_hint("name both, or guess both"));
-    }
-    match ends.iter().find(|end| !end.address.is_stream()) {
-        Some(end) => Err(Error::usage(format!("{} is not a stream: it takes no framing", end.address))
-            .with_hint(end.address.why_no_framing())),
-        None => Ok(true),
-    }
+    framing::is_guessed(wire, &ends, asked.to_frame.is_some())
 }
 
 /// Refuses time limits that can never apply to this bridge.

@@ -1,5 +1,6 @@
 //! `listen` and `connect`: runs one conversation, from its plan to its exit status.
 
+mod guessed;
 pub mod plan;
 
 use std::time::Instant;

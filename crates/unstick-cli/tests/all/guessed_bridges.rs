@@ -187,9 +187,6 @@ fn where_it_cannot_be_used_it_is_refused() {
             &["listen", "127.0.0.1:0", "-f", "auto", "--dump", "--to-frame", "line", to[0], to[1]],
             "-f auto cannot be used with another framing",
         ),
-        (&["connect", "127.0.0.1:9", "-f", "auto"], "to take part, the framing must be known"),
-        (&["listen", "127.0.0.1:0", "-f", "auto"], "to take part, the framing must be known"),
-        (&["ask", "127.0.0.1:9", "-f", "auto", "hello"], "to take part, the framing must be known"),
     ] {
         let mut process = unstick(more);
         let (errors, code) = (process.errors(), process.code());

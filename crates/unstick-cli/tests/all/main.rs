@@ -23,6 +23,7 @@ mod golden_format;
 mod graceful;
 mod guessed;
 mod guessed_bridges;
+mod guessed_talks;
 mod guesses;
 mod guide;
 mod half_close;

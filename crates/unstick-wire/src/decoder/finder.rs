@@ -11,6 +11,7 @@ use crate::fast_path::FastPath;
 use crate::framing::AnyCodec;
 use crate::phase::Phase;
 
+use super::choice::Choice;
 use super::damage::{Damage, Resync};
 
 /// Finds where the frames of a stream lie: everything that a decoder knows except the bytes that have arrived.
@@ -42,6 +43,8 @@ pub(super) struct Finder {
     pub(super) drained: u64,
     /// The search for the next frame after damaged bytes (`damaged=skip`).
     pub(super) resync: Resync,
+    /// Who chooses the phases, before they are chosen.
+    pub(super) choice: Option<Box<Choice>>,
     pub(super) phases: Arc<[Phase]>,
     pub(super) codec: AnyCodec,
 }
@@ -82,6 +85,7 @@ impl Finder {
             discarded: 0,
             resync: Resync::default(),
             drained: 0,
+            choice: first.chooser.clone().map(|chooser| Box::new(Choice::new(chooser))),
             phases,
         }
     }
@@ -142,6 +146,14 @@ impl Finder {
             if input.is_empty() {
                 self.drained = self.taken();
                 return Ok(None);
+            }
+            if let Some(choice) = &mut self.choice
+                && let Some(phases) = choice.make(input, self.ended)
+            {
+                self.choice = None;
+                self.phases = phases;
+                self.enter(0);
+                continue;
             }
             if self.left > 0 && self.phases[self.phase].if_prefix.is_some() {
                 match self.holds_for(input) {

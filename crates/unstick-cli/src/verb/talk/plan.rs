@@ -9,6 +9,7 @@ use unstick::service::talk::{AutoReply, Config, Reconnect};
 use unstick::wire::Role;
 use unstick::{Address, Error, Framings, HalfClose, Options, Result};
 
+use super::guessed;
 use crate::args::{Connect, Listen};
 use crate::frontend::terminal::render::DisplayOptions;
 use crate::io_format::Format;
@@ -171,7 +172,10 @@ impl Plan {
         let messages = has_message_option(talk);
         let default = if person || messages { "line" } else { "raw" };
         let role = if listening { Role::Server } else { Role::Client };
-        let framings = framing::framings(&target, wire, default, role)?;
+        let framings = match framing::is_guessed(wire, &[&target], false)? {
+            true => Some(guessed::framings(role)?),
+            false => framing::framings(&target, wire, default, role)?,
+        };
         let answering = answers(talk);
         if talk.max_answers.is_some() && !matches!(target.address, Address::Udp(_) | Address::UnixDgram(_)) {
             let error = Error::usage("--max-answers is for datagrams, whose source can be forged");
