@@ -309,3 +309,16 @@ fn a_transfer_that_is_interrupted_in_the_middle_says_how_it_goes_on() {
     unused.signal(Signal::INT);
     assert!(!unused.errors().contains("continues"), "nothing had begun: {}", unused.errors());
 }
+
+#[test]
+fn the_same_command_twice_at_a_time_is_an_error_that_says_so() {
+    let home = temporary();
+    let inbox = home.path().join("in");
+    let receive = ["receive", inbox.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let mut first = start(home.path(), &receive);
+    ticket(&mut first);
+    let mut second = start(home.path(), &receive);
+    assert!(second.errors().contains("is the same command running already?"), "{}", second.errors());
+    assert_eq!(second.code(), 3);
+    assert!(!first.has_ended());
+}

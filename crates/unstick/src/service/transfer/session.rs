@@ -240,6 +240,18 @@ async fn listen_at(host: &str, port: u16, options: &Options) -> Result<Listener>
     crate::link::listen(&address, Some(&framings()?), options).await
 }
 
+/// Adds to the error of a port that nobody typed where the port comes from.
+fn of_kept_port(error: Error) -> Error {
+    let kept = "the ticket of an earlier run names this port: is the same command running already? With another port it makes another ticket";
+    match (error.io_kind(), error.hint()) {
+        (Some(ErrorKind::AddrInUse), Some(hint)) => {
+            let hint = format!("{hint}; {kept}");
+            error.with_hint(hint)
+        }
+        _ => error,
+    }
+}
+
 /// Whether TLS can run inside this kind of address, and a ticket can name it.
 fn can_carry(address: &Address) -> bool {
     matches!(address, Address::Unix(_) | Address::Ws(_) | Address::Wss(_) | Address::WsUnix(_))
@@ -276,10 +288,10 @@ impl Invitation {
             Address::Tcp(at) => {
                 let port = credentials.port.filter(|_| at.port == 0).unwrap_or(at.port);
                 let listener = match at.host.as_deref() {
-                    None => listen_everywhere(port, &options).await?,
-                    Some(host) => listen_at(host, port, &options).await?,
+                    None => listen_everywhere(port, &options).await,
+                    Some(host) => listen_at(host, port, &options).await,
                 };
-                (listener, None)
+                (listener.map_err(|error| if port == at.port { error } else { of_kept_port(error) })?, None)
             }
             at if can_carry(at) => {
                 let listener = crate::link::listen(at, Some(&tunnel::framings()?), &options).await?;
