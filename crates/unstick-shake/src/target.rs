@@ -28,7 +28,9 @@ use unstick::address::WsUnixAddress;
 use unstick::address::{Address, HostPort};
 #[cfg(feature = "ws")]
 use unstick::endpoint::MessageKind;
-use unstick::endpoint::{self, Options, StreamTransport, Transport};
+use unstick::endpoint::{Options, StreamTransport};
+#[cfg(any(unix, feature = "tls"))]
+use unstick::endpoint::{Transport, connect};
 use unstick::internal::Table;
 #[cfg(feature = "ws")]
 use unstick::internal::ws_frames;
@@ -61,6 +63,9 @@ enum At {
     #[cfg(all(unix, feature = "ws"))]
     LocalWs(WsUnixAddress),
 }
+
+/// A stream above TCP or a Unix socket, and the bytes that end it.
+type Above = (StreamTransport, Option<Vec<u8>>);
 
 /// The reading side of a connection.
 pub(super) struct Inlet(Box<dyn AsyncRead + Send + Unpin>);
@@ -270,26 +275,29 @@ impl Target {
 
     /// Opens a conversation, and returns both halves of it, in the plain text inside.
     pub(super) async fn open(&self, table: Option<&Arc<Table>>) -> Result<(Inlet, Sink)> {
-        #[cfg(feature = "ws")]
-        let farewell = |frame: Result<Vec<u8>>| frame.map(Some);
-        let (end, farewell) = match &self.at {
-            At::Tcp(at) => {
-                let lost = |e| Error::io("the connection", e);
-                return Ok(boxed(halves(self.tcp_stream(*at).await?, table).map_err(lost)?));
-            }
+        // `Err` is the address of plain TCP. Without features and Unix sockets there is nothing else.
+        let above: std::result::Result<Above, SocketAddr> = match &self.at {
+            At::Tcp(at) => Err(*at),
             #[cfg(feature = "tls")]
-            At::Tls(at, named) => (stream(&Address::Tls(numbered(*at)), &self.named(named)).await?, None),
+            At::Tls(at, named) => Ok((stream(&Address::Tls(numbered(*at)), &self.named(named)).await?, None)),
             #[cfg(feature = "ws")]
-            At::Ws(at, named) => (ws_frames(&numbered(*at), named, &self.options).await?, farewell(goodbye())?),
+            At::Ws(at, named) => Ok((ws_frames(&numbered(*at), named, &self.options).await?, Some(goodbye()?))),
             #[cfg(all(feature = "tls", feature = "ws"))]
             At::Wss(at, named) => {
                 let options = self.named(&named.at);
-                (wss_frames(&numbered(*at), named, &options).await?, farewell(goodbye())?)
+                Ok((wss_frames(&numbered(*at), named, &options).await?, Some(goodbye()?)))
             }
             #[cfg(unix)]
-            At::Local(name) => (stream(&Address::Unix(name.clone()), &self.options).await?, None),
+            At::Local(name) => Ok((stream(&Address::Unix(name.clone()), &self.options).await?, None)),
             #[cfg(all(unix, feature = "ws"))]
-            At::LocalWs(named) => (ws_unix_frames(named, &self.options).await?, farewell(goodbye())?),
+            At::LocalWs(named) => Ok((ws_unix_frames(named, &self.options).await?, Some(goodbye()?))),
+        };
+        let (end, farewell) = match above {
+            Ok(above) => above,
+            Err(at) => {
+                let lost = |e| Error::io("the connection", e);
+                return Ok(boxed(halves(self.tcp_stream(at).await?, table).map_err(lost)?));
+            }
         };
         let below = self.below(table, &end);
         let (reader, writer) = internal::into_halves(end);
@@ -358,8 +366,9 @@ async fn resolve(address: &Address, named: &HostPort) -> Result<SocketAddr> {
     found.iter().find(listens).copied().or(first).ok_or_else(|| Error::usage(format!("{address} has no address")))
 }
 
+#[cfg(any(unix, feature = "tls"))]
 async fn stream(address: &Address, options: &Options) -> Result<StreamTransport> {
-    match endpoint::connect(address, options).await? {
+    match connect(address, options).await? {
         Transport::Stream(end) => Ok(end),
         _ => Err(Error::usage(format!("{address} is not a stream"))),
     }
