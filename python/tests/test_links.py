@@ -87,7 +87,11 @@ def test_a_keyboard_interrupt_ends_a_receive(tmp_path):
     import subprocess
     import sys
 
-    script = "import unstick, socket\na, b = socket.socketpair()\nprint('waits', flush=True)\nunstick.wrap(a, 'line').recv()"
+    # Python leaves the signal ignored if whoever started it ignores it, as a shell does for what runs in the background.
+    script = (
+        "import signal, socket, unstick\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "a, b = socket.socketpair()\nprint('waits', flush=True)\nunstick.wrap(a, 'line').recv()"
+    )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout.readline() == b"waits\n"
         child.send_signal(signal.SIGINT)
