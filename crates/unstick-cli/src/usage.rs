@@ -26,13 +26,13 @@ pub fn report(error: &clap::Error, command: &Command) -> Status {
             output::guide(&error.render());
             Status::Usage
         }
-        _ => report::failure(&explain(error, verb(command), command)),
+        _ => report::failure(&explain(error, verb(command).as_deref(), command)),
     }
 }
 
 /// Returns the sentence alone, for an error whose place is printed in front.
 pub fn sentence(error: &clap::Error, command: &Command) -> String {
-    explain(error, verb(command), command).to_string()
+    explain(error, verb(command).as_deref(), command).to_string()
 }
 
 /// Returns the words that were typed after the program's name.
@@ -50,10 +50,13 @@ fn colour_of(words: &[String]) -> ColorChoice {
     known.next_back().unwrap_or(Color::Auto).into()
 }
 
-/// Returns the typed verb.
-fn verb(command: &Command) -> Option<&str> {
-    let typed = std::env::args_os().nth(1)?;
-    command.find_subcommand(&typed).map(Command::get_name)
+/// Returns the typed verb, with its own subcommand if it has some: `generate dissector`.
+fn verb(command: &Command) -> Option<String> {
+    let mut typed = std::env::args_os().skip(1);
+    let verb = command.find_subcommand(typed.next()?)?;
+    let inner = typed.next().and_then(|word| verb.find_subcommand(word));
+    let words = [Some(verb), inner].into_iter().flatten().map(Command::get_name);
+    Some(words.collect::<Vec<_>>().join(" "))
 }
 
 fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error {

@@ -27,6 +27,8 @@ pub struct RecordingFile {
     protocol: String,
     /// `None` once it could not be written: that is reported once.
     file: Option<File>,
+    /// Whether an earlier recording is still in it: a run in which nothing passes must not cost that.
+    is_old: bool,
     /// What is not in the file yet: lines, or packets.
     lines: Vec<u8>,
     /// Where the recording is of packets.
@@ -38,12 +40,12 @@ pub struct RecordingFile {
 }
 
 impl RecordingFile {
-    /// Creates the file, with its first line.
+    /// Creates the file, with its first line. An earlier recording stays in it until something passes.
     pub fn create(recording: &'static Recording) -> Result<Self> {
         let unwritten = |error: io::Error| {
             Error::other(format!("cannot record to {}: {}", recording.path.display(), output::reason(&error)))
         };
-        let file = private_file::create(&recording.path).map_err(unwritten)?;
+        let (file, is_old) = private_file::open(&recording.path).map_err(unwritten)?;
         let address = recording.about.address.to_string();
         let protocol = match address.split_once(':') {
             Some((scheme, _)) => scheme.to_owned(),
@@ -51,7 +53,10 @@ impl RecordingFile {
         };
         let packets = recording.is_of_packets().then(|| Packets::new(recording.about.framing()));
         let (lines, open) = (Vec::new(), BTreeMap::new());
-        let mut this = Self { recording, protocol, file: Some(file), lines, packets, length: 0, open };
+        let mut this = Self { recording, protocol, file: Some(file), is_old, lines, packets, length: 0, open };
+        if is_old {
+            return Ok(this);
+        }
         this.begin();
         let lines = std::mem::take(&mut this.lines);
         if let Some(file) = &mut this.file {
@@ -62,6 +67,9 @@ impl RecordingFile {
 
     /// Writes an event. Lines are gathered while more of them wait.
     pub fn write(&mut self, event: &Event) {
+        if self.is_old {
+            self.replace();
+        }
         if self.file.is_none() {
             return;
         }
@@ -79,6 +87,15 @@ impl RecordingFile {
         }
         if self.lines.len() >= GATHERED {
             self.flush();
+        }
+    }
+
+    /// Empties the file, and begins it.
+    fn replace(&mut self) {
+        self.is_old = false;
+        match self.file.as_ref().map(|file| file.set_len(0)) {
+            Some(Err(error)) => self.give_up(&error),
+            _ => self.begin(),
         }
     }
 

@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{Peer, Process, port_at_end, program, temporary, unstick, unstick_listen};
+use crate::rig::{Peer, Process, Vacancy, port_at_end, program, temporary, unstick, unstick_listen};
 
 /// The lines of a recording that are whole.
 fn lines(path: &Path) -> Vec<Value> {
@@ -304,6 +304,26 @@ fn a_file_that_cannot_be_made_ends_the_run_before_it_begins() {
 const HEAD: &str = "{\"event\":\"recording\",\"version\":1,\"framing\":\"line\"}\n";
 const OPEN: &str =
     "{\"event\":\"open\",\"peer\":1,\"from\":\"a\",\"to\":\"b\",\"protocol\":\"tcp\",\"carries\":\"bytes\"}\n";
+
+#[test]
+fn an_earlier_recording_stays_until_a_connection_opens() {
+    let folder = temporary();
+    for name in ["a.jsonl", "a.pcapng"] {
+        let path = folder.path().join(name);
+        let file = path.to_str().unwrap();
+        fs::write(&path, "an earlier recording, longer than the one that follows it".repeat(100)).unwrap();
+        let before = fs::read(&path).unwrap();
+        let vacant = Vacancy::new();
+        assert_eq!(unstick(&["ask", &vacant.address, "hi", "--record", file]).code(), 3);
+        assert_eq!(fs::read(&path).unwrap(), before, "nobody was reached");
+        let (_echo, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--echo"]);
+        assert_eq!(unstick(&["ask", &format!("127.0.0.1:{port}"), "hi", "--record", file]).code(), 0);
+        let after = fs::read(&path).unwrap();
+        assert!(after.len() < before.len() && !after.ends_with(b"it"), "{name}");
+        let (text, errors, code) = decoded(&["--json"], &after);
+        assert!(code == 0 && text.contains("\"hi"), "{name}: {text}{errors}");
+    }
+}
 
 #[test]
 fn what_is_malformed_is_named_with_its_line() {

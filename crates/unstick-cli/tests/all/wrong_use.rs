@@ -18,6 +18,11 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["lisen", ":1"], "`lisen` is not a verb of unstick", "did you mean `listen`?"),
     (&["8080"], "`8080` is not a verb of unstick", "unstick --help lists the verbs"),
     (&["generate", "pdf"], "generate does not know `pdf`", "unstick generate --help lists its options"),
+    (
+        &["generate", "dissector"],
+        "generate dissector needs --frame SPEC",
+        "unstick generate dissector --help lists its options",
+    ),
     (&["-v", "listen", ":1"], "expected a verb, found -v", "options come after the verb, as in unstick listen -v"),
     (&["-l", "8080"], "expected a verb, found -l", "write unstick listen 8080"),
     (&["-u", "host", "53"], "expected a verb, found -u", "write unstick connect udp://host:53"),
