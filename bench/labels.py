@@ -1,7 +1,7 @@
 """Which protocol the servers in other people's captures speak.
 
 For captures of nDPI it is what nDPI found in the packets (tests/result/*.out, "Confidence: DPI"), and not by port or address. For the
-others it is the beginning of the file's name, where it is one of NAMES, else the server's port, where it is one of PORTS.
+others it is the beginning of the file's name, where it is one of NAMES (WIRESHARK for its own), else the server's port, where it is one of PORTS.
 """
 
 import collections
@@ -23,17 +23,23 @@ LABELS = {
 }
 
 # Labels of what has no framing: the right answer is none, or that it is text, in lines.
-UNFRAMED = {"VNC", "Telnet", "Skype_Teams", "Starcraft", "SOCKS", "FTP_DATA", "TeamViewer", "AnyDesk", "RemoteDesktop", "Tor"}
+UNFRAMED = {"VNC", "Telnet", "Skype_Teams", "Starcraft", "SOCKS", "FTP_DATA", "TeamViewer", "AnyDesk", "RemoteDesktop", "Tor", "Zeros"}
 
 PORTS = {
     22: "SSH", 25: "SMTP", 49: "TACACS", 53: "DNS", 80: "HTTP", 88: "Kerberos", 111: "RPC", 139: "NetBIOS", 179: "BGP", 389: "LDAP",
     443: "TLS", 445: "SMBv1", 554: "RTSP", 646: "LDP", 1883: "MQTT", 2049: "NFS", 3868: "Diameter", 5060: "SIP", 6379: "Redis",
     6633: "OpenFlow", 6653: "OpenFlow", 8080: "HTTP", 323: "RPKI", 282: "RPKI",
 }
-LABELS |= {"LDP": "ldp", "OpenFlow": "openflow", "RPKI": "rpki-rtr"}
+LABELS |= {"HTTP2": "http2", "gRPC-Web": "http http2", "LDP": "ldp", "OpenFlow": "openflow", "RPKI": "rpki-rtr"}
 
 # Captures that are named after their protocol, whatever the port.
 NAMES = {"bgp": "BGP"}
+
+# The same for those of Wireshark, of which most are.
+WIRESHARK = {
+    "dhe1": "TLS", "dns": "DNS", "git": "Git", "grpc_web": "gRPC-Web", "grpc": "HTTP2", "http2": "TLS", "http": "HTTP", "packet-h2": "HTTP2", "retrans-tls": "TLS",
+    "rsa": "TLS", "sip": "SIP", "smb": "SMBv23", "tcp-exp": "Zeros", "tls": "TLS",
+}
 
 
 def ndpi_labels(path):
@@ -54,5 +60,6 @@ def label_of(path, server, found):
     if "ndpi" in str(path).lower():
         of_server = found.get(server)
         return of_server.most_common(1)[0][0] if of_server else None
-    named = next((label for name, label in NAMES.items() if path.name.startswith(name)), None)
+    names = WIRESHARK if "wireshark" in str(path).lower() else NAMES
+    named = next((label for name, label in names.items() if path.name.startswith(name)), None)
     return named or PORTS.get(int(server.rsplit(":", 1)[1]))

@@ -6,10 +6,15 @@ Not here: what the captures are used for (`guess`, `captures`).
 import os
 import pathlib
 import platform
+import re
 import subprocess
 
 # Debian's source packages with captures in their tests.
-PACKAGES = ["ndpi", "tcpdump", "tcpflow"]
+PACKAGES = ["ndpi", "tcpdump", "tcpflow", "wireshark"]
+
+# What is unpacked of them, if that is not all.
+PARTS = {"wireshark": ["--wildcards", "*/test/captures/*"]}
+KINDS = re.compile(r"\.(pcap|pcapng|cap)(\.gz)?$")
 MIRROR = "http://deb.debian.org/debian"
 
 
@@ -18,7 +23,7 @@ def fetch(folder):
     `deb-src` lines in the system's list."""
     folder = pathlib.Path(folder).resolve()
     done = folder / "complete"
-    if done.exists():
+    if done.exists() and done.read_text() == " ".join(PACKAGES):
         return folder
     codename = platform.freedesktop_os_release().get("VERSION_CODENAME")
     if not codename:
@@ -36,13 +41,13 @@ def fetch(folder):
     subprocess.run([*apt, "source", "--download-only", "--tar-only", *PACKAGES], cwd=folder, check=True, timeout=900)
     for archive in folder.glob("*.orig.tar.*"):
         if archive.suffix != ".asc":
-            subprocess.run(["tar", "--extract", "--file", archive], cwd=folder, check=True, timeout=300)
+            parts = PARTS.get(archive.name.split("_")[0], [])
+            subprocess.run(["tar", "--extract", "--file", archive, *parts], cwd=folder, check=True, timeout=300)
             archive.unlink()
-    done.touch()
+    done.write_text(" ".join(PACKAGES))
     return folder
 
 
 def captures(folder):
     """The captures in this folder, in the order of their names."""
-    kinds = (".pcap", ".pcapng", ".cap")
-    return sorted(path for path in pathlib.Path(folder).rglob("*") if path.suffix in kinds and path.is_file())
+    return sorted(path for path in pathlib.Path(folder).rglob("*") if KINDS.search(path.name) and path.is_file())

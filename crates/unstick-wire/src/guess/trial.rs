@@ -63,6 +63,8 @@ pub(super) struct Tally {
     /// Bytes of the length in front of the last message, and of the largest message.
     width: usize,
     largest: usize,
+    /// Bits of surprise that a length of a chain is no larger than this, by what else is found in the stream.
+    surprise: f64,
 }
 
 /// What came of a trial.
@@ -160,7 +162,10 @@ impl Trial {
         if !connection.segmented {
             tally.ends += 1;
             match was_whole && !self.broken[side] {
-                true => (tally.hits, tally.whole_streams) = (tally.hits + 1, tally.whole_streams + 1),
+                true => {
+                    (tally.hits, tally.whole_streams) = (tally.hits + 1, tally.whole_streams + 1);
+                    tally.surprise = surprise(&connection.side(from), tally.width, tally.largest);
+                }
                 false => tally.misses += 1,
             }
         }
@@ -301,6 +306,21 @@ impl Tally {
     fn rarity(&self) -> f64 {
         const MOST: f64 = 2.5;
         let possible = 8.0 * self.width as f64;
-        ((possible - (self.largest as f64 + 1.0).log2()) / 2.0).clamp(0.0, MOST)
+        ((possible - (self.largest as f64 + 1.0).log2()) / 2.0).min(self.surprise).clamp(0.0, MOST)
     }
+}
+
+/// How surprising a number of this width is that is no larger than `largest`, in bits: among small numbers it is not.
+fn surprise(stream: &[u8], width: usize, largest: usize) -> f64 {
+    /// Numbers that are looked at.
+    const LOOKED_AT: usize = 2048;
+    let numbers = stream.windows(width.clamp(1, 8)).step_by(stream.len() / LOOKED_AT + 1);
+    let (mut all, mut little, mut big) = (0.5, 0.5, 0.5);
+    for bytes in numbers {
+        let read = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+        all += 1.0;
+        big += f64::from(u8::from(bytes.iter().fold(0, read) <= largest as u64));
+        little += f64::from(u8::from(bytes.iter().rev().fold(0, read) <= largest as u64));
+    }
+    (all / little.max(big)).log2()
 }

@@ -138,6 +138,39 @@ fn random_bytes_are_no_framing_however_they_were_cut() {
     }
 }
 
+/// Fill bytes, patterns, counters and zeros with little between them: a header of some protocol is found in many of them.
+#[test]
+fn what_repeats_itself_is_no_protocol() {
+    let mut samples: Vec<(String, Vec<u8>)> =
+        (0..=u8::MAX).map(|byte| (format!("{byte:#04x} alone"), vec![byte; 2048])).collect();
+    for seed in [2, 3, 8, 34] {
+        let random = noise_from(0x9e37_79b9_7f4a_7c15 ^ seed << 20, 2048);
+        for period in [2, 3, 4, 8, 16] {
+            let bytes = (0..2048).map(|at| random[at % period]).collect();
+            samples.push((format!("{period} bytes again and again, {seed}"), bytes));
+        }
+        for few in [2, 8, 32, 100] {
+            let is_kept = |at: usize| random[(at * 7 + 3) % 2048] < few;
+            let bytes = random.iter().enumerate().map(|(at, byte)| if is_kept(at) { *byte } else { 0 }).collect();
+            samples.push((format!("{few} of 256 bytes are not zero, {seed}"), bytes));
+        }
+        // Of small numbers each is a length, and the chain of some of them ends with the file.
+        let small: Vec<u8> = random.iter().map(|byte| byte % 4).collect();
+        assert_eq!(answer(&Sample::of_stream(Role::Client, &small, false).guess()), None, "small numbers, {seed}");
+    }
+    samples.push(("bytes in order".to_owned(), (0..2048).map(|at| at as u8).collect()));
+    samples.push(("numbers in order".to_owned(), (0..512_u32).flat_map(u32::to_be_bytes).collect()));
+    for (name, bytes) in &samples {
+        for part in [24, 700, 2048] {
+            let segments: Vec<_> = bytes.chunks(part).map(|part| (Role::Client, part.to_vec())).collect();
+            let guess = sample(&segments).guess();
+            assert_eq!(answer(&guess), None, "{name}, in segments of {part}: {:?}", guess.candidates);
+        }
+        let guess = Sample::of_stream(Role::Client, bytes, false).guess();
+        assert_eq!(answer(&guess), None, "{name}, a file: {:?}", guess.candidates);
+    }
+}
+
 #[test]
 fn everything_a_sample_keeps_is_limited() {
     let mut sample = Sample::new(0);

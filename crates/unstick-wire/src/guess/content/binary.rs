@@ -128,7 +128,7 @@ pub(super) const CONTENT: &[(&str, Content)] = &[
                 && message.is_in(4, b'0'..=b'5')
                 && message.is_in(5, b'0'..=b'5')
         };
-        all.all(9.0, |message| mti(message) || digits(message))
+        all.all(6.0, |message| mti(message) || digits(message))
     }),
     ("thrift", |all| {
         let strict = |message: &Message<'_>| message.has(4, &[0x80, 1, 0]) && message.is_in(7, 1..=4);

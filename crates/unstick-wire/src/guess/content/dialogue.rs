@@ -61,23 +61,36 @@ impl<'a> Dialogue<'a> {
     }
 }
 
-/// All of these messages are so, each of which agrees in that many bits.
+/// All of these messages are so, each of which agrees in that many bits. A message that was there before, or that holds a single
+/// value, tells nothing new: fill bytes look like that.
 pub(super) fn every<'a, 'b: 'a>(
     messages: impl IntoIterator<Item = &'a Message<'b>>,
     bits: f64,
     holds: impl Fn(&Message<'b>) -> bool,
 ) -> Option<f64> {
-    let mut count = 0;
+    let mut counted: Vec<&Message<'b>> = Vec::new();
     for message in messages {
         if !holds(message) {
             return None;
         }
-        count += 1;
+        if counted.len() < COUNTED && !message.is_fill() && !counted.iter().any(|other| other.is_like(message)) {
+            counted.push(message);
+        }
     }
-    Some(bits * count.min(COUNTED) as f64)
+    Some(bits * counted.len() as f64)
 }
 
 impl<'a> Message<'a> {
+    /// Whether all of it is one value.
+    fn is_fill(&self) -> bool {
+        self.bytes.len() > 1 && self.bytes.iter().all(|byte| *byte == self.bytes[0])
+    }
+
+    /// Whether it holds the same, as far as it was kept.
+    fn is_like(&self, other: &Self) -> bool {
+        self.length == other.length && self.bytes == other.bytes
+    }
+
     fn new(head: &'a Head) -> Self {
         Self { bytes: &head.bytes, length: head.length }
     }

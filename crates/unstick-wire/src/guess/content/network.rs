@@ -25,7 +25,7 @@ pub(super) const CONTENT: &[(&str, Content)] = &[
         all.all(8.0, |message| message.is_in(0, 0..=2) && message.is_in(1, 0..=11))
     }),
     ("openflow", |all| {
-        let hello = |message: &Message<'_>| message.is_in(0, 1..=6) && message.has(1, &[0]);
+        let hello = |message: &Message<'_>| message.is_in(0, 1..=6) && message.has(1, &[0]) && message.length < 128;
         let bits = all.first(20.0, hello, hello)?;
         let kind = |message: &Message<'_>| message.is_in(0, 1..=6) && message.is_in(1, 0..=35);
         Some(bits + all.all(6.0, |message| kind(message) && message.length >= 8)?)
@@ -127,6 +127,10 @@ pub(super) const CONTENT: &[(&str, Content)] = &[
     }),
     ("enip", |all| {
         let command = |code: u32| matches!(code, 0 | 1 | 4 | 0x63..=0x66 | 0x6f | 0x70 | 0x72 | 0x73);
+        // A message that does nothing is a header of zeros, which stand in anything.
+        if all.both().all(|message| message.le(0, 2) == Some(0)) {
+            return None;
+        }
         all.all(30.0, |message| {
             message.le(0, 2).is_some_and(command) && message.has(9, &[0, 0, 0]) && message.has(20, &[0; 4])
         })
