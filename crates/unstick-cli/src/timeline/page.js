@@ -139,6 +139,7 @@
     const scale = (width - LEFT - 10) / (to - from || 1);
     const x = (value) => LEFT + (value - from) * scale;
     boxes = [];
+    const pointed = messages[state.hovered];
     axis(pen, { width, height, from, to, x, colour, only });
     for (const { way, top } of LANES) {
       const soft = colour(way === 0 ? "client-soft" : "server-soft");
@@ -159,6 +160,7 @@
           pen.strokeStyle = colour("faint");
           pen.strokeRect(left + 0.5, top + 0.5, wide - 1, SEGMENTS_HEIGHT - 1);
         }
+        if (pointed && carries(row, pointed)) outline(pen, left, top, wide, SEGMENTS_HEIGHT, colour("focus"));
         if (wide > 34) label(pen, number(row[SEGMENT_LENGTH]), left, wide, top + SEGMENTS_HEIGHT / 2, colour("faint"));
       });
       const below = top + SEGMENTS_HEIGHT + 4;
@@ -178,6 +180,7 @@
           pen.strokeRect(left + 0.5, below + 0.5, Math.max(1, wide - 1), MESSAGES_HEIGHT - 1);
           pen.lineWidth = 1;
         }
+        if (row === pointed) outline(pen, left, below, wide, MESSAGES_HEIGHT, colour("focus"));
         if (wide > 46) label(pen, content(row, 60), left, wide, below + MESSAGES_HEIGHT / 2, colour("ink"));
         pen.globalAlpha = 1;
         boxes.push({ left, right: left + wide, top: below, bottom: below + MESSAGES_HEIGHT, index });
@@ -202,11 +205,32 @@
         const left = x(at);
         const wide = state.axis === "bytes" ? Math.max(1, row[SEGMENT_LENGTH] * scale) : 3;
         const selected = rows === messages && messages[state.shown[state.selected]] === row;
-        if (left + wide < LEFT || left > width || (left + wide < last + 0.7 && !selected)) continue;
+        const kept = selected || (pointed && (row === pointed || (rows === segments && carries(row, pointed))));
+        if (left + wide < LEFT || left > width || (left + wide < last + 0.7 && !kept)) continue;
         last = left + wide;
         paint(row, left, wide, index);
       }
     }
+  }
+
+  // Whether a segment carried a message, or a part of it.
+  const carries = (segment, message) =>
+    segment[CONN] === message[CONN] && segment[WAY] === message[WAY] &&
+    segment[OFFSET] < message[OFFSET] + message[TOTAL] && segment[OFFSET] + segment[SEGMENT_LENGTH] > message[OFFSET];
+
+  function outline(pen, left, top, wide, height, colour) {
+    pen.strokeStyle = colour;
+    pen.lineWidth = 2.5;
+    pen.strokeRect(left + 0.5, top + 0.5, Math.max(1, wide - 1), height - 1);
+    pen.lineWidth = 1;
+  }
+
+  // The message under the pointer is shown below, and outlined in the picture with the segments that carried it.
+  function point(index) {
+    if (index === state.hovered) return;
+    state.hovered = index;
+    draw();
+    detail(index >= 0 ? index : state.shown[state.selected]);
   }
 
   const isShown = (index) => {
@@ -273,15 +297,9 @@
       return;
     }
     const box = hit(left, top);
-    if (box && box.index !== state.hovered) {
-      state.hovered = box.index;
-      detail(box.index);
-    }
+    if (box) point(box.index);
   });
-  canvas.addEventListener("pointerleave", () => {
-    if (state.hovered >= 0) detail(state.shown[state.selected]);
-    state.hovered = -1;
-  });
+  canvas.addEventListener("pointerleave", () => point(-1));
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     state.drag = { left: at(event)[0], view: state.view, moved: false };
@@ -395,7 +413,7 @@
   function cuts(message) {
     const [from, to] = [message[OFFSET], message[OFFSET] + message[TOTAL]];
     const same = (row) => row[CONN] === message[CONN] && row[WAY] === message[WAY];
-    const carriers = segments.filter((row) => same(row) && row[OFFSET] < to && row[OFFSET] + row[SEGMENT_LENGTH] > from);
+    const carriers = segments.filter((row) => carries(row, message));
     if (carriers.length === 0) return [];
     const parts = carriers.map((row) => Math.min(to, row[OFFSET] + row[SEGMENT_LENGTH]) - Math.max(from, row[OFFSET]));
     const lines = [];

@@ -102,6 +102,8 @@ fn hostile_messages_are_text_and_the_page_is_usable_by_keys_and_on_a_narrow_scre
     assert_eq!((&seen["axes_differ"], &seen["themes_differ"]), (&true.into(), &true.into()));
     // The last box of the server's lane.
     assert_eq!(seen["hovered"], "Message 8: 3 bytes, server to client");
+    let outlined = ["outlined_before", "outlined", "outlined_after"].map(|when| seen[when].to_string());
+    assert_eq!(outlined, ["[false,false]", "[true,true]", "[false,false]"], "its segment and itself");
     for width in [390, 320] {
         assert!(seen[format!("wide_at_{width}")].as_u64().unwrap() <= width, "{seen}");
         assert!(width == 320 || folder.path().join(format!("{width}.png")).metadata().unwrap().len() > 10_000);

@@ -55,8 +55,25 @@ const { chromium } = require("playwright-core");
   seen.axes_differ = by_bytes !== (await picture());
   await page.locator("input[value=bytes]").check();
   const box = await page.locator("#lanes").boundingBox();
+  // How much of each lane has the colour of the selection: the lanes of the server's segments and messages.
+  const outlined = () => page.evaluate(() => {
+    const canvas = document.getElementById("lanes");
+    const ratio = window.devicePixelRatio || 1;
+    const focus = getComputedStyle(document.documentElement).getPropertyValue("--focus").trim();
+    const wanted = [1, 3, 5].map((at) => parseInt(focus.slice(at, at + 2), 16));
+    return [[104, 20], [128, 26]].map(([top, height]) => {
+      const { data } = canvas.getContext("2d").getImageData(0, top * ratio, canvas.width, height * ratio);
+      let found = 0;
+      for (let at = 0; at < data.length; at += 4) if (wanted.every((value, i) => Math.abs(data[at + i] - value) < 8)) found++;
+      return found > 10;
+    });
+  });
+  seen.outlined_before = await outlined();
   await page.mouse.move(box.x + box.width - 30, box.y + 142);
   seen.hovered = await text("#detail h2");
+  seen.outlined = await outlined();
+  await page.mouse.move(box.x + box.width - 30, box.y + box.height + 60);
+  seen.outlined_after = await outlined();
   const light = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   await page.locator("#theme").click();
   seen.themes_differ = light !== (await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
