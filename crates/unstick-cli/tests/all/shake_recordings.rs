@@ -171,11 +171,38 @@ fn what_cannot_be_shaken_is_refused() {
         (&whole, &["--", "cat"], "a client command and --recording exclude each other"),
         (&whole.replace("\"line\"", "null"), &[], "names no framing"),
         (&recording(&["<two"]), &[], "no connection in it can be replayed"),
-        (&whole.replace("\"segment\"", "\"message\"").replace("\"bytes\",", "\"messages\","), &[], "messages"),
         ("{}\n", &[], "is not a recording"),
     ] {
         let (code, errors) = run(text, more);
         assert!(errors.contains(why), "{why}: {errors}");
         assert_eq!(code, 2, "{why}");
+    }
+}
+
+#[test]
+fn datagrams_and_messages_of_a_websocket_are_refused_with_or_without_a_framing() {
+    let folder = temporary();
+    let path = folder.path().join("session.jsonl");
+    let bytes = recording(&[">one", "<two"]);
+    for (protocol, carries) in [("udp", "datagrams"), ("ws", "messages")] {
+        let messages = bytes.replace("\"segment\"", "\"message\"").replace("\"tcp\"", &format!("\"{protocol}\""));
+        let messages = messages.replace("\"bytes\"}", &format!("\"{carries}\"}}"));
+        for (text, more) in [
+            (messages.clone(), &[][..]),
+            (messages.replace("\"line\"", "null"), &[]),
+            (messages.replace("\"line\"", "null"), &["-f", "line"]),
+        ] {
+            fs::write(&path, text).unwrap();
+            let arguments = ["shake", "--recording", path.to_str().unwrap(), "--to", "127.0.0.1:1"];
+            let mut shake = unstick(&[&arguments[..], more].concat());
+            let errors = shake.errors();
+            let why = "was recorded as whole messages, and only the bytes of a stream can be cut";
+            assert!(errors.contains(why), "{errors}");
+            assert!(
+                errors.contains("datagrams cannot be cut; for a WebSocket, give each message with --send"),
+                "{errors}"
+            );
+            assert_eq!(shake.code(), 2);
+        }
     }
 }
