@@ -25,12 +25,14 @@
 //!
 //! Not here: files, clocks and sockets, which `unstick::service::replay` adds.
 
+mod asker;
 mod book;
 mod learn;
 mod player;
 mod rules;
 mod script;
 
+pub use asker::Asker;
 pub use book::Playbook;
 pub use learn::{Learnt, Unlike};
 pub use player::Player;

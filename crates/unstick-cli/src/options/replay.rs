@@ -45,8 +45,9 @@ pub struct ReplayArgs {
     /// Learn from another recording of the same conversation which bytes are volatile, and do not compare them (repeatable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub mask_from: Vec<PathBuf>,
-    /// Copy an id from each request to its answer: WIDTH bytes at OFFSET. A second OFFSET is that of the answer (repeatable)
-    #[arg(long, value_name = "OFFSET:WIDTH[:OFFSET]", value_parser = copy, conflicts_with = "to")]
+    /// Copy an id of WIDTH bytes at OFFSET: with --listen from each request to its answer, with --to from answers to later requests.
+    /// A second OFFSET is that of answers (repeatable)
+    #[arg(long, value_name = "OFFSET:WIDTH[:OFFSET]", value_parser = copy)]
     pub copy: Vec<CopyRule>,
     /// What a client gets whose request is not that of the recording: error (the connection is reset) or close [default: error]
     #[arg(

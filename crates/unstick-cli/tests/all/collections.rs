@@ -111,6 +111,8 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("replay/book.rs", "scripts", Limit("MAX_REPLAYED")),
     ("replay/book.rs", "learnt", Limit("MAX_LEARNT")),
     ("replay/book.rs", "sources", Limit("MAX_REPLAYED")),
+    ("replay/book.rs", "origins", Limit("MAX_REPLAYED")),
+    ("replay/asker.rs", "ids", Limit("MAX_REPLAYED")),
     ("replay/player.rs", "fitting", Limit("MAX_REPLAYED")),
     ("replay/player.rs", "ids", Limit("MAX_REPLAYED")),
     ("replay/rules.rs", "masks", User),

@@ -16,14 +16,17 @@ pub struct Playbook {
     pub(super) learnt: Vec<BTreeMap<usize, Vec<Range<usize>>>>,
     /// Of each connection: which request the id of an answer is from, by the answer and the rule.
     pub(super) sources: Vec<BTreeMap<(usize, usize), usize>>,
+    /// Of each connection: which answer the id of a request is from, by the request and the rule.
+    pub(super) origins: Vec<BTreeMap<(usize, usize), usize>>,
 }
 
 impl Playbook {
     /// Makes a playbook of these connections.
     pub fn new(scripts: Vec<Script>, rules: Rules) -> Self {
-        let sources = scripts.iter().map(|script| sources(script, &rules)).collect();
+        let repeated = |giver| scripts.iter().map(|script| sources(script, &rules, giver)).collect();
+        let (sources, origins) = (repeated(Role::Client), repeated(Role::Server));
         let learnt = vec![BTreeMap::new(); scripts.len()];
-        Self { scripts, rules, learnt, sources }
+        Self { scripts, rules, learnt, sources, origins }
     }
 
     /// The connections.
@@ -40,12 +43,12 @@ impl Playbook {
     pub fn difference(&self, script: usize, step: usize, received: &[u8]) -> Option<Difference> {
         let Step { from, message, .. } = self.scripts.get(script)?.steps.get(step)?;
         let learnt = self.learnt[script].get(&step).map_or(&[][..], Vec::as_slice);
-        if *from == Role::Server || self.rules.copies.is_empty() {
+        if self.rules.copies.is_empty() {
             return self.rules.difference_besides(learnt, message, received);
         }
-        // Copied ids of requests are not compared.
-        let ids = self.rules.copies.iter().filter(|copy| copy.of_request(message).is_some());
-        let mut besides: Vec<_> = ids.map(|copy| copy.offset..copy.offset + copy.width).collect();
+        // Ids that are copied are not compared.
+        let ids = self.rules.copies.iter().filter(|copy| copy.id(*from, message).is_some());
+        let mut besides: Vec<_> = ids.map(|copy| copy.at(*from)..copy.at(*from) + copy.width).collect();
         besides.extend_from_slice(learnt);
         self.rules.difference_besides(&merged(besides), message, received)
     }
@@ -64,18 +67,17 @@ pub(super) fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     joined
 }
 
-/// Finds the request that each id of an answer is from: the last one before it with the same bytes.
-fn sources(script: &Script, rules: &Rules) -> BTreeMap<(usize, usize), usize> {
+/// Finds where each id comes from: the last message of this side, before the one that repeats it, with the same bytes.
+fn sources(script: &Script, rules: &Rules, giver: Role) -> BTreeMap<(usize, usize), usize> {
     let mut found = BTreeMap::new();
     for (number, copy) in rules.copies.iter().enumerate() {
-        let mut asked: BTreeMap<&[u8], usize> = BTreeMap::new();
+        let mut given: BTreeMap<&[u8], usize> = BTreeMap::new();
         for (at, step) in script.steps.iter().enumerate() {
-            if step.from == Role::Client {
-                if let Some(id) = copy.of_request(&step.message) {
-                    asked.insert(id, at);
-                }
-            } else if let Some(request) = copy.of_answer(&step.message).and_then(|id| asked.get(id)) {
-                found.insert((at, number), *request);
+            let Some(id) = copy.id(step.from, &step.message) else { continue };
+            if step.from == giver {
+                given.insert(id, at);
+            } else if let Some(source) = given.get(id) {
+                found.insert((at, number), *source);
             }
         }
     }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::error::SpecError;
 use crate::quantity::parse_number;
+use crate::role::Role;
 
-/// What is left out when messages are compared, and what is copied from requests to answers.
+/// What is left out when messages are compared, and what is copied from one side's messages to the other's.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Rules {
@@ -16,7 +17,7 @@ pub struct Rules {
     pub masks: Vec<Range<usize>>,
     /// Parts of messages that may differ, also in their length.
     pub pattern: Option<Pattern>,
-    /// Ids that come back in answers.
+    /// Ids that come back: a server copies them from requests to answers, a client from answers to later requests.
     pub copies: Vec<CopyRule>,
 }
 
@@ -69,7 +70,7 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// An id that is copied: the bytes at an offset of a request come back in its answer. Written `OFFSET:WIDTH`, or
+/// An id that is copied: the bytes at an offset of a request come back in its answer, or the other way round. Written `OFFSET:WIDTH`, or
 /// `OFFSET:WIDTH:OFFSET` if the answer has it at another offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyRule {
@@ -90,6 +91,16 @@ impl CopyRule {
     /// The id in an answer; `None` if the answer is too short.
     pub(super) fn of_answer<'a>(&self, message: &'a [u8]) -> Option<&'a [u8]> {
         message.get(self.to..self.to.checked_add(self.width)?)
+    }
+
+    /// The id in a message of this side; `None` if the message is too short.
+    pub(super) fn id<'a>(&self, from: Role, message: &'a [u8]) -> Option<&'a [u8]> {
+        if from == Role::Client { self.of_request(message) } else { self.of_answer(message) }
+    }
+
+    /// Where it is in a message of this side.
+    pub(super) fn at(&self, from: Role) -> usize {
+        if from == Role::Client { self.offset } else { self.to }
     }
 }
 

@@ -10,7 +10,7 @@ use super::plan::Replay;
 use super::speech::{Carriage, Speech};
 
 use crate::wire::Role;
-use crate::wire::replay::{Difference, Playbook};
+use crate::wire::replay::{Asker, Difference, Playbook};
 use crate::{Address, Receiver, Result};
 
 /// How long to wait for one answer more than there should be, where the client ends first.
@@ -77,13 +77,14 @@ impl Run {
         speech: &mut Speech,
         receiver: &mut Receiver,
     ) -> Result<bool> {
-        let mut at = 0;
+        let (mut at, mut asker) = (0, Asker::new(number));
         while let Some(step) = self.book.scripts()[number].steps.get(at) {
             let connection = self.book.scripts()[number].connection;
             let place = Place { peer, connection, message: at + 1, from: step.from };
             if step.from == Role::Client {
                 self.config.speed.wait(step.after).await;
-                let said = speech.say(&self.carriage.bytes_of(step, step.message.clone())).await;
+                let message = asker.request(&self.book, at).unwrap_or_else(|| step.message.clone());
+                let said = speech.say(&self.carriage.bytes_of(step, message)).await;
                 if !matches!(said, Ok(true)) {
                     return self.spoken(peer, said);
                 }
@@ -112,6 +113,7 @@ impl Run {
                 self.reporter.put(Event::Differs { place, recorded, received: Some(&answer), at })?;
                 return Ok(false);
             }
+            asker.answered(&self.book, at, &answer);
             at += 1;
         }
         let settled = speech.settle().await;

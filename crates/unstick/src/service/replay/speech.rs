@@ -36,8 +36,8 @@ impl Carriage {
         };
         let [ours, theirs] = [role, role.other()].map(|side| sides[side as usize].sent_by(side));
         let frameless = |step: &Step| step.from == role && step.frame.is_empty();
-        let changes = role == Role::Server && !book.rules().copies.is_empty()
-            || book.scripts().iter().flat_map(|script| &script.steps).any(frameless);
+        let changes =
+            !book.rules().copies.is_empty() || book.scripts().iter().flat_map(|script| &script.steps).any(frameless);
         let depends = ours.depends_on_requests() || theirs.depends_on_requests();
         let messages = faults.check(role, Unit::Messages);
         if !(depends || changes) && (faults.is_empty() || messages.is_err()) {
