@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 SERVER = f"{sys.executable} {Path(__file__).with_name('server.py')} {{port}}"
 
 
@@ -24,6 +26,16 @@ class Parser:
 
 def test_the_server_survives_every_cut(shake):
     shake.server(SERVER, frame="u32be", send=[b"hello", b"world"])
+
+
+@pytest.fixture(scope="session")
+def server(shake_server):
+    """The server, started once for all tests that name it."""
+    return shake_server(SERVER)
+
+
+def test_the_server_that_keeps_running_survives_too(shake, server):
+    shake.running(server, frame="u32be", send=[b"hello", b"world"], in_order=True)
 
 
 def test_the_parser_survives_every_cut(shake):

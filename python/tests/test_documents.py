@@ -39,7 +39,7 @@ def test_the_tests_of_the_readme_run(pytester):
     shutil.copy(HOME / "examples" / "server.py", pytester.path)
     parser = "class MyParser:\n    def feed(self, data):\n        yield from data\n"
     pytester.makepyfile(parser + blocks()[2])
-    pytester.runpytest_subprocess("-p", "no:cacheprovider", "--shake-depth", "8").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", "--shake-depth", "8").assert_outcomes(passed=3)
 
 
 def test_the_examples_pass(tmp_path):
@@ -47,4 +47,4 @@ def test_the_examples_pass(tmp_path):
         shutil.copy(file, tmp_path)
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_with_pytest.py", "test_with_unittest.py"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert "4 passed" in done.stdout, done.stdout + done.stderr

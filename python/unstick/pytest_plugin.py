@@ -1,9 +1,10 @@
-"""The pytest plug-in: the fixtures ``shake`` and ``bridge``, the marker ``shake``, and the options ``--shake-time``,
-``--shake-depth`` and ``--shake-seed``."""
+"""The pytest plug-in: the fixtures ``shake``, ``shake_server`` and ``bridge``, the marker ``shake``, and the options
+``--shake-time``, ``--shake-depth`` and ``--shake-seed``."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shlex
 import subprocess
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .program import path
+from .serving import Server
 from .shaking import Broken, Inconclusive, shake_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from .serving import Command
     from .shaking import Make
 
 
@@ -40,22 +43,54 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 class Shake:
     """Runs ``unstick shake``. Each method returns the report. A broken program fails the test; a run without a verdict is an
-    error."""
+    error.
+
+    ``in_order=True`` tries the cases one after another, in the same order each time: for a program with a state that one
+    conversation leaves to the next. Otherwise several conversations run at once where the program allows it.
+    """
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
 
-    def server(self, start: str, *, frame: str | None = None, send: Sequence[bytes] = (), options: Sequence[str] = ()) -> str:
+    def server(
+        self,
+        start: str,
+        *,
+        frame: str | None = None,
+        send: Sequence[bytes] = (),
+        options: Sequence[str] = (),
+        in_order: bool = False,
+    ) -> str:
         """A server that is started with ``start`` for each case, on the port that takes the place of ``{port}``."""
-        return self._run(["--to", ":0", "--start", start, *_frame(frame), *_send(send), *options])
+        return self._run(["--to", ":0", "--start", start, *_frame(frame), *_send(send), *_order(in_order), *options])
 
-    def running(self, address: str, *, frame: str | None = None, send: Sequence[bytes] = (), options: Sequence[str] = ()) -> str:
-        """A server that runs already, at ``address``."""
-        return self._run(["--to", address, *_frame(frame), *_send(send), *options])
+    def running(
+        self,
+        address: Server | str,
+        *,
+        frame: str | None = None,
+        send: Sequence[bytes] = (),
+        options: Sequence[str] = (),
+        in_order: bool = False,
+    ) -> str:
+        """A server that runs already: at an address, or from the fixture ``shake_server``."""
+        words = ["--to", _address(address), *_frame(frame), *_send(send), *_order(in_order), *options]
+        with self._output_of(address):
+            return self._run(words)
 
-    def client(self, command: Sequence[str] | str, to: str, *, frame: str | None = None, options: Sequence[str] = ()) -> str:
+    def client(
+        self,
+        command: Sequence[str] | str,
+        to: Server | str,
+        *,
+        frame: str | None = None,
+        options: Sequence[str] = (),
+        in_order: bool = False,
+    ) -> str:
         """A client that is started for each case. ``{host}`` and ``{port}`` lead it to the server at ``to``."""
-        return self._run(["--to", to, *_frame(frame), *options, "--", *_words(command)])
+        words = ["--to", _address(to), *_frame(frame), *_order(in_order), *options, "--", *_words(command)]
+        with self._output_of(to):
+            return self._run(words)
 
     def stdio(
         self,
@@ -64,9 +99,10 @@ class Shake:
         frame: str | None = None,
         send: Sequence[bytes] = (),
         options: Sequence[str] = (),
+        in_order: bool = False,
     ) -> str:
         """A program on pipes, such as a server of the Model Context Protocol or of the Language Server Protocol."""
-        return self._run(["--stdio", *_frame(frame), *_send(send), *options, "--", *_words(command)])
+        return self._run(["--stdio", *_frame(frame), *_send(send), *_order(in_order), *options, "--", *_words(command)])
 
     def decoder(self, make: Make, data: bytes) -> int:
         """A parser in this process: see :func:`unstick.shaking.shake_decoder`. Returns the cases tried."""
@@ -102,6 +138,16 @@ class Shake:
         config = self._request.config
         given = [(name, config.getoption(f"--shake-{name}")) for name in ("time", "depth", "seed")]
         return [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
+
+    @contextlib.contextmanager
+    def _output_of(self, at: Server | str) -> Iterator[None]:
+        """Where the test fails, its report has what the server printed."""
+        try:
+            yield
+        except BaseException:
+            if isinstance(at, Server):
+                self._request.node.add_report_section("call", "server", at.output)
+            raise
 
     def _note(self, verdict: str, report: str, *properties: tuple[str, str]) -> None:
         """For reports: JUnit's has the properties, among others. They are text, which the workers of pytest-xdist can pass on."""
@@ -151,6 +197,14 @@ def _send(messages: Sequence[bytes]) -> list[str]:
     return [word for message in messages for word in ("--send-hex", bytes(message).hex())]
 
 
+def _address(at: Server | str) -> str:
+    return at.address if isinstance(at, Server) else at
+
+
+def _order(in_order: bool) -> list[str]:
+    return ["--jobs", "1"] if in_order else []
+
+
 def _words(command: Sequence[str] | str) -> list[str]:
     return shlex.split(command) if isinstance(command, str) else list(command)
 
@@ -188,6 +242,21 @@ def bridge() -> Iterator[Callable[..., Bridge]]:
     yield start
     for made in running:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def shake_server() -> Iterator[Callable[..., Server]]:
+    """Starts servers that run until the session ends: ``server = shake_server("python3 server.py {port}")``.
+
+    It returns a :class:`unstick.serving.Server` once the server listens. The last one started ends first. Each worker of
+    pytest-xdist has servers of its own. For one module or one test, use ``Server`` in a ``with`` statement.
+    """
+    with contextlib.ExitStack() as running:
+
+        def start(command: Command, *, timeout: float = 20.0) -> Server:
+            return running.enter_context(Server(command, timeout=timeout))
+
+        yield start
 
 
 @pytest.fixture
