@@ -58,12 +58,14 @@ impl Tree {
     /// Hashes zeros of this subtree. There must be [`room`](Self::room) for them.
     pub(super) fn zeros(&mut self, length: u64) {
         // The hash of zeros depends on their place in the file, so none can be kept.
-        static ZEROS: [u8; 128 << 10] = [0; 128 << 10];
+        const AT_ONCE: u64 = 128 << 10;
+        // Not a constant: the program would be larger by that.
+        let zeros = vec![0; length.min(AT_ONCE) as usize];
         let mut left = length;
         while left > 0 {
-            let piece = ZEROS.len().min(usize::try_from(left).unwrap_or(ZEROS.len()));
-            self.update(&ZEROS[..piece]);
-            left -= piece as u64;
+            let piece = left.min(AT_ONCE);
+            self.update(&zeros[..piece as usize]);
+            left -= piece;
         }
     }
 
