@@ -95,6 +95,21 @@ def send_by_hand(sock):
         sock.sendall(struct.pack(">I", len(MESSAGE)) + MESSAGE)
 
 
+def send_ready(sock):
+    """The system call alone: the frame is encoded already."""
+    frame = struct.pack(">I", len(MESSAGE)) + MESSAGE
+    for _ in range(COUNT):
+        sock.sendall(frame)
+
+
+def timed(send):
+    def sending(sock):
+        sock.settimeout(20)
+        send(sock)
+
+    return sending
+
+
 def receive_by_hand(sock):
     def exactly(count):
         data = b""
@@ -148,6 +163,11 @@ def main():
     together = median(lambda: over_loopback(send_together, receive), COUNT)
     print(f"loopback 64 B, thousand a second: send {each / 1e3:.0f}, send_all {together / 1e3:.0f}; by hand {by_hand / 1e3:.0f}")
     print(f"  {each / by_hand:.1f} and {together / by_hand:.1f} times the loop by hand (bar 3)")
+    ready = median(lambda: over_loopback(send_ready, receive), COUNT)
+    print(f"  one sendall for each message, encoded already: {ready / 1e3:.0f}, {ready / by_hand:.1f} times")
+    by_hand = median(lambda: over_loopback(timed(send_by_hand), receive_by_hand), COUNT)
+    each = median(lambda: over_loopback(timed(send_each), receive), COUNT)
+    print(f"  with a time-out: send {each / 1e3:.0f}, by hand {by_hand / 1e3:.0f}: {each / by_hand:.1f} times")
     bare, with_it = (1e3 / median(lambda code=code: start(code), 1) for code in ("pass", "import unstick"))
     print(f"import: {with_it - bare:.0f} ms (bar 30)")
     data = b"a line of text\n" * 69

@@ -58,6 +58,65 @@ def test_a_time_out_loses_nothing():
         assert link.recv() == b"hello"
 
 
+@pytest.mark.parametrize("timeout", [None, 20])
+def test_a_message_that_no_buffer_holds_arrives_whole(timeout):
+    one, other = socket.socketpair()
+    messages = [b"%d" % number * 1_000_000 for number in range(5)]
+    with unstick.wrap(one, "u32be") as link, unstick.wrap(other, "u32be") as peer:
+        link.settimeout(timeout)
+
+        def send():
+            for message in messages:
+                link.send(message)
+            link.finish()
+
+        sender = in_thread(send)
+        assert list(peer) == messages
+        sender.join()
+
+
+@pytest.mark.parametrize("timeout", [0, 0.05])
+def test_a_send_to_a_peer_that_does_not_read_ends(timeout):
+    one, other = socket.socketpair()
+    with unstick.wrap(one, "u32be") as link, other:
+        link.settimeout(timeout)
+        with pytest.raises(OSError) as failed:
+            while True:
+                link.send(b"x" * 100_000)
+        assert isinstance(failed.value, BlockingIOError if timeout == 0 else socket.timeout)
+        link.close()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            link.send(b"x")
+
+
+def test_a_full_buffer_waits_for_the_time_out():
+    one, other = socket.socketpair()
+    with unstick.wrap(one, "u32be") as link, other:
+        link.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            while True:
+                one.send(b"x")
+        link.settimeout(0.05)
+        with pytest.raises(socket.timeout):
+            link.send(b"hello")
+
+
+def test_a_socket_that_is_more_than_the_systems_sends_for_itself():
+    class Counts(socket.socket):
+        sent = 0
+
+        def sendall(self, data):
+            self.sent += len(data)
+            super().sendall(data)
+
+    one, other = socket.socketpair()
+    with unstick.wrap(Counts(fileno=one.detach()), "u32be") as link, unstick.wrap(other, "u32be") as peer:
+        link.settimeout(20)
+        link.send(b"hello")
+        assert link.socket.sent == 9, "TLS of the standard library would have been left out"
+        assert peer.recv() == b"hello"
+
+
 def test_an_end_inside_a_message_is_an_error_and_so_is_a_reset():
     one, other = socket.socketpair()
     with unstick.wrap(one, "u32be") as link:

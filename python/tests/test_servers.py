@@ -164,8 +164,9 @@ def test_a_server_is_started_once_for_all_tests(pytester, workers):
 
 def test_servers_end_in_the_reverse_order_of_their_start(pytester):
     logs = """
-        import signal, sys, unstick
+        import signal, sys, time, unstick
         def ends(*_):
+            time.sleep(0.2)  # as a server that has something to save
             print(sys.argv[2], file=open("ends", "a"))
             sys.exit()
         signal.signal(signal.SIGTERM, ends)

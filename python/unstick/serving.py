@@ -82,14 +82,14 @@ class Server:
         if self._ended:
             return
         try:
-            if self._process.poll() is None:
-                self._signal(signal.SIGTERM)
-                self._process.wait(END_TIME)
-        except subprocess.TimeoutExpired:
-            pass
+            self._signal(signal.SIGTERM)
+            until = time.monotonic() + END_TIME
+            # Not only the first process: a shell ends before the server that it has started.
+            while self._is_running() and time.monotonic() < until:
+                time.sleep(PAUSE)
         finally:
-            # What it has started may still run, and would hold the port.
-            self._signal(signal.SIGKILL)
+            if self._is_running():
+                self._signal(signal.SIGKILL)
             self._process.wait()
             self._ended = True
             # A process that has left the group may hold the pipe open.
@@ -139,6 +139,15 @@ class Server:
     def _said(self) -> str:
         lines = self.output.strip().splitlines()[-20:]
         return ":\n  " + "\n  ".join(lines) if lines else ". It printed nothing"
+
+    def _is_running(self) -> bool:
+        """Whether a process of the group runs."""
+        leader = self._process.poll() is None
+        try:
+            os.killpg(self._process.pid, 0)
+            return True
+        except (ProcessLookupError, PermissionError):
+            return leader
 
     def _signal(self, number: int) -> None:
         # The group may have no member any more. macOS reports one whose members have all ended as not permitted.
