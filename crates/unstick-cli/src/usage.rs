@@ -98,7 +98,8 @@ fn explain(error: &clap::Error, typed: Option<&str>, command: &Command) -> Error
             (format!("{} cannot be `{value}`", option(&arg)), why)
         }
         ErrorKind::MissingRequiredArgument => {
-            (format!("{verb} needs {}", bare(&list(error, ContextKind::InvalidArg, " and "))), None)
+            let what = bare(&list(error, ContextKind::InvalidArg, " and ")).replace("--frame ", "-f ");
+            (format!("{verb} needs {what}"), example(verb))
         }
         ErrorKind::ArgumentConflict => {
             let prior = list(error, ContextKind::PriorArg, " and ");
@@ -150,6 +151,14 @@ fn option(arg: &str) -> String {
 /// Removes the signs for "optional" and "repeatable".
 fn bare(arg: &str) -> String {
     arg.replace(['<', '>', '[', ']'], "").replace("...", "")
+}
+
+/// Shows the example of a verb with a word after it, such as `generate dissector`.
+fn example(typed: &str) -> Option<String> {
+    let (verb, _) = typed.split_once(' ')?;
+    let start = format!("unstick {typed} ");
+    let (example, _) = help::examples(verb).iter().find(|(example, _)| example.starts_with(&start))?;
+    Some(format!("such as {example}"))
 }
 
 fn too_many(word: &str, verb: &str) -> String {

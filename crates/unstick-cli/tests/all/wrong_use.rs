@@ -20,8 +20,8 @@ const WRONG: &[(&[&str], &str, &str)] = &[
     (&["generate", "pdf"], "generate does not know `pdf`", "unstick generate --help lists its options"),
     (
         &["generate", "dissector"],
-        "generate dissector needs --frame SPEC",
-        "unstick generate dissector --help lists its options",
+        "generate dissector needs -f SPEC",
+        "such as unstick generate dissector -f u32be --port 7000 > u32be.lua",
     ),
     (&["-v", "listen", ":1"], "expected a verb, found -v", "options come after the verb, as in unstick listen -v"),
     (&["-l", "8080"], "expected a verb, found -l", "write unstick listen 8080"),
