@@ -9,6 +9,7 @@ mod file;
 mod queue;
 mod view;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use unstick::endpoint::{Carries, PeerAddrs, Recorded, Recorder, Way};
 use unstick::wire::Role;
 use unstick::{Result, Stop};
 
-use crate::signals;
+use crate::{output, signals};
 pub use about::{About, Recording};
 use events::{What, now};
 use file::RecordingFile;
@@ -34,12 +35,15 @@ static RECORDER: OnceLock<FileRecorder> = OnceLock::new();
 struct FileRecorder {
     recording: Recording,
     queue: Arc<Queue>,
+    /// Whether an earlier recording is still in the file.
+    is_old: AtomicBool,
 }
 
 /// Makes the recorder of this run. The file is not opened before [`begin`].
 pub fn recorder(recording: Recording) -> Arc<dyn Recorder> {
     let role = recording.about.role;
-    let recorder = RECORDER.get_or_init(|| FileRecorder { recording, queue: Arc::default() });
+    let recorder =
+        RECORDER.get_or_init(|| FileRecorder { recording, queue: Arc::default(), is_old: AtomicBool::new(false) });
     Arc::new(Ears { queue: Arc::clone(&recorder.queue), role, stop: signals::stop() })
 }
 
@@ -49,20 +53,22 @@ pub fn recorder(recording: Recording) -> Arc<dyn Recorder> {
 ///
 /// If the file cannot be opened or written.
 pub fn begin() -> Result<()> {
-    let Some(FileRecorder { recording, queue }) = RECORDER.get() else { return Ok(()) };
+    let Some(FileRecorder { recording, queue, is_old }) = RECORDER.get() else { return Ok(()) };
     let mut file = RecordingFile::create(recording)?;
+    is_old.store(file.is_old(), Ordering::Relaxed);
     let queue = Arc::clone(queue);
     let write = move || {
         while let Some(batch) = queue.take() {
             let mut written = 0;
             for event in batch {
-                file.write(&event);
                 written += event.size();
+                file.write(event);
                 if written >= ROOM_AT_ONCE {
                     queue.written(std::mem::take(&mut written));
                 }
             }
             file.flush();
+            is_old.store(file.is_old(), Ordering::Relaxed);
             queue.written(written);
         }
     };
@@ -70,10 +76,14 @@ pub fn begin() -> Result<()> {
     started.map(|_| ()).map_err(|error| unstick::Error::other(format!("cannot record: {error}")))
 }
 
-/// Waits until everything is written, but only briefly for a disk that does not take it.
+/// Waits until everything is written, but only briefly for a disk that does not take it. Says so if an earlier recording is
+/// still in the file.
 pub fn finish() {
-    if let Some(recorder) = RECORDER.get() {
-        recorder.queue.finish(LAST_WORDS);
+    let Some(recorder) = RECORDER.get() else { return };
+    recorder.queue.finish(LAST_WORDS);
+    if recorder.is_old.load(Ordering::Relaxed) {
+        let path = recorder.recording.path.display();
+        output::notice(&format!("{path}: no data passed, so the file still holds what it held before"));
     }
 }
 

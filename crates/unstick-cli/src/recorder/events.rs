@@ -67,6 +67,11 @@ impl Event {
 }
 
 impl What {
+    /// Whether data has passed: it is here, or it is counted as lost.
+    pub fn is_of_data(&self) -> bool {
+        matches!(self, Self::Segment { .. } | Self::Message { .. } | Self::Lost { .. } | Self::LostOthers { .. })
+    }
+
     /// Bytes on the heap.
     pub fn size(&self) -> usize {
         match self {

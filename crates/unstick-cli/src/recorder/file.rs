@@ -37,10 +37,15 @@ pub struct RecordingFile {
     length: u64,
     /// The connections that are open.
     open: BTreeMap<u64, Event>,
+    /// What has happened before any data, while an earlier recording is in the file.
+    held: Vec<Event>,
 }
 
+/// Events without data that wait before they replace an earlier recording. Many clients that send nothing are worth recording too.
+pub const MAX_HELD: usize = 1_000;
+
 impl RecordingFile {
-    /// Creates the file, with its first line. An earlier recording stays in it until something passes.
+    /// Creates the file, with its first line. An earlier recording stays in it until data passes.
     pub fn create(recording: &'static Recording) -> Result<Self> {
         let unwritten = |error: io::Error| {
             Error::other(format!("cannot record to {}: {}", recording.path.display(), output::reason(&error)))
@@ -52,8 +57,9 @@ impl RecordingFile {
             None => "stdio".to_owned(),
         };
         let packets = recording.is_of_packets().then(|| Packets::new(recording.about.framing()));
-        let (lines, open) = (Vec::new(), BTreeMap::new());
-        let mut this = Self { recording, protocol, file: Some(file), is_old, lines, packets, length: 0, open };
+        let (lines, open, held) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let file = Some(file);
+        let mut this = Self { recording, protocol, file, is_old, lines, packets, length: 0, open, held };
         if is_old {
             return Ok(this);
         }
@@ -66,28 +72,40 @@ impl RecordingFile {
     }
 
     /// Writes an event. Lines are gathered while more of them wait.
-    pub fn write(&mut self, event: &Event) {
+    pub fn write(&mut self, event: Event) {
         if self.is_old {
+            if !event.what.is_of_data() && self.held.len() < MAX_HELD {
+                return self.held.push(event);
+            }
             self.replace();
+            for held in std::mem::take(&mut self.held) {
+                self.add(held);
+            }
         }
+        self.add(event);
+    }
+
+    fn add(&mut self, event: Event) {
         if self.file.is_none() {
             return;
         }
         if self.recording.max.is_some_and(|max| self.length >= max) {
             self.follow();
         }
-        self.put(event, false);
-        match &event.what {
-            What::Open { client, server, carries } => {
-                let what = What::Open { client: client.clone(), server: server.clone(), carries };
-                self.open.insert(event.connection, Event { what, ..*event });
-            }
+        self.put(&event, false);
+        match event.what {
+            What::Open { .. } => drop(self.open.insert(event.connection, event)),
             What::Close => drop(self.open.remove(&event.connection)),
             _ => {}
         }
         if self.lines.len() >= GATHERED {
             self.flush();
         }
+    }
+
+    /// Whether an earlier recording is still in the file.
+    pub fn is_old(&self) -> bool {
+        self.is_old
     }
 
     /// Empties the file, and begins it.

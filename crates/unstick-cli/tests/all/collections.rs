@@ -166,6 +166,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("frontend/terminal/render.rs", "datagrams", Peers),
     ("recorder/events.rs", "bytes", Limit("MAX_RECORDED_AHEAD")),
     ("recorder/events.rs", "message", Limit("MAX_RECORDED_AHEAD")),
+    ("recorder/file.rs", "held", Limit("MAX_HELD")),
     ("recorder/file.rs", "lines", Limit("GATHERED")),
     ("recorder/file.rs", "open", OpenFiles),
     ("recorder/queue.rs", "events", Limit("MAX_RECORDED_AHEAD")),

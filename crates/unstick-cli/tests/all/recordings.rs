@@ -301,12 +301,58 @@ fn a_file_that_cannot_be_made_ends_the_run_before_it_begins() {
     assert_eq!(refused.code(), 2);
 }
 
+/// Its client does connect, so connections open and close in this run.
+#[test]
+fn a_bridge_whose_server_is_down_replaces_no_recording() {
+    let folder = temporary();
+    let path = folder.path().join("session");
+    fs::write(&path, "an older recording").unwrap();
+    let vacant = Vacancy::new();
+    let at = path.to_str().unwrap();
+    let mut bridge = unstick(&["listen", "127.0.0.1:0", "--to", &vacant.address, "--once", "--record", at]);
+    let line = bridge.error_line_with("listening on ");
+    let _client = Peer::connect(port_at_end(line.split(" for ").next().unwrap()).unwrap());
+    assert_eq!(bridge.code(), 3);
+    let errors = bridge.errors();
+    assert!(errors.contains("no data passed, so the file still holds what it held before"), "{errors}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "an older recording");
+}
+
+#[test]
+fn what_happened_before_the_first_data_is_recorded_with_it_and_has_a_limit() {
+    /// As `MAX_HELD` of the program.
+    const MAX_HELD: usize = 1_000;
+    let folder = temporary();
+    let path = folder.path().join("session");
+    fs::write(&path, "an older recording").unwrap();
+    let (_server, _bridge, port) = recorded_bridge(&path, &[]);
+    let mut client = Peer::connect(port);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "an older recording");
+    client.says("hello\n");
+    client.hears("hello\n");
+    while lines(&path).len() < 4 {
+        std::thread::yield_now();
+    }
+    assert_eq!(story(&path), ["open", "segment c2s hello|", "segment s2c hello|"]);
+    // Clients that say nothing replace an older file too, once there are many.
+    fs::write(&path, "an older recording").unwrap();
+    let (_server, mut bridge, port) = recorded_bridge(&path, &[]);
+    for _ in 0..MAX_HELD {
+        let mut client = Peer::connect(port);
+        client.half_closes();
+        assert_eq!(client.hears_all().len(), 0);
+    }
+    bridge.signal(Signal::TERM);
+    assert_eq!(bridge.code(), 143);
+    assert!(lines(&path).len() > MAX_HELD);
+}
+
 const HEAD: &str = "{\"event\":\"recording\",\"version\":1,\"framing\":\"line\"}\n";
 const OPEN: &str =
     "{\"event\":\"open\",\"peer\":1,\"from\":\"a\",\"to\":\"b\",\"protocol\":\"tcp\",\"carries\":\"bytes\"}\n";
 
 #[test]
-fn an_earlier_recording_stays_until_a_connection_opens() {
+fn an_earlier_recording_stays_until_data_passes() {
     let folder = temporary();
     for name in ["a.jsonl", "a.pcapng"] {
         let path = folder.path().join(name);
@@ -314,7 +360,10 @@ fn an_earlier_recording_stays_until_a_connection_opens() {
         fs::write(&path, "an earlier recording, longer than the one that follows it".repeat(100)).unwrap();
         let before = fs::read(&path).unwrap();
         let vacant = Vacancy::new();
-        assert_eq!(unstick(&["ask", &vacant.address, "hi", "--record", file]).code(), 3);
+        let mut refused = unstick(&["ask", &vacant.address, "hi", "--record", file]);
+        assert_eq!(refused.code(), 3);
+        let errors = refused.errors();
+        assert!(errors.contains("no data passed, so the file still holds what it held before"), "{errors}");
         assert_eq!(fs::read(&path).unwrap(), before, "nobody was reached");
         let (_echo, port) = unstick_listen(&["127.0.0.1:0", "-f", "line", "--echo"]);
         assert_eq!(unstick(&["ask", &format!("127.0.0.1:{port}"), "hi", "--record", file]).code(), 0);
