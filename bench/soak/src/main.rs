@@ -3,6 +3,7 @@
 //! Not here: short versions of `resets` and `bytes`, which are ordinary tests of the crate `unstick`.
 
 mod bytes;
+mod captures;
 mod clients;
 mod fuzz;
 mod live;
@@ -20,6 +21,7 @@ const HELP: &str = "\
 ./soak clients [PART]   hold 19,000 TCP, 10,000 WebSocket and 6,000 TLS clients at once (PART: tcp, ws, tls, silent)
 ./soak live [N]         send N mutated streams (1M) to listeners of every framing and preset: a good client is still answered
 ./soak fuzz [N]         decode N mutated streams (28M), then encode what was decoded
+./soak captures [BYTES] read and guess mutated captures, until each has taken BYTES (1000M); bench/captures fetches them before
 ";
 
 /// What a part found: a line for each failure.
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
     let amount = words.get(1).map(String::as_str);
     let parts: Vec<&str> = match words.first().map(String::as_str) {
         None => vec!["resets", "clients", "live", "fuzz", "bytes"],
-        Some(part @ ("resets" | "bytes" | "clients" | "live" | "fuzz")) => vec![part],
+        Some(part @ ("resets" | "bytes" | "clients" | "live" | "fuzz" | "captures")) => vec![part],
         Some("-h" | "--help" | "help") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         let begun = Instant::now();
         println!("== {part}");
         let failures = match (part, amount) {
+            ("captures", amount) => captures::run(count(amount, 1_000_000_000)),
             ("fuzz", amount) => fuzz::run(count(amount, 28_000_000)),
             (part, amount) => run(part, amount),
         };
