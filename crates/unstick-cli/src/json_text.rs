@@ -2,10 +2,8 @@
 
 use data_encoding::HEXLOWER;
 
+use crate::ascii_words::{WORD, equal, first, unprintable};
 use crate::sanitize;
-
-/// Bytes that are looked at together.
-const WORD: usize = 8;
 
 /// Appends a text as it stands between the quotes of a JSON string. Everything that a terminal would not show is escaped, as
 /// [`sanitize::json`] does.
@@ -13,12 +11,12 @@ pub fn push(out: &mut Vec<u8>, mut text: &str) {
     loop {
         let (plain, rest) = text.split_at(plain_length(text.as_bytes()));
         out.extend_from_slice(plain.as_bytes());
-        let Some(first) = rest.bytes().next() else { return };
+        let Some(byte) = rest.bytes().next() else { return };
         // One character of ASCII, or everything up to the next one.
         let special = rest.bytes().position(|byte| byte.is_ascii()).unwrap_or(rest.len()).max(1);
         let (special, rest) = rest.split_at(special);
-        match first {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', first]),
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
@@ -26,7 +24,7 @@ pub fn push(out: &mut Vec<u8>, mut text: &str) {
             0x0c => out.extend_from_slice(b"\\f"),
             0..0x20 => {
                 let mut escape = *b"\\u0000";
-                HEXLOWER.encode_mut(&[first], &mut escape[4..]);
+                HEXLOWER.encode_mut(&[byte], &mut escape[4..]);
                 out.extend_from_slice(&escape);
             }
             _ => out.extend_from_slice(sanitize::json(special).as_bytes()),
@@ -43,24 +41,13 @@ fn plain_length(bytes: &[u8]) -> usize {
     last[..rest.len()].copy_from_slice(rest);
     let mut at = 0;
     loop {
-        let special = special_in(*words.get(at).unwrap_or(&last));
+        let word = *words.get(at).unwrap_or(&last);
+        let special = unprintable(word) | equal(word, b'"') | equal(word, b'\\');
         if special != 0 {
-            return at * WORD + special.trailing_zeros() as usize / 8;
+            return at * WORD + first(special);
         }
         at += 1;
     }
-}
-
-/// The lowest bit that is set is in the first byte that does not stand for itself.
-fn special_in(word: [u8; WORD]) -> u64 {
-    const fn each(byte: u8) -> u64 {
-        u64::from_le_bytes([byte; WORD])
-    }
-    let word = u64::from_le_bytes(word);
-    // The highest bit of a byte that is this one becomes 1. A borrow goes to later bytes, and only out of such a byte.
-    let is = |byte| (word ^ each(byte)).wrapping_sub(each(1));
-    let control = word.wrapping_sub(each(b' '));
-    (word | control | is(0x7f) | is(b'"') | is(b'\\')) & each(0x80)
 }
 
 #[cfg(test)]

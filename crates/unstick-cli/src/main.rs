@@ -4,6 +4,7 @@
 
 mod advice;
 mod args;
+mod ascii_words;
 mod canvas;
 mod captured;
 mod complaints;

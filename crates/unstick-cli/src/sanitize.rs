@@ -8,6 +8,7 @@ use std::fmt::Write;
 use anstyle::Style;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
+use crate::ascii_words::{WORD, unprintable};
 use crate::count::Count;
 use crate::style::{FAINT, GREEN, styled};
 
@@ -165,20 +166,8 @@ fn is_laid_out(c: char, last: bool, ahead: Option<&u8>, layout: Layout) -> bool 
 /// Whether the text is only printable ASCII and line ends. Most texts are, and this check is quick.
 fn is_harmless(text: &str) -> bool {
     let harmless = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
-    words.iter().all(|word| is_printable(*word) || harmless(word)) && harmless(rest)
-}
-
-/// Whether these are eight printable ASCII characters: all at once, because the texts of bulk pass here.
-fn is_printable(word: [u8; 8]) -> bool {
-    const fn each(byte: u8) -> u64 {
-        u64::from_ne_bytes([byte; 8])
-    }
-    let word = u64::from_ne_bytes(word);
-    // The highest bit of a byte that is less than a space, or (as a zero of `deleted`) is DEL. A borrow can only come out of such a byte.
-    let control = word.wrapping_sub(each(b' '));
-    let deleted = (word ^ each(0x7f)).wrapping_sub(each(1));
-    (word | control | deleted) & each(0x80) == 0
+    let (words, rest) = text.as_bytes().as_chunks::<WORD>();
+    words.iter().all(|word| unprintable(*word) == 0 || harmless(word)) && harmless(rest)
 }
 
 /// Whether a character must be escaped after the character `before`, which is shown unchanged. Joiners, and the two
@@ -300,19 +289,6 @@ fn of_byte(byte: u8) -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn eight_characters_are_printable_if_each_is() {
-        for byte in 0..=u8::MAX {
-            for at in 0..8 {
-                for others in [b' ', b'a', b'~'] {
-                    let mut word = [others; 8];
-                    word[at] = byte;
-                    assert_eq!(is_printable(word), matches!(byte, b' '..=b'~'), "{byte:#x} at {at} of {others:#x}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn json_means_the_same_and_moves_no_cursor() {

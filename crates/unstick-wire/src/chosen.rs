@@ -48,6 +48,7 @@ pub trait ChooseFraming: Debug + Send + Sync + 'static {
     /// Looks at all that has arrived in a stream: more than the `seen` bytes of the last call, unless `last`. What is new is one
     /// segment, or more. `None` waits for more, so bound what you wait for. `last`: nothing more has come for the patience that was
     /// given to [`Framing::chosen`], or the stream has ended; what has arrived is an unfinished message if there is no framing then.
+    /// A framing that is chosen itself counts as none.
     fn choose(&self, stream: u64, arrived: &[u8], seen: usize, last: bool) -> Option<Framing>;
 
     /// Returns the framing in which messages are sent; `None`, an error for who sends, while it is not known.
@@ -75,12 +76,17 @@ impl ChoosePhases for InPhases {
     }
 
     fn choose(&self, stream: u64, arrived: &[u8], seen: usize, last: bool) -> Option<Arc<[Phase]>> {
-        self.0.choose(stream, arrived, seen, last).map(|framing| framing.phases)
+        self.0.choose(stream, arrived, seen, last).filter(is_settled).map(|framing| framing.phases)
     }
 
     fn known(&self) -> Option<Arc<[Phase]>> {
-        self.0.known().map(|framing| framing.phases)
+        self.0.known().filter(is_settled).map(|framing| framing.phases)
     }
+}
+
+/// Whether a choice is one: a framing that is chosen itself is none.
+fn is_settled(framing: &Framing) -> bool {
+    !framing.is_chosen()
 }
 
 /// What stands in a phase before the choice: it finds no frame and makes none.
@@ -185,7 +191,7 @@ mod tests {
         let mut out = Vec::new();
         let error = encoder.encode(b"hi", &mut out).unwrap_err();
         assert_eq!(error.to_string(), "the framing is not known yet");
-        assert_eq!(error.hint(), Some("it is chosen from what arrives"));
+        assert_eq!(error.hint(), Some("it is chosen from what the peer sends; name the framing to send first"));
         let mut decoder = framing.decoder();
         decoder.feed(b"a\nb\n");
         assert_eq!(decoder.next().unwrap(), Some(&b"a"[..]));

@@ -17,7 +17,6 @@ use crate::diagnose::guess_protocol;
 use crate::dialogue::Dialogue;
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::frame::{Frame, FrameLayout};
-use crate::framing::AnyCodec;
 use crate::limits;
 use crate::phase::{Phase, followed};
 
@@ -335,16 +334,10 @@ impl Decoder {
             Some(frame) if frame.1 == start => frame,
             other => other.insert((now, start)),
         };
-        if let (AnyCodec::Gap(gap), Some((last, _))) = (&mut self.finder.codec, clock.arrival)
-            && now.duration_since(last) >= gap.silence
+        if let (Some((silence, _)), Some((last, _))) = (self.finder.silence(), clock.arrival)
+            && now.duration_since(last) >= silence
         {
-            gap.quiet = (arrived - start) as usize;
-            return Ok(());
-        }
-        if let (Some(choice), Some((last, _))) = (&mut self.finder.choice, clock.arrival)
-            && now.duration_since(last) >= choice.chooser.patience
-        {
-            choice.is_quiet = true;
+            self.finder.fall_silent((arrived - start) as usize);
             return Ok(());
         }
         match clock.frame_timeout {
@@ -363,15 +356,11 @@ impl Decoder {
         }
         let began = self.clock.started.filter(|(_, at)| *at == self.finder.frame_start()).map(|(began, _)| began);
         let timeout = self.clock.frame_timeout.zip(began).map(|(after, began)| began + after);
-        let gap = match (&self.finder.codec, self.clock.arrival) {
-            (AnyCodec::Gap(gap), Some((last, _))) if gap.quiet == 0 => Some(last + gap.silence),
+        let silence = match (self.finder.silence(), self.clock.arrival) {
+            (Some((silence, false)), Some((last, _))) => Some(last + silence),
             _ => None,
         };
-        let choice = match (&self.finder.choice, self.clock.arrival) {
-            (Some(choice), Some((last, _))) if !choice.is_quiet => Some(last + choice.chooser.patience),
-            _ => None,
-        };
-        timeout.into_iter().chain(gap).chain(choice).min()
+        timeout.into_iter().chain(silence).min()
     }
 
     /// Takes what was passed over as damaged since the last call (`damaged=skip`), if anything. It is ready once the

@@ -53,7 +53,8 @@ impl Encoder {
     /// The same, if more than this message decides how it is encoded.
     fn encode_in_phases(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         if let Some(chooser) = &self.phases[0].chooser {
-            let unknown = || EncodeError::unfit_but("the framing is not known yet", "it is chosen from what arrives");
+            const HINT: &str = "it is chosen from what the peer sends; name the framing to send first";
+            let unknown = || EncodeError::unfit_but("the framing is not known yet", HINT);
             *self = Self::new(chooser.chooser.known().ok_or_else(unknown)?);
             return self.encode(message, out);
         }

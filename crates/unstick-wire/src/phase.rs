@@ -31,7 +31,7 @@ pub(crate) struct Phase {
     pub(crate) if_prefix: Option<BytePattern>,
     /// The message that begins like this is the last of the phase.
     pub(crate) until: Option<BytePattern>,
-    /// Whoever chooses the phases that take the place of this one, which holds for no frame.
+    /// Chooses the phases that replace this one, which holds for no frame.
     pub(crate) chooser: Option<Chooser>,
 }
 

@@ -59,7 +59,9 @@ pub fn is_guessed(wire: &WireArgs, ends: &[&FramedAddress], other: bool) -> Resu
 /// Returns the framings of a stream, as this role uses them; `None` for datagrams.
 pub fn framings(target: &FramedAddress, wire: &WireArgs, default: &str, role: Role) -> Result<Option<Framings>> {
     if [&wire.frame, &wire.frame_in, &wire.frame_out].iter().any(|spec| spec.as_deref() == Some(AUTO)) {
-        let error = Error::usage("-f auto guesses from what the peer sends, and here the framing must be known before");
+        let what =
+            "-f auto guesses the framing from what the peer sends; here it must be known before the first message";
+        let error = Error::usage(what);
         return Err(
             error.with_hint("`unstick connect ADDRESS -f auto` shows what a server sends, and guesses its framing")
         );

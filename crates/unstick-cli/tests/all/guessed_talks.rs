@@ -101,7 +101,7 @@ fn what_is_never_certain_is_shown_as_it_comes() {
 #[test]
 fn nothing_can_be_sent_before_the_framing_is_known() {
     let end = connect(&["-f", "auto"]).input("hello\n").meets(|mut peer| peer.is_dropped());
-    end.is(1, "", "unstick: the framing is not known yet\n  hint: it is chosen from what arrives\n");
+    end.is(1, "", "unstick: the framing is not known yet\n  hint: it is chosen from what the peer sends; name the framing to send first\n");
     for (more, what) in [
         (
             &["connect", "127.0.0.1:9", "-f", "auto", "--send", "hi"][..],
@@ -112,7 +112,7 @@ fn nothing_can_be_sent_before_the_framing_is_known() {
             &["connect", "127.0.0.1:9", "-f", "auto", "--frame-in", "line"],
             "-f auto cannot be used with another framing",
         ),
-        (&["ask", "127.0.0.1:9", "-f", "auto", "hello"], "-f auto guesses from what the peer sends"),
+        (&["ask", "127.0.0.1:9", "-f", "auto", "hello"], "-f auto guesses the framing from what the peer sends"),
     ] {
         let mut process = unstick(more);
         let (errors, code) = (process.errors(), process.code());

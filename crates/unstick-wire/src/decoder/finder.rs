@@ -3,6 +3,7 @@
 //! Not here: the buffer for the bytes, which is the decoder's. Each call gets it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::codec::{Codec, Context, Discard, FrameError, Step};
 use crate::diagnose::{Evidence, INSPECTED, diagnose};
@@ -126,6 +127,25 @@ impl Finder {
     /// Where in the stream the frame under way begins.
     pub(super) fn frame_start(&self) -> u64 {
         self.taken() - self.skip.map_or(0, |skip| skip.gone)
+    }
+
+    /// How long nothing more has to come until that ends a message, or a framing has to be chosen; and whether that is known
+    /// already. `None` where a silence means nothing.
+    pub(super) fn silence(&self) -> Option<(Duration, bool)> {
+        match (&self.codec, &self.choice) {
+            (AnyCodec::Gap(gap), _) => Some((gap.silence, gap.quiet > 0)),
+            (_, Some(choice)) => Some((choice.chooser.patience, choice.is_quiet)),
+            _ => None,
+        }
+    }
+
+    /// Nothing more has come for that long, behind these bytes of the frame under way.
+    pub(super) fn fall_silent(&mut self, bytes: usize) {
+        match (&mut self.codec, &mut self.choice) {
+            (AnyCodec::Gap(gap), _) => gap.quiet = bytes,
+            (_, Some(choice)) => choice.is_quiet = true,
+            _ => {}
+        }
     }
 
     /// Opens the fast path if there is one: at the start of a frame, in the last phase, with nothing unusual.

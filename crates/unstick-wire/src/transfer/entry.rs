@@ -43,6 +43,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// A file of which only the path and the size are known. It has no holes.
+    pub fn file(path: Bytes, size: u64) -> Self {
+        let (kind, modified, target) = (Kind::File, (0, 0), Bytes::new());
+        Self { kind, mode: 0, modified, size, stored: size, inode: 0, path, target }
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.put_u8(match self.kind {
             Kind::File => 0,

@@ -147,7 +147,7 @@ fn what_repeats_itself_is_no_protocol() {
         let random = noise_from(0x9e37_79b9_7f4a_7c15 ^ seed << 20, 2048);
         for period in [2, 3, 4, 8, 16] {
             let bytes = (0..2048).map(|at| random[at % period]).collect();
-            samples.push((format!("{period} bytes again and again, {seed}"), bytes));
+            samples.push((format!("{period} bytes repeated, {seed}"), bytes));
         }
         for few in [2, 8, 32, 100] {
             let is_kept = |at: usize| random[(at * 7 + 3) % 2048] < few;

@@ -1,4 +1,4 @@
-//! `-f auto` for who takes part: the framing is guessed from what the peers send, and messages go out in it once it is known.
+//! `-f auto` in a conversation: guesses the framing from what the peers send, and sends messages in it once it is known.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -105,22 +105,11 @@ mod tests {
     use bytes::Bytes;
     use cap_std::ambient_authority;
     use cap_std::fs::Dir;
-    use unstick_wire::transfer::Kind;
 
     use super::*;
 
     fn entry(path: &'static str, size: u64) -> Entry {
-        let path = Bytes::from_static(path.as_bytes());
-        Entry {
-            kind: Kind::File,
-            mode: 0o644,
-            modified: (5, 6),
-            size,
-            stored: size,
-            inode: 7,
-            path,
-            target: Bytes::new(),
-        }
+        Entry { modified: (5, 6), inode: 7, ..Entry::file(Bytes::from_static(path.as_bytes()), size) }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
-use unstick_wire::transfer::{Entry, Hash, Kind, Manifest, Naming, RESERVED};
+use unstick_wire::transfer::{Entry, Hash, Manifest, Naming, RESERVED};
 
 use super::overwrite::{Asked, Overwrite, moment};
 use super::part::{Folder, Part, Placed, above, last, reopened, sync};
@@ -111,17 +111,7 @@ impl Inbox {
 
     /// Checks a path by the rules for the list of a whole transfer.
     pub(super) fn check(path: &[u8], size: u64) -> Result<(), String> {
-        let path = Bytes::copy_from_slice(path);
-        let entry = Entry {
-            kind: Kind::File,
-            mode: 0,
-            modified: (0, 0),
-            size,
-            stored: size,
-            inode: 0,
-            path,
-            target: Bytes::new(),
-        };
+        let entry = Entry::file(Bytes::copy_from_slice(path), size);
         Manifest::of([entry], Naming::Unix).map(drop).map_err(|error| error.to_string())
     }
 

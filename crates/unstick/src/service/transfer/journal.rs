@@ -106,22 +106,11 @@ fn proof(source: &Hash, number: u64, value: &Hash) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use unstick_wire::transfer::Kind;
 
     use super::*;
 
     fn entry(size: u64) -> Entry {
-        let path = Bytes::from_static(b"a/b");
-        Entry {
-            kind: Kind::File,
-            mode: 0o644,
-            modified: (5, 6),
-            size,
-            stored: size,
-            inode: 7,
-            path,
-            target: Bytes::new(),
-        }
+        Entry { modified: (5, 6), inode: 7, ..Entry::file(Bytes::from_static(b"a/b"), size) }
     }
 
     #[test]

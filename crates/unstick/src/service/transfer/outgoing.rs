@@ -237,14 +237,5 @@ pub(super) fn entry(path: Bytes, meta: &Metadata) -> Entry {
 fn stream_entry(name: Vec<u8>) -> Entry {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let modified = (i64::try_from(now.as_secs()).unwrap_or(0), now.subsec_nanos());
-    Entry {
-        kind: Kind::Stream,
-        mode: 0o644,
-        modified,
-        size: 0,
-        stored: 0,
-        inode: 0,
-        path: name.into(),
-        target: Bytes::new(),
-    }
+    Entry { kind: Kind::Stream, mode: 0o644, modified, ..Entry::file(name.into(), 0) }
 }

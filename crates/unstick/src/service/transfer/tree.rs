@@ -58,8 +58,8 @@ impl Tree {
     /// Hashes zeros of this subtree. There must be [`room`](Self::room) for them.
     pub(super) fn zeros(&mut self, length: u64) {
         // The hash of zeros depends on their place in the file, so none can be kept.
-        const AT_ONCE: u64 = 128 << 10;
-        // Not a constant: the program would be larger by that.
+        /// As many as BLAKE3 hashes side by side (16 chunks), and few enough for a block of the heap that is used again.
+        const AT_ONCE: u64 = 16 << 10;
         let zeros = vec![0; length.min(AT_ONCE) as usize];
         let mut left = length;
         while left > 0 {
