@@ -184,6 +184,35 @@ mod tests {
         assert_eq!(decoder.deadline(), None);
     }
 
+    /// Chooses a framing that is chosen itself.
+    #[derive(Debug)]
+    struct Circle;
+
+    impl ChooseFraming for Circle {
+        fn open(&self) -> u64 {
+            0
+        }
+
+        fn choose(&self, _: u64, _: &[u8], _: usize, _: bool) -> Option<Framing> {
+            self.known()
+        }
+
+        fn known(&self) -> Option<Framing> {
+            Some(Framing::chosen("circle", PATIENCE, Arc::new(Circle)))
+        }
+    }
+
+    #[test]
+    fn a_choice_that_is_no_choice_ends() {
+        let framing = Framing::chosen("circle", PATIENCE, Arc::new(Circle));
+        assert!(framing.encoder().unwrap().encode(b"hi", &mut Vec::new()).is_err());
+        let mut decoder = framing.decoder();
+        decoder.feed(b"hi");
+        assert_eq!(decoder.next().unwrap(), None);
+        decoder.finish();
+        assert!(decoder.next().unwrap_err().is_incomplete());
+    }
+
     #[test]
     fn what_is_sent_needs_a_framing() {
         let (chooser, framing) = framing();
