@@ -8,6 +8,7 @@
 //!
 //! Not here: the order of messages (`wire::transfer`), and how connections are opened ([`crate::link`]).
 
+mod beside;
 mod complete;
 mod conversation;
 mod credentials;

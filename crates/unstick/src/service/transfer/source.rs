@@ -10,6 +10,7 @@ use ring::digest::{Context, SHA256};
 use rustix::fs::OFlags;
 use tokio::sync::mpsc;
 
+use super::beside::Beside;
 use crate::error::{Error, Result, plain};
 
 /// Size of a read in bytes: large enough that the cost of system calls does not matter.
@@ -91,7 +92,7 @@ impl Source {
 
     /// Passes on all bytes; returns `None` if nobody reads them. It holds back the last bytes if the file has changed.
     fn read(&self, to: &mpsc::Sender<Piece>) -> io::Result<Option<[u8; 32]>> {
-        let (mut hash, mut left, mut file) = (Context::new(&SHA256), self.size(), &self.file);
+        let (mut hash, mut left, mut file) = (sha256(self.size()), self.size(), &self.file);
         while left > 0 {
             let length = usize::try_from(left).unwrap_or(READ).min(READ);
             let mut piece = vec![0; length];
@@ -99,16 +100,18 @@ impl Source {
                 io::ErrorKind::UnexpectedEof => self.changed(),
                 _ => error,
             })?;
-            hash.update(&piece);
+            let piece = Bytes::from(piece);
+            let hashed = piece.clone();
+            hash.change(move |hash| hash.update(&hashed));
             left -= length as u64;
             if left == 0 && !self.is_unchanged()? {
                 return Err(self.changed());
             }
-            if to.blocking_send(Piece::Bytes(piece.into())).is_err() {
+            if to.blocking_send(Piece::Bytes(piece)).is_err() {
                 return Ok(None);
             }
         }
-        Ok(hash.finish().as_ref().try_into().ok())
+        Ok(Some(digest(hash.finish())))
     }
 
     fn is_unchanged(&self) -> io::Result<bool> {
@@ -120,4 +123,14 @@ impl Source {
     fn changed(&self) -> io::Error {
         io::Error::other("it changed while it was sent")
     }
+}
+
+/// Begins the SHA-256 of a file of this size. A large file is hashed on its own thread.
+pub(super) fn sha256(size: u64) -> Beside<Context> {
+    let hash = Context::new(&SHA256);
+    if size > READ as u64 { Beside::start(hash) } else { Beside::Here(hash) }
+}
+
+pub(super) fn digest(hash: Context) -> [u8; 32] {
+    hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

@@ -14,6 +14,7 @@ use super::super::inbox::Inbox;
 use super::super::overwrite::Overwrite;
 use super::super::pacing::{Pacing, Rate};
 use super::super::part::{Part, Placed};
+use super::super::source::{digest, sha256};
 use super::answer::Answer;
 use super::header::Header;
 use super::progress::{Progress, pause, stalled};
@@ -119,7 +120,7 @@ async fn take(
     begun(&header.name, header.size);
     check(inbox, &header).map_err(|error| Refused::before(header.size, named(error)))?;
     let part = inbox.part().map_err(|error| Refused::before(header.size, named(Error::other(plain(&error)))))?;
-    let (to, writer) = start_writer(part);
+    let (to, writer) = start_writer(part, header.size);
     let came = copy(receiver, &header, to, pacing, moved).await;
     // Waits even if the rest will not come: the written bytes are removed before anybody learns of the failure.
     let written =
@@ -209,23 +210,19 @@ fn hash_of(inbox: &Inbox, path: &[u8]) -> io::Result<[u8; 32]> {
     Ok(digest(hash))
 }
 
-fn digest(hash: Context) -> [u8; 32] {
-    hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
-}
-
 /// A written part, and its hash.
 type Written = io::Result<(Part, [u8; 32])>;
 
-/// Writes and hashes on its own thread, until no more bytes come.
-fn start_writer(mut part: Part) -> (mpsc::Sender<Bytes>, JoinHandle<Written>) {
+/// Writes on its own thread, and hashes beside it, until no more bytes come.
+fn start_writer(mut part: Part, size: u64) -> (mpsc::Sender<Bytes>, JoinHandle<Written>) {
     let (to, mut pieces) = mpsc::channel::<Bytes>(AHEAD);
     let writer = tokio::task::spawn_blocking(move || {
-        let mut hash = Context::new(&SHA256);
+        let mut hash = sha256(size);
         while let Some(piece) = pieces.blocking_recv() {
             part.file().write_all(&piece)?;
-            hash.update(&piece);
+            hash.change(move |hash| hash.update(&piece));
         }
-        Ok((part, digest(hash)))
+        Ok((part, digest(hash.finish())))
     });
     (to, writer)
 }
