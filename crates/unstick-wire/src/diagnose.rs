@@ -299,7 +299,7 @@ mod tests {
             "HTTP/2",
             "netstring",
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-            "\"P\" stands where a length in digits belongs; \
+            "expected a length in digits, found \"P\"; \
              its bytes are the text \"PRI * HTTP/2\": is the peer speaking HTTP/2?",
         ),
         (
@@ -312,7 +312,7 @@ mod tests {
             "TLS",
             "json",
             b"\x15\x03\x03\0\x02\x02\x28",
-            "15 at byte 0 of a JSON value, where a value belongs; \
+            "expected a value at byte 0 of a JSON value, found 15; \
              its bytes 150303 begin a TLS record: is the peer speaking TLS?",
         ),
         (
@@ -367,7 +367,7 @@ mod tests {
             "syslog in lines",
             "octet-count",
             b"<34>1 2003-10-11T22:14:15.003Z x\n",
-            "\"<\" stands where a length in digits belongs; \
+            "expected a length in digits, found \"<\"; \
              its bytes are a syslog message without a length: try `line`",
         ),
         (
@@ -450,7 +450,7 @@ mod tests {
             "binary where text was meant",
             "netstring",
             b"\x05\0\0\0hello",
-            "05 stands where a length in digits belongs; \
+            "expected a length in digits, found 05; \
              its bytes 05000000 look like a u32le length: is the peer speaking a binary protocol?",
         ),
         (

@@ -54,8 +54,13 @@ pub struct Decode {
     pub count: Option<u64>,
 }
 
-/// `encode`.
+/// `encode`. Its options for the framing are those of `decode`, in its own words.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("frame", |arg| arg.help("The framing, such as line, u32be or struct:i (see `unstick framings`)")),
+    mut_arg("c2s", |arg| arg.help("Frame the messages as a client does, where the two sides differ [default]")),
+    mut_arg("s2c", |arg| arg.help("Frame the messages as a server does, where the two sides differ"))
+)]
 pub struct Encode {
     /// The file with the messages, one a line [default: standard input]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -76,7 +76,8 @@ impl Cbor {
             return Ok(true);
         }
         if open.major <= TEXT && (first >> 5 != open.major || first & 0x1f == INDEFINITE) {
-            return Err(wrong(first, "stands where a piece of a CBOR string belongs"));
+            let what = format!("expected a piece of a CBOR string, found {}", quoted(&[first]));
+            return Err(FrameError::broken(what));
         }
         open.odd = !open.odd;
         self.left = 1;

@@ -89,7 +89,7 @@ impl Codec for Command {
         };
         self.scanned = lf;
         let Some(line) = input[..lf].strip_suffix(b"\r") else {
-            return Err(FrameError::broken("a line ends in LF alone, where CRLF belongs"));
+            return Err(FrameError::broken("expected CRLF at the end of a line, found LF alone"));
         };
         let Some(count) = self.payload(line)? else {
             self.scanned = 0;
@@ -103,7 +103,7 @@ impl Codec for Command {
         let Some(behind) = input.get(end..end + 2) else { return Ok(Step::Need) };
         if behind != b"\r\n" {
             return Err(FrameError::broken(format!(
-                "a payload of {count} bytes is followed by {} where CRLF belongs",
+                "expected CRLF after a payload of {count} bytes, found {}",
                 quoted(behind)
             )));
         }

@@ -239,11 +239,11 @@ impl Count {
     #[cold]
     fn unexpected(&self, at: usize, byte: u8) -> FrameError {
         FrameError::broken(match at {
-            0 => format!("{} stands where a length in digits belongs", quoted(&[byte])),
+            0 => format!("expected a length in digits, found {}", quoted(&[byte])),
             _ if at == self.most => {
-                format!("{} follows {at} digits of a length, where {} belongs", quoted(&[byte]), quoted(&[self.end]))
+                format!("expected {} after {at} digits of a length, found {}", quoted(&[self.end]), quoted(&[byte]))
             }
-            _ => format!("{} stands in a length that ends with {}", quoted(&[byte]), quoted(&[self.end])),
+            _ => format!("expected a digit or {} in a length, found {}", quoted(&[self.end]), quoted(&[byte])),
         })
     }
 }

@@ -43,7 +43,7 @@ type Field<'a> = (&'a [u8], &'a [u8]);
 fn field<'a>(input: &'a [u8], tag: &str) -> Result<Option<Field<'a>>, FrameError> {
     let wrong = input.iter().zip(tag.as_bytes()).position(|(found, wanted)| found != wanted);
     if let Some(at) = wrong {
-        return Err(FrameError::broken(format!("{} stands where the field {tag} belongs", quoted(&input[..=at]))));
+        return Err(FrameError::broken(format!("expected the field {tag}, found {}", quoted(&input[..=at]))));
     }
     let part = &input[..input.len().min(MAX_FIX_FIELD)];
     match memchr(SOH, part) {
@@ -86,7 +86,7 @@ impl Codec for Fix {
             [b'1', b'0', b'=', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', SOH] => {}
             ref other => {
                 return Err(FrameError::broken(format!(
-                    "the message ends in {} where 10= belongs: tag 9 is wrong",
+                    "expected 10= at the end of the message, found {}: tag 9 is wrong",
                     quoted(other)
                 )));
             }

@@ -55,7 +55,7 @@ impl Headers {
                 return Err(block_too_long());
             }
             let Some(line) = input[self.line..lf].strip_suffix(b"\r") else {
-                return Err(FrameError::broken("a header line ends in LF alone, where CRLF belongs"));
+                return Err(FrameError::broken("expected CRLF at the end of a header line, found LF alone"));
             };
             self.scanned = lf + 1;
             self.line = lf + 1;

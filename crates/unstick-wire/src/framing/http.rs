@@ -375,7 +375,7 @@ impl Message {
                     let end = end as usize;
                     let Some(behind) = input.get(end - 2..end) else { return Ok(None) };
                     if behind != b"\r\n" {
-                        let what = format!("a chunk is followed by {} where CRLF belongs", quoted(behind));
+                        let what = format!("expected CRLF after a chunk, found {}", quoted(behind));
                         return Err(FrameError::broken(what));
                     }
                     (self.at, self.scanned, self.stage) = (end, end, Stage::ChunkLine);

@@ -304,7 +304,7 @@ impl Scanner {
             }
             (At::Colon, b':') => At::Value,
             (At::Value | At::FirstItem, byte) => self.begin(byte, offset)?,
-            (at, byte) => return Err(unexpected(byte, offset, wanted(at, in_object))),
+            (at, byte) => return Err(expected(wanted(at, in_object), byte, offset)),
         };
         Ok(())
     }
@@ -324,7 +324,7 @@ impl Scanner {
             b'-' => At::Number(Number::Minus),
             b'0' => At::Number(Number::Zero),
             b'1'..=b'9' => At::Number(Number::Whole),
-            _ => return Err(unexpected(byte, offset, "where a value belongs")),
+            _ => return Err(expected("a value", byte, offset)),
         })
     }
 
@@ -355,18 +355,23 @@ impl Scanner {
     }
 }
 
-/// The part of an error message that tells what belongs in this place.
+/// What is expected in this place, for an error message.
 fn wanted(at: At, in_object: bool) -> &'static str {
     match at {
-        At::FirstName | At::Name => "where a member's name in quotes belongs",
-        At::Colon => "where a colon belongs",
-        At::Behind if in_object => "where `,` or `}` belongs",
-        At::Behind => "where `,` or `]` belongs",
-        _ => "where a value belongs",
+        At::FirstName | At::Name => "a member's name in quotes",
+        At::Colon => "a colon",
+        At::Behind if in_object => "`,` or `}`",
+        At::Behind => "`,` or `]`",
+        _ => "a value",
     }
 }
 
 #[cold]
+fn expected(wanted: &str, byte: u8, offset: u64) -> FrameError {
+    FrameError::broken(format!("expected {wanted} at byte {offset} of a JSON value, found {}", quoted(&[byte])))
+}
+
+#[cold]
 fn unexpected(byte: u8, offset: u64, place: &str) -> FrameError {
-    FrameError::broken(format!("{} at byte {offset} of a JSON value, {place}", quoted(&[byte])))
+    FrameError::broken(format!("unexpected {} at byte {offset} of a JSON value, {place}", quoted(&[byte])))
 }

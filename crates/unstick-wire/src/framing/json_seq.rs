@@ -81,7 +81,7 @@ impl Codec for JsonSeq {
                 [RS, ..] => self.scanned = 1,
                 ref other => {
                     return Err(FrameError::broken(format!(
-                        "{} stands where the separator 1e belongs",
+                        "expected the separator 1e, found {}",
                         quoted(&other[..1])
                     )));
                 }

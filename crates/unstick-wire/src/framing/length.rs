@@ -273,9 +273,9 @@ impl Length {
             return Ok(());
         }
         Err(FrameError::broken(format!(
-            "the frame ends in {} where {} belongs: its length is wrong, or this is another framing",
-            quoted(found),
-            quoted(&self.trailer)
+            "expected {} at the end of the frame, found {}: its length is wrong, or this is another framing",
+            quoted(&self.trailer),
+            quoted(found)
         )))
     }
 

@@ -77,9 +77,9 @@ impl<P: Prefix> Codec for Prefixed<P> {
         let end = total - trailer.len();
         if input[end..total] != *trailer {
             return Err(FrameError::broken(format!(
-                "a message of {length} bytes is followed by {} where {} belongs",
-                quoted(&input[end..total]),
-                quoted(trailer)
+                "expected {} after a message of {length} bytes, found {}",
+                quoted(trailer),
+                quoted(&input[end..total])
             )));
         }
         Ok(Step::Frame { start, end, total })

@@ -100,7 +100,7 @@ impl Resp {
             return Ok(Seen::Value(next));
         }
         let Some(line) = whole.strip_suffix(b"\r").filter(|line| !line.is_empty()) else {
-            return Err(FrameError::broken("a line ends in LF alone, or is empty, where a RESP value belongs"));
+            return Err(FrameError::broken("expected a RESP value that ends in CRLF, found an empty line or LF alone"));
         };
         let rest = &line[1..];
         match (kind, rest) {
@@ -149,7 +149,7 @@ impl Resp {
             None => Ok(Seen::Nothing),
             Some(b"\r\n") => Ok(Seen::Value(end + 2)),
             Some(other) => Err(FrameError::broken(format!(
-                "a string of {length} bytes is followed by {} where CRLF belongs",
+                "expected CRLF after a string of {length} bytes, found {}",
                 quoted(other)
             ))),
         }

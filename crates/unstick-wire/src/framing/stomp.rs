@@ -85,7 +85,7 @@ impl Stomp {
                 None => Ok(None),
                 Some(0) => Ok(Some(end as usize)),
                 Some(other) => Err(FrameError::broken(format!(
-                    "a body of {length} bytes is followed by {} where a zero byte belongs",
+                    "expected a zero byte after a body of {length} bytes, found {}",
                     quoted(&[*other])
                 ))),
             };
@@ -107,7 +107,7 @@ impl Codec for Stomp {
             [b'\n', ..] => 1,
             [b'\r', b'\n', ..] => 2,
             [b'\r'] => return Ok(Step::Need),
-            [0, ..] => return Err(FrameError::broken("a zero byte stands where a command belongs")),
+            [0, ..] => return Err(FrameError::broken("expected a command, found a zero byte")),
             _ => 0,
         };
         if beats > 0 {

@@ -129,8 +129,11 @@ fn requests_whose_responses_have_no_body() {
 fn digits_of_a_length() {
     let zeros = "0".repeat(limits::MAX_DECIMAL_DIGITS);
     taken(whole(&framing("decimal:20"), format!("{zeros}\n").as_bytes()));
-    refused(whole(&framing("decimal:20"), format!("{zeros}0\n").as_bytes()), "follows 20 digits");
-    refused(whole(&framing("netstring"), "1".repeat(limits::MAX_DECIMAL_DIGITS + 1).as_bytes()), "follows 20 digits");
+    refused(whole(&framing("decimal:20"), format!("{zeros}0\n").as_bytes()), "after 20 digits of a length, found");
+    refused(
+        whole(&framing("netstring"), "1".repeat(limits::MAX_DECIMAL_DIGITS + 1).as_bytes()),
+        "after 20 digits of a length, found",
+    );
     let block = format!("Content-Length: {zeros}0\r\n\r\n");
     refused(whole(&framing("headers"), block.as_bytes()), "is not a length");
     assert!(Framing::parse(&format!("decimal:{}", limits::MAX_DECIMAL_DIGITS + 1)).is_err());

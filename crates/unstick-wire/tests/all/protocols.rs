@@ -62,7 +62,7 @@ fn http_that_readers_would_disagree_on_is_refused() {
     refuses(
         "http-message",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n",
-        "a chunk is followed by 210d",
+        "expected CRLF after a chunk, found 210d",
     );
     refuses(
         "http-message",
@@ -268,8 +268,8 @@ fn cbor_items_are_whole_whatever_they_hold() {
     refuses("cbor-item", b"\xf8\x1f", "f81f is not a simple value of CBOR");
     both_ways("cbor-item", b"\xf8\x20", b"\xf8\x20");
     refuses("cbor-item", b"\xbf\x01\xff", "ff ends a CBOR map after a key without a value");
-    refuses("cbor-item", b"\x5f\x61a\xff", "\"a\" stands where a piece of a CBOR string belongs");
-    refuses("cbor-item", b"\x5f\x5f\xff\xff", "\"_\" stands where a piece of a CBOR string belongs");
+    refuses("cbor-item", b"\x5f\x61a\xff", "expected a piece of a CBOR string, found \"a\"");
+    refuses("cbor-item", b"\x5f\x5f\xff\xff", "expected a piece of a CBOR string, found \"_\"");
     refuses("cbor-item", b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff", "over the limit of 16 MiB");
     refuses("cbor-item", b"\xbb\x80\x00\x00\x00\x00\x00\x00\x00", "over the limit of 16 MiB");
     refuses("cbor-item", b"\x7b\xff\xff\xff\xff\xff\xff\xff\xff", "over the limit of 16 MiB");

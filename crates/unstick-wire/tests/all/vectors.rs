@@ -61,7 +61,7 @@ fn json_text_sequences() {
         b"\x1e\x1e\x1etrue \r\n \n\x1e[1,\x1e123\x1ehello\nyou\n\x1e[]\n",
         &["true \r", "[1,", "123", "hello\nyou", "[]"],
     );
-    refuses("json-seq", b"\x1e[]\n[]\n", "\"[\" stands where the separator 1e belongs");
+    refuses("json-seq", b"\x1e[]\n[]\n", "expected the separator 1e, found \"[\"");
     refuses("json-seq", b"\x1e123", "ended inside a frame, after 4 bytes");
     for message in [&b"1\n2"[..], b"[] []", b"hello", b"\x1e1", b"[1", b""] {
         cannot_send("json-seq", message, "not one JSON value");
@@ -124,7 +124,11 @@ fn general_lengths() {
     cannot_send("length:off=1,width=4,adj=-4", b"Q\0", "less than its own header of 5");
     // AMQP 0-9-1's empty heartbeat frame.
     both_ways("length:off=3,width=4,adj=1,trailer=ce", b"\x08\0\0\0\0\0\0", b"\x08\0\0\0\0\0\0\xce");
-    refuses("length:off=3,width=4,adj=1,trailer=ce", b"\x08\0\0\0\0\0\0\0", "ends in a zero byte where ce belongs");
+    refuses(
+        "length:off=3,width=4,adj=1,trailer=ce",
+        b"\x08\0\0\0\0\0\0\0",
+        "expected ce at the end of the frame, found a zero byte",
+    );
     // TURN's channel data: padded to four bytes, which the length does not count.
     both_ways("length:off=2,width=2,align=4", b"\x40\0\0\x05hello", b"\x40\0\0\x05hello\0\0\0");
     // ONC RPC's record mark, the last fragment's bit set.
@@ -231,9 +235,9 @@ fn digits_up_to_an_end() {
     both_ways("decimal:20", b"hello", b"5\nhello");
     both_ways("decimal:5,end=20", b"", b"0 ");
     reads("decimal:4", b"0005\nhello", &["hello"]);
-    refuses("decimal:4", b"00005\nhello", "\"5\" follows 4 digits of a length, where LF belongs");
-    refuses("decimal:4", b"\n", "LF stands where a length in digits belongs");
-    refuses("decimal:4", b"5\r\n", "CR stands in a length that ends with LF");
+    refuses("decimal:4", b"00005\nhello", "expected LF after 4 digits of a length, found \"5\"");
+    refuses("decimal:4", b"\n", "expected a length in digits, found LF");
+    refuses("decimal:4", b"5\r\n", "expected a digit or LF in a length, found CR");
     refuses("decimal:20", b"99999999999999999999\n", "over 64 bits");
     cannot_send("decimal:1", b"0123456789", "at most 9");
 }
@@ -244,15 +248,15 @@ fn netstrings() {
     both_ways("netstring", b"", b"0:,");
     refuses("netstring", b"00:,", "begins with a zero");
     refuses("netstring", b"05:hello,", "begins with a zero");
-    refuses("netstring", b":,", "where a length in digits belongs");
-    refuses("netstring", b"5:hello.", "a message of 5 bytes is followed by \".\" where \",\" belongs");
+    refuses("netstring", b":,", "expected a length in digits, found");
+    refuses("netstring", b"5:hello.", "expected \",\" after a message of 5 bytes, found \".\"");
 }
 
 #[test]
 fn octet_counts() {
     both_ways("octet-count", b"<34>1 - - -", b"11 <34>1 - - -");
     refuses("octet-count", b"0 ", "begins with a zero");
-    refuses("octet-count", b"<34>1 - - -\n", "\"<\" stands where a length in digits belongs");
+    refuses("octet-count", b"<34>1 - - -\n", "expected a length in digits, found \"<\"");
     cannot_send("octet-count", b"", "no empty messages");
 }
 
@@ -264,7 +268,7 @@ fn header_blocks() {
     both_ways("headers,header=keep", other, other);
     reads("headers", b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n", &[""]);
     refuses("headers", b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", "given twice, and differs");
-    refuses("headers", b"Content-Length: 2\n\n{}", "ends in LF alone");
+    refuses("headers", b"Content-Length: 2\n\n{}", "found LF alone");
     refuses("headers", b"X: y\r\n\r\n", "has no Content-Length");
     refuses("headers", b"\r\n", "has no Content-Length");
     refuses("headers", b"Content-Length: +2\r\n\r\n", "Content-Length \"+2\" is not a length");
@@ -388,12 +392,12 @@ fn json() {
     reads("json,max=3", b"123\n456[7]890", &["123", "456", "[7]", "890"]);
     refuses("json,max=3", b"1234", "over the limit of 3 bytes");
     refuses("json,max=3", b"123x", "over the limit of 3 bytes");
-    refuses("json", b"{]", "\"]\" at byte 1 of a JSON value, where a member's name in quotes belongs");
-    refuses("json", b"[1}", "\"}\" at byte 2 of a JSON value, where `,` or `]` belongs");
-    refuses("json", b"{\"a\",", "\",\" at byte 4 of a JSON value, where a colon belongs");
-    refuses("json", b"{\"a\":1]", "where `,` or `}` belongs");
-    refuses("json", b"[1,]", "where a value belongs");
-    refuses("json", b"{\"a\":1,}", "where a member's name in quotes belongs");
+    refuses("json", b"{]", "expected a member's name in quotes at byte 1 of a JSON value, found \"]\"");
+    refuses("json", b"[1}", "expected `,` or `]` at byte 2 of a JSON value, found \"}\"");
+    refuses("json", b"{\"a\",", "expected a colon at byte 4 of a JSON value, found \",\"");
+    refuses("json", b"{\"a\":1]", "expected `,` or `}` at byte");
+    refuses("json", b"[1,]", "expected a value at byte");
+    refuses("json", b"{\"a\":1,}", "expected a member's name in quotes at byte");
     refuses("json", b"\"a\nb\"", "LF at byte 2 of a JSON value, inside a string");
     refuses("json", b"\"\\x\"", "inside an escape");
     refuses("json", b"\"\\u12g4\"", "inside an escape");
@@ -404,7 +408,7 @@ fn json() {
     refuses("json", b"1x", "inside a number");
     refuses("json", b"- ", "inside a number");
     refuses("json,max=4,oversize=discard", b"\"abcdef\n\"", "LF at byte 7 of a JSON value, inside a string");
-    refuses("json", b"hello", "\"h\" at byte 0 of a JSON value, where a value belongs");
+    refuses("json", b"hello", "expected a value at byte 0 of a JSON value, found \"h\"");
     refuses("json", b"[1", "ended inside a frame, after 2 bytes");
     refuses("json", b"-", "ended inside a frame, after 1 byte");
     cannot_send("json", b" 1", "begins with a blank");
@@ -431,7 +435,7 @@ fn an_error_says_where_it_is() {
     let error = decoder.next().unwrap_err();
     assert_eq!(error.offset(), 6);
     assert!(error.is_broken() && !error.is_too_long() && !error.is_incomplete() && !error.is_timeout());
-    assert_eq!(plain(&error), "\"x\" stands where a length in digits belongs");
+    assert_eq!(plain(&error), "expected a length in digits, found \"x\"");
 }
 
 /// Written by hand, from the meaning of each key.

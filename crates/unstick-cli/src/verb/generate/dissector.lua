@@ -36,7 +36,7 @@ local function whole(s, at, max, header, length, trailer, keep)
     if stop - start > max then return BROKEN, OVER_LIMIT end
     local have = #s - at + 1
     if have < total then return NEED, total - have end
-    if s:sub(at + stop, at + total - 1) ~= trailer then return BROKEN, "another end of the frame belongs here" end
+    if s:sub(at + stop, at + total - 1) ~= trailer then return BROKEN, "expected another end of the frame" end
     return FRAME, start, stop, total
 end
 
@@ -72,7 +72,7 @@ local function length(c)
         if stop - c.start > max then return BROKEN, OVER_LIMIT end
         if have < total then return NEED, total - have end
         if s:sub(at + stop, at + stop + #c.trailer - 1) ~= c.trailer then
-            return BROKEN, "another end of the frame belongs here"
+            return BROKEN, "expected another end of the frame"
         end
         return FRAME, c.start, stop, total
     end
@@ -103,7 +103,7 @@ end
 local function between(c)
     return function(s, at, max)
         local start = s:sub(at, at + #c.start - 1)
-        if start ~= c.start:sub(1, #start) then return BROKEN, "another start of the frame belongs here" end
+        if start ~= c.start:sub(1, #start) then return BROKEN, "expected another start of the frame" end
         if #start < #c.start then return NEED, #c.start - #start end
         local found = s:find(c.ending, at + #c.start, true)
         if not found then return NEED end
@@ -139,7 +139,7 @@ local function digits(c)
         local field = s:sub(at + c.offset, at + header - 1)
         if c.radix == 10 then field = field:match("^ *([^ %z]*)[ %z]*$") or "" end
         local value = field:match("^%x+$") and tonumber(field, c.radix)
-        if not value then return BROKEN, "a length in digits belongs here" end
+        if not value then return BROKEN, "expected a length in digits" end
         value = c.itself and math.max(0, value - c.width) or value + c.adjust
         if value < 0 then return BROKEN, "the length is less than what it counts of the header" end
         return whole(s, at, max, header, value, "", c.itself or c.offset > 0)
@@ -153,13 +153,13 @@ local function count(c)
             local byte = s:byte(at + i)
             if not byte then return NEED end
             if byte == c.ending and i > 0 then return whole(s, at, max, i + 1, value, c.trailer, false) end
-            if byte < 48 or byte > 57 or i == c.most then return BROKEN, "a length in digits belongs here" end
+            if byte < 48 or byte > 57 or i == c.most then return BROKEN, "expected a length in digits" end
             if i > 0 and s:byte(at) == 48 and not c.padded or byte == 48 and i == 0 and not c.zero then
                 return BROKEN, "the length begins with a zero"
             end
             value = value * 10 + byte - 48
         end
-        return BROKEN, "a length in digits belongs here"
+        return BROKEN, "expected a length in digits"
     end
 end
 
@@ -177,7 +177,7 @@ local function headers(c)
             from = lf + 1
             if text == "" then break end
             local name, rest = text:match("^([^:]+):%s*(.-)%s*$")
-            if not name then return BROKEN, "a header line belongs here" end
+            if not name then return BROKEN, "expected a header line" end
             if name:lower() == "content-length" then
                 local new = rest:match("^%d+$") and tonumber(rest)
                 if not new or value and value ~= new then return BROKEN, "Content-Length is not a length" end
@@ -221,7 +221,7 @@ local function json()
                 i = i + 1
             end
         else
-            return BROKEN, "a JSON value belongs here"
+            return BROKEN, "expected a JSON value"
         end
         if not stop then return NEED end
         if stop - at + 1 > max then return BROKEN, OVER_LIMIT end
