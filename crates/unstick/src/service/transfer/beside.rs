@@ -2,7 +2,7 @@
 //! beside each other.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread::{Builder, JoinHandle};
 
 /// Number of changes that wait. Each holds a piece of a file, so this bounds memory, too.
 const AHEAD: usize = 4;
@@ -20,14 +20,19 @@ pub(super) enum Beside<T> {
 }
 
 impl<T: Send + 'static> Beside<T> {
-    /// Starts a thread for the value.
-    pub(super) fn start(mut value: T) -> Self {
+    /// Starts a thread for the value. Without one, if the system has no more threads.
+    pub(super) fn start(value: fn() -> T) -> Self {
+        Self::start_with(Builder::new().name("hash".into()), value)
+    }
+
+    fn start_with(thread: Builder, value: fn() -> T) -> Self {
         let (changes, todo) = sync_channel::<Change<T>>(AHEAD);
-        let thread = thread::spawn(move || {
+        let thread = thread.spawn(move || {
+            let mut value = value();
             todo.into_iter().for_each(|change| change(&mut value));
             value
         });
-        Self::There { changes, thread }
+        thread.map_or_else(|_| Self::Here(value()), |thread| Self::There { changes, thread })
     }
 
     /// Changes the value after all earlier changes. Blocks while [`AHEAD`] of them wait.
@@ -57,7 +62,10 @@ mod tests {
 
     #[test]
     fn changes_are_made_in_order_and_the_end_waits_for_all_of_them() {
-        for mut list in [Beside::Here(Vec::new()), Beside::start(Vec::new())] {
+        // No machine has room for this stack.
+        let no_thread = Beside::start_with(Builder::new().stack_size(1 << 46), Vec::new);
+        assert!(matches!(no_thread, Beside::Here(_)));
+        for mut list in [no_thread, Beside::start(Vec::new)] {
             (0..100).for_each(|number| list.change(move |list| list.push(number)));
             assert_eq!(list.finish(), (0..100).collect::<Vec<_>>());
         }
@@ -65,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_a_change_is_not_lost_and_holds_nobody_up() {
-        let mut value = Beside::start(0);
+        let mut value = Beside::start(|| 0);
         (0..100).for_each(|_| value.change(|_| panic!("the test's own panic")));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| value.finish())).is_err());
     }

@@ -127,8 +127,8 @@ impl Source {
 
 /// Begins the SHA-256 of a file of this size. A large file is hashed on its own thread.
 pub(super) fn sha256(size: u64) -> Beside<Context> {
-    let hash = Context::new(&SHA256);
-    if size > READ as u64 { Beside::start(hash) } else { Beside::Here(hash) }
+    let begin = || Context::new(&SHA256);
+    if size > READ as u64 { Beside::start(begin) } else { Beside::Here(begin()) }
 }
 
 pub(super) fn digest(hash: Context) -> [u8; 32] {
