@@ -48,10 +48,10 @@ def environment(work):
 
 
 def touch_memory(folder, size):
-    """Write twice what the target will take, and free it: the first to write memory that the host has yet to give waits for that."""
+    """Write twice what the target will take, if there is room, and free it: who first writes memory may wait for the host to give it."""
     path, zeros = folder / "touched", bytes(MIB)
     with open(path, "wb") as file:
-        for _ in range(0, 2 * size, MIB):
+        for _ in range(0, min(2 * size, shutil.disk_usage(folder).free), MIB):
             file.write(zeros)
     path.unlink()
 
@@ -60,7 +60,7 @@ def touch_memory(folder, size):
 def workplace(bench, in_memory=True):
     where = bench.memory if in_memory else bench.home / "target"
     with tempfile.TemporaryDirectory(dir=where, prefix="unstick-bench-") as folder:
-        if in_memory:
+        if in_memory and bench.memory:
             touch_memory(Path(folder), large(bench))
         yield Path(folder)
 

@@ -8,7 +8,6 @@
 //!
 //! Not here: the order of messages (`wire::transfer`), and how connections are opened ([`crate::link`]).
 
-mod beside;
 mod complete;
 mod conversation;
 mod credentials;
@@ -31,6 +30,7 @@ mod recorder;
 mod sending;
 mod session;
 mod settler;
+mod sha256;
 mod source;
 mod stream;
 mod symlink;

@@ -36,7 +36,7 @@ local function whole(s, at, max, header, length, trailer, keep)
     if stop - start > max then return BROKEN, OVER_LIMIT end
     local have = #s - at + 1
     if have < total then return NEED, total - have end
-    if s:sub(at + stop, at + total - 1) ~= trailer then return BROKEN, "expected another end of the frame" end
+    if s:sub(at + stop, at + total - 1) ~= trailer then return BROKEN, "the trailer of the frame is wrong" end
     return FRAME, start, stop, total
 end
 
@@ -72,7 +72,7 @@ local function length(c)
         if stop - c.start > max then return BROKEN, OVER_LIMIT end
         if have < total then return NEED, total - have end
         if s:sub(at + stop, at + stop + #c.trailer - 1) ~= c.trailer then
-            return BROKEN, "expected another end of the frame"
+            return BROKEN, "the trailer of the frame is wrong"
         end
         return FRAME, c.start, stop, total
     end
@@ -103,7 +103,7 @@ end
 local function between(c)
     return function(s, at, max)
         local start = s:sub(at, at + #c.start - 1)
-        if start ~= c.start:sub(1, #start) then return BROKEN, "expected another start of the frame" end
+        if start ~= c.start:sub(1, #start) then return BROKEN, "the start of the frame is wrong" end
         if #start < #c.start then return NEED, #c.start - #start end
         local found = s:find(c.ending, at + #c.start, true)
         if not found then return NEED end

@@ -6,11 +6,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use ring::digest::{Context, SHA256};
 use rustix::fs::OFlags;
 use tokio::sync::mpsc;
 
-use super::beside::Beside;
+use super::sha256::Sha256;
 use crate::error::{Error, Result, plain};
 
 /// Size of a read in bytes: large enough that the cost of system calls does not matter.
@@ -92,7 +91,7 @@ impl Source {
 
     /// Passes on all bytes; returns `None` if nobody reads them. It holds back the last bytes if the file has changed.
     fn read(&self, to: &mpsc::Sender<Piece>) -> io::Result<Option<[u8; 32]>> {
-        let (mut hash, mut left, mut file) = (sha256(self.size()), self.size(), &self.file);
+        let (mut hash, mut left, mut file) = (Sha256::new(self.size()), self.size(), &self.file);
         while left > 0 {
             let length = usize::try_from(left).unwrap_or(READ).min(READ);
             let mut piece = vec![0; length];
@@ -101,8 +100,7 @@ impl Source {
                 _ => error,
             })?;
             let piece = Bytes::from(piece);
-            let hashed = piece.clone();
-            hash.change(move |hash| hash.update(&hashed));
+            hash.update(&piece);
             left -= length as u64;
             if left == 0 && !self.is_unchanged()? {
                 return Err(self.changed());
@@ -111,7 +109,7 @@ impl Source {
                 return Ok(None);
             }
         }
-        Ok(Some(digest(hash.finish())))
+        Ok(Some(hash.finish()))
     }
 
     fn is_unchanged(&self) -> io::Result<bool> {
@@ -123,14 +121,4 @@ impl Source {
     fn changed(&self) -> io::Error {
         io::Error::other("it changed while it was sent")
     }
-}
-
-/// Begins the SHA-256 of a file of this size. A large file is hashed on its own thread.
-pub(super) fn sha256(size: u64) -> Beside<Context> {
-    let begin = || Context::new(&SHA256);
-    if size > READ as u64 { Beside::start(begin) } else { Beside::Here(begin()) }
-}
-
-pub(super) fn digest(hash: Context) -> [u8; 32] {
-    hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

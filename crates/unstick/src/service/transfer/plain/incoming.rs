@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use ring::digest::{Context, SHA256};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use unstick_wire::quantity;
@@ -14,7 +13,7 @@ use super::super::inbox::Inbox;
 use super::super::overwrite::Overwrite;
 use super::super::pacing::{Pacing, Rate};
 use super::super::part::{Part, Placed};
-use super::super::source::{digest, sha256};
+use super::super::sha256::Sha256;
 use super::answer::Answer;
 use super::header::Header;
 use super::progress::{Progress, pause, stalled};
@@ -191,23 +190,24 @@ fn settle(inbox: &Inbox, header: &Header, part: Part, sha256: [u8; 32]) -> Resul
     let path = header.name.as_bytes();
     let placed = inbox.place(part, path).map_err(|error| failed(&plain(&error)))?;
     let present = placed == Placed::Exists;
-    if present && hash_of(inbox, path).map_err(|error| failed(&plain(&error)))? != sha256 {
+    if present && hash_of(inbox, path, header.size).map_err(|error| failed(&plain(&error)))? != sha256 {
         return Err(failed("another file of this name is there"));
     }
     let announced = header.sha256.is_some();
     Ok(Received { name: header.name.clone(), size: header.size, sha256, present, announced })
 }
 
-/// SHA-256 of an existing file.
-fn hash_of(inbox: &Inbox, path: &[u8]) -> io::Result<[u8; 32]> {
-    let (mut file, mut hash, mut bytes) = (inbox.existing(path)?, Context::new(&SHA256), vec![0; 256 << 10]);
+/// SHA-256 of an existing file of this size.
+fn hash_of(inbox: &Inbox, path: &[u8], size: u64) -> io::Result<[u8; 32]> {
+    let (mut file, mut hash) = (inbox.existing(path)?, Sha256::new(size));
     loop {
-        match file.read(&mut bytes)? {
-            0 => break,
-            length => hash.update(&bytes[..length]),
+        let mut piece = vec![0; 256 << 10];
+        match file.read(&mut piece)? {
+            0 => return Ok(hash.finish()),
+            length => piece.truncate(length),
         }
+        hash.update(&piece.into());
     }
-    Ok(digest(hash))
 }
 
 /// A written part, and its hash.
@@ -217,12 +217,12 @@ type Written = io::Result<(Part, [u8; 32])>;
 fn start_writer(mut part: Part, size: u64) -> (mpsc::Sender<Bytes>, JoinHandle<Written>) {
     let (to, mut pieces) = mpsc::channel::<Bytes>(AHEAD);
     let writer = tokio::task::spawn_blocking(move || {
-        let mut hash = sha256(size);
+        let mut hash = Sha256::new(size);
         while let Some(piece) = pieces.blocking_recv() {
             part.file().write_all(&piece)?;
-            hash.change(move |hash| hash.update(&piece));
+            hash.update(&piece);
         }
-        Ok((part, digest(hash.finish())))
+        Ok((part, hash.finish()))
     });
     (to, writer)
 }
