@@ -1,4 +1,4 @@
-//! Cases in which `shake` must be careful: ends that are not cuts; servers that are not tested, unsteady, or crashing.
+//! Cases in which `shake` must be careful: ends that are not cuts; servers that are not tested, or crash.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use unstick::wire::shake::Case;
 use unstick_shake::{Report, Shake, Stop, Stream, Verdict, limits};
 
 /// A server with a thread for each connection, which gets the connection's number.
-fn server(serve: impl Fn(u64, TcpStream) + Send + Sync + 'static) -> SocketAddr {
+pub(crate) fn server(serve: impl Fn(u64, TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, serve) = (listener.local_addr().unwrap(), Arc::new(serve));
     std::thread::spawn(move || {
@@ -52,11 +52,11 @@ fn case(text: &str) -> Case {
 }
 
 /// The report in one line.
-fn said(report: &Report) -> String {
+pub(crate) fn said(report: &Report) -> String {
     report.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn doubts(report: &Report, why: &str) {
+pub(crate) fn doubts(report: &Report, why: &str) {
     assert_eq!((report.verdict, report.findings.len()), (Verdict::Inconclusive, 0), "{report}");
     assert!(said(report).contains(why), "{why:?} is not in {report}");
 }
@@ -272,88 +272,6 @@ async fn a_program_that_does_not_start_is_not_passed() {
 async fn one_byte_cannot_be_cut() {
     let address = server(|_, mut stream| drop(stream.read(&mut [0]).and_then(|_| stream.write_all(b"ok"))));
     doubts(&Shake::server(*b"x", address).run().await.unwrap(), "nothing was cut");
-}
-
-// ---- unsteady ----
-
-#[tokio::test]
-async fn who_answers_one_way_or_another_is_never_accused() {
-    for (salt, often) in [(1, 2), (2, 3), (3, 5), (4, 9), (5, 40), (6, 2), (7, 4), (8, 15)] {
-        let address = server(move |number, mut stream| {
-            let mut asked = [0; 9];
-            let _ = stream.read_exact(&mut asked);
-            let drawn = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(salt) >> 33;
-            let answer: &[u8] = if drawn.is_multiple_of(often) { b"no\n" } else { b"yes, it is done\n" };
-            let _ = stream.write_all(answer);
-        });
-        let report = Shake::server(*b"123456789", address).run().await.unwrap();
-        assert_ne!(report.verdict, Verdict::Broken, "{often}: {report}");
-    }
-}
-
-#[tokio::test]
-async fn a_cut_that_decides_is_found_beside_chance_and_how_sure_that_is_is_said() {
-    let address = server(|number, mut stream| {
-        let mut asked = [0; 64];
-        let count = stream.read(&mut asked).unwrap_or(0);
-        let busy = number % 3 == 1;
-        let answer: &[u8] = match count {
-            9 if busy => b"try again in a while\n",
-            9 => b"it is done\n",
-            _ => b"400 what?\n",
-        };
-        let _ = stream.write_all(answer);
-        while let Ok(1..) = stream.read(&mut asked) {}
-    });
-    let report = Shake::server(*b"123456789", address).run().await.unwrap();
-    assert_eq!((report.verdict, report.findings.len()), (Verdict::Broken, 1), "{report}");
-    let evidence = report.findings[0].evidence.unwrap();
-    assert!(evidence.chance < 1e-3 && evidence.otherwise > 4, "{report}");
-    assert!(said(&report).contains("and in none of"), "{report}");
-}
-
-#[tokio::test]
-async fn durations_in_answers_are_not_held_against_a_case() {
-    let address = server(|number, mut stream| {
-        let mut asked = [0; 9];
-        let _ = stream.read_exact(&mut asked);
-        let (one, other) = (number * 7919 % 1300, number * 104_729 % 11);
-        let _ = write!(stream, "a OK Fetch completed ({}.{:03} + 0.{other:03} secs).\r\n", one / 1000, one % 1000);
-    });
-    let report = Shake::server(*b"123456789", address).run().await.unwrap();
-    assert_eq!(report.verdict, Verdict::Same, "{report}");
-}
-
-#[tokio::test]
-async fn a_limit_of_connections_is_no_finding() {
-    for limit in [4, 12, 22] {
-        let address = server(move |number, mut stream| {
-            if number >= limit {
-                return; // closed at once
-            }
-            let mut asked = [0; 9];
-            let _ = stream.read_exact(&mut asked).and_then(|()| stream.write_all(&asked));
-        });
-        let report = Shake::server(*b"123456789", address).run().await.unwrap();
-        doubts(&report, "a later run without cuts differed from the first ones");
-    }
-}
-
-#[tokio::test]
-async fn a_limit_of_rate_is_no_finding() {
-    let last = std::sync::Mutex::new(None::<Instant>);
-    let address = server(move |_, mut stream| {
-        let now = Instant::now();
-        let before = last.lock().unwrap().replace(now);
-        if before.is_some_and(|before| now - before < Duration::from_millis(30)) {
-            let _ = stream.write_all(b"429 slow down\n");
-            return;
-        }
-        let mut asked = [0; 9];
-        let _ = stream.read_exact(&mut asked).and_then(|()| stream.write_all(&asked));
-    });
-    let report = Shake::server(*b"123456789", address).run().await.unwrap();
-    assert_eq!(report.findings.len(), 0, "{report}");
 }
 
 // ---- death ----

@@ -7,3 +7,4 @@ mod doubted;
 mod shaken;
 mod spared;
 mod unkind;
+mod unsteady;
