@@ -20,6 +20,7 @@ pub fn columns() -> usize {
 
 /// The ink of a text. Colours repeat what the characters say, and never replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "only `lab` has some of them"))]
 pub enum Ink {
     Plain,
     Bold,

@@ -185,10 +185,14 @@ fn verb<'a>(typed: &[OsString], command: &'a Command) -> Option<(usize, &'a Comm
     typed.iter().enumerate().skip(1).find_map(|(at, word)| Some((at, command.find_subcommand(word)?)))
 }
 
-/// `$XDG_CONFIG_HOME/unstick/config`.
+/// `$XDG_CONFIG_HOME/unstick/config`, else `~/.config/unstick/config`; on Windows `%APPDATA%\unstick\config` in its place.
 fn usual_path() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")))?;
+    let usual = || match cfg!(windows) {
+        true => folder("APPDATA"),
+        false => folder("HOME").map(|home| home.join(".config")),
+    };
+    let home = folder("XDG_CONFIG_HOME").or_else(usual)?;
     Some(home.join("unstick").join("config"))
 }
 

@@ -8,18 +8,28 @@
 //!
 //! Not here: the words and the drawing around a scene (`verb/lab`), and the cures, which are framings.
 
+#[cfg(unix)]
 mod act;
+#[cfg(unix)]
 mod compare;
+#[cfg(unix)]
 mod datagrams;
+#[cfg(unix)]
 mod file;
+#[cfg(unix)]
 mod length;
+#[cfg(unix)]
 mod recorder;
+#[cfg(unix)]
 mod stream;
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
+#[cfg(unix)]
 use unstick::Result;
 
+#[cfg(unix)]
 pub use act::{Act, Transport, What};
 
 /// A scene that can be played.
@@ -90,6 +100,7 @@ impl Scene {
     ///
     /// If this machine has no free sockets on 127.0.0.1, or something that loopback always does has not happened within
     /// [`PATIENCE`]. An effect that does not appear is not an error: [`Act::shown`] is then false.
+    #[cfg(unix)]
     pub fn play(self) -> Result<Vec<Act>> {
         match self {
             Self::Nagle => stream::nagle(),

@@ -1,13 +1,12 @@
 //! Catches the signals that end the program, unless its parent switched them off: `nohup`, or a script for a program in
 //! its background. Separate threads catch them, and end the program whatever all other threads wait for.
 
+#[cfg(unix)]
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use unstick::limits::FLUSH_TIMEOUT;
 use unstick::{Error, Result, Stop, Stopper};
 
@@ -23,12 +22,15 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 const ENDING: Duration = Duration::from_secs(15);
 
 /// Bytes of `/proc/self/status` to read first. It mostly has some 1,400, and reading one page is quicker than many.
+#[cfg(unix)]
 const USUAL_STATUS: usize = 4 << 10;
 
 /// Bytes of it to read for a user with very many groups.
+#[cfg(unix)]
 const STATUS_ROOM: usize = 64 << 10;
 
 /// Number of hexadecimal digits of a set of signals in it.
+#[cfg(unix)]
 const SIGNALS_WIDTH: usize = 16;
 
 /// The exit status for the first signal that arrived.
@@ -41,12 +43,48 @@ static STOPPER: LazyLock<Stopper> = LazyLock::new(Stopper::new);
 static SEEN: AtomicBool = AtomicBool::new(false);
 
 /// Starts to catch the signals.
+#[cfg(unix)]
 pub fn catch() -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+    let status = |signal| match signal {
+        SIGINT => Status::Interrupted,
+        SIGHUP => Status::HungUp,
+        _ => Status::Terminated,
+    };
     let off = switched_off();
     let on = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| off & (1 << (signal - 1)) == 0);
     let failed = |error| Error::other(format!("signals: {error}"));
     let mut signals = Signals::new(on).map_err(failed)?;
     let take = move || signals.forever().for_each(|signal| come(status(signal)));
+    std::thread::Builder::new().name("signals".into()).spawn(take).map_err(failed)?;
+    Ok(())
+}
+
+/// Starts to catch what the console of Windows sends: ^C, ^Break, and that its window is closed.
+#[cfg(windows)]
+pub fn catch() -> Result<()> {
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close};
+    let failed = |error| Error::other(format!("signals: {error}"));
+    // A runtime of its own: the other one may be busy.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let within = runtime.enter();
+    let (mut interrupts, mut breaks, mut closings) =
+        (ctrl_c().map_err(failed)?, ctrl_break().map_err(failed)?, ctrl_close().map_err(failed)?);
+    drop(within);
+    let take = move || {
+        runtime.block_on(async {
+            loop {
+                let status = tokio::select! {
+                    Some(()) = interrupts.recv() => Status::Interrupted,
+                    Some(()) = breaks.recv() => Status::Terminated,
+                    Some(()) = closings.recv() => Status::HungUp,
+                    else => return,
+                };
+                come(status);
+            }
+        });
+    };
     std::thread::Builder::new().name("signals".into()).spawn(take).map_err(failed)?;
     Ok(())
 }
@@ -108,15 +146,8 @@ fn after(pause: Duration, act: impl FnOnce() + Send + 'static) {
     let _ = std::thread::Builder::new().name("ending".into()).spawn(wait);
 }
 
-fn status(signal: i32) -> Status {
-    match signal {
-        SIGINT => Status::Interrupted,
-        SIGHUP => Status::HungUp,
-        _ => Status::Terminated,
-    }
-}
-
 /// Returns a bit for each signal that this process must ignore. Only Linux shows them; elsewhere there are none.
+#[cfg(unix)]
 fn switched_off() -> u64 {
     // One read instead of the eight of `read_to_string`, because every run starts with it.
     let read = |room: usize| {

@@ -6,16 +6,14 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IsTerminal};
-use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use tokio::sync::Notify;
 
 use crate::unpoisoned::unpoisoned;
+use direct::{Failure, write};
 
 /// Bytes of text that may wait for a reader. Beyond it, notices are dropped, and so are messages that can wait: a
 /// person reads some pages at most.
@@ -63,7 +61,7 @@ struct State {
     /// When the reader last took something, or had nothing to take.
     moved: Option<Instant>,
     /// The error of standard output, once it has failed.
-    failed: Option<Errno>,
+    failed: Option<Failure>,
     /// Whether the thread runs.
     started: bool,
 }
@@ -98,7 +96,7 @@ pub fn show(text: String) -> io::Result<()> {
 /// Writes to standard output at once, as drawing does, and waits for the terminal: for a thread that does nothing else.
 pub fn draw(text: &str) {
     // A terminal that is gone shows nothing anyway.
-    let _ = write(To::Output.descriptor(), text.as_bytes());
+    let _ = write(To::Output, text.as_bytes());
 }
 
 /// Returns what to wait for before queueing more, if anything. A slow reader slows the writer down; a stalled one does
@@ -169,7 +167,7 @@ impl Screen {
             for piece in text.as_bytes().chunks(PIECE) {
                 state.moved = Some(Instant::now());
                 drop(state);
-                let written = write(to.descriptor(), piece);
+                let written = write(to, piece);
                 state = self.lock();
                 state.bytes -= piece.len();
                 state.moved = Some(Instant::now());
@@ -254,25 +252,56 @@ impl To {
             Self::Errors => "standard error",
         }
     }
+}
 
-    fn descriptor(self) -> BorrowedFd<'static> {
-        match self {
-            Self::Output => rustix::stdio::stdout(),
-            Self::Errors => rustix::stdio::stderr(),
+/// Writes without the standard library's buffer and lock: nobody must wait for those either.
+#[cfg(unix)]
+mod direct {
+    use std::os::fd::BorrowedFd;
+
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    use super::To;
+
+    pub(super) use rustix::io::Errno as Failure;
+
+    /// Writes all bytes.
+    pub(super) fn write(to: To, mut bytes: &[u8]) -> Result<(), Failure> {
+        let to: BorrowedFd<'_> = match to {
+            To::Output => rustix::stdio::stdout(),
+            To::Errors => rustix::stdio::stderr(),
+        };
+        while !bytes.is_empty() {
+            match rustix::io::write(to, bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(Failure::INTR) => {}
+                // Another program that shares the stream has made it non-blocking.
+                Err(Failure::AGAIN) => drop(poll(&mut [PollFd::new(&to, PollFlags::OUT)], None)?),
+                Err(error) => return Err(error),
+            }
         }
+        Ok(())
     }
 }
 
-/// Writes all bytes, without the standard library's buffer and lock: nobody must wait for those either.
-fn write(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::INTR) => {}
-            // Another program that shares the stream has made it non-blocking.
-            Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&to, PollFlags::OUT)], None)?),
-            Err(error) => return Err(error),
-        }
+/// Elsewhere the standard library writes: a console of Windows takes text, not bytes.
+#[cfg(not(unix))]
+mod direct {
+    use std::io::{self, Write};
+
+    use super::To;
+
+    pub(super) use std::io::ErrorKind as Failure;
+
+    /// Writes all bytes.
+    pub(super) fn write(to: To, bytes: &[u8]) -> Result<(), Failure> {
+        let written = match to {
+            To::Output => {
+                let mut output = io::stdout().lock();
+                output.write_all(bytes).and_then(|()| output.flush())
+            }
+            To::Errors => io::stderr().lock().write_all(bytes),
+        };
+        written.map_err(|error| error.kind())
     }
-    Ok(())
 }

@@ -3,7 +3,12 @@
 use std::sync::LazyLock;
 
 /// Optional features of the library that this build has. A test compares the list with the manifests.
+#[cfg(unix)]
 pub const FEATURES: &[&str] = &["tls", "ws", "exec", "proxy", "replay", "self-signed", "serial", "transfer"];
+
+/// Without those that only Unix has.
+#[cfg(not(unix))]
+pub const FEATURES: &[&str] = &["tls", "ws", "exec", "proxy", "replay", "self-signed"];
 
 /// Version, commit and features, as printed after the program's name.
 pub static TEXT: LazyLock<String> = LazyLock::new(|| {

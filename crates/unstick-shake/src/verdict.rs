@@ -108,7 +108,12 @@ impl Trial {
     /// Notes the cuts that were not delivered: they show nothing.
     fn doubt_the_delivery(&mut self, tally: Tally) {
         if tally.unproven > 0 {
-            let note = "cuts could not be proven: the receiver is not on this host, or not in this network namespace";
+            let note = match cfg!(target_os = "linux") {
+                true => "cuts could not be proven: the receiver is not on this host, or not in this network namespace",
+                false => {
+                    "cuts could not be proven: of the systems that unstick runs on, only Linux tells what a receiver has read"
+                }
+            };
             self.doubts.push(format!("{} {note}", tally.unproven).into());
         }
         if tally.unread > 0 {

@@ -204,7 +204,8 @@ async fn listen_on(address: &Address, options: &Options) -> Result<Box<dyn Accep
 /// Makes the error for a transport that this system does not have.
 #[cfg(not(unix))]
 fn not_here(address: &Address) -> Error {
-    Error::usage(format!("{address} is for systems that have such sockets"))
+    let error = Error::usage(format!("{address}: this program has no Unix sockets on this system"));
+    error.with_hint("they work on Linux, macOS and other Unix systems; between programs of this machine, tcp://127.0.0.1:PORT does too")
 }
 
 /// Makes the error for a transport that was left out of this build.

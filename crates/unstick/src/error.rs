@@ -426,7 +426,8 @@ pub fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     // The standard library puts this in front of the resolver's own words, which suffice.
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
-    let text = text.split(" (os error").next().unwrap_or_default();
+    // Windows ends its sentences with a dot.
+    let text = text.split(" (os error").next().unwrap_or_default().trim_end_matches('.');
     let mut letters = text.chars();
     let Some(first) = letters.next() else { return String::new() };
     // `TLS` stays as it is.

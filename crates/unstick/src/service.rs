@@ -1,8 +1,6 @@
 //! The services: each drives links, or the bytes under them. No service imports another.
 
-#[cfg(unix)]
 pub mod bridge;
-#[cfg(unix)]
 pub mod pipe;
 #[cfg(feature = "replay")]
 pub mod replay;

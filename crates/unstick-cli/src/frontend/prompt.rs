@@ -7,6 +7,7 @@ mod command;
 mod editor;
 mod history;
 mod keys;
+mod modes;
 mod output;
 mod reader;
 mod recipient;
@@ -16,13 +17,12 @@ mod tty;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 use unstick::service::talk::{Command, Input};
 use unstick::wire::Framing;
 use unstick::{Error, Result};
 
+use modes::Modes;
 use output::PromptOutput;
 use reader::Reader;
 use screen::PromptScreen;
@@ -46,7 +46,7 @@ static TERMINAL: OnceLock<Terminal> = OnceLock::new();
 
 struct Terminal {
     screen: Arc<PromptScreen>,
-    before: Termios,
+    before: Modes,
 }
 
 /// Gives typed lines to the conversation as commands.
@@ -74,7 +74,7 @@ pub fn start(
     goes_on: bool,
 ) -> Result<(PromptInput, PromptOutput)> {
     let screen = Arc::new(PromptScreen::new(!listening, look.colour));
-    let before = tcgetattr(rustix::stdio::stdin()).map_err(|e| Error::other(format!("the terminal: {e}")))?;
+    let before = Modes::of_terminal().map_err(|e| Error::other(format!("the terminal: {e}")))?;
     let (sender, commands) = mpsc::channel(LINES_AHEAD);
     let quit = Arc::new(Notify::new());
     let reader = Reader::new(Arc::clone(&screen), sender, Arc::clone(&quit), framing, goes_on);
@@ -83,21 +83,10 @@ pub fn start(
         return Err(Error::other("there is a prompt already"));
     }
     use_prompt(PromptHooks { say, restore, abandon });
-    notice_resumption(Arc::clone(&screen))?;
+    let resumed = Arc::clone(&screen);
+    modes::on_resumption(move || resumed.resumed())?;
     let output = PromptOutput::new(Arc::clone(&screen), look, !listening);
     Ok((PromptInput { commands, quit, screen, reader: Some(reader), thread: None }, output))
-}
-
-/// Starts reading again whenever the program continues after a stop: a shell leaves the terminal in its own mode.
-fn notice_resumption(screen: Arc<PromptScreen>) -> Result<()> {
-    let kind = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
-    let mut resumed = signal(kind).map_err(|e| Error::other(format!("signals: {e}")))?;
-    tokio::spawn(async move {
-        while resumed.recv().await.is_some() {
-            screen.resumed();
-        }
-    });
-    Ok(())
 }
 
 /// Ends the prompt, if there is one. Restores the terminal, shows waiting text, and reports what was typed but not
@@ -151,8 +140,7 @@ fn say(line: &str) -> bool {
 impl Terminal {
     fn reset(&self) {
         show(USUAL_MODES);
-        // An error could not be reported to anybody.
-        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before);
+        self.before.restore();
     }
 }
 

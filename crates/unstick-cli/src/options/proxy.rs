@@ -1,8 +1,10 @@
 //! The options of proxies, and how they apply: an option or the environment names the proxy.
 
 use clap::Args;
+#[cfg(unix)]
+use unstick::Options;
 use unstick::endpoint::Proxy;
-use unstick::{Address, Error, Options, Result};
+use unstick::{Address, Error, Result};
 
 use crate::options::endpoint::{EndpointOptions, misplaced};
 use crate::options::secrets;
@@ -37,6 +39,7 @@ pub fn through(asked: &ProxyArgs, ends: &mut [EndpointOptions<'_>]) -> Result<()
 }
 
 /// Sets the proxy of a transfer, which tries the addresses of a ticket in turn.
+#[cfg(unix)]
 pub fn through_to_ticket(asked: &ProxyArgs, addresses: &[String], options: &mut Options) -> Result<()> {
     match asked.proxy.as_deref() {
         None => {}
@@ -47,6 +50,7 @@ pub fn through_to_ticket(asked: &ProxyArgs, addresses: &[String], options: &mut 
 }
 
 /// Sets the proxy that the environment names for the addresses of a ticket, and the hosts for which it names none.
+#[cfg(unix)]
 fn from_environment(
     addresses: &[String],
     options: &mut Options,

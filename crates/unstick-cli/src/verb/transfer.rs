@@ -1,5 +1,6 @@
 //! `send` and `receive`: encrypted transfers that resume, and the plain protocol for scripts.
 
+mod applied;
 mod encrypted;
 mod plain;
 mod progress;

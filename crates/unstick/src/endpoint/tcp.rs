@@ -218,8 +218,10 @@ fn prepare_accepted(socket: &Socket, options: &Options) -> io::Result<()> {
 /// Turns on keep-alive probes.
 fn keep_alive(socket: &Socket, every: Duration) -> io::Result<()> {
     let every = bounded(every);
-    let keepalive = TcpKeepalive::new().with_time(every).with_interval(every).with_retries(limits::UNANSWERED);
-    socket.set_tcp_keepalive(&keepalive)
+    let keepalive = TcpKeepalive::new().with_time(every).with_interval(every);
+    let set = socket.set_tcp_keepalive(&keepalive.clone().with_retries(limits::UNANSWERED));
+    // Windows has let programs set the number of probes since 2017 (10, version 1703), and Wine does not: there are ten.
+    if cfg!(windows) { set.or_else(|_| socket.set_tcp_keepalive(&keepalive)) } else { set }
 }
 
 /// Limits a time to what the system accepts: it refuses others, and the connection would be lost for that.
@@ -372,10 +374,14 @@ impl Listener {
             // An error on a connection that was accepted concerns only that connection.
             match accepted.and_then(|accepted| self.prepared(accepted).map_err(as_of_one_client)) {
                 Ok(named) => return Ok(named),
-                Err(error) => match self.patience.failed(error) {
-                    Some(error) => return Err(error),
-                    None => self.options.tell(|| "a client reset its connection before it was accepted".to_owned()),
-                },
+                Err(error) => {
+                    let refused = error.get_ref().map(|refused| format!("a connection was closed at once: {refused}"));
+                    if let Some(error) = self.patience.failed(error) {
+                        return Err(error);
+                    }
+                    let gone = || "a client reset its connection before it was accepted".to_owned();
+                    self.options.tell(|| refused.unwrap_or_else(gone));
+                }
             }
         }
     }

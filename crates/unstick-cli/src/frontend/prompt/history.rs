@@ -2,10 +2,11 @@
 //!
 //! It is a convenience: if the file cannot be read or written, there is no history, and no error.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
+
+use crate::private_file;
 
 /// Lines that are kept. The file may hold twice as many before it is cut back.
 pub(super) const LINES: usize = 1000;
@@ -19,10 +20,15 @@ pub(super) struct HistoryFile {
 }
 
 impl HistoryFile {
-    /// Returns the user's file: `unstick/history` in `$XDG_STATE_HOME`, or in `~/.local/state` if that is not set.
+    /// Returns the user's file: `unstick/history` in `$XDG_STATE_HOME`, or in `~/.local/state` if that is not set; on Windows,
+    /// in `%LOCALAPPDATA%`.
     pub(super) fn of_user() -> Self {
         let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+        let usual = || match cfg!(windows) {
+            true => set("LOCALAPPDATA"),
+            false => set("HOME").map(|home| home.join(".local/state")),
+        };
+        let state = set("XDG_STATE_HOME").or_else(usual);
         Self { path: state.map(|state| state.join("unstick/history")) }
     }
 
@@ -51,19 +57,17 @@ impl HistoryFile {
     fn append(&self, text: &str) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         if let Some(directory) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            private_file::directory(directory)?;
         }
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(Permissions::from_mode(0o600))?;
-        }
+        let mut file = private_file::options().append(true).create(true).open(path)?;
+        private_file::restrict(&file)?;
         file.write_all(text.as_bytes())
     }
 
     fn replace(&self, lines: &[&str]) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let new = path.with_extension(std::process::id().to_string());
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let mut file = private_file::options().write(true).create_new(true).open(&new)?;
         file.write_all((lines.join("\n") + "\n").as_bytes())?;
         fs::rename(new, path)
     }
@@ -90,7 +94,11 @@ fn unescape(line: &str) -> String {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn in_new_directory() -> (tempfile::TempDir, HistoryFile) {

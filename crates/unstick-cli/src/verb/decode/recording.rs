@@ -46,7 +46,7 @@ pub fn decode(args: &Decode, framing: Option<&Framing>, input: InputFile, shown:
 
 /// The ports that may tell which preset the server speaks.
 pub fn likely_ports(head: &Head) -> Vec<u16> {
-    let port = |address: &str| address.rsplit(':').next()?.split('/').next()?.parse().ok();
+    let port = |address: &str| address.rsplit(':').next()?.split('/').next()?.parse::<u16>().ok();
     head.to.as_deref().and_then(port).into_iter().chain(port(&head.address)).collect()
 }
 

@@ -8,11 +8,12 @@ use unstick::service::transfer::{Inbox, Source};
 use unstick::wire::transfer::Kind;
 use unstick::{Error, Framings, Options, Result};
 
+use super::applied::End;
 use super::report::Report;
 use crate::args;
 use crate::options::endpoint::EndpointOptions;
 use crate::options::proxy;
-use crate::options::transfer::{End, OverwriteArg, TransferArgs};
+use crate::options::transfer::{OverwriteArg, TransferArgs};
 use crate::report as statuses;
 use crate::signals;
 use crate::status::Status;
