@@ -13,7 +13,7 @@ use unstick::wire::Framing;
 use unstick::{Error, Result};
 
 use crate::io_format::Format;
-use crate::output;
+use crate::{output, user_folders};
 
 /// Bytes of the file that are read: options are few, and a wrong file must not be read whole.
 const MAX_CONFIG: u64 = 64 << 10;
@@ -54,7 +54,7 @@ impl Config {
         let path = match &named {
             Some(path) if path.is_empty() => return Ok(Self::default()),
             Some(path) => PathBuf::from(path),
-            None => match usual_path() {
+            None => match user_folders::config().map(|folder| folder.join("config")) {
                 Some(path) if path.exists() => path,
                 _ => return Ok(Self::default()),
             },
@@ -183,17 +183,6 @@ impl Line {
 /// Returns the typed verb and its place.
 fn verb<'a>(typed: &[OsString], command: &'a Command) -> Option<(usize, &'a Command)> {
     typed.iter().enumerate().skip(1).find_map(|(at, word)| Some((at, command.find_subcommand(word)?)))
-}
-
-/// `$XDG_CONFIG_HOME/unstick/config`, else `~/.config/unstick/config`; on Windows `%APPDATA%\unstick\config` in its place.
-fn usual_path() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let usual = || match cfg!(windows) {
-        true => folder("APPDATA"),
-        false => folder("HOME").map(|home| home.join(".config")),
-    };
-    let home = folder("XDG_CONFIG_HOME").or_else(usual)?;
-    Some(home.join("unstick").join("config"))
 }
 
 fn read(path: &Path) -> Result<String, String> {

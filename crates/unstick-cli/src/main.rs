@@ -32,6 +32,8 @@ mod run;
 mod runtimes;
 mod samples;
 mod sanitize;
+mod scene;
+#[cfg(unix)]
 mod scenes;
 mod signals;
 mod status;
@@ -40,6 +42,7 @@ mod text_queue;
 mod timeline;
 mod unpoisoned;
 mod usage;
+mod user_folders;
 mod verb;
 mod version;
 

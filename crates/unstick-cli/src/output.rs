@@ -141,10 +141,7 @@ pub fn should_print(complaint: &str) -> bool {
 
 /// Returns the system's reason as a part of a sentence: without its number, in lower case.
 pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default().trim_end_matches('.'); // Windows writes a dot
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    unstick::internal::plain(error)
 }
 
 /// Prints a whole text to standard output. A reader that has gone is not an error.

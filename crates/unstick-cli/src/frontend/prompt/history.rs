@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::private_file;
+use crate::{private_file, user_folders};
 
 /// Lines that are kept. The file may hold twice as many before it is cut back.
 pub(super) const LINES: usize = 1000;
@@ -20,16 +20,9 @@ pub(super) struct HistoryFile {
 }
 
 impl HistoryFile {
-    /// Returns the user's file: `unstick/history` in `$XDG_STATE_HOME`, or in `~/.local/state` if that is not set; on Windows,
-    /// in `%LOCALAPPDATA%`.
+    /// Returns the user's file.
     pub(super) fn of_user() -> Self {
-        let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let usual = || match cfg!(windows) {
-            true => set("LOCALAPPDATA"),
-            false => set("HOME").map(|home| home.join(".local/state")),
-        };
-        let state = set("XDG_STATE_HOME").or_else(usual);
-        Self { path: state.map(|state| state.join("unstick/history")) }
+        Self { path: user_folders::state().map(|folder| folder.join("history")) }
     }
 
     /// Returns the lines in the file, oldest first, at most [`LINES`].

@@ -18,7 +18,7 @@ use crate::count::Count;
 use crate::options::proxy;
 use crate::options::transfer::{OverwriteArg, TransferArgs};
 use crate::status::Status;
-use crate::{output, sanitize};
+use crate::{output, sanitize, user_folders};
 
 /// Most bytes of standard input to read for a ticket.
 const LONGEST_TICKET: u64 = 8 << 10;
@@ -244,8 +244,6 @@ fn read(typed: &str) -> Result<Ticket> {
 
 /// The directory where a sender keeps its key and secret until the transfer is complete.
 fn state_directory() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
-    let folder = state.join("unstick");
+    let folder = user_folders::state()?;
     std::fs::create_dir_all(&folder).ok().map(|()| folder)
 }
